@@ -1,0 +1,118 @@
+"""The contract that every system keeps: float32 mono in, bits, float32 mono out.
+
+Output is time-aligned with the input by the codec's known, constant delay and has the input's
+length. Delay is never estimated per clip by correlation: low-passed speech and phase-free
+vocoders fool it.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Audio = NDArray[np.float32]
+
+#: The rate at which Earshot compares systems, in Hz: wide-band speech, as in the paper.
+WORKING_RATE = 16_000
+
+
+class CodecError(Exception):
+    """Audio or a bitstream that a system cannot take; the message is for its user."""
+
+
+class CodecUnavailable(CodecError):
+    """A system whose library is missing here; the message says which and what to install."""
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """What a sender hands to a receiver.
+
+    Attributes:
+        system: slug of the system that wrote it.
+        payload: every byte the decoder needs, with whatever framing the decoder wants.
+        payload_bits: the bits a receiver needs, counted without container or framing:
+            this, not ``len(payload)``, is what the bit rate is made of.
+        sample_rate: of the input and of the decoded output, in Hz.
+        num_samples: length of the input and of the decoded output.
+        parameters: exact settings and library versions that made it, JSON-serialisable.
+    """
+
+    system: str
+    payload: bytes
+    payload_bits: int
+    sample_rate: int
+    num_samples: int
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def seconds(self) -> float:
+        return self.num_samples / self.sample_rate
+
+    @property
+    def kbps(self) -> float:
+        """Measured bit rate in kbit/s (1 kbit = 1000 bit)."""
+        return self.payload_bits / self.seconds / 1000
+
+
+class Codec(ABC):
+    """A system: a way to turn audio into bits and back.
+
+    A subclass implements `_encode` and `_decode`; checks, lengths and error messages live here.
+    """
+
+    def __init__(self, slug: str, sample_rate: int = WORKING_RATE) -> None:
+        self.slug = slug
+        #: Rate of the audio that `encode` takes and `decode` returns, in Hz. A narrow-band codec resamples inside.
+        self.sample_rate = sample_rate
+
+    @abstractmethod
+    def _encode(self, audio: Audio) -> tuple[bytes, int, dict[str, Any]]:
+        """Return payload, payload bits and parameters for `audio` (samples,)."""
+
+    @abstractmethod
+    def _decode(self, encoded: Encoded) -> Audio:
+        """Return delay-compensated audio at `encoded.sample_rate`; `decode` fits the length."""
+
+    def encode(self, audio: Audio) -> Encoded:
+        """Encode `audio`, float32 of shape (samples,) in [-1, 1] at `self.sample_rate`.
+
+        Raises:
+            CodecError: if it is empty, not mono, or has NaN or infinite samples.
+        """
+        audio = np.asarray(audio, dtype=np.float32)
+        if audio.ndim != 1:
+            raise CodecError(f"Expected mono audio of shape (samples,), got {audio.shape}.")
+        if audio.size == 0:
+            raise CodecError("The audio is empty.")
+        if not np.isfinite(audio).all():
+            raise CodecError("The audio has samples that are not finite numbers (NaN or infinity).")
+        audio = np.clip(audio, -1.0, 1.0)
+        payload, bits, parameters = self._encode(audio)
+        return Encoded(self.slug, payload, bits, self.sample_rate, audio.size, parameters)
+
+    def decode(self, encoded: Encoded) -> Audio:
+        """Decode to float32 of shape (`encoded.num_samples`,) in [-1, 1] at `encoded.sample_rate`.
+
+        Raises:
+            CodecError: if the payload was not written by this system, is damaged, or asks
+                for more than its size can justify.
+        """
+        if encoded.system != self.slug:
+            raise CodecError(f"This bitstream was written by {encoded.system!r}, not by {self.slug!r}.")
+        audio = np.asarray(self._decode(encoded), dtype=np.float32)
+        if not np.isfinite(audio).all():
+            raise CodecError("The bitstream decodes to samples that are not finite numbers: it is damaged.")
+        return fit_length(np.clip(audio, -1.0, 1.0), encoded.num_samples)
+
+
+def fit_length(audio: Audio, num_samples: int) -> Audio:
+    """Cut `audio` (samples,) to `num_samples`, or pad it there with zeros."""
+    if audio.size >= num_samples:
+        return audio[:num_samples]
+    return np.pad(audio, (0, num_samples - audio.size))

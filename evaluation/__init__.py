@@ -1,0 +1,1 @@
+"""How good is a signal? Clips, renditions, scores, metrics and statistics."""

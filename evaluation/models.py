@@ -1,0 +1,111 @@
+"""Clip -> rendition -> score: what was uploaded, what systems made of it, how good that is."""
+
+from __future__ import annotations
+
+import uuid
+
+from django.conf import settings
+from django.db import models
+
+from codec import registry
+
+
+class Clip(models.Model):
+    """A source recording that a researcher uploaded.
+
+    The upload is kept untouched; `audio` is what every system gets: mono, 16 kHz, 16-bit WAV.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="clips")
+    sha256 = models.CharField(max_length=64, help_text="of the uploaded bytes")
+    title = models.CharField(max_length=200)
+    original_name = models.CharField(max_length=255)
+    upload = models.FileField(upload_to="uploads/", max_length=255)
+    audio = models.FileField(upload_to="clips/", max_length=255)
+    seconds = models.FloatField()
+    source_rate = models.PositiveIntegerField(help_text="Hz, of the upload")
+    source_channels = models.PositiveSmallIntegerField()
+    source_format = models.CharField(max_length=80)
+    notes = models.JSONField(default=list, help_text="what ingestion did: downmix, resampling, clipping found")
+    credit = models.TextField(blank=True, help_text="source and licence, shown on the page")
+    public = models.BooleanField(default=False, help_text="a demo clip that strangers may hear")
+    created = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["-created", "id"]
+        constraints = [models.UniqueConstraint(fields=["owner", "sha256"], name="clip_once_per_owner")]
+
+    def __str__(self) -> str:
+        return self.title
+
+
+class Job(models.Model):
+    """Work that a worker does for a row. The row is the truth; queues only carry its id.
+
+    ``queued -> running -> done | failed``; claimed by one atomic update (`evaluation.jobs`), kept
+    by a lease that a heartbeat renews, and re-queued by the sweeper when the lease runs out.
+    """
+
+    class Status(models.TextChoices):
+        QUEUED = "queued"
+        RUNNING = "running"
+        DONE = "done"
+        FAILED = "failed"
+
+    status = models.CharField(max_length=10, choices=Status.choices, default=Status.QUEUED, db_index=True)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    claim = models.UUIDField(null=True, blank=True, editable=False, help_text="token of the claim that holds the lease")
+    lease_until = models.DateTimeField(null=True, blank=True)
+    dispatched = models.DateTimeField(null=True, blank=True, help_text="when a message was last sent for it")
+    started = models.DateTimeField(null=True, blank=True)
+    finished = models.DateTimeField(null=True, blank=True)
+    error = models.TextField(blank=True, help_text="for people: what went wrong and what to do")
+    log = models.TextField(blank=True)
+
+    class Meta:
+        abstract = True
+
+
+class Rendition(Job):
+    """A clip through a system, made once."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    clip = models.ForeignKey(Clip, on_delete=models.CASCADE, related_name="renditions")
+    system = models.CharField(max_length=64, help_text="slug in codec.registry")
+    audio = models.FileField(upload_to="renditions/", max_length=255, blank=True)
+    bitstream = models.FileField(upload_to="bitstreams/", max_length=255, blank=True)
+    payload_bits = models.PositiveBigIntegerField(null=True, blank=True)
+    kbps = models.FloatField(null=True, blank=True, help_text="measured, kbit/s")
+    encode_seconds = models.FloatField(null=True, blank=True)
+    decode_seconds = models.FloatField(null=True, blank=True)
+    parameters = models.JSONField(default=dict, help_text="exact settings and versions")
+
+    class Meta:
+        ordering = ["clip", "system"]
+        constraints = [models.UniqueConstraint(fields=["clip", "system"], name="rendition_once_per_clip_and_system")]
+
+    def __str__(self) -> str:
+        return f"{self.clip} through {self.system}"
+
+    @property
+    def title(self) -> str:
+        known = registry.SYSTEMS.get(self.system)
+        return known.title if known else self.system
+
+
+class Score(Job):
+    """A rendition measured by a metric. Its row appears, queued, when the rendition is done."""
+
+    rendition = models.ForeignKey(Rendition, on_delete=models.CASCADE, related_name="scores")
+    metric = models.CharField(max_length=32, help_text="pesq_nb, pesq_wb or stoi")
+    value = models.FloatField(null=True, blank=True, help_text="null with a note where the metric has no answer")
+    version = models.CharField(max_length=64, blank=True)
+    note = models.TextField(blank=True)
+
+    class Meta:
+        ordering = ["rendition", "metric"]
+        constraints = [models.UniqueConstraint(fields=["rendition", "metric"], name="score_once_per_metric")]
+
+    def __str__(self) -> str:
+        return f"{self.metric} of {self.rendition}"

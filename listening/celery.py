@@ -1,0 +1,12 @@
+"""The Celery application: ``celery -A listening worker -Q codec,metrics -B``."""
+
+from __future__ import annotations
+
+import os
+
+from celery import Celery
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "listening.settings")
+app = Celery("earshot")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.autodiscover_tasks()
