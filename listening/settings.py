@@ -11,6 +11,8 @@ from pathlib import Path
 import environ
 from celery.schedules import timedelta
 
+from listening import embedded_redis
+
 env = environ.Env()
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -33,7 +35,7 @@ DEBUG = env.bool("DEBUG", default=False)
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]", "testserver"])
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 #: Where people reach the site; links printed by commands start with it.
-SITE_URL = env.str("SITE_URL", default="http://localhost:8000").rstrip("/")
+SITE_URL = env.str("SITE_URL", default=f"http://localhost:{env.int('PORT', default=8000)}").rstrip("/")
 HTTPS = SITE_URL.startswith("https://")
 
 INSTALLED_APPS = [
@@ -43,6 +45,7 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "django_htmx",
+    "ninja",  # serves the API's documentation page from here instead of a CDN
     "evaluation",
     "listening",
 ]
@@ -54,6 +57,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "listening.middleware.BearerTokenMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
@@ -111,7 +115,10 @@ MEDIA_ROOT = HOME / "media"
 if MEDIA_S3_BUCKET := env.str("MEDIA_S3_BUCKET", default=""):
     _media = {
         "BACKEND": "storages.backends.s3.S3Storage",
-        "OPTIONS": {"bucket_name": MEDIA_S3_BUCKET, "endpoint_url": env.str("MEDIA_S3_ENDPOINT", default=None)},
+        "OPTIONS": {
+            "bucket_name": MEDIA_S3_BUCKET,
+            "endpoint_url": env.str("MEDIA_S3_ENDPOINT", default=None),
+        },
     }
 else:
     _media = {"BACKEND": "django.core.files.storage.FileSystemStorage"}
@@ -132,7 +139,9 @@ UPLOAD_MAX_SECONDS = env.float("UPLOAD_MAX_SECONDS", default=60.0)
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2_500_000
 
 # -- Work in the background (design: the database is the truth, Redis only carries messages)
-REDIS_URL = env.str("REDIS_URL", default=f"redis+socket://{HOME / 'redis' / 'redis.sock'}")
+REDIS_URL = env.str("REDIS_URL", default="") or embedded_redis.broker_url(HOME)
+#: Does this home bring its own Redis server (`listening.embedded_redis`)?
+EMBEDDED_REDIS = embedded_redis.broker_url(HOME) == REDIS_URL
 #: A worker that has not renewed its lease for so long is taken to be dead, seconds.
 JOB_LEASE_SECONDS = env.int("JOB_LEASE_SECONDS", default=60)
 JOB_MAX_ATTEMPTS = 3
@@ -156,8 +165,13 @@ CELERY_TASK_ROUTES = {
     "evaluation.tasks.make_rendition": {"queue": "codec"},
     "evaluation.tasks.make_score": {"queue": "metrics"},
     "evaluation.tasks.sweep": {"queue": "metrics"},
+    "listening.tasks.prepare_study": {"queue": "metrics"},
+    "listening.tasks.sweep_studies": {"queue": "metrics"},
 }
-CELERY_BEAT_SCHEDULE = {"sweep": {"task": "evaluation.tasks.sweep", "schedule": timedelta(seconds=10)}}
+CELERY_BEAT_SCHEDULE = {
+    "sweep": {"task": "evaluation.tasks.sweep", "schedule": timedelta(seconds=10)},
+    "sweep-studies": {"task": "listening.tasks.sweep_studies", "schedule": timedelta(seconds=10)},
+}
 
 LOGGING = {
     "version": 1,
