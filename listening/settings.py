@@ -137,6 +137,10 @@ SECURE_REFERRER_POLICY = "same-origin"
 UPLOAD_MAX_BYTES = env.int("UPLOAD_MAX_MB", default=50) * 1_000_000
 UPLOAD_MAX_SECONDS = env.float("UPLOAD_MAX_SECONDS", default=60.0)
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2_500_000
+FILE_UPLOAD_HANDLERS = [
+    "django.core.files.uploadhandler.MemoryFileUploadHandler",
+    "evaluation.uploads.LimitedUploadHandler",
+]
 
 # -- Work in the background (design: the database is the truth, Redis only carries messages)
 REDIS_URL = env.str("REDIS_URL", default="") or embedded_redis.broker_url(HOME)
@@ -145,10 +149,18 @@ EMBEDDED_REDIS = embedded_redis.broker_url(HOME) == REDIS_URL
 #: A worker that has not renewed its lease for so long is taken to be dead, seconds.
 JOB_LEASE_SECONDS = env.int("JOB_LEASE_SECONDS", default=60)
 JOB_MAX_ATTEMPTS = 3
+#: Work that takes longer is taken to hang, seconds. Stay below the broker's visibility_timeout.
+JOB_MAX_SECONDS = env.int("JOB_MAX_SECONDS", default=3000)
+#: A queued row whose message is older than this may have lost it, seconds.
+JOB_REDISPATCH_SECONDS = env.int("JOB_REDISPATCH_SECONDS", default=120)
+#: Messages that one sweep sends at most, for each kind of work.
+JOB_SWEEP_BATCH = 200
 CELERY_BROKER_URL = REDIS_URL
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_TASK_SOFT_TIME_LIMIT = JOB_MAX_SECONDS
+CELERY_TASK_TIME_LIMIT = JOB_MAX_SECONDS + 60  # for native code that never comes back to Python
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_TRANSPORT_OPTIONS = {
