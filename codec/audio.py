@@ -1,0 +1,289 @@
+"""Files and samples: reading recordings people bring, resampling, and writing WAV."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+import soundfile as sf
+import soxr
+from numpy.typing import NDArray
+
+from codec.base import WORKING_RATE, Audio, CodecError, fit_length
+
+#: What libsndfile may parse here: formats people record speech in. Its other parsers (Matlab files,
+#: sampler formats) are attack surface that no listener needs.
+FORMATS = ("WAV", "WAVEX", "RF64", "W64", "FLAC", "OGG", "MP3", "AIFF", "AU", "CAF", "NIST")
+
+MIN_RATE, MAX_RATE = 4_000, 384_000
+MAX_CHANNELS = 64
+
+# Samples (frames x channels) decoded at a time: bounds memory whatever a header declares.
+_BLOCK = 1 << 18
+# Largest positive 16-bit sample: at or above this a recording is at full scale.
+_FULL_SCALE = 32767 / 32768
+# Below one step of 16-bit PCM nothing is left of a signal.
+_SILENCE = 1 / 32768
+# Recordings with fewer samples at full scale have no audible clipping, only a loud peak.
+_CLIPPING_SHARE = 0.001
+# libsndfile's count of frames where the header does not tell.
+_UNKNOWN_FRAMES = 2**62
+
+
+class AudioError(CodecError):
+    """A file that is no usable recording; the message is for the person who chose it."""
+
+
+@dataclass(frozen=True)
+class Recording:
+    """A recording as read from a file.
+
+    Attributes:
+        audio: mono float32 of shape (samples,) in [-1, 1].
+        rate: of `audio`, in Hz.
+        channels: of the file.
+        source_rate: of the file, in Hz.
+        format: of the file, as libsndfile names it, e.g. ``WAV, PCM_16``.
+        seconds: length of the file.
+        notes: what was done to it and what a listener should know, in sentences for people.
+    """
+
+    audio: Audio
+    rate: int
+    channels: int
+    source_rate: int
+    format: str
+    seconds: float
+    notes: tuple[str, ...]
+
+
+def read_audio(
+    path: str | Path,
+    *,
+    rate: int = WORKING_RATE,
+    max_seconds: float | None = None,
+    min_seconds: float = 0.0,
+) -> Recording:
+    """Read a recording as mono at `rate` Hz.
+
+    Channels are mixed down by their mean, which keeps a signal that is the same in all channels
+    at its level and cannot clip. Files are decoded block by block, so memory is bounded by
+    `max_seconds` and not by what a header declares or a compressed file expands to. Silent and
+    clipped recordings are valid and get a note.
+
+    Args:
+        path: WAV, FLAC, Ogg, MP3, AIFF, AU, CAF or NIST SPHERE, whatever its name ends in.
+        rate: wanted sample rate in Hz.
+        max_seconds: refuse longer recordings; None takes any length.
+        min_seconds: refuse shorter recordings.
+
+    Raises:
+        AudioError: with the reason, for anything that is not a complete, finite recording of
+            allowed length.
+    """
+    path = Path(path)
+    try:
+        with path.open("rb") as file:
+            _check_head(file)
+            try:
+                with sf.SoundFile(file) as sound:
+                    mono, breaks_off = _read_mono(sound, max_seconds)
+                    source_rate, channels = sound.samplerate, sound.channels
+                    kind, subtype = sound.format, sound.subtype
+            except (sf.LibsndfileError, TypeError) as error:
+                raise AudioError(_unreadable(error)) from error
+            if kind == "OGG" and breaks_off is None and not _ogg_is_complete(file):
+                breaks_off = mono.size / source_rate
+    except OSError as error:
+        raise AudioError(f"The file cannot be read: {error.strerror or error}.") from error
+
+    seconds = mono.size / source_rate
+    if breaks_off is not None:
+        raise AudioError(
+            f"The recording breaks off after {breaks_off:.2f} s: the file is truncated or damaged."
+        )
+    if mono.size == 0:
+        raise AudioError("The file holds no audio.")
+    if seconds < min_seconds:
+        raise AudioError(f"{seconds:.2f} s is shorter than the {min_seconds:g} s that can be measured.")
+
+    notes = []
+    if channels > 1:
+        notes.append(f"{channels} channels mixed to mono (mean)")
+    above = float(np.mean(np.abs(mono) > 1.0))
+    if above:
+        notes.append(f"{_percent(above)} of samples above full scale were cut to it")
+    mono = np.clip(mono, -1.0, 1.0)
+    full = float(np.mean(np.abs(mono) >= _FULL_SCALE))
+    if full >= _CLIPPING_SHARE:
+        notes.append(f"clipping: {_percent(full)} of samples at full scale")
+    if np.max(np.abs(mono)) < _SILENCE:
+        notes.append("the recording is silent")
+    if source_rate != rate:
+        notes.append(f"resampled from {source_rate} Hz")
+    audio = np.clip(resample(mono, source_rate, rate), -1.0, 1.0)
+    if audio.size == 0:
+        raise AudioError(f"The recording is shorter than one sample at {rate} Hz.")
+    return Recording(audio, rate, channels, source_rate, f"{kind}, {subtype}", seconds, tuple(notes))
+
+
+def resample(audio: Audio, source_rate: int, rate: int) -> Audio:
+    """Resample `audio` (samples,) from `source_rate` to `rate` Hz, without delay.
+
+    Returns:
+        float32 of shape (round(samples * rate / source_rate),).
+    """
+    if source_rate == rate:
+        return audio
+    length = round(audio.size * rate / source_rate)
+    converted = soxr.resample(np.asarray(audio, dtype=np.float32), source_rate, rate, quality="HQ")
+    return fit_length(np.asarray(converted, dtype=np.float32), length)
+
+
+def to_pcm16(audio: Audio) -> NDArray[np.int16]:
+    """Round `audio` in [-1, 1] to 16-bit PCM; full scale is 32768, and +1 becomes 32767."""
+    scaled = np.rint(np.asarray(audio, dtype=np.float64) * 32768)
+    return np.clip(scaled, -32768, 32767).astype(np.int16)
+
+
+def from_pcm16(pcm: NDArray[np.int16]) -> Audio:
+    """The inverse of `to_pcm16`: exact for every 16-bit value."""
+    return (pcm.astype(np.float32) / np.float32(32768)).astype(np.float32)
+
+
+def write_wav(path: str | Path | BinaryIO, audio: Audio, rate: int, subtype: str = "PCM_16") -> None:
+    """Write mono `audio` (samples,) at `rate` Hz as WAV.
+
+    Samples are rounded to the nearest step and limited to the range of `subtype` (``PCM_16``,
+    ``PCM_24`` or ``FLOAT``): they never wrap around.
+
+    Raises:
+        AudioError: if the subtype is another one, or the file cannot be written.
+    """
+    samples: NDArray[np.generic]
+    if subtype == "PCM_16":
+        samples = to_pcm16(audio)
+    elif subtype == "PCM_24":
+        # libsndfile takes the upper 24 bits of 32.
+        scaled = np.rint(np.asarray(audio, dtype=np.float64) * 2**23)
+        samples = np.clip(scaled, -(2**23), 2**23 - 1).astype(np.int32) << 8
+    elif subtype == "FLOAT":
+        samples = np.asarray(audio, dtype=np.float32)
+    else:
+        raise AudioError(f"WAV files are written as PCM_16, PCM_24 or FLOAT, not as {subtype}.")
+    target = str(path) if isinstance(path, Path) else path
+    try:
+        sf.write(target, samples, rate, subtype=subtype, format="WAV")
+    except (sf.LibsndfileError, OSError) as error:
+        raise AudioError(f"The WAV file cannot be written: {error}") from error
+
+
+def _check_head(file: BinaryIO) -> None:
+    """Refuse what libsndfile would refuse with an error code; leaves `file` at its start."""
+    head = file.read(1024)
+    file.seek(0)
+    if not head:
+        raise AudioError("The file is empty.")
+    if head.startswith(b"NIST_1A") and b"shorten" in head:
+        raise AudioError(
+            "This NIST SPHERE file is compressed with shorten, which cannot be read here. "
+            "Expand it first: `w_decode -o pcm in.wav out.wav` or `sph2pipe -f wav in.wav out.wav`."
+        )
+    # NIST headers and .au annotations are text too, hence the NUL test only on files without a known magic.
+    if not head.startswith(b"NIST_1A") and b"\0" not in head:
+        try:
+            head.decode("utf-8")
+        except UnicodeDecodeError as error:
+            if error.start < len(head) - 4:  # else only a character cut at the end of the block
+                return
+        raise AudioError("This is a text file, not a recording.")
+
+
+def _read_mono(sound: sf.SoundFile, max_seconds: float | None) -> tuple[NDArray[np.float32], float | None]:
+    """Decode to mono; also say after how many seconds the file breaks off, None if it is complete."""
+    rate, channels, declared = sound.samplerate, sound.channels, sound.frames
+    if sound.format not in FORMATS:
+        raise AudioError(f"{sound.format} files are not taken. Use WAV, FLAC, Ogg, MP3 or AIFF.")
+    if not MIN_RATE <= rate <= MAX_RATE:
+        raise AudioError(f"The sample rate is {rate} Hz; {MIN_RATE} to {MAX_RATE} Hz can be read.")
+    if not 1 <= channels <= MAX_CHANNELS:
+        raise AudioError(f"The file has {channels} channels; up to {MAX_CHANNELS} can be read.")
+    known = declared < _UNKNOWN_FRAMES
+    max_frames = None if max_seconds is None else int(max_seconds * rate)
+    if known and max_frames is not None and declared > max_frames:
+        raise _too_long(declared / rate, max_seconds)
+
+    blocks: list[NDArray[np.float32]] = []
+    total = 0
+    damaged = False
+    while True:
+        try:
+            block = sound.read(max(1, _BLOCK // channels), dtype="float32", always_2d=True)
+        except sf.LibsndfileError:
+            damaged = True
+            break
+        if not len(block):
+            break
+        finite = np.isfinite(block).all(axis=1)
+        if not finite.all():
+            second = (total + int(np.argmin(finite))) / rate
+            raise AudioError(f"The sample at {second:.3f} s is not a finite number (NaN or infinity).")
+        total += len(block)
+        if max_frames is not None and total > max_frames:
+            raise _too_long(total / rate, max_seconds, at_least=True)
+        # The mean in float64: the sum of huge float samples would overflow float32.
+        mean = block[:, 0] if channels == 1 else block.mean(axis=1, dtype=np.float64)
+        blocks.append(mean.astype(np.float32))
+    mono = np.concatenate(blocks) if blocks else np.zeros(0, dtype=np.float32)
+    # MP3 headers count whole frames and encoder padding, so a short count proves nothing there.
+    short = known and total < declared and sound.format != "MP3"
+    if damaged or short or _chunk_is_cut(sound.extra_info):
+        return mono, total / rate
+    return mono, None
+
+
+def _too_long(seconds: float, max_seconds: float | None, *, at_least: bool = False) -> AudioError:
+    more = "More than " if at_least else ""
+    return AudioError(f"{more}{seconds:.1f} s is longer than the {max_seconds:g} s this site takes.")
+
+
+def _chunk_is_cut(log: str) -> bool:
+    """Whether libsndfile found less audio than the header of a WAV or AIFF file declares.
+
+    It mends the length silently and tells only in its log. Programs that write to a pipe
+    declare the largest length there is; such a file is complete.
+    """
+    match = re.search(r"\b(?:data|SSND)\s*:\s*(\d+) \(should be (\d+)\)", log)
+    if match is None:
+        return False
+    declared, found = int(match[1]), int(match[2])
+    return found < declared < 0x7FFF_0000
+
+
+def _ogg_is_complete(file: BinaryIO) -> bool:
+    """Whether an Ogg file ends with a whole page that is marked as the last one."""
+    file.seek(0, 2)
+    size = file.tell()
+    file.seek(max(0, size - 2 * 65_307))  # the largest page there can be
+    tail = file.read()
+    start = tail.rfind(b"OggS")
+    if start < 0 or len(tail) - start < 27:
+        return False
+    page = tail[start:]
+    lacing = page[27 : 27 + page[26]]
+    return len(page) >= 27 + page[26] + sum(lacing) and bool(page[5] & 4)
+
+
+def _unreadable(error: Exception) -> str:
+    reason = getattr(error, "error_string", "") or str(error)
+    return (
+        "This is not a recording that can be read here, or it is damaged. WAV, FLAC, Ogg, MP3, AIFF and "
+        f"NIST SPHERE can be read. The reader says: {reason.strip().rstrip('.')}."
+    )
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.2g} %" if share < 0.1 else f"{100 * share:.0f} %"

@@ -1,0 +1,107 @@
+"""The ``.ear`` file: one encoded clip of any system, with what its decoder must know.
+
+Little-endian::
+
+    4 bytes   magic "EAR1" (the 1 is the version)
+    4 bytes   CRC-32 of everything that follows
+    1 byte    length of the slug
+    n bytes   slug of the system, ASCII
+    4 bytes   sample rate in Hz
+    4 bytes   number of samples
+    4 bytes   payload bits, as counted for the bit rate
+    rest      payload
+
+`Encoded.parameters` are for people and are not stored.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+import zlib
+from pathlib import Path
+from typing import BinaryIO
+
+from codec.base import CodecError, Encoded
+
+MAGIC = b"EAR1"
+
+_NUMBERS = struct.Struct("<III")
+_CHECKSUM = struct.Struct("<I")
+_SLUG = re.compile(rb"[a-z0-9][a-z0-9._-]{0,63}")
+_RATES = range(1_000, 768_001)
+# A decoder allocates what the header declares. No speech codec gets below 10 bit/s, even in
+# silence, so a header that declares more than that (beyond a first minute) lies.
+_MIN_BITS_PER_SECOND = 10
+_FREE_SECONDS = 60
+
+
+def dumps(encoded: Encoded) -> bytes:
+    """Write `encoded` as the bytes of an ``.ear`` file.
+
+    Raises:
+        CodecError: if something in it does not fit the format.
+    """
+    slug = encoded.system.encode("ascii", errors="replace")
+    if not _SLUG.fullmatch(slug):
+        raise CodecError(f"{encoded.system!r} is no slug of a system: a-z, 0-9, '.', '_' and '-', up to 64.")
+    _check(encoded)
+    numbers = _NUMBERS.pack(encoded.sample_rate, encoded.num_samples, encoded.payload_bits)
+    body = bytes([len(slug)]) + slug + numbers + encoded.payload
+    return MAGIC + _CHECKSUM.pack(zlib.crc32(body)) + body
+
+
+def loads(data: bytes) -> Encoded:
+    """Read the bytes of an ``.ear`` file.
+
+    Raises:
+        CodecError: if they are no such file, or a damaged one.
+    """
+    if not data.startswith(MAGIC):
+        raise CodecError("This is not an Earshot bitstream: it does not start with EAR1.")
+    start = len(MAGIC) + _CHECKSUM.size
+    if len(data) <= start:
+        raise CodecError("The bitstream is truncated: its header is not complete.")
+    (checksum,) = _CHECKSUM.unpack_from(data, len(MAGIC))
+    if zlib.crc32(memoryview(data)[start:]) != checksum:
+        raise CodecError("The bitstream is truncated or damaged: its checksum is wrong.")
+    # From here on the file is what someone wrote, but they may have meant harm.
+    end = start + 1 + data[start]
+    slug = data[start + 1 : end]
+    if len(data) < end + _NUMBERS.size or not _SLUG.fullmatch(slug):
+        raise CodecError("The header of the bitstream is invalid.")
+    rate, samples, bits = _NUMBERS.unpack_from(data, end)
+    encoded = Encoded(slug.decode("ascii"), data[end + _NUMBERS.size :], bits, rate, samples)
+    _check(encoded)
+    return encoded
+
+
+def write_ear(target: str | Path | BinaryIO, encoded: Encoded) -> None:
+    """Write `encoded` to a path or a binary file. Raises `CodecError` as `dumps` does."""
+    data = dumps(encoded)
+    if isinstance(target, str | Path):
+        Path(target).write_bytes(data)
+    else:
+        target.write(data)
+
+
+def read_ear(source: str | Path | BinaryIO) -> Encoded:
+    """Read an ``.ear`` file from a path or a binary file. Raises `CodecError` as `loads` does."""
+    return loads(Path(source).read_bytes() if isinstance(source, str | Path) else source.read())
+
+
+def _check(encoded: Encoded) -> None:
+    if encoded.sample_rate not in _RATES:
+        raise CodecError(f"The bitstream states a sample rate of {encoded.sample_rate} Hz, which cannot be.")
+    if not 1 <= encoded.num_samples < 2**32:
+        raise CodecError(f"The bitstream states a length of {encoded.num_samples} samples, which cannot be.")
+    if not 0 <= encoded.payload_bits <= min(8 * len(encoded.payload), 2**32 - 1):
+        raise CodecError(
+            f"The bitstream states {encoded.payload_bits} bits of payload; "
+            f"it holds {8 * len(encoded.payload)}."
+        )
+    if 8 * len(encoded.payload) < (encoded.seconds - _FREE_SECONDS) * _MIN_BITS_PER_SECOND:
+        raise CodecError(
+            f"The bitstream states a length of {encoded.seconds:.0f} s; "
+            f"its {len(encoded.payload)} bytes cannot hold that."
+        )

