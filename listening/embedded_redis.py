@@ -16,6 +16,8 @@ from pathlib import Path
 from types import TracebackType
 from urllib.parse import quote
 
+from listening import processes
+
 #: Linux's `sockaddr_un.sun_path` holds 108 bytes with the closing NUL; other systems hold 104.
 _SOCKET_PATH_MAX = 103
 _START_SECONDS = 15.0
@@ -65,12 +67,14 @@ def server_program() -> str:
 def is_running(home: Path) -> bool:
     """Does the server of `home` answer?"""
     import redis
+    from redis.backoff import NoBackoff
+    from redis.retry import Retry
 
-    with redis.Redis(unix_socket_path=str(socket_path(home)), socket_timeout=2) as client:
+    # The client's default retries with growing pauses and would turn a start of 80 ms into seconds.
+    once = Retry(NoBackoff(), 0)
+    with redis.Redis(unix_socket_path=str(socket_path(home)), socket_timeout=2, retry=once) as client:
         try:
             return bool(client.ping())
-        except redis.exceptions.BusyLoadingError:
-            return False
         except (redis.exceptions.RedisError, OSError):
             return False
 
@@ -97,20 +101,16 @@ class EmbeddedRedis:
         folder.mkdir(parents=True, exist_ok=True)
         socket = socket_path(self.home)
         _private_folder(socket.parent)
-        log = folder / "redis.log"
-        self.process = subprocess.Popen(  # noqa: S603  (a fixed program with fixed options)
+        log = self.home / "logs" / "redis.log"
+        self.process = processes.spawn(
             [
                 server_program(),
                 *("--port", "0"),
                 *("--unixsocket", str(socket), "--unixsocketperm", "600"),
                 *("--dir", str(folder), "--appendonly", "yes", "--save", ""),
-                *("--daemonize", "no", "--logfile", str(log)),
+                *("--daemonize", "no"),
             ],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            # Ctrl-C in a terminal goes to the whole foreground group; the server has to outlive the workers.
-            start_new_session=True,
+            log,
         )
         deadline = time.monotonic() + _START_SECONDS
         while not is_running(self.home):
@@ -123,14 +123,8 @@ class EmbeddedRedis:
     def stop(self) -> None:
         """End the server if this object started it; its append-only file is flushed first."""
         process, self.process = self.process, None
-        if process is None or process.poll() is not None:
-            return
-        process.terminate()
-        try:
-            process.wait(_STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        if process is not None:
+            processes.stop_groups([process], seconds=_STOP_SECONDS)
 
     def __enter__(self) -> EmbeddedRedis:
         self.start()

@@ -1,0 +1,326 @@
+"""``make demo``: the whole site on one machine, with clips and a study to try it on.
+
+One process that starts Redis (unless REDIS_URL names one), a Celery worker and the web server, watches
+them, and stops them again. What it makes stays in EARSHOT_HOME, so the next run continues with it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import errno
+import fcntl
+import os
+import signal
+import socket
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from django.conf import settings
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError
+from django.db.models import F
+from django.urls import reverse
+from django.utils import timezone
+
+from codec import registry
+from evaluation import jobs
+from evaluation.demo_clips import DemoClipsMissing, demo_clips
+from evaluation.ingest import ingest
+from evaluation.models import Clip, Job, Rendition, Score
+from evaluation.pipeline import METRICS
+from listening import accounts, services
+from listening.embedded_redis import EmbeddedRedis, RedisError
+from listening.models import Study
+from listening.processes import Child, ChildrenKeepDying, Supervisor
+
+RESEARCHER = "demo"
+STUDY_NAME = "Demo: the paper's Table 3"
+#: Rows of the paper's Table 3, hidden reference and anchors aside.
+STUDY_SYSTEMS = ("bpgan-2k", "unified-gan-2k", "opus-9k", "amrwb-6.6k", "celp-8k")
+#: A listener of the demo should be through in a few minutes.
+STUDY_CLIPS = 6
+START_SECONDS = 60.0
+#: Reports of progress where there is no terminal to draw one line on.
+REPORT_SECONDS = 5.0
+
+FINISHED = (Job.Status.DONE, Job.Status.FAILED)
+
+
+class Command(BaseCommand):
+    help = "Run the site with its workers, demo clips and a demo study until Ctrl-C. PORT sets the port."
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        parser.add_argument(
+            "--clips", type=int, metavar="N", help="load only the first N demo clips; 0: none"
+        )
+        parser.add_argument(
+            "--systems",
+            default=",".join(STUDY_SYSTEMS),
+            help="comma-separated systems of the demo study (default: %(default)s)",
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        systems = [slug for slug in options["systems"].split(",") if slug]
+        for slug in systems:
+            if slug not in registry.SYSTEMS:
+                raise CommandError(f"There is no system {slug!r}. Known: {', '.join(registry.SYSTEMS)}.")
+        self.parent = os.getppid()
+        self.drawn = False
+        self.reported: tuple[str, float] = ("", 0.0)
+        self.supervisor = Supervisor(self.say)
+        self.redis: EmbeddedRedis | None = None
+        _stop_on_signals()
+        try:
+            with _only_one_per_home():
+                try:
+                    self.start()
+                    self.fill(options["clips"], systems)
+                    self.say("Running. Ctrl-C stops it.")
+                    while True:
+                        self.watch()
+                finally:
+                    self.stop()
+        except KeyboardInterrupt:
+            return
+        except (RedisError, ChildrenKeepDying, DemoClipsMissing) as error:
+            raise CommandError(str(error)) from error
+
+    # -- Processes
+
+    def start(self) -> None:
+        """Bring up database, Redis, worker and web server; return when the site answers.
+
+        The port is tried first: whoever has it busy should hear so at once and nothing be touched.
+        """
+        port = _port()
+        _check_port(port)
+        call_command("migrate", verbosity=0, interactive=False)
+        if settings.EMBEDDED_REDIS:
+            self.redis = EmbeddedRedis(settings.HOME)
+            self.redis.start()
+            if self.redis.process is not None:
+                _give_back_running_work()
+        logs = settings.HOME / "logs"
+        # EARSHOT_HOME may be relative to where this command was started.
+        environment = {**os.environ, "EARSHOT_HOME": str(settings.HOME)}
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        self.supervisor.start(
+            Child(
+                "worker",
+                [
+                    *(sys.executable, "-m", "celery", "-A", "listening", "worker"),
+                    *("--queues", "codec,metrics", "--concurrency", str(min(cores, 8))),
+                    *("--beat", "--schedule", str(settings.HOME / "celerybeat-schedule")),
+                    *("--loglevel", "INFO", "--without-gossip", "--without-mingle"),
+                ],
+                logs / "worker.log",
+                # SIGTERM would wait for the work in hand, which may be a minute of search; SIGQUIT does
+                # not, and the rows it leaves are given back at the next start.
+                stop_signal=signal.SIGQUIT,
+                # Each child of the pool computes on one core.
+                environment={"OMP_NUM_THREADS": "1", **environment},
+                folder=settings.BASE_DIR,
+            )
+        )
+        self.supervisor.start(
+            Child(
+                "web server",
+                [
+                    *(sys.executable, "-m", "gunicorn", "listening.wsgi:application"),
+                    *("--bind", f"127.0.0.1:{port}", "--workers", "2", "--threads", "4"),
+                    *("--graceful-timeout", "2", "--no-control-socket", "--access-logfile", "-"),
+                ],
+                logs / "web.log",
+                environment=environment,
+                folder=settings.BASE_DIR,
+            )
+        )
+        self.wait_for_site(f"http://127.0.0.1:{port}/")
+        self.say(f"Earshot is at {settings.SITE_URL}/  (logs: {logs})")
+
+    def wait_for_site(self, url: str) -> None:
+        deadline = time.monotonic() + START_SECONDS
+        while not _answers(url):
+            if time.monotonic() > deadline:
+                web = self.supervisor.children[-1]
+                raise CommandError(f"The web server does not answer. The end of {web.log}:\n{web.tail()}")
+            self.watch(0.1)
+
+    def watch(self, seconds: float = 0.5) -> None:
+        """Let `seconds` pass and see to the children.
+
+        Raises:
+            KeyboardInterrupt: whoever started this is gone (and did not ask it to stay, as nohup does).
+        """
+        time.sleep(seconds)
+        if os.getppid() != self.parent and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+            raise KeyboardInterrupt
+        self.supervisor.check()
+
+    def stop(self) -> None:
+        """Stop everything that this command started. A second Ctrl-C cannot leave half of it behind."""
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)
+        if self.supervisor.children:
+            self.say("Stopping.")
+        self.supervisor.stop()
+        if self.redis is not None:
+            self.redis.stop()
+
+    # -- Data
+
+    def fill(self, limit: int | None, systems: list[str]) -> None:
+        """Load and process the demo clips, open the demo study, and print both links."""
+        user = accounts.find_user(RESEARCHER, create=True)
+        self.say(f"Researcher sign-in: {accounts.make_signin_link(user)}")
+        clips = []
+        for demo in demo_clips()[:limit] if limit != 0 else []:
+            file = SimpleUploadedFile(demo.name, demo.wav, content_type="audio/wav")
+            clip, _created = ingest(user, file, title=demo.title, credit=demo.credit, public=True)
+            clips.append(clip)
+            self.supervisor.check()
+        if not clips:
+            return
+        for row in Rendition.objects.filter(clip__in=clips, status=Job.Status.FAILED, unavailable=True):
+            jobs.retry(row)  # what was missing then may be installed now
+        in_study = clips[:STUDY_CLIPS]
+        study = Study.objects.filter(owner=user, name=STUDY_NAME).order_by("created").first()
+        shown = False
+        while True:
+            if study is None and (usable := _finished_systems(in_study, systems)):
+                study = services.create_study(user, STUDY_NAME, in_study, usable, listed=True)
+            if study is not None and not shown:
+                study.refresh_from_db()
+                if study.status != Study.Status.PREPARING:
+                    shown = True
+                    self.say(f"Listener link: {settings.SITE_URL}{reverse('join', args=[study.token])}")
+                elif study.error:
+                    shown = True
+                    self.say(f"The demo study could not be prepared: {study.error}")
+            done = self.report(clips)
+            if done and (shown or (study is None and not _finished_systems(in_study, systems))):
+                break
+            self.watch()
+        self.report_failures(clips)
+
+    def report(self, clips: list[Clip]) -> bool:
+        """Show how far the clips are. True: everything is done, or has failed for good."""
+        renditions = Rendition.objects.filter(clip__in=clips)
+        scores = Score.objects.filter(rendition__clip__in=clips)
+        total, failed = renditions.count(), renditions.filter(status=Job.Status.FAILED).count()
+        finished = renditions.filter(status__in=FINISHED).count()
+        measured, to_measure = scores.filter(status__in=FINISHED).count(), (total - failed) * len(METRICS)
+        done = finished == total and measured >= to_measure
+        line = f"{finished} of {total} renditions, {measured} of {to_measure} scores"
+        if self.stdout.isatty():
+            self.draw(line)
+        elif line != self.reported[0] and (done or time.monotonic() - self.reported[1] > REPORT_SECONDS):
+            self.reported = (line, time.monotonic())
+            self.say(line)
+        return done
+
+    def report_failures(self, clips: list[Clip]) -> None:
+        failed = Rendition.objects.filter(clip__in=clips, status=Job.Status.FAILED)
+        for system, error in failed.order_by("system").values_list("system", "error").distinct():
+            self.say(f"{registry.get_system(system).title} failed: {error}")
+
+    # -- Output: a terminal that went away must not keep anything from being stopped
+
+    def say(self, line: str) -> None:
+        with contextlib.suppress(OSError, ValueError):
+            self.stdout.write("\r\033[K" + line if self.drawn else line)
+            self.stdout.flush()
+        self.drawn = False
+
+    def draw(self, line: str) -> None:
+        with contextlib.suppress(OSError, ValueError):
+            self.stdout.write(f"\r\033[K{line}", ending="")
+            self.stdout.flush()
+        self.drawn = True
+
+
+def _finished_systems(clips: list[Clip], systems: list[str]) -> list[str]:
+    """Those of `systems` that all `clips` have been through, once every one is done or has failed."""
+    wanted = [*services.ALWAYS, *systems]
+    rows = Rendition.objects.filter(clip__in=clips, system__in=wanted).values_list("system", "status")
+    status: dict[str, set[str]] = {slug: set() for slug in wanted}
+    for slug, value in rows:
+        status[slug].add(value)
+    if any(not values <= set(FINISHED) for values in status.values()):
+        return []
+    if any(status[slug] != {Job.Status.DONE} for slug in services.ALWAYS):
+        return []
+    return [slug for slug in systems if status[slug] == {Job.Status.DONE}]
+
+
+def _give_back_running_work() -> None:
+    """Let the sweeper have what the last run was interrupted in, without waiting for its lease.
+
+    Only called with this home's lock held and its Redis just started: no worker has these rows.
+    """
+    for model in jobs.KINDS:
+        running = model._default_manager.filter(status=Job.Status.RUNNING, attempts__gt=0)
+        running.update(lease_until=timezone.now(), attempts=F("attempts") - 1)
+    Study.objects.filter(status=Study.Status.PREPARING, attempts__gt=0, lease_until__isnull=False).update(
+        lease_until=timezone.now(), attempts=F("attempts") - 1
+    )
+
+
+@contextlib.contextmanager
+def _only_one_per_home() -> Iterator[None]:
+    settings.HOME.mkdir(parents=True, exist_ok=True)
+    with (settings.HOME / "demo.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise CommandError(
+                f"Earshot already runs from {settings.HOME}. Stop it first, or set EARSHOT_HOME."
+            ) from None
+        yield
+
+
+def _port() -> int:
+    text = os.environ.get("PORT", "8000")
+    if not text.isdecimal() or not 0 < int(text) < 65536:
+        raise CommandError(f"PORT must be a number from 1 to 65535, not {text!r}.")
+    return int(text)
+
+
+def _check_port(port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                raise CommandError(f"Port {port} is in use. Try another: PORT={port + 1} make demo") from None
+            raise CommandError(f"Port {port} cannot be used: {error.strerror}.") from None
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310  (our own address)
+            return bool(answer.status)
+    except urllib.error.HTTPError as error:
+        return error.code < 500
+    except OSError:
+        return False
+
+
+def _stop_on_signals() -> None:
+    """Make every way to end this process a KeyboardInterrupt, even where SIGINT came ignored (``&``)."""
+
+    def interrupt(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    handler: Callable[[int, Any], None] = interrupt
+    signal.signal(signal.SIGINT, handler)
+    signal.signal(signal.SIGTERM, handler)
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, handler)
