@@ -1,0 +1,87 @@
+"""What the synchronised player needs to know of a clip."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+from django.http import HttpRequest
+from django.urls import reverse
+
+from evaluation.figures import colour, marker
+from evaluation.models import Clip
+from evaluation.presentation import DONE, FAILED, QUEUED, RUNNING, pesq_word, rendition_rows
+
+#: What a page opens with when its address names no system: the paper's codec, or else the original.
+_START = ("bpgan-2k", "original")
+
+
+def player_data(
+    clip: Clip,
+    request: HttpRequest,
+    *,
+    rows: list[dict[str, Any]] | None = None,
+    systems: Collection[str] | None = None,
+) -> dict[str, Any]:
+    """Describe `clip` for the player's scripts; JSON-serialisable, for ``json_script``.
+
+    Args:
+        clip: fetched with `evaluation.presentation.with_results`, which saves queries.
+        request: gives the absolute address of the clip's page.
+        rows: `table_rows(clip)` where the caller has them already.
+        systems: slugs to take, all if None; their order stays the registry's.
+    """
+    rows = table_rows(clip) if rows is None else rows
+    taken = [row for row in rows if systems is None or row["system"] in systems]
+    heard = {row["system"] for row in taken if row["audio_url"]}
+    return {
+        "title": clip.title,
+        "url": request.build_absolute_uri(reverse("clip", args=[clip.pk])),
+        "start": next((slug for slug in _START if slug in heard), taken[0]["system"] if taken else None),
+        "finished": not any(row["status"] in (QUEUED, RUNNING) for row in rows),
+        "status_text": status_text(rows),
+        "systems": [
+            {
+                "slug": row["system"],
+                "title": row["title"],
+                "colour": row["colour"],
+                "marker": row["marker"],
+                "kbps": row["kbps"],
+                "pesq_nb": row["pesq_nb"],
+                "pesq_wb": row["pesq_wb"],
+                "audio_url": row["audio_url"],
+            }
+            for row in taken
+        ],
+    }
+
+
+def table_rows(clip: Clip) -> list[dict[str, Any]]:
+    """`rendition_rows` with what only pages show: colour, marker and the words of both PESQ scores."""
+    return [
+        {
+            **row,
+            "colour": colour(row["system"]),
+            "marker": marker(row["system"]),
+            "pesq_nb_word": pesq_word(row["pesq_nb"]),
+            "pesq_wb_word": pesq_word(row["pesq_wb"]),
+        }
+        for row in rendition_rows(clip)
+    ]
+
+
+def status_text(rows: list[dict[str, Any]]) -> str:
+    """How far a clip is, in words: ``12 of 15 systems done, 1 failed``."""
+    counts = {status: sum(row["status"] == status for row in rows) for status in (DONE, RUNNING, QUEUED)}
+    failed = sum(row["status"] == FAILED and not row["unavailable"] for row in rows)
+    unavailable = sum(row["unavailable"] for row in rows)
+    parts = [f"{counts[DONE]} of {len(rows)} systems done"]
+    if counts[RUNNING]:
+        parts.append(f"{counts[RUNNING]} running")
+    if counts[QUEUED]:
+        parts.append(f"{counts[QUEUED]} queued")
+    if failed:
+        parts.append(f"{failed} failed")
+    if unavailable:
+        parts.append(f"{unavailable} not available here")
+    return ", ".join(parts)

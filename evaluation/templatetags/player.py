@@ -1,0 +1,23 @@
+"""The front page's player: a few systems of one clip, a button each."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import template
+
+from evaluation.models import Clip
+from evaluation.player_data import player_data, table_rows
+
+register = template.Library()
+
+#: What a stranger hears first: the paper's codec against what telephones use today.
+FRONT_SYSTEMS = ("original", "opus-6k", "opus-9k", "amrwb-6.6k", "amrnb-4.75k", "bpgan-2k")
+
+
+@register.inclusion_tag("evaluation/_front_player.html", takes_context=True)
+def front_player(context: dict[str, Any], clip: Clip) -> dict[str, Any]:
+    """Show `clip` with those of `FRONT_SYSTEMS` that are done."""
+    rows = [row for row in table_rows(clip) if row["system"] in FRONT_SYSTEMS and row["audio_url"]]
+    data = player_data(clip, context["request"], rows=rows)
+    return {"clip": clip, "rows": rows, "player": data}

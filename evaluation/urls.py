@@ -1,0 +1,19 @@
+"""Addresses of clips and of what was made from them."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from evaluation.views import downloads, pages
+
+urlpatterns = [
+    path("clips/", pages.clips, name="clips"),
+    path("clips/<uuid:pk>/", pages.clip, name="clip"),
+    path("clips/<uuid:pk>/rows/", pages.clip_rows, name="clip_rows"),
+    path("clips/<uuid:pk>/delete/", pages.clip_delete, name="clip_delete"),
+    path("clips/<uuid:pk>/audio.wav", downloads.clip_audio, name="clip_audio"),
+    path("clips/<uuid:pk>/everything.zip", downloads.clip_zip, name="clip_zip"),
+    path("renditions/<uuid:pk>/audio.wav", downloads.rendition_audio, name="rendition_audio"),
+    path("renditions/<uuid:pk>/bitstream.ear", downloads.rendition_bitstream, name="rendition_bitstream"),
+    path("renditions/<uuid:pk>/retry/", downloads.rendition_retry, name="rendition_retry"),
+]

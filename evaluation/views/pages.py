@@ -1,0 +1,128 @@
+"""The pages around clips: the list with its upload, and one clip's comparison of systems."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.core.files.uploadedfile import UploadedFile
+from django.db.models import Count, ProtectedError, Q, QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from evaluation.access import viewer, visible_clips
+from evaluation.ingest import ClipRejected, ClipTooLarge, ingest
+from evaluation.models import Clip, Job
+from evaluation.player_data import player_data, table_rows
+from evaluation.presentation import with_results
+from evaluation.removal import remove_clip
+
+
+@login_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def clips(request: HttpRequest) -> HttpResponseBase:
+    """The user's clips, newest first. POST uploads one or several files under the name ``file``."""
+    if request.method == "POST":
+        return _upload_all(request) if request.accepts("text/html") else _upload_one(request)
+    context = {
+        "clips": _with_progress(Clip.objects.filter(owner=request.user)),
+        "section": "clips",
+        "max_bytes": settings.UPLOAD_MAX_BYTES,
+        "max_megabytes": settings.UPLOAD_MAX_BYTES / 1e6,
+        "max_seconds": settings.UPLOAD_MAX_SECONDS,
+    }
+    return render(request, "evaluation/_clip_rows.html" if request.htmx else "evaluation/clips.html", context)
+
+
+def _with_progress(clips: QuerySet[Clip]) -> list[Clip]:
+    """Count in one query what `evaluation.presentation.clip_status` would see in every row."""
+    busy = (Job.Status.QUEUED, Job.Status.RUNNING)
+    made = Q(renditions__status=Job.Status.DONE)
+    return list(
+        clips.annotate(
+            total=Count("renditions", distinct=True),
+            started=Count("renditions", filter=~Q(renditions__status=Job.Status.QUEUED), distinct=True),
+            failed=Count(
+                "renditions",
+                filter=Q(renditions__status=Job.Status.FAILED) | Q(renditions__scores__status=Job.Status.FAILED),
+                distinct=True,
+            ),
+            making=Count("renditions", filter=Q(renditions__status__in=busy), distinct=True),
+            measuring=Count("renditions", filter=made & Q(renditions__scores__status__in=busy), distinct=True),
+        )
+    )
+
+
+def _upload_one(request: HttpRequest) -> HttpResponse:
+    """Answer the page's script, which sends one file a request."""
+    file = request.FILES.get("file")
+    if file is None:
+        return JsonResponse({"error": "No file arrived. Choose a recording."}, status=400)
+    try:
+        clip, created = ingest(request.user, file)
+    except ClipTooLarge as error:
+        return JsonResponse({"error": str(error)}, status=413)
+    except ClipRejected as error:
+        return JsonResponse({"error": str(error)}, status=400)
+    answer = {"url": reverse("clip", args=[clip.pk]), "title": clip.title, "created": created}
+    return JsonResponse(answer, status=201 if created else 200)
+
+
+def _upload_all(request: HttpRequest) -> HttpResponse:
+    """Take a plain form's files, each with its own message; a refused one keeps no other out."""
+    files: list[UploadedFile] = request.FILES.getlist("file")
+    if not files:
+        messages.error(request, "No file arrived. Choose a recording.")
+    for file in files:
+        try:
+            clip, created = ingest(request.user, file)
+        except ClipRejected as error:
+            messages.error(request, f"{file.name}: {error}")
+        else:
+            messages.success(request, f"{clip.title} {'is uploaded' if created else 'was here already'}.")
+    return redirect("clips")
+
+
+@require_safe
+def clip(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """One clip through every system: heard, seen and measured side by side."""
+    return render(request, "evaluation/clip.html", _clip_context(request, pk))
+
+
+@require_safe
+def clip_rows(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """The table's rows and the player's data alone, for the page to follow work in progress."""
+    response = render(request, "evaluation/_systems.html", _clip_context(request, pk))
+    response["Cache-Control"] = "no-store"
+    return response
+
+
+def _clip_context(request: HttpRequest, pk: UUID) -> dict[str, Any]:
+    clip = get_object_or_404(with_results(visible_clips(viewer(request))), pk=pk)
+    rows = table_rows(clip)
+    return {
+        "clip": clip,
+        "rows": rows,
+        "player": player_data(clip, request, rows=rows),
+        "own": clip.owner_id == request.user.pk,
+        "section": "clips",
+    }
+
+
+@login_required
+@require_POST
+def clip_delete(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """Delete a clip of the user's, unless a study uses it."""
+    clip = get_object_or_404(Clip, pk=pk, owner=request.user)
+    try:
+        remove_clip(clip)
+    except ProtectedError:
+        messages.error(request, f"{clip.title} is part of a study and stays as long as the study does.")
+        return redirect("clip", pk)
+    messages.success(request, f"{clip.title} is deleted.")
+    return redirect("clips")
