@@ -1,0 +1,192 @@
+"""Training speech: any folder of audio, TIMIT's own layout, or a manifest, packed once and streamed from disk.
+
+The pack is one flat file of 16-bit samples, read through a memory map: a hundred hours take a
+hundred hours of disk, not of memory. Crops are drawn by a generator seeded with (seed, step), so a
+resumed run sees exactly the crops that an uninterrupted one would have seen.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import soundfile
+import soxr
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from codec.base import Audio, CodecError
+from codec.bpgan.config import MelConfig, TrainConfig
+from codec.bpgan.mel import active_level
+
+_SUFFIXES = {".wav", ".flac", ".ogg", ".opus", ".mp3", ".sph", ".nist", ".aiff"}
+
+
+@dataclass(frozen=True)
+class Utterance:
+    """One recording: where it lies, and who speaks; speakers never straddle training and validation."""
+
+    path: Path
+    speaker: str
+
+
+def find_utterances(sources: Iterable[str | Path]) -> list[Utterance]:
+    """List the recordings in folders and tab-separated manifests (columns ``path`` and ``speaker``).
+
+    In TIMIT's layout (``DR1/FCJF0/SA1.WAV``) and in any nested folder the speaker is the name of the
+    folder that holds the file; in a flat folder it is the file name up to the first ``_`` or ``-``. A
+    folder beside a manifest of its name (``train/`` and ``train.tsv``) is read through that manifest.
+
+    Raises:
+        CodecError: if a source does not exist or holds no audio.
+    """
+    found: list[Utterance] = []
+    for source in map(Path, sources):
+        manifest = source.with_name(source.name + ".tsv") if source.is_dir() else source
+        if manifest.is_file():
+            rows = _read_manifest(manifest)
+        elif source.is_dir():
+            files = sorted(p for p in source.rglob("*") if p.suffix.lower() in _SUFFIXES)
+            rows = [Utterance(p, _speaker(p, source)) for p in files]
+        else:
+            raise CodecError(f"There is no folder or manifest {source}.")
+        if not rows:
+            raise CodecError(f"{source} holds no audio ({', '.join(sorted(_SUFFIXES))}).")
+        found += rows
+    return found
+
+
+def _read_manifest(manifest: Path) -> list[Utterance]:
+    with manifest.open(encoding="utf-8", newline="") as file:
+        reader = csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
+        if not {"path", "speaker"} <= set(reader.fieldnames or ()):
+            raise CodecError(f"{manifest} needs the columns path and speaker, separated by tabs.")
+        return [Utterance(manifest.parent / row["path"], row["speaker"]) for row in reader]
+
+
+def _speaker(path: Path, root: Path) -> str:
+    if path.parent == root:
+        return re.split(r"[_-]", path.stem, maxsplit=1)[0]
+    return path.parent.name
+
+
+class Corpus:
+    """Packed speech. `samples` is a memory map of int16; utterance i is ``bounds[i]:bounds[i + 1]``."""
+
+    def __init__(self, folder: Path) -> None:
+        index = json.loads((folder / "index.json").read_text(encoding="utf-8"))
+        self.bounds: NDArray[np.int64] = np.array(index["bounds"], dtype=np.int64)
+        self.levels: NDArray[np.float64] = np.array(index["levels"])
+        self.speakers: list[str] = index["speakers"]
+        self.sample_rate: int = index["sample_rate"]
+        self.samples: NDArray[np.int16] = np.memmap(folder / "samples.i16", dtype=np.int16, mode="r")
+
+    def __len__(self) -> int:
+        return len(self.levels)
+
+    @property
+    def hours(self) -> float:
+        return float(self.bounds[-1]) / self.sample_rate / 3600
+
+    def utterance(self, index: int, level: float) -> Audio:
+        """Utterance `index`, float32 (samples,), its active speech brought to RMS `level`."""
+        raw = self.samples[self.bounds[index] : self.bounds[index + 1]]
+        return raw.astype(np.float32) * np.float32(level / self.levels[index])
+
+    def split(self, validation: int) -> tuple[list[int], list[int]]:
+        """Utterances for training, and about `validation` of speakers that training never sees.
+
+        Speakers are drawn by a hash of their name: the split stays when data is added.
+        """
+        order = sorted(set(self.speakers), key=lambda s: hashlib.sha256(s.encode()).digest())
+        held: set[str] = set()
+        chosen: list[int] = []
+        by_speaker: dict[str, list[int]] = {}
+        for index, speaker in enumerate(self.speakers):
+            by_speaker.setdefault(speaker, []).append(index)
+        for speaker in order:
+            # A tenth of the corpus at most, and no single large speaker: those carry the training.
+            if len(by_speaker[speaker]) > max(1, len(self) // 20):
+                continue
+            if len(chosen) >= validation or len(chosen) > len(self) // 10:
+                break
+            held.add(speaker)
+            chosen += by_speaker[speaker][:2]
+        return [i for i, s in enumerate(self.speakers) if s not in held], chosen[:validation]
+
+
+def pack(utterances: Sequence[Utterance], cache: Path, sample_rate: int) -> Corpus:
+    """Decode, downmix and resample `utterances` into a pack below `cache`, or reuse the one that is there.
+
+    Files that cannot be read, are silent or shorter than a quarter of a second are left out, and
+    counted in the index.
+
+    Raises:
+        CodecError: if nothing usable remains.
+    """
+    print_ = hashlib.sha256(str(sample_rate).encode())
+    for u in utterances:
+        stat = u.path.stat()
+        print_.update(f"{u.path.resolve()}|{u.speaker}|{stat.st_size}|{stat.st_mtime_ns}\n".encode())
+    folder = cache / print_.hexdigest()[:16]
+    if (folder / "index.json").is_file():
+        return Corpus(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    bounds, levels, speakers, left_out = [0], [], [], []
+    with (folder / "samples.i16").open("wb") as out:
+        for u in tqdm(utterances, desc="packing", unit="file"):
+            try:
+                audio, rate = soundfile.read(u.path, dtype="float32", always_2d=True)
+            except (soundfile.LibsndfileError, OSError) as error:
+                left_out.append(f"{u.path}: {error}")
+                continue
+            mono = soxr.resample(audio.mean(axis=1), rate, sample_rate)
+            level = active_level(mono)
+            if mono.size < sample_rate // 4 or not np.isfinite(level) or level < 1e-4:
+                left_out.append(f"{u.path}: silent, too short or not finite")
+                continue
+            # Headroom is used in full, so that quiet corpora do not lose bits to the 16-bit pack.
+            scale = 32000 / max(float(np.abs(mono).max()), 1e-4)
+            np.rint(mono * scale).astype(np.int16).tofile(out)
+            bounds.append(bounds[-1] + mono.size)
+            levels.append(level * scale)
+            speakers.append(u.speaker)
+    if not levels:
+        raise CodecError(f"None of the {len(utterances)} files could be used; the first: {left_out[0]}")
+    index = {"sample_rate": sample_rate, "bounds": bounds, "levels": levels, "speakers": speakers, "left_out": left_out}
+    partial = folder / "index.json.part"
+    partial.write_text(json.dumps(index), encoding="utf-8")
+    partial.rename(folder / "index.json")  # the index appears last: an interrupted pack is made again
+    return Corpus(folder)
+
+
+def batch(
+    corpus: Corpus, members: NDArray[np.int64], mel: MelConfig, train: TrainConfig, seed: int, step: int
+) -> NDArray[np.float32]:
+    """Training crops of one step, float32 (batch, frames * hop), augmented by gain, speed and polarity.
+
+    Utterances are drawn in proportion to their length. Nothing is kept between steps.
+    """
+    rng = np.random.default_rng([seed, step])
+    length = train.frames * mel.hop
+    sizes = np.diff(corpus.bounds)[members]
+    chosen = rng.choice(members, train.batch, p=sizes / sizes.sum())
+    out = np.zeros((train.batch, length), dtype=np.float32)
+    for row, index in enumerate(chosen):
+        speed = 1 + train.speed * rng.uniform(-1, 1)
+        need = int(np.ceil(length * speed)) + 8
+        start, end = corpus.bounds[index], corpus.bounds[index + 1]
+        offset = int(rng.integers(0, max(1, end - start - need + 1)))
+        raw = corpus.samples[start + offset : min(end, start + offset + need)]
+        gain = mel.level / corpus.levels[index] * 10 ** (train.gain_db * rng.uniform(-1, 1) / 20)
+        crop = raw.astype(np.float32) * np.float32(gain * rng.choice((-1, 1)))
+        if train.speed:
+            crop = soxr.resample(crop, mel.sample_rate * speed, mel.sample_rate, quality="LQ")
+        out[row, : min(length, crop.size)] = crop[:length]
+    return out

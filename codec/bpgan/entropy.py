@@ -1,0 +1,194 @@
+"""Symbols <-> bytes by arithmetic coding, exact on every machine: integers and integer tables only.
+
+The coder is a byte-wise range coder with 32-bit range and carry propagation (G. N. N. Martin 1979,
+in the form popular from LZMA). A symbol's context is its channel and the previous symbol of the same
+channel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import accumulate
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from codec.base import CodecError
+
+#: Frequencies of a context sum to ``2 ** PRECISION``; every symbol has at least 1, so all can be coded.
+PRECISION = 15
+TOTAL = 1 << PRECISION
+_TOP = 1 << 24
+_MASK = 0xFFFFFFFF
+
+Symbols = NDArray[np.uint8]
+
+
+class RangeEncoder:
+    """Codes intervals of cumulative frequency into bytes."""
+
+    def __init__(self) -> None:
+        self._low, self._range = 0, _MASK
+        self._out = bytearray()
+
+    def encode(self, start: int, size: int) -> None:
+        """Code the interval [start, start + size) of `TOTAL`."""
+        unit = self._range >> PRECISION
+        self._low += unit * start
+        self._range = unit * size
+        if self._low > _MASK:
+            self._carry()
+        while self._range < _TOP:
+            self._out.append(self._low >> 24)
+            self._low = (self._low << 8) & _MASK
+            self._range <<= 8
+
+    def _carry(self) -> None:
+        self._low &= _MASK
+        at = len(self._out) - 1
+        while self._out[at] == 0xFF:
+            self._out[at] = 0
+            at -= 1
+        self._out[at] += 1
+
+    def finish(self) -> bytes:
+        """End with the shortest bytes in the last interval; the decoder reads zeros past the end."""
+        for kept in range(5):
+            step = 1 << (32 - 8 * kept)
+            value = -(-self._low // step) * step
+            if value < self._low + self._range:
+                break
+        if value > _MASK:
+            self._low = value
+            self._carry()
+            value &= _MASK
+        self._out += value.to_bytes(4, "big")[:kept]
+        return bytes(self._out.rstrip(b"\0"))
+
+
+class RangeDecoder:
+    """The inverse. `payload` must outlive it; reading past the end gives zeros."""
+
+    def __init__(self, payload: bytes) -> None:
+        self._payload, self._at = payload, 4
+        self._code = int.from_bytes(payload[:4].ljust(4, b"\0"), "big")
+        self._range = _MASK
+        self._unit = 0
+
+    def target(self) -> int:
+        """The cumulative frequency that the next symbol's interval holds, at most ``TOTAL - 1``."""
+        self._unit = self._range >> PRECISION
+        return min(self._code // self._unit, TOTAL - 1)
+
+    def advance(self, start: int, size: int) -> None:
+        """Consume the interval that `target` was found in."""
+        self._code -= self._unit * start
+        self._range = self._unit * size
+        while self._range < _TOP:
+            byte = self._payload[self._at] if self._at < len(self._payload) else 0
+            self._at += 1
+            self._code = ((self._code << 8) | byte) & _MASK
+            self._range <<= 8
+
+
+def encode_symbols(symbols: Symbols, frequencies: NDArray[np.int32]) -> bytes:
+    """Code symbols of shape (channels, frames), frame by frame.
+
+    `frequencies` is (channels, levels + 1, levels); see `fit_frequencies`.
+    """
+    tables = _cumulative(frequencies)
+    start_of_file = frequencies.shape[2]
+    previous = [start_of_file] * symbols.shape[0]
+    coder = RangeEncoder()
+    for column in symbols.T.tolist():
+        for channel, symbol in enumerate(column):
+            edges = tables[channel][previous[channel]]
+            coder.encode(edges[symbol], edges[symbol + 1] - edges[symbol])
+            previous[channel] = symbol
+    return coder.finish()
+
+
+def decode_symbols(payload: bytes, frequencies: NDArray[np.int32], frames: int) -> Symbols:
+    """The inverse of `encode_symbols`: uint8 of shape (channels, frames).
+
+    Any payload decodes to some symbols; damage is what the bitstream's checksum is for. The caller
+    bounds `frames` by the length of the payload.
+    """
+    channels, _, levels = frequencies.shape
+    tables = _cumulative(frequencies)
+    previous = [levels] * channels
+    coder = RangeDecoder(payload)
+    out = np.empty((frames, channels), dtype=np.uint8)
+    for frame in range(frames):
+        for channel in range(channels):
+            edges = tables[channel][previous[channel]]
+            target = coder.target()
+            symbol = 0
+            while edges[symbol + 1] <= target:
+                symbol += 1
+            coder.advance(edges[symbol], edges[symbol + 1] - edges[symbol])
+            previous[channel] = symbol
+        out[frame] = previous
+    return out.T
+
+
+def _cumulative(frequencies: NDArray[np.int32]) -> list[list[list[int]]]:
+    if (frequencies < 1).any() or (frequencies.sum(axis=-1) != TOTAL).any():
+        raise CodecError("The model's probability tables are damaged.")
+    return [[[0, *accumulate(row)] for row in channel] for channel in frequencies.tolist()]
+
+
+def to_frequencies(weights: NDArray[np.float64]) -> NDArray[np.int32]:
+    """Scale non-negative weights (..., levels) to integers >= 1 that sum to `TOTAL` along the last axis."""
+    levels = weights.shape[-1]
+    share = weights / weights.sum(axis=-1, keepdims=True)
+    scaled = 1 + np.floor(share * (TOTAL - levels)).astype(np.int32)
+    short = TOTAL - scaled.sum(axis=-1)
+    largest = scaled.argmax(axis=-1)
+    np.put_along_axis(
+        scaled, largest[..., None], np.take_along_axis(scaled, largest[..., None], -1) + short[..., None], -1
+    )
+    return scaled
+
+
+def count(codes: Iterable[Tensor], levels: int) -> NDArray[np.float64]:
+    """Count symbols by channel and previous symbol: (channels, levels + 1, levels).
+
+    `codes` are tensors of symbols (channels, frames); the last context is the start of a file.
+    """
+    total: NDArray[np.float64] | None = None
+    for code in codes:
+        now = code.numpy().astype(np.int64)
+        channels = now.shape[0]
+        if total is None:
+            total = np.zeros((channels, levels + 1, levels))
+        before = np.concatenate([np.full((channels, 1), levels), now[:, :-1]], axis=1)
+        np.add.at(total, (np.arange(channels)[:, None], before, now), 1)
+    if total is None:
+        raise ValueError("No symbols to count.")
+    return total
+
+
+def fit_frequencies(codes: Sequence[Tensor], levels: int, weight: float = 8.0) -> Tensor:
+    """Integer tables (channels, levels + 1, levels) for `encode_symbols` from symbols of training speech.
+
+    A context that was seen little leans, with `weight` pseudo-counts, on its channel's distribution.
+    """
+    counts = count(codes, levels)
+    overall = counts.sum(axis=1, keepdims=True) + 0.5
+    prior = overall / overall.sum(axis=-1, keepdims=True)
+    return torch.from_numpy(to_frequencies(counts + weight * prior))
+
+
+def fit_marginals(codes: Sequence[Tensor], levels: int) -> Tensor:
+    """Integer frequencies (channels, levels) without context: what the 2020 codec's Huffman code is built on."""
+    return torch.from_numpy(to_frequencies(count(codes, levels).sum(axis=1) + 0.5))
+
+
+def order0_bits(codes: Sequence[Tensor], levels: int) -> float:
+    """Entropy per symbol without context, bit, mean over channels: what a static coder would need."""
+    counts = count(codes, levels).sum(axis=1)
+    share = counts / counts.sum(axis=1, keepdims=True)
+    return float(-(share * np.log2(np.where(share > 0, share, 1.0))).sum(axis=1).mean())

@@ -1,0 +1,65 @@
+"""Latent z -> log-mel-spectrogram: what the receiver runs and what the search differentiates."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from codec.bpgan.blocks import ConvNeXt, ResidualBlock2d
+from codec.bpgan.config import ModelConfig
+
+
+class Generator1d(nn.Module):
+    """(batch, channels, frames / 4) -> (batch, bands, frames), mel bands as channels."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        size, stride = config.network, config.latent.stride
+        width, (before, after) = size.generator_width, size.generator_blocks
+        narrow = width // 2
+        self.layers = nn.Sequential(
+            nn.Conv1d(config.latent.channels, width, 7, padding=3),
+            *(ConvNeXt(width, size.expansion) for _ in range(before)),
+            nn.ConvTranspose1d(width, narrow, 2 * stride, stride, padding=stride // 2),
+            *(ConvNeXt(narrow, size.expansion) for _ in range(after)),
+            nn.Conv1d(narrow, config.mel.bands, 1),
+        )
+
+    def forward(self, z: Tensor) -> Tensor:
+        mel: Tensor = self.layers(z)
+        return mel
+
+
+class Generator2d(nn.Module):
+    """The paper's generator, 15.8 million parameters: residual blocks, then transposed convolutions.
+
+    (batch, maps * rows, frames / 16) -> (batch, bands, frames). The paper ends in a tanh on images in
+    [-1, 1]; log-mels here are not bounded, so the tanh is scaled to their range.
+    """
+
+    _RANGE = 4.0
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        size, stride = config.network, config.latent.stride
+        self.rows = config.mel.bands // stride
+        maps = config.latent.channels // self.rows
+        width = size.most
+        layers: list[nn.Module] = [nn.Conv2d(maps, width, 3, padding=1), nn.BatchNorm2d(width), nn.ReLU()]
+        layers += [ResidualBlock2d(width) for _ in range(3)]
+        for _ in range(stride.bit_length() - 1):
+            layers += [
+                nn.ConvTranspose2d(width, width // 2, 3, 2, padding=1, output_padding=1),
+                nn.BatchNorm2d(width // 2),
+                nn.ReLU(),
+            ]
+            width //= 2
+        layers += [nn.Conv2d(width, 1, 7, padding=3, padding_mode="reflect"), nn.Tanh()]
+        self.layers = nn.Sequential(*layers)
+
+    def forward(self, z: Tensor) -> Tensor:
+        mel: Tensor = self.layers(z.unflatten(1, (-1, self.rows)))
+        return self._RANGE * mel.squeeze(1)
+
+
+def build_generator(config: ModelConfig) -> nn.Module:
+    return Generator2d(config) if config.network.kind == "2d" else Generator1d(config)

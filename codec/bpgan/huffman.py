@@ -1,0 +1,70 @@
+"""Symbols <-> bytes by the 2020 codec's Huffman coding: one canonical code per channel, fixed in the model."""
+
+from __future__ import annotations
+
+import heapq
+
+import numpy as np
+from numpy.typing import NDArray
+
+from codec.base import CodecError
+from codec.bpgan.entropy import Symbols
+
+
+def code_lengths(frequencies: list[int]) -> list[int]:
+    """Lengths of Huffman's code (1952) for positive integer frequencies, in bits; ties by lowest symbol."""
+    heap = [(f, s, (s,)) for s, f in enumerate(frequencies)]
+    heapq.heapify(heap)
+    lengths = [0] * len(frequencies)
+    while len(heap) > 1:
+        (fa, a, left), (fb, b, right) = heapq.heappop(heap), heapq.heappop(heap)
+        for symbol in left + right:
+            lengths[symbol] += 1
+        heapq.heappush(heap, (fa + fb, min(a, b), left + right))
+    return lengths
+
+
+def canonical_codes(lengths: list[int]) -> list[tuple[int, int]]:
+    """Canonical code words ``(bits, length)`` by symbol: they follow from the lengths alone."""
+    codes = [(0, 0)] * len(lengths)
+    word = before = 0
+    for length, symbol in sorted((n, s) for s, n in enumerate(lengths)):
+        word <<= length - before
+        codes[symbol] = (word, length)
+        word, before = word + 1, length
+    return codes
+
+
+def encode_symbols(symbols: Symbols, marginals: NDArray[np.int32]) -> tuple[bytes, int]:
+    """Code symbols (channels, frames), frame by frame; returns bytes and the number of bits used.
+
+    `marginals` is (channels, levels), positive; the last byte is filled with zeros.
+    """
+    books = [canonical_codes(code_lengths(row)) for row in marginals.tolist()]
+    out: list[str] = []
+    for column in symbols.T.tolist():
+        for book, symbol in zip(books, column, strict=True):
+            bits, length = book[symbol]
+            out.append(format(bits, f"0{length}b"))
+    text = "".join(out)
+    padded = text + "0" * (-len(text) % 8)
+    return int(padded or "0", 2).to_bytes(len(padded) // 8, "big"), len(text)
+
+
+def decode_symbols(payload: bytes, marginals: NDArray[np.int32], frames: int) -> Symbols:
+    """The inverse: uint8 (channels, frames). Raises `CodecError` if the payload ends too early."""
+    books = [
+        {code: symbol for symbol, code in enumerate(canonical_codes(code_lengths(row)))} for row in marginals.tolist()
+    ]
+    bits = np.unpackbits(np.frombuffer(payload, np.uint8)).tolist()
+    out = np.empty((frames, len(books)), dtype=np.uint8)
+    at = 0
+    for frame in range(frames):
+        for channel, book in enumerate(books):
+            word = length = 0
+            while (word, length) not in book:
+                if at == len(bits):
+                    raise CodecError("The bitstream is truncated: symbols are missing.")
+                word, length, at = word << 1 | bits[at], length + 1, at + 1
+            out[frame, channel] = book[word, length]
+    return out.T

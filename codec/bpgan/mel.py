@@ -1,0 +1,81 @@
+"""Waveform -> STFT -> log-mel-spectrogram, and the level that audio is brought to first."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from codec.base import Audio
+from codec.bpgan.config import MelConfig
+
+#: Affine map of the natural logarithm of power to about zero mean and unit variance.
+_SHIFT, _SCALE = 5.0, 4.0
+
+
+def mel_filters(sample_rate: int, n_fft: int, bands: int) -> NDArray[np.float32]:
+    """Triangular filters of equal area on Slaney's mel scale, 0 Hz to half the sample rate.
+
+    Linear to 1 kHz (200/3 Hz a mel), logarithmic above (27 mels to 6.4 kHz): M. Slaney, "Auditory
+    Toolbox", 1998. Returns float32 of shape (bands, n_fft // 2 + 1) for power spectra.
+    """
+    linear, knee, step = 200.0 / 3, 1000.0, np.log(6.4) / 27
+
+    def to_mel(hz: float) -> float:
+        return hz / linear if hz < knee else knee / linear + np.log(hz / knee) / step
+
+    def to_hz(mels: NDArray[np.float64]) -> NDArray[np.float64]:
+        above = knee * np.exp(step * (mels - knee / linear))
+        return np.where(mels < knee / linear, mels * linear, above)
+
+    edges = to_hz(np.linspace(0.0, to_mel(sample_rate / 2), bands + 2))
+    bins = np.linspace(0.0, sample_rate / 2, n_fft // 2 + 1)
+    rising = (bins - edges[:-2, None]) / (edges[1:-1] - edges[:-2])[:, None]
+    falling = (edges[2:, None] - bins) / (edges[2:] - edges[1:-1])[:, None]
+    filters = np.maximum(0.0, np.minimum(rising, falling))
+    filters *= (2.0 / (edges[2:] - edges[:-2]))[:, None]
+    return filters.astype(np.float32)
+
+
+class Mel(nn.Module):
+    """Normalised waveform (batch, samples) -> log-mel-spectrogram (batch, bands, frames), about N(0, 1).
+
+    `samples` must be a multiple of the hop; frame t is centred on sample ``t * hop``.
+    """
+
+    window: Tensor
+    filters: Tensor
+
+    def __init__(self, config: MelConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.register_buffer("window", torch.hann_window(config.n_fft), persistent=False)
+        filters = torch.from_numpy(mel_filters(config.sample_rate, config.n_fft, config.bands))
+        self.register_buffer("filters", filters, persistent=False)
+
+    def forward(self, audio: Tensor) -> Tensor:
+        n_fft, hop = self.config.n_fft, self.config.hop
+        # Zeros, not a reflection, beyond the ends: a reflected onset would cost bits for what is not there.
+        padded = nn.functional.pad(audio, (n_fft // 2, n_fft // 2 - hop))
+        spectrum = torch.stft(padded, n_fft, hop, window=self.window, center=False, return_complex=True)
+        return self.compress(self.filters @ spectrum.abs().square())
+
+    def compress(self, power: Tensor) -> Tensor:
+        """Mel power -> normalised natural logarithm."""
+        return (torch.log(power + self.config.floor) + _SHIFT) / _SCALE
+
+    def expand(self, log_mel: Tensor) -> Tensor:
+        """The inverse of `compress`; what the floor had hidden comes back as zero."""
+        return (torch.exp(log_mel * _SCALE - _SHIFT) - self.config.floor).clamp_min(0.0)
+
+
+def active_level(audio: Audio, block: int = 512) -> float:
+    """RMS of the blocks that are not pauses (within 20 dB of the mean power), linear; 0 for silence.
+
+    A file's level must not depend on how much silence surrounds the speech.
+    """
+    padded = np.pad(audio, (0, -audio.size % block)).reshape(-1, block)
+    power = np.square(padded, dtype=np.float64).mean(axis=1)
+    active = power[power > 0.01 * power.mean()]
+    return float(np.sqrt(active.mean())) if active.size else 0.0

@@ -1,0 +1,73 @@
+"""Log-mel-spectrogram -> waveform by an inverse STFT: the paper's receiver after the generator.
+
+Mel power is taken back to linear frequency by non-negative multiplicative updates, and the phase
+that nobody sent is found by fast Griffin-Lim (Perraudin, Balazs & Soendergaard 2013).
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from codec.bpgan.mel import Mel
+
+#: More iterations with this momentum do not help, and higher momenta diverge on some voices.
+_ITERATIONS, _MOMENTUM = 32, 0.9
+_MEL_ITERATIONS = 60
+
+
+def invert_mel(mel: Mel, log_mel: Tensor, iterations: int = _MEL_ITERATIONS) -> Tensor:
+    """Log-mel (batch, bands, frames) -> non-negative STFT power (batch, n_fft // 2 + 1, frames).
+
+    Minimises ``|F p - m|^2`` over p >= 0 by Lee & Seung's multiplicative update, which needs no step
+    size and keeps zeros out.
+    """
+    filters = mel.filters
+    power = mel.expand(log_mel)
+    target = filters.T @ power
+    gram = filters.T @ filters
+    spectrum = filters.T @ (power / filters.square().sum(dim=1)[:, None].clamp_min(1e-12)) + 1e-8
+    for _ in range(iterations):
+        spectrum = spectrum * target / (gram @ spectrum).clamp_min(1e-12)
+    return spectrum
+
+
+def griffin_lim(mel: Mel, log_mel: Tensor, iterations: int = _ITERATIONS, momentum: float = _MOMENTUM) -> Tensor:
+    """Log-mel (batch, bands, frames) -> waveform (batch, frames * hop) by fast Griffin-Lim.
+
+    Deterministic: the first phases come from a fixed seed, drawn on the CPU for every device.
+    """
+    n_fft, hop = mel.config.n_fft, mel.config.hop
+    magnitude = invert_mel(mel, log_mel).sqrt()
+    length = log_mel.shape[-1] * hop
+    padding = (n_fft // 2, n_fft // 2 - hop)
+
+    def analyse(audio: Tensor) -> Tensor:
+        padded = torch.nn.functional.pad(audio, padding)
+        return torch.stft(padded, n_fft, hop, window=mel.window, center=False, return_complex=True)
+
+    # Overlap-add by hand: torch.istft refuses signals whose window sum is zero at the very edge.
+    envelope = _overlap_add(mel.window.square()[None, :, None].expand(1, n_fft, log_mel.shape[-1]), hop)
+
+    def synthesise(spectrum: Tensor) -> Tensor:
+        frames = torch.fft.irfft(spectrum, n=n_fft, dim=1) * mel.window[None, :, None]
+        audio = _overlap_add(frames, hop) / envelope.clamp_min(1e-3)
+        return audio[:, padding[0] : padding[0] + length]
+
+    generator = torch.Generator().manual_seed(0)
+    angles = 2 * torch.pi * torch.rand(magnitude.shape[1:], generator=generator)
+    spectrum = torch.polar(magnitude, angles.to(magnitude.device).expand_as(magnitude))
+    previous = torch.zeros_like(spectrum)
+    for _ in range(iterations):
+        rebuilt = analyse(synthesise(spectrum))
+        ahead = rebuilt + momentum * (rebuilt - previous)
+        previous = rebuilt
+        spectrum = magnitude * ahead / ahead.abs().clamp_min(1e-8)
+    return synthesise(spectrum)
+
+
+def _overlap_add(frames: Tensor, hop: int) -> Tensor:
+    """(batch, n_fft, frames) -> (batch, n_fft + hop * (frames - 1))."""
+    batch, n_fft, count = frames.shape
+    out = torch.nn.functional.fold(frames, (1, n_fft + hop * (count - 1)), (1, n_fft), stride=(1, hop))
+    return out.reshape(batch, -1)
