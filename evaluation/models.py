@@ -27,7 +27,7 @@ class Clip(models.Model):
     source_rate = models.PositiveIntegerField(help_text="Hz, of the upload")
     source_channels = models.PositiveSmallIntegerField()
     source_format = models.CharField(max_length=80)
-    notes = models.JSONField(default=list, help_text="what ingestion did: downmix, resampling, clipping found")
+    notes = models.JSONField(default=list, help_text="what ingestion did and found: downmix, resampling, ...")
     credit = models.TextField(blank=True, help_text="source and licence, shown on the page")
     public = models.BooleanField(default=False, help_text="a demo clip that strangers may hear")
     created = models.DateTimeField(auto_now_add=True)
@@ -55,7 +55,7 @@ class Job(models.Model):
 
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.QUEUED, db_index=True)
     attempts = models.PositiveSmallIntegerField(default=0)
-    claim = models.UUIDField(null=True, blank=True, editable=False, help_text="token of the claim that holds the lease")
+    claim = models.UUIDField(null=True, blank=True, editable=False, help_text="token of the lease's holder")
     lease_until = models.DateTimeField(null=True, blank=True)
     dispatched = models.DateTimeField(null=True, blank=True, help_text="when a message was last sent for it")
     started = models.DateTimeField(null=True, blank=True)
@@ -80,10 +80,13 @@ class Rendition(Job):
     encode_seconds = models.FloatField(null=True, blank=True)
     decode_seconds = models.FloatField(null=True, blank=True)
     parameters = models.JSONField(default=dict, help_text="exact settings and versions")
+    unavailable = models.BooleanField(default=False, help_text="failed because the system does not work here")
 
     class Meta:
         ordering = ["clip", "system"]
-        constraints = [models.UniqueConstraint(fields=["clip", "system"], name="rendition_once_per_clip_and_system")]
+        constraints = [
+            models.UniqueConstraint(fields=["clip", "system"], name="rendition_once_per_clip_and_system")
+        ]
 
     def __str__(self) -> str:
         return f"{self.clip} through {self.system}"
@@ -99,7 +102,7 @@ class Score(Job):
 
     rendition = models.ForeignKey(Rendition, on_delete=models.CASCADE, related_name="scores")
     metric = models.CharField(max_length=32, help_text="pesq_nb, pesq_wb or stoi")
-    value = models.FloatField(null=True, blank=True, help_text="null with a note where the metric has no answer")
+    value = models.FloatField(null=True, blank=True, help_text="null, with a note, where there is no answer")
     version = models.CharField(max_length=64, blank=True)
     note = models.TextField(blank=True)
 

@@ -1,0 +1,164 @@
+"""The clips' part of the API. `listening.api` mounts it and says who `request.auth` is."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.http import HttpRequest
+from django.shortcuts import get_object_or_404
+from django.urls import reverse
+from ninja import Router, Schema
+from pydantic import Field
+
+from codec import registry
+from evaluation.access import visible_clips
+from evaluation.ingest import ClipRejected, ClipTooLarge, ingest, too_large_message
+from evaluation.models import Clip
+from evaluation.presentation import clip_status, rendition_rows, with_results
+
+router = Router(tags=["clips"])
+
+#: What a multipart body may have around the file: boundaries, headers, the title.
+_BODY_SLACK = 100_000
+
+_UPLOAD_BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["file"],
+                    "properties": {
+                        "file": {
+                            "type": "string",
+                            "format": "binary",
+                            "description": "WAV, FLAC, Ogg or MP3, any rate and number of channels",
+                        },
+                        "title": {"type": "string", "description": "default: the file's name"},
+                    },
+                }
+            }
+        },
+    }
+}
+
+
+class Refusal(Schema):
+    error: str
+
+
+class ClipId(Schema):
+    id: UUID
+
+
+class ClipSummary(Schema):
+    id: UUID
+    title: str
+    status: str = Field(description="queued, running, done or failed")
+    seconds: float
+    created: datetime
+
+
+class RenditionOut(Schema):
+    system: str
+    status: str = Field(description="queued, running, done or failed; done means measured, too")
+    unavailable: bool = Field(description="failed because the system does not work on this server")
+    error: str
+    note: str
+    kbps: float | None = Field(description="measured: bits that a receiver needs, kbit/s")
+    pesq_nb: float | None = Field(description="ITU-T P.862.1, MOS-LQO")
+    pesq_wb: float | None = Field(description="ITU-T P.862.2, MOS-LQO")
+    pesq_word: str
+    stoi: float | None
+    encode_rtf: float | None = Field(description="encoder seconds per second of audio")
+    decode_rtf: float | None = Field(description="decoder seconds per second of audio")
+    audio_url: str | None
+    bitstream_url: str | None
+
+
+class ClipOut(ClipSummary):
+    original_name: str
+    source_rate: int
+    source_channels: int
+    source_format: str
+    notes: list[str] = Field(description="what was done to the recording and what to know of it")
+    audio_url: str
+    zip_url: str
+    renditions: list[RenditionOut]
+
+
+class SystemOut(Schema):
+    slug: str
+    title: str
+    family: str
+    nominal_kbps: float
+    note: str
+
+
+@router.post(
+    "/clips",
+    response={201: ClipId, 200: ClipId, 413: Refusal, 422: Refusal},
+    openapi_extra=_UPLOAD_BODY,
+    summary="Upload a recording; every system processes it in the background",
+)
+def create_clip(request: HttpRequest) -> tuple[int, dict[str, Any]]:
+    """201 for a new clip, 200 with the known clip's id for bytes that were uploaded before."""
+    # `request.FILES` reads the body, so that a body which cannot fit is refused before that.
+    if (announced := int(request.META.get("CONTENT_LENGTH") or 0)) > settings.UPLOAD_MAX_BYTES + _BODY_SLACK:
+        return 413, {"error": too_large_message(announced)}
+    file = request.FILES.get("file")
+    if file is None:
+        return 422, {"error": "Send the recording as multipart/form-data in a field named 'file'."}
+    try:
+        clip, created = ingest(request.auth, file, title=request.POST.get("title", ""))  # type: ignore[attr-defined]
+    except ClipTooLarge as error:
+        return 413, {"error": str(error)}
+    except ClipRejected as error:
+        return 422, {"error": str(error)}
+    return (201 if created else 200), {"id": clip.pk}
+
+
+@router.get("/clips", response=list[ClipSummary], summary="Your clips, newest first")
+def list_clips(request: HttpRequest) -> list[dict[str, Any]]:
+    owner = request.auth  # type: ignore[attr-defined]
+    return [_summary(clip) for clip in with_results(Clip.objects.filter(owner=owner))]
+
+
+@router.get("/clips/{uuid:clip_id}", response=ClipOut, summary="A clip and what each system made of it")
+def get_clip(request: HttpRequest, clip_id: UUID) -> dict[str, Any]:
+    user = request.auth  # type: ignore[attr-defined]
+    clip = get_object_or_404(with_results(visible_clips(user)), pk=clip_id)
+    rows = rendition_rows(clip)
+    for row in rows:
+        for key in ("audio_url", "bitstream_url"):
+            row[key] = row[key] and request.build_absolute_uri(row[key])
+    return {
+        **_summary(clip),
+        "original_name": clip.original_name,
+        "source_rate": clip.source_rate,
+        "source_channels": clip.source_channels,
+        "source_format": clip.source_format,
+        "notes": clip.notes,
+        "audio_url": request.build_absolute_uri(reverse("clip_audio", args=[clip.pk])),
+        "zip_url": request.build_absolute_uri(reverse("clip_zip", args=[clip.pk])),
+        "renditions": rows,
+    }
+
+
+@router.get("/systems", response=list[SystemOut], summary="Every system, in the order of all tables")
+def list_systems(request: HttpRequest) -> list[registry.System]:
+    return list(registry.SYSTEMS.values())
+
+
+def _summary(clip: Clip) -> dict[str, Any]:
+    return {
+        "id": clip.pk,
+        "title": clip.title,
+        "status": clip_status(clip),
+        "seconds": clip.seconds,
+        "created": clip.created,
+    }

@@ -1,0 +1,164 @@
+"""Every recording through every system, measured: the table of the ``benchmark`` command. Knows no Django."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+
+from codec.audio import read_audio
+from codec.base import CodecError
+from evaluation.pipeline import METRICS, measure, process
+
+#: Of the table that ``--out`` writes, exactly.
+COLUMNS = ("system", "clip", "seconds", "kbps", "pesq_nb", "pesq_wb", "stoi", "encode_rtf", "decode_rtf")
+
+#: The columns that have a mean.
+FIGURES = COLUMNS[3:]
+
+_SUFFIXES = {".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".au", ".sph"}
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A recording to put through a system; `clip` is its name in the table."""
+
+    path: Path
+    clip: str
+    system: str
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A row of the table, or why there is none."""
+
+    pair: Pair
+    row: dict[str, str | float | None] | None = None
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class Mean:
+    """Mean over clips and half the width of its 95 % interval by Student's t (NaN for one clip)."""
+
+    n: int
+    mean: float
+    half_width: float
+
+
+def find_recordings(places: Iterable[Path]) -> list[tuple[Path, str]]:
+    """Files, and audio files anywhere below folders, each with its name for the table.
+
+    Raises:
+        FileNotFoundError: a place does not exist.
+    """
+    found: list[tuple[Path, str]] = []
+    for place in places:
+        if place.is_dir():
+            inside = sorted(p for p in place.rglob("*") if p.suffix.lower() in _SUFFIXES and p.is_file())
+            found += [(path, path.relative_to(place).as_posix()) for path in inside]
+        elif place.exists():
+            found.append((place, place.name))
+        else:
+            raise FileNotFoundError(f"There is no file or folder {place}.")
+    return found
+
+
+def run(pairs: Sequence[Pair], jobs: int, tick: Callable[[], object]) -> Iterator[Outcome]:
+    """Do `pairs` in `jobs` processes and yield outcomes in order; `tick` is called as each gets done."""
+    if jobs == 1:
+        for pair in pairs:
+            outcome = do(pair)
+            tick()
+            yield outcome
+        return
+    # spawn, not fork: PyTorch's threads do not survive a fork. One thread each, as processes share the cores.
+    os.environ["EARSHOT_TORCH_THREADS"] = "1"
+    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+        futures: list[tuple[Pair, Future[Outcome]]] = []
+        for pair in pairs:
+            future = pool.submit(do, pair)
+            future.add_done_callback(lambda _: tick())
+            futures.append((pair, future))
+        for pair, future in futures:
+            try:
+                yield future.result()
+            except BrokenProcessPool:
+                yield Outcome(pair, error="a worker process died; see whether memory ran out")
+
+
+def do(pair: Pair) -> Outcome:
+    """Read, encode, decode and measure one pair; never raises for what is wrong with a file or a system."""
+    try:
+        recording = read_audio(pair.path)
+        done = process(recording.audio, pair.system)
+        seconds = done.encoded.seconds
+        row: dict[str, str | float | None] = {
+            "system": pair.system,
+            "clip": pair.clip,
+            "seconds": seconds,
+            "kbps": done.encoded.kbps,
+            **{m: measure(recording.audio, done.audio, recording.rate, m).value for m in METRICS},
+            "encode_rtf": done.encode_seconds / seconds,
+            "decode_rtf": done.decode_seconds / seconds,
+        }
+    except CodecError as error:
+        return Outcome(pair, error=str(error))
+    except Exception as error:  # noqa: BLE001 - one bad file never stops the others
+        return Outcome(pair, error=f"{type(error).__name__}: {error}")
+    return Outcome(pair, row)
+
+
+def means(rows: Iterable[dict[str, str | float | None]]) -> dict[str, dict[str, Mean | None]]:
+    """Per system, in order of appearance, the mean of each figure over the clips that have it."""
+    by_system: dict[str, list[dict[str, str | float | None]]] = {}
+    for row in rows:
+        by_system.setdefault(str(row["system"]), []).append(row)
+    return {
+        system: {figure: _mean([row[figure] for row in own]) for figure in FIGURES}
+        for system, own in by_system.items()
+    }
+
+
+def _mean(values: Sequence[str | float | None]) -> Mean | None:
+    from scipy import stats
+
+    known = [float(value) for value in values if value is not None]
+    n = len(known)
+    if n == 0:
+        return None
+    mean = math.fsum(known) / n
+    if n == 1:
+        return Mean(n, mean, math.nan)
+    deviation = math.sqrt(math.fsum((value - mean) ** 2 for value in known) / (n - 1))
+    return Mean(n, mean, float(stats.t.ppf(0.975, n - 1)) * deviation / math.sqrt(n))
+
+
+def format_means(table: dict[str, dict[str, Mean | None]]) -> str:
+    """The means as aligned text: ``mean ±half-width`` of the 95 % interval, n clips each."""
+    head = ["system", "n", *FIGURES]
+    lines = [head]
+    for system, figures in table.items():
+        count = max((mean.n for mean in figures.values() if mean), default=0)
+        lines.append([system, str(count), *(_cell(figures[figure], count) for figure in FIGURES)])
+    widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
+    return "\n".join(
+        "  ".join(
+            cell.ljust(width) if column == 0 else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ).rstrip()
+        for line in lines
+    )
+
+
+def _cell(mean: Mean | None, count: int) -> str:
+    if mean is None:
+        return "-"
+    interval = "" if math.isnan(mean.half_width) else f" ±{mean.half_width:.3f}"
+    fewer = f" (n={mean.n})" if mean.n != count else ""
+    return f"{mean.mean:.3f}{interval}{fewer}"

@@ -1,0 +1,148 @@
+"""Upload -> clip: take a recording in, or say why not."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import tempfile
+import unicodedata
+import uuid
+from functools import partial
+from pathlib import Path, PurePath
+from typing import Any
+
+from django.conf import settings
+from django.core.files import File
+from django.core.files.storage import default_storage
+from django.core.files.uploadedfile import UploadedFile
+from django.db import IntegrityError, transaction
+
+from codec import registry
+from codec.audio import AudioError, read_audio, write_wav
+from codec.base import WORKING_RATE
+from evaluation import jobs
+from evaluation.models import Clip, Rendition
+
+#: Metrics have no answer for less (PESQ: 0.25 s).
+MIN_SECONDS = 0.25
+
+
+class ClipRejected(Exception):
+    """The upload cannot become a clip; the message is for the person who chose the file."""
+
+
+class ClipTooLarge(ClipRejected):
+    """The upload has more bytes than the site takes."""
+
+
+def ingest(
+    owner: Any, file: UploadedFile, *, title: str = "", credit: str = "", public: bool = False
+) -> tuple[Clip, bool]:
+    """Make a clip of an upload and queue its renditions through every system.
+
+    The upload is kept untouched; the clip's audio is mono 16-bit WAV at 16 kHz. The same bytes
+    from the same owner are the same clip, whatever the file is called.
+
+    Returns:
+        The clip, and whether it is new.
+
+    Raises:
+        ClipRejected: the file is too large (`ClipTooLarge`), no readable audio, or too short or long.
+    """
+    if file.size is not None and file.size > settings.UPLOAD_MAX_BYTES:
+        raise ClipTooLarge(too_large_message(file.size))
+    name = clean_name(file.name or "")
+    with tempfile.TemporaryDirectory(prefix="earshot-upload-") as folder:
+        upload = Path(folder) / f"upload{_suffix(name)}"
+        sha256 = _store(file, upload)
+        if (known := Clip.objects.filter(owner=owner, sha256=sha256).first()) is not None:
+            queue_renditions(known)
+            return known, False
+        try:
+            recording = read_audio(
+                upload, rate=WORKING_RATE, max_seconds=settings.UPLOAD_MAX_SECONDS, min_seconds=MIN_SECONDS
+            )
+        except AudioError as error:
+            raise ClipRejected(str(error)) from error
+        audio = Path(folder) / "audio.wav"
+        write_wav(audio, recording.audio, recording.rate)
+        clip = Clip(
+            owner=owner,
+            sha256=sha256,
+            title=(clean_text(title) or PurePath(name).stem or name)[:200],
+            original_name=name,
+            seconds=recording.seconds,
+            source_rate=recording.source_rate,
+            source_channels=recording.channels,
+            source_format=recording.format[:80],
+            notes=list(recording.notes),
+            credit=credit,
+            public=public,
+        )
+        unique = uuid.uuid4().hex
+        clip.upload.name = _save(f"uploads/{unique}{_suffix(name)}", upload)
+        clip.audio.name = _save(f"clips/{unique}.wav", audio)
+    try:
+        with transaction.atomic():
+            clip.save(force_insert=True)
+            queue_renditions(clip)
+    except IntegrityError:
+        # The same file came twice at the same moment: the other request was first.
+        default_storage.delete(clip.upload.name)
+        default_storage.delete(clip.audio.name)
+        return Clip.objects.get(owner=owner, sha256=sha256), False
+    return clip, True
+
+
+def queue_renditions(clip: Clip) -> None:
+    """Queue the clip through each system that it has not been through yet.
+
+    Systems that do not work here get a row as well: the worker finds out and stores the reason.
+    The web process never loads a codec.
+    """
+    there = set(clip.renditions.values_list("system", flat=True))
+    new = [Rendition(clip=clip, system=slug) for slug in registry.SYSTEMS if slug not in there]
+    if new:
+        # Two requests may find the same row missing; the constraint lets one in.
+        Rendition.objects.bulk_create(new, ignore_conflicts=True)
+        transaction.on_commit(partial(jobs.dispatch, new))
+
+
+def too_large_message(size: int) -> str:
+    limit = settings.UPLOAD_MAX_BYTES / 1e6
+    return f"The file has {size / 1e6:.1f} MB; this site takes up to {limit:g} MB."
+
+
+def clean_text(text: str) -> str:
+    """`text` without control and direction-changing characters, in one line."""
+    return " ".join("".join(" " if unicodedata.category(c) in ("Cc", "Cf") else c for c in text).split())
+
+
+def clean_name(name: str) -> str:
+    """The last part of a file name as its sender's system wrote it, for showing; never a path."""
+    return clean_text(re.split(r"[\\/]", name)[-1])[-255:] or "recording"
+
+
+def _suffix(name: str) -> str:
+    """The name's extension where it is a plain one; content, not this, decides the format."""
+    match = re.fullmatch(r"\.[a-z0-9]{1,5}", PurePath(name).suffix.lower())
+    return match.group() if match else ""
+
+
+def _store(file: UploadedFile, path: Path) -> str:
+    """Copy an upload to `path`, never more than the limit; returns its SHA-256."""
+    digest = hashlib.sha256()
+    size = 0
+    with path.open("wb") as target:
+        for chunk in file.chunks():
+            size += len(chunk)
+            if size > settings.UPLOAD_MAX_BYTES:
+                raise ClipTooLarge(too_large_message(size))
+            digest.update(chunk)
+            target.write(chunk)
+    return digest.hexdigest()
+
+
+def _save(name: str, path: Path) -> str:
+    with path.open("rb") as content:
+        return default_storage.save(name, File(content))

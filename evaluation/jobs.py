@@ -1,0 +1,230 @@
+"""Work that survives: rows are claimed, kept by a lease, finished once, and swept up when lost.
+
+The row in the database is the truth and a queue only carries its id, so that a message which is
+lost, late or delivered twice changes nothing:
+
+* `claim` is one conditional UPDATE: of any number of workers, one gets the row and a token.
+* `keep_alive` renews the lease from a thread while the work goes on.
+* `finish` and `fail` write only while the token is still the row's: who lost the claim has no say.
+* `sweep` re-queues rows whose worker died and sends messages again that got lost.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import threading
+import uuid
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any, TypeVar
+
+from django.conf import settings
+from django.db import DatabaseError, connection, transaction
+from django.db.models import F, Max, Q, Value
+from django.db.models.functions import Concat
+from django.utils import timezone
+
+from evaluation.models import Job, Rendition, Score
+
+logger = logging.getLogger(__name__)
+
+J = TypeVar("J", bound=Job)
+
+#: The kinds of work, each with a task and a queue of its own.
+KINDS: tuple[type[Job], ...] = (Rendition, Score)
+
+Status = Job.Status
+
+
+# -- What a worker does
+
+
+def claim(model: type[J], pk: Any) -> J | None:
+    """Take the queued row `pk` and return it, or None: gone, taken, or finished already."""
+    token = uuid.uuid4()
+    now = timezone.now()
+    taken = model._default_manager.filter(pk=pk, status=Status.QUEUED).update(
+        status=Status.RUNNING,
+        claim=token,
+        lease_until=now + _lease(),
+        attempts=F("attempts") + 1,
+        started=now,
+        finished=None,
+        error="",
+    )
+    if not taken:
+        return None
+    row = model._default_manager.filter(claim=token).first()
+    if row is not None:
+        note(row, f"attempt {row.attempts} on {socket.gethostname()}, process {os.getpid()}")
+    return row
+
+
+def note(row: Job, line: str) -> None:
+    """Add a line to the log of a claimed row; it is stored by `finish` or `fail`."""
+    row.log += log_line(line)
+
+
+def log_line(line: str) -> str:
+    return f"{timezone.now():%Y-%m-%d %H:%M:%S} {line}\n"
+
+
+def renew(row: Job) -> bool:
+    """Push the lease of a claimed row out. False: the claim is lost (swept up, or deleted)."""
+    return bool(_held(row).update(lease_until=timezone.now() + _lease()))
+
+
+@contextmanager
+def keep_alive(row: Job) -> Iterator[None]:
+    """Renew the lease of `row` every third of it from a thread, while the block runs.
+
+    Not for ever: after JOB_MAX_SECONDS a worker is taken to hang, and the sweeper may have the row.
+    """
+    stop = threading.Event()
+    thread = threading.Thread(target=_renew_until, args=(row, stop), name=f"lease of {row.pk}", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+def _renew_until(row: Job, stop: threading.Event) -> None:
+    beats = int(settings.JOB_MAX_SECONDS / (settings.JOB_LEASE_SECONDS / 3))
+    try:
+        for _ in range(beats):
+            if stop.wait(settings.JOB_LEASE_SECONDS / 3):
+                return
+            try:
+                if not renew(row):
+                    return
+            except DatabaseError:
+                # Two more beats fit into the lease; if they fail too, the sweeper decides.
+                logger.warning("Could not renew the lease of %s", row.pk, exc_info=True)
+                connection.close()
+    finally:
+        connection.close()  # Django keeps one connection a thread, and nobody else closes this one
+
+
+def is_gone(row: Job) -> bool:
+    """Whether a row was deleted while a worker had it: nobody waits for it any more."""
+    return not type(row)._default_manager.filter(pk=row.pk).exists()
+
+
+def finish(row: Job, **fields: Any) -> bool:
+    """Store results and mark a claimed row done. False, and nothing stored: the claim is lost."""
+    return _close(row, Status.DONE, error="", **fields)
+
+
+def fail(row: Job, message: str, **fields: Any) -> bool:
+    """Mark a claimed row failed with a message for people. False: the claim is lost."""
+    return _close(row, Status.FAILED, error=message, **fields)
+
+
+def _close(row: Job, status: str, **fields: Any) -> bool:
+    fields |= {"status": status, "finished": timezone.now(), "log": row.log}
+    fields |= {"claim": None, "lease_until": None}
+    if not _held(row).update(**fields):
+        return False
+    for name, value in fields.items():
+        setattr(row, name, value)
+    return True
+
+
+def _held(row: Job) -> Any:
+    return type(row)._default_manager.filter(pk=row.pk, status=Status.RUNNING, claim=row.claim)
+
+
+def _lease() -> timedelta:
+    return timedelta(seconds=settings.JOB_LEASE_SECONDS)
+
+
+# -- What the site does
+
+
+def retry(row: Job) -> bool:
+    """Queue a failed row again, with its attempts counted afresh. False: it has not failed."""
+    queued = (
+        type(row)
+        ._default_manager.filter(pk=row.pk, status=Status.FAILED)
+        .update(status=Status.QUEUED, attempts=0, error="", dispatched=None, finished=None)
+    )
+    if queued:
+        transaction.on_commit(lambda: dispatch([row]))
+    return bool(queued)
+
+
+def dispatch(rows: Iterable[Job]) -> int:
+    """Send a message for each queued row; returns how many went out.
+
+    A broker that is away is no error: the rows stay queued and the sweeper sends them later.
+    The first failure ends the attempt, so that a request never waits for more than one.
+    """
+    sent = 0
+    for row in rows:
+        # Marked before it is sent: a worker may be through with it before a later mark.
+        queued = type(row)._default_manager.filter(pk=row.pk, status=Status.QUEUED)
+        if not queued.update(dispatched=timezone.now()):
+            continue
+        try:
+            _task(type(row)).apply_async((str(row.pk),), retry=False)
+        except Exception as error:  # noqa: BLE001 - each transport has its own errors, all mean: not sent
+            logger.warning("The message broker cannot be reached (%s); the sweeper sends later.", error)
+            queued.update(dispatched=None)
+            break
+        sent += 1
+    return sent
+
+
+def sweep() -> None:
+    """Find work that got lost and set it going again. Any number may run at the same time."""
+    for model in KINDS:
+        _requeue_stale(model)
+        dispatch(_overdue(model)[: settings.JOB_SWEEP_BATCH])
+
+
+def _requeue_stale(model: type[Job]) -> None:
+    """Queue again what a dead worker left, or give up on what kills worker after worker."""
+    now = timezone.now()
+    stale = model._default_manager.filter(status=Status.RUNNING, lease_until__lt=now)
+    line = Value(log_line("the worker died or hung: its lease ran out"))
+    stale.filter(attempts__gte=settings.JOB_MAX_ATTEMPTS).update(
+        status=Status.FAILED,
+        claim=None,
+        lease_until=None,
+        finished=now,
+        log=Concat("log", line),
+        error=f"The worker died {settings.JOB_MAX_ATTEMPTS} times while doing this. "
+        "It may have run out of memory; the server's log says more. Retry when that is mended.",
+    )
+    stale.filter(attempts__lt=settings.JOB_MAX_ATTEMPTS).update(
+        status=Status.QUEUED, claim=None, lease_until=None, dispatched=None, log=Concat("log", line)
+    )
+
+
+def _overdue(model: type[Job]) -> Any:
+    """Queued rows whose message was never sent or must be lost.
+
+    A row that has waited long may just stand in a long queue, and sending it again and again
+    would flood that. Queues are first in, first out: the message is lost if the queue has moved
+    on to later ones, or if nothing of the kind is being worked on at all.
+    """
+    queued = model._default_manager.filter(status=Status.QUEUED)
+    limit = timezone.now() - timedelta(seconds=settings.JOB_REDISPATCH_SECONDS)
+    lost = Q(dispatched__lt=limit)
+    if model._default_manager.filter(status=Status.RUNNING).exists():
+        newest = model._default_manager.filter(started__isnull=False).exclude(status=Status.QUEUED)
+        reached = newest.aggregate(newest=Max("dispatched"))["newest"]
+        # What was sent shortly before may be in the hands of a worker that is about to claim it.
+        lost &= Q(dispatched__lt=reached - _lease()) if reached else Q(pk=None)
+    return queued.filter(Q(dispatched=None) | lost).order_by(F("dispatched").asc(nulls_first=True), "pk")
+
+
+def _task(model: type[Job]) -> Any:
+    from evaluation import tasks  # tasks imports this module
+
+    return {Rendition: tasks.make_rendition, Score: tasks.make_score}[model]

@@ -1,0 +1,78 @@
+"""``manage.py benchmark``: recordings through systems, measured, without server, Redis or database."""
+
+from __future__ import annotations
+
+import csv
+from argparse import ArgumentParser
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from tqdm import tqdm
+
+from codec import registry
+from codec.base import CodecError
+from evaluation import benchmark
+
+
+class Command(BaseCommand):
+    help = (
+        "Put recordings through systems and measure what comes out. Prints means with 95 % intervals per "
+        "system; --out writes one row per clip and system. Exit code 1 if any clip failed."
+    )
+    requires_system_checks: list[str] = []
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument(
+            "places", nargs="+", type=Path, metavar="DIR_OR_FILE", help="audio files, or folders of them"
+        )
+        parser.add_argument("--systems", help="comma-separated slugs; default: all")
+        parser.add_argument("--out", type=Path, help="write the table as CSV")
+        parser.add_argument("--jobs", type=int, default=1, help="processes; default 1, for undisturbed times")
+
+    def handle(
+        self, *, places: list[Path], systems: str | None, out: Path | None, jobs: int, **_: Any
+    ) -> None:
+        if jobs < 1:
+            raise CommandError("--jobs must be 1 or more.")
+        slugs = [slug.strip() for slug in systems.split(",")] if systems else list(registry.SYSTEMS)
+        try:
+            for slug in slugs:
+                registry.get_system(slug)
+            recordings = benchmark.find_recordings(places)
+        except (CodecError, FileNotFoundError) as error:
+            raise CommandError(str(error)) from error
+        if not recordings:
+            raise CommandError("There are no audio files there.")
+        pairs = [benchmark.Pair(path, clip, slug) for path, clip in recordings for slug in slugs]
+
+        rows: list[dict[str, str | float | None]] = []
+        failures: list[benchmark.Outcome] = []
+        with ExitStack() as stack:
+            table = None
+            if out is not None:
+                try:
+                    file = stack.enter_context(out.open("w", newline="", encoding="utf-8"))
+                except OSError as error:
+                    raise CommandError(f"{out} cannot be written: {error.strerror}.") from error
+                table = csv.DictWriter(file, benchmark.COLUMNS, lineterminator="\n")
+                table.writeheader()
+            bar = stack.enter_context(tqdm(total=len(pairs), unit="clip", smoothing=0.05, disable=None))
+            for outcome in benchmark.run(pairs, jobs, bar.update):
+                if outcome.row is None:
+                    failures.append(outcome)
+                    continue
+                rows.append(outcome.row)
+                if table is not None:
+                    table.writerow(outcome.row)
+                    file.flush()  # what is done stays done if the run is broken off
+
+        if rows:
+            self.stdout.write("Mean over clips ± half the 95 % interval (Student's t)\n")
+            self.stdout.write(benchmark.format_means(benchmark.means(rows)))
+        if failures:
+            self.stderr.write(f"{len(failures)} of {len(pairs)} failed:")
+            for failure in failures:
+                self.stderr.write(f"  {failure.pair.clip} through {failure.pair.system}: {failure.error}")
+            raise CommandError("The table is incomplete.", returncode=1)

@@ -1,0 +1,170 @@
+"""Process and measure: audio through a system, and how good what comes out is. Knows no Django.
+
+The workers (`evaluation.tasks`) and the `benchmark` command both go through here, so that a
+figure on a page and a figure in a table are made by the same code.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import warnings
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import version
+from time import perf_counter
+
+import numpy as np
+
+from codec import registry
+from codec.base import WORKING_RATE, Audio, Encoded
+
+#: Every metric, in the order of tables: PESQ by ITU-T P.862.1 (narrow-band) and P.862.2
+#: (wide-band), both as MOS-LQO, and STOI (Taal et al. 2011).
+METRICS = ("pesq_nb", "pesq_wb", "stoi")
+
+METRIC_TITLES = {"pesq_nb": "PESQ-NB", "pesq_wb": "PESQ-WB", "stoi": "STOI"}
+
+#: P.862's reference code keeps 50 utterances in fixed arrays and writes past their end when a
+#: recording has more: the process dies. An utterance and its pause last 0.4 s at least, so
+#: 20 s are always safe. P.862.3 asks for 8 to 30 s anyway.
+PESQ_MAX_SECONDS = 20.0
+
+#: P.862's code refuses less.
+PESQ_MIN_SECONDS = 0.25
+
+#: Below this peak (-100 dB re full scale, a tenth of a 16-bit step) a signal counts as silent.
+SILENCE = 1e-5
+
+
+@dataclass(frozen=True)
+class Processed:
+    """A signal through a system.
+
+    Attributes:
+        audio: decoded float32 of shape (samples,), as long as the input.
+        encoded: what went over the line.
+        load_seconds: to import the codec and load its model; near zero but for the first use.
+        encode_seconds, decode_seconds: wall-clock, without loading.
+    """
+
+    audio: Audio
+    encoded: Encoded
+    load_seconds: float
+    encode_seconds: float
+    decode_seconds: float
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A metric's answer: `value`, or None and a `note` that says why there is none."""
+
+    value: float | None
+    version: str
+    note: str = ""
+
+
+def process(audio: Audio, slug: str) -> Processed:
+    """Encode and decode `audio` (samples,) at `WORKING_RATE` with the system `slug`.
+
+    Raises:
+        CodecError: the system does not exist or cannot take this audio.
+        CodecUnavailable: its library or model is missing here.
+    """
+    start = perf_counter()
+    codec = registry.load(slug)
+    _limit_torch_threads()
+    loaded = perf_counter()
+    encoded = codec.encode(audio)
+    sent = perf_counter()
+    decoded = codec.decode(encoded)
+    received = perf_counter()
+    return Processed(decoded, encoded, loaded - start, sent - loaded, received - sent)
+
+
+def measure(reference: Audio, degraded: Audio, rate: int, metric: str) -> Measured:
+    """Measure `degraded` against `reference`, both float (samples,) at `rate` Hz, time-aligned.
+
+    Returns a value that is finite, or None with a note: silence and signals too short for the
+    metric have no answer. PESQ of more than `PESQ_MAX_SECONDS` is the mean over equal parts.
+
+    Raises:
+        ValueError: unknown metric, a rate other than 16 kHz, or different lengths.
+    """
+    if metric not in METRICS:
+        raise ValueError(f"There is no metric {metric!r}; known: {', '.join(METRICS)}.")
+    if rate != WORKING_RATE:
+        raise ValueError(f"Metrics work at {WORKING_RATE} Hz, not at {rate} Hz.")
+    if reference.shape != degraded.shape:
+        raise ValueError(f"The signals differ in length: {reference.shape} and {degraded.shape}.")
+    name = metric_version(metric)
+    # float64: PESQ's wrapper divides by the peak, which wraps around in 16-bit integers.
+    reference, degraded = np.asarray(reference, dtype=np.float64), np.asarray(degraded, dtype=np.float64)
+    for signal, what in ((reference, "reference"), (degraded, "decoded audio")):
+        if not np.isfinite(signal).all():
+            return Measured(None, name, f"the {what} has samples that are not finite numbers")
+        if signal.size == 0 or np.abs(signal).max() < SILENCE:
+            return Measured(None, name, f"the {what} is silent")
+    value, note = (_stoi if metric == "stoi" else _pesq)(reference, degraded, rate, metric)
+    if value is not None and not np.isfinite(value):
+        return Measured(None, name, "the metric gave no finite number")
+    return Measured(value, name, note)
+
+
+@cache
+def metric_version(metric: str) -> str:
+    """Package and version that computes `metric`, as kept with every score."""
+    package = "pystoi" if metric == "stoi" else "pesq"
+    return f"{package} {version(package)}"
+
+
+def _pesq(reference: Audio, degraded: Audio, rate: int, metric: str) -> tuple[float | None, str]:
+    from pesq import BufferTooShortError, NoUtterancesError, pesq
+
+    if reference.size < PESQ_MIN_SECONDS * rate:
+        return None, "too short: PESQ needs 0.25 s"
+    parts = int(np.ceil(reference.size / (PESQ_MAX_SECONDS * rate)))
+    band: str = metric.removeprefix("pesq_")
+    values: list[float] = []
+    for ours, theirs in zip(np.array_split(reference, parts), np.array_split(degraded, parts), strict=True):
+        if not (np.abs(ours).max() >= SILENCE and np.abs(theirs).max() >= SILENCE):
+            continue  # a silent part has no utterance; P.862's code divides by its level
+        try:
+            value = float(pesq(rate, ours, theirs, band))
+        except (NoUtterancesError, BufferTooShortError):
+            continue
+        if np.isfinite(value):
+            values.append(value)
+    if not values:
+        return None, "PESQ detects no speech in it"
+    if parts == 1:
+        return values[0], ""
+    return float(np.mean(values)), (
+        f"mean over {len(values)} of {parts} parts of {reference.size / parts / rate:.1f} s: "
+        f"P.862 is made for at most 30 s"
+    )
+
+
+def _stoi(reference: Audio, degraded: Audio, rate: int, metric: str) -> tuple[float | None, str]:
+    from pystoi import stoi
+
+    with warnings.catch_warnings():
+        # pystoi warns and returns 1e-5 where fewer than 30 frames (0.4 s) of speech are left.
+        warnings.filterwarnings("error", message="Not enough STFT frames")
+        try:
+            return float(stoi(reference, degraded, rate)), ""
+        except RuntimeWarning:
+            return None, "too short: STOI needs 0.4 s of speech"
+
+
+def _limit_torch_threads() -> None:
+    """Keep PyTorch to EARSHOT_TORCH_THREADS (default: up to 4), once a codec has brought it in.
+
+    Unlimited, every worker process takes all cores and they slow each other down.
+    """
+    torch = sys.modules.get("torch")
+    if torch is None:
+        return
+    threads = int(os.environ.get("EARSHOT_TORCH_THREADS", "0")) or min(4, os.cpu_count() or 1)
+    if torch.get_num_threads() != threads:
+        torch.set_num_threads(threads)

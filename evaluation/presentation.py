@@ -1,0 +1,115 @@
+"""What people and programs are shown of a clip: one set of rows for page, API and downloads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.db.models import QuerySet
+from django.urls import reverse
+
+from codec import registry
+from evaluation.models import Clip, Job, Rendition, Score
+from evaluation.pipeline import METRIC_TITLES, METRICS
+
+QUEUED, RUNNING, DONE, FAILED = (status.value for status in Job.Status)
+
+_ORDER = {slug: position for position, slug in enumerate(registry.SYSTEMS)}
+
+#: Lowest PESQ (MOS-LQO) that earns each of P.800's words.
+_WORDS = ((4.0, "Excellent"), (3.5, "Good"), (3.0, "Fair"), (2.0, "Poor"))
+
+
+def with_results(clips: QuerySet[Clip]) -> QuerySet[Clip]:
+    """Fetch renditions and scores along with the clips: the same few queries for any number."""
+    return clips.prefetch_related("renditions__scores")
+
+
+def clip_status(clip: Clip) -> str:
+    """queued until a worker starts, running until all is made and measured, then done.
+
+    A system that fails does not make the clip fail, unless all do.
+    """
+    return _summary(rendition_status(rendition) for rendition in clip.renditions.all())
+
+
+def _summary(statuses: Iterable[str]) -> str:
+    found = set(statuses)
+    if found <= {QUEUED}:
+        return QUEUED
+    if found & {QUEUED, RUNNING}:
+        return RUNNING
+    return DONE if DONE in found else FAILED
+
+
+def rendition_status(rendition: Rendition) -> str:
+    """Of a rendition together with its scores: done means that all figures are final."""
+    if rendition.status != DONE:
+        return str(rendition.status)
+    scores = {score.status for score in rendition.scores.all()}
+    if scores & {QUEUED, RUNNING}:
+        return RUNNING
+    return FAILED if FAILED in scores else DONE
+
+
+def rendition_rows(clip: Clip) -> list[dict[str, Any]]:
+    """One dictionary for each system, in the registry's order, for tables and JSON.
+
+    Figures that are not there (yet) are None; `note` says why a metric has no answer.
+    """
+    renditions = sorted(clip.renditions.all(), key=lambda r: (_ORDER.get(r.system, len(_ORDER)), r.system))
+    return [_row(clip, rendition) for rendition in renditions]
+
+
+def _row(clip: Clip, rendition: Rendition) -> dict[str, Any]:
+    system = registry.SYSTEMS.get(rendition.system)
+    scores = {score.metric: score for score in rendition.scores.all()}
+    values = {metric: _value(scores.get(metric)) for metric in METRICS}
+    status = rendition_status(rendition)
+    made = rendition.status == DONE
+    return {
+        "id": rendition.pk,
+        "system": rendition.system,
+        "title": rendition.title,
+        "family": system.family if system else "",
+        "status": status,
+        "unavailable": rendition.unavailable and rendition.status == FAILED,
+        "error": _error(rendition, scores.values()),
+        "log": "".join([rendition.log, *(score.log for score in scores.values())]),
+        "kbps": rendition.kbps if made else None,
+        **values,
+        "pesq_word": pesq_word(values["pesq_wb"]),
+        "encode_rtf": _rtf(rendition.encode_seconds, clip) if made else None,
+        "decode_rtf": _rtf(rendition.decode_seconds, clip) if made else None,
+        "audio_url": reverse("rendition_audio", args=[rendition.pk]) if made else None,
+        "bitstream_url": reverse("rendition_bitstream", args=[rendition.pk]) if made else None,
+        "retry_url": reverse("rendition_retry", args=[rendition.pk]) if status == FAILED else None,
+        "note": "; ".join([*([system.note] if system and system.note else []), *_metric_notes(scores)]),
+    }
+
+
+def pesq_word(value: float | None) -> str:
+    """The word for a PESQ score (MOS-LQO, 1 to 4.64), empty where there is none."""
+    if value is None:
+        return ""
+    return next((word for least, word in _WORDS if value >= least), "Bad")
+
+
+def _value(score: Score | None) -> float | None:
+    return score.value if score is not None and score.status == Job.Status.DONE else None
+
+
+def _error(rendition: Rendition, scores: Iterable[Score]) -> str:
+    if rendition.status == FAILED:
+        return rendition.error
+    failed = [f"{METRIC_TITLES.get(s.metric, s.metric)}: {s.error}" for s in scores if s.status == FAILED]
+    return " ".join(failed)
+
+
+def _metric_notes(scores: dict[str, Score]) -> list[str]:
+    notes = ((metric, scores[metric].note) for metric in METRICS if metric in scores)
+    return [f"{METRIC_TITLES[metric]}: {note}" for metric, note in notes if note]
+
+
+def _rtf(seconds: float | None, clip: Clip) -> float | None:
+    return None if seconds is None else seconds / clip.seconds

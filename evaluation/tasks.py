@@ -1,0 +1,167 @@
+"""The work that Celery carries. Tasks know only ids; a repeated message does nothing.
+
+The web process imports this module to send messages: codecs, metrics and PyTorch are imported
+inside the functions, on first use in the worker's child, never before the fork.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import traceback
+from functools import partial
+from typing import TYPE_CHECKING
+
+from celery import shared_task
+from celery.exceptions import SoftTimeLimitExceeded
+from django.conf import settings
+from django.core.files import File
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
+from django.db import transaction
+from django.db.models.fields.files import FieldFile
+
+from codec import container
+from codec.base import WORKING_RATE, CodecError, CodecUnavailable
+from evaluation import jobs
+from evaluation.models import Job, Rendition, Score
+from evaluation.pipeline import METRICS, measure, process
+
+if TYPE_CHECKING:
+    from codec.base import Audio
+
+logger = logging.getLogger(__name__)
+
+
+@shared_task
+def make_rendition(rendition_id: str) -> None:
+    """Put a clip through a system and queue the measurements of what comes out."""
+    row = jobs.claim(Rendition, rendition_id)
+    if row is None:
+        return
+    with jobs.keep_alive(row):
+        try:
+            _render(row)
+        except CodecUnavailable as error:
+            jobs.note(row, f"not available: {error}")
+            jobs.fail(row, str(error), unavailable=True)
+        except CodecError as error:
+            jobs.note(row, f"refused: {error}")
+            jobs.fail(row, str(error))
+        except Exception as error:  # noqa: BLE001 - whatever a codec does, its row says so
+            _fail_unexpectedly(row, error)
+
+
+@shared_task
+def make_score(score_id: int | str) -> None:
+    """Measure a rendition with a metric."""
+    row = jobs.claim(Score, score_id)
+    if row is None:
+        return
+    with jobs.keep_alive(row):
+        try:
+            rendition = Rendition.objects.select_related("clip").get(pk=row.rendition_id)
+            reference = _load(rendition.clip.audio)
+            degraded = _load(rendition.audio)
+            measured = measure(reference, degraded, WORKING_RATE, row.metric)
+            jobs.note(row, f"{row.metric} by {measured.version}: {measured.value} {measured.note}".rstrip())
+            jobs.finish(row, value=measured.value, version=measured.version, note=measured.note)
+        except Exception as error:  # noqa: BLE001 - as above
+            _fail_unexpectedly(row, error)
+
+
+@shared_task
+def sweep() -> None:
+    """Set lost work going again; beat sends this every few seconds."""
+    jobs.sweep()
+
+
+def _render(row: Rendition) -> None:
+    clip = row.clip
+    audio = _load(clip.audio)
+    done = process(audio, row.system)
+    seconds = done.encoded.seconds
+    jobs.note(row, f"loaded {row.system} in {done.load_seconds:.3f} s")
+    jobs.note(
+        row,
+        f"encoded {seconds:.3f} s of audio in {done.encode_seconds:.3f} s: "
+        f"{done.encoded.payload_bits} bits that a receiver needs, {done.encoded.kbps:.3f} kbit/s",
+    )
+    jobs.note(row, f"decoded in {done.decode_seconds:.3f} s")
+    parameters = dict(done.encoded.parameters)
+    jobs.note(row, f"parameters: {json.dumps(parameters, sort_keys=True, default=str)}")
+
+    # New names for every attempt: whoever loses the claim never touches the holder's files.
+    folder = f"renditions/{row.pk}"
+    audio_name = default_storage.save(f"{folder}/{row.claim}.wav", _wav(done.audio))
+    bitstream = ContentFile(container.dumps(done.encoded))
+    bitstream_name = default_storage.save(f"{folder}/{row.claim}.ear", bitstream)
+    with transaction.atomic():
+        stored = jobs.finish(
+            row,
+            audio=audio_name,
+            bitstream=bitstream_name,
+            payload_bits=done.encoded.payload_bits,
+            kbps=done.encoded.kbps,
+            encode_seconds=done.encode_seconds,
+            decode_seconds=done.decode_seconds,
+            parameters=parameters,
+            unavailable=False,
+        )
+        if stored:
+            Score.objects.filter(rendition=row).delete()  # of an earlier rendition's audio
+            scores = Score.objects.bulk_create([Score(rendition=row, metric=metric) for metric in METRICS])
+            transaction.on_commit(partial(jobs.dispatch, scores))
+    keep = {audio_name, bitstream_name}
+    if stored:
+        _remove(_leftovers(folder) - keep)
+    else:
+        _remove(keep)
+
+
+def _leftovers(folder: str) -> set[str]:
+    """What earlier attempts, finished or killed, left in a rendition's folder."""
+    try:
+        _, names = default_storage.listdir(folder)
+    except FileNotFoundError:
+        return set()
+    return {f"{folder}/{name}" for name in names}
+
+
+def _remove(names: set[str]) -> None:
+    for name in names:
+        default_storage.delete(name)
+
+
+def _load(file: FieldFile) -> Audio:
+    """The samples of a stored 16-bit mono WAV at `WORKING_RATE`, float32 of shape (samples,)."""
+    import soundfile
+
+    with file.open("rb") as content:
+        audio, rate = soundfile.read(content, dtype="float32")
+    if rate != WORKING_RATE:
+        raise ValueError(f"{file.name} has {rate} Hz, not {WORKING_RATE} Hz.")
+    return audio
+
+
+def _wav(audio: Audio) -> File[bytes]:
+    from codec.audio import write_wav
+
+    content = io.BytesIO()
+    write_wav(content, audio, WORKING_RATE)
+    return ContentFile(content.getvalue())
+
+
+def _fail_unexpectedly(row: Job, error: Exception) -> None:
+    """Tell people that it is not their fault, keep the traceback for those who mend it."""
+    if jobs.is_gone(row):
+        logger.info("%s %s was deleted while a worker had it.", type(row).__name__, row.pk)
+        return
+    logger.exception("%s %s failed", type(row).__name__, row.pk)
+    jobs.note(row, "".join(traceback.format_exception(error)))
+    if isinstance(error, SoftTimeLimitExceeded):
+        message = f"This took longer than {settings.JOB_MAX_SECONDS} s and was stopped."
+    else:
+        message = f"Something went wrong here ({type(error).__name__}). The log says more; you can retry."
+    jobs.fail(row, message)

@@ -1,0 +1,169 @@
+"""Files of clips and renditions, for their owner and, if the clip is public, for everybody."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+import tempfile
+import unicodedata
+import zipfile
+from collections.abc import Iterator
+from pathlib import PurePath
+from typing import IO
+from uuid import UUID
+
+from django.contrib import messages
+from django.db.models.fields.files import FieldFile
+from django.http import (
+    FileResponse,
+    Http404,
+    HttpRequest,
+    HttpResponse,
+    HttpResponseBase,
+    StreamingHttpResponse,
+)
+from django.shortcuts import get_object_or_404, redirect
+from django.views.decorators.http import require_POST, require_safe
+
+from evaluation import jobs
+from evaluation.access import viewer, visible_clips, visible_renditions
+from evaluation.benchmark import COLUMNS
+from evaluation.models import Clip, Job, Rendition
+from evaluation.presentation import rendition_rows, with_results
+
+_CHUNK = 64 * 1024
+
+
+@require_safe
+def rendition_audio(request: HttpRequest, pk: UUID) -> HttpResponseBase:
+    """The decoded audio, 16-bit WAV at 16 kHz."""
+    rendition = _made(request, pk)
+    return _send(request, rendition.audio, "audio/wav", f"{safe_stem(rendition.clip)}_{rendition.system}.wav")
+
+
+@require_safe
+def rendition_bitstream(request: HttpRequest, pk: UUID) -> HttpResponseBase:
+    """What went over the line, in an .ear file that ``python -m codec decode`` reads."""
+    rendition = _made(request, pk)
+    name = f"{safe_stem(rendition.clip)}_{rendition.system}.ear"
+    return _send(request, rendition.bitstream, "application/octet-stream", name, attachment=True)
+
+
+@require_safe
+def clip_audio(request: HttpRequest, pk: UUID) -> HttpResponseBase:
+    """What every system got: mono 16-bit WAV at 16 kHz."""
+    clip = get_object_or_404(visible_clips(viewer(request)), pk=pk)
+    return _send(request, clip.audio, "audio/wav", f"{safe_stem(clip)}.wav")
+
+
+@require_safe
+def clip_zip(request: HttpRequest, pk: UUID) -> HttpResponseBase:
+    """The upload, what every system made of it, and the scores, in one archive."""
+    clip = get_object_or_404(with_results(visible_clips(viewer(request))), pk=pk)
+    archive = tempfile.TemporaryFile()  # noqa: SIM115 - the response closes it
+    _write_zip(archive, clip)
+    archive.seek(0)
+    return FileResponse(archive, as_attachment=True, filename=f"{safe_stem(clip)}.zip")
+
+
+@require_POST
+def rendition_retry(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """Queue again what failed: the rendition itself or, if that is there, its failed scores."""
+    user = viewer(request)
+    if user is None:
+        raise Http404
+    rendition = get_object_or_404(Rendition, pk=pk, clip__owner=user)
+    rows: list[Job] = [rendition, *rendition.scores.all()]
+    queued = sum(jobs.retry(row) for row in rows)
+    if not queued:
+        messages.info(request, f"{rendition.title} has not failed; there is nothing to retry.")
+    return redirect("clip", rendition.clip_id)
+
+
+def safe_stem(clip: Clip) -> str:
+    """A file name, without extension, from the clip's title: letters, digits, '-', '_' and '.' only."""
+    plain = unicodedata.normalize("NFKD", clip.title).encode("ascii", "ignore").decode()
+    return re.sub(r"[^A-Za-z0-9_-]+", "-", plain).strip("-_")[:80] or "clip"
+
+
+def _made(request: HttpRequest, pk: UUID) -> Rendition:
+    return get_object_or_404(visible_renditions(viewer(request)), pk=pk, status=Job.Status.DONE)
+
+
+def _write_zip(target: IO[bytes], clip: Clip) -> None:
+    # Audio hardly shrinks, bitstreams not at all: storing is quick and streams.
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:
+        suffix = PurePath(clip.upload.name).suffix
+        _add(archive, f"original/{safe_stem(clip)}{suffix}", clip.upload)
+        _add(archive, f"original/{safe_stem(clip)}_16k.wav", clip.audio)
+        for rendition in clip.renditions.all():
+            if rendition.status == Job.Status.DONE:
+                _add(archive, f"decoded/{rendition.system}.wav", rendition.audio)
+                _add(archive, f"bitstreams/{rendition.system}.ear", rendition.bitstream)
+        archive.writestr("scores.csv", scores_csv(clip))
+
+
+def scores_csv(clip: Clip) -> str:
+    """The figures of a clip as CSV, one row a system, columns as in the benchmark's table."""
+    text = io.StringIO()
+    table = csv.DictWriter(text, COLUMNS, extrasaction="ignore", lineterminator="\n")
+    table.writeheader()
+    for row in rendition_rows(clip):
+        table.writerow({**row, "clip": safe_stem(clip), "seconds": clip.seconds})
+    return text.getvalue()
+
+
+def _add(archive: zipfile.ZipFile, name: str, file: FieldFile) -> None:
+    with file.open("rb") as source, archive.open(name, "w") as target:
+        while chunk := source.read(_CHUNK):
+            target.write(chunk)
+
+
+def _send(
+    request: HttpRequest, file: FieldFile, content_type: str, filename: str, *, attachment: bool = False
+) -> HttpResponseBase:
+    """Send a stored file, or the part that the Range header asks for: players seek by it."""
+    try:
+        size, content = file.size, file.open("rb")
+    except FileNotFoundError as error:
+        raise Http404("The file is no longer there.") from error
+    wanted = _range(request.headers.get("Range", ""), size)
+    response: HttpResponseBase
+    if wanted is None:
+        response = FileResponse(
+            content, as_attachment=attachment, filename=filename, content_type=content_type
+        )
+    elif wanted.start >= size:
+        content.close()
+        return HttpResponse(status=416, headers={"Content-Range": f"bytes */{size}"})
+    else:
+        response = StreamingHttpResponse(_part(content, wanted), status=206, content_type=content_type)
+        response["Content-Range"] = f"bytes {wanted.start}-{wanted.stop - 1}/{size}"
+        response["Content-Length"] = str(len(wanted))
+    response["Accept-Ranges"] = "bytes"
+    response["Cache-Control"] = "private"
+    return response
+
+
+def _range(header: str, size: int) -> range | None:
+    """The bytes that a Range header asks for; None, all, if it is not a single plain range (RFC 9110)."""
+    match = re.fullmatch(r"bytes=(\d{0,18})-(\d{0,18})", header.strip())
+    if match is None or not any(match.groups()):
+        return None
+    first, last = match.groups()
+    if not first:
+        return range(max(0, size - int(last)), size) if int(last) else range(size, size)
+    stop = min(int(last) + 1, size) if last else size
+    if last and int(last) < int(first):
+        return None
+    return range(int(first), stop)
+
+
+def _part(content: IO[bytes], wanted: range) -> Iterator[bytes]:
+    with content:
+        content.seek(wanted.start)
+        left = len(wanted)
+        while left and (chunk := content.read(min(_CHUNK, left))):
+            left -= len(chunk)
+            yield chunk
