@@ -13,7 +13,7 @@ DEMO := $(VENV)/.installed-demo
 DEV := $(VENV)/.installed-dev
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 
-.PHONY: help demo test lint install check-system clean-venv
+.PHONY: help demo test lint install check-system
 
 help:
 	@sed -n 's/^# make /make /p' Makefile
@@ -28,45 +28,48 @@ lint: $(DEV)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	EARSHOT_HOME=$$(mktemp -d) $(BIN)/python manage.py makemigrations --check --dry-run
+	$(BIN)/python manage.py makemigrations --check --dry-run
 
 install: $(DEV)
 
-# A stamp is written last, so an interrupted installation is taken up again by the next run. Each stamp's
-# recipe holds a lock: `make demo` and `make test` started at once do not install into each other.
-$(DEMO): pyproject.toml | check-system
+$(DEMO): pyproject.toml
 	@$(call install,demo,$@)
 
 # `dev` includes `demo`.
-$(DEV): pyproject.toml | check-system
+$(DEV): pyproject.toml
 	@$(call install,dev,$@)
 	@touch $(DEMO)
 
+# The stamp is written last, so that an interrupted installation is taken up again by the next run. A lock
+# keeps two runs started at once from installing into each other; the second finds the stamp and is through.
 define install
-exec 9>.venv.lock; if command -v flock >/dev/null; then flock 9; fi; set -e; \
+set -e; exec 9>.venv.lock; if command -v flock >/dev/null; then flock 9; fi; \
 if [ -e $(2) ] && [ ! pyproject.toml -nt $(2) ]; then exit 0; fi; \
-if ! $(PIP) --version >/dev/null 2>&1; then echo "Creating $(VENV)"; $(PYTHON) -m venv --clear $(VENV); fi; \
-echo "Installing Earshot and what it needs into $(VENV) (PyTorch is large; the first time takes minutes)"; \
-$(PIP) install --quiet --editable '.[$(1)]'; \
+$(MAKE) --no-print-directory check-system; \
+if ! $(PIP) --version >/dev/null 2>&1; then \
+  echo "Creating the virtual environment $(VENV)"; \
+  $(PYTHON) -m venv --clear $(VENV); \
+fi; \
+echo "Installing Earshot and what it needs into $(VENV); PyTorch is large, so the first time takes minutes"; \
+$(PIP) install --editable '.[$(1)]'; \
 touch $(2)
 endef
 
-# Says everything that is missing at once, before any of it fails half-way.
+# Names everything that is missing at once, before an installation fails half-way.
 check-system:
 	@missing=; \
-	if ! command -v $(PYTHON) >/dev/null; then missing="python3 python3-venv python3-dev"; else \
-	  $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
-	    || { echo "Earshot needs Python 3.11 or newer; this is $$($(PYTHON) --version). Set PYTHON=python3.x." >&2; exit 1; }; \
+	if ! command -v $(PYTHON) >/dev/null; then \
+	  missing=" python3 python3-venv python3-dev"; \
+	else \
+	  $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	    echo "Earshot needs Python 3.11 or newer, this is $$($(PYTHON) --version); set PYTHON=..." >&2; exit 1; }; \
 	  $(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || missing="$$missing python3-venv"; \
-	  $(PYTHON) -c 'import os, sys, sysconfig; sys.exit(not os.path.exists(os.path.join(sysconfig.get_path("include"), "Python.h")))' \
+	  $(PYTHON) -c 'import os, sys, sysconfig as s; sys.exit(not os.path.exists(s.get_path("include") + "/Python.h"))' \
 	    || missing="$$missing python3-dev"; \
 	fi; \
 	command -v gcc >/dev/null || missing="$$missing gcc libc6-dev"; \
 	if [ -n "$$missing" ]; then \
-	  echo "Debian packages are missing (gcc and python3-dev compile PESQ):$$missing" >&2; \
-	  echo "Install them with:  sudo apt-get install -y $$missing" | tr -s ' ' >&2; \
+	  echo "These Debian packages are missing (gcc and python3-dev compile PESQ):$$missing" >&2; \
+	  echo "Install them with:  sudo apt-get install -y$$missing" >&2; \
 	  exit 1; \
 	fi
-
-clean-venv:
-	rm -rf $(VENV) .venv.lock
