@@ -67,6 +67,11 @@ class Study(models.Model):
     seed = models.PositiveBigIntegerField(help_text="every order in the study follows from it")
     token = models.CharField(max_length=43, unique=True, default=opaque_token, help_text="of the listener link")
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.PREPARING)
+    listed = models.BooleanField(default=False, help_text="shown to strangers on the front page")
+    # Preparing is work in the background, kept as `evaluation.models.Job` keeps it.
+    attempts = models.PositiveSmallIntegerField(default=0, help_text="to render the stimuli")
+    lease_until = models.DateTimeField(null=True, blank=True, help_text="a worker renders the stimuli until then")
+    error = models.TextField(blank=True, help_text="for people: why the stimuli could not be rendered")
     created = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -135,6 +140,7 @@ class Session(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     study = models.ForeignKey(Study, on_delete=models.CASCADE, related_name="sessions")
     assessor = models.ForeignKey(Assessor, on_delete=models.CASCADE, related_name="sessions")
+    number = models.PositiveIntegerField(help_text="counts the study's sessions from 1")
     token = models.CharField(max_length=43, unique=True, default=opaque_token)
     seed = models.PositiveBigIntegerField(help_text="drawn from the study's seed; trial and stimulus orders follow from it")
     instructed = models.DateTimeField(null=True, blank=True, help_text="when the instructions were read")
@@ -143,7 +149,8 @@ class Session(models.Model):
     finished = models.DateTimeField(null=True, blank=True)
 
     class Meta:
-        ordering = ["created", "id"]
+        ordering = ["study", "number"]
+        constraints = [models.UniqueConstraint(fields=["study", "number"], name="session_number_once")]
 
     def __str__(self) -> str:
         return f"{self.assessor} in {self.study}"

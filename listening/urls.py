@@ -1,18 +1,54 @@
-"""Every address of the site. Each app lists its own pages; the API mounts both."""
+"""Every address of the site. Evaluation lists its own pages; the API mounts both apps."""
 
 from __future__ import annotations
 
 from django.urls import include, path
 
-from listening import views
 from listening.api import api
+from listening.views import accounts, results, sessions, studies
+
+people = [
+    path("", accounts.front, name="front"),
+    path("signin/", accounts.signin, name="signin"),
+    path("signin/<str:token>/", accounts.signin_link, name="signin_link"),
+    path("signout/", accounts.signout, name="signout"),
+]
+
+research = [
+    path("studies/", studies.studies, name="studies"),
+    path("studies/new/", studies.study_new, name="study_new"),
+    path("studies/<uuid:study_id>/", studies.study, name="study"),
+    path("studies/<uuid:study_id>/progress/", studies.progress, name="study_progress"),
+    path("studies/<uuid:study_id>/retry/", studies.retry, name="study_retry"),
+    path("studies/<uuid:study_id>/close/", studies.close, name="study_close"),
+    path("studies/<uuid:study_id>/reopen/", studies.reopen, name="study_reopen"),
+    path("studies/<uuid:study_id>/listed/", studies.listed, name="study_listed"),
+    path("studies/<uuid:study_id>/delete/", studies.delete, name="study_delete"),
+    path("studies/<uuid:study_id>/results/", results.results, name="results"),
+    path("studies/<uuid:study_id>/results/<slug:name>.svg", results.figure, name="results_figure"),
+    path("studies/<uuid:study_id>/ratings.csv", results.ratings_csv, name="ratings_csv"),
+    path("studies/<uuid:study_id>/mushra.csv", results.mushra_csv, name="mushra_csv"),
+]
+
+# What is known of a trial's recordings must not be in any of these addresses.
+trial = [
+    path("ratings/", sessions.save_rating, name="save_rating"),
+    path("events/", sessions.save_events, name="save_events"),
+    path("finish/", sessions.finish_trial, name="finish_trial"),
+    path("<str:key>.wav", sessions.stimulus_audio, name="stimulus_audio"),
+]
+
+listener = [
+    path("t/<str:token>/", sessions.join, name="join"),
+    path("s/<str:token>/", sessions.session, name="session"),
+    path("s/<str:token>/begin/", sessions.begin, name="session_begin"),
+    path("s/<str:token>/trials/<int:position>/", include(trial)),
+]
 
 urlpatterns = [
-    path("", views.accounts.front, name="front"),
-    path("signin/", views.accounts.signin, name="signin"),
-    path("signin/<str:token>/", views.accounts.signin_link, name="signin_link"),
-    path("signout/", views.accounts.signout, name="signout"),
+    *people,
+    *research,
+    *listener,
     path("", include("evaluation.urls")),  # /clips/..., /renditions/...
-    path("", include("listening.study_urls")),  # /studies/..., /t/<study token>/, /s/<session token>/...
     path("api/", api.urls),
 ]

@@ -1,0 +1,117 @@
+"""What pages, exports and the API read of studies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db.models import Count, Exists, Max, OuterRef, Q, QuerySet
+from django.http import Http404
+from django.urls import reverse
+
+from evaluation.access import visible_clips
+from evaluation.models import Clip, Rendition
+from listening.models import Session, Stimulus, Study, Trial
+
+
+def studies_of(user: Any) -> QuerySet[Study]:
+    """The user's studies, newest first, with counts of items and of started and finished sessions."""
+    return Study.objects.filter(owner=user).annotate(
+        item_count=Count("items", filter=Q(items__training=False), distinct=True),
+        started_count=Count("sessions", filter=Q(sessions__instructed__isnull=False), distinct=True),
+        finished_count=Count("sessions", filter=Q(sessions__finished__isnull=False), distinct=True),
+    )
+
+
+def study_of(user: Any, study_id: UUID) -> Study:
+    """One of the `studies_of` this user. Raises `Http404` for any other."""
+    try:
+        return studies_of(user).get(pk=study_id)
+    except Study.DoesNotExist:
+        raise Http404("There is no such study.") from None
+
+
+def listener_url(study: Study) -> str:
+    """The absolute address to give to listeners."""
+    return settings.SITE_URL + reverse("join", args=[study.token])
+
+
+def listed_studies() -> QuerySet[Study]:
+    """Open studies that their owners show on the front page."""
+    return Study.objects.filter(status=Study.Status.OPEN, listed=True)
+
+
+def front_clip() -> Clip | None:
+    """The newest public clip that has been through everything, or else through most."""
+    rest = Count("renditions", filter=~Q(renditions__status=Rendition.Status.DONE))
+    done = Count("renditions", filter=Q(renditions__status=Rendition.Status.DONE))
+    clips = Clip.objects.filter(public=True).annotate(done=done, rest=rest).filter(done__gt=0)
+    return clips.order_by("rest", "-created", "id").first()
+
+
+def clips_for_study(user: Any) -> QuerySet[Clip]:
+    """Clips that a study of this user can take: the user's own and the public ones, if anything is done."""
+    done = Rendition.objects.filter(clip=OuterRef("pk"), status=Rendition.Status.DONE)
+    return visible_clips(user).filter(Exists(done))
+
+
+def clips_by_id(user: Any, ids: Iterable[UUID]) -> dict[UUID, Clip]:
+    """The user's own and public clips of these ids. Raises `Http404` if one is neither."""
+    wanted = set(ids)
+    found = {clip.pk: clip for clip in visible_clips(user).filter(pk__in=wanted)}
+    if missing := wanted - set(found):
+        raise Http404(f"There is no clip {min(missing)}.")
+    return found
+
+
+def session_of(token: str) -> Session:
+    """The session whose link this is. Raises `Http404`."""
+    try:
+        return Session.objects.select_related("study", "assessor").get(token=token)
+    except Session.DoesNotExist:
+        raise Http404("There is no such session.") from None
+
+
+def trial_of(session: Session, position: int) -> Trial:
+    """A trial of this session by its position. Raises `Http404`."""
+    try:
+        return session.trials.select_related("item__study").get(position=position)
+    except Trial.DoesNotExist:
+        raise Http404("There is no such trial.") from None
+
+
+def stimuli_count(study: Study) -> dict[str, int]:
+    """How many of the study's stimuli are rendered: ``done`` of ``total``."""
+    stimuli = Stimulus.objects.filter(item__study=study)
+    return {"done": stimuli.exclude(audio="").count(), "total": stimuli.count()}
+
+
+def session_rows(study: Study) -> list[dict[str, Any]]:
+    """Progress of each session whose listener got past the consent page, newest first."""
+    sessions = (
+        study.sessions.exclude(instructed=None)
+        .select_related("assessor")
+        .annotate(
+            trial_count=Count("trials", distinct=True),
+            finished_count=Count("trials", filter=Q(trials__finished__isnull=False), distinct=True),
+            rating_count=Count("trials__ratings", distinct=True),
+            last_rating=Max("trials__ratings__updated"),
+        )
+        .order_by("-number")
+    )
+    return [
+        {
+            "number": session.number,
+            "assessor": session.assessor.code,
+            "completion_code": session.completion_code,
+            "started": session.instructed,
+            "finished": session.finished,
+            "last": session.last_rating,
+            "trials": session.trial_count,
+            "done": session.finished_count,
+            "ratings": session.rating_count,
+        }
+        for session in sessions
+    ]

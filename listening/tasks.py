@@ -1,0 +1,38 @@
+"""Celery tasks of studies. They carry ids only; `listening.services` does the work."""
+
+from __future__ import annotations
+
+import logging
+
+from celery import shared_task
+
+logger = logging.getLogger(__name__)
+
+
+@shared_task
+def prepare_study(study_id: str) -> None:
+    """Render every stimulus of a study that is not there yet, then open it."""
+    from listening import services
+    from listening.stimuli import render_item
+
+    study = services.claim_study(study_id)
+    if study is None:
+        return
+    try:
+        for item in study.items.filter(stimuli__audio="").distinct().select_related("clip"):
+            render_item(item)
+            services.renew_study_lease(study)
+    except Exception as error:
+        # Whatever it is, the researcher has to see it: the page shows the message and offers a retry.
+        logger.exception("Study %s could not be prepared", study_id)
+        services.fail_preparing(study, str(error) or type(error).__name__)
+        return
+    services.open_prepared_study(study)
+
+
+@shared_task
+def sweep_studies() -> None:
+    """Send again the studies that wait for a worker: a message or a worker was lost."""
+    from listening import services
+
+    services.sweep_studies()

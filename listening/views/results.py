@@ -1,0 +1,102 @@
+"""The results page of a study, its figures and its exports."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.contrib.auth.decorators import login_required
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils.safestring import mark_safe
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET
+
+from evaluation import figures
+from listening import exports, selectors
+from listening.results import METRIC_TITLES, Results, compute
+
+
+def _compute(request: HttpRequest, study_id: UUID) -> Results:
+    study = selectors.study_of(request.user, study_id)
+    return compute(study, screening=request.GET.get("screening") != "off")
+
+
+def _grades(results: Results) -> str:
+    """Figure: grades per system."""
+    rows = [
+        figures.GradeRow(
+            slug=row.slug,
+            title=row.title,
+            scores=results.frame.loc[results.frame["system"] == row.slug, "score"].tolist(),
+            listener_means=results.frame[results.frame["system"] == row.slug]
+            .groupby("assessor", sort=False)["score"]
+            .mean()
+            .tolist(),
+            mean=row.mean,
+            half_width=row.ci95,
+        )
+        for row in results.systems
+    ]
+    return figures.grades(rows, title=f"{results.study.name}: grades per system")
+
+
+def _objective(results: Results, metric: str) -> str:
+    """Figure: grades against a metric."""
+    points = [
+        figures.Point(row.slug, row.title, value, row.mean, row.ci95)
+        for row in results.systems
+        if row.mean is not None and (value := getattr(row.objective, metric)) is not None
+    ]
+    return figures.scatter(
+        points, METRIC_TITLES[metric], title=f"{results.study.name}: grades against {METRIC_TITLES[metric]}"
+    )
+
+
+@login_required
+@never_cache
+@require_GET
+def results(request: HttpRequest, study_id: UUID) -> HttpResponse:
+    results = _compute(request, study_id)
+    context = {
+        "study": results.study,
+        "results": results,
+        "grades": mark_safe(_grades(results)) if results.listeners else "",  # noqa: S308 -- texts are escaped there
+        "scatters": [
+            {"metric": agreement, "svg": mark_safe(_objective(results, agreement.metric))}  # noqa: S308
+            for agreement in results.agreements
+            if agreement.metric != "stoi" and agreement.systems
+        ],
+        "section": "studies",
+    }
+    return render(request, "listening/results.html", context)
+
+
+@login_required
+@never_cache
+@require_GET
+def figure(request: HttpRequest, study_id: UUID, name: str) -> HttpResponse:
+    """A figure of the results page as an SVG file of its own."""
+    results = _compute(request, study_id)
+    if name == "grades":
+        svg = _grades(results)
+    elif name in METRIC_TITLES:
+        svg = _objective(results, name)
+    else:
+        raise Http404("There is no such figure.")
+    response = HttpResponse(figures.saved(svg), content_type="image/svg+xml")
+    response["Content-Disposition"] = f'attachment; filename="{name}-{study_id}.svg"'
+    return response
+
+
+@login_required
+@require_GET
+def ratings_csv(request: HttpRequest, study_id: UUID) -> HttpResponse:
+    study = selectors.study_of(request.user, study_id)
+    return exports.csv_response(exports.ratings_rows(study), f"ratings-{study_id}.csv")
+
+
+@login_required
+@require_GET
+def mushra_csv(request: HttpRequest, study_id: UUID) -> HttpResponse:
+    study = selectors.study_of(request.user, study_id)
+    return exports.csv_response(exports.mushra_rows(study), f"mushra-{study_id}.csv")
