@@ -19,7 +19,7 @@ from evaluation.access import viewer, visible_clips
 from evaluation.ingest import ClipRejected, ClipTooLarge, ingest
 from evaluation.models import Clip, Job
 from evaluation.player_data import player_data, table_rows
-from evaluation.presentation import with_results
+from evaluation.presentation import DONE, FAILED, QUEUED, RUNNING, with_results
 from evaluation.removal import remove_clip
 
 
@@ -29,8 +29,10 @@ def clips(request: HttpRequest) -> HttpResponseBase:
     """The user's clips, newest first. POST uploads one or several files under the name ``file``."""
     if request.method == "POST":
         return _upload_all(request) if request.accepts("text/html") else _upload_one(request)
+    found = _with_progress(Clip.objects.filter(owner=request.user))
     context = {
-        "clips": _with_progress(Clip.objects.filter(owner=request.user)),
+        "clips": found,
+        "busy": any(clip.status in (QUEUED, RUNNING) for clip in found),
         "section": "clips",
         "max_bytes": settings.UPLOAD_MAX_BYTES,
         "max_megabytes": settings.UPLOAD_MAX_BYTES / 1e6,
@@ -40,22 +42,25 @@ def clips(request: HttpRequest) -> HttpResponseBase:
 
 
 def _with_progress(clips: QuerySet[Clip]) -> list[Clip]:
-    """Count in one query what `evaluation.presentation.clip_status` would see in every row."""
+    """Add `status`, `total`, `done` and `failed`, as `rendition_status` counts them, in one query for all clips."""
     busy = (Job.Status.QUEUED, Job.Status.RUNNING)
-    made = Q(renditions__status=Job.Status.DONE)
-    return list(
-        clips.annotate(
-            total=Count("renditions", distinct=True),
-            started=Count("renditions", filter=~Q(renditions__status=Job.Status.QUEUED), distinct=True),
-            failed=Count(
-                "renditions",
-                filter=Q(renditions__status=Job.Status.FAILED) | Q(renditions__scores__status=Job.Status.FAILED),
-                distinct=True,
-            ),
-            making=Count("renditions", filter=Q(renditions__status__in=busy), distinct=True),
-            measuring=Count("renditions", filter=made & Q(renditions__scores__status__in=busy), distinct=True),
-        )
+    measuring = Q(renditions__scores__status__in=busy)
+    annotated = clips.annotate(
+        total=Count("renditions", distinct=True),
+        started=Count("renditions", filter=~Q(renditions__status=Job.Status.QUEUED), distinct=True),
+        busy=Count("renditions", filter=Q(renditions__status__in=busy) | measuring, distinct=True),
+        unmade=Count("renditions", filter=Q(renditions__status=Job.Status.FAILED), distinct=True),
+        unmeasured=Count("renditions", filter=Q(renditions__scores__status=Job.Status.FAILED), distinct=True),
     )
+    found: list[Any] = list(annotated)
+    for clip in found:
+        clip.failed = min(clip.unmade + clip.unmeasured, clip.total - clip.busy)
+        clip.done = clip.total - clip.busy - clip.failed
+        if clip.busy:
+            clip.status = RUNNING if clip.started else QUEUED
+        else:
+            clip.status = FAILED if clip.failed == clip.total > 0 else DONE
+    return found
 
 
 def _upload_one(request: HttpRequest) -> HttpResponse:

@@ -1,0 +1,100 @@
+// Short-time spectra, drawn on one fixed scale so that two pictures can be compared.
+
+export const FFT_SIZE = 512; // 32 ms at 16 kHz: harmonics of a voice are apart, syllables too
+export const FLOOR_DB = -100;
+export const CEILING_DB = -20;
+
+/** In-place radix-2 FFT of `re` and `im`, Float64Arrays whose length is a power of two. */
+export function fft(re, im) {
+  const n = re.length;
+  for (let i = 1, j = 0; i < n; i += 1) {
+    let bit = n >> 1;
+    for (; j & bit; bit >>= 1) j ^= bit;
+    j ^= bit;
+    if (i < j) {
+      [re[i], re[j]] = [re[j], re[i]];
+      [im[i], im[j]] = [im[j], im[i]];
+    }
+  }
+  for (let size = 2; size <= n; size *= 2) {
+    const half = size / 2;
+    for (let k = 0; k < half; k += 1) {
+      const angle = (-2 * Math.PI * k) / size;
+      const cos = Math.cos(angle);
+      const sin = Math.sin(angle);
+      for (let start = k; start < n; start += size) {
+        const end = start + half;
+        const real = re[end] * cos - im[end] * sin;
+        const imaginary = re[end] * sin + im[end] * cos;
+        re[end] = re[start] - real;
+        im[end] = im[start] - imaginary;
+        re[start] += real;
+        im[start] += imaginary;
+      }
+    }
+  }
+}
+
+/**
+ * Levels in dB relative to a full-scale sine, Hann window: `columns` frames evenly spread over
+ * `samples`, each FFT_SIZE / 2 + 1 bins from 0 Hz up. Float32Array, one frame after the other.
+ */
+export function spectrogram(samples, columns) {
+  const bins = FFT_SIZE / 2 + 1;
+  const levels = new Float32Array(columns * bins);
+  const hann = Float64Array.from({ length: FFT_SIZE }, (_, i) => 0.5 - 0.5 * Math.cos((2 * Math.PI * i) / FFT_SIZE));
+  const re = new Float64Array(FFT_SIZE);
+  const im = new Float64Array(FFT_SIZE);
+  for (let column = 0; column < columns; column += 1) {
+    const first = Math.round(((column + 0.5) * samples.length) / columns) - FFT_SIZE / 2;
+    for (let i = 0; i < FFT_SIZE; i += 1) {
+      re[i] = (samples[first + i] ?? 0) * hann[i];
+      im[i] = 0;
+    }
+    fft(re, im);
+    for (let bin = 0; bin < bins; bin += 1) {
+      const magnitude = Math.hypot(re[bin], im[bin]) / (FFT_SIZE / 4);
+      levels[column * bins + bin] = 20 * Math.log10(Math.max(magnitude, 1e-10));
+    }
+  }
+  return levels;
+}
+
+// Magma: perceptually uniform, and still ordered when printed grey. 17 points of the original map.
+const MAGMA = (
+  "000004 0a0822 1d1147 36106b 51127c 6a1c81 832681 9c2e7f b73779 " +
+  "d0416f e75263 f56b5c fc8961 fea772 fec488 fde2a3 fcfdbf"
+).split(" ").map((hex) => [0, 2, 4].map((i) => parseInt(hex.slice(i, i + 2), 16)));
+
+const PALETTE = Uint8ClampedArray.from({ length: 256 * 3 }, (_, i) => {
+  const place = (Math.floor(i / 3) / 255) * (MAGMA.length - 1);
+  const low = Math.min(Math.floor(place), MAGMA.length - 2);
+  return MAGMA[low][i % 3] + (place - low) * (MAGMA[low + 1][i % 3] - MAGMA[low][i % 3]);
+});
+
+/** The colour scale from quiet (0) to loud (1) as a CSS gradient towards `direction`. */
+export function gradient(direction) {
+  return `linear-gradient(${direction}, ${MAGMA.map((rgb) => `rgb(${rgb.join(" ")})`).join(", ")})`;
+}
+
+/** A picture of `samples`: a canvas of `columns` by FFT_SIZE / 2 + 1 pixels, 0 Hz at the bottom. */
+export function picture(samples, columns) {
+  const bins = FFT_SIZE / 2 + 1;
+  const levels = spectrogram(samples, columns);
+  const canvas = new OffscreenCanvas(columns, bins);
+  const context = canvas.getContext("2d");
+  const image = context.createImageData(columns, bins);
+  for (let column = 0; column < columns; column += 1) {
+    for (let bin = 0; bin < bins; bin += 1) {
+      const share = (levels[column * bins + bin] - FLOOR_DB) / (CEILING_DB - FLOOR_DB);
+      const colour = Math.round(Math.min(1, Math.max(0, share)) * 255) * 3;
+      const pixel = ((bins - 1 - bin) * columns + column) * 4;
+      image.data[pixel] = PALETTE[colour];
+      image.data[pixel + 1] = PALETTE[colour + 1];
+      image.data[pixel + 2] = PALETTE[colour + 2];
+      image.data[pixel + 3] = 255;
+    }
+  }
+  context.putImageData(image, 0, 0);
+  return canvas;
+}
