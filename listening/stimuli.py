@@ -16,14 +16,13 @@ import numpy as np
 import soundfile
 from django.core.files.base import ContentFile
 from django.db import transaction
-from django.utils.crypto import salted_hmac
 
 from codec.base import Audio, fit_length
 
 if TYPE_CHECKING:
     from django.db.models.fields.files import FieldFile
 
-    from listening.models import Item, Session
+    from listening.models import Item
 
 #: Raised-cosine fade at both ends of an excerpt, seconds: a cut inside speech must not click.
 EDGE_SECONDS = 0.010
@@ -111,17 +110,12 @@ def render_item(item: Item) -> None:
         field.storage.delete(name)
 
 
-def dither_seed(session: Session, key: str) -> int:
-    """The dither's seed for one file in one session: secret, the same at every request."""
-    digest = salted_hmac("listening.stimuli.dither", f"{session.pk}:{key}", algorithm="sha256").digest()
-    return int.from_bytes(digest[:16], "big")
-
-
 def dithered_wav(audio: Audio, rate: int, seed: int) -> bytes:
     """Quantise `audio`, float (samples,) in [-1, 1] at `rate` Hz, to a 16-bit mono WAV file.
 
     Triangular dither of 2 LSB peak to peak is added to every sample, digital silence included: its level,
-    -96 dB below full scale, says nothing about the stimulus. The size depends on the length alone.
+    96 dB below full scale, says nothing about the stimulus. The size depends on the length alone. The same
+    seed gives the same bytes; the caller derives it from a secret, the session and the file's key.
     """
     generator = np.random.default_rng(seed)
     dither = generator.random(audio.size) - generator.random(audio.size)

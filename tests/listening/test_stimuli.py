@@ -13,13 +13,12 @@ from django.core.files.base import ContentFile
 
 from codec.base import Audio
 from evaluation.models import Clip, Rendition
-from listening.models import Assessor, Item, Session, Stimulus, Study
+from listening.models import Item, Stimulus, Study
 from listening.stimuli import (
     EDGE_SECONDS,
     MAX_GAIN_DB,
     PEAK,
     StimulusError,
-    dither_seed,
     dithered_wav,
     loudness,
     render_item,
@@ -206,13 +205,3 @@ def test_a_rendition_at_another_rate_is_refused(item: Item) -> None:
     Rendition.objects.get(system="quiet").audio.save("slow.wav", wav(noise(2.0), 8000))
     with pytest.raises(StimulusError, match="is at 8000 Hz, the clip at 16000 Hz"):
         render_item(item)
-
-
-def test_the_seed_differs_between_sessions_and_keys(item: Item) -> None:
-    sessions = [
-        Session.objects.create(study=item.study, assessor=assessor, seed=1, completion_code="x")
-        for assessor in (Assessor.objects.create(), Assessor.objects.create())
-    ]
-    seeds = [dither_seed(session, key) for session in sessions for key in ("a", "b")]
-    assert len(set(seeds)) == 4
-    assert seeds[0] == dither_seed(Session.objects.get(pk=sessions[0].pk), "a")

@@ -1,0 +1,245 @@
+/* Grades and events on their way to the server.
+
+   A change is sent at once. While a request for a stimulus is under way, only its newest grade waits.
+   What the server has not confirmed is kept in localStorage, so it survives a reload and a lost network, and
+   is sent again, less and less often, until it is confirmed. Sequence numbers make repeats harmless. */
+
+const RETRY_SECONDS = [1, 2, 4, 8, 15, 30];
+/* Between two requests for one stimulus: a drag makes a change at every frame. */
+const GAP_MILLISECONDS = 100;
+const EVENTS_MILLISECONDS = 2000;
+
+/** The server said no, and asking again would not help. */
+export class Refused extends Error {
+  constructor(status, answer) {
+    super(answer.error || answer.detail || `The server refused this (${status}).`);
+    this.status = status;
+    this.answer = answer;
+  }
+}
+
+/** POST JSON. Throws `Refused` for a final no, any other error for one worth trying again. */
+export async function post(url, body, csrf) {
+  const response = await fetch(url, {
+    method: "POST",
+    headers: { "Content-Type": "application/json", "X-CSRFToken": csrf },
+    body: JSON.stringify(body),
+    keepalive: true,
+    signal: AbortSignal.timeout(15000),
+  });
+  if (response.ok) return response.json();
+  if (response.status >= 500 || response.status === 408 || response.status === 429) {
+    throw new Error(`The server answered ${response.status}.`);
+  }
+  throw new Refused(response.status, await response.json().catch(() => ({})));
+}
+
+const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
+
+/**
+ * Keeps the grades of one trial. Dispatches "grade" (detail: key) when a grade came from elsewhere, and
+ * "state" when `state` changed: "idle", "saving", "saved", "offline" or "refused" (see `refusal`).
+ */
+export class Store extends EventTarget {
+  #page;
+  #csrf;
+  #id;
+  #grades = new Map(); // key -> {score, sequence, saved, live}
+  #sending = new Set();
+  #events = [];
+  #eventSequence;
+  #eventTimer = null;
+  #sendingEvents = false;
+  #failures = 0;
+  #retryTimer = null;
+  #idle = [];
+
+  constructor(page, csrf, storage = window.localStorage) {
+    super();
+    this.#page = page;
+    this.#csrf = csrf;
+    this.#id = `earshot:${page.ratingsUrl}`;
+    this.storage = storage;
+    this.state = "idle";
+    this.savedAt = null;
+    this.refusal = "";
+
+    const kept = this.#read();
+    for (const { key, score, sequence } of page.stimuli) {
+      const mine = kept.grades[key];
+      const newer = mine && mine.sequence > (sequence ?? 0);
+      this.#grades.set(
+        key,
+        newer ? { ...mine, saved: false, live: false } : { score, sequence: sequence ?? 0, saved: true, live: false },
+      );
+    }
+    this.comment = kept.comment ?? page.comment ?? "";
+    this.#events = kept.events.filter((event) => event.sequence > page.eventSequence);
+    this.#eventSequence = Math.max(page.eventSequence, ...this.#events.map((event) => event.sequence));
+    window.addEventListener("online", () => this.retry());
+    window.addEventListener("storage", (event) => event.key === this.#id && this.#adopt());
+    window.addEventListener("pagehide", () => this.#flushEvents());
+  }
+
+  score(key) {
+    return this.#grades.get(key).score;
+  }
+
+  get graded() {
+    return [...this.#grades.values()].filter((grade) => grade.score !== null).length;
+  }
+
+  get missing() {
+    return [...this.#grades].filter(([, grade]) => grade.score === null).map(([key]) => key);
+  }
+
+  get unsaved() {
+    return [...this.#grades.values()].filter((grade) => !grade.saved).length;
+  }
+
+  /** The listener's grade, 0-100. */
+  grade(key, score) {
+    const { sequence } = this.#grades.get(key);
+    this.#grades.set(key, { score, sequence: sequence + 1, saved: false, live: true });
+    this.#keep();
+    this.#send(key);
+  }
+
+  setComment(text) {
+    this.comment = text;
+    this.#keep();
+  }
+
+  /** Note what happened, at `milliseconds` since the page was opened; sent in batches. */
+  event(kind, milliseconds, detail = {}) {
+    this.#events.push({ sequence: ++this.#eventSequence, kind, milliseconds: Math.round(milliseconds), detail });
+    this.#keep();
+    this.#eventTimer ??= setTimeout(() => this.#flushEvents(), EVENTS_MILLISECONDS);
+  }
+
+  /** Send whatever waits, now. */
+  retry() {
+    clearTimeout(this.#retryTimer);
+    this.#retryTimer = null;
+    for (const [key, grade] of this.#grades) if (!grade.saved) this.#send(key);
+    if (this.#events.length) this.#flushEvents();
+  }
+
+  /** Resolves when every grade is confirmed or refused. */
+  settled() {
+    if (!this.unsaved || this.state === "refused") return Promise.resolve();
+    this.retry();
+    return new Promise((resolve) => this.#idle.push(resolve));
+  }
+
+  /** Finish the trial. Returns the next page's address. Throws `Refused`, or an error worth a retry. */
+  async finish() {
+    await this.#flushEvents();
+    const { next } = await post(this.#page.finishUrl, { comment: this.comment }, this.#csrf);
+    this.storage.removeItem(this.#id);
+    return next;
+  }
+
+  async #send(key) {
+    if (this.#sending.has(key)) return;
+    this.#sending.add(key);
+    try {
+      while (!this.#grades.get(key).saved) {
+        const sent = this.#grades.get(key);
+        this.#setState("saving");
+        const answer = await post(
+          this.#page.ratingsUrl,
+          { key, score: sent.score, sequence: sent.sequence },
+          this.#csrf,
+        );
+        this.#failures = 0;
+        this.#confirmed(key, sent, answer);
+        if (!this.#grades.get(key).saved) await pause(GAP_MILLISECONDS);
+      }
+      this.savedAt = Date.now();
+      if (!this.unsaved) this.#setState("saved");
+    } catch (error) {
+      if (error instanceof Refused) {
+        this.refusal = error.message;
+        this.#setState("refused");
+      } else {
+        this.#setState("offline");
+        const seconds = RETRY_SECONDS[Math.min(this.#failures++, RETRY_SECONDS.length - 1)];
+        this.#retryTimer ??= setTimeout(() => this.retry(), 1000 * seconds);
+      }
+    } finally {
+      this.#sending.delete(key);
+    }
+  }
+
+  #confirmed(key, sent, answer) {
+    const current = this.#grades.get(key);
+    if (answer.sequence > sent.sequence) {
+      // Another page was ahead. A grade just made here is the newest all the same and goes again, above
+      // it; one that only waited since an earlier visit gives way.
+      const sequence = Math.max(answer.sequence, current.sequence);
+      if (current.live) {
+        this.#grades.set(key, { ...current, sequence: sequence + 1 });
+      } else {
+        this.#grades.set(key, { score: answer.score, sequence, saved: true, live: false });
+        this.dispatchEvent(new CustomEvent("grade", { detail: key }));
+      }
+    } else if (current.sequence === sent.sequence) {
+      this.#grades.set(key, { ...current, saved: true });
+    }
+    this.#keep();
+  }
+
+  async #flushEvents() {
+    clearTimeout(this.#eventTimer);
+    this.#eventTimer = null;
+    if (this.#sendingEvents || !this.#events.length) return;
+    this.#sendingEvents = true;
+    try {
+      const { stored } = await post(this.#page.eventsUrl, { events: this.#events.slice(0, 200) }, this.#csrf);
+      this.#events = this.#events.filter((event) => event.sequence > stored);
+    } catch (error) {
+      // Events explain grades but must not hold them up: refused ones are dropped, others wait.
+      if (error instanceof Refused) this.#events = [];
+    } finally {
+      this.#sendingEvents = false;
+      this.#keep();
+    }
+    if (this.#events.length) this.#eventTimer ??= setTimeout(() => this.#flushEvents(), EVENTS_MILLISECONDS);
+  }
+
+  #setState(state) {
+    this.state = state;
+    if (state === "saved" || state === "refused") for (const resolve of this.#idle.splice(0)) resolve();
+    this.dispatchEvent(new Event("state"));
+  }
+
+  #read() {
+    try {
+      return { grades: {}, events: [], ...JSON.parse(this.storage.getItem(this.#id)) };
+    } catch {
+      return { grades: {}, events: [] };
+    }
+  }
+
+  #keep() {
+    const grades = Object.fromEntries(
+      [...this.#grades].filter(([, { sequence }]) => sequence).map(([key, { score, sequence }]) => [key, { score, sequence }]),
+    );
+    try {
+      this.storage.setItem(this.#id, JSON.stringify({ grades, comment: this.comment, events: this.#events }));
+    } catch {
+      // Full or forbidden storage: grades still go to the server, only a reload while offline would lose them.
+    }
+  }
+
+  /** Another tab of this browser wrote: take over grades that are ahead of ours; it sends them. */
+  #adopt() {
+    for (const [key, { score, sequence }] of Object.entries(this.#read().grades)) {
+      const mine = this.#grades.get(key);
+      if (!mine || sequence <= mine.sequence) continue;
+      this.#grades.set(key, { score, sequence, saved: true, live: false });
+      this.dispatchEvent(new CustomEvent("grade", { detail: key }));
+    }
+  }
+}
