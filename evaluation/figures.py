@@ -93,7 +93,8 @@ def saved(svg: str) -> str:
 def _svg(width: int, height: int, title: str, parts: Iterable[str]) -> str:
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
-        f'width="{width}" height="{height}" role="img" font-family="{_FONT}" font-size="13"><title>{escape(title)}</title>{"".join(parts)}</svg>'
+        f'width="{width}" height="{height}" role="img" font-family="{_FONT}" font-size="13">'
+        f'<title>{escape(title)}</title>{"".join(parts)}</svg>'
     )
 
 

@@ -254,7 +254,7 @@ def _warnings(results: Results) -> list[str]:
         notes.append("Two listeners: the intervals have one degree of freedom and say next to nothing.")
     if results.listeners and results.items == 1:
         notes.append(
-            "One item: the figures hold for this recording, not for the systems; BS.1534-3 asks for 5 or more."
+            "One item: the figures hold for this recording, not the systems; BS.1534-3 asks for 5 or more."
         )
     if results.uncounted:
         notes.append(

@@ -54,8 +54,8 @@ MAX_EVENTS_PER_TRIAL = 20_000
 TEXTS: dict[str, str] = {
     "consent": (
         "You will hear short recordings of speech and grade how they sound. Your grades are stored under "
-        "a random code, together with how you used the page (what you played and when). No name, e-mail address "
-        "or other personal data is asked for. You may stop at any time by closing the page."
+        "a random code, together with how you used the page (what you played and when). No name, e-mail "
+        "address or other personal data is asked for. You may stop at any time by closing the page."
     ),
     "instructions": (
         "Grade the basic audio quality of each numbered recording against the reference. One or more of them "
