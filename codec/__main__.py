@@ -1,0 +1,146 @@
+"""``python -m codec``: list systems, encode, decode, train."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from codec import __version__
+from codec.audio import read_audio, write_wav
+from codec.base import CodecError, CodecUnavailable
+from codec.container import read_ear, write_ear
+from codec.registry import SYSTEMS, load
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit status: 0, 2 for what the user can mend, 130 for Ctrl-C."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    try:
+        options = build_parser(arguments).parse_args(arguments)
+        run: Callable[[argparse.Namespace], int] = options.run
+        return run(options)
+    except KeyboardInterrupt:
+        print("codec: interrupted", file=sys.stderr)
+        return 130
+    except CodecError as error:
+        print(f"codec: {error}", file=sys.stderr)
+    except OSError as error:
+        name = f"{error.filename}: " if error.filename else ""
+        print(f"codec: {name}{error.strerror or error}", file=sys.stderr)
+    return 2
+
+
+def build_parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
+    """The parser for `arguments`: training, which needs torch, is imported only if they ask for it."""
+    parser = argparse.ArgumentParser(
+        prog="python -m codec", description="Speech to bits and back, by any system."
+    )
+    parser.add_argument("--version", action="version", version=f"Earshot codec {__version__}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+
+    systems = commands.add_parser(
+        "systems", help="list the systems and whether they work here", description="List the systems."
+    )
+    systems.add_argument("--json", action="store_true", help="one JSON list instead of a table")
+    systems.set_defaults(run=_systems)
+
+    encode = commands.add_parser(
+        "encode",
+        help="audio file to bitstream",
+        description="Encode a recording; it is mixed to mono at 16 kHz.",
+    )
+    encode.add_argument(
+        "--system", required=True, metavar="S", help="slug of a system, as `systems` lists them"
+    )
+    encode.add_argument("input", type=Path, help="WAV, FLAC, Ogg, MP3, AIFF or NIST SPHERE")
+    encode.add_argument("output", type=Path, help="bitstream to write (.ear)")
+    encode.set_defaults(run=_encode)
+
+    decode = commands.add_parser(
+        "decode", help="bitstream to WAV", description="Decode a bitstream; it names its system itself."
+    )
+    decode.add_argument("input", type=Path, help="bitstream that `encode` wrote (.ear)")
+    decode.add_argument("output", type=Path, help="16-bit WAV to write")
+    decode.set_defaults(run=_decode)
+
+    train = commands.add_parser(
+        "train", help="train a BPGAN model", description="Train a BPGAN model on folders of speech."
+    )
+    if "train" in arguments:
+        _add_training(train)
+    return parser
+
+
+def _add_training(parser: argparse.ArgumentParser) -> None:
+    try:
+        from codec.bpgan import train
+    except ImportError as error:
+        raise CodecUnavailable(
+            f"Training is not available here: {error}. Try: pip install 'earshot[train]'"
+        ) from error
+    train.add_arguments(parser)
+    parser.set_defaults(run=train.run)
+
+
+def _systems(options: argparse.Namespace) -> int:
+    rows = []
+    for system in SYSTEMS.values():
+        try:
+            load(system.slug)
+            reason = ""
+        except CodecError as error:
+            reason = str(error)
+        rows.append(
+            {
+                "system": system.slug,
+                "title": system.title,
+                "family": system.family,
+                "nominal_kbps": system.nominal_kbps,
+                "available": not reason,
+                "reason": reason,
+                "note": system.note,
+            }
+        )
+    if options.json:
+        print(json.dumps(rows, indent=2, ensure_ascii=False))
+        return 0
+    print(f"{'system':<16}{'kbit/s':>8}  {'title':<18}remarks")
+    for row in rows:
+        remarks = row["note"] if row["available"] else row["reason"]
+        print(f"{row['system']:<16}{row['nominal_kbps']:>8g}  {row['title']:<18}{remarks}".rstrip())
+    return 0
+
+
+def _encode(options: argparse.Namespace) -> int:
+    codec = load(options.system)
+    recording = read_audio(options.input, rate=codec.sample_rate)
+    for note in recording.notes:
+        print(f"{options.input.name}: {note}", file=sys.stderr)
+    started = time.perf_counter()
+    encoded = codec.encode(recording.audio)
+    seconds = time.perf_counter() - started
+    write_ear(options.output, encoded)
+    print(
+        f"{options.output}: {encoded.seconds:.2f} s by {options.system}, {encoded.payload_bits} bits, "
+        f"{encoded.kbps:.2f} kbit/s, encoded in {seconds:.2f} s"
+    )
+    return 0
+
+
+def _decode(options: argparse.Namespace) -> int:
+    encoded = read_ear(options.input)
+    codec = load(encoded.system, sample_rate=encoded.sample_rate)
+    started = time.perf_counter()
+    audio = codec.decode(encoded)
+    seconds = time.perf_counter() - started
+    write_wav(options.output, audio, encoded.sample_rate)
+    print(f"{options.output}: {encoded.seconds:.2f} s by {encoded.system}, decoded in {seconds:.2f} s")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
