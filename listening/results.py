@@ -81,6 +81,7 @@ class SystemResult:
     slug: str
     title: str
     colour: str
+    marker: str
     n: int
     listeners: int
     mean: float | None
@@ -159,6 +160,7 @@ def compute(study: Study, *, screening: bool = True) -> Results:
                 slug=slug,
                 title=title_of(slug),
                 colour=figures.colour(slug),
+                marker=figures.marker(slug),
                 n=0 if row is None else int(row["n"]),
                 listeners=0 if row is None else int(row["n_assessors"]),
                 mean=None if row is None else _number(row["assessor_mean"]),

@@ -51,18 +51,9 @@ MAX_COMMENT = 2000
 MAX_EVENTS_PER_REQUEST = 500
 MAX_EVENTS_PER_TRIAL = 20_000
 
-TEXTS: dict[str, str] = {
-    "consent": (
-        "You will hear short recordings of speech and grade how they sound. Your grades are stored under "
-        "a random code, together with how you used the page (what you played and when). No name, e-mail "
-        "address or other personal data is asked for. You may stop at any time by closing the page."
-    ),
-    "instructions": (
-        "Grade the basic audio quality of each numbered recording against the reference. One or more of them "
-        "are the reference itself and should be graded 100. The worst need not be graded “bad”."
-    ),
-    "thanks": "Thank you. Your grades have been saved; you may close this page.",
-}
+#: Texts of a study that its researcher may write; the usual ones are in the listener's pages.
+TEXTS = ("consent", "instructions", "thanks")
+MAX_TEXT = 5000
 
 
 class StudyError(Exception):
@@ -153,7 +144,10 @@ def create_study(
             f"BS.1534-3 allows {MAX_SIGNALS}. Choose {MAX_SIGNALS - len(ALWAYS)} systems at most."
         )
     chosen.sort(key=list(registry.SYSTEMS).index)
-    own_texts = {key: _clean_text(text) for key, text in (texts or {}).items()}
+    own_texts = {key: _clean_text((texts or {}).get(key, "")) for key in TEXTS}
+    for key, text in own_texts.items():
+        if len(text) > MAX_TEXT:
+            raise StudyError(f"The {key} text is longer than {MAX_TEXT} characters.")
 
     with transaction.atomic():
         training = training_clip or clips[0]
@@ -162,7 +156,7 @@ def create_study(
             owner=owner,
             name=name,
             systems=chosen,
-            texts={**TEXTS, **{key: text for key, text in own_texts.items() if key in TEXTS and text}},
+            texts={key: text for key, text in own_texts.items() if text},
             seed=secrets.randbits(53) if seed is None else seed,
             listed=listed,
         )

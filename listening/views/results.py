@@ -14,6 +14,7 @@ from django.views.decorators.http import require_GET
 from evaluation import figures
 from listening import exports, selectors
 from listening.results import METRIC_TITLES, Results, compute
+from listening.services import ALWAYS
 
 
 def _compute(request: HttpRequest, study_id: UUID) -> Results:
@@ -66,6 +67,7 @@ def results(request: HttpRequest, study_id: UUID) -> HttpResponse:
             for agreement in results.agreements
             if agreement.metric != "stoi" and agreement.systems
         ],
+        "implied": ALWAYS,
         "section": "studies",
     }
     return render(request, "listening/results.html", context)

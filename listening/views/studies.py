@@ -92,7 +92,7 @@ def _form_context(request: HttpRequest) -> dict[str, Any]:
             if slug not in services.ALWAYS
         ],
         "max_systems": services.MAX_SIGNALS - len(services.ALWAYS),
-        "texts": {key: request.POST.get(key, text) for key, text in services.TEXTS.items()},
+        "texts": [(key, request.POST.get(key, "")) for key in services.TEXTS],
         "listed": "listed" in request.POST,
         "long_seconds": services.LONG_ITEM_SECONDS,
     }
