@@ -54,7 +54,7 @@ class RangeEncoder:
         self._out[at] += 1
 
     def finish(self) -> bytes:
-        """End with the shortest bytes in the last interval; the decoder reads zeros past the end."""
+        """End with the fewest bytes that name a value in the last interval; the decoder reads zeros past the end."""
         for kept in range(5):
             step = 1 << (32 - 8 * kept)
             value = -(-self._low // step) * step
@@ -65,7 +65,7 @@ class RangeEncoder:
             self._carry()
             value &= _MASK
         self._out += value.to_bytes(4, "big")[:kept]
-        return bytes(self._out.rstrip(b"\0"))
+        return bytes(self._out)
 
 
 class RangeDecoder:
@@ -138,6 +138,11 @@ def _cumulative(frequencies: NDArray[np.int32]) -> list[list[list[int]]]:
     if (frequencies < 1).any() or (frequencies.sum(axis=-1) != TOTAL).any():
         raise CodecError("The model's probability tables are damaged.")
     return [[[0, *accumulate(row)] for row in channel] for channel in frequencies.tolist()]
+
+
+def fewest_bits(frequencies: NDArray[np.int32]) -> float:
+    """The fewest bits that a symbol can cost: bounds how many symbols a payload can honestly hold."""
+    return float(-np.log2(frequencies.max() / TOTAL))
 
 
 def to_frequencies(weights: NDArray[np.float64]) -> NDArray[np.int32]:

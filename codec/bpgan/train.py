@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import csv
 import json
+import math
 import sys
 import time
 from contextlib import AbstractContextManager, nullcontext
@@ -210,7 +211,7 @@ class Trainer:
     def _rate(self, done: float) -> float:
         r = self.recipe
         warm = min(1.0, (self.step + 1) / r.warmup)
-        return r.learning_rate * warm * (r.final_rate + (1 - r.final_rate) * 0.5 * (1 + np.cos(np.pi * done)))
+        return r.learning_rate * warm * (r.final_rate + (1 - r.final_rate) * 0.5 * (1 + math.cos(math.pi * done)))
 
     def _autocast(self) -> AbstractContextManager[Any]:
         """bf16 where the hardware has it: twice the speed on such CPUs, no loss scaling needed."""
