@@ -21,7 +21,7 @@ export class Player extends EventTarget {
     super();
     this.#root = root;
     this.engine = new Engine();
-    this.stage = new Stage(root.querySelector("[data-stage]"), this.engine);
+    this.stage = new Stage(root, this.engine);
     this.playButton = root.querySelector("[data-play]");
     this.loopButton = root.querySelector("[data-loop]");
     this.wholeButton = root.querySelector("[data-whole]");
@@ -50,9 +50,10 @@ export class Player extends EventTarget {
     const urgent = ({ slug }) => (slug === this.selected ? 0 : slug === ORIGINAL ? 1 : 2);
     this.#waiting.sort((a, b) => urgent(a) - urgent(b));
     this.#loadNext();
+    this.#changed();
   }
 
-  async #loadNext() {
+  #loadNext() {
     while (this.#waiting.length && this.#loads < PARALLEL_LOADS) {
       const { slug, audio_url: url } = this.#waiting.shift();
       this.#loads += 1;
@@ -70,7 +71,7 @@ export class Player extends EventTarget {
   }
 
   select(slug) {
-    if (this.#systems.has(slug)) this.engine.select(slug);
+    this.engine.select(slug);
   }
 
   /** Hear a system now; asked again while it sounds, pause. */

@@ -4,10 +4,15 @@ const SVG = "http://www.w3.org/2000/svg";
 const HEIGHT = 300;
 const EDGE = { top: 12, right: 12, bottom: 40, left: 44 };
 /** Room at the right for what isn't coded at all: the original and the anchors. */
-const UNCODED = 128;
+const UNCODED = 132;
 const UNCODED_FROM_KBPS = 100;
-const QUALITY = [1, 4.75];
+const QUALITY = [0.9, 4.8]; // MOS-LQO runs from 1 to 4.64
 const LABEL_HEIGHT = 14;
+/** Where a label may stand from its point, best first. */
+const OFFSETS = [
+  [10, 0], [-10, 0], [0, -15], [0, 15], [9, -11], [9, 11], [-9, -11], [-9, 11],
+  [10, -18], [10, 18], [-10, -18], [-10, 18], [0, -28], [0, 28],
+];
 
 function make(name, attributes, ...children) {
   const element = document.createElementNS(SVG, name);
@@ -31,18 +36,19 @@ function overlap(a, b) {
 
 /** Put each label where it covers least of the other labels, points and edges. */
 function placeLabels(points, measure, frame) {
-  const taken = points.map(({ x, y }) => ({ left: x - 7, right: x + 7, top: y - 7, bottom: y + 7 }));
+  // A label may touch another's edge sooner than hide a point: points weigh more.
+  const taken = points.map(({ x, y }) => ({ left: x - 7, right: x + 7, top: y - 7, bottom: y + 7, weight: 4 }));
   for (const point of points) {
     const width = measure(point.label);
     let best = null;
-    for (const [dx, dy] of [[10, 0], [-10, 0], [0, -15], [0, 15], [9, -11], [9, 11], [-9, -11], [-9, 11], [10, -20], [10, 20], [-10, -20], [-10, 20]]) {
+    for (const [dx, dy] of OFFSETS.filter(([right]) => point.coded || right > 0)) {
       const left = point.x + dx - (dx < 0 ? width : dx === 0 ? width / 2 : 0);
       const box = { left, right: left + width, top: point.y + dy - LABEL_HEIGHT / 2, bottom: point.y + dy + LABEL_HEIGHT / 2 };
       const outside = Math.max(0, frame.left - box.left, box.right - frame.right, frame.top - box.top, box.bottom - frame.bottom);
-      const cost = outside * 1000 + taken.reduce((sum, other) => sum + overlap(box, other), 0) + Math.hypot(dx, dy) / 100;
+      const cost = outside * 1000 + taken.reduce((sum, other) => sum + other.weight * overlap(box, other), 0) + Math.hypot(dx, dy) / 100;
       if (!best || cost < best.cost) best = { cost, box };
     }
-    taken.push(best.box);
+    taken.push({ ...best.box, weight: 1 });
     point.text = { x: best.box.left, y: best.box.top + LABEL_HEIGHT - 3 };
   }
 }
@@ -108,13 +114,14 @@ export class Scatter {
     const name = this.#metric === "pesq_wb" ? "PESQ-WB" : "PESQ-NB";
     axis.append(
       make("text", { x: (EDGE.left + right) / 2, y: HEIGHT - 4, "text-anchor": "middle", class: "name" }, "measured bit rate, kbit/s"),
-      make("text", { x: width - EDGE.right, y: bottom + 18, "text-anchor": "end" }, "uncoded, 16-bit PCM"),
+      make("text", { x: width - EDGE.right, y: bottom + 18, "text-anchor": "end" }, "uncoded"),
       make("text", { transform: `translate(12 ${(EDGE.top + bottom) / 2}) rotate(-90)`, "text-anchor": "middle", class: "name" }, `${name}, MOS-LQO`),
     );
 
     const points = known.map((system) => ({
       system,
       label: system.title,
+      coded: system.kbps < UNCODED_FROM_KBPS,
       x: system.kbps < UNCODED_FROM_KBPS ? x(system.kbps) : right + 36,
       y: y(system[this.#metric]),
     }));

@@ -304,7 +304,7 @@ async function prepare() {
       say($("#sounding"), `preparing ${ready} of ${total} sounds`);
     });
   } catch (error) {
-    note("load failed");
+    note("load-failed");
     const again = Object.assign(document.createElement("button"), { type: "button", className: "button small", textContent: "Try again" });
     again.addEventListener("click", prepare);
     $("#sounding").replaceChildren(`${error.message} `, again);

@@ -1,0 +1,99 @@
+"""A real Chromium: one for all tests, a fresh profile for each, and any error in a page fails its test."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page
+
+FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--autoplay-policy=no-user-gesture-required",
+    "--disable-dev-shm-usage",
+)
+#: Milliseconds that a page gets for anything a test waits for.
+PATIENCE = 20_000
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Chromium from the system; its own download is not used."""
+    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    executable = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+    if executable is None:
+        pytest.skip("Chromium is not installed (Debian: apt-get install chromium)")
+    # Playwright's event loop runs in this thread, and Django refuses ORM calls beside one without this.
+    before = os.environ.get("DJANGO_ALLOW_ASYNC_UNSAFE")
+    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
+    with sync_api.sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=executable, args=list(FLAGS))
+        yield chromium
+        chromium.close()
+    if before is None:
+        del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
+    else:
+        os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = before
+
+
+class Errors(list[str]):
+    """What pages complained about. A test that provokes errors says which with `allow`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._allowed: list[str] = []
+
+    def allow(self, *parts: str) -> None:
+        """Expect errors that contain one of `parts`."""
+        self._allowed.extend(parts)
+
+    def note(self, text: str) -> None:
+        if not any(part in text for part in self._allowed):
+            self.append(text)
+
+
+@pytest.fixture
+def errors() -> Errors:
+    return Errors()
+
+
+@pytest.fixture
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    context = browser.new_context(viewport={"width": 1280, "height": 800})
+    context.set_default_timeout(PATIENCE)
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def new_page(context: BrowserContext, errors: Errors) -> Callable[[], Page]:
+    """Opens further tabs of one profile, watched like the first."""
+
+    def console(message: ConsoleMessage) -> None:
+        if message.type == "error":
+            errors.note(f"{message.text} ({message.location.get('url', '')})")
+
+    def open_page() -> Page:
+        page = context.new_page()
+        page.on("pageerror", lambda error: errors.note(str(error)))
+        page.on("console", console)
+        return page
+
+    return open_page
+
+
+@pytest.fixture
+def page(new_page: Callable[[], Page], errors: Errors) -> Iterator[Page]:
+    yield new_page()
+    assert not errors, f"the page reported: {errors}"

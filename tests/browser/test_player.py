@@ -1,0 +1,242 @@
+"""The player's samples, rendered in Chromium by an OfflineAudioContext and compared with mathematics."""
+
+from __future__ import annotations
+
+from base64 import b64decode, b64encode
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page, Route
+
+pytestmark = pytest.mark.browser
+
+STATIC = Path(__file__).resolve().parents[2] / "static"
+RATE = 16_000
+FADE = 80  # 5 ms
+SECONDS = 2.0
+#: Where the tests start playing: on the boundary of a rendering block of 128 samples.
+START = 128 * 10
+Samples = NDArray[np.float64]
+Render = Callable[..., dict[str, Any]]
+
+# `sounds` are float32 samples as base64, by name; `script` drives the player.
+HARNESS = """
+async ({sounds, script, frames, rate}) => {
+  const fromText = (text) => new Float32Array(Uint8Array.from(atob(text), (c) => c.charCodeAt(0)).buffer);
+  const toText = (samples) => {
+    const bytes = new Uint8Array(samples.buffer, samples.byteOffset, samples.byteLength);
+    let text = "";
+    for (let i = 0; i < bytes.length; i += 8192) text += String.fromCharCode(...bytes.subarray(i, i + 8192));
+    return btoa(text);
+  };
+  const { Player } = await import("/js/rating/player.js");
+  const context = new OfflineAudioContext(2, frames, rate);
+  const buffers = new Map(Object.entries(sounds).map(([name, samples]) => {
+    const buffer = new AudioBuffer({ length: fromText(samples).length, sampleRate: rate });
+    buffer.copyToChannel(fromText(samples), 0);
+    return [name, buffer];
+  }));
+  const player = new Player(context, buffers);
+  const answer = new Function("player", script)(player);
+  const rendered = await context.startRendering();
+  return { left: toText(rendered.getChannelData(0)), right: toText(rendered.getChannelData(1)), answer };
+}
+"""
+
+
+@pytest.fixture
+def render(page: Page) -> Render:
+    """Run a script on a player and return what two ears hear, and what the script returned."""
+
+    def serve(route: Route) -> None:
+        path = STATIC / route.request.url.removeprefix("http://earshot.test/")
+        if path.suffix == ".js":
+            route.fulfill(body=path.read_text(), content_type="text/javascript")
+        else:
+            route.fulfill(body="<!doctype html><title>Player</title>", content_type="text/html")
+
+    page.route("http://earshot.test/**", serve)
+    page.goto("http://earshot.test/")
+
+    def run(script: str, frames: int = 24_000, **sounds: Samples) -> dict[str, Any]:
+        given = {
+            name: b64encode(samples.astype("<f4").tobytes()).decode() for name, samples in sounds.items()
+        }
+        result: dict[str, Any] = page.evaluate(
+            HARNESS, {"sounds": given, "script": script, "frames": frames, "rate": RATE}
+        )
+        for ear in ("left", "right"):
+            result[ear] = np.frombuffer(b64decode(result[ear]), "<f4").astype(np.float64)
+        return result
+
+    return run
+
+
+def rise() -> Samples:
+    """The raised cosine at the samples of a 5 ms fade-in: 0 at the first, on its way to 1 after the last."""
+    return 0.5 - 0.5 * np.cos(np.pi * np.arange(FADE) / FADE)
+
+
+def fall() -> Samples:
+    return 0.5 + 0.5 * np.cos(np.pi * np.arange(FADE) / FADE)
+
+
+def constant(value: float) -> Samples:
+    return np.full(round(SECONDS * RATE), value)
+
+
+def ramp(slope: float) -> Samples:
+    """A sound whose every sample says where it is."""
+    return slope * np.arange(round(SECONDS * RATE)) / (SECONDS * RATE)
+
+
+def play(rest: str = "", looping: bool = False) -> str:
+    return f"player.setLooping({str(looping).lower()}); player.play({START / RATE}); {rest}"
+
+
+def test_playing_fades_in_and_pausing_fades_out(render: Render) -> None:
+    stop = 12_000
+    heard = render(play(f"player.pause({stop / RATE});"), a=constant(0.5))["left"]
+    expected = np.zeros_like(heard)
+    expected[START:stop] = 0.5
+    expected[START : START + FADE] *= rise()
+    expected[stop : stop + FADE] = 0.5 * fall()
+    np.testing.assert_allclose(heard, expected, atol=1e-3)
+    assert not heard[stop + FADE + 1 :].any()
+
+
+def test_a_switch_is_out_then_in_and_never_a_cross_fade(render: Render) -> None:
+    switch = 8000
+    # Different constants, so each sample tells how much of either is in it.
+    heard = render(play(f'player.select("b", {switch / RATE});'), a=constant(0.5), b=constant(-0.25))["left"]
+    np.testing.assert_allclose(heard[START + FADE : switch], 0.5, atol=1e-6)
+    np.testing.assert_allclose(heard[switch : switch + FADE], 0.5 * fall(), atol=1e-3)
+    np.testing.assert_allclose(heard[switch + FADE : switch + 2 * FADE], -0.25 * rise(), atol=1e-3)
+    np.testing.assert_allclose(heard[switch + 2 * FADE :], -0.25, atol=1e-6)
+
+
+def test_the_product_of_both_gains_is_zero_throughout(render: Render) -> None:
+    switch = 8000
+    script = play(f'player.select("b", {switch / RATE});')
+    silent = constant(0.0)
+    old = render(script, a=constant(1.0), b=silent)["left"]
+    new = render(script, a=silent, b=constant(1.0))["left"]
+    assert np.abs(old * new).max() < 1e-6
+    assert old.max() == pytest.approx(1.0)
+    assert new.max() == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("switch", [8000, 8001, 8064, 8191])
+def test_sounds_are_at_the_same_sample_before_and_after_a_switch(render: Render, switch: int) -> None:
+    heard = render(play(f'player.select("b", {switch / RATE});'), a=ramp(0.9), b=ramp(-0.9))["left"]
+    place = np.arange(heard.size) - START
+    expected = 0.9 * place / (SECONDS * RATE)
+    before = slice(START + FADE, switch)
+    after = slice(switch + 2 * FADE + 1, None)
+    # One sample is 2.8e-5 of the ramp: an offset of one would show.
+    np.testing.assert_allclose(heard[before], expected[before], atol=1e-5)
+    np.testing.assert_allclose(heard[after], -expected[after], atol=1e-5)
+
+
+def test_switching_faster_than_the_fades_queues_them(render: Render) -> None:
+    at = 8000 / RATE
+    script = play(
+        f'player.select("b", {at}); player.select("c", {at + 0.002}); player.select("a", {at + 0.003});'
+    )
+    silent = constant(0.0)
+    gains = [
+        render(script, **{name: constant(1.0) if name == which else silent for name in "abc"})["left"]
+        for which in "abc"
+    ]
+    for i, j in ((0, 1), (0, 2), (1, 2)):
+        assert np.abs(gains[i] * gains[j]).max() < 1e-6
+    assert [gain.max() for gain in gains] == pytest.approx([1.0, 1.0, 1.0], abs=1e-3)
+    np.testing.assert_allclose(gains[0][8000 + 6 * FADE :], 1.0, atol=1e-6)
+
+
+def test_loop_seams_fade_out_then_in(render: Render) -> None:
+    first, last = 8000, 20_000
+    script = f"player.setLoop({first / RATE}, {last / RATE}); " + play(looping=True)
+    heard = render(script, frames=START + 3 * (last - first) + 100, a=constant(0.5))["left"]
+    region = np.full(last - first, 0.5)
+    region[:FADE] *= rise()
+    region[-FADE:] *= rise()[::-1]
+    for turn in range(3):
+        begin = START + turn * region.size
+        # The first turn also has the fade-in of playing.
+        skip = FADE if turn == 0 else 0
+        np.testing.assert_allclose(heard[begin + skip : begin + region.size], region[skip:], atol=1e-3)
+
+
+def test_a_loop_repeats_the_same_samples_in_every_sound(render: Render) -> None:
+    first, last = 8000, 17_000
+    switch = START + 3 * (last - first) // 2
+    script = f"player.setLoop({first / RATE}, {last / RATE}); " + play(
+        f'player.select("b", {switch / RATE});', looping=True
+    )
+    heard = render(script, frames=START + 3 * (last - first), a=ramp(0.9), b=ramp(-0.9))["left"]
+    place = first + (np.arange(heard.size) - START) % (last - first)
+    away_from_seams = (place - first > FADE) & (last - place > FADE)
+    away_from_seams[: START + FADE] = False
+    away_from_seams[switch : switch + 2 * FADE + 1] = False
+    sign = np.where(np.arange(heard.size) < switch, 0.9, -0.9)
+    expected = sign * place / (SECONDS * RATE)
+    np.testing.assert_allclose(heard[away_from_seams], expected[away_from_seams], atol=1e-5)
+
+
+def test_both_ears_hear_the_same(render: Render) -> None:
+    rendered = render(play('player.select("b", 0.5);'), a=ramp(0.7), b=ramp(-0.3))
+    assert np.abs(rendered["left"]).max() > 0.1
+    np.testing.assert_array_equal(rendered["left"], rendered["right"])
+
+
+def test_a_seek_goes_there_between_two_fades(render: Render) -> None:
+    seek, target = 8000, 24_000
+    heard = render(play(f"player.seek({target / RATE}, {seek / RATE});"), frames=12_000, a=ramp(0.9))["left"]
+    place = np.where(np.arange(heard.size) < seek + FADE, 0, target - seek - FADE) + np.arange(heard.size)
+    place -= np.where(np.arange(heard.size) < seek + FADE, START, 0)
+    expected = 0.9 * place / (SECONDS * RATE)
+    expected[:START] = 0
+    expected[START : START + FADE] *= rise()
+    expected[seek : seek + FADE] *= fall()
+    expected[seek + FADE : seek + 2 * FADE] *= rise()
+    np.testing.assert_allclose(heard, expected, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "taken"),
+    [
+        (0.2, 0.7, True),
+        (0.2, 0.699, False),
+        (0.7, 0.2, False),
+        (-0.1, 0.6, False),
+        (1.0, 2.1, False),
+        (0.0, 2.0, True),
+    ],
+)
+def test_a_loop_is_at_least_half_a_second_and_inside(
+    render: Render, start: float, end: float, taken: bool
+) -> None:
+    script = f"return [player.setLoop({start}, {end}), player.loopStart, player.loopEnd];"
+    answer = render(script, frames=128, a=constant(0.1))["answer"]
+    assert answer == ([True, start, end] if taken else [False, 0, SECONDS])
+
+
+def test_position_follows_the_clock_into_the_loop(render: Render) -> None:
+    script = "player.setLoop(0.5, 1.25); " + play(
+        f"return [0, 0.5, 0.75, 2].map((seconds) => player.position({START / RATE} + seconds));", looping=True
+    )
+    answer = render(script, frames=128, a=constant(0.1))["answer"]
+    assert answer == pytest.approx([0.5, 1.0, 0.5, 1.0])
+
+
+def test_without_a_loop_it_stops_at_the_end(render: Render) -> None:
+    heard = render(play(), frames=START + 40_000, a=constant(0.5))["left"]
+    assert heard[START + round(SECONDS * RATE) - 2] == pytest.approx(0.5)
+    assert not heard[START + round(SECONDS * RATE) :].any()
