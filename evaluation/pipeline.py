@@ -33,6 +33,9 @@ PESQ_MAX_SECONDS = 20.0
 #: P.862's code refuses less.
 PESQ_MIN_SECONDS = 0.25
 
+#: STOI compares stretches of 30 frames, and pystoi raises IndexError at much less.
+STOI_MIN_SECONDS = 0.4
+
 #: Below this peak (-100 dB re full scale, a tenth of a 16-bit step) a signal counts as silent.
 SILENCE = 1e-5
 
@@ -148,8 +151,10 @@ def _pesq(reference: Audio, degraded: Audio, rate: int, metric: str) -> tuple[fl
 def _stoi(reference: Audio, degraded: Audio, rate: int, metric: str) -> tuple[float | None, str]:
     from pystoi import stoi
 
+    if reference.size < STOI_MIN_SECONDS * rate:
+        return None, "too short: STOI needs 0.4 s of speech"
     with warnings.catch_warnings():
-        # pystoi warns and returns 1e-5 where fewer than 30 frames (0.4 s) of speech are left.
+        # pystoi warns and returns 1e-5 where fewer than 30 frames are left without the pauses.
         warnings.filterwarnings("error", message="Not enough STFT frames")
         try:
             return float(stoi(reference, degraded, rate)), ""

@@ -1,0 +1,112 @@
+"""Recordings made on the spot, uploads, and a database that real threads can share."""
+
+from __future__ import annotations
+
+import io
+import sqlite3
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+from django.contrib.auth.models import User
+from django.core.files.base import ContentFile
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connection
+from numpy.typing import NDArray
+
+from evaluation.models import Clip, Rendition
+from listening.celery import app
+
+RATE = 16_000
+
+
+def make_speech(seconds: float, rate: int = RATE, seed: int = 0) -> NDArray[np.float32]:
+    """Voiced syllables with pauses: enough like speech for codecs and metrics, the same every time."""
+    rng = np.random.default_rng(seed)
+    time = np.arange(round(seconds * rate)) / rate
+    pitch = 120 + 20 * np.sin(2 * np.pi * 0.7 * time)
+    phase = 2 * np.pi * np.cumsum(pitch) / rate
+    voice = sum(np.sin(k * phase) / k for k in range(1, 25))
+    syllables = np.clip(np.sin(2 * np.pi * 2.5 * time), 0, None) ** 0.5
+    audio = 0.15 * voice * syllables + 0.002 * rng.standard_normal(time.size)
+    return np.clip(audio, -1, 1).astype(np.float32)
+
+
+def make_wav(audio: NDArray[Any], rate: int = RATE, subtype: str = "PCM_16", format: str = "WAV") -> bytes:
+    content = io.BytesIO()
+    soundfile.write(content, audio, rate, subtype=subtype, format=format)
+    return content.getvalue()
+
+
+def make_upload(content: bytes, name: str = "speech.wav") -> SimpleUploadedFile:
+    return SimpleUploadedFile(name, content, content_type="audio/wav")
+
+
+@pytest.fixture
+def make_clip(media: Path) -> Callable[..., Clip]:
+    """Make a clip with its files, without renditions."""
+
+    def make(owner: User, audio: NDArray[Any] | None = None, **fields: Any) -> Clip:
+        audio = make_speech(1.0) if audio is None else audio
+        number = Clip.objects.count()
+        clip = Clip(
+            owner=owner,
+            **{
+                "sha256": f"{number:064}",
+                "title": f"Clip {number}",
+                "original_name": "speech.wav",
+                "seconds": len(audio) / RATE,
+                "source_rate": RATE,
+                "source_channels": 1,
+                "source_format": "WAV, PCM_16",
+                **fields,
+            },
+        )
+        wav = make_wav(audio)
+        clip.upload.save("speech.wav", ContentFile(wav), save=False)
+        clip.audio.save("speech.wav", ContentFile(wav), save=False)
+        clip.save()
+        return clip
+
+    return make
+
+
+@pytest.fixture
+def rendition(alice: User, make_clip: Callable[..., Clip]) -> Rendition:
+    """Alice's clip, queued for a system that is quick."""
+    return Rendition.objects.create(clip=make_clip(alice), system="anchor35")
+
+
+@pytest.fixture
+def eager() -> Iterator[None]:
+    """Do tasks where they are sent, in place of a worker."""
+    app.conf.task_always_eager = True
+    yield
+    app.conf.task_always_eager = False
+
+
+@pytest.fixture
+def shared_database(transactional_db: None, tmp_path: Path) -> Iterator[None]:
+    """A database with a connection for each thread, as in production.
+
+    pytest's SQLite database lives in memory and locks whole tables for all but one thread, so this
+    moves it to a file for the test. Other databases are shared already.
+    """
+    if connection.vendor != "sqlite" or not connection.is_in_memory_db():
+        yield
+        return
+    connection.ensure_connection()
+    memory, name = connection.connection, connection.settings_dict["NAME"]
+    path = tmp_path / "threads.sqlite3"
+    copy = sqlite3.connect(path)
+    memory.backup(copy)
+    copy.close()
+    connection.connection = None
+    connection.settings_dict["NAME"] = str(path)
+    yield
+    connection.close()
+    connection.settings_dict["NAME"] = name
+    connection.connection = memory
