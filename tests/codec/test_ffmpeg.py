@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pytest
@@ -33,6 +34,8 @@ SYSTEMS = {
     "amrwb-8.85k": (8.85, 8.96),
     "amrnb-4.75k": (4.75, 4.82),
 }
+#: One sentence of each talker.
+TALKERS = range(0, SENTENCES, 2)
 slugs = pytest.mark.parametrize("slug", SYSTEMS)
 
 
@@ -42,11 +45,17 @@ def round_trip(slug: str, audio: np.ndarray, rate: int = 16_000) -> tuple[Encode
     return encoded, system.decode(encoded)
 
 
+@cache
+def spoken(slug: str, index: int) -> tuple[Encoded, np.ndarray]:
+    """A Harvard sentence through a system, done once for all tests that measure it."""
+    return round_trip(slug, harvard_sentence(index))
+
+
 @slugs
 def test_measured_rate(slug: str) -> None:
     bits = seconds = 0.0
-    for index in range(SENTENCES):
-        encoded = load(slug).encode(harvard_sentence(index))
+    for index in TALKERS:
+        encoded, _ = spoken(slug, index)
         bits += encoded.payload_bits
         seconds += encoded.seconds
         assert encoded.payload_bits < 8 * len(encoded.payload), "container and headers were counted"
@@ -73,8 +82,7 @@ def lag(pairs: Iterable[tuple[np.ndarray, np.ndarray]]) -> float:
 @slugs
 def test_constant_delay_is_compensated(slug: str) -> None:
     """Within two samples at 16 kHz (1/8 ms)."""
-    sentences = [harvard_sentence(index) for index in range(0, SENTENCES, 2)]
-    assert abs(lag((speech, round_trip(slug, speech)[1]) for speech in sentences)) <= 2
+    assert abs(lag((harvard_sentence(index), spoken(slug, index)[1]) for index in TALKERS)) <= 2
 
 
 @pytest.mark.parametrize(
@@ -84,14 +92,12 @@ def test_constant_delay_is_compensated(slug: str) -> None:
 def test_quality_is_that_of_the_codec(slug: str, lowest: float) -> None:
     from pesq import pesq
 
-    scores = [
-        pesq(16_000, harvard_sentence(i), round_trip(slug, harvard_sentence(i))[1], "wb") for i in (0, 3, 5)
-    ]
+    scores = [pesq(16_000, harvard_sentence(i), spoken(slug, i)[1], "wb") for i in TALKERS[:3]]
     assert np.mean(scores) > lowest, scores
 
 
 @slugs
-@pytest.mark.parametrize("size", [1, 2, 159, 216, 217, 320, 321, 5000])
+@pytest.mark.parametrize("size", [1, 216, 217, 321])
 def test_length_is_kept(slug: str, size: int) -> None:
     audio = np.random.default_rng(size).uniform(-0.1, 0.1, size).astype(np.float32)
     encoded, decoded = round_trip(slug, audio)
@@ -202,7 +208,7 @@ def test_a_lying_length_is_refused(slug: str, num_samples: int) -> None:
 
 
 @slugs
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_flipped_bytes_never_crash(slug: str, data: st.DataObject) -> None:
     """Even with checksums mended: audio of the right length or a `CodecError`, in bounded time."""
