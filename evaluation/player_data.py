@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from typing import Any
 
 from django.http import HttpRequest
@@ -21,7 +20,6 @@ def player_data(
     request: HttpRequest,
     *,
     rows: list[dict[str, Any]] | None = None,
-    systems: Collection[str] | None = None,
 ) -> dict[str, Any]:
     """Describe `clip` for the player's scripts; JSON-serialisable, for ``json_script``.
 
@@ -29,15 +27,13 @@ def player_data(
         clip: fetched with `evaluation.presentation.with_results`, which saves queries.
         request: gives the absolute address of the clip's page.
         rows: `table_rows(clip)` where the caller has them already.
-        systems: slugs to take, all if None; their order stays the registry's.
     """
     rows = table_rows(clip) if rows is None else rows
-    taken = [row for row in rows if systems is None or row["system"] in systems]
-    heard = {row["system"] for row in taken if row["audio_url"]}
+    heard = [row["system"] for row in rows if row["listen_url"]]
     return {
         "title": clip.title,
         "url": request.build_absolute_uri(reverse("clip", args=[clip.pk])),
-        "start": next((slug for slug in _START if slug in heard), taken[0]["system"] if taken else None),
+        "start": next((slug for slug in _START if slug in heard), None),
         "finished": not any(row["status"] in (QUEUED, RUNNING) for row in rows),
         "status_text": status_text(rows),
         "systems": [
@@ -49,20 +45,25 @@ def player_data(
                 "kbps": row["kbps"],
                 "pesq_nb": row["pesq_nb"],
                 "pesq_wb": row["pesq_wb"],
-                "audio_url": row["audio_url"],
+                "audio_url": row["listen_url"],
             }
-            for row in taken
+            for row in rows
         ],
     }
 
 
 def table_rows(clip: Clip) -> list[dict[str, Any]]:
-    """`rendition_rows` with what only pages show: colour, marker and the words of both PESQ scores."""
+    """`rendition_rows` with what only pages show: colour, marker, words of both PESQ scores, what to play.
+
+    The original can be heard before any worker has started: it is the clip itself.
+    """
+    own_audio = {"original": reverse("clip_audio", args=[clip.pk])}
     return [
         {
             **row,
             "colour": colour(row["system"]),
             "marker": marker(row["system"]),
+            "listen_url": row["audio_url"] or own_audio.get(row["system"]),
             "pesq_nb_word": pesq_word(row["pesq_nb"]),
             "pesq_wb_word": pesq_word(row["pesq_wb"]),
         }

@@ -18,6 +18,6 @@ FRONT_SYSTEMS = ("original", "opus-6k", "opus-9k", "amrwb-6.6k", "amrnb-4.75k", 
 @register.inclusion_tag("evaluation/_front_player.html", takes_context=True)
 def front_player(context: dict[str, Any], clip: Clip) -> dict[str, Any]:
     """Show `clip` with those of `FRONT_SYSTEMS` that are done."""
-    rows = [row for row in table_rows(clip) if row["system"] in FRONT_SYSTEMS and row["audio_url"]]
+    rows = [row for row in table_rows(clip) if row["system"] in FRONT_SYSTEMS and row["listen_url"]]
     data = player_data(clip, context["request"], rows=rows)
     return {"clip": clip, "rows": rows, "player": data}

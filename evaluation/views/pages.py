@@ -42,24 +42,27 @@ def clips(request: HttpRequest) -> HttpResponseBase:
 
 
 def _with_progress(clips: QuerySet[Clip]) -> list[Clip]:
-    """Add `status`, `total`, `done` and `failed`, as `rendition_status` counts them, in one query for all clips."""
+    """Add `status`, `total`, `done`, `failed` and `unavailable`, as `rendition_status` counts them, in one query for all clips."""
     busy = (Job.Status.QUEUED, Job.Status.RUNNING)
+    unmade = Q(renditions__status=Job.Status.FAILED)
     measuring = Q(renditions__scores__status__in=busy)
     annotated = clips.annotate(
         total=Count("renditions", distinct=True),
         started=Count("renditions", filter=~Q(renditions__status=Job.Status.QUEUED), distinct=True),
         busy=Count("renditions", filter=Q(renditions__status__in=busy) | measuring, distinct=True),
-        unmade=Count("renditions", filter=Q(renditions__status=Job.Status.FAILED), distinct=True),
+        unavailable=Count("renditions", filter=unmade & Q(renditions__unavailable=True), distinct=True),
+        unmade=Count("renditions", filter=unmade & Q(renditions__unavailable=False), distinct=True),
         unmeasured=Count("renditions", filter=Q(renditions__scores__status=Job.Status.FAILED), distinct=True),
     )
     found: list[Any] = list(annotated)
     for clip in found:
-        clip.failed = min(clip.unmade + clip.unmeasured, clip.total - clip.busy)
-        clip.done = clip.total - clip.busy - clip.failed
+        settled = clip.total - clip.busy - clip.unavailable
+        clip.failed = min(clip.unmade + clip.unmeasured, settled)
+        clip.done = settled - clip.failed
         if clip.busy:
             clip.status = RUNNING if clip.started else QUEUED
         else:
-            clip.status = FAILED if clip.failed == clip.total > 0 else DONE
+            clip.status = DONE if clip.done else FAILED
     return found
 
 

@@ -3,15 +3,16 @@
 const SVG = "http://www.w3.org/2000/svg";
 const HEIGHT = 300;
 const EDGE = { top: 12, right: 12, bottom: 40, left: 44 };
-/** Room at the right for what isn't coded at all: the original and the anchors. */
-const UNCODED = 132;
+/** Room at the right for what isn't coded at all: the original and the anchors, on wide and narrow screens. */
+const UNCODED = [132, 104];
+const NARROW = 480;
 const UNCODED_FROM_KBPS = 100;
 const QUALITY = [0.9, 4.8]; // MOS-LQO runs from 1 to 4.64
 const LABEL_HEIGHT = 14;
 /** Where a label may stand from its point, best first. */
 const OFFSETS = [
-  [10, 0], [-10, 0], [0, -15], [0, 15], [9, -11], [9, 11], [-9, -11], [-9, 11],
-  [10, -18], [10, 18], [-10, -18], [-10, 18], [0, -28], [0, 28],
+  [13, 0], [-13, 0], [0, -17], [0, 17], [11, -11], [11, 11], [-11, -11], [-11, 11],
+  [11, -18], [11, 18], [-11, -18], [-11, 18], [0, -28], [0, 28],
 ];
 
 function make(name, attributes, ...children) {
@@ -90,10 +91,12 @@ export class Scatter {
     this.#svg.setAttribute("viewBox", `0 0 ${width} ${HEIGHT}`);
     this.#svg.setAttribute("width", width);
     this.#svg.setAttribute("height", HEIGHT);
+    this.#svg.classList.toggle("narrow", width < NARROW);
     const known = this.#systems.filter((system) => system.kbps !== null && system[this.#metric] !== null);
     const coded = known.filter((system) => system.kbps < UNCODED_FROM_KBPS);
     const most = Math.max(14, Math.ceil(Math.max(0, ...coded.map((system) => system.kbps)) / 2) * 2);
-    const right = width - EDGE.right - UNCODED;
+    const narrow = width < NARROW;
+    const right = width - EDGE.right - UNCODED[Number(narrow)];
     const bottom = HEIGHT - EDGE.bottom;
     const x = (kbps) => EDGE.left + (kbps / most) * (right - EDGE.left);
     const y = (value) => bottom - ((value - QUALITY[0]) / (QUALITY[1] - QUALITY[0])) * (bottom - EDGE.top);
@@ -104,7 +107,7 @@ export class Scatter {
       grid.append(make("line", { x1: EDGE.left, x2: width - EDGE.right, y1: y(value), y2: y(value) }));
       axis.append(make("text", { x: EDGE.left - 10, y: y(value) + 4, "text-anchor": "end" }, `${value}`));
     }
-    for (let kbps = 0; kbps <= most; kbps += right < 360 ? 4 : 2) {
+    for (let kbps = 0; kbps <= most; kbps += narrow ? 4 : 2) {
       axis.append(make("text", { x: x(kbps), y: bottom + 18, "text-anchor": "middle" }, `${kbps}`));
     }
     grid.append(
@@ -122,11 +125,11 @@ export class Scatter {
       system,
       label: system.title,
       coded: system.kbps < UNCODED_FROM_KBPS,
-      x: system.kbps < UNCODED_FROM_KBPS ? x(system.kbps) : right + 36,
+      x: system.kbps < UNCODED_FROM_KBPS ? x(system.kbps) : right + (narrow ? 30 : 36),
       y: y(system[this.#metric]),
     }));
     const pen = new OffscreenCanvas(1, 1).getContext("2d");
-    pen.font = `500 12px ${getComputedStyle(this.#svg).fontFamily}`;
+    pen.font = `500 ${narrow ? 10 : 12}px ${getComputedStyle(this.#svg).fontFamily}`;
     placeLabels(points, (text) => pen.measureText(text).width + 2, { left: EDGE.left + 2, right: width, top: 0, bottom: bottom - 2 });
 
     const marks = make("g", { class: "points" });
@@ -137,7 +140,7 @@ export class Scatter {
         "g",
         { "data-point": slug, tabindex: 0, role: "button", "aria-label": `Play ${title}: ${kbps.toFixed(2)} kbit/s, ${name} ${value}` },
         make("title", {}, `${title}: ${kbps.toFixed(2)} kbit/s, ${name} ${value}`),
-        make("circle", { class: "target", cx: point.x, cy: point.y, r: 14 }),
+        make("circle", { class: "target", cx: point.x, cy: point.y, r: 10 }),
         make("path", { class: "mark", d: MARKERS[point.system.marker] ?? MARKERS.circle, transform: `translate(${point.x} ${point.y})`, fill: point.system.colour }),
         make("text", { x: point.text.x, y: point.text.y }, point.label),
       );
