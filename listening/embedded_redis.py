@@ -120,6 +120,10 @@ class EmbeddedRedis:
                 raise RedisError("The bundled Redis server did not start:\n" + "\n".join(said))
             time.sleep(0.02)
 
+    def died(self) -> bool:
+        """Has the server that this object started ended without being asked to?"""
+        return self.process is not None and self.process.poll() is not None
+
     def stop(self) -> None:
         """End the server if this object started it; its append-only file is flushed first."""
         process, self.process = self.process, None

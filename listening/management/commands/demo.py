@@ -162,6 +162,9 @@ class Command(BaseCommand):
         if os.getppid() != self.parent and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
             raise KeyboardInterrupt
         self.supervisor.check()
+        if self.redis is not None and self.redis.died():
+            self.say("The Redis server died; starting it again.")
+            self.redis.start()
 
     def stop(self) -> None:
         """Stop everything that this command started. A second Ctrl-C cannot leave half of it behind."""

@@ -1,0 +1,93 @@
+"""Many threads at once on one database: test_services.py runs it and reads the JSON that it prints."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
+from typing import Any, TypeVar
+
+import django
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "listening.settings")
+django.setup()
+
+from django.contrib.auth.models import User  # noqa: E402
+from django.db import connection  # noqa: E402
+
+from evaluation import jobs  # noqa: E402
+from evaluation.models import Clip, Rendition  # noqa: E402
+from listening import services  # noqa: E402
+from listening.models import Item, Rating, Stimulus, Study  # noqa: E402
+
+THREADS = 8
+T = TypeVar("T")
+
+
+def at_once(calls: list[Callable[[], T]]) -> list[T]:
+    """Call all of them from `THREADS` threads that set off together."""
+    start = threading.Barrier(THREADS)
+
+    def work(share: list[Callable[[], T]]) -> list[T]:
+        try:
+            start.wait()
+            return [call() for call in share]
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(THREADS) as pool:
+        return list(chain.from_iterable(pool.map(work, [calls[i::THREADS] for i in range(THREADS)])))
+
+
+def claims(clip: Clip) -> dict[str, Any]:
+    """Every row is wanted by every thread."""
+    rows = [Rendition.objects.create(clip=clip, system=f"system-{i}") for i in range(10)]
+    won = at_once([lambda pk=row.pk: jobs.claim(Rendition, pk) for row in rows for _ in range(THREADS)])
+    return {"claimed": sum(row is not None for row in won), "rows": len(rows)}
+
+
+def ratings(study: Study) -> dict[str, Any]:
+    """Late, repeated and reordered grades of one stimulus: the last of the listener's stays."""
+    session = services.start_session(study)
+    trial = session.trials.get()
+    key = trial.order[0]["key"]
+    changes = [(sequence, (sequence * 37) % 101) for sequence in range(1, 41)] * 2
+    random.Random(1).shuffle(changes)
+    at_once([lambda c=change: services.save_rating(trial, key, c[1], c[0]) for change in changes])
+    row = Rating.objects.get(trial=trial)
+    return {"sequence": row.sequence, "score": row.score, "expected": [40, (40 * 37) % 101]}
+
+
+def sessions(study: Study) -> dict[str, Any]:
+    """Listeners who begin at the same moment get numbers, and so orders, of their own."""
+    made = at_once([lambda: services.start_session(study)] * (2 * THREADS))
+    return {"sessions": len(made), "numbers": len({session.number for session in made})}
+
+
+def main() -> None:
+    owner = User.objects.create(username="owner")
+    clip = Clip.objects.create(
+        owner=owner, sha256="0" * 64, title="clip", seconds=1.0, source_rate=16000, source_channels=1
+    )
+    study = Study.objects.create(owner=owner, name="race", systems=[], seed=1, status=Study.Status.OPEN)
+    item = Item.objects.create(study=study, clip=clip, position=0, end=1.0)
+    for system in services.ALWAYS:
+        Stimulus.objects.create(item=item, system=system)
+    print(  # noqa: T201
+        json.dumps(
+            {
+                "vendor": connection.vendor,
+                "claims": claims(clip),
+                "ratings": ratings(study),
+                "sessions": sessions(study),
+            }
+        )
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,206 @@
+"""With real servers: work survives killed workers and an absent broker, and databases keep their promises."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import urllib.parse
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import soundfile
+from django.core.files.uploadedfile import SimpleUploadedFile
+from kombu import Connection
+
+from evaluation.demo_clips import DemoClipsMissing, demo_clips
+from listening.embedded_redis import EmbeddedRedis, broker_url, is_running, socket_path
+from tests.live import ROOT, Site, running_site, wait_for
+
+pytestmark = pytest.mark.service
+
+#: A limit for a machine that is busy with other things; 15 renditions and 45 scores take a tenth of it.
+WORK_SECONDS = 300.0
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    yield from running_site(tmp_path / "home")
+
+
+@pytest.fixture(scope="module")
+def speech() -> bytes:
+    """A second of a sentence: what is tested here does not depend on length."""
+    try:
+        audio, rate = soundfile.read(io.BytesIO(demo_clips()[0].wav), dtype="float32")
+    except DemoClipsMissing as error:
+        pytest.skip(str(error))
+    file = io.BytesIO()
+    soundfile.write(file, audio[: round(1.2 * rate)], rate, format="WAV")
+    return file.getvalue()
+
+
+def upload(site: Site, speech: bytes) -> str:
+    file = SimpleUploadedFile("sentence.wav", speech, content_type="audio/wav")
+    return str(site.api("/clips", {"file": file})["id"])
+
+
+def statuses(site: Site) -> dict[str, int]:
+    return dict(site.rows("SELECT status, count(*) FROM evaluation_rendition GROUP BY status"))
+
+
+def finished(site: Site) -> bool:
+    """Every rendition and every score of the done ones is through."""
+    [(open_renditions, done)] = site.rows(
+        "SELECT count(*) FILTER (WHERE status IN ('queued', 'running')),"
+        " count(*) FILTER (WHERE status = 'done') FROM evaluation_rendition"
+    )
+    [(scores,)] = site.rows("SELECT count(*) FROM evaluation_score WHERE status IN ('done', 'failed')")
+    return open_renditions == 0 and scores == 3 * done > 0
+
+
+def check_nothing_lost_nothing_twice(site: Site) -> None:
+    bad = site.rows(
+        "SELECT system, error FROM evaluation_rendition WHERE status = 'failed' AND NOT unavailable"
+    )
+    assert not bad
+    assert not site.rows("SELECT error FROM evaluation_score WHERE status = 'failed'")
+    twice = "SELECT rendition_id, metric FROM evaluation_score GROUP BY 1, 2 HAVING count(*) > 1"
+    assert not site.rows(twice)
+    for audio, bitstream in site.rows(
+        "SELECT audio, bitstream FROM evaluation_rendition WHERE status = 'done'"
+    ):
+        for name in (audio, bitstream):
+            assert (site.home / "media" / name).stat().st_size > 0
+
+
+def test_work_survives_sigkill_of_the_whole_worker(site: Site, speech: bytes) -> None:
+    site.redis.start()
+    site.start_web()
+    worker = site.start_worker()
+    upload(site, speech)
+
+    def caught_at_work() -> bool:
+        # Stopped first, so that what is running when we look is running when we kill.
+        os.killpg(worker.pid, signal.SIGSTOP)
+        if statuses(site).get("running"):
+            return True
+        os.killpg(worker.pid, signal.SIGCONT)
+        return False
+
+    wait_for("a rendition that is being made", caught_at_work, 60)
+    os.killpg(worker.pid, signal.SIGKILL)
+    worker.wait()
+    interrupted = site.rows("SELECT id FROM evaluation_rendition WHERE status = 'running'")
+    assert interrupted
+
+    site.start_worker()
+    wait_for("all work to be done by the next worker", lambda: finished(site), WORK_SECONDS)
+    check_nothing_lost_nothing_twice(site)
+    attempts = dict(site.rows("SELECT id, attempts FROM evaluation_rendition"))
+    assert all(attempts[pk] >= 2 for (pk,) in interrupted)
+
+
+def test_an_upload_without_broker_is_taken_and_done_when_it_comes_back(site: Site, speech: bytes) -> None:
+    site.start_web()
+    assert not is_running(site.home)
+    clip = upload(site, speech)
+    assert site.api(f"/clips/{clip}")["status"] == "queued"
+    assert set(statuses(site)) == {"queued"}
+
+    site.redis.start()
+    site.start_worker()
+    wait_for("the first rendition", lambda: statuses(site).get("done"), WORK_SECONDS)
+    # And once more, without warning, in the middle of the work.
+    assert site.redis.process is not None
+    site.redis.process.kill()
+    site.redis.process.wait()
+    assert not is_running(site.home)
+    site.redis.start()
+    wait_for("all work to be done", lambda: finished(site), WORK_SECONDS)
+    check_nothing_lost_nothing_twice(site)
+
+
+def test_two_starters_share_one_redis_and_only_the_first_stops_it(tmp_path: Path) -> None:
+    with EmbeddedRedis(tmp_path) as first:
+        assert first.process is not None
+        with EmbeddedRedis(tmp_path) as second:
+            assert second.process is None
+        assert is_running(tmp_path)
+        assert socket_path(tmp_path).stat().st_mode & 0o077 == 0
+    assert not is_running(tmp_path)
+
+
+def test_messages_survive_sigkill_of_redis_in_a_home_with_a_long_name(tmp_path: Path) -> None:
+    home = tmp_path / ("a folder with a long name and 100 % more " * 3)
+    assert len(os.fsencode(socket_path(home))) <= 103 < len(os.fsencode(home))
+    redis = EmbeddedRedis(home)
+    try:
+        redis.start()
+        with Connection(broker_url(home)) as connection:
+            connection.SimpleQueue("words").put("a message")
+            # The file is synced once a second; what was written reaches it in order.
+            connection.default_channel.client.set("marker", "written after the message")
+        file = home / "redis" / "appendonly.aof"
+        wait_for("the append-only file", lambda: b"written after the message" in file.read_bytes(), 5)
+        assert redis.process is not None
+        redis.process.kill()
+        redis.process.wait()
+        redis.start()
+        with Connection(broker_url(home)) as connection:
+            assert connection.SimpleQueue("words").get(timeout=5).payload == "a message"
+    finally:
+        redis.stop()
+
+
+@pytest.fixture
+def postgresql() -> Iterator[str]:
+    """A new, empty PostgreSQL database; its address."""
+    address = os.environ.get("TEST_DATABASE_URL", "")
+    if not address.startswith("postgres"):
+        pytest.skip("TEST_DATABASE_URL does not name a PostgreSQL server")
+    psycopg = pytest.importorskip(
+        "psycopg", reason="psycopg is not installed (pip install 'earshot[postgres]')"
+    )
+    name = f"earshot_test_{secrets.token_hex(4)}"
+    with psycopg.connect(address, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+        try:
+            yield urllib.parse.urlsplit(address)._replace(path=f"/{name}").geturl()
+        finally:
+            connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def race(site: Site) -> dict[str, Any]:
+    site.manage("migrate", "--verbosity", "0")
+    command = [sys.executable, "-m", "tests.race"]
+    done = subprocess.run(
+        command, cwd=ROOT, env=site.environment, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    return dict(json.loads(done.stdout))
+
+
+def check_race(outcome: dict[str, Any]) -> None:
+    assert outcome["claims"] == {"claimed": 10, "rows": 10}
+    assert [outcome["ratings"]["sequence"], outcome["ratings"]["score"]] == outcome["ratings"]["expected"]
+    assert outcome["sessions"] == {"sessions": 16, "numbers": 16}
+
+
+def test_postgresql_keeps_claims_grades_and_sessions_apart(tmp_path: Path, postgresql: str) -> None:
+    site = Site(tmp_path, DATABASE_URL=postgresql)
+    outcome = race(site)
+    assert outcome["vendor"] == "postgresql"
+    check_race(outcome)
+
+
+def test_sqlite_keeps_claims_grades_and_sessions_apart(tmp_path: Path) -> None:
+    outcome = race(Site(tmp_path))
+    assert outcome["vendor"] == "sqlite"
+    check_race(outcome)
