@@ -171,6 +171,7 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     # A publish that meets no broker fails fast: the row stays queued and the sweeper sends it later.
     "socket_connect_timeout": 2,
     "max_retries": 1,
+    "interval_start": 0.1,
 }
 CELERY_TASK_DEFAULT_QUEUE = "codec"
 CELERY_TASK_ROUTES = {

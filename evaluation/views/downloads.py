@@ -94,7 +94,7 @@ def _made(request: HttpRequest, pk: UUID) -> Rendition:
 def _write_zip(target: IO[bytes], clip: Clip) -> None:
     # Audio hardly shrinks, bitstreams not at all: storing is quick and streams.
     with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:
-        suffix = PurePath(clip.upload.name).suffix
+        suffix = PurePath(str(clip.upload.name)).suffix
         _add(archive, f"original/{safe_stem(clip)}{suffix}", clip.upload)
         _add(archive, f"original/{safe_stem(clip)}_16k.wav", clip.audio)
         for rendition in clip.renditions.all():

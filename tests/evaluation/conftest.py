@@ -15,9 +15,11 @@ from django.contrib.auth.models import User
 from django.core.files.base import ContentFile
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
+from django.test import Client
 from numpy.typing import NDArray
 
 from evaluation.models import Clip, Rendition
+from listening.accounts import make_api_token
 from listening.celery import app
 
 RATE = 16_000
@@ -39,6 +41,11 @@ def make_wav(audio: NDArray[Any], rate: int = RATE, subtype: str = "PCM_16", for
     content = io.BytesIO()
     soundfile.write(content, audio, rate, subtype=subtype, format=format)
     return content.getvalue()
+
+
+def script_of(user: User) -> Client:
+    """A client that holds an API token of `user` and no cookie."""
+    return Client(headers={"Authorization": f"Bearer {make_api_token(user)}"})
 
 
 def make_upload(content: bytes, name: str = "speech.wav") -> SimpleUploadedFile:

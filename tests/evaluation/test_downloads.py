@@ -22,10 +22,13 @@ from evaluation.models import Clip, Job, Rendition, Score
 from evaluation.views.downloads import safe_stem
 from tests.evaluation.conftest import RATE
 
-pytestmark = pytest.mark.urls("tests.evaluation.urls")
-
 MakeClip = Callable[..., Clip]
-FILES = ("renditions/{r}/audio.wav", "renditions/{r}/bitstream.ear", "clips/{c}/audio.wav", "clips/{c}/everything.zip")
+FILES = (
+    "renditions/{r}/audio.wav",
+    "renditions/{r}/bitstream.ear",
+    "clips/{c}/audio.wav",
+    "clips/{c}/everything.zip",
+)
 
 
 @pytest.fixture
@@ -124,8 +127,8 @@ def test_parts(owner: Client, made: Rendition, header: str, start: int, stop: in
     assert response.status_code == 206
     assert body(response) == part
     assert response["Content-Length"] == str(len(part))
-    first = whole.index(part) if start >= 0 else len(whole) - len(part)
-    assert response["Content-Range"] == f"bytes {first if start < 0 else start}-{(first if start < 0 else start) + len(part) - 1}/{len(whole)}"  # noqa: E501
+    first = start % len(whole)
+    assert response["Content-Range"] == f"bytes {first}-{first + len(part) - 1}/{len(whole)}"
 
 
 @pytest.mark.parametrize("header", ["bytes=1-2,5-6", "lines=1-2", "bytes=-", "bytes=9-3", "bytes=a-b"])
@@ -181,7 +184,9 @@ def test_zip_has_original_decoded_bitstreams_and_scores(owner: Client, made: Ren
         ("x" * 200, "x" * 80),
     ],
 )
-def test_hostile_titles_are_harmless_everywhere(owner: Client, made: Rendition, title: str, stem: str) -> None:
+def test_hostile_titles_are_harmless_everywhere(
+    owner: Client, made: Rendition, title: str, stem: str
+) -> None:
     Clip.objects.update(title=title, original_name=title)
     assert safe_stem(Clip.objects.get()) == stem
     response = owner.get(f"/clips/{made.clip_id}/everything.zip")

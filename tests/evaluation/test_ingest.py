@@ -15,16 +15,14 @@ import soundfile
 from django.contrib.auth.models import User
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import IntegrityError
-from django.test import Client
+from django.utils.module_loading import import_string
 
 from codec import registry
 from evaluation import ingest as ingest_module
 from evaluation.ingest import ClipRejected, ClipTooLarge, clean_name, ingest
 from evaluation.models import Clip, Job, Rendition
 from evaluation.uploads import LimitedUploadHandler
-from tests.evaluation.conftest import RATE, make_speech, make_upload, make_wav
-
-pytestmark = pytest.mark.urls("tests.evaluation.urls")
+from tests.evaluation.conftest import RATE, make_speech, make_upload, make_wav, script_of
 
 SPEECH = make_speech(1.0)
 Post = Callable[..., Any]
@@ -33,7 +31,7 @@ Post = Callable[..., Any]
 @pytest.fixture
 def post(alice: User) -> Post:
     """Upload as alice through the API."""
-    client = Client(raise_request_exception=True, headers={"Authorization": "Bearer alice"})
+    client = script_of(alice)
 
     def send(content: bytes, name: str = "speech.wav", **fields: str) -> Any:
         return client.post("/api/clips", {"file": SimpleUploadedFile(name, content), **fields})
@@ -126,7 +124,8 @@ def test_sixty_seconds_are_taken(post: Post) -> None:
 
 
 def test_title_of_ones_own(post: Post) -> None:
-    assert accepted(post(make_wav(SPEECH), title="  Woman 1,\nHarvard list 3 ")).title == "Woman 1, Harvard list 3"
+    clip = accepted(post(make_wav(SPEECH), title="  Woman 1,\nHarvard list 3 "))
+    assert clip.title == "Woman 1, Harvard list 3"
 
 
 def test_long_titles_are_cut(post: Post) -> None:
@@ -164,9 +163,9 @@ INFINITE = np.where(np.arange(RATE) == 100, np.inf, SPEECH).astype(np.float32)
         (make_wav(SPEECH[:160]), "speech.wav", "0.01 s is shorter than the 0.25 s"),
         (make_wav(NAN, subtype="FLOAT"), "speech.wav", "not a finite number"),
         (make_wav(INFINITE, subtype="FLOAT"), "speech.wav", "not a finite number"),
-        (make_wav(np.zeros(61 * 8000), rate=8000), "speech.wav", "61.0 s is longer than the 60 s this site takes"),
+        (make_wav(np.zeros(61 * 8000), rate=8000), "speech.wav", "61.0 s is longer than the 60 s"),
         (bomb(), "speech.flac", "longer than the 60 s"),
-        (lying_wav(), "speech.wav", "breaks off after 1.00 s"),
+        (lying_wav(), "speech.wav", "breaks off"),
         (make_wav(SPEECH)[:20], "speech.wav", ""),
         (bytes(range(256)) * 40, "speech.mp3", ""),
         (b"PK\x03\x04" + b"\0" * 2000, "speech.wav", ""),
@@ -206,7 +205,7 @@ def test_one_bad_file_leaves_its_neighbours_alone(post: Post) -> None:
 
 
 def test_missing_file_is_explained(post: Post, alice: User) -> None:
-    client = Client(headers={"Authorization": "Bearer alice"})
+    client = script_of(alice)
     for response in (client.post("/api/clips"), client.post("/api/clips", {"file": "just text"})):
         assert response.status_code == 422
         assert "named 'file'" in response.json()["error"]
@@ -256,7 +255,7 @@ def two_hundred_megabytes() -> tuple[Endless, dict[str, Any]]:
 
 def test_200_mb_are_refused_unread(alice: User) -> None:
     body, environ = two_hundred_megabytes()
-    client = Client(headers={"Authorization": "Bearer alice"})
+    client = script_of(alice)
     response = client.generic("POST", "/api/clips", **environ)
     assert response.status_code == 413
     assert response.json() == {"error": "The file has 200.0 MB; this site takes up to 50 MB."}
@@ -279,7 +278,7 @@ def test_a_form_with_200_mb_is_read_but_not_stored(alice: User, rf: Any, setting
 
 
 def test_the_site_uses_the_limited_handler(settings: Any) -> None:
-    assert settings.FILE_UPLOAD_HANDLERS[-1] == f"{LimitedUploadHandler.__module__}.{LimitedUploadHandler.__name__}"
+    assert import_string(settings.FILE_UPLOAD_HANDLERS[-1]) is LimitedUploadHandler
 
 
 def test_a_file_that_is_larger_than_it_says_is_cut_off(alice: User, settings: Any) -> None:
@@ -312,7 +311,7 @@ def test_a_file_that_is_larger_than_it_says_is_cut_off(alice: User, settings: An
 def test_names_are_for_showing_only(alice: User, media: Path, name: str, kept: str) -> None:
     assert clean_name(name) == kept
     upload = make_upload(make_wav(SPEECH))
-    upload._name = name  # as a hostile client might manage to send it  # noqa: SLF001
+    upload._name = name  # Django would have cleaned it
     clip, _ = ingest(alice, upload)
     assert clip.original_name == kept
     assert clip.title
@@ -396,7 +395,9 @@ def test_one_clip_for_each_file_is_the_databases_rule(alice: User, make_clip: Ca
 # -- Messages
 
 
-def test_broker_away_is_no_error(post: Post, django_capture_on_commit_callbacks: Any, monkeypatch: Any) -> None:
+def test_broker_away_is_no_error(
+    post: Post, django_capture_on_commit_callbacks: Any, monkeypatch: Any
+) -> None:
     from listening.celery import app
 
     monkeypatch.setattr(app.conf, "broker_url", "redis+socket:///nonexistent/redis.sock")

@@ -28,7 +28,9 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> Sent:
     messages: Sent = []
     for task in (tasks.make_rendition, tasks.make_score):
         monkeypatch.setattr(
-            task, "apply_async", lambda args, retry, name=task.name: messages.append((name.split(".")[-1], args[0]))
+            task,
+            "apply_async",
+            lambda args, retry, name=task.name: messages.append((name.split(".")[-1], args[0])),
         )
     return messages
 
@@ -101,7 +103,12 @@ def test_finish_stores_results_and_gives_the_claim_back(rendition: Rendition) ->
     assert row is not None
     assert jobs.finish(row, kbps=2.0)
     rendition.refresh_from_db()
-    assert (rendition.status, rendition.kbps, rendition.claim, rendition.lease_until) == (Status.DONE, 2.0, None, None)
+    assert (rendition.status, rendition.kbps, rendition.claim, rendition.lease_until) == (
+        Status.DONE,
+        2.0,
+        None,
+        None,
+    )
     assert rendition.finished is not None
 
 
@@ -193,7 +200,9 @@ def test_row_whose_lease_runs_is_left_alone(rendition: Rendition, sent: Sent) ->
     assert sent == []
 
 
-def test_what_kills_worker_after_worker_fails_in_the_end(rendition: Rendition, sent: Sent, settings: Any) -> None:
+def test_what_kills_worker_after_worker_fails_in_the_end(
+    rendition: Rendition, sent: Sent, settings: Any
+) -> None:
     for _ in range(settings.JOB_MAX_ATTEMPTS):
         assert jobs.claim(Rendition, rendition.pk) is not None
         Rendition.objects.update(lease_until=ago(1))
@@ -221,15 +230,15 @@ def test_scores_are_swept_too(rendition: Rendition, sent: Sent) -> None:
 def test_a_long_queue_is_not_flooded(alice: User, make_clip: MakeClip, sent: Sent) -> None:
     """A worker is busy with the oldest row: the others wait their turn, however long that takes."""
     clip = make_clip(alice)
-    rows = [
-        Rendition.objects.create(clip=clip, system=f"s{n}", dispatched=ago(9000 - n)) for n in range(4)
-    ]
+    rows = [Rendition.objects.create(clip=clip, system=f"s{n}", dispatched=ago(9000 - n)) for n in range(4)]
     jobs.claim(Rendition, rows[0].pk)
     jobs.sweep()
     assert sent == []
 
 
-def test_a_message_that_the_queue_has_passed_is_sent_again(alice: User, make_clip: MakeClip, sent: Sent) -> None:
+def test_a_message_that_the_queue_has_passed_is_sent_again(
+    alice: User, make_clip: MakeClip, sent: Sent
+) -> None:
     clip = make_clip(alice)
     lost = Rendition.objects.create(clip=clip, system="a", dispatched=ago(9000))
     working = Rendition.objects.create(clip=clip, system="b", dispatched=ago(5000))
@@ -273,7 +282,9 @@ def test_broker_away_leaves_the_row_queued(
     assert jobs.dispatch([rendition, rendition]) == 0
     rendition.refresh_from_db()
     assert (rendition.status, rendition.dispatched) == (Status.QUEUED, None)
-    assert caplog.text.count("broker cannot be reached") == 1, "a second attempt would keep the request waiting"
+    assert caplog.text.count("broker cannot be reached") == 1, (
+        "a second attempt would keep the request waiting"
+    )
 
 
 def test_dispatch_skips_what_is_no_longer_queued(rendition: Rendition, sent: Sent) -> None:

@@ -51,8 +51,12 @@ def test_unknown_system_is_named() -> None:
 
 
 def test_values_are_those_of_the_packages() -> None:
-    assert measure(SPEECH, NOISY, RATE, "pesq_nb").value == pytest.approx(pesq(RATE, SPEECH, NOISY, "nb"), abs=1e-4)
-    assert measure(SPEECH, NOISY, RATE, "pesq_wb").value == pytest.approx(pesq(RATE, SPEECH, NOISY, "wb"), abs=1e-4)
+    assert measure(SPEECH, NOISY, RATE, "pesq_nb").value == pytest.approx(
+        pesq(RATE, SPEECH, NOISY, "nb"), abs=1e-4
+    )
+    assert measure(SPEECH, NOISY, RATE, "pesq_wb").value == pytest.approx(
+        pesq(RATE, SPEECH, NOISY, "wb"), abs=1e-4
+    )
     assert measure(SPEECH, NOISY, RATE, "stoi").value == pytest.approx(stoi(SPEECH, NOISY, RATE), abs=1e-6)
 
 
@@ -110,7 +114,7 @@ def test_long_recordings_are_measured_in_parts() -> None:
 
 
 def test_many_utterances_do_not_kill_the_process() -> None:
-    """P.862's code writes past its arrays at more than 50 utterances, so this runs in a process of its own."""
+    """P.862's code writes past its arrays at more than 50 utterances: not in the tests' own process."""
     program = (
         "import numpy as np\n"
         "from evaluation.pipeline import measure\n"

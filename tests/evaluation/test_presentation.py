@@ -13,9 +13,8 @@ from evaluation.models import Clip, Job, Rendition, Score
 from evaluation.pipeline import METRICS
 from evaluation.presentation import clip_status, pesq_word, rendition_rows, with_results
 
-pytestmark = pytest.mark.urls("tests.evaluation.urls")
-
 Q, R, D, F = (status.value for status in Job.Status)
+LETTERS = {"q": Q, "r": R, "d": D, "f": F}
 MakeClip = Callable[..., Clip]
 
 
@@ -24,7 +23,7 @@ def add(clip: Clip, system: str, status: str, scores: str = "", **fields: Any) -
     rendition = Rendition.objects.create(clip=clip, system=system, status=status, **fields)
     for metric, letter in zip(METRICS, scores, strict=False):
         Score.objects.create(
-            rendition=rendition, metric=metric, status={"q": Q, "r": R, "d": D, "f": F}[letter], value=3.6, error="no"
+            rendition=rendition, metric=metric, status=LETTERS[letter], value=3.6, error="no"
         )
     return rendition
 
@@ -45,7 +44,9 @@ def add(clip: Clip, system: str, status: str, scores: str = "", **fields: Any) -
         ([(D, "ddf")], F),
     ],
 )
-def test_clip_status(alice: User, make_clip: MakeClip, renditions: list[tuple[str, str]], expected: str) -> None:
+def test_clip_status(
+    alice: User, make_clip: MakeClip, renditions: list[tuple[str, str]], expected: str
+) -> None:
     clip = make_clip(alice)
     for number, (status, scores) in enumerate(renditions):
         add(clip, f"s{number}", status, scores)
@@ -54,7 +55,16 @@ def test_clip_status(alice: User, make_clip: MakeClip, renditions: list[tuple[st
 
 @pytest.mark.parametrize(
     ("status", "scores", "expected"),
-    [(Q, "", Q), (R, "", R), (F, "", F), (D, "qqq", R), (D, "dqd", R), (D, "ddr", R), (D, "ddd", D), (D, "dfd", F)],
+    [
+        (Q, "", Q),
+        (R, "", R),
+        (F, "", F),
+        (D, "qqq", R),
+        (D, "dqd", R),
+        (D, "ddr", R),
+        (D, "ddd", D),
+        (D, "dfd", F),
+    ],
 )
 def test_rendition_is_done_when_its_scores_are_final(
     alice: User, make_clip: MakeClip, status: str, scores: str, expected: str
@@ -73,7 +83,9 @@ def test_rows_are_in_the_registrys_order(alice: User, make_clip: MakeClip) -> No
 
 def test_row_of_a_measured_rendition(alice: User, make_clip: MakeClip) -> None:
     clip = make_clip(alice)  # 1.0 s
-    rendition = add(clip, "celp-8k", D, "ddd", kbps=8.1, encode_seconds=0.5, decode_seconds=0.25, log="line\n")
+    rendition = add(
+        clip, "celp-8k", D, "ddd", kbps=8.1, encode_seconds=0.5, decode_seconds=0.25, log="line\n"
+    )
     (row,) = rendition_rows(clip)
     assert row == {
         "id": rendition.pk,
@@ -98,7 +110,7 @@ def test_row_of_a_measured_rendition(alice: User, make_clip: MakeClip) -> None:
     }
 
 
-def test_row_of_a_failed_rendition_shows_nothing_of_an_earlier_one(alice: User, make_clip: MakeClip) -> None:
+def test_failed_rendition_shows_nothing_of_an_earlier_one(alice: User, make_clip: MakeClip) -> None:
     clip = make_clip(alice)
     rendition = add(clip, "opus-6k", F, kbps=6.0, encode_seconds=1.0, unavailable=True)
     Rendition.objects.update(error="Install libopus.")
