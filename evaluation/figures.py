@@ -250,7 +250,7 @@ def _labels(points: Sequence[tuple[float, float, str]], right: float) -> list[st
         for place_x, place_y, anchor in places:
             start = place_x - {"start": 0.0, "middle": long / 2, "end": long}[anchor]
             room = (start, place_y - 10, start + long, place_y + 3)
-            if start + long > right + 12 or start < 44:
+            if start + long > right + 12 or start < 56:
                 continue
             if all(room[2] <= b[0] or b[2] <= room[0] or room[3] <= b[1] or b[3] <= room[1] for b in placed):
                 break

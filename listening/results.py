@@ -218,10 +218,8 @@ def _answer(results: Results) -> str:
     """The outcome in one sentence or two, with n and interval."""
     if results.listeners == 0:
         if results.screened:
-            return (
-                f"Screening leaves none of {_count(len(results.screened), 'listener')}; "
-                "without screening their grades are still there."
-            )
+            who = "The only listener is" if len(results.screened) == 1 else f"All {len(results.screened)} listeners are"
+            return f"{who} screened out; choose “All listeners” to see the grades."
         if results.uncounted:
             return "Nobody has finished a trial yet; grades count once their trial is finished."
         return "Nobody has graded anything yet."

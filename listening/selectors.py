@@ -18,11 +18,12 @@ from listening.models import Session, Stimulus, Study, Trial
 
 def studies_of(user: Any) -> QuerySet[Study]:
     """The user's studies, newest first, with counts of items and of started and finished sessions."""
-    return Study.objects.filter(owner=user).annotate(
+    counted = Study.objects.filter(owner=user).annotate(
         item_count=Count("items", filter=Q(items__training=False), distinct=True),
         started_count=Count("sessions", filter=Q(sessions__instructed__isnull=False), distinct=True),
         finished_count=Count("sessions", filter=Q(sessions__finished__isnull=False), distinct=True),
     )
+    return counted.order_by("-created", "id")  # Django drops a model's own order where it counts
 
 
 def study_of(user: Any, study_id: UUID) -> Study:

@@ -1,0 +1,95 @@
+"""Processed clips, studies that are ready, and listeners who grade."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from django.contrib.auth.models import User
+from django.core.files.base import ContentFile
+
+from evaluation.models import Clip, Rendition, Score
+from listening import services
+from listening.models import Session, Stimulus, Study, Trial
+from listening.tasks import prepare_study
+from tests.evaluation.conftest import make_clip, make_speech, make_wav, shared_database
+
+__all__ = ["make_clip", "shared_database"]  # fixtures
+
+SYSTEMS = ["opus-9k", "bpgan-2k"]
+SECONDS = 0.5
+
+
+@pytest.fixture
+def processed(make_clip: Callable[..., Clip], media: Path) -> Callable[..., Clip]:
+    """Make a clip that has been through `systems` and the three that every study needs."""
+
+    def make(owner: User, systems: list[str] = SYSTEMS, **fields: Any) -> Clip:
+        audio = make_speech(SECONDS)
+        clip = make_clip(owner, audio, **fields)
+        for number, slug in enumerate([*services.ALWAYS, *systems]):
+            noise = np.random.default_rng(number).normal(scale=0.01, size=audio.size)
+            degraded = audio if slug == "original" else audio + noise.astype(np.float32)
+            rendition = Rendition(clip=clip, system=slug, status=Rendition.Status.DONE, kbps=2.0 + number)
+            rendition.audio.save("audio.wav", ContentFile(make_wav(degraded)), save=False)
+            rendition.save()
+            for metric, value in (("pesq_nb", 4.5 - number / 2), ("pesq_wb", 4.6 - number / 2), ("stoi", 1 - number / 10)):
+                Score.objects.create(rendition=rendition, metric=metric, status=Score.Status.DONE, value=value)
+        return clip
+
+    return make
+
+
+@pytest.fixture
+def make_study(alice: User, processed: Callable[..., Clip]) -> Callable[..., Study]:
+    """Make alice's study, with its stimuli rendered as a worker does it."""
+
+    def make(clips: int = 2, systems: list[str] = SYSTEMS, **options: Any) -> Study:
+        made = [processed(alice, systems) for _ in range(clips)]
+        study = services.create_study(alice, "Speech at 2 kbit/s", made, systems, seed=7, **options)
+        prepare_study(str(study.pk))
+        study.refresh_from_db()
+        assert study.status == Study.Status.OPEN, study.error
+        return study
+
+    return make
+
+
+@pytest.fixture
+def study(make_study: Callable[..., Study]) -> Study:
+    """Alice's study: two items and training through two systems, open."""
+    return make_study()
+
+
+@pytest.fixture
+def session(study: Study) -> Session:
+    """A listener who has read the instructions."""
+    started = services.start_session(study)
+    services.begin(started)
+    return started
+
+
+def system_of(entry: Mapping[str, Any]) -> str:
+    """What is behind an entry of `Trial.order`."""
+    return Stimulus.objects.get(pk=entry["stimulus"]).system
+
+
+def grade(trial: Trial, scores: Mapping[str, int] | None = None, *, finish: bool = True, comment: str = "") -> None:
+    """Grade every stimulus of a trial by its system, 50 where `scores` does not say."""
+    for entry in trial.order:
+        services.save_rating(trial, entry["key"], (scores or {}).get(system_of(entry), 50), 1)
+    if finish:
+        services.finish_trial(trial, comment)
+
+
+def listen(study: Study, scores: Mapping[str, int] | None = None, **options: Any) -> Session:
+    """A listener who takes the whole test."""
+    session = services.start_session(study)
+    services.begin(session)
+    for trial in session.trials.all():
+        grade(trial, scores, **options)
+    session.refresh_from_db()
+    return session

@@ -1,0 +1,229 @@
+"""Making studies, preparing their stimuli, and the orders of sessions."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.core.files.storage import default_storage
+from django.utils import timezone
+
+from evaluation.models import Clip, Rendition
+from listening import services
+from listening.models import Assessor, Item, Session, Stimulus, Study
+from listening.services import StudyError
+from listening.tasks import prepare_study, sweep_studies
+from tests.listening.conftest import SYSTEMS, listen, system_of
+
+ALL = {*services.ALWAYS, *SYSTEMS}
+
+
+def create(owner: User, clips: list[Clip], systems: list[str] = SYSTEMS, **options: Any) -> Study:
+    return services.create_study(owner, options.pop("name", "A study"), clips, systems, **options)
+
+
+def test_a_study_has_training_items_and_all_stimuli(alice: User, processed: Callable[..., Clip]) -> None:
+    clips = [processed(alice), processed(alice)]
+    study = create(alice, clips, ["bpgan-2k", "original", "opus-9k", "bpgan-2k"])
+    assert study.systems == ["opus-9k", "bpgan-2k"]  # registry order, once each, without what is always there
+    items = list(study.items.all())
+    assert [(item.clip, item.training) for item in items] == [(clips[0], True), (clips[0], False), (clips[1], False)]
+    assert items[1].end == clips[0].seconds
+    for item in items:
+        assert {stimulus.system for stimulus in item.stimuli.all()} == ALL
+        assert all(stimulus.rendition.clip == item.clip for stimulus in item.stimuli.all())
+
+
+def test_a_training_clip_of_its_own_is_no_item(alice: User, processed: Callable[..., Clip]) -> None:
+    clip, other = processed(alice), processed(alice)
+    study = create(alice, [clip], training_clip=other)
+    assert list(study.items.values_list("clip", "training")) == [(other.pk, True), (clip.pk, False)]
+
+
+def test_a_missing_rendition_is_named_with_its_clip(alice: User, processed: Callable[..., Clip]) -> None:
+    clip = processed(alice, ["opus-9k"], title="Harvard 1")
+    with pytest.raises(StudyError, match="“Harvard 1” has not been through BPGAN 2k"):
+        create(alice, [clip])
+    assert not Study.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("status", "message"),
+    [("queued", "still on its way through Anchor 7 kHz"), ("failed", "failed in Anchor 7 kHz")],
+)
+def test_an_unfinished_anchor_is_named(alice: User, processed: Callable[..., Clip], status: str, message: str) -> None:
+    clip = processed(alice)
+    Rendition.objects.filter(clip=clip, system="anchor70").update(status=status)
+    with pytest.raises(StudyError, match=message):
+        create(alice, [clip])
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"name": " \x00 "}, "Give the study a name"),
+        ({"name": "x" * 201}, "longer than 200"),
+        ({"clips": []}, "at least one clip"),
+        ({"systems": ["original", "anchor35"]}, "at least one system"),
+        ({"systems": ["mp3"]}, "no system 'mp3'"),
+        ({"texts": {"consent": "x" * 5001}}, "consent text is longer"),
+    ],
+)
+def test_bad_input_is_refused(
+    alice: User, processed: Callable[..., Clip], changes: dict[str, Any], message: str
+) -> None:
+    arguments = {"name": "A study", "clips": [processed(alice)], "systems": SYSTEMS} | changes
+    with pytest.raises(StudyError, match=message):
+        services.create_study(alice, **arguments)
+
+
+def test_twelve_signals_are_a_trial_and_thirteen_are_too_many(alice: User, processed: Callable[..., Clip]) -> None:
+    from codec.registry import SYSTEMS as KNOWN
+
+    ten = [slug for slug in KNOWN if slug not in services.ALWAYS][:10]
+    clip = processed(alice, ten)
+    with pytest.raises(StudyError, match="13 signals in a trial .* allows 12"):
+        create(alice, [clip], ten)
+    study = create(alice, [clip], ten[:9])
+    assert study.items.get(training=False).stimuli.count() == services.MAX_SIGNALS
+
+
+def test_preparing_renders_everything_once_and_opens(study: Study) -> None:
+    names = set(Stimulus.objects.values_list("audio", flat=True))
+    assert len(names) == 3 * len(ALL)
+    prepare_study(str(study.pk))  # a message that comes twice
+    assert set(Stimulus.objects.values_list("audio", flat=True)) == names
+
+
+def test_a_failure_is_kept_shown_and_can_be_retried(alice: User, processed: Callable[..., Clip]) -> None:
+    clip = processed(alice)
+    study = create(alice, [clip])
+    rendition = Rendition.objects.get(clip=clip, system="opus-9k")
+    name, rendition.audio.name = rendition.audio.name, "renditions/gone.wav"
+    rendition.save()
+    prepare_study(str(study.pk))
+    study.refresh_from_db()
+    assert study.status == Study.Status.PREPARING
+    assert "gone.wav" in study.error
+    prepare_study(str(study.pk))  # nobody tries in vain again until someone asks
+
+    rendition.audio.name = name
+    rendition.save()
+    services.retry_preparing(study)
+    prepare_study(str(study.pk))
+    study.refresh_from_db()
+    assert (study.status, study.error) == (Study.Status.OPEN, "")
+
+
+@pytest.fixture
+def sent(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The studies that were sent to the workers."""
+    messages: list[str] = []
+    monkeypatch.setattr(prepare_study, "delay", messages.append)
+    return messages
+
+
+def test_the_sweeper_sends_what_a_dead_worker_left(alice: User, processed: Callable[..., Clip], sent: list[str]) -> None:
+    study = create(alice, [processed(alice)])
+    assert services.claim_study(str(study.pk)) is not None  # a worker took it
+    assert services.claim_study(str(study.pk)) is None  # and no other does
+    past = timezone.now() - timedelta(minutes=5)
+    Study.objects.update(created=past)
+    sweep_studies()
+    assert sent == []  # its lease runs
+    Study.objects.update(lease_until=past)  # it died
+    sweep_studies()
+    assert sent == [str(study.pk)]
+    prepare_study(sent[0])
+    study.refresh_from_db()
+    assert study.status == Study.Status.OPEN
+    sweep_studies()
+    assert len(sent) == 1
+
+
+def test_the_sweeper_gives_up_on_what_kills_workers(
+    alice: User, processed: Callable[..., Clip], sent: list[str], settings: Any
+) -> None:
+    create(alice, [processed(alice)])
+    past = timezone.now() - timedelta(minutes=5)
+    Study.objects.update(created=past, attempts=settings.JOB_MAX_ATTEMPTS, lease_until=past)
+    sweep_studies()
+    assert sent == []
+    assert "died 3 times" in Study.objects.get().error
+
+
+def order_of(session: Session) -> list[tuple[int, list[str]]]:
+    return [
+        (trial.item.position, [system_of(entry) for entry in trial.order])
+        for trial in session.trials.select_related("item")
+    ]
+
+
+def test_orders_follow_from_the_seed_alone(make_study: Callable[..., Study]) -> None:
+    first, again = make_study(clips=4), make_study(clips=4)
+    sessions = [[services.start_session(study) for _ in range(6)] for study in (first, again)]
+    orders = [[order_of(session) for session in row] for row in sessions]
+    assert orders[0] == orders[1]
+    assert len({str(order) for order in orders[0]}) == 6  # and differ between listeners
+    assert {str([position for position, _ in order]) for order in orders[0]} != {str([0, 1, 2, 3, 4])}
+    for order in orders[0]:
+        assert order[0][0] == 0  # training first
+        assert sorted(position for position, _ in order) == [0, 1, 2, 3, 4]
+        assert all(set(systems) == ALL for _, systems in order)
+
+
+def test_every_system_comes_everywhere(make_study: Callable[..., Study]) -> None:
+    study = make_study(clips=1)
+    firsts = Counter(order_of(services.start_session(study))[1][1][0] for _ in range(60))
+    assert set(firsts) == ALL
+    assert max(firsts.values()) < 30
+
+
+def test_keys_are_never_used_twice(make_study: Callable[..., Study]) -> None:
+    study = make_study(clips=1)
+    sessions = [services.start_session(study) for _ in range(10)]
+    keys = [entry["key"] for s in sessions for trial in s.trials.all() for entry in trial.order]
+    keys += [trial.reference_key for s in sessions for trial in s.trials.all()]
+    assert len(set(keys)) == len(keys) == 10 * 2 * (len(ALL) + 1)
+
+
+def test_a_session_goes_from_instructions_through_its_trials_to_thanks(study: Study) -> None:
+    session = services.start_session(study)
+    assert services.current_step(session).kind == "instructions"
+    services.begin(session)
+    session.refresh_from_db()
+    for position in (1, 2, 3):
+        step = services.current_step(session)
+        assert step.trial is not None
+        assert step.trial.position == position
+        for entry in step.trial.order:
+            services.save_rating(step.trial, entry["key"], 50, 1)
+        services.finish_trial(step.trial)
+    session.refresh_from_db()
+    assert session.finished
+    assert services.current_step(session).kind == "thanks"
+
+
+def test_a_closed_study_starts_no_session(study: Study) -> None:
+    services.close_study(study)
+    with pytest.raises(services.StudyClosed):
+        services.start_session(study)
+    services.reopen_study(study)
+    assert services.start_session(study).number == 1
+
+
+def test_deleting_takes_grades_listeners_and_files_and_leaves_clips(
+    study: Study, django_capture_on_commit_callbacks: Any
+) -> None:
+    listen(study)
+    files = list(Stimulus.objects.values_list("audio", flat=True))
+    with django_capture_on_commit_callbacks(execute=True):
+        services.delete_study(study)
+    assert not any(model.objects.exists() for model in (Study, Item, Stimulus, Session, Assessor))
+    assert Clip.objects.count() == 2
+    assert Rendition.objects.count() == 2 * len(ALL)
+    assert not any(default_storage.exists(name) for name in files)
