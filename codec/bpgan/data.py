@@ -102,22 +102,25 @@ class Corpus:
     def split(self, validation: int) -> tuple[list[int], list[int]]:
         """Utterances for training, and about `validation` of speakers that training never sees.
 
-        Speakers are drawn by a hash of their name: the split stays when data is added.
+        Speakers are drawn by a hash of their name: the split stays when data is added. Where there are
+        not enough speakers to spare one, every twentieth utterance is held out instead.
         """
-        order = sorted(set(self.speakers), key=lambda s: hashlib.sha256(s.encode()).digest())
-        held: set[str] = set()
-        chosen: list[int] = []
         by_speaker: dict[str, list[int]] = {}
         for index, speaker in enumerate(self.speakers):
             by_speaker.setdefault(speaker, []).append(index)
-        for speaker in order:
-            # A tenth of the corpus at most, and no single large speaker: those carry the training.
-            if len(by_speaker[speaker]) > max(1, len(self) // 20):
-                continue
-            if len(chosen) >= validation or len(chosen) > len(self) // 10:
+        # Large speakers carry the training: only those with little of the corpus are held out.
+        small = [s for s, own in by_speaker.items() if len(own) <= max(2, len(self) // 20)]
+        held: set[str] = set()
+        chosen: list[int] = []
+        for speaker in sorted(small, key=lambda s: hashlib.sha256(s.encode()).digest()):
+            if len(chosen) >= min(validation, len(self) // 10 + 1) or len(held) + 1 == len(by_speaker):
                 break
             held.add(speaker)
             chosen += by_speaker[speaker][:2]
+        if not held:
+            chosen = list(range(0, len(self), 20))
+            kept = [i for i in range(len(self)) if i not in set(chosen)]
+            return kept or chosen, chosen[:validation]
         return [i for i, s in enumerate(self.speakers) if s not in held], chosen[:validation]
 
 

@@ -80,6 +80,11 @@ class BPGAN(Codec):
             found = search(model, mel, SEARCHES[self.search])
             parameters["objective"] = round(float(found.objective), 5)
             parameters["encoder_objective"] = round(float(found.encoder_objective), 5)
+            # The generator errs on the quiet side where it is unsure. The sender knows by how much, and says so.
+            with torch.no_grad():
+                generated = model.generator(model.quantizer.decode(found.symbols))
+                louder = float((model.mel.energy(mel) / model.mel.energy(generated).clamp_min(1e-9)).sqrt())
+            level = max(1, bitstream.level_index(bitstream.level_rms(level) * float(np.clip(louder, 0.5, 2.0))))
             codes = found.symbols[0].cpu().numpy().astype(np.uint8)
             if self.coder == "range":
                 symbols = entropy.encode_symbols(codes, model.frequencies.cpu().numpy())

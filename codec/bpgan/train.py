@@ -187,7 +187,7 @@ class Trainer:
             self.minutes = before + (time.monotonic() - began) / 60
             bar.update(1 if steps else max(0, int(self.minutes * 60) - bar.n))
             if self.step % 50 == 0:
-                values = {k: float(v) for k, v in losses.items()}
+                values = {k: float(v.detach()) if isinstance(v, Tensor) else v for k, v in losses.items()}
                 if not np.isfinite(list(values.values())).all():
                     raise CodecError(f"Training diverged at step {self.step}; the last checkpoint is sound.")
                 self._log("train.csv", _COLUMNS,

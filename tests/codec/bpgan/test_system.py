@@ -1,0 +1,128 @@
+"""BPGAN on real speech, with the committed model: rate, quality, search, damage."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from pesq import pesq
+
+from codec import registry
+from codec.base import CodecError
+from codec.bpgan import bitstream
+from codec.bpgan.search import SEARCHES, SearchConfig, distortion, search
+from codec.bpgan.system import BPGAN
+from tests.codec.speech import harvard_sentence
+
+
+def bpgan(slug: str = "bpgan-2k") -> BPGAN:
+    codec = registry.load(slug)
+    assert isinstance(codec, BPGAN)
+    return codec
+
+
+@pytest.fixture(scope="module")
+def coded() -> tuple[np.ndarray, object, np.ndarray]:
+    speech = harvard_sentence(4)
+    encoded = bpgan().encode(speech)
+    return speech, encoded, bpgan().decode(encoded)
+
+
+def test_two_kilobits_and_intelligible(coded: tuple) -> None:
+    speech, encoded, decoded = coded
+    assert encoded.kbps <= 2.0
+    assert decoded.shape == speech.shape
+    assert pesq(16_000, speech, decoded, "wb") > 2.0
+    level = 20 * np.log10(np.std(decoded) / np.std(speech))
+    assert abs(level) < 1.5
+
+
+def test_decoding_is_repeatable(coded: tuple) -> None:
+    _, encoded, decoded = coded
+    np.testing.assert_array_equal(bpgan().decode(encoded), decoded)
+
+
+def test_unified_gan_carries_the_same_symbols_in_more_bits(coded: tuple) -> None:
+    speech, encoded, decoded = coded
+    older = bpgan("unified-gan-2k").encode(speech)
+    assert older.payload_bits > encoded.payload_bits
+    np.testing.assert_array_equal(bpgan("unified-gan-2k").decode(older), decoded)
+
+
+@pytest.mark.parametrize("index", [0, 3, 6])
+def test_search_never_loses_to_the_encoder_and_gains_on_speech(index: int) -> None:
+    model = bpgan().model
+    speech = harvard_sentence(index)
+    padded = torch.from_numpy(np.pad(speech, (0, -speech.size % 512)) * np.float32(2.0))[None]
+    mel = model.mel(padded)
+    found = search(model, mel, SearchConfig(iterations=12))
+    assert float(found.objective) < float(found.encoder_objective)
+    again = distortion(model.generator(model.quantizer.decode(found.symbols)), mel)
+    torch.testing.assert_close(found.objective, again)
+
+
+def test_search_of_a_batch_equals_the_searches_alone() -> None:
+    model = bpgan().model
+    mel = torch.cat([model.mel(torch.from_numpy(harvard_sentence(i)[None, :16_384].copy())) for i in (1, 5)])
+    together = search(model, mel, SearchConfig(iterations=6))
+    alone = [search(model, mel[i : i + 1], SearchConfig(iterations=6)) for i in (0, 1)]
+    for row, one in enumerate(alone):
+        torch.testing.assert_close(together.objective[row : row + 1], one.objective, rtol=1e-3, atol=1e-4)
+
+
+def test_a_rate_weight_saves_bits() -> None:
+    codec = BPGAN("bpgan-2k")
+    speech = harvard_sentence(1)
+    free = codec.encode(speech)
+    SEARCHES["thrifty"] = replace(SEARCHES["realtime"], rate_weight=0.05)
+    try:
+        codec.search = "thrifty"
+        cheap = codec.encode(speech)
+    finally:
+        del SEARCHES["thrifty"]
+    assert cheap.payload_bits < 0.97 * free.payload_bits
+
+
+@pytest.mark.parametrize("samples", [1, 127, 512, 513, 4000])
+def test_short_audio(samples: int) -> None:
+    audio = harvard_sentence(0)[8000 : 8000 + samples]
+    codec = BPGAN("bpgan-2k", search="instant")
+    assert codec.decode(codec.encode(audio)).shape == (samples,)
+
+
+def test_silence_costs_a_header_and_stays_silent() -> None:
+    encoded = bpgan().encode(np.zeros(16_000, np.float32))
+    assert encoded.payload_bits <= 80
+    assert not bpgan().decode(encoded).any()
+
+
+@pytest.mark.parametrize("db", [-45, -20, -5])
+def test_level_is_kept(db: float) -> None:
+    speech = harvard_sentence(3)
+    scaled = np.clip(speech * np.float32(10 ** (db / 20) / np.abs(speech).max()), -1, 1)
+    codec = BPGAN("bpgan-2k", search="instant")
+    decoded = codec.decode(codec.encode(scaled))
+    assert abs(20 * np.log10(np.std(decoded) / np.std(scaled))) < 2
+
+
+def test_damage_is_named(coded: tuple) -> None:
+    _, encoded, _ = coded
+    for payload in (encoded.payload[:-9], encoded.payload[:3], b"", b"RIFF" + encoded.payload):
+        with pytest.raises(CodecError):
+            bpgan().decode(replace(encoded, payload=payload))
+
+
+def test_a_stream_of_another_model_is_refused_by_name(coded: tuple) -> None:
+    _, encoded, _ = coded
+    stream = replace(bitstream.unpack(encoded.payload), model_id=0x1234 ^ bpgan().model.model_id)
+    with pytest.raises(CodecError, match="model"):
+        bpgan().decode(replace(encoded, payload=bitstream.pack(stream)))
+
+
+def test_more_audio_than_the_bytes_can_hold_is_refused(coded: tuple) -> None:
+    _, encoded, _ = coded
+    stream = replace(bitstream.unpack(encoded.payload), num_samples=bitstream.MAX_SAMPLES)
+    with pytest.raises(CodecError, match="more audio"):
+        bpgan().decode(replace(encoded, payload=bitstream.pack(stream), num_samples=bitstream.MAX_SAMPLES))

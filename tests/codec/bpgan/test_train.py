@@ -1,0 +1,136 @@
+"""Training on real speech, small: every stage runs, and killed plus resumed equals uninterrupted."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+
+from codec.base import CodecError
+from codec.bpgan import data
+from codec.bpgan.config import ModelConfig, TrainConfig, preset
+from codec.bpgan.model import BPGANModel
+from codec.bpgan.train import Trainer
+from tests.codec.speech import harvard_sentence
+
+TINY = replace(
+    preset("default")[0].network, encoder_width=16, encoder_blocks=(1, 1), generator_width=16, generator_blocks=(1, 1)
+)
+RECIPE = TrainConfig(batch=2, frames=64, warmup=2, discriminator_warmup=1, discriminator_width=4, ema=0.9)
+STEPS = 12
+
+
+@pytest.fixture(scope="module")
+def timit(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Real speech in TIMIT's layout: dialect region, speaker, NIST SPHERE files."""
+    root = tmp_path_factory.mktemp("timit")
+    for index in range(8):
+        folder = root / "TRAIN" / "DR1" / f"SPEAKER{index // 2}"
+        folder.mkdir(parents=True, exist_ok=True)
+        soundfile.write(folder / f"SX{index}.WAV", harvard_sentence(index), 16_000, format="NIST", subtype="PCM_16")
+    return root
+
+
+def trainer(timit: Path, out: Path, config: ModelConfig | None = None) -> Trainer:
+    torch.set_num_threads(1)
+    config = config or replace(preset("default")[0], network=TINY)
+    return Trainer(config, RECIPE, [timit], out, 7, torch.device("cpu"), timit / "cache")
+
+
+def weights(run: Path) -> dict[str, torch.Tensor]:
+    return BPGANModel.load(run / "model.safetensors").state_dict()
+
+
+class Killed(BaseException):
+    """Stands for SIGKILL: nothing of ours catches it."""
+
+
+def test_killed_and_resumed_equals_uninterrupted(timit: Path, tmp_path: Path) -> None:
+    trainer(timit, tmp_path / "whole").fit(None, STEPS, 999, 999)
+    for kill_at in (2, 10):  # in the float stage, and with the adversary at work
+        run = tmp_path / f"killed-{kill_at}"
+        victim = trainer(timit, run)
+        one_step = victim._one_step
+
+        def step(done: float, victim: Trainer = victim, one_step=one_step, kill_at: int = kill_at):  # noqa: ANN202
+            if victim.step == kill_at:
+                raise Killed
+            return one_step(done)
+
+        victim._one_step = step  # type: ignore[method-assign]
+        with pytest.raises(Killed):
+            victim.fit(None, STEPS, 0.0, 999)
+        Trainer.resume(run, torch.device("cpu"), timit / "cache").fit(None, STEPS, 999, 999)
+        whole, resumed = weights(tmp_path / "whole"), weights(run)
+        assert all(torch.equal(whole[name], resumed[name]) for name in whole)
+
+
+def test_a_run_leaves_a_model_curves_and_validation(timit: Path, tmp_path: Path) -> None:
+    run = trainer(timit, tmp_path)
+    run.fit(None, STEPS, 999, 999)
+    assert run.adversarial_steps == 3
+    for name in ("model.safetensors", "checkpoint.pt", "validation.csv", "validation.png"):
+        assert (tmp_path / name).stat().st_size > 0
+    model = BPGANModel.load(tmp_path / "model.safetensors")
+    assert (model.frequencies.sum(-1) == 2**15).all()
+    assert (model.quantizer.centres.diff(dim=1) >= 0).all()
+
+
+def test_training_learns(timit: Path, tmp_path: Path) -> None:
+    run = trainer(timit, tmp_path)
+    run.recipe = replace(RECIPE, learning_rate=5e-3)
+    losses = []
+    for run.step in range(60):
+        losses.append(run._one_step(0.0)["l1"].item())
+    assert np.mean(losses[-10:]) < 0.7 * np.mean(losses[:5])
+
+
+def test_the_papers_network_trains(timit: Path, tmp_path: Path) -> None:
+    config, recipe = preset("paper")
+    small = replace(config, network=replace(config.network, base=4, most=16))
+    run = Trainer(small, replace(recipe, batch=1, frames=128, discriminator_width=4), [timit], tmp_path, 0,
+                  torch.device("cpu"), timit / "cache")  # fmt: skip
+    run.fit(None, 3, 999, 999)
+    full = sum(p.numel() for p in BPGANModel(config).generator.parameters())
+    assert full == pytest.approx(15.8e6, rel=0.01)
+    assert config.latent.channels * 128 // config.latent.stride == 512  # values per 1.024 s
+
+
+def test_speakers_never_straddle_training_and_validation(timit: Path, tmp_path: Path) -> None:
+    corpus = data.pack(data.find_utterances([timit]), tmp_path, 16_000)
+    train, validation = corpus.split(2)
+    assert validation
+    assert not {corpus.speakers[i] for i in train} & {corpus.speakers[i] for i in validation}
+
+
+def test_manifests_and_flat_folders_name_speakers(tmp_path: Path) -> None:
+    folder = tmp_path / "speech"
+    folder.mkdir()
+    for name in ("anna_1.wav", "anna_2.wav", "bert-1.wav"):
+        soundfile.write(folder / name, harvard_sentence(0), 16_000)
+    assert sorted(u.speaker for u in data.find_utterances([folder])) == ["anna", "anna", "bert"]
+    (tmp_path / "speech.tsv").write_text('path\tspeaker\ttext\nspeech/anna_1.wav\ts1\tHe said "no\n')
+    assert [u.speaker for u in data.find_utterances([folder])] == ["s1"]
+
+
+def test_unusable_files_are_left_out_and_an_empty_corpus_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "x.wav").write_text("not audio")
+    soundfile.write(tmp_path / "a" / "y.wav", np.zeros(16_000), 16_000)
+    with pytest.raises(CodecError, match="None of the 2 files"):
+        data.pack(data.find_utterances([tmp_path / "a"]), tmp_path / "cache", 16_000)
+    soundfile.write(tmp_path / "a" / "z.wav", harvard_sentence(0), 16_000)
+    assert len(data.pack(data.find_utterances([tmp_path / "a"]), tmp_path / "cache", 16_000)) == 1
+    with pytest.raises(CodecError, match="no folder"):
+        data.find_utterances([tmp_path / "missing"])
+
+
+def test_a_missing_or_damaged_model_is_refused_by_name(tmp_path: Path) -> None:
+    path = tmp_path / "broken.safetensors"
+    path.write_bytes(b"junk")
+    with pytest.raises(CodecError, match=r"broken\.safetensors"):
+        BPGANModel.load(path)
