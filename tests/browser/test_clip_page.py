@@ -1,0 +1,388 @@
+"""The clip page, its player, the upload and the front page, in a real Chromium with real speech."""
+
+from __future__ import annotations
+
+import math
+import re
+from base64 import b64decode, b64encode
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
+from django.urls import reverse
+from pytest_django.live_server_helper import LiveServer
+
+from evaluation import tasks
+from evaluation.demo_clips import DemoClip, DemoClipsMissing, demo_clips
+from evaluation.ingest import ingest
+from evaluation.models import Clip, Job, Rendition
+from tests.browser.conftest import Errors
+from tests.evaluation.conftest import make_wav, shared_database  # noqa: F401 - a fixture
+
+if TYPE_CHECKING:
+    from playwright.sync_api import BrowserContext, Locator, Page
+
+pytestmark = pytest.mark.browser
+
+RATE = 16_000
+FADE = 80  # 5 ms
+MADE = ("original", "anchor35", "anchor70", "codec2-2.4k")
+
+
+@pytest.fixture(scope="session")
+def sentence() -> DemoClip:
+    try:
+        return demo_clips()[0]
+    except DemoClipsMissing as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture
+def site(shared_database: None) -> Iterator[str]:  # noqa: F811
+    server = LiveServer("127.0.0.1")
+    yield server.url
+    server.stop()
+
+
+def work(rendition: Rendition) -> None:
+    """Do what workers would do for a rendition."""
+    tasks.make_rendition(str(rendition.pk))
+    for score in rendition.scores.all():
+        tasks.make_score(score.pk)
+
+
+@pytest.fixture
+def clip(site: str, alice: User, sentence: DemoClip, media: Path) -> Clip:
+    """Real speech through some systems; one has failed, one is still queued, the rest aren't there."""
+    file = SimpleUploadedFile(sentence.name, sentence.wav)
+    clip, _ = ingest(alice, file, title="<img src=x onerror=alert(1)> & a sentence", credit=sentence.credit)
+    clip.renditions.exclude(system__in=(*MADE, "codec2-3.2k", "celp-8k")).delete()
+    for rendition in clip.renditions.filter(system__in=MADE):
+        work(rendition)
+    clip.renditions.filter(system="celp-8k").update(
+        status=Job.Status.FAILED, error="The encoder <b>stopped</b>.", log="exit code 1"
+    )
+    return clip
+
+
+@pytest.fixture
+def signed_in(context: BrowserContext, site: str, alice: User) -> None:
+    client = Client()
+    client.force_login(alice)
+    cookie = client.cookies[settings.SESSION_COOKIE_NAME].value
+    context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": cookie, "url": site}])
+
+
+@pytest.fixture
+def opened(page: Page, site: str, clip: Clip, signed_in: None) -> Page:
+    page.goto(site + reverse("clip", args=[clip.pk]))
+    page.wait_for_selector("[data-ready]")
+    loaded(page, *MADE)
+    return page
+
+
+def row(page: Page, slug: str) -> Locator:
+    return page.locator(f'tr[data-system="{slug}"]')
+
+
+def loaded(page: Page, *slugs: str) -> None:
+    for slug in slugs:
+        row(page, slug).locator(".play.ready").wait_for()
+
+
+def selected(page: Page) -> str:
+    return str(page.locator("tr.selected").get_attribute("data-system"))
+
+
+def position(page: Page) -> float:
+    return float(page.locator("[data-position]").input_value())
+
+
+def wait(page: Page, condition: str) -> None:
+    page.wait_for_function(condition)
+
+
+class TestPlayer:
+    def test_row_plays_and_pauses(self, opened: Page) -> None:
+        play = row(opened, "codec2-2.4k").locator("[data-play-system]")
+        play.click()
+        assert selected(opened) == "codec2-2.4k"
+        wait(opened, "document.querySelector('[data-position]').value > 0.1")
+        assert opened.locator("[data-play]").get_attribute("aria-label") == "Pause"
+        play.click()
+        assert opened.locator("[data-play]").get_attribute("aria-label") == "Play"
+
+    def test_switching_keeps_the_position_going(self, opened: Page) -> None:
+        row(opened, "original").locator("[data-play-system]").click()
+        wait(opened, "document.querySelector('[data-position]').value > 0.3")
+        before = position(opened)
+        opened.keyboard.press("1")
+        assert selected(opened) == "anchor35"
+        assert before <= position(opened) < before + 1
+        assert opened.locator("[data-play]").get_attribute("aria-label") == "Pause"
+        assert opened.locator("[data-label]").inner_text() == "Anchor 3.5 kHz"
+
+    def test_keys(self, opened: Page) -> None:
+        opened.locator("h1").click()
+        opened.keyboard.press("2")
+        assert selected(opened) == "anchor70"
+        opened.keyboard.press("r")
+        assert selected(opened) == "original"
+        opened.keyboard.press("ArrowDown")
+        assert selected(opened) == "anchor35"
+        opened.keyboard.press("ArrowUp")
+        opened.keyboard.press("ArrowRight")
+        assert position(opened) == pytest.approx(1.0)
+        opened.keyboard.press("ArrowLeft")
+        assert position(opened) == 0
+        opened.keyboard.press("l")
+        assert opened.locator("[data-loop]").get_attribute("aria-pressed") == "false"
+        opened.keyboard.press(" ")
+        assert opened.locator("[data-play]").get_attribute("aria-label") == "Pause"
+        opened.keyboard.press(" ")
+        assert opened.locator("[data-play]").get_attribute("aria-label") == "Play"
+
+    def test_pointer_seeks_and_marks_a_loop(self, opened: Page, clip: Clip) -> None:
+        box = opened.locator("[data-track]").bounding_box()
+        assert box is not None
+        opened.mouse.click(box["x"] + box["width"] / 4, box["y"] + 80)
+        assert position(opened) == pytest.approx(clip.seconds / 4, abs=0.02)
+        opened.mouse.move(box["x"] + box["width"] / 2, box["y"] + 80)
+        opened.mouse.down()
+        opened.mouse.move(box["x"] + box["width"] * 0.75, box["y"] + 80, steps=4)
+        opened.mouse.up()
+        assert opened.locator("[data-region]").is_visible()
+        assert position(opened) == pytest.approx(clip.seconds / 2, abs=0.02)
+        opened.locator("[data-whole]").click()
+        assert opened.locator("[data-region]").is_hidden()
+
+    def test_pictures_show_the_sound(self, opened: Page) -> None:
+        """Speech has more than one colour, and a 3.5 kHz low-pass is dark above."""
+        row(opened, "anchor35").locator("[data-play-system]").click()
+        brightness = """(lane) => {
+          const canvas = document.querySelector(`[data-lane=${lane}] [data-spectrogram]`);
+          const { width, height } = canvas;
+          const data = canvas.getContext("2d").getImageData(0, 0, width, Math.floor(height / 2)).data;
+          return data.reduce((sum, value, i) => sum + (i % 4 < 3 ? value : 0), 0) / (data.length * 0.75);
+        }"""
+        assert opened.evaluate(brightness, "original") > 20
+        assert opened.evaluate(brightness, "selected") < 5
+
+
+class TestShareLink:
+    def test_opens_the_same_system_and_position(self, opened: Page, new_page: Callable[[], Page]) -> None:
+        opened.locator("h1").click()
+        opened.keyboard.press("2")
+        opened.keyboard.press("ArrowRight")
+        opened.locator("[data-share]").click()
+        assert opened.url.endswith("#system=anchor70&t=1.00")
+        other = new_page()
+        other.goto(opened.url)
+        loaded(other, *MADE)
+        assert selected(other) == "anchor70"
+        assert position(other) == pytest.approx(1.0)
+
+
+class TestScatter:
+    def test_a_point_for_each_measured_system_that_plays(self, opened: Page, clip: Clip) -> None:
+        points = opened.locator("[data-point]")
+        assert sorted(points.evaluate_all("all => all.map(p => p.dataset.point)")) == sorted(MADE)
+        points.locator("xpath=self::*[@data-point='codec2-2.4k']").click()
+        assert selected(opened) == "codec2-2.4k"
+        assert opened.locator("[data-play]").get_attribute("aria-label") == "Pause"
+
+    def test_other_measure(self, opened: Page, clip: Clip) -> None:
+        point = opened.locator('[data-point="codec2-2.4k"]')
+        scores = dict(clip.renditions.get(system="codec2-2.4k").scores.values_list("metric", "value"))
+        assert f"PESQ-WB {scores['pesq_wb']:.2f}" in str(point.get_attribute("aria-label"))
+        opened.locator("[data-metric=pesq_nb]").click()
+        assert f"PESQ-NB {scores['pesq_nb']:.2f}" in str(point.get_attribute("aria-label"))
+
+
+class TestTable:
+    def test_sorts_by_figures_with_missing_ones_last(self, opened: Page) -> None:
+        opened.locator("[data-sort=pesq_wb]").click()
+        order = opened.locator("tr[data-system]").evaluate_all("rows => rows.map(r => r.dataset.system)")
+        assert order[:4] == ["original", "anchor70", "anchor35", "codec2-2.4k"]
+        assert opened.locator("th[aria-sort=descending]").inner_text().startswith("PESQ-WB")
+        opened.locator("[data-sort=pesq_wb]").click()
+        first = opened.locator("tr[data-system]").first
+        assert first.get_attribute("data-system") == "codec2-2.4k"
+
+    def test_texts_stay_text(self, opened: Page) -> None:
+        """An error from a program and a title from a person reach the page as they are."""
+        assert "<img src=x onerror=alert(1)>" in opened.locator("h1").inner_text()
+        assert "<b>stopped</b>" in row(opened, "celp-8k").inner_text()
+
+    def test_failed_row_is_retried_in_place(self, opened: Page, clip: Clip) -> None:
+        failed = row(opened, "celp-8k")
+        failed.locator("summary").click()
+        assert "exit code 1" in failed.inner_text()
+        failed.locator("[data-retry] button").click()
+        failed.locator(".badge.queued").wait_for()
+        assert clip.renditions.get(system="celp-8k").status == Job.Status.QUEUED
+
+    def test_finished_work_arrives_without_reload(self, opened: Page, clip: Clip) -> None:
+        opened.evaluate("window.same = true")
+        opened.locator("h1").click()
+        opened.keyboard.press("1")
+        waiting = row(opened, "codec2-3.2k")
+        assert waiting.locator(".badge").inner_text() == "queued"
+        work(clip.renditions.get(system="codec2-3.2k"))
+        loaded(opened, "codec2-3.2k")
+        waiting.locator(".word").first.wait_for()
+        opened.locator('[data-point="codec2-3.2k"]').wait_for()
+        assert selected(opened) == "anchor35"
+        assert opened.evaluate("window.same") is True
+
+
+class TestBlind:
+    NAMES = re.compile(r"Original|Anchor|Codec 2|kbit/s \d")
+
+    def test_hides_and_reveals_names(self, opened: Page) -> None:
+        opened.locator("[data-blind]").click()
+        table = opened.locator("[data-systems] tbody")
+        assert not self.NAMES.search(table.inner_text())
+        assert opened.locator("[data-scatter]").is_hidden()
+        names = opened.locator("tr[data-system] [data-name]").all_inner_texts()
+        assert names == [f"Sound {letter}" for letter in "ABCDEF"]
+        playable = opened.locator("tr[data-system]:has([data-play-system])").first
+        playable.locator("[data-play-system]").click()
+        label = opened.locator("[data-label]").inner_text()
+        assert label == playable.locator("[data-name]").inner_text()
+        assert "#" not in opened.url
+        assert opened.locator("[data-lane=selected] [data-spectrogram]").is_hidden()
+        opened.locator("[data-blind]").click()
+        assert "Codec 2 2.4k" in table.inner_text()
+        assert opened.locator("[data-letter]:visible").count() == 6
+
+
+class TestUpload:
+    def test_each_file_has_its_own_outcome(
+        self, page: Page, site: str, signed_in: None, media: Path, sentence: DemoClip, errors: Errors
+    ) -> None:
+        errors.allow("400")  # the text file's
+        page.goto(site + reverse("clips"))
+        page.locator("form.scripted").wait_for()
+        page.locator("#files").set_input_files(
+            [
+                {"name": "speech.wav", "mimeType": "audio/wav", "buffer": sentence.wav},
+                {"name": "<b>text.wav", "mimeType": "audio/wav", "buffer": b"only text"},
+            ]
+        )
+        page.locator("[data-uploads] .done").wait_for()
+        refused = page.locator("[data-uploads] .failed")
+        refused.wait_for()
+        assert "<b>text.wav" in refused.inner_text()
+        assert len(refused.locator(".upload-state").inner_text()) > 10
+        page.locator("#clip-rows a", has_text="speech").wait_for()
+        assert Clip.objects.count() == 1
+
+
+class TestFront:
+    def test_stranger_hears_a_system_with_one_click(self, page: Page, site: str, clip: Clip) -> None:
+        Clip.objects.update(public=True)
+        clip.renditions.filter(system="codec2-2.4k").update(system="bpgan-2k")
+        page.goto(site)
+        page.locator('[data-play-system="bpgan-2k"]').click()
+        wait(page, "document.querySelector('[data-position]').value > 0.1")
+        page.locator('[data-play-system="original"]').click()
+        assert page.locator("[data-play]").get_attribute("aria-label") == "Pause"
+
+
+# -- The engine's samples, rendered by an OfflineAudioContext in place of the sound card
+
+HARNESS = """
+async ({ url, sounds, frames, script }) => {
+  const { Engine } = await import(url);
+  let context;
+  window.AudioContext = function () {
+    context = new OfflineAudioContext(1, frames, 16000);
+    context.begin = context.resume.bind(context);
+    context.resume = async () => {};
+    return context;
+  };
+  const engine = new Engine();
+  for (const [key, wav] of Object.entries(sounds)) await engine.load(key, `data:audio/wav;base64,${wav}`);
+  engine.select(Object.keys(sounds)[0]);
+  const at = (seconds, action) => context.suspend(seconds).then(() => { action(); context.begin(); });
+  await new Function("engine", "at", `return (async () => { ${script} })()`)(engine, at);
+  const samples = (await context.startRendering()).getChannelData(0);
+  const bytes = new Uint8Array(samples.buffer);
+  let text = "";
+  for (let i = 0; i < bytes.length; i += 8192) text += String.fromCharCode(...bytes.subarray(i, i + 8192));
+  return btoa(text);
+}
+"""
+LEAD = 320  # samples between the click and the first sound
+AT = 128 * 63  # a switch can be asked for between rendering blocks of 128 samples
+
+
+@pytest.fixture
+def heard(page: Page, site: str) -> Callable[..., Any]:
+    """Run a script on an engine with the given sounds; returns what comes out, in samples."""
+    page.goto(site + reverse("front"))
+
+    def run(script: str, frames: int, **sounds: Any) -> Any:
+        wavs = {key: b64encode(make_wav(samples, subtype="FLOAT")).decode() for key, samples in sounds.items()}
+        given = {"url": "/static/js/clip/engine.js", "sounds": wavs, "frames": frames, "script": script}
+        return np.frombuffer(b64decode(page.evaluate(HARNESS, given)), dtype="<f4")
+
+    return run
+
+
+def rise() -> Any:
+    return 0.5 - 0.5 * np.cos(np.pi * np.arange(FADE) / FADE)
+
+
+class TestSamples:
+    ramp = np.linspace(0.1, 0.9, 2 * RATE)
+
+    def test_switch_fades_out_then_in_at_the_same_position(self, heard: Callable[..., Any]) -> None:
+        script = f"await engine.play(); at({AT / RATE}, () => engine.select('b'));"
+        out = heard(script, RATE, a=self.ramp, b=-self.ramp)
+        expected = np.concatenate([np.zeros(LEAD), self.ramp[: RATE - LEAD]])
+        plain = out[LEAD + FADE : AT]
+        np.testing.assert_allclose(plain, expected[LEAD + FADE : AT], atol=1e-6)
+        np.testing.assert_allclose(out[AT : AT + FADE], (1 - rise()) * expected[AT : AT + FADE], atol=2e-3)
+        after = slice(AT + FADE, AT + 2 * FADE)
+        np.testing.assert_allclose(out[after], -rise() * expected[after], atol=2e-3)
+        np.testing.assert_allclose(out[AT + 2 * FADE :], -expected[AT + 2 * FADE :], atol=1e-6)
+
+    def test_hasty_switches_come_one_after_the_other(self, heard: Callable[..., Any]) -> None:
+        flat = np.full(RATE, 0.5)
+        hasty = "engine.select('b'); engine.select('c'); engine.select('a'); engine.select('c');"
+        script = f"await engine.play(); at({AT / RATE}, () => {{ {hasty} }});"
+        out = heard(script, RATE, a=flat, b=flat, c=flat)
+        assert np.abs(out).max() <= 0.5 + 1e-6
+        assert np.abs(np.diff(out)).max() < 0.5 * math.pi / 2 / FADE * 1.1
+        np.testing.assert_allclose(out[AT + 8 * FADE : RATE], 0.5, atol=1e-6)
+
+    def test_loop_goes_round_without_a_click(self, heard: Callable[..., Any]) -> None:
+        flat = np.full(RATE, 0.5)
+        script = "engine.setRegion([0.2, 0.7]); engine.seek(0.2); await engine.play();"
+        out = heard(script, 2 * RATE, a=flat)
+        assert np.abs(np.diff(out)).max() < 0.5 * math.pi / 2 / FADE * 1.1
+        quiet = np.flatnonzero(np.abs(out[LEAD + FADE :]) < 1e-3) + LEAD + FADE
+        turns = quiet[np.insert(np.diff(quiet) > 1, 0, True)]
+        np.testing.assert_allclose(np.diff(turns), RATE // 2, atol=1)
+
+    def test_pause_fades_and_play_goes_on_where_it_was(self, heard: Callable[..., Any]) -> None:
+        resume = AT + 128 * 20
+        script = f"""
+          await engine.play();
+          at({AT / RATE}, () => engine.pause());
+          at({resume / RATE}, () => engine.play());
+        """
+        out = heard(script, RATE, a=self.ramp)
+        assert np.abs(out[AT + FADE + 1 : resume]).max() == 0
+        assert np.abs(np.diff(out)).max() < math.pi / 2 / FADE
+        late = out[-1]
+        played = AT - LEAD + (RATE - resume - LEAD)
+        assert late == pytest.approx(self.ramp[played - 1], abs=1e-3)
