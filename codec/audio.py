@@ -86,10 +86,12 @@ def read_audio(
     """
     path = Path(path)
     try:
-        with path.open("rb") as file:
+        # Unbuffered, as libsndfile reads the same descriptor. It is not given the name: that would
+        # make it believe in suffixes.
+        with path.open("rb", buffering=0) as file:
             nist_frames = _check_head(file)
             try:
-                with sf.SoundFile(file) as sound:
+                with sf.SoundFile(file.fileno(), closefd=False) as sound:
                     mono, breaks_off = _read_mono(sound, max_seconds)
                     source_rate, channels = sound.samplerate, sound.channels
                     kind, subtype = sound.format, sound.subtype
