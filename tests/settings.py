@@ -21,3 +21,7 @@ from listening.settings import *  # noqa: E402, F403
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 # Nobody listens on this home's Redis socket: a publish fails at once, and rows stay queued, as in real life
 # when the broker is away. Tests that want work done call the tasks, or start a real worker.
+
+if DATABASES["default"]["ENGINE"].endswith("sqlite3"):  # noqa: F405
+    # A file, as in real life: the threads of a live server lock each other's tables in a shared memory database.
+    DATABASES["default"]["TEST"] = {"NAME": f"{HOME_OF_TESTS}/test.sqlite3"}  # noqa: F405

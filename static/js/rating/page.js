@@ -60,7 +60,7 @@ function showMissing() {
   const text = missing ? `${missing} of ${total} still to hear and grade` : `all ${total} heard and graded`;
   say($("#missing"), problem || text);
   $("#missing").classList.toggle("problem", Boolean(problem));
-  $("#next").setAttribute("aria-disabled", missing > 0 || leaving);
+  $("#next").toggleAttribute("data-waiting", missing > 0 || leaving);
 }
 
 function showSaved() {
@@ -276,6 +276,7 @@ $("#loop").addEventListener("click", () => {
 });
 $("#whole").addEventListener("click", wholeLoop);
 $("#next").addEventListener("click", next);
+$("#trouble button").addEventListener("click", prepare);
 $("#help-button").addEventListener("click", () => $("#help").showModal());
 $("#comment").value = store.comment;
 $("#comment").addEventListener("input", (event) => store.setComment(event.target.value));
@@ -299,15 +300,16 @@ store.retry();
 async function prepare() {
   const urls = new Map([[REFERENCE, page.reference.url], ...page.stimuli.map(({ key, url }) => [key, url])]);
   let sounds;
+  $("#trouble").hidden = true;
   try {
     sounds = await loadSounds(context, urls, (ready, total) => {
       say($("#sounding"), `preparing ${ready} of ${total} sounds`);
     });
   } catch (error) {
     note("load-failed");
-    const again = Object.assign(document.createElement("button"), { type: "button", className: "button small", textContent: "Try again" });
-    again.addEventListener("click", prepare);
-    $("#sounding").replaceChildren(`${error.message} `, again);
+    say($("#sounding"), "");
+    say($("#trouble p"), error.message);
+    $("#trouble").hidden = false;
     return;
   }
   player = new Player(context, sounds);

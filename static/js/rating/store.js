@@ -49,7 +49,7 @@ export class Store extends EventTarget {
   #events = [];
   #eventSequence;
   #eventTimer = null;
-  #sendingEvents = false;
+  #sendingEvents = null; // the request under way
   #failures = 0;
   #retryTimer = null;
   #idle = [];
@@ -134,8 +134,15 @@ export class Store extends EventTarget {
 
   /** Finish the trial. Returns the next page's address. Throws `Refused`, or an error worth a retry. */
   async finish() {
-    await this.#flushEvents();
+    // A finished trial takes no more events, so they go first; without a network they don't hold it up.
+    for (let left = Infinity; this.#events.length && this.#events.length < left; ) {
+      left = this.#events.length;
+      await this.#sendingEvents;
+      await this.#flushEvents();
+    }
     const { next } = await post(this.#page.finishUrl, { comment: this.comment }, this.#csrf);
+    clearTimeout(this.#eventTimer);
+    this.#events = [];
     this.storage.removeItem(this.#id);
     return next;
   }
@@ -190,21 +197,23 @@ export class Store extends EventTarget {
     this.#keep();
   }
 
-  async #flushEvents() {
+  #flushEvents() {
     clearTimeout(this.#eventTimer);
     this.#eventTimer = null;
-    if (this.#sendingEvents || !this.#events.length) return;
-    this.#sendingEvents = true;
+    if (this.#events.length) this.#sendingEvents ??= this.#sendEvents();
+    return this.#sendingEvents;
+  }
+
+  async #sendEvents() {
     try {
       const { stored } = await post(this.#page.eventsUrl, { events: this.#events.slice(0, 200) }, this.#csrf);
       this.#events = this.#events.filter((event) => event.sequence > stored);
     } catch (error) {
       // Events explain grades but must not hold them up: refused ones are dropped, others wait.
       if (error instanceof Refused) this.#events = [];
-    } finally {
-      this.#sendingEvents = false;
-      this.#keep();
     }
+    this.#sendingEvents = null;
+    this.#keep();
     if (this.#events.length) this.#eventTimer ??= setTimeout(() => this.#flushEvents(), EVENTS_MILLISECONDS);
   }
 

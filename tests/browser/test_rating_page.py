@@ -1,0 +1,456 @@
+"""The rating page as listeners use it: by mouse, by keyboard, with a bad network, in two tabs."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+import soundfile
+from django.contrib.auth.models import User
+from django.core.files.base import ContentFile
+
+from codec import registry
+from codec.base import Audio
+from evaluation.models import Clip, Rendition
+from listening import services, tasks
+from listening.models import Event, Rating, Session, Study, Trial
+
+if TYPE_CHECKING:
+    from playwright.sync_api import BrowserContext, Page
+
+    from tests.browser.conftest import Errors
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+RATE = 16_000
+SYSTEMS = ["original", "anchor35", "anchor70", "codec2-3.2k"]
+
+
+def speech_like(seconds: float) -> Audio:
+    """Harmonics of a falling pitch in syllables: enough for codecs and loudness, made on the spot."""
+    time = np.arange(round(seconds * RATE)) / RATE
+    phase = 2 * np.pi * np.cumsum(140 - 15 * time) / RATE
+    voice = np.add.reduce([np.sin(k * phase) / k for k in range(1, 50)])
+    return (0.15 * voice * (0.55 + 0.45 * np.sin(2 * np.pi * 3 * time))).astype(np.float32)
+
+
+def wav(audio: Audio) -> ContentFile[bytes]:
+    file = io.BytesIO()
+    soundfile.write(file, audio, RATE, format="WAV", subtype="PCM_16")
+    return ContentFile(file.getvalue())
+
+
+def make_clip(owner: User, renditions: dict[str, Audio], seconds: float) -> Clip:
+    clip = Clip.objects.create(
+        owner=owner, sha256="0" * 64, title="Vowels", original_name="vowels.wav", seconds=seconds,
+        source_rate=RATE, source_channels=1, source_format="WAV",
+    )  # fmt: skip
+    clip.audio.save("clip.wav", wav(renditions["original"]))
+    for slug, audio in renditions.items():
+        row = Rendition.objects.create(clip=clip, system=slug, status=Rendition.Status.DONE)
+        row.audio.save(f"{row.pk}.wav", wav(audio))
+    return clip
+
+
+def open_study(clip: Clip, systems: list[str]) -> Study:
+    study = services.create_study(clip.owner, "Vowels at low rates", [clip], systems, seed=1)
+    tasks.prepare_study(str(study.pk))
+    study.refresh_from_db()
+    assert study.status == Study.Status.OPEN, study.error
+    return study
+
+
+@pytest.fixture
+def study(alice: User) -> Study:
+    """A training trial and one item, four stimuli each, through real systems."""
+    audio = speech_like(3.0)
+    outputs = {}
+    for slug in SYSTEMS:
+        codec = registry.load(slug)
+        outputs[slug] = codec.decode(codec.encode(audio))
+    return open_study(make_clip(alice, outputs, 3.0), SYSTEMS)
+
+
+@pytest.fixture
+def session(study: Study) -> Session:
+    """A listener who has read the instructions."""
+    session = services.start_session(study)
+    services.begin(session)
+    return session
+
+
+Open = Callable[[], "Page"]
+
+
+@pytest.fixture
+def rating_page(page: Page, live_server: Any, session: Session) -> Page:
+    page.goto(f"{live_server.url}/s/{session.token}/")
+    return ready(page)
+
+
+def ready(page: Page) -> Page:
+    page.wait_for_selector("#play:not([disabled])")
+    return page
+
+
+def hear(page: Page, number: int) -> None:
+    page.get_by_role("button", name=f"Play stimulus {number}", exact=True).click()
+    page.wait_for_selector(f".column:nth-child({number + 1} of .columns > *).sounding")
+
+
+def point(page: Page, number: int, score: float) -> tuple[float, float]:
+    """Where on the screen a slider means `score`: its thumb travels the track less its own height."""
+    box = page.locator(".track input").nth(number - 1).bounding_box()
+    assert box is not None
+    thumb = 18
+    return box["x"] + box["width"] / 2, box["y"] + thumb / 2 + (1 - score / 100) * (box["height"] - thumb)
+
+
+def grades(page: Page) -> list[str]:
+    return page.locator(".grade").all_inner_texts()
+
+
+def wait_saved(page: Page) -> None:
+    page.wait_for_selector('#saved[data-state="saved"]')
+
+
+def stored(trial: Trial) -> list[int | None]:
+    """Scores in order of presentation."""
+    scores = dict(Rating.objects.filter(trial=trial).values_list("stimulus_id", "score"))
+    return [scores.get(entry["stimulus"]) for entry in trial.order]
+
+
+def test_from_the_link_through_consent_and_a_trial_by_mouse(
+    page: Page, live_server: Any, study: Study
+) -> None:
+    page.goto(f"{live_server.url}/t/{study.token}/")
+    page.get_by_role("checkbox").check()
+    page.get_by_role("button", name="Take part").click()
+    page.get_by_role("button", name="Start the training").click()
+    ready(page)
+    assert page.get_by_text("Training: these grades are not used").is_visible()
+    for number, score in enumerate((100, 75, 50, 5), start=1):
+        hear(page, number)
+        page.mouse.click(*point(page, number, score))
+    # Where a click lands depends on whole pixels; half way up is a value a slider has before it has a grade.
+    assert [int(text) for text in grades(page)] == pytest.approx([100, 75, 50, 5], abs=1)
+    # A drag goes through many values; the last is the grade.
+    page.mouse.move(*point(page, 4, int(grades(page)[3])))
+    page.mouse.down()
+    page.mouse.move(*point(page, 4, 30), steps=20)
+    page.mouse.up()
+    shown = [int(text) for text in grades(page)]
+    assert shown[3] == pytest.approx(30, abs=1)
+    page.get_by_label("Comment on this item").fill("The second one lisps.")
+    page.get_by_role("button", name="Next").click()
+    page.get_by_text("item 1 of 1").wait_for()
+    trial = Trial.objects.get(position=1)
+    assert stored(trial) == shown
+    assert trial.comment == "The second one lisps."
+    assert trial.finished is not None
+    kinds = set(Event.objects.filter(trial=trial).values_list("kind", flat=True))
+    assert {"open", "ready", "play", "switch", "grade"} <= kinds
+
+
+def test_a_trial_by_keyboard_only_to_the_completion_code(rating_page: Page, session: Session) -> None:
+    page = rating_page
+    keyboard = page.keyboard
+    sounding = page.locator("#sounding")
+    for _ in range(2):  # the training and the one item
+        keyboard.press("r")
+        page.wait_for_selector(".reference.sounding")
+        keyboard.press("1")
+        keyboard.press("ArrowUp")  # 50, the first place
+        keyboard.press("Shift+ArrowUp")
+        keyboard.press("k")
+        keyboard.press("ArrowRight")
+        keyboard.press("j")
+        keyboard.press("Shift+J")
+        keyboard.press("l")
+        for _ in range(7):
+            keyboard.press("Shift+ArrowUp")
+        keyboard.press("4")
+        for _ in range(7):
+            keyboard.press("Shift+ArrowDown")
+        assert grades(page) == ["61", "40", "100", "0"]
+        keyboard.press("h")
+        assert "Stimulus 3" in sounding.inner_text()
+        keyboard.press("Space")
+        assert sounding.inner_text() == "Stimulus 3 is paused"
+        address = page.evaluate("performance.timeOrigin")
+        while page.evaluate("document.activeElement.id") != "next":
+            keyboard.press("Tab")
+        keyboard.press("Enter")
+        page.wait_for_function(f"performance.timeOrigin !== {address}")
+        page.wait_for_selector("#play:not([disabled]), #completion-code")
+    assert page.locator("#completion-code").inner_text() == session.completion_code
+    assert [stored(trial) for trial in session.trials.all()] == [[61, 40, 100, 0]] * 2
+
+
+def test_only_the_sounding_stimulus_can_be_graded(rating_page: Page, session: Session) -> None:
+    page = rating_page
+    sliders = page.locator(".track input")
+    assert [slider.is_disabled() for slider in sliders.all()] == [True] * 4
+    hear(page, 2)
+    assert [slider.is_disabled() for slider in sliders.all()] == [True, False, True, True]
+    for number in (1, 3, 4):
+        page.mouse.click(*point(page, number, 80))
+    assert grades(page) == ["–"] * 4
+    page.get_by_role("button", name="Reference").click()
+    page.wait_for_selector(".reference.sounding")
+    page.keyboard.press("ArrowUp")
+    page.keyboard.press("Space")
+    page.keyboard.press("ArrowUp")
+    assert [slider.is_disabled() for slider in sliders.all()] == [True] * 4
+    assert grades(page) == ["–"] * 4
+    assert not Rating.objects.exists()
+
+
+def test_names_for_screen_readers(rating_page: Page) -> None:
+    page = rating_page
+    hear(page, 3)
+    slider = page.get_by_role("slider", name="Stimulus 3, no grade yet")
+    assert slider.get_attribute("aria-valuetext") == "no grade yet"
+    page.mouse.click(*point(page, 3, 72))
+    named = page.get_by_role("slider", name="Stimulus 3", exact=True)
+    assert re.fullmatch(r"7[123], Good", named.get_attribute("aria-valuetext") or "")
+    assert page.locator("#sounding").get_attribute("role") == "status"
+    assert page.locator("#sounding").inner_text() == "Stimulus 3 is sounding"
+
+
+def test_next_refuses_until_all_are_graded(rating_page: Page, session: Session) -> None:
+    page = rating_page
+    hear(page, 1)
+    page.mouse.click(*point(page, 1, 90))
+    hint = page.locator("#missing")
+    assert hint.inner_text() == "3 of 4 still to hear and grade"
+    page.get_by_role("button", name="Next").click()
+    assert hint.inner_text() == "Still to hear and grade: 2, 3, 4"
+    assert page.evaluate("document.activeElement.textContent") == "2"
+    wait_saved(page)
+    assert not session.trials.exclude(finished=None).exists()
+
+
+def test_a_reload_keeps_grades_and_comment(rating_page: Page, session: Session) -> None:
+    page = rating_page
+    for number, score in ((1, 90), (3, 20)):
+        hear(page, number)
+        page.mouse.click(*point(page, number, score))
+    page.get_by_label("Comment on this item").fill("half way")
+    before = grades(page)
+    page.reload()
+    ready(page)
+    assert grades(page) == before
+    assert before[1] == before[3] == "–"
+    assert page.get_by_label("Comment on this item").input_value() == "half way"
+    assert page.locator("#missing").inner_text() == "2 of 4 still to hear and grade"
+
+
+def test_offline_grades_are_kept_and_sent_when_the_network_is_back(
+    rating_page: Page, context: BrowserContext, session: Session, errors: Errors
+) -> None:
+    errors.allow("ERR_INTERNET_DISCONNECTED")
+    page = rating_page
+    context.set_offline(True)
+    hear(page, 1)
+    page.mouse.click(*point(page, 1, 90))
+    hear(page, 2)
+    page.mouse.click(*point(page, 2, 40))
+    page.get_by_text("offline – 2 grades kept here, will be sent").wait_for()
+    assert not Rating.objects.exists()
+    shown = grades(page)
+    context.set_offline(False)
+    wait_saved(page)
+    assert stored(session.trials.get(position=1)) == [int(shown[0]), int(shown[1]), None, None]
+
+
+def test_grades_made_offline_survive_closing_the_page(
+    rating_page: Page, new_page: Open, context: BrowserContext, session: Session, errors: Errors
+) -> None:
+    errors.allow("ERR_INTERNET_DISCONNECTED")
+    page = rating_page
+    address = page.url
+    context.set_offline(True)
+    hear(page, 4)
+    page.mouse.click(*point(page, 4, 33))
+    shown = grades(page)
+    page.get_by_text("offline – 1 grade kept here, will be sent").wait_for()
+    page.close()
+    context.set_offline(False)
+    again = new_page()
+    again.goto(address)
+    wait_saved(again)
+    assert grades(again) == shown
+    assert stored(session.trials.get(position=1))[3] == int(shown[3])
+
+
+def test_two_tabs_agree_and_the_newest_grade_wins(
+    rating_page: Page, new_page: Open, session: Session
+) -> None:
+    first = rating_page
+    second = new_page()
+    second.goto(first.url)
+    ready(second)
+    hear(first, 1)
+    for score in (10, 20, 30):
+        first.mouse.click(*point(first, 1, score))
+    wait_saved(first)
+    second.wait_for_function("document.querySelector('.grade').textContent !== '–'")
+    assert grades(second) == grades(first)
+    hear(second, 1)
+    second.mouse.click(*point(second, 1, 80))
+    wait_saved(second)
+    newest = grades(second)[0]
+    first.wait_for_function(f"document.querySelector('.grade').textContent === '{newest}'")
+    assert stored(session.trials.get(position=1))[0] == int(newest)
+
+
+def test_a_grade_from_another_device_does_not_swallow_a_newer_one(
+    rating_page: Page, session: Session
+) -> None:
+    """The other device shares no storage, so its sequence numbers are news to this page."""
+    page = rating_page
+    trial = session.trials.get(position=1)
+    services.save_rating(trial, trial.order[0]["key"], 11, 7)
+    hear(page, 1)
+    page.mouse.click(*point(page, 1, 64))
+    wait_saved(page)
+    assert stored(trial)[0] == int(grades(page)[0])
+    assert int(grades(page)[0]) == pytest.approx(64, abs=1)
+
+
+def test_a_finished_trial_says_so(rating_page: Page, session: Session, errors: Errors) -> None:
+    errors.allow("409")
+    page = rating_page
+    session.trials.update(finished="2026-01-01T00:00:00Z")
+    hear(page, 1)
+    page.mouse.click(*point(page, 1, 64))
+    page.wait_for_selector('#saved[data-state="refused"]')
+    assert page.locator("#saved").inner_text().startswith("not saved: This trial has been finished")
+
+
+def test_a_sound_that_cannot_be_fetched_can_be_tried_again(
+    page: Page, live_server: Any, session: Session, errors: Errors
+) -> None:
+    errors.allow("ERR_FAILED")
+    page.route("**/*.wav", lambda route: route.abort())
+    page.goto(f"{live_server.url}/s/{session.token}/")
+    page.get_by_text("A sound could not be fetched").wait_for()
+    page.unroute("**/*.wav")
+    page.get_by_role("button", name="Try again").click()
+    ready(page)
+
+
+def test_loops_by_keyboard(rating_page: Page) -> None:
+    page = rating_page
+    a = page.get_by_role("slider", name="Loop start A")
+    b = page.get_by_role("slider", name="Loop end B")
+    a.focus()
+    page.keyboard.press("Shift+ArrowRight")
+    page.keyboard.press("ArrowRight")
+    assert a.get_attribute("aria-valuenow") == "0.55"
+    b.focus()
+    page.keyboard.press("Home")  # as far as it goes: 500 ms after A
+    assert b.get_attribute("aria-valuenow") == "1.05"
+    page.keyboard.press("Escape")
+    assert [handle.get_attribute("aria-valuenow") for handle in (a, b)] == ["0.00", "3.00"]
+
+
+def test_loops_by_mouse_and_refuses_short_ones(rating_page: Page) -> None:
+    page = rating_page
+    box = page.locator("#wave").bounding_box()
+    assert box is not None
+
+    def drag(start: float, end: float) -> None:
+        page.mouse.move(box["x"] + start / 3 * box["width"], box["y"] + 10)
+        page.mouse.down()
+        page.mouse.move(box["x"] + end / 3 * box["width"], box["y"] + 10, steps=5)
+        page.mouse.up()
+
+    def loop() -> list[float]:
+        return [float(page.locator(f".handle.{name}").get_attribute("aria-valuenow") or "") for name in "ab"]
+
+    drag(1.0, 2.0)
+    assert loop() == pytest.approx([1.0, 2.0], abs=0.02)
+    drag(0.5, 0.8)
+    assert page.locator("#sounding").inner_text() == "A loop needs 500 ms or more"
+    assert loop() == pytest.approx([1.0, 2.0], abs=0.02)
+    page.get_by_role("button", name="Clear A–B").click()
+    assert loop() == [0.0, 3.0]
+
+
+def test_nothing_tells_which_is_which(page: Page, live_server: Any, session: Session) -> None:
+    answers = []
+    page.on("response", lambda response: answers.append(response) if ".wav" in response.url else None)
+    page.goto(f"{live_server.url}/s/{session.token}/")
+    ready(page)
+    source = page.content().lower()
+    for word in ("anchor", "original", "codec2", "3.2k", "hidden_reference"):
+        # The help may say that a reference is hidden; no name of a system may be there.
+        assert word not in source
+    state = page.evaluate("JSON.parse(document.querySelector('#page').textContent)")
+    assert set(state["reference"]) == {"url"}
+    assert [set(stimulus) for stimulus in state["stimuli"]] == [
+        {"key", "url", "label", "score", "sequence"}
+    ] * 4
+    assert len(answers) == 5
+    assert len({len(answer.url) for answer in answers}) == 1
+    bodies = [answer.body() for answer in answers]
+    assert len({len(body) for body in bodies}) == 1
+    assert len({body[:44] for body in bodies}) == 1
+    assert len(set(bodies)) == 5
+    headers = [{key: value for key, value in answer.headers.items() if key != "date"} for answer in answers]
+    assert all(header == headers[0] for header in headers)
+    # Another session shares no file with this one, and asking again gives the same bytes.
+    assert page.request.get(answers[0].url).body() == bodies[0]
+    other = services.start_session(session.study)
+    trial = other.trials.get(position=1)
+    for key in (trial.reference_key, *(entry["key"] for entry in trial.order)):
+        body = page.request.get(f"{live_server.url}/s/{other.token}/trials/1/{key}.wav").body()
+        assert body not in bodies
+
+
+@pytest.mark.parametrize(("width", "height", "least_track"), [(1024, 640, 378), (844, 390, 200)])
+def test_twelve_stimuli_need_no_scrolling(
+    page: Page, live_server: Any, alice: User, width: int, height: int, least_track: int
+) -> None:
+    """At 96 px an inch 378 px are the standard's 10 cm; a phone held sideways has what it has."""
+    systems = list(registry.SYSTEMS)[:12]
+    audio = speech_like(1.0)
+    study = open_study(make_clip(alice, dict.fromkeys(systems, audio), 1.0), systems)
+    session = services.start_session(study)
+    services.begin(session)
+    page.set_viewport_size({"width": width, "height": height})
+    page.goto(f"{live_server.url}/s/{session.token}/")
+    ready(page)
+    assert page.locator(".column").count() == 12
+    root = "document.documentElement"
+    assert page.evaluate(f"[{root}.scrollWidth, {root}.scrollHeight]") == [width, height]
+    # Nor may anything inside be cut off or scroll by itself.
+    assert page.evaluate(
+        "document.querySelector('.scale').scrollWidth <= document.querySelector('.scale').clientWidth"
+    )
+    box = page.locator(".track").first.bounding_box()
+    assert box is not None
+    assert box["height"] >= least_track
+
+
+def test_the_page_does_not_jump(page: Page, live_server: Any, session: Session) -> None:
+    """Loading, playing, grading and refusing change no element's place."""
+    page.goto(f"{live_server.url}/s/{session.token}/")
+    parts = [".wave", "#play", "#next", ".column:last-child", "#missing", "#comment", "#saved"]
+
+    def places() -> list[Any]:
+        return [page.locator(part).bounding_box() for part in parts]
+
+    before = places()
+    ready(page)
+    hear(page, 1)
+    page.mouse.click(*point(page, 1, 64))
+    page.get_by_role("button", name="Next").click()
+    wait_saved(page)
+    assert places() == before
