@@ -57,7 +57,9 @@ def data_of(html: str) -> dict[str, Any]:
 
 
 class TestList:
-    def test_shows_own_clips_only(self, signed_in: Client, clip: Clip, bob: User, make_clip: MakeClip) -> None:
+    def test_shows_own_clips_only(
+        self, signed_in: Client, clip: Clip, bob: User, make_clip: MakeClip
+    ) -> None:
         make_clip(bob, title="Of bob", public=True)
         html = signed_in.get(reverse("clips")).content.decode()
         assert "Two sentences" in html
@@ -217,7 +219,11 @@ class TestDelete:
         return lambda: [path for path in media.rglob("*") if path.is_file()]
 
     def test_takes_rows_and_files(
-        self, signed_in: Client, clip: Clip, files: Callable[[], list[Path]], django_capture_on_commit_callbacks: Any
+        self,
+        signed_in: Client,
+        clip: Clip,
+        files: Callable[[], list[Path]],
+        django_capture_on_commit_callbacks: Any,
     ) -> None:
         assert len(files()) == 4
         with django_capture_on_commit_callbacks(execute=True):

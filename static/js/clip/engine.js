@@ -6,6 +6,11 @@ import { FADE_SECONDS, fadeIn, fadeOut, switchGains, withLoopFades } from "./fad
 const RATE = 16000;
 /** Room for the browser to build its nodes before the first sample is due, seconds. */
 const LEAD = 0.02;
+/**
+ * One rendering block, seconds. Chromium starts a gain's curve at a wrong place (heard as a click)
+ * when the curve before it ends within the same block, so that hasty switches keep this distance.
+ */
+const BLOCK = 128 / RATE;
 export const SHORTEST_LOOP = 0.5;
 
 /**
@@ -135,7 +140,7 @@ export class Engine extends EventTarget {
 
   /** The next sample's time: sources that start between samples would be interpolated. */
   #grid(time) {
-    return Math.ceil(time * RATE) / RATE;
+    return Math.ceil(time * RATE - 0.01) / RATE;
   }
 
   #positionAt(time) {
@@ -191,19 +196,19 @@ export class Engine extends EventTarget {
     const to = this.#voices.get(key);
     const from = this.#voices.get(this.#sounding);
     if (!to || to === from) return;
-    const at = Math.max(time, this.#busyUntil, this.#context.currentTime);
+    const at = this.#grid(Math.max(time, this.#busyUntil, this.#context.currentTime));
     if (from) {
-      this.#busyUntil = switchGains(from.gain, to.gain, at);
+      this.#busyUntil = switchGains(from.gain, to.gain, at) + BLOCK;
     } else {
       fadeIn(to.gain, at);
-      this.#busyUntil = at + FADE_SECONDS;
+      this.#busyUntil = at + FADE_SECONDS + BLOCK;
     }
     this.#sounding = key;
   }
 
   /** Fade out and let go of every voice. Returns when it will be quiet. */
   #stop() {
-    const at = Math.max(this.#busyUntil, this.#context.currentTime);
+    const at = this.#grid(Math.max(this.#busyUntil, this.#context.currentTime));
     const sounding = this.#voices.get(this.#sounding);
     if (sounding) fadeOut(sounding.gain, at);
     for (const { source } of this.#voices.values()) {
