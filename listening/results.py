@@ -218,7 +218,11 @@ def _answer(results: Results) -> str:
     """The outcome in one sentence or two, with n and interval."""
     if results.listeners == 0:
         if results.screened:
-            who = "The only listener is" if len(results.screened) == 1 else f"All {len(results.screened)} listeners are"
+            who = (
+                "The only listener is"
+                if len(results.screened) == 1
+                else f"All {len(results.screened)} listeners are"
+            )
             return f"{who} screened out; choose “All listeners” to see the grades."
         if results.uncounted:
             return "Nobody has finished a trial yet; grades count once their trial is finished."

@@ -71,7 +71,7 @@ TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
         "DIRS": [BASE_DIR / "templates"],
-        "APP_DIRS": False,
+        "APP_DIRS": True,  # the pages of the API description come with ninja
         "OPTIONS": {
             "context_processors": [
                 "django.template.context_processors.request",

@@ -36,8 +36,14 @@ def processed(make_clip: Callable[..., Clip], media: Path) -> Callable[..., Clip
             rendition = Rendition(clip=clip, system=slug, status=Rendition.Status.DONE, kbps=2.0 + number)
             rendition.audio.save("audio.wav", ContentFile(make_wav(degraded)), save=False)
             rendition.save()
-            for metric, value in (("pesq_nb", 4.5 - number / 2), ("pesq_wb", 4.6 - number / 2), ("stoi", 1 - number / 10)):
-                Score.objects.create(rendition=rendition, metric=metric, status=Score.Status.DONE, value=value)
+            for metric, value in (
+                ("pesq_nb", 4.5 - number / 2),
+                ("pesq_wb", 4.6 - number / 2),
+                ("stoi", 1 - number / 10),
+            ):
+                Score.objects.create(
+                    rendition=rendition, metric=metric, status=Score.Status.DONE, value=value
+                )
         return clip
 
     return make
@@ -49,7 +55,7 @@ def make_study(alice: User, processed: Callable[..., Clip]) -> Callable[..., Stu
 
     def make(clips: int = 2, systems: list[str] = SYSTEMS, **options: Any) -> Study:
         made = [processed(alice, systems) for _ in range(clips)]
-        study = services.create_study(alice, "Speech at 2 kbit/s", made, systems, seed=7, **options)
+        study = services.create_study(alice, "Speech at 2 kbit/s", made, systems, seed=70_007_007, **options)
         prepare_study(str(study.pk))
         study.refresh_from_db()
         assert study.status == Study.Status.OPEN, study.error
@@ -77,7 +83,9 @@ def system_of(entry: Mapping[str, Any]) -> str:
     return Stimulus.objects.get(pk=entry["stimulus"]).system
 
 
-def grade(trial: Trial, scores: Mapping[str, int] | None = None, *, finish: bool = True, comment: str = "") -> None:
+def grade(
+    trial: Trial, scores: Mapping[str, int] | None = None, *, finish: bool = True, comment: str = ""
+) -> None:
     """Grade every stimulus of a trial by its system, 50 where `scores` does not say."""
     for entry in trial.order:
         services.save_rating(trial, entry["key"], (scores or {}).get(system_of(entry), 50), 1)

@@ -141,7 +141,12 @@ def test_a_comment_is_a_text_of_bounded_length(client: Client, trial: Trial, com
 
 
 def event(sequence: int, **changes: Any) -> dict[str, Any]:
-    return {"sequence": sequence, "kind": "play", "milliseconds": 10 * sequence, "detail": {"stimulus": "1"}} | changes
+    return {
+        "sequence": sequence,
+        "kind": "play",
+        "milliseconds": 10 * sequence,
+        "detail": {"stimulus": "1"},
+    } | changes
 
 
 def test_events_that_come_twice_are_stored_once(client: Client, trial: Trial) -> None:
@@ -183,7 +188,9 @@ def test_posts_need_the_csrf_token(trial: Trial) -> None:
     client.get(reverse("session", args=[trial.session.token]))
     url = reverse("save_rating", args=[trial.session.token, trial.position])
     token = client.cookies["csrftoken"].value
-    answer = client.post(url, json.dumps(body), content_type="application/json", headers={"X-CSRFToken": token})
+    answer = client.post(
+        url, json.dumps(body), content_type="application/json", headers={"X-CSRFToken": token}
+    )
     assert answer.status_code == 200
 
 
@@ -212,7 +219,9 @@ def test_two_tabs_and_a_bad_line_leave_the_latest_grade(shared_database: None, s
     random.Random(5).shuffle(changes)
 
     def save(place: int, sequence: int) -> int:
-        return services.save_rating(trial, key_of(trial, place), (place * 31 + sequence) % 101, sequence).sequence
+        return services.save_rating(
+            trial, key_of(trial, place), (place * 31 + sequence) % 101, sequence
+        ).sequence
 
     stored = at_once([lambda change=change: save(*change) for change in changes])
     assert all(answer >= sequence for answer, (_, sequence) in zip(stored, changes, strict=True))

@@ -31,7 +31,11 @@ def test_a_study_has_training_items_and_all_stimuli(alice: User, processed: Call
     study = create(alice, clips, ["bpgan-2k", "original", "opus-9k", "bpgan-2k"])
     assert study.systems == ["opus-9k", "bpgan-2k"]  # registry order, once each, without what is always there
     items = list(study.items.all())
-    assert [(item.clip, item.training) for item in items] == [(clips[0], True), (clips[0], False), (clips[1], False)]
+    assert [(item.clip, item.training) for item in items] == [
+        (clips[0], True),
+        (clips[0], False),
+        (clips[1], False),
+    ]
     assert items[1].end == clips[0].seconds
     for item in items:
         assert {stimulus.system for stimulus in item.stimuli.all()} == ALL
@@ -55,7 +59,9 @@ def test_a_missing_rendition_is_named_with_its_clip(alice: User, processed: Call
     ("status", "message"),
     [("queued", "still on its way through Anchor 7 kHz"), ("failed", "failed in Anchor 7 kHz")],
 )
-def test_an_unfinished_anchor_is_named(alice: User, processed: Callable[..., Clip], status: str, message: str) -> None:
+def test_an_unfinished_anchor_is_named(
+    alice: User, processed: Callable[..., Clip], status: str, message: str
+) -> None:
     clip = processed(alice)
     Rendition.objects.filter(clip=clip, system="anchor70").update(status=status)
     with pytest.raises(StudyError, match=message):
@@ -81,12 +87,14 @@ def test_bad_input_is_refused(
         services.create_study(alice, **arguments)
 
 
-def test_twelve_signals_are_a_trial_and_thirteen_are_too_many(alice: User, processed: Callable[..., Clip]) -> None:
+def test_twelve_signals_are_a_trial_and_thirteen_are_too_many(
+    alice: User, processed: Callable[..., Clip]
+) -> None:
     from codec.registry import SYSTEMS as KNOWN
 
     ten = [slug for slug in KNOWN if slug not in services.ALWAYS][:10]
     clip = processed(alice, ten)
-    with pytest.raises(StudyError, match="13 signals in a trial .* allows 12"):
+    with pytest.raises(StudyError, match=r"13 signals in a trial .* allows 12"):
         create(alice, [clip], ten)
     study = create(alice, [clip], ten[:9])
     assert study.items.get(training=False).stimuli.count() == services.MAX_SIGNALS
@@ -127,7 +135,9 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return messages
 
 
-def test_the_sweeper_sends_what_a_dead_worker_left(alice: User, processed: Callable[..., Clip], sent: list[str]) -> None:
+def test_the_sweeper_sends_what_a_dead_worker_left(
+    alice: User, processed: Callable[..., Clip], sent: list[str]
+) -> None:
     study = create(alice, [processed(alice)])
     assert services.claim_study(str(study.pk)) is not None  # a worker took it
     assert services.claim_study(str(study.pk)) is None  # and no other does

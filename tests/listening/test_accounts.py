@@ -1,0 +1,164 @@
+"""Signing in by password and by one-time link, signing out, tokens, and the front page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from io import StringIO
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from django.contrib.auth.models import User
+from django.core.management import CommandError, call_command
+from django.test import Client, RequestFactory
+from django.urls import reverse
+from django.utils import timezone
+from django.views.defaults import server_error
+
+from evaluation.models import Clip, Rendition
+from listening import accounts, services
+from listening.models import ApiToken, SigninLink, Study
+
+
+def signed_in(client: Client) -> bool:
+    return "_auth_user_id" in client.session
+
+
+def command(*arguments: str) -> str:
+    out = StringIO()
+    call_command(*arguments, stdout=out)
+    return out.getvalue().strip()
+
+
+def test_the_right_password_signs_in(client: Client, alice: User) -> None:
+    answer = client.post(reverse("signin"), {"username": "alice", "password": "password"})
+    assert answer.headers["Location"] == reverse("clips")
+    assert signed_in(client)
+
+
+@pytest.mark.parametrize("data", [{"username": "alice", "password": "wrong"}, {"username": "nobody"}, {}])
+def test_anything_else_does_not(client: Client, alice: User, data: dict[str, str]) -> None:
+    answer = client.post(reverse("signin"), data)
+    assert answer.status_code == 200
+    assert not signed_in(client)
+
+
+@pytest.mark.parametrize(
+    ("target", "allowed"),
+    [
+        ("/studies/", True),
+        ("https://evil.example/", False),
+        ("//evil.example/", False),
+        ("/\\evil.example", False),
+        ("javascript:alert(1)", False),
+        ("http:///evil.example", False),
+    ],
+)
+def test_signing_in_leads_on_only_within_the_site(
+    client: Client, alice: User, target: str, allowed: bool
+) -> None:
+    answer = client.post(reverse("signin"), {"username": "alice", "password": "password", "next": target})
+    assert answer.headers["Location"] == (target if allowed else reverse("clips"))
+
+
+def test_a_page_that_needs_a_researcher_leads_through_signing_in(client: Client, alice: User) -> None:
+    answer = client.get(reverse("studies"))
+    assert answer.headers["Location"] == f"{reverse('signin')}?next={reverse('studies')}"
+    assert f'value="{reverse("studies")}"' in client.get(answer.headers["Location"]).content.decode()
+
+
+def test_signing_out_is_a_post(client: Client, alice: User) -> None:
+    client.force_login(alice)
+    assert client.get(reverse("signout")).status_code == 405
+    assert signed_in(client)
+    assert client.post(reverse("signout")).headers["Location"] == reverse("front")
+    assert not signed_in(client)
+
+
+def test_a_link_signs_in_once(client: Client, alice: User, settings: Any) -> None:
+    url = command("signin_link", "alice")
+    assert url.startswith(settings.SITE_URL)
+    path = urlsplit(url).path
+    assert client.head(path).status_code == 405  # a preview does not use it up
+    assert client.get(path).headers["Location"] == reverse("clips")
+    assert client.session["_auth_user_id"] == str(alice.pk)
+    again = Client()
+    answer = again.get(path)
+    assert answer.status_code == 410
+    assert "has been used or is too old" in answer.content.decode()
+    assert not signed_in(again)
+
+
+def test_an_expired_a_forged_and_a_retired_users_link_do_not(client: Client, alice: User) -> None:
+    path = urlsplit(accounts.make_signin_link(alice)).path
+    SigninLink.objects.update(expires=timezone.now() - timedelta(seconds=1))
+    assert client.get(path).status_code == 410
+    assert client.get(reverse("signin_link", args=["forged"])).status_code == 410
+    alice.is_active = False
+    alice.save()
+    assert client.get(urlsplit(accounts.make_signin_link(alice)).path).status_code == 410
+    assert not signed_in(client)
+
+
+@pytest.mark.parametrize("name", ["signin_link", "api_token"])
+def test_commands_make_a_user_only_when_asked(db: None, name: str) -> None:
+    with pytest.raises(CommandError, match="no user 'carol'; --create"):
+        command(name, "carol")
+    assert command(name, "carol", "--create").count("\n") == 0
+    carol = User.objects.get()
+    assert not carol.has_usable_password()
+    assert not carol.is_staff
+    command(name, "carol", "--create")
+    assert User.objects.count() == 1
+
+
+def test_only_digests_are_stored_and_a_new_token_ends_the_old(alice: User) -> None:
+    old, new = command("api_token", "alice"), command("api_token", "alice")
+    assert accounts.user_of_token(old) is None
+    assert accounts.user_of_token(new) == alice
+    assert new not in str(ApiToken.objects.values())
+
+
+def test_a_token_opens_downloads_but_posts_still_need_csrf(study: Study, alice: User, bob: User) -> None:
+    client = Client(enforce_csrf_checks=True)
+    url = reverse("ratings_csv", args=[study.pk])
+    for user, status in ((alice, 200), (bob, 404)):
+        headers = {"Authorization": f"Bearer {accounts.make_api_token(user)}"}
+        assert client.get(url, headers=headers).status_code == status
+        assert client.post(reverse("study_close", args=[study.pk]), headers=headers).status_code == 403
+    assert client.get(url, headers={"Authorization": "Bearer wrong"}).status_code == 302
+
+
+def test_the_front_page_shows_listed_open_studies_only(client: Client, study: Study) -> None:
+    url = reverse("join", args=[study.token])
+    assert url not in client.get("/").content.decode()
+    services.set_listed(study, True)
+    assert url in client.get("/").content.decode()
+    services.close_study(study)
+    assert url not in client.get("/").content.decode()
+
+
+def test_the_front_page_takes_the_newest_public_clip_that_is_done(
+    client: Client, alice: User, processed: Callable[..., Clip]
+) -> None:
+    assert client.get("/").context["clip"] is None
+    processed(alice)
+    assert client.get("/").context["clip"] is None
+    complete = processed(alice, public=True)
+    partial = processed(alice, public=True)
+    Rendition.objects.filter(clip=partial, system="bpgan-2k").update(status=Rendition.Status.QUEUED)
+    assert client.get("/").context["clip"] == complete
+
+
+def test_a_lost_csrf_token_is_explained(alice: User) -> None:
+    client = Client(enforce_csrf_checks=True)
+    answer = client.post(reverse("signin"), {"username": "alice", "password": "password"})
+    assert answer.status_code == 403
+    assert "This was not sent" in answer.content.decode()
+
+
+def test_an_error_of_ours_is_a_page_of_its_own() -> None:
+    answer = server_error(RequestFactory().get("/"))
+    assert answer.status_code == 500
+    assert "Something went wrong here" in answer.content.decode()

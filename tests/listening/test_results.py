@@ -1,0 +1,182 @@
+"""The results page: right figures with many listeners, named answers with few or none."""
+
+from __future__ import annotations
+
+import re
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+from django.urls import reverse
+
+from evaluation.models import Score
+from listening import results, services
+from listening.models import Study
+from tests.listening.conftest import grade, listen
+
+GRADES = {"original": 100, "anchor35": 20, "anchor70": 60, "opus-9k": 80, "bpgan-2k": 64}
+
+
+@pytest.fixture
+def owner(client: Client, alice: User) -> Client:
+    client.force_login(alice)
+    return client
+
+
+def page(client: Client, study: Study, **query: str) -> str:
+    """The results page as text without tags; never with a figure that is none."""
+    answer = client.get(reverse("results", args=[study.pk]), query)
+    assert answer.status_code == 200
+    html = answer.content.decode()
+    main = html[html.index("<main") : html.index("</main>")]
+    assert not re.search(r"\b(nan|NaN|inf|None)\b", main)
+    return " ".join(re.sub(r"<[^>]+>", " ", main).split())
+
+
+def row_of(study: Study, slug: str, **options: Any) -> results.SystemResult:
+    return next(row for row in results.compute(study, **options).systems if row.slug == slug)
+
+
+def test_nobody_yet(owner: Client, study: Study) -> None:
+    text = page(owner, study)
+    assert "Nobody has graded anything yet." in text
+    assert "Rate, PESQ and MUSHRA" in text  # what was measured is there already
+
+
+def test_grades_of_unfinished_trials_wait(owner: Client, study: Study) -> None:
+    session = services.start_session(study)
+    services.begin(session)
+    grade(session.trials.get(position=1), GRADES)  # training
+    grade(session.trials.get(position=2), GRADES, finish=False)
+    text = page(owner, study)
+    assert "Nobody has finished a trial yet" in text
+    assert "5 grades in trials that are not finished are in the export" in text
+
+
+def test_one_listener_has_means_and_no_interval(owner: Client, study: Study) -> None:
+    listen(study, GRADES)
+    text = page(owner, study)
+    assert "Opus 9k was graded highest of 2 systems: 80.0 of 100 (1 listener, 2 items)." in text
+    assert "BPGAN 2k follows with 64.0." in text
+    assert "One listener: there is no interval" in text
+    assert "needs 2 listeners" in text
+    assert "±" not in text.replace("mean ± 95 %", "").replace("means ± half", "")
+
+
+def test_two_listeners_and_one_item(owner: Client, make_study: Callable[..., Study]) -> None:
+    study = make_study(clips=1)
+    listen(study, GRADES)
+    listen(study, GRADES | {"bpgan-2k": 74})
+    text = page(owner, study)
+    assert "Two listeners:" in text
+    assert "One item:" in text
+    row = row_of(study, "bpgan-2k")
+    assert (row.n, row.listeners, row.mean, row.median) == (2, 2, 69, 69)
+    assert row.ci95 == pytest.approx(12.7062 * 5, abs=1e-3)
+    assert (row.low, row.high) == (pytest.approx(69 - 63.531, abs=1e-3), 100)  # no grade is above 100
+
+
+def test_means_are_of_listeners_and_leave_training_out(study: Study) -> None:
+    for score in (40, 50, 60, 70):
+        session = services.start_session(study)
+        services.begin(session)
+        for trial in session.trials.select_related("item"):
+            wanted = 0 if trial.item.training else score + 10 * trial.item.position
+            grade(trial, GRADES | {"bpgan-2k": wanted})
+    row = row_of(study, "bpgan-2k")
+    assert (row.n, row.listeners, row.mean) == (8, 4, 70)
+    assert (row.q1, row.median, row.q3, row.iqr) == (60, 70, 80, 20)
+    assert row.ci95 == pytest.approx(3.18245 * 12.90994 / 2, abs=1e-3)
+
+
+def test_screening_is_a_view_with_reasons(owner: Client, study: Study) -> None:
+    for _ in range(3):
+        listen(study, GRADES)
+    careless = listen(study, {"original": 60, "opus-9k": 10})
+    assert row_of(study, "opus-9k").mean == 80
+    assert row_of(study, "opus-9k", screening=False).mean == (3 * 80 + 10) / 4
+    text = page(owner, study)
+    assert f"{careless.assessor.code} left out hidden reference below 90 on 2 of 2 items (100 %)" in text
+    assert "1 listener screened out" in text
+    text = page(owner, study, screening="off")
+    assert "would be left out" in text
+    assert "62.5" in text
+
+
+def test_when_all_are_screened_out_the_page_says_where_the_grades_are(owner: Client, study: Study) -> None:
+    listen(study)
+    assert "The only listener is screened out" in page(owner, study)
+    assert "graded alike and highest: 50.0" in page(owner, study, screening="off")
+    listen(study)
+    assert "All 2 listeners are screened out" in page(owner, study)
+
+
+def test_table_three_has_rate_both_pesq_and_mushra(owner: Client, study: Study) -> None:
+    listen(study, GRADES)
+    listen(study, GRADES)
+    row = row_of(study, "bpgan-2k")
+    assert (row.objective.kbps, row.objective.pesq_nb, row.objective.pesq_wb) == (
+        6.0,
+        2.5,
+        pytest.approx(2.6),
+    )
+    text = page(owner, study)
+    assert "System Bit rate, kbit/s PESQ-NB PESQ-WB MUSHRA" in text
+    assert "BPGAN 2k 6.00 2.50 2.60 64.0 ± 0.0" in text
+
+
+def test_missing_scores_are_dashes(owner: Client, study: Study) -> None:
+    listen(study, GRADES)
+    Score.objects.filter(rendition__system="bpgan-2k").update(value=None, note="silence")
+    assert "BPGAN 2k 6.00 – – 64.0" in page(owner, study)
+    Score.objects.all().delete()
+    assert "No objective score of these renditions is there." in page(owner, study)
+
+
+def test_agreement_leaves_the_hidden_reference_out(study: Study) -> None:
+    listen(study, GRADES)  # PESQ falls: anchor35, anchor70, opus, bpgan; grades: 20, 60, 80, 64
+    agreement = next(row for row in results.compute(study).agreements if row.metric == "pesq_wb")
+    assert agreement.systems == 4
+    assert agreement.spearman == pytest.approx(-0.8)
+
+
+@pytest.mark.parametrize("name", ["grades", "pesq_nb", "pesq_wb", "stoi"])
+def test_figures_are_svg_files_that_need_no_page(owner: Client, study: Study, name: str) -> None:
+    Study.objects.update(name="A <b> & “c”")
+    url = reverse("results_figure", args=[study.pk, name])
+    for _ in range(3):
+        answer = owner.get(url)
+        assert answer.headers["Content-Type"] == "image/svg+xml"
+        assert "attachment" in answer.headers["Content-Disposition"]
+        svg = answer.content.decode()
+        root = ElementTree.fromstring(svg)  # noqa: S314 -- ours
+        assert root.find("{http://www.w3.org/2000/svg}title").text.startswith("A <b> & “c”")
+        assert "var(" not in svg
+        assert "nan" not in svg
+        listen(study, GRADES)
+    assert "Opus 9k" in svg
+
+
+def test_figures_of_nothing_and_of_strangers_are_not_found(
+    client: Client, study: Study, alice: User, bob: User
+) -> None:
+    url = reverse("results_figure", args=[study.pk, "grades"])
+    assert client.get(url).status_code == 302
+    client.force_login(bob)
+    assert client.get(url).status_code == 404
+    client.force_login(alice)
+    assert client.get(reverse("results_figure", args=[study.pk, "other"])).status_code == 404
+
+
+def test_the_page_takes_as_many_queries_for_ten_listeners_as_for_one(
+    owner: Client, study: Study, django_assert_max_num_queries: Any
+) -> None:
+    for _ in range(10):
+        listen(study, GRADES)
+    with django_assert_max_num_queries(12):
+        page(owner, study)
+    with django_assert_max_num_queries(12):
+        owner.get(reverse("study", args=[study.pk]))
