@@ -7,7 +7,9 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
+from django.core.exceptions import SuspiciousOperation
 from django.http import HttpRequest
+from django.http.multipartparser import MultiPartParserError
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from ninja import Router, Schema
@@ -108,9 +110,13 @@ class SystemOut(Schema):
 def create_clip(request: HttpRequest) -> tuple[int, dict[str, Any]]:
     """201 for a new clip, 200 with the known clip's id for bytes that were uploaded before."""
     # `request.FILES` reads the body, so that a body which cannot fit is refused before that.
-    if (announced := int(request.META.get("CONTENT_LENGTH") or 0)) > settings.UPLOAD_MAX_BYTES + _BODY_SLACK:
-        return 413, {"error": too_large_message(announced)}
-    file = request.FILES.get("file")
+    announced = request.headers.get("Content-Length", "")
+    if announced.isdecimal() and int(announced) > settings.UPLOAD_MAX_BYTES + _BODY_SLACK:
+        return 413, {"error": too_large_message(int(announced))}
+    try:
+        file = request.FILES.get("file")
+    except (MultiPartParserError, SuspiciousOperation) as error:
+        return 422, {"error": f"The request is no valid multipart/form-data: {error}"}
     if file is None:
         return 422, {"error": "Send the recording as multipart/form-data in a field named 'file'."}
     try:

@@ -54,14 +54,18 @@ class Mean:
 def find_recordings(places: Iterable[Path]) -> list[tuple[Path, str]]:
     """Files, and audio files anywhere below folders, each with its name for the table.
 
+    A name is the path below its folder, with the folder's own name in front if there are several places.
+
     Raises:
         FileNotFoundError: a place does not exist.
     """
     found: list[tuple[Path, str]] = []
+    places = list(places)
     for place in places:
         if place.is_dir():
             inside = sorted(p for p in place.rglob("*") if p.suffix.lower() in _SUFFIXES and p.is_file())
-            found += [(path, path.relative_to(place).as_posix()) for path in inside]
+            root = place if len(places) == 1 else place.parent
+            found += [(path, path.relative_to(root).as_posix()) for path in inside]
         elif place.exists():
             found.append((place, place.name))
         else:

@@ -57,7 +57,7 @@ def claim(model: type[J], pk: Any) -> J | None:
     )
     if not taken:
         return None
-    row = model._default_manager.filter(claim=token).first()
+    row = model._default_manager.filter(pk=pk, claim=token).first()
     if row is not None:
         note(row, f"attempt {row.attempts} on {socket.gethostname()}, process {os.getpid()}")
     return row
@@ -211,12 +211,13 @@ def _overdue(model: type[Job]) -> Any:
 
     A row that has waited long may just stand in a long queue, and sending it again and again
     would flood that. Queues are first in, first out: the message is lost if the queue has moved
-    on to later ones, or if nothing of the kind is being worked on at all.
+    on to later ones, or if nothing of the kind has been worked on for a while.
     """
     queued = model._default_manager.filter(status=Status.QUEUED)
     limit = timezone.now() - timedelta(seconds=settings.JOB_REDISPATCH_SECONDS)
     lost = Q(dispatched__lt=limit)
-    if model._default_manager.filter(status=Status.RUNNING).exists():
+    lively = Q(status=Status.RUNNING) | Q(finished__gt=timezone.now() - _lease())
+    if model._default_manager.filter(lively).exists():
         newest = model._default_manager.filter(started__isnull=False).exclude(status=Status.QUEUED)
         reached = newest.aggregate(newest=Max("dispatched"))["newest"]
         # What was sent shortly before may be in the hands of a worker that is about to claim it.

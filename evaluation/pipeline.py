@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 import warnings
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
@@ -17,7 +18,7 @@ from time import perf_counter
 import numpy as np
 
 from codec import registry
-from codec.base import WORKING_RATE, Audio, Encoded
+from codec.base import WORKING_RATE, Audio, Codec, CodecError, Encoded
 
 #: Every metric, in the order of tables: PESQ by ITU-T P.862.1 (narrow-band) and P.862.2
 #: (wide-band), both as MOS-LQO, and STOI (Taal et al. 2011).
@@ -75,8 +76,7 @@ def process(audio: Audio, slug: str) -> Processed:
         CodecUnavailable: its library or model is missing here.
     """
     start = perf_counter()
-    codec = registry.load(slug)
-    _limit_torch_threads()
+    codec = _load(slug)
     loaded = perf_counter()
     encoded = codec.encode(audio)
     sent = perf_counter()
@@ -119,6 +119,17 @@ def metric_version(metric: str) -> str:
     """Package and version that computes `metric`, as kept with every score."""
     package = "pystoi" if metric == "stoi" else "pesq"
     return f"{package} {version(package)}"
+
+
+@cache
+def _load(slug: str) -> Codec:
+    """A codec that is ready: loaded, and run once, as first runs import, allocate and compile things."""
+    codec = registry.load(slug)
+    _limit_torch_threads()
+    noise = np.random.default_rng(0).normal(0.0, 0.01, WORKING_RATE // 4).astype(np.float32)
+    with suppress(CodecError):  # the real run tells
+        codec.decode(codec.encode(noise))
+    return codec
 
 
 def _pesq(reference: Audio, degraded: Audio, rate: int, metric: str) -> tuple[float | None, str]:

@@ -11,7 +11,7 @@ import json
 import logging
 import traceback
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from celery import shared_task
 from celery.exceptions import SoftTimeLimitExceeded
@@ -19,7 +19,7 @@ from django.conf import settings
 from django.core.files import File
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
-from django.db import transaction
+from django.db import InterfaceError, OperationalError, transaction
 from django.db.models.fields.files import FieldFile
 
 from codec import container
@@ -43,14 +43,14 @@ def make_rendition(rendition_id: str) -> None:
     with jobs.keep_alive(row):
         try:
             _render(row)
-        except CodecUnavailable as error:
-            jobs.note(row, f"not available: {error}")
-            jobs.fail(row, str(error), unavailable=True)
         except CodecError as error:
-            jobs.note(row, f"refused: {error}")
-            jobs.fail(row, str(error))
+            unavailable = isinstance(error, CodecUnavailable)
+            jobs.note(row, f"{'not available' if unavailable else 'refused'}: {error}")
+            jobs.fail(row, str(error), unavailable=unavailable)
+        except (OperationalError, InterfaceError):
+            raise  # the database is away: the lease runs out, and the sweeper has it done again
         except Exception as error:  # noqa: BLE001 - whatever a codec does, its row says so
-            _fail_unexpectedly(row, error)
+            _fail_unexpectedly(row, error, unavailable=False)
 
 
 @shared_task
@@ -67,6 +67,8 @@ def make_score(score_id: int | str) -> None:
             measured = measure(reference, degraded, WORKING_RATE, row.metric)
             jobs.note(row, f"{row.metric} by {measured.version}: {measured.value} {measured.note}".rstrip())
             jobs.finish(row, value=measured.value, version=measured.version, note=measured.note)
+        except (OperationalError, InterfaceError):
+            raise
         except Exception as error:  # noqa: BLE001 - as above
             _fail_unexpectedly(row, error)
 
@@ -153,7 +155,7 @@ def _wav(audio: Audio) -> File[bytes]:
     return ContentFile(content.getvalue())
 
 
-def _fail_unexpectedly(row: Job, error: Exception) -> None:
+def _fail_unexpectedly(row: Job, error: Exception, **fields: Any) -> None:
     """Tell people that it is not their fault, keep the traceback for those who mend it."""
     if jobs.is_gone(row):
         logger.info("%s %s was deleted while a worker had it.", type(row).__name__, row.pk)
@@ -164,4 +166,4 @@ def _fail_unexpectedly(row: Job, error: Exception) -> None:
         message = f"This took longer than {settings.JOB_MAX_SECONDS} s and was stopped."
     else:
         message = f"Something went wrong here ({type(error).__name__}). The log says more; you can retry."
-    jobs.fail(row, message)
+    jobs.fail(row, message, **fields)

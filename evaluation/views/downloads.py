@@ -62,7 +62,10 @@ def clip_zip(request: HttpRequest, pk: UUID) -> HttpResponseBase:
     """The upload, what every system made of it, and the scores, in one archive."""
     clip = get_object_or_404(with_results(visible_clips(viewer(request))), pk=pk)
     archive = tempfile.TemporaryFile()  # noqa: SIM115 - the response closes it
-    _write_zip(archive, clip)
+    try:
+        _write_zip(archive, clip)
+    except FileNotFoundError as error:
+        raise Http404("A file is no longer there.") from error
     archive.seek(0)
     return FileResponse(archive, as_attachment=True, filename=f"{safe_stem(clip)}.zip")
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 from django.core.management import CommandError, call_command
 from scipy import stats
 
@@ -60,11 +61,16 @@ def test_table_has_exactly_the_columns_and_a_row_for_each_clip_and_system(
     ]
 
 
+def test_names_tell_several_folders_apart(corpus: Path) -> None:
+    found = benchmark.find_recordings([corpus, corpus / "woman", corpus / "a.wav"])
+    assert [name for _, name in found] == ["corpus/a.wav", "corpus/woman/b.flac", "woman/b.flac", "a.wav"]
+
+
 def test_figures_are_those_of_the_pipeline(corpus: Path, tmp_path: Path) -> None:
     table = tmp_path / "table.csv"
     run(corpus / "a.wav", "--systems", "anchor35", "--out", table)
     (row,) = csv.DictReader(table.open())
-    audio = np.round(make_speech(1.0) * 32768).astype(np.int16).astype(np.float32) / 32768
+    audio, _ = soundfile.read(corpus / "a.wav", dtype="float32")
     done = process(audio, "anchor35")
     assert float(row["kbps"]) == pytest.approx(done.encoded.kbps)
     for metric in METRICS:

@@ -94,6 +94,7 @@ def test_what_is_not_there_is_not_found(owner: Client, rendition: Rendition) -> 
 def test_lost_file_is_not_found(owner: Client, made: Rendition) -> None:
     Path(made.audio.path).unlink()
     assert owner.get(f"/renditions/{made.pk}/audio.wav").status_code == 404
+    assert owner.get(f"/clips/{made.clip_id}/everything.zip").status_code == 404
 
 
 # -- What

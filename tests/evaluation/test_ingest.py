@@ -211,6 +211,21 @@ def test_missing_file_is_explained(post: Post, alice: User) -> None:
         assert "named 'file'" in response.json()["error"]
 
 
+@pytest.mark.parametrize(
+    ("body", "content_type"),
+    [
+        (b"no boundary here", "multipart/form-data"),
+        (b"--edge\r\nbroken", "multipart/form-data; boundary=edge"),
+        (b'{"file": 1}', "application/json"),
+        (b"", "multipart/form-data; boundary=edge"),
+    ],
+)
+def test_malformed_requests_are_explained(alice: User, body: bytes, content_type: str) -> None:
+    response = script_of(alice).post("/api/clips", body, content_type=content_type)
+    assert response.status_code == 422
+    assert "multipart/form-data" in response.json()["error"]
+
+
 # -- Size
 
 

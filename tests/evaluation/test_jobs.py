@@ -236,6 +236,20 @@ def test_a_long_queue_is_not_flooded(alice: User, make_clip: MakeClip, sent: Sen
     assert sent == []
 
 
+def test_a_worker_between_two_rows_is_no_silence(alice: User, make_clip: MakeClip, sent: Sent) -> None:
+    clip = make_clip(alice)
+    first = Rendition.objects.create(clip=clip, system="a", dispatched=ago(9001))
+    Rendition.objects.create(clip=clip, system="b", dispatched=ago(9000))
+    row = jobs.claim(Rendition, first.pk)
+    assert row is not None
+    jobs.finish(row)
+    jobs.sweep()
+    assert sent == []
+    Rendition.objects.filter(pk=first.pk).update(finished=ago(1000))
+    jobs.sweep()
+    assert len(sent) == 1
+
+
 def test_a_message_that_the_queue_has_passed_is_sent_again(
     alice: User, make_clip: MakeClip, sent: Sent
 ) -> None:
@@ -249,7 +263,7 @@ def test_a_message_that_the_queue_has_passed_is_sent_again(
 
 
 def test_messages_of_a_lost_broker_are_sent_again(alice: User, make_clip: MakeClip, sent: Sent) -> None:
-    """Nobody works on anything, though messages are minutes old: there are none."""
+    """Nobody has worked on anything for a while, though messages are minutes old: there are none."""
     clip = make_clip(alice)
     old = [Rendition.objects.create(clip=clip, system=f"s{n}", dispatched=ago(9000 - n)) for n in range(3)]
     Rendition.objects.create(clip=clip, system="fresh", dispatched=timezone.now())

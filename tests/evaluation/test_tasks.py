@@ -15,7 +15,7 @@ import pytest
 import soundfile
 from celery.exceptions import SoftTimeLimitExceeded
 from django.contrib.auth.models import User
-from django.db import connection
+from django.db import OperationalError, connection
 
 from codec import container, registry
 from codec.base import Audio, Codec
@@ -54,6 +54,13 @@ class Sluggish(Original):
         return super()._encode(audio)
 
 
+class Locked(Original):
+    """The database goes away while it works."""
+
+    def _encode(self, audio: Audio) -> tuple[bytes, int, dict[str, Any]]:
+        raise OperationalError("database is locked")
+
+
 class TooSlow(Original):
     def _encode(self, audio: Audio) -> tuple[bytes, int, dict[str, Any]]:
         raise SoftTimeLimitExceeded
@@ -67,6 +74,7 @@ def system(monkeypatch: pytest.MonkeyPatch) -> Callable[[type[Codec]], str]:
         target = f"{codec.__module__}:{codec.__name__}"
         monkeypatch.setitem(registry.SYSTEMS, "test", registry.System("test", "Test", "test", 1.0, target))
         registry.load.cache_clear()
+        pipeline._load.cache_clear()
         return "test"
 
     return register
@@ -188,6 +196,10 @@ def test_unavailable_system_fails_with_the_reason(
     assert (rendition.status, rendition.unavailable) == (Status.FAILED, True)
     assert rendition.error.startswith("Test codec is not available here")
     assert "Traceback" not in rendition.log + caplog.text
+    Rendition.objects.update(system="gone-1k", status=Status.QUEUED)
+    tasks.make_rendition(str(rendition.pk))
+    rendition.refresh_from_db()
+    assert (rendition.status, rendition.unavailable) == (Status.FAILED, False), "another reason by now"
 
 
 def test_unknown_system_fails_with_the_reason(rendition: Rendition) -> None:
@@ -220,6 +232,17 @@ def test_time_limit_says_so(
     tasks.make_rendition(str(rendition.pk))
     rendition.refresh_from_db()
     assert rendition.error == f"This took longer than {settings.JOB_MAX_SECONDS} s and was stopped."
+
+
+def test_database_away_is_not_the_renditions_fault(
+    rendition: Rendition, system: Callable[[type[Codec]], str]
+) -> None:
+    """It stays claimed until its lease runs out; the sweeper queues it again."""
+    Rendition.objects.update(system=system(Locked))
+    with pytest.raises(OperationalError):
+        tasks.make_rendition(str(rendition.pk))
+    rendition.refresh_from_db()
+    assert (rendition.status, rendition.error) == (Status.RUNNING, "")
 
 
 def test_clip_deleted_meanwhile_stops_quietly(
