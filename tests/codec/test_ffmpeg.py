@@ -9,9 +9,11 @@ from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import replace
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile as sf
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy.signal import correlate, resample_poly
@@ -316,3 +318,30 @@ def test_a_hanging_decoder_is_stopped(
     with pytest.raises(CodecError, match="was stopped"):
         system.decode(encoded)
     assert time.monotonic() - started < 10
+
+
+# -- against what others measured
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize(
+    ("slug", "kbps", "pesq_nb", "pesq_wb"),
+    [("opus-9k", 8.11, 3.51, 3.15), ("celp-8k", 8.02, 3.68, 2.57), ("amrwb-6.6k", 6.60, 3.20, 2.60)],
+)
+def test_figures_of_the_evaluation_set(
+    shared: Path, slug: str, kbps: float, pesq_nb: float, pesq_wb: float
+) -> None:
+    """Ten sentences land near the means over all 115 that were measured with other tools."""
+    from pesq import pesq
+
+    paths = sorted((shared / "speech" / "eval").glob("*.flac"))[::12]
+    assert len(paths) == 10
+    rows = []
+    for path in paths:
+        audio = sf.read(path, dtype="float32")[0]
+        encoded, decoded = round_trip(slug, audio)
+        rows.append((encoded.kbps, pesq(16_000, audio, decoded, "nb"), pesq(16_000, audio, decoded, "wb")))
+    rate, narrow, wide = np.mean(rows, axis=0)
+    assert rate == pytest.approx(kbps, rel=0.06)
+    assert narrow == pytest.approx(pesq_nb, abs=0.2)
+    assert wide == pytest.approx(pesq_wb, abs=0.25)
