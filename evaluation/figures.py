@@ -94,7 +94,7 @@ def _svg(width: int, height: int, title: str, parts: Iterable[str]) -> str:
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
         f'width="{width}" height="{height}" role="img" font-family="{_FONT}" font-size="13">'
-        f'<title>{escape(title)}</title>{"".join(parts)}</svg>'
+        f"<title>{escape(title)}</title>{''.join(parts)}</svg>"
     )
 
 
@@ -221,7 +221,7 @@ def scatter(points: Sequence[Point], x_title: str, title: str) -> str:
             parts.append(_line(x, ends[0], x, ends[1], colour(point.slug), 1.5, 'opacity="0.6"'))
     for point in points:
         parts.append(_marker(point.slug, across(point.x), down(point.y)))
-    parts += _labels([(across(point.x), down(point.y), point.title) for point in points], width - right)
+    parts += _labels([(across(p.x), down(p.y), p.title) for p in points], left + 4, width - 4)
     return _svg(width, height, title, parts)
 
 
@@ -234,29 +234,39 @@ def _limits(values: Sequence[float]) -> tuple[float, float]:
     return (low - step, high + step) if high - low < 2 * step else (low, high)
 
 
-def _labels(points: Sequence[tuple[float, float, str]], right: float) -> list[str]:
-    """Names beside their points: to the right where there is room, moved down until none covers another."""
-    placed: list[tuple[float, float, float, float]] = [(x - 7, y - 7, x + 7, y + 7) for x, y, _ in points]
+def _labels(points: Sequence[tuple[float, float, str]], left: float, right: float) -> list[str]:
+    """Names beside their points, moved apart until none covers another; a moved one gets a thin leader."""
+    taken = [(x - 7, y - 7, x + 7, y + 7) for x, y, _ in points]
     parts = []
     for x, y, name in sorted(points, key=lambda point: point[1]):
-        long = 6.3 * len(name)
-        places = [
-            (x + 10, y + 4, "start"),
-            (x - 10, y + 4, "end"),
-            (x, y - 12, "middle"),
-            (x, y + 20, "middle"),
-        ]
-        places += [(x + 10, y + 4 + shift, "start") for shift in (12, -12, 24, -24)]
-        for place_x, place_y, anchor in places:
-            start = place_x - {"start": 0.0, "middle": long / 2, "end": long}[anchor]
-            room = (start, place_y - 10, start + long, place_y + 3)
-            if start + long > right + 12 or start < 56:
-                continue
-            if all(room[2] <= b[0] or b[2] <= room[0] or room[3] <= b[1] or b[3] <= room[1] for b in placed):
-                break
-        else:
-            place_x, place_y, anchor = places[0]
-            room = (place_x, place_y - 10, place_x + long, place_y + 3)
-        placed.append(room)
-        parts.append(_text(place_x, place_y, name, anchor=anchor, size=12))
+        long = 6.6 * len(name)
+        places = []
+        for shift in (0, 16, -16, 30, -30, 44, -44, 58, -58):
+            sides = [(x + 10, "start"), (x - 10, "end")] + ([(x, "middle")] if shift else [])
+            for place_x, anchor in sides:
+                start = place_x - {"start": 0.0, "middle": long / 2, "end": long}[anchor]
+                room = (start, y + shift - 7, start + long, y + shift + 7)
+                if left <= start and start + long <= right:
+                    places.append((_overlap(room, taken), abs(shift), place_x, y + shift, anchor, room))
+        _, shift, place_x, place_y, anchor, room = min(places)
+        taken.append(room)
+        if shift > 16:
+            parts.append(_line(x, y + math.copysign(8, place_y - y), place_x, place_y, _MUTED, 0.75))
+        halo = f"paint-order:stroke;stroke:{_GROUND};stroke-width:3"
+        parts.append(
+            f'<text x="{place_x:.1f}" y="{place_y + 4:.1f}" text-anchor="{anchor}" font-size="12" '
+            f'style="fill:{_TEXT};{halo}">{escape(name)}</text>'
+        )
     return parts
+
+
+_Room = tuple[float, float, float, float]
+
+
+def _overlap(room: _Room, taken: Iterable[_Room]) -> float:
+    """The area that `room` (left, top, right, bottom) shares with the others."""
+    return sum(
+        max(0.0, min(room[2], other[2]) - max(room[0], other[0]))
+        * max(0.0, min(room[3], other[3]) - max(room[1], other[1]))
+        for other in taken
+    )

@@ -51,10 +51,11 @@ def presented_at(rating: Rating) -> int:
 
 def scores_of(renditions: Iterable[Any]) -> dict[tuple[UUID, str], float]:
     """Finished scores by rendition id and metric, where the metric has an answer."""
-    rows = Score.objects.filter(rendition__in=list(renditions), status=Score.Status.DONE, value__isnull=False)
+    rows = Score.objects.filter(rendition__in=list(renditions), status=Score.Status.DONE)
     return {
         (rendition, metric): value
         for rendition, metric, value in rows.values_list("rendition", "metric", "value")
+        if value is not None
     }
 
 

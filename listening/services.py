@@ -18,6 +18,7 @@ from datetime import timedelta
 from typing import Any, Literal
 
 from django.conf import settings
+from django.core.files.storage import default_storage
 from django.db import transaction
 from django.db.models import F, Max, Q
 from django.utils import timezone
@@ -282,15 +283,15 @@ def set_listed(study: Study, listed: bool) -> None:
 @transaction.atomic
 def delete_study(study: Study) -> None:
     """Delete the study with its sessions, grades and rendered stimuli. Clips and renditions stay."""
-    files = [stimulus.audio for stimulus in Stimulus.objects.filter(item__study=study) if stimulus.audio]
+    names = list(Stimulus.objects.filter(item__study=study).exclude(audio="").values_list("audio", flat=True))
     assessors = list(Assessor.objects.filter(sessions__study=study).values_list("pk", flat=True))
     study.sessions.all().delete()
     Assessor.objects.filter(pk__in=assessors, sessions=None).delete()
     study.delete()
 
     def remove_files() -> None:
-        for file in files:
-            file.storage.delete(file.name)
+        for name in names:
+            default_storage.delete(name)
 
     transaction.on_commit(remove_files)
 

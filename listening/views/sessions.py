@@ -26,7 +26,7 @@ from listening.stimuli import dithered_wav
 def join(request: HttpRequest, token: str) -> HttpResponse:
     """The listener link: what taking part means; agreeing starts a session."""
     study = get_object_or_404(Study, token=token)
-    if request.method == "POST":
+    if request.method == "POST" and request.POST.get("consent") == "yes":
         try:
             session = services.start_session(study)
         except services.StudyClosed:

@@ -17,6 +17,8 @@ def test_the_link_asks_and_agreeing_starts_a_session(client: Client, study: Stud
     assert page.status_code == 200
     assert study.name in page.content.decode()
     assert not Session.objects.exists()  # looking is not taking part
+    assert client.post(url).status_code == 200  # nor is sending the form without agreeing
+    assert not Session.objects.exists()
     answer = client.post(url, {"consent": "yes"})
     session = Session.objects.get()
     assert answer.headers["Location"] == reverse("session", args=[session.token])
@@ -84,7 +86,7 @@ def test_a_closed_study_says_so_kindly(client: Client, study: Study, session: Se
         page = client.get(url)
         assert page.status_code == 200
         assert "closed" in page.content.decode()
-    assert client.post(reverse("join", args=[study.token])).status_code == 200
+    assert client.post(reverse("join", args=[study.token]), {"consent": "yes"}).status_code == 200
     assert Session.objects.count() == 1
     services.reopen_study(study)
     assert page_of(client.get(reverse("session", args=[session.token])).content.decode())
