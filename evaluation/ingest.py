@@ -114,8 +114,10 @@ def too_large_message(size: int) -> str:
 
 
 def clean_text(text: str) -> str:
-    """`text` without control and direction-changing characters, in one line."""
-    return " ".join("".join(" " if unicodedata.category(c) in ("Cc", "Cf") else c for c in text).split())
+    """`text` without control characters, changes of direction and halves of characters, in one line."""
+    return " ".join(
+        "".join(" " if unicodedata.category(c) in ("Cc", "Cf", "Cs") else c for c in text).split()
+    )
 
 
 def clean_name(name: str) -> str:

@@ -23,7 +23,7 @@ from typing import Any, TypeVar
 
 from django.conf import settings
 from django.db import DatabaseError, connection, transaction
-from django.db.models import F, Max, Q, Value
+from django.db.models import F, Max, Q, TextField, Value
 from django.db.models.functions import Concat
 from django.utils import timezone
 
@@ -154,21 +154,23 @@ def retry(row: Job) -> bool:
         .update(status=Status.QUEUED, attempts=0, error="", dispatched=None, finished=None)
     )
     if queued:
+        row.dispatched = None
         transaction.on_commit(lambda: dispatch([row]))
     return bool(queued)
 
 
 def dispatch(rows: Iterable[Job]) -> int:
-    """Send a message for each queued row; returns how many went out.
+    """Send a message for each queued row, unless someone else just did; returns how many went out.
 
     A broker that is away is no error: the rows stay queued and the sweeper sends them later.
     The first failure ends the attempt, so that a request never waits for more than one.
     """
     sent = 0
     for row in rows:
-        # Marked before it is sent: a worker may be through with it before a later mark.
+        # Marked before it is sent: a worker may be through with it before a later mark. Conditional,
+        # so that of several sweepers one sends.
         queued = type(row)._default_manager.filter(pk=row.pk, status=Status.QUEUED)
-        if not queued.update(dispatched=timezone.now()):
+        if not queued.filter(dispatched=row.dispatched).update(dispatched=timezone.now()):
             continue
         try:
             _task(type(row)).apply_async((str(row.pk),), retry=False)
@@ -192,17 +194,18 @@ def _requeue_stale(model: type[Job]) -> None:
     now = timezone.now()
     stale = model._default_manager.filter(status=Status.RUNNING, lease_until__lt=now)
     line = Value(log_line("the worker died or hung: its lease ran out"))
+    log = Concat("log", line, output_field=TextField())
     stale.filter(attempts__gte=settings.JOB_MAX_ATTEMPTS).update(
         status=Status.FAILED,
         claim=None,
         lease_until=None,
         finished=now,
-        log=Concat("log", line),
+        log=log,
         error=f"The worker died {settings.JOB_MAX_ATTEMPTS} times while doing this. "
         "It may have run out of memory; the server's log says more. Retry when that is mended.",
     )
     stale.filter(attempts__lt=settings.JOB_MAX_ATTEMPTS).update(
-        status=Status.QUEUED, claim=None, lease_until=None, dispatched=None, log=Concat("log", line)
+        status=Status.QUEUED, claim=None, lease_until=None, dispatched=None, log=log
     )
 
 

@@ -320,6 +320,7 @@ def test_a_file_that_is_larger_than_it_says_is_cut_off(alice: User, settings: An
         ("", "recording"),
         ("..", ".."),
         ("x" * 500 + ".wav", "x" * 251 + ".wav"),
+        ("half \ud83d.wav", "half .wav"),
         ("été 🎤.wav", "été 🎤.wav"),
     ],
 )

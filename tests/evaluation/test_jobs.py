@@ -301,6 +301,13 @@ def test_broker_away_leaves_the_row_queued(
     )
 
 
+def test_of_several_sweepers_one_sends(rendition: Rendition, sent: Sent) -> None:
+    """Both have read the row before either sends."""
+    first, second = Rendition.objects.get(), Rendition.objects.get()
+    assert (jobs.dispatch([first]), jobs.dispatch([second])) == (1, 0)
+    assert len(sent) == 1
+
+
 def test_dispatch_skips_what_is_no_longer_queued(rendition: Rendition, sent: Sent) -> None:
     Rendition.objects.update(status=Status.DONE)
     assert jobs.dispatch([rendition]) == 0
