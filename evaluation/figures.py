@@ -241,17 +241,23 @@ def _labels(points: Sequence[tuple[float, float, str]], left: float, right: floa
     for x, y, name in sorted(points, key=lambda point: point[1]):
         long = 6.6 * len(name)
         places = []
-        for shift in (0, 16, -16, 30, -30, 44, -44, 58, -58):
-            sides = [(x + 10, "start"), (x - 10, "end")] + ([(x, "middle")] if shift else [])
+        for shift in (0, -16, 16, -32, 32, -48, 48, -64, 64):
+            sides = [(x + 10, "start"), (x - 10, "end")]
+            if shift:
+                over = x + long / 2 > right
+                sides = [(right, "end") if over else (max(x, left + long / 2), "middle")]
             for place_x, anchor in sides:
                 start = place_x - {"start": 0.0, "middle": long / 2, "end": long}[anchor]
-                room = (start, y + shift - 7, start + long, y + shift + 7)
+                room = (start - 3, y + shift - 7, start + long + 3, y + shift + 7)
                 if left <= start and start + long <= right:
-                    places.append((_overlap(room, taken), abs(shift), place_x, y + shift, anchor, room))
-        _, shift, place_x, place_y, anchor, room = min(places)
+                    places.append(
+                        (_overlap(room, taken), abs(shift), len(places), place_x, y + shift, anchor, room)
+                    )
+        _, shift, _, place_x, place_y, anchor, room = min(places)
         taken.append(room)
         if shift > 16:
-            parts.append(_line(x, y + math.copysign(8, place_y - y), place_x, place_y, _MUTED, 0.75))
+            towards = math.copysign(8, place_y - y)
+            parts.append(_line(x, y + towards, x, place_y - towards, _MUTED, 0.75))
         halo = f"paint-order:stroke;stroke:{_GROUND};stroke-width:3"
         parts.append(
             f'<text x="{place_x:.1f}" y="{place_y + 4:.1f}" text-anchor="{anchor}" font-size="12" '
