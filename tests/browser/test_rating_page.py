@@ -130,9 +130,13 @@ def test_from_the_link_through_consent_and_a_trial_by_mouse(
     page.goto(f"{live_server.url}/t/{study.token}/")
     page.get_by_role("checkbox").check()
     page.get_by_role("button", name="Take part").click()
+    page.get_by_role("slider", name="Volume").fill("-12")
+    page.get_by_role("button", name="Play a sound").click()
+    page.get_by_role("button", name="Stop").click()
     page.get_by_role("button", name="Start the training").click()
     ready(page)
     assert page.get_by_text("Training: these grades are not used").is_visible()
+    assert page.get_by_role("slider", name="Volume").input_value() == "-12"
     for number, score in enumerate((100, 75, 50, 5), start=1):
         hear(page, number)
         page.mouse.click(*point(page, number, score))
@@ -148,6 +152,10 @@ def test_from_the_link_through_consent_and_a_trial_by_mouse(
     page.get_by_label("Comment on this item").fill("The second one lisps.")
     page.get_by_role("button", name="Next").click()
     page.get_by_text("item 1 of 1").wait_for()
+    # The level that was set holds, and is locked.
+    assert page.locator("#volume").is_disabled()
+    ready(page)
+    assert "−12 dB locked in this item" in page.locator(".volume").inner_text().replace("\n", " ")
     trial = Trial.objects.get(position=1)
     assert stored(trial) == shown
     assert trial.comment == "The second one lisps."

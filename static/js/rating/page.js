@@ -19,6 +19,7 @@ const labels = new Map([[REFERENCE, "Reference"], ...page.stimuli.map(({ key, la
 const columns = new Map([...document.querySelectorAll(".column")].map((column) => [column.dataset.key, column]));
 const context = new AudioContext();
 let player = null;
+let level = 1; // linear gain
 let problem = "";
 let leaving = false;
 
@@ -268,6 +269,10 @@ for (const [key, column] of columns) {
   column.querySelector(".pick").addEventListener("click", () => hear(key));
   showGrade(key);
 }
+volumeControl($("#volume"), $("#volume-value"), (gain) => {
+  level = gain;
+  player?.setVolume(gain);
+});
 $("#reference").addEventListener("click", () => hear(REFERENCE));
 $("#play").addEventListener("click", () => (player.playing ? pause() : start()));
 $("#loop").addEventListener("click", () => {
@@ -313,7 +318,7 @@ async function prepare() {
     return;
   }
   player = new Player(context, sounds);
-  volumeControl($("#volume"), $("#volume-value"), (gain) => player.setVolume(gain));
+  player.setVolume(level);
   waveform.ready(sounds.get(REFERENCE), player.duration);
   say($("#duration"), clock(player.duration));
   for (const button of document.querySelectorAll("#play, #loop, #reference, .pick")) button.disabled = false;
@@ -324,7 +329,7 @@ async function prepare() {
     if (context.state !== "running" && player.playing) pause();
   });
   showPlayer();
-  say($("#sounding"), "ready: press Reference or a number");
+  say($("#sounding"), "ready: press a number");
   note("ready");
   const tick = () => {
     if (player.playing) showTime();

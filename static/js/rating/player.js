@@ -270,11 +270,13 @@ async function loadSound(context, url) {
   for (let attempt = 1; ; attempt++) {
     try {
       const response = await fetch(url, { cache: "no-store" });
-      if (!response.ok) throw new Error(`the server answered ${response.status}`);
+      if (!response.ok) throw new Error(`The server answered ${response.status}.`);
       bytes = await response.arrayBuffer();
       break;
     } catch (error) {
-      if (attempt === 3) throw new Error(`A sound could not be fetched (${error.message}).`);
+      // fetch throws a TypeError, worded differently by every browser, when no answer came.
+      const reason = error instanceof TypeError ? "Is the connection down?" : error.message;
+      if (attempt === 3) throw new Error(`A sound could not be fetched. ${reason}`);
       await new Promise((resolve) => setTimeout(resolve, 500 * attempt));
     }
   }
