@@ -29,7 +29,7 @@ def clips(request: HttpRequest) -> HttpResponseBase:
     """The user's clips, newest first. POST uploads one or several files under the name ``file``."""
     if request.method == "POST":
         return _upload_all(request) if request.accepts("text/html") else _upload_one(request)
-    found = _with_progress(Clip.objects.filter(owner=request.user))
+    found = _with_progress(Clip.objects.filter(owner=viewer(request)))
     context = {
         "clips": found,
         "busy": any(clip.status in (QUEUED, RUNNING) for clip in found),
@@ -38,11 +38,18 @@ def clips(request: HttpRequest) -> HttpResponseBase:
         "max_megabytes": settings.UPLOAD_MAX_BYTES / 1e6,
         "max_seconds": settings.UPLOAD_MAX_SECONDS,
     }
-    return render(request, "evaluation/_clip_rows.html" if request.htmx else "evaluation/clips.html", context)
+    return render(
+        request,
+        "evaluation/_clip_rows.html" if "HX-Request" in request.headers else "evaluation/clips.html",
+        context,
+    )
 
 
-def _with_progress(clips: QuerySet[Clip]) -> list[Clip]:
-    """Add `status`, `total`, `done`, `failed` and `unavailable`, as `rendition_status` counts them, in one query for all clips."""
+def _with_progress(clips: QuerySet[Clip]) -> list[Any]:
+    """Add `status`, `total`, `done`, `failed` and `unavailable` to `clips`, in one query for all.
+
+    They mean what `evaluation.presentation` means by them.
+    """
     busy = (Job.Status.QUEUED, Job.Status.RUNNING)
     unmade = Q(renditions__status=Job.Status.FAILED)
     measuring = Q(renditions__scores__status__in=busy)
@@ -126,7 +133,7 @@ def _clip_context(request: HttpRequest, pk: UUID) -> dict[str, Any]:
 @require_POST
 def clip_delete(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Delete a clip of the user's, unless a study uses it."""
-    clip = get_object_or_404(Clip, pk=pk, owner=request.user)
+    clip = get_object_or_404(Clip, pk=pk, owner=viewer(request))
     try:
         remove_clip(clip)
     except ProtectedError:

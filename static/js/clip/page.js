@@ -38,7 +38,7 @@ function take(fresh) {
   data = fresh;
   player.setSystems(data.systems);
   scatter.setSystems(blind ? [] : data.systems);
-  status.textContent = data.status_text;
+  if (status.textContent !== data.status_text) status.textContent = data.status_text;
   show();
 }
 

@@ -77,16 +77,27 @@ export class SystemTable {
     this.#arrange();
   }
 
-  /** Hide the names behind letters in a new random order, or show them again. */
+  #heard() {
+    return this.#registry.filter((slug) => this.row(slug).dataset.audio);
+  }
+
+  /** Hide the names of what can be heard behind letters in a new random order, or show them again. */
   setBlind(blind) {
     this.#blind = blind;
-    if (blind) this.#letters = new Map(shuffled(this.#registry).map((slug, index) => [slug, letter(index)]));
+    if (blind) this.#letters = new Map(shuffled(this.#heard()).map((slug, index) => [slug, letter(index)]));
     for (const button of this.#table.querySelectorAll("[data-sort]")) button.disabled = blind;
     this.#arrange();
   }
 
   #arrange() {
-    const rank = new Map((this.#blind ? [...this.#letters.keys()] : this.#registry).map((slug, index) => [slug, index]));
+    if (this.#blind) {
+      // What became ready meanwhile joins at the end.
+      for (const slug of this.#heard()) {
+        if (!this.#letters.has(slug)) this.#letters.set(slug, letter(this.#letters.size));
+      }
+    }
+    const slugs = this.#blind ? [...new Set([...this.#letters.keys(), ...this.#registry])] : this.#registry;
+    const rank = new Map(slugs.map((slug, index) => [slug, index]));
     const sort = this.#blind ? null : this.#sort;
     const compare = (a, b) => {
       const byRank = rank.get(a.dataset.system) - rank.get(b.dataset.system);
@@ -111,8 +122,9 @@ export class SystemTable {
     for (const row of this.rows) {
       const slug = row.dataset.system;
       const original = slug === "original" && !this.#blind;
-      if (!original) number += 1;
-      row.querySelector("[data-key]").textContent = original ? "0" : number <= 9 ? `${number}` : "";
+      const counts = row.dataset.audio && !original;
+      if (counts) number += 1;
+      row.querySelector("[data-key]").textContent = original ? "0" : counts && number <= 9 ? `${number}` : "";
       const name = this.#blind ? `Sound ${this.letter(slug)}` : row.dataset.title;
       for (const element of row.querySelectorAll("[data-name]")) element.textContent = name;
       const chip = row.querySelector("[data-letter]");
