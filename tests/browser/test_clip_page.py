@@ -313,7 +313,7 @@ async ({ url, sounds, frames, script }) => {
   const engine = new Engine();
   for (const [key, wav] of Object.entries(sounds)) await engine.load(key, `data:audio/wav;base64,${wav}`);
   engine.select(Object.keys(sounds)[0]);
-  const at = (seconds, action) => context.suspend(seconds).then(async () => { await action(); context.begin(); });
+  const at = (seconds, action) => context.suspend(seconds).then(action).then(() => context.begin());
   await new Function("engine", "at", `return (async () => { ${script} })()`)(engine, at);
   const samples = (await context.startRendering()).getChannelData(0);
   const bytes = new Uint8Array(samples.buffer);

@@ -167,6 +167,16 @@ class TestClipPage:
         assert "exit code 1" in html
         assert reverse("rendition_retry", args=[failed.pk]) in html
 
+    def test_failed_measurement_keeps_the_sound_and_the_other_figures(
+        self, signed_in: Client, clip: Clip
+    ) -> None:
+        made = done(clip, "opus-9k", pesq_wb=3.018)
+        Score.objects.create(rendition=made, metric="stoi", status=Job.Status.FAILED, error="It broke.")
+        html = signed_in.get(reverse("clip", args=[clip.pk])).content.decode()
+        for text in ("It broke.", "3.02", reverse("rendition_retry", args=[made.pk])):
+            assert text in html
+        assert reverse("rendition_audio", args=[made.pk]) in html
+
     def test_private_clip_is_nobody_elses(self, client: Client, clip: Clip, bob: User) -> None:
         addresses = [reverse(name, args=[clip.pk]) for name in ("clip", "clip_rows")]
         assert [client.get(url).status_code for url in addresses] == [404, 404]
