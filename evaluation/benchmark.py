@@ -10,6 +10,7 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 from codec.audio import read_audio
 from codec.base import CodecError
@@ -115,7 +116,12 @@ def do(pair: Pair) -> Outcome:
         return Outcome(pair, error=str(error))
     except Exception as error:  # noqa: BLE001 - one bad file never stops the others
         return Outcome(pair, error=f"{type(error).__name__}: {error}")
-    return Outcome(pair, row)
+    return Outcome(pair, rounded(row))
+
+
+def rounded(row: dict[str, Any]) -> dict[str, Any]:
+    """`row` with its numbers to six significant digits: more than any of them means."""
+    return {key: float(f"{value:.6g}") if isinstance(value, float) else value for key, value in row.items()}
 
 
 def means(rows: Iterable[dict[str, str | float | None]]) -> dict[str, dict[str, Mean | None]]:

@@ -28,7 +28,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from evaluation import jobs
 from evaluation.access import viewer, visible_clips, visible_renditions
-from evaluation.benchmark import COLUMNS
+from evaluation.benchmark import COLUMNS, rounded
 from evaluation.models import Clip, Job, Rendition
 from evaluation.presentation import rendition_rows, with_results
 
@@ -113,7 +113,7 @@ def scores_csv(clip: Clip) -> str:
     table = csv.DictWriter(text, COLUMNS, extrasaction="ignore", lineterminator="\n")
     table.writeheader()
     for row in rendition_rows(clip):
-        table.writerow({**row, "clip": safe_stem(clip), "seconds": clip.seconds})
+        table.writerow(rounded({**row, "clip": safe_stem(clip), "seconds": clip.seconds}))
     return text.getvalue()
 
 
