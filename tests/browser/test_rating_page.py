@@ -331,7 +331,9 @@ def test_a_grade_from_another_device_does_not_swallow_a_newer_one(
     assert int(grades(page)[0]) == pytest.approx(64, abs=1)
 
 
-def test_a_finished_trial_says_so(rating_page: Page, session: Session, errors: Errors) -> None:
+def test_a_trial_finished_elsewhere_says_so_and_leads_on(
+    rating_page: Page, session: Session, errors: Errors
+) -> None:
     errors.allow("409")
     page = rating_page
     session.trials.update(finished="2026-01-01T00:00:00Z")
@@ -339,6 +341,8 @@ def test_a_finished_trial_says_so(rating_page: Page, session: Session, errors: E
     page.mouse.click(*point(page, 1, 64))
     page.wait_for_selector('#saved[data-state="refused"]')
     assert page.locator("#saved").inner_text().startswith("not saved: This trial has been finished")
+    page.get_by_role("button", name="Next").click()
+    assert page.locator("#completion-code").inner_text() == session.completion_code
 
 
 def test_a_sound_that_cannot_be_fetched_can_be_tried_again(

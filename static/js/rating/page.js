@@ -73,7 +73,7 @@ function showSaved() {
     saving: store.savedAt === null ? "saving…" : saved,
     saved,
     offline: `offline – ${store.unsaved === 1 ? "1 grade" : `${store.unsaved} grades`} kept here, will be sent`,
-    refused: `not saved: ${store.refusal}`,
+    refused: `not saved: ${store.refusal} Press Next.`,
   }[store.state];
   const element = $("#saved");
   // Spoken when the state changes, not every second.
@@ -124,7 +124,14 @@ function showTime() {
 // -- What the listener does
 
 async function start() {
-  if (context.state !== "running") await context.resume();
+  if (context.state !== "running") {
+    // Without an output device, resuming takes for ever.
+    await Promise.race([context.resume(), new Promise((resolve) => setTimeout(resolve, 3000))]);
+    if (context.state !== "running") {
+      say($("#sounding"), "no sound: check the output, press play");
+      return;
+    }
+  }
   player.play();
   note("play", { sound: player.selected, at: player.position() });
 }
@@ -192,6 +199,11 @@ function wholeLoop() {
 async function next() {
   const missing = store.missing;
   if (leaving) return;
+  if (store.state === "refused") {
+    // Finished in another tab, or the test was closed meanwhile: the server knows what comes next.
+    window.location.reload();
+    return;
+  }
   if (missing.length) {
     const numbers = missing.map((key) => labels.get(key).replace("Stimulus ", ""));
     problem = `Still to hear and grade: ${numbers.join(", ")}`;
@@ -205,13 +217,13 @@ async function next() {
   try {
     if (player?.playing) pause();
     await store.settled();
-    if (store.state === "refused") throw new Refused(0, { error: store.refusal });
+    if (store.state === "refused") throw new Error(store.refusal);
     note("finish");
     window.location.assign(await store.finish());
   } catch (error) {
     leaving = false;
-    problem = error instanceof Refused ? error.message : "Could not reach the server. Your grades are kept; press Next again.";
-    if (error instanceof Refused && error.status === 409 && !error.answer.missing) window.location.reload();
+    const final = error instanceof Refused || store.state === "refused";
+    problem = final ? error.message : "Could not reach the server. Your grades are kept: press Next again.";
     showMissing();
   }
 }

@@ -12,9 +12,7 @@ const EVENTS_MILLISECONDS = 2000;
 /** The server said no, and asking again would not help. */
 export class Refused extends Error {
   constructor(status, answer) {
-    super(answer.error || answer.detail || `The server refused this (${status}).`);
-    this.status = status;
-    this.answer = answer;
+    super(answer.error || `The server refused this (${status}).`);
   }
 }
 

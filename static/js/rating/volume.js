@@ -24,6 +24,7 @@ export function volumeControl(input, output, changed) {
     changed(linear(Number(input.value)));
   };
   input.value = keptVolume();
+  input.disabled = input.hidden; // hidden where the level is locked
   input.addEventListener("input", () => {
     try {
       localStorage.setItem(KEY, input.value);
@@ -39,6 +40,7 @@ export function volumeControl(input, output, changed) {
 function soundCheck(section) {
   const button = section.querySelector("#volume-play");
   const status = section.querySelector("#volume-status");
+  button.disabled = false;
   let player = null;
   let gain = 1;
   volumeControl(section.querySelector("#volume"), section.querySelector("#volume-value"), (value) => {
