@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.http import HttpRequest
 from django.urls import reverse
 
 from evaluation.figures import colour, marker
@@ -15,24 +14,10 @@ from evaluation.presentation import DONE, FAILED, QUEUED, RUNNING, pesq_word, re
 _START = ("bpgan-2k", "original")
 
 
-def player_data(
-    clip: Clip,
-    request: HttpRequest,
-    *,
-    rows: list[dict[str, Any]] | None = None,
-) -> dict[str, Any]:
-    """Describe `clip` for the player's scripts; JSON-serialisable, for ``json_script``.
-
-    Args:
-        clip: fetched with `evaluation.presentation.with_results`, which saves queries.
-        request: gives the absolute address of the clip's page.
-        rows: `table_rows(clip)` where the caller has them already.
-    """
-    rows = table_rows(clip) if rows is None else rows
+def player_data(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """Describe the systems of a clip, given its `table_rows`, for the player's scripts (``json_script``)."""
     heard = [row["system"] for row in rows if row["listen_url"]]
     return {
-        "title": clip.title,
-        "url": request.build_absolute_uri(reverse("clip", args=[clip.pk])),
         "start": next((slug for slug in _START if slug in heard), None),
         "finished": not any(row["status"] in (QUEUED, RUNNING) for row in rows),
         "status_text": status_text(rows),

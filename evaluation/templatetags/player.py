@@ -15,9 +15,8 @@ register = template.Library()
 FRONT_SYSTEMS = ("original", "opus-6k", "opus-9k", "amrwb-6.6k", "amrnb-4.75k", "bpgan-2k")
 
 
-@register.inclusion_tag("evaluation/_front_player.html", takes_context=True)
-def front_player(context: dict[str, Any], clip: Clip) -> dict[str, Any]:
+@register.inclusion_tag("evaluation/_front_player.html")
+def front_player(clip: Clip) -> dict[str, Any]:
     """Show `clip` with those of `FRONT_SYSTEMS` that are done."""
     rows = [row for row in table_rows(clip) if row["system"] in FRONT_SYSTEMS and row["listen_url"]]
-    data = player_data(clip, context["request"], rows=rows)
-    return {"clip": clip, "rows": rows, "player": data}
+    return {"rows": rows, "player": player_data(rows)}

@@ -123,7 +123,7 @@ def _clip_context(request: HttpRequest, pk: UUID) -> dict[str, Any]:
     return {
         "clip": clip,
         "rows": rows,
-        "player": player_data(clip, request, rows=rows),
+        "player": player_data(rows),
         "own": clip.owner_id == request.user.pk,
         "section": "clips",
     }
