@@ -15,23 +15,23 @@ from html import escape
 from codec.registry import SYSTEMS
 from evaluation import statistics
 
-#: Hue per family after Okabe and Ito (colour-blind safe), lighter to darker within a family; each
-#: holds a contrast of 3:1 or so on white and on near-black. The marker tells a family's members apart.
+#: A hue per family, after Okabe and Ito (colour-blind safe), lighter or darker within it. Each has a
+#: contrast of 3:1 on white and on the dark page. The marker tells a family's members apart.
 _LOOKS: dict[str, tuple[str, str]] = {
     "original": ("#6f7680", "circle"),
     "anchor35": ("#8b8f96", "triangle"),
     "anchor70": ("#8b8f96", "square"),
-    "opus-6k": ("#4fa3dd", "triangle"),
+    "opus-6k": ("#3f97d3", "triangle"),
     "opus-9k": ("#2585c7", "circle"),
     "opus-12k": ("#1f6fa8", "square"),
-    "celp-8k": ("#c98a00", "circle"),
-    "celp-4k": ("#dca73a", "triangle"),
+    "celp-8k": ("#9c6b00", "circle"),
+    "celp-4k": ("#bd8410", "triangle"),
     "amrwb-6.6k": ("#0b9b74", "circle"),
     "amrwb-8.85k": ("#0a7f60", "square"),
-    "amrnb-4.75k": ("#45b795", "triangle"),
-    "codec2-2.4k": ("#cf7fae", "triangle"),
+    "amrnb-4.75k": ("#2da583", "triangle"),
+    "codec2-2.4k": ("#c877a6", "triangle"),
     "codec2-3.2k": ("#b8649a", "circle"),
-    "unified-gan-2k": ("#e58a4e", "square"),
+    "unified-gan-2k": ("#db7b3a", "square"),
     "bpgan-2k": ("#d55e00", "diamond"),
 }
 _OTHER = ("#7d6fc4", "circle")
@@ -234,13 +234,16 @@ def _limits(values: Sequence[float]) -> tuple[float, float]:
     return (low - step, high + step) if high - low < 2 * step else (low, high)
 
 
+_Room = tuple[float, float, float, float]
+
+
 def _labels(points: Sequence[tuple[float, float, str]], left: float, right: float) -> list[str]:
     """Names beside their points, moved apart until none covers another; a moved one gets a thin leader."""
     taken = [(x - 7, y - 7, x + 7, y + 7) for x, y, _ in points]
     parts = []
     for x, y, name in sorted(points, key=lambda point: point[1]):
         long = 6.6 * len(name)
-        places = []
+        places: list[tuple[float, int, int, float, float, str, _Room]] = []
         for shift in (0, -16, 16, -32, 32, -48, 48, -64, 64):
             sides = [(x + 10, "start"), (x - 10, "end")]
             if shift:
@@ -264,9 +267,6 @@ def _labels(points: Sequence[tuple[float, float, str]], left: float, right: floa
             f'style="fill:{_TEXT};{halo}">{escape(name)}</text>'
         )
     return parts
-
-
-_Room = tuple[float, float, float, float]
 
 
 def _overlap(room: _Room, taken: Iterable[_Room]) -> float:

@@ -25,16 +25,20 @@ SECONDS = 0.5
 
 @pytest.fixture
 def processed(make_clip: Callable[..., Clip], media: Path) -> Callable[..., Clip]:
-    """Make a clip that has been through `systems` and the three that every study needs."""
+    """Make a clip that has been through `systems` and the three that every study needs.
 
-    def make(owner: User, systems: list[str] = SYSTEMS, **fields: Any) -> Clip:
+    Its renditions are rows without files unless they are to be heard (`sound`).
+    """
+
+    def make(owner: User, systems: list[str] = SYSTEMS, *, sound: bool = False, **fields: Any) -> Clip:
         audio = make_speech(SECONDS)
         clip = make_clip(owner, audio, **fields)
         for number, slug in enumerate([*services.ALWAYS, *systems]):
-            noise = np.random.default_rng(number).normal(scale=0.01, size=audio.size)
-            degraded = audio if slug == "original" else audio + noise.astype(np.float32)
             rendition = Rendition(clip=clip, system=slug, status=Rendition.Status.DONE, kbps=2.0 + number)
-            rendition.audio.save("audio.wav", ContentFile(make_wav(degraded)), save=False)
+            if sound:
+                noise = np.random.default_rng(number).normal(scale=0.01, size=audio.size)
+                degraded = audio if slug == "original" else audio + noise.astype(np.float32)
+                rendition.audio.save("audio.wav", ContentFile(make_wav(degraded)), save=False)
             rendition.save()
             for metric, value in (
                 ("pesq_nb", 4.5 - number / 2),
@@ -51,12 +55,15 @@ def processed(make_clip: Callable[..., Clip], media: Path) -> Callable[..., Clip
 
 @pytest.fixture
 def make_study(alice: User, processed: Callable[..., Clip]) -> Callable[..., Study]:
-    """Make alice's study, with its stimuli rendered as a worker does it."""
+    """Make alice's study, open; with `sound`, its stimuli are rendered as a worker does it."""
 
-    def make(clips: int = 2, systems: list[str] = SYSTEMS, **options: Any) -> Study:
-        made = [processed(alice, systems) for _ in range(clips)]
-        study = services.create_study(alice, "Speech at 2 kbit/s", made, systems, seed=70_007_007, **options)
-        prepare_study(str(study.pk))
+    def make(clips: int = 2, systems: list[str] = SYSTEMS, *, sound: bool = False) -> Study:
+        made = [processed(alice, systems, sound=sound) for _ in range(clips)]
+        study = services.create_study(alice, "Speech at 2 kbit/s", made, systems, seed=70_007_007)
+        if sound:
+            prepare_study(str(study.pk))
+        else:
+            services.open_prepared_study(study)
         study.refresh_from_db()
         assert study.status == Study.Status.OPEN, study.error
         return study

@@ -40,7 +40,7 @@ def script(alice: User) -> Script:
 
 
 def test_the_whole_way(script: Script, alice: User, processed: Callable[..., Clip], settings: Any) -> None:
-    clip = processed(alice)
+    clip = processed(alice, sound=True)
     made = script.post(
         "/studies", {"name": "By script", "clips": [str(clip.pk)], "systems": SYSTEMS, "seed": 5}
     )

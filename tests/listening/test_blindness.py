@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import pytest
 import soundfile
 from django.test import Client
 from django.urls import reverse
@@ -20,6 +21,12 @@ from listening.models import Session, Stimulus, Study, Trial
 from tests.listening.conftest import SYSTEMS, grade, listen, system_of
 
 SESSIONS = 6
+
+
+@pytest.fixture
+def study(make_study: Callable[..., Study]) -> Study:
+    """Alice's study, with sound."""
+    return make_study(sound=True)
 
 
 def page_of(html: str) -> dict[str, Any]:
@@ -44,7 +51,7 @@ def heard(client: Client, session: Session) -> list[tuple[Trial, str, dict[str, 
 
 
 def test_nothing_in_page_headers_or_files_tells_systems_apart(make_study: Callable[..., Study]) -> None:
-    study = make_study(clips=2)
+    study = make_study(clips=2, sound=True)
     client = Client()
     places = defaultdict(set)
     bodies: set[bytes] = set()

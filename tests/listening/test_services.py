@@ -100,7 +100,8 @@ def test_twelve_signals_are_a_trial_and_thirteen_are_too_many(
     assert study.items.get(training=False).stimuli.count() == services.MAX_SIGNALS
 
 
-def test_preparing_renders_everything_once_and_opens(study: Study) -> None:
+def test_preparing_renders_everything_once_and_opens(make_study: Callable[..., Study]) -> None:
+    study = make_study(sound=True)
     names = set(Stimulus.objects.values_list("audio", flat=True))
     assert len(names) == 3 * len(ALL)
     prepare_study(str(study.pk))  # a message that comes twice
@@ -108,7 +109,7 @@ def test_preparing_renders_everything_once_and_opens(study: Study) -> None:
 
 
 def test_a_failure_is_kept_shown_and_can_be_retried(alice: User, processed: Callable[..., Clip]) -> None:
-    clip = processed(alice)
+    clip = processed(alice, sound=True)
     study = create(alice, [clip])
     rendition = Rendition.objects.get(clip=clip, system="opus-9k")
     name, rendition.audio.name = rendition.audio.name, "renditions/gone.wav"
@@ -138,7 +139,7 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def test_the_sweeper_sends_what_a_dead_worker_left(
     alice: User, processed: Callable[..., Clip], sent: list[str]
 ) -> None:
-    study = create(alice, [processed(alice)])
+    study = create(alice, [processed(alice, sound=True)])
     assert services.claim_study(str(study.pk)) is not None  # a worker took it
     assert services.claim_study(str(study.pk)) is None  # and no other does
     past = timezone.now() - timedelta(minutes=5)
@@ -227,8 +228,9 @@ def test_a_closed_study_starts_no_session(study: Study) -> None:
 
 
 def test_deleting_takes_grades_listeners_and_files_and_leaves_clips(
-    study: Study, django_capture_on_commit_callbacks: Any
+    make_study: Callable[..., Study], django_capture_on_commit_callbacks: Any
 ) -> None:
+    study = make_study(sound=True)
     listen(study)
     files = list(Stimulus.objects.values_list("audio", flat=True))
     with django_capture_on_commit_callbacks(execute=True):

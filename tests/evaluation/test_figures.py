@@ -1,0 +1,94 @@
+"""Figures: every system recognisable, on light and dark ground, and in a file of its own."""
+
+from __future__ import annotations
+
+import re
+import xml.etree.ElementTree as ElementTree
+from itertools import combinations
+
+import pytest
+
+from codec.registry import SYSTEMS
+from evaluation import figures
+
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def parse(svg: str) -> ElementTree.Element:
+    return ElementTree.fromstring(svg)  # noqa: S314 -- made here
+
+
+def luminance(colour: str) -> float:
+    """Relative luminance as WCAG 2 defines it."""
+    channels = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+@pytest.mark.parametrize("slug", SYSTEMS)
+@pytest.mark.parametrize("ground", ["#ffffff", "#171c1f"])
+def test_every_system_stands_out_from_the_page(slug: str, ground: str) -> None:
+    light, dark = sorted([luminance(figures.colour(slug)), luminance(ground)], reverse=True)
+    assert (light + 0.05) / (dark + 0.05) >= 3  # WCAG 1.4.11, graphical objects
+
+
+def test_no_two_systems_look_the_same() -> None:
+    looks = {(figures.colour(slug), figures.marker(slug)) for slug in SYSTEMS}
+    assert len(looks) == len(SYSTEMS)
+    for first, second in combinations(SYSTEMS.values(), 2):
+        if first.family == second.family:  # one hue: the marker has to tell
+            assert figures.marker(first.slug) != figures.marker(second.slug)
+
+
+def test_systems_sort_as_in_the_registry_and_strangers_last() -> None:
+    assert sorted(["mine", *reversed(SYSTEMS)], key=figures.order) == [*SYSTEMS, "mine"]
+
+
+def test_grades_draw_each_listener_the_mean_and_the_interval() -> None:
+    rows = [
+        figures.GradeRow("opus-9k", "Opus 9k", [70, 80, 90, 60], [75, 75], 75.0, 8.0),
+        figures.GradeRow("bpgan-2k", "BPGAN <2k>", [], [], None, None),
+    ]
+    svg = figures.grades(rows, "A & B")
+    root = parse(svg)
+    texts = [text.text for text in root.iter(f"{SVG}text")]
+    assert "75.0 ± 8.0" in texts
+    assert "no grades" in texts
+    assert "BPGAN <2k>" in texts
+    assert len(list(root.iter(f"{SVG}circle"))) == 2 + 1  # two listeners and the mean
+    assert "var(--text" in svg
+    assert "var(" not in figures.saved(svg)
+    parse(figures.saved(svg))
+
+
+def test_intervals_stay_on_the_scale() -> None:
+    svg = figures.grades([figures.GradeRow("opus-9k", "Opus 9k", [95, 5], [95, 5], 50.0, 500.0)], "Wide")
+    xs = [float(x) for x in re.findall(r'<line x1="([\d.-]+)"', svg)]
+    assert min(xs) == 156
+    assert max(xs) == 728
+
+
+@pytest.mark.parametrize("points", [[], [("opus-9k", 3.0)], [("opus-9k", 3.0), ("bpgan-2k", 3.0)]])
+def test_a_scatter_of_little_is_still_a_figure(points: list[tuple[str, float]]) -> None:
+    drawn = [figures.Point(slug, SYSTEMS[slug].title, x, 50.0, None) for slug, x in points]
+    svg = figures.scatter(drawn, "PESQ-WB", "Few")
+    parse(svg)
+    assert "nan" not in svg
+
+
+def test_names_of_points_in_a_crowd_do_not_cover_each_other() -> None:
+    points = [
+        figures.Point(slug, system.title, 3 + n / 20, 50.0, 5.0)
+        for n, (slug, system) in enumerate(SYSTEMS.items())
+    ]
+    root = parse(figures.scatter(points[:8], "PESQ-WB", "Crowd"))
+    titles = {system.title for system in SYSTEMS.values()}
+    rooms = []
+    for text in root.iter(f"{SVG}text"):
+        if text.text in titles:
+            long, x, y = 6.6 * len(text.text), float(text.get("x", "")), float(text.get("y", ""))
+            left = x - {"start": 0.0, "middle": long / 2, "end": long}[text.get("text-anchor", "start")]
+            rooms.append((left, y - 11, left + long, y + 3))
+    assert len(rooms) == 8
+    for a, b in combinations(rooms, 2):
+        assert a[2] <= b[0] or b[2] <= a[0] or a[3] <= b[1] or b[3] <= a[1]
