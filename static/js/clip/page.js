@@ -156,10 +156,16 @@ page.addEventListener("submit", async (event) => {
   const form = event.target.closest("[data-retry]");
   if (!form) return;
   event.preventDefault();
-  form.querySelector("button").disabled = true;
-  await fetch(form.action, { method: "POST", body: new FormData(form), credentials: "same-origin" });
-  data.finished = false;
-  poll();
+  const button = form.querySelector("button");
+  button.disabled = true;
+  try {
+    await fetch(form.action, { method: "POST", body: new FormData(form), credentials: "same-origin" });
+    data.finished = false;
+    poll();
+  } catch {
+    button.disabled = false;
+    say("The server could not be reached. Try again.");
+  }
 });
 
 page.querySelector("[data-delete]")?.addEventListener("submit", (event) => {
