@@ -52,6 +52,7 @@ def environment(home: Path, port: int, **extra: str) -> dict[str, str]:
         "EARSHOT_HOME": str(home),
         "PORT": str(port),
         "OMP_NUM_THREADS": "1",
+        "EARSHOT_TORCH_THREADS": "1",
         # Short, so that tests see a killed worker's work come back soon.
         "JOB_LEASE_SECONDS": "4",
         **extra,

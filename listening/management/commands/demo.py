@@ -123,8 +123,8 @@ class Command(BaseCommand):
                 # SIGTERM would wait for the work in hand, which may be a minute of search; SIGQUIT does
                 # not, and the rows it leaves are given back at the next start.
                 stop_signal=signal.SIGQUIT,
-                # Each child of the pool computes on one core.
-                environment={"OMP_NUM_THREADS": "1", **environment},
+                # One child for each core, one thread for each child: more would spin, waiting for each other.
+                environment={"OMP_NUM_THREADS": "1", "EARSHOT_TORCH_THREADS": "1", **environment},
                 folder=settings.BASE_DIR,
             )
         )
