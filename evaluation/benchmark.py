@@ -84,7 +84,8 @@ def run(pairs: Sequence[Pair], jobs: int, tick: Callable[[], object]) -> Iterato
         return
     # spawn, not fork: PyTorch's threads do not survive a fork. One thread each, as processes share the cores.
     os.environ["EARSHOT_TORCH_THREADS"] = "1"
-    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+    pool = ProcessPoolExecutor(jobs, mp_context=get_context("spawn"))
+    try:
         futures: list[tuple[Pair, Future[Outcome]]] = []
         for pair in pairs:
             future = pool.submit(do, pair)
@@ -95,6 +96,9 @@ def run(pairs: Sequence[Pair], jobs: int, tick: Callable[[], object]) -> Iterato
                 yield future.result()
             except BrokenProcessPool:
                 yield Outcome(pair, error="a worker process died; see whether memory ran out")
+    finally:
+        # Not `with`: leaving that does all that is still waiting first, after Ctrl-C as well.
+        pool.shutdown(cancel_futures=True)
 
 
 def do(pair: Pair) -> Outcome:
