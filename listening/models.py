@@ -65,12 +65,16 @@ class Study(models.Model):
     systems = models.JSONField(help_text="slugs under test; original, anchor35 and anchor70 are always added")
     texts = models.JSONField(default=dict, help_text="consent, instructions, thanks")
     seed = models.PositiveBigIntegerField(help_text="every order in the study follows from it")
-    token = models.CharField(max_length=43, unique=True, default=opaque_token, help_text="of the listener link")
+    token = models.CharField(
+        max_length=43, unique=True, default=opaque_token, help_text="of the listener link"
+    )
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.PREPARING)
     listed = models.BooleanField(default=False, help_text="shown to strangers on the front page")
     # Preparing is work in the background, kept as `evaluation.models.Job` keeps it.
     attempts = models.PositiveSmallIntegerField(default=0, help_text="to render the stimuli")
-    lease_until = models.DateTimeField(null=True, blank=True, help_text="a worker renders the stimuli until then")
+    lease_until = models.DateTimeField(
+        null=True, blank=True, help_text="a worker renders the stimuli until then"
+    )
     error = models.TextField(blank=True, help_text="for people: why the stimuli could not be rendered")
     created = models.DateTimeField(auto_now_add=True)
 
@@ -90,7 +94,9 @@ class Item(models.Model):
     position = models.PositiveSmallIntegerField()
     start = models.FloatField(default=0.0)
     end = models.FloatField()
-    training = models.BooleanField(default=False, help_text="heard and graded first; the grades are not used (M14)")
+    training = models.BooleanField(
+        default=False, help_text="heard and graded first; the grades are not used (M14)"
+    )
 
     class Meta:
         ordering = ["study", "position"]
@@ -108,7 +114,9 @@ class Stimulus(models.Model):
 
     item = models.ForeignKey(Item, on_delete=models.CASCADE, related_name="stimuli")
     system = models.CharField(max_length=64)
-    rendition = models.ForeignKey(Rendition, on_delete=models.PROTECT, related_name="stimuli", null=True, blank=True)
+    rendition = models.ForeignKey(
+        Rendition, on_delete=models.PROTECT, related_name="stimuli", null=True, blank=True
+    )
     audio = models.FileField(upload_to="stimuli/", max_length=255, blank=True)
     gain_db = models.FloatField(null=True, blank=True, help_text="applied to match the reference's loudness")
 
@@ -142,7 +150,9 @@ class Session(models.Model):
     assessor = models.ForeignKey(Assessor, on_delete=models.CASCADE, related_name="sessions")
     number = models.PositiveIntegerField(help_text="counts the study's sessions from 1")
     token = models.CharField(max_length=43, unique=True, default=opaque_token)
-    seed = models.PositiveBigIntegerField(help_text="drawn from the study's seed; trial and stimulus orders follow from it")
+    seed = models.PositiveBigIntegerField(
+        help_text="drawn from the study's seed; trial and stimulus orders follow from it"
+    )
     instructed = models.DateTimeField(null=True, blank=True, help_text="when the instructions were read")
     completion_code = models.CharField(max_length=16)
     created = models.DateTimeField(auto_now_add=True)
@@ -209,7 +219,9 @@ class Event(models.Model):
     """What happened in the page (play, switch, loop, grade), so that odd grades can be explained (M30)."""
 
     trial = models.ForeignKey(Trial, on_delete=models.CASCADE, related_name="events")
-    sequence = models.PositiveIntegerField(help_text="counts the page's events; a repeated request adds nothing")
+    sequence = models.PositiveIntegerField(
+        help_text="counts the page's events; a repeated request adds nothing"
+    )
     kind = models.CharField(max_length=20)
     milliseconds = models.PositiveIntegerField(help_text="since the trial's page was opened")
     detail = models.JSONField(default=dict)
