@@ -14,6 +14,9 @@ export const MIN_LOOP_SECONDS = 0.5;
 /* Changes are scheduled so far ahead that they don't begin in a block that is being rendered already. */
 const AHEAD_SECONDS = 0.02;
 
+/* The Web Audio API renders so many samples at a time. */
+const BLOCK_SAMPLES = 128;
+
 /* 129 points: straight lines between them stay within 0.00004 of the cosine. */
 const CURVE_POINTS = 129;
 const RISE = Float32Array.from({ length: CURVE_POINTS }, (_, i) => raisedCosine(i / (CURVE_POINTS - 1)));
@@ -28,18 +31,21 @@ export function raisedCosine(x) {
 class Gate {
   constructor(context, open) {
     this.node = new GainNode(context, { gain: open ? 1 : 0 });
+    this.rate = context.sampleRate;
+    this.fade = Math.round(FADE_SECONDS * this.rate) / this.rate;
     this.open = open;
     this.freeAt = 0;
   }
 
   /** Fade to open or shut at `when`, or as soon as the fade under way is over. Returns the end. */
   set(open, when) {
-    if (open === this.open) return Math.max(when, this.freeAt);
-    const start = Math.max(when, this.freeAt);
-    this.node.gain.setValueCurveAtTime(open ? RISE : FALL, start, FADE_SECONDS);
+    if (open === this.open) return when;
+    const start = Math.round(Math.max(when, this.freeAt) * this.rate) / this.rate;
+    this.node.gain.setValueCurveAtTime(open ? RISE : FALL, start, this.fade);
     this.open = open;
-    this.freeAt = start + FADE_SECONDS;
-    return this.freeAt;
+    // Chromium draws the second of two curves wrongly where both lie in one block of samples.
+    this.freeAt = start + this.fade + BLOCK_SAMPLES / this.rate;
+    return start + this.fade;
   }
 }
 
@@ -152,10 +158,11 @@ export class Player extends EventTarget {
     if (!(start >= 0 && end <= this.duration && end - start >= Math.min(MIN_LOOP_SECONDS, this.duration) - 0.0005)) {
       return false;
     }
-    if (start === this.loopStart && end === this.loopEnd) return true;
+    const [first, last] = [this.#snap(start), this.#snap(end)];
+    if (first === this.loopStart && last === this.loopEnd) return true;
     const position = this.position(when);
-    this.loopStart = start;
-    this.loopEnd = end;
+    this.loopStart = first;
+    this.loopEnd = last;
     this.#regions.clear();
     this.#restart(position, when);
     return true;
@@ -178,6 +185,11 @@ export class Player extends EventTarget {
     this.#changed();
   }
 
+  /** The time of the nearest whole sample: between two, a source would interpolate. */
+  #snap(seconds) {
+    return Math.round(seconds * this.#context.sampleRate) / this.#context.sampleRate;
+  }
+
   /** Where to begin for `position`: a loop is entered at its start from outside. */
   #inside(position) {
     if (this.looping) return position >= this.loopStart && position < this.loopEnd ? position : this.loopStart;
@@ -185,15 +197,15 @@ export class Player extends EventTarget {
   }
 
   #start(when, position) {
-    this.#offset = this.#inside(position);
-    this.#origin = when;
+    this.#offset = this.#snap(this.#inside(position));
+    this.#origin = this.#snap(when);
     const sources = [...this.#buffers.keys()].map((name) => {
       const source = new AudioBufferSourceNode(this.#context, {
         buffer: this.looping ? this.#region(name) : this.#buffers.get(name),
         loop: this.looping,
       });
       source.connect(this.#gates.get(name).node);
-      source.start(when, this.#offset - (this.looping ? this.loopStart : 0));
+      source.start(this.#origin, this.#offset - (this.looping ? this.loopStart : 0));
       return source;
     });
     sources[0].addEventListener("ended", () => {
@@ -204,17 +216,17 @@ export class Player extends EventTarget {
       this.#changed();
     });
     this.#sources = sources;
-    this.#transport.set(true, when);
+    this.#transport.set(true, this.#origin);
     this.playing = true;
   }
 
-  /** Fade out at `when` and stop all sounds behind the fade. Returns the time of silence. */
+  /** Fade out at `when` and stop all sounds behind the fade. Returns when others may start. */
   #stop(when) {
     const silent = this.#transport.set(false, when);
     for (const source of this.#sources) source.stop(silent);
     this.#sources = null;
     this.playing = false;
-    return silent;
+    return this.#transport.freeAt;
   }
 
   /** The looped samples of a sound, with the fades of the seam at both ends. */
