@@ -23,5 +23,5 @@ PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 # when the broker is away. Tests that want work done call the tasks, or start a real worker.
 
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):  # noqa: F405
-    # A file, as in real life: the threads of a live server lock each other's tables in a shared memory database.
+    # A file, as in real life: a live server's threads lock each other's tables in a shared memory database.
     DATABASES["default"]["TEST"] = {"NAME": f"{HOME_OF_TESTS}/test.sqlite3"}  # noqa: F405
