@@ -68,7 +68,8 @@ class Codec(ABC):
 
     def __init__(self, slug: str, sample_rate: int = WORKING_RATE) -> None:
         self.slug = slug
-        #: Rate of the audio that `encode` takes and `decode` returns, in Hz. A narrow-band codec resamples inside.
+        #: Rate of the audio that `encode` takes and `decode` returns, in Hz. A narrow-band codec
+        #: resamples inside.
         self.sample_rate = sample_rate
 
     @abstractmethod

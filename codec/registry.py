@@ -39,14 +39,15 @@ def _systems(*rows: System) -> dict[str, System]:
 
 
 _NARROW = "narrow-band codec, 8 kHz inside"
+_VARIABLE = "variable bit rate"
 
 SYSTEMS: dict[str, System] = _systems(
     System("original", "Original", "reference", 256.0, "codec.reference:Original", note="16-bit PCM"),
     System("anchor35", "Anchor 3.5 kHz", "anchor", 256.0, "codec.reference:Anchor", {"cutoff": 3500}),
     System("anchor70", "Anchor 7 kHz", "anchor", 256.0, "codec.reference:Anchor", {"cutoff": 7000}),
-    System("opus-6k", "Opus 6k", "opus", 6.0, "codec.ffmpeg:Opus", {"bit_rate": 6000}, "variable bit rate"),
-    System("opus-9k", "Opus 9k", "opus", 9.0, "codec.ffmpeg:Opus", {"bit_rate": 9000}, "variable bit rate"),
-    System("opus-12k", "Opus 12k", "opus", 12.0, "codec.ffmpeg:Opus", {"bit_rate": 12000}, "variable bit rate"),
+    System("opus-6k", "Opus 6k", "opus", 6.0, "codec.ffmpeg:Opus", {"bit_rate": 6000}, _VARIABLE),
+    System("opus-9k", "Opus 9k", "opus", 9.0, "codec.ffmpeg:Opus", {"bit_rate": 9000}, _VARIABLE),
+    System("opus-12k", "Opus 12k", "opus", 12.0, "codec.ffmpeg:Opus", {"bit_rate": 12_000}, _VARIABLE),
     System("celp-8k", "CELP 8k (Speex)", "celp", 8.0, "codec.ffmpeg:Speex", {"bit_rate": 8000}, _NARROW),
     System("celp-4k", "CELP 4k (Speex)", "celp", 3.95, "codec.ffmpeg:Speex", {"bit_rate": 3950}, _NARROW),
     System("amrwb-6.6k", "AMR-WB 6.6k", "amr", 6.6, "codec.ffmpeg:AMRWB", {"bit_rate": 6600}),

@@ -75,7 +75,9 @@ def unpack(data: bytes) -> Stream:
     if not data or data[0] & 0xF0 != _MAGIC:
         raise CodecError("This is not a BPGAN bitstream.")
     if data[0] & 0x0F != VERSION:
-        raise CodecError(f"This bitstream has version {data[0] & 0x0F}; this decoder reads version {VERSION}.")
+        raise CodecError(
+            f"This bitstream has version {data[0] & 0x0F}; this decoder reads version {VERSION}."
+        )
     if len(data) < 7:
         raise CodecError("The bitstream is truncated: its header is incomplete.")
     if binascii.crc_hqx(data[:-2], 0) != int.from_bytes(data[-2:], "big"):

@@ -18,7 +18,7 @@ class MelConfig:
     n_fft: int = 512
     hop: int = 128
     bands: int = 128
-    #: Added to the power before the logarithm; audio is normalised to `level` first, so it means the same in each file.
+    #: Added to the power before the logarithm, of audio that was brought to `level`.
     floor: float = 1e-5
     #: RMS of active speech that audio is brought to, linear.
     level: float = 0.08

@@ -1,4 +1,4 @@
-"""Training speech: any folder of audio, TIMIT's own layout, or a manifest, packed once and streamed from disk.
+"""Training speech: any folder of audio, TIMIT's layout, or a manifest, packed once and streamed from disk.
 
 The pack is one flat file of 16-bit samples, read through a memory map: a hundred hours take a
 hundred hours of disk, not of memory. Crops are drawn by a generator seeded with (seed, step), so a
@@ -162,7 +162,13 @@ def pack(utterances: Sequence[Utterance], cache: Path, sample_rate: int) -> Corp
             speakers.append(u.speaker)
     if not levels:
         raise CodecError(f"None of the {len(utterances)} files could be used; the first: {left_out[0]}")
-    index = {"sample_rate": sample_rate, "bounds": bounds, "levels": levels, "speakers": speakers, "left_out": left_out}
+    index = {
+        "sample_rate": sample_rate,
+        "bounds": bounds,
+        "levels": levels,
+        "speakers": speakers,
+        "left_out": left_out,
+    }
     partial = folder / "index.json.part"
     partial.write_text(json.dumps(index), encoding="utf-8")
     partial.rename(folder / "index.json")  # the index appears last: an interrupted pack is made again

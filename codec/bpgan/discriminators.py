@@ -17,7 +17,8 @@ class PatchDiscriminator(nn.Module):
         widths = [1, width, 2 * width, 4 * width, 4 * width]
         strides = [2, 2, 2, 1]
         self.layers = nn.ModuleList(
-            nn.Conv2d(i, o, 4, stride, padding=1) for (i, o), stride in zip(pairwise(widths), strides, strict=True)
+            nn.Conv2d(i, o, 4, stride, padding=1)
+            for (i, o), stride in zip(pairwise(widths), strides, strict=True)
         )
         self.verdict = nn.Conv2d(widths[-1], 1, 4, padding=1)
 
@@ -48,7 +49,10 @@ class Discriminators(nn.Module):
 
 def discriminator_loss(real: list[list[Tensor]], fake: list[list[Tensor]]) -> Tensor:
     """Least-squares GAN loss of the critics (Mao et al. 2017), mean over scales."""
-    losses = [(r[-1].float() - 1).square().mean() + f[-1].float().square().mean() for r, f in zip(real, fake, strict=True)]
+    losses = [
+        (r[-1].float() - 1).square().mean() + f[-1].float().square().mean()
+        for r, f in zip(real, fake, strict=True)
+    ]
     return torch.stack(losses).mean()
 
 

@@ -54,7 +54,7 @@ class RangeEncoder:
         self._out[at] += 1
 
     def finish(self) -> bytes:
-        """End with the fewest bytes that name a value in the last interval; the decoder reads zeros past the end."""
+        """End with the fewest bytes that name a value in the last interval; past the end are zeros."""
         for kept in range(5):
             step = 1 << (32 - 8 * kept)
             value = -(-self._low // step) * step
@@ -188,7 +188,7 @@ def fit_frequencies(codes: Sequence[Tensor], levels: int, weight: float = 8.0) -
 
 
 def fit_marginals(codes: Sequence[Tensor], levels: int) -> Tensor:
-    """Integer frequencies (channels, levels) without context: what the 2020 codec's Huffman code is built on."""
+    """Integer frequencies (channels, levels) without context, for the 2020 codec's Huffman code."""
     return torch.from_numpy(to_frequencies(count(codes, levels).sum(axis=1) + 0.5))
 
 

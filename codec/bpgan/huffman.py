@@ -1,4 +1,4 @@
-"""Symbols <-> bytes by the 2020 codec's Huffman coding: one canonical code per channel, fixed in the model."""
+"""Symbols <-> bytes by the 2020 codec's Huffman coding: a canonical code per channel, fixed in the model."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from codec.bpgan.entropy import Symbols
 
 def code_lengths(frequencies: list[int]) -> list[int]:
     """Lengths of Huffman's code (1952) for positive integer frequencies, in bits; ties by lowest symbol."""
-    heap = [(f, s, (s,)) for s, f in enumerate(frequencies)]
+    heap: list[tuple[int, int, tuple[int, ...]]] = [(f, s, (s,)) for s, f in enumerate(frequencies)]
     heapq.heapify(heap)
     lengths = [0] * len(frequencies)
     while len(heap) > 1:
@@ -54,7 +54,8 @@ def encode_symbols(symbols: Symbols, marginals: NDArray[np.int32]) -> tuple[byte
 def decode_symbols(payload: bytes, marginals: NDArray[np.int32], frames: int) -> Symbols:
     """The inverse: uint8 (channels, frames). Raises `CodecError` if the payload ends too early."""
     books = [
-        {code: symbol for symbol, code in enumerate(canonical_codes(code_lengths(row)))} for row in marginals.tolist()
+        {code: symbol for symbol, code in enumerate(canonical_codes(code_lengths(row)))}
+        for row in marginals.tolist()
     ]
     bits = np.unpackbits(np.frombuffer(payload, np.uint8)).tolist()
     out = np.empty((frames, len(books)), dtype=np.uint8)

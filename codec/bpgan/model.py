@@ -48,7 +48,9 @@ class BPGANModel(nn.Module):
     def save(self, path: Path, notes: dict[str, str]) -> None:
         """Write weights as float16 (tables and levels exact) with configuration and `notes` as metadata."""
         tensors = {
-            name: tensor.half().contiguous() if tensor.dtype == torch.float32 and "centres" not in name else tensor.contiguous()
+            name: tensor.half().contiguous()
+            if tensor.dtype == torch.float32 and "centres" not in name
+            else tensor.contiguous()
             for name, tensor in self.state_dict().items()
         }
         metadata = {"config": json.dumps(self.config.to_dict()), **notes}

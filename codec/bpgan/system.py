@@ -44,7 +44,9 @@ def model_by_id(model_id: int) -> BPGANModel:
     for path in sorted(_WEIGHTS.glob("*.safetensors")):
         if (model := load_model(path.stem)).model_id == model_id:
             return model
-    raise CodecError(f"The bitstream was written by model {model_id:04x}, which this installation does not have.")
+    raise CodecError(
+        f"The bitstream was written by model {model_id:04x}, which this installation does not have."
+    )
 
 
 class BPGAN(Codec):
@@ -56,7 +58,9 @@ class BPGAN(Codec):
         super().__init__(slug, sample_rate)
         self.model = load_model()
         if sample_rate != self.model.config.mel.sample_rate:
-            raise CodecUnavailable(f"{slug} works at {self.model.config.mel.sample_rate} Hz, not at {sample_rate} Hz.")
+            raise CodecUnavailable(
+                f"{slug} works at {self.model.config.mel.sample_rate} Hz, not at {sample_rate} Hz."
+            )
         self.coder = entropy
         self.search = search
 
@@ -74,17 +78,21 @@ class BPGAN(Codec):
         }
         symbols = b""
         if level:
-            padded = np.pad(audio, (0, -audio.size % config.block)) * np.float32(config.mel.level / bitstream.level_rms(level))
+            padded = np.pad(audio, (0, -audio.size % config.block)) * np.float32(
+                config.mel.level / bitstream.level_rms(level)
+            )
             with torch.no_grad():
                 mel = model.mel(torch.from_numpy(padded)[None].to(device()))
             found = search(model, mel, SEARCHES[self.search])
             parameters["objective"] = round(float(found.objective), 5)
             parameters["encoder_objective"] = round(float(found.encoder_objective), 5)
-            # The generator errs on the quiet side where it is unsure. The sender knows by how much, and says so.
+            # The generator errs on the quiet side where it is unsure: the sender knows by how much.
             with torch.no_grad():
                 generated = model.generator(model.quantizer.decode(found.symbols))
                 louder = float((model.mel.energy(mel) / model.mel.energy(generated).clamp_min(1e-9)).sqrt())
-            level = max(1, bitstream.level_index(bitstream.level_rms(level) * float(np.clip(louder, 0.5, 2.0))))
+            level = max(
+                1, bitstream.level_index(bitstream.level_rms(level) * float(np.clip(louder, 0.5, 2.0)))
+            )
             codes = found.symbols[0].cpu().numpy().astype(np.uint8)
             if self.coder == "range":
                 symbols = entropy.encode_symbols(codes, model.frequencies.cpu().numpy())
@@ -97,7 +105,9 @@ class BPGAN(Codec):
     def _decode(self, encoded: Encoded) -> Audio:
         stream = bitstream.unpack(encoded.payload)
         if stream.num_samples != encoded.num_samples:
-            raise CodecError(f"The bitstream holds {stream.num_samples} samples, not the declared {encoded.num_samples}.")
+            raise CodecError(
+                f"The bitstream holds {stream.num_samples} samples, not the declared {encoded.num_samples}."
+            )
         if not stream.level:
             return np.zeros(stream.num_samples, dtype=np.float32)
         model = model_by_id(stream.model_id)

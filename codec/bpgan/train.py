@@ -13,7 +13,6 @@ import argparse
 import csv
 import json
 import math
-import sys
 import time
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
@@ -34,15 +33,30 @@ from codec.bpgan.discriminators import Discriminators, adversarial_loss, discrim
 from codec.bpgan.model import BPGANModel
 from codec.bpgan.vocoder import griffin_lim
 
-_COLUMNS = ["step", "minutes", "stage", "l1", "mse", "gradient", "discriminator", "adversarial", "feature", "rate"]
+_COLUMNS = [
+    "step",
+    "minutes",
+    "stage",
+    "l1",
+    "mse",
+    "gradient",
+    "discriminator",
+    "adversarial",
+    "feature",
+    "rate",
+]
 _VALIDATION = ["step", "minutes", "stage", "log_mel_db", "pesq_nb", "pesq_wb", "bits_per_symbol"]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of ``python -m codec train``."""
     parser.add_argument("--preset", default="default", help="default or paper (codec/bpgan/presets)")
-    parser.add_argument("--data", nargs="+", type=Path, metavar="DIR", help="folders of audio or manifests (.tsv)")
-    parser.add_argument("--out", type=Path, metavar="RUN", help="folder of the run: checkpoint, curves, model")
+    parser.add_argument(
+        "--data", nargs="+", type=Path, metavar="DIR", help="folders of audio or manifests (.tsv)"
+    )
+    parser.add_argument(
+        "--out", type=Path, metavar="RUN", help="folder of the run: checkpoint, curves, model"
+    )
     parser.add_argument("--resume", type=Path, metavar="RUN", help="go on with an interrupted run")
     parser.add_argument("--minutes", type=float, help="how long to train in all (default 60)")
     parser.add_argument("--steps", type=int, help="how many steps to train in all, instead of --minutes")
@@ -133,7 +147,9 @@ class Trainer:
         partial.rename(self.out / "checkpoint.pt")
 
     @classmethod
-    def resume(cls, out: Path, device: torch.device, cache: Path, data_sources: list[Path] | None = None) -> Trainer:
+    def resume(
+        cls, out: Path, device: torch.device, cache: Path, data_sources: list[Path] | None = None
+    ) -> Trainer:
         """Rebuild a run from its folder; `data_sources` replaces the speech it was started with."""
         path = out / "checkpoint.pt"
         if not path.is_file():
@@ -159,14 +175,15 @@ class Trainer:
         kept = [row for row in rows if int(row.split(",")[0]) <= self.step]
         path.write_text("\n".join([head, *kept]) + "\n", encoding="utf-8")
 
-    def _log(self, name: str, columns: list[str], values: dict[str, Any]) -> None:
+    def _log(self, name: str, columns: list[str], done: float, values: dict[str, float]) -> None:
         path = self.out / name
         new = not path.exists()
         with path.open("a", encoding="utf-8", newline="") as file:
             writer = csv.writer(file)
             if new:
                 writer.writerow(columns)
-            row = [values.get(c, "") for c in columns]
+            where = {"step": self.step, "minutes": self.minutes, "stage": self._stage(done)}
+            row = [(where | values).get(c, "") for c in columns]
             writer.writerow([f"{v:.5g}" if isinstance(v, float) else v for v in row])
 
     # -- the steps
@@ -179,19 +196,20 @@ class Trainer:
         """Train until `steps` or `minutes` in all are reached, then write the model."""
         began, before = time.monotonic(), self.minutes
         saved = validated = self.minutes
-        bar = tqdm(total=steps or round((minutes or 60) * 60), initial=self.step if steps else round(self.minutes * 60),
-                   unit="step" if steps else "s", desc=self.model.config.name, file=sys.stderr)  # fmt: skip
+        total = steps or round((minutes or 60) * 60)
+        start = self.step if steps else round(self.minutes * 60)
+        bar = tqdm(total=total, initial=start, unit="step" if steps else "s", desc=self.model.config.name)
         while (done := self.progress(minutes, steps)) < 1.0:
             losses = self._one_step(done)
             self.step += 1
             self.minutes = before + (time.monotonic() - began) / 60
             bar.update(1 if steps else max(0, int(self.minutes * 60) - bar.n))
             if self.step % 50 == 0:
-                values = {k: float(v.detach()) if isinstance(v, Tensor) else v for k, v in losses.items()}
+                values = {name: float(loss.detach()) for name, loss in losses.items()}
+                values["rate"] = self._rate(done)
                 if not np.isfinite(list(values.values())).all():
                     raise CodecError(f"Training diverged at step {self.step}; the last checkpoint is sound.")
-                self._log("train.csv", _COLUMNS,
-                          {"step": self.step, "minutes": self.minutes, "stage": self._stage(done), **values})  # fmt: skip
+                self._log("train.csv", _COLUMNS, done, values)
                 bar.set_postfix(stage=self._stage(done), l1=f"{values['l1']:.3f}")
             if self.minutes - validated >= validate_every:
                 self.validate(done)
@@ -206,12 +224,18 @@ class Trainer:
 
     def _stage(self, done: float) -> str:
         r = self.recipe
-        return "adversarial" if done >= r.adversarial_at else "quantised" if done >= r.quantise_at else "float"
+        return (
+            "adversarial" if done >= r.adversarial_at else "quantised" if done >= r.quantise_at else "float"
+        )
 
     def _rate(self, done: float) -> float:
         r = self.recipe
         warm = min(1.0, (self.step + 1) / r.warmup)
-        return r.learning_rate * warm * (r.final_rate + (1 - r.final_rate) * 0.5 * (1 + math.cos(math.pi * done)))
+        return (
+            r.learning_rate
+            * warm
+            * (r.final_rate + (1 - r.final_rate) * 0.5 * (1 + math.cos(math.pi * done)))
+        )
 
     def _autocast(self) -> AbstractContextManager[Any]:
         """bf16 where the hardware has it: twice the speed on such CPUs, no loss scaling needed."""
@@ -226,12 +250,16 @@ class Trainer:
         mel = model.mel(torch.from_numpy(audio).to(self.device))
         if r.tilt:
             rng = np.random.default_rng([self.seed, step, 1])
-            slopes = torch.from_numpy(rng.uniform(-r.tilt, r.tilt, (r.batch, 1, 1)).astype(np.float32)).to(self.device)
+            slopes = torch.from_numpy(rng.uniform(-r.tilt, r.tilt, (r.batch, 1, 1)).astype(np.float32)).to(
+                self.device
+            )
             lowest = float(model.mel.compress(torch.zeros(())))
-            mel = (mel + slopes * torch.linspace(-1, 1, mel.shape[1], device=self.device)[:, None]).clamp_min(lowest)
+            mel = (mel + slopes * torch.linspace(-1, 1, mel.shape[1], device=self.device)[:, None]).clamp_min(
+                lowest
+            )
         return mel
 
-    def _one_step(self, done: float) -> dict[str, Tensor | float]:
+    def _one_step(self, done: float) -> dict[str, Tensor]:
         r, model = self.recipe, self.model
         model.train()
         quantised = done >= r.quantise_at
@@ -253,22 +281,22 @@ class Trainer:
         with self._autocast():
             generated = model.generator(values)
         generated = generated.float()
-        losses: dict[str, Tensor | float] = {
+        losses: dict[str, Tensor] = {
             "l1": l1_loss(generated, mel),
             "mse": mse_loss(generated, mel),
-            "gradient": l1_loss(generated.diff(dim=1), mel.diff(dim=1)) + l1_loss(generated.diff(dim=2), mel.diff(dim=2)),
+            "gradient": l1_loss(generated.diff(dim=1), mel.diff(dim=1))
+            + l1_loss(generated.diff(dim=2), mel.diff(dim=2)),
         }
         loss = r.w_l1 * losses["l1"] + r.w_mse * losses["mse"] + r.w_gradient * losses["gradient"]
         loss = loss + r.w_commitment * commitment
         if done >= r.adversarial_at:
             loss = loss + self._adversarial(mel, generated, losses)
         rate = self._rate(done)
-        losses["rate"] = rate
         self._update(self.optimiser, loss, rate, [*model.encoder.parameters(), *model.generator.parameters()])
         self._average()
         return losses
 
-    def _adversarial(self, mel: Tensor, generated: Tensor, losses: dict[str, Tensor | float]) -> Tensor:
+    def _adversarial(self, mel: Tensor, generated: Tensor, losses: dict[str, Tensor]) -> Tensor:
         """One step of the critics; returns what they add to the generator's loss."""
         r = self.recipe
         with self._autocast():
@@ -288,7 +316,9 @@ class Trainer:
         losses["adversarial"], losses["feature"] = adversarial_loss(fake), feature_loss(real, fake)
         return r.w_adversarial * losses["adversarial"] + r.w_feature * losses["feature"]
 
-    def _update(self, optimiser: torch.optim.Optimizer, loss: Tensor, rate: float, parameters: list[nn.Parameter]) -> None:
+    def _update(
+        self, optimiser: torch.optim.Optimizer, loss: Tensor, rate: float, parameters: list[nn.Parameter]
+    ) -> None:
         for group in optimiser.param_groups:
             group["lr"] = rate
         optimiser.zero_grad(set_to_none=True)
@@ -300,7 +330,9 @@ class Trainer:
     def _average(self) -> None:
         # Early in the run a long memory would only remember the random start.
         decay = min(self.recipe.ema, (1 + self.step) / (10 + self.step))
-        for mine, theirs in zip(self.averaged.state_dict().values(), self.model.state_dict().values(), strict=True):
+        for mine, theirs in zip(
+            self.averaged.state_dict().values(), self.model.state_dict().values(), strict=True
+        ):
             if mine.dtype.is_floating_point:
                 mine.lerp_(theirs, 1 - decay)
             else:
@@ -353,8 +385,7 @@ class Trainer:
             "pesq_wb": float(np.mean(wide)) if wide else float("nan"),
             "bits_per_symbol": bits,
         }
-        self._log("validation.csv", _VALIDATION,
-                  {"step": self.step, "minutes": self.minutes, "stage": self._stage(done), **result})  # fmt: skip
+        self._log("validation.csv", _VALIDATION, done, result)
         if self.fitted and result["pesq_wb"] > self.best:
             self.best = result["pesq_wb"]
             torch.save(self.averaged.state_dict(), self.out / "best.pt")
@@ -375,11 +406,18 @@ class Trainer:
         model.frequencies.copy_(entropy.fit_frequencies(codes, model.config.latent.levels))
         model.marginals.copy_(entropy.fit_marginals(codes, model.config.latent.levels))
         notes = {
-            "trained": json.dumps({
-                "steps": self.step, "minutes": round(self.minutes, 1), "hours_of_speech": round(self.corpus.hours, 2),
-                "seed": self.seed, "recipe": asdict(self.recipe), "torch": torch.__version__, "best_pesq_wb": self.best,
-            })
-        }  # fmt: skip
+            "trained": json.dumps(
+                {
+                    "steps": self.step,
+                    "minutes": round(self.minutes, 1),
+                    "hours_of_speech": round(self.corpus.hours, 2),
+                    "seed": self.seed,
+                    "recipe": asdict(self.recipe),
+                    "torch": torch.__version__,
+                    "validation_pesq_wb": round(self.best, 3),
+                }
+            )
+        }
         model.save(self.out / "model.safetensors", notes)
         from codec.bpgan.curves import plot_curves
 

@@ -32,7 +32,9 @@ def invert_mel(mel: Mel, log_mel: Tensor, iterations: int = _MEL_ITERATIONS) -> 
     return spectrum
 
 
-def griffin_lim(mel: Mel, log_mel: Tensor, iterations: int = _ITERATIONS, momentum: float = _MOMENTUM) -> Tensor:
+def griffin_lim(
+    mel: Mel, log_mel: Tensor, iterations: int = _ITERATIONS, momentum: float = _MOMENTUM
+) -> Tensor:
     """Log-mel (batch, bands, frames) -> waveform (batch, frames * hop) by fast Griffin-Lim.
 
     Deterministic: the first phases come from a fixed seed, drawn on the CPU for every device.

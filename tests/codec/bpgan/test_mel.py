@@ -33,7 +33,7 @@ def test_a_tone_lights_the_band_at_its_frequency() -> None:
     mel = Mel(MelConfig())
     tone = 0.1 * np.sin(2 * np.pi * 2000 * np.arange(16_384) / 16_000).astype(np.float32)
     bands = mel(torch.from_numpy(tone)[None])[0, :, 40]
-    assert int(bands.argmax()) == int(mel.filters[:, 64].argmax())  # bin 64 of 512 is 2 kHz
+    assert abs(int(bands.argmax()) - int(mel.filters[:, 64].argmax())) <= 1  # bin 64 of 512 is 2 kHz
 
 
 def test_frames_follow_samples_and_compress_is_undone() -> None:

@@ -30,8 +30,12 @@ def test_symbols_name_the_nearest_centre(codebook: str) -> None:
 def test_kmeans_is_close_to_the_best_16_levels_for_a_normal_distribution() -> None:
     # Max (1960), table I: the least mean squared error of 16 levels for N(0, 1) is 0.009497.
     quantizer = fitted()
-    z = torch.randn(1, 3, 50_000, generator=torch.Generator().manual_seed(2)) * torch.tensor([[0.5], [1.0], [4.0]])
-    error = (z - quantizer.decode(quantizer.encode(z))).square().mean(dim=(0, 2)) / torch.tensor([0.25, 1.0, 16.0])
+    z = torch.randn(1, 3, 50_000, generator=torch.Generator().manual_seed(2)) * torch.tensor(
+        [[0.5], [1.0], [4.0]]
+    )
+    error = (z - quantizer.decode(quantizer.encode(z))).square().mean(dim=(0, 2)) / torch.tensor(
+        [0.25, 1.0, 16.0]
+    )
     assert (error < 0.0125).all()
     assert (quantizer.centres.diff(dim=1) > 0).all()
 

@@ -18,7 +18,11 @@ from codec.bpgan.train import Trainer
 from tests.codec.speech import harvard_sentence
 
 TINY = replace(
-    preset("default")[0].network, encoder_width=16, encoder_blocks=(1, 1), generator_width=16, generator_blocks=(1, 1)
+    preset("default")[0].network,
+    encoder_width=16,
+    encoder_blocks=(1, 1),
+    generator_width=16,
+    generator_blocks=(1, 1),
 )
 RECIPE = TrainConfig(batch=2, frames=64, warmup=2, discriminator_warmup=1, discriminator_width=4, ema=0.9)
 STEPS = 12
@@ -31,7 +35,9 @@ def timit(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for index in range(8):
         folder = root / "TRAIN" / "DR1" / f"SPEAKER{index // 2}"
         folder.mkdir(parents=True, exist_ok=True)
-        soundfile.write(folder / f"SX{index}.WAV", harvard_sentence(index), 16_000, format="NIST", subtype="PCM_16")
+        soundfile.write(
+            folder / f"SX{index}.WAV", harvard_sentence(index), 16_000, format="NIST", subtype="PCM_16"
+        )
     return root
 
 
@@ -56,7 +62,7 @@ def test_killed_and_resumed_equals_uninterrupted(timit: Path, tmp_path: Path) ->
         victim = trainer(timit, run)
         one_step = victim._one_step
 
-        def step(done: float, victim: Trainer = victim, one_step=one_step, kill_at: int = kill_at):  # noqa: ANN202
+        def step(done: float, victim: Trainer = victim, one_step=one_step, kill_at: int = kill_at):
             if victim.step == kill_at:
                 raise Killed
             return one_step(done)
