@@ -85,7 +85,10 @@ class Site:
         return done.stdout
 
     def start_web(self) -> None:
-        self._start("web", "gunicorn", "listening.wsgi", "--bind", f"127.0.0.1:{self.port}", "--threads", "4")
+        bind = f"127.0.0.1:{self.port}"
+        self._start(
+            "web", "gunicorn", "listening.wsgi", "--bind", bind, "--threads", "4", "--no-control-socket"
+        )
         wait_for("the web server", self._answers, 60)
 
     def start_worker(self) -> subprocess.Popen[bytes]:

@@ -106,6 +106,7 @@ class Command(BaseCommand):
             self.redis.start()
             if self.redis.process is not None:
                 _give_back_running_work()
+        settings.STATIC_ROOT.mkdir(exist_ok=True)  # WhiteNoise warns where it is missing
         logs = settings.HOME / "logs"
         # EARSHOT_HOME may be relative to where this command was started.
         environment = {**os.environ, "EARSHOT_HOME": str(settings.HOME)}

@@ -1,0 +1,173 @@
+"""``make demo``'s supervisor: what it prints, that it goes on with its data, and that nothing outlives it."""
+
+from __future__ import annotations
+
+import http.cookiejar
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from evaluation.demo_clips import DemoClipsMissing, demo_clips
+from listening.processes import stop_groups
+from tests.live import ROOT, environment, free_port, wait_for
+
+pytestmark = [
+    pytest.mark.service,
+    pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="needs /proc to see what is left"),
+]
+
+#: Limits for a busy machine; an idle one takes a tenth.
+START_SECONDS = 120.0
+LINK_SECONDS = 240.0
+STOP_SECONDS = 20.0
+
+
+class Demo:
+    """A running ``manage.py demo`` and every line that it has printed."""
+
+    def __init__(self, home: Path, port: int, *options: str) -> None:
+        self.home = home
+        self.url = f"http://localhost:{port}"
+        self.lines: list[str] = []
+        self.process = subprocess.Popen(
+            [sys.executable, "manage.py", "demo", *options],
+            cwd=ROOT,
+            env=environment(home, port),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        self.lines.extend(line.rstrip() for line in self.process.stdout)
+
+    def line(self, start: str, seconds: float) -> str:
+        """The rest of the first line that begins with `start`."""
+
+        def look() -> str | None:
+            found = next((line for line in list(self.lines) if line.startswith(start)), None)
+            assert found or self.process.poll() is None, self.lines
+            return found
+
+        try:
+            found = wait_for(f"a line {start!r}", look, seconds)
+        except AssertionError as error:
+            raise AssertionError(f"{error}; there is {self.lines}") from error
+        assert found is not None
+        return found.removeprefix(start).strip()
+
+    def left(self) -> list[str]:
+        """Command lines of processes that belong to this home."""
+        found = []
+        for folder in Path("/proc").glob("[0-9]*"):
+            try:
+                mine = f"EARSHOT_HOME={self.home}".encode() in (folder / "environ").read_bytes().split(b"\0")
+                command = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+            except OSError:
+                continue
+            if mine and command and int(folder.name) != os.getpid():
+                found.append(command)
+        return found
+
+    def worker(self) -> int:
+        """Process id of the Celery worker that the supervisor started."""
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        [worker] = [pid for pid in children if b"celery" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+        return int(worker)
+
+
+@pytest.fixture
+def demos() -> Iterator[list[Demo]]:
+    """Demos that a test started: whatever becomes of the test, none is left."""
+    started: list[Demo] = []
+    yield started
+    for demo in started:
+        if demo.process.poll() is None:
+            demo.process.send_signal(signal.SIGTERM)
+    stop_groups([demo.process for demo in started], seconds=STOP_SECONDS)
+
+
+def status(url: str, opener: urllib.request.OpenerDirector | None = None) -> int:
+    try:
+        with (opener or urllib.request.build_opener()).open(url, timeout=30) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        return error.code
+
+
+def test_the_links_work_a_dead_worker_comes_back_and_ctrl_c_leaves_nothing(
+    tmp_path: Path, demos: list[Demo]
+) -> None:
+    try:
+        demo_clips()
+    except DemoClipsMissing as error:
+        pytest.skip(str(error))
+    options = ("--clips", "1", "--systems", "opus-9k,celp-8k")
+    port = free_port()
+    demos.append(first := Demo(tmp_path, port, *options))
+    first.line("Earshot is at ", START_SECONDS)
+    signin = first.line("Researcher sign-in: ", 30)
+    listener = first.line("Listener link: ", LINK_SECONDS)
+    assert re.fullmatch(rf"{first.url}/signin/[\w-]+/", signin)
+    assert re.fullmatch(rf"{first.url}/t/[\w-]+/", listener)
+    assert status(listener) == 200
+
+    signed_in = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(http.cookiejar.CookieJar()))
+    assert status(signin, signed_in) == 200
+    with signed_in.open(f"{first.url}/clips/", timeout=30) as answer:
+        assert b"Harvard sentence 1, woman 1" in answer.read()
+    assert status(signin) == 410  # once
+
+    killed = first.worker()
+    os.killpg(killed, signal.SIGKILL)
+    first.line("The worker died (signal 9); starting it again.", 30)
+    wait_for("a new worker", lambda: first.worker() != killed, 10)
+
+    first.process.send_signal(signal.SIGINT)
+    assert first.process.wait(STOP_SECONDS) == 0
+    assert first.left() == []
+    for start in ("Researcher sign-in: ", "Listener link: "):
+        assert sum(line.startswith(start) for line in first.lines) == 1
+
+    # Again with the same data: the same study, a new sign-in link. And this time nobody can clean up.
+    demos.append(second := Demo(tmp_path, port, *options))
+    assert second.line("Listener link: ", START_SECONDS) == listener
+    assert second.line("Researcher sign-in: ", 10) != signin
+    assert second.left()
+    second.process.kill()
+    second.process.wait()
+    wait_for("everything to end with its killed starter", lambda: not second.left(), 60)
+
+
+def test_a_second_start_from_the_same_home_and_a_busy_port_are_refused(
+    tmp_path: Path, demos: list[Demo]
+) -> None:
+    port = free_port()
+    demos.append(running := Demo(tmp_path, port, "--clips", "0"))
+    running.line("Running.", START_SECONDS)
+    demos.append(same_home := Demo(tmp_path, free_port(), "--clips", "0"))
+    assert "already runs from" in same_home.line("CommandError: Earshot", START_SECONDS)
+    demos.append(same_port := Demo(tmp_path / "other", port, "--clips", "0"))
+    assert "is in use" in same_port.line(f"CommandError: Port {port}", START_SECONDS)
+    for refused in (same_home, same_port):
+        assert refused.process.wait(10) == 1
+    assert status(f"{running.url}/") == 200  # and the first is untouched
+    running.process.send_signal(signal.SIGTERM)
+    assert running.process.wait(STOP_SECONDS) == 0
+    assert running.left() == []
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind(("127.0.0.1", port))
