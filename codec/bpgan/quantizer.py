@@ -56,7 +56,7 @@ class Quantizer(nn.Module):
 
     @torch.no_grad()
     def fit(self, samples: Tensor, rounds: int = 30) -> None:
-        """k-means (Lloyd) from quantiles of `samples` (channels, n). Raises ValueError if any is not finite."""
+        """k-means (Lloyd) from quantiles of `samples` (channels, n); ValueError if any is not finite."""
         if not torch.isfinite(samples).all():
             raise ValueError("Latent samples are not finite: training has diverged.")
         rows, levels = self.centres.shape
@@ -70,7 +70,7 @@ class Quantizer(nn.Module):
 
     @torch.no_grad()
     def adapt(self, z: Tensor, rate: float) -> None:
-        """Move centres by `rate` to the means of the values that chose them. z is (batch, channels, frames)."""
+        """Move centres by `rate` to the means of the z (batch, channels, frames) that chose them."""
         self._lloyd(z.detach().float().transpose(0, 1).reshape(self.centres.shape[0], -1), rate)
 
     def _lloyd(self, data: Tensor, rate: float) -> None:
