@@ -12,7 +12,7 @@ from django.http import HttpRequest
 from django.http.multipartparser import MultiPartParserError
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
-from ninja import Router, Schema
+from ninja import Router, Schema, Status
 from pydantic import Field
 
 from codec import registry
@@ -107,25 +107,25 @@ class SystemOut(Schema):
     openapi_extra=_UPLOAD_BODY,
     summary="Upload a recording; every system processes it in the background",
 )
-def create_clip(request: HttpRequest) -> tuple[int, dict[str, Any]]:
+def create_clip(request: HttpRequest) -> Status[dict[str, Any]]:
     """201 for a new clip, 200 with the known clip's id for bytes that were uploaded before."""
     # `request.FILES` reads the body, so that a body which cannot fit is refused before that.
     announced = request.headers.get("Content-Length", "")
     if announced.isdecimal() and int(announced) > settings.UPLOAD_MAX_BYTES + _BODY_SLACK:
-        return 413, {"error": too_large_message(int(announced))}
+        return Status(413, {"error": too_large_message(int(announced))})
     try:
         file = request.FILES.get("file")
     except (MultiPartParserError, SuspiciousOperation) as error:
-        return 422, {"error": f"The request is no valid multipart/form-data: {error}"}
+        return Status(422, {"error": f"The request is no valid multipart/form-data: {error}"})
     if file is None:
-        return 422, {"error": "Send the recording as multipart/form-data in a field named 'file'."}
+        return Status(422, {"error": "Send the recording as multipart/form-data in a field named 'file'."})
     try:
         clip, created = ingest(request.auth, file, title=request.POST.get("title", ""))  # type: ignore[attr-defined]
     except ClipTooLarge as error:
-        return 413, {"error": str(error)}
+        return Status(413, {"error": str(error)})
     except ClipRejected as error:
-        return 422, {"error": str(error)}
-    return (201 if created else 200), {"id": clip.pk}
+        return Status(422, {"error": str(error)})
+    return Status(201 if created else 200, {"id": clip.pk})
 
 
 @router.get("/clips", response=list[ClipSummary], summary="Your clips, newest first")

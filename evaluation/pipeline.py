@@ -174,13 +174,14 @@ def _stoi(reference: Audio, degraded: Audio, rate: int, metric: str) -> tuple[fl
 
 
 def _limit_torch_threads() -> None:
-    """Keep PyTorch to EARSHOT_TORCH_THREADS (default: up to 4), once a codec has brought it in.
+    """Keep PyTorch to EARSHOT_TORCH_THREADS or OMP_NUM_THREADS (else up to 4), once a codec brought it in.
 
     Unlimited, every worker process takes all cores and they slow each other down.
     """
     torch = sys.modules.get("torch")
     if torch is None:
         return
-    threads = int(os.environ.get("EARSHOT_TORCH_THREADS", "0")) or min(4, os.cpu_count() or 1)
+    wanted = os.environ.get("EARSHOT_TORCH_THREADS") or os.environ.get("OMP_NUM_THREADS", "")
+    threads = int(wanted) if wanted.isdecimal() and int(wanted) else min(4, os.cpu_count() or 1)
     if torch.get_num_threads() != threads:
         torch.set_num_threads(threads)

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponse
-from ninja import NinjaAPI, Router, Schema
+from ninja import NinjaAPI, Router, Schema, Status
 from ninja.errors import ValidationError
 from ninja.security import HttpBearer
 from pydantic import Field
@@ -80,7 +80,7 @@ def _describe(study: Study) -> dict[str, Any]:
 
 
 @router.post("/studies", response={201: StudyOut, 400: Problem}, summary="Make a MUSHRA study")
-def create_study(request: HttpRequest, new: NewStudy) -> tuple[int, dict[str, Any]]:
+def create_study(request: HttpRequest, new: NewStudy) -> Status[dict[str, Any]]:
     owner = request.auth  # type: ignore[attr-defined]
     found = selectors.clips_by_id(owner, [*new.clips, *([new.training_clip] if new.training_clip else [])])
     study = services.create_study(
@@ -92,7 +92,7 @@ def create_study(request: HttpRequest, new: NewStudy) -> tuple[int, dict[str, An
         seed=new.seed,
         training_clip=found[new.training_clip] if new.training_clip else None,
     )
-    return 201, _describe(selectors.studies_of(owner).get(pk=study.pk))
+    return Status(201, _describe(selectors.studies_of(owner).get(pk=study.pk)))
 
 
 @router.get("/studies", response=list[StudyOut], summary="Your studies, newest first")
