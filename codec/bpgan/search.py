@@ -24,7 +24,7 @@ from codec.bpgan.model import BPGANModel
 class SearchConfig:
     """How hard to search. `iterations` 0 takes the encoder's z as it is."""
 
-    iterations: int = 40
+    iterations: int = 24
     #: Adam's step in units of each channel's spread of levels.
     rate: float = 0.04
     betas: tuple[float, float] = (0.8, 0.99)
@@ -40,8 +40,8 @@ class SearchConfig:
 #: Named budgets.
 SEARCHES = {
     "instant": SearchConfig(iterations=0),
-    "realtime": SearchConfig(iterations=40),
-    "best": SearchConfig(iterations=250, rate=0.03),
+    "realtime": SearchConfig(iterations=24),
+    "best": SearchConfig(iterations=150),
 }
 
 
