@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 import os
+import signal
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context
 from pathlib import Path
 from typing import Any
 
@@ -84,7 +85,13 @@ def run(pairs: Sequence[Pair], jobs: int, tick: Callable[[], object]) -> Iterato
         return
     # spawn, not fork: PyTorch's threads do not survive a fork. One thread each, as processes share the cores.
     os.environ["EARSHOT_TORCH_THREADS"] = "1"
-    pool = ProcessPoolExecutor(jobs, mp_context=get_context("spawn"))
+    # Ctrl-C in a terminal goes to the whole group: this process alone answers it, for all of them.
+    pool = ProcessPoolExecutor(
+        jobs,
+        mp_context=get_context("spawn"),
+        initializer=signal.signal,
+        initargs=(signal.SIGINT, signal.SIG_IGN),
+    )
     try:
         futures: list[tuple[Pair, Future[Outcome]]] = []
         for pair in pairs:
@@ -96,8 +103,13 @@ def run(pairs: Sequence[Pair], jobs: int, tick: Callable[[], object]) -> Iterato
                 yield future.result()
             except BrokenProcessPool:
                 yield Outcome(pair, error="a worker process died; see whether memory ran out")
+    except (KeyboardInterrupt, GeneratorExit):
+        # Nobody waits for what is in hand any more, and a search may take a minute.
+        for child in active_children():
+            child.terminate()
+        raise
     finally:
-        # Not `with`: leaving that does all that is still waiting first, after Ctrl-C as well.
+        # Not `with`: leaving that does all that is still waiting first.
         pool.shutdown(cancel_futures=True)
 
 

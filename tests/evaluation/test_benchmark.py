@@ -6,8 +6,11 @@ import csv
 import io
 import math
 import os
+import re
+import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +22,7 @@ from scipy import stats
 from evaluation import benchmark
 from evaluation.pipeline import METRICS, measure, process
 from tests.evaluation.conftest import RATE, make_speech, make_wav
+from tests.live import wait_for
 
 COLUMNS = "system,clip,seconds,kbps,pesq_nb,pesq_wb,stoi,encode_rtf,decode_rtf"
 
@@ -154,6 +158,30 @@ def test_processes_give_the_same_figures_in_the_same_order(corpus: Path, tmp_pat
     untimed = [[list(row.values())[:7] for row in csv.DictReader(path.open())] for path in (one, two)]
     assert untimed[0] == untimed[1]
     assert len(untimed[0]) == 4
+
+
+def test_ctrl_c_ends_every_process_at_once_and_keeps_what_is_done(corpus: Path, tmp_path: Path) -> None:
+    (corpus / "z.wav").write_bytes(make_wav(make_speech(55.0)))  # half a minute of search at least
+    table = tmp_path / "table.csv"
+    command = [sys.executable, "manage.py", "benchmark", str(corpus), "--systems", "original,bpgan-2k"]
+    process = subprocess.Popen(
+        [*command, "--jobs", "2", "--out", str(table)],
+        env={**os.environ, "EARSHOT_HOME": str(tmp_path)},
+        cwd=Path(__file__).resolve().parents[2],
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        wait_for("the first row", lambda: table.exists() and len(table.read_text().splitlines()) > 1, 60)
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does: everyone in the group gets it
+        _, errors = process.communicate(timeout=20)
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+    assert process.returncode == 130
+    assert re.search(r"Interrupted with [1-5] of 6 rows done", errors)
+    assert "Traceback" not in errors
 
 
 @pytest.mark.parametrize(

@@ -59,14 +59,19 @@ class Command(BaseCommand):
                 table = csv.DictWriter(file, benchmark.COLUMNS, lineterminator="\n")
                 table.writeheader()
             bar = stack.enter_context(tqdm(total=len(pairs), unit="clip", smoothing=0.05, disable=None))
-            for outcome in benchmark.run(pairs, jobs, bar.update):
-                if outcome.row is None:
-                    failures.append(outcome)
-                    continue
-                rows.append(outcome.row)
-                if table is not None:
-                    table.writerow(outcome.row)
-                    file.flush()  # what is done stays done if the run is broken off
+            try:
+                for outcome in benchmark.run(pairs, jobs, bar.update):
+                    if outcome.row is None:
+                        failures.append(outcome)
+                        continue
+                    rows.append(outcome.row)
+                    if table is not None:
+                        table.writerow(outcome.row)
+                        file.flush()  # what is done stays done if the run is broken off
+            except KeyboardInterrupt:
+                raise CommandError(
+                    f"Interrupted with {len(rows)} of {len(pairs)} rows done.", returncode=130
+                ) from None
 
         if rows:
             self.stdout.write("Mean over clips ± half the 95 % interval (Student's t)\n")
