@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import random
 from concurrent.futures import ThreadPoolExecutor
@@ -77,6 +78,20 @@ def test_what_is_no_json_object_is_refused(client: Client, trial: Trial, body: s
         answer = send(client, trial, what, body)
         assert answer.status_code == 400
         assert "JSON" in answer.json()["error"]
+
+
+@pytest.mark.parametrize("form", [{"key": "x", "score": "5"}, {"file": io.BytesIO(b"sound")}])
+def test_a_form_instead_of_json_is_refused(trial: Trial, form: dict[str, Any]) -> None:
+    client = Client(enforce_csrf_checks=True)  # which reads a form before the view does
+    client.get(reverse("session", args=[trial.session.token]))
+    headers = {"X-CSRFToken": client.cookies["csrftoken"].value}
+    answer = client.post(reverse("save_rating", args=[trial.session.token, 1]), form, headers=headers)
+    assert (answer.status_code, answer.json()) == (400, {"error": "Expected JSON."})
+
+
+def test_too_large_a_body_is_refused_as_json(client: Client, trial: Trial) -> None:
+    answer = send(client, trial, "save_rating", json.dumps({"key": "x" * 3_000_000}))
+    assert (answer.status_code, answer.json()) == (400, {"error": "This is too much for one request."})
 
 
 @pytest.mark.parametrize("key", ["", "x", None, 1, [], {}])
