@@ -1,11 +1,16 @@
-"""Taking a clip away again, with everything that was made from it."""
+"""Taking a clip away again, with everything that was made from it, and files that nobody owns."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from datetime import timedelta
 from functools import partial
 
+from django.apps import apps
 from django.core.files.storage import default_storage
 from django.db import transaction
+from django.db.models import FileField
+from django.utils import timezone
 
 from evaluation.models import Clip
 
@@ -28,3 +33,39 @@ def remove_clip(clip: Clip) -> None:
 def _delete_files(names: list[str]) -> None:
     for name in names:
         default_storage.delete(name)
+
+
+def orphans(older_than: timedelta) -> Iterator[str]:
+    """Names of stored files that no row names: left by a process that was killed before it wrote its row.
+
+    `older_than` spares what is being written now. Only folders that some model stores into are looked at.
+    """
+    fields = [
+        (model, field)
+        for model in apps.get_models()
+        for field in model._meta.get_fields()
+        if isinstance(field, FileField)
+    ]
+    # Files before rows: a row that is written in between is seen.
+    stored = [
+        name for folder in sorted({str(field.upload_to) for _, field in fields}) for name in _walk(folder)
+    ]
+    named: set[str] = set()
+    for model, field in fields:
+        named.update(model._default_manager.values_list(field.name, flat=True))
+    limit = timezone.now() - older_than
+    for name in stored:
+        if name not in named and default_storage.get_modified_time(name) < limit:
+            yield name
+
+
+def _walk(folder: str) -> Iterator[str]:
+    folder = folder.strip("/")
+    try:
+        folders, names = default_storage.listdir(folder)
+    except FileNotFoundError:
+        return
+    for name in names:
+        yield f"{folder}/{name}"
+    for inside in folders:
+        yield from _walk(f"{folder}/{inside}")
