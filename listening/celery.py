@@ -1,4 +1,4 @@
-"""The Celery application: ``celery -A listening worker -Q codec,metrics -B``."""
+"""The Celery application: ``celery -A listening worker -Q codec,metrics,prompt -B``."""
 
 from __future__ import annotations
 

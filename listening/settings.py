@@ -173,17 +173,23 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "max_retries": 1,
     "interval_start": 0.1,
 }
+#: What a worker that does everything serves.
+WORKER_QUEUES = ("codec", "metrics", "prompt")
 CELERY_TASK_DEFAULT_QUEUE = "codec"
 CELERY_TASK_ROUTES = {
     "evaluation.tasks.make_rendition": {"queue": "codec"},
     "evaluation.tasks.make_score": {"queue": "metrics"},
-    "evaluation.tasks.sweep": {"queue": "metrics"},
-    "listening.tasks.prepare_study": {"queue": "metrics"},
-    "listening.tasks.sweep_studies": {"queue": "metrics"},
+    # Short, and someone waits: workers take from their queues in turn, so that this never stands
+    # behind the hundreds of measurements of a large upload.
+    "evaluation.tasks.sweep": {"queue": "prompt"},
+    "listening.tasks.prepare_study": {"queue": "prompt"},
+    "listening.tasks.sweep_studies": {"queue": "prompt"},
 }
+# Sweeps that no worker took for a while would all find the same: beat may run for days without workers.
+_SWEEP = {"schedule": timedelta(seconds=10), "options": {"expires": 30}}
 CELERY_BEAT_SCHEDULE = {
-    "sweep": {"task": "evaluation.tasks.sweep", "schedule": timedelta(seconds=10)},
-    "sweep-studies": {"task": "listening.tasks.sweep_studies", "schedule": timedelta(seconds=10)},
+    "sweep": {"task": "evaluation.tasks.sweep", **_SWEEP},
+    "sweep-studies": {"task": "listening.tasks.sweep_studies", **_SWEEP},
 }
 
 LOGGING = {

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
+from django.conf import settings
 from django.test.client import BOUNDARY, MULTIPART_CONTENT, encode_multipart
 
 from listening.embedded_redis import EmbeddedRedis
@@ -95,7 +96,8 @@ class Site:
         beat = str(self.home / "celerybeat-schedule")
         return self._start(
             "worker",
-            *("celery", "-A", "listening", "worker", "--queues", "codec,metrics", "--concurrency", "2"),
+            *("celery", "-A", "listening", "worker", "--concurrency", "2"),
+            *("--queues", ",".join(settings.WORKER_QUEUES)),
             *("--beat", "--schedule", beat, "--without-gossip", "--without-mingle"),
         )
 

@@ -23,6 +23,7 @@ from codec.reference import Original
 from evaluation import jobs, pipeline, tasks
 from evaluation.models import Clip, Job, Rendition, Score
 from evaluation.pipeline import METRICS, measure, process
+from listening.celery import app
 from tests.evaluation.conftest import RATE, make_speech
 
 Status = Job.Status
@@ -352,3 +353,14 @@ def test_torch_keeps_to_the_threads_it_is_given() -> None:
         env={"EARSHOT_TORCH_THREADS": "1", "PATH": ""},
     )
     assert done.stdout.strip() == "1"
+
+
+def test_a_worker_serves_the_queue_of_every_task(settings: Any) -> None:
+    """And no study waits behind measurements: those queues are long."""
+    app.loader.import_default_modules()  # as a worker does
+    routes = settings.CELERY_TASK_ROUTES
+    ours = {name for name in app.tasks if name.startswith(("evaluation.", "listening."))}
+    assert set(routes) == ours
+    assert {route["queue"] for route in routes.values()} == set(settings.WORKER_QUEUES)
+    waited_for = {name for name in ours if name.split(".")[-1] not in ("make_rendition", "make_score")}
+    assert {routes[name]["queue"] for name in waited_for} == {"prompt"}

@@ -116,7 +116,7 @@ class Command(BaseCommand):
                 "worker",
                 [
                     *(sys.executable, "-m", "celery", "-A", "listening", "worker"),
-                    *("--queues", "codec,metrics", "--concurrency", str(min(cores, 8))),
+                    *("--queues", ",".join(settings.WORKER_QUEUES), "--concurrency", str(min(cores, 8))),
                     *("--beat", "--schedule", str(settings.HOME / "celerybeat-schedule")),
                     *("--loglevel", "INFO", "--without-gossip", "--without-mingle"),
                 ],
