@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
@@ -13,7 +14,7 @@ from django.urls import reverse
 
 from evaluation.access import visible_clips
 from evaluation.models import Clip, Rendition
-from listening.models import Session, Stimulus, Study, Trial
+from listening.models import Item, Session, Stimulus, Study, Trial
 
 
 def studies_of(user: Any) -> QuerySet[Study]:
@@ -65,6 +66,15 @@ def clips_by_id(user: Any, ids: Iterable[UUID]) -> dict[UUID, Clip]:
     if missing := wanted - set(found):
         raise Http404(f"There is no clip {min(missing)}.")
     return found
+
+
+def minutes_of(items: Iterable[Item], signals: int) -> int:
+    """How long a listener takes for a trial of each item with so many signals, in whole minutes from 1.
+
+    A guess: each signal is heard about three times, and each trial takes half a minute to get into.
+    """
+    seconds = sum(30 + 3 * signals * (item.end - item.start) for item in items)
+    return max(1, math.ceil(seconds / 60))
 
 
 def session_of(token: str) -> Session:

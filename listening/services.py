@@ -173,6 +173,11 @@ def create_study(
     return study
 
 
+def signals_of(study: Study) -> int:
+    """How many signals a trial of the study has, hidden reference and anchors included."""
+    return len(ALWAYS) + len(study.systems)
+
+
 def _done_renditions(clips: Sequence[Clip], systems: Sequence[str]) -> dict[tuple[Any, str], Rendition]:
     """Finished renditions by clip and system. Raises `StudyError` naming the first that is missing."""
     rows = Rendition.objects.filter(clip__in=clips, system__in=systems)

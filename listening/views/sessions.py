@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import io
 import json
-import math
 from typing import Any
 
 import soundfile
+from django.core.exceptions import RequestDataTooBig
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -34,7 +34,12 @@ def join(request: HttpRequest, token: str) -> HttpResponse:
         return redirect("session", session.token)
     if study.status != Study.Status.OPEN:
         return _closed(request, study)
-    context = {"study": study, "texts": study.texts, "action": reverse("join", args=[token])}
+    context = {
+        "study": study,
+        "texts": study.texts,
+        "minutes": selectors.minutes_of(study.items.all(), services.signals_of(study)),
+        "action": reverse("join", args=[token]),
+    }
     return render(request, "listening/session/consent.html", context)
 
 
@@ -104,27 +109,30 @@ def _trial_context(session: Session, trial: Trial) -> dict[str, Any]:
         "number": same_kind.index(trial) + 1,
         "total": len(same_kind),
         "training": trial.item.training,
-        "minutes_left": _minutes_left([other for other in trials if other.finished is None]),
+        "minutes_left": selectors.minutes_of(
+            [other.item for other in trials if other.finished is None], len(trial.order)
+        ),
         "page": page,
     }
 
 
-def _minutes_left(trials: list[Trial]) -> int:
-    """A guess: each signal is heard about three times, and each trial takes half a minute to get into."""
-    seconds = sum(30 + 3 * len(trial.order) * (trial.item.end - trial.item.start) for trial in trials)
-    return max(1, math.ceil(seconds / 60))
-
-
 @require_POST
 def begin(request: HttpRequest, token: str) -> HttpResponse:
-    services.begin(selectors.session_of(token))
+    session = selectors.session_of(token)
+    if session.study.status == Study.Status.OPEN:
+        services.begin(session)
     return redirect("session", token)
 
 
 def _body(request: HttpRequest) -> dict[str, Any]:
     """The JSON object that was posted. Raises `services.BadRating`."""
+    if request.content_type != "application/json":
+        # The CSRF check has parsed forms already, and their bytes can't be read again.
+        raise services.BadRating("Expected JSON.")
     try:
         body = json.loads(request.body)
+    except RequestDataTooBig:
+        raise services.BadRating("This is too much for one request.") from None
     except (ValueError, RecursionError):
         raise services.BadRating("Expected JSON.") from None
     if not isinstance(body, dict):

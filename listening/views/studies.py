@@ -18,6 +18,7 @@ from codec.registry import SYSTEMS
 from evaluation.models import Clip, Rendition
 from listening import selectors, services
 from listening.models import Study
+from listening.results import title_of
 
 #: The rows of the paper's Table 3 besides the original: what a new study starts with.
 PAPER_SYSTEMS = ("opus-9k", "celp-8k", "amrwb-6.6k", "unified-gan-2k", "bpgan-2k")
@@ -128,18 +129,16 @@ def _study_context(study: Study) -> dict[str, Any]:
     stimuli = selectors.stimuli_count(study)
     graded = [item for item in items if not item.training]
     training = [item for item in items if item.training]
-    seconds = sum(
-        30 + 3 * (len(services.ALWAYS) + len(study.systems)) * (item.end - item.start) for item in items
-    )
+    signals = services.signals_of(study)
     return {
         "study": study,
         "items": graded,
         "training": training[0] if training else None,
-        "training_only_item": bool(training) and {item.clip_id for item in items} == {training[0].clip_id},
+        "training_comes_again": bool(training) and training[0].clip_id in {item.clip_id for item in graded},
         "long_items": [item for item in graded if item.end - item.start > services.LONG_ITEM_SECONDS],
-        "systems": [SYSTEMS[slug].title if slug in SYSTEMS else slug for slug in study.systems],
-        "signals": len(services.ALWAYS) + len(study.systems),
-        "minutes": max(1, round(seconds / 60)),
+        "systems": [title_of(slug) for slug in study.systems],
+        "signals": signals,
+        "minutes": selectors.minutes_of(items, signals),
         "stimuli": stimuli,
         "listener_url": selectors.listener_url(study),
         "qr": _qr(selectors.listener_url(study)),

@@ -88,7 +88,11 @@ def test_a_closed_study_says_so_kindly(client: Client, study: Study, session: Se
         assert "closed" in page.content.decode()
     assert client.post(reverse("join", args=[study.token]), {"consent": "yes"}).status_code == 200
     assert Session.objects.count() == 1
+    Session.objects.update(instructed=None)
+    client.post(reverse("session_begin", args=[session.token]))
+    assert not Session.objects.get().instructed
     services.reopen_study(study)
+    client.post(reverse("session_begin", args=[session.token]))
     assert page_of(client.get(reverse("session", args=[session.token])).content.decode())
 
 
@@ -96,6 +100,18 @@ def test_a_study_that_is_being_prepared_says_so(client: Client, study: Study) ->
     Study.objects.update(status=Study.Status.PREPARING)
     page = client.get(reverse("join", args=[study.token]))
     assert "prepared" in page.content.decode()
+
+
+def test_a_study_without_texts_has_the_usual_ones(client: Client, study: Study) -> None:
+    consent = client.get(reverse("join", args=[study.token])).content.decode()
+    assert "Taking part is voluntary" in consent
+    session = listen(study)
+    assert "Thank you for listening" in client.get(reverse("session", args=[session.token])).content.decode()
+    Study.objects.update(texts={"consent": "Ask the ethics board.", "thanks": "Merci."})
+    consent = client.get(reverse("join", args=[study.token])).content.decode()
+    assert "Ask the ethics board." in consent
+    assert "Taking part is voluntary" not in consent
+    assert "Merci." in client.get(reverse("session", args=[session.token])).content.decode()
 
 
 def test_own_texts_are_shown_and_escaped(client: Client, study: Study) -> None:

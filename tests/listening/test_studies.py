@@ -161,11 +161,20 @@ def test_the_page_shows_link_code_design_and_progress(owner: Client, study: Stud
     assert "1 finished of 2 begun" in html
 
 
-def test_the_only_clip_is_said_to_be_both(owner: Client, make_study: Callable[..., Study]) -> None:
-    html = owner.get(reverse("study", args=[make_study(clips=1).pk])).content.decode()
-    assert "the only clip, so it is both training and item" in html
-    html = owner.get(reverse("study", args=[make_study(clips=2).pk])).content.decode()
-    assert "the only clip" not in html
+def test_a_training_clip_that_is_an_item_too_is_said_to_be(owner: Client, study: Study) -> None:
+    page = reverse("study", args=[study.pk])
+    assert "comes again as an item" in owner.get(page).content.decode()
+    study.items.filter(training=False).order_by("position")[0].delete()
+    assert "comes again as an item" not in owner.get(page).content.decode()
+
+
+def test_researcher_and_listener_are_told_the_same_minutes(owner: Client, study: Study) -> None:
+    study.items.update(end=21.0)  # three trials of 30 s and five signals thrice
+    assert "about 18 min a listener" in owner.get(reverse("study", args=[study.pk])).content.decode()
+    assert "about 18 minutes" in Client().get(reverse("join", args=[study.token])).content.decode()
+    session = services.start_session(study)
+    services.begin(session)
+    assert "about 18 min left" in Client().get(reverse("session", args=[session.token])).content.decode()
 
 
 def test_long_items_are_pointed_out(owner: Client, study: Study) -> None:
