@@ -345,6 +345,42 @@ def test_a_trial_finished_elsewhere_says_so_and_leads_on(
     assert page.locator("#completion-code").inner_text() == session.completion_code
 
 
+def test_a_trial_closed_before_it_is_handed_in_leads_on(
+    rating_page: Page, session: Session, study: Study, errors: Errors
+) -> None:
+    errors.allow("410")
+    page = rating_page
+    for number in range(1, len(SYSTEMS) + 1):
+        hear(page, number)
+        page.mouse.click(*point(page, number, 64))
+    wait_saved(page)
+    services.close_study(study)
+    page.get_by_role("button", name="Next").click()
+    page.wait_for_selector('#saved[data-state="refused"]')
+    assert "closed" in page.locator("#missing").inner_text()
+    page.get_by_role("button", name="Next").click()
+    page.get_by_text("What you have graded so far is saved.").wait_for()
+
+
+def test_signing_in_beside_the_test_does_not_stop_it(
+    rating_page: Page, new_page: Callable[[], Page], live_server: Any, alice: User, session: Session
+) -> None:
+    alice.set_password("a password of hers")
+    alice.save()
+    other = new_page()
+    other.goto(f"{live_server.url}/signin/")
+    other.get_by_label("User name").fill(alice.username)
+    other.get_by_label("Password").fill("a password of hers")
+    other.get_by_role("button", name="Sign in").click()
+    other.wait_for_url("**/clips/")
+    page = rating_page
+    page.bring_to_front()
+    hear(page, 1)
+    page.mouse.click(*point(page, 1, 64))
+    wait_saved(page)
+    assert stored(session.trials.get(position=1))[0] == int(grades(page)[0])
+
+
 def test_a_sound_that_cannot_be_fetched_can_be_tried_again(
     page: Page, live_server: Any, session: Session, errors: Errors
 ) -> None:
@@ -449,6 +485,11 @@ def test_twelve_stimuli_need_no_scrolling(
     box = page.locator(".track").first.bounding_box()
     assert box is not None
     assert box["height"] >= least_track
+    # What sounds is told in full, in training, too, where the volume can be set.
+    hear(page, 12)
+    status = page.locator("#sounding")
+    assert status.inner_text() == "Stimulus 12 is sounding: grade it"
+    assert status.evaluate("s => s.scrollWidth <= s.clientWidth && s.scrollHeight <= s.clientHeight")
 
 
 def test_the_page_does_not_jump(page: Page, live_server: Any, session: Session) -> None:

@@ -12,8 +12,7 @@ const FIRST_GRADE = 50;
 const page = JSON.parse(document.querySelector("#page").textContent);
 const opened = performance.now();
 const $ = (selector) => document.querySelector(selector);
-const cookie = document.cookie.split("; ").find((part) => part.startsWith("csrftoken="));
-const store = new Store(page, cookie ? cookie.slice("csrftoken=".length) : "");
+const store = new Store(page);
 const waveform = new Waveform($("#wave"));
 const labels = new Map([[REFERENCE, "Reference"], ...page.stimuli.map(({ key, label }) => [key, `Stimulus ${label}`])]);
 const columns = new Map([...document.querySelectorAll(".column")].map((column) => [column.dataset.key, column]));
@@ -222,7 +221,8 @@ async function next() {
     window.location.assign(await store.finish());
   } catch (error) {
     leaving = false;
-    const final = error instanceof Refused || store.state === "refused";
+    if (error instanceof Refused) store.refuse(error);
+    const final = store.state === "refused";
     problem = final ? error.message : "Could not reach the server. Your grades are kept: press Next again.";
     showMissing();
   }

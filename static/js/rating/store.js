@@ -16,11 +16,17 @@ export class Refused extends Error {
   }
 }
 
+/** Read at each request: signing in or out in another tab changes it. */
+function csrfToken() {
+  const cookie = document.cookie.split("; ").find((part) => part.startsWith("csrftoken="));
+  return cookie ? cookie.slice("csrftoken=".length) : "";
+}
+
 /** POST JSON. Throws `Refused` for a final no, any other error for one worth trying again. */
-export async function post(url, body, csrf) {
+export async function post(url, body) {
   const response = await fetch(url, {
     method: "POST",
-    headers: { "Content-Type": "application/json", "X-CSRFToken": csrf },
+    headers: { "Content-Type": "application/json", "X-CSRFToken": csrfToken() },
     body: JSON.stringify(body),
     keepalive: true,
     signal: AbortSignal.timeout(15000),
@@ -40,7 +46,6 @@ const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, mil
  */
 export class Store extends EventTarget {
   #page;
-  #csrf;
   #id;
   #grades = new Map(); // key -> {score, sequence, saved, live}
   #sending = new Set();
@@ -52,10 +57,9 @@ export class Store extends EventTarget {
   #retryTimer = null;
   #idle = [];
 
-  constructor(page, csrf, storage = window.localStorage) {
+  constructor(page, storage = window.localStorage) {
     super();
     this.#page = page;
-    this.#csrf = csrf;
     this.#id = `earshot:${page.ratingsUrl}`;
     this.storage = storage;
     this.state = "idle";
@@ -138,11 +142,17 @@ export class Store extends EventTarget {
       await this.#sendingEvents;
       await this.#flushEvents();
     }
-    const { next } = await post(this.#page.finishUrl, { comment: this.comment }, this.#csrf);
+    const { next } = await post(this.#page.finishUrl, { comment: this.comment });
     clearTimeout(this.#eventTimer);
     this.#events = [];
     this.storage.removeItem(this.#id);
     return next;
+  }
+
+  /** The server takes nothing more of this trial from this page. */
+  refuse(error) {
+    this.refusal = error.message;
+    this.#setState("refused");
   }
 
   async #send(key) {
@@ -152,11 +162,7 @@ export class Store extends EventTarget {
       while (!this.#grades.get(key).saved) {
         const sent = this.#grades.get(key);
         this.#setState("saving");
-        const answer = await post(
-          this.#page.ratingsUrl,
-          { key, score: sent.score, sequence: sent.sequence },
-          this.#csrf,
-        );
+        const answer = await post(this.#page.ratingsUrl, { key, score: sent.score, sequence: sent.sequence });
         this.#failures = 0;
         this.#confirmed(key, sent, answer);
         if (!this.#grades.get(key).saved) await pause(GAP_MILLISECONDS);
@@ -165,8 +171,7 @@ export class Store extends EventTarget {
       if (!this.unsaved) this.#setState("saved");
     } catch (error) {
       if (error instanceof Refused) {
-        this.refusal = error.message;
-        this.#setState("refused");
+        this.refuse(error);
       } else {
         this.#setState("offline");
         const seconds = RETRY_SECONDS[Math.min(this.#failures++, RETRY_SECONDS.length - 1)];
@@ -204,7 +209,7 @@ export class Store extends EventTarget {
 
   async #sendEvents() {
     try {
-      const { stored } = await post(this.#page.eventsUrl, { events: this.#events.slice(0, 200) }, this.#csrf);
+      const { stored } = await post(this.#page.eventsUrl, { events: this.#events.slice(0, 200) });
       this.#events = this.#events.filter((event) => event.sequence > stored);
     } catch (error) {
       // Events explain grades but must not hold them up: refused ones are dropped, others wait.
