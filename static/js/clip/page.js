@@ -103,12 +103,12 @@ shareButton.addEventListener("click", async () => {
   const text = shareButton.querySelector("[data-text]");
   try {
     await navigator.clipboard.writeText(link().href);
-    text.textContent = "Link copied";
+    text.textContent = page.dataset.public ? "Link copied" : "Copied: opens for you only";
     say(page.dataset.public ? "Link copied." : "Link copied. The clip is private: it opens for you only.");
   } catch {
     text.textContent = "Link is in the address bar";
   }
-  setTimeout(() => { text.textContent = "Copy link"; }, 2500);
+  setTimeout(() => { text.textContent = "Copy link"; }, 4000);
 });
 
 /** Go where the address says: `#system=opus-9k&t=2.34`. */
