@@ -14,6 +14,7 @@ from django.urls import reverse
 
 from evaluation.access import visible_clips
 from evaluation.models import Clip, Rendition
+from evaluation.presentation import with_results
 from listening.models import Item, Session, Stimulus, Study, Trial
 
 
@@ -46,11 +47,14 @@ def listed_studies() -> QuerySet[Study]:
 
 
 def front_clip() -> Clip | None:
-    """The newest public clip that has been through everything, or else through most."""
+    """The first public clip that has been through everything, or else through most.
+
+    The first, so that strangers meet the same clip while others are added.
+    """
     rest = Count("renditions", filter=~Q(renditions__status=Rendition.Status.DONE))
     done = Count("renditions", filter=Q(renditions__status=Rendition.Status.DONE))
     clips = Clip.objects.filter(public=True).annotate(done=done, rest=rest).filter(done__gt=0)
-    return clips.order_by("rest", "-created", "id").first()
+    return with_results(clips).order_by("rest", "created", "id").first()
 
 
 def clips_for_study(user: Any) -> QuerySet[Clip]:
