@@ -18,7 +18,10 @@ from evaluation.models import Rendition
 from listening.exports import METRICS, scores_of
 from listening.models import Rating, Stimulus, Study
 from listening.services import ALWAYS
+from listening.templatetags.figures import figure
 
+#: Of a metric whose rank correlation with the grades is lower, the page warns.
+DISAGREEMENT = 0.5
 METRIC_TITLES = {"pesq_nb": "PESQ-NB", "pesq_wb": "PESQ-WB", "stoi": "STOI"}
 
 
@@ -232,7 +235,9 @@ def _answer(results: Results) -> str:
     if not tested:
         return "No system under test has a grade yet."
     best = tested[0]
-    interval = f", 95 % interval {best.low:.0f} to {best.high:.0f}" if best.low is not None else ""
+    interval = (
+        f", 95 % interval of listener means {best.low:.0f} to {best.high:.0f}" if best.low is not None else ""
+    )
     who = f"{_count(results.listeners, 'listener')}, {_count(results.items, 'item')}"
     mean = f"{best.mean:.1f} of 100 ({who}{interval})"
     if len(tested) == 1:
@@ -241,9 +246,10 @@ def _answer(results: Results) -> str:
     if len(ties) > 1:
         return f"{' and '.join(ties)} were graded alike and highest: {mean}."
     second = tested[1]
+    near = second.high is not None and best.low is not None and second.high >= best.low
     return (
         f"{best.title} was graded highest of {len(tested)} systems: {mean}. "
-        f"{second.title} follows with {second.mean:.1f}."
+        f"{second.title} follows with {second.mean:.1f}{'; their intervals overlap' if near else ''}."
     )
 
 
@@ -260,6 +266,19 @@ def _warnings(results: Results) -> list[str]:
         notes.append(
             "One item: the figures hold for this recording, not the systems; BS.1534-3 asks for 5 or more."
         )
+    items = results.frame.groupby("assessor")["item"].nunique()
+    partial = int((items < results.study.items.filter(training=False).count()).sum())
+    if partial:
+        notes.append(
+            f"{_count(partial, 'listener')} graded only some of the items so far; "
+            "a mean of listener means gives each listener the same weight."
+        )
+    notes += [
+        f"{row.title} and the listeners order the systems differently: rank correlation "
+        f"{figure(row.spearman, 2)} over {row.systems} systems and anchors. It can't stand in for the grades."
+        for row in results.agreements
+        if row.spearman is not None and row.metric != "stoi" and row.spearman < DISAGREEMENT
+    ]
     if results.uncounted:
         notes.append(
             f"{_count(results.uncounted, 'grade')} in trials that are not finished "

@@ -14,7 +14,7 @@ from django.urls import reverse
 
 from evaluation.models import Score
 from listening import results, services
-from listening.models import Study
+from listening.models import Rating, Study
 from tests.listening.conftest import grade, listen
 
 GRADES = {"original": 100, "anchor35": 20, "anchor70": 60, "opus-9k": 80, "bpgan-2k": 64}
@@ -141,6 +141,34 @@ def test_agreement_leaves_the_hidden_reference_out(study: Study) -> None:
     agreement = next(row for row in results.compute(study).agreements if row.metric == "pesq_wb")
     assert agreement.systems == 4
     assert agreement.spearman == pytest.approx(-0.8)
+
+
+def test_a_metric_that_orders_systems_otherwise_is_pointed_out(owner: Client, study: Study) -> None:
+    listen(study, GRADES)
+    text = page(owner, study)
+    assert "PESQ-WB and the listeners order the systems differently: rank correlation −0.80 over 4" in text
+    Rating.objects.all().delete()
+    listen(study, {"original": 100, "anchor35": 80, "anchor70": 60, "opus-9k": 40, "bpgan-2k": 20})
+    assert "differently" not in page(owner, study)
+
+
+def test_listeners_with_some_of_the_items_are_pointed_out(owner: Client, study: Study) -> None:
+    listen(study, GRADES)
+    assert "only some of the items" not in page(owner, study)
+    session = services.start_session(study)
+    services.begin(session)
+    for position in (1, 2):
+        grade(session.trials.get(position=position), GRADES)
+    assert "1 listener graded only some of the items so far" in page(owner, study)
+
+
+def test_the_answer_says_whose_interval_and_when_two_overlap(owner: Client, study: Study) -> None:
+    for opus in (78, 80, 82):
+        listen(study, GRADES | {"opus-9k": opus})
+    text = page(owner, study)
+    assert "95 % interval of listener means 75 to 85). BPGAN 2k follows with 64.0." in text
+    listen(study, GRADES | {"opus-9k": 60})
+    assert "BPGAN 2k follows with 64.0; their intervals overlap." in page(owner, study)
 
 
 @pytest.mark.parametrize("name", ["grades", "pesq_nb", "pesq_wb", "stoi"])
