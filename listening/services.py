@@ -91,9 +91,12 @@ class GradesMissing(StudyError):
         self.keys = keys
 
 
+_UNFIT = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffe\uffff]")
+
+
 def _clean_text(text: str) -> str:
-    """`text` without what a database cannot hold: NUL characters and lone surrogates."""
-    return text.encode("utf-8", "replace").decode().replace("\x00", "").strip()
+    """`text` without what a database or an SVG file cannot hold: control characters, lone surrogates."""
+    return _UNFIT.sub("", text.encode("utf-8", "replace").decode()).strip()
 
 
 # -- Studies

@@ -87,6 +87,11 @@ def test_bad_input_is_refused(
         services.create_study(alice, **arguments)
 
 
+def test_a_name_is_one_line_that_every_file_can_hold(alice: User, processed: Callable[..., Clip]) -> None:
+    study = services.create_study(alice, " One\r\n\x00line\x08\x1b[31m\ud800 ", [processed(alice)], SYSTEMS)
+    assert study.name == "One line[31m?"
+
+
 def test_twelve_signals_are_a_trial_and_thirteen_are_too_many(
     alice: User, processed: Callable[..., Clip]
 ) -> None:
