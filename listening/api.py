@@ -7,9 +7,9 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib.auth.models import User
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from ninja import NinjaAPI, Router, Schema, Status
-from ninja.errors import ValidationError
+from ninja.errors import HttpError, ValidationError
 from ninja.security import HttpBearer
 from pydantic import Field
 
@@ -17,6 +17,7 @@ import codec
 from evaluation.api import router as evaluation_router
 from listening import accounts, exports, selectors, services
 from listening.models import Study
+from listening.views.errors import NOT_FOUND
 
 
 class BearerToken(HttpBearer):
@@ -121,6 +122,17 @@ def get_mushra(request: HttpRequest, study_id: UUID) -> HttpResponse:
 @api.exception_handler(services.StudyError)
 def refuse(request: HttpRequest, error: services.StudyError) -> HttpResponse:
     return api.create_response(request, {"error": str(error)}, status=400)
+
+
+@api.exception_handler(HttpError)
+def refuse_request(request: HttpRequest, error: HttpError) -> HttpResponse:
+    """No token, a wrong one, or a body that is no JSON: in the same words as everything else."""
+    return api.create_response(request, {"error": str(error)}, status=error.status_code)
+
+
+@api.exception_handler(Http404)
+def refuse_unknown(request: HttpRequest, error: Http404) -> HttpResponse:
+    return api.create_response(request, {"error": NOT_FOUND}, status=404)
 
 
 @api.exception_handler(ValidationError)

@@ -52,3 +52,5 @@ urlpatterns = [
     path("", include("evaluation.urls")),  # /clips/..., /renditions/...
     path("api/", api.urls),
 ]
+
+handler404 = "listening.views.errors.not_found"

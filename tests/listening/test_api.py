@@ -65,7 +65,7 @@ def test_someone_elses_study_is_not_found(study: Study, bob: User, path: str) ->
     for study_id in (study.pk, uuid.uuid4()):
         answer = Script(bob).get(f"/studies/{study_id}{path}")
         assert answer.status_code == 404
-        assert answer.headers["Content-Type"].startswith("application/json")
+        assert "belongs to someone else" in answer.json()["error"]
     assert Script(bob).get("/studies").json() == []
 
 
@@ -76,12 +76,26 @@ def test_someone_elses_clip_is_not_found(script: Script, bob: User, processed: C
     assert not Study.objects.exists()
 
 
+@pytest.mark.parametrize("path", ["/clips/7", "/studies/7", "/nowhere"])
+def test_a_mistyped_address_is_told_in_json(script: Script, client: Client, path: str) -> None:
+    answer = script.get(path)
+    assert answer.status_code == 404
+    assert "There is nothing here" in answer.json()["error"]
+    assert client.get("/nowhere").headers["Content-Type"].startswith("text/html")
+
+
+def test_a_body_that_is_no_json_is_told_in_json(script: Script) -> None:
+    answer = script.post("/studies", "{")
+    assert answer.status_code == 400
+    assert answer.json() == {"error": "Cannot parse request body"}
+
+
 def test_without_a_token_there_is_nothing(client: Client, alice: User, study: Study) -> None:
     client.force_login(alice)  # a cookie is no token: no other site can make a browser use the API
     for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": "Basic x"}):
         answer = client.get(f"/api/studies/{study.pk}", headers=headers)
         assert answer.status_code == 401
-        assert answer.headers["Content-Type"].startswith("application/json")
+        assert answer.json()["error"] == "Unauthorized"
 
 
 @pytest.mark.parametrize(
