@@ -46,7 +46,7 @@ def clips(request: HttpRequest) -> HttpResponseBase:
 
 
 def _with_progress(clips: QuerySet[Clip]) -> list[Any]:
-    """Add `status`, `total`, `done`, `failed` and `unavailable` to `clips`, in one query for all.
+    """`clips`, newest first, with `status`, `total`, `done`, `failed`, `unavailable`, in one query for all.
 
     They mean what `evaluation.presentation` means by them.
     """
@@ -61,7 +61,8 @@ def _with_progress(clips: QuerySet[Clip]) -> list[Any]:
         unmade=Count("renditions", filter=unmade & Q(renditions__unavailable=False), distinct=True),
         unmeasured=Count("renditions", filter=Q(renditions__scores__status=Job.Status.FAILED), distinct=True),
     )
-    found: list[Any] = list(annotated)
+    # Django drops a model's own order where it counts.
+    found: list[Any] = list(annotated.order_by("-created", "id"))
     for clip in found:
         settled = clip.total - clip.busy - clip.unavailable
         clip.failed = min(clip.unmade + clip.unmeasured, settled)

@@ -69,6 +69,10 @@ class TestList:
             assert response.status_code == 302
             assert response["Location"].startswith(reverse("signin"))
 
+    def test_newest_first(self, signed_in: Client, alice: User, make_clip: MakeClip) -> None:
+        made = [make_clip(alice) for _ in range(6)]
+        assert signed_in.get(reverse("clips")).context["clips"] == made[::-1]
+
     def test_says_how_far_each_clip_is(self, signed_in: Client, clip: Clip) -> None:
         done(clip, "opus-9k", pesq_wb=3.0)
         measured_in_part = done(clip, "opus-6k", pesq_wb=2.0)
