@@ -57,7 +57,7 @@ class Encoded:
     @property
     def kbps(self) -> float:
         """Measured bit rate in kbit/s (1 kbit = 1000 bit)."""
-        return self.payload_bits / self.seconds / 1000
+        return self.payload_bits * self.sample_rate / self.num_samples / 1000
 
 
 class Codec(ABC):
