@@ -13,7 +13,7 @@ from multiprocessing import active_children, get_context
 from pathlib import Path
 from typing import Any
 
-from codec.audio import read_audio
+from codec.audio import from_pcm16, read_audio, to_pcm16
 from codec.base import CodecError
 from evaluation.pipeline import METRICS, measure, process
 
@@ -117,14 +117,15 @@ def do(pair: Pair) -> Outcome:
     """Read, encode, decode and measure one pair; never raises for what is wrong with a file or a system."""
     try:
         recording = read_audio(pair.path)
-        done = process(recording.audio, pair.system)
+        audio = from_pcm16(to_pcm16(recording.audio))  # a clip of the site is 16-bit, too
+        done = process(audio, pair.system)
         seconds = done.encoded.seconds
         row: dict[str, str | float | None] = {
             "system": pair.system,
             "clip": pair.clip,
             "seconds": seconds,
             "kbps": done.encoded.kbps,
-            **{m: measure(recording.audio, done.audio, recording.rate, m).value for m in METRICS},
+            **{m: measure(audio, done.audio, recording.rate, m).value for m in METRICS},
             "encode_rtf": done.encode_seconds / seconds,
             "decode_rtf": done.decode_seconds / seconds,
         }

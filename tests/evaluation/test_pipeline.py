@@ -30,6 +30,12 @@ def test_process_returns_audio_of_the_same_length_with_bits_and_times() -> None:
     assert min(done.load_seconds, done.encode_seconds, done.decode_seconds) >= 0
 
 
+def test_a_table_measures_what_a_page_lets_hear() -> None:
+    """Both are 16-bit: PESQ-WB hears the difference above 4 kHz."""
+    audio = process(SPEECH, "celp-4k").audio
+    assert np.array_equal(audio * 32768, np.rint(audio * 32768))
+
+
 def test_loading_a_system_is_not_counted_as_encoding(monkeypatch: pytest.MonkeyPatch) -> None:
     """A clock that only moves while the codec is loaded and while it runs for the first time."""
     now = [0.0]
