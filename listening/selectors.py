@@ -53,8 +53,9 @@ def front_clip() -> Clip | None:
     """
     rest = Count("renditions", filter=~Q(renditions__status=Rendition.Status.DONE))
     done = Count("renditions", filter=Q(renditions__status=Rendition.Status.DONE))
-    clips = Clip.objects.filter(public=True).annotate(done=done, rest=rest).filter(done__gt=0)
-    return with_results(clips).order_by("rest", "created", "id").first()
+    public = with_results(Clip.objects.filter(public=True))
+    clips = public.annotate(done=done, rest=rest).filter(done__gt=0)
+    return clips.order_by("rest", "created", "id").first()
 
 
 def clips_for_study(user: Any) -> QuerySet[Clip]:
