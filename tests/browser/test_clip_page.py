@@ -286,6 +286,17 @@ class TestUpload:
         page.locator("#clip-rows a", has_text="speech").wait_for()
         assert Clip.objects.count() == 1
 
+    def test_whoever_was_signed_out_meanwhile_hears_so_for_each_file(
+        self, page: Page, site: str, signed_in: None, media: Path, sentence: DemoClip
+    ) -> None:
+        page.goto(site + reverse("clips"))
+        page.locator("form.scripted").wait_for()
+        page.context.clear_cookies(name="sessionid")
+        files = [{"name": f"{n}.wav", "mimeType": "audio/wav", "buffer": sentence.wav} for n in (1, 2)]
+        page.locator("#files").set_input_files(files)
+        page.locator("[data-uploads] .failed").nth(1).wait_for()
+        assert page.locator("[data-uploads] .upload-state", has_text="signed out").count() == 2
+
 
 class TestFront:
     def test_stranger_hears_a_system_with_one_click(self, page: Page, site: str, clip: Clip) -> None:

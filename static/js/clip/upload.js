@@ -24,12 +24,20 @@ function fail({ item, state, bar }, message) {
   bar.remove();
 }
 
-function message(request) {
+/** What the server says; an empty object where that is a page for people. */
+function read(request) {
   try {
-    return JSON.parse(request.responseText).error;
+    return JSON.parse(request.responseText);
   } catch {
-    return null;
+    return {};
   }
+}
+
+function reason(request, error) {
+  if (error) return error;
+  // Whoever is signed out is sent to another page, and the request follows.
+  if (request.responseURL && request.responseURL !== form.action) return "You are signed out. Sign in, then choose it again.";
+  return `The server answered ${request.status}.`;
 }
 
 function send(file) {
@@ -48,8 +56,8 @@ function send(file) {
       row.state.textContent = event.loaded < event.total ? `${Math.round((100 * event.loaded) / event.total)} %` : "checking";
     });
     request.addEventListener("load", () => {
-      if (request.status === 200 || request.status === 201) {
-        const { url, created } = JSON.parse(request.responseText);
+      const { url, created, error } = read(request);
+      if (url) {
         const link = document.createElement("a");
         link.href = url;
         link.textContent = file.name;
@@ -59,7 +67,7 @@ function send(file) {
         row.bar.remove();
         window.htmx.trigger("#clip-rows", "refresh");
       } else {
-        fail(row, message(request) ?? `The server answered ${request.status}.`);
+        fail(row, reason(request, error));
       }
       resolve();
     });
