@@ -12,6 +12,7 @@ from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.safestring import SafeString, mark_safe
+from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from codec.registry import SYSTEMS
@@ -25,6 +26,7 @@ PAPER_SYSTEMS = ("opus-9k", "celp-8k", "amrwb-6.6k", "unified-gan-2k", "bpgan-2k
 
 
 @login_required
+@never_cache
 @require_GET
 def studies(request: HttpRequest) -> HttpResponse:
     context = {"studies": selectors.studies_of(request.user), "section": "studies"}
@@ -32,6 +34,7 @@ def studies(request: HttpRequest) -> HttpResponse:
 
 
 @login_required
+@never_cache
 @require_http_methods(["GET", "POST"])
 def study_new(request: HttpRequest) -> HttpResponse:
     error = ""
@@ -110,6 +113,7 @@ def _clip_row(clip: Clip, done: set[str], chosen: bool) -> dict[str, Any]:
 
 
 @login_required
+@never_cache
 @require_GET
 def study(request: HttpRequest, study_id: UUID) -> HttpResponse:
     study = selectors.study_of(request.user, study_id)
@@ -117,6 +121,7 @@ def study(request: HttpRequest, study_id: UUID) -> HttpResponse:
 
 
 @login_required
+@never_cache
 @require_GET
 def progress(request: HttpRequest, study_id: UUID) -> HttpResponse:
     """What changes on the study page, for htmx."""

@@ -161,6 +161,11 @@ def test_the_page_shows_link_code_design_and_progress(owner: Client, study: Stud
     assert "1 finished of 2 begun" in html
 
 
+def test_browsers_keep_no_copy_of_a_researchers_pages(owner: Client, study: Study) -> None:
+    for url in (reverse("studies"), reverse("study_new"), reverse("study", args=[study.pk])):
+        assert "no-store" in owner.get(url).headers["Cache-Control"]
+
+
 def test_a_training_clip_that_is_an_item_too_is_said_to_be(owner: Client, study: Study) -> None:
     page = reverse("study", args=[study.pk])
     assert "comes again as an item" in owner.get(page).content.decode()
