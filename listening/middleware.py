@@ -1,10 +1,12 @@
-"""Who asks, when a script asks: the bearer token in place of the session cookie."""
+"""Who asks, when a script asks: the bearer token in place of the session cookie, and signing in again."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import resolve_url
 
 from listening import accounts
 
@@ -24,3 +26,17 @@ class BearerTokenMiddleware:
         if scheme.lower() == "bearer" and (user := accounts.user_of_token(token.strip())):
             request.user = user
         return self.get_response(request)
+
+
+class FragmentSignInMiddleware:
+    """Reload the page whose htmx fragment needs signing in: it would show the sign-in page inside itself."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        signin = resolve_url(settings.LOGIN_URL)
+        if "HX-Request" in request.headers and response.get("Location", "").startswith(signin):
+            return HttpResponse(status=204, headers={"HX-Refresh": "true"})
+        return response

@@ -73,6 +73,10 @@ class TestList:
         made = [make_clip(alice) for _ in range(6)]
         assert signed_in.get(reverse("clips")).context["clips"] == made[::-1]
 
+    def test_a_fragment_has_its_page_reloaded_to_sign_in(self, client: Client) -> None:
+        answer = client.get(reverse("clips"), headers={"HX-Request": "true"})
+        assert (answer.status_code, answer.headers["HX-Refresh"]) == (204, "true")
+
     def test_says_how_far_each_clip_is(self, signed_in: Client, clip: Clip) -> None:
         done(clip, "opus-9k", pesq_wb=3.0)
         measured_in_part = done(clip, "opus-6k", pesq_wb=2.0)
