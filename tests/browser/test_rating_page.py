@@ -462,7 +462,9 @@ def test_nothing_tells_which_is_which(page: Page, live_server: Any, session: Ses
         assert body not in bodies
 
 
-@pytest.mark.parametrize(("width", "height", "least_track"), [(1024, 640, 378), (844, 390, 200)])
+@pytest.mark.parametrize(
+    ("width", "height", "least_track"), [(1024, 640, 378), (1280, 720, 378), (844, 390, 200)]
+)
 def test_twelve_stimuli_need_no_scrolling(
     page: Page, live_server: Any, alice: User, width: int, height: int, least_track: int
 ) -> None:
