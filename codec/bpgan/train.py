@@ -392,9 +392,22 @@ class Trainer:
         return result
 
     def finish(self) -> None:
-        """Fit the entropy tables to training speech, write ``model.safetensors`` and the curves."""
+        """Write ``model.safetensors`` (end of the run), ``best.safetensors`` (best PESQ-WB) and the curves.
+
+        They need not be the same: the adversary trades a little PESQ for sharper spectra.
+        """
+        self._export("model.safetensors")
         if (best := self.out / "best.pt").is_file():
+            end = {name: tensor.clone() for name, tensor in self.averaged.state_dict().items()}
             self.averaged.load_state_dict(torch.load(best, map_location=self.device, weights_only=True))
+            self._export("best.safetensors")
+            self.averaged.load_state_dict(end)
+        from codec.bpgan.curves import plot_curves
+
+        plot_curves(self.out)
+
+    def _export(self, name: str) -> None:
+        """Fit the entropy tables of the averaged weights to training speech and write both."""
         model = self.averaged
         codes = []
         with torch.no_grad():
@@ -414,11 +427,7 @@ class Trainer:
                     "seed": self.seed,
                     "recipe": asdict(self.recipe),
                     "torch": torch.__version__,
-                    "validation_pesq_wb": round(self.best, 3),
                 }
             )
         }
-        model.save(self.out / "model.safetensors", notes)
-        from codec.bpgan.curves import plot_curves
-
-        plot_curves(self.out)
+        model.save(self.out / name, notes)

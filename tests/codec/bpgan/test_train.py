@@ -79,7 +79,8 @@ def test_a_run_leaves_a_model_curves_and_validation(timit: Path, tmp_path: Path)
     run = trainer(timit, tmp_path)
     run.fit(None, STEPS, 999, 999)
     assert run.adversarial_steps == 3
-    for name in ("model.safetensors", "checkpoint.pt", "validation.csv", "validation.png"):
+    written = ("model.safetensors", "best.safetensors", "checkpoint.pt", "validation.csv", "validation.png")
+    for name in written:
         assert (tmp_path / name).stat().st_size > 0
     model = BPGANModel.load(tmp_path / "model.safetensors")
     assert (model.frequencies.sum(-1) == 2**15).all()
