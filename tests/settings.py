@@ -18,6 +18,7 @@ for _name in ("REDIS_URL", "SITE_URL", "PORT", "MEDIA_S3_BUCKET"):
 
 from listening.settings import *  # noqa: E402, F403
 
+STATIC_ROOT.mkdir(parents=True, exist_ok=True)  # noqa: F405  (WhiteNoise warns where it is missing)
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 # Nobody listens on this home's Redis socket: a publish fails at once, and rows stay queued, as in real life
 # when the broker is away. Tests that want work done call the tasks, or start a real worker.

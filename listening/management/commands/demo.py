@@ -118,7 +118,8 @@ class Command(BaseCommand):
                     *(sys.executable, "-m", "celery", "-A", "listening", "worker"),
                     *("--queues", ",".join(settings.WORKER_QUEUES), "--concurrency", str(min(cores, 8))),
                     *("--beat", "--schedule", str(settings.HOME / "celerybeat-schedule")),
-                    *("--loglevel", "INFO", "--without-gossip", "--without-mingle"),
+                    # A heartbeat would be sent on the way out too, and wait for ever where Redis went first.
+                    *("--loglevel", "INFO", "--without-gossip", "--without-mingle", "--without-heartbeat"),
                 ],
                 logs / "worker.log",
                 # SIGTERM would wait for the work in hand, which may be a minute of search; SIGQUIT does
