@@ -394,7 +394,7 @@ class Trainer:
     def finish(self) -> None:
         """Write ``model.safetensors`` (end of the run), ``best.safetensors`` (best PESQ-WB) and the curves.
 
-        They need not be the same: the adversary trades a little PESQ for sharper spectra.
+        They need not be the same: PESQ does not rise to the end once the adversary is at work.
         """
         self._export("model.safetensors")
         if (best := self.out / "best.pt").is_file():
