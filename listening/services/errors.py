@@ -1,0 +1,37 @@
+"""What can be refused, each with a message for the person who asked."""
+
+from __future__ import annotations
+
+
+class StudyError(Exception):
+    """A request that a study cannot grant; the message is for the person who made it."""
+
+
+class BadRating(StudyError):
+    """A grade, comment or event that is not one."""
+
+
+class UnknownStimulus(StudyError):
+    """A key that is not in the trial."""
+
+
+class TrialFinished(StudyError):
+    """The trial has been handed in and takes no more changes."""
+
+
+class StudyClosed(StudyError):
+    """The study does not take grades now."""
+
+
+class GradesMissing(StudyError):
+    """The trial cannot be handed in yet.
+
+    Attributes:
+        keys: of the stimuli without a grade, in order of presentation.
+    """
+
+    def __init__(self, keys: list[str]) -> None:
+        super().__init__(
+            f"{len(keys)} recordings have no grade yet." if len(keys) > 1 else "1 recording has no grade yet."
+        )
+        self.keys = keys

@@ -1,0 +1,154 @@
+"""Keeping what a listener does in a trial: grades, events, the end of the trial."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Max
+from django.utils import timezone
+
+from listening.models import Event, Rating, Session, Trial
+from listening.services.errors import BadRating, GradesMissing, TrialFinished, UnknownStimulus
+from listening.services.sessions import check_open
+from listening.services.texts import clean_text
+
+MAX_COMMENT = 2000
+MAX_EVENTS_PER_REQUEST = 500
+MAX_EVENTS_PER_TRIAL = 20_000
+
+
+def _locked_trial(trial: Trial) -> Trial:
+    """The trial as it is now, locked until the transaction ends.
+
+    SQLite has no row locks: there the transaction took the write lock when it began.
+    """
+    return Trial.objects.select_for_update(of=("self",)).select_related("session__study").get(pk=trial.pk)
+
+
+def _whole_number(value: object, what: str, low: int, high: int) -> int:
+    """`value`, if it is a whole number from `low` to `high`; JSON's true, 1.0 and "1" are none."""
+    if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
+        raise BadRating(f"{what} must be a whole number from {low} to {high}.")
+    return value
+
+
+def stimulus_of_key(trial: Trial, key: object) -> int:
+    """The id of the stimulus behind a presented key. Raises `UnknownStimulus`."""
+    for entry in trial.order:
+        if entry["key"] == key:
+            return int(entry["stimulus"])
+    raise UnknownStimulus("There is no such recording in this trial.")
+
+
+@transaction.atomic
+def save_rating(trial: Trial, key: object, score: object, sequence: object) -> Rating:
+    """Store a grade unless a newer one is there; return what is stored then.
+
+    `sequence` counts the listener's changes of this stimulus. A late, repeated or second-tab
+    request with an older or equal number changes nothing.
+
+    Raises:
+        BadRating: the score is not a whole number from 0 to 100, or the sequence not one from 1.
+        UnknownStimulus: `key` is not in this trial.
+        TrialFinished: the trial has been handed in.
+        StudyClosed: the study takes no grades.
+    """
+    score = _whole_number(score, "The grade", 0, 100)
+    sequence = _whole_number(sequence, "The sequence number", 1, 2**31 - 1)
+    trial = _locked_trial(trial)
+    stimulus = stimulus_of_key(trial, key)
+    if trial.finished:
+        raise TrialFinished("This trial has been finished; its grades can no longer be changed.")
+    check_open(trial.session.study)
+    rating, created = Rating.objects.get_or_create(
+        trial=trial, stimulus_id=stimulus, defaults={"score": score, "sequence": sequence}
+    )
+    if not created and sequence > rating.sequence:
+        rating.score, rating.sequence = score, sequence
+        rating.save(update_fields=["score", "sequence", "updated"])
+    return rating
+
+
+_EVENT_KIND = re.compile(r"[A-Za-z0-9_-]{1,20}")
+
+
+def _is_plain(detail: dict[Any, Any]) -> bool:
+    """Whether every database can hold `detail` as JSON: short, ASCII, finite numbers."""
+    try:
+        text = json.dumps(detail, allow_nan=False)
+    except ValueError:
+        return False
+    return len(text) <= 1000 and "\\u" not in text
+
+
+@transaction.atomic
+def save_events(trial: Trial, events: object) -> int:
+    """Store what happened in the page; return the highest sequence number stored.
+
+    Raises:
+        BadRating: `events` is not a list of events.
+        TrialFinished, StudyClosed: as in `save_rating`.
+    """
+    if not isinstance(events, list) or len(events) > MAX_EVENTS_PER_REQUEST:
+        raise BadRating(f"Expected a list of at most {MAX_EVENTS_PER_REQUEST} events.")
+    rows = []
+    trial = _locked_trial(trial)
+    for event in events:
+        if not isinstance(event, dict):
+            raise BadRating("An event must be an object.")
+        kind, detail = event.get("kind"), event.get("detail", {})
+        if not isinstance(kind, str) or not _EVENT_KIND.fullmatch(kind):
+            raise BadRating("The kind of an event must be a word of at most 20 letters.")
+        if not isinstance(detail, dict) or not _is_plain(detail):
+            raise BadRating("The detail of an event must be a small object of plain values.")
+        rows.append(
+            Event(
+                trial=trial,
+                sequence=_whole_number(event.get("sequence"), "The sequence number", 1, MAX_EVENTS_PER_TRIAL),
+                kind=kind,
+                milliseconds=_whole_number(
+                    event.get("milliseconds"), "The time in milliseconds", 0, 2**31 - 1
+                ),
+                detail=detail,
+            )
+        )
+    if trial.finished:
+        raise TrialFinished("This trial has been finished.")
+    check_open(trial.session.study)
+    Event.objects.bulk_create(rows, ignore_conflicts=True)
+    return last_event(trial)
+
+
+def last_event(trial: Trial) -> int:
+    """The highest sequence number of the trial's events; 0 if there are none."""
+    return trial.events.aggregate(last=Max("sequence"))["last"] or 0
+
+
+@transaction.atomic
+def finish_trial(trial: Trial, comment: object = "") -> Trial:
+    """Hand a trial in, and with the last one the session. Doing it again changes nothing.
+
+    Raises:
+        GradesMissing: not every stimulus has a grade (M12).
+        BadRating: the comment is not a text, or too long.
+        StudyClosed: the study takes no grades.
+    """
+    if not isinstance(comment, str) or len(comment) > MAX_COMMENT:
+        raise BadRating(f"The comment must be a text of at most {MAX_COMMENT} characters.")
+    trial = _locked_trial(trial)
+    if trial.finished:
+        return trial
+    check_open(trial.session.study)
+    graded = set(trial.ratings.values_list("stimulus_id", flat=True))
+    missing = [entry["key"] for entry in trial.order if entry["stimulus"] not in graded]
+    if missing:
+        raise GradesMissing(missing)
+    trial.comment = clean_text(comment)
+    trial.finished = timezone.now()
+    trial.save(update_fields=["comment", "finished"])
+    if not trial.session.trials.filter(finished=None).exists():
+        Session.objects.filter(pk=trial.session_id, finished=None).update(finished=trial.finished)
+    return trial
