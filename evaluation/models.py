@@ -40,6 +40,26 @@ class Clip(models.Model):
         return self.title
 
 
+class UploadedSystem(models.Model):
+    """A researcher's own system: its outputs are uploaded, not made here."""
+
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="uploaded_systems"
+    )
+    slug = models.CharField(max_length=64, unique=True, help_text="never one of codec.registry")
+    title = models.CharField(max_length=100)
+    note = models.TextField(blank=True, help_text="version, settings, command: what a report has to say")
+    kbps = models.FloatField(null=True, blank=True, help_text="as its researcher states it, kbit/s")
+    created = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["owner", "created", "id"]
+        constraints = [models.UniqueConstraint(fields=["owner", "title"], name="uploaded_system_title_once")]
+
+    def __str__(self) -> str:
+        return self.title
+
+
 class Job(models.Model):
     """Work that a worker does for a row. The row is the truth; queues only carry its id.
 
@@ -72,7 +92,10 @@ class Rendition(Job):
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     clip = models.ForeignKey(Clip, on_delete=models.CASCADE, related_name="renditions")
-    system = models.CharField(max_length=64, help_text="slug in codec.registry")
+    system = models.CharField(max_length=64, help_text="slug in codec.registry or of an UploadedSystem")
+    upload = models.FileField(
+        upload_to="outputs/", max_length=255, blank=True, help_text="an uploaded system's output, untouched"
+    )
     audio = models.FileField(upload_to="renditions/", max_length=255, blank=True)
     bitstream = models.FileField(upload_to="bitstreams/", max_length=255, blank=True)
     payload_bits = models.PositiveBigIntegerField(null=True, blank=True)

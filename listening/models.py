@@ -55,20 +55,50 @@ class Study(models.Model):
 
     class Status(models.TextChoices):
         PREPARING = "preparing"  # stimuli are not all there yet
+        READY = "ready"  # they are; nobody has been let in
         OPEN = "open"
         CLOSED = "closed"
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="studies")
     name = models.CharField(max_length=200)
-    method = models.CharField(max_length=20, default="mushra")
-    systems = models.JSONField(help_text="slugs under test; original, anchor35 and anchor70 are always added")
-    texts = models.JSONField(default=dict, help_text="consent, instructions, thanks")
+    method = models.CharField(max_length=20, default="mushra", help_text="slug in listening.methods")
+    systems = models.JSONField(help_text="slugs under test; MUSHRA adds original, anchor35 and anchor70")
+    language = models.CharField(max_length=10, default="en", help_text="of the listeners' pages")
+    texts = models.JSONField(default=dict, help_text="the researcher's own: consent, instructions, thanks")
+    sample_rate = models.PositiveIntegerField(default=16000, help_text="Hz, of every stimulus")
+    design = models.JSONField(
+        default=dict, help_text="how items and systems are shared out over sessions; empty: all to everybody"
+    )
+    questionnaire = models.JSONField(default=list, help_text="questions before or after the trials")
+    headphones = models.JSONField(
+        default=dict, help_text="screening test of headphones and its pass mark; empty: none"
+    )
+    recruitment = models.JSONField(
+        default=dict, help_text="where listeners come from (Prolific, MTurk) and the codes they go back with"
+    )
+    post_screening = models.JSONField(default=dict, help_text="the researcher's own thresholds")
+    break_after = models.PositiveSmallIntegerField(
+        null=True, blank=True, help_text="trials until a break is offered"
+    )
+    max_sessions = models.PositiveIntegerField(null=True, blank=True, help_text="no more listeners than this")
+    opens = models.DateTimeField(null=True, blank=True)
+    closes = models.DateTimeField(null=True, blank=True)
+    pilot = models.BooleanField(default=False, help_text="sessions started now are trial runs, kept apart")
+    sealed_until = models.DateTimeField(
+        null=True, blank=True, help_text="until then not even the owner sees grades"
+    )
+    imported = models.JSONField(
+        default=dict, help_text="where a study made elsewhere came from: format, file, notes"
+    )
     seed = models.PositiveBigIntegerField(help_text="every order in the study follows from it")
     token = models.CharField(
         max_length=43, unique=True, default=opaque_token, help_text="of the listener link"
     )
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.PREPARING)
+    open_when_ready = models.BooleanField(
+        default=True, help_text="let listeners in as soon as the stimuli are there"
+    )
     listed = models.BooleanField(default=False, help_text="shown to strangers on the front page")
     # Preparing is work in the background, kept as `evaluation.models.Job` keeps it.
     attempts = models.PositiveSmallIntegerField(default=0, help_text="to render the stimuli")
@@ -87,13 +117,17 @@ class Study(models.Model):
 
 
 class Item(models.Model):
-    """An excerpt under test: a clip from `start` to `end`, in seconds."""
+    """An excerpt under test: a clip from `start` to `end`, in seconds.
+
+    An item of an imported study may be a mere name, without a clip.
+    """
 
     study = models.ForeignKey(Study, on_delete=models.CASCADE, related_name="items")
-    clip = models.ForeignKey(Clip, on_delete=models.PROTECT, related_name="items")
+    clip = models.ForeignKey(Clip, on_delete=models.PROTECT, related_name="items", null=True, blank=True)
+    name = models.CharField(max_length=200, blank=True, help_text="instead of the clip's title")
     position = models.PositiveSmallIntegerField()
     start = models.FloatField(default=0.0)
-    end = models.FloatField()
+    end = models.FloatField(default=0.0)
     training = models.BooleanField(
         default=False, help_text="heard and graded first; the grades are not used (M14)"
     )
@@ -103,7 +137,11 @@ class Item(models.Model):
         constraints = [models.UniqueConstraint(fields=["study", "position"], name="item_position_once")]
 
     def __str__(self) -> str:
-        return f"{self.clip} [{self.start:.2f}-{self.end:.2f} s]"
+        return f"{self.title} [{self.start:.2f}-{self.end:.2f} s]"
+
+    @property
+    def title(self) -> str:
+        return self.name or (self.clip.title if self.clip else f"Item {self.position}")
 
 
 class Stimulus(models.Model):
@@ -145,10 +183,22 @@ class Assessor(models.Model):
 class Session(models.Model):
     """One assessor in one study. The token in its link is the key: it resumes anywhere."""
 
+    class Kind(models.TextChoices):
+        REAL = "real"
+        PILOT = "pilot"  # a trial run of the researcher's
+        SIMULATED = "simulated"  # made by a program
+        IMPORTED = "imported"  # of a test that was held elsewhere
+
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     study = models.ForeignKey(Study, on_delete=models.CASCADE, related_name="sessions")
     assessor = models.ForeignKey(Assessor, on_delete=models.CASCADE, related_name="sessions")
     number = models.PositiveIntegerField(help_text="counts the study's sessions from 1")
+    kind = models.CharField(
+        max_length=10, choices=Kind.choices, default=Kind.REAL, help_text="kinds are never analysed together"
+    )
+    block = models.PositiveIntegerField(
+        null=True, blank=True, help_text="of the study's design, for which the session was drawn"
+    )
     token = models.CharField(max_length=43, unique=True, default=opaque_token)
     seed = models.PositiveBigIntegerField(
         help_text="drawn from the study's seed; trial and stimulus orders follow from it"
@@ -157,6 +207,12 @@ class Session(models.Model):
     completion_code = models.CharField(max_length=16)
     created = models.DateTimeField(auto_now_add=True)
     finished = models.DateTimeField(null=True, blank=True)
+    screened_out = models.DateTimeField(
+        null=True, blank=True, help_text="when the headphone screening ended the session"
+    )
+    abandoned = models.DateTimeField(
+        null=True, blank=True, help_text="when its place was given to somebody else"
+    )
 
     class Meta:
         ordering = ["study", "number"]
@@ -166,11 +222,87 @@ class Session(models.Model):
         return f"{self.assessor} in {self.study}"
 
 
+class Stage(models.Model):
+    """A step of a session besides its trials that the listener has gone through, and what came of it."""
+
+    session = models.ForeignKey(Session, on_delete=models.CASCADE, related_name="stages")
+    name = models.CharField(
+        max_length=20, help_text="slug in listening.services.sessions: volume, headphones, ..."
+    )
+    data = models.JSONField(default=dict)
+    finished = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["session", "finished", "id"]
+        constraints = [models.UniqueConstraint(fields=["session", "name"], name="stage_once")]
+
+    def __str__(self) -> str:
+        return f"{self.name} of {self.session}"
+
+
+class Answer(models.Model):
+    """What a listener answered to one question of the study's questionnaire."""
+
+    session = models.ForeignKey(Session, on_delete=models.CASCADE, related_name="answers")
+    question = models.CharField(max_length=64, help_text="name of the question in the study's questionnaire")
+    value = models.JSONField()
+    updated = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        ordering = ["session", "id"]
+        constraints = [models.UniqueConstraint(fields=["session", "question"], name="answer_once")]
+
+    def __str__(self) -> str:
+        return f"{self.question} of {self.session}"
+
+
+class Participation(models.Model):
+    """Who a crowd-working platform says that a listener is: one session per person and study.
+
+    Personal data, kept apart from the assessor: never exported unless asked for, and deletable alone.
+    """
+
+    study = models.ForeignKey(Study, on_delete=models.CASCADE, related_name="participations")
+    session = models.OneToOneField(
+        Session, on_delete=models.CASCADE, related_name="participation", null=True, blank=True
+    )
+    platform = models.CharField(max_length=20, help_text="prolific or mturk")
+    person = models.CharField(max_length=128, help_text="PROLIFIC_PID or workerId")
+    references = models.JSONField(default=dict, help_text="the platform's other ids, as they came")
+    created = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["study", "created", "id"]
+        constraints = [
+            models.UniqueConstraint(fields=["study", "platform", "person"], name="participation_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.platform} participant in {self.study}"
+
+
+class Deletion(models.Model):
+    """A note that an assessor's data was deleted from a study, and nothing of it."""
+
+    study = models.ForeignKey(Study, on_delete=models.CASCADE, related_name="deletions")
+    number = models.PositiveIntegerField(help_text="of the deleted session")
+    ratings = models.PositiveIntegerField(help_text="how many grades went with it")
+    reason = models.CharField(max_length=200, blank=True)
+    deleted = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["study", "deleted", "id"]
+
+    def __str__(self) -> str:
+        return f"Deletion of session {self.number} of {self.study}"
+
+
 class Trial(models.Model):
     """One item as presented in a session.
 
-    `order` is the stored presentation, left to right: ``[{"key": opaque, "stimulus": id}, ...]``;
-    `reference_key` names the open reference's file. Keys are random and mean nothing elsewhere.
+    `order` is the stored presentation, left to right: ``[{"key": opaque, "stimulus": id}, ...]``, with a
+    ``"role"`` where the method gives its signals parts to play (A, B, X); `reference_key` names the open
+    reference's file. Keys are random and mean nothing elsewhere.
     """
 
     session = models.ForeignKey(Session, on_delete=models.CASCADE, related_name="trials")
@@ -191,7 +323,7 @@ class Trial(models.Model):
 
 
 class Rating(models.Model):
-    """The grade 0-100 of one stimulus in one trial: the latest that the listener chose.
+    """The grade of one stimulus in one trial, on the scale of the study's method: the latest chosen.
 
     `sequence` counts the listener's changes, so that a late or repeated request never overwrites
     a newer grade.
@@ -199,7 +331,7 @@ class Rating(models.Model):
 
     trial = models.ForeignKey(Trial, on_delete=models.CASCADE, related_name="ratings")
     stimulus = models.ForeignKey(Stimulus, on_delete=models.PROTECT, related_name="ratings")
-    score = models.PositiveSmallIntegerField()
+    score = models.FloatField(help_text="MUSHRA: whole, 0-100")
     sequence = models.PositiveIntegerField()
     created = models.DateTimeField(auto_now_add=True)
     updated = models.DateTimeField(auto_now=True)
@@ -208,11 +340,33 @@ class Rating(models.Model):
         ordering = ["trial", "stimulus"]
         constraints = [
             models.UniqueConstraint(fields=["trial", "stimulus"], name="rating_once"),
-            models.CheckConstraint(condition=models.Q(score__gte=0, score__lte=100), name="rating_0_to_100"),
+            # CCR goes down to -3.
+            models.CheckConstraint(condition=models.Q(score__gte=-3, score__lte=100), name="rating_in_range"),
         ]
 
     def __str__(self) -> str:
-        return f"{self.score} for {self.stimulus}"
+        return f"{self.score:g} for {self.stimulus}"
+
+
+class Choice(models.Model):
+    """Which signal of a trial the listener chose: the one that is X, or the preferred one.
+
+    `chosen` is empty where "no preference" was the answer.
+    """
+
+    trial = models.OneToOneField(Trial, on_delete=models.CASCADE, related_name="choice")
+    chosen = models.ForeignKey(
+        Stimulus, on_delete=models.PROTECT, related_name="choices", null=True, blank=True
+    )
+    sequence = models.PositiveIntegerField()
+    created = models.DateTimeField(auto_now_add=True)
+    updated = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        ordering = ["trial"]
+
+    def __str__(self) -> str:
+        return f"Choice in {self.trial}"
 
 
 class Event(models.Model):

@@ -79,13 +79,15 @@ def render_item(item: Item) -> None:
     Raises:
         StimulusError: a rendition is not ready, or its rate is not the clip's.
     """
+    if item.clip is None:
+        raise StimulusError(f"{item.title} has no recording.")
     clip_audio, rate = _read(item.clip.audio)
     stimuli = list(item.stimuli.select_related("rendition"))
     rendered: list[tuple[Audio, float]] = []
     for stimulus in stimuli:
         audio = clip_audio
         if stimulus.rendition is not None:
-            name = f"{item.clip.title} through {stimulus.rendition.title}"
+            name = f"{item.title} through {stimulus.rendition.title}"
             if not stimulus.rendition.audio:
                 raise StimulusError(f"{name} is not ready yet.")
             audio, its_rate = _read(stimulus.rendition.audio)

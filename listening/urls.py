@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.urls import include, path
 
 from listening.api import api
-from listening.views import accounts, results, sessions, studies
+from listening.views import accounts, results, sessions, studies, trials
 
 people = [
     path("", accounts.front, name="front"),
@@ -32,10 +32,10 @@ research = [
 
 # What is known of a trial's recordings must not be in any of these addresses.
 trial = [
-    path("ratings/", sessions.save_rating, name="save_rating"),
-    path("events/", sessions.save_events, name="save_events"),
-    path("finish/", sessions.finish_trial, name="finish_trial"),
-    path("<str:key>.wav", sessions.stimulus_audio, name="stimulus_audio"),
+    path("ratings/", trials.save_rating, name="save_rating"),
+    path("events/", trials.save_events, name="save_events"),
+    path("finish/", trials.finish_trial, name="finish_trial"),
+    path("<str:key>.wav", trials.stimulus_audio, name="stimulus_audio"),
 ]
 
 listener = [

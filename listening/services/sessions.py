@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import random
 import secrets
 from dataclasses import dataclass
 from typing import Literal
@@ -12,14 +10,9 @@ from django.db import transaction
 from django.db.models import Max
 from django.utils import timezone
 
-from listening.models import Assessor, Session, Study, Trial, opaque_token
+from listening.models import Assessor, Session, Study, Trial
 from listening.services.errors import StudyClosed
-
-
-def derive_seed(study_seed: int, number: int) -> int:
-    """The seed of the `number`-th session of a study: 63 bits, the same on every machine."""
-    digest = hashlib.sha256(f"{study_seed}/{number}".encode()).digest()
-    return int.from_bytes(digest[:8], "big") >> 1
+from listening.services.orders import derive_seed, draw_trials
 
 
 @transaction.atomic
@@ -43,18 +36,7 @@ def start_session(study: Study) -> Session:
         seed=seed,
         completion_code=secrets.token_hex(4).upper(),
     )
-    draw = random.Random(seed)  # noqa: S311 -- an order, not a secret: it has to be reproducible
-    items = list(study.items.order_by("position").prefetch_related("stimuli"))
-    training = [item for item in items if item.training]
-    graded = [item for item in items if not item.training]
-    draw.shuffle(graded)
-    trials = []
-    for position, item in enumerate([*training, *graded], start=1):
-        stimuli = sorted(item.stimuli.all(), key=lambda stimulus: stimulus.system)
-        draw.shuffle(stimuli)
-        order = [{"key": opaque_token(), "stimulus": stimulus.pk} for stimulus in stimuli]
-        trials.append(Trial(session=session, item=item, position=position, order=order))
-    Trial.objects.bulk_create(trials)
+    Trial.objects.bulk_create(draw_trials(session))
     return session
 
 

@@ -1,20 +1,15 @@
-"""Ratings as files: a tidy CSV with everything, and webMUSHRA's ``mushra.csv`` for tools that read that."""
+"""``ratings.csv``: every grade as it is, one row each, joined to what was measured."""
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.http import HttpResponse
-
 from evaluation.models import Score
+from listening.exports.tables import Row
 from listening.models import Rating, Study
-
-Row = list[Any]
 
 #: Metrics joined to every row of ``ratings.csv``, in this order.
 METRICS = ("pesq_nb", "pesq_wb", "stoi")
@@ -25,17 +20,17 @@ RATINGS_COLUMNS = [
     "gain_db", "kbps", *METRICS,
 ]  # fmt: skip
 
-MUSHRA_COLUMNS = [
-    "session_test_id", "session_uuid", "trial_id",
-    "rating_stimulus", "rating_score", "rating_time", "rating_comment",
-]  # fmt: skip
-
 
 def _time(moment: datetime | None) -> str:
     return moment.isoformat(timespec="milliseconds") if moment else ""
 
 
-def _ratings(study: Study) -> Iterable[Rating]:
+def plain_grade(score: float) -> float | int:
+    """A whole grade without a decimal point, as listeners gave it."""
+    return int(score) if score.is_integer() else score
+
+
+def ratings_in_order(study: Study) -> Iterable[Rating]:
     """All ratings by session, trial and place in the presentation."""
     rows = Rating.objects.filter(trial__session__study=study).select_related(
         "trial__session__assessor", "trial__item__clip", "stimulus__rendition"
@@ -65,55 +60,16 @@ def ratings_rows(study: Study) -> Iterator[Row]:
     ``item`` is the item's position in the study (0 is the training item), ``trial`` the trial's
     position in the session and ``presented`` the stimulus's in the trial, both from 1.
     """
-    ratings = list(_ratings(study))
+    ratings = list(ratings_in_order(study))
     scores = scores_of({row.stimulus.rendition_id for row in ratings if row.stimulus.rendition_id})
     yield RATINGS_COLUMNS
     for row in ratings:
         trial, session, item, rendition = row.trial, row.trial.session, row.trial.item, row.stimulus.rendition
         yield [
             study.pk, session.pk, session.assessor.code, _time(session.finished),
-            trial.position, _time(trial.finished), item.position, item.clip_id, item.clip.title,
+            trial.position, _time(trial.finished), item.position, item.clip_id, item.title,
             item.start, item.end, int(item.training), row.stimulus.system, presented_at(row),
-            row.score, row.sequence, _time(row.created), _time(row.updated), trial.comment,
+            plain_grade(row.score), row.sequence, _time(row.created), _time(row.updated), trial.comment,
             row.stimulus.gain_db, rendition.kbps if rendition else None,
             *(scores.get((rendition.pk, metric)) if rendition else None for metric in METRICS),
         ]  # fmt: skip
-
-
-def mushra_rows(study: Study) -> Iterator[Row]:
-    """The header and the ratings of finished trials, named as webMUSHRA names them; training is left out.
-
-    ``rating_time`` is the whole trial's, in milliseconds, for each of its ratings.
-    """
-    yield MUSHRA_COLUMNS
-    for row in _ratings(study):
-        trial = row.trial
-        if trial.item.training or trial.finished is None:
-            continue
-        stimulus = "reference" if row.stimulus.system == "original" else row.stimulus.system
-        spent = round((trial.finished - (trial.started or row.created)).total_seconds() * 1000)
-        trial_id = f"{trial.item.position}-{trial.item.clip.title}"
-        yield [study.pk, trial.session_id, trial_id, stimulus, row.score, spent, trial.comment]
-
-
-def _safe(value: Any) -> Any:
-    """A text that a spreadsheet would run as a formula gets a quote mark before it; numbers stay numbers."""
-    if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")):
-        return "'" + value
-    return value
-
-
-def csv_text(rows: Iterable[Row]) -> str:
-    """Rows as CSV (RFC 4180), safe to open in a spreadsheet."""
-    buffer = io.StringIO()
-    writer = csv.writer(buffer)
-    for row in rows:
-        writer.writerow([_safe(value) for value in row])
-    return buffer.getvalue()
-
-
-def csv_response(rows: Iterable[Row], name: str) -> HttpResponse:
-    response = HttpResponse(csv_text(rows), content_type="text/csv; charset=utf-8")
-    response["Content-Disposition"] = f'attachment; filename="{name}"'
-    response["Cache-Control"] = "private, no-store"
-    return response
