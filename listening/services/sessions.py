@@ -27,7 +27,11 @@ def start_session(study: Study) -> Session:
     """
     study = Study.objects.select_for_update().get(pk=study.pk)  # numbers are counted one at a time
     check_open(study)
-    number = (study.sessions.aggregate(last=Max("number"))["last"] or 0) + 1
+    number = 1 + max(
+        study.sessions.aggregate(last=Max("number"))["last"] or 0,
+        # A deleted session's number, and the order drawn from it, is not given again.
+        study.deletions.aggregate(last=Max("number"))["last"] or 0,
+    )
     seed = derive_seed(study.seed, number)
     session = Session.objects.create(
         study=study,
