@@ -6,14 +6,14 @@ dark; saved to a file (`saved`) it has them written out, for papers and for prog
 
 from __future__ import annotations
 
+import hashlib
 import math
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
 
-from codec.registry import SYSTEMS
-from evaluation import statistics
+from evaluation import statistics, systems
 
 #: A hue per family, after Okabe and Ito (colour-blind safe), lighter or darker within it. Each has a
 #: contrast of 3:1 on white and on the dark page. The marker tells a family's members apart.
@@ -34,23 +34,51 @@ _LOOKS: dict[str, tuple[str, str]] = {
     "unified-gan-2k": ("#db7b3a", "square"),
     "bpgan-2k": ("#d55e00", "diamond"),
 }
-_OTHER = ("#7d6fc4", "circle")
+
+#: Of systems that the registry does not know: hues of their own, each with every marker.
+_OTHERS = tuple(
+    (hue, shape)
+    for shape in ("circle", "diamond", "square", "triangle")
+    for hue in ("#7d6fc4", "#c4496b", "#7a8420", "#2f8a9c", "#a0603f", "#a558bd")
+)
+
+
+def looks(slugs: Iterable[str]) -> dict[str, tuple[str, str]]:
+    """Colour and marker of systems that are shown together: no two alike, as far as there are looks.
+
+    The registry's systems have theirs everywhere. Any other has the look that follows from its slug
+    (`colour`, `marker`), or the next one that is free where two would fall together.
+    """
+    found: dict[str, tuple[str, str]] = {}
+    taken: set[tuple[str, str]] = set()
+    for slug in sorted(set(slugs)):
+        if slug in _LOOKS:
+            found[slug] = _LOOKS[slug]
+            continue
+        start = _place(slug)
+        turn = [_OTHERS[(start + step) % len(_OTHERS)] for step in range(len(_OTHERS))]
+        found[slug] = next((look for look in turn if look not in taken), turn[0])
+        taken.add(found[slug])
+    return found
+
+
+def _place(slug: str) -> int:
+    return int.from_bytes(hashlib.sha256(slug.encode()).digest()[:4], "big") % len(_OTHERS)
 
 
 def colour(slug: str) -> str:
     """The colour of a system in every figure, as ``#rrggbb``."""
-    return _LOOKS.get(slug, _OTHER)[0]
+    return looks([slug])[slug][0]
 
 
 def marker(slug: str) -> str:
     """The marker of a system in every figure: circle, square, triangle or diamond."""
-    return _LOOKS.get(slug, _OTHER)[1]
+    return looks([slug])[slug][1]
 
 
 def order(slug: str) -> tuple[int, str]:
-    """Sort key: registry order, then systems the registry does not know by name."""
-    known = list(SYSTEMS)
-    return (known.index(slug) if slug in SYSTEMS else len(known), slug)
+    """Sort key: see `evaluation.systems.order`."""
+    return systems.order(slug)
 
 
 @dataclass(frozen=True)

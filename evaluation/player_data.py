@@ -6,7 +6,7 @@ from typing import Any
 
 from django.urls import reverse
 
-from evaluation.figures import colour, marker
+from evaluation.figures import looks
 from evaluation.models import Clip
 from evaluation.presentation import DONE, FAILED, QUEUED, RUNNING, pesq_word, rendition_rows
 
@@ -43,16 +43,18 @@ def table_rows(clip: Clip) -> list[dict[str, Any]]:
     The original can be heard before any worker has started: it is the clip itself.
     """
     own_audio = {"original": reverse("clip_audio", args=[clip.pk])}
+    rows = rendition_rows(clip)
+    look = looks(row["system"] for row in rows)
     return [
         {
             **row,
-            "colour": colour(row["system"]),
-            "marker": marker(row["system"]),
+            "colour": look[row["system"]][0],
+            "marker": look[row["system"]][1],
             "listen_url": row["audio_url"] or own_audio.get(row["system"]),
             "pesq_nb_word": pesq_word(row["pesq_nb"]),
             "pesq_wb_word": pesq_word(row["pesq_wb"]),
         }
-        for row in rendition_rows(clip)
+        for row in rows
     ]
 
 

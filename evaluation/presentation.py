@@ -8,13 +8,11 @@ from typing import Any
 from django.db.models import QuerySet
 from django.urls import reverse
 
-from codec import registry
+from evaluation import systems
 from evaluation.models import Clip, Job, Rendition, Score
 from evaluation.pipeline import METRIC_TITLES, METRICS
 
 QUEUED, RUNNING, DONE, FAILED = (status.value for status in Job.Status)
-
-_ORDER = {slug: position for position, slug in enumerate(registry.SYSTEMS)}
 
 #: Lowest PESQ (MOS-LQO) that earns each of P.800's words.
 _WORDS = ((4.0, "Excellent"), (3.5, "Good"), (3.0, "Fair"), (2.0, "Poor"))
@@ -57,34 +55,37 @@ def rendition_rows(clip: Clip) -> list[dict[str, Any]]:
 
     Figures that are not there (yet) are None; `note` says why a metric has no answer.
     """
-    renditions = sorted(clip.renditions.all(), key=lambda r: (_ORDER.get(r.system, len(_ORDER)), r.system))
-    return [_row(clip, rendition) for rendition in renditions]
+    renditions = sorted(clip.renditions.all(), key=lambda rendition: systems.order(rendition.system))
+    described = systems.describe_all(rendition.system for rendition in renditions)
+    return [_row(clip, rendition, described[rendition.system]) for rendition in renditions]
 
 
-def _row(clip: Clip, rendition: Rendition) -> dict[str, Any]:
-    system = registry.SYSTEMS.get(rendition.system)
+def _row(clip: Clip, rendition: Rendition, system: systems.Described) -> dict[str, Any]:
     scores = {score.metric: score for score in rendition.scores.all()}
     values = {metric: _value(scores.get(metric)) for metric in METRICS}
     status = rendition_status(rendition)
     made = rendition.status == DONE
+    own = system.kind == "uploaded"
     return {
         "id": rendition.pk,
         "system": rendition.system,
-        "title": rendition.title,
-        "family": system.family if system else "",
+        "title": system.title,
+        "family": system.family,
+        "kind": system.kind,
         "status": status,
         "unavailable": rendition.unavailable and rendition.status == FAILED,
         "error": _error(rendition, scores.values()),
         "log": "".join([rendition.log, *(score.log for score in scores.values())]),
         "kbps": rendition.kbps if made else None,
+        "stated_kbps": system.kbps if own else None,
         **values,
         "pesq_word": pesq_word(values["pesq_wb"]),
         "encode_rtf": _rtf(rendition.encode_seconds, clip) if made else None,
         "decode_rtf": _rtf(rendition.decode_seconds, clip) if made else None,
         "audio_url": reverse("rendition_audio", args=[rendition.pk]) if made else None,
-        "bitstream_url": reverse("rendition_bitstream", args=[rendition.pk]) if made else None,
+        "bitstream_url": reverse("rendition_bitstream", args=[rendition.pk]) if made and not own else None,
         "retry_url": reverse("rendition_retry", args=[rendition.pk]) if status == FAILED else None,
-        "note": "; ".join([*([system.note] if system and system.note else []), *_metric_notes(scores)]),
+        "note": "; ".join([*([system.note] if system.note else []), *_metric_notes(scores)]),
     }
 
 

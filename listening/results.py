@@ -12,8 +12,7 @@ from typing import Any
 
 import pandas as pd
 
-from codec.registry import SYSTEMS
-from evaluation import figures, statistics
+from evaluation import figures, statistics, systems
 from evaluation.models import Rendition
 from listening.exports import METRICS, scores_of
 from listening.models import Rating, Stimulus, Study
@@ -28,7 +27,7 @@ METRIC_TITLES = {"pesq_nb": "PESQ-NB", "pesq_wb": "PESQ-WB", "stoi": "STOI"}
 def title_of(slug: str) -> str:
     if slug == "original":
         return "Hidden reference"
-    return SYSTEMS[slug].title if slug in SYSTEMS else slug
+    return systems.title_of(slug)
 
 
 def rating_frame(study: Study) -> pd.DataFrame:

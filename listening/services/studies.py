@@ -9,8 +9,8 @@ from typing import Any
 from django.core.files.storage import default_storage
 from django.db import transaction
 
-from codec import registry
 from evaluation.models import Clip, Rendition
+from evaluation.systems import order, systems_for, titles_of
 from listening.models import Assessor, Item, Stimulus, Study
 from listening.services.errors import StudyError
 from listening.services.preparing import dispatch_study
@@ -61,9 +61,10 @@ def create_study(
             f"{len(clips)} clips are more than a listener can grade; choose {MAX_ITEMS} at most."
         )
     chosen = list(dict.fromkeys(slug for slug in systems if slug not in ALWAYS))
-    unknown = [slug for slug in chosen if slug not in registry.SYSTEMS]
+    known = [each.slug for each in systems_for(owner)]
+    unknown = [slug for slug in chosen if slug not in known]
     if unknown:
-        raise StudyError(f"There is no system {unknown[0]!r}. Known: {', '.join(registry.SYSTEMS)}.")
+        raise StudyError(f"There is no system {unknown[0]!r}. Known: {', '.join(known)}.")
     if not chosen:
         raise StudyError(
             "Choose at least one system besides the original and the anchors, which are always there."
@@ -74,7 +75,7 @@ def create_study(
             f"{len(chosen)} systems make {signals} signals in a trial with hidden reference and anchors; "
             f"BS.1534-3 allows {MAX_SIGNALS}. Choose {MAX_SIGNALS - len(ALWAYS)} systems at most."
         )
-    chosen.sort(key=list(registry.SYSTEMS).index)
+    chosen.sort(key=order)
     own_texts = {key: clean_text((texts or {}).get(key, "")) for key in TEXTS}
     for key, text in own_texts.items():
         if len(text) > MAX_TEXT:
@@ -112,10 +113,11 @@ def _done_renditions(clips: Sequence[Clip], systems: Sequence[str]) -> dict[tupl
     """Finished renditions by clip and system. Raises `StudyError` naming the first that is missing."""
     rows = Rendition.objects.filter(clip__in=clips, system__in=systems)
     found = {(row.clip_id, row.system): row for row in rows}
+    titles = titles_of(systems)
     for clip in clips:
         for slug in systems:
             row = found.get((clip.pk, slug))
-            title = registry.SYSTEMS[slug].title
+            title = titles[slug]
             if row is None:
                 raise StudyError(
                     f"“{clip.title}” has not been through {title}. Choose another clip or leave {title} out."

@@ -15,8 +15,8 @@ from django.utils.safestring import SafeString, mark_safe
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from codec.registry import SYSTEMS
 from evaluation.models import Clip, Rendition
+from evaluation.systems import Described, systems_for
 from listening import selectors, services
 from listening.models import Study
 from listening.results import title_of
@@ -81,6 +81,7 @@ def _form_context(request: HttpRequest) -> dict[str, Any]:
     chosen_clips = set((request.POST if sent else request.GET).getlist("clip"))
     chosen_systems = set(request.POST.getlist("system") if sent else PAPER_SYSTEMS)
     clips = list(selectors.clips_for_study(request.user))
+    known = systems_for(request.user)
     done: dict[UUID, set[str]] = {}
     for clip_id, system in Rendition.objects.filter(clip__in=clips, status=Rendition.Status.DONE).values_list(
         "clip", "system"
@@ -88,12 +89,12 @@ def _form_context(request: HttpRequest) -> dict[str, Any]:
         done.setdefault(clip_id, set()).add(system)
     return {
         "name": request.POST.get("name", ""),
-        "clips": [_clip_row(clip, done[clip.pk], str(clip.pk) in chosen_clips) for clip in clips],
+        "clips": [_clip_row(clip, known, done[clip.pk], str(clip.pk) in chosen_clips) for clip in clips],
         "training": request.POST.get("training", ""),
         "systems": [
-            {"slug": slug, "title": system.title, "note": system.note, "chosen": slug in chosen_systems}
-            for slug, system in SYSTEMS.items()
-            if slug not in services.ALWAYS
+            {"slug": each.slug, "title": each.title, "note": each.note, "chosen": each.slug in chosen_systems}
+            for each in known
+            if each.slug not in services.ALWAYS
         ],
         "max_systems": services.MAX_SIGNALS - len(services.ALWAYS),
         "texts": [(key, request.POST.get(key, "")) for key in services.TEXTS],
@@ -102,8 +103,8 @@ def _form_context(request: HttpRequest) -> dict[str, Any]:
     }
 
 
-def _clip_row(clip: Clip, done: set[str], chosen: bool) -> dict[str, Any]:
-    missing = [system.title for slug, system in SYSTEMS.items() if slug not in done]
+def _clip_row(clip: Clip, known: list[Described], done: set[str], chosen: bool) -> dict[str, Any]:
+    missing = [each.title for each in known if each.slug not in done]
     return {
         "clip": clip,
         "chosen": chosen,

@@ -25,7 +25,7 @@ def luminance(colour: str) -> float:
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
-@pytest.mark.parametrize("slug", SYSTEMS)
+@pytest.mark.parametrize("slug", [*SYSTEMS, *(f"C{number}" for number in range(40))])
 @pytest.mark.parametrize("ground", ["#ffffff", "#171c1f"])
 def test_every_system_stands_out_from_the_page(slug: str, ground: str) -> None:
     light, dark = sorted([luminance(figures.colour(slug)), luminance(ground)], reverse=True)

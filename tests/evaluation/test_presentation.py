@@ -92,6 +92,7 @@ def test_row_of_a_measured_rendition(alice: User, make_clip: MakeClip) -> None:
         "system": "celp-8k",
         "title": "CELP 8k (Speex)",
         "family": "celp",
+        "kind": "registry",
         "status": D,
         "unavailable": False,
         "error": "",
@@ -107,6 +108,7 @@ def test_row_of_a_measured_rendition(alice: User, make_clip: MakeClip) -> None:
         "bitstream_url": f"/renditions/{rendition.pk}/bitstream.ear",
         "retry_url": None,
         "note": "narrow-band codec, 8 kHz inside",
+        "stated_kbps": None,
     }
 
 

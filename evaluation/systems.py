@@ -1,0 +1,111 @@
+"""Every system there is, by its slug: the registry's, those that researchers upload, and any other text.
+
+Imported studies name systems as they like; such a text stands for itself. Nothing here needs a codec.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from django.db.models import QuerySet
+from django.utils.text import slugify
+
+from codec import registry
+from evaluation.models import UploadedSystem
+
+#: Slugs of uploaded systems begin with it; no system of the registry has such a slug.
+PREFIX = "own-"
+
+Kind = Literal["registry", "uploaded", "other"]
+
+
+@dataclass(frozen=True)
+class Described:
+    """What there is to say of a system.
+
+    Attributes:
+        slug: as renditions, stimuli and studies keep it.
+        title: for people.
+        note: what a reader of a table must know.
+        kind: made here (registry), uploaded, or known by name only.
+        kbps: the nominal bit rate of a registry's system, the rate that an uploaded one's researcher
+            states, in kbit/s. It was never measured: see `Rendition.kbps` for that.
+        family: systems of one family share a colour hue; empty beside the registry.
+    """
+
+    slug: str
+    title: str
+    note: str
+    kind: Kind
+    kbps: float | None
+    family: str = ""
+
+
+def describe(slug: str) -> Described:
+    """What is known of one system; a text that nobody knows describes itself."""
+    return describe_all([slug])[slug]
+
+
+def describe_all(slugs: Iterable[str]) -> dict[str, Described]:
+    """`describe` of several, with one query for all and none where the registry knows them."""
+    wanted = list(dict.fromkeys(slugs))
+    own = [slug for slug in wanted if slug.startswith(PREFIX)]
+    rows = UploadedSystem.objects.filter(slug__in=own) if own else []
+    uploaded = {row.slug: row for row in rows}
+    found = {}
+    for slug in wanted:
+        if (known := registry.SYSTEMS.get(slug)) is not None:
+            found[slug] = _registered(known)
+        elif (row := uploaded.get(slug)) is not None:
+            found[slug] = _uploaded(row)
+        else:
+            found[slug] = Described(slug, slug, "", "other", None)
+    return found
+
+
+def title_of(slug: str) -> str:
+    """The title of a system for people. Of several, `titles_of` asks the database once."""
+    known = registry.SYSTEMS.get(slug)
+    return known.title if known else describe(slug).title
+
+
+def titles_of(slugs: Iterable[str]) -> dict[str, str]:
+    return {slug: described.title for slug, described in describe_all(slugs).items()}
+
+
+def order(slug: str) -> tuple[int, str]:
+    """Sort key of every table and figure: the registry's order, uploaded systems, then any other by name."""
+    if slug in registry.SYSTEMS:
+        return list(registry.SYSTEMS).index(slug), slug
+    return len(registry.SYSTEMS) + (0 if slug.startswith(PREFIX) else 1), slug
+
+
+def systems_for(user: Any) -> list[Described]:
+    """What `user` can put into a study: the registry's systems and the user's own, in `order`."""
+    own = [_uploaded(row) for row in uploaded_by(user)]
+    return sorted([*map(_registered, registry.SYSTEMS.values()), *own], key=lambda each: order(each.slug))
+
+
+def uploaded_by(user: Any) -> QuerySet[UploadedSystem]:
+    """The systems that `user` made; none for a stranger."""
+    if user is None or user.pk is None:
+        return UploadedSystem.objects.none()
+    return UploadedSystem.objects.filter(owner=user)
+
+
+def new_slug(title: str) -> str:
+    """A slug for an uploaded system: unlike any other, and telling it apart in files."""
+    return f"{PREFIX}{slugify(title)[:40].strip('-') or 'system'}-{secrets.token_hex(3)}"
+
+
+def _registered(system: registry.System) -> Described:
+    return Described(
+        system.slug, system.title, system.note, "registry", system.nominal_kbps, family=system.family
+    )
+
+
+def _uploaded(row: UploadedSystem) -> Described:
+    return Described(row.slug, row.title, row.note, "uploaded", row.kbps)
