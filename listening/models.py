@@ -199,6 +199,9 @@ class Session(models.Model):
     block = models.PositiveIntegerField(
         null=True, blank=True, help_text="of the study's design, for which the session was drawn"
     )
+    place = models.PositiveIntegerField(
+        null=True, blank=True, help_text="in the design, from 0; a drop-out's is given to somebody else"
+    )
     token = models.CharField(max_length=43, unique=True, default=opaque_token)
     seed = models.PositiveBigIntegerField(
         help_text="drawn from the study's seed; trial and stimulus orders follow from it"

@@ -2,20 +2,47 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
 from django import forms
 
 from listening.models import Study
 
+Step = Literal["what", "who", "check"]
+
 
 class Section(forms.Form):
-    """One section. It shows itself with `template`, and writes what was sent to the study's attributes."""
+    """One section. It shows itself with `template`, and writes what was sent to the study's attributes.
+
+    The study page makes it as ``Section(study)`` or, when something was sent, ``Section(study, request.POST)``.
+    Its fields have the slug as prefix (``{{ section.field.html_name }}``). The template gets ``section`` and
+    ``study``; the page around it brings the title, `help`, the form element, the CSRF token and the button.
+
+    Attributes:
+        slug: of the section, unique on the page.
+        title: for people.
+        step: of the page that the section belongs to.
+        template: of its fields; the default shows every field below the other.
+        help: a sentence beside the title.
+        scripts: static paths of ES modules that the section needs.
+        styles: static paths of style sheets that the section needs.
+        locked: whether nothing of it may change any more once a real session exists. Then it is shown
+            disabled, and what is sent of it is ignored.
+    """
 
     slug: ClassVar[str]
     title: ClassVar[str]
-    step: ClassVar[Literal["what", "who", "check"]]
-    template: ClassVar[str]
+    step: ClassVar[Step]
+    template: ClassVar[str] = "listening/setup/_fields.html"
+    help: ClassVar[str] = ""
+    scripts: ClassVar[tuple[str, ...]] = ()
+    styles: ClassVar[tuple[str, ...]] = ()
+    locked: ClassVar[bool] = False
+
+    def __init__(self, study: Study, data: Mapping[str, Any] | None = None) -> None:
+        self.study = study
+        super().__init__(data, prefix=self.slug, initial=self.initial_of(study))
 
     @classmethod
     def initial_of(cls, study: Study) -> dict[str, Any]:
