@@ -104,6 +104,16 @@ LOGIN_REDIRECT_URL = "clips"
 LOGOUT_REDIRECT_URL = "front"
 
 LANGUAGE_CODE = "en-gb"
+#: `listening.languages` says which a listener meets; researchers' pages are in English.
+LANGUAGES = [
+    ("en-gb", "British English"),
+    ("de", "German"),
+    ("fr", "French"),
+    ("ne", "Nepali"),
+    ("ja", "Japanese"),
+    ("ar", "Arabic"),
+]
+LOCALE_PATHS = [BASE_DIR / "locale"]
 TIME_ZONE = "UTC"
 USE_I18N = True
 USE_TZ = True

@@ -12,12 +12,14 @@ from django.views.decorators.csrf import ensure_csrf_cookie
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from listening import selectors, services
+from listening.languages import in_study_language
 from listening.models import Session, Study
 from listening.views.trials import PAGES
 
 
 @never_cache
 @require_http_methods(["GET", "POST"])
+@in_study_language
 def join(request: HttpRequest, token: str) -> HttpResponse:
     """The listener link: what taking part means; agreeing starts a session."""
     study = get_object_or_404(Study, token=token)
@@ -51,6 +53,7 @@ def _closed(request: HttpRequest, study: Study, session: Session | None = None) 
 @never_cache
 @ensure_csrf_cookie
 @require_GET
+@in_study_language
 def session(request: HttpRequest, token: str) -> HttpResponse:
     """The step that the listener has to take next; reloading or opening the link elsewhere resumes here."""
     session = selectors.session_of(token)

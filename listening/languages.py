@@ -1,0 +1,136 @@
+"""The languages in which listeners can be asked, and the words of the scales in them.
+
+Listeners' pages speak the study's language, whatever their browsers prefer: words of a scale mean
+different things to people who read them in different languages, so one study keeps to one wording.
+Translations are gettext catalogues in `locale/`; researchers' pages are in English.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from functools import lru_cache, wraps
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.utils import translation
+from django.utils.translation import gettext_lazy
+from django.utils.translation.trans_real import DjangoTranslation
+from django.views.i18n import JavaScriptCatalog
+
+from listening.models import Study
+
+
+@dataclass(frozen=True)
+class Language:
+    """A language of listeners' pages.
+
+    Attributes:
+        code: as `Study.language` keeps it.
+        name: what its readers call it.
+        english: what researchers call it.
+        scale: where the words of the quality scale come from, for the report.
+        published: whether that is a published translation of the scale.
+    """
+
+    code: str
+    name: str
+    english: str
+    scale: str
+    published: bool = True
+
+    @property
+    def right_to_left(self) -> bool:
+        return bool(translation.get_language_info(self.code)["bidi"])
+
+    @property
+    def locale(self) -> str:
+        """The name under which Django knows it."""
+        return "en-gb" if self.code == "en" else self.code
+
+
+LANGUAGES = {
+    language.code: language
+    for language in (
+        Language("en", "English", "English", "Recommendation ITU-R BS.1534-3"),
+        Language(
+            "de",
+            "Deutsch",
+            "German",
+            "the customary German rendering of the opinion scale of Recommendation ITU-T P.800 "
+            "(ausgezeichnet, gut, ordentlich, dürftig, schlecht)",
+        ),
+        Language("fr", "Français", "French", "the French edition of Recommendation ITU-R BS.1534-3"),
+        Language(
+            "ne",
+            "नेपाली",
+            "Nepali",
+            "Earshot's own translation: no published one is known to its authors",
+            published=False,
+        ),
+        Language(
+            "ja",
+            "日本語",
+            "Japanese",
+            "the customary Japanese rendering of the opinion scale of Recommendation ITU-T P.800",
+        ),
+        Language(
+            "ar",
+            "العربية",
+            "Arabic",
+            "Earshot's own translation: not compared with the Arabic edition of a Recommendation",
+            published=False,
+        ),
+    )
+}
+
+#: For a form's field.
+CHOICES = [(language.code, f"{language.english} ({language.name})") for language in LANGUAGES.values()]
+
+#: The five bands of the continuous quality scale from best to worst, 100-80 to 20-0 (BS.1534-3, M10);
+#: the same words as those of the opinion scale of P.800, 5 to 1.
+QUALITY = (
+    gettext_lazy("Excellent"),
+    gettext_lazy("Good"),
+    gettext_lazy("Fair"),
+    gettext_lazy("Poor"),
+    gettext_lazy("Bad"),
+)
+
+
+def language_of(study: Study) -> Language:
+    """The study's language; English where it names one that is not here."""
+    return LANGUAGES.get(study.language, LANGUAGES["en"])
+
+
+def of_study(study: Study) -> AbstractContextManager[None]:
+    """Within it, `gettext` and templates speak the study's language."""
+    return translation.override(language_of(study).locale)
+
+
+def in_study_language(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    """Let a listener's view speak the language of the study whose session or listener link `token` is."""
+
+    @wraps(view)
+    def speak(request: HttpRequest, token: str, *args: Any, **kwargs: Any) -> HttpResponse:
+        study = Study.objects.filter(sessions__token=token).only("language").first()
+        study = study or Study.objects.filter(token=token).only("language").first()
+        with of_study(study or Study()):
+            return view(request, token, *args, **kwargs)
+
+    return speak
+
+
+@lru_cache(maxsize=len(LANGUAGES))
+def _script_words(locale: str) -> dict[str, str]:
+    view = JavaScriptCatalog()
+    view.translation = DjangoTranslation(locale, domain="djangojs")
+    catalogue: dict[str, Any] = view.get_catalog()
+    return {english: word for english, word in catalogue.items() if isinstance(word, str) and english}
+
+
+def script_words() -> dict[str, str]:
+    """What scripts say, in the language in force: English -> translation; empty in English."""
+    locale = translation.get_language() or "en-gb"
+    return {} if locale.startswith("en") else _script_words(locale)

@@ -1,0 +1,17 @@
+"""What pages for listeners need of their language."""
+
+from __future__ import annotations
+
+from django import template
+from django.utils.html import json_script
+from django.utils.safestring import SafeString
+
+from listening.languages import script_words
+
+register = template.Library()
+
+
+@register.simple_tag
+def words_of_scripts() -> SafeString:
+    """The translations of what scripts say, for static/js/rating/words.js."""
+    return json_script(script_words(), "words")
