@@ -26,6 +26,7 @@ from django.db import DatabaseError, connection, transaction
 from django.db.models import F, Max, Q, TextField, Value
 from django.db.models.functions import Concat
 from django.utils import timezone
+from django.utils.module_loading import import_string
 
 from evaluation.models import Job, Rendition, Score
 
@@ -33,10 +34,18 @@ logger = logging.getLogger(__name__)
 
 J = TypeVar("J", bound=Job)
 
-#: The kinds of work, each with a task and a queue of its own.
-KINDS: tuple[type[Job], ...] = (Rendition, Score)
+#: The kinds of work, each with a task (by its name) and a queue of its own; `register` adds others.
+KINDS: dict[type[Job], str] = {
+    Rendition: "evaluation.tasks.make_rendition",
+    Score: "evaluation.tasks.make_score",
+}
 
 Status = Job.Status
+
+
+def register(model: type[Job], task: str) -> None:
+    """Have rows of `model` sent to `task`, its Celery name, and swept up like the others."""
+    KINDS[model] = task
 
 
 # -- What a worker does
@@ -229,6 +238,4 @@ def _overdue(model: type[Job]) -> Any:
 
 
 def _task(model: type[Job]) -> Any:
-    from evaluation import tasks  # tasks imports this module
-
-    return {Rendition: tasks.make_rendition, Score: tasks.make_score}[model]
+    return import_string(KINDS[model])

@@ -4,3 +4,9 @@ from django.apps import AppConfig
 class ListeningConfig(AppConfig):
     name = "listening"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        from evaluation import jobs
+        from listening.models import Analysis
+
+        jobs.register(Analysis, "listening.tasks.make_analysis")

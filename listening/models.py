@@ -8,7 +8,7 @@ import uuid
 from django.conf import settings
 from django.db import models
 
-from evaluation.models import Clip, Rendition
+from evaluation.models import Clip, Job, Rendition
 
 
 def opaque_token() -> str:
@@ -87,6 +87,9 @@ class Study(models.Model):
     pilot = models.BooleanField(default=False, help_text="sessions started now are trial runs, kept apart")
     sealed_until = models.DateTimeField(
         null=True, blank=True, help_text="until then not even the owner sees grades"
+    )
+    unsealed = models.DateTimeField(
+        null=True, blank=True, help_text="when the owner broke the seal before its time; there is no way back"
     )
     imported = models.JSONField(
         default=dict, help_text="where a study made elsewhere came from: format, file, notes"
@@ -389,3 +392,30 @@ class Event(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} at {self.milliseconds} ms"
+
+
+class Analysis(Job):
+    """What takes long to compute of a study's grades: tests, models, intervals of agreements.
+
+    One row for each state of the data that somebody looked at; `fingerprint` says which. When a newer
+    one is done, the older ones of the same kind and profile go.
+    """
+
+    study = models.ForeignKey(Study, on_delete=models.CASCADE, related_name="analyses")
+    kind = models.CharField(max_length=10, choices=Session.Kind.choices, help_text="of sessions")
+    profile = models.CharField(max_length=20, help_text="of screening: none, bs1534, mpeg or own")
+    fingerprint = models.CharField(max_length=64, help_text="SHA-256 of the state of grades and settings")
+    data = models.JSONField(default=dict, help_text="as listening.results.heavy.compute makes it")
+    created = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["-created", "-id"]
+        verbose_name_plural = "analyses"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["study", "kind", "profile", "fingerprint"], name="analysis_once_per_state"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"Analysis of {self.study} ({self.kind}, {self.profile})"

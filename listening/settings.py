@@ -190,6 +190,7 @@ CELERY_TASK_DEFAULT_QUEUE = "codec"
 CELERY_TASK_ROUTES = {
     "evaluation.tasks.make_rendition": {"queue": "codec"},
     "evaluation.tasks.make_score": {"queue": "metrics"},
+    "listening.tasks.make_analysis": {"queue": "metrics"},
     # Short, and someone waits: workers take from their queues in turn, so that this never stands
     # behind the hundreds of measurements of a large upload.
     "evaluation.tasks.sweep": {"queue": "prompt"},

@@ -36,3 +36,11 @@ def sweep_studies() -> None:
     from listening import services
 
     services.sweep_studies()
+
+
+@shared_task
+def make_analysis(analysis_id: int | str) -> None:
+    """Compute what takes long of a study's results."""
+    from listening.results import analyses
+
+    analyses.run(analysis_id)

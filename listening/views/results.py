@@ -13,13 +13,28 @@ from django.views.decorators.http import require_GET
 
 from evaluation import figures
 from listening import exports, selectors
-from listening.results import METRIC_TITLES, Results, compute
+from listening.models import Study
+from listening.results import BS1534, KINDS, METRIC_TITLES, NONE, REAL, Results, compute, profiles_of
 from listening.services import ALWAYS
+
+#: Short names of profiles in addresses that were handed out before there were more than two.
+_OLD_NAMES = {"on": BS1534, "off": NONE}
+
+
+def _asked(request: HttpRequest, study: Study) -> tuple[str, str]:
+    """The kind of sessions and the screening profile of this request. Raises `Http404`."""
+    kind = request.GET.get("kind", REAL)
+    profile = request.GET.get("screening", BS1534)
+    profile = _OLD_NAMES.get(profile, profile)
+    if kind not in KINDS or profile not in profiles_of(study):
+        raise Http404("There are no such results.")
+    return kind, profile
 
 
 def _compute(request: HttpRequest, study_id: UUID) -> Results:
     study = selectors.study_of(request.user, study_id)
-    return compute(study, screening=request.GET.get("screening") != "off")
+    kind, profile = _asked(request, study)
+    return compute(study, kind=kind, profile=profile)
 
 
 def _grades(results: Results) -> str:
@@ -68,6 +83,7 @@ def results(request: HttpRequest, study_id: UUID) -> HttpResponse:
             if agreement.metric != "stoi" and agreement.systems
         ],
         "implied": ALWAYS,
+        "profiles": profiles_of(results.study),
         "section": "studies",
     }
     return render(request, "listening/results.html", context)

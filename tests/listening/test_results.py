@@ -97,7 +97,7 @@ def test_screening_is_a_view_with_reasons(owner: Client, study: Study) -> None:
         listen(study, GRADES)
     careless = listen(study, {"original": 60, "opus-9k": 10})
     assert row_of(study, "opus-9k").mean == 80
-    assert row_of(study, "opus-9k", screening=False).mean == (3 * 80 + 10) / 4
+    assert row_of(study, "opus-9k", profile="none").mean == (3 * 80 + 10) / 4
     text = page(owner, study)
     assert f"{careless.assessor.code} left out hidden reference below 90 on 2 of 2 items (100 %)" in text
     assert "1 listener screened out" in text

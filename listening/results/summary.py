@@ -1,7 +1,4 @@
-"""Rating -> result: what a study's grades say, with the unit, n and method of every figure.
-
-The raw ratings are never touched: screening is a view over them.
-"""
+"""The quick part of results: means, intervals, boxes, who is screened out, and the answer in a sentence."""
 
 from __future__ import annotations
 
@@ -12,68 +9,19 @@ from typing import Any
 
 import pandas as pd
 
-from evaluation import figures, statistics, systems
-from evaluation.models import Rendition
-from listening.exports import METRICS, scores_of
-from listening.models import Rating, Stimulus, Study
+from evaluation import figures, statistics
+from listening.exports import METRICS
+from listening.methods import METHODS
+from listening.models import Study
+from listening.results import profiles
+from listening.results.frames import REAL, rating_frame, uncounted_of
+from listening.results.names import in_order, titles_of
+from listening.results.objective import METRIC_TITLES, Agreement, Objective, objective_means
 from listening.services import ALWAYS
 from listening.templatetags.figures import figure
 
 #: Of a metric whose rank correlation with the grades is lower, the page warns.
 DISAGREEMENT = 0.5
-METRIC_TITLES = {"pesq_nb": "PESQ-NB", "pesq_wb": "PESQ-WB", "stoi": "STOI"}
-
-
-def title_of(slug: str) -> str:
-    if slug == "original":
-        return "Hidden reference"
-    return systems.title_of(slug)
-
-
-def rating_frame(study: Study) -> pd.DataFrame:
-    """Grades of finished trials without training, as ``assessor, item, system, score``, in registry order."""
-    rows = Rating.objects.filter(
-        trial__session__study=study, trial__item__training=False, trial__finished__isnull=False
-    ).values_list(
-        "trial__session__assessor__code",
-        "trial__item__position",
-        "stimulus__system",
-        "score",
-        "trial__session__number",
-    )
-    ordered = sorted(rows, key=lambda row: (figures.order(row[2]), row[4], row[1]))
-    return pd.DataFrame([row[:4] for row in ordered], columns=list(statistics.COLUMNS))
-
-
-@dataclass(frozen=True)
-class Objective:
-    """What was measured of a system over the study's items; None where there is no figure."""
-
-    kbps: float | None
-    pesq_nb: float | None
-    pesq_wb: float | None
-    stoi: float | None
-
-
-def objective_means(study: Study) -> dict[str, Objective]:
-    """Measured bit rate and mean objective scores per system over the renditions of the graded items."""
-    stimuli = Stimulus.objects.filter(item__study=study, item__training=False).exclude(rendition=None)
-    renditions: dict[str, dict[Any, Rendition]] = {}
-    for stimulus in stimuli.select_related("rendition"):
-        renditions.setdefault(stimulus.system, {})[stimulus.rendition_id] = stimulus.rendition  # type: ignore[assignment]
-    scores = scores_of({key for rows in renditions.values() for key in rows})
-
-    def mean(values: Sequence[float | None]) -> float | None:
-        known = [value for value in values if value is not None and math.isfinite(value)]
-        return sum(known) / len(known) if known else None
-
-    return {
-        slug: Objective(
-            mean([row.kbps for row in rows.values()]),
-            *(mean([scores.get((key, metric)) for key in rows]) for metric in METRICS),
-        )
-        for slug, rows in renditions.items()
-    }
 
 
 @dataclass(frozen=True)
@@ -106,17 +54,6 @@ class SystemResult:
         return None if self.mean is None or self.ci95 is None else min(100.0, self.mean + self.ci95)
 
 
-@dataclass(frozen=True)
-class Agreement:
-    """Rank and linear correlation of a metric with the grades, over systems without the hidden reference."""
-
-    metric: str
-    title: str
-    systems: int
-    spearman: float | None
-    pearson: float | None
-
-
 @dataclass
 class Results:
     """All that the results page shows.
@@ -127,7 +64,8 @@ class Results:
     """
 
     study: Study
-    screening: bool
+    kind: str
+    profile: str
     frame: pd.DataFrame
     screened: list[statistics.Screened]
     systems: list[SystemResult]
@@ -143,26 +81,34 @@ class Results:
         return [entry for entry in self.screened if entry.excluded]
 
 
+def systems_of(study: Study, frame: pd.DataFrame) -> list[str]:
+    """Systems that tables list: those of the study, what its method adds, and whatever was graded."""
+    always = METHODS[study.method].always if study.method in METHODS and not study.imported else ()
+    return in_order([*always, *study.systems, *frame["system"].unique()])
+
+
 def _number(value: Any) -> float | None:
     return None if value is None or not math.isfinite(value) else float(value)
 
 
-def compute(study: Study, *, screening: bool = True) -> Results:
-    """The results of a study as it stands, with or without the listeners that screening drops."""
-    everything = rating_frame(study)
-    screened = statistics.screen_hidden_reference(everything)
-    frame = statistics.apply_screening(everything, screened) if screening else everything
+def compute(study: Study, *, kind: str = REAL, profile: str = profiles.BS1534) -> Results:
+    """The results of a study as it stands, seen through a screening profile."""
+    everything = rating_frame(study, kind)
+    screened = profiles.screen(study, everything, profile)
+    frame = everything if profile == profiles.NONE else statistics.apply_screening(everything, screened)
     summary = statistics.summarise(frame)
     objective = objective_means(study)
     systems = []
-    for slug in sorted({*ALWAYS, *study.systems}, key=figures.order):
+    slugs = systems_of(study, everything)
+    titles, looks = titles_of(slugs), figures.looks(slugs)
+    for slug in slugs:
         row = summary.loc[slug] if slug in summary.index else None
         systems.append(
             SystemResult(
                 slug=slug,
-                title=title_of(slug),
-                colour=figures.colour(slug),
-                marker=figures.marker(slug),
+                title=titles[slug],
+                colour=looks[slug][0],
+                marker=looks[slug][1],
                 n=0 if row is None else int(row["n"]),
                 listeners=0 if row is None else int(row["n_assessors"]),
                 mean=None if row is None else _number(row["assessor_mean"]),
@@ -170,16 +116,15 @@ def compute(study: Study, *, screening: bool = True) -> Results:
                 median=None if row is None else _number(row["median"]),
                 q1=None if row is None else _number(row["q1"]),
                 q3=None if row is None else _number(row["q3"]),
-                objective=objective.get(slug, Objective(None, None, None, None)),
+                objective=objective.get(slug, Objective()),
             )
         )
     listeners = int(frame["assessor"].nunique())
-    uncounted = Rating.objects.filter(
-        trial__session__study=study, trial__item__training=False, trial__finished=None
-    ).count()
+    uncounted = uncounted_of(study, kind)
     results = Results(
         study=study,
-        screening=screening,
+        kind=kind,
+        profile=profile,
         frame=frame,
         screened=screened,
         systems=systems,
@@ -225,7 +170,7 @@ def _answer(results: Results) -> str:
                 if len(results.screened) == 1
                 else f"All {len(results.screened)} listeners are"
             )
-            return f"{who} screened out; choose “All listeners” to see the grades."
+            return f"{who} screened out; choose “Nobody screened out” to see the grades."
         if results.uncounted:
             return "Nobody has finished a trial yet; grades count once their trial is finished."
         return "Nobody has graded anything yet."
