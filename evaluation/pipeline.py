@@ -20,12 +20,13 @@ import numpy as np
 from codec import registry
 from codec.audio import from_pcm16, to_pcm16
 from codec.base import WORKING_RATE, Audio, Codec, CodecError, Encoded
+from evaluation.metrics import DEFAULT
+from evaluation.metrics import METRICS as REGISTRY
 
-#: Every metric, in the order of tables: PESQ by ITU-T P.862.1 (narrow-band) and P.862.2
-#: (wide-band), both as MOS-LQO, and STOI (Taal et al. 2011).
-METRICS = ("pesq_nb", "pesq_wb", "stoi")
+#: Measured of every rendition, in the order of tables.
+METRICS = DEFAULT
 
-METRIC_TITLES = {"pesq_nb": "PESQ-NB", "pesq_wb": "PESQ-WB", "stoi": "STOI"}
+METRIC_TITLES = {slug: metric.title for slug, metric in REGISTRY.items()}
 
 #: P.862's reference code keeps 50 utterances in fixed arrays and writes past their end when a
 #: recording has more: the process dies. An utterance and its pause last 0.4 s at least, so

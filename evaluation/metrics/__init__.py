@@ -1,0 +1,131 @@
+"""The objective metrics: what each is called, its range, and whether its library is here.
+
+Importing this module loads no metric. `METRICS` is the one place that pages, exports and figures
+take names from; `DEFAULT` are measured of every rendition, the others when somebody asks.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+
+#: How scores that a researcher uploaded name what computed them.
+UPLOADED = "uploaded"
+
+
+@dataclass(frozen=True)
+class Metric:
+    """An objective metric.
+
+    Attributes:
+        unit: of its values, "" where they have none.
+        low, high: the range that it can take.
+        higher_is_better: False for rates of errors.
+        note: what it is, in a sentence, with its source.
+        modules: that must be importable to compute it here; the first one's package has the version.
+        default: measured of every rendition.
+        computed: False where scores can only be uploaded.
+        reference: whether it compares with the reference.
+    """
+
+    slug: str
+    title: str
+    unit: str
+    low: float
+    high: float
+    note: str
+    package: str = ""
+    modules: tuple[str, ...] = ()
+    higher_is_better: bool = True
+    default: bool = False
+    computed: bool = True
+    reference: bool = True
+    decimals: int = 2
+
+    @property
+    def missing(self) -> str:
+        """Why it cannot be computed here, for people; "" if it can."""
+        if not self.computed:
+            return f"{self.title} is not computed here: upload its scores as a column."
+        lacking = [module for module in self.modules if find_spec(module) is None]
+        if not lacking:
+            return ""
+        return f"{self.title} needs {' and '.join(lacking)}: install Earshot with the extra [metrics]."
+
+    @property
+    def version(self) -> str:
+        """Package and version that computes it, as kept with every score; "" where it is missing."""
+        try:
+            return f"{self.package} {version(self.package)}" if self.package else ""
+        except PackageNotFoundError:
+            return ""
+
+
+_ALL = (
+    Metric(
+        "pesq_nb", "PESQ-NB", "MOS-LQO", 1.02, 4.55,
+        "ITU-T P.862.1, narrow-band. Not comparable with wide-band figures.",
+        package="pesq", modules=("pesq",), default=True,
+    ),
+    Metric(
+        "pesq_wb", "PESQ-WB", "MOS-LQO", 1.04, 4.64,
+        "ITU-T P.862.2, wide-band. Not comparable with narrow-band figures.",
+        package="pesq", modules=("pesq",), default=True,
+    ),
+    Metric(
+        "stoi", "STOI", "", 0.0, 1.0,
+        "Short-time objective intelligibility (Taal et al. 2011): of words understood, not of quality.",
+        package="pystoi", modules=("pystoi",), default=True,
+    ),
+    Metric(
+        "visqol", "ViSQOL", "MOS-LQO", 1.0, 5.0,
+        "ViSQOL v3 in speech mode at 16 kHz, lattice mapping (Chinen et al. 2020).",
+        package="visqol-python", modules=("visqol",),
+    ),
+    Metric(
+        "dnsmos_p808", "DNSMOS P.808", "MOS", 1.0, 5.0,
+        "DNSMOS P.808 (Reddy et al. 2021): without a reference, made for denoised speech, not codecs.",
+        package="speechmos", modules=("speechmos", "onnxruntime", "librosa"), reference=False,
+    ),
+    Metric(
+        "dnsmos_ovrl", "DNSMOS OVRL", "MOS", 1.0, 5.0,
+        "DNSMOS P.835 overall (Reddy et al. 2022): without a reference, made for denoised speech.",
+        package="speechmos", modules=("speechmos", "onnxruntime", "librosa"), reference=False,
+    ),
+    Metric(
+        "plcmos", "PLCMOS", "MOS", 1.0, 5.0,
+        "PLCMOS v2 (Diener et al. 2023): without a reference, made for concealed packet loss.",
+        package="speechmos", modules=("speechmos", "onnxruntime", "librosa"), reference=False,
+    ),
+    Metric(
+        "phones", "Phone disagreement", "", 0.0, 1.0,
+        "Edit distance between the phones that a recogniser hears in reference and output, over their number "
+        "in the longer: the paper's phoneme recognition check. English.",
+        package="pocketsphinx", modules=("pocketsphinx",), higher_is_better=False,
+    ),
+    Metric(
+        "polqa", "POLQA", "MOS-LQO", 1.0, 4.75,
+        "ITU-T P.863. Licensed, so not computed here; scores computed elsewhere can be uploaded.",
+        computed=False,
+    ),
+)  # fmt: skip
+
+#: By slug, in the order of tables.
+METRICS = {metric.slug: metric for metric in _ALL}
+
+#: Measured of every rendition.
+DEFAULT = tuple(metric.slug for metric in _ALL if metric.default)
+
+#: Computed when asked for, if the library is here.
+OPTIONAL = tuple(metric.slug for metric in _ALL if metric.computed and not metric.default)
+
+
+def metric_of(slug: str) -> Metric:
+    """The metric called `slug`; an unknown name (of an import) stands for itself."""
+    return METRICS.get(slug) or Metric(slug, slug, "", float("-inf"), float("inf"), "", computed=False)
+
+
+def available() -> tuple[str, ...]:
+    """Slugs of the metrics that can be computed here."""
+    return tuple(slug for slug, metric in METRICS.items() if not metric.missing)
