@@ -134,3 +134,56 @@ class Score(Job):
 
     def __str__(self) -> str:
         return f"{self.metric} of {self.rendition}"
+
+
+class OutputBatch(Job):
+    """Outputs that a researcher has sent for systems of their own, to be checked and then confirmed.
+
+    The job checks every file against its clip (`step` is check), and after the researcher's
+    confirmation makes renditions of those that are taken (`step` is store).
+    """
+
+    class Step(models.TextChoices):
+        CHECK = "check"
+        STORE = "store"
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="output_batches"
+    )
+    system = models.ForeignKey(
+        UploadedSystem, on_delete=models.CASCADE, related_name="batches", help_text="of files that name none"
+    )
+    step = models.CharField(max_length=5, choices=Step.choices, default=Step.CHECK)
+    notes = models.JSONField(default=list, help_text="what was left out before any file was looked into")
+    created = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["-created", "id"]
+        verbose_name_plural = "output batches"
+
+    def __str__(self) -> str:
+        return f"Outputs for {self.system}"
+
+
+class OutputFile(models.Model):
+    """One file of a batch: which clip and system it is of, how that was found, and what it is like."""
+
+    batch = models.ForeignKey(OutputBatch, on_delete=models.CASCADE, related_name="files")
+    name = models.CharField(max_length=500, help_text="as it was sent, with its folders")
+    upload = models.FileField(upload_to="incoming/", max_length=255, blank=True)
+    clip = models.ForeignKey(Clip, on_delete=models.CASCADE, null=True, blank=True, related_name="+")
+    system = models.ForeignKey(
+        UploadedSystem, on_delete=models.CASCADE, null=True, blank=True, related_name="+"
+    )
+    reason = models.CharField(max_length=200, blank=True, help_text="how clip and system were found")
+    checks = models.JSONField(default=dict, help_text="`evaluation.comparison.Comparison`, as a dictionary")
+    problem = models.TextField(blank=True, help_text="why it cannot be taken; empty: it can")
+    taken = models.BooleanField(default=False, help_text="the researcher confirmed it")
+    shift = models.BooleanField(default=False, help_text="and that its delay is taken out")
+
+    class Meta:
+        ordering = ["batch", "name", "id"]
+
+    def __str__(self) -> str:
+        return self.name

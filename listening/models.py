@@ -160,6 +160,9 @@ class Stimulus(models.Model):
     )
     audio = models.FileField(upload_to="stimuli/", max_length=255, blank=True)
     gain_db = models.FloatField(null=True, blank=True, help_text="applied to match the reference's loudness")
+    objective = models.JSONField(
+        default=dict, help_text="scores by metric that came with an imported study: it has no rendition"
+    )
 
     class Meta:
         ordering = ["item", "system"]
@@ -218,6 +221,11 @@ class Session(models.Model):
     )
     abandoned = models.DateTimeField(
         null=True, blank=True, help_text="when its place was given to somebody else"
+    )
+    label = models.CharField(
+        max_length=100,
+        blank=True,
+        help_text="what an imported file calls the listener; may be a name, so it is never exported unasked",
     )
 
     class Meta:
@@ -419,3 +427,40 @@ class Analysis(Job):
 
     def __str__(self) -> str:
         return f"Analysis of {self.study} ({self.kind}, {self.profile})"
+
+
+class ImportDraft(Job):
+    """A file that a researcher has sent to be imported, kept until they have seen what is in it.
+
+    Reading a configuration's recordings is work for a worker; results are read in the request.
+    """
+
+    class Kind(models.TextChoices):
+        RESULTS = "results"
+        CONFIGURATION = "configuration"
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="import_drafts"
+    )
+    kind = models.CharField(max_length=13, choices=Kind.choices)
+    name = models.CharField(max_length=255, help_text="of the file, as it was sent")
+    file = models.FileField(upload_to="imports/", max_length=255)
+    extra = models.FileField(
+        upload_to="imports/",
+        max_length=255,
+        blank=True,
+        help_text="recordings as a zip, or a table of scores",
+    )
+    choices = models.JSONField(default=dict, help_text="what the researcher decided: name, method, mapping")
+    progress = models.JSONField(default=dict, help_text="{done, total} recordings")
+    study = models.ForeignKey(
+        Study, on_delete=models.SET_NULL, null=True, blank=True, related_name="+", help_text="that came of it"
+    )
+    created = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["-created", "id"]
+
+    def __str__(self) -> str:
+        return self.name
