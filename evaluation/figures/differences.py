@@ -1,0 +1,62 @@
+"""Differences between systems with their intervals: which one is better, by how much."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from evaluation.figures.style import LINE, MUTED, TEXT, frame, line, margin, short, text
+
+
+@dataclass(frozen=True)
+class Difference:
+    """First minus second, in points of the scale. `low` and `high` None: no interval."""
+
+    first: str
+    second: str
+    mean: float
+    low: float | None
+    high: float | None
+    note: str
+    significant: bool
+
+
+def differences(rows: Sequence[Difference], title: str) -> str:
+    """A row for each pair: the mean difference and its 95 % interval around a line at nothing."""
+    names = [f"{row.first} − {row.second}" for row in rows]
+    left, right, top, pitch = margin(names, 200, 360), 196, 12, 28
+    width = 640 + left
+    bottom = top + pitch * len(rows)
+    ends = [abs(value) for row in rows for value in (row.low, row.high, row.mean) if value is not None]
+    reach = max(10.0, math.ceil(max(ends, default=0) / 10) * 10)
+    step = 10 if reach <= 40 else 20
+
+    def at(value: float) -> float:
+        return left + (width - left - right) * (value + reach) / (2 * reach)
+
+    parts = []
+    for tick in range(-int(reach // step), int(reach // step) + 1):
+        value = tick * step
+        parts.append(
+            line(at(value), top, at(value), bottom, MUTED if value == 0 else LINE, 1.25 if value == 0 else 1)
+        )
+        label = f"{value:+d}".replace("-", "−") if value else "0"
+        parts.append(text(at(value), bottom + 18, label, anchor="middle", fill=MUTED, size=12))
+    parts.append(
+        text(at(0), bottom + 36, "difference of means, points", anchor="middle", fill=MUTED, size=12)
+    )
+    for number, row in enumerate(rows):
+        y = top + pitch * (number + 0.5)
+        parts.append(text(left - 16, y + 4.5, short(names[number], left - 24), anchor="end"))
+        fade = "" if row.significant else 'opacity="0.55"'
+        if row.low is not None and row.high is not None:
+            parts.append(line(at(row.low), y, at(row.high), y, TEXT, 2, fade))
+            parts += [line(at(end), y - 4, at(end), y + 4, TEXT, 2, fade) for end in (row.low, row.high)]
+        fill = TEXT if row.significant else "var(--surface, #ffffff)"
+        parts.append(
+            f'<circle cx="{at(row.mean):.1f}" cy="{y:.1f}" r="4.5" fill="{fill}" stroke="{TEXT}" '
+            f'stroke-width="1.5"/>'
+        )
+        parts.append(text(width - 8, y + 4.5, row.note, anchor="end", size=12))
+    return frame(width, bottom + 46, title, parts)

@@ -1,0 +1,68 @@
+"""The same for each item: small multiples, so that an item that a system fails on is seen."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from evaluation.figures.style import LINE, MUSHRA, MUTED, Scale, frame, line, looks, margin, mark, short, text
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A system's grades of one item. `half_width` None: no interval."""
+
+    mean: float
+    half_width: float | None
+    n: int
+
+
+def items(
+    systems: Mapping[str, str],
+    panels: Sequence[tuple[str, Mapping[str, Cell]]],
+    title: str,
+    scale: Scale = MUSHRA,
+    columns: int = 3,
+) -> str:
+    """A small panel for each item: mean and 95 % t interval over the listeners, a row for each system.
+
+    Args:
+        systems: titles by slug, in the order of the rows.
+        panels: the item's title and its cells by slug, in the items' order.
+    """
+    columns = max(1, min(columns, len(panels)))
+    left, gap, top, pitch, head = margin(systems.values(), 110, 220, 11), 24, 8, 16, 24
+    span = (960 - left - gap * (columns - 1)) / columns
+    tall = head + pitch * len(systems) + 28
+    rows = math.ceil(len(panels) / columns)
+    look = looks(systems)
+    parts = []
+    for number, (name, cells) in enumerate(panels):
+        column, row = number % columns, number // columns
+        x, y = left + column * (span + gap), top + row * tall
+        parts.append(text(x, y + 10, short(name, span, 12), size=12, extra='font-weight="600"'))
+        bottom = y + head + pitch * len(systems)
+        for score in scale.ticks:
+            at = x + span * scale.share(score)
+            parts.append(line(at, y + head - 4, at, bottom, LINE))
+            if score in (scale.ticks[0], scale.ticks[-1], scale.ticks[len(scale.ticks) // 2]):
+                parts.append(text(at, bottom + 13, f"{score:g}", anchor="middle", fill=MUTED, size=10))
+        for place, slug in enumerate(systems):
+            middle = y + head + pitch * (place + 0.5)
+            if column == 0:
+                parts.append(
+                    text(left - 10, middle + 4, short(systems[slug], left - 12, 11), anchor="end", size=11)
+                )
+            if slug in cells:
+                parts += _cell(cells[slug], look[slug], x, span, middle, scale)
+    return frame(960, top + rows * tall, title, parts)
+
+
+def _cell(cell: Cell, look: tuple[str, str], x: float, span: float, middle: float, scale: Scale) -> list[str]:
+    parts = []
+    if cell.half_width is not None:
+        low, high = (x + span * scale.share(cell.mean + sign * cell.half_width) for sign in (-1, 1))
+        parts.append(line(low, middle, high, middle, look[0], 2))
+    parts.append(mark(look, x + span * scale.share(cell.mean), middle, 3.6))
+    return parts

@@ -1,0 +1,194 @@
+"""Grades against something measured: a labelled point for each system, or one for each stimulus."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from html import escape
+
+from evaluation.figures.style import (
+    CHARACTER,
+    GROUND,
+    LINE,
+    MUSHRA,
+    MUTED,
+    Scale,
+    frame,
+    line,
+    looks,
+    mark,
+    text,
+    upright,
+)
+
+#: What is not coded stands beyond a break of the axis, kbit/s.
+UNCODED_FROM = 100.0
+
+
+@dataclass(frozen=True)
+class Point:
+    """What `scatter` draws of one system or stimulus.
+
+    Attributes:
+        play: address of a sound; the point becomes a button that plays it.
+        about: said of a point that has no label, e.g. its item.
+    """
+
+    slug: str
+    title: str
+    x: float
+    y: float
+    half_width: float | None
+    play: str = ""
+    about: str = ""
+
+
+_WIDTH, _HEIGHT = 480, 360
+_LEFT, _RIGHT, _TOP, _BOTTOM = 52, 20, 16, 312
+
+
+def scatter(
+    points: Sequence[Point], x_title: str, title: str, *, labels: bool = True, scale: Scale = MUSHRA
+) -> str:
+    """Mean grade with its 95 % interval against an objective score, a point per system or stimulus."""
+    low, high = _limits([point.x for point in points])
+
+    def across(x: float) -> float:
+        return _LEFT + (_WIDTH - _LEFT - _RIGHT) * (x - low) / (high - low)
+
+    parts = _grades_axis(scale, _WIDTH - _RIGHT)
+    step = _step(high - low)
+    digits = max(0, -math.floor(math.log10(step) + 1e-9))
+    for tick in range(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1):
+        parts.append(_tick(across(tick * step), f"{tick * step:.{digits}f}"))
+    parts.append(_axis_name((_LEFT + _WIDTH - _RIGHT) / 2, x_title))
+    parts += _points(points, [across(point.x) for point in points], scale, labels)
+    return frame(_WIDTH, _HEIGHT, title, parts, plays=any(point.play for point in points))
+
+
+def rates(points: Sequence[Point], title: str, scale: Scale = MUSHRA) -> str:
+    """Mean grade against measured bit rate, kbit/s; what is not coded stands beyond a break of the axis."""
+    coded = [point.x for point in points if point.x < UNCODED_FROM]
+    uncoded = len(coded) < len(points)
+    right = _WIDTH - _RIGHT - (120 if uncoded else 0)
+    most = max(2.0, math.ceil(max(coded, default=0) * 1.05 / 2) * 2)
+
+    def across(x: float) -> float:
+        return right + 28 if x >= UNCODED_FROM else _LEFT + (right - _LEFT) * x / most
+
+    parts = _grades_axis(scale, _WIDTH - _RIGHT)
+    step = next(step for step in (1, 2, 4, 8, 16, 32) if most / step <= 8)
+    parts += [_tick(across(kbps), f"{kbps}") for kbps in range(0, int(most) + 1, step)]
+    if uncoded:
+        parts.append(line(right + 12, _TOP, right + 12, _BOTTOM, MUTED, 1, 'stroke-dasharray="2 4"'))
+        parts.append(_tick(right + 16, "uncoded", anchor="start"))
+    parts.append(_axis_name((_LEFT + right) / 2, "measured bit rate, kbit/s"))
+    parts += _points(points, [across(point.x) for point in points], scale, True)
+    return frame(_WIDTH, _HEIGHT, title, parts, plays=any(point.play for point in points))
+
+
+def _grades_axis(scale: Scale, right: float) -> list[str]:
+    parts = []
+    for score in scale.ticks:
+        parts.append(line(_LEFT, _down(scale, score), right, _down(scale, score), LINE))
+        parts.append(
+            text(_LEFT - 8, _down(scale, score) + 4, f"{score:g}", anchor="end", fill=MUTED, size=12)
+        )
+    return [*parts, upright(14, (_TOP + _BOTTOM) / 2, f"{scale.name}, mean of listener means")]
+
+
+def _down(scale: Scale, score: float) -> float:
+    return _BOTTOM - (_BOTTOM - _TOP) * scale.share(score)
+
+
+def _tick(x: float, words: str, anchor: str = "middle") -> str:
+    return text(x, _BOTTOM + 18, words, anchor=anchor, fill=MUTED, size=12)
+
+
+def _axis_name(x: float, words: str) -> str:
+    return text(x, _BOTTOM + 38, words, anchor="middle", fill=MUTED, size=12)
+
+
+def _points(points: Sequence[Point], xs: Sequence[float], scale: Scale, labels: bool) -> list[str]:
+    look = looks(point.slug for point in points)
+    parts = []
+    for point, x in zip(points, xs, strict=True):
+        if point.half_width is not None and labels:
+            ends = (_down(scale, point.y + sign * point.half_width) for sign in (-1, 1))
+            parts.append(line(x, next(ends), x, next(ends), look[point.slug][0], 1.5, 'opacity="0.6"'))
+    for point, x in zip(points, xs, strict=True):
+        parts.append(_button(point, look[point.slug], x, _down(scale, point.y), 5.0 if labels else 4.0))
+    if labels:
+        places = [(x, _down(scale, point.y), point.title) for point, x in zip(points, xs, strict=True)]
+        parts += _labels(places, _LEFT + 4, _WIDTH - 4)
+    return parts
+
+
+def _button(point: Point, look: tuple[str, str], x: float, y: float, size: float) -> str:
+    """The marker; with a sound, something to click on with a name of its own."""
+    drawn = mark(look, x, y, size)
+    words = escape(f"{point.title}{', ' + point.about if point.about else ''}: grade {point.y:.1f}")
+    if not point.play:
+        return f"<g><title>{words}</title>{drawn}</g>"
+    return (
+        f'<g class="plays" data-play="{escape(point.play)}" tabindex="0" role="button" '
+        f'aria-label="Play {words}"><title>{words}</title>'
+        f'<circle cx="{x:.1f}" cy="{y:.1f}" r="11" fill="none" pointer-events="all"/>{drawn}</g>'
+    )
+
+
+def _step(span: float) -> float:
+    return next((step for step in (0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50) if span / step <= 8), 100)
+
+
+def _limits(values: Sequence[float]) -> tuple[float, float]:
+    """A range around `values` that ends on halves, or on tenths where all lie close together."""
+    if not values:
+        return 0.0, 1.0
+    spread = max(values) - min(values)
+    step = next((step for step in (0.1, 0.5, 5.0) if spread <= 6 * step), 10.0)
+    low, high = math.floor(min(values) / step) * step, math.ceil(max(values) / step) * step
+    return (low - step, high + step) if high - low < 2 * step else (low, high)
+
+
+_Room = tuple[float, float, float, float]
+
+
+def _labels(points: Sequence[tuple[float, float, str]], left: float, right: float) -> list[str]:
+    """Names beside their points, moved apart until none covers another; a moved one gets a thin leader."""
+    taken = [(x - 7, y - 7, x + 7, y + 7) for x, y, _ in points]
+    parts = []
+    for x, y, full in sorted(points, key=lambda point: point[1]):
+        name = full if len(full) <= 28 else full[:27].rstrip() + "…"
+        long = CHARACTER * 12 * len(name)
+        places: list[tuple[float, int, int, float, float, str, _Room]] = []
+        for shift in (0, -16, 16, -32, 32, -48, 48, -64, 64):
+            sides = [(x + 10, "start"), (x - 10, "end")]
+            if shift:
+                over = x + long / 2 > right
+                sides = [(right, "end") if over else (max(x, left + long / 2), "middle")]
+            for place_x, anchor in sides:
+                start = place_x - {"start": 0.0, "middle": long / 2, "end": long}[anchor]
+                room = (start - 3, y + shift - 7, start + long + 3, y + shift + 7)
+                if left <= start and start + long <= right:
+                    places.append(
+                        (_overlap(room, taken), abs(shift), len(places), place_x, y + shift, anchor, room)
+                    )
+        _, shift, _, place_x, place_y, anchor, room = min(places)
+        taken.append(room)
+        if shift > 16:
+            towards = math.copysign(8, place_y - y)
+            parts.append(line(x, y + towards, x, place_y - towards, MUTED, 0.75))
+        halo = f'paint-order="stroke" stroke="{GROUND}" stroke-width="3"'
+        parts.append(text(place_x, place_y + 4, name, anchor=anchor, size=12, extra=halo))
+    return parts
+
+
+def _overlap(room: _Room, taken: Iterable[_Room]) -> float:
+    """The area that `room` (left, top, right, bottom) shares with the others."""
+    return sum(
+        max(0.0, min(room[2], other[2]) - max(room[0], other[0]))
+        * max(0.0, min(room[3], other[3]) - max(room[1], other[1]))
+        for other in taken
+    )

@@ -1,0 +1,232 @@
+"""What all figures share: looks of systems, the scale, marks and texts, and how a figure becomes a file.
+
+In a page a figure takes its greys from the page's CSS custom properties and so follows light and
+dark; saved to a file (`saved`) it has them written out, for papers and for programs without CSS.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
+from html import escape
+
+from evaluation import systems
+
+#: A hue per family, after Okabe and Ito (colour-blind safe), lighter or darker within it. Each has a
+#: contrast of 3:1 on white and on the dark page. The marker tells a family's members apart.
+_LOOKS: dict[str, tuple[str, str]] = {
+    "original": ("#6f7680", "circle"),
+    "anchor35": ("#8b8f96", "triangle"),
+    "anchor70": ("#8b8f96", "square"),
+    "opus-6k": ("#3f97d3", "triangle"),
+    "opus-9k": ("#2585c7", "circle"),
+    "opus-12k": ("#1f6fa8", "square"),
+    "celp-8k": ("#9c6b00", "circle"),
+    "celp-4k": ("#bd8410", "triangle"),
+    "amrwb-6.6k": ("#0b9b74", "circle"),
+    "amrwb-8.85k": ("#0a7f60", "square"),
+    "amrnb-4.75k": ("#2da583", "triangle"),
+    "codec2-2.4k": ("#c877a6", "triangle"),
+    "codec2-3.2k": ("#b8649a", "circle"),
+    "unified-gan-2k": ("#db7b3a", "square"),
+    "bpgan-2k": ("#d55e00", "diamond"),
+}
+
+#: Of systems that the registry does not know: hues of their own, each with every marker.
+_OTHERS = tuple(
+    (hue, shape)
+    for shape in ("circle", "diamond", "square", "triangle")
+    for hue in ("#7d6fc4", "#c4496b", "#7a8420", "#2f8a9c", "#a0603f", "#a558bd")
+)
+
+
+def looks(slugs: Iterable[str]) -> dict[str, tuple[str, str]]:
+    """Colour and marker of systems that are shown together: no two alike, as far as there are looks.
+
+    The registry's systems have theirs everywhere. Any other has the look that follows from its slug
+    (`colour`, `marker`), or the next one that is free where two would fall together.
+    """
+    found: dict[str, tuple[str, str]] = {}
+    taken: set[tuple[str, str]] = set()
+    for slug in sorted(set(slugs)):
+        if slug in _LOOKS:
+            found[slug] = _LOOKS[slug]
+            continue
+        start = _place(slug)
+        turn = [_OTHERS[(start + step) % len(_OTHERS)] for step in range(len(_OTHERS))]
+        found[slug] = next((look for look in turn if look not in taken), turn[0])
+        taken.add(found[slug])
+    return found
+
+
+def _place(slug: str) -> int:
+    return int.from_bytes(hashlib.sha256(slug.encode()).digest()[:4], "big") % len(_OTHERS)
+
+
+def colour(slug: str) -> str:
+    """The colour of a system in every figure, as ``#rrggbb``."""
+    return looks([slug])[slug][0]
+
+
+def marker(slug: str) -> str:
+    """The marker of a system in every figure: circle, square, triangle or diamond."""
+    return looks([slug])[slug][1]
+
+
+def order(slug: str) -> tuple[int, str]:
+    """Sort key: see `evaluation.systems.order`."""
+    return systems.order(slug)
+
+
+class NoFonts(Exception):
+    """This machine has no font to write a picture's texts with; the message is for its user."""
+
+
+@dataclass(frozen=True)
+class Scale:
+    """A grading scale: its ends, where its lines stand, and the word in the middle of each band."""
+
+    name: str
+    low: float
+    high: float
+    ticks: tuple[float, ...]
+    words: tuple[tuple[float, str], ...] = ()
+
+    def clip(self, score: float) -> float:
+        return min(self.high, max(self.low, score))
+
+    def share(self, score: float) -> float:
+        """Where `score` stands between the ends, 0 to 1; what is outside stands at the end."""
+        return (self.clip(score) - self.low) / (self.high - self.low)
+
+
+#: The continuous quality scale (M10).
+MUSHRA = Scale(
+    "MUSHRA",
+    0.0,
+    100.0,
+    (0, 20, 40, 60, 80, 100),
+    ((10, "Bad"), (30, "Poor"), (50, "Fair"), (70, "Good"), (90, "Excellent")),
+)
+
+FONT = (
+    "system-ui, -apple-system, 'Segoe UI', Roboto, 'Liberation Sans', Arial, 'Noto Sans', 'DejaVu Sans', "
+    "sans-serif"
+)
+#: Width of a character in font sizes: DejaVu Sans, the widest that is common.
+CHARACTER = 0.6
+_VARIABLE = re.compile(r"var\(--[a-z-]+, (#[0-9a-f]+)\)")
+_PAGE_ONLY = re.compile(r' (?:tabindex|role|aria-label|data-[a-z-]+|class)="[^"]*"')
+TEXT, MUTED = "var(--text, #13191b)", "var(--muted, #566268)"
+LINE, GROUND = "var(--line, #dbe1e3)", "var(--surface, #ffffff)"
+
+
+def saved(svg: str) -> str:
+    """A figure for a file: with an XML declaration, on white, its colours written out, nothing to click."""
+    plain = _PAGE_ONLY.sub("", _VARIABLE.sub(r"\1", svg))
+    ground = '<rect width="100%" height="100%" fill="#ffffff"/>'
+    return '<?xml version="1.0" encoding="UTF-8"?>\n' + plain.replace("</title>", "</title>" + ground, 1)
+
+
+def png(svg: str, zoom: float = 2.0) -> bytes:
+    """A figure as a PNG picture, `zoom` pixels for each of its own.
+
+    Raises:
+        NoFonts: this machine has none.
+    """
+    import resvg_py
+
+    family = _font_family()
+    if family is None:
+        raise NoFonts(
+            "This server has no font to draw figures with. Install one (Debian: apt-get install "
+            "fonts-dejavu-core), or save the figure as SVG."
+        )
+    return bytes(resvg_py.svg_to_bytes(svg_string=saved(svg), zoom=zoom, sans_serif_family=family))
+
+
+@cache
+def _font_family() -> str | None:
+    """The first of the usual sans-serif families that this machine draws with."""
+    import resvg_py
+
+    def drawn(family: str, text: str) -> bytes:
+        svg = (
+            f'<svg xmlns="http://www.w3.org/2000/svg" width="20" height="20">'
+            f'<text x="2" y="16" font-family="{family}">{text}</text></svg>'
+        )
+        return bytes(resvg_py.svg_to_bytes(svg_string=svg))
+
+    families = ("Liberation Sans", "Arial", "Noto Sans", "DejaVu Sans", "Helvetica", "FreeSans", "Segoe UI")
+    return next((family for family in families if drawn(family, "M") != drawn(family, "")), None)
+
+
+def frame(width: float, height: float, title: str, parts: Iterable[str], *, plays: bool = False) -> str:
+    """The SVG around `parts`. With `plays` its points are buttons; else the whole is one picture."""
+    role = "group" if plays else "img"
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:g} {height:g}" '
+        f'width="{width:g}" height="{height:g}" role="{role}" aria-label="{escape(title)}" '
+        f'font-family="{FONT}" font-size="13"><title>{escape(title)}</title>{"".join(parts)}</svg>'
+    )
+
+
+def text(
+    x: float,
+    y: float,
+    words: str,
+    *,
+    anchor: str = "start",
+    fill: str = TEXT,
+    size: float = 13,
+    extra: str = "",
+) -> str:
+    return (
+        f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" font-size="{size:g}" fill="{fill}"'
+        f"{' ' + extra if extra else ''}>{escape(words)}</text>"
+    )
+
+
+def upright(x: float, y: float, words: str) -> str:
+    """The name of a vertical axis, read from below."""
+    return (
+        f'<text transform="translate({x:g} {y:g}) rotate(-90)" text-anchor="middle" font-size="12" '
+        f'fill="{MUTED}">{escape(words)}</text>'
+    )
+
+
+def line(x1: float, y1: float, x2: float, y2: float, stroke: str, width: float = 1, extra: str = "") -> str:
+    return (
+        f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" '
+        f'stroke="{stroke}" stroke-width="{width:g}"{" " + extra if extra else ""}/>'
+    )
+
+
+def mark(look: tuple[str, str], x: float, y: float, size: float = 5.0, extra: str = "") -> str:
+    """A system's marker, of about equal area whatever its shape, outlined in the ground's colour."""
+    hue, shape = look
+    paint = f'fill="{hue}" stroke="{GROUND}" stroke-width="1.5"{" " + extra if extra else ""}'
+    if shape == "circle":
+        return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{size:g}" {paint}/>'
+    corners = {
+        "square": [(-0.9, -0.9), (0.9, -0.9), (0.9, 0.9), (-0.9, 0.9)],
+        "triangle": [(0, -1.25), (1.15, 0.8), (-1.15, 0.8)],
+        "diamond": [(0, -1.3), (1.3, 0), (0, 1.3), (-1.3, 0)],
+    }[shape]
+    points = " ".join(f"{x + dx * size:.1f},{y + dy * size:.1f}" for dx, dy in corners)
+    return f'<polygon points="{points}" {paint}/>'
+
+
+def short(words: str, room: float, size: float = 13) -> str:
+    """`words`, cut with an ellipsis where they would be wider than `room` pixels."""
+    most = max(4, int(room / (CHARACTER * size)))
+    return words if len(words) <= most else words[: most - 1].rstrip() + "…"
+
+
+def margin(titles: Iterable[str], least: float, most: float, size: float = 13) -> float:
+    """Room at the left for `titles`, in pixels."""
+    longest = max((len(title) for title in titles), default=0)
+    return min(most, max(least, 24 + CHARACTER * size * longest))
