@@ -147,6 +147,8 @@ SECURE_REFERRER_POLICY = "same-origin"
 # -- Uploads
 UPLOAD_MAX_BYTES = env.int("UPLOAD_MAX_MB", default=50) * 1_000_000
 UPLOAD_MAX_SECONDS = env.float("UPLOAD_MAX_SECONDS", default=60.0)
+#: What an archive of a study may unpack to.
+ARCHIVE_MAX_BYTES = env.int("ARCHIVE_MAX_MB", default=2000) * 1_000_000
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2_500_000
 FILE_UPLOAD_HANDLERS = [
     "django.core.files.uploadhandler.MemoryFileUploadHandler",

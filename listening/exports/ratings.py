@@ -9,15 +9,16 @@ from uuid import UUID
 
 from evaluation.models import Score
 from listening.exports.tables import Row
+from listening.kinds import kinds_of
 from listening.models import Rating, Study
 
 #: Metrics joined to every row of ``ratings.csv``, in this order.
 METRICS = ("pesq_nb", "pesq_wb", "stoi")
 
 RATINGS_COLUMNS = [
-    "study", "session", "assessor", "session_finished", "trial", "trial_finished", "item", "clip_id", "clip",
-    "start", "end", "training", "system", "presented", "score", "sequence", "created", "updated", "comment",
-    "gain_db", "kbps", *METRICS,
+    "study", "session", "kind", "assessor", "session_finished", "trial", "trial_finished", "item", "clip_id",
+    "clip", "start", "end", "training", "system", "presented", "score", "sequence", "created", "updated",
+    "comment", "gain_db", "kbps", *METRICS,
 ]  # fmt: skip
 
 
@@ -30,11 +31,11 @@ def plain_grade(score: float) -> float | int:
     return int(score) if score.is_integer() else score
 
 
-def ratings_in_order(study: Study) -> Iterable[Rating]:
-    """All ratings by session, trial and place in the presentation."""
-    rows = Rating.objects.filter(trial__session__study=study).select_related(
-        "trial__session__assessor", "trial__item__clip", "stimulus__rendition"
-    )
+def ratings_in_order(study: Study, kind: str = "real") -> Iterable[Rating]:
+    """Ratings of one kind of sessions (`listening.kinds`) by session, trial and place in the presentation."""
+    rows = Rating.objects.filter(
+        trial__session__study=study, trial__session__kind__in=kinds_of(kind)
+    ).select_related("trial__session__assessor", "trial__item__clip", "stimulus__rendition")
     return sorted(rows, key=lambda row: (row.trial.session.number, row.trial.position, presented_at(row)))
 
 
@@ -54,19 +55,19 @@ def scores_of(renditions: Iterable[Any]) -> dict[tuple[UUID, str], float]:
     }
 
 
-def ratings_rows(study: Study) -> Iterator[Row]:
+def ratings_rows(study: Study, kind: str = "real") -> Iterator[Row]:
     """The header and one row per rating, of unfinished sessions and training too; nothing is screened.
 
     ``item`` is the item's position in the study (0 is the training item), ``trial`` the trial's
     position in the session and ``presented`` the stimulus's in the trial, both from 1.
     """
-    ratings = list(ratings_in_order(study))
+    ratings = list(ratings_in_order(study, kind))
     scores = scores_of({row.stimulus.rendition_id for row in ratings if row.stimulus.rendition_id})
     yield RATINGS_COLUMNS
     for row in ratings:
         trial, session, item, rendition = row.trial, row.trial.session, row.trial.item, row.stimulus.rendition
         yield [
-            study.pk, session.pk, session.assessor.code, _time(session.finished),
+            study.pk, session.pk, session.kind, session.assessor.code, _time(session.finished),
             trial.position, _time(trial.finished), item.position, item.clip_id, item.title,
             item.start, item.end, int(item.training), row.stimulus.system, presented_at(row),
             plain_grade(row.score), row.sequence, _time(row.created), _time(row.updated), trial.comment,

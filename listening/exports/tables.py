@@ -12,7 +12,7 @@ from django.http import HttpResponse
 Row = list[Any]
 
 
-def _safe(value: Any) -> Any:
+def safe_text(value: Any) -> Any:
     """A text that a spreadsheet would run as a formula gets a quote mark before it; numbers stay numbers."""
     if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")):
         return "'" + value
@@ -24,12 +24,17 @@ def csv_text(rows: Iterable[Row]) -> str:
     buffer = io.StringIO()
     writer = csv.writer(buffer)
     for row in rows:
-        writer.writerow([_safe(value) for value in row])
+        writer.writerow([safe_text(value) for value in row])
     return buffer.getvalue()
 
 
 def csv_response(rows: Iterable[Row], name: str) -> HttpResponse:
-    response = HttpResponse(csv_text(rows), content_type="text/csv; charset=utf-8")
+    return file_response(csv_text(rows).encode(), name, "text/csv; charset=utf-8")
+
+
+def file_response(content: bytes, name: str, content_type: str) -> HttpResponse:
+    """`content` as a download that no cache keeps."""
+    response = HttpResponse(content, content_type=content_type)
     response["Content-Disposition"] = f'attachment; filename="{name}"'
     response["Cache-Control"] = "private, no-store"
     return response

@@ -1,30 +1,70 @@
-"""webMUSHRA's result files, for tools that read those."""
+"""webMUSHRA's result files, column for column as its ``write.php`` writes them, for tools that read those."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 from listening.exports.ratings import plain_grade, ratings_in_order
-from listening.exports.tables import Row
-from listening.models import Study
+from listening.exports.tables import Row, safe_text
+from listening.models import Answer, Study
 
+#: Without the questionnaire, whose columns stand after the first.
 MUSHRA_COLUMNS = [
     "session_test_id", "session_uuid", "trial_id",
     "rating_stimulus", "rating_score", "rating_time", "rating_comment",
 ]  # fmt: skip
 
 
-def mushra_rows(study: Study) -> Iterator[Row]:
+def mushra_rows(study: Study, kind: str = "real", *, personal: bool = False) -> Iterator[Row]:
     """The header and the ratings of finished trials, named as webMUSHRA names them; training is left out.
 
-    ``rating_time`` is the whole trial's, in milliseconds, for each of its ratings.
+    ``rating_time`` is the whole trial's, in milliseconds, for each of its ratings. With `personal`, each
+    question of the study's questionnaire is a column, in its order.
     """
-    yield MUSHRA_COLUMNS
-    for row in ratings_in_order(study):
+    questions = question_names(study) if personal else []
+    yield [MUSHRA_COLUMNS[0], *questions, *MUSHRA_COLUMNS[1:]]
+    answers = answers_of(study) if personal else {}
+    for row in ratings_in_order(study, kind):
         trial = row.trial
         if trial.item.training or trial.finished is None:
             continue
         stimulus = "reference" if row.stimulus.system == "original" else row.stimulus.system
         spent = round((trial.finished - (trial.started or row.created)).total_seconds() * 1000)
         trial_id = f"{trial.item.position}-{trial.item.title}"
-        yield [study.pk, trial.session_id, trial_id, stimulus, plain_grade(row.score), spent, trial.comment]
+        said = answers.get(trial.session_id, {})
+        yield [
+            study.pk, *(said.get(name) for name in questions), trial.session_id, trial_id,
+            stimulus, plain_grade(row.score), spent, trial.comment,
+        ]  # fmt: skip
+
+
+def question_names(study: Study) -> list[str]:
+    """The names of the questionnaire's questions, in its order."""
+    return [question["name"] for question in study.questionnaire]
+
+
+def answers_of(study: Study) -> dict[Any, dict[str, Any]]:
+    """What listeners answered, by session and question; several choices as ``a; b``."""
+    found: dict[Any, dict[str, Any]] = {}
+    for answer in Answer.objects.filter(session__study=study):
+        value = answer.value
+        said = "; ".join(str(part) for part in value) if isinstance(value, list) else value
+        found.setdefault(answer.session_id, {})[answer.question] = said
+    return found
+
+
+def php_csv_text(rows: Iterable[Row]) -> str:
+    """Rows as PHP's ``fputcsv`` writes them: LF, and quotes around cells with a space or the like."""
+    lines = []
+    for row in rows:
+        cells = ["" if cell is None else str(safe_text(cell)) for cell in row]
+        lines.append(",".join(_quoted(cell) if set(cell) & _SPECIAL else cell for cell in cells))
+    return "".join(line + "\n" for line in lines)
+
+
+_SPECIAL = frozenset(' ,"\\\t\r\n')
+
+
+def _quoted(cell: str) -> str:
+    return '"' + cell.replace('"', '""') + '"'

@@ -1,0 +1,151 @@
+"""Study -> one JSON document: settings, material, people, grades and events.
+
+Rows are told by name: a clip by the SHA-256 of its upload, a system by its slug, an item by its position, a
+session by its number. So the document says the same on every server. Keys that open something (the
+listener link, a session's link) are not in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import PurePosixPath
+from typing import Any
+
+from django.db.models import Prefetch
+
+from evaluation.models import Clip, Rendition, UploadedSystem
+from listening.archive.fields import to_json
+from listening.models import Rating, Session, Stimulus, Study, Trial
+
+FORMAT = "earshot-study"
+#: Grows when an older Earshot could no longer read it.
+VERSION = 1
+
+Json = dict[str, Any]
+
+
+def describe(study: Study, *, personal: bool = False) -> Json:
+    """All of `study` as plain values, ready for JSON; the same study gives the same document.
+
+    Args:
+        personal: with what may say who a listener is: the crowd-working platforms' ids and the answers
+            to the questionnaire. Otherwise both are empty.
+    """
+    items = list(study.items.select_related("clip").order_by("position"))
+    stimuli = list(
+        Stimulus.objects.filter(item__study=study)
+        .select_related("item", "rendition__clip")
+        .order_by("item__position", "system")
+    )
+    clips = {item.clip.pk: item.clip for item in items if item.clip}
+    renditions = {row.rendition.pk: row.rendition for row in stimuli if row.rendition}
+    clips |= {row.clip.pk: row.clip for row in renditions.values()}
+    scored = Rendition.objects.filter(pk__in=renditions).select_related("clip").prefetch_related("scores")
+    uploaded = UploadedSystem.objects.filter(slug__in={row.system for row in stimuli}).order_by("slug")
+    return {
+        "format": FORMAT,
+        "version": VERSION,
+        "personal": personal,
+        "study": to_json(study),
+        "systems": [to_json(system) for system in uploaded],
+        "clips": [_clip(clip) for clip in sorted(clips.values(), key=lambda clip: clip.sha256)],
+        "renditions": [
+            _rendition(row) for row in sorted(scored, key=lambda row: (row.clip.sha256, row.system))
+        ],
+        "items": [{**to_json(item), "clip": item.clip.sha256 if item.clip else None} for item in items],
+        "stimuli": [_stimulus(row) for row in stimuli],
+        "sessions": [_session(row, stimuli, personal) for row in _sessions(study)],
+        "deletions": [to_json(note) for note in study.deletions.order_by("number", "deleted", "id")],
+    }
+
+
+def file_name(kind: str, stored: Any, *parts: object) -> str | None:
+    """Where a stored file lies in an archive; None if there is none."""
+    if not stored:
+        return None
+    return "/".join([*(str(part) for part in parts), kind + PurePosixPath(stored.name).suffix.lower()])
+
+
+def clip_files(clip: Clip) -> dict[str, str | None]:
+    folder = ("clips", clip.sha256[:16])
+    return {
+        "upload": file_name("upload", clip.upload, *folder),
+        "audio": file_name("audio", clip.audio, *folder),
+    }
+
+
+def rendition_files(row: Rendition) -> dict[str, str | None]:
+    folder = ("renditions", row.clip.sha256[:16], row.system)
+    return {kind: file_name(kind, getattr(row, kind), *folder) for kind in ("audio", "bitstream", "upload")}
+
+
+def stimulus_file(row: Stimulus) -> str | None:
+    return file_name(row.system, row.audio, "stimuli", f"item-{row.item.position:02d}")
+
+
+def _clip(clip: Clip) -> Json:
+    return {**to_json(clip), "files": clip_files(clip)}
+
+
+def _rendition(row: Rendition) -> Json:
+    scores = sorted(row.scores.all(), key=lambda score: score.metric)
+    return {
+        **to_json(row),
+        "clip": row.clip.sha256,
+        "scores": [to_json(score) for score in scores],
+        "files": rendition_files(row),
+    }
+
+
+def _stimulus(row: Stimulus) -> Json:
+    return {
+        **to_json(row),
+        "item": row.item.position,
+        "rendition": row.rendition_id is not None,
+        "file": stimulus_file(row),
+    }
+
+
+def _sessions(study: Study) -> Iterable[Session]:
+    ratings = Rating.objects.select_related("stimulus").order_by("stimulus__system")
+    trials = (
+        Trial.objects.select_related("item", "choice__chosen")
+        .prefetch_related(Prefetch("ratings", ratings), "events")
+        .order_by("position")
+    )
+    return (
+        study.sessions.select_related("assessor", "participation")
+        .prefetch_related("stages", "answers", Prefetch("trials", trials))
+        .order_by("number")
+    )
+
+
+def _session(session: Session, stimuli: Iterable[Stimulus], personal: bool) -> Json:
+    systems = {row.pk: row.system for row in stimuli}
+    participation = getattr(session, "participation", None)
+    return {
+        **to_json(session),
+        "assessor": session.assessor.code,
+        "stages": [to_json(stage) for stage in session.stages.all()],
+        "answers": [to_json(answer) for answer in session.answers.all()] if personal else [],
+        "participation": to_json(participation) if personal and participation else None,
+        "trials": [_trial(trial, systems) for trial in session.trials.all()],
+    }
+
+
+def _trial(trial: Trial, systems: dict[int, str]) -> Json:
+    choice = getattr(trial, "choice", None)
+    return {
+        **to_json(trial),
+        "item": trial.item.position,
+        "order": [
+            {**{name: value for name, value in entry.items() if name != "stimulus"},
+             "system": systems[entry["stimulus"]]}
+            for entry in trial.order
+        ],
+        "ratings": [{**to_json(row), "system": row.stimulus.system} for row in trial.ratings.all()],
+        "choice": {**to_json(choice), "system": choice.chosen.system if choice.chosen else None}
+        if choice
+        else None,
+        "events": [[row.sequence, row.kind, row.milliseconds, row.detail] for row in trial.events.all()],
+    }  # fmt: skip

@@ -1,0 +1,124 @@
+"""A row's plain columns as JSON, and back."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.core.serializers.json import DjangoJSONEncoder
+from django.db import models
+from django.utils.dateparse import parse_datetime
+
+#: Columns that never leave: secrets, keys of other tables (told by name instead), the state of work.
+KEPT_HERE: dict[str, frozenset[str]] = {
+    "Study": frozenset({"owner", "token", "attempts", "lease_until", "error"}),
+    "Item": frozenset({"id", "study", "clip"}),
+    "Stimulus": frozenset({"id", "item", "rendition", "audio"}),
+    "Session": frozenset({"study", "assessor", "token"}),
+    "Stage": frozenset({"id", "session"}),
+    "Answer": frozenset({"id", "session"}),
+    "Participation": frozenset({"id", "study", "session"}),
+    "Deletion": frozenset({"id", "study"}),
+    "Trial": frozenset({"id", "session", "item", "order"}),
+    "Rating": frozenset({"id", "trial", "stimulus"}),
+    "Choice": frozenset({"id", "trial", "chosen"}),
+    "Event": frozenset({"id", "trial"}),
+    "Clip": frozenset({"owner", "upload", "audio", "public"}),
+    "Rendition": frozenset(
+        {"clip", "upload", "audio", "bitstream", "attempts", "claim", "lease_until", "dispatched"}
+    ),
+    "Score": frozenset({"id", "rendition", "attempts", "claim", "lease_until", "dispatched"}),
+    "UploadedSystem": frozenset({"id", "owner"}),
+}
+
+
+class ArchiveProblem(Exception):
+    """An archive that cannot be read; the message is for the person who sent it."""
+
+
+def columns(model: type[models.Model]) -> list[models.Field[Any, Any]]:
+    """The columns of `model` that an archive holds, in the order of the model."""
+    kept = KEPT_HERE[model.__name__]
+    return [field for field in model._meta.concrete_fields if field.name not in kept]
+
+
+def to_json(row: models.Model) -> dict[str, Any]:
+    return {field.name: _plain(getattr(row, field.attname)) for field in columns(type(row))}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, uuid.UUID):
+        return str(value)
+    return value
+
+
+def from_json(
+    model: type[models.Model], data: Any, where: str, *, skip: Iterable[str] = (), **relations: Any
+) -> Any:
+    """A row of `model`, not yet stored, of what `to_json` gave; `skip` names columns that are not read.
+
+    Columns that `data` lacks get the model's defaults: an archive may be older than a column.
+
+    Raises:
+        ArchiveProblem: naming `where` and the column, if a value does not fit.
+    """
+    if not isinstance(data, Mapping):
+        raise ArchiveProblem(f"{where}: expected an object, found {type(data).__name__}.")
+    fields = {field.name: field for field in columns(model) if field.name not in set(skip)}
+    values: dict[str, Any] = {}
+    checked: set[str] = set()
+    for name, field in fields.items():
+        if name not in data:
+            continue
+        value = data[name]
+        if isinstance(field, models.DateTimeField) and value is not None:
+            value = _moment(value, f"{where}, {name}")
+        values[name] = value
+        if not (isinstance(field, models.JSONField) and value in ({}, [])):  # these may be empty
+            checked.add(name)
+    row = model(**values, **relations)
+    try:
+        row.clean_fields(
+            exclude=[column.name for column in model._meta.concrete_fields if column.name not in checked]
+        )
+    except ValidationError as error:
+        name, messages = next(iter(error.message_dict.items()))
+        raise ArchiveProblem(f"{where}, {name}: {' '.join(messages)}") from None
+    return row
+
+
+def _moment(value: Any, where: str) -> datetime:
+    try:
+        moment = parse_datetime(value) if isinstance(value, str) else None
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        raise ArchiveProblem(f"{where}: {value!r} is no date and time with a time zone.")
+    return moment
+
+
+def store(rows: Sequence[models.Model]) -> None:
+    """Insert rows of one model from `from_json`, with the times in them rather than the present one."""
+    if not rows:
+        return
+    model = type(rows[0])
+    automatic = [
+        field.name
+        for field in columns(model)
+        if isinstance(field, models.DateTimeField) and (field.auto_now or field.auto_now_add)
+    ]
+    told = [{name: getattr(row, name) for name in automatic} for row in rows]
+    model._default_manager.bulk_create(rows)  # puts the present time into them
+    if automatic:
+        for row, moments in zip(rows, told, strict=True):
+            for name, moment in moments.items():
+                setattr(row, name, moment or getattr(row, name))
+        model._default_manager.bulk_update(rows, automatic, batch_size=500)
+
+
+ENCODER = DjangoJSONEncoder

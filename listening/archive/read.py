@@ -1,0 +1,388 @@
+"""Archive -> study: everything that `listening.archive.write` wrote becomes rows and files again.
+
+Nothing in an archive is believed: every value goes through the checks of its column, every recording is
+opened, and what the document says of a file is only a name inside the zip. All of it is stored, or nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import uuid
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import IO, Any
+
+import soundfile
+from django.conf import settings
+from django.core.files import File
+from django.core.files.storage import default_storage
+from django.db import transaction
+
+from codec import registry
+from codec.base import WORKING_RATE
+from evaluation.models import Clip, Job, Rendition, Score, UploadedSystem
+from listening.archive.describe import FORMAT, VERSION, Json
+from listening.archive.fields import ArchiveProblem, from_json, store
+from listening.methods import METHODS
+from listening.models import (
+    Answer,
+    Assessor,
+    Choice,
+    Deletion,
+    Event,
+    Item,
+    Participation,
+    Rating,
+    Session,
+    Stage,
+    Stimulus,
+    Study,
+    Trial,
+)
+
+#: Of ``study.json``; a study of 100 assessors, 20 items and 12 systems with all its events has some 30 MB.
+MAX_DOCUMENT_BYTES = 200_000_000
+MAX_MEMBERS = 50_000
+
+
+@dataclass
+class Imported:
+    """A study that came out of an archive.
+
+    Attributes:
+        notes: what had to be done otherwise than the archive says, for the person who imported it.
+    """
+
+    study: Study
+    notes: list[str] = field(default_factory=list)
+
+
+def read_archive(source: IO[bytes], owner: Any) -> Imported:
+    """Store the study in the archive `source` as `owner`'s.
+
+    Ids are kept where they are free here, so that an export of the imported study equals the archive;
+    links are new.
+
+    Raises:
+        ArchiveProblem: it is no archive, damaged, of a newer format, or the study is here already;
+            nothing was stored.
+    """
+    try:
+        with zipfile.ZipFile(source) as archive:
+            return _Reader(archive, owner).run()
+    except (zipfile.BadZipFile, zipfile.LargeZipFile, NotImplementedError, RuntimeError, EOFError) as error:
+        raise ArchiveProblem(f"This is no readable zip file: {error}") from None
+
+
+class _Reader:
+    def __init__(self, archive: zipfile.ZipFile, owner: Any) -> None:
+        self.archive = archive
+        self.owner = owner
+        self.notes: list[str] = []
+        self.stored: list[str] = []
+        self.ratings: list[Rating] = []
+        self.assessors: dict[str, Assessor] = {}
+        members = archive.infolist()
+        if len(members) > MAX_MEMBERS:
+            raise ArchiveProblem(f"The archive has {len(members)} files; {MAX_MEMBERS} are the most.")
+        size = sum(member.file_size for member in members)
+        if size > settings.ARCHIVE_MAX_BYTES:
+            raise ArchiveProblem(
+                f"The archive unpacks to {size / 1e6:.0f} MB; {settings.ARCHIVE_MAX_BYTES / 1e6:.0f} MB are "
+                "the most (ARCHIVE_MAX_MB)."
+            )
+        self.members = {member.filename: member for member in members}
+        self.document = self._document()
+
+    def run(self) -> Imported:
+        try:
+            with transaction.atomic():
+                study = self._study()
+        except BaseException:
+            for name in self.stored:
+                default_storage.delete(name)
+            raise
+        return Imported(study, self.notes)
+
+    # -- The document
+
+    def _document(self) -> Json:
+        member = self.members.get("study.json")
+        if member is None:
+            raise ArchiveProblem("There is no study.json in this zip file: it is no archive of Earshot.")
+        if member.file_size > MAX_DOCUMENT_BYTES:
+            raise ArchiveProblem(f"study.json has {member.file_size / 1e6:.0f} MB, which is too much.")
+        text = self.archive.read(member)
+        if b"\\u0000" in text:
+            raise ArchiveProblem("study.json has a NUL character in a text, which no database can hold.")
+        try:
+            document = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise ArchiveProblem(f"study.json cannot be read: {error}") from None
+        if not isinstance(document, dict) or document.get("format") != FORMAT:
+            raise ArchiveProblem("study.json is not a study of Earshot.")
+        if document.get("version") != VERSION:
+            raise ArchiveProblem(
+                f"study.json is of version {document.get('version')}; this Earshot reads version {VERSION}."
+            )
+        return document
+
+    def _rows(self, data: Any, name: str, where: str = "study.json") -> Iterator[tuple[str, Json]]:
+        """The objects of the list `data[name]`, each with where it stands."""
+        rows = data.get(name) if isinstance(data, dict) else None
+        if not isinstance(rows, list):
+            raise ArchiveProblem(f"{where}: there is no list {name!r}.")
+        for index, row in enumerate(rows):
+            place = f"{where}, {name}[{index}]"
+            if not isinstance(row, dict):
+                raise ArchiveProblem(f"{place}: expected an object, found {type(row).__name__}.")
+            yield place, row
+
+    def _told(self, known: dict[Any, Any], key: Any, where: str, what: str) -> Any:
+        try:
+            return known[key]
+        except (KeyError, TypeError):
+            raise ArchiveProblem(f"{where}: there is no {what} {key!r} in the archive.") from None
+
+    # -- Recordings
+
+    def _open(self, name: Any, where: str) -> IO[bytes]:
+        member = self.members.get(name) if isinstance(name, str) else None
+        if member is None:
+            raise ArchiveProblem(f"{where}: the archive lacks the file {name!r}.")
+        return self.archive.open(member)
+
+    def _keep(self, stored: Any, name: Any, where: str) -> None:
+        """Store the member `name` in the file column `stored`, under a name of our own."""
+        suffix = f".{name.rsplit('.', 1)[-1]}" if "." in name.rsplit("/", 1)[-1] else ""
+        with self._open(name, where) as source:
+            try:
+                stored.save(f"{uuid.uuid4()}{suffix[:10]}", File(source), save=False)
+            except zipfile.BadZipFile as error:
+                raise ArchiveProblem(f"{where}: {name} is damaged: {error}") from None
+        self.stored.append(stored.name)
+
+    def _keep_audio(self, stored: Any, name: Any, where: str, rate: int | None) -> None:
+        self._keep(stored, name, where)
+        try:
+            with stored.open("rb") as file:
+                info = soundfile.info(file)
+        except (soundfile.SoundFileError, RuntimeError) as error:
+            raise ArchiveProblem(f"{where}: {name} is no readable recording: {error}") from None
+        if info.channels != 1 or (rate is not None and info.samplerate != rate):
+            raise ArchiveProblem(
+                f"{where}: {name} has {info.channels} channels at {info.samplerate} Hz; expected one"
+                + (f" at {rate} Hz." if rate else ".")
+            )
+
+    # -- Material
+
+    def _systems(self) -> None:
+        for where, data in self._rows(self.document, "systems"):
+            system = from_json(UploadedSystem, data, where, owner=self.owner)
+            if system.slug in registry.SYSTEMS:
+                raise ArchiveProblem(f"{where}: {system.slug!r} is a system of Earshot's own.")
+            known = UploadedSystem.objects.filter(slug=system.slug).first()
+            if known is None and not UploadedSystem.objects.filter(owner=self.owner, title=system.title):
+                store([system])
+            elif known is None or known.owner_id != self.owner.pk:
+                self.notes.append(f"The system “{system.title}” is shown by its short name {system.slug}.")
+
+    def _clips(self) -> dict[str, Clip]:
+        clips: dict[str, Clip] = {}
+        for where, data in self._rows(self.document, "clips"):
+            sha256 = str(data.get("sha256"))
+            known = Clip.objects.filter(owner=self.owner, sha256=sha256).first()
+            if known is not None:
+                clips[sha256] = known
+                continue
+            clip = from_json(Clip, data, where, owner=self.owner)
+            if Clip.objects.filter(pk=clip.pk).exists():
+                clip.pk = uuid.uuid4()
+            files = data.get("files") or {}
+            self._keep(clip.upload, files.get("upload"), where)
+            with clip.upload.open("rb") as file:
+                found = hashlib.file_digest(file, "sha256").hexdigest()
+            if found != sha256:
+                raise ArchiveProblem(f"{where}: the upload is not the one that it says (SHA-256 differs).")
+            self._keep_audio(clip.audio, files.get("audio"), where, WORKING_RATE)
+            store([clip])
+            clips[sha256] = clip
+        return clips
+
+    def _renditions(self, clips: dict[str, Clip]) -> dict[tuple[str, str], Rendition]:
+        renditions: dict[tuple[str, str], Rendition] = {}
+        for where, data in self._rows(self.document, "renditions"):
+            clip = self._told(clips, data.get("clip"), where, "clip")
+            row = from_json(Rendition, data, where, clip=clip)
+            key = (clip.sha256, row.system)
+            known = Rendition.objects.filter(clip=clip, system=row.system).first()
+            if known is not None:
+                renditions[key] = known
+                self.notes.append(
+                    f"“{clip.title}” through {row.system} was here already: its figures are this server's."
+                )
+                continue
+            if row.status not in (Job.Status.DONE, Job.Status.FAILED):
+                row.status = Job.Status.QUEUED  # what was running there is not running here
+            if Rendition.objects.filter(pk=row.pk).exists():
+                row.pk = uuid.uuid4()
+            files = data.get("files") or {}
+            if files.get("audio"):
+                self._keep_audio(row.audio, files["audio"], where, WORKING_RATE)
+            for kind in ("bitstream", "upload"):
+                if files.get(kind):
+                    self._keep(getattr(row, kind), files[kind], where)
+            row.save(force_insert=True)
+            store(
+                [
+                    from_json(Score, score, place, rendition=row)
+                    for place, score in self._rows(data, "scores", where)
+                ]
+            )
+            renditions[key] = row
+        return renditions
+
+    # -- The study
+
+    def _study(self) -> Study:
+        data = self.document.get("study")
+        study = from_json(Study, data, "study.json, study", owner=self.owner)
+        if study.method not in METHODS:
+            raise ArchiveProblem(f"study.json: this Earshot does not know the method {study.method!r}.")
+        if Study.objects.filter(pk=study.pk).exists():
+            raise ArchiveProblem(
+                f"The study “{study.name}” is on this server already. Delete it to take it from the archive."
+            )
+        self._systems()
+        clips = self._clips()
+        renditions = self._renditions(clips)
+        store([study])
+        items: dict[int, Item] = {}
+        for where, row in self._rows(self.document, "items"):
+            clip = self._told(clips, row["clip"], where, "clip") if row.get("clip") else None
+            item = from_json(Item, row, where, study=study, clip=clip)
+            if item.position in items:
+                raise ArchiveProblem(f"{where}: there are two items {item.position}.")
+            item.save(force_insert=True)
+            items[item.position] = item
+        stimuli = self._stimuli(study, items, renditions)
+        self._sessions(study, items, stimuli)
+        store(self.ratings)
+        for where, row in self._rows(self.document, "deletions"):
+            note = from_json(Deletion, row, where, study=study)
+            store([note])
+        study.refresh_from_db()
+        return study
+
+    def _stimuli(
+        self, study: Study, items: dict[int, Item], renditions: dict[tuple[str, str], Rendition]
+    ) -> dict[tuple[int, str], Stimulus]:
+        stimuli: dict[tuple[int, str], Stimulus] = {}
+        for where, data in self._rows(self.document, "stimuli"):
+            item = self._told(items, data.get("item"), where, "item")
+            stimulus = from_json(Stimulus, data, where, item=item)
+            if data.get("rendition"):
+                sha256 = item.clip.sha256 if item.clip else None
+                key = (sha256, stimulus.system)
+                stimulus.rendition = self._told(renditions, key, where, "rendition")
+            if data.get("file"):
+                self._keep_audio(stimulus.audio, data["file"], where, study.sample_rate)
+            if (item.position, stimulus.system) in stimuli:
+                raise ArchiveProblem(f"{where}: {stimulus.system} is there twice.")
+            stimulus.save(force_insert=True)
+            stimuli[item.position, stimulus.system] = stimulus
+        return stimuli
+
+    # -- People
+
+    def _sessions(
+        self, study: Study, items: dict[int, Item], stimuli: dict[tuple[int, str], Stimulus]
+    ) -> None:
+        numbers: set[int] = set()
+        for where, data in self._rows(self.document, "sessions"):
+            session = from_json(Session, data, where, study=study, assessor=self._assessor(data, where))
+            if session.number in numbers:
+                raise ArchiveProblem(f"{where}: there are two sessions {session.number}.")
+            numbers.add(session.number)
+            if Session.objects.filter(pk=session.pk).exists():
+                session.pk = uuid.uuid4()
+            store([session])
+            for model, name in ((Stage, "stages"), (Answer, "answers")):
+                rows = self._rows(data, name, where)
+                store([from_json(model, row, place, session=session) for place, row in rows])
+            if data.get("participation"):
+                place = f"{where}, participation"
+                who = from_json(Participation, data["participation"], place, study=study, session=session)
+                store([who])
+            for place, row in self._rows(data, "trials", where):
+                self._trial(session, row, place, items, stimuli)
+
+    def _assessor(self, data: Json, where: str) -> Assessor:
+        """The assessor of that code; of a new one, with a note, where somebody else here has it."""
+        code = data.get("assessor")
+        if not isinstance(code, str) or not 0 < len(code) <= 16:
+            raise ArchiveProblem(f"{where}: {code!r} is no code of an assessor.")
+        if code not in self.assessors:
+            self.assessors[code] = self._new_assessor(code)
+        return self.assessors[code]
+
+    def _new_assessor(self, code: str) -> Assessor:
+        if Assessor.objects.filter(code=code).exists():
+            assessor = Assessor.objects.create()
+            self.notes.append(f"Assessor {code} is called {assessor.code} here: the code was taken.")
+            return assessor
+        return Assessor.objects.create(code=code)
+
+    def _trial(
+        self,
+        session: Session,
+        data: Json,
+        where: str,
+        items: dict[int, Item],
+        stimuli: dict[tuple[int, str], Stimulus],
+    ) -> None:
+        item = self._told(items, data.get("item"), where, "item")
+
+        def stimulus(system: Any, place: str) -> Stimulus:
+            found: Stimulus = self._told(stimuli, (item.position, system), place, "stimulus of the item and")
+            return found
+
+        order = [
+            {**{name: value for name, value in entry.items() if name != "system"},
+             "stimulus": stimulus(entry.get("system"), place).pk}
+            for place, entry in self._rows(data, "order", where)
+        ]  # fmt: skip
+        if any(not isinstance(entry.get("key"), str) for entry in order):
+            raise ArchiveProblem(f"{where}, order: an entry has no key.")
+        trial = from_json(Trial, data, where, session=session, item=item, order=order)
+        trial.save(force_insert=True)
+        graded: set[int] = set()
+        for place, row in self._rows(data, "ratings", where):
+            rating = from_json(Rating, row, place, trial=trial, stimulus=stimulus(row.get("system"), place))
+            if not -3 <= rating.score <= 100:
+                raise ArchiveProblem(f"{place}: {rating.score} is no grade.")
+            if rating.stimulus_id in graded:
+                raise ArchiveProblem(f"{place}: {row['system']} is graded twice.")
+            graded.add(rating.stimulus_id)
+            self.ratings.append(rating)
+        if data.get("choice"):
+            place, row = f"{where}, choice", data["choice"]
+            chosen = stimulus(row["system"], place) if row.get("system") else None
+            choice = from_json(Choice, row, place, trial=trial, chosen=chosen)
+            store([choice])
+        self._events(trial, data, where)
+
+    def _events(self, trial: Trial, data: Json, where: str) -> None:
+        names = ("sequence", "kind", "milliseconds", "detail")
+        events = data.get("events")
+        if not isinstance(events, list) or any(
+            not isinstance(event, list) or len(event) != len(names) for event in events
+        ):
+            raise ArchiveProblem(f"{where}, events: expected rows of {len(names)}: {', '.join(names)}.")
+        Event.objects.bulk_create(
+            from_json(Event, dict(zip(names, event, strict=True)), f"{where}, events[{index}]", trial=trial)
+            for index, event in enumerate(events)
+        )

@@ -1,0 +1,113 @@
+"""Study -> archive: a zip of the document, tables that other programs read, and every recording.
+
+The same study gives the same bytes: members are sorted, stored as they are, and carry no time of their own.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import zipfile
+from collections.abc import Iterator
+from typing import IO, Any
+
+from django.core.files.storage import default_storage
+
+from evaluation.models import Rendition
+from listening import exports
+from listening.archive.describe import clip_files, describe, rendition_files, stimulus_file
+from listening.archive.fields import ENCODER
+from listening.models import Stimulus, Study
+
+#: The earliest time that a zip can hold.
+_EPOCH = (1980, 1, 1, 0, 0, 0)
+_CHUNK = 1 << 20
+
+README = """\
+A listening test, exported from Earshot.
+
+study.json       all of it; "Import" on any Earshot reads it back from this archive
+ratings.csv      every grade, one row each, nothing screened; ratings.parquet is the same table
+events.csv       what happened in the listeners' pages, with times
+{tables}
+key.csv          which file under stimuli/ is which system
+stimuli/         what listeners heard: excerpts, aligned and loudness-matched, float WAV
+clips/           the recordings as they were uploaded, and as the systems got them
+renditions/      what each system made of each clip, with its bitstream where there is one
+{personal}
+"""
+_PERSONAL = (
+    "This archive holds personal data: platform ids of listeners and their answers. Keep it accordingly."
+)
+_IMPERSONAL = "Platform ids of listeners and their answers to the questionnaire were left out."
+
+
+def document(study: Study, *, personal: bool = False) -> str:
+    """``study.json``: `describe` as text."""
+    text = json.dumps(describe(study, personal=personal), cls=ENCODER, ensure_ascii=False, indent=1)
+    return text + "\n"
+
+
+def write_archive(study: Study, target: IO[bytes], *, personal: bool = False) -> None:
+    """Write the archive of `study` to `target`, open for writing in binary."""
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:
+        for name, content in sorted(_texts(study, personal)):
+            with archive.open(_member(name, zipfile.ZIP_DEFLATED), "w") as member:
+                member.write(content)
+        for name, stored in _recordings(study):
+            with (
+                archive.open(_member(name, zipfile.ZIP_STORED), "w", force_zip64=True) as member,
+                default_storage.open(stored, "rb") as source,
+            ):
+                shutil.copyfileobj(source, member, _CHUNK)
+
+
+def _member(name: str, compression: int) -> zipfile.ZipInfo:
+    info = zipfile.ZipInfo(name, _EPOCH)
+    info.compress_type = compression
+    info.external_attr = 0o644 << 16
+    return info
+
+
+def _texts(study: Study, personal: bool) -> Iterator[tuple[str, bytes]]:
+    tables = exports.tables(study, personal=personal)
+    described = "\n".join(f"{name:<16} {title}" for name, title, _ in tables if name not in _NAMED)
+    notice = _PERSONAL if personal else _IMPERSONAL
+    yield "README.txt", README.format(tables=described, personal=notice).encode()
+    yield "study.json", document(study, personal=personal).encode()
+    yield "key.csv", exports.csv_text(key_rows(study)).encode()
+    for name, _, content in tables:
+        yield name, content
+
+
+_NAMED = ("ratings.csv", "ratings.parquet", "events.csv")
+
+
+def key_rows(study: Study) -> Iterator[list[Any]]:
+    """The key to the recordings: a row each, with the gain that matched its loudness."""
+    yield ["file", "item", "clip", "start", "end", "training", "system", "gain_db"]
+    for row in _stimuli(study):
+        item = row.item
+        yield [
+            stimulus_file(row), item.position, item.title, item.start, item.end, int(item.training),
+            row.system, row.gain_db,
+        ]  # fmt: skip
+
+
+def _stimuli(study: Study) -> list[Stimulus]:
+    rows = Stimulus.objects.filter(item__study=study).exclude(audio="").select_related("item__clip")
+    return list(rows.order_by("item__position", "system"))
+
+
+def _recordings(study: Study) -> list[tuple[str, str]]:
+    """Names in the archive and in the storage, sorted."""
+    found = {str(stimulus_file(row)): str(row.audio.name) for row in _stimuli(study)}
+    renditions = Rendition.objects.filter(stimuli__item__study=study).select_related("clip").distinct()
+    clips = {item.clip for item in study.items.select_related("clip") if item.clip}
+    clips |= {row.clip for row in renditions}
+    for rendition in renditions:
+        files = rendition_files(rendition).items()
+        found |= {name: getattr(rendition, kind).name for kind, name in files if name}
+    for clip in clips:
+        found |= {name: getattr(clip, kind).name for kind, name in clip_files(clip).items() if name}
+    return sorted(found.items())

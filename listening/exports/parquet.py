@@ -1,0 +1,30 @@
+"""The tidy table as Parquet: typed columns for pandas, R and DuckDB."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable
+from uuid import UUID
+
+from listening.exports.tables import Row
+
+
+def parquet_bytes(rows: Iterable[Row]) -> bytes:
+    """`rows`, the header first, as a Parquet file; the same rows give the same bytes.
+
+    A column without any value is a column of texts without any value.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    header, *body = rows
+    columns = []
+    for index in range(len(header)):
+        values = [str(row[index]) if isinstance(row[index], UUID) else row[index] for row in body]
+        if any(isinstance(value, float) for value in values):
+            values = [float(value) if isinstance(value, int) else value for value in values]
+        known = any(value is not None for value in values)
+        columns.append(pa.array(values) if known else pa.array(values, pa.string()))
+    target = io.BytesIO()
+    pq.write_table(pa.Table.from_arrays(columns, names=header), target, compression="zstd")
+    return target.getvalue()
