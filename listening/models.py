@@ -63,7 +63,10 @@ class Study(models.Model):
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="studies")
     name = models.CharField(max_length=200)
     method = models.CharField(max_length=20, default="mushra", help_text="slug in listening.methods")
-    systems = models.JSONField(help_text="slugs under test; MUSHRA adds original, anchor35 and anchor70")
+    method_options = models.JSONField(
+        default=dict, help_text="of the method, as `listening.methods.clean_options` describes them"
+    )
+    systems = models.JSONField(help_text="slugs under test; the method adds those that are always there")
     language = models.CharField(max_length=10, default="en", help_text="of the listeners' pages")
     texts = models.JSONField(default=dict, help_text="the researcher's own: consent, instructions, thanks")
     sample_rate = models.PositiveIntegerField(default=16000, help_text="Hz, of every stimulus")

@@ -6,7 +6,7 @@ import hashlib
 import random
 
 from listening.models import Session, Trial
-from listening.services.presentations import present
+from listening.services.presentations import arrange, present
 
 
 def derive_seed(study_seed: int, number: int) -> int:
@@ -22,8 +22,22 @@ def draw_trials(session: Session) -> list[Trial]:
     training = [item for item in items if item.training]
     graded = [item for item in items if not item.training]
     draw.shuffle(graded)
+    method, options, turn = session.study.method, session.study.method_options, turn_of(session)
     trials: list[Trial] = []
-    for item in [*training, *graded]:
-        for order in present(session.study.method, list(item.stimuli.all()), draw):
+    for part in (training, graded):
+        presented = [
+            (item, order)
+            for item in part
+            for order in present(
+                method, list(item.stimuli.all()), draw, options=options, turn=turn, training=item.training
+            )
+        ]
+        for item, order in arrange(method, presented, draw):
             trials.append(Trial(session=session, item=item, position=len(trials) + 1, order=order))
     return trials
+
+
+def turn_of(session: Session) -> int:
+    """How many sessions of the same kind and block came before: what alternates over sessions goes by it."""
+    before = session.study.sessions.filter(number__lt=session.number)
+    return before.filter(kind=session.kind, block=session.block).count()

@@ -11,7 +11,8 @@ from django.db.models import Max
 from django.utils import timezone
 
 from listening.models import Event, Rating, Session, Trial
-from listening.services.errors import BadRating, GradesMissing, TrialFinished, UnknownStimulus
+from listening.services.errors import BadRating, TrialFinished, UnknownStimulus
+from listening.services.grading import check_complete, check_score, graded_stimulus
 from listening.services.sessions import check_open
 from listening.services.texts import clean_text
 
@@ -51,15 +52,15 @@ def save_rating(trial: Trial, key: object, score: object, sequence: object) -> R
     request with an older or equal number changes nothing.
 
     Raises:
-        BadRating: the score is not a whole number from 0 to 100, or the sequence not one from 1.
+        BadRating: the score is not on the method's scale, or the sequence no whole number from 1.
         UnknownStimulus: `key` is not in this trial.
         TrialFinished: the trial has been handed in.
         StudyClosed: the study takes no grades.
     """
-    score = _whole_number(score, "The grade", 0, 100)
     sequence = _whole_number(sequence, "The sequence number", 1, 2**31 - 1)
     trial = _locked_trial(trial)
-    stimulus = stimulus_of_key(trial, key)
+    score = check_score(trial.session.study.method, score)
+    stimulus = graded_stimulus(trial, key)
     if trial.finished:
         raise TrialFinished("This trial has been finished; its grades can no longer be changed.")
     check_open(trial.session.study)
@@ -132,7 +133,8 @@ def finish_trial(trial: Trial, comment: object = "") -> Trial:
     """Hand a trial in, and with the last one the session. Doing it again changes nothing.
 
     Raises:
-        GradesMissing: not every stimulus has a grade (M12).
+        GradesMissing: not every stimulus has a grade (M12), or no answer was chosen.
+        GradesUnfit: the grades are there, but the method does not allow them together.
         BadRating: the comment is not a text, or too long.
         StudyClosed: the study takes no grades.
     """
@@ -142,10 +144,7 @@ def finish_trial(trial: Trial, comment: object = "") -> Trial:
     if trial.finished:
         return trial
     check_open(trial.session.study)
-    graded = set(trial.ratings.values_list("stimulus_id", flat=True))
-    missing = [entry["key"] for entry in trial.order if entry["stimulus"] not in graded]
-    if missing:
-        raise GradesMissing(missing)
+    check_complete(trial)
     trial.comment = clean_text(comment)
     trial.finished = timezone.now()
     trial.save(update_fields=["comment", "finished"])

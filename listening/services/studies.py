@@ -11,18 +11,21 @@ from django.db import transaction
 
 from evaluation.models import Clip, Rendition
 from evaluation.systems import order, systems_for, titles_of
+from listening.methods import METHODS, MUSHRA, Method, clean_options, trials_per_item
 from listening.models import Assessor, Item, Stimulus, Study
 from listening.services.errors import StudyError
 from listening.services.preparing import dispatch_study
 from listening.services.texts import clean_text
 
 #: In every trial, whatever is under test: the hidden reference and both anchors (M1, M3).
-ALWAYS = ("original", "anchor35", "anchor70")
+ALWAYS = MUSHRA.always
 #: Signals in one trial, hidden reference and anchors included, open reference not (M6).
-MAX_SIGNALS = 12
+MAX_SIGNALS = MUSHRA.max_signals
 #: Longer excerpts "must be justified in the report" (M5), seconds.
 LONG_ITEM_SECONDS = 12.0
 MAX_ITEMS = 60
+#: In a session, without training.
+MAX_TRIALS = 1000
 
 #: Texts of a study that its researcher may write; the usual ones are in the listener's pages.
 TEXTS = ("consent", "instructions", "thanks")
@@ -39,11 +42,14 @@ def create_study(
     seed: int | None = None,
     training_clip: Clip | None = None,
     listed: bool = False,
+    method: str = MUSHRA.slug,
+    options: Mapping[str, Any] | None = None,
 ) -> Study:
-    """Make a MUSHRA study of whole `clips` through `systems`; its stimuli are rendered in the background.
+    """Make a study of whole `clips` through `systems`; its stimuli are rendered in the background.
 
-    The hidden reference and both anchors are added to `systems`. Training is a trial with
-    `training_clip`, or with the first clip, before all others; its grades are not used (M14).
+    What the method always presents is added to `systems`: for MUSHRA the hidden reference and both anchors.
+    Training is with `training_clip`, or with the first clip, before all others; its grades are not used
+    (M14). `options` are the method's, see `listening.methods.clean_options`.
 
     Raises:
         StudyError: nothing chosen, too much for one trial, or renditions are not there yet.
@@ -60,22 +66,26 @@ def create_study(
         raise StudyError(
             f"{len(clips)} clips are more than a listener can grade; choose {MAX_ITEMS} at most."
         )
-    chosen = list(dict.fromkeys(slug for slug in systems if slug not in ALWAYS))
+    if method not in METHODS:
+        raise StudyError(f"There is no method {method!r}. Known: {', '.join(METHODS)}.")
+    way = METHODS[method]
+    chosen = list(dict.fromkeys(slug for slug in systems if slug not in way.always))
     known = [each.slug for each in systems_for(owner)]
     unknown = [slug for slug in chosen if slug not in known]
     if unknown:
         raise StudyError(f"There is no system {unknown[0]!r}. Known: {', '.join(known)}.")
-    if not chosen:
-        raise StudyError(
-            "Choose at least one system besides the original and the anchors, which are always there."
-        )
-    signals = len(ALWAYS) + len(chosen)
-    if signals > MAX_SIGNALS:
-        raise StudyError(
-            f"{len(chosen)} systems make {signals} signals in a trial with hidden reference and anchors; "
-            f"BS.1534-3 allows {MAX_SIGNALS}. Choose {MAX_SIGNALS - len(ALWAYS)} systems at most."
-        )
+    _check_systems(way, chosen)
     chosen.sort(key=order)
+    try:
+        own_options = clean_options(way, options, chosen)
+    except ValueError as error:
+        raise StudyError(str(error)) from None
+    trials = len(clips) * trials_per_item(way, own_options, chosen)
+    if trials > MAX_TRIALS:
+        raise StudyError(
+            f"That makes {trials} trials for each listener; {MAX_TRIALS} are the most. "
+            "Choose fewer clips, systems or pairs."
+        )
     own_texts = {key: clean_text((texts or {}).get(key, "")) for key in TEXTS}
     for key, text in own_texts.items():
         if len(text) > MAX_TEXT:
@@ -83,10 +93,12 @@ def create_study(
 
     with transaction.atomic():
         training = training_clip or clips[0]
-        renditions = _done_renditions([training, *clips], [*ALWAYS, *chosen])
+        renditions = _done_renditions([training, *clips], [*way.always, *chosen])
         study = Study.objects.create(
             owner=owner,
             name=name,
+            method=way.slug,
+            method_options=own_options,
             systems=chosen,
             texts={key: text for key, text in own_texts.items() if text},
             seed=secrets.randbits(53) if seed is None else seed,
@@ -98,7 +110,7 @@ def create_study(
             )
             Stimulus.objects.bulk_create(
                 Stimulus(item=item, system=slug, rendition=renditions[clip.pk, slug])
-                for slug in (*ALWAYS, *chosen)
+                for slug in (*way.always, *chosen)
             )
         transaction.on_commit(lambda: dispatch_study(study))
     return study
@@ -106,7 +118,25 @@ def create_study(
 
 def signals_of(study: Study) -> int:
     """How many signals a trial of the study has, hidden reference and anchors included."""
-    return len(ALWAYS) + len(study.systems)
+    method = METHODS[study.method]
+    return min(method.max_signals, len(method.always) + len(study.systems))
+
+
+def _check_systems(method: Method, chosen: Sequence[str]) -> None:
+    """Raises `StudyError` unless the method can ask about these systems under test."""
+    mushra = method is MUSHRA
+    if not chosen:
+        always = "the original and the anchors, which are" if mushra else "the original, which is"
+        raise StudyError(f"Choose at least one system besides {always} always there.")
+    if len(chosen) <= method.max_systems:
+        return
+    if mushra:
+        raise StudyError(
+            f"{len(chosen)} systems make {len(ALWAYS) + len(chosen)} signals in a trial with hidden "
+            f"reference and anchors; BS.1534-3 allows {MAX_SIGNALS}. "
+            f"Choose {method.max_systems} systems at most."
+        )
+    raise StudyError(f"{len(chosen)} systems are too many; choose {method.max_systems} at most.")
 
 
 def _done_renditions(clips: Sequence[Clip], systems: Sequence[str]) -> dict[tuple[Any, str], Rendition]:
