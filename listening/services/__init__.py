@@ -7,6 +7,7 @@ message for the person who asked.
 from listening.services.errors import (
     BadRating,
     GradesMissing,
+    GradesUnfit,
     StudyClosed,
     StudyError,
     TrialFinished,
@@ -70,6 +71,7 @@ __all__ = [
     "TEXTS",
     "BadRating",
     "GradesMissing",
+    "GradesUnfit",
     "Step",
     "StudyClosed",
     "StudyError",

@@ -30,8 +30,15 @@ class GradesMissing(StudyError):
         keys: of the stimuli without a grade, in order of presentation.
     """
 
-    def __init__(self, keys: list[str]) -> None:
-        super().__init__(
-            f"{len(keys)} recordings have no grade yet." if len(keys) > 1 else "1 recording has no grade yet."
+    def __init__(self, keys: list[str], message: str = "") -> None:
+        counted = (
+            "1 recording has no grade yet."
+            if len(keys) == 1
+            else f"{len(keys)} recordings have no grade yet."
         )
+        super().__init__(message or counted)
         self.keys = keys
+
+
+class GradesUnfit(StudyError):
+    """The grades of a trial are all there, but its method does not allow them together."""

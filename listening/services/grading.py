@@ -84,9 +84,7 @@ def check_complete(trial: Trial) -> None:
             raise GradesMissing([], _("There is no answer yet."))
         return
     scores = dict(trial.ratings.values_list("stimulus_id", "score"))
-    missing = [
-        entry["key"] for entry in asked(trial) if graded_stimulus(trial, entry["key"]) not in scores
-    ]
+    missing = [entry["key"] for entry in asked(trial) if graded_stimulus(trial, entry["key"]) not in scores]
     if missing:
         raise GradesMissing(missing)
     if method.slug == "bs1116" and IMPERCEPTIBLE not in scores.values():

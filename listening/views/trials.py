@@ -95,6 +95,7 @@ def _refusal(error: services.StudyError) -> JsonResponse:
         services.UnknownStimulus: 404,
         services.TrialFinished: 409,
         services.GradesMissing: 409,
+        services.GradesUnfit: 409,
         services.StudyClosed: 410,
     }.get(type(error), 400)
     body: dict[str, Any] = {"error": str(error)}
