@@ -60,11 +60,10 @@ def check_score(method: str, score: object) -> float:
         raise BadRating(_("Nothing is graded in this test."))
     whole = scale.step.is_integer()
     fit = isinstance(score, int if whole else int | float) and not isinstance(score, bool)
-    if fit:
-        value = float(score)  # type: ignore[arg-type]
-        steps = value / scale.step
-        if scale.lowest <= value <= scale.highest and math.isclose(steps, round(steps), abs_tol=1e-6):
-            return round(value, 0 if whole else 1)
+    if fit and scale.lowest <= score <= scale.highest:  # type: ignore[operator]
+        steps = float(score) / scale.step  # type: ignore[arg-type]
+        if math.isclose(steps, round(steps), abs_tol=1e-6):
+            return round(steps * scale.step, 1)
     if whole:
         raise BadRating(
             _("The grade must be a whole number from %(low)s to %(high)s.")
