@@ -33,6 +33,7 @@ def objective_frame(study: Study) -> pd.DataFrame:
         rendition__stimuli__in=stimuli, status=Score.Status.DONE, value__isnull=False
     ).values_list("rendition__stimuli__item__position", "rendition__stimuli__system", "metric", "value")
     for position, system, metric, value in measured.filter(rendition__stimuli__item__study=study):
-        found[position, system, metric] = float(value)
+        if value is not None:
+            found[position, system, metric] = value
     rows = [(*key, value) for key, value in sorted(found.items()) if math.isfinite(value)]
     return pd.DataFrame(rows, columns=list(COLUMNS))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.urls import include, path
 
 from listening.api import api
-from listening.views import accounts, results, sessions, studies, trials
+from listening.views import accounts, exports, results, sessions, studies, trials
 
 people = [
     path("", accounts.front, name="front"),
@@ -26,8 +26,9 @@ research = [
     path("studies/<uuid:study_id>/delete/", studies.delete, name="study_delete"),
     path("studies/<uuid:study_id>/results/", results.results, name="results"),
     path("studies/<uuid:study_id>/results/<slug:name>.svg", results.figure, name="results_figure"),
-    path("studies/<uuid:study_id>/ratings.csv", results.ratings_csv, name="ratings_csv"),
-    path("studies/<uuid:study_id>/mushra.csv", results.mushra_csv, name="mushra_csv"),
+    path("studies/<uuid:study_id>/ratings.csv", exports.export, {"name": "ratings.csv"}, name="ratings_csv"),
+    path("studies/<uuid:study_id>/mushra.csv", exports.export, {"name": "mushra.csv"}, name="mushra_csv"),
+    path("studies/<uuid:study_id>/export/<str:name>", exports.export, name="export"),
 ]
 
 # What is known of a trial's recordings must not be in any of these addresses.

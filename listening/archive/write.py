@@ -24,11 +24,9 @@ _EPOCH = (1980, 1, 1, 0, 0, 0)
 _CHUNK = 1 << 20
 
 README = """\
-A listening test, exported from Earshot.
+A listening test, exported from Earshot. Nothing in it is screened.
 
 study.json       all of it; "Import" on any Earshot reads it back from this archive
-ratings.csv      every grade, one row each, nothing screened; ratings.parquet is the same table
-events.csv       what happened in the listeners' pages, with times
 {tables}
 key.csv          which file under stimuli/ is which system
 stimuli/         what listeners heard: excerpts, aligned and loudness-matched, float WAV
@@ -70,17 +68,14 @@ def _member(name: str, compression: int) -> zipfile.ZipInfo:
 
 
 def _texts(study: Study, personal: bool) -> Iterator[tuple[str, bytes]]:
-    tables = exports.tables(study, personal=personal)
-    described = "\n".join(f"{name:<16} {title}" for name, title, _ in tables if name not in _NAMED)
+    tables = list(exports.tables_of(study))
+    described = "\n".join(f"{table.name:<16} {table.title}" for table in tables)
     notice = _PERSONAL if personal else _IMPERSONAL
     yield "README.txt", README.format(tables=described, personal=notice).encode()
     yield "study.json", document(study, personal=personal).encode()
     yield "key.csv", exports.csv_text(key_rows(study)).encode()
-    for name, _, content in tables:
-        yield name, content
-
-
-_NAMED = ("ratings.csv", "ratings.parquet", "events.csv")
+    for table in tables:
+        yield table.name, table.make(study, "real", personal)
 
 
 def key_rows(study: Study) -> Iterator[list[Any]]:

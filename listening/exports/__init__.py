@@ -1,6 +1,6 @@
 """Ratings as files: tidy tables with everything, and the formats of other tools."""
 
-from listening.exports.bundle import Table, tables
+from listening.exports.bundle import TABLES, Table, table, tables_of
 from listening.exports.events import EVENTS_COLUMNS, events_rows
 from listening.exports.parquet import parquet_bytes
 from listening.exports.ratings import METRICS, RATINGS_COLUMNS, presented_at, ratings_rows, scores_of
@@ -12,6 +12,7 @@ __all__ = [
     "METRICS",
     "MUSHRA_COLUMNS",
     "RATINGS_COLUMNS",
+    "TABLES",
     "Table",
     "csv_response",
     "csv_text",
@@ -23,5 +24,6 @@ __all__ = [
     "presented_at",
     "ratings_rows",
     "scores_of",
-    "tables",
+    "table",
+    "tables_of",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from listening.exports.events import events_rows
@@ -13,22 +14,56 @@ from listening.models import Study
 
 
 class Table(NamedTuple):
-    """A file of an export: its name, what it is in a few words, and its bytes."""
+    """A file that a study can be exported as.
+
+    Attributes:
+        name: of the file.
+        title: what it is, in a few words.
+        methods: of the studies that have it; empty means all.
+        make: the file's bytes of a study, a kind of sessions, and whether personal data is in them.
+    """
 
     name: str
     title: str
-    content: bytes
+    methods: tuple[str, ...]
+    make: Callable[[Study, str, bool], bytes]
 
 
-def tables(study: Study, kind: str = "real", *, personal: bool = False) -> list[Table]:
-    """The tables that the study's method has; `personal` adds answers to the questionnaire."""
-    ratings = list(ratings_rows(study, kind))
-    found = [
-        Table("ratings.csv", "every grade, one row each", csv_text(ratings).encode()),
-        Table("ratings.parquet", "the same table, typed", parquet_bytes(ratings)),
-        Table("events.csv", "what happened in the pages", csv_text(events_rows(study, kind)).encode()),
-    ]
-    if study.method == "mushra":
-        rows = mushra_rows(study, kind, personal=personal)
-        found.append(Table("mushra.csv", "the grades as webMUSHRA writes them", php_csv_text(rows).encode()))
-    return found
+TABLES = (
+    Table(
+        "ratings.csv", "every grade, one row each", (),
+        lambda study, kind, personal: csv_text(ratings_rows(study, kind)).encode(),
+    ),
+    Table(
+        "ratings.parquet", "the same table, typed", (),
+        lambda study, kind, personal: parquet_bytes(ratings_rows(study, kind)),
+    ),
+    Table(
+        "events.csv", "what happened in the pages", (),
+        lambda study, kind, personal: csv_text(events_rows(study, kind)).encode(),
+    ),
+    Table(
+        "mushra.csv", "the grades as webMUSHRA writes them", ("mushra",),
+        lambda study, kind, personal: php_csv_text(mushra_rows(study, kind, personal=personal)).encode(),
+    ),
+)  # fmt: skip
+
+
+def tables_of(study: Study) -> Iterator[Table]:
+    """The tables that a study of this method has."""
+    return (table for table in TABLES if not table.methods or study.method in table.methods)
+
+
+def table(study: Study, name: str, kind: str = "real", *, personal: bool = False) -> bytes:
+    """The table `name` of the study.
+
+    Args:
+        kind: of sessions, as `listening.kinds.kinds_of` names them.
+        personal: with what may say who a listener is.
+
+    Raises:
+        KeyError: there is no such table for this method.
+        ValueError: there is no such kind.
+    """
+    made = {entry.name: entry.make for entry in tables_of(study)}
+    return made[name](study, kind, personal)

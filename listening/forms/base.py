@@ -15,7 +15,7 @@ Step = Literal["what", "who", "check"]
 class Section(forms.Form):
     """One section. It shows itself with `template`, and writes what was sent to the study's attributes.
 
-    The study page makes it as ``Section(study)`` or, when something was sent, ``Section(study, request.POST)``.
+    The study page makes it as ``Section(study)`` or, of what was sent, ``Section(study, request.POST)``.
     Its fields have the slug as prefix (``{{ section.field.html_name }}``). The template gets ``section`` and
     ``study``; the page around it brings the title, `help`, the form element, the CSRF token and the button.
 

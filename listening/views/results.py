@@ -12,7 +12,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
 
 from evaluation import figures
-from listening import exports, selectors
+from listening import selectors
 from listening.models import Study
 from listening.results import BS1534, KINDS, METRIC_TITLES, NONE, REAL, Results, compute, profiles_of
 from listening.services import ALWAYS
@@ -104,17 +104,3 @@ def figure(request: HttpRequest, study_id: UUID, name: str) -> HttpResponse:
     response = HttpResponse(figures.saved(svg), content_type="image/svg+xml")
     response["Content-Disposition"] = f'attachment; filename="{name}-{study_id}.svg"'
     return response
-
-
-@login_required
-@require_GET
-def ratings_csv(request: HttpRequest, study_id: UUID) -> HttpResponse:
-    study = selectors.study_of(request.user, study_id)
-    return exports.csv_response(exports.ratings_rows(study), f"ratings-{study_id}.csv")
-
-
-@login_required
-@require_GET
-def mushra_csv(request: HttpRequest, study_id: UUID) -> HttpResponse:
-    study = selectors.study_of(request.user, study_id)
-    return exports.csv_response(exports.mushra_rows(study), f"mushra-{study_id}.csv")
