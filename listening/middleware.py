@@ -1,4 +1,5 @@
-"""Who asks, when a script asks: the bearer token in place of the session cookie, and signing in again."""
+"""Who asks, when a script asks: the bearer token in place of the session cookie, and signing in again.
+And what every answer tells the browser that it may do."""
 
 from __future__ import annotations
 
@@ -8,7 +9,21 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import resolve_url
 
-from listening import accounts
+from listening import accounts, security
+
+
+class SecurityHeadersMiddleware:
+    """The Content-Security-Policy and its neighbours, on pages, errors and static files alike."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        response.headers.setdefault("Content-Security-Policy", security.policy_of(response))
+        for name, value in security.HEADERS.items():
+            response.headers.setdefault(name, value)
+        return response
 
 
 class BearerTokenMiddleware:

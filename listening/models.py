@@ -166,6 +166,9 @@ class Stimulus(models.Model):
     objective = models.JSONField(
         default=dict, help_text="scores by metric that came with an imported study: it has no rendition"
     )
+    delay_ms = models.FloatField(
+        null=True, blank=True, help_text="measured against the reference, > 0 is late; null: cannot be told"
+    )
 
     class Meta:
         ordering = ["item", "system"]
@@ -467,3 +470,17 @@ class ImportDraft(Job):
 
     def __str__(self) -> str:
         return self.name
+
+
+class Throttle(models.Model):
+    """How often something was tried in a window of time; see `listening.throttling`."""
+
+    key = models.CharField(max_length=64, primary_key=True, help_text="HMAC of what is counted and for whom")
+    count = models.PositiveIntegerField()
+    expires = models.DateTimeField(db_index=True)
+
+    class Meta:
+        ordering = ["expires", "key"]
+
+    def __str__(self) -> str:
+        return f"{self.count} until {self.expires:%H:%M:%S}"

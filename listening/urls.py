@@ -54,4 +54,7 @@ urlpatterns = [
     path("api/", api.urls),
 ]
 
+handler400 = "listening.views.errors.bad_request"
+handler403 = "listening.views.errors.forbidden"
 handler404 = "listening.views.errors.not_found"
+handler500 = "listening.views.errors.server_error"

@@ -23,6 +23,9 @@ PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 # Nobody listens on this home's Redis socket: a publish fails at once, and rows stay queued, as in real life
 # when the broker is away. Tests that want work done call the tasks, or start a real worker.
 
+# A live server of tests has a thread for each request, and nobody would close its connection.
+DATABASES["default"]["CONN_MAX_AGE"] = 0  # noqa: F405
+
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):  # noqa: F405
     # A file, as in real life: a live server's threads lock each other's tables in a shared memory database.
     DATABASES["default"]["TEST"] = {"NAME": f"{HOME_OF_TESTS}/test.sqlite3"}  # noqa: F405

@@ -11,6 +11,7 @@ from listening.services.errors import (
     StudyClosed,
     StudyError,
     TrialFinished,
+    TrialNotOpen,
     UnknownStimulus,
 )
 from listening.services.preparing import (
@@ -76,6 +77,7 @@ __all__ = [
     "StudyClosed",
     "StudyError",
     "TrialFinished",
+    "TrialNotOpen",
     "UnknownStimulus",
     "begin",
     "check_open",

@@ -19,6 +19,10 @@ class TrialFinished(StudyError):
     """The trial has been handed in and takes no more changes."""
 
 
+class TrialNotOpen(StudyError):
+    """The trial is not the one that the listener has to take now."""
+
+
 class StudyClosed(StudyError):
     """The study does not take grades now."""
 

@@ -7,11 +7,12 @@ import re
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Max
+from django.db.models import Exists, Max, OuterRef
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from listening.models import Event, Rating, Session, Trial
-from listening.services.errors import BadRating, TrialFinished, UnknownStimulus
+from listening.services.errors import BadRating, TrialFinished, TrialNotOpen, UnknownStimulus
 from listening.services.grading import check_complete, check_score, graded_stimulus
 from listening.services.sessions import check_open
 from listening.services.texts import clean_text
@@ -21,12 +22,38 @@ MAX_EVENTS_PER_REQUEST = 500
 MAX_EVENTS_PER_TRIAL = 20_000
 
 
-def _locked_trial(trial: Trial) -> Trial:
-    """The trial as it is now, locked until the transaction ends.
+def locked_trial(trial: Trial) -> Trial:
+    """The trial as it is now, locked until the transaction ends; `waits` if one before it is unfinished.
 
     SQLite has no row locks: there the transaction took the write lock when it began.
     """
-    return Trial.objects.select_for_update(of=("self",)).select_related("session__study").get(pk=trial.pk)
+    before = Trial.objects.filter(session=OuterRef("session"), position__lt=OuterRef("position"))
+    before = before.filter(finished=None)
+    trials = Trial.objects.annotate(waits=Exists(before)).select_related("session__study")
+    return trials.select_for_update(of=("self",)).get(pk=trial.pk)
+
+
+def check_turn(trial: Trial) -> None:
+    """Grades go to one trial, that of the page which the listener is on: trials are taken in order.
+
+    Args:
+        trial: from `locked_trial`.
+
+    Raises:
+        TrialFinished: it has been handed in.
+        TrialNotOpen: its turn has not come, or the session has ended.
+        StudyClosed: the study takes no grades.
+    """
+    session = trial.session
+    if trial.finished:
+        raise TrialFinished(_("This trial has been finished; its grades can no longer be changed."))
+    check_open(session.study)
+    if session.finished or session.screened_out:
+        raise TrialNotOpen(_("This session has ended."))
+    if session.instructed is None:
+        raise TrialNotOpen(_("Read the instructions first."))
+    if trial.waits:  # type: ignore[attr-defined]
+        raise TrialNotOpen(_("It is not the turn of this page yet. Reload to go on where you are."))
 
 
 def _whole_number(value: object, what: str, low: int, high: int) -> int:
@@ -54,20 +81,18 @@ def save_rating(trial: Trial, key: object, score: object, sequence: object) -> R
     Raises:
         BadRating: the score is not on the method's scale, or the sequence no whole number from 1.
         UnknownStimulus: `key` is not in this trial.
-        TrialFinished: the trial has been handed in.
-        StudyClosed: the study takes no grades.
+        TrialFinished, TrialNotOpen, StudyClosed: it is not this trial's turn.
     """
     sequence = _whole_number(sequence, "The sequence number", 1, 2**31 - 1)
-    trial = _locked_trial(trial)
+    trial = locked_trial(trial)
     score = check_score(trial.session.study.method, score)
     stimulus = graded_stimulus(trial, key)
-    if trial.finished:
-        raise TrialFinished("This trial has been finished; its grades can no longer be changed.")
-    check_open(trial.session.study)
-    rating, created = Rating.objects.get_or_create(
-        trial=trial, stimulus_id=stimulus, defaults={"score": score, "sequence": sequence}
-    )
-    if not created and sequence > rating.sequence:
+    check_turn(trial)
+    # Whoever changes this trial's grades holds its lock, so nobody comes between these two.
+    rating = Rating.objects.filter(trial=trial, stimulus_id=stimulus).first()
+    if rating is None:
+        return Rating.objects.create(trial=trial, stimulus_id=stimulus, score=score, sequence=sequence)
+    if sequence > rating.sequence:
         rating.score, rating.sequence = score, sequence
         rating.save(update_fields=["score", "sequence", "updated"])
     return rating
@@ -91,12 +116,12 @@ def save_events(trial: Trial, events: object) -> int:
 
     Raises:
         BadRating: `events` is not a list of events.
-        TrialFinished, StudyClosed: as in `save_rating`.
+        TrialFinished, TrialNotOpen, StudyClosed: it is not this trial's turn.
     """
     if not isinstance(events, list) or len(events) > MAX_EVENTS_PER_REQUEST:
         raise BadRating(f"Expected a list of at most {MAX_EVENTS_PER_REQUEST} events.")
     rows = []
-    trial = _locked_trial(trial)
+    trial = locked_trial(trial)
     for event in events:
         if not isinstance(event, dict):
             raise BadRating("An event must be an object.")
@@ -116,9 +141,7 @@ def save_events(trial: Trial, events: object) -> int:
                 detail=detail,
             )
         )
-    if trial.finished:
-        raise TrialFinished("This trial has been finished.")
-    check_open(trial.session.study)
+    check_turn(trial)
     Event.objects.bulk_create(rows, ignore_conflicts=True)
     return last_event(trial)
 
@@ -136,14 +159,14 @@ def finish_trial(trial: Trial, comment: object = "") -> Trial:
         GradesMissing: not every stimulus has a grade (M12), or no answer was chosen.
         GradesUnfit: the grades are there, but the method does not allow them together.
         BadRating: the comment is not a text, or too long.
-        StudyClosed: the study takes no grades.
+        TrialNotOpen, StudyClosed: it is not this trial's turn.
     """
     if not isinstance(comment, str) or len(comment) > MAX_COMMENT:
         raise BadRating(f"The comment must be a text of at most {MAX_COMMENT} characters.")
-    trial = _locked_trial(trial)
+    trial = locked_trial(trial)
     if trial.finished:
         return trial
-    check_open(trial.session.study)
+    check_turn(trial)
     check_complete(trial)
     trial.comment = clean_text(comment)
     trial.finished = timezone.now()

@@ -12,7 +12,9 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from listening import accounts, selectors
+from listening import accounts, selectors, throttling
+from listening.security import address_of
+from listening.views.errors import too_many
 
 _BACKEND = "django.contrib.auth.backends.ModelBackend"
 
@@ -36,18 +38,41 @@ def _next_url(request: HttpRequest) -> str:
 @sensitive_post_parameters("password")
 @require_http_methods(["GET", "POST"])
 def signin(request: HttpRequest) -> HttpResponse:
-    form = AuthenticationForm(request, request.POST if request.method == "POST" else None)
-    if request.method == "POST" and form.is_valid():
+    if request.method == "POST":
+        return _signin_by_password(request)
+    form = AuthenticationForm(request)
+    return render(request, "listening/signin.html", {"form": form, "next": _next_url(request)})
+
+
+def _signin_by_password(request: HttpRequest) -> HttpResponse:
+    address, name = address_of(request), request.POST.get("username", "").casefold()[:150]
+    limits = {
+        throttling.SIGNIN_NAME_HERE: f"{name}\n{address}",
+        throttling.SIGNIN_ADDRESS: address,
+        throttling.SIGNIN_NAME: name,
+    }
+    # Before the password is looked at: a right one must not be told from a wrong one now.
+    if seconds := max(throttling.wait_for(limit, whose) for limit, whose in limits.items()):
+        return too_many(request, seconds)
+    form = AuthenticationForm(request, request.POST)
+    if form.is_valid():
+        throttling.forget(throttling.SIGNIN_NAME_HERE, f"{name}\n{address}")
         login(request, form.get_user())
         return redirect(_next_url(request))
+    for limit, whose in limits.items():
+        throttling.count(limit, whose)
     return render(request, "listening/signin.html", {"form": form, "next": _next_url(request)})
 
 
 @never_cache
 @require_GET  # not HEAD: what merely looks at a link must not use it up
 def signin_link(request: HttpRequest, token: str) -> HttpResponse:
+    address = address_of(request)
+    if seconds := throttling.wait_for(throttling.SIGNIN_ADDRESS, address):
+        return too_many(request, seconds)
     user = accounts.use_signin_link(token)
     if user is None:
+        throttling.count(throttling.SIGNIN_ADDRESS, address)
         form = AuthenticationForm(request)
         context = {"form": form, "next": _next_url(request), "dead_link": True}
         return render(request, "listening/signin.html", context, status=410)

@@ -14,12 +14,14 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from listening import selectors, services
 from listening.languages import in_study_language
 from listening.models import Session, Study
+from listening.views.limits import limit_joins
 from listening.views.trials import PAGES
 
 
 @never_cache
 @require_http_methods(["GET", "POST"])
 @in_study_language
+@limit_joins
 def join(request: HttpRequest, token: str) -> HttpResponse:
     """The listener link: what taking part means; agreeing starts a session."""
     study = get_object_or_404(Study, token=token)

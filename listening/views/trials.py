@@ -94,6 +94,7 @@ def _refusal(error: services.StudyError) -> JsonResponse:
     status = {
         services.UnknownStimulus: 404,
         services.TrialFinished: 409,
+        services.TrialNotOpen: 409,
         services.GradesMissing: 409,
         services.GradesUnfit: 409,
         services.StudyClosed: 410,

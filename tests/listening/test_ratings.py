@@ -12,6 +12,7 @@ import pytest
 from django.db import connection
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from listening import services
 from listening.models import Event, Rating, Session, Study, Trial
@@ -292,3 +293,45 @@ def test_an_acknowledged_grade_is_on_disk(db: None) -> None:
     with connection.cursor() as cursor:
         cursor.execute("PRAGMA synchronous")
         assert cursor.fetchone() == (2,)  # FULL
+
+
+# -- Whose turn it is
+
+
+def test_a_forged_request_for_a_later_trial_is_refused(client: Client, session: Session) -> None:
+    later = session.trials.get(position=2)
+    for what, body in (
+        ("save_rating", {"key": key_of(later), "score": 5, "sequence": 1}),
+        ("save_events", {"events": [{"kind": "play", "sequence": 1, "milliseconds": 5}]}),
+        ("finish_trial", {"comment": ""}),
+    ):
+        answer = send(client, later, what, body)
+        assert answer.status_code == 409
+        assert "not the turn" in answer.json()["error"]
+    assert not Rating.objects.exists()
+    assert not Event.objects.exists()
+    grade(session.trials.get(position=1))
+    assert (
+        send(client, later, "save_rating", {"key": key_of(later), "score": 5, "sequence": 1}).status_code
+        == 200
+    )
+
+
+def test_nothing_is_graded_before_the_instructions(client: Client, study: Study) -> None:
+    trial = services.start_session(study).trials.get(position=1)
+    answer = send(client, trial, "save_rating", {"key": key_of(trial), "score": 5, "sequence": 1})
+    assert answer.status_code == 409
+    assert "instructions" in answer.json()["error"]
+
+
+def test_a_session_that_was_screened_out_takes_no_grades(client: Client, trial: Trial) -> None:
+    Session.objects.filter(pk=trial.session_id).update(screened_out=timezone.now())
+    answer = send(client, trial, "save_rating", {"key": key_of(trial), "score": 5, "sequence": 1})
+    assert (answer.status_code, answer.json()) == (409, {"error": "This session has ended."})
+
+
+def test_saving_a_grade_takes_few_queries(
+    client: Client, trial: Trial, django_assert_max_num_queries: Any
+) -> None:
+    with django_assert_max_num_queries(7):
+        send(client, trial, "save_rating", {"key": key_of(trial), "score": 5, "sequence": 1})

@@ -1,0 +1,78 @@
+"""What browsers are told that pages may do, and where a request comes from."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponseBase
+
+#: Everything comes from here: no inline script, no inline style, no other site.
+POLICY: dict[str, tuple[str, ...]] = {
+    "default-src": ("'none'",),
+    "script-src": ("'self'",),
+    "style-src": ("'self'",),
+    "style-src-attr": ("'unsafe-inline'",),
+    "img-src": ("'self'", "data:"),
+    "font-src": ("'self'",),
+    "media-src": ("'self'", "blob:"),
+    "connect-src": ("'self'",),
+    "manifest-src": ("'self'",),
+    "form-action": ("'self'",),
+    "base-uri": ("'none'",),
+    "frame-ancestors": ("'none'",),
+}
+
+HEADERS = {
+    "Permissions-Policy": "autoplay=(self), camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+
+
+def allow(response: HttpResponseBase, **more: Iterable[str]) -> None:
+    """Let one answer do more than `POLICY` says.
+
+    Args:
+        response: which.
+        more: origins by directive, with ``_`` for ``-``: ``frame_ancestors=["https://*.example.org"]``
+            also lifts X-Frame-Options, which knows no origins.
+    """
+    allowed = getattr(response, "policy_additions", {})
+    for name, origins in more.items():
+        directive = name.replace("_", "-")
+        allowed[directive] = (*allowed.get(directive, ()), *origins)
+    response.policy_additions = allowed  # type: ignore[attr-defined]
+    if "frame-ancestors" in allowed:
+        response.xframe_options_exempt = True  # type: ignore[attr-defined]
+
+
+def policy_of(response: HttpResponseBase) -> str:
+    """The Content-Security-Policy of an answer: `POLICY` and what `allow` added."""
+    policy = dict(POLICY)
+    for directive, origins in getattr(response, "policy_additions", {}).items():
+        kept = tuple(origin for origin in policy.get(directive, ()) if origin != "'none'")
+        policy[directive] = tuple(dict.fromkeys((*kept, *origins)))
+    return "; ".join(f"{directive} {' '.join(origins)}" for directive, origins in policy.items())
+
+
+def address_of(request: HttpRequest) -> str:
+    """Where a request comes from: an IPv4 address, or the /64 network of an IPv6 one.
+
+    Behind `settings.TRUSTED_PROXIES` proxies it is what the outermost of them saw; what a client
+    claims in X-Forwarded-For beyond that is not believed.
+    """
+    text = request.META.get("REMOTE_ADDR", "")
+    if settings.TRUSTED_PROXIES:
+        forwarded = [part.strip() for part in request.headers.get("X-Forwarded-For", "").split(",")]
+        if len(forwarded) >= settings.TRUSTED_PROXIES and forwarded[-settings.TRUSTED_PROXIES]:
+            text = forwarded[-settings.TRUSTED_PROXIES]
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        return text
+    if isinstance(address, ipaddress.IPv6Address):
+        if address.ipv4_mapped:
+            return str(address.ipv4_mapped)
+        return str(ipaddress.ip_network((address, 64), strict=False))
+    return str(address)

@@ -1,0 +1,30 @@
+"""Limits on what strangers may do, for views."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+
+from listening import throttling
+from listening.security import address_of
+from listening.views.errors import too_many
+
+View = Callable[..., HttpResponse]
+
+
+def limit_joins(view: View) -> View:
+    """Answer 429 where more sessions were asked for (POST) from one address than `throttling.JOIN` allows."""
+
+    @wraps(view)
+    def limited(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if request.method == "POST":
+            address = address_of(request)
+            if seconds := throttling.wait_for(throttling.JOIN, address):
+                return too_many(request, seconds)
+            throttling.count(throttling.JOIN, address)
+        return view(request, *args, **kwargs)
+
+    return limited
