@@ -67,7 +67,7 @@ class Errors(list[str]):
 
 @pytest.fixture(autouse=True)
 def evaluate(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let `Page.wait_for_function` evaluate its strings in pages of the live server, and tests fetch sounds of
+    """Let `Page.wait_for_function` evaluate its strings in the live server's pages, and tests fetch sounds of
     their own; the rest of the policy holds, and what breaks it is an error of the page."""
     monkeypatch.setitem(security.POLICY, "script-src", ("'self'", "'unsafe-eval'"))
     monkeypatch.setitem(security.POLICY, "connect-src", ("'self'", "data:"))
