@@ -8,18 +8,21 @@ from uuid import UUID
 
 from django.conf import settings
 from django.core.exceptions import SuspiciousOperation
+from django.db.models import ProtectedError, QuerySet
 from django.http import HttpRequest
 from django.http.multipartparser import MultiPartParserError
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from ninja import Router, Schema, Status
+from ninja.pagination import LimitOffsetPagination, paginate
 from pydantic import Field
 
-from codec import registry
+from evaluation import jobs, systems
 from evaluation.access import visible_clips
 from evaluation.ingest import ClipRejected, ClipTooLarge, ingest, too_large_message
-from evaluation.models import Clip
+from evaluation.models import Clip, Job
 from evaluation.presentation import clip_status, rendition_rows, with_results
+from evaluation.removal import remove_clip
 
 router = Router(tags=["clips"])
 
@@ -62,7 +65,13 @@ class ClipSummary(Schema):
     title: str
     status: str = Field(description="queued, running, done or failed")
     seconds: float
+    public: bool
     created: datetime
+
+    @staticmethod
+    def resolve_status(clip: Any) -> str:
+        """Of a row, as of the dictionary that describes one clip in full."""
+        return clip["status"] if isinstance(clip, dict) else clip_status(clip)
 
 
 class RenditionOut(Schema):
@@ -96,9 +105,14 @@ class ClipOut(ClipSummary):
 class SystemOut(Schema):
     slug: str
     title: str
+    kind: str = Field(description="registry: made here; uploaded: yours, made elsewhere")
     family: str
-    nominal_kbps: float
+    kbps: float | None = Field(description="nominal or as stated; what was measured stands at each rendition")
     note: str
+
+
+class RetryOut(Schema):
+    queued: int = Field(description="how many renditions and scores go to the workers again")
 
 
 @router.post(
@@ -129,9 +143,11 @@ def create_clip(request: HttpRequest) -> Status[dict[str, Any]]:
 
 
 @router.get("/clips", response=list[ClipSummary], summary="Your clips, newest first")
-def list_clips(request: HttpRequest) -> list[dict[str, Any]]:
-    owner = request.auth  # type: ignore[attr-defined]
-    return [_summary(clip) for clip in with_results(Clip.objects.filter(owner=owner))]
+@paginate(LimitOffsetPagination)
+def list_clips(request: HttpRequest, search: str = "", public: bool | None = None) -> QuerySet[Clip]:
+    """Those with `search` in the title; with `public`, only those that strangers may hear, or may not."""
+    clips = with_results(Clip.objects.filter(owner=request.auth, title__icontains=search))  # type: ignore[attr-defined]
+    return clips if public is None else clips.filter(public=public)
 
 
 @router.get("/clips/{uuid:clip_id}", response=ClipOut, summary="A clip and what each system made of it")
@@ -155,9 +171,47 @@ def get_clip(request: HttpRequest, clip_id: UUID) -> dict[str, Any]:
     }
 
 
-@router.get("/systems", response=list[SystemOut], summary="Every system, in the order of all tables")
-def list_systems(request: HttpRequest) -> list[registry.System]:
-    return list(registry.SYSTEMS.values())
+class ClipChange(Schema):
+    title: str | None = Field(None, min_length=1, max_length=200)
+    credit: str | None = Field(None, max_length=2000, description="source and licence, shown on the page")
+    public: bool | None = Field(None, description="whether strangers may hear it")
+
+
+@router.patch("/clips/{uuid:clip_id}", response=ClipSummary, summary="Rename, credit or publish a clip")
+def change_clip(request: HttpRequest, clip_id: UUID, change: ClipChange) -> Clip:
+    clip = _own_clip(request, clip_id)
+    for name, value in change.dict(exclude_none=True).items():
+        setattr(clip, name, value)
+    clip.save(update_fields=list(change.dict(exclude_none=True)))
+    return clip
+
+
+@router.delete("/clips/{uuid:clip_id}", response={204: None, 409: Refusal}, summary="Delete a clip for good")
+def delete_clip(request: HttpRequest, clip_id: UUID) -> Status[Any]:
+    """With everything that was made from it. 409 while a study uses it."""
+    try:
+        remove_clip(_own_clip(request, clip_id))
+    except ProtectedError:
+        return Status(409, {"error": "The clip is part of a study and stays as long as the study does."})
+    return Status(204, None)
+
+
+@router.post("/clips/{uuid:clip_id}/retry", response=RetryOut, summary="Try again what failed")
+def retry_clip(request: HttpRequest, clip_id: UUID) -> dict[str, int]:
+    rows: list[Job] = []
+    for rendition in _own_clip(request, clip_id).renditions.all():
+        rows += [rendition, *rendition.scores.all()]
+    return {"queued": sum(jobs.retry(row) for row in rows)}
+
+
+def _own_clip(request: HttpRequest, clip_id: UUID) -> Clip:
+    owner = request.auth  # type: ignore[attr-defined]
+    return get_object_or_404(with_results(Clip.objects.filter(owner=owner)), pk=clip_id)
+
+
+@router.get("/systems", response=list[SystemOut], summary="Every system that you can use, in table order")
+def list_systems(request: HttpRequest) -> list[systems.Described]:
+    return systems.systems_for(request.auth)  # type: ignore[attr-defined]
 
 
 def _summary(clip: Clip) -> dict[str, Any]:
@@ -166,5 +220,6 @@ def _summary(clip: Clip) -> dict[str, Any]:
         "title": clip.title,
         "status": clip_status(clip),
         "seconds": clip.seconds,
+        "public": clip.public,
         "created": clip.created,
     }

@@ -86,7 +86,7 @@ def test_failure_is_told(client: Client, rendition: Rendition) -> None:
 def test_list_has_ones_own_clips_only(client: Client, alice: User, bob: User, make_clip: MakeClip) -> None:
     mine = make_clip(alice, title="Mine")
     make_clip(bob, public=True)
-    assert [(c["id"], c["title"], c["status"]) for c in client.get("/api/clips").json()] == [
+    assert [(c["id"], c["title"], c["status"]) for c in client.get("/api/clips").json()["items"]] == [
         (str(mine.pk), "Mine", "queued")
     ]
 
@@ -96,8 +96,53 @@ def test_list_takes_the_same_queries_for_any_number(
 ) -> None:
     for _ in range(10):
         Rendition.objects.create(clip=make_clip(alice), system="original")
-    with django_assert_max_num_queries(7):  # clips, renditions, scores; the others are the token's
-        assert len(client.get("/api/clips").json()) == 10
+    with django_assert_max_num_queries(8):  # count, clips, renditions, scores; the others are the token's
+        assert len(client.get("/api/clips").json()["items"]) == 10
+
+
+def test_list_is_paged_and_filtered(client: Client, alice: User, make_clip: MakeClip) -> None:
+    for number in range(5):
+        make_clip(alice, title=f"Sentence {number}")
+    page = client.get("/api/clips", {"limit": 2, "offset": 1}).json()
+    assert page["count"] == 5
+    assert [clip["title"] for clip in page["items"]] == ["Sentence 3", "Sentence 2"]
+    found = client.get("/api/clips", {"search": "ENCE 4"}).json()
+    assert [clip["title"] for clip in found["items"]] == ["Sentence 4"]
+    assert client.get("/api/clips", {"public": True}).json()["count"] == 0
+    assert client.get("/api/clips", {"limit": "all"}).status_code == 422
+
+
+def test_a_clip_is_changed_published_and_deleted(client: Client, alice: User, make_clip: MakeClip) -> None:
+    clip = make_clip(alice)
+    address = f"/api/clips/{clip.pk}"
+    body = client.patch(address, {"title": "New", "public": True}, content_type="application/json").json()
+    assert (body["title"], body["public"]) == ("New", True)
+    refused = client.patch(address, {"title": ""}, content_type="application/json")
+    assert refused.status_code == 422
+    clip.refresh_from_db()
+    assert (clip.title, clip.public) == ("New", True)
+    assert client.delete(address).status_code == 204
+    assert client.get(address).status_code == 404
+
+
+@pytest.mark.parametrize("method", ["patch", "delete"])
+def test_a_strangers_public_clip_cannot_be_changed(
+    strangers_client: Client, rendition: Rendition, method: str
+) -> None:
+    Clip.objects.update(public=True)
+    answer = getattr(strangers_client, method)(
+        f"/api/clips/{rendition.clip_id}", {"title": "Mine"}, content_type="application/json"
+    )
+    assert answer.status_code == 404
+    assert Clip.objects.exclude(title="Mine").count() == 1
+
+
+def test_what_failed_is_tried_again(client: Client, rendition: Rendition) -> None:
+    address = f"/api/clips/{rendition.clip_id}/retry"
+    assert client.post(address).json() == {"queued": 0}
+    Rendition.objects.update(status="failed", error="Install libopus.")
+    assert client.post(address).json() == {"queued": 1}
+    assert Rendition.objects.get().status == "queued"
 
 
 def test_someone_elses_clip_is_not_found(strangers_client: Client, rendition: Rendition) -> None:
@@ -139,8 +184,9 @@ def test_systems_are_listed_in_order(client: Client) -> None:
     assert systems[0] == {
         "slug": "original",
         "title": "Original",
+        "kind": "registry",
         "family": "reference",
-        "nominal_kbps": 256.0,
+        "kbps": 256.0,
         "note": "16-bit PCM",
     }
 
