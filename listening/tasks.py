@@ -11,7 +11,7 @@ logger = logging.getLogger(__name__)
 
 @shared_task
 def prepare_study(study_id: str) -> None:
-    """Render every stimulus of a study that is not there yet, then open it."""
+    """Render every stimulus of a study that is not there yet, then open it or call it ready."""
     from listening import services
     from listening.stimuli import render_item
 
@@ -21,7 +21,8 @@ def prepare_study(study_id: str) -> None:
     try:
         for item in study.items.filter(stimuli__audio="").distinct().select_related("clip"):
             render_item(item)
-            services.renew_study_lease(study)
+            if not services.renew_study_lease(study):
+                return  # changed meanwhile: it has been sent again
     except Exception as error:
         # Whatever it is, the researcher has to see it: the page shows the message and offers a retry.
         logger.exception("Study %s could not be prepared", study_id)

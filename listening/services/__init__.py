@@ -4,6 +4,13 @@ Every function takes and returns rows, keeps its own transaction and raises `Stu
 message for the person who asked.
 """
 
+from listening.services.contents import (
+    LONG_ITEM_SECONDS,
+    MAX_ITEMS,
+    MAX_SYSTEMS,
+    Excerpt,
+)
+from listening.services.design import live_sessions, take_place
 from listening.services.errors import (
     BadRating,
     GradesMissing,
@@ -44,17 +51,24 @@ from listening.services.sessions import (
 )
 from listening.services.studies import (
     ALWAYS,
-    LONG_ITEM_SECONDS,
-    MAX_ITEMS,
+    LOCKED_WHY,
     MAX_SIGNALS,
     MAX_TEXT,
+    SAMPLE_RATES,
     TEXTS,
+    StudyLocked,
+    TrialRunsExist,
     close_study,
     create_study,
+    delete_sessions,
     delete_study,
+    excerpts_of,
+    has_real_sessions,
+    open_study,
     reopen_study,
     set_listed,
     signals_of,
+    update_study,
 )
 from listening.services.texts import (
     clean_text,
@@ -62,22 +76,28 @@ from listening.services.texts import (
 
 __all__ = [
     "ALWAYS",
+    "LOCKED_WHY",
     "LONG_ITEM_SECONDS",
     "MAX_COMMENT",
     "MAX_EVENTS_PER_REQUEST",
     "MAX_EVENTS_PER_TRIAL",
     "MAX_ITEMS",
     "MAX_SIGNALS",
+    "MAX_SYSTEMS",
     "MAX_TEXT",
+    "SAMPLE_RATES",
     "TEXTS",
     "BadRating",
+    "Excerpt",
     "GradesMissing",
     "GradesUnfit",
     "Step",
     "StudyClosed",
     "StudyError",
+    "StudyLocked",
     "TrialFinished",
     "TrialNotOpen",
+    "TrialRunsExist",
     "UnknownStimulus",
     "begin",
     "check_open",
@@ -86,13 +106,18 @@ __all__ = [
     "close_study",
     "create_study",
     "current_step",
+    "delete_sessions",
     "delete_study",
     "derive_seed",
     "dispatch_study",
+    "excerpts_of",
     "fail_preparing",
     "finish_trial",
+    "has_real_sessions",
     "last_event",
+    "live_sessions",
     "open_prepared_study",
+    "open_study",
     "open_trial",
     "renew_study_lease",
     "reopen_study",
@@ -104,4 +129,6 @@ __all__ = [
     "start_session",
     "stimulus_of_key",
     "sweep_studies",
+    "take_place",
+    "update_study",
 ]

@@ -1,12 +1,21 @@
-"""What each session hears and in which order: everything follows from the study's seed."""
+"""What each session hears and in which order: everything follows from the study's seed.
+
+Without a design every listener hears all items, each with all systems. Either way the items of a session,
+and the signals of each trial, come in the orders of Williams' Latin squares: over consecutive places of a
+block each item comes at each place in the test equally often and next after each other one equally often,
+and so do the signals of an item from left to right. Training comes first.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import random
+from collections.abc import Sequence
 
-from listening.models import Session, Trial
-from listening.services.presentations import arrange, present
+from listening.balance import order_of
+from listening.models import Item, Session, Stimulus, Trial
+from listening.services.design import Plan, place_of, plan_of
+from listening.services.presentations import Order, arrange, present
 
 
 def derive_seed(study_seed: int, number: int) -> int:
@@ -16,28 +25,72 @@ def derive_seed(study_seed: int, number: int) -> int:
 
 
 def draw_trials(session: Session) -> list[Trial]:
-    """The trials of a new session, not yet stored: training first, then the items in random order (M16)."""
-    draw = random.Random(session.seed)  # noqa: S311 -- an order, not a secret: it has to be reproducible
-    items = list(session.study.items.order_by("position").prefetch_related("stimuli"))
+    """The trials of a new session, not yet stored: training first, then its items in balanced order (M16).
+
+    They follow from the study's seed, items, systems and design, and from the session's place, alone; only
+    methods that draw more than an order (what X is) take the session's own seed for that.
+    """
+    study = session.study
+    items = list(study.items.order_by("position").prefetch_related("stimuli"))
     training = [item for item in items if item.training]
     graded = [item for item in items if not item.training]
-    draw.shuffle(graded)
-    method, options, turn = session.study.method, session.study.method_options, turn_of(session)
+    plan = plan_of(study, len(graded))
+    row, block = divmod(place_of(session), plan.blocks)
+    key = f"{study.seed}/{block}"
+    heard = [graded[index] for index in plan.items_of(block)]
+    draw = random.Random(session.seed)  # noqa: S311 -- an order, not a secret: it has to be reproducible
     trials: list[Trial] = []
-    for part in (training, graded):
-        presented = [
-            (item, order)
-            for item in part
-            for order in present(
-                method, list(item.stimuli.all()), draw, options=options, turn=turn, training=item.training
+    for part in (
+        [(item, systems) for item in training for systems in _covering(plan, block)],
+        [
+            (heard[at], plan.systems_of(block, plan.items_of(block)[at]))
+            for at in order_of(len(heard), row, f"{key}/items")
+        ],
+    ):
+        presented = []
+        for number, (item, systems) in enumerate(part):
+            stimuli = _heard(item, study.systems, systems)
+            orders = present(
+                study.method,
+                stimuli,
+                draw,
+                options=study.method_options,
+                turn=row,
+                training=item.training,
             )
-        ]
-        for item, order in arrange(method, presented, draw):
+            where = f"{key}/{item.position}/{number if item.training else ''}"
+            presented += [(item, _balanced(order, stimuli, row, where)) for order in orders]
+        for item, order in arrange(study.method, presented, draw):
             trials.append(Trial(session=session, item=item, position=len(trials) + 1, order=order))
     return trials
 
 
-def turn_of(session: Session) -> int:
-    """How many sessions of the same kind and block came before: what alternates over sessions goes by it."""
-    before = session.study.sessions.filter(number__lt=session.number)
-    return before.filter(kind=session.kind, block=session.block).count()
+def _covering(plan: Plan, block: int) -> list[tuple[int, ...]]:
+    """System blocks, beginning with the session's first, that together show all systems: training (M14)."""
+    left = {system for systems in plan.systems for system in systems}
+    chosen = []
+    for step in range(len(plan.systems)):
+        systems = plan.systems_of(block, step)
+        if step == 0 or left & set(systems):
+            chosen.append(systems)
+            left -= set(systems)
+        if not left:
+            break
+    return chosen
+
+
+def _heard(item: Item, slugs: Sequence[str], systems: Sequence[int]) -> list[Stimulus]:
+    """The item's stimuli of these systems and of those that are in every trial, by system."""
+    wanted = {slugs[index] for index in systems}
+    return sorted(
+        (each for each in item.stimuli.all() if each.system in wanted or each.system not in slugs),
+        key=lambda each: each.system,
+    )
+
+
+def _balanced(order: Order, stimuli: Sequence[Stimulus], row: int, key: str) -> Order:
+    """`order`, if it shows all signals side by side, in the `row`-th balanced order; else as it was drawn."""
+    entries = {entry["stimulus"]: entry for entry in order}
+    if len(order) != len(stimuli) or any("role" in entry for entry in order) or len(entries) != len(order):
+        return order
+    return [entries[stimuli[at].pk] for at in order_of(len(stimuli), row, key)]

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 from kombu.exceptions import KombuError
 from redis.exceptions import RedisError
@@ -39,21 +39,29 @@ def claim_study(study_id: str) -> Study | None:
     return Study.objects.get(pk=study_id)
 
 
-def renew_study_lease(study: Study) -> None:
+def _rendered_by(study: Study) -> QuerySet[Study]:
+    """The row of `study`, if its lease is still the one that was given: items may have been changed since."""
+    return Study.objects.filter(pk=study.pk, status=Study.Status.PREPARING, lease_until=study.lease_until)
+
+
+def renew_study_lease(study: Study) -> bool:
+    """Keep the work for another lease; False if the study has been changed or given to somebody else."""
     lease = timezone.now() + timedelta(seconds=settings.JOB_LEASE_SECONDS)
-    Study.objects.filter(pk=study.pk, status=Study.Status.PREPARING).update(lease_until=lease)
+    renewed = _rendered_by(study).update(lease_until=lease)
+    if renewed:
+        study.lease_until = lease
+    return bool(renewed)
 
 
 def open_prepared_study(study: Study) -> None:
-    """All stimuli are rendered: let listeners in."""
-    Study.objects.filter(pk=study.pk, status=Study.Status.PREPARING).update(
-        status=Study.Status.OPEN, lease_until=None, error=""
-    )
+    """All stimuli are rendered: let listeners in, or wait for the researcher to."""
+    for at_once, status in ((True, Study.Status.OPEN), (False, Study.Status.READY)):
+        _rendered_by(study).filter(open_when_ready=at_once).update(status=status, lease_until=None, error="")
 
 
 def fail_preparing(study: Study, message: str) -> None:
     """Keep why a study could not be prepared; its page shows it and offers to try again."""
-    Study.objects.filter(pk=study.pk, status=Study.Status.PREPARING).update(error=message, lease_until=None)
+    _rendered_by(study).update(error=message, lease_until=None)
 
 
 def retry_preparing(study: Study) -> None:

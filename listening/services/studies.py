@@ -1,4 +1,4 @@
-"""Making, opening, closing and deleting studies."""
+"""Making, changing, opening, closing and deleting studies."""
 
 from __future__ import annotations
 
@@ -6,30 +6,65 @@ import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from django.core.files.storage import default_storage
 from django.db import transaction
 
-from evaluation.models import Clip, Rendition
-from evaluation.systems import order, systems_for, titles_of
-from listening.methods import METHODS, MUSHRA, Method, clean_options, trials_per_item
-from listening.models import Assessor, Item, Stimulus, Study
+from evaluation.models import Clip
+from listening.methods import MUSHRA, clean_options, trials_per_item
+from listening.models import Assessor, Session, Stimulus, Study
+from listening.services import design as designs
+from listening.services.contents import (
+    Excerpt,
+    check_excerpts,
+    check_systems,
+    delete_files,
+    method_of,
+    render_again,
+    set_contents,
+)
 from listening.services.errors import StudyError
 from listening.services.preparing import dispatch_study
 from listening.services.texts import clean_text
 
-#: In every trial, whatever is under test: the hidden reference and both anchors (M1, M3).
+#: In every trial of a MUSHRA test: the hidden reference and both anchors (M1, M3).
 ALWAYS = MUSHRA.always
-#: Signals in one trial, hidden reference and anchors included, open reference not (M6).
+#: Signals in one trial of it, hidden reference and anchors included, open reference not (M6).
 MAX_SIGNALS = MUSHRA.max_signals
-#: Longer excerpts "must be justified in the report" (M5), seconds.
-LONG_ITEM_SECONDS = 12.0
-MAX_ITEMS = 60
+
 #: In a session, without training.
 MAX_TRIALS = 1000
 
 #: Texts of a study that its researcher may write; the usual ones are in the listener's pages.
 TEXTS = ("consent", "instructions", "thanks")
 MAX_TEXT = 5000
+
+#: Hz. Clips are kept at 16 kHz; a higher rate spares the browser a conversion and adds nothing to hear.
+SAMPLE_RATES = (16_000, 48_000)
+
+#: What may not change any more once somebody has taken part for real: grades would not be comparable.
+LOCKED = ("method", "method_options", "systems", "sample_rate", "design", "seed")
+LOCKED_WHY = (
+    "A listener has begun. Items, systems, method, sample rate and design stay as they are, "
+    "so that all grades can be compared; texts, dates and limits may still change."
+)
+
+
+class StudyLocked(StudyError):
+    """The change would make grades that are there incomparable with those to come."""
+
+
+class TrialRunsExist(StudyError):
+    """Pilot sessions have heard what is about to change.
+
+    Attributes:
+        sessions: how many.
+    """
+
+    def __init__(self, sessions: int) -> None:
+        super().__init__(
+            f"{sessions} pilot session{'s have' if sessions > 1 else ' has'} heard the items and systems as "
+            "they are. Tick “discard the pilot sessions” to change them."
+        )
+        self.sessions = sessions
 
 
 def create_study(
@@ -42,125 +77,191 @@ def create_study(
     seed: int | None = None,
     training_clip: Clip | None = None,
     listed: bool = False,
+    excerpts: Sequence[Excerpt] | None = None,
     method: str = MUSHRA.slug,
     options: Mapping[str, Any] | None = None,
+    sample_rate: int = 16_000,
+    language: str = "en",
+    design: Mapping[str, Any] | None = None,
+    open_when_ready: bool = True,
 ) -> Study:
-    """Make a study of whole `clips` through `systems`; its stimuli are rendered in the background.
+    """Make a study of whole `clips`, or of `excerpts`, through `systems`, and have its stimuli rendered.
 
-    What the method always presents is added to `systems`: for MUSHRA the hidden reference and both anchors.
-    Training is with `training_clip`, or with the first clip, before all others; its grades are not used
-    (M14). `options` are the method's, see `listening.methods.clean_options`.
+    What the method has in every trial (MUSHRA: hidden reference and both anchors) is added to `systems`.
+    With `clips`, training is a trial with `training_clip`, or with the first clip, before all others; with
+    `excerpts` it is what they say. Training grades are not used (M14). If more systems are chosen than a
+    trial has room for, and `design` does not say how to share them out, a balanced design does. `options`
+    are the method's, see `listening.methods.clean_options`.
 
     Raises:
-        StudyError: nothing chosen, too much for one trial, or renditions are not there yet.
+        StudyError: nothing chosen, something unknown, or renditions are not there yet.
     """
-    name = " ".join(clean_text(name).split())
-    if not name:
-        raise StudyError("Give the study a name.")
-    if len(name) > 200:
-        raise StudyError("The name is longer than 200 characters.")
-    clips = list(dict.fromkeys(clips))
-    if not clips:
-        raise StudyError("Choose at least one clip.")
-    if len(clips) > MAX_ITEMS:
-        raise StudyError(
-            f"{len(clips)} clips are more than a listener can grade; choose {MAX_ITEMS} at most."
-        )
-    if method not in METHODS:
-        raise StudyError(f"There is no method {method!r}. Known: {', '.join(METHODS)}.")
-    way = METHODS[method]
-    chosen = list(dict.fromkeys(slug for slug in systems if slug not in way.always))
-    known = [each.slug for each in systems_for(owner)]
-    unknown = [slug for slug in chosen if slug not in known]
-    if unknown:
-        raise StudyError(f"There is no system {unknown[0]!r}. Known: {', '.join(known)}.")
-    _check_systems(way, chosen)
-    chosen.sort(key=order)
+    if excerpts is None:
+        whole = [Excerpt(clip) for clip in dict.fromkeys(clips)]
+        training = training_clip or (whole[0].clip if whole else None)
+        excerpts = [*([Excerpt(training, training=True)] if training and whole else []), *whole]
+    asked = method_of(method)
+    study = Study(
+        owner=owner,
+        name=clean_name(name),
+        method=method,
+        method_options=dict(options or {}),
+        language=language,
+        sample_rate=sample_rate,
+        texts=clean_texts(texts or {}),
+        seed=secrets.randbits(53) if seed is None else seed,
+        listed=listed,
+        open_when_ready=open_when_ready,
+    )
+    checked = check_excerpts(excerpts)
+    study.systems = check_systems(owner, asked, systems)
+    study.design = dict(design or {})
+    _fit(study, checked)
+    with transaction.atomic():
+        study.save()
+        set_contents(study, checked)
+        transaction.on_commit(lambda: dispatch_study(study))
+    return study
+
+
+@transaction.atomic
+def update_study(
+    study: Study,
+    changed: Iterable[str] = (),
+    *,
+    excerpts: Sequence[Excerpt] | None = None,
+    discard_trial_runs: bool = False,
+) -> Study:
+    """Store the attributes of `study` named in `changed`, and its new items; render what is missing then.
+
+    Simulated sessions of other items, systems or designs are deleted: they can be made again. An open
+    study that has to render closes its door until it is done.
+
+    Raises:
+        StudyLocked: what listeners heard would change (`LOCKED`, or the items), and there are real sessions.
+        TrialRunsExist: it would change under pilot sessions, and `discard_trial_runs` is not said.
+        StudyError: as in `create_study`.
+    """
+    changed = list(dict.fromkeys(changed))
+    now = Study.objects.select_for_update().get(pk=study.pk)  # sessions begin one at a time, behind this lock
+    if "name" in changed:
+        study.name = clean_name(study.name)
+    method = method_of(study.method)
+    if "systems" in changed or "method" in changed:
+        study.systems = check_systems(study.owner, method, study.systems)
+    checked = None if excerpts is None else check_excerpts(excerpts)
+    _fit(study, checked)
+    before = [(item.clip_id, item.start, item.end, item.training) for item in now.items.order_by("position")]
+    after = before if checked is None else [(e.clip.pk, e.start, e.end, e.training) for e in checked]
+    heard = after != before or any(getattr(now, name) != getattr(study, name) for name in LOCKED)
+    if heard:
+        _free_of_sessions(now, discard_trial_runs)
+    fields = {*changed, *(LOCKED if heard else ())}
+    if fields:
+        study.save(update_fields=sorted(fields))
+    if not heard:
+        return study
+    if now.sample_rate != study.sample_rate:
+        render_again(study)
+    if checked is None:
+        checked = excerpts_of(study)
+    if set_contents(study, checked):
+        # No lease: whoever renders the old state must not report it as the new.
+        waiting = now.status == Study.Status.PREPARING and now.open_when_ready
+        study.open_when_ready = waiting or now.status == Study.Status.OPEN
+        study.status, study.lease_until, study.attempts, study.error = Study.Status.PREPARING, None, 0, ""
+        study.save(update_fields=["status", "lease_until", "attempts", "error", "open_when_ready"])
+        transaction.on_commit(lambda: dispatch_study(study))
+    return study
+
+
+def excerpts_of(study: Study) -> list[Excerpt]:
+    """The study's items as `update_study` takes them."""
+    return [
+        Excerpt(item.clip, item.start, item.end, item.training, item.name)
+        for item in study.items.select_related("clip").order_by("position")
+        if item.clip is not None
+    ]
+
+
+def has_real_sessions(study: Study) -> bool:
+    """Whether somebody has taken part for real; from then on what is heard stays as it is."""
+    return study.sessions.filter(kind__in=[Session.Kind.REAL, Session.Kind.IMPORTED]).exists()
+
+
+def _free_of_sessions(study: Study, discard_trial_runs: bool) -> None:
+    if has_real_sessions(study):
+        raise StudyLocked(LOCKED_WHY)
+    pilots = study.sessions.filter(kind=Session.Kind.PILOT).count()
+    if pilots and not discard_trial_runs:
+        raise TrialRunsExist(pilots)
+    delete_sessions(study, Session.Kind.PILOT, Session.Kind.SIMULATED)
+
+
+def delete_sessions(study: Study, *kinds: str) -> int:
+    """Delete all sessions of these kinds with their grades and listeners; returns how many."""
+    sessions = study.sessions.filter(kind__in=kinds)
+    assessors = list(sessions.values_list("assessor", flat=True))
+    count = sessions.count()
+    sessions.delete()
+    Assessor.objects.filter(pk__in=assessors, sessions=None).delete()
+    return count
+
+
+def _fit(study: Study, excerpts: Sequence[Excerpt] | None) -> None:
+    """Check the study's rate, design and method options; complete a design that a trial has no room for."""
+    if study.sample_rate not in SAMPLE_RATES:
+        raise StudyError(f"The sample rate is one of {', '.join(map(str, SAMPLE_RATES))} Hz.")
+    method = method_of(study.method)
+    graded = (
+        sum(not excerpt.training for excerpt in excerpts)
+        if excerpts is not None
+        else study.items.filter(training=False).count()
+    )
+    study.design = designs.fitting(study.design, method, graded, len(study.systems))
     try:
-        own_options = clean_options(way, options, chosen)
+        study.method_options = clean_options(method, study.method_options, study.systems)
     except ValueError as error:
         raise StudyError(str(error)) from None
-    trials = len(clips) * trials_per_item(way, own_options, chosen)
+    heard = study.systems[: designs.systems_per_trial(study)] if study.design else study.systems
+    trials = min(study.design.get("items_per_session", graded), graded)
+    trials *= trials_per_item(method, study.method_options, heard)
     if trials > MAX_TRIALS:
         raise StudyError(
             f"That makes {trials} trials for each listener; {MAX_TRIALS} are the most. "
             "Choose fewer clips, systems or pairs."
         )
-    own_texts = {key: clean_text((texts or {}).get(key, "")) for key in TEXTS}
-    for key, text in own_texts.items():
+
+
+def clean_name(name: str) -> str:
+    """A study's name in one line. Raises `StudyError`."""
+    name = " ".join(clean_text(name).split())
+    if not name:
+        raise StudyError("Give the study a name.")
+    if len(name) > 200:
+        raise StudyError("The name is longer than 200 characters.")
+    return name
+
+
+def clean_texts(texts: Mapping[str, str]) -> dict[str, str]:
+    """The researcher's own texts without empty ones. Raises `StudyError` if one is too long."""
+    own = {key: clean_text(texts.get(key, "")) for key in TEXTS}
+    for key, text in own.items():
         if len(text) > MAX_TEXT:
             raise StudyError(f"The {key} text is longer than {MAX_TEXT} characters.")
-
-    with transaction.atomic():
-        training = training_clip or clips[0]
-        renditions = _done_renditions([training, *clips], [*way.always, *chosen])
-        study = Study.objects.create(
-            owner=owner,
-            name=name,
-            method=way.slug,
-            method_options=own_options,
-            systems=chosen,
-            texts={key: text for key, text in own_texts.items() if text},
-            seed=secrets.randbits(53) if seed is None else seed,
-            listed=listed,
-        )
-        for position, clip in enumerate([training, *clips]):
-            item = Item.objects.create(
-                study=study, clip=clip, position=position, end=clip.seconds, training=position == 0
-            )
-            Stimulus.objects.bulk_create(
-                Stimulus(item=item, system=slug, rendition=renditions[clip.pk, slug])
-                for slug in (*way.always, *chosen)
-            )
-        transaction.on_commit(lambda: dispatch_study(study))
-    return study
+    return {key: text for key, text in own.items() if text}
 
 
 def signals_of(study: Study) -> int:
     """How many signals a trial of the study has, hidden reference and anchors included."""
-    method = METHODS[study.method]
-    return min(method.max_signals, len(method.always) + len(study.systems))
+    method = method_of(study.method)
+    return min(method.max_signals, len(method.always) + designs.systems_per_trial(study))
 
 
-def _check_systems(method: Method, chosen: Sequence[str]) -> None:
-    """Raises `StudyError` unless the method can ask about these systems under test."""
-    mushra = method is MUSHRA
-    if not chosen:
-        always = "the original and the anchors, which are" if mushra else "the original, which is"
-        raise StudyError(f"Choose at least one system besides {always} always there.")
-    if len(chosen) <= method.max_systems:
-        return
-    if mushra:
-        raise StudyError(
-            f"{len(chosen)} systems make {len(ALWAYS) + len(chosen)} signals in a trial with hidden "
-            f"reference and anchors; BS.1534-3 allows {MAX_SIGNALS}. "
-            f"Choose {method.max_systems} systems at most."
-        )
-    raise StudyError(f"{len(chosen)} systems are too many; choose {method.max_systems} at most.")
-
-
-def _done_renditions(clips: Sequence[Clip], systems: Sequence[str]) -> dict[tuple[Any, str], Rendition]:
-    """Finished renditions by clip and system. Raises `StudyError` naming the first that is missing."""
-    rows = Rendition.objects.filter(clip__in=clips, system__in=systems)
-    found = {(row.clip_id, row.system): row for row in rows}
-    titles = titles_of(systems)
-    for clip in clips:
-        for slug in systems:
-            row = found.get((clip.pk, slug))
-            title = titles[slug]
-            if row is None:
-                raise StudyError(
-                    f"“{clip.title}” has not been through {title}. Choose another clip or leave {title} out."
-                )
-            if row.status == Rendition.Status.FAILED:
-                raise StudyError(
-                    f"“{clip.title}” failed in {title}. Retry it on the clip's page or leave {title} out."
-                )
-            if row.status != Rendition.Status.DONE:
-                raise StudyError(
-                    f"“{clip.title}” is still on its way through {title}. Wait until it is done."
-                )
-    return found
+def open_study(study: Study) -> None:
+    """Let listeners in, or, while stimuli are being rendered, as soon as they are there."""
+    Study.objects.filter(pk=study.pk, status=Study.Status.READY).update(status=Study.Status.OPEN)
+    Study.objects.filter(pk=study.pk, status=Study.Status.PREPARING).update(open_when_ready=True)
 
 
 def close_study(study: Study) -> None:
@@ -181,13 +282,6 @@ def set_listed(study: Study, listed: bool) -> None:
 def delete_study(study: Study) -> None:
     """Delete the study with its sessions, grades and rendered stimuli. Clips and renditions stay."""
     names = list(Stimulus.objects.filter(item__study=study).exclude(audio="").values_list("audio", flat=True))
-    assessors = list(Assessor.objects.filter(sessions__study=study).values_list("pk", flat=True))
-    study.sessions.all().delete()
-    Assessor.objects.filter(pk__in=assessors, sessions=None).delete()
+    delete_sessions(study, *Session.Kind.values)
     study.delete()
-
-    def remove_files() -> None:
-        for name in names:
-            default_storage.delete(name)
-
-    transaction.on_commit(remove_files)
+    delete_files(names)

@@ -92,17 +92,22 @@ def test_a_name_is_one_line_that_every_file_can_hold(alice: User, processed: Cal
     assert study.name == "One line[31m?"
 
 
-def test_twelve_signals_are_a_trial_and_thirteen_are_too_many(
+def test_twelve_signals_are_a_trial_and_more_are_shared_out(
     alice: User, processed: Callable[..., Clip]
 ) -> None:
     from codec.registry import SYSTEMS as KNOWN
 
     ten = [slug for slug in KNOWN if slug not in services.ALWAYS][:10]
     clip = processed(alice, ten)
-    with pytest.raises(StudyError, match=r"13 signals in a trial .* allows 12"):
-        create(alice, [clip], ten)
     study = create(alice, [clip], ten[:9])
     assert study.items.get(training=False).stimuli.count() == services.MAX_SIGNALS
+    assert (study.design, services.signals_of(study)) == ({}, services.MAX_SIGNALS)
+    shared = create(alice, [clip], ten)
+    assert shared.design == {"systems_per_trial": 9}
+    assert shared.items.get(training=False).stimuli.count() == 13
+    assert services.signals_of(shared) == services.MAX_SIGNALS
+    with pytest.raises(StudyError, match=r"more than the 12 signals .* 9 systems at most"):
+        create(alice, [clip], [*ten, "bpgan-2k"], design={"systems_per_trial": 10})
 
 
 def test_preparing_renders_everything_once_and_opens(make_study: Callable[..., Study]) -> None:

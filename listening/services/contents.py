@@ -1,0 +1,215 @@
+"""What a study is made of: excerpts of clips, systems, and the stimuli that come of both."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.core.files.storage import default_storage
+from django.db import transaction
+
+from evaluation import systems as known
+from evaluation.models import Clip, Rendition
+from listening.methods import METHODS, MUSHRA, Method
+from listening.models import Item, Stimulus, Study
+from listening.services.errors import StudyError
+from listening.services.texts import clean_text
+
+#: Longer excerpts "must be justified in the report" (M5), seconds.
+LONG_ITEM_SECONDS = 12.0
+#: A loop is at least so long (M8), and so is an excerpt that is to hold one, seconds.
+SHORTEST_ITEM_SECONDS = 0.5
+MAX_ITEMS = 60
+#: Shared out in blocks where a trial has no room for all.
+MAX_SYSTEMS = 40
+#: An excerpt may end so much after its clip: the clip's length in the page is rounded.
+_SLACK_SECONDS = 0.02
+
+
+@dataclass(frozen=True)
+class Excerpt:
+    """An item to be: `clip` from `start` to `end`, in seconds; `end` None is the clip's end.
+
+    Excerpts of a clip through a VBR codec are cut after coding (M17), so they may be as short as one likes.
+    """
+
+    clip: Clip
+    start: float = 0.0
+    end: float | None = None
+    training: bool = False
+    name: str = ""
+
+
+def method_of(slug: str) -> Method:
+    """Raises `StudyError` for a method that there is not."""
+    try:
+        return METHODS[slug]
+    except KeyError:
+        raise StudyError(f"There is no method {slug!r}. Known: {', '.join(METHODS)}.") from None
+
+
+def check_excerpts(excerpts: Sequence[Excerpt]) -> list[Excerpt]:
+    """The same with ends and clean names, training first. Raises `StudyError` naming one that is none."""
+    checked = []
+    for excerpt in excerpts:
+        clip = excerpt.clip
+        end = clip.seconds if excerpt.end is None else excerpt.end
+        if not (math.isfinite(excerpt.start) and math.isfinite(end)):
+            raise StudyError(f"The excerpt of “{clip.title}” has no start or no end.")
+        if not 0 <= excerpt.start < end <= clip.seconds + _SLACK_SECONDS:
+            raise StudyError(
+                f"The excerpt {excerpt.start:.2f} to {end:.2f} s is not inside “{clip.title}”, "
+                f"which has {clip.seconds:.2f} s."
+            )
+        if end - excerpt.start < SHORTEST_ITEM_SECONDS and end - excerpt.start < clip.seconds:
+            raise StudyError(
+                f"The excerpt of “{clip.title}” is shorter than {SHORTEST_ITEM_SECONDS} s, the shortest loop."
+            )
+        name = " ".join(clean_text(excerpt.name).split())
+        if len(name) > 200:
+            raise StudyError("The name of an item is longer than 200 characters.")
+        checked.append(Excerpt(clip, excerpt.start, min(end, clip.seconds), excerpt.training, name))
+    graded = [excerpt for excerpt in checked if not excerpt.training]
+    training = [excerpt for excerpt in checked if excerpt.training]
+    if not graded:
+        raise StudyError("Choose at least one clip." if not checked else "Every item is training: grade one.")
+    if len(graded) > MAX_ITEMS:
+        raise StudyError(f"{len(graded)} clips are more than a study can hold; choose {MAX_ITEMS} at most.")
+    if len(training) > MAX_ITEMS:
+        raise StudyError(f"{len(training)} training trials are too many; choose {MAX_ITEMS} at most.")
+    return [*training, *graded]
+
+
+def check_systems(owner: Any, method: Method, systems: Iterable[str]) -> list[str]:
+    """The systems under test in the order of every table, without those the method brings anyway.
+
+    Raises:
+        StudyError: none is left, too many are, or one is unknown or somebody else's.
+    """
+    chosen = list(dict.fromkeys(slug for slug in systems if slug not in method.always))
+    offered = {system.slug for system in known.systems_for(owner)}
+    unknown = [slug for slug in chosen if slug not in offered]
+    if unknown:
+        raise StudyError(f"There is no system {unknown[0]!r}. Known: {', '.join(sorted(offered))}.")
+    if not chosen:
+        raise StudyError(
+            "Choose at least one system besides the original and the anchors, which are always there."
+            if len(method.always) > 1
+            else "Choose at least one system besides the original, which is always there."
+        )
+    most = MAX_SYSTEMS if method is MUSHRA else method.max_systems
+    if len(chosen) > most:
+        raise StudyError(f"{len(chosen)} systems are too many; choose {most} at most.")
+    return sorted(chosen, key=known.order)
+
+
+def done_renditions(clips: Iterable[Clip], systems: Sequence[str]) -> dict[tuple[Any, str], Rendition]:
+    """Finished renditions by clip and system. Raises `StudyError` naming the first that is missing."""
+    clips = list(dict.fromkeys(clips))
+    rows = Rendition.objects.filter(clip__in=clips, system__in=systems)
+    found = {(row.clip_id, row.system): row for row in rows}
+    titles = known.titles_of(systems)
+    for clip in clips:
+        for slug in systems:
+            row, title = found.get((clip.pk, slug)), titles[slug]
+            if row is None:
+                raise StudyError(
+                    f"“{clip.title}” has not been through {title}. Choose another clip or leave {title} out."
+                )
+            if row.status == Rendition.Status.FAILED:
+                raise StudyError(
+                    f"“{clip.title}” failed in {title}. Retry it on the clip's page or leave {title} out."
+                )
+            if row.status != Rendition.Status.DONE:
+                raise StudyError(
+                    f"“{clip.title}” is still on its way through {title}. Wait until it is done."
+                )
+    return found
+
+
+def set_contents(study: Study, excerpts: Sequence[Excerpt]) -> bool:
+    """Make these the study's items, through its systems; returns whether a stimulus is to be rendered.
+
+    `excerpts` come from `check_excerpts`. Items that were there already keep their rows, and stimuli that
+    were rendered their audio.
+
+    Raises:
+        StudyError: a rendition is missing.
+    """
+    signals = [*method_of(study.method).always, *study.systems]
+    renditions = done_renditions([excerpt.clip for excerpt in excerpts], signals)
+    left = list(study.items.filter(clip__isnull=False))
+    kept: list[tuple[Item, Excerpt]] = []
+    new: list[tuple[int, Excerpt]] = []
+    for position, excerpt in enumerate(excerpts):
+        match = next((item for item in left if (item.clip_id, item.start, item.end) == _cut(excerpt)), None)
+        if match is None:
+            new.append((position, excerpt))
+            continue
+        left.remove(match)
+        match.position, match.training, match.name = position, excerpt.training, excerpt.name
+        kept.append((match, excerpt))
+    _discard(study.items.filter(pk__in=[item.pk for item in left]))
+    # Two steps: no two items of a study may share a position even for a moment.
+    for offset in (1000, 0):
+        for item, _excerpt in kept:
+            Item.objects.filter(pk=item.pk).update(
+                position=item.position + offset, training=item.training, name=item.name
+            )
+    items = [item for item, _excerpt in kept]
+    for position, excerpt in new:
+        items.append(
+            Item.objects.create(
+                study=study,
+                clip=excerpt.clip,
+                position=position,
+                start=excerpt.start,
+                end=excerpt.clip.seconds if excerpt.end is None else excerpt.end,
+                training=excerpt.training,
+                name=excerpt.name,
+            )
+        )
+    _drop_files(Stimulus.objects.filter(item__study=study).exclude(system__in=signals))
+    existing = set(Stimulus.objects.filter(item__study=study).values_list("item_id", "system"))
+    Stimulus.objects.bulk_create(
+        Stimulus(item=item, system=slug, rendition=renditions[item.clip_id, slug])
+        for item in items
+        for slug in signals
+        if (item.pk, slug) not in existing
+    )
+    return Stimulus.objects.filter(item__study=study, audio="").exists()
+
+
+def render_again(study: Study) -> None:
+    """Forget what was rendered: it has to be made again at another rate."""
+    stimuli = Stimulus.objects.filter(item__study=study).exclude(audio="")
+    names = list(stimuli.values_list("audio", flat=True))
+    stimuli.update(audio="", gain_db=None)
+    delete_files(names)
+
+
+def delete_files(names: Sequence[str]) -> None:
+    """Remove files of stimuli once the transaction is through."""
+
+    def remove() -> None:
+        for name in names:
+            default_storage.delete(name)
+
+    transaction.on_commit(remove)
+
+
+def _cut(excerpt: Excerpt) -> tuple[Any, float, float | None]:
+    return excerpt.clip.pk, excerpt.start, excerpt.end
+
+
+def _discard(items: Any) -> None:
+    _drop_files(Stimulus.objects.filter(item__in=list(items)))
+    items.delete()
+
+
+def _drop_files(stimuli: Any) -> None:
+    names = list(stimuli.exclude(audio="").values_list("audio", flat=True))
+    stimuli.delete()
+    delete_files(names)
