@@ -1,0 +1,139 @@
+"""Zips that people send: opened without believing what they say of themselves.
+
+A bomb declares little and unpacks to much: bytes are counted while they come out. Names that lead out of
+the zip, links, encrypted members and zips inside zips are refused or passed over by name.
+"""
+
+from __future__ import annotations
+
+import stat
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+from typing import IO
+
+_CHUNK = 1 << 16
+#: Operating systems add these to every zip; nobody means to send them.
+_CLUTTER = ("__MACOSX/", ".DS_Store", "Thumbs.db", "desktop.ini")
+_NESTED = (".zip", ".7z", ".rar", ".gz", ".tar", ".bz2", ".xz", ".tgz")
+
+
+class ArchiveProblem(Exception):
+    """A zip that is not opened; the message is for the person who sent it."""
+
+
+@dataclass
+class _Budget:
+    """How many bytes may still come out of an archive."""
+
+    left: int
+    limit: int
+
+    def take(self, count: int) -> None:
+        self.left -= count
+        if self.left < 0:
+            raise ArchiveProblem(
+                f"Unpacked, the zip has more than {self.limit / 1e6:g} MB; that is the limit."
+            )
+
+
+@dataclass(frozen=True)
+class Member:
+    """A file in a zip: its path, with forward slashes, and its content."""
+
+    name: str
+    size: int
+    _archive: zipfile.ZipFile = field(repr=False)
+    _info: zipfile.ZipInfo = field(repr=False)
+    _budget: _Budget = field(repr=False)
+
+    def write_to(self, target: IO[bytes]) -> None:
+        """Unpack into `target`, never past the archive's limit. Raises `ArchiveProblem`."""
+        try:
+            with self._archive.open(self._info) as source:
+                while chunk := source.read(_CHUNK):
+                    self._budget.take(len(chunk))
+                    target.write(chunk)
+        except (
+            zipfile.BadZipFile,
+            zlib.error,
+            EOFError,
+            NotImplementedError,
+            RuntimeError,
+            OSError,
+        ) as error:
+            raise ArchiveProblem(f"{self.name} cannot be unpacked: {error}.") from None
+
+    def read(self) -> bytes:
+        import io
+
+        content = io.BytesIO()
+        self.write_to(content)
+        return content.getvalue()
+
+
+@contextmanager
+def members(
+    file: IO[bytes], *, max_files: int, max_bytes: int, notes: list[str] | None = None
+) -> Iterator[list[Member]]:
+    """The files of a zip, in its order; open while the block runs.
+
+    Args:
+        file: the zip, seekable.
+        max_files: refuse more.
+        max_bytes: of all members together, unpacked.
+        notes: gets a sentence for whatever was passed over.
+
+    Raises:
+        ArchiveProblem: no zip, damaged, too much in it, or a name that leads out of it.
+    """
+    said = [] if notes is None else notes
+    try:
+        archive = zipfile.ZipFile(file)
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+        raise ArchiveProblem(f"This is no zip that can be opened: {error}.") from None
+    with archive:
+        infos = archive.infolist()
+        if len(infos) > max_files * 2:
+            raise ArchiveProblem(f"The zip has {len(infos)} entries; {max_files} files at most.")
+        budget = _Budget(max_bytes, max_bytes)
+        found: dict[str, Member] = {}
+        for info in infos:
+            name = info.filename.replace("\\", "/")
+            if (
+                info.is_dir()
+                or any(part in name for part in _CLUTTER)
+                or PurePosixPath(name).name.startswith("._")
+            ):
+                continue
+            _check_name(name)
+            if stat.S_ISLNK(info.external_attr >> 16):
+                said.append(f"{name} is a link and was passed over.")
+                continue
+            if info.flag_bits & 0x1:
+                raise ArchiveProblem(f"{name} is encrypted. Send a zip without a password.")
+            if name.lower().endswith(_NESTED):
+                said.append(f"{name} is an archive inside the zip and was not opened.")
+                continue
+            if name in found:
+                raise ArchiveProblem(f"{name} is in the zip twice.")
+            found[name] = Member(name, info.file_size, archive, info, budget)
+        if len(found) > max_files:
+            raise ArchiveProblem(f"The zip has {len(found)} files; {max_files} at most.")
+        declared = sum(member.size for member in found.values())
+        if declared > max_bytes:
+            raise ArchiveProblem(
+                f"Unpacked, the zip has {declared / 1e6:.0f} MB; {max_bytes / 1e6:g} MB is the limit."
+            )
+        yield list(found.values())
+
+
+def _check_name(name: str) -> None:
+    parts = PurePosixPath(name).parts
+    if name.startswith("/") or ".." in parts or (len(name) > 1 and name[1] == ":"):
+        raise ArchiveProblem(f"{name!r} leads out of the zip; nothing was unpacked.")
+    if not name.isprintable() or len(name) > 400:
+        raise ArchiveProblem(f"{name[:60]!r} is no file name.")

@@ -1,0 +1,136 @@
+"""GoListen's CSV: a row a listener, a column a recording, above them the recordings' file names.
+
+``"","Tags",...`` / ``"","Sound filename",<file>...`` / ``"Name","Date",<question>,...`` and then the
+listeners; some exports lack the first and the third row.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from listening.imports.reading import Grade, ImportProblem, Reading, listed
+from listening.imports.table import Row, records, separator_of
+
+_FILES = "Sound filename"
+_AUDIO = re.compile(r"\.(wav|flac|ogg|mp3|aiff?|m4a|opus)$", re.IGNORECASE)
+
+#: Ways to part a file's name into item and system.
+RULES = {
+    "first-": "item before the first hyphen",
+    "last-": "item before the last hyphen",
+    "first_": "item before the first underscore",
+    "last_": "item before the last underscore",
+    "whole": "one item, each file a system",
+}
+
+
+def is_golisten(text: str) -> bool:
+    return any(len(cells) > 1 and cells[1].strip() == _FILES for _, cells in _head(text))
+
+
+def _head(text: str) -> list[tuple[int, list[str]]]:
+    first: list[tuple[int, list[str]]] = []
+    try:
+        for record in records(text, separator_of(text)):
+            first.append(record)
+            if len(first) == 5:
+                break
+    except ImportProblem:
+        pass
+    return first
+
+
+def read_golisten(text: str, rule: str = "") -> Reading:
+    """Read it; `rule` is a key of `RULES`, by itself the first that makes every item have every system."""
+    reading = Reading("golisten", "GoListen's CSV", f"A row near its top has {_FILES} in the second column.")
+    files: list[str] = []
+    questions: list[str] = []
+    number = 0
+    rule_used = rule
+    parted: dict[int, tuple[str, str]] = {}
+    for line, cells in records(text, separator_of(text)):
+        marker = cells[1].strip() if len(cells) > 1 else ""
+        if marker == _FILES:
+            if files:
+                raise ImportProblem("A second row of file names: this is more than one export.", line, 2)
+            files = [cell.strip() for cell in cells]
+            rule_used, parted = _parted(line, files, rule)
+            continue
+        if not any(cell.strip() for cell in cells) or marker == "Tags":
+            continue
+        if cells[0].strip() == "Name" and marker == "Date":
+            questions = [cell.strip() for cell in cells]
+            continue
+        if not files:
+            raise ImportProblem(f"Before the row with {_FILES} there is a listener.", line)
+        if len(cells) > len(files):
+            raise ImportProblem(
+                f"{len(cells)} cells, but the file names end at {len(files)}.", line, len(files) + 1
+            )
+        number += 1
+        who = f"Listener {number}"
+        headings = [*questions, *[""] * len(files)][: len(files)]
+        _listener(reading, Row(line, cells, headings), who, parted, files)
+    if not files:
+        raise ImportProblem(f"There is no row with {_FILES}.")
+    reading.notes.append(
+        f"GoListen names no listeners: they are counted by their rows, {number} in all. Items and systems "
+        f"are parted by the file names: {RULES[rule_used]}."
+    )
+    if not any(questions):
+        reading.notes.append("The questions' texts are not in the file: they are called question 1, 2, …")
+    return reading.check()
+
+
+def _listener(
+    reading: Reading, row: Row, who: str, parted: dict[int, tuple[str, str]], files: Sequence[str]
+) -> None:
+    answers: dict[str, str] = {}
+    empty = 0
+    for place, cell in enumerate(row.cells):
+        value = cell.strip()
+        if place in parted:
+            item, system = parted[place]
+            if not value:
+                empty += 1
+                continue
+            try:
+                score = float(value)
+            except ValueError:
+                raise ImportProblem(
+                    f"{value[:40]!r} is not a grade.", row.line, place + 1, files[place]
+                ) from None
+            reading.grades.append(Grade(who, item, system, score, row.line))
+        elif place >= 2 and value:
+            answers[row.headings[place] or f"question {place - 1}"] = value
+    reading.answers[who] = answers
+    if empty:
+        reading.notes.append(f"{who} (line {row.line}) left {empty} recordings without a grade.")
+
+
+def _parted(line: int, files: Sequence[str], rule: str) -> tuple[str, dict[int, tuple[str, str]]]:
+    """Which rule, and item and system by column."""
+    places = [place for place, name in enumerate(files) if place > 1 and name]
+    if not places:
+        raise ImportProblem(f"The row with {_FILES} names no file.", line)
+    stems = {place: _AUDIO.sub("", files[place]) for place in places}
+    if doubled := {name for name in stems.values() if list(stems.values()).count(name) > 1}:
+        raise ImportProblem(f"These files have two columns: {listed(sorted(doubled))}.", line)
+    tries = [rule] if rule in RULES else list(RULES)
+    for name in tries:
+        found = {place: _part(stem, name) for place, stem in stems.items()}
+        items = {item for item, _ in found.values()}
+        systems = {system for _, system in found.values()}
+        whole = all(item and system for item, system in found.values())
+        if name == rule or name == "whole" or (whole and len(items) * len(systems) == len(found)):
+            return name, found
+    raise AssertionError("the last rule fits everything")
+
+
+def _part(stem: str, rule: str) -> tuple[str, str]:
+    if rule == "whole":
+        return "Item 1", stem
+    end, mark = rule[:-1], rule[-1]
+    before, _, after = stem.partition(mark) if end == "first" else stem.rpartition(mark)
+    return (before, after) if before and after else (stem, "(none)")

@@ -1,0 +1,131 @@
+"""The XML that Netflix's listening-test-app saves, one file a listener: ODAQ was made with it.
+
+``<MUSHRA><info subjectName testName .../><trials><trial trialName trialSeconds><testFile fileName plays
+score/>...``. Documents with a DTD or entities are refused before anything in them is expanded.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from pathlib import PurePosixPath
+from typing import Any
+from xml.parsers import expat
+
+from listening.imports.reading import Grade, ImportProblem, Reading
+
+_MAX_DEPTH = 20
+
+
+def is_netflix(content: bytes) -> bool:
+    return content.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<")
+
+
+def read_netflix(content: bytes, number: int = 1) -> Reading:
+    """One listener's file; `number` names the listener where the file does not.
+
+    Raises:
+        ImportProblem: no XML, a DTD, another application's document, or a score that is no number.
+    """
+    found = _Document()
+    found.parse(content)
+    who = found.subject.strip() or f"Listener {number}"
+    reading = Reading("netflix", "the XML of Netflix's listening-test-app", "Its root element is MUSHRA.")
+    if not found.subject.strip():
+        reading.notes.append(f"subjectName is empty: the listener is called {who}.")
+    for grade in found.grades:
+        item, name, score, line, seconds = grade
+        reading.grades.append(
+            Grade(who, item, _system(name, item), score, line, None if seconds is None else 1000 * seconds)
+        )
+    if found.left_out:
+        reading.notes.append(f"Without a score, and left out: {found.left_out} recordings of {who}.")
+    return reading.check()
+
+
+def _system(name: str, item: str) -> str:
+    """A file's name without folders and extension, nor the item's name before it."""
+    stem = PurePosixPath(name.replace("\\", "/")).name
+    stem = re.sub(r"\.(wav|flac|aiff?)$", "", stem, flags=re.IGNORECASE)
+    for mark in ("_", "-", " "):
+        stem = stem.removeprefix(f"{item}{mark}")
+    return stem or name
+
+
+class _Document:
+    """Follows expat's events; keeps only what is needed."""
+
+    def __init__(self) -> None:
+        self.subject = ""
+        self.grades: list[tuple[str, str, float, int, float | None]] = []
+        self.left_out = 0
+        self._path: list[str] = []
+        self._trial = ""
+        self._seconds: float | None = None
+        self._parser = expat.ParserCreate()
+        self._parser.StartElementHandler = self._start
+        self._parser.EndElementHandler = self._end
+        self._parser.StartDoctypeDeclHandler = self._refuse
+        self._parser.EntityDeclHandler = self._refuse
+        self._parser.ExternalEntityRefHandler = self._refuse
+
+    def parse(self, content: bytes) -> None:
+        try:
+            self._parser.Parse(content, True)
+        except expat.ExpatError as error:
+            raise ImportProblem(
+                f"This is no XML: {expat.ErrorString(error.code)}.", error.lineno, error.offset + 1
+            ) from None
+        except (ValueError, LookupError) as error:
+            raise ImportProblem(f"The XML's encoding cannot be read: {error}.", 1) from None
+
+    def _problem(self, message: str) -> ImportProblem:
+        return ImportProblem(message, self._parser.CurrentLineNumber, self._parser.CurrentColumnNumber + 1)
+
+    def _refuse(self, *_: Any) -> int:
+        raise self._problem("XML with a DTD or entities is not read: it can be made to exhaust a computer.")
+
+    def _start(self, name: str, attributes: dict[str, str]) -> None:
+        if not self._path and name != "MUSHRA":
+            raise self._problem(
+                f"The root element is {name[:40]}. The listening-test-app's MUSHRA documents can be imported."
+            )
+        self._path.append(name)
+        if len(self._path) > _MAX_DEPTH:
+            raise self._problem("The XML is nested too deeply.")
+        if name == "info":
+            self.subject = attributes.get("subjectName", "")
+        elif name == "trial":
+            self._trial = attributes.get("trialName", "").strip()
+            if not self._trial:
+                raise self._problem("This trial has no trialName.")
+            self._seconds = self._optional(attributes.get("trialSeconds"))
+        elif name == "testFile":
+            self._file(attributes)
+
+    def _file(self, attributes: dict[str, str]) -> None:
+        if not self._trial:
+            raise self._problem("This testFile is in no trial.")
+        file, score = attributes.get("fileName", "").strip(), attributes.get("score", "").strip()
+        if not file:
+            raise self._problem("This testFile has no fileName.")
+        if not score:
+            self.left_out += 1
+            return
+        value = self._optional(score)
+        if value is None:
+            raise self._problem(f"The score {score[:40]!r} is not a number.")
+        self.grades.append((self._trial, file, value, self._parser.CurrentLineNumber, self._seconds))
+
+    @staticmethod
+    def _optional(text: str | None) -> float | None:
+        try:
+            value = float(text or "")
+        except ValueError:
+            return None
+        return value if math.isfinite(value) else None
+
+    def _end(self, name: str) -> None:
+        self._path.pop()
+        if name == "trial":
+            self._trial, self._seconds = "", None

@@ -1,0 +1,106 @@
+"""Which tool a file of results comes from: told by what is in it, never by its name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from listening.imports import golisten, lists, netflix, pymushra, webmushra_results
+from listening.imports.archive import read_archive
+from listening.imports.reading import ImportProblem, Reading, listed
+from listening.imports.table import decode, read_table
+
+#: Of a file of results, and of all files of a zip together once they are unpacked.
+MAX_BYTES = 10_000_000
+_MAX_FILES = 500
+
+#: For people: what can be read.
+FORMATS = (
+    ("webMUSHRA", "mushra.csv, paired_comparison.csv, bs1116.csv, lss.csv and lms.csv, of any age"),
+    ("pymushra", "its CSV and JSON exports, and its database db.json"),
+    ("GoListen", "its CSV export"),
+    ("listening-test-app (Netflix, ODAQ)", "its XML files, one or several in a zip"),
+    ("Any table", "a grade a row with columns for listener, item, system and score; or lists of grades"),
+)
+#: Optional trailing cells: spreadsheets drop them where they are empty.
+_RAGGED = ("rating_comment", "choice_comment", "comment", "file", "responses_comment")
+
+
+def read_results(content: bytes, choices: Mapping[str, str] | None = None) -> Reading:
+    """Read a file of results.
+
+    Args:
+        content: of the file; a zip of several XML files is read as one test.
+        choices: what a format leaves open: ``rule`` (GoListen), ``attribute`` (Likert), ``kind`` (pymushra).
+
+    Raises:
+        ImportProblem: with line and column, whatever is in the file.
+    """
+    choices = choices or {}
+    if len(content) > MAX_BYTES:
+        raise ImportProblem(f"The file has {len(content) / 1e6:.1f} MB; {MAX_BYTES / 1e6:g} MB can be read.")
+    if not content.strip():
+        raise ImportProblem("The file is empty.")
+    if content.startswith(b"PK\x03\x04"):
+        return _merged(content)
+    if netflix.is_netflix(content):
+        return netflix.read_netflix(content)
+    text, notes = decode(content)
+    if pymushra.looks_like_json(text):
+        reading = pymushra.read_json(text, choices.get("kind", ""))
+    elif golisten.is_golisten(text):
+        reading = golisten.read_golisten(text, choices.get("rule", ""))
+    else:
+        reading = _table(text, choices)
+    reading.notes = notes + reading.notes
+    return reading
+
+
+def _table(text: str, choices: Mapping[str, str]) -> Reading:
+    table = read_table(text, ragged=_RAGGED)
+    headings = table.headings
+    if webmushra_results.is_likert(headings):
+        return webmushra_results.read_likert(table, choices.get("attribute", ""))
+    for fits, read in webmushra_results.READERS:
+        if fits(headings):
+            return read(table)
+    if pymushra.is_pymushra(headings):
+        return pymushra.read_table(table, choices.get("kind", ""))
+    if lists.is_lists(headings):
+        return lists.read_lists(table)
+    if lists.is_tidy(headings):
+        return lists.read_tidy(table)
+    raise ImportProblem(
+        f"No format that can be read has this header: {listed(name or '(empty)' for name in headings)}. "
+        "A plain table needs columns for listener, item, system and score.",
+        1,
+        1,
+    )
+
+
+def _merged(content: bytes) -> Reading:
+    """The XML files of a zip as one test, a listener a file."""
+    files = read_archive(content, max_files=_MAX_FILES, max_bytes=MAX_BYTES)
+    merged: Reading | None = None
+    names: dict[str, str] = {}
+    for number, (name, body) in enumerate(sorted(files.items()), 1):
+        if not netflix.is_netflix(body):
+            raise ImportProblem(
+                f"{name} is no XML. A zip of results holds the listening-test-app's XML files; send other "
+                "formats as they are."
+            )
+        try:
+            reading = netflix.read_netflix(body, number)
+        except ImportProblem as problem:
+            raise ImportProblem(f"{name}: {problem.message}", problem.line, problem.column) from None
+        (who,) = reading.assessors
+        if who in names:
+            raise ImportProblem(f"{name} and {names[who]} are both of the listener {who}.")
+        names[who] = name
+        if merged is None:
+            merged = reading
+        else:
+            merged.grades += reading.grades
+            merged.notes += reading.notes
+    if merged is None:
+        raise ImportProblem("There is no file in this zip.")
+    return merged.check()

@@ -1,0 +1,87 @@
+"""A table of objective scores that comes with results: a stimulus a row, a metric a column.
+
+POLQA is licensed and computed elsewhere; its scores come in this way, and so do those of older tests.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from listening.imports.reading import ImportProblem, Reading, listed
+from listening.imports.table import decode, read_table
+
+_ITEM = ("item", "signal", "stim", "trial", "trial_id", "sample", "excerpt", "clip", "stimulus")
+_SYSTEM = ("system", "condition", "cond", "codec", "method", "model")
+#: Columns with people's grades, which are no instrument's.
+_SUBJECTIVE = ("mushra", "mos", "score", "rating", "grade", "mean", "n", "ci95", "sd", "std", "median")
+_MAX_METRICS = 12
+
+
+@dataclass
+class Scores:
+    """Scores by item, system and metric as the file names them; `metrics` are its columns."""
+
+    metrics: list[str]
+    values: dict[tuple[str, str], dict[str, float]] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+
+def metric_slug(name: str, file: str = "") -> str:
+    """A column's metric: ``PESQ-WB`` is ``pesq_wb``; of a bare ``pesq`` the file's name tells the band."""
+    slug = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")[:32]
+    if slug == "pesq":
+        for band in ("wb", "nb"):
+            if re.search(rf"pesq[^a-z0-9]*{band}", file.lower()):
+                return f"pesq_{band}"
+    return slug
+
+
+def read_scores(content: bytes, reading: Reading, file: str = "") -> Scores:
+    """Read a table of scores and join it to a reading by its names of items and systems.
+
+    Raises:
+        ImportProblem: no column for items, systems or any score, or a row that fits no stimulus.
+    """
+    text, notes = decode(content)
+    table = read_table(text)
+    lowered = {heading.lower(): heading for heading in reversed(table.headings)}
+    item = next((lowered[name] for name in _ITEM if name in lowered), "")
+    system = next((lowered[name] for name in _SYSTEM if name in lowered), "")
+    if not item or not system:
+        raise ImportProblem(
+            f"A table of scores needs a column for items ({', '.join(_ITEM[:4])}, …) and one for systems "
+            f"({', '.join(_SYSTEM[:4])}, …). This one has {listed(table.headings)}.",
+            1,
+        )
+    rest = [name for name in table.headings if name and name not in (item, system)]
+    metrics = {name: metric_slug(name, file) for name in rest if name.lower() not in _SUBJECTIVE}
+    if not metrics:
+        raise ImportProblem("There is no column with an instrument's scores.", 1)
+    if len(metrics) > _MAX_METRICS:
+        raise ImportProblem(f"{len(metrics)} columns of scores; {_MAX_METRICS} at most.", 1)
+    if len(set(metrics.values())) < len(metrics) or not all(metrics.values()):
+        raise ImportProblem("Two columns of scores have the same name, or one has none.", 1)
+    found = Scores(list(metrics.values()), notes=notes + table.notes)
+    if left := [name for name in rest if name not in metrics]:
+        found.notes.append(f"Not an instrument's, and left out: {', '.join(left)}.")
+    items, systems = set(reading.items), set(reading.systems)
+    used: Mapping[str, str] = reading.aliases
+    for row in table.rows:
+        name, slug = row.text(item), row.text(system)
+        name = name if name in items else used.get(name, name)
+        if name not in items:
+            raise row.problem(f"No item of the results is called {name[:60]!r}.", item)
+        if slug not in systems:
+            raise row.problem(f"No system of the results is called {slug[:60]!r}.", system)
+        if (name, slug) in found.values:
+            raise row.problem(f"{slug} of {name} is there twice.", system)
+        values = {metric: row.optional(column) for column, metric in metrics.items()}
+        found.values[name, slug] = {metric: value for metric, value in values.items() if value is not None}
+    if not found.values:
+        raise ImportProblem("The table of scores has a header and nothing else.")
+    for column, metric in metrics.items():
+        if column != metric:
+            found.notes.append(f"The column {column} is taken as {metric}.")
+    return found

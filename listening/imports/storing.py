@@ -1,0 +1,266 @@
+"""Results that were read -> a study that can be analysed like any other."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from evaluation.systems import order
+from listening.imports.reading import Grade, ImportProblem, Reading, Verdict
+from listening.imports.roles import checked
+from listening.imports.scores import Scores
+from listening.methods import METHODS
+from listening.models import (
+    Answer,
+    Assessor,
+    Choice,
+    Item,
+    Rating,
+    Session,
+    Stimulus,
+    Study,
+    Trial,
+    opaque_token,
+)
+from listening.services.texts import clean_text
+
+ALWAYS = ("original", "anchor35", "anchor70")
+_BATCH = 1000
+#: Questions whose answers tell who somebody is.
+_PERSONAL = re.compile(r"e-?mail|name|phone|address|birth|contact|prolific|worker", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Decisions:
+    """What the researcher decided in the preview.
+
+    Attributes:
+        name: of the study.
+        method: slug, one of the reading's.
+        mapping: from a file's systems to slugs here; what is not in it stays as it is.
+        keep_personal: answers that may tell who somebody is are kept, too.
+    """
+
+    name: str
+    method: str
+    mapping: Mapping[str, str] = field(default_factory=dict)
+    keep_personal: bool = False
+
+
+def personal_questions(reading: Reading) -> list[str]:
+    """Questions of the file that ask who somebody is, by their names."""
+    names = dict.fromkeys(name for given in reading.answers.values() for name in given)
+    return [name for name in names if _PERSONAL.search(name)]
+
+
+def methods_of(reading: Reading) -> list[str]:
+    """As which methods the reading can be kept: those on whose scale every grade lies.
+
+    The file's own method comes first, and stays where no scale fits: then a note says so.
+    """
+    known = [slug for slug in reading.methods if slug in METHODS] or ["mushra"]
+    return [known[0], *(slug for slug in known[1:] if not outside(reading, slug))]
+
+
+def outside(reading: Reading, method: str) -> int:
+    """How many grades do not lie on the method's scale."""
+    of = METHODS[method]
+    if of.lowest is None or of.highest is None:
+        return 0
+    return sum(not of.lowest <= grade.score <= of.highest for grade in reading.grades)
+
+
+def scale_note(reading: Reading, method: str) -> str:
+    """What to know where the grades use another scale than the method's; empty where they do not."""
+    scale, of = reading.scale, METHODS[method]
+    if scale is None or of.lowest is None or of.highest is None:
+        return ""
+    if outside(reading, method):
+        return (
+            f"{outside(reading, method)} grades lie outside {of.title}'s scale of {of.lowest:g} to "
+            f"{of.highest:g}; they are kept as they are."
+        )
+    if of.highest == 100 and scale[1] <= 10:
+        return (
+            f"The grades go from {scale[0]:g} to {scale[1]:g} on a method with a scale of 0 to 100. They are "
+            "kept as they are: figures are on the file's scale, and rules like “below 90” mean nothing."
+        )
+    return ""
+
+
+@transaction.atomic
+def store(
+    owner: Any, reading: Reading, decisions: Decisions, file: str, scores: Scores | None = None
+) -> Study:
+    """Make a closed study of a reading: items without clips, sessions of the kind IMPORTED.
+
+    Raises:
+        ImportProblem: no name, a method that the reading cannot have, or two systems mapped to one.
+    """
+    name = " ".join(clean_text(decisions.name).split())[:200]
+    if not name:
+        raise ImportProblem("Give the study a name.")
+    if decisions.method not in methods_of(reading):
+        raise ImportProblem(f"{reading.title} cannot be kept as {decisions.method}.")
+    mapping = checked(reading.systems, decisions.mapping)
+    personal = [] if decisions.keep_personal else personal_questions(reading)
+    notes = [*reading.notes, *(scores.notes if scores else [])]
+    if note := scale_note(reading, decisions.method):
+        notes.append(note)
+    if personal:
+        notes.append(f"Left out because they may tell who somebody is: {', '.join(personal)}.")
+    slugs = sorted(mapping.values(), key=order)
+    study = Study.objects.create(
+        owner=owner,
+        name=name,
+        method=decisions.method,
+        systems=[slug for slug in slugs if slug not in ALWAYS],
+        seed=secrets.randbits(53),
+        status=Study.Status.CLOSED,
+        open_when_ready=False,
+        imported={
+            "what": "results",
+            "format": reading.format,
+            "title": reading.title,
+            "reason": reading.reason,
+            "file": file,
+            "when": timezone.now().isoformat(timespec="seconds"),
+            "scale": list(reading.scale or ()),
+            "systems": mapping,
+            "notes": notes,
+        },
+    )
+    stimuli = _stimuli(study, reading, mapping, scores)
+    _sessions(study, reading, mapping, stimuli, set(personal))
+    return study
+
+
+def _stimuli(
+    study: Study, reading: Reading, mapping: Mapping[str, str], scores: Scores | None
+) -> dict[tuple[str, str], Stimulus]:
+    items = {
+        name: Item(study=study, name=name, position=position)
+        for position, name in enumerate(reading.items, 1)
+    }
+    Item.objects.bulk_create(items.values(), batch_size=_BATCH)
+    cells: dict[tuple[str, str], None] = {}
+    for row in reading:
+        systems = (row.system,) if isinstance(row, Grade) else (row.first, row.second)
+        cells |= {(row.item, system): None for system in systems}
+    values = scores.values if scores else {}
+    stimuli = {
+        (item, system): Stimulus(
+            item=items[item], system=mapping[system], objective=values.get((item, system), {})
+        )
+        for item, system in cells
+    }
+    Stimulus.objects.bulk_create(stimuli.values(), batch_size=_BATCH)
+    return stimuli
+
+
+def _sessions(
+    study: Study,
+    reading: Reading,
+    mapping: Mapping[str, str],
+    stimuli: Mapping[tuple[str, str], Stimulus],
+    personal: set[str],
+) -> None:
+    now = timezone.now()
+    labels = reading.assessors
+    assessors = Assessor.objects.bulk_create([Assessor() for _ in labels], batch_size=_BATCH)
+    sessions = {
+        label: Session(
+            study=study,
+            assessor=assessor,
+            number=number,
+            kind=Session.Kind.IMPORTED,
+            label=label,
+            seed=0,
+            completion_code="",
+            instructed=now,
+            finished=now,
+        )
+        for number, (label, assessor) in enumerate(zip(labels, assessors, strict=True), 1)
+    }
+    Session.objects.bulk_create(sessions.values(), batch_size=_BATCH)
+    Answer.objects.bulk_create(
+        [
+            Answer(session=sessions[label], question=clean_text(question)[:64], value=clean_text(value))
+            for label, given in reading.answers.items()
+            if label in sessions
+            for question, value in given.items()
+            if question not in personal
+        ],
+        batch_size=_BATCH,
+        ignore_conflicts=True,  # two questions that differ after 64 characters
+    )
+    trials: dict[tuple[str, str, str], list[Grade | Verdict]] = {}
+    for row in reading:
+        trials.setdefault((row.assessor, row.item, _trial_of(study.method, row)), []).append(row)
+    made = []
+    counts: dict[str, int] = {}
+    for (label, item, _), rows in trials.items():
+        counts[label] = counts.get(label, 0) + 1
+        spent = max((row.milliseconds or 0.0 for row in rows), default=0.0)
+        made.append(
+            Trial(
+                session=sessions[label],
+                item_id=stimuli[item, _systems(rows[0])[0]].item_id,
+                position=counts[label],
+                order=_order(study.method, rows, stimuli, mapping),
+                comment=next((clean_text(row.comment)[:2000] for row in rows if row.comment), ""),
+                started=now - timedelta(milliseconds=min(spent, 86_400_000.0)) if spent else None,
+                finished=now,
+            )
+        )
+    Trial.objects.bulk_create(made, batch_size=_BATCH)
+    ratings, choices = [], []
+    for trial, rows in zip(made, trials.values(), strict=True):
+        for row in rows:
+            if isinstance(row, Grade):
+                stimulus = stimuli[row.item, row.system]
+                ratings.append(Rating(trial=trial, stimulus=stimulus, score=row.score, sequence=1))
+            else:
+                chosen = stimuli[row.item, row.chosen] if row.chosen else None
+                choices.append(Choice(trial=trial, chosen=chosen, sequence=1))
+    Rating.objects.bulk_create(ratings, batch_size=_BATCH)
+    Choice.objects.bulk_create(choices, batch_size=_BATCH)
+
+
+def _systems(row: Grade | Verdict) -> tuple[str, ...]:
+    return (row.system,) if isinstance(row, Grade) else (row.first, row.second)
+
+
+def _trial_of(method: str, row: Grade | Verdict) -> str:
+    """What tells a listener's trials of one item apart."""
+    if isinstance(row, Verdict):
+        return str(row.line)  # a pair may come several times
+    if method == "bs1116":
+        return row.trial
+    return "" if method == "mushra" else row.system
+
+
+def _order(
+    method: str,
+    rows: Sequence[Grade | Verdict],
+    stimuli: Mapping[tuple[str, str], Stimulus],
+    mapping: Mapping[str, str],
+) -> list[dict[str, Any]]:
+    """`Trial.order`: which side things stood on is in no file, so it is the order of all tables."""
+    first = rows[0]
+    names = [name for row in (rows if isinstance(first, Grade) else rows[:1]) for name in _systems(row)]
+    roles: dict[str, Sequence[str]] = {"bs1116": "BC", "ab": "AB", "abx": "ABX"}
+    names = [*names, names[0]] if method == "abx" else sorted(names, key=lambda name: order(mapping[name]))
+    entries: list[dict[str, Any]] = [
+        {"key": opaque_token(), "stimulus": stimuli[first.item, name].pk} for name in names
+    ]
+    for entry, role in zip(entries, roles.get(method, ()), strict=False):
+        entry["role"] = role
+    return entries
