@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.urls import include, path
 
 from listening.api import api
-from listening.views import accounts, exports, results, sessions, studies, trials
+from listening.views import accounts, exports, methods, results, sessions, studies, trials
 
 people = [
     path("", accounts.front, name="front"),
@@ -34,6 +34,7 @@ research = [
 # What is known of a trial's recordings must not be in any of these addresses.
 trial = [
     path("ratings/", trials.save_rating, name="save_rating"),
+    path("choice/", methods.choice, name="save_choice"),
     path("events/", trials.save_events, name="save_events"),
     path("finish/", trials.finish_trial, name="finish_trial"),
     path("<str:key>.wav", trials.stimulus_audio, name="stimulus_audio"),

@@ -1,0 +1,64 @@
+"""Keeping which signal a listener chose: the one that is X, or the preferred one."""
+
+from __future__ import annotations
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from listening.methods import METHODS
+from listening.models import Choice, Trial
+from listening.services.errors import BadRating, TrialFinished, UnknownStimulus
+from listening.services.sessions import check_open
+
+#: The answer that chooses neither.
+NO_PREFERENCE = "none"
+
+
+@transaction.atomic
+def save_choice(trial: Trial, answer: object, sequence: object) -> Choice:
+    """Store an answer unless a newer one is there; return what is stored then.
+
+    `answer` is the key of signal A or B of the trial, or `NO_PREFERENCE` where the study offers that;
+    `sequence` counts the listener's changes, as in `save_rating`.
+
+    Raises:
+        BadRating: nothing is chosen in this study's method, or the sequence is no whole number from 1.
+        UnknownStimulus: `answer` is not one that the trial offers.
+        TrialFinished: the trial has been handed in.
+        StudyClosed: the study takes no answers.
+    """
+    if not isinstance(sequence, int) or isinstance(sequence, bool) or not 1 <= sequence < 2**31:
+        raise BadRating(_("The sequence number must be a whole number from 1."))
+    # SQLite has no row locks: there the transaction took the write lock when it began.
+    trial = Trial.objects.select_for_update(of=("self",)).select_related("session__study").get(pk=trial.pk)
+    study = trial.session.study
+    if METHODS[study.method].graded:
+        raise BadRating(_("In this test recordings are graded, not chosen."))
+    chosen = _chosen(trial, answer)
+    if trial.finished:
+        raise TrialFinished(_("This trial has been finished; its answer can no longer be changed."))
+    check_open(study)
+    choice, created = Choice.objects.get_or_create(
+        trial=trial, defaults={"chosen_id": chosen, "sequence": sequence}
+    )
+    if not created and sequence > choice.sequence:
+        choice.chosen_id, choice.sequence = chosen, sequence
+        choice.save(update_fields=["chosen", "sequence", "updated"])
+    return choice
+
+
+def _chosen(trial: Trial, answer: object) -> int | None:
+    for entry in trial.order:
+        if entry["key"] == answer and entry["role"] != "X":
+            return int(entry["stimulus"])
+    if answer == NO_PREFERENCE and trial.session.study.method_options.get("no_preference"):
+        return None
+    raise UnknownStimulus(_("There is no such answer in this trial."))
+
+
+def answer_of(choice: Choice, trial: Trial) -> str:
+    """The answer that leads to this choice: a key of the trial's, or `NO_PREFERENCE`."""
+    for entry in trial.order:
+        if entry["stimulus"] == choice.chosen_id and entry["role"] != "X":
+            return str(entry["key"])
+    return NO_PREFERENCE

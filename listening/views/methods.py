@@ -1,0 +1,198 @@
+"""The trial pages of ABX, paired preference, BS.1116, ACR, DCR and CCR. Nothing here tells which is which."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_POST
+
+from listening import services
+from listening.languages import in_study_language
+from listening.methods import METHODS, seconds_per_item, trials_per_item
+from listening.models import Session, Study, Trial
+from listening.services.choices import NO_PREFERENCE, answer_of, save_choice
+from listening.services.grading import asked, graded_stimulus
+from listening.views import trials
+
+#: What scripts and events call the open reference; every other signal goes by its key.
+OPEN_REFERENCE = "reference"
+
+
+@dataclass(frozen=True)
+class Signal:
+    """A sound of a trial's page.
+
+    Attributes:
+        name: in events: the key, or `OPEN_REFERENCE`.
+        label: what the listener calls it.
+        url: of its file.
+    """
+
+    name: str
+    label: str
+    url: str
+
+
+def minutes_left(study: Study, waiting: Sequence[Trial]) -> int:
+    """How long a listener takes for the trials that wait, in whole minutes from 1: a guess."""
+    method, options = METHODS[study.method], study.method_options
+    seconds = sum(
+        seconds_per_item(method, options, study.systems, trial.item.end - trial.item.start)
+        / max(1, trials_per_item(method, options, study.systems))
+        for trial in waiting
+    )
+    return max(1, round(seconds / 60))
+
+
+def _signals(trial: Trial, where: dict[str, Any]) -> list[Signal]:
+    """The sounds of the page in the order in which they stand or play."""
+    method = trial.session.study.method
+
+    def signal(key: str, label: str, name: str = "") -> Signal:
+        return Signal(name or key, label, reverse("stimulus_audio", kwargs=where | {"key": key}))
+
+    keys = {entry.get("role", ""): entry["key"] for entry in trial.order}
+    reference = trial.reference_key
+    if method == "bs1116":
+        return [
+            signal(reference, "A", OPEN_REFERENCE),
+            signal(keys["B"], "B"),
+            signal(keys["C"], "C"),
+        ]
+    if method == "abx":
+        return [signal(keys[role], role) for role in ("A", "X", "B")]
+    if method == "ab":
+        return [signal(keys[role], role) for role in ("A", "B")]
+    if method == "dcr":
+        return [
+            signal(reference, _("First"), OPEN_REFERENCE),
+            signal(keys[""], _("Second")),
+        ]
+    if method == "ccr":
+        return [signal(keys["first"], _("First")), signal(keys["second"], _("Second"))]
+    return [signal(keys[""], _("Recording"))]
+
+
+def _grades(trial: Trial) -> list[dict[str, Any]]:
+    """What is graded in the trial and how far that got, as the page's store wants it."""
+    if not METHODS[trial.session.study.method].graded:
+        choice = getattr(trial, "choice", None)
+        answer = answer_of(choice, trial) if choice else None
+        return [{"key": "choice", "score": answer, "sequence": choice.sequence if choice else 0}]
+    found = {rating.stimulus_id: rating for rating in trial.ratings.all()}
+    rows = []
+    for entry in asked(trial):
+        rating = found.get(graded_stimulus(trial, entry["key"]))
+        rows.append(
+            {
+                "key": entry["key"],
+                "score": rating.score if rating else None,
+                "sequence": rating.sequence if rating else 0,
+            }
+        )
+    return rows
+
+
+def _answers(trial: Trial) -> list[dict[str, str]]:
+    """What can be chosen: key and words."""
+    method = trial.session.study.method
+    words = {
+        "abx": {"A": _("X is the same as A"), "B": _("X is the same as B")},
+        "ab": {"A": _("I prefer A"), "B": _("I prefer B")},
+    }.get(method, {})
+    answers = [
+        {"value": entry["key"], "words": words[entry["role"]]}
+        for entry in trial.order
+        if entry.get("role") in words
+    ]
+    if method == "ab" and trial.session.study.method_options.get("no_preference"):
+        answers.append({"value": NO_PREFERENCE, "words": _("No preference")})
+    return answers
+
+
+def _heading(trial: Trial, number: int, total: int) -> str:
+    values = {"number": number, "total": total}
+    if trial.item.training:
+        return _("training %(number)s of %(total)s") % values
+    return _("trial %(number)s of %(total)s") % values
+
+
+def method_page(request: HttpRequest, session: Session, trial: Trial) -> HttpResponse:
+    """The page of a trial of any method but MUSHRA."""
+    study = session.study
+    method = METHODS[study.method]
+    trial = Trial.objects.select_related("session__study", "item", "choice").get(pk=trial.pk)
+    others = list(session.trials.select_related("item").order_by("position"))
+    same_part = [other for other in others if other.item.training == trial.item.training]
+    number = [other.pk for other in same_part].index(trial.pk) + 1
+    where = {"token": session.token, "position": trial.position}
+    signals = _signals(trial, where)
+    kept = "save_rating" if method.graded else "save_choice"
+    page = {
+        "method": method.slug,
+        "ratingsUrl": reverse(kept, kwargs=where),
+        "eventsUrl": reverse("save_events", kwargs=where),
+        "finishUrl": reverse("finish_trial", kwargs=where),
+        "sounds": [{"name": each.name, "label": each.label, "url": each.url} for each in signals],
+        "stimuli": _grades(trial),
+        "heard": sorted(
+            {str(detail.get("sound")) for detail in _details(trial, "heard") if detail.get("sound")}
+        ),
+        "comment": trial.comment,
+        "eventSequence": services.last_event(trial),
+        "once": study.method_options.get("plays") == "once",
+    }
+    context = {
+        "study": study,
+        "texts": study.texts,
+        "session": session,
+        "trial": trial,
+        "method": method,
+        "question": method.question,
+        "training": trial.item.training,
+        "where": _heading(trial, number, len(same_part)),
+        "minutes_left": minutes_left(study, [other for other in others if other.finished is None]),
+        "signals": signals,
+        "graded": [signal for signal in signals if signal.name != OPEN_REFERENCE],
+        "answers": _answers(trial),
+        "words": [{"value": f"{value:g}", "words": words} for value, words in method.words],
+        "page": page,
+    }
+    return render(request, TEMPLATES[method.slug], context)
+
+
+def _details(trial: Trial, kind: str) -> list[dict[str, Any]]:
+    return list(trial.events.filter(kind=kind).values_list("detail", flat=True))
+
+
+TEMPLATES = {
+    "abx": "listening/methods/choice.html",
+    "ab": "listening/methods/choice.html",
+    "bs1116": "listening/methods/impairment.html",
+    "acr": "listening/methods/opinion.html",
+    "dcr": "listening/methods/opinion.html",
+    "ccr": "listening/methods/opinion.html",
+}
+
+trials.PAGES.update(dict.fromkeys(TEMPLATES, method_page))
+
+
+@never_cache
+@require_POST
+@in_study_language
+def choice(request: HttpRequest, token: str, position: int) -> HttpResponse:
+    """Keep an answer; as `trials.save_rating` keeps a grade."""
+    trial = trials._trial(token, position)
+    try:
+        body = trials._body(request)
+        saved = save_choice(trial, body.get("score"), body.get("sequence"))
+    except services.StudyError as error:
+        return trials._refusal(error)
+    return JsonResponse({"sequence": saved.sequence, "score": answer_of(saved, trial)})

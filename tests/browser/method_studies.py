@@ -1,0 +1,44 @@
+"""Short studies of each method through real systems, with sound, for the browser's tests."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.contrib.auth.models import User
+
+from codec import registry
+from listening import services, tasks
+from listening.models import Session, Study
+from tests.browser.test_rating_page import make_clip, speech_like
+
+
+def open_method_study(
+    owner: User,
+    method: str,
+    *,
+    systems: Sequence[str] = ("anchor35",),
+    options: dict[str, Any] | None = None,
+    seconds: float = 0.8,
+) -> Study:
+    """Training and one item of `seconds`, through `systems`, open."""
+    audio = speech_like(seconds)
+    outputs = {}
+    for slug in ("original", *systems):
+        codec = registry.load(slug)
+        outputs[slug] = codec.decode(codec.encode(audio))
+    clip = make_clip(owner, outputs, seconds)
+    study = services.create_study(
+        owner, "Vowels at low rates", [clip], systems, seed=1, method=method, options=options
+    )
+    tasks.prepare_study(str(study.pk))
+    study.refresh_from_db()
+    assert study.status == Study.Status.OPEN, study.error
+    return study
+
+
+def instructed(study: Study) -> Session:
+    """A listener who has read the instructions."""
+    session = services.start_session(study)
+    services.begin(session)
+    return session
