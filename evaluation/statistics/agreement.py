@@ -1,12 +1,96 @@
-"""How far an objective metric and listeners agree."""
+"""How far an objective metric and listeners agree: per stimulus and per system.
+
+An objective score never stands in for listeners where the two rank differently, and `warning` says so.
+"""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import combinations
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
+from scipy.special import ndtri
+
+from evaluation.statistics import mapping
+from evaluation.statistics.comparisons import sign_flip
+from evaluation.statistics.frames import Floats, count, tidy
+from evaluation.statistics.intervals import Interval
+
+#: Of a metric whose rank correlation with the grades is lower, a warning is given.
+DISAGREEMENT = 0.5
+
+#: A difference that listeners hear for certain: adjusted p of the paired test below this.
+CERTAIN = 0.05
+
+
+_Values = dict[tuple[object | None, object], float]
+
+
+@dataclass(frozen=True)
+class Correlation:
+    """A coefficient and its interval; both None with a `problem`."""
+
+    name: str
+    n: int
+    value: float | None = None
+    interval: Interval | None = None
+    problem: str = ""
+
+
+@dataclass(frozen=True)
+class Point:
+    """A stimulus (item and system) or a system (`item` None): metric, mean grade, mapped metric."""
+
+    system: object
+    item: object | None
+    objective: float
+    subjective: float
+    mapped: float | None = None
+
+
+@dataclass(frozen=True)
+class Reversal:
+    """Listeners put `better` above `worse` for certain, and the metric the other way round.
+
+    `difference` is of mean grades, `objective` of the metric, both better minus worse.
+    """
+
+    better: object
+    worse: object
+    difference: float
+    objective: float
+    p: float
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """A metric beside the grades.
+
+    Attributes:
+        per: ``stimulus`` or ``system``.
+        rmse: in points of the grades' scale, of the metric mapped by a third-order monotone polynomial,
+            over n - 4 (ITU-T P.1401); None with five points or fewer.
+        reversals: of per-system agreement: pairs that the metric orders against clear listeners.
+        warning: in plain language, "" if the ranks do not disagree.
+    """
+
+    per: str
+    n: int
+    pearson: Correlation
+    spearman: Correlation
+    kendall: Correlation
+    points: list[Point] = field(default_factory=list)
+    mapping: mapping.Mapping | None = None
+    rmse: float | None = None
+    rmse_problem: str = ""
+    reversals: list[Reversal] = field(default_factory=list)
+    warning: str = ""
+    notes: tuple[str, ...] = ()
+    problem: str = ""
 
 
 def pearson(x: ArrayLike, y: ArrayLike) -> float:
@@ -14,9 +98,242 @@ def pearson(x: ArrayLike, y: ArrayLike) -> float:
     first, second = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
     if first.size < 3 or np.ptp(first) == 0 or np.ptp(second) == 0:
         return math.nan
-    return float(np.corrcoef(first, second)[0, 1])
+    with np.errstate(all="ignore"):
+        return float(np.clip(np.corrcoef(first, second)[0, 1], -1, 1))
 
 
 def spearman(x: ArrayLike, y: ArrayLike) -> float:
     """Spearman's rank correlation, ties by average rank; NaN as in `pearson`."""
     return pearson(pd.Series(x, dtype=float).rank(), pd.Series(y, dtype=float).rank())
+
+
+def kendall(x: ArrayLike, y: ArrayLike) -> float:
+    """Kendall's tau-b; NaN as in `pearson`."""
+    from scipy.stats import kendalltau
+
+    first, second = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
+    if first.size < 3 or np.ptp(first) == 0 or np.ptp(second) == 0:
+        return math.nan
+    return float(kendalltau(first, second).statistic)
+
+
+#: Squared standard error on Fisher's z scale and the least n: Pearson (Fisher 1921), Spearman (Bonett
+#: and Wright 2000), Kendall (Fieller, Hartley and Pearson 1957).
+_FISHER = {
+    "Pearson": (pearson, 4, lambda r, n: 1 / (n - 3)),
+    "Spearman": (spearman, 4, lambda r, n: (1 + r * r / 2) / (n - 3)),
+    "Kendall": (kendall, 5, lambda r, n: 0.437 / (n - 4)),
+}
+
+
+def correlate(name: str, x: ArrayLike, y: ArrayLike, confidence: float = 0.95) -> Correlation:
+    """``Pearson``, ``Spearman`` or ``Kendall`` of two series (n,) with an interval by Fisher's z.
+
+    The interval takes the points as independent. There is none at a coefficient of exactly 1 or -1.
+    """
+    first, second = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
+    function, least, variance = _FISHER[name]
+    n = int(first.size)
+    if n < 3:
+        return Correlation(name, n, problem=f"{count(n, 'point')}: a correlation needs three.")
+    value = function(first, second)
+    if not math.isfinite(value):
+        which = "metric has" if np.ptp(first) == 0 else "mean grades have"
+        return Correlation(name, n, problem=f"The {which} the same value everywhere.")
+    if n < least:
+        text = f"{n} points: an interval of {name}'s coefficient needs {least}."
+        return Correlation(name, n, value, problem=text)
+    if 1 - abs(value) < 1e-12:
+        text = "The points agree exactly: Fisher's z has no interval."
+        return Correlation(name, n, float(round(value)), problem=text)
+    reach = float(ndtri((1 + confidence) / 2)) * math.sqrt(variance(value, n))
+    z = math.atanh(value)
+    method = f"{100 * confidence:g} % interval by Fisher's z over {n} points"
+    return Correlation(name, n, value, Interval(math.tanh(z - reach), math.tanh(z + reach), method))
+
+
+def per_stimulus(
+    ratings: pd.DataFrame,
+    scores: pd.DataFrame,
+    *,
+    higher_is_better: bool = True,
+    exclude: Iterable[object] = (),
+    title: str = "The metric",
+) -> Agreement:
+    """Mean grade of each item x system beside its objective score.
+
+    Args:
+        ratings: ``assessor, item, system, score``.
+        scores: ``item, system, value``, one row a stimulus (the mean of several).
+        exclude: systems left out: the hidden reference, whose score is perfect by definition.
+        title: of the metric, for sentences.
+    """
+    data = tidy(ratings)
+    if data.problem:
+        return _nothing("stimulus", data.problem, data.notes)
+    code = data.item * len(data.systems) + data.system
+    found, place = np.unique(code, return_inverse=True)
+    means = np.bincount(place, weights=data.score) / np.bincount(place)
+    width = len(data.systems)
+    keys: list[tuple[object | None, object]] = [
+        (data.items[cell // width], data.systems[cell % width]) for cell in found
+    ]
+    values, notes = _values(scores, ("item", "system"))
+    if values is None:
+        return _nothing("stimulus", notes[0], data.notes)
+    left_out = set(exclude)
+    rows = [(*key, float(mean)) for key, mean in zip(keys, means, strict=True) if key[1] not in left_out]
+    return _agree(
+        "stimulus",
+        rows,
+        values,
+        higher_is_better,
+        title,
+        (*data.notes, *notes),
+    )
+
+
+def per_system(
+    ratings: pd.DataFrame,
+    scores: pd.DataFrame,
+    *,
+    higher_is_better: bool = True,
+    exclude: Iterable[object] = (),
+    title: str = "The metric",
+    seed: int = 0,
+) -> Agreement:
+    """Each system's mean of assessor means beside its mean objective score over the graded items.
+
+    Arguments as in `per_stimulus`. Pairs of systems that listeners tell apart (paired sign-flip test,
+    Holm) and the metric orders the other way round are named as `reversals`.
+    """
+    data = tidy(ratings)
+    if data.problem:
+        return _nothing("system", data.problem, data.notes)
+    values, notes = _values(scores, ("item", "system"))
+    if values is None:
+        return _nothing("system", notes[0], data.notes)
+    left_out = set(exclude)
+    pairs = np.unique(data.item * len(data.systems) + data.system)
+    width = len(data.systems)
+    collected: dict[object, list[float]] = {}
+    for cell in pairs:
+        item, system = data.items[cell // width], data.systems[cell % width]
+        if (item, system) in values:
+            collected.setdefault(system, []).append(values[item, system])
+    objective: _Values = {(None, system): float(np.mean(found)) for system, found in collected.items()}
+    means = np.nanmean(data.means(), axis=0)
+    rows: list[tuple[object | None, object, float]] = [
+        (None, system, float(mean))
+        for system, mean in zip(data.systems, means, strict=True)
+        if system not in left_out
+    ]
+    made = _agree("system", rows, objective, higher_is_better, title, (*data.notes, *notes))
+    if made.problem:
+        return made
+    reversals = _reversals(ratings, made.points, 1 if higher_is_better else -1, seed)
+    return replace(made, reversals=reversals, warning=_warning(made, title, reversals))
+
+
+def _reversals(ratings: pd.DataFrame, points: Sequence[Point], sign: int, seed: int) -> list[Reversal]:
+    """Pairs that listeners tell apart and the metric orders the other way round, widest first."""
+    objective = {point.system: point.objective for point in points}
+    found = []
+    for row in sign_flip(ratings, combinations(objective, 2), seed=seed).rows:
+        if row.p_adjusted is None or row.p_adjusted >= CERTAIN or not row.difference:
+            continue
+        better, worse = (row.a, row.b) if row.difference > 0 else (row.b, row.a)
+        if sign * (objective[better] - objective[worse]) < 0:
+            apart = objective[better] - objective[worse]
+            found.append(Reversal(better, worse, abs(row.difference), apart, row.p_adjusted))
+    return sorted(found, key=lambda reversal: -reversal.difference)
+
+
+def _values(scores: pd.DataFrame, names: Sequence[str]) -> tuple[_Values | None, tuple[str, ...]]:
+    """Finite objective values by item and system, and notes; None with the problem as the only note."""
+    missing = [name for name in (*names, "value") if name not in scores.columns]
+    if missing:
+        return None, (f"The objective scores have no column {', '.join(missing)}.",)
+    value = pd.to_numeric(scores["value"], errors="coerce").to_numpy(dtype=float, na_value=np.nan)
+    finite = np.isfinite(value)
+    sums: dict[tuple[object | None, object], list[float]] = {}
+    rows = zip(scores["item"], scores["system"], value, finite, strict=True)
+    for item, system, number, usable in rows:
+        if usable:
+            sums.setdefault((item, system), []).append(float(number))
+    lost = int((~finite).sum())
+    notes = (f"{count(lost, 'objective score')} that is no finite number left out.",) if lost else ()
+    return {key: float(np.mean(found)) for key, found in sums.items()}, notes
+
+
+def _agree(
+    per: str,
+    rows: Sequence[tuple[object | None, object, float]],
+    values: _Values,
+    higher_is_better: bool,
+    title: str,
+    notes: tuple[str, ...],
+) -> Agreement:
+    points = [
+        Point(system, item, values[item, system], float(mean))
+        for item, system, mean in rows
+        if (item, system) in values
+    ]
+    if not points:
+        return _nothing(per, "No graded stimulus has a score of this metric.", notes)
+    if len(points) < len(rows):
+        lacking = len(rows) - len(points)
+        noun = per if lacking == 1 else "stimuli" if per == "stimulus" else "systems"
+        notes = (*notes, f"{lacking} {noun} without a score of this metric left out.")
+    x = np.array([point.objective for point in points])
+    y = np.array([point.subjective for point in points])
+    oriented = x if higher_is_better else -x
+    made = Agreement(
+        per,
+        len(points),
+        correlate("Pearson", oriented, y),
+        correlate("Spearman", oriented, y),
+        correlate("Kendall", oriented, y),
+        points,
+        notes=notes,
+    )
+    made = _mapped(made, x, y, higher_is_better)
+    return replace(made, warning=_warning(made, title, []))
+
+
+def _mapped(made: Agreement, x: Floats, y: Floats, higher_is_better: bool) -> Agreement:
+    cubic = mapping.monotone_cubic(x, y, rising=higher_is_better)
+    if cubic is None:
+        return replace(made, rmse_problem="The metric has the same value everywhere.")
+    if x.size <= mapping.PARAMETERS + 1:
+        text = f"{count(x.size, 'point')}: the mapping has {mapping.PARAMETERS} parameters and needs six."
+        return replace(made, rmse_problem=text)
+    fitted = cubic(x)
+    rmse = math.sqrt(float(((fitted - y) ** 2).sum()) / (x.size - mapping.PARAMETERS))
+    points = [replace(point, mapped=float(value)) for point, value in zip(made.points, fitted, strict=True)]
+    return replace(made, points=points, mapping=cubic, rmse=rmse)
+
+
+def _warning(made: Agreement, title: str, reversals: Sequence[Reversal]) -> str:
+    value = made.spearman.value
+    plural = "stimuli" if made.per == "stimulus" else "systems"
+    parts = []
+    if value is not None and value < DISAGREEMENT:
+        how = "in nearly the opposite order" if value < -DISAGREEMENT else "differently"
+        parts.append(
+            f"{title} and the listeners rank the {plural} {how}: Spearman {value:.2f} over "
+            f"{made.n} {plural}. {title} can't stand in for these grades."
+        )
+    if reversals:
+        first = reversals[0]
+        more = f" ({len(reversals)} such pairs)" if len(reversals) > 1 else ""
+        parts.append(
+            f"Listeners grade {first.better} {first.difference:.0f} points above {first.worse}, "
+            f"{title} puts it below{more}."
+        )
+    return " ".join(parts)
+
+
+def _nothing(per: str, problem: str, notes: tuple[str, ...]) -> Agreement:
+    pearson, spearman, kendall = (Correlation(name, 0, problem=problem) for name in _FISHER)
+    return Agreement(per, 0, pearson, spearman, kendall, rmse_problem=problem, notes=notes, problem=problem)
