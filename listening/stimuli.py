@@ -1,15 +1,22 @@
 """Rendition -> stimulus: what a listener hears, and nothing that tells which is which.
 
-All stimuli of an item share length, loudness, edges and headroom. They are kept as float masters; a
-session gets each as a 16-bit WAV with dither of its own, so that two files of equal sound, such as the
-open and the hidden reference, never have equal bytes.
+All stimuli of an item share sample rate, length, loudness, edges and headroom. They are kept as float
+masters; a session gets each as a 16-bit WAV with dither of its own, so that two files of equal sound, such
+as the open and the hidden reference, never have equal bytes.
+
+The reference of a study at 16 kHz is the audio that every codec got; at other rates it is the clip's
+untouched upload, resampled once. Anchors are made from the reference at the study's rate, and whatever a
+system put out is resampled to it (soxr, linear phase, no delay).
 """
 
 from __future__ import annotations
 
 import io
+import shutil
 import struct
+import tempfile
 import uuid
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,12 +24,22 @@ import soundfile
 from django.core.files.base import ContentFile
 from django.db import transaction
 
-from codec.base import Audio, fit_length
+from codec import registry
+from codec.audio import AudioError, read_audio, resample
+from codec.base import WORKING_RATE, Audio, fit_length
+from evaluation.alignment import delay_of
 
 if TYPE_CHECKING:
     from django.db.models.fields.files import FieldFile
 
-    from listening.models import Item
+    from listening.models import Item, Stimulus, Study
+
+#: Hz, that a study may have: what browsers play without surprises, and what speech is coded at. At 8 kHz the
+#: 7 kHz anchor would be the reference itself, so that MUSHRA starts at 16 kHz.
+SAMPLE_RATES = (8_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)
+#: A stimulus that is further from the reference than this, ms, jumps audibly when a listener switches.
+#: What our fifteen systems measure on speech stays below half of it, vocoders included.
+DELAY_LIMIT_MS = 10.0
 
 #: Raised-cosine fade at both ends of an excerpt, seconds: a cut inside speech must not click.
 EDGE_SECONDS = 0.010
@@ -71,29 +88,30 @@ def render_stimulus(
 
 
 def render_item(item: Item) -> None:
-    """Render every stimulus of `item` from its rendition and store it with the gain it got.
+    """Render every stimulus of `item` at the study's rate and store it with its gain and measured delay.
 
-    A stimulus without a rendition is the clip itself. If one of them would peak above `PEAK`, all are
-    turned down alike: relative levels stay matched. Rendering again replaces what was there.
+    If one of them would peak above `PEAK`, all are turned down alike: relative levels stay matched.
+    Rendering again replaces what was there. A delay beyond `DELAY_LIMIT_MS` is kept for `warnings_of`: it
+    is not corrected, as the delay of a codec is a constant that its owner knows.
 
     Raises:
-        StimulusError: a rendition is not ready, or its rate is not the clip's.
+        StimulusError: a rendition is not ready, a file cannot be read, or the rate does not fit the method.
     """
     if item.clip is None:
         raise StimulusError(f"{item.title} has no recording.")
-    clip_audio, rate = _read(item.clip.audio)
+    rate = item.study.sample_rate
+    if rate not in SAMPLE_RATES:
+        known = ", ".join(f"{known:,}".replace(",", " ") for known in SAMPLE_RATES)
+        raise StimulusError(f"A study cannot have {rate} Hz. These rates are possible: {known} Hz.")
+    reference = _reference(item, rate)
+    first, last = round(item.start * rate), round(item.end * rate)
     stimuli = list(item.stimuli.select_related("rendition"))
     rendered: list[tuple[Audio, float]] = []
     for stimulus in stimuli:
-        audio = clip_audio
-        if stimulus.rendition is not None:
-            name = f"{item.title} through {stimulus.rendition.title}"
-            if not stimulus.rendition.audio:
-                raise StimulusError(f"{name} is not ready yet.")
-            audio, its_rate = _read(stimulus.rendition.audio)
-            if its_rate != rate:
-                raise StimulusError(f"{name} is at {its_rate} Hz, the clip at {rate} Hz.")
-        rendered.append(render_stimulus(clip_audio, audio, item.start, item.end, rate))
+        audio = _signal(item, stimulus, reference, rate)
+        rendered.append(render_stimulus(reference, audio, item.start, item.end, rate))
+        delay = delay_of(reference[first:last], audio[first:last], rate).seconds
+        stimulus.delay_ms = None if delay is None else round(1000 * delay, 2)
 
     loudest = max((float(np.abs(audio).max()) for audio, _ in rendered), default=0.0)
     headroom = min(1.0, PEAK / loudest) if loudest else 1.0
@@ -107,9 +125,89 @@ def render_item(item: Item) -> None:
         stimulus.gain_db = gain_db
     with transaction.atomic():
         for stimulus in stimuli:
-            stimulus.save(update_fields=["audio", "gain_db"])
+            stimulus.save(update_fields=["audio", "gain_db", "delay_ms"])
     for field, name in replaced:
         field.storage.delete(name)
+
+
+def _reference(item: Item, rate: int) -> Audio:
+    """The item's whole clip at `rate` Hz."""
+    clip = item.clip
+    assert clip is not None  # noqa: S101 -- render_item has looked
+    if rate == WORKING_RATE or not clip.upload:
+        audio, its_rate = _read(clip.audio)
+        return resample(audio, its_rate, rate)
+    return _read_upload(clip.upload, rate, item.title)
+
+
+def _signal(item: Item, stimulus: Stimulus, reference: Audio, rate: int) -> Audio:
+    """What a system made of the item's whole clip, at `rate` Hz and as long as `reference`."""
+    rendition, slug = stimulus.rendition, stimulus.system
+    name = f"{item.title} through {rendition.title if rendition else slug}"
+    if rendition is not None and rendition.upload:
+        audio = _read_upload(rendition.upload, rate, name)
+        # Positive where the upload comes late and its owner had that taken out.
+        shift = round(float(rendition.parameters.get("delay_seconds", 0.0)) * rate)
+        audio = audio[shift:] if shift >= 0 else np.concatenate([np.zeros(-shift, np.float32), audio])
+        return fit_length(audio, reference.size)
+    if slug == "original" or rendition is None:
+        return reference
+    cutoff = registry.SYSTEMS[slug].options.get("cutoff") if slug in registry.SYSTEMS else None
+    if cutoff is not None:
+        # Imported here: it brings scipy.signal, which the web process, serving files, does without.
+        from codec.reference import lowpass, lowpass_taps
+
+        if lowpass_taps(cutoff, rate) is None:
+            raise StimulusError(
+                f"At {rate / 1000:g} kHz the {cutoff / 1000:g} kHz anchor would be the reference itself. "
+                f"Give the study a higher sample rate."
+            )
+        return lowpass(reference, cutoff, rate)
+    if not rendition.audio:
+        raise StimulusError(f"{name} is not ready yet.")
+    audio, its_rate = _read(rendition.audio)
+    return fit_length(resample(audio, its_rate, rate), reference.size)
+
+
+def warnings_of(study: Study) -> list[str]:
+    """What a researcher has to know of the stimuli before listeners come, in sentences; empty if nothing."""
+    rate, found = study.sample_rate, []
+    stimuli = [stimulus for item in study.items.all() for stimulus in item.stimuli.all()]
+    for stimulus in stimuli:
+        if stimulus.delay_ms is not None and abs(stimulus.delay_ms) > DELAY_LIMIT_MS:
+            late = "late" if stimulus.delay_ms > 0 else "early"
+            found.append(
+                f"{stimulus.item.title} through {_title(stimulus)} is {abs(stimulus.delay_ms):.0f} ms {late} "
+                f"against the reference: switching jumps, and listeners grade the jump."
+            )
+        if stimulus.gain_db is not None and abs(stimulus.gain_db) >= MAX_GAIN_DB:
+            found.append(
+                f"{stimulus.item.title} through {_title(stimulus)} differs by {MAX_GAIN_DB:g} dB or more in "
+                f"loudness from the reference and could not be matched."
+            )
+    for item in study.items.all():
+        if item.clip is not None and item.clip.source_rate < rate:
+            found.append(
+                f"{item.title} was recorded at {item.clip.source_rate} Hz: at {rate} Hz there is nothing "
+                f"above {item.clip.source_rate / 2000:g} kHz in its reference."
+            )
+    ours = [s for s in stimuli if s.rendition and not s.rendition.upload and s.system not in _MADE_HERE]
+    if rate > WORKING_RATE and ours:
+        found.append(
+            f"The built-in systems work at {WORKING_RATE // 1000} kHz: in this study at {rate / 1000:g} kHz "
+            f"they are heard up to {WORKING_RATE // 2000} kHz, beside a reference with its full band."
+        )
+    return found
+
+
+#: Made at the study's rate from the reference.
+_MADE_HERE = ("original", "anchor35", "anchor70")
+
+
+def _title(stimulus: Stimulus) -> str:
+    from evaluation.systems import title_of
+
+    return title_of(stimulus.system)
 
 
 def dithered_wav(audio: Audio, rate: int, seed: int) -> bytes:
@@ -163,3 +261,15 @@ def _read(stored: FieldFile) -> tuple[Audio, int]:
     with stored.open("rb") as file:
         audio, rate = soundfile.read(file, dtype="float32")
     return np.asarray(audio, dtype=np.float32), int(rate)
+
+
+def _read_upload(stored: FieldFile, rate: int, name: str) -> Audio:
+    """A file as somebody brought it, mono at `rate` Hz."""
+    with tempfile.NamedTemporaryFile(prefix="earshot-", suffix=Path(stored.name or "").suffix) as copy:
+        with stored.open("rb") as file:
+            shutil.copyfileobj(file, copy)
+        copy.flush()
+        try:
+            return read_audio(copy.name, rate=rate).audio
+        except AudioError as error:
+            raise StimulusError(f"{name}: {error}") from error

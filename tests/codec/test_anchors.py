@@ -10,7 +10,7 @@ from codec.reference import lowpass, lowpass_taps
 from codec.registry import load
 from tests.codec.speech import harvard_sentence
 
-RATES = [8_000, 16_000, 24_000, 44_100, 48_000]
+RATES = [8_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000, 88_200, 96_000]
 CUTOFFS = [("anchor35", 3500), ("anchor70", 7000)]
 
 

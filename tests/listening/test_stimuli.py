@@ -11,19 +11,24 @@ import soundfile
 from django.contrib.auth.models import User
 from django.core.files.base import ContentFile
 
+from codec.audio import resample
 from codec.base import Audio
+from codec.reference import lowpass
 from evaluation.models import Clip, Rendition
 from listening.models import Item, Stimulus, Study
 from listening.stimuli import (
     EDGE_SECONDS,
     MAX_GAIN_DB,
     PEAK,
+    SAMPLE_RATES,
     StimulusError,
     dithered_wav,
     loudness,
     render_item,
     render_stimulus,
+    warnings_of,
 )
+from tests.evaluation.conftest import make_speech
 
 RATE = 16_000
 
@@ -201,7 +206,117 @@ def test_a_rendition_that_is_not_ready_is_named(item: Item) -> None:
     assert not any(stimulus.audio for stimulus in item.stimuli.all())
 
 
-def test_a_rendition_at_another_rate_is_refused(item: Item) -> None:
-    Rendition.objects.get(system="quiet").audio.save("slow.wav", wav(noise(2.0), 8000))
-    with pytest.raises(StimulusError, match="is at 8000 Hz, the clip at 16000 Hz"):
-        render_item(item)
+# -- Sample rates, anchors, uploads
+
+
+def at_rate(item: Item, rate: int) -> Item:
+    """The item in a study of that rate; its clip's upload is noise at 48 kHz, so that all bands are there."""
+    assert item.clip is not None
+    rng = np.random.default_rng(7)
+    upload = (0.05 * rng.standard_normal(2 * 48_000)).astype(np.float32)
+    item.clip.upload.save("noise.wav", wav(upload, 48_000))
+    item.clip.source_rate = 48_000
+    item.clip.audio.save("noise16.wav", wav(resample(upload, 48_000, RATE)))
+    item.clip.save()
+    Study.objects.filter(pk=item.study_id).update(sample_rate=rate)
+    for system in ("anchor35", "anchor70"):
+        rendition = Rendition.objects.create(clip=item.clip, system=system, status=Rendition.Status.DONE)
+        Stimulus.objects.create(item=item, system=system, rendition=rendition)
+    item.refresh_from_db()
+    return item
+
+
+def spectrum_db(audio: Audio, rate: int, low: float, high: float) -> float:
+    """Mean power between two frequencies, dB."""
+    power = np.abs(np.fft.rfft(audio * np.hanning(audio.size))) ** 2
+    frequencies = np.fft.rfftfreq(audio.size, 1 / rate)
+    return float(10 * np.log10(power[(frequencies >= low) & (frequencies < high)].mean()))
+
+
+@pytest.mark.parametrize("rate", SAMPLE_RATES[1:])
+def test_a_study_has_one_rate_and_its_reference_the_full_band(item: Item, rate: int) -> None:
+    item = at_rate(item, rate)
+    render_item(item)
+    audio = masters(item)
+    assert {sound.size for sound in audio.values()} == {rate}
+    for stimulus in item.stimuli.all():
+        assert soundfile.info(stimulus.audio.path).samplerate == rate
+    if rate > RATE:
+        # The upload itself, not the 16 kHz that codecs got.
+        top = (0.4 * rate, 0.45 * rate)
+        assert (
+            spectrum_db(audio["original"], rate, *top) > spectrum_db(audio["original"], rate, 500, 3000) - 2
+        )
+    for system, cutoff in (("anchor35", 3500), ("anchor70", 7000)):
+        passed = spectrum_db(audio[system], rate, 500, cutoff - 100)
+        assert passed - spectrum_db(audio[system], rate, cutoff + 550, cutoff + 950) > 25
+        if cutoff + 1500 < rate / 2:
+            assert passed - spectrum_db(audio[system], rate, cutoff + 1050, cutoff + 1500) > 50
+        # Without delay: below the cut-off the anchor is the reference, sample by sample, but for its gain.
+        fade = round(2 * EDGE_SECONDS * rate)
+        ours = lowpass(audio["original"], 3000, rate)[fade:-fade]
+        theirs = lowpass(audio[system], 3000, rate)[fade:-fade]
+        gain = float(ours @ theirs / (ours @ ours))
+        error = theirs - gain * ours
+        assert float(error @ error) < 1e-3 * float(theirs @ theirs)
+
+
+def test_mushra_at_8_khz_is_refused_as_its_anchor_would_be_the_reference(item: Item) -> None:
+    with pytest.raises(StimulusError, match=r"At 8 kHz the 7 kHz anchor would be the reference itself"):
+        render_item(at_rate(item, 8_000))
+
+
+def test_a_rate_that_browsers_do_not_play_is_refused(item: Item) -> None:
+    with pytest.raises(StimulusError, match="cannot have 12345 Hz"):
+        render_item(at_rate(item, 12_345))
+
+
+def test_a_rendition_at_another_rate_is_resampled(item: Item) -> None:
+    Rendition.objects.get(system="quiet").audio.save("slow.wav", wav(resample(noise(2.0), RATE, 8000), 8000))
+    render_item(item)
+    assert item.stimuli.get(system="quiet").delay_ms == pytest.approx(0, abs=1)
+    assert masters(item)["quiet"].size == RATE
+
+
+def test_an_uploaded_systems_output_is_read_from_its_upload_and_its_delay_taken_out(item: Item) -> None:
+    at_rate(item, 48_000)
+    assert item.clip is not None
+    audio, _ = soundfile.read(item.clip.upload.path, dtype="float32")
+    late = np.concatenate([np.zeros(4800, np.float32), audio])
+    rendition = Rendition.objects.get(system="quiet")
+    rendition.upload.save("own.wav", wav(late, 48_000))
+    rendition.parameters = {"delay_seconds": 0.1}
+    rendition.save()
+    render_item(Item.objects.get(pk=item.pk))
+    sounds = masters(item)
+    np.testing.assert_allclose(sounds["quiet"], sounds["original"], atol=2e-3)
+    assert item.stimuli.get(system="quiet").delay_ms == pytest.approx(0, abs=0.5)
+
+
+def test_the_researcher_is_told_what_is_wrong_with_stimuli(item: Item) -> None:
+    speech = make_speech(2.0)
+    assert item.clip is not None
+    item.clip.audio.save("speech.wav", wav(speech))
+    item.clip.save()
+    late = np.concatenate([np.zeros(round(0.03 * RATE), np.float32), speech])[: speech.size]
+    Rendition.objects.get(system="quiet").audio.save("late.wav", wav(late))
+    Rendition.objects.get(system="peaky").audio.save("faint.wav", wav(speech * np.float32(0.005)))
+    Item.objects.filter(pk=item.pk).update(start=0.0, end=2.0)
+    render_item(Item.objects.get(pk=item.pk))
+    assert item.stimuli.get(system="quiet").delay_ms == pytest.approx(30, abs=1)
+    found = warnings_of(Study.objects.get(pk=item.study_id))
+    assert [text.partition(":")[0] for text in found if "ms" in text] == [
+        "Sentence through quiet is 30 ms late against the reference"
+    ]
+    assert len([text for text in found if "could not be matched" in text]) == 1
+    assert len(found) == 2
+
+
+def test_what_a_higher_rate_cannot_bring_is_said(item: Item) -> None:
+    at_rate(item, 48_000)
+    assert item.clip is not None
+    found = warnings_of(Study.objects.get(pk=item.study_id))
+    assert [text for text in found if "built-in systems work at 16 kHz" in text]
+    Clip.objects.filter(pk=item.clip_id).update(source_rate=16_000)
+    found = warnings_of(Study.objects.get(pk=item.study_id))
+    assert [text for text in found if "was recorded at 16000 Hz" in text]

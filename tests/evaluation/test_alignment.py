@@ -1,0 +1,67 @@
+"""Delays are measured on what every codec keeps, and no codec of ours raises a false alarm."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from codec.base import CodecUnavailable
+from codec.registry import SYSTEMS
+from evaluation.alignment import LEAST_CERTAINTY, delay_of
+from evaluation.pipeline import process
+from listening.stimuli import DELAY_LIMIT_MS
+from tests.codec.speech import harvard_sentence
+from tests.evaluation.conftest import make_speech
+
+RATE = 16_000
+
+
+def shifted(audio: np.ndarray, samples: int) -> np.ndarray:
+    if samples >= 0:
+        return np.concatenate([np.zeros(samples, np.float32), audio])[: audio.size]
+    return np.concatenate([audio[-samples:], np.zeros(-samples, np.float32)])
+
+
+@pytest.mark.parametrize("slug", SYSTEMS)
+def test_every_system_is_aligned_on_real_speech_and_a_shift_is_found(slug: str) -> None:
+    speech = np.concatenate([harvard_sentence(0), harvard_sentence(3)])
+    try:
+        audio = process(speech, slug).audio
+    except CodecUnavailable as error:
+        pytest.skip(str(error))
+    found = delay_of(speech, audio, RATE)
+    assert found.seconds is not None
+    assert abs(1000 * found.seconds) < DELAY_LIMIT_MS / 2
+    for milliseconds in (-60, 25, 200):
+        late = delay_of(speech, shifted(audio, 16 * milliseconds), RATE)
+        assert late.seconds is not None
+        assert 1000 * late.seconds == pytest.approx(1000 * found.seconds + milliseconds, abs=2)
+        assert late.at_zero < late.certainty
+
+
+@pytest.mark.parametrize("rate", [8_000, 16_000, 22_050, 44_100, 48_000])
+def test_a_delay_is_found_at_every_rate_to_a_fraction_of_a_millisecond(rate: int) -> None:
+    speech = make_speech(2.0, rate)
+    found = delay_of(speech, shifted(speech, round(0.0123 * rate)), rate)
+    assert found.seconds == pytest.approx(0.0123, abs=3e-4)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        np.zeros(2 * RATE, np.float32),
+        np.zeros(0, np.float32),
+        make_speech(0.05),
+        (0.1 * np.random.default_rng(1).standard_normal(2 * RATE)).astype(np.float32),
+        np.full(2 * RATE, 0.5, np.float32),
+    ],
+)
+def test_where_nothing_can_be_told_nothing_is_told(other: np.ndarray) -> None:
+    found = delay_of(make_speech(2.0), other, RATE)
+    assert found.seconds is None
+    assert found.certainty < LEAST_CERTAINTY
+
+
+def test_another_length_is_no_hindrance() -> None:
+    speech = make_speech(2.0)
+    assert delay_of(speech, speech[: RATE + 5000], RATE).seconds == pytest.approx(0, abs=1e-3)
