@@ -84,6 +84,9 @@ class Study(models.Model):
     break_after = models.PositiveSmallIntegerField(
         null=True, blank=True, help_text="trials until a break is offered"
     )
+    training_repeats = models.PositiveSmallIntegerField(
+        default=0, help_text="how often a listener may take the training again; 0: no page asks"
+    )
     max_sessions = models.PositiveIntegerField(null=True, blank=True, help_text="no more listeners than this")
     opens = models.DateTimeField(null=True, blank=True)
     closes = models.DateTimeField(null=True, blank=True)

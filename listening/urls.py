@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.urls import include, path
 
 from listening.api import api
-from listening.views import accounts, exports, methods, results, sessions, studies, trials
+from listening.views import accounts, exports, methods, results, sessions, steps, studies, trials
 
 people = [
     path("", accounts.front, name="front"),
@@ -43,7 +43,15 @@ trial = [
 listener = [
     path("t/<str:token>/", sessions.join, name="join"),
     path("s/<str:token>/", sessions.session, name="session"),
-    path("s/<str:token>/begin/", sessions.begin, name="session_begin"),
+    path("s/<str:token>/begin/", steps.begin, name="session_begin"),
+    path("s/<str:token>/questions/", steps.questions, name="session_questions"),
+    path("s/<str:token>/volume/", steps.volume, name="session_volume"),
+    path("s/<str:token>/headphones/", steps.screening, name="session_headphones"),
+    path("s/<str:token>/headphones/example.wav", steps.headphones_example, name="headphones_example"),
+    path("s/<str:token>/headphones/<slug:stage>-<int:number>.wav", steps.round_sound, name="round_sound"),
+    path("s/<str:token>/training/", steps.training, name="session_training"),
+    path("s/<str:token>/break/", steps.rest, name="session_break"),
+    path("s/<str:token>/withdraw/", steps.withdraw, name="session_withdraw"),
     path("s/<str:token>/trials/<int:position>/", include(trial)),
 ]
 

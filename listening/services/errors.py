@@ -24,7 +24,15 @@ class TrialNotOpen(StudyError):
 
 
 class StudyClosed(StudyError):
-    """The study does not take grades now."""
+    """The study does not take listeners, or grades, now.
+
+    Attributes:
+        reason: "preparing", "not_yet", "full", "over" or "closed"; the listener's page words it.
+    """
+
+    def __init__(self, message: str, reason: str = "closed") -> None:
+        super().__init__(message)
+        self.reason = reason
 
 
 class GradesMissing(StudyError):

@@ -13,7 +13,7 @@ import random
 from collections.abc import Sequence
 
 from listening.balance import order_of
-from listening.models import Item, Session, Stimulus, Trial
+from listening.models import Item, Session, Stimulus, Study, Trial
 from listening.services.design import Plan, place_of, plan_of
 from listening.services.presentations import Order, arrange, present
 
@@ -31,38 +31,75 @@ def draw_trials(session: Session) -> list[Trial]:
     methods that draw more than an order (what X is) take the session's own seed for that.
     """
     study = session.study
-    items = list(study.items.order_by("position").prefetch_related("stimuli"))
-    training = [item for item in items if item.training]
+    items = _items(study)
     graded = [item for item in items if not item.training]
     plan = plan_of(study, len(graded))
     row, block = divmod(place_of(session), plan.blocks)
-    key = f"{study.seed}/{block}"
     heard = [graded[index] for index in plan.items_of(block)]
     draw = random.Random(session.seed)  # noqa: S311 -- an order, not a secret: it has to be reproducible
-    trials: list[Trial] = []
-    for part in (
-        [(item, systems) for item in training for systems in _covering(plan, block)],
-        [
-            (heard[at], plan.systems_of(block, plan.items_of(block)[at]))
-            for at in order_of(len(heard), row, f"{key}/items")
-        ],
-    ):
-        presented = []
-        for number, (item, systems) in enumerate(part):
-            stimuli = _heard(item, study.systems, systems)
-            orders = present(
-                study.method,
-                stimuli,
-                draw,
-                options=study.method_options,
-                turn=row,
-                training=item.training,
-            )
-            where = f"{key}/{item.position}/{number if item.training else ''}"
-            presented += [(item, _balanced(order, stimuli, row, where)) for order in orders]
-        for item, order in arrange(study.method, presented, draw):
-            trials.append(Trial(session=session, item=item, position=len(trials) + 1, order=order))
+    key = f"{study.seed}/{block}"
+    trials = [
+        *_trials(session, _training(items, plan, block), draw, row, key),
+        *_trials(
+            session,
+            [
+                (heard[at], plan.systems_of(block, plan.items_of(block)[at]))
+                for at in order_of(len(heard), row, f"{key}/items")
+            ],
+            draw,
+            row,
+            key,
+        ),
+    ]
+    for position, trial in enumerate(trials, start=1):
+        trial.position = position
     return trials
+
+
+def draw_training(session: Session, repeat: int) -> list[Trial]:
+    """The training's trials once more in other orders, without positions; `repeat` counts from 1."""
+    items = _items(session.study)
+    plan = plan_of(session.study, sum(not item.training for item in items))
+    row, block = divmod(place_of(session), plan.blocks)
+    draw = random.Random(f"{session.seed}/training/{repeat}")  # noqa: S311 -- as above
+    key = f"{session.study.seed}/{block}/again-{repeat}"
+    return _trials(session, _training(items, plan, block), draw, row, key)
+
+
+def _items(study: Study) -> list[Item]:
+    return list(study.items.order_by("position").prefetch_related("stimuli"))
+
+
+def _training(items: Sequence[Item], plan: Plan, block: int) -> list[tuple[Item, tuple[int, ...]]]:
+    """The items of the training, each with the systems of one of its trials."""
+    training = [item for item in items if item.training]
+    return [(item, systems) for item in training for systems in _covering(plan, block)]
+
+
+def _trials(
+    session: Session,
+    part: Sequence[tuple[Item, tuple[int, ...]]],
+    draw: random.Random,
+    row: int,
+    key: str,
+) -> list[Trial]:
+    """The trials, without positions, of items with their systems: all of the training, or none."""
+    study = session.study
+    presented = []
+    for number, (item, systems) in enumerate(part):
+        stimuli = _heard(item, study.systems, systems)
+        orders = present(
+            study.method,
+            stimuli,
+            draw,
+            options=study.method_options,
+            turn=row,
+            training=item.training,
+        )
+        where = f"{key}/{item.position}/{number if item.training else ''}"
+        presented += [(item, _balanced(order, stimuli, row, where)) for order in orders]
+    arranged = arrange(study.method, presented, draw)
+    return [Trial(session=session, item=item, order=order) for item, order in arranged]
 
 
 def _covering(plan: Plan, block: int) -> list[tuple[int, ...]]:

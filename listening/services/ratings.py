@@ -11,10 +11,10 @@ from django.db.models import Exists, Max, OuterRef
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from listening.models import Event, Rating, Session, Trial
+from listening.models import Event, Rating, Trial
 from listening.services.errors import BadRating, TrialFinished, TrialNotOpen, UnknownStimulus
 from listening.services.grading import check_complete, check_score, graded_stimulus
-from listening.services.sessions import check_open
+from listening.services.sessions import check_open, finish_if_done
 from listening.services.texts import clean_text
 
 MAX_COMMENT = 2000
@@ -171,6 +171,5 @@ def finish_trial(trial: Trial, comment: object = "") -> Trial:
     trial.comment = clean_text(comment)
     trial.finished = timezone.now()
     trial.save(update_fields=["comment", "finished"])
-    if not trial.session.trials.filter(finished=None).exists():
-        Session.objects.filter(pk=trial.session_id, finished=None).update(finished=trial.finished)
+    finish_if_done(trial.session)
     return trial

@@ -1,81 +1,218 @@
-"""A listener's way through a study. Nothing here tells which recording is which system."""
+"""A listener's way through a study: its pages. Nothing here tells which recording is which system.
+
+What listeners send goes to `listening.views.steps` and `listening.views.trials`. All of it is allowed by
+the token in the address and by nothing else: no page here reads or needs a cookie, so that requests are
+exempt from the CSRF check (whoever could forge one has the token, and with it needs no forgery), and the
+pages work inside MTurk's frame, where browsers send no cookies.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.template.loader import select_template
 from django.urls import reverse
+from django.utils import timezone
 from django.views.decorators.cache import never_cache
-from django.views.decorators.csrf import ensure_csrf_cookie
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_GET, require_http_methods
 
-from listening import selectors, services
+from listening import headphones, questionnaire, recruitment, selectors, services
 from listening.languages import in_study_language
-from listening.models import Session, Study
+from listening.models import Answer, Session, Study
+from listening.services import Step
 from listening.views.limits import limit_joins
 from listening.views.trials import PAGES
 
 
+@csrf_exempt
 @never_cache
 @require_http_methods(["GET", "POST"])
 @in_study_language
 @limit_joins
 def join(request: HttpRequest, token: str) -> HttpResponse:
-    """The listener link: what taking part means; agreeing starts a session."""
+    """The listener link: what taking part means; agreeing starts a session.
+
+    Whom a platform sent and who has a session already goes on in that one.
+    """
     study = get_object_or_404(Study, token=token)
-    if request.method == "POST" and request.POST.get("consent") == "yes":
-        try:
-            session = services.start_session(study)
-        except services.StudyClosed:
-            return _closed(request, study)
-        return redirect("session", session.token)
-    if study.status != Study.Status.OPEN:
-        return _closed(request, study)
+    arrival = recruitment.arrival(study, request.GET.dict())
+    known = recruitment.session_of(study, arrival.entry)
+    if known and arrival.entry:
+        if recruitment.is_another_assignment(known, arrival.entry):
+            return closed(request, study, "again")
+        known = services.start_session(study, participation=arrival.entry)
+        return framed(redirect("session", known.token), study)
+    if arrival.state == "missing":
+        return closed(request, study, "missing")
+    try:
+        if request.method == "POST" and request.POST.get("consent") == "yes" and arrival.state != "preview":
+            session = services.start_session(study, participation=arrival.entry)
+            return framed(redirect("session", session.token), study)
+        services.check_entry(study)
+    except services.StudyClosed as refusal:
+        return closed(request, study, refusal.reason)
     context = {
         "study": study,
         "texts": study.texts,
         "minutes": selectors.minutes_of(study.items.all(), services.signals_of(study)),
-        "action": reverse("join", args=[token]),
+        "headphones": headphones.required(study),
+        "preview": arrival.state == "preview",
+        "platform": recruitment.PLATFORMS.get(arrival.entry.platform, "") if arrival.entry else "",
+        "action": request.get_full_path(),  # with the platform's ids
     }
-    return render(request, "listening/session/consent.html", context)
+    return page(request, "consent", study, context)
 
 
-def _closed(request: HttpRequest, study: Study, session: Session | None = None) -> HttpResponse:
+def page(
+    request: HttpRequest, name: str, study: Study, context: dict[str, Any], status: int = 200
+) -> HttpResponse:
+    """A page of a session, by the name of its template."""
+    return framed(render(request, f"listening/session/{name}.html", context, status=status), study)
+
+
+def framed(response: HttpResponse, study: Study) -> HttpResponse:
+    """Let MTurk show the page in its frame, where the study is for MTurk, and be sent the result."""
+    if recruitment.platform_of(study) == "mturk":
+        response.xframe_options_exempt = True
+    return response
+
+
+def closed(
+    request: HttpRequest, study: Study, reason: str = "closed", session: Session | None = None
+) -> HttpResponse:
+    """Why nobody can take part now, or why this session can't go on."""
     context = {
         "study": study,
         "texts": study.texts,
         "session": session,
-        "preparing": study.status == Study.Status.PREPARING,
+        "reason": reason,
+        "platform": recruitment.PLATFORMS.get(recruitment.platform_of(study), ""),
     }
-    return render(request, "listening/session/closed.html", context)
+    return page(request, "closed", study, context)
 
 
+@csrf_exempt
 @never_cache
-@ensure_csrf_cookie
 @require_GET
 @in_study_language
 def session(request: HttpRequest, token: str) -> HttpResponse:
     """The step that the listener has to take next; reloading or opening the link elsewhere resumes here."""
     session = selectors.session_of(token)
-    study = session.study
     step = services.current_step(session)
-    context: dict[str, Any] = {"study": study, "texts": study.texts, "session": session}
-    if step.kind == "thanks":
-        return render(request, "listening/session/thanks.html", context)
-    if study.status != Study.Status.OPEN:
-        return _closed(request, study, session)
-    if step.trial is None:
-        context["action"] = reverse("session_begin", args=[token])
-        return render(request, "listening/session/instructions.html", context)
-    services.open_trial(step.trial)
-    return PAGES[study.method](request, session, step.trial)
+    if session.study.status != Study.Status.OPEN and step.kind not in ("thanks", "screened_out"):
+        reason = "preparing" if session.study.status == Study.Status.PREPARING else "closed"
+        return closed(request, session.study, reason, session)
+    return show(request, session, step)
 
 
-@require_POST
-def begin(request: HttpRequest, token: str) -> HttpResponse:
-    session = selectors.session_of(token)
-    if session.study.status == Study.Status.OPEN:
-        services.begin(session)
-    return redirect("session", token)
+def show(
+    request: HttpRequest, session: Session, step: Step, extra: dict[str, Any] | None = None, status: int = 200
+) -> HttpResponse:
+    """The page of a step; `extra` goes into its context, such as what was wrong with what was sent."""
+    if step.trial is not None:
+        services.open_trial(step.trial)
+        return framed(PAGES[session.study.method](request, session, step.trial), session.study)
+    context = {
+        "study": session.study,
+        "texts": session.study.texts,
+        "session": session,
+        "step": step,
+        **STEPS[step.kind](session, step),
+        **(extra or {}),
+    }
+    return page(request, step.kind, session.study, context, status)
+
+
+def _questions(session: Session, step: Step) -> dict[str, Any]:
+    after = step.stage == services.AFTER
+    return {
+        "questions": questionnaire.questions_of(session.study, "after" if after else "before"),
+        "answers": dict(Answer.objects.filter(session=session).values_list("question", "value")),
+        "after": after,
+        "action": reverse("session_questions", args=[session.token]),
+    }
+
+
+def _volume(session: Session, step: Step) -> dict[str, Any]:
+    return {
+        "speech": speech_url(session),
+        "headphones": headphones.required(session.study),
+        "action": reverse("session_volume", args=[session.token]),
+    }
+
+
+def speech_url(session: Session) -> str:
+    """The address of speech of the study itself: the first trial's open reference."""
+    trial = session.trials.order_by("position").first()
+    if trial is None:
+        return ""
+    return reverse("stimulus_audio", args=[session.token, trial.position, trial.reference_key])
+
+
+def _headphones(session: Session, step: Step) -> dict[str, Any]:
+    current = headphones.current_round(session)
+    if current is None:
+        return {}
+    return {
+        "round": current,
+        "rounds": headphones.ROUNDS,
+        "sound": reverse("round_sound", args=[session.token, current.stage, current.number]),
+        "example": reverse("headphones_example", args=[session.token]),
+        "interval_seconds": headphones.INTERVAL_SECONDS,
+        "gap_seconds": headphones.GAP_SECONDS,
+        "action": reverse("session_headphones", args=[session.token]),
+    }
+
+
+def _instructions(session: Session, step: Step) -> dict[str, Any]:
+    method = session.study.method
+    task = select_template([f"listening/session/tasks/{method}.html", "listening/session/tasks/other.html"])
+    return {
+        "task": task,
+        "training": session.trials.filter(item__training=True).exists(),
+        "action": reverse("session_begin", args=[session.token]),
+    }
+
+
+def _trained(session: Session, step: Step) -> dict[str, Any]:
+    return {
+        "left": services.trainings_left(session),
+        "count": session.trials.filter(item__training=False).count(),
+        "action": reverse("session_training", args=[session.token]),
+    }
+
+
+def _break(session: Session, step: Step) -> dict[str, Any]:
+    graded = session.trials.filter(item__training=False)
+    left = [trial.item for trial in graded.filter(finished=None).select_related("item")]
+    return {
+        "done": graded.exclude(finished=None).count(),
+        "total": graded.count(),
+        "minutes_left": selectors.minutes_of(left, services.signals_of(session.study)),
+        "action": reverse("session_break", args=[session.token]),
+    }
+
+
+def _end(session: Session, step: Step) -> dict[str, Any]:
+    return {
+        "completion": recruitment.completion(session),
+        "practice": session.kind == Session.Kind.PILOT,
+        "now": timezone.now(),
+    }
+
+
+#: What the page of each step needs besides the study, its texts and the session.
+STEPS: dict[str, Callable[[Session, Step], dict[str, Any]]] = {
+    "questions": _questions,
+    "volume": _volume,
+    "headphones": _headphones,
+    "instructions": _instructions,
+    "trained": _trained,
+    "break": _break,
+    "thanks": _end,
+    "screened_out": _end,
+}

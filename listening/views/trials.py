@@ -14,6 +14,7 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.utils.crypto import salted_hmac
 from django.views.decorators.cache import cache_control, never_cache
+from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_GET, require_POST
 
 from listening import selectors, services
@@ -109,6 +110,7 @@ def _trial(token: str, position: int) -> Trial:
     return selectors.trial_of(selectors.session_of(token), position)
 
 
+@csrf_exempt
 @never_cache
 @require_POST
 def save_rating(request: HttpRequest, token: str, position: int) -> HttpResponse:
@@ -121,6 +123,7 @@ def save_rating(request: HttpRequest, token: str, position: int) -> HttpResponse
     return JsonResponse({"sequence": rating.sequence, "score": rating.score})
 
 
+@csrf_exempt
 @never_cache
 @require_POST
 def save_events(request: HttpRequest, token: str, position: int) -> HttpResponse:
@@ -132,6 +135,7 @@ def save_events(request: HttpRequest, token: str, position: int) -> HttpResponse
     return JsonResponse({"stored": stored})
 
 
+@csrf_exempt
 @never_cache
 @require_POST
 def finish_trial(request: HttpRequest, token: str, position: int) -> HttpResponse:

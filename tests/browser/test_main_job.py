@@ -154,6 +154,9 @@ def take_part(page: Page, link: str, site: Site) -> str:
     page.goto(link)
     page.get_by_role("checkbox").check()
     page.get_by_role("button", name="Take part").click()
+    page.get_by_label("Headphones on or over the ears").check()
+    page.get_by_label("Each sounded on its side").check()
+    page.get_by_role("button", name="Continue").click()
     page.get_by_role("button", name="Start the training").click()
     trials = 0
     while "/s/" in page.url and not page.locator("#completion-code").count():

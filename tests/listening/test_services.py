@@ -214,6 +214,8 @@ def test_keys_are_never_used_twice(make_study: Callable[..., Study]) -> None:
 
 def test_a_session_goes_from_instructions_through_its_trials_to_thanks(study: Study) -> None:
     session = services.start_session(study)
+    assert services.current_step(session).kind == "volume"
+    assert services.take_step(session, "volume", {})
     assert services.current_step(session).kind == "instructions"
     services.begin(session)
     session.refresh_from_db()

@@ -30,6 +30,7 @@ def test_instructions_come_first_and_once(client: Client, study: Study) -> None:
     session = services.start_session(study)
     url = reverse("session", args=[session.token])
     begin = reverse("session_begin", args=[session.token])
+    services.take_step(session, "volume", {})
     assert begin in client.get(url).content.decode()
     assert client.get(begin).status_code == 405
     for _ in range(2):  # a double click
@@ -89,6 +90,7 @@ def test_a_closed_study_says_so_kindly(client: Client, study: Study, session: Se
     assert client.post(reverse("join", args=[study.token]), {"consent": "yes"}).status_code == 200
     assert Session.objects.count() == 1
     Session.objects.update(instructed=None)
+    services.take_step(session, "volume", {})
     client.post(reverse("session_begin", args=[session.token]))
     assert not Session.objects.get().instructed
     services.reopen_study(study)

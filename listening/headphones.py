@@ -1,0 +1,258 @@
+"""Are those headphones? Two published screening tests, generated and judged on the server.
+
+`Study.headphones` is empty, or::
+
+    {"required": true,            # loudspeakers are turned away by the listener's own word
+     "tests": [{"test": "huggins", "pass": 5, "attempts": 1}, …],   # one after the other; all to be passed
+     "on_fail": "end"}            # or "go_on": only note it
+
+Each attempt has six rounds of three intervals, one of which is the answer, and is kept as a `Stage`
+(``huggins-1``: first attempt) with what was answered, what would have been right, and the outcome. Which
+interval it is follows from the server's secret, so that nothing a browser gets tells it but the sound.
+
+Sources: A. E. Milne et al., "An online headphone screening test based on dichotic pitch", Behavior Research
+Methods 53 (2021) 1551-1562; K. J. P. Woods et al., "Headphone screening to facilitate web-based auditory
+experiments", Attention, Perception & Psychophysics 79 (2017) 2064-2072.
+"""
+
+from __future__ import annotations
+
+import itertools
+import random
+import struct
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from django.utils import timezone
+from django.utils.crypto import salted_hmac
+from numpy.typing import NDArray
+
+from listening.models import Session, Stage, Study
+
+Audio = NDArray[np.float64]
+
+RATE = 44_100
+ROUNDS = 6
+#: Rounds to get right, in both papers' recommendation 5 or all 6.
+USUAL_PASS = 5
+MAX_ATTEMPTS = 3
+INTERVAL_SECONDS, GAP_SECONDS = 1.0, 0.5
+#: Huggins pitch: the band that is turned round in the right ear, 600 Hz and 6 % to both sides.
+CENTRE_HZ, HALF_WIDTH = 600.0, 0.06
+NOISE_RMS = 0.05
+NOISE_RAMP_SECONDS = 0.030
+#: Antiphase: the tones, and how much softer one of them is.
+TONE_HZ, TONE_PEAK, SOFTER_DB = 200.0, 0.2, -6.0
+TONE_RAMP_SECONDS = 0.100
+
+
+@dataclass(frozen=True)
+class Test:
+    """A screening test: its title for people, and how the signal of a round is made.
+
+    Attributes:
+        slug: as `Study.headphones` names it.
+        title: for researchers.
+        source: the paper, short.
+        plans: what the rounds of an attempt are drawn from, as ``(answer, other)``: the interval from 0
+            that is right, and the one that has the other's peculiarity (antiphase), or -1.
+        signal: makes a round from its plan and a source of chance: float (samples, 2).
+    """
+
+    __test__ = False  # for pytest, which takes the name for a test's
+
+    slug: str
+    title: str
+    source: str
+    plans: tuple[tuple[int, int], ...]
+    signal: Callable[[tuple[int, int], np.random.Generator], Audio]
+
+
+def huggins_signal(plan: tuple[int, int], generator: np.random.Generator) -> Audio:
+    """Three bursts of white noise, the same in both ears but for a phase shift in one burst's right ear.
+
+    Neither ear alone has any cue; with both, a faint tone of 600 Hz is heard in that burst.
+    """
+    size = round(INTERVAL_SECONDS * RATE)
+    frequencies = np.fft.rfftfreq(size, 1 / RATE)
+    turned = np.abs(frequencies - CENTRE_HZ) <= HALF_WIDTH * CENTRE_HZ
+    bursts = []
+    for interval in range(3):
+        left = generator.normal(scale=NOISE_RMS, size=size)
+        right = left
+        if interval == plan[0]:
+            spectrum = np.fft.rfft(left)
+            spectrum[turned] *= -1
+            right = np.fft.irfft(spectrum, size)
+        bursts.append(np.stack([left, right], axis=1) * _ramps(size, NOISE_RAMP_SECONDS)[:, None])
+    return _in_a_row(bursts)
+
+
+def antiphase_signal(plan: tuple[int, int], generator: np.random.Generator) -> Audio:
+    """Three tones of 200 Hz: one softer by 6 dB, another with one ear turned round.
+
+    Over loudspeakers the one turned round cancels in the air and seems the softest.
+    """
+    softest, turned = plan
+    size = round(INTERVAL_SECONDS * RATE)
+    tone = TONE_PEAK * np.sin(2 * np.pi * TONE_HZ * np.arange(size) / RATE) * _ramps(size, TONE_RAMP_SECONDS)
+    tones = []
+    for interval in range(3):
+        gain = 10 ** (SOFTER_DB / 20) if interval == softest else 1.0
+        tones.append(gain * np.stack([tone, -tone if interval == turned else tone], axis=1))
+    return _in_a_row(tones)
+
+
+def example_signal() -> Audio:
+    """What to listen for in the Huggins test: noise, then noise with a real tone, the same in both ears."""
+    generator = np.random.default_rng(600)
+    size = round(INTERVAL_SECONDS * RATE)
+    noise = generator.normal(scale=NOISE_RMS, size=(2, size)) * _ramps(size, NOISE_RAMP_SECONDS)
+    tone = 0.4 * NOISE_RMS * np.sqrt(2) * np.sin(2 * np.pi * CENTRE_HZ * np.arange(size) / RATE)
+    with_tone = noise[1] + tone * _ramps(size, TONE_RAMP_SECONDS)
+    return _in_a_row([np.stack([part, part], axis=1) for part in (noise[0], with_tone)])
+
+
+TESTS = {
+    test.slug: test
+    for test in (
+        Test(
+            "huggins",
+            "Huggins pitch",
+            "Milne et al. 2021",
+            tuple((interval, -1) for interval in (0, 0, 1, 1, 2, 2)),
+            huggins_signal,
+        ),
+        Test(
+            "antiphase",
+            "Antiphase tones",
+            "Woods et al. 2017",
+            tuple((softest, turned) for softest, turned in itertools.permutations(range(3), 2)),
+            antiphase_signal,
+        ),
+    )
+}
+
+
+@dataclass(frozen=True)
+class Round:
+    """The round of a test that comes next, counted from 1."""
+
+    test: Test
+    attempt: int
+    number: int
+    attempts: int
+
+    @property
+    def stage(self) -> str:
+        return f"{self.test.slug}-{self.attempt}"
+
+
+def tests_of(study: Study) -> list[Mapping[str, Any]]:
+    """The study's tests as `Study.headphones` has them, those that are known."""
+    return [row for row in study.headphones.get("tests", []) if row["test"] in TESTS]
+
+
+def required(study: Study) -> bool:
+    """Whether loudspeakers will not do: the researcher says so, or a test would turn them away."""
+    return bool(study.headphones.get("required") or tests_of(study))
+
+
+def _ends_on_fail(study: Study) -> bool:
+    return str(study.headphones.get("on_fail", "end")) == "end"
+
+
+def current_round(session: Session) -> Round | None:
+    """The round that the listener has to take next; None when all tests are behind, passed or not."""
+    if session.kind == Session.Kind.SIMULATED:
+        return None
+    rows = tests_of(session.study)
+    if not rows:
+        return None
+    stages = {stage.name: stage.data for stage in session.stages.all()}
+    for row in rows:
+        attempts = int(row.get("attempts", 1))
+        for attempt in range(1, attempts + 1):
+            data = stages.get(f"{row['test']}-{attempt}", {})
+            if data.get("passed"):
+                break
+            if "passed" not in data:
+                return Round(TESTS[row["test"]], attempt, len(data.get("answers", [])) + 1, attempts)
+    return None
+
+
+def plan_of(session: Session, round_: Round) -> tuple[int, int]:
+    """What a round is made of: the right interval from 0, and the one turned round or -1."""
+    plans = list(round_.test.plans)
+    random.Random(_secret(session, round_.stage)).shuffle(plans)  # noqa: S311 -- seeded by a secret
+    return plans[round_.number - 1]
+
+
+def _secret(session: Session, name: str) -> int:
+    digest = salted_hmac("listening.headphones", f"{session.pk}:{name}", algorithm="sha256").digest()
+    return int.from_bytes(digest[:8], "big")
+
+
+def round_wav(session: Session, round_: Round) -> bytes:
+    """The sound of a round; the same at every request."""
+    generator = np.random.default_rng(_secret(session, f"{round_.stage}-{round_.number}"))
+    return stereo_wav(round_.test.signal(plan_of(session, round_), generator))
+
+
+def answer_round(session: Session, stage: str, number: int, answer: int) -> bool:
+    """Store the answer, 1 to 3, to the current round of a locked session, and what follows from it.
+
+    Does nothing, and returns False, if another round is the current one: a double click, a page that
+    was left open, a forged number. A failed last attempt ends the session, where the study says so.
+    """
+    current = current_round(session)
+    if current is None or (current.stage, current.number) != (stage, number) or answer not in (1, 2, 3):
+        return False
+    row, _created = Stage.objects.get_or_create(session=session, name=stage, defaults={"data": {}})
+    answers = [
+        *row.data.get("answers", []),
+        {
+            "answer": answer,
+            "right": plan_of(session, current)[0] + 1,
+            "at": timezone.now().isoformat(timespec="milliseconds"),
+        },
+    ]
+    row.data = {"answers": answers}
+    if len(answers) == ROUNDS:
+        needed = next(test for test in tests_of(session.study) if test["test"] == current.test.slug)
+        right = sum(entry["answer"] == entry["right"] for entry in answers)
+        passed = right >= int(needed.get("pass", USUAL_PASS))
+        row.data |= {"correct": right, "passed": passed}
+        if not passed and current.attempt >= current.attempts and _ends_on_fail(session.study):
+            Session.objects.filter(pk=session.pk, screened_out=None).update(screened_out=timezone.now())
+    row.save(update_fields=["data"])
+    return True
+
+
+def stereo_wav(audio: Audio) -> bytes:
+    """16-bit WAV of `audio`, float (samples, 2) in [-1, 1] at `RATE`. Equal channels stay equal."""
+    samples = np.rint(np.clip(audio, -1, 1) * 32767).astype("<i2").tobytes()
+    header = struct.pack(
+        "<4sI4s4sIHHIIHH4sI",
+        b"RIFF", 36 + len(samples), b"WAVE",
+        b"fmt ", 16, 1, 2, RATE, 4 * RATE, 4, 16,
+        b"data", len(samples),
+    )  # fmt: skip
+    return header + samples
+
+
+def _ramps(size: int, seconds: float) -> Audio:
+    """An envelope (size,) with raised-cosine ramps of `seconds` at both ends."""
+    ramp = round(seconds * RATE)
+    envelope = np.ones(size)
+    envelope[:ramp] = 0.5 - 0.5 * np.cos(np.pi * (np.arange(ramp) + 0.5) / ramp)
+    envelope[size - ramp :] = envelope[:ramp][::-1]
+    return envelope
+
+
+def _in_a_row(parts: list[Audio]) -> Audio:
+    gap = np.zeros((round(GAP_SECONDS * RATE), 2))
+    joined = [piece for part in parts for piece in (part, gap)]
+    return np.concatenate(joined[:-1])
