@@ -47,7 +47,7 @@ def full(make_study: Callable[..., Study], alice: User) -> Study:
     study = make_study(clips=1, sound=True)
     study.texts = {"consent": "Ja, gerne. ½"}
     study.opens = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
-    study.questionnaire = [{"name": "age", "kind": "number", "label": "Your age"}]
+    study.questionnaire = [{"name": "age", "type": "number", "label": "Your age", "when": "before"}]
     study.save()
     clip = Clip.objects.get()
     with clip.upload.open("rb") as file:
