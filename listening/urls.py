@@ -25,7 +25,15 @@ research = [
     path("studies/<uuid:study_id>/listed/", studies.listed, name="study_listed"),
     path("studies/<uuid:study_id>/delete/", studies.delete, name="study_delete"),
     path("studies/<uuid:study_id>/results/", results.results, name="results"),
-    path("studies/<uuid:study_id>/results/<slug:name>.svg", results.figure, name="results_figure"),
+    path("studies/<uuid:study_id>/results/unseal/", results.break_seal, name="results_unseal"),
+    path("studies/<uuid:study_id>/results/thresholds/", results.thresholds, name="results_thresholds"),
+    path("studies/<uuid:study_id>/results/again/", results.recompute, name="results_again"),
+    path("studies/<uuid:study_id>/results/table3.tex", results.table3, name="results_table3"),
+    path(
+        "studies/<uuid:study_id>/results/<slug:name>.svg", results.figure, {"suffix": "svg"}, "results_figure"
+    ),
+    path("studies/<uuid:study_id>/results/<slug:name>.png", results.figure, {"suffix": "png"}, "results_png"),
+    path("studies/<uuid:study_id>/sounds/<int:stimulus_id>.wav", results.sound, name="results_sound"),
     path("studies/<uuid:study_id>/ratings.csv", exports.export, {"name": "ratings.csv"}, name="ratings_csv"),
     path("studies/<uuid:study_id>/mushra.csv", exports.export, {"name": "mushra.csv"}, name="mushra_csv"),
     path("studies/<uuid:study_id>/export/<str:name>", exports.export, name="export"),

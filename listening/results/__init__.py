@@ -1,23 +1,23 @@
 """Rating -> result: what a study's grades say, with the unit, n and method of every figure.
 
 The raw ratings are never touched: screening is a view over them. What is quick is computed when a page
-asks (`compute`), what is slow by a worker (`analyses`).
+asks (`compute`), what is slow by a worker (`analyses`, `heavy`). `page` makes tables and figures of it.
 """
 
-from listening.results.frames import KINDS, PILOT, REAL, SIMULATED, kinds_of, rating_frame
-from listening.results.names import in_order, title_of
+from listening.results.frames import KINDS, PILOT, REAL, SIMULATED, rating_frame
+from listening.results.names import in_order, title_of, titles_of
 from listening.results.objective import METRIC_TITLES, Agreement, Objective, objective_means
-from listening.results.profiles import BS1534, MPEG, NONE, OWN, profiles_of
+from listening.results.profiles import BS1534, CUSTOM, MPEG, NONE, profiles_of
 from listening.results.seal import is_sealed, unseal
 from listening.results.summary import Results, SystemResult, compute
 
 __all__ = [
     "BS1534",
+    "CUSTOM",
     "KINDS",
     "METRIC_TITLES",
     "MPEG",
     "NONE",
-    "OWN",
     "PILOT",
     "REAL",
     "SIMULATED",
@@ -28,10 +28,10 @@ __all__ = [
     "compute",
     "in_order",
     "is_sealed",
-    "kinds_of",
     "objective_means",
     "profiles_of",
     "rating_frame",
     "title_of",
+    "titles_of",
     "unseal",
 ]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
 from typing import Any
 
 import pandas as pd
@@ -12,26 +11,20 @@ from django.db.models import Count, Max, Q, QuerySet
 
 from evaluation import statistics
 from evaluation.models import Score
+from listening.kinds import kinds_of
 from listening.models import Choice, Rating, Session, Stimulus, Study
 from listening.results.names import in_order
 
 REAL, PILOT, SIMULATED = Session.Kind.REAL.value, Session.Kind.PILOT.value, Session.Kind.SIMULATED.value
-#: What a page or file can be asked for. Real ones of an imported study are those that came with it.
+#: What a page can be asked for. Those that came with an imported study count as real ones.
 KINDS = (REAL, PILOT, SIMULATED)
-
-
-def kinds_of(study: Study, kind: str = REAL) -> tuple[str, ...]:
-    """The kinds of sessions that count when `kind` is asked for."""
-    if kind == REAL and study.imported:
-        return (REAL, Session.Kind.IMPORTED.value)
-    return (kind,)
 
 
 def ratings_of(study: Study, kind: str = REAL) -> QuerySet[Rating]:
     """Grades of the study's items without training, in sessions of `kind`, of unfinished trials too."""
     return Rating.objects.filter(
         trial__session__study=study,
-        trial__session__kind__in=kinds_of(study, kind),
+        trial__session__kind__in=kinds_of(kind),
         trial__item__training=False,
     )
 
@@ -66,6 +59,13 @@ def uncounted_of(study: Study, kind: str = REAL) -> int:
     return ratings_of(study, kind).filter(trial__finished=None).count()
 
 
+def began_of(study: Study) -> dict[str, int]:
+    """How many sessions of each of `KINDS` have begun."""
+    rows = study.sessions.exclude(instructed=None).values_list("kind").annotate(n=Count("pk")).order_by()
+    counts = dict(rows)
+    return {kind: sum(counts.get(each, 0) for each in kinds_of(kind)) for kind in KINDS}
+
+
 def item_titles(study: Study) -> dict[int, str]:
     """Titles of the graded items by their position."""
     items = study.items.filter(training=False).select_related("clip").order_by("position")
@@ -83,7 +83,7 @@ def fingerprint(study: Study, kind: str, settings: Any = None) -> str:
         n=Count("pk"), done=Count("pk", filter=trials), last=Max("updated"), finished=Max("trial__finished")
     )
     choices = Choice.objects.filter(
-        trial__session__study=study, trial__session__kind__in=kinds_of(study, kind)
+        trial__session__study=study, trial__session__kind__in=kinds_of(kind)
     ).aggregate(n=Count("pk"), last=Max("updated"))
     renditions = Stimulus.objects.filter(item__study=study).values("rendition")
     scores = Score.objects.filter(rendition__in=renditions, status=Score.Status.DONE).aggregate(
@@ -95,7 +95,3 @@ def fingerprint(study: Study, kind: str, settings: Any = None) -> str:
 
 #: Counts up when the way to compute changes, so that nothing computed the old way is shown.
 VERSION = 1
-
-
-def listeners_in(frame: pd.DataFrame) -> Iterable[str]:
-    return frame["assessor"].unique()

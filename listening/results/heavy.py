@@ -2,11 +2,119 @@
 
 from __future__ import annotations
 
-from typing import Any
+import math
+from dataclasses import asdict, is_dataclass
+from itertools import combinations
+from typing import TYPE_CHECKING, Any
 
 from listening.models import Study
+from listening.results.summary import Results
+from listening.results.summary import compute as compute_summary
+
+if TYPE_CHECKING:
+    from evaluation.statistics.agreement import Agreement, Correlation
+
+#: Half width of the interval that the plan for the next study is made for, in points of the scale.
+PLANNED = 5.0
 
 
 def compute(study: Study, kind: str, profile: str) -> dict[str, Any]:
-    """Everything slow of a study's results as JSON."""
-    return {}
+    """Everything slow of a study's results as JSON: the same for the same grades.
+
+    ``pairs``: the paired sign-flip test of every two systems under test, Holm over them; ``against``:
+    each system under test with hidden reference and anchors, Holm over those. ``attachment3`` and
+    ``wilcoxon``: other tests of the same pairs. ``agreement``: a row for each metric and level. Others
+    are results of the module of `evaluation.statistics` that has their name, as dictionaries.
+    """
+    from evaluation.statistics import anova, comparisons, describe, mixed, planning
+
+    results = compute_summary(study, kind=kind, profile=profile)
+    frame = results.frame
+    tested = [row.slug for row in results.ranked]
+    fixed = [row.slug for row in results.systems if row.slug in results.always and row.mean is not None]
+    pairs: list[tuple[object, object]] = list(combinations(tested, 2))
+    against = [(slug, other) for slug in tested for other in fixed]
+    seed = study.seed % 2**32
+    everything = {
+        "pairs": comparisons.sign_flip(frame, pairs, seed=seed),
+        "against": comparisons.sign_flip(frame, against, seed=seed),
+        "attachment3": comparisons.attachment3(frame, pairs, seed=seed),
+        "wilcoxon": comparisons.wilcoxon(frame, pairs),
+        "friedman": comparisons.friedman(frame),
+        "anova": anova.repeated_measures(frame),
+        "mixed": mixed.fit(frame, pairs),
+        "plan": planning.plan(frame, PLANNED, exclude=results.always),
+        "bootstrap": {
+            str(row.system): row.bootstrap for row in describe.systems(frame, seed=seed).conditions
+        },
+        "agreement": agreements(results, seed),
+    }
+    return {name: plain(value) for name, value in everything.items()}
+
+
+def agreements(results: Results, seed: int) -> list[dict[str, Any]]:
+    """Each metric beside the grades, per system and per stimulus, without the hidden reference."""
+    from evaluation.statistics import agreement
+
+    # By title, since sentences name systems; two of one title stay apart.
+    titles = {row.slug: row.title for row in results.systems}
+    if len(set(titles.values())) < len(titles):
+        titles = {slug: slug for slug in titles}
+    frame = results.frame.assign(system=results.frame["system"].map(titles))
+    scores = results.objective.assign(
+        system=results.objective["system"].map(lambda slug: titles.get(slug, slug))
+    )
+    left_out = [titles["original"]] if "original" in titles else []
+    rows = []
+    for metric in results.metrics:
+        values = scores[scores["metric"] == metric.slug]
+        common: dict[str, Any] = {
+            "higher_is_better": metric.higher_is_better,
+            "exclude": left_out,
+            "title": metric.title,
+        }
+        rows.append(_row(metric.slug, agreement.per_system(frame, values, seed=seed, **common)))
+        rows.append(_row(metric.slug, agreement.per_stimulus(frame, values, **common)))
+    return rows
+
+
+def _row(metric: str, found: Agreement) -> dict[str, Any]:
+    figures = [_correlation(each) for each in (found.pearson, found.spearman, found.kendall)]
+    figures.append({"value": found.rmse, "low": None, "high": None, "decimals": 1, "why": found.rmse_problem})
+    return {
+        "metric": metric,
+        "level": found.per,
+        "over": {"system": "systems", "stimulus": "stimuli"}[found.per],
+        "n": found.n,
+        "figures": figures,
+        "warning": found.warning,
+        "notes": found.notes,
+        "problem": found.problem,
+    }
+
+
+def _correlation(found: Correlation) -> dict[str, Any]:
+    interval = found.interval
+    return {
+        "name": found.name,
+        "value": found.value,
+        "low": interval.low if interval else None,
+        "high": interval.high if interval else None,
+        "decimals": 2,
+        "why": found.problem,
+    }
+
+
+def plain(value: Any) -> Any:
+    """Dataclasses, NumPy numbers and odd keys as JSON; what is not finite is None."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return plain(asdict(value))
+    if isinstance(value, dict):
+        return {str(key): plain(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(each) for each in value]
+    if hasattr(value, "item"):
+        value = value.item()
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

@@ -3,54 +3,114 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
-from evaluation.models import Rendition
-from listening.exports import METRICS, scores_of
-from listening.models import Stimulus, Study
+import pandas as pd
 
-METRIC_TITLES = {"pesq_nb": "PESQ-NB", "pesq_wb": "PESQ-WB", "stoi": "STOI"}
+from evaluation import statistics, systems
+from evaluation.metrics import METRICS, Metric, metric_of
+from listening.models import Stimulus, Study
+from listening.objective import objective_frame
+
+METRIC_TITLES = {slug: metric.title for slug, metric in METRICS.items()}
 
 
 @dataclass(frozen=True)
 class Objective:
-    """What was measured of a system over the study's items; None where there is no figure."""
+    """What is known of a system over the study's items; None, or no entry, where there is no figure.
+
+    Attributes:
+        kbps: bit rate in kbit/s, measured unless `stated`.
+        stated: the rate is what an uploaded system's researcher says.
+        renditions: over how many the measured rate is a mean.
+        scores, counts: mean over the items and their number, by metric.
+    """
 
     kbps: float | None = None
-    pesq_nb: float | None = None
-    pesq_wb: float | None = None
-    stoi: float | None = None
+    stated: bool = False
+    renditions: int = 0
+    scores: Mapping[str, float] = field(default_factory=dict)
+    counts: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Agreement:
     """Rank and linear correlation of a metric with the grades, over systems without the hidden reference."""
 
-    metric: str
-    title: str
+    metric: Metric
     systems: int
     spearman: float | None
     pearson: float | None
 
 
-def objective_means(study: Study) -> dict[str, Objective]:
-    """Measured bit rate and mean objective scores per system over the renditions of the graded items."""
-    stimuli = Stimulus.objects.filter(item__study=study, item__training=False).exclude(rendition=None)
-    renditions: dict[str, dict[Any, Rendition]] = {}
-    for stimulus in stimuli.select_related("rendition"):
-        renditions.setdefault(stimulus.system, {})[stimulus.rendition_id] = stimulus.rendition  # type: ignore[assignment]
-    scores = scores_of({key for rows in renditions.values() for key in rows})
+def in_metric_order(slugs: Iterable[str]) -> list[str]:
+    """Metrics in the order of tables: those of the registry first, others by name."""
+    known = list(METRICS)
+    return sorted(set(slugs), key=lambda slug: (known.index(slug) if slug in METRICS else len(known), slug))
 
-    def mean(values: Sequence[float | None]) -> float | None:
-        known = [value for value in values if value is not None and math.isfinite(value)]
-        return sum(known) / len(known) if known else None
 
-    return {
-        slug: Objective(
-            mean([row.kbps for row in rows.values()]),
-            *(mean([scores.get((key, metric)) for key in rows]) for metric in METRICS),
+def objective_means(
+    study: Study, slugs: Iterable[str], scores: pd.DataFrame | None = None
+) -> dict[str, Objective]:
+    """Bit rate and mean objective scores per system over the renditions of the graded items."""
+    scores = objective_frame(study) if scores is None else scores
+    rates: dict[str, dict[Any, float]] = {}
+    stimuli = Stimulus.objects.filter(item__study=study, item__training=False, rendition__kbps__isnull=False)
+    for system, rendition, kbps in stimuli.values_list("system", "rendition", "rendition__kbps"):
+        if kbps is not None and math.isfinite(kbps):
+            rates.setdefault(system, {})[rendition] = kbps
+    means: dict[str, dict[str, float]] = {}
+    counts: dict[str, dict[str, int]] = {}
+    for (system, metric), group in scores.groupby(["system", "metric"], sort=False)["value"]:
+        means.setdefault(system, {})[metric] = float(group.mean())
+        counts.setdefault(system, {})[metric] = int(group.size)
+    described = systems.describe_all(slugs)
+    found = {}
+    for slug in slugs:
+        measured = list(rates.get(slug, {}).values())
+        stated = not measured and described[slug].kind == "uploaded" and described[slug].kbps is not None
+        found[slug] = Objective(
+            kbps=sum(measured) / len(measured) if measured else described[slug].kbps if stated else None,
+            stated=stated,
+            renditions=len(measured),
+            scores=means.get(slug, {}),
+            counts=counts.get(slug, {}),
         )
-        for slug, rows in renditions.items()
+    return found
+
+
+def agreement(metric: str, pairs: Sequence[tuple[float, float]]) -> Agreement:
+    """Of ``(objective, subjective)`` means of systems."""
+    objective, subjective = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
+    return Agreement(
+        metric_of(metric),
+        len(pairs),
+        _number(statistics.spearman(objective, subjective)),
+        _number(statistics.pearson(objective, subjective)),
+    )
+
+
+def stimulus_pairs(cells: pd.DataFrame, scores: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """Grade and score of each stimulus: ``item, system, objective, subjective``, reference left out.
+
+    Args:
+        cells: ``item, system, mean`` of the grades.
+        scores: of `objective_frame`.
+    """
+    chosen = scores.loc[scores["metric"] == metric, ["item", "system", "value"]]
+    both = cells.loc[cells["system"] != "original"].merge(chosen, on=["item", "system"])
+    return both.rename(columns={"mean": "subjective", "value": "objective"})
+
+
+def sounds(study: Study) -> dict[tuple[int, str], int]:
+    """Stimuli that can be heard, by position of their item and system."""
+    rows = Stimulus.objects.filter(item__study=study, item__training=False).exclude(audio="")
+    return {
+        (position, system): pk for position, system, pk in rows.values_list("item__position", "system", "pk")
     }
+
+
+def _number(value: Any) -> float | None:
+    return None if value is None or not math.isfinite(value) else float(value)

@@ -1,31 +1,75 @@
-"""Screening profiles: named views over untouched grades."""
+"""Screening profiles of a study: named views over untouched grades, and the researcher's own thresholds."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
 
-from evaluation import statistics
+from evaluation.statistics.screening import PROFILES, Profile, Screening, Thresholds, custom, screen, to_json
 from listening.models import Study
 
-NONE, BS1534, MPEG, OWN = "none", "bs1534", "mpeg", "own"
-PROFILES = {
-    NONE: "Nobody screened out",
-    BS1534: "BS.1534-3",
-}
+NONE, BS1534, MPEG, CUSTOM = "none", "bs1534", "mpeg", "custom"
+
+#: Fields of `Thresholds` in the form: name, what it says, its unit.
+FIELDS = (
+    ("reference_below", "Hidden reference below", "points"),
+    ("reference_share", "… on more than this share of items", "0 to 1"),
+    ("mid_above", "7 kHz anchor above", "points"),
+    ("mid_share", "… on more than this share of items", "0 to 1"),
+    ("mid_escape", "… not counting items where more than this share of listeners do so", "0 to 1"),
+    ("ordered", "Reference, 7 and 3.5 kHz anchor out of order on more than this share of items", "0 to 1"),
+    ("least_spread", "Standard deviation of all grades below", "points"),
+    ("least_items", "Fewer items graded than", "items"),
+)
 
 
-def profiles_of(study: Study) -> dict[str, str]:
-    """Names for people of the profiles that the study can be seen through."""
-    return dict(PROFILES)
+def profiles_of(study: Study) -> dict[str, Profile]:
+    """The profiles that the study can be seen through."""
+    found = dict(PROFILES)
+    if study.post_screening:
+        found[CUSTOM] = custom(study.post_screening)[0]
+    return found
 
 
 def settings_of(study: Study, profile: str) -> dict[str, Any]:
     """What the profile depends on besides the grades, for the fingerprint."""
-    return {"profile": profile, "own": study.post_screening if profile == OWN else None}
+    return {"profile": profile, "own": study.post_screening if profile == CUSTOM else None}
 
 
-def screen(study: Study, frame: pd.DataFrame, profile: str) -> list[statistics.Screened]:
+def apply(study: Study, frame: pd.DataFrame, profile: str) -> Screening:
     """What the profile says of each listener, in the frame's order."""
-    return statistics.screen_hidden_reference(frame)
+    return screen(frame, profiles_of(study)[profile])
+
+
+def form_of(study: Study) -> list[dict[str, Any]]:
+    """The researcher's thresholds as fields of a form; where there are none yet, BS.1534-3's."""
+    values = {**to_json(PROFILES[BS1534].thresholds), **study.post_screening}
+    return [
+        {"name": name, "label": label, "unit": unit, "value": values.get(name)}
+        for name, label, unit in FIELDS
+    ]
+
+
+def save(study: Study, sent: Mapping[str, str]) -> list[str]:
+    """Keep the thresholds of a sent form; returns what is wrong with them, and then keeps nothing.
+
+    An empty field switches its rule off; shares that belong to a rule fall back to the usual 0.15.
+    """
+    usual = to_json(Thresholds())
+    values: dict[str, Any] = {}
+    problems = []
+    for name, label, _ in FIELDS:
+        text = sent.get(name, "").strip().replace(",", ".")
+        try:
+            values[name] = (int if name == "least_items" else float)(text) if text else None
+        except ValueError:
+            problems.append(f"{label.strip('… ')}: “{text}” is not a number.")
+        if values.get(name) is None and name in ("reference_share", "mid_share"):
+            values[name] = usual[name]
+    problems += [] if problems else custom(values)[1]
+    if not problems:
+        study.post_screening = values
+        study.save(update_fields=["post_screening"])
+    return problems

@@ -1,45 +1,64 @@
-"""The quick part of results: means, intervals, boxes, who is screened out, and the answer in a sentence."""
+"""The quick part of results: means, intervals, boxes, who is screened out. A request computes it."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
 
-from evaluation import figures, statistics
-from listening.exports import METRICS
+from evaluation import figures
+from evaluation.metrics import Metric, metric_of
+from evaluation.statistics import describe
+from evaluation.statistics.screening import Screened, Screening
 from listening.methods import METHODS
 from listening.models import Study
+from listening.objective import objective_frame
 from listening.results import profiles
-from listening.results.frames import REAL, rating_frame, uncounted_of
+from listening.results.frames import REAL, item_titles, rating_frame, uncounted_of
 from listening.results.names import in_order, titles_of
-from listening.results.objective import METRIC_TITLES, Agreement, Objective, objective_means
-from listening.services import ALWAYS
-from listening.templatetags.figures import figure
-
-#: Of a metric whose rank correlation with the grades is lower, the page warns.
-DISAGREEMENT = 0.5
+from listening.results.objective import (
+    Agreement,
+    Objective,
+    agreement,
+    in_metric_order,
+    objective_means,
+)
 
 
 @dataclass(frozen=True)
 class SystemResult:
-    """A row of the results table and of the paper's Table 3. NaN is None here: pages say "–"."""
+    """A row of the results table and of the paper's Table 3. What there is no figure of is None: "–".
+
+    Attributes:
+        n, listeners: grades, and listeners who gave them.
+        mean: of listener means; `ci95` half the width of its 95 % t interval.
+        ci95_ratings: the same as if grades were independent: too narrow, for comparison only.
+        all_mean, all_listeners: of all listeners, whoever is screened out.
+        multimodality: b of M25.
+        outliers: grades outside 1.5 IQR of the hinges of their item.
+    """
 
     slug: str
     title: str
     colour: str
     marker: str
-    n: int
-    listeners: int
-    mean: float | None
-    ci95: float | None
-    median: float | None
-    q1: float | None
-    q3: float | None
     objective: Objective
+    n: int = 0
+    listeners: int = 0
+    mean: float | None = None
+    ci95: float | None = None
+    ci95_ratings: float | None = None
+    sd: float | None = None
+    median: float | None = None
+    q1: float | None = None
+    q3: float | None = None
+    all_mean: float | None = None
+    all_listeners: int = 0
+    multimodality: float | None = None
+    outliers: int = 0
 
     @property
     def iqr(self) -> float | None:
@@ -53,13 +72,29 @@ class SystemResult:
     def high(self) -> float | None:
         return None if self.mean is None or self.ci95 is None else min(100.0, self.mean + self.ci95)
 
+    @property
+    def multimodal(self) -> bool:
+        return self.multimodality is not None and self.multimodality > describe.MULTIMODAL
+
+
+@dataclass(frozen=True)
+class Margin:
+    """How far the best system under test is ahead of the second, paired over the listeners of both."""
+
+    mean: float
+    low: float | None
+    high: float | None
+    listeners: int
+
 
 @dataclass
 class Results:
-    """All that the results page shows.
+    """All that is quick to say of a study's grades.
 
     Attributes:
-        frame: the grades that count, after screening if it is on.
+        frame: the grades that count, after screening; `everything` those before.
+        cells: ``item, system, n, mean, median, q1, q3, half_width, outliers`` of each graded item x system.
+        metrics: those that some system has a score of.
         uncounted: grades in trials that have not been finished; they do not count.
     """
 
@@ -67,165 +102,178 @@ class Results:
     kind: str
     profile: str
     frame: pd.DataFrame
-    screened: list[statistics.Screened]
+    everything: pd.DataFrame
+    screening: Screening
     systems: list[SystemResult]
+    cells: pd.DataFrame
+    objective: pd.DataFrame
+    metrics: list[Metric]
     agreements: list[Agreement]
-    answer: str
-    listeners: int
-    items: int
+    outliers: list[describe.Outlier]
+    hints: list[describe.Hint]
+    margin: Margin | None
+    item_titles: dict[int, str]
     uncounted: int
+    answer: str = ""
     warnings: list[str] = field(default_factory=list)
 
     @property
-    def excluded(self) -> list[statistics.Screened]:
-        return [entry for entry in self.screened if entry.excluded]
+    def listeners(self) -> int:
+        return int(self.frame["assessor"].nunique())
+
+    @property
+    def items(self) -> int:
+        return int(self.frame["item"].nunique())
+
+    @property
+    def screened(self) -> list[Screened]:
+        return self.screening.entries
+
+    @property
+    def excluded(self) -> list[Screened]:
+        return self.screening.excluded
+
+    @property
+    def always(self) -> tuple[str, ...]:
+        return always_of(self.study)
+
+    @property
+    def ranked(self) -> list[SystemResult]:
+        """Graded systems under test, best mean first."""
+        tested = [row for row in self.systems if row.slug not in self.always and row.mean is not None]
+        return sorted(tested, key=lambda row: row.mean or 0.0, reverse=True)
+
+
+def always_of(study: Study) -> tuple[str, ...]:
+    """Hidden reference and anchors: systems of the study's method that are not under test."""
+    method = METHODS.get(study.method)
+    return method.always if method else ()
 
 
 def systems_of(study: Study, frame: pd.DataFrame) -> list[str]:
     """Systems that tables list: those of the study, what its method adds, and whatever was graded."""
-    always = METHODS[study.method].always if study.method in METHODS and not study.imported else ()
+    always = () if study.imported else always_of(study)
     return in_order([*always, *study.systems, *frame["system"].unique()])
-
-
-def _number(value: Any) -> float | None:
-    return None if value is None or not math.isfinite(value) else float(value)
 
 
 def compute(study: Study, *, kind: str = REAL, profile: str = profiles.BS1534) -> Results:
     """The results of a study as it stands, seen through a screening profile."""
+    from listening.results import words
+
     everything = rating_frame(study, kind)
-    screened = profiles.screen(study, everything, profile)
-    frame = everything if profile == profiles.NONE else statistics.apply_screening(everything, screened)
-    summary = statistics.summarise(frame)
-    objective = objective_means(study)
-    systems = []
-    slugs = systems_of(study, everything)
-    titles, looks = titles_of(slugs), figures.looks(slugs)
-    for slug in slugs:
-        row = summary.loc[slug] if slug in summary.index else None
-        systems.append(
-            SystemResult(
-                slug=slug,
-                title=titles[slug],
-                colour=looks[slug][0],
-                marker=looks[slug][1],
-                n=0 if row is None else int(row["n"]),
-                listeners=0 if row is None else int(row["n_assessors"]),
-                mean=None if row is None else _number(row["assessor_mean"]),
-                ci95=None if row is None else _number(row["ci95"]),
-                median=None if row is None else _number(row["median"]),
-                q1=None if row is None else _number(row["q1"]),
-                q3=None if row is None else _number(row["q3"]),
-                objective=objective.get(slug, Objective()),
-            )
-        )
-    listeners = int(frame["assessor"].nunique())
-    uncounted = uncounted_of(study, kind)
+    screening = profiles.apply(study, everything, profile)
+    frame = screening.view(everything) if screening.excluded else everything
+    objective = objective_frame(study)
+    systems = _systems(study, frame, everything, objective)
+    metrics = in_metric_order(slug for row in systems for slug in row.objective.scores)
     results = Results(
         study=study,
         kind=kind,
         profile=profile,
         frame=frame,
-        screened=screened,
+        everything=everything,
+        screening=screening,
         systems=systems,
-        agreements=[_agreement(metric, systems) for metric in METRICS],
-        answer="",
-        listeners=listeners,
-        items=int(frame["item"].nunique()),
-        uncounted=uncounted,
+        cells=_cells(frame),
+        objective=objective,
+        metrics=[metric_of(slug) for slug in metrics],
+        agreements=[agreement(metric, system_pairs(systems, metric)) for metric in metrics],
+        outliers=describe.outliers(frame),
+        hints=describe.validity_hints(frame),
+        margin=None,
+        item_titles=item_titles(study),
+        uncounted=uncounted_of(study, kind),
     )
-    results.answer = _answer(results)
-    results.warnings = _warnings(results)
+    results.margin = _margin(results)
+    results.answer = words.answer(results)
+    results.warnings = words.warnings(results)
     return results
 
 
-def _agreement(metric: str, systems: Sequence[SystemResult]) -> Agreement:
-    pairs = [
-        (value, row.mean)
+def system_pairs(systems: list[SystemResult], metric: str) -> list[tuple[float, float]]:
+    """Mean score and mean grade of the systems that have both, without the hidden reference."""
+    return [
+        (row.objective.scores[metric], row.mean)
         for row in systems
-        if row.slug != "original"
-        and row.mean is not None
-        and (value := getattr(row.objective, metric)) is not None
+        if row.slug != "original" and row.mean is not None and metric in row.objective.scores
     ]
-    objective, subjective = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
-    return Agreement(
-        metric,
-        METRIC_TITLES[metric],
-        len(pairs),
-        _number(statistics.spearman(objective, subjective)),
-        _number(statistics.pearson(objective, subjective)),
+
+
+def _systems(
+    study: Study, frame: pd.DataFrame, everything: pd.DataFrame, scores: pd.DataFrame
+) -> list[SystemResult]:
+    slugs = systems_of(study, everything)
+    titles, looks = titles_of(slugs), figures.looks(slugs)
+    objective = objective_means(study, slugs, scores)
+    described = {row.system: row for row in describe.systems(frame, resamples=0).conditions}
+    before = (
+        described
+        if frame is everything
+        else {row.system: row for row in describe.systems(everything, resamples=0).conditions}
     )
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
-def _answer(results: Results) -> str:
-    """The outcome in one sentence or two, with n and interval."""
-    if results.listeners == 0:
-        if results.screened:
-            who = (
-                "The only listener is"
-                if len(results.screened) == 1
-                else f"All {len(results.screened)} listeners are"
-            )
-            return f"{who} screened out; choose “Nobody screened out” to see the grades."
-        if results.uncounted:
-            return "Nobody has finished a trial yet; grades count once their trial is finished."
-        return "Nobody has graded anything yet."
-    tested = [row for row in results.systems if row.slug not in ALWAYS and row.mean is not None]
-    tested.sort(key=lambda row: row.mean or 0.0, reverse=True)
-    if not tested:
-        return "No system under test has a grade yet."
-    best = tested[0]
-    interval = (
-        f", 95 % interval of listener means {best.low:.0f} to {best.high:.0f}" if best.low is not None else ""
-    )
-    who = f"{_count(results.listeners, 'listener')}, {_count(results.items, 'item')}"
-    mean = f"{best.mean:.1f} of 100 ({who}{interval})"
-    if len(tested) == 1:
-        return f"{best.title} was graded {mean}."
-    ties = [row.title for row in tested if row.mean == best.mean]
-    if len(ties) > 1:
-        return f"{' and '.join(ties)} were graded alike and highest: {mean}."
-    second = tested[1]
-    near = second.high is not None and best.low is not None and second.high >= best.low
-    return (
-        f"{best.title} was graded highest of {len(tested)} systems: {mean}. "
-        f"{second.title} follows with {second.mean:.1f}{'; their intervals overlap' if near else ''}."
-    )
-
-
-def _warnings(results: Results) -> list[str]:
-    """What keeps the figures from meaning what a reader may take them for."""
-    notes = []
-    if results.listeners == 1:
-        notes.append(
-            "One listener: there is no interval of listener means; it takes two, and a test some 20."
+    outliers: dict[Any, int] = {}
+    for outlier in describe.outliers(frame):
+        outliers[outlier.system] = outliers.get(outlier.system, 0) + 1
+    return [
+        SystemResult(
+            slug=slug,
+            title=titles[slug],
+            colour=looks[slug][0],
+            marker=looks[slug][1],
+            objective=objective[slug],
+            all_mean=before[slug].assessor_mean if slug in before else None,
+            all_listeners=before[slug].n_assessors if slug in before else 0,
+            outliers=outliers.get(slug, 0),
+            **_figures(described[slug]) if slug in described else {},
         )
-    elif results.listeners == 2:
-        notes.append("Two listeners: the intervals have one degree of freedom and say next to nothing.")
-    if results.listeners and results.items == 1:
-        notes.append(
-            "One item: the figures hold for this recording, not the systems; BS.1534-3 asks for 5 or more."
-        )
-    items = results.frame.groupby("assessor")["item"].nunique()
-    partial = int((items < results.study.items.filter(training=False).count()).sum())
-    if partial:
-        notes.append(
-            f"{_count(partial, 'listener')} graded only some of the items so far; "
-            "a mean of listener means gives each listener the same weight."
-        )
-    notes += [
-        f"{row.title} and the listeners order the systems differently: rank correlation "
-        f"{figure(row.spearman, 2)} over {row.systems} systems and anchors. It can't stand in for the grades."
-        for row in results.agreements
-        if row.spearman is not None and row.metric != "stoi" and row.spearman < DISAGREEMENT
+        for slug in slugs
     ]
-    if results.uncounted:
-        notes.append(
-            f"{_count(results.uncounted, 'grade')} in trials that are not finished "
-            f"{'is' if results.uncounted == 1 else 'are'} in the export and not in these figures."
-        )
-    return notes
+
+
+def _figures(row: describe.Condition) -> Mapping[str, Any]:
+    return {
+        "n": row.n,
+        "listeners": row.n_assessors,
+        "mean": row.assessor_mean,
+        "ci95": row.over_assessors.half_width if row.over_assessors else None,
+        "ci95_ratings": row.over_ratings.half_width if row.over_ratings else None,
+        "sd": row.sd,
+        "median": row.median,
+        "q1": row.q1,
+        "q3": row.q3,
+        "multimodality": row.multimodality,
+    }
+
+
+def _cells(frame: pd.DataFrame) -> pd.DataFrame:
+    rows = [
+        {
+            "item": row.item,
+            "system": row.system,
+            "n": row.n,
+            "mean": row.mean,
+            "median": row.median,
+            "q1": row.q1,
+            "q3": row.q3,
+            "half_width": row.over_assessors.half_width if row.over_assessors else math.nan,
+            "outliers": row.outliers,
+        }
+        for row in describe.cells(frame).conditions
+    ]
+    columns = ["item", "system", "n", "mean", "median", "q1", "q3", "half_width", "outliers"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _margin(results: Results) -> Margin | None:
+    ranked = results.ranked
+    if len(ranked) < 2:
+        return None
+    means = describe.assessor_means(results.frame).pivot(index="assessor", columns="system", values="score")
+    apart = (means[ranked[0].slug] - means[ranked[1].slug]).dropna().to_numpy(dtype=float)
+    if apart.size == 0:
+        return None
+    half = describe.half_width(apart)
+    mean = float(apart.mean())
+    if not math.isfinite(half):
+        return Margin(mean, None, None, int(apart.size))
+    return Margin(mean, mean - half, mean + half, int(apart.size))

@@ -11,3 +11,15 @@ register = template.Library()
 def figure(value: float | None, decimals: int) -> str:
     """`value` with that many decimals, or a dash where there is none."""
     return "–" if value is None else f"{value:.{decimals}f}".replace("-", "−")
+
+
+@register.filter
+def p(value: float | None) -> str:
+    """A p value to three decimals, or that it is smaller."""
+    return "–" if value is None else "< 0.001" if value < 0.001 else f"{value:.3f}"
+
+
+@register.filter
+def p_words(value: float | None) -> str:
+    """The same with its letter, for sentences."""
+    return "no p" if value is None else "p < 0.001" if value < 0.001 else f"p = {value:.3f}"

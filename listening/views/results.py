@@ -1,24 +1,44 @@
-"""The results page of a study, its figures and its exports."""
+"""The results page of a study, its figures and its sounds. Only its owner gets here."""
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID
 
+import soundfile
+from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import render
-from django.utils.safestring import mark_safe
+from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_GET, require_POST
 
 from evaluation import figures
+from evaluation.models import Job
 from listening import selectors
-from listening.models import Study
-from listening.results import BS1534, KINDS, METRIC_TITLES, NONE, REAL, Results, compute, profiles_of
-from listening.services import ALWAYS
+from listening.models import Analysis, Stimulus, Study
+from listening.results import (
+    BS1534,
+    KINDS,
+    NONE,
+    REAL,
+    analyses,
+    compute,
+    drawing,
+    frames,
+    latex,
+    methods,
+    profiles,
+)
+from listening.results.page import context_of
+from listening.results.seal import is_sealed, unseal
+from listening.stimuli import dithered_wav
 
 #: Short names of profiles in addresses that were handed out before there were more than two.
 _OLD_NAMES = {"on": BS1534, "off": NONE}
+#: How often a page looks for news, seconds: while something is computed, and while listeners are at it.
+SOON, LATER = 2, 15
 
 
 def _asked(request: HttpRequest, study: Study) -> tuple[str, str]:
@@ -26,81 +46,159 @@ def _asked(request: HttpRequest, study: Study) -> tuple[str, str]:
     kind = request.GET.get("kind", REAL)
     profile = request.GET.get("screening", BS1534)
     profile = _OLD_NAMES.get(profile, profile)
-    if kind not in KINDS or profile not in profiles_of(study):
+    if kind not in KINDS or profile not in profiles.profiles_of(study):
         raise Http404("There are no such results.")
     return kind, profile
-
-
-def _compute(request: HttpRequest, study_id: UUID) -> Results:
-    study = selectors.study_of(request.user, study_id)
-    kind, profile = _asked(request, study)
-    return compute(study, kind=kind, profile=profile)
-
-
-def _grades(results: Results) -> str:
-    """Figure: grades per system."""
-    rows = [
-        figures.GradeRow(
-            slug=row.slug,
-            title=row.title,
-            scores=results.frame.loc[results.frame["system"] == row.slug, "score"].tolist(),
-            listener_means=results.frame[results.frame["system"] == row.slug]
-            .groupby("assessor", sort=False)["score"]
-            .mean()
-            .tolist(),
-            mean=row.mean,
-            half_width=row.ci95,
-        )
-        for row in results.systems
-    ]
-    return figures.grades(rows, title=f"{results.study.name}: grades per system")
-
-
-def _objective(results: Results, metric: str) -> str:
-    """Figure: grades against a metric."""
-    points = [
-        figures.Point(row.slug, row.title, value, row.mean, row.ci95)
-        for row in results.systems
-        if row.mean is not None and (value := getattr(row.objective, metric)) is not None
-    ]
-    return figures.scatter(
-        points, METRIC_TITLES[metric], title=f"{results.study.name}: grades against {METRIC_TITLES[metric]}"
-    )
 
 
 @login_required
 @never_cache
 @require_GET
 def results(request: HttpRequest, study_id: UUID) -> HttpResponse:
-    results = _compute(request, study_id)
-    context = {
-        "study": results.study,
-        "results": results,
-        "grades": mark_safe(_grades(results)) if results.listeners else "",  # noqa: S308 -- texts are escaped there
-        "scatters": [
-            {"metric": agreement, "svg": mark_safe(_objective(results, agreement.metric))}  # noqa: S308
-            for agreement in results.agreements
-            if agreement.metric != "stoi" and agreement.systems
-        ],
-        "implied": ALWAYS,
-        "profiles": profiles_of(results.study),
+    """The page; with ``since`` of the state that it shows, nothing (204) as long as that is the state."""
+    study = selectors.study_of(request.user, study_id)
+    if is_sealed(study):
+        return _sealed(request, study)
+    kind, profile = _asked(request, study)
+    state = frames.fingerprint(study, kind, profiles.settings_of(study, profile))
+    base = {
+        "study": study,
         "section": "studies",
+        "kind": kind,
+        "began": frames.began_of(study),
+        "query": f"kind={kind}&screening={profile}",
+    }
+    if study.method != "mushra":
+        return _other_method(request, study, kind, state, base)
+    graded = frames.ratings_of(study, kind).filter(trial__finished__isnull=False).exists()
+    wanted = analyses.request(study, kind, profile, state) if graded else None
+    since = f"{state[:16]}-{wanted.pk}-{wanted.status}" if wanted else state[:16]
+    if request.GET.get("since") == since:
+        return HttpResponse(status=204)
+    status = wanted.status if wanted else ""
+    waiting = status in analyses.WAITING
+    analysis = wanted if status == Job.Status.DONE else analyses.latest(study, kind, profile)
+    computed = compute(study, kind=kind, profile=profile)
+    context = base | context_of(computed, analysis)
+    context |= {
+        "analysis": analysis,
+        "waiting": waiting,
+        "stale": analysis is not None and analysis.fingerprint != state,
+        "failed": wanted.error if wanted and status == Job.Status.FAILED else "",
+        "since": since,
+        "every": SOON if waiting else LATER if study.status == Study.Status.OPEN else None,
     }
     return render(request, "listening/results.html", context)
+
+
+def _other_method(
+    request: HttpRequest, study: Study, kind: str, state: str, base: dict[str, Any]
+) -> HttpResponse:
+    if request.GET.get("since") == state[:16]:
+        return HttpResponse(status=204)
+    view = methods.view_of(study)
+    context = base | methods.context_of(study, kind)
+    context |= {
+        "view": view,
+        "since": state[:16],
+        "every": LATER if study.status == Study.Status.OPEN else None,
+    }
+    return render(request, "listening/results/method.html", context)
+
+
+def _sealed(request: HttpRequest, study: Study) -> HttpResponse:
+    """Progress without grades, and the way to break the seal."""
+    context = {"study": study, "section": "studies"}
+    return render(request, "listening/results/sealed.html", context)
+
+
+@login_required
+@require_POST
+def break_seal(request: HttpRequest, study_id: UUID) -> HttpResponse:
+    study = selectors.study_of(request.user, study_id)
+    if request.POST.get("understood") == "yes":
+        unseal(study)
+    else:
+        messages.error(request, "Tick that you understand: a broken seal stays broken.")
+    return redirect("results", study.pk)
+
+
+@login_required
+@require_POST
+def thresholds(request: HttpRequest, study_id: UUID) -> HttpResponse:
+    """Keep the researcher's own screening thresholds and show the study through them."""
+    study = selectors.study_of(request.user, study_id)
+    problems = profiles.save(study, request.POST.dict())
+    for problem in problems:
+        messages.error(request, problem)
+    profile = BS1534 if problems else profiles.CUSTOM
+    return redirect(reverse("results", args=[study.pk]) + f"?screening={profile}#screening")
+
+
+@login_required
+@require_POST
+def recompute(request: HttpRequest, study_id: UUID) -> HttpResponse:
+    """Try again what could not be computed."""
+    study = selectors.study_of(request.user, study_id)
+    Analysis.objects.filter(study=study, status=Job.Status.FAILED).delete()
+    return redirect("results", study.pk)
 
 
 @login_required
 @never_cache
 @require_GET
-def figure(request: HttpRequest, study_id: UUID, name: str) -> HttpResponse:
-    """A figure of the results page as an SVG file of its own."""
-    results = _compute(request, study_id)
-    if name == "grades":
-        svg = _grades(results)
-    elif name in METRIC_TITLES:
-        svg = _objective(results, name)
-    else:
+def figure(request: HttpRequest, study_id: UUID, name: str, suffix: str) -> HttpResponse:
+    """A figure of the results page as a file of its own, SVG or PNG."""
+    study = selectors.study_of(request.user, study_id)
+    if is_sealed(study):
+        messages.error(request, "The study is sealed: nobody sees its grades yet, in no form.")
+        return redirect("results", study.pk)
+    kind, profile = _asked(request, study)
+    analysis = analyses.latest(study, kind, profile)
+    computed = compute(study, kind=kind, profile=profile)
+    svg = drawing.draw(computed, name, analysis.data if analysis else None)
+    if svg is None:
         raise Http404("There is no such figure.")
-    response = HttpResponse(figures.saved(svg), content_type="image/svg+xml")
-    response["Content-Disposition"] = f'attachment; filename="{name}-{study_id}.svg"'
+    try:
+        content, media = (
+            (figures.png(svg), "image/png")
+            if suffix == "png"
+            else (figures.saved(svg).encode(), "image/svg+xml")
+        )
+    except figures.NoFonts as error:
+        return HttpResponse(str(error), status=503, content_type="text/plain; charset=utf-8")
+    tag = "" if kind == REAL else f"-{kind}"
+    response = HttpResponse(content, content_type=media)
+    response["Content-Disposition"] = f'attachment; filename="{name}{tag}-{study_id}.{suffix}"'
+    return response
+
+
+@login_required
+@never_cache
+@require_GET
+def table3(request: HttpRequest, study_id: UUID) -> HttpResponse:
+    """The paper's Table 3 for this study, as LaTeX."""
+    study = selectors.study_of(request.user, study_id)
+    if is_sealed(study):
+        messages.error(request, "The study is sealed: nobody sees its grades yet, in no form.")
+        return redirect("results", study.pk)
+    kind, profile = _asked(request, study)
+    content = latex.table3(compute(study, kind=kind, profile=profile))
+    response = HttpResponse(content, content_type="application/x-tex; charset=utf-8")
+    response["Content-Disposition"] = 'attachment; filename="table3.tex"'
+    return response
+
+
+@login_required
+@require_GET
+def sound(request: HttpRequest, study_id: UUID, stimulus_id: int) -> HttpResponse:
+    """A stimulus for the researcher's own ears, as 16-bit WAV. Raises `Http404` if it has no audio."""
+    study = selectors.study_of(request.user, study_id)
+    stimulus = Stimulus.objects.filter(pk=stimulus_id, item__study=study).exclude(audio="").first()
+    if stimulus is None:
+        raise Http404("There is no such sound.")
+    with stimulus.audio.open("rb") as stored:
+        audio, rate = soundfile.read(stored, dtype="float32")
+    response = HttpResponse(dithered_wav(audio, int(rate), stimulus_id), content_type="audio/wav")
+    response["Cache-Control"] = "private, max-age=3600"
     return response

@@ -1,0 +1,183 @@
+"""The figures of a results page, and the same as files."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from itertools import pairwise
+from typing import Any
+
+from django.urls import reverse
+
+from evaluation import figures
+from evaluation.metrics import metric_of
+from listening.results.objective import sounds, stimulus_pairs
+from listening.results.summary import Results, SystemResult
+
+#: Figures by their names in addresses, besides those of metrics.
+NAMES = ("grades", "items", "rates", "differences")
+
+
+def draw(results: Results, name: str, data: Mapping[str, Any] | None = None) -> str | None:
+    """A figure by its name as SVG; None if there is none of that name or nothing to draw.
+
+    ``<metric>`` is grades against the metric per system, ``<metric>-stimuli`` per stimulus. `data` is
+    of an analysis, for the differences.
+    """
+    if name == "grades":
+        return grades(results)
+    if name == "items":
+        return items(results)
+    if name == "rates":
+        return rates(results)
+    if name == "differences":
+        return differences(results, data or {})
+    metric, _, level = name.rpartition("-") if name.endswith("-stimuli") else (name, "", "")
+    if metric not in {each.slug for each in results.metrics}:
+        return None
+    return stimuli(results, metric) if level else systems(results, metric)
+
+
+def grades(results: Results) -> str:
+    """Grades per system."""
+    by_system = dict(list(results.frame.groupby("system", sort=False)))
+    rows = []
+    for row in results.systems:
+        part = by_system.get(row.slug)
+        rows.append(
+            figures.GradeRow(
+                slug=row.slug,
+                title=row.title,
+                scores=[] if part is None else part["score"].tolist(),
+                listener_means=[]
+                if part is None
+                else part.groupby("assessor", sort=False)["score"].mean().tolist(),
+                mean=row.mean,
+                half_width=row.ci95,
+            )
+        )
+    return figures.grades(rows, title=_title(results, "grades per system"))
+
+
+def items(results: Results) -> str | None:
+    """A panel for each graded item."""
+    if results.cells.empty:
+        return None
+    systems = {row.slug: row.title for row in results.systems if row.mean is not None}
+    panels = []
+    for item, part in results.cells.groupby("item", sort=True):
+        cells = {
+            row.system: figures.Cell(
+                row.mean, None if math.isnan(row.half_width) else float(row.half_width), int(row.n)
+            )
+            for row in part.itertuples()
+        }
+        panels.append((results.item_titles.get(item, f"Item {item}"), cells))
+    return figures.items(systems, panels, title=_title(results, "grades per item"))
+
+
+def rates(results: Results, play: Mapping[str, str] | None = None) -> str | None:
+    """Grades against bit rate."""
+    points = [
+        figures.Point(
+            row.slug, row.title, row.objective.kbps, row.mean, row.ci95, play=(play or {}).get(row.slug, "")
+        )
+        for row in results.systems
+        if row.mean is not None and row.objective.kbps is not None
+    ]
+    return figures.rates(points, title=_title(results, "grades against bit rate")) if points else None
+
+
+def systems(results: Results, metric: str, play: Mapping[str, str] | None = None) -> str:
+    """Grades against a metric, a point per system."""
+    points = [
+        figures.Point(
+            row.slug,
+            row.title,
+            row.objective.scores[metric],
+            row.mean,
+            row.ci95,
+            play=(play or {}).get(row.slug, ""),
+        )
+        for row in results.systems
+        if row.mean is not None and metric in row.objective.scores
+    ]
+    title = _title(results, f"grades against {metric_of(metric).title}, per system")
+    return figures.scatter(points, _axis(metric), title=title)
+
+
+def stimuli(results: Results, metric: str, heard: Mapping[tuple[int, str], str] | None = None) -> str | None:
+    """Grades against a metric, a point per stimulus."""
+    pairs = stimulus_pairs(results.cells, results.objective, metric)
+    titles = {row.slug: row.title for row in results.systems}
+    points = [
+        figures.Point(
+            row.system,
+            titles.get(row.system, row.system),
+            float(row.objective),
+            float(row.subjective),
+            None,
+            play=(heard or {}).get((row.item, row.system), ""),
+            about=results.item_titles.get(row.item, f"item {row.item}"),
+        )
+        for row in pairs.itertuples()
+    ]
+    title = _title(results, f"grades against {metric_of(metric).title}, per stimulus")
+    return figures.scatter(points, _axis(metric), title=title, labels=False) if points else None
+
+
+def differences(results: Results, data: Mapping[str, Any]) -> str | None:
+    """Neighbours in rank: by how much each is ahead of the next."""
+    rows = {(row["a"], row["b"]): row for row in data.get("pairs", {}).get("rows", [])}
+    ranked = results.ranked
+    drawn = []
+    for first, second in pairwise(ranked):
+        row = rows.get((first.slug, second.slug))
+        if row is not None and row["difference"] is not None:
+            drawn.append(_difference(first, second, row))
+    return figures.differences(drawn, title=_title(results, "neighbours in rank")) if drawn else None
+
+
+def _difference(first: SystemResult, second: SystemResult, row: Mapping[str, Any]) -> figures.Difference:
+    interval, p = row["interval"], row["p_adjusted"]
+    bounds = f" [{_signed(interval['low'])}, {_signed(interval['high'])}]" if interval else ""
+    return figures.Difference(
+        first=first.title,
+        second=second.title,
+        mean=row["difference"],
+        low=interval["low"] if interval else None,
+        high=interval["high"] if interval else None,
+        note=f"{_signed(row['difference'])}{bounds}  {p_words(p)}",
+        significant=p is not None and p < 0.05,
+    )
+
+
+def p_words(p: float | None) -> str:
+    if p is None:
+        return "no test"
+    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
+
+
+def _signed(value: float) -> str:
+    return f"{value:+.1f}".replace("-", "−")
+
+
+def playing(results: Results) -> tuple[dict[str, str], dict[tuple[int, str], str]]:
+    """Addresses of sounds: of each system, item after item, and of each stimulus."""
+    found = {
+        key: reverse("results_sound", args=[results.study.pk, pk])
+        for key, pk in sounds(results.study).items()
+    }
+    by_system: dict[str, list[str]] = {}
+    for (_, system), url in sorted(found.items()):
+        by_system.setdefault(system, []).append(url)
+    return {system: " ".join(urls) for system, urls in by_system.items()}, found
+
+
+def _axis(metric: str) -> str:
+    known = metric_of(metric)
+    return f"{known.title}, {known.unit}" if known.unit else known.title
+
+
+def _title(results: Results, what: str) -> str:
+    return f"{results.study.name}: {what}"

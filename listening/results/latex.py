@@ -1,0 +1,78 @@
+"""Tables as LaTeX with booktabs: the paper's Table 3 for the study at hand, and the others of a report."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from listening.results.summary import Results
+from listening.results.words import count
+
+_SPECIAL = {
+    "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#", "_": r"\_",
+    "%": r"\%", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}",
+    ">": r"\textgreater{}", "±": r"$\pm$", "−": r"$-$", "–": "--", "≥": r"$\geq$", "τ": r"$\tau$",
+    "…": r"\dots{}", "\n": " ", "\r": " ",
+}  # fmt: skip
+
+
+def escape(text: str) -> str:
+    """`text` so that LaTeX prints it as it is."""
+    return "".join(_SPECIAL.get(letter, letter) for letter in text)
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]], *, caption: str, label: str) -> str:
+    """A table in booktabs' style; the first column is text, the others are figures.
+
+    Cells are printed as they are; whoever makes them has escaped what people wrote.
+    """
+    lines = [
+        "% needs \\usepackage{booktabs}",
+        r"\begin{table}[t]",
+        r"\centering",
+        rf"\caption{{{caption}}}",
+        rf"\label{{{label}}}",
+        rf"\begin{{tabular}}{{l{'r' * (len(head) - 1)}}}",
+        r"\toprule",
+        " & ".join(head) + r" \\",
+        r"\midrule",
+        *(" & ".join(row) + r" \\" for row in rows),
+        r"\bottomrule",
+        r"\end{tabular}",
+        r"\end{table}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def number(value: float | None, decimals: int) -> str:
+    if value is None:
+        return "--"
+    return f"${value:.{decimals}f}$" if value < 0 else f"{value:.{decimals}f}"
+
+
+def table3(results: Results) -> str:
+    """Bit rate, objective scores and MUSHRA of every system."""
+    head = ["System", "kbit/s", *(escape(metric.title) for metric in results.metrics), "MUSHRA"]
+    rows = []
+    for row in results.systems:
+        grade = number(row.mean, 1)
+        if row.ci95 is not None:
+            grade += rf" $\pm$ {row.ci95:.1f}"
+        rate = number(row.objective.kbps, 2) + ("*" if row.objective.stated else "")
+        scores = [number(row.objective.scores.get(each.slug), each.decimals) for each in results.metrics]
+        rows.append([escape(row.title), rate, *scores, grade])
+    return table(head, rows, caption=caption(results), label="tab:mushra")
+
+
+def caption(results: Results) -> str:
+    """What the figures are, in a sentence that stands under the table in a paper."""
+    loud = {"pilot": "PILOT DATA, NOT A RESULT. ", "simulated": "SIMULATED GRADES, NOT A RESULT. "}
+    who = f"{count(results.listeners, 'listener')}, {count(results.items, 'item')}"
+    screened = f", {len(results.excluded)} screened out by {results.screening.profile.title}"
+    stated = any(row.objective.stated for row in results.systems)
+    rate = "Measured bit rate" + (", * as stated by its developer" if stated else "")
+    text = (
+        f"{loud.get(results.kind, '')}{results.study.name}. {rate}, objective scores (means over items), and "
+        f"MUSHRA: mean of listener means ± half of its 95 % t interval over listeners ({who}"
+        f"{screened if results.excluded else ''})."
+    )
+    return escape(text).replace(r" \%", r"\,\%")

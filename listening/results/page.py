@@ -1,0 +1,245 @@
+"""What the template of a results page is filled with: rows with their explanations, figures, sections."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.utils.safestring import SafeString, mark_safe
+
+from evaluation.metrics import METRICS
+from listening.models import Analysis
+from listening.results import drawing, profiles
+from listening.results.summary import Results, SystemResult
+from listening.results.words import count
+from listening.templatetags.figures import figure
+
+#: Rows of a table that a page shows at once.
+MOST_OUTLIERS = 40
+
+
+def context_of(results: Results, analysis: Analysis | None) -> dict[str, Any]:
+    """Everything that the page shows of `results` and of the slow part, if it is there."""
+    data = analysis.data if analysis is not None else {}
+    by_system, heard = drawing.playing(results)
+    graded = results.listeners > 0
+    return {
+        "results": results,
+        "rows": [_row(results, row) for row in results.systems],
+        "metrics": results.metrics,
+        "grades": _safe(drawing.grades(results)) if graded else "",
+        "items": _safe(drawing.items(results)),
+        "cells": _cells(results),
+        "rates": _safe(drawing.rates(results, by_system)) if graded else "",
+        "scatters": _scatters(results, by_system, heard, data) if graded else [],
+        "caveats": caveats(results),
+        "outliers": _outliers(results),
+        "more_outliers": max(0, len(results.outliers) - MOST_OUTLIERS),
+        "listeners": _listeners(results),
+        "profiles": profiles.profiles_of(results.study),
+        "profile": results.screening.profile,
+        "thresholds": profiles.form_of(results.study),
+        "playable": bool(heard),
+        "differences": _safe(drawing.differences(results, data)),
+        "pairs": pair_rows(results, data.get("pairs", {})),
+        "against": pair_rows(results, data.get("against", {})),
+        "mixed": _mixed(results, data),
+        "attachment3": _rank_tests(results, data),
+        "bootstrap": [
+            {"system": row, **data["bootstrap"][row.slug]}
+            for row in results.systems
+            if row.low is not None and data.get("bootstrap", {}).get(row.slug)
+        ],
+        "data": data,
+    }
+
+
+def _safe(svg: str | None) -> SafeString:
+    """A figure in a page: `evaluation.figures` escapes every text in it."""
+    return mark_safe(svg or "")  # noqa: S308
+
+
+def _row(results: Results, row: SystemResult) -> dict[str, Any]:
+    return {
+        "system": row,
+        "implied": row.slug in results.always,
+        "scores": [
+            {
+                "value": row.objective.scores.get(metric.slug),
+                "decimals": metric.decimals,
+                "how": _how_score(row, metric.slug),
+            }
+            for metric in results.metrics
+        ],
+        "how": how(row),
+        "moved": row.all_mean is not None and row.mean is not None and row.all_listeners != row.listeners,
+    }
+
+
+def how(row: SystemResult) -> dict[str, str]:
+    """Unit, n and method of every figure of a row, in a sentence each."""
+    grades = f"{count(row.n, 'grade')} of {count(row.listeners, 'listener')}"
+    said = {
+        "n": f"{grades}, of finished trials, training left out.",
+        "median": f"Median of {grades}, in points from 0 to 100.",
+        "iqr": f"Between the Tukey hinges of {grades}, in points: as BS.1534-3 draws its box plots.",
+        "mean": f"Mean of {count(row.listeners, 'listener')}' own means, in points from 0 to 100.",
+        "all": f"The same over all {count(row.all_listeners, 'listener')}, before screening.",
+    }
+    if row.ci95 is not None:
+        said["interval"] = (
+            f"Student's t interval of the mean over n = {row.listeners} listeners, 95 %. "
+            f"Taking {row.n} grades as independent would make it ± {figure(row.ci95_ratings, 1)}, which is "
+            "too narrow: one listener's grades go together."
+        )
+        said["mean"] += f" ± is half of its 95 % t interval over n = {row.listeners} listeners."
+    else:
+        said["interval"] = "An interval of listener means takes two listeners."
+    if row.objective.stated:
+        said["rate"] = "In kbit/s, as the system's researcher states it; not measured here."
+    elif row.objective.kbps is not None:
+        said["rate"] = (
+            f"In kbit/s, measured: bits that a decoder needs by seconds of audio, mean over n = "
+            f"{row.objective.renditions} renditions, container not counted."
+        )
+    return said
+
+
+def _how_score(row: SystemResult, slug: str) -> str:
+    n = row.objective.counts.get(slug)
+    if not n:
+        return ""
+    metric = METRICS.get(slug)
+    unit = f"In {metric.unit}. " if metric and metric.unit else ""
+    note = f" {metric.note}" if metric else ""
+    return f"{unit}Mean over n = {n} stimuli.{note}"
+
+
+def _cells(results: Results) -> list[dict[str, Any]]:
+    """Rows of the table of items: one for each item, a cell for each graded system."""
+    found = {(row.item, row.system): row for row in results.cells.itertuples()}
+    slugs = [row.slug for row in results.systems if row.mean is not None]
+    rows = []
+    for item in sorted({key[0] for key in found}):
+        cells = [found.get((item, slug)) for slug in slugs]
+        rows.append({"title": results.item_titles.get(item, f"Item {item}"), "cells": cells})
+    return rows
+
+
+def _scatters(
+    results: Results,
+    by_system: Mapping[str, str],
+    heard: Mapping[tuple[int, str], str],
+    data: Mapping[str, Any],
+) -> list[dict[str, Any]]:
+    computed: dict[tuple[str, str], Any] = {
+        (row["metric"], row["level"]): row for row in data.get("agreement", [])
+    }
+    found = []
+    for row in results.agreements:
+        slug = row.metric.slug
+        found.append(
+            {
+                "agreement": row,
+                "metric": row.metric,
+                "systems": _safe(drawing.systems(results, slug, by_system)),
+                "stimuli": _safe(drawing.stimuli(results, slug, heard)),
+                "computed": [
+                    computed[slug, level] for level in ("system", "stimulus") if (slug, level) in computed
+                ],
+            }
+        )
+    return found
+
+
+def caveats(results: Results) -> list[str]:
+    """What to look at before believing the figures: validity (M24), modes (M25), outliers (M23)."""
+    said = [hint.text for hint in results.hints]
+    said += list(results.screening.notes)
+    said += [
+        f"Grades of {row.title} fall into groups (multimodality coefficient {figure(row.multimodality, 2)}, "
+        "above 0.56): some listeners or items differ from the others, and a mean hides it."
+        for row in results.systems
+        if row.multimodal and row.slug != "original"
+    ]
+    if results.outliers:
+        share = 100 * len(results.outliers) / len(results.frame)
+        said.append(
+            f"{count(len(results.outliers), 'grade')} ({share:.1f} %) lie outside 1.5 interquartile ranges "
+            "of their item and system. They stay in every figure; leave one out only if it is a proven error."
+        )
+    return said
+
+
+def _outliers(results: Results) -> list[dict[str, Any]]:
+    titles = {row.slug: row.title for row in results.systems}
+    return [
+        {
+            "listener": row.assessor,
+            "item": results.item_titles.get(row.item, f"Item {row.item}"),  # type: ignore[call-overload]
+            "system": titles.get(str(row.system), row.system),
+            "score": row.score,
+            "low": max(0.0, row.low),
+            "high": min(100.0, row.high),
+        }
+        for row in results.outliers[:MOST_OUTLIERS]
+    ]
+
+
+def _listeners(results: Results) -> list[dict[str, Any]]:
+    grouped = results.everything.groupby("assessor", sort=False)
+    items, means = grouped["item"].nunique(), grouped["score"].mean()
+    return [
+        {"entry": entry, "items": int(items[entry.assessor]), "mean": float(means[entry.assessor])}
+        for entry in results.screened
+    ]
+
+
+def pair_rows(results: Results, data: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Rows of a table of comparisons, with titles and a sentence of how each was made."""
+    titles = {row.slug: row.title for row in results.systems}
+    rows = []
+    for row in data.get("rows", []):
+        interval, p = row["interval"], row["p_adjusted"]
+        rows.append(
+            {
+                "first": titles.get(row["a"], row["a"]),
+                "second": titles.get(row["b"], row["b"]),
+                "difference": row["difference"],
+                "low": interval["low"] if interval else None,
+                "high": interval["high"] if interval else None,
+                "p": drawing.p_words(p) if p is not None else "–",
+                "differs": p is not None and p < 0.05,
+                "problem": row["problem"],
+                "how": f"Mean paired difference over n = {row['n_a']} listeners who graded both, in points, "
+                f"with its 95 % t interval. p: {row['method']}, {'all' if row['exact'] else '10 000'} "
+                f"changes of signs, adjusted by {data.get('adjustment', '')} for {len(data['rows'])} pairs.",
+            }
+        )
+    return rows
+
+
+def _rank_tests(results: Results, data: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Attachment 3 and Wilcoxon's test of the same pairs, side by side."""
+    titles = {row.slug: row.title for row in results.systems}
+    wilcoxon = {(row["a"], row["b"]): row["p_adjusted"] for row in data.get("wilcoxon", {}).get("rows", [])}
+    return [
+        {
+            "first": titles.get(row["a"], row["a"]),
+            "second": titles.get(row["b"], row["b"]),
+            "difference": row["difference"],
+            "p": row["p"],
+            "wilcoxon": wilcoxon.get((row["a"], row["b"])),
+        }
+        for row in data.get("attachment3", {}).get("rows", [])
+    ]
+
+
+def _mixed(results: Results, data: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The mixed model's adjusted means in the order of the tables, and what it is of."""
+    found = data.get("mixed")
+    if not found:
+        return None
+    means = {row["system"]: row for row in found["means"]}
+    rows = [{"title": row.title, **means[row.slug]} for row in results.systems if row.slug in means]
+    return {**found, "means": rows}
