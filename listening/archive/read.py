@@ -59,7 +59,7 @@ class Imported:
     notes: list[str] = field(default_factory=list)
 
 
-def read_archive(source: IO[bytes], owner: Any) -> Imported:
+def read_archive(source: IO[bytes] | File[bytes], owner: Any) -> Imported:
     """Store the study in the archive `source` as `owner`'s.
 
     Ids are kept where they are free here, so that an export of the imported study equals the archive;

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import uuid
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
+from django.utils import timezone
 
 from evaluation.models import Clip
 from listening import accounts
@@ -29,6 +33,12 @@ class Script:
 
     def get(self, path: str) -> Any:
         return self.client.get(f"/api{path}")
+
+    def delete(self, path: str) -> Any:
+        return self.client.delete(f"/api{path}")
+
+    def patch(self, path: str, body: Any) -> Any:
+        return self.client.patch(f"/api{path}", body, content_type="application/json")
 
     def post(self, path: str, body: Any) -> Any:
         return self.client.post(f"/api{path}", body, content_type="application/json")
@@ -53,7 +63,7 @@ def test_the_whole_way(script: Script, alice: User, processed: Callable[..., Cli
     listen(study)
     found = script.get(f"/studies/{study.pk}").json()
     assert (found["status"], found["sessions_started"], found["sessions_finished"]) == ("open", 1, 1)
-    assert [row["id"] for row in script.get("/studies").json()] == [str(study.pk)]
+    assert [row["id"] for row in script.get("/studies").json()["items"]] == [str(study.pk)]
     answer = script.get(f"/studies/{study.pk}/ratings.csv")
     assert answer.headers["Content-Type"] == "text/csv; charset=utf-8"
     assert len(list(csv.DictReader(io.StringIO(answer.content.decode())))) == 10
@@ -66,7 +76,7 @@ def test_someone_elses_study_is_not_found(study: Study, bob: User, path: str) ->
         answer = Script(bob).get(f"/studies/{study_id}{path}")
         assert answer.status_code == 404
         assert "belongs to someone else" in answer.json()["error"]
-    assert Script(bob).get("/studies").json() == []
+    assert Script(bob).get("/studies").json()["count"] == 0
 
 
 def test_someone_elses_clip_is_not_found(script: Script, bob: User, processed: Callable[..., Clip]) -> None:
@@ -107,7 +117,10 @@ def test_without_a_token_there_is_nothing(client: Client, alice: User, study: St
         ({"systems": []}, 422, "systems: "),
         ({"systems": "opus-9k"}, 422, "systems: "),
         ({"clips": ["x"]}, 422, "clips.0: "),
-        ({"clips": []}, 422, "clips: "),
+        ({"clips": []}, 400, "Choose at least one clip"),
+        ({"closes": "2026-01-01T00:00:00"}, 400, "time zone"),
+        ({"language": "tlh"}, 400, "no language 'tlh'"),
+        ({"colour": "red"}, 422, "colour: "),
         ({"name": None}, 422, "name: "),
         ({"seed": -1}, 422, "seed: "),
     ],
@@ -147,3 +160,108 @@ def test_it_describes_itself(client: Client, db: None) -> None:
     assert "BearerToken" in description["components"]["securitySchemes"]
     page = client.get("/api/docs").content.decode()
     assert "https://" not in page.replace("https://github.com", "")  # nothing comes from elsewhere
+
+
+def test_studies_are_paged_and_filtered(
+    script: Script, study: Study, make_study: Callable[..., Study]
+) -> None:
+    other = make_study(clips=1)
+    Study.objects.filter(pk=other.pk).update(name="Music", status="closed")
+    page = script.get("/studies?limit=1").json()
+    assert (page["count"], len(page["items"])) == (2, 1)
+    for query, found in (("search=musi", other), ("status=closed", other), ("status=open", study)):
+        assert [row["id"] for row in script.get(f"/studies?{query}").json()["items"]] == [str(found.pk)]
+    assert script.get("/studies?method=abx").json()["count"] == 0
+
+
+def test_settings_change_and_what_was_heard_is_locked(script: Script, study: Study) -> None:
+    address = f"/studies/{study.pk}"
+    closes = "2030-01-02T03:04:05Z"
+    body = script.patch(address, {"name": "New", "closes": closes, "max_sessions": 20}).json()
+    assert (body["name"], body["closes"], body["max_sessions"]) == ("New", closes, 20)
+    assert body["systems"] == SYSTEMS
+    assert script.patch(address, {"closes": None}).json()["closes"] is None
+    assert script.patch(address, {"systems": SYSTEMS[:1]}).json()["systems"] == SYSTEMS[:1]
+    Study.objects.filter(pk=study.pk).update(status="open")
+    listen(study)
+    refused = script.patch(address, {"systems": SYSTEMS})
+    assert refused.status_code == 400
+    assert "A listener has begun" in refused.json()["error"]
+    assert script.patch(address, {"max_sessions": 0}).status_code == 422
+    assert script.patch(address, {"texts": {"thanks": "Bye."}}).json()["texts"] == {"thanks": "Bye."}
+
+
+def test_a_study_of_excerpts_waits_to_be_opened(
+    script: Script, alice: User, processed: Callable[..., Clip]
+) -> None:
+    clip = processed(alice, sound=True)
+    items = [
+        {"clip": str(clip.pk), "training": True},
+        {"clip": str(clip.pk), "start": 0.0, "end": 0.5, "name": "Half a second"},
+    ]
+    body = {"name": "x", "items": items, "systems": SYSTEMS, "open_when_ready": False, "pilot": True}
+    made = script.post("/studies", body).json()
+    assert [(row["title"], row["training"]) for row in made["items"]] == [
+        (clip.title, True), ("Half a second", False),
+    ]  # fmt: skip
+    assert made["pilot"] is True
+    prepare_study(made["id"])
+    assert script.get(f"/studies/{made['id']}").json()["status"] == "ready"
+    for action, status in (("open", "open"), ("close", "closed"), ("reopen", "open")):
+        assert script.post(f"/studies/{made['id']}/{action}", {}).json()["status"] == status
+    assert script.post(f"/studies/{made['id']}/paint", {}).status_code == 404
+    assert script.delete(f"/studies/{made['id']}").status_code == 204
+    assert not Study.objects.exists()
+
+
+def test_sessions_are_listed_and_deleted(script: Script, study: Study) -> None:
+    session = listen(study)
+    address = f"/studies/{study.pk}/sessions"
+    (row,) = script.get(address).json()["items"]
+    assert (row["id"], row["trials"], row["trials_finished"]) == (str(session.pk), 3, 3)
+    assert script.get(f"{address}?finished=false").json()["count"] == 0
+    assert script.get(f"{address}?kind=pilot").json()["count"] == 0
+    assert script.get(f"{address}?kind=x").status_code == 400
+    note = script.delete(f"{address}/{session.pk}?reason=asked").json()
+    assert (note["number"], note["ratings"], note["reason"]) == (1, 15, "asked")
+    assert script.delete(f"{address}/{session.pk}").status_code == 404
+
+
+def test_results_by_program(script: Script, study: Study) -> None:
+    for opus in (80, 60):
+        listen(study, {"original": 100, "anchor35": 20, "anchor70": 60, "opus-9k": opus, "bpgan-2k": 64})
+    found = script.get(f"/studies/{study.pk}/results").json()
+    opus_9k = next(row for row in found["systems"] if row["slug"] == "opus-9k")
+    assert (opus_9k["mean"], opus_9k["listeners"], opus_9k["n"]) == (70.0, 2, 4)
+    assert opus_9k["ci95"] == pytest.approx(12.7062 * 10, abs=1e-3)
+    assert opus_9k["objective"]["pesq_wb"] is not None
+    assert (found["listeners"], found["items"], found["profile"]) == (2, 2, "bs1534")
+    assert script.get(f"/studies/{study.pk}/results?profile=x").status_code == 400
+    assert script.get(f"/studies/{study.pk}/results?kind=simulated").json()["listeners"] == 0
+
+
+def test_a_sealed_study_tells_a_program_nothing(script: Script, study: Study) -> None:
+    listen(study)
+    Study.objects.filter(pk=study.pk).update(sealed_until=timezone.now() + timedelta(days=1))
+    for path in ("results", "ratings.csv", "mushra.csv", "files/archive.zip", "files/study.json"):
+        answer = script.get(f"/studies/{study.pk}/{path}")
+        assert answer.status_code == 400
+        assert "sealed" in answer.json()["error"]
+
+
+def test_an_archive_goes_in_and_out(script: Script, study: Study) -> None:
+    clip = study.items.first().clip
+    with clip.upload.open("rb") as file:
+        Clip.objects.filter(pk=clip.pk).update(sha256=hashlib.file_digest(file, "sha256").hexdigest())
+    study.items.exclude(clip=clip).update(clip=clip)
+    answer = script.get(f"/studies/{study.pk}/files/archive.zip")
+    content = b"".join(answer.streaming_content)
+    again = SimpleUploadedFile("archive.zip", content)
+    assert "already" in script.client.post("/api/studies/import", {"file": again}).json()["error"]
+    script.delete(f"/studies/{study.pk}")
+    again.seek(0)
+    made = script.client.post("/api/studies/import", {"file": again})
+    assert made.status_code == 201, made.content
+    assert made.json()["study"]["id"] == str(study.pk)
+    assert script.client.post("/api/studies/import").status_code == 422
+    assert script.get(f"/studies/{study.pk}/files/nothing.csv").status_code == 404

@@ -1,0 +1,446 @@
+"""`earshot`: what a researcher does in the pages, from a terminal.
+
+It speaks to a site's API and needs nothing but Python: copy this file to any machine. `earshot login` keeps
+the site's address and your token; EARSHOT_URL and EARSHOT_TOKEN come before what it kept.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import sys
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+import uuid
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import IO, Any
+
+#: Seconds between looks at work that is being waited for.
+POLL_SECONDS = 2.0
+TIMEOUT_SECONDS = 120.0
+_CHUNK = 1 << 20
+
+
+class Problem(Exception):
+    """What went wrong, for the person at the terminal."""
+
+
+# -- The site
+
+
+class Site:
+    """A site's API.
+
+    Attributes:
+        url: of the site, without a slash at the end.
+    """
+
+    def __init__(self, url: str, token: str) -> None:
+        self.url = url.rstrip("/")
+        self._token = token
+
+    def get(self, path: str, **query: Any) -> Any:
+        """The JSON that a path of the API answers."""
+        with self.open("GET", path, **query) as answer:
+            return json.load(answer)
+
+    def pages(self, path: str, **query: Any) -> Iterator[dict[str, Any]]:
+        """Every row of a list, fetched page by page."""
+        seen = 0
+        while True:
+            page = self.get(path, limit=100, offset=seen, **query)
+            yield from page["items"]
+            seen += len(page["items"])
+            if not page["items"] or seen >= page["count"]:
+                return
+
+    def send(self, method: str, path: str, body: Any = None) -> Any:
+        """Send JSON; returns the answer's JSON, or None where there is none."""
+        data = None if body is None else json.dumps(body).encode()
+        with self.open(method, path, data, "application/json") as answer:
+            content = answer.read()
+        return json.loads(content) if content else None
+
+    def upload(self, path: str, file: Path, **fields: str) -> Any:
+        """Send a file as multipart/form-data, read from the disk as it goes."""
+        boundary = uuid.uuid4().hex
+        head = "".join(
+            f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
+            for name, value in fields.items()
+        )
+        name = "".join(
+            f"\\{letter}" if letter in '"\\' else letter for letter in file.name if letter not in "\r\n"
+        )
+        head += (
+            f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\n'
+            "Content-Type: application/octet-stream\r\n\r\n"
+        )
+        tail = f"\r\n--{boundary}--\r\n"
+        try:
+            source = file.open("rb")
+        except OSError as error:
+            raise Problem(f"{file}: {error.strerror or error}") from None
+        with source:
+            length = len(head.encode()) + os.fstat(source.fileno()).st_size + len(tail)
+            parts = _parts(head.encode(), source, tail.encode())
+            content_type = f"multipart/form-data; boundary={boundary}"
+            with self.open("POST", path, parts, content_type, length=length) as answer:
+                return json.load(answer)
+
+    def open(
+        self,
+        method: str,
+        path: str,
+        data: bytes | Iterable[bytes] | None = None,
+        content_type: str = "",
+        *,
+        length: int | None = None,
+        **query: Any,
+    ) -> IO[bytes]:
+        """The open answer to a request. Raises `Problem` in the site's own words."""
+        wanted = {name: value for name, value in query.items() if value not in (None, "")}
+        address = f"{self.url}/api{path}" + (f"?{urllib.parse.urlencode(wanted)}" if wanted else "")
+        headers = {"Authorization": f"Bearer {self._token}"}
+        if data is not None or content_type:
+            headers["Content-Type"] = content_type
+        if length is not None:
+            headers["Content-Length"] = str(length)
+        try:
+            request = urllib.request.Request(address, data, headers, method=method)  # noqa: S310 -- see `site_of`
+            return urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS)  # noqa: S310
+        except urllib.error.HTTPError as error:
+            raise Problem(_refusal(error)) from None
+        except urllib.error.URLError as error:
+            raise Problem(f"{self.url} does not answer: {error.reason}") from None
+        except (OSError, ValueError) as error:
+            raise Problem(f"{self.url} does not answer: {error}") from None
+
+
+def _parts(head: bytes, source: IO[bytes], tail: bytes) -> Iterator[bytes]:
+    yield head
+    while chunk := source.read(_CHUNK):
+        yield chunk
+    yield tail
+
+
+def _refusal(error: urllib.error.HTTPError) -> str:
+    try:
+        said = json.loads(error.read()).get("error")
+    except (ValueError, AttributeError, OSError):
+        said = None
+    if error.code == 401:
+        return "The site does not know this token. Run: earshot login URL TOKEN"
+    return said or f"The site answered {error.code} {error.reason}."
+
+
+# -- Who and where
+
+
+def settings_file() -> Path:
+    base = os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
+    return Path(base) / "earshot.json"
+
+
+def site_of(environment: dict[str, str]) -> Site:
+    """The site that the environment or `earshot login` names."""
+    kept: dict[str, str] = {}
+    try:
+        kept = json.loads(settings_file().read_text())
+    except FileNotFoundError:
+        pass
+    except (OSError, ValueError) as error:
+        raise Problem(f"{settings_file()} cannot be read: {error}") from None
+    url = environment.get("EARSHOT_URL") or kept.get("url", "")
+    token = environment.get("EARSHOT_TOKEN") or kept.get("token", "")
+    if not url or not token:
+        raise Problem("Which site? Run: earshot login URL TOKEN (manage.py api_token prints a token)")
+    if not url.startswith(("http://", "https://")):
+        raise Problem(f"{url!r} is no address of a site: it has to begin with http:// or https://")
+    return Site(url, token)
+
+
+def login(arguments: argparse.Namespace) -> None:
+    site = site_of({"EARSHOT_URL": arguments.url, "EARSHOT_TOKEN": arguments.token})
+    site.get("/systems")
+    file = settings_file()
+    file.parent.mkdir(parents=True, exist_ok=True)
+    # Readable by its owner alone from the moment it is there: the token is a key.
+    with open(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as target:
+        json.dump({"url": site.url, "token": arguments.token}, target)
+    print(f"Signed in at {site.url}; kept in {file}")
+
+
+# -- What it can do
+
+
+def upload(site: Site, arguments: argparse.Namespace) -> None:
+    made = []
+    for file in arguments.files:
+        clip = site.upload("/clips", file, **({"title": arguments.title} if arguments.title else {}))
+        made.append(clip["id"])
+        print(clip["id"], file, flush=True)
+    if arguments.wait:
+        for clip_id in made:
+            wait_while(site, f"/clips/{clip_id}", ("queued", "running"))
+            show_clip(site, clip_id)
+
+
+def wait_while(site: Site, path: str, statuses: Sequence[str]) -> None:
+    """Look again until what is at `path` has another status, or an error to show."""
+    while (found := site.get(path))["status"] in statuses and not found.get("error"):
+        time.sleep(POLL_SECONDS)
+
+
+def clips(site: Site, arguments: argparse.Namespace) -> None:
+    rows = site.pages("/clips", search=arguments.search)
+    table(["id", "title", "status", "seconds"], [
+        [row["id"], row["title"], row["status"], number(row["seconds"], 1)] for row in rows
+    ])  # fmt: skip
+
+
+def clip(site: Site, arguments: argparse.Namespace) -> None:
+    show_clip(site, arguments.id)
+
+
+def show_clip(site: Site, clip_id: str) -> None:
+    found = site.get(f"/clips/{clip_id}")
+    print(f"{found['title']}: {found['status']}, {found['seconds']:.1f} s")
+    table(
+        ["system", "status", "kbit/s", "PESQ-NB", "PESQ-WB", "STOI", "error"],
+        [
+            [
+                row["system"], row["status"], number(row["kbps"]), number(row["pesq_nb"]),
+                number(row["pesq_wb"]), number(row["stoi"], 3), row["error"],
+            ]
+            for row in found["renditions"]
+        ],
+    )  # fmt: skip
+
+
+def systems(site: Site, arguments: argparse.Namespace) -> None:
+    table(["system", "title", "kbit/s", "note"], [
+        [row["slug"], row["title"], number(row["kbps"]), row["note"]] for row in site.get("/systems")
+    ])  # fmt: skip
+
+
+def study_new(site: Site, arguments: argparse.Namespace) -> None:
+    body: dict[str, Any] = {}
+    if arguments.settings:
+        try:
+            body = json.loads(arguments.settings.read_text())
+        except (OSError, ValueError) as error:
+            raise Problem(f"{arguments.settings}: {error}") from None
+        if not isinstance(body, dict):
+            raise Problem(f"{arguments.settings}: expected a JSON object of settings.")
+    body |= {"name": arguments.name, "clips": arguments.clip, "systems": arguments.system}
+    if arguments.method:
+        body["method"] = arguments.method
+    if arguments.closed:
+        body["open_when_ready"] = False
+    made = site.send("POST", "/studies", body)
+    print(made["id"])
+    if arguments.wait:
+        wait_while(site, f"/studies/{made['id']}", ["preparing"])
+        print_study(site.get(f"/studies/{made['id']}"))
+
+
+def study_list(site: Site, arguments: argparse.Namespace) -> None:
+    rows = site.pages("/studies", search=arguments.search, status=arguments.status)
+    table(["id", "name", "method", "status", "finished"], [
+        [row["id"], row["name"], row["method"], row["status"], row["sessions_finished"]] for row in rows
+    ])  # fmt: skip
+
+
+def study_show(site: Site, arguments: argparse.Namespace) -> None:
+    print_study(site.get(f"/studies/{arguments.id}"))
+
+
+def print_study(study: dict[str, Any]) -> None:
+    print(
+        f"{study['name']}: {study['method']}, {study['status']}"
+        + (f" ({study['error']})" if study["error"] else "")
+    )
+    print("systems:  " + ", ".join(study["systems"]))
+    print("link:     " + study["listener_url"])
+    print(f"sessions: {study['sessions_started']} started, {study['sessions_finished']} finished")
+
+
+def study_act(site: Site, arguments: argparse.Namespace) -> None:
+    print_study(site.send("POST", f"/studies/{arguments.id}/{arguments.action}"))
+
+
+def study_delete(site: Site, arguments: argparse.Namespace) -> None:
+    site.send("DELETE", f"/studies/{arguments.id}")
+    print("Deleted, with every grade in it.")
+
+
+def results(site: Site, arguments: argparse.Namespace) -> None:
+    path = f"/studies/{arguments.id}/results"
+    found = site.get(path, profile=arguments.profile, kind=arguments.kind)
+    if arguments.json:
+        json.dump(found, sys.stdout, indent=1, ensure_ascii=False)
+        print()
+        return
+    print(found["answer"])
+    rows = found["systems"]
+    table(
+        ["system", "mean", "95 % interval", "median", "IQR", "n", "kbit/s", "PESQ-NB", "PESQ-WB", "STOI"],
+        [
+            [
+                row["title"], number(row["mean"], 1), interval(row["low"], row["high"]),
+                number(row["median"], 1), number(row["iqr"], 1), row["n"], number(row["kbps"]),
+                *(number(row["objective"].get(metric), places)
+                  for metric, places in (("pesq_nb", 2), ("pesq_wb", 2), ("stoi", 3))),
+            ]
+            for row in rows
+        ],
+    )  # fmt: skip
+    for note in found["warnings"]:
+        print("! " + note)
+    print(f"Means and t intervals of listener means; {found['listeners']} listeners, {found['items']} items, "
+          f"screening {found['profile']}, {len(found['excluded'])} left out.")  # fmt: skip
+
+
+def export(site: Site, arguments: argparse.Namespace) -> None:
+    path = f"/studies/{arguments.id}/files/{arguments.name}"
+    target = arguments.output or Path(arguments.name)
+    part = target.with_name(target.name + ".part")
+    personal = "yes" if arguments.personal else None
+    try:
+        with (
+            site.open("GET", path, kind=arguments.kind, personal=personal) as answer,
+            part.open("wb") as file,
+        ):
+            shutil.copyfileobj(answer, file, _CHUNK)
+        part.replace(target)  # whole or not at all
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise Problem(f"{target}: {error.strerror or error}") from None
+    print(target)
+
+
+def import_archive(site: Site, arguments: argparse.Namespace) -> None:
+    made = site.upload("/studies/import", arguments.file)
+    for note in made["notes"]:
+        print("! " + note)
+    print_study(made["study"])
+
+
+# -- On the terminal
+
+
+def number(value: float | None, places: int = 2) -> str:
+    return "–" if value is None else f"{value:.{places}f}"
+
+
+def interval(low: float | None, high: float | None) -> str:
+    return "–" if low is None or high is None else f"{low:.1f}–{high:.1f}"
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Rows in columns; figures, which every column but the texts has, stand right."""
+    cells = [[str(cell) for cell in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(head, *cells, strict=True)]
+    right = [bool(cells) and all(row[at][:1].isdigit() or row[at] in ("–", "") for row in cells)
+             for at in range(len(head))]  # fmt: skip
+    right[0] = False
+    for row in [list(head), *cells]:
+        line = (
+            cell.rjust(width) if flush else cell.ljust(width)
+            for cell, width, flush in zip(row, widths, right, strict=True)
+        )
+        print("  ".join(line).rstrip())
+
+
+def parser() -> argparse.ArgumentParser:
+    top = argparse.ArgumentParser(prog="earshot", description=(__doc__ or "").split("\n", 1)[0])
+    commands = top.add_subparsers(required=True, metavar="COMMAND")
+
+    def add(name: str, run: Any, title: str, to: Any = commands) -> argparse.ArgumentParser:
+        made: argparse.ArgumentParser = to.add_parser(name, help=title, description=title)
+        made.set_defaults(run=run)
+        return made
+
+    command = add("login", login, "keep a site's address and your token")
+    command.add_argument("url", metavar="URL")
+    command.add_argument("token", metavar="TOKEN")
+
+    command = add("upload", upload, "send recordings; every system processes them")
+    command.add_argument("files", metavar="FILE", type=Path, nargs="+")
+    command.add_argument("--title", help="default: the file's name")
+    command.add_argument("--wait", action="store_true", help="until all is made and measured; then show it")
+
+    command = add("clips", clips, "list your clips")
+    command.add_argument("--search", default="", help="part of the title")
+    command = add("clip", clip, "what each system made of a clip")
+    command.add_argument("id", metavar="CLIP")
+    add("systems", systems, "list every system")
+
+    studies = add("study", None, "make, list and run studies").add_subparsers(required=True, metavar="ACTION")
+    command = add("new", study_new, "make a study", studies)
+    command.add_argument("name", metavar="NAME")
+    command.add_argument("--clip", action="append", required=True, metavar="CLIP", help="repeat for each")
+    command.add_argument("--system", action="append", required=True, metavar="SLUG", help="repeat for each")
+    command.add_argument("--method", help="mushra (default), bs1116, abx, ab, acr, dcr or ccr")
+    command.add_argument("--settings", type=Path, help="a JSON file with any other setting of the API")
+    command.add_argument("--closed", action="store_true", help="do not let listeners in when it is ready")
+    command.add_argument("--wait", action="store_true", help="until the stimuli are rendered")
+    command = add("list", study_list, "list your studies", studies)
+    command.add_argument("--search", default="", help="part of the name")
+    command.add_argument("--status", choices=["preparing", "ready", "open", "closed"])
+    command = add("show", study_show, "a study, its link and how far it is", studies)
+    command.add_argument("id", metavar="STUDY")
+    for action, title in (
+        ("open", "let listeners in"),
+        ("close", "take no more grades"),
+        ("reopen", "go on"),
+    ):
+        command = add(action, study_act, title, studies)
+        command.set_defaults(action=action)
+        command.add_argument("id", metavar="STUDY")
+    command = add("delete", study_delete, "delete a study with all its grades", studies)
+    command.add_argument("id", metavar="STUDY")
+    command = add("export", export, "fetch a file of a study", studies)
+    command.add_argument("id", metavar="STUDY")
+    command.add_argument(
+        "name", metavar="FILE", nargs="?", default="archive.zip",
+        help="archive.zip (default), study.json, ratings.csv, ratings.parquet, events.csv, mushra.csv, ...",
+    )  # fmt: skip
+    command.add_argument("-o", "--output", type=Path)
+    command.add_argument("--kind", choices=["real", "pilot", "simulated"])
+    command.add_argument("--personal", action="store_true", help="with platform ids and answers of listeners")
+    command = add("import", import_archive, "take a study from an archive", studies)
+    command.add_argument("file", metavar="ARCHIVE", type=Path)
+
+    command = add("results", results, "what the grades say")
+    command.add_argument("id", metavar="STUDY")
+    command.add_argument("--profile", help="of screening: bs1534 (default), mpeg, none, custom")
+    command.add_argument("--kind", choices=["real", "pilot", "simulated"])
+    command.add_argument("--json", action="store_true", help="everything, for a program")
+    return top
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    arguments = parser().parse_args(words)
+    try:
+        if arguments.run is login:
+            login(arguments)
+        else:
+            arguments.run(site_of(dict(os.environ)), arguments)
+    except Problem as problem:
+        print(f"earshot: {problem}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        return 0
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,69 @@
+"""The API: clips from `evaluation`, studies and ratings from here. It describes itself at ``/api/docs``."""
+
+from __future__ import annotations
+
+from django.contrib.auth.models import User
+from django.http import Http404, HttpRequest, HttpResponse
+from ninja import NinjaAPI
+from ninja.errors import HttpError, ValidationError
+from ninja.security import HttpBearer
+
+import codec
+from evaluation.api import router as evaluation_router
+from listening import accounts, services
+from listening.api.studies import router
+from listening.archive.fields import ArchiveProblem
+from listening.views.errors import NOT_FOUND
+
+
+class BearerToken(HttpBearer):
+    """``Authorization: Bearer <token>``, as printed by ``manage.py api_token``."""
+
+    def authenticate(self, request: HttpRequest, token: str) -> User | None:
+        return accounts.user_of_token(token)
+
+
+api = NinjaAPI(
+    title="Earshot",
+    version=codec.__version__,
+    description="Upload speech, have every system process it, and test it with listeners.",
+    auth=BearerToken(),
+)
+
+
+@api.exception_handler(services.StudyError)
+@api.exception_handler(ArchiveProblem)
+def refuse(request: HttpRequest, error: Exception) -> HttpResponse:
+    return api.create_response(request, {"error": str(error)}, status=400)
+
+
+@api.exception_handler(HttpError)
+def refuse_request(request: HttpRequest, error: HttpError) -> HttpResponse:
+    """No token, a wrong one, or a body that is no JSON: in the same words as everything else."""
+    return api.create_response(request, {"error": str(error)}, status=error.status_code)
+
+
+@api.exception_handler(Http404)
+def refuse_unknown(request: HttpRequest, error: Http404) -> HttpResponse:
+    return api.create_response(request, {"error": NOT_FOUND}, status=404)
+
+
+@api.exception_handler(ValidationError)
+def explain(request: HttpRequest, error: ValidationError) -> HttpResponse:
+    """What is wrong with the request, in one readable line and field by field."""
+    detail = []
+    for problem in error.errors:
+        where = [
+            str(part)
+            for part in problem["loc"]
+            if part not in ("body", "query", "path", "new", "change", "form", "file")
+        ]
+        detail.append({"field": ".".join(where), "message": problem["msg"]})
+    line = "; ".join(
+        f"{row['field']}: {row['message']}" if row["field"] else row["message"] for row in detail
+    )
+    return api.create_response(request, {"error": line, "detail": detail}, status=422)
+
+
+api.add_router("", evaluation_router)
+api.add_router("", router)

@@ -1,0 +1,178 @@
+"""What goes in and out of the studies' part of the API."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from ninja import Schema
+from pydantic import ConfigDict, Field
+
+
+class Problem(Schema):
+    error: str
+
+
+class ItemIn(Schema):
+    model_config = ConfigDict(extra="forbid")
+
+    clip: UUID
+    start: float = Field(0.0, ge=0, description="seconds")
+    end: float | None = Field(None, description="seconds; default: the clip's end")
+    training: bool = Field(False, description="heard and graded first; the grades are not used (M14)")
+    name: str = Field("", max_length=200, description="instead of the clip's title")
+
+
+class Settings(Schema):
+    """What may be said when a study is made and, as far as nobody has taken part, changed later."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    texts: dict[str, str] | None = Field(None, description="your own consent, instructions, thanks")
+    language: str | None = Field(None, description="of the listeners' pages: en, de, fr, ne, ja or ar")
+    method_options: dict[str, Any] | None = Field(None, description="of the method, such as pairs and trials")
+    sample_rate: int | None = Field(None, description="of every stimulus, Hz")
+    design: dict[str, Any] | None = Field(
+        None, description="items_per_session, systems_per_trial, drop_out_hours; default: all to everybody"
+    )
+    questionnaire: list[dict[str, Any]] | None = Field(
+        None, description="questions before or after the trials"
+    )
+    headphones: dict[str, Any] | None = Field(None, description="screening of headphones; {} for none")
+    recruitment: dict[str, Any] | None = Field(None, description="Prolific or MTurk; {} for a plain link")
+    post_screening: dict[str, float | None] | None = Field(None, description="your own thresholds")
+    break_after: int | None = Field(None, ge=1, le=1000, description="trials until a break is offered")
+    max_sessions: int | None = Field(None, ge=1, le=1_000_000, description="no more listeners than this")
+    opens: datetime | None = None
+    closes: datetime | None = None
+    sealed_until: datetime | None = Field(None, description="until then nobody sees grades, you included")
+    pilot: bool | None = Field(None, description="sessions started now are trial runs, kept apart")
+    listed: bool | None = Field(None, description="shown to strangers on the front page")
+
+
+class NewStudy(Settings):
+    name: str = Field(max_length=200)
+    method: str = Field("mushra", description="mushra, bs1116, abx, ab, acr, dcr or ccr")
+    clips: list[UUID] = Field(
+        default_factory=list,
+        description="ids of processed clips, each a whole item, in the order of the study",
+    )
+    items: list[ItemIn] = Field(default_factory=list, description="excerpts, instead of clips")
+    systems: list[str] = Field(
+        min_length=1, description="slugs under test; MUSHRA adds original, anchor35 and anchor70"
+    )
+    training_clip: UUID | None = Field(None, description="with clips: heard first; default: the first clip")
+    seed: int | None = Field(
+        None, ge=0, lt=2**53, description="every order follows from it; default: a random one"
+    )
+    open_when_ready: bool = Field(True, description="let listeners in as soon as the stimuli are rendered")
+
+
+class StudyChange(Settings):
+    name: str | None = Field(None, max_length=200)
+    items: list[ItemIn] | None = None
+    systems: list[str] | None = None
+    discard_trial_runs: bool = Field(False, description="delete pilot sessions that are in the way")
+
+
+class StudyOut(Schema):
+    id: UUID
+    name: str
+    method: str
+    status: str = Field(description="preparing, ready, open or closed")
+    error: str
+    systems: list[str]
+    listener_url: str
+    sessions_started: int
+    sessions_finished: int
+    created: datetime
+
+
+class ItemOut(Schema):
+    position: int
+    title: str
+    clip: UUID | None
+    start: float
+    end: float
+    training: bool
+
+
+class StudyDetail(StudyOut):
+    items: list[ItemOut]
+    seed: int
+    language: str
+    texts: dict[str, str]
+    method_options: dict[str, Any]
+    sample_rate: int
+    design: dict[str, Any]
+    questionnaire: list[dict[str, Any]]
+    headphones: dict[str, Any]
+    recruitment: dict[str, Any]
+    post_screening: dict[str, Any]
+    break_after: int | None
+    max_sessions: int | None
+    opens: datetime | None
+    closes: datetime | None
+    sealed_until: datetime | None
+    pilot: bool
+    listed: bool
+
+
+class SessionOut(Schema):
+    id: UUID
+    number: int
+    kind: str
+    assessor: str
+    started: datetime | None = Field(description="when the instructions were read")
+    finished: datetime | None
+    trials: int
+    trials_finished: int
+    completion_code: str
+
+
+class DeletionOut(Schema):
+    number: int
+    ratings: int
+    reason: str
+    deleted: datetime
+
+
+class ImportedOut(Schema):
+    study: StudyOut
+    notes: list[str] = Field(description="what had to be done otherwise than the archive says")
+
+
+class ScreenedOut(Schema):
+    assessor: str
+    reason: str
+
+
+class SystemResultOut(Schema):
+    """A row of the results' table. Figures that there are not are null."""
+
+    slug: str
+    title: str
+    n: int = Field(description="grades")
+    listeners: int
+    mean: float | None = Field(description="mean of the listeners' means")
+    ci95: float | None = Field(description="half the width of its 95 % t interval")
+    low: float | None
+    high: float | None
+    median: float | None
+    q1: float | None = Field(description="Tukey's lower hinge")
+    q3: float | None
+    iqr: float | None
+    kbps: float | None = Field(description="measured, kbit/s")
+    objective: dict[str, float | None] = Field(description="means over the items' renditions, by metric")
+
+
+class ResultsOut(Schema):
+    answer: str
+    kind: str
+    profile: str = Field(description="of screening")
+    listeners: int
+    items: int
+    excluded: list[ScreenedOut]
+    systems: list[SystemResultOut]
+    warnings: list[str]

@@ -1,0 +1,350 @@
+"""Studies in the API: making, changing and running them, who took part, what came out."""
+
+# No `from __future__ import annotations`: the pagination cannot resolve annotations that are mere texts.
+
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.core.exceptions import SuspiciousOperation
+from django.db import transaction
+from django.db.models import Count, Q, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.http.multipartparser import MultiPartParserError
+from django.http.response import HttpResponseBase
+from django.shortcuts import get_object_or_404
+from ninja import Router, Status
+from ninja.pagination import LimitOffsetPagination, paginate
+
+from listening import removal, selectors, services
+from listening.api.schemas import (
+    DeletionOut,
+    ImportedOut,
+    ItemIn,
+    NewStudy,
+    Problem,
+    ResultsOut,
+    SessionOut,
+    StudyChange,
+    StudyDetail,
+    StudyOut,
+)
+from listening.archive.read import read_archive
+from listening.kinds import kinds_of
+from listening.models import Deletion, Session, Study
+from listening.results import compute, is_sealed
+from listening.results.profiles import BS1534, profiles_of
+from listening.services.contents import Excerpt
+from listening.services.settings import check_settings
+from listening.views.exports import archive_response, document_response, table_response
+
+router = Router(tags=["studies"])
+
+#: Of `NewStudy` and `StudyChange`; everything else in them is a setting.
+_CONTENTS = frozenset(
+    {"name", "method", "clips", "items", "systems", "training_clip", "seed", "open_when_ready",
+     "discard_trial_runs"}
+)  # fmt: skip
+
+_ARCHIVE_BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["file"],
+                    "properties": {
+                        "file": {
+                            "type": "string",
+                            "format": "binary",
+                            "description": "archive.zip of a study",
+                        }
+                    },
+                }
+            }
+        },
+    }
+}
+
+
+def _owner(request: HttpRequest) -> Any:
+    return request.auth  # type: ignore[attr-defined]
+
+
+def _describe(study: Study) -> dict[str, Any]:
+    """A study from `selectors.studies_of` as `StudyOut` shows it."""
+    return {
+        "id": study.pk,
+        "name": study.name,
+        "method": study.method,
+        "status": study.status,
+        "error": study.error,
+        "systems": study.systems,
+        "listener_url": selectors.listener_url(study),
+        "sessions_started": study.started_count,  # type: ignore[attr-defined]
+        "sessions_finished": study.finished_count,  # type: ignore[attr-defined]
+        "created": study.created,
+    }
+
+
+def _detail(study: Study) -> dict[str, Any]:
+    own = {name: getattr(study, name) for name in StudyDetail.model_fields if hasattr(study, name)}
+    items = study.items.order_by("position")
+    return {
+        **own,
+        **_describe(study),
+        "items": [
+            {
+                "position": item.position,
+                "title": item.title,
+                "clip": item.clip_id,
+                "start": item.start,
+                "end": item.end,
+                "training": item.training,
+            }
+            for item in items.select_related("clip")
+        ],
+    }
+
+
+def _excerpts(request: HttpRequest, items: list[ItemIn]) -> list[Excerpt]:
+    found = selectors.clips_by_id(_owner(request), [item.clip for item in items])
+    return [Excerpt(found[row.clip], row.start, row.end, row.training, row.name) for row in items]
+
+
+@router.post("/studies", response={201: StudyDetail, 400: Problem}, summary="Make a study")
+def create_study(request: HttpRequest, new: NewStudy) -> Status[dict[str, Any]]:
+    """Of whole `clips` or of `items`. Its stimuli are rendered in the background."""
+    owner = _owner(request)
+    found = selectors.clips_by_id(owner, [*new.clips, *([new.training_clip] if new.training_clip else [])])
+    values = check_settings(new.dict(exclude=_CONTENTS, exclude_none=True))
+    with transaction.atomic():
+        study = services.create_study(
+            owner,
+            new.name,
+            [found[clip_id] for clip_id in new.clips],
+            new.systems,
+            method=new.method,
+            options=values.pop("method_options", None),
+            texts=values.pop("texts", None),
+            sample_rate=values.pop("sample_rate", 16_000),
+            design=values.pop("design", None),
+            seed=new.seed,
+            training_clip=found[new.training_clip] if new.training_clip else None,
+            excerpts=_excerpts(request, new.items) if new.items else None,
+            open_when_ready=new.open_when_ready,
+        )
+        _store(study, values)
+    return Status(201, _detail(selectors.study_of(owner, study.pk)))
+
+
+def _store(study: Study, values: dict[str, Any], **contents: Any) -> None:
+    for name, value in values.items():
+        setattr(study, name, value)
+    services.update_study(study, values, **contents)
+
+
+@router.get("/studies", response=list[StudyOut], summary="Your studies, newest first")
+@paginate(LimitOffsetPagination)
+def list_studies(
+    request: HttpRequest, search: str = "", status: str | None = None, method: str | None = None
+) -> list[dict[str, Any]]:
+    """Those with `search` in the name, of one status or method."""
+    rows = selectors.studies_of(_owner(request)).filter(name__icontains=search)
+    rows = rows.filter(status=status) if status else rows
+    return [_describe(study) for study in (rows.filter(method=method) if method else rows)]
+
+
+@router.post(
+    "/studies/import",
+    response={201: ImportedOut, 400: Problem, 413: Problem, 422: Problem},
+    openapi_extra=_ARCHIVE_BODY,
+    summary="Take a study from an archive",
+)
+def import_study(request: HttpRequest) -> Status[dict[str, Any]]:
+    """As written by ``/studies/{id}/files/archive.zip``, of this server or another."""
+    announced = request.headers.get("Content-Length", "")
+    if announced.isdecimal() and int(announced) > settings.ARCHIVE_MAX_BYTES:
+        return Status(413, {"error": f"{settings.ARCHIVE_MAX_BYTES / 1e6:.0f} MB are the most."})
+    try:
+        file = request.FILES.get("file")
+    except (MultiPartParserError, SuspiciousOperation) as error:
+        return Status(422, {"error": f"The request is no valid multipart/form-data: {error}"})
+    if file is None:
+        return Status(422, {"error": "Send the archive as multipart/form-data in a field named 'file'."})
+    imported = read_archive(file, _owner(request))
+    study = selectors.study_of(_owner(request), imported.study.pk)
+    return Status(201, {"study": _describe(study), "notes": imported.notes})
+
+
+@router.get(
+    "/studies/{uuid:study_id}", response=StudyDetail, summary="A study, its settings and how far it is"
+)
+def get_study(request: HttpRequest, study_id: UUID) -> dict[str, Any]:
+    return _detail(selectors.study_of(_owner(request), study_id))
+
+
+@router.patch("/studies/{uuid:study_id}", response={200: StudyDetail, 400: Problem}, summary="Change a study")
+def change_study(request: HttpRequest, study_id: UUID, change: StudyChange) -> dict[str, Any]:
+    """Only what is sent changes; null takes a limit or date away. What was heard once stays as it is."""
+    study = selectors.study_of(_owner(request), study_id)
+    values = check_settings(change.dict(exclude=_CONTENTS, exclude_unset=True))
+    values |= {
+        name: getattr(change, name) for name in ("name", "systems") if getattr(change, name) is not None
+    }
+    _store(
+        study,
+        values,
+        excerpts=None if change.items is None else _excerpts(request, change.items),
+        discard_trial_runs=change.discard_trial_runs,
+    )
+    return _detail(selectors.study_of(_owner(request), study_id))
+
+
+@router.delete("/studies/{uuid:study_id}", response={204: None}, summary="Delete a study with all its grades")
+def delete_study(request: HttpRequest, study_id: UUID) -> Status[None]:
+    services.delete_study(selectors.study_of(_owner(request), study_id))
+    return Status(204, None)
+
+
+def _action(name: str, act: Callable[[Study], None], summary: str) -> None:
+    """Offer what changes a study's state, each at an address of its own."""
+
+    @router.post(
+        f"/studies/{{uuid:study_id}}/{name}", response=StudyOut, summary=summary, operation_id=f"{name}_study"
+    )
+    def view(request: HttpRequest, study_id: UUID) -> dict[str, Any]:
+        act(selectors.study_of(_owner(request), study_id))
+        return _describe(selectors.study_of(_owner(request), study_id))
+
+
+_action("open", services.open_study, "Let listeners in")
+_action("close", services.close_study, "Take no more listeners and no more grades")
+_action("reopen", services.reopen_study, "Go on")
+_action("retry", services.retry_preparing, "Render again what failed")
+
+
+# -- Who took part
+
+
+@router.get(
+    "/studies/{uuid:study_id}/sessions", response=list[SessionOut], summary="Who took part, newest first"
+)
+@paginate(LimitOffsetPagination)
+def list_sessions(
+    request: HttpRequest, study_id: UUID, kind: str = "real", finished: bool | None = None
+) -> list[dict[str, Any]]:
+    """Sessions of one kind (real, pilot or simulated) whose listener got past the instructions."""
+    study = selectors.study_of(_owner(request), study_id)
+    rows = study.sessions.filter(kind__in=_kinds(kind)).exclude(instructed=None)
+    if finished is not None:
+        rows = rows.filter(finished__isnull=not finished)
+    return [_session(row) for row in _with_counts(rows)]
+
+
+def _kinds(kind: str) -> Any:
+    try:
+        return kinds_of(kind)
+    except ValueError:
+        raise services.StudyError(f"There is no kind of sessions {kind!r}: real, pilot, simulated.") from None
+
+
+def _with_counts(sessions: QuerySet[Session]) -> QuerySet[Session]:
+    done = Count("trials", filter=Q(trials__finished__isnull=False))
+    counted = sessions.annotate(trial_count=Count("trials"), finished_count=done)
+    return counted.select_related("assessor").order_by("-number")
+
+
+def _session(session: Any) -> dict[str, Any]:
+    return {
+        "id": session.pk,
+        "number": session.number,
+        "kind": session.kind,
+        "assessor": session.assessor.code,
+        "started": session.instructed,
+        "finished": session.finished,
+        "trials": session.trial_count,
+        "trials_finished": session.finished_count,
+        "completion_code": session.completion_code,
+    }
+
+
+@router.delete(
+    "/studies/{uuid:study_id}/sessions/{uuid:session_id}",
+    response=DeletionOut,
+    summary="Delete all data of a session; a note stays",
+)
+def delete_session(request: HttpRequest, study_id: UUID, session_id: UUID, reason: str = "") -> Deletion:
+    study = selectors.study_of(_owner(request), study_id)
+    return removal.delete_session(get_object_or_404(study.sessions, pk=session_id), reason)
+
+
+# -- What came out
+
+
+def _open_study(request: HttpRequest, study_id: UUID) -> Study:
+    """The study, unless it is sealed."""
+    study = selectors.study_of(_owner(request), study_id)
+    if is_sealed(study):
+        raise services.StudyError("The study is sealed: nobody sees its grades yet, in no form.")
+    return study
+
+
+@router.get("/studies/{uuid:study_id}/results", response=ResultsOut, summary="What the grades say")
+def get_results(
+    request: HttpRequest, study_id: UUID, profile: str = BS1534, kind: str = "real"
+) -> dict[str, Any]:
+    """Of a MUSHRA study: figures per system, seen through a profile of screening."""
+    study = _open_study(request, study_id)
+    _kinds(kind)
+    if profile not in profiles_of(study):
+        known = ", ".join(profiles_of(study))
+        raise services.StudyError(f"There is no profile {profile!r} of screening. Known: {known}.")
+    found = compute(study, kind=kind, profile=profile)
+    return {
+        "answer": found.answer,
+        "kind": kind,
+        "profile": profile,
+        "listeners": found.listeners,
+        "items": found.items,
+        "excluded": [{"assessor": str(row.assessor), "reason": row.reason} for row in found.excluded],
+        "systems": [_system(row) for row in found.systems],
+        "warnings": found.warnings,
+    }
+
+
+def _system(row: Any) -> dict[str, Any]:
+    return {
+        **{name: getattr(row, name) for name in _SYSTEM},
+        "kbps": row.objective.kbps,
+        "objective": dict(row.objective.scores),
+    }
+
+
+_SYSTEM = ("slug", "title", "n", "listeners", "mean", "ci95", "low", "high", "median", "q1", "q3", "iqr")
+
+
+@router.get("/studies/{uuid:study_id}/files/{name}", summary="A file of the study")
+def get_file(
+    request: HttpRequest, study_id: UUID, name: str, kind: str = "real", personal: str = ""
+) -> HttpResponseBase:
+    """archive.zip, study.json, ratings.csv, ratings.parquet, events.csv, and those of the study's method."""
+    study = _open_study(request, study_id)
+    wanted = personal == "yes"
+    if name == "archive.zip":
+        return archive_response(study, personal=wanted)
+    if name == "study.json":
+        return document_response(study, personal=wanted)
+    return table_response(study, name, kind, personal=wanted)
+
+
+@router.get("/studies/{uuid:study_id}/ratings.csv", summary="Every grade, one row each")
+def get_ratings(request: HttpRequest, study_id: UUID) -> HttpResponse:
+    return table_response(_open_study(request, study_id), "ratings.csv")
+
+
+@router.get("/studies/{uuid:study_id}/mushra.csv", summary="The grades as webMUSHRA writes them")
+def get_mushra(request: HttpRequest, study_id: UUID) -> HttpResponse:
+    return table_response(_open_study(request, study_id), "mushra.csv")

@@ -1,0 +1,146 @@
+"""`earshot` from a terminal, against a site that really answers."""
+
+from __future__ import annotations
+
+import json
+import stat
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+
+import earshot
+from evaluation.models import Clip, Rendition
+from listening import accounts
+from listening.models import Study
+from listening.tasks import prepare_study
+from tests.evaluation.conftest import make_clip, make_speech, make_wav
+from tests.listening.conftest import SYSTEMS, listen, processed
+
+__all__ = ["make_clip", "processed"]  # fixtures
+
+Run = Callable[..., str]
+
+
+@pytest.fixture
+def run(
+    transactional_db: None,
+    live_server: Any,
+    alice: User,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+) -> Run:
+    """Run `earshot WORDS`; returns what it printed, or its complaint where `code` is expected."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.setattr(earshot, "POLL_SECONDS", 0.05)
+    monkeypatch.chdir(tmp_path)
+    for name in ("EARSHOT_URL", "EARSHOT_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+
+    def call(*words: object, code: int = 0) -> str:
+        assert earshot.main([str(word) for word in words]) == code
+        printed = capsys.readouterr()
+        return printed.out if code == 0 else printed.err
+
+    call("login", live_server.url, accounts.make_api_token(alice))
+    return call
+
+
+def test_the_token_is_kept_for_its_owner_alone(run: Run, tmp_path: Path, live_server: Any) -> None:
+    kept = tmp_path / "config" / "earshot.json"
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+    assert json.loads(kept.read_text())["url"] == live_server.url
+    assert "does not know this token" in run("login", live_server.url, "wrong", code=1)
+    assert "no address of a site" in run("login", "file:///etc", "x", code=1)
+    kept.unlink()
+    assert "Run: earshot login" in run("clips", code=1)
+
+
+def test_a_recording_goes_up_and_shows_what_became_of_it(run: Run, tmp_path: Path) -> None:
+    file = tmp_path / 'a "quoted" näme.wav'
+    file.write_bytes(make_wav(make_speech(0.5)))
+    clip_id, name = run("upload", file).split(" ", 1)
+    assert name.strip() == str(file)
+    assert Clip.objects.get(pk=clip_id).title == 'a "quoted" näme'
+    assert 'a "quoted" näme' in run("clips", "--search", "NÄME")
+    Rendition.objects.update(status="failed", error="Install libopus.")
+    shown = run("clip", clip_id)
+    assert "failed" in shown.splitlines()[0]
+    assert "Install libopus." in shown
+    assert "bpgan-2k" in run("systems")
+
+
+def test_what_is_no_recording_is_refused_in_the_sites_words(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "letter.txt").write_text("Dear reader")
+    assert "earshot: " in run("upload", tmp_path / "letter.txt", code=1)
+    assert "No such file" in run("upload", tmp_path / "nothing.wav", code=1)
+    assert not Clip.objects.exists()
+
+
+def test_a_study_from_making_it_to_its_results(
+    run: Run, alice: User, processed: Callable[..., Clip], tmp_path: Path
+) -> None:
+    clip = processed(alice, sound=True)
+    (tmp_path / "more.json").write_text('{"seed": 5, "max_sessions": 9}')
+    words = ["--system", SYSTEMS[0], "--system", SYSTEMS[1], "--settings", tmp_path / "more.json", "--closed"]
+    study_id = run("study", "new", "From here", "--clip", clip.pk, *words).strip()
+    study = Study.objects.get(pk=study_id)
+    assert (study.seed, study.max_sessions, study.name) == (5, 9, "From here")
+    prepare_study(study_id)
+    assert "ready" in run("study", "show", study_id)
+    assert "open" in run("study", "open", study_id)
+    study.refresh_from_db()
+    for grade in (80, 60):
+        listen(study, {"original": 100, "anchor35": 20, "anchor70": 60, "opus-9k": grade, "bpgan-2k": 64})
+    assert study_id in run("study", "list", "--status", "open")
+    assert study_id not in run("study", "list", "--status", "closed")
+
+    shown = run("results", study_id)
+    row = next(line for line in shown.splitlines() if line.startswith("Opus 9k"))
+    assert "70.0" in row
+    assert "2 listeners, 1 items" in shown
+    assert json.loads(run("results", study_id, "--json"))["listeners"] == 2
+
+    run("study", "export", study_id, "ratings.csv", "-o", tmp_path / "r.csv")
+    assert (tmp_path / "r.csv").read_text().count("\n") == 21
+    assert run("study", "export", study_id).strip() == "archive.zip"
+    assert zipfile.ZipFile(tmp_path / "archive.zip").testzip() is None
+    assert "nothing here" in run("study", "export", study_id, "nothing.csv", code=1)
+    assert not list(tmp_path.glob("nothing*"))
+
+    assert "already" in run("study", "import", tmp_path / "archive.zip", code=1)
+    assert "Deleted" in run("study", "delete", study_id)
+    assert not Study.objects.exists()
+
+
+def test_lists_go_on_over_pages(run: Run, alice: User, make_clip: Callable[..., Clip]) -> None:
+    for number in range(103):
+        make_clip(alice, title=f"Clip {number:03d}")
+    shown = run("clips").splitlines()
+    assert len(shown) == 104
+    assert "Clip 000" in shown[-1]
+
+
+def test_wrong_words_and_a_site_that_is_away(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        run("study", "paint")
+    assert stopped.value.code == 2
+    monkeypatch.setenv("EARSHOT_URL", "http://127.0.0.1:9")
+    assert "does not answer" in run("clips", code=1)
+
+
+def test_it_needs_nothing_but_python(tmp_path: Path) -> None:
+    """It can be copied to a machine without any package; and it says what it can do."""
+    copy = tmp_path / "earshot.py"
+    copy.write_bytes(Path(earshot.__file__).read_bytes())
+    for words in (["--help"], ["study", "--help"], ["study", "new", "--help"]):
+        done = subprocess.run(
+            [sys.executable, "-I", "-S", str(copy), *words], capture_output=True, text=True, check=True
+        )
+        assert "usage: earshot" in done.stdout
