@@ -50,10 +50,9 @@ def bca_interval(
 ) -> Interval | None:
     """BCa bootstrap interval of the mean of `values`, shape (n,); None if n < 3 or all values are equal.
 
-    The same seed, n and number of resamples draw the same resamples, so intervals of systems that
-    the same assessors graded move together.
+    The same values in any order, with the same seed and number of resamples, give the same interval.
     """
-    array = np.asarray(values, dtype=float)
+    array = np.sort(np.asarray(values, dtype=float))
     n = array.size
     if n < 3 or resamples < 1 or np.ptp(array) == 0:
         return None
