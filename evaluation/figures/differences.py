@@ -25,8 +25,9 @@ class Difference:
 def differences(rows: Sequence[Difference], title: str) -> str:
     """A row for each pair: the mean difference and its 95 % interval around a line at nothing."""
     names = [f"{row.first} − {row.second}" for row in rows]
-    left, right, top, pitch = margin(names, 200, 360), 196, 12, 28
-    width = 640 + left
+    left, right = margin(names, 200, 360), margin((row.note for row in rows), 120, 300, 12)
+    top, pitch = 12, 28
+    width = 440 + left + right
     bottom = top + pitch * len(rows)
     ends = [abs(value) for row in rows for value in (row.low, row.high, row.mean) if value is not None]
     reach = max(10.0, math.ceil(max(ends, default=0) / 10) * 10)

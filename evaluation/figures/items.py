@@ -33,7 +33,7 @@ def items(
     """
     columns = max(1, min(columns, len(panels)))
     left, gap, top, pitch, head = margin(systems.values(), 110, 220, 11), 24, 8, 16, 24
-    span = (960 - left - gap * (columns - 1)) / columns
+    span = (960 - 16 - left - gap * (columns - 1)) / columns
     tall = head + pitch * len(systems) + 28
     rows = math.ceil(len(panels) / columns)
     look = looks(systems)
@@ -46,8 +46,7 @@ def items(
         for score in scale.ticks:
             at = x + span * scale.share(score)
             parts.append(line(at, y + head - 4, at, bottom, LINE))
-            if score in (scale.ticks[0], scale.ticks[-1], scale.ticks[len(scale.ticks) // 2]):
-                parts.append(text(at, bottom + 13, f"{score:g}", anchor="middle", fill=MUTED, size=10))
+            parts.append(text(at, bottom + 13, f"{score:g}", anchor="middle", fill=MUTED, size=10))
         for place, slug in enumerate(systems):
             middle = y + head + pitch * (place + 0.5)
             if column == 0:

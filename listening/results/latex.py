@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from listening.results.summary import Results
 from listening.results.words import count
@@ -63,16 +63,46 @@ def table3(results: Results) -> str:
     return table(head, rows, caption=caption(results), label="tab:mushra")
 
 
+def _loud(results: Results) -> str:
+    said = {"pilot": "PILOT DATA, NOT A RESULT. ", "simulated": "SIMULATED GRADES, NOT A RESULT. "}
+    return said.get(results.kind, "")
+
+
 def caption(results: Results) -> str:
     """What the figures are, in a sentence that stands under the table in a paper."""
-    loud = {"pilot": "PILOT DATA, NOT A RESULT. ", "simulated": "SIMULATED GRADES, NOT A RESULT. "}
     who = f"{count(results.listeners, 'listener')}, {count(results.items, 'item')}"
     screened = f", {len(results.excluded)} screened out by {results.screening.profile.title}"
     stated = any(row.objective.stated for row in results.systems)
     rate = "Measured bit rate" + (", * as stated by its developer" if stated else "")
     text = (
-        f"{loud.get(results.kind, '')}{results.study.name}. {rate}, objective scores (means over items), and "
+        f"{_loud(results)}{results.study.name}. {rate}, objective scores (means over items), and "
         f"MUSHRA: mean of listener means ± half of its 95 % t interval over listeners ({who}"
         f"{screened if results.excluded else ''})."
     )
     return escape(text).replace(r" \%", r"\,\%")
+
+
+def grades(results: Results) -> str:
+    """What BS.1534-3 asks a report for (M26): median, IQR, mean and interval of every system."""
+    head = ["System", "$n$", "Listeners", "Median", "IQR", "Mean", r"95\,\% interval"]
+    rows = [
+        [
+            escape(row.title),
+            str(row.n),
+            str(row.listeners),
+            number(row.median, 1),
+            number(row.iqr, 1),
+            number(row.mean, 1),
+            "--" if row.low is None else f"{number(row.low, 1)}--{number(row.high, 1)}",
+        ]
+        for row in results.systems
+    ]
+    text = (
+        f"{_loud(results)}{results.study.name}. $n$: grades. Median and IQR (Tukey hinges) of "
+        "grades; mean of listener means with Student's t interval over listeners."
+    )
+    return table(head, rows, caption=escape(text).replace(r"\$n\$", "$n$"), label="tab:grades")
+
+
+#: By their names in addresses.
+TABLES: dict[str, Callable[[Results], str]] = {"table3": table3, "grades": grades}

@@ -176,16 +176,18 @@ def figure(request: HttpRequest, study_id: UUID, name: str, suffix: str) -> Http
 @login_required
 @never_cache
 @require_GET
-def table3(request: HttpRequest, study_id: UUID) -> HttpResponse:
-    """The paper's Table 3 for this study, as LaTeX."""
+def table(request: HttpRequest, study_id: UUID, name: str) -> HttpResponse:
+    """A table as LaTeX; ``table3`` is the paper's for this study."""
     study = selectors.study_of(request.user, study_id)
     if is_sealed(study):
         messages.error(request, "The study is sealed: nobody sees its grades yet, in no form.")
         return redirect("results", study.pk)
     kind, profile = _asked(request, study)
-    content = latex.table3(compute(study, kind=kind, profile=profile))
+    if name not in latex.TABLES:
+        raise Http404("There is no such table.")
+    content = latex.TABLES[name](compute(study, kind=kind, profile=profile))
     response = HttpResponse(content, content_type="application/x-tex; charset=utf-8")
-    response["Content-Disposition"] = 'attachment; filename="table3.tex"'
+    response["Content-Disposition"] = f'attachment; filename="{name}.tex"'
     return response
 
 
