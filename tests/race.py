@@ -53,6 +53,7 @@ def claims(clip: Clip) -> dict[str, Any]:
 def ratings(study: Study) -> dict[str, Any]:
     """Late, repeated and reordered grades of one stimulus: the last of the listener's stays."""
     session = services.start_session(study)
+    services.begin(session)
     trial = session.trials.get()
     key = trial.order[0]["key"]
     changes = [(sequence, (sequence * 37) % 101) for sequence in range(1, 41)] * 2

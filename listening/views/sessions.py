@@ -23,6 +23,7 @@ from django.views.decorators.http import require_GET, require_http_methods
 from listening import headphones, questionnaire, recruitment, selectors, services
 from listening.languages import in_study_language
 from listening.models import Answer, Session, Study
+from listening.security import allow
 from listening.services import Step
 from listening.views.limits import limit_joins
 from listening.views.trials import PAGES
@@ -77,7 +78,7 @@ def page(
 def framed(response: HttpResponse, study: Study) -> HttpResponse:
     """Let MTurk show the page in its frame, where the study is for MTurk, and be sent the result."""
     if recruitment.platform_of(study) == "mturk":
-        response.xframe_options_exempt = True
+        allow(response, frame_ancestors=recruitment.MTURK_ANCESTORS, form_action=recruitment.MTURK_HOSTS)
     return response
 
 

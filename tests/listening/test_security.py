@@ -199,13 +199,13 @@ def test_people_get_a_page_and_programs_json(
     assert b"secret detail" not in page.content + answer.content
 
 
-def test_a_grade_without_its_cookie_is_answered_in_json(session: Session) -> None:
+def test_what_lacks_its_cookie_is_answered_in_json_or_with_a_page(db: None) -> None:
+    """Of researchers: what listeners send needs none."""
     client = Client(enforce_csrf_checks=True)
-    address = reverse("save_rating", args=[session.token, 1])
-    answer = client.post(address, "{}", content_type="application/json")
+    answer = client.post(reverse("signout"), "{}", content_type="application/json")
     assert answer.status_code == 403
     assert "Reload it" in answer.json()["error"]
-    page = client.post(reverse("session_begin", args=[session.token]))
+    page = client.post(reverse("signout"))
     assert "This was not sent" in page.content.decode()
 
 

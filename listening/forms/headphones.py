@@ -1,0 +1,95 @@
+"""Whether listeners have to wear headphones, and how that is checked."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+
+from listening.forms.base import Section
+from listening.headphones import MAX_ATTEMPTS, ROUNDS, TESTS, USUAL_PASS
+from listening.models import Study
+
+_PASS = f"Right of {ROUNDS} to pass"
+
+
+class Headphones(Section):
+    slug = "headphones"
+    title = "Headphones"
+    step = "who"
+    template = "listening/setup/_headphones.html"
+    help = (
+        "Everybody sets the volume, hears both sides alone and says what they listen with. A test checks it."
+    )
+    locked = True
+
+    required = forms.BooleanField(required=False, label="Turn away who says that they use loudspeakers")
+    huggins = forms.BooleanField(required=False, label="Huggins pitch")
+    huggins_pass = forms.IntegerField(required=False, min_value=1, max_value=ROUNDS, label=_PASS)
+    huggins_attempts = forms.IntegerField(
+        required=False, min_value=1, max_value=MAX_ATTEMPTS, label="Attempts"
+    )
+    antiphase = forms.BooleanField(required=False, label="Antiphase tones")
+    antiphase_pass = forms.IntegerField(required=False, min_value=1, max_value=ROUNDS, label=_PASS)
+    antiphase_attempts = forms.IntegerField(
+        required=False, min_value=1, max_value=MAX_ATTEMPTS, label="Attempts"
+    )
+    on_fail = forms.ChoiceField(
+        required=False,
+        choices=[
+            ("end", "the session ends kindly, and its answers are kept"),
+            ("go_on", "it is only noted, and the test goes on"),
+        ],
+        label="Who does not pass",
+    )
+
+    @classmethod
+    def initial_of(cls, study: Study) -> dict[str, Any]:
+        initial: dict[str, Any] = {
+            "required": bool(study.headphones.get("required")),
+            "on_fail": study.headphones.get("on_fail", "end"),
+        }
+        rows = {row["test"]: row for row in study.headphones.get("tests", [])}
+        for slug in TESTS:
+            initial[slug] = slug in rows
+            initial[f"{slug}_pass"] = rows.get(slug, {}).get("pass", USUAL_PASS)
+            initial[f"{slug}_attempts"] = rows.get(slug, {}).get("attempts", 1)
+        return initial
+
+    def tests(self) -> list[dict[str, Any]]:
+        """What the template shows of each test."""
+        notes = {
+            "huggins": "A tone that is heard only where each ear gets its own signal. As published, 80 % of "
+            "listeners with headphones pass, and 20 % of those without.",
+            "antiphase": "Which of three tones is softest: over loudspeakers another one cancels. Both tests "
+            "together let about 7 % of those without headphones pass, and fewer of those with them.",
+        }
+        return [
+            {
+                "title": test.title,
+                "source": test.source,
+                "note": notes[slug],
+                "on": self[slug],
+                "pass": self[f"{slug}_pass"],
+                "attempts": self[f"{slug}_attempts"],
+            }
+            for slug, test in TESTS.items()
+        ]
+
+    def apply(self, study: Study) -> list[str]:
+        sent = self.cleaned_data
+        tests = [
+            {
+                "test": slug,
+                "pass": sent[f"{slug}_pass"] or USUAL_PASS,
+                "attempts": sent[f"{slug}_attempts"] or 1,
+            }
+            for slug in TESTS
+            if sent[slug]
+        ]
+        study.headphones = {}
+        if sent["required"]:
+            study.headphones["required"] = True
+        if tests:
+            study.headphones |= {"tests": tests, "on_fail": sent["on_fail"] or "end"}
+        return ["headphones"]

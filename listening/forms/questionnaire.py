@@ -1,0 +1,60 @@
+"""What listeners are asked before and after the trials."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from django import forms
+
+from listening.forms.base import Section
+from listening.models import Study
+from listening.questionnaire import TYPES, QuestionnaireError, validated
+
+MAX_JSON = 200_000
+
+
+class QuestionsField(forms.CharField):
+    """A questionnaire as JSON text; its value is the list of `listening.questionnaire`."""
+
+    widget = forms.Textarea(attrs={"rows": 8, "spellcheck": "false", "class": "code-text"})
+
+    def prepare_value(self, value: Any) -> str:
+        return value if isinstance(value, str) else json.dumps(value or [], ensure_ascii=False, indent=1)
+
+    def clean(self, value: Any) -> list[dict[str, Any]]:
+        text = super().clean(value).strip()
+        try:
+            return validated(json.loads(text) if text else [])
+        except QuestionnaireError as error:
+            raise forms.ValidationError(
+                [f"Question {number}: {problem}" if number else problem for number, problem in error.problems]
+            ) from None
+        except (ValueError, RecursionError):
+            raise forms.ValidationError("This is not JSON.") from None
+
+
+class Questionnaire(Section):
+    slug = "questionnaire"
+    title = "Questionnaire"
+    step = "who"
+    template = "listening/setup/_questionnaire.html"
+    help = "Asked before or after the trials. Answers are personal: exports leave them out unless asked."
+    scripts = ("js/session/builder.js",)
+    styles = ("css/questionnaire.css",)
+    locked = True
+    wide = True
+
+    questions = QuestionsField(required=False, max_length=MAX_JSON, label="Questions as JSON")
+
+    @classmethod
+    def initial_of(cls, study: Study) -> dict[str, Any]:
+        return {"questions": study.questionnaire}
+
+    @property
+    def types(self) -> dict[str, str]:
+        return TYPES
+
+    def apply(self, study: Study) -> list[str]:
+        study.questionnaire = self.cleaned_data["questions"]
+        return ["questionnaire"]

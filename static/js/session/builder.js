@@ -1,0 +1,270 @@
+/* The questionnaire as cards that can be added, removed and put in order by buttons; what is sent is the JSON
+   in the text field, which the cards write and which can be edited, or pasted from another study, itself. */
+
+const builder = document.querySelector("#questionnaire-builder");
+const source = document.getElementById(builder.dataset.source);
+const status = document.querySelector("#questionnaire-status");
+const types = JSON.parse(document.querySelector("#questionnaire-types").textContent);
+const withChoices = new Set(["single", "multiple", "likert"]);
+const frozen = source.disabled || source.closest("fieldset[disabled]") !== null;
+
+/** Questions that many studies ask; a start, to be changed. */
+const ready = {
+  Age: { name: "age", label: "How old are you?", type: "number", minimum: 16, maximum: 110, required: true },
+  Hearing: {
+    name: "hearing",
+    label: "Do you know of any loss of your hearing?",
+    type: "single",
+    choices: options("no | No\nyes | Yes\nunknown | I do not know"),
+    required: true,
+  },
+  Experience: {
+    name: "experience",
+    label: "How much experience do you have with listening tests?",
+    type: "likert",
+    choices: options("1 | None\n2 | A little\n3 | Some\n4 | Much\n5 | It is my profession"),
+    required: true,
+  },
+  Remarks: { name: "remarks", label: "Is there anything you would like to tell us?", type: "long_text", when: "after" },
+};
+
+let questions = [];
+let list = null;
+let count = 0;
+
+/** Lines "value | label", or labels alone, as choices. */
+function options(text) {
+  return text
+    .split("\n")
+    .map((line) => line.trim())
+    .filter(Boolean)
+    .map((line) => {
+      const bar = line.indexOf("|");
+      if (bar < 0) return { value: line, label: line };
+      return { value: line.slice(0, bar).trim(), label: line.slice(bar + 1).trim() };
+    });
+}
+
+function lines(choices) {
+  return (choices ?? []).map(({ value, label }) => (value === label ? label : `${value} | ${label}`)).join("\n");
+}
+
+/** A name for exports out of the question's words, not used by another question. */
+function nameFor(label, others) {
+  const words = label.normalize("NFKD").toLowerCase().match(/[a-z0-9]+/g) ?? ["question"];
+  const stem = words.slice(0, 4).join("_").slice(0, 40);
+  let name = stem;
+  for (let n = 2; others.includes(name); n++) name = `${stem}_${n}`;
+  return name;
+}
+
+function read() {
+  try {
+    const parsed = JSON.parse(source.value || "[]");
+    questions = Array.isArray(parsed) ? parsed.filter((entry) => entry && typeof entry === "object") : [];
+    return Array.isArray(parsed);
+  } catch {
+    return false;
+  }
+}
+
+function write() {
+  source.value = JSON.stringify(questions.map(tidy), null, 1);
+}
+
+/** The question as it is sent: only what its type has. */
+function tidy({ name, label, help, type, when, required, minimum, maximum, choices }) {
+  const question = { name, label, type, when, required };
+  if (help) question.help = help;
+  if (type === "number") {
+    if (minimum !== undefined && minimum !== "") question.minimum = minimum;
+    if (maximum !== undefined && maximum !== "") question.maximum = maximum;
+  }
+  if (withChoices.has(type)) question.choices = choices ?? [];
+  return question;
+}
+
+function element(tag, properties = {}, ...children) {
+  const made = Object.assign(document.createElement(tag), properties);
+  made.append(...children);
+  return made;
+}
+
+/** A labelled control; `set` gets its value at every change. */
+function field(text, control, set, help = "") {
+  control.id = `question-control-${++count}`;
+  control.addEventListener("input", () => {
+    set(control.type === "checkbox" ? control.checked : control.value);
+    write();
+  });
+  const label = element("label", { htmlFor: control.id, textContent: text });
+  const made = element("div", { className: "field" }, label, control);
+  if (help) {
+    const note = element("p", { className: "help", id: `${control.id}-help`, textContent: help });
+    control.setAttribute("aria-describedby", note.id);
+    made.append(note);
+  }
+  return made;
+}
+
+function select(choices, value) {
+  const made = element("select");
+  for (const [key, text] of choices) made.append(new Option(text, key, false, key === value));
+  return made;
+}
+
+function button(text, name, press) {
+  const made = element("button", { type: "button", className: "button small", textContent: text, disabled: frozen });
+  made.setAttribute("aria-label", name);
+  made.addEventListener("click", press);
+  return made;
+}
+
+function card(question, index) {
+  const called = `question ${index + 1}`;
+  const title = element("strong", { textContent: question.label || "New question" });
+  const extra = element("div");
+  let ownName = question.name !== "";
+
+  const label = element("input", { value: question.label, maxLength: 500, disabled: frozen });
+  const name = element("input", { value: question.name, maxLength: 64, disabled: frozen });
+  const type = select(Object.entries(types), question.type);
+  const when = select([["before", "before the trials"], ["after", "after the trials"]], question.when);
+  const help = element("input", { value: question.help ?? "", maxLength: 500, disabled: frozen });
+  const required = element("input", { type: "checkbox", checked: question.required, disabled: frozen });
+  type.disabled = when.disabled = frozen;
+
+  const others = () => questions.filter((other) => other !== question).map((other) => other.name);
+  const number = (key) => (text) => {
+    question[key] = text.trim() === "" || Number.isNaN(Number(text)) ? text.trim() : Number(text);
+  };
+  const showExtra = () => {
+    extra.replaceChildren();
+    if (question.type === "number") {
+      const limits = ["minimum", "maximum"].map((key) =>
+        field(
+          key === "minimum" ? "Smallest number" : "Largest number",
+          element("input", { value: question[key] ?? "", inputMode: "decimal", disabled: frozen }),
+          number(key),
+        ),
+      );
+      extra.append(element("div", { className: "pair" }, ...limits));
+    }
+    if (withChoices.has(question.type)) {
+      const text = element("textarea", { value: lines(question.choices), disabled: frozen });
+      extra.append(
+        field(
+          "Answers to choose from",
+          text,
+          (value) => (question.choices = options(value)),
+          question.type === "likert"
+            ? "One on a line, from one end of the scale to the other: “1 | Not at all”. What is before the | is stored."
+            : "One on a line. “no | No, never” stores “no” and shows the rest.",
+        ),
+      );
+    }
+  };
+  const requiredLabel = element("label", { className: "check" }, required, element("span", { textContent: "An answer is required" }));
+  required.addEventListener("change", () => {
+    question.required = required.checked;
+    write();
+  });
+
+  const item = element(
+    "li",
+    {},
+    element(
+      "div",
+      { className: "head" },
+      title,
+      button("↑", `Move ${called} up`, () => move(index, -1)),
+      button("↓", `Move ${called} down`, () => move(index, 1)),
+      button("Remove", `Remove ${called}`, () => remove(index)),
+    ),
+    field("Question", label, (value) => {
+      question.label = value;
+      title.textContent = value || "New question";
+      if (!ownName) name.value = question.name = nameFor(value, others());
+    }),
+    element(
+      "div",
+      { className: "pair" },
+      field("Type", type, (value) => {
+        question.type = value;
+        if (value === "likert" && !question.choices?.length) {
+          question.choices = options("1 | Not at all\n2 | \u2026\n3 | Completely");
+        }
+        showExtra();
+      }),
+      field("Asked", when, (value) => (question.when = value)),
+      field(
+        "Name in exports",
+        name,
+        (value) => {
+          question.name = value;
+          ownName = value !== "";
+        },
+      ),
+    ),
+    extra,
+    field("Explanation (optional)", help, (value) => (question.help = value)),
+    requiredLabel,
+  );
+  item.tabIndex = -1;
+  item.setAttribute("aria-label", `Question ${index + 1}`);
+  showExtra();
+  return item;
+}
+
+function show() {
+  list.replaceChildren(...questions.map(card));
+  const moves = [...list.querySelectorAll(".head")];
+  moves[0]?.querySelectorAll("button")[0].setAttribute("disabled", "");
+  moves.at(-1)?.querySelectorAll("button")[1].setAttribute("disabled", "");
+}
+
+function changed(message) {
+  write();
+  show();
+  status.textContent = message;
+}
+
+function add(question) {
+  questions.push({
+    label: "", type: "text", when: "before", required: false, ...question,
+    name: question.name ? nameFor(question.name, questions.map((other) => other.name)) : "",
+  });
+  changed(`Question ${questions.length} added.`);
+  list.lastElementChild.querySelector("input").focus();
+}
+
+function remove(index) {
+  questions.splice(index, 1);
+  changed(`Question ${index + 1} removed, ${questions.length} left.`);
+  (list.children[Math.min(index, questions.length - 1)] ?? builder.querySelector(".builder-foot button")).focus();
+}
+
+function move(index, by) {
+  const to = index + by;
+  if (to < 0 || to >= questions.length) return;
+  questions.splice(to, 0, ...questions.splice(index, 1));
+  changed(`Now question ${to + 1} of ${questions.length}.`);
+  const buttons = list.children[to].querySelectorAll(".head button");
+  const same = buttons[by < 0 ? 0 : 1];
+  (same.disabled ? buttons[by < 0 ? 1 : 0] : same).focus();
+}
+
+list = element("ol", { className: "builder" });
+const foot = element("div", { className: "builder-foot" }, button("Add a question", "Add a question", () => add({})));
+if (!frozen) {
+  foot.append(element("span", { className: "muted small", textContent: "or one of these:" }));
+  for (const [text, question] of Object.entries(ready)) {
+    foot.append(button(text, `Add the question “${text}”`, () => add(structuredClone(question))));
+  }
+}
+builder.append(list, foot);
+if (read()) show();
+else document.querySelector("#questionnaire-json").open = true;
+source.addEventListener("change", () => {
+  if (read()) show();
+});
