@@ -15,7 +15,9 @@ from django.urls import reverse
 from evaluation.access import visible_clips
 from evaluation.models import Clip, Rendition
 from evaluation.presentation import with_results
+from listening.methods import METHODS, seconds_per_item
 from listening.models import Item, Session, Stimulus, Study, Trial
+from listening.services import design
 
 
 def studies_of(user: Any) -> QuerySet[Study]:
@@ -43,7 +45,7 @@ def listener_url(study: Study) -> str:
 
 def listed_studies() -> QuerySet[Study]:
     """Open studies that their owners show on the front page."""
-    return Study.objects.filter(status=Study.Status.OPEN, listed=True)
+    return Study.objects.filter(status=Study.Status.OPEN, listed=True, pilot=False)
 
 
 def front_clip() -> Clip | None:
@@ -80,6 +82,22 @@ def minutes_of(items: Iterable[Item], signals: int) -> int:
     """
     seconds = sum(30 + 3 * signals * (item.end - item.start) for item in items)
     return max(1, math.ceil(seconds / 60))
+
+
+def minutes_of_study(study: Study) -> int:
+    """How long a listener takes for what the design gives them, in whole minutes from 1: a guess."""
+    plan = design.plan_of(study)
+    method, options = METHODS[study.method], study.method_options
+    items = list(study.items.order_by("position"))
+    graded = [item for item in items if not item.training]
+    heard = [study.systems[index] for index in plan.systems[0]]
+
+    def seconds_of(some: list[Item], repeats: float = 1) -> float:
+        return repeats * sum(seconds_per_item(method, options, heard, item.end - item.start) for item in some)
+
+    training = seconds_of([item for item in items if item.training], design.training_trials(plan))
+    share = len(plan.items[0]) / len(graded) if graded else 0
+    return max(1, math.ceil((training + seconds_of(graded, share)) / 60))
 
 
 def session_of(token: str) -> Session:

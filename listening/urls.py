@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.urls import include, path
 
 from listening.api import api
-from listening.views import accounts, exports, methods, results, sessions, steps, studies, trials
+from listening.views import accounts, exports, methods, results, sessions, setup, steps, studies, trials
 
 people = [
     path("", accounts.front, name="front"),
@@ -16,8 +16,11 @@ people = [
 
 research = [
     path("studies/", studies.studies, name="studies"),
-    path("studies/new/", studies.study_new, name="study_new"),
+    path("studies/new/", setup.study_new, name="study_new"),
     path("studies/<uuid:study_id>/", studies.study, name="study"),
+    path("studies/<uuid:study_id>/setup/<slug:step>/", setup.study_setup, name="study_setup"),
+    path("studies/<uuid:study_id>/open/", studies.open_study, name="study_open"),
+    path("studies/<uuid:study_id>/pilot/", studies.pilot, name="study_pilot"),
     path("studies/<uuid:study_id>/progress/", studies.progress, name="study_progress"),
     path("studies/<uuid:study_id>/retry/", studies.retry, name="study_retry"),
     path("studies/<uuid:study_id>/close/", studies.close, name="study_close"),

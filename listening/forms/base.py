@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Literal
 from django import forms
 
 from listening.models import Study
+from listening.services.studies import has_real_sessions
 
 Step = Literal["what", "who", "check"]
 
@@ -29,6 +30,8 @@ class Section(forms.Form):
         styles: static paths of style sheets that the section needs.
         locked: whether nothing of it may change any more once a real session exists. Then it is shown
             disabled, and what is sent of it is ignored.
+        wide: whether its fields need the whole width of the page, below title and help.
+        frozen: whether there is a real session (of the object, not the class).
     """
 
     slug: ClassVar[str]
@@ -39,9 +42,11 @@ class Section(forms.Form):
     scripts: ClassVar[tuple[str, ...]] = ()
     styles: ClassVar[tuple[str, ...]] = ()
     locked: ClassVar[bool] = False
+    wide: ClassVar[bool] = False
 
     def __init__(self, study: Study, data: Mapping[str, Any] | None = None) -> None:
         self.study = study
+        self.frozen = not study._state.adding and has_real_sessions(study)
         super().__init__(data, prefix=self.slug, initial=self.initial_of(study))
 
     @classmethod

@@ -10,7 +10,7 @@ from listening.services.contents import (
     MAX_SYSTEMS,
     Excerpt,
 )
-from listening.services.design import live_sessions, take_place
+from listening.services.design import items_per_session, live_sessions, plan_of, take_place
 from listening.services.errors import (
     BadRating,
     GradesMissing,
@@ -74,6 +74,7 @@ from listening.services.studies import (
     create_study,
     delete_sessions,
     delete_study,
+    end_pilot,
     excerpts_of,
     has_real_sessions,
     open_study,
@@ -128,11 +129,13 @@ __all__ = [
     "delete_study",
     "derive_seed",
     "dispatch_study",
+    "end_pilot",
     "excerpts_of",
     "fail_preparing",
     "finish_if_done",
     "finish_trial",
     "has_real_sessions",
+    "items_per_session",
     "kind_now",
     "last_event",
     "live_sessions",
@@ -140,6 +143,7 @@ __all__ = [
     "open_prepared_study",
     "open_study",
     "open_trial",
+    "plan_of",
     "renew_study_lease",
     "reopen_study",
     "repeat_training",

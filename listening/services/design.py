@@ -30,7 +30,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from listening.balance import balanced_blocks, meetings
-from listening.methods import METHODS, Method
+from listening.methods import Method
 from listening.models import Rating, Session, Stage, Study, Trial
 from listening.services.errors import StudyError
 
@@ -143,6 +143,25 @@ def _count(design: Mapping[str, Any], key: str, what: str) -> int | None:
     return value
 
 
+def covering(plan: Plan, block: int) -> list[tuple[int, ...]]:
+    """System blocks, beginning with the block's first, that together show all systems: training (M14)."""
+    left = {system for systems in plan.systems for system in systems}
+    chosen = []
+    for step in range(len(plan.systems)):
+        systems = plan.systems_of(block, step)
+        if step == 0 or left & set(systems):
+            chosen.append(systems)
+            left -= set(systems)
+        if not left:
+            break
+    return chosen
+
+
+def training_trials(plan: Plan) -> int:
+    """Into how many trials a training item is split so that all systems are heard."""
+    return len(covering(plan, 0))
+
+
 def drop_out_time(study: Study) -> timedelta:
     """After so long without a sign of life an unfinished session gives its place away."""
     return timedelta(hours=float(study.design.get("drop_out_hours") or DROP_OUT_HOURS))
@@ -191,7 +210,3 @@ def take_place(study: Study, kind: str = Session.Kind.REAL) -> tuple[int, int]:
 def place_of(session: Session) -> int:
     """Of a session that began before there were places: its number."""
     return session.number - 1 if session.place is None else session.place
-
-
-def method_of_study(study: Study) -> Method:
-    return METHODS[study.method]

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 
 from listening.balance import order_of
 from listening.models import Item, Session, Stimulus, Study, Trial
-from listening.services.design import Plan, place_of, plan_of
+from listening.services.design import Plan, covering, place_of, plan_of
 from listening.services.presentations import Order, arrange, present
 
 
@@ -73,7 +73,7 @@ def _items(study: Study) -> list[Item]:
 def _training(items: Sequence[Item], plan: Plan, block: int) -> list[tuple[Item, tuple[int, ...]]]:
     """The items of the training, each with the systems of one of its trials."""
     training = [item for item in items if item.training]
-    return [(item, systems) for item in training for systems in _covering(plan, block)]
+    return [(item, systems) for item in training for systems in covering(plan, block)]
 
 
 def _trials(
@@ -100,20 +100,6 @@ def _trials(
         presented += [(item, _balanced(order, stimuli, row, where)) for order in orders]
     arranged = arrange(study.method, presented, draw)
     return [Trial(session=session, item=item, order=order) for item, order in arranged]
-
-
-def _covering(plan: Plan, block: int) -> list[tuple[int, ...]]:
-    """System blocks, beginning with the session's first, that together show all systems: training (M14)."""
-    left = {system for systems in plan.systems for system in systems}
-    chosen = []
-    for step in range(len(plan.systems)):
-        systems = plan.systems_of(block, step)
-        if step == 0 or left & set(systems):
-            chosen.append(systems)
-            left -= set(systems)
-        if not left:
-            break
-    return chosen
 
 
 def _heard(item: Item, slugs: Sequence[str], systems: Sequence[int]) -> list[Stimulus]:

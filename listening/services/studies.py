@@ -258,10 +258,29 @@ def signals_of(study: Study) -> int:
     return min(method.max_signals, len(method.always) + designs.systems_per_trial(study))
 
 
-def open_study(study: Study) -> None:
-    """Let listeners in, or, while stimuli are being rendered, as soon as they are there."""
-    Study.objects.filter(pk=study.pk, status=Study.Status.READY).update(status=Study.Status.OPEN)
-    Study.objects.filter(pk=study.pk, status=Study.Status.PREPARING).update(open_when_ready=True)
+def open_study(study: Study, *, pilot: bool = False) -> None:
+    """Let listeners in, or, while stimuli are being rendered, as soon as they are there.
+
+    Sessions that begin in a `pilot` are trial runs and never count among the real ones.
+    """
+    rows = Study.objects.filter(pk=study.pk)
+    rows.filter(status=Study.Status.READY).update(status=Study.Status.OPEN, pilot=pilot)
+    rows.filter(status=Study.Status.PREPARING).update(open_when_ready=True, pilot=pilot)
+    rows.filter(status=Study.Status.OPEN).update(pilot=pilot)
+
+
+@transaction.atomic
+def end_pilot(study: Study) -> None:
+    """Let no more trial runs begin; the study waits to be opened, unless somebody took part for real."""
+    now = Study.objects.select_for_update().get(pk=study.pk)
+    if not now.pilot:
+        return
+    now.pilot = False
+    if not has_real_sessions(now):
+        now.open_when_ready = False
+        if now.status == Study.Status.OPEN:
+            now.status = Study.Status.READY
+    now.save(update_fields=["pilot", "status", "open_when_ready"])
 
 
 def close_study(study: Study) -> None:

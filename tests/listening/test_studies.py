@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from html import unescape
 from typing import Any
 
 import pytest
@@ -13,12 +14,21 @@ from django.urls import reverse
 
 from evaluation.models import Clip, Rendition
 from listening import services
-from listening.models import Study
-from listening.views.studies import PAPER_SYSTEMS
+from listening.forms.what import PAPER_SYSTEMS
+from listening.models import Session, Study
+from listening.tasks import prepare_study
 from tests.listening.conftest import SYSTEMS, grade, listen
 
 READ = ["study", "study_progress", "results", "ratings_csv", "mushra_csv"]
-WRITE = ["study_retry", "study_close", "study_reopen", "study_listed", "study_delete"]
+WRITE = [
+    "study_retry",
+    "study_open",
+    "study_pilot",
+    "study_close",
+    "study_reopen",
+    "study_listed",
+    "study_delete",
+]
 
 
 @pytest.fixture
@@ -75,14 +85,19 @@ def test_the_list_counts_listeners_and_puts_the_newest_first(
     assert (rows[0].item_count, rows[0].finished_count, rows[0].started_count) == (1, 1, 2)
 
 
+def checked(html: str) -> set[str]:
+    """Values of the ticked boxes."""
+    return set(re.findall(r'type="checkbox"[^>]* value="([^"]+)"[^>]* checked>', html))
+
+
 def test_the_form_starts_with_the_papers_systems_and_the_clip_of_the_link(
     owner: Client, alice: User, processed: Callable[..., Clip]
 ) -> None:
     clip, other = processed(alice, title="Chosen"), processed(alice, title="Other")
     html = owner.get(reverse("study_new"), {"clip": str(clip.pk)}).content.decode()
-    boxes = re.findall(r'name="(clip|system)" value="([^"]+)"[^>]*?( checked)?>', html)
-    assert {value for _, value, checked in boxes if checked} == {str(clip.pk), *PAPER_SYSTEMS}
-    assert str(other.pk) in {value for _, value, _ in boxes}
+    assert checked(html) == set(PAPER_SYSTEMS)
+    assert re.findall(r'name="items-clip" value="([^"]+)"', html) == [str(clip.pk)]
+    assert f'name="clip" value="{other.pk}"' in html
 
 
 def test_the_form_offers_own_and_public_clips_only(
@@ -92,58 +107,190 @@ def test_the_form_offers_own_and_public_clips_only(
     processed(bob)
     queued = processed(alice)
     Rendition.objects.filter(clip=queued).update(status=Rendition.Status.QUEUED)
-    rows = owner.get(reverse("study_new")).context["clips"]
-    assert {row["clip"] for row in rows} == set(offered)
+    html = owner.get(reverse("study_new")).content.decode()
+    assert set(re.findall(r'name="clip" value="([^"]+)"', html)) == {str(clip.pk) for clip in offered}
 
 
-def test_the_form_makes_a_study(owner: Client, alice: User, processed: Callable[..., Clip]) -> None:
-    clip, training = processed(alice), processed(alice)
-    data = {
-        "name": "New",
-        "clip": [str(clip.pk)],
-        "training": str(training.pk),
-        "system": SYSTEMS,
-        "listed": "on",
-    }
-    answer = owner.post(reverse("study_new"), data | {"thanks": "Bye.", "consent": " "})
-    study = Study.objects.get()
-    assert answer.headers["Location"] == reverse("study", args=[study.pk])
-    assert (study.name, study.systems, study.texts, study.listed) == (
-        "New",
-        SYSTEMS,
-        {"thanks": "Bye."},
-        True,
+def what(clips: list[Clip], **changes: Any) -> dict[str, Any]:
+    """The first step, sent with whole clips, the first of them for training, too."""
+    return {
+        "basics-name": "New",
+        "basics-method": "mushra",
+        "basics-sample_rate": "16000",
+        "items-clip": [str(clip.pk) for clip in clips],
+        "items-start": ["0"] * len(clips),
+        "items-end": [str(clip.seconds) for clip in clips],
+        "items-role": ["both", *["graded"] * len(clips)][: len(clips)],
+        "items-name": [""] * len(clips),
+        "systems-chosen": SYSTEMS,
+    } | changes
+
+
+def contents(study: Study) -> list[tuple[Any, ...]]:
+    return list(study.items.values_list("clip", "start", "end", "training", "name"))
+
+
+def test_the_first_step_makes_a_study_that_waits_to_be_opened(
+    owner: Client, processed: Callable[..., Clip], alice: User, django_capture_on_commit_callbacks: Any
+) -> None:
+    clip, training = processed(alice, sound=True), processed(alice, sound=True)
+    sent = what(
+        [training, clip],
+        **{
+            "items-role": ["training", "graded"],
+            "items-start": ["0", "0.0"],
+            "items-name": ["", "First  word"],
+        },
     )
-    assert [item.clip for item in study.items.all()] == [training, clip]
+    answer = owner.post(reverse("study_new"), sent | {"then": "who"})
+    study = Study.objects.get()
+    assert answer.headers["Location"] == reverse("study_setup", args=[study.pk, "who"])
+    assert (study.name, study.systems, study.status) == ("New", SYSTEMS, Study.Status.PREPARING)
+    assert contents(study) == [
+        (training.pk, 0.0, training.seconds, True, ""),
+        (clip.pk, 0.0, clip.seconds, False, "First word"),
+    ]
+    prepare_study(str(study.pk))
+    study.refresh_from_db()
+    assert study.status == Study.Status.READY
+    Client().post(reverse("join", args=[study.token]), {"consent": "yes"})
+    assert not study.sessions.exists()
+    owner.post(reverse("study_open", args=[study.pk]))
+    study.refresh_from_db()
+    assert study.status == Study.Status.OPEN
 
 
-def test_a_refused_form_keeps_what_was_sent(
+def test_without_scripts_ticked_clips_become_whole_items(
+    owner: Client, alice: User, processed: Callable[..., Clip]
+) -> None:
+    clips = [processed(alice), processed(alice)]
+    owner.post(reverse("study_new"), what([]) | {"clip": [str(clip.pk) for clip in clips]})
+    first, second = clips
+    assert [row[0::3] for row in contents(Study.objects.get())] == [
+        (first.pk, True),
+        (first.pk, False),
+        (second.pk, False),
+    ]
+
+
+def test_a_refused_step_keeps_what_was_sent(
     owner: Client, alice: User, processed: Callable[..., Clip]
 ) -> None:
     clip = processed(alice, title="Harvard 1")
-    data = {
-        "name": "Kept <i>",
-        "clip": [str(clip.pk)],
-        "system": ["opus-9k", "opus-12k"],
-        "thanks": "Kept text",
-    }
-    answer = owner.post(reverse("study_new"), data)
+    sent = what(
+        [clip], **{"basics-name": "Kept <i>", "systems-chosen": ["opus-9k", "opus-12k"], "items-end": ["0.5"]}
+    )
+    answer = owner.post(reverse("study_new"), sent)
     assert answer.status_code == 400
     html = answer.content.decode()
     assert "“Harvard 1” has not been through Opus 12k" in html
     assert 'value="Kept &lt;i&gt;"' in html
-    assert "Kept text" in html
-    assert re.search(r'value="opus-12k" checked', html)
+    assert checked(html) == {"opus-9k", "opus-12k"}
+    assert 'name="items-end" inputmode="decimal" value="0.5"' in html
     assert not Study.objects.exists()
 
 
-def test_strangers_clips_and_forged_ids_are_not_found(
-    owner: Client, bob: User, processed: Callable[..., Clip]
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"items-end": ["x"]}, "needs a start and an end"),
+        ({"items-end": ["nan"]}, "needs a start and an end"),
+        ({"items-start": ["9"]}, "is not inside"),
+        ({"items-role": ["judge"]}, "is not what an item can be for"),
+        ({"items-role": ["training"]}, "grade one"),
+        ({"items-role": []}, "came incomplete"),
+        ({"items-role": ["out"]}, "at least one clip"),
+        ({"basics-name": " "}, "required"),
+        ({"basics-method": "guess"}, "valid choice"),
+        ({"systems-chosen": ["mp3"]}, "There is no system “mp3”"),
+        ({"systems-chosen": []}, "at least one system"),
+    ],
+)
+def test_a_step_says_what_is_wrong(
+    owner: Client, alice: User, processed: Callable[..., Clip], changes: dict[str, Any], message: str
+) -> None:
+    answer = owner.post(reverse("study_new"), what([processed(alice)], **changes))
+    assert answer.status_code == 400
+    assert message in html_text(answer)
+    assert not Study.objects.exists()
+
+
+def html_text(answer: Any) -> str:
+    return unescape(answer.content.decode())
+
+
+def test_strangers_clips_and_forged_ids_are_refused(
+    owner: Client, bob: User, alice: User, processed: Callable[..., Clip]
 ) -> None:
     for value in (str(processed(bob).pk), "1", "x' OR 1=1"):
-        data = {"name": "New", "clip": [value], "system": SYSTEMS}
-        assert owner.post(reverse("study_new"), data).status_code == 404
-        assert owner.post(reverse("study_new"), data | {"clip": [], "training": value}).status_code == 404
+        for name in ("items-clip", "clip"):
+            answer = owner.post(reverse("study_new"), what([processed(alice)], **{name: [value]}))
+            assert "not yours" in html_text(answer)
+    assert not Study.objects.exists()
+
+
+def test_steps_can_be_gone_through_again_until_somebody_takes_part(
+    owner: Client, study: Study, alice: User, processed: Callable[..., Clip]
+) -> None:
+    url = reverse("study_setup", args=[study.pk, "what"])
+    first, second = (item.clip for item in study.items.filter(training=False))
+    html = owner.get(url).content.decode()
+    assert re.findall(r'name="items-clip" value="([^"]+)"', html) == [str(first.pk), str(second.pk)]
+    assert checked(html) == set(SYSTEMS)
+    third = processed(alice)
+    assert owner.post(url, what([first, third], **{"systems-chosen": ["bpgan-2k"]})).status_code == 302
+    study.refresh_from_db()
+    assert (study.name, study.systems) == ("New", ["bpgan-2k"])
+    assert [row[0] for row in contents(study)] == [first.pk, first.pk, third.pk]
+
+    study = make_open(study)
+    services.start_session(study)
+    before = contents(study)
+    html = owner.get(url).content.decode()
+    assert "A listener has begun" in html
+    answer = owner.post(url, what([third], **{"basics-name": "Renamed", "systems-chosen": SYSTEMS}))
+    assert answer.status_code == 302
+    study.refresh_from_db()
+    assert (study.name, study.systems, contents(study)) == ("Renamed", ["bpgan-2k"], before)
+
+
+def make_open(study: Study) -> Study:
+    Study.objects.filter(pk=study.pk).update(status=Study.Status.OPEN)
+    study.refresh_from_db()
+    return study
+
+
+def test_limits_may_change_whenever(owner: Client, study: Study) -> None:
+    listen(study)
+    url = reverse("study_setup", args=[study.pk, "who"])
+    sent = {"limits-listed": "on", "limits-max_sessions": "20", "limits-closes": "2099-01-01T12:00"}
+    assert owner.post(url, sent).status_code == 302
+    study.refresh_from_db()
+    assert (study.listed, study.max_sessions, study.closes.year) == (True, 20, 2099)
+    answer = owner.post(url, sent | {"limits-opens": "2099-01-02T12:00"})
+    assert "would close before it opens" in html_text(answer)
+    owner.post(url, sent | {"limits-sealed_until": "2099-01-02T12:00"})
+    assert "can only be prolonged" in html_text(owner.post(url, sent))
+
+
+def test_a_pilot_keeps_its_sessions_apart(owner: Client, study: Study) -> None:
+    Study.objects.update(status=Study.Status.READY)
+    owner.post(reverse("study_pilot", args=[study.pk]), {"pilot": "yes"})
+    study.refresh_from_db()
+    assert (study.status, study.pilot) == (Study.Status.OPEN, True)
+    session = services.start_session(study)
+    Session.objects.filter(pk=session.pk).update(kind=Session.Kind.PILOT)
+    owner.post(reverse("study_pilot", args=[study.pk]), {"pilot": "no"})
+    study.refresh_from_db()
+    assert (study.status, study.pilot) == (Study.Status.READY, False)
+
+    url = reverse("study_setup", args=[study.pk, "what"])
+    first = study.items.first().clip
+    refused = owner.post(url, what([first]))
+    assert "discard the pilot sessions" in html_text(refused)
+    assert study.sessions.count() == 1
+    assert owner.post(url, what([first]) | {"discard": "on"}).status_code == 302
+    assert study.sessions.count() == 0
 
 
 def test_the_page_shows_link_code_design_and_progress(owner: Client, study: Study, settings: Any) -> None:

@@ -1,0 +1,54 @@
+"""How items and systems are shared out over listeners."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+
+from listening.forms.base import Section
+from listening.methods import METHODS
+from listening.models import Study
+from listening.services import design as designs
+from listening.services.errors import StudyError
+
+
+class Design(Section):
+    slug = "design"
+    title = "Design"
+    step = "check"
+    template = "listening/setup/_design.html"
+    help = "Who hears what. Orders are balanced either way."
+    locked = True
+
+    items_per_session = forms.IntegerField(
+        required=False, min_value=1, label="Items per listener", help_text="Empty: all of them."
+    )
+    systems_per_trial = forms.IntegerField(
+        required=False, min_value=1, label="Systems per trial",
+        help_text="Besides hidden reference and anchors. Empty: all, or as many as a trial has room for.",
+    )  # fmt: skip
+    drop_out_hours = forms.FloatField(
+        required=False, min_value=0.1, max_value=24 * 365, label="Hours until a drop-out's place is free",
+        help_text=f"Empty: {designs.DROP_OUT_HOURS:g}. Who comes back later may still finish.",
+    )  # fmt: skip
+
+    @classmethod
+    def initial_of(cls, study: Study) -> dict[str, Any]:
+        return dict(study.design)
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = {key: value for key, value in (super().clean() or {}).items() if value is not None}
+        if self.errors:
+            return cleaned
+        try:
+            graded = self.study.items.filter(training=False).count()
+            method = METHODS[self.study.method]
+            self.fitted = designs.fitting(cleaned, method, graded, len(self.study.systems))
+        except StudyError as error:
+            raise forms.ValidationError(str(error)) from None
+        return cleaned
+
+    def apply(self, study: Study) -> list[str]:
+        study.design = self.fitted
+        return ["design"]

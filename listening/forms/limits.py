@@ -1,0 +1,75 @@
+"""Who may take part, how many, and when."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.utils import timezone
+
+from listening.forms.base import Section
+from listening.models import Study
+
+
+class MomentField(forms.DateTimeField):
+    """A date and time as browsers pick it, in the site's time zone."""
+
+    widget = forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M")
+    input_formats = ["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"]
+
+
+class Limits(Section):
+    slug = "limits"
+    title = "Listeners and dates"
+    step = "who"
+    template = "listening/setup/_limits.html"
+    help = "May change at any time."
+
+    listed = forms.BooleanField(
+        required=False,
+        label="Show the study on the front page, so that anybody may take part",
+        help_text="Otherwise only those with the link can.",
+    )
+    max_sessions = forms.IntegerField(
+        required=False,
+        min_value=1,
+        max_value=100_000,
+        label="Listeners at most",
+        help_text="Those who drop out make room for others. BS.1534-3: data of 20 are often sufficient.",
+    )
+    opens = MomentField(required=False, label="Opens", help_text="Empty: as soon as you open it.")
+    closes = MomentField(required=False, label="Closes", help_text="Empty: when you close it.")
+    break_after = forms.IntegerField(
+        required=False, min_value=1, max_value=1000, label="Offer a break after so many trials"
+    )
+    sealed_until = MomentField(
+        required=False,
+        label="Seal the grades until",
+        help_text="Until then not even you see results: no peeking, no stopping when it looks good.",
+    )
+
+    @classmethod
+    def initial_of(cls, study: Study) -> dict[str, Any]:
+        return {name: getattr(study, name) for name in cls.base_fields}
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        opens, closes = cleaned.get("opens"), cleaned.get("closes")
+        if opens and closes and closes <= opens:
+            self.add_error("closes", "The study would close before it opens.")
+        sealed = self.study.sealed_until
+        if (
+            sealed
+            and sealed > timezone.now()
+            and (not cleaned.get("sealed_until") or cleaned["sealed_until"] < sealed)
+        ):
+            self.add_error(
+                "sealed_until",
+                f"Sealed until {timezone.localtime(sealed):%d %B %Y, %H:%M}: the seal can only be prolonged.",
+            )
+        return cleaned
+
+    def apply(self, study: Study) -> list[str]:
+        for name, value in self.cleaned_data.items():
+            setattr(study, name, value)
+        return list(self.cleaned_data)

@@ -1,0 +1,256 @@
+"""What is tested: a study's name and method, its items and its systems."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+from uuid import UUID
+
+from django import forms
+from django.urls import reverse
+
+from codec import registry
+from evaluation import systems as known
+from evaluation.models import Clip, Rendition
+from listening import selectors
+from listening.forms.base import Section
+from listening.methods import METHODS
+from listening.models import Study
+from listening.services.contents import LONG_ITEM_SECONDS, MAX_ITEMS, SHORTEST_ITEM_SECONDS, Excerpt
+from listening.services.design import room_for_systems
+from listening.services.studies import SAMPLE_RATES, excerpts_of
+
+#: The rows of the paper's Table 3 besides the original: what a new study starts with.
+PAPER_SYSTEMS = ("opus-9k", "celp-8k", "amrwb-6.6k", "unified-gan-2k", "bpgan-2k")
+
+ROLES = {
+    "graded": "graded",
+    "training": "training only",
+    "both": "training and graded",
+    "out": "leave out",
+}
+_RATE_WORDS = {16_000: "16 kHz, as clips are kept", 48_000: "48 kHz, as most sound cards run"}
+
+
+class Basics(Section):
+    slug = "basics"
+    title = "Name and method"
+    step = "what"
+    template = "listening/setup/_basics.html"
+
+    name = forms.CharField(max_length=200, strip=True, help_text="Listeners see it.")
+    method = forms.ChoiceField(choices=[(slug, method.title) for slug, method in METHODS.items()])
+    sample_rate = forms.TypedChoiceField(
+        coerce=int,
+        choices=[(rate, _RATE_WORDS[rate]) for rate in SAMPLE_RATES],
+        help_text="Of every recording in the study. What listeners hear is the same at both.",
+    )
+
+    @classmethod
+    def initial_of(cls, study: Study) -> dict[str, Any]:
+        return {"name": study.name, "method": study.method, "sample_rate": study.sample_rate}
+
+    def __init__(self, study: Study, data: Mapping[str, Any] | None = None) -> None:
+        super().__init__(study, data)
+        if self.frozen:
+            self.fields["method"].disabled = self.fields["sample_rate"].disabled = True
+
+    def methods(self) -> list[dict[str, str]]:
+        """What each method presents, for the page."""
+        return [
+            {"slug": slug, "title": method.title, "source": method.source, "presents": method.presents}
+            for slug, method in METHODS.items()
+        ]
+
+    def apply(self, study: Study) -> list[str]:
+        if study.method != self.cleaned_data["method"]:
+            study.method_options = {}
+        study.name = self.cleaned_data["name"]
+        study.method = self.cleaned_data["method"]
+        study.sample_rate = self.cleaned_data["sample_rate"]
+        return ["name", "method", "method_options", "sample_rate"]
+
+
+class Items(Section):
+    """Excerpts of clips, a row each: parallel lists of ``items-clip``, -start, -end, -role and -name.
+
+    ``clip`` (without prefix) names further clips to take whole: the picker's boxes, where no script runs.
+    """
+
+    slug = "items"
+    title = "Items"
+    step = "what"
+    template = "listening/setup/_items.html"
+    help = f"Clips, or excerpts of {SHORTEST_ITEM_SECONDS} to {LONG_ITEM_SECONDS:g} s. Cut after coding."
+    scripts = ("js/studies/what.js",)
+    locked = True
+    wide = True
+
+    long_seconds = LONG_ITEM_SECONDS
+    shortest_seconds = SHORTEST_ITEM_SECONDS
+    roles = ROLES
+
+    @classmethod
+    def initial_of(cls, study: Study) -> dict[str, Any]:
+        return {}
+
+    def __init__(
+        self, study: Study, data: Mapping[str, Any] | None = None, clips: Iterable[Clip] = ()
+    ) -> None:
+        super().__init__(study, data)
+        offered = list(selectors.clips_for_study(study.owner))
+        own = [] if study._state.adding else [item.clip for item in study.items.select_related("clip")]
+        self.offered = {str(clip.pk): clip for clip in [*offered, *(clip for clip in own if clip)]}
+        self.rows = self._sent() if data is not None else self._stored(clips)
+
+    def _stored(self, clips: Iterable[Clip]) -> list[dict[str, Any]]:
+        rows: dict[tuple[Any, ...], dict[str, Any]] = {}
+        excerpts = excerpts_of(self.study) if not self.study._state.adding else []
+        for excerpt in sorted(excerpts, key=lambda each: each.training):
+            key = (excerpt.clip.pk, excerpt.start, excerpt.end, excerpt.name)
+            if excerpt.training and key in rows:
+                rows[key]["role"] = "both"
+            else:
+                role = "training" if excerpt.training else "graded"
+                rows[key] = self._row(excerpt.clip, excerpt.start, excerpt.end, role, excerpt.name)
+        for clip in clips:
+            rows[clip.pk, len(rows)] = self._row(clip, 0.0, clip.seconds, "graded" if rows else "both", "")
+        return list(rows.values())
+
+    def _sent(self) -> list[dict[str, Any]]:
+        def values(name: str) -> list[str]:
+            return self.data.getlist(name) if hasattr(self.data, "getlist") else list(self.data.get(name, []))
+
+        columns = [values(f"{self.prefix}-{name}") for name in ("clip", "start", "end", "role", "name")]
+        if len({len(column) for column in columns}) > 1:
+            self._broken = "The rows of the items came incomplete. Reload the page and try again."
+            columns = []
+        rows = []
+        for clip_id, start, end, role, name in list(zip(*columns, strict=False))[: 4 * MAX_ITEMS]:
+            clip = self.offered.get(clip_id)
+            if role != "out":
+                rows.append(self._row(clip, _number(start), _number(end), role, name, clip_id))
+        for clip_id in values("clip"):
+            clip = self.offered.get(clip_id)
+            role = "graded" if rows else "both"
+            rows.append(self._row(clip, 0.0, clip.seconds if clip else 0.0, role, "", clip_id))
+        return rows
+
+    _broken = ""
+
+    @staticmethod
+    def _row(
+        clip: Clip | None, start: float | None, end: float | None, role: str, name: str, clip_id: str = ""
+    ) -> dict[str, Any]:
+        return {
+            "id": str(clip.pk) if clip else clip_id,
+            "clip": clip,
+            "start": start,
+            "end": end,
+            "start_text": _text(start),
+            "end_text": _text(end),
+            "role": role,
+            "name": name,
+            "seconds": None if start is None or end is None else end - start,
+            "audio": reverse("clip_audio", args=[clip.pk]) if clip else "",
+        }
+
+    def blank(self) -> dict[str, Any]:
+        """A row for the page's script to fill in."""
+        return self._row(None, 0.0, 0.0, "graded", "")
+
+    def picker(self) -> list[dict[str, Any]]:
+        """Every clip on offer, with the systems that it has not been through."""
+        done: dict[str, set[str]] = {}
+        through = Rendition.objects.filter(clip__in=self.offered.values(), status=Rendition.Status.DONE)
+        for clip_id, system in through.values_list("clip", "system"):
+            done.setdefault(str(clip_id), set()).add(system)
+        return [
+            {
+                "id": key,
+                "clip": clip,
+                "audio": reverse("clip_audio", args=[clip.pk]),
+                "done": " ".join(sorted(done.get(key, ()))),
+                "missing": [
+                    system.title for slug, system in registry.SYSTEMS.items() if slug not in done.get(key, ())
+                ],
+                "long": clip.seconds > LONG_ITEM_SECONDS,
+            }
+            for key, clip in self.offered.items()
+        ]
+
+    def clean(self) -> dict[str, Any]:
+        if self._broken:
+            raise forms.ValidationError(self._broken)
+        excerpts: list[Excerpt] = []
+        for row in self.rows:
+            if row["clip"] is None:
+                raise forms.ValidationError("One of the clips is not there any more, or not yours.")
+            if row["role"] not in ROLES:
+                raise forms.ValidationError(f"“{row['role']}” is not what an item can be for.")
+            if row["start"] is None or row["end"] is None:
+                raise forms.ValidationError(f"“{row['clip'].title}” needs a start and an end in seconds.")
+            for training in (True, False):
+                if row["role"] in ("both", "training" if training else "graded"):
+                    excerpts.append(Excerpt(row["clip"], row["start"], row["end"], training, row["name"]))
+        self.excerpts = excerpts
+        return self.cleaned_data
+
+    def apply(self, study: Study) -> list[str]:
+        return []
+
+
+class Systems(Section):
+    slug = "systems"
+    title = "Systems"
+    step = "what"
+    template = "listening/setup/_systems.html"
+    locked = True
+
+    @classmethod
+    def initial_of(cls, study: Study) -> dict[str, Any]:
+        return {"chosen": list(study.systems or [])}
+
+    chosen = forms.MultipleChoiceField(
+        required=False, error_messages={"invalid_choice": "There is no system “%(value)s”."}
+    )
+
+    def __init__(self, study: Study, data: Mapping[str, Any] | None = None) -> None:
+        super().__init__(study, data)
+        self.always = METHODS[study.method].always
+        self.room = room_for_systems(METHODS[study.method])
+        self.offered = [each for each in known.systems_for(study.owner) if each.slug not in self.always]
+        self.fields["chosen"].choices = [(each.slug, each.title) for each in self.offered]  # type: ignore[attr-defined]
+
+    def boxes(self) -> list[dict[str, Any]]:
+        chosen = set(self["chosen"].value() or [])
+        return [{"system": each, "chosen": each.slug in chosen} for each in self.offered]
+
+    def apply(self, study: Study) -> list[str]:
+        study.systems = self.cleaned_data["chosen"]
+        return ["systems"]
+
+
+def _number(text: str) -> float | None:
+    try:
+        number = float(text.replace(",", "."))
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _text(number: float | None) -> str:
+    """Seconds as the fields show them, to the millisecond."""
+    return "" if number is None else f"{number:.3f}".rstrip("0").rstrip(".")
+
+
+def uuids(values: Iterable[str]) -> list[UUID]:
+    """The UUIDs among `values`: what is none can't be anybody's clip."""
+    found = []
+    for value in values:
+        try:
+            found.append(UUID(value))
+        except ValueError:
+            continue
+    return found

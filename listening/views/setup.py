@@ -1,0 +1,129 @@
+"""Making a study in three steps that can be gone through again until somebody takes part."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods
+
+from listening import selectors, services
+from listening.forms import SECTIONS, Section
+from listening.forms.what import PAPER_SYSTEMS, Items, uuids
+from listening.models import Session, Study
+from listening.views.studies import head_context
+
+STEPS = {"what": "What", "who": "Who", "check": "Check"}
+ABOUT = {
+    "what": "What is tested: items, systems, method.",
+    "who": "Who takes part, and what they read and answer.",
+    "check": "Whether all is as it should be. Then open the study.",
+}
+
+
+@login_required
+@never_cache
+@require_http_methods(["GET", "POST"])
+def study_new(request: HttpRequest) -> HttpResponse:
+    """The first step of a study that is not there yet."""
+    study = Study(owner=request.user, systems=list(PAPER_SYSTEMS))  # type: ignore[misc]  # somebody is signed in
+    if request.method == "POST":
+        return _save(request, study, "what")
+    found = selectors.clips_by_id(request.user, uuids(request.GET.getlist("clip")))
+    sections = [
+        Items(study, clips=found.values()) if kind is Items else kind(study)
+        for kind in SECTIONS
+        if kind.step == "what"
+    ]
+    return _page(request, study, "what", sections)
+
+
+@login_required
+@never_cache
+@require_http_methods(["GET", "POST"])
+def study_setup(request: HttpRequest, study_id: UUID, step: str) -> HttpResponse:
+    if step not in STEPS:
+        raise Http404("There is no such step.")
+    study = selectors.study_of(request.user, study_id)
+    if request.method == "POST":
+        return _save(request, study, step)
+    return _page(request, study, step, [kind(study) for kind in SECTIONS if kind.step == step])
+
+
+def _save(request: HttpRequest, study: Study, step: str) -> HttpResponse:
+    sections = [kind(study, request.POST) for kind in SECTIONS if kind.step == step]
+    # What is locked is shown as it is, whatever was sent.
+    sections = [
+        type(section)(study) if section.locked and section.frozen else section for section in sections
+    ]
+    sent = [section for section in sections if section.is_bound]
+    valid = [section.is_valid() for section in sent]  # of each, so that all say what is wrong
+    if not all(valid):
+        return _page(request, study, step, sections, "Some of it can't be saved as it is; see below.", 400)
+    changed = [name for section in sent for name in section.apply(study)]
+    items = next((section for section in sent if isinstance(section, Items)), None)
+    excerpts = None if items is None else items.excerpts
+    try:
+        if study._state.adding:
+            study = services.create_study(
+                request.user,
+                study.name,
+                [],
+                study.systems,
+                excerpts=excerpts,
+                method=study.method,
+                options=study.method_options,
+                sample_rate=study.sample_rate,
+                open_when_ready=False,
+            )
+        else:
+            services.update_study(
+                study, changed, excerpts=excerpts, discard_trial_runs="discard" in request.POST
+            )
+    except services.StudyError as refused:
+        return _page(request, study, step, sections, str(refused), 400)
+    messages.success(request, "Saved.")
+    following = request.POST.get("then", step)
+    return redirect("study_setup", study.pk, following if following in STEPS else step)
+
+
+def _page(
+    request: HttpRequest,
+    study: Study,
+    step: str,
+    sections: list[Section],
+    error: str = "",
+    status: int = 200,
+) -> HttpResponse:
+    new = study._state.adding
+    frozen = not new and services.has_real_sessions(study)
+    pilots = 0 if new else study.sessions.filter(kind=Session.Kind.PILOT).count()
+    order = list(STEPS)
+    following = order[order.index(step) + 1] if step != order[-1] else None
+    context: dict[str, Any] = {
+        "study": study,
+        "new": new,
+        "step": step,
+        "step_title": STEPS[step],
+        "about": ABOUT[step],
+        "sections": sections,
+        "section": "studies",
+        "error": error,
+        "locked_why": services.LOCKED_WHY if frozen and any(each.locked for each in sections) else "",
+        "pilots": pilots if not frozen and any(each.locked for each in sections) else 0,
+        "following": following,
+        "following_title": STEPS.get(following or "", ""),
+        "action": reverse("study_new") if new else reverse("study_setup", args=[study.pk, step]),
+        "scripts": list(dict.fromkeys(path for each in sections for path in each.scripts)),
+        "styles": list(dict.fromkeys(path for each in sections for path in each.styles)),
+    }
+    if not new:
+        shown = selectors.study_of(request.user, study.pk)  # as it is, not as it was sent
+        context |= head_context(shown) | {"shown": shown}
+    return render(request, "listening/setup.html", context, status=status)
