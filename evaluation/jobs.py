@@ -28,7 +28,7 @@ from django.db.models.functions import Concat
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
-from evaluation.models import Job, Rendition, Score
+from evaluation.models import Job, OutputBatch, Rendition, Score
 
 logger = logging.getLogger(__name__)
 
@@ -38,6 +38,7 @@ J = TypeVar("J", bound=Job)
 KINDS: dict[type[Job], str] = {
     Rendition: "evaluation.tasks.make_rendition",
     Score: "evaluation.tasks.make_score",
+    OutputBatch: "evaluation.tasks.handle_outputs",
 }
 
 Status = Job.Status

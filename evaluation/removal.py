@@ -23,7 +23,7 @@ def remove_clip(clip: Clip) -> None:
     """
     names = [clip.upload.name, clip.audio.name]
     for rendition in clip.renditions.all():
-        names += [rendition.audio.name, rendition.bitstream.name]
+        names += [rendition.upload.name, rendition.audio.name, rendition.bitstream.name]
     with transaction.atomic():
         clip.delete()
         # Rows first: files without a row are lost disk space, a row without files is an error page.

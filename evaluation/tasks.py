@@ -6,7 +6,6 @@ inside the functions, on first use in the worker's child, never before the fork.
 
 from __future__ import annotations
 
-import io
 import json
 import logging
 import traceback
@@ -16,20 +15,19 @@ from typing import TYPE_CHECKING, Any
 from celery import shared_task
 from celery.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
-from django.core.files import File
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.db import InterfaceError, OperationalError, transaction
-from django.db.models.fields.files import FieldFile
 
 from codec import container
 from codec.base import WORKING_RATE, CodecError, CodecUnavailable
 from evaluation import jobs
-from evaluation.models import Job, Rendition, Score
+from evaluation.models import Job, OutputBatch, Rendition, Score
 from evaluation.pipeline import METRICS, measure, process
+from evaluation.stored import load_audio, save_audio
 
 if TYPE_CHECKING:
-    from codec.base import Audio
+    pass
 
 logger = logging.getLogger(__name__)
 
@@ -62,11 +60,31 @@ def make_score(score_id: int | str) -> None:
     with jobs.keep_alive(row):
         try:
             rendition = Rendition.objects.select_related("clip").get(pk=row.rendition_id)
-            reference = _load(rendition.clip.audio)
-            degraded = _load(rendition.audio)
+            reference = load_audio(rendition.clip.audio)
+            degraded = load_audio(rendition.audio)
             measured = measure(reference, degraded, WORKING_RATE, row.metric)
             jobs.note(row, f"{row.metric} by {measured.version}: {measured.value} {measured.note}".rstrip())
             jobs.finish(row, value=measured.value, version=measured.version, note=measured.note)
+        except (OperationalError, InterfaceError):
+            raise
+        except Exception as error:  # noqa: BLE001 - as above
+            _fail_unexpectedly(row, error)
+
+
+@shared_task
+def handle_outputs(batch_id: str) -> None:
+    """Check the files of a batch of a researcher's outputs, or store those that were confirmed."""
+    row = jobs.claim(OutputBatch, batch_id)
+    if row is None:
+        return
+    from evaluation.outputs import OutputProblem, check_batch, store_batch
+
+    with jobs.keep_alive(row):
+        try:
+            (check_batch if row.step == OutputBatch.Step.CHECK else store_batch)(row)
+            jobs.finish(row)
+        except OutputProblem as error:
+            jobs.fail(row, str(error))
         except (OperationalError, InterfaceError):
             raise
         except Exception as error:  # noqa: BLE001 - as above
@@ -81,7 +99,7 @@ def sweep() -> None:
 
 def _render(row: Rendition) -> None:
     clip = row.clip
-    audio = _load(clip.audio)
+    audio = load_audio(clip.audio)
     done = process(audio, row.system)
     seconds = done.encoded.seconds
     jobs.note(row, f"loaded {row.system} in {done.load_seconds:.3f} s")
@@ -96,7 +114,7 @@ def _render(row: Rendition) -> None:
 
     # New names for every attempt: whoever loses the claim never touches the holder's files.
     folder = f"renditions/{row.pk}"
-    audio_name = default_storage.save(f"{folder}/{row.claim}.wav", _wav(done.audio))
+    audio_name = save_audio(f"{folder}/{row.claim}.wav", done.audio)
     bitstream = ContentFile(container.dumps(done.encoded))
     bitstream_name = default_storage.save(f"{folder}/{row.claim}.ear", bitstream)
     with transaction.atomic():
@@ -134,25 +152,6 @@ def _leftovers(folder: str) -> set[str]:
 def _remove(names: set[str]) -> None:
     for name in names:
         default_storage.delete(name)
-
-
-def _load(file: FieldFile) -> Audio:
-    """The samples of a stored 16-bit mono WAV at `WORKING_RATE`, float32 of shape (samples,)."""
-    import soundfile
-
-    with file.open("rb") as content:
-        audio, rate = soundfile.read(content, dtype="float32")
-    if rate != WORKING_RATE:
-        raise ValueError(f"{file.name} has {rate} Hz, not {WORKING_RATE} Hz.")
-    return audio
-
-
-def _wav(audio: Audio) -> File[bytes]:
-    from codec.audio import write_wav
-
-    content = io.BytesIO()
-    write_wav(content, audio, WORKING_RATE)
-    return ContentFile(content.getvalue())
 
 
 def _fail_unexpectedly(row: Job, error: Exception, **fields: Any) -> None:

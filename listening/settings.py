@@ -203,6 +203,8 @@ CELERY_TASK_ROUTES = {
     "evaluation.tasks.make_rendition": {"queue": "codec"},
     "evaluation.tasks.make_score": {"queue": "metrics"},
     "listening.tasks.make_analysis": {"queue": "metrics"},
+    # A researcher watches its progress.
+    "evaluation.tasks.handle_outputs": {"queue": "prompt"},
     # Short, and someone waits: workers take from their queues in turn, so that this never stands
     # behind the hundreds of measurements of a large upload.
     "evaluation.tasks.sweep": {"queue": "prompt"},

@@ -1,0 +1,182 @@
+"""A system's output against its reference: what differs besides what a codec is meant to do. No Django.
+
+Nothing is corrected here; a researcher sees what was found and decides.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from codec.audio import AudioError, read_audio
+from codec.base import WORKING_RATE, Audio, fit_length
+from evaluation.alignment import delay_of
+
+#: A difference in length that nobody hears: codecs work in frames, seconds.
+LENGTH_TOLERANCE = 0.05
+#: A delay that switching makes audible, seconds.
+DELAY_TOLERANCE = 0.002
+#: A difference in level or loudness worth a word, dB.
+LEVEL_TOLERANCE = 1.0
+#: At most this is taken out, seconds.
+MAX_SHIFT = 0.5
+#: From this share of samples at full scale a file counts as clipped.
+CLIPPING_SHARE = 0.001
+#: Correlation of the waveforms from which on they tell polarity and the delay to a sample.
+_WAVEFORM = 0.5
+_FULL_SCALE = 32767 / 32768
+_SILENCE_DB = -90.0
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What was found of a file.
+
+    Attributes:
+        seconds, reference_seconds: their lengths.
+        rate, channels, format: of the file.
+        delay_seconds: how late it is, > 0 where it comes later than the reference; None: cannot be told.
+        exact: whether the delay is known to a sample at 16 kHz, by the waveforms, or to about 1 ms.
+        certainty: correlation that the delay rests on, 0 to 1.
+        inverted: polarity is the opposite of the reference's; None: cannot be told.
+        level_db: RMS level against the reference's; None where either is silent.
+        loudness_db: BS.1770 loudness against the reference's, LU; None likewise.
+        clipped: share of samples at full scale.
+        warnings: what a researcher has to look at, in sentences.
+        notes: what was done to read it.
+    """
+
+    seconds: float
+    reference_seconds: float
+    rate: int
+    channels: int
+    format: str
+    delay_seconds: float | None
+    exact: bool
+    certainty: float
+    inverted: bool | None
+    level_db: float | None
+    loudness_db: float | None
+    clipped: float
+    warnings: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def shifts(self) -> bool:
+        """Whether there is a delay that can be taken out and is worth it."""
+        return self.delay_seconds is not None and DELAY_TOLERANCE < abs(self.delay_seconds) <= MAX_SHIFT
+
+    def as_dict(self) -> dict[str, Any]:
+        return {**asdict(self), "shifts": self.shifts}
+
+
+def compare(path: Path, reference: Audio, max_seconds: float) -> Comparison:
+    """Read a file and compare it with `reference` (samples,) at `WORKING_RATE`.
+
+    Raises:
+        AudioError: no complete, finite recording, silence, or longer than `max_seconds`.
+    """
+    recording = read_audio(path, max_seconds=max_seconds)
+    audio = recording.audio
+    if _level(audio) < _SILENCE_DB:
+        raise AudioError("The file is silent from start to end.")
+    seconds = reference.size / WORKING_RATE
+    delay, exact, certainty, inverted = _delay(reference, audio)
+    level = _difference(_level(audio), _level(reference))
+    loud = _difference(loudness(audio), loudness(reference))
+    clipped = float(np.mean(np.abs(audio) >= _FULL_SCALE))
+    found = Comparison(
+        recording.seconds, seconds, recording.source_rate, recording.channels, recording.format,
+        delay, exact, certainty, inverted, level, loud, clipped, notes=list(recording.notes),
+    )  # fmt: skip
+    found.warnings.extend(_warnings(found))
+    return found
+
+
+def aligned(audio: Audio, delay_seconds: float, size: int) -> Audio:
+    """`audio` (samples,) at `WORKING_RATE` moved `delay_seconds` earlier, then cut or padded to `size`."""
+    shift = round(delay_seconds * WORKING_RATE)
+    moved = audio[shift:] if shift >= 0 else np.pad(audio, (-shift, 0))
+    return fit_length(moved, size)
+
+
+def loudness(audio: Audio) -> float:
+    """BS.1770 integrated loudness of `audio` (samples,) at `WORKING_RATE`, LUFS; -inf for silence."""
+    import pyloudnorm
+
+    block = min(0.4, audio.size / WORKING_RATE)
+    return float(
+        pyloudnorm.Meter(WORKING_RATE, block_size=block).integrated_loudness(audio.astype(np.float64))
+    )
+
+
+def _level(audio: Audio) -> float:
+    """RMS level, dB re full scale; -inf for digital silence."""
+    power = float(np.mean(np.square(audio, dtype=np.float64))) if audio.size else 0.0
+    return 10 * np.log10(power) if power > 0 else float("-inf")
+
+
+def _difference(ours: float, theirs: float) -> float | None:
+    return ours - theirs if np.isfinite(ours) and np.isfinite(theirs) else None
+
+
+def _delay(reference: Audio, audio: Audio) -> tuple[float | None, bool, float, bool | None]:
+    """Delay in seconds, whether it is exact, its certainty, and whether polarity is inverted.
+
+    The envelopes say where to look; the waveforms, where they are alike at all, say to the sample.
+    """
+    coarse = delay_of(reference, audio, WORKING_RATE, MAX_SHIFT)
+    if coarse.seconds is None:
+        return None, False, max(0.0, coarse.certainty), None
+    middle = round(coarse.seconds * WORKING_RATE)
+    reach = round(0.004 * WORKING_RATE)
+    ours = reference.astype(np.float64)
+    energy = np.sqrt(np.sum(ours**2) * np.sum(audio.astype(np.float64) ** 2))
+    lags = range(middle - reach, middle + reach + 1)
+    values = np.array([_product(ours, audio, lag) for lag in lags]) / max(energy, 1e-12)
+    best = int(np.argmax(np.abs(values)))
+    if abs(values[best]) < _WAVEFORM:
+        return coarse.seconds, False, coarse.certainty, None
+    return lags[best] / WORKING_RATE, True, float(abs(values[best])), bool(values[best] < 0)
+
+
+def _product(reference: np.ndarray, audio: Audio, lag: int) -> float:
+    """Inner product of the reference with `audio` moved `lag` samples earlier."""
+    ours, theirs = (reference, audio[lag:]) if lag >= 0 else (reference[-lag:], audio)
+    size = min(ours.size, theirs.size)
+    return float(ours[:size] @ theirs[:size]) if size > 0 else 0.0
+
+
+def _warnings(found: Comparison) -> list[str]:
+    said = []
+    longer = found.seconds - found.reference_seconds
+    if abs(longer) > LENGTH_TOLERANCE:
+        how = f"{1000 * abs(longer):.0f} ms {'longer' if longer > 0 else 'shorter'} than the clip"
+        said.append(
+            f"It is {how}; it will be {'cut' if longer > 0 else 'filled up with silence'} at its end."
+        )
+    if found.delay_seconds is None:
+        said.append(
+            f"Its delay cannot be told (certainty {found.certainty:.2f}): short, steady, or another sound."
+        )
+    elif abs(found.delay_seconds) > DELAY_TOLERANCE:
+        late = "late" if found.delay_seconds > 0 else "early"
+        said.append(f"It comes {1000 * abs(found.delay_seconds):.1f} ms {late}.")
+    if found.inverted:
+        said.append("Its polarity is inverted.")
+    level = found.loudness_db if found.loudness_db is not None else found.level_db
+    if level is not None and abs(level) > LEVEL_TOLERANCE:
+        said.append(
+            f"It is {abs(level):.1f} dB {'louder' if level > 0 else 'quieter'} than the clip; "
+            "studies match loudness."
+        )
+    if found.clipped >= CLIPPING_SHARE:
+        said.append(f"It clips: {100 * found.clipped:.2g} % of its samples are at full scale.")
+    if found.rate < WORKING_RATE:
+        said.append(f"It has {found.rate} Hz: there is nothing above {found.rate / 2000:g} kHz in it.")
+    if found.channels > 1:
+        said.append(f"Its {found.channels} channels are mixed to one.")
+    return said

@@ -1,0 +1,180 @@
+"""Which clip and system a file is of: by a mapping table or by its name, and never by a guess.
+
+In order: a row of the table; ``<clip>__<system>.wav``; ``<system>/<clip>.wav``; ``<clip>.wav``, which goes to
+the system that the files are sent to. A clip is known by its title and by its file's name.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from evaluation.models import Clip, UploadedSystem
+
+_TABLE_COLUMNS = {
+    "clip": ("clip", "item", "reference"),
+    "file": ("file", "filename", "path", "output"),
+    "system": ("system", "codec", "condition"),
+}
+_MAX_ROWS = 5000
+_AUDIO = (".wav", ".flac", ".ogg", ".mp3", ".aif", ".aiff", ".au", ".caf", ".sph", ".w64")
+
+
+class MappingProblem(Exception):
+    """A mapping table that cannot be used; the message names the line."""
+
+
+@dataclass(frozen=True)
+class Match:
+    """Where a file belongs; `problem` says why it belongs nowhere."""
+
+    name: str
+    clip: Clip | None = None
+    system: UploadedSystem | None = None
+    reason: str = ""
+    problem: str = ""
+
+
+def is_audio(name: str) -> bool:
+    return name.lower().endswith(_AUDIO)
+
+
+def read_mapping(content: bytes) -> dict[str, tuple[str, str]]:
+    """A table ``clip,file[,system]`` as clip and system by file.
+
+    Raises:
+        MappingProblem: no such columns, an empty cell, or a file that is there twice.
+    """
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise MappingProblem("The mapping table is not UTF-8 text.") from None
+    first = text.lstrip().split("\n", 1)[0]
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=first.count))
+    headings: dict[str, int] = {}
+    found: dict[str, tuple[str, str]] = {}
+    try:
+        for cells in reader:
+            if not any(cell.strip() for cell in cells):
+                continue
+            if not headings:
+                headings = _columns([cell.strip().lower() for cell in cells])
+                continue
+            if len(found) >= _MAX_ROWS:
+                raise MappingProblem(f"The mapping table has more than {_MAX_ROWS} rows.")
+            values = {part: cells[at].strip() if at < len(cells) else "" for part, at in headings.items()}
+            if not values["clip"] or not values["file"]:
+                raise MappingProblem(f"Line {reader.line_num} of the mapping table names no clip or no file.")
+            key = _key(values["file"].replace("\\", "/"))
+            if key in found:
+                raise MappingProblem(
+                    f"Line {reader.line_num} of the mapping table: {values['file']} is there twice."
+                )
+            found[key] = (values["clip"], values.get("system", ""))
+    except csv.Error as error:
+        raise MappingProblem(f"Line {reader.line_num} of the mapping table: {error}.") from None
+    if not headings:
+        raise MappingProblem("The mapping table is empty.")
+    return found
+
+
+def _columns(names: Sequence[str]) -> dict[str, int]:
+    found = {}
+    for part, known in _TABLE_COLUMNS.items():
+        place = next((names.index(name) for name in known if name in names), None)
+        if place is not None:
+            found[part] = place
+        elif part != "system":
+            raise MappingProblem(
+                f"The mapping table needs the columns clip and file; it has {', '.join(names)}."
+            )
+    return found
+
+
+def match(
+    names: Iterable[str],
+    clips: Iterable[Clip],
+    systems: Iterable[UploadedSystem],
+    default: UploadedSystem,
+    mapping: Mapping[str, tuple[str, str]] | None = None,
+) -> list[Match]:
+    """Say of each file, in order, where it belongs."""
+    finder = _Finder(clips, systems, default, mapping or {})
+    found: list[Match] = []
+    taken: dict[tuple[object, object], str] = {}
+    for name in names:
+        one = finder.find(name)
+        if one.clip is not None and one.system is not None and not one.problem:
+            first = taken.setdefault((one.clip.pk, one.system.pk), name)
+            if first != name:
+                problem = f"{first} is matched to {one.clip.title} and {one.system.title} already."
+                one = Match(name, one.clip, one.system, one.reason, problem)
+        found.append(one)
+    return found
+
+
+class _Finder:
+    def __init__(
+        self,
+        clips: Iterable[Clip],
+        systems: Iterable[UploadedSystem],
+        default: UploadedSystem,
+        mapping: Mapping[str, tuple[str, str]],
+    ) -> None:
+        self._clips: dict[str, dict[object, Clip]] = {}
+        for clip in clips:
+            for name in (
+                clip.title,
+                clip.original_name,
+                PurePosixPath(clip.original_name).stem,
+                str(clip.pk),
+            ):
+                self._clips.setdefault(_key(name), {})[clip.pk] = clip
+        self._systems = {_key(name): one for one in systems for name in (one.slug, one.title)}
+        self._default, self._mapping = default, mapping
+
+    def find(self, name: str) -> Match:
+        path = PurePosixPath(name)
+        if self._mapping:
+            return self._by_table(name, path)
+        stem, folder = path.stem, path.parent.name
+        before, mark, after = stem.rpartition("__")
+        if mark and not self._clips.get(_key(stem)):
+            system = self._systems.get(_key(after))
+            if system is None:
+                return Match(name, problem=f"You have no system {after!r}, which the name ends in.")
+            return self._with(name, before, system, "by its name, clip__system")
+        if folder and (system := self._systems.get(_key(folder))):
+            return self._with(name, stem, system, "by its folder, system/clip")
+        if folder and (system := self._systems.get(_key(stem))) and self._clips.get(_key(folder)):
+            return self._with(name, folder, system, "by its folder, clip/system")
+        if folder:
+            reason = f"by its name; the folder {folder} is no system of yours"
+            return self._with(name, stem, self._default, reason)
+        return self._with(name, stem, self._default, "by its name")
+
+    def _by_table(self, name: str, path: PurePosixPath) -> Match:
+        row = self._mapping.get(_key(name)) or self._mapping.get(_key(path.name))
+        if row is None:
+            return Match(name, problem="The mapping table does not name this file.")
+        clip, slug = row
+        system = self._systems.get(_key(slug)) if slug else self._default
+        if system is None:
+            return Match(name, problem=f"You have no system {slug!r}, which the mapping table names.")
+        return self._with(name, clip, system, "by the mapping table")
+
+    def _with(self, name: str, clip: str, system: UploadedSystem, reason: str) -> Match:
+        found = self._clips.get(_key(clip)) or self._clips.get(_key(PurePosixPath(clip).stem)) or {}
+        if not found:
+            return Match(name, None, system, reason[:200], f"You have no clip {clip!r}.")
+        if len(found) > 1:
+            return Match(name, None, system, reason[:200], f"{len(found)} of your clips are called {clip!r}.")
+        return Match(name, next(iter(found.values())), system, reason[:200])
+
+
+def _key(name: str) -> str:
+    return unicodedata.normalize("NFC", name).casefold().strip()

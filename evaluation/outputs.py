@@ -1,0 +1,356 @@
+"""Uploaded outputs -> renditions: receive files, check them against their clips, store what was confirmed."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+import uuid
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import partial
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from django.conf import settings
+from django.core.files import File
+from django.core.files.storage import default_storage
+from django.core.files.uploadedfile import UploadedFile
+from django.db import transaction
+from django.db.models import ProtectedError
+from django.utils import timezone
+
+from evaluation import jobs
+from evaluation.archives import ArchiveProblem, members
+from evaluation.ingest import clean_text, too_large_message
+from evaluation.matching import MappingProblem, is_audio, match, read_mapping
+from evaluation.models import Clip, Job, OutputBatch, OutputFile, Rendition, Score, UploadedSystem
+from evaluation.stored import load_audio, local_copy, save_audio
+from evaluation.systems import new_slug, uploaded_by
+
+#: Of one batch: files, and bytes of all of them once they are unpacked.
+MAX_FILES = 500
+MAX_BATCH_BYTES = 500_000_000
+MAX_MAPPING_BYTES = 2_000_000
+MAX_SYSTEMS = 100
+MAX_KBPS = 100_000.0
+#: A batch that nobody came back to is removed with the next one.
+_FORGOTTEN = timedelta(days=7)
+
+
+class OutputProblem(Exception):
+    """What cannot be done; the message is for the researcher."""
+
+
+# -- Systems
+
+
+def save_system(
+    owner: Any, title: str, note: str = "", kbps: float | None = None, system: UploadedSystem | None = None
+) -> UploadedSystem:
+    """Make a system of the owner's, or change one.
+
+    Raises:
+        OutputProblem: no title, one that is there already, or a bit rate that is none.
+    """
+    title = clean_text(title)
+    if not title:
+        raise OutputProblem("Give the system a title.")
+    if len(title) > 100:
+        raise OutputProblem("The title is longer than 100 characters.")
+    if len(note) > 5000:
+        raise OutputProblem("The note is longer than 5000 characters.")
+    if kbps is not None and not 0 <= kbps <= MAX_KBPS:
+        raise OutputProblem("The bit rate has to be a number of kbit/s, 0 or more.")
+    others = [other for other in uploaded_by(owner) if system is None or other.pk != system.pk]
+    if any(other.title.casefold() == title.casefold() for other in others):
+        raise OutputProblem(f"You have a system called {title} already.")
+    if system is None:
+        if len(others) >= MAX_SYSTEMS:
+            raise OutputProblem(f"You have {MAX_SYSTEMS} systems; delete one first.")
+        system = UploadedSystem(owner=owner, slug=new_slug(title))
+    system.title, system.note, system.kbps = title, note.replace("\0", "").strip(), kbps
+    system.save()
+    return system
+
+
+def remove_system(system: UploadedSystem) -> None:
+    """Delete a system and all its outputs. Raises `OutputProblem` if a study uses one."""
+    renditions = list(Rendition.objects.filter(system=system.slug))
+    batches = list(system.batches.all())
+    with transaction.atomic():
+        _remove_renditions(renditions)
+        for batch in batches:
+            remove_batch(batch)
+        system.delete()
+
+
+def remove_output(rendition: Rendition) -> None:
+    """Delete one output. Raises `OutputProblem` if a study uses it."""
+    with transaction.atomic():
+        _remove_renditions([rendition])
+
+
+def _remove_renditions(renditions: Iterable[Rendition]) -> None:
+    names: list[str] = []
+    for rendition in renditions:
+        names += [name for name in (rendition.upload.name, rendition.audio.name) if name]
+        try:
+            rendition.delete()
+        except ProtectedError:
+            raise OutputProblem(
+                f"A study uses “{rendition.clip.title}” through {rendition.title}: it has to stay."
+            ) from None
+    transaction.on_commit(partial(_delete_files, names))
+
+
+def _delete_files(names: Sequence[str]) -> None:
+    for name in names:
+        default_storage.delete(name)
+
+
+# -- Receiving
+
+
+@dataclass
+class _Arrived:
+    """A file that was received: its name, and where it is stored."""
+
+    name: str
+    stored: str
+
+
+@dataclass
+class _Arrival:
+    files: list[_Arrived] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    left: int = MAX_BATCH_BYTES
+
+    def store(self, name: str, source: Path) -> None:
+        if len(self.files) >= MAX_FILES:
+            raise OutputProblem(f"More than {MAX_FILES} files; send them in several parts.")
+        suffix = PurePosixPath(name).suffix.lower()
+        with source.open("rb") as content:
+            stored = default_storage.save(f"incoming/{uuid.uuid4().hex}{suffix}", File(content))
+        self.files.append(_Arrived(name, stored))
+
+
+def receive(
+    system: UploadedSystem,
+    files: Sequence[UploadedFile],
+    mapping: UploadedFile | None = None,
+    *,
+    make_systems: bool = False,
+) -> OutputBatch:
+    """Take files in, match them to clips and systems, and queue their checks.
+
+    Zips are unpacked. Nothing becomes a rendition before `confirm`.
+
+    Args:
+        system: that files go to which name none.
+        files: recordings and zips.
+        mapping: a CSV ``clip,file[,system]``.
+        make_systems: make a system of each top folder that is called like none.
+
+    Raises:
+        OutputProblem: nothing usable arrived, or too much.
+    """
+    _forget_old(system.owner)
+    arrival = _Arrival()
+    try:
+        table = _mapping(mapping)
+        for file in files:
+            _take(arrival, file)
+        if not arrival.files:
+            said = " ".join(arrival.notes)
+            raise OutputProblem(f"No recording arrived. {said}".strip())
+        with transaction.atomic():
+            return _batch(system, arrival, table, make_systems)
+    except BaseException:
+        _delete_files([file.stored for file in arrival.files])
+        raise
+
+
+def _mapping(file: UploadedFile | None) -> dict[str, tuple[str, str]]:
+    if file is None:
+        return {}
+    if (file.size or 0) > MAX_MAPPING_BYTES:
+        raise OutputProblem("The mapping table is larger than 2 MB.")
+    try:
+        return read_mapping(file.read())
+    except MappingProblem as problem:
+        raise OutputProblem(str(problem)) from None
+
+
+def _take(arrival: _Arrival, file: UploadedFile) -> None:
+    name = clean_text((file.name or "").replace("\\", "/"))[-400:] or "recording"
+    if file.size is not None and file.size > settings.UPLOAD_MAX_BYTES:
+        raise OutputProblem(f"{name}: {too_large_message(file.size)}")
+    with tempfile.TemporaryDirectory(prefix="earshot-outputs-") as folder:
+        path = Path(folder) / "file"
+        with path.open("wb") as target:
+            for chunk in file.chunks():
+                target.write(chunk)
+        with path.open("rb") as content:
+            zipped = content.read(4) == b"PK\x03\x04"
+        if zipped:
+            _unpack(arrival, name, path, Path(folder))
+        elif not is_audio(name):
+            arrival.notes.append(f"{name} was left out: it is not called like a recording.")
+        else:
+            arrival.left -= path.stat().st_size
+            if arrival.left < 0:
+                raise OutputProblem(f"Together the files have more than {MAX_BATCH_BYTES / 1e6:g} MB.")
+            arrival.store(name, path)
+
+
+def _unpack(arrival: _Arrival, name: str, path: Path, folder: Path) -> None:
+    try:
+        with (
+            path.open("rb") as content,
+            members(content, max_files=MAX_FILES, max_bytes=arrival.left, notes=arrival.notes) as inside,
+        ):
+            for member in inside:
+                if not is_audio(member.name):
+                    arrival.notes.append(f"{member.name} was left out: it is not called like a recording.")
+                    continue
+                one = folder / "member"
+                with one.open("wb") as target:
+                    member.write_to(target)
+                arrival.left -= one.stat().st_size
+                arrival.store(member.name, one)
+    except ArchiveProblem as problem:
+        raise OutputProblem(f"{name}: {problem}") from None
+
+
+def _batch(
+    system: UploadedSystem, arrival: _Arrival, table: dict[str, tuple[str, str]], make_systems: bool
+) -> OutputBatch:
+    owner = system.owner
+    if make_systems:
+        arrival.notes += _systems_of_folders(owner, [file.name for file in arrival.files])
+    clips = Clip.objects.filter(owner=owner)
+    matches = match([file.name for file in arrival.files], clips, uploaded_by(owner), system, table)
+    batch = OutputBatch.objects.create(owner=owner, system=system, notes=arrival.notes)
+    OutputFile.objects.bulk_create(
+        OutputFile(
+            batch=batch, name=file.name, upload=file.stored, clip=one.clip, system=one.system,
+            reason=one.reason, problem=one.problem,
+        )
+        for file, one in zip(arrival.files, matches, strict=True)
+    )  # fmt: skip
+    transaction.on_commit(partial(jobs.dispatch, [batch]))
+    return batch
+
+
+def _systems_of_folders(owner: Any, names: Iterable[str]) -> list[str]:
+    known = {name.casefold() for one in uploaded_by(owner) for name in (one.title, one.slug)}
+    folders = dict.fromkeys(PurePosixPath(name).parent.name for name in names)
+    made = []
+    for folder in folders:
+        if folder and folder.casefold() not in known:
+            made.append(save_system(owner, folder).title)
+    return [f"Made a system for each folder that named none: {', '.join(made)}."] if made else []
+
+
+def _forget_old(owner: Any) -> None:
+    for batch in OutputBatch.objects.filter(owner=owner, created__lt=timezone.now() - _FORGOTTEN):
+        remove_batch(batch)
+
+
+def remove_batch(batch: OutputBatch) -> None:
+    """Forget files that were sent and not confirmed."""
+    names = [name for name in batch.files.values_list("upload", flat=True) if name]
+    with transaction.atomic():
+        batch.delete()
+        transaction.on_commit(partial(_delete_files, names))
+
+
+# -- Checking and storing: a worker's
+
+
+def check_batch(batch: OutputBatch) -> None:
+    """Compare every matched file with its clip. Files that were checked before a worker died are kept."""
+    from codec.audio import AudioError
+    from evaluation.comparison import compare
+
+    for row in batch.files.filter(problem="", checks={}).select_related("clip").order_by("clip", "id"):
+        assert row.clip is not None  # noqa: S101 -- else it has a problem
+        reference = load_audio(row.clip.audio)
+        try:
+            with local_copy(row.upload.name or "") as path:
+                found = compare(path, reference, settings.UPLOAD_MAX_SECONDS)
+        except AudioError as error:
+            OutputFile.objects.filter(pk=row.pk).update(problem=str(error))
+        else:
+            OutputFile.objects.filter(pk=row.pk).update(checks=found.as_dict())
+
+
+def confirm(batch: OutputBatch, taken: Iterable[int], shifted: Iterable[int]) -> int:
+    """Have the files of these ids stored, those of `shifted` without their delay; returns how many.
+
+    Raises:
+        OutputProblem: none of them can be taken, or the checks are not done.
+    """
+    with transaction.atomic():
+        rows = batch.files.filter(pk__in=list(taken), problem="").exclude(checks={})
+        if batch.step != OutputBatch.Step.CHECK or batch.status != Job.Status.DONE:
+            raise OutputProblem("The files have not been checked yet, or are being stored already.")
+        count = rows.update(taken=True)
+        if not count:
+            raise OutputProblem("Choose at least one file.")
+        batch.files.filter(taken=True, pk__in=list(shifted), checks__shifts=True).update(shift=True)
+        changed = OutputBatch.objects.filter(
+            pk=batch.pk, step=OutputBatch.Step.CHECK, status=Job.Status.DONE
+        ).update(step=OutputBatch.Step.STORE, status=Job.Status.QUEUED, attempts=0, dispatched=None)
+        if changed:
+            batch.refresh_from_db()
+            transaction.on_commit(partial(jobs.dispatch, [batch]))
+    return count
+
+
+def store_batch(batch: OutputBatch) -> None:
+    """Make a rendition of every confirmed file, in place of the one that was there."""
+    for row in batch.files.filter(taken=True, problem="").exclude(upload="").select_related("clip", "system"):
+        try:
+            _store(row)
+        except OutputProblem as problem:
+            OutputFile.objects.filter(pk=row.pk).update(problem=str(problem))
+    left = list(batch.files.filter(taken=False).exclude(upload="").values_list("upload", flat=True))
+    batch.files.filter(taken=False).update(upload="")
+    _delete_files(left)
+
+
+def _store(row: OutputFile) -> None:
+    from codec.audio import read_audio
+    from evaluation.comparison import aligned
+    from evaluation.pipeline import METRICS
+
+    clip, system = row.clip, row.system
+    assert clip is not None and system is not None and row.upload.name  # noqa: S101, PT018 -- it was checked
+    size = load_audio(clip.audio).size
+    with local_copy(row.upload.name or "") as path:
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        recording = read_audio(path, max_seconds=settings.UPLOAD_MAX_SECONDS)
+    delay = float(row.checks["delay_seconds"]) if row.shift else 0.0
+    audio = save_audio(f"renditions/{uuid.uuid4().hex}.wav", aligned(recording.audio, delay, size))
+    now = timezone.now()
+    try:
+        with transaction.atomic():
+            _remove_renditions(Rendition.objects.filter(clip=clip, system=system.slug))
+            rendition = Rendition.objects.create(
+                clip=clip, system=system.slug, upload=row.upload.name, audio=audio,
+                status=Job.Status.DONE, started=now, finished=now,
+                log=jobs.log_line(f"uploaded as {row.name}"),
+                parameters={
+                    "uploaded": row.name, "sha256": digest, "delay_seconds": delay,
+                    "matched": row.reason, "checks": row.checks,
+                },
+            )  # fmt: skip
+            scores = Score.objects.bulk_create([Score(rendition=rendition, metric=m) for m in METRICS])
+            transaction.on_commit(partial(jobs.dispatch, scores))
+            # The rendition owns the file now.
+            OutputFile.objects.filter(pk=row.pk).update(upload="")
+    except BaseException:
+        default_storage.delete(audio)
+        raise
