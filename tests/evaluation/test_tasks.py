@@ -362,5 +362,7 @@ def test_a_worker_serves_the_queue_of_every_task(settings: Any) -> None:
     ours = {name for name in app.tasks if name.startswith(("evaluation.", "listening."))}
     assert set(routes) == ours
     assert {route["queue"] for route in routes.values()} == set(settings.WORKER_QUEUES)
-    waited_for = {name for name in ours if name.split(".")[-1] not in ("make_rendition", "make_score")}
+    waited_for = {
+        name for name in ours if name.split(".")[-1] not in ("make_rendition", "make_score", "make_analysis")
+    }
     assert {routes[name]["queue"] for name in waited_for} == {"prompt"}
