@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from statistics import median
 from typing import Any
 from uuid import UUID
 
@@ -98,6 +99,28 @@ def minutes_of_study(study: Study) -> int:
     training = seconds_of([item for item in items if item.training], design.training_trials(plan))
     share = len(plan.items[0]) / len(graded) if graded else 0
     return max(1, math.ceil((training + seconds_of(graded, share)) / 60))
+
+
+def minutes_left(trials: Sequence[Trial]) -> int:
+    """What is left of a session with these trials, in whole minutes from 1.
+
+    At the listener's own pace, the median of the finished items, once there are two; a guess before.
+    """
+    left = [trial for trial in trials if trial.finished is None]
+    paces = [
+        (trial.finished - trial.started).total_seconds()
+        for trial in trials
+        if trial.finished and trial.started and not trial.item.training
+    ]
+    if len(paces) < 2:
+        return minutes_of([trial.item for trial in left], max((len(t.order) for t in left), default=0))
+    return max(1, math.ceil(median(paces) * len(left) / 60))
+
+
+def heard_in(trial: Trial) -> list[str]:
+    """The names, in the page, of the sounds that the listener has heard in this trial."""
+    events = trial.events.filter(kind__in=["play", "switch"]).values_list("detail", flat=True)
+    return sorted({detail["sound"] for detail in events if isinstance(detail.get("sound"), str)})
 
 
 def session_of(token: str) -> Session:

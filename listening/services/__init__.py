@@ -4,6 +4,7 @@ Every function takes and returns rows, keeps its own transaction and raises `Stu
 message for the person who asked.
 """
 
+from listening.services.comments import save_comment
 from listening.services.contents import (
     LONG_ITEM_SECONDS,
     MAX_ITEMS,
@@ -148,6 +149,7 @@ __all__ = [
     "reopen_study",
     "repeat_training",
     "retry_preparing",
+    "save_comment",
     "save_events",
     "save_rating",
     "set_listed",

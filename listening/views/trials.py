@@ -18,6 +18,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_GET, require_POST
 
 from listening import selectors, services
+from listening.languages import QUALITY, of_study
 from listening.models import Session, Stimulus, Study, Trial
 from listening.stimuli import dithered_wav
 
@@ -57,20 +58,23 @@ def _trial_context(session: Session, trial: Trial) -> dict[str, Any]:
     page = {
         "ratingsUrl": reverse("save_rating", kwargs=where),
         "eventsUrl": reverse("save_events", kwargs=where),
+        "commentUrl": reverse("save_comment", kwargs=where),
         "finishUrl": reverse("finish_trial", kwargs=where),
         "reference": {"url": audio_url(trial.reference_key)},
         "stimuli": stimuli,
         "comment": trial.comment,
         "eventSequence": services.last_event(trial),
+        "heard": selectors.heard_in(trial),
+        "training": trial.item.training,
     }
     return {
         "trial": trial,
         "number": same_kind.index(trial) + 1,
         "total": len(same_kind),
+        "done": sum(other.finished is not None for other in same_kind),
         "training": trial.item.training,
-        "minutes_left": selectors.minutes_of(
-            [other.item for other in trials if other.finished is None], len(trial.order)
-        ),
+        "minutes_left": selectors.minutes_left(trials),
+        "scale": QUALITY,
         "page": page,
     }
 
@@ -115,12 +119,26 @@ def _trial(token: str, position: int) -> Trial:
 @require_POST
 def save_rating(request: HttpRequest, token: str, position: int) -> HttpResponse:
     trial = _trial(token, position)
-    try:
-        body = _body(request)
-        rating = services.save_rating(trial, body.get("key"), body.get("score"), body.get("sequence"))
-    except services.StudyError as error:
-        return _refusal(error)
+    with of_study(trial.session.study):
+        try:
+            body = _body(request)
+            rating = services.save_rating(trial, body.get("key"), body.get("score"), body.get("sequence"))
+        except services.StudyError as error:
+            return _refusal(error)
     return JsonResponse({"sequence": rating.sequence, "score": rating.score})
+
+
+@csrf_exempt
+@never_cache
+@require_POST
+def save_comment(request: HttpRequest, token: str, position: int) -> HttpResponse:
+    trial = _trial(token, position)
+    with of_study(trial.session.study):
+        try:
+            services.save_comment(trial, _body(request).get("comment", ""))
+        except services.StudyError as error:
+            return _refusal(error)
+    return JsonResponse({})
 
 
 @csrf_exempt
@@ -128,10 +146,11 @@ def save_rating(request: HttpRequest, token: str, position: int) -> HttpResponse
 @require_POST
 def save_events(request: HttpRequest, token: str, position: int) -> HttpResponse:
     trial = _trial(token, position)
-    try:
-        stored = services.save_events(trial, _body(request).get("events"))
-    except services.StudyError as error:
-        return _refusal(error)
+    with of_study(trial.session.study):
+        try:
+            stored = services.save_events(trial, _body(request).get("events"))
+        except services.StudyError as error:
+            return _refusal(error)
     return JsonResponse({"stored": stored})
 
 
@@ -140,10 +159,11 @@ def save_events(request: HttpRequest, token: str, position: int) -> HttpResponse
 @require_POST
 def finish_trial(request: HttpRequest, token: str, position: int) -> HttpResponse:
     trial = _trial(token, position)
-    try:
-        services.finish_trial(trial, _body(request).get("comment", ""))
-    except services.StudyError as error:
-        return _refusal(error)
+    with of_study(trial.session.study):
+        try:
+            services.finish_trial(trial, _body(request).get("comment", ""))
+        except services.StudyError as error:
+            return _refusal(error)
     return JsonResponse({"next": reverse("session", args=[token])})
 
 

@@ -12,12 +12,14 @@ import pytest
 import soundfile
 from django.contrib.auth.models import User
 from django.core.files.base import ContentFile
+from django.utils import timezone
 
 from codec import registry
 from codec.base import Audio
 from evaluation.models import Clip, Rendition
 from listening import services, tasks
 from listening.models import Event, Rating, Session, Study, Trial
+from tests.live import wait_for
 
 if TYPE_CHECKING:
     from playwright.sync_api import BrowserContext, Page
@@ -93,7 +95,7 @@ def rating_page(page: Page, live_server: Any, session: Session) -> Page:
 
 
 def ready(page: Page) -> Page:
-    page.wait_for_selector("#play:not([disabled])")
+    page.wait_for_selector("#rating[data-ready]")
     return page
 
 
@@ -124,6 +126,11 @@ def stored(trial: Trial) -> list[int | None]:
     return [scores.get(entry["stimulus"]) for entry in trial.order]
 
 
+def wait_for_event(session: Session, kind: str) -> None:
+    found = Event.objects.filter(trial__session=session, kind=kind)
+    wait_for(f"an event {kind}", found.exists, 10)
+
+
 def test_from_the_link_through_consent_and_a_trial_by_mouse(
     page: Page, live_server: Any, study: Study
 ) -> None:
@@ -139,6 +146,7 @@ def test_from_the_link_through_consent_and_a_trial_by_mouse(
     ready(page)
     assert page.get_by_text("Training: these grades are not used").is_visible()
     assert page.get_by_role("slider", name="Volume").input_value() == "-12"
+    page.get_by_role("button", name="Reference", exact=True).click()
     for number, score in enumerate((100, 75, 50, 5), start=1):
         hear(page, number)
         page.mouse.click(*point(page, number, score))
@@ -154,16 +162,64 @@ def test_from_the_link_through_consent_and_a_trial_by_mouse(
     page.get_by_label("Comment on this item").fill("The second one lisps.")
     page.get_by_role("button", name="Next").click()
     page.get_by_text("item 1 of 1").wait_for()
-    # The level that was set holds, and is locked.
-    assert page.locator("#volume").is_disabled()
-    ready(page)
-    assert "−12 dB locked in this item" in page.locator(".volume").inner_text().replace("\n", " ")
     trial = Trial.objects.get(position=1)
     assert stored(trial) == shown
     assert trial.comment == "The second one lisps."
     assert trial.finished is not None
     kinds = set(Event.objects.filter(trial=trial).values_list("kind", flat=True))
-    assert {"open", "ready", "play", "switch", "grade"} <= kinds
+    assert {"open", "ready", "play", "switch", "grade", "finish"} <= kinds
+    # A drag is one event, with where it began.
+    drag = Event.objects.filter(trial=trial, kind="grade").order_by("sequence").last()
+    assert drag is not None
+    assert drag.detail["score"] == shown[3]
+    assert drag.detail["from"] == pytest.approx(5, abs=1)
+    assert drag.detail["since"] <= drag.milliseconds
+
+
+def test_the_volume_moves_4_db_between_items_and_not_within_one(
+    page: Page, live_server: Any, session: Session
+) -> None:
+    session.trials.filter(position=1).update(finished=timezone.now())  # training is over
+    address = f"{live_server.url}/s/{session.token}/"
+    page.goto(address)
+    page.evaluate("localStorage.setItem('earshot:volume', '-12')")
+    page.reload()
+    ready(page)
+    volume = page.get_by_role("slider", name="Volume")
+    assert [volume.get_attribute(name) for name in ("min", "max")] == ["-16", "-8"]
+    assert volume.input_value() == "-12"
+    volume.focus()
+    for _ in range(9):
+        page.keyboard.press("ArrowUp")
+    assert page.locator("#volume-value").inner_text() == "−8 dB"
+    hear(page, 1)
+    assert page.locator("#volume").is_disabled()
+    assert page.get_by_text("locked in this item").is_visible()
+    page.keyboard.press("Space")
+    assert page.locator("#volume").is_disabled()
+    wait_for_event(session, "play")
+    play = Event.objects.get(trial__session=session, kind="play")
+    assert play.detail["decibels"] == -8
+    # The 4 dB are about the level that was chosen, not about the last one.
+    page.reload()
+    ready(page)
+    assert [volume.get_attribute(name) for name in ("min", "max")] == ["-16", "-8"]
+    assert volume.input_value() == "-8"
+
+
+def test_a_device_without_a_level_takes_the_first_items_as_chosen(
+    page: Page, live_server: Any, session: Session
+) -> None:
+    session.trials.filter(position=1).update(finished=timezone.now())
+    page.goto(f"{live_server.url}/s/{session.token}/")
+    ready(page)
+    volume = page.locator("#volume")
+    assert [volume.get_attribute(name) for name in ("min", "max")] == ["-30", "0"]
+    volume.fill("-20")
+    hear(page, 1)
+    page.reload()
+    ready(page)
+    assert [volume.get_attribute(name) for name in ("min", "max")] == ["-24", "-16"]
 
 
 def test_a_trial_by_keyboard_only_to_the_completion_code(rating_page: Page, session: Session) -> None:
@@ -196,7 +252,7 @@ def test_a_trial_by_keyboard_only_to_the_completion_code(rating_page: Page, sess
             keyboard.press("Tab")
         keyboard.press("Enter")
         page.wait_for_function(f"performance.timeOrigin !== {address}")
-        page.wait_for_selector("#play:not([disabled]), #completion-code")
+        page.wait_for_selector("#rating[data-ready], #completion-code")
     assert page.locator("#completion-code").inner_text() == session.completion_code
     assert [stored(trial) for trial in session.trials.all()] == [[61, 40, 100, 0]] * 2
 
@@ -245,6 +301,29 @@ def test_next_refuses_until_all_are_graded(rating_page: Page, session: Session) 
     assert not session.trials.exclude(finished=None).exists()
 
 
+def test_next_wants_the_reference_heard(rating_page: Page, session: Session) -> None:
+    page = rating_page
+    for number in range(1, 5):
+        hear(page, number)
+        page.mouse.click(*point(page, number, 50))
+    hint = page.locator("#missing")
+    assert hint.inner_text() == "the reference is still to be heard"
+    page.get_by_role("button", name="Next").click()
+    assert hint.inner_text() == "Hear the reference, too: the grades compare with it."
+    assert page.evaluate("document.activeElement.id") == "reference"
+    page.keyboard.press("r")
+    page.wait_for_selector(".reference.sounding")
+    assert hint.inner_text() == "all 4 heard and graded"
+    # Not forgotten by a reload, nor on another device.
+    wait_for_event(session, "switch")
+    page.evaluate("localStorage.clear()")
+    page.reload()
+    ready(page)
+    assert hint.inner_text() == "all 4 heard and graded"
+    page.get_by_role("button", name="Next").click()
+    page.get_by_text("item 1 of 1").wait_for()
+
+
 def test_a_reload_keeps_grades_and_comment(rating_page: Page, session: Session) -> None:
     page = rating_page
     for number, score in ((1, 90), (3, 20)):
@@ -270,7 +349,7 @@ def test_offline_grades_are_kept_and_sent_when_the_network_is_back(
     page.mouse.click(*point(page, 1, 90))
     hear(page, 2)
     page.mouse.click(*point(page, 2, 40))
-    page.get_by_text("offline – 2 grades kept here, will be sent").wait_for()
+    page.get_by_text("offline – kept here, will be sent: 2").wait_for()
     assert not Rating.objects.exists()
     shown = grades(page)
     context.set_offline(False)
@@ -288,7 +367,7 @@ def test_grades_made_offline_survive_closing_the_page(
     hear(page, 4)
     page.mouse.click(*point(page, 4, 33))
     shown = grades(page)
-    page.get_by_text("offline – 1 grade kept here, will be sent").wait_for()
+    page.get_by_text("offline – kept here, will be sent: 1").wait_for()
     page.close()
     context.set_offline(False)
     again = new_page()
@@ -298,25 +377,46 @@ def test_grades_made_offline_survive_closing_the_page(
     assert stored(session.trials.get(position=1))[3] == int(shown[3])
 
 
-def test_two_tabs_agree_and_the_newest_grade_wins(
-    rating_page: Page, new_page: Open, session: Session
-) -> None:
+def test_two_tabs_take_turns(rating_page: Page, new_page: Open, session: Session) -> None:
     first = rating_page
+    hear(first, 1)
+    first.mouse.click(*point(first, 1, 30))
+    wait_saved(first)
+    kept = grades(first)[0]
     second = new_page()
     second.goto(first.url)
+    second.get_by_role("dialog", name="This test is open in another tab").wait_for()
+    assert second.locator("#rating[data-ready]").count() == 0
+    second.get_by_role("button", name="Continue here").click()
     ready(second)
-    hear(first, 1)
-    for score in (10, 20, 30):
-        first.mouse.click(*point(first, 1, score))
-    wait_saved(first)
-    second.wait_for_function("document.querySelector('.grade').textContent !== '–'")
-    assert grades(second) == grades(first)
+    assert grades(second)[0] == kept
+    # The first stops sounding and grading, and says why.
+    first.get_by_role("dialog", name="This test is open in another tab").wait_for()
+    assert not first.locator(".playing").count()
     hear(second, 1)
     second.mouse.click(*point(second, 1, 80))
     wait_saved(second)
     newest = grades(second)[0]
-    first.wait_for_function(f"document.querySelector('.grade').textContent === '{newest}'")
     assert stored(session.trials.get(position=1))[0] == int(newest)
+    # Events of both are there, each once.
+    events = Event.objects.filter(trial__position=1)
+    assert events.filter(kind="open").count() == 2
+    # When the second is closed, the first goes on by itself or by its button.
+    second.close()
+    first.get_by_role("button", name="Continue here").click()
+    ready(first)
+    assert grades(first)[0] == newest
+
+
+def test_a_second_tab_goes_on_when_the_first_is_closed(
+    rating_page: Page, new_page: Open, session: Session
+) -> None:
+    second = new_page()
+    second.goto(rating_page.url)
+    second.get_by_role("dialog", name="This test is open in another tab").wait_for()
+    rating_page.close()
+    ready(second)
+    assert not second.locator("dialog[open]").count()
 
 
 def test_a_grade_from_another_device_does_not_swallow_a_newer_one(
@@ -339,6 +439,7 @@ def test_a_trial_finished_elsewhere_says_so_and_leads_on(
     errors.allow("409")
     page = rating_page
     session.trials.update(finished="2026-01-01T00:00:00Z")
+    Session.objects.update(finished="2026-01-01T00:00:00Z")
     hear(page, 1)
     page.mouse.click(*point(page, 1, 64))
     page.wait_for_selector('#saved[data-state="refused"]')
@@ -352,6 +453,8 @@ def test_a_trial_closed_before_it_is_handed_in_leads_on(
 ) -> None:
     errors.allow("410")
     page = rating_page
+    page.keyboard.press("r")
+    page.wait_for_selector(".reference.sounding")
     for number in range(1, len(SYSTEMS) + 1):
         hear(page, number)
         page.mouse.click(*point(page, number, 64))

@@ -69,7 +69,8 @@ def test_nothing_in_page_headers_or_files_tells_systems_apart(make_study: Callab
                 str(n) for n in range(1, len(trial.order) + 1)
             ]
             assert set(page) == {
-                "ratingsUrl", "eventsUrl", "finishUrl", "reference", "stimuli", "comment", "eventSequence",
+                "ratingsUrl", "eventsUrl", "commentUrl", "finishUrl", "reference", "stimuli", "comment",
+                    "eventSequence", "heard", "training",
             }  # fmt: skip
             for entry in page["stimuli"]:
                 assert set(entry) == {"key", "url", "label", "score", "sequence"}

@@ -1,32 +1,39 @@
 /* The rating page: ties the player, the grades and the waveform to what the listener sees and does. */
 
+import { Columns, say } from "./columns.js";
+import { listenToKeys } from "./keys.js";
 import { Player, loadSounds } from "./player.js";
+import { savedText } from "./saved.js";
 import { Refused, Store } from "./store.js";
-import { volumeControl } from "./volume.js";
+import { alone, continueHere } from "./tabs.js";
+import { itemVolume, keptVolume, volumeControl } from "./volume.js";
 import { Waveform } from "./waveform.js";
+import { gettext } from "./words.js";
 
 const REFERENCE = "reference";
 /* Where the first key press puts a grade that isn't there yet. */
 const FIRST_GRADE = 50;
+/* Without an output device, resuming takes for ever. */
+const OUTPUT_MILLISECONDS = 3000;
 
 const page = JSON.parse(document.querySelector("#page").textContent);
 const opened = performance.now();
 const $ = (selector) => document.querySelector(selector);
 const store = new Store(page);
 const waveform = new Waveform($("#wave"));
-const labels = new Map([[REFERENCE, "Reference"], ...page.stimuli.map(({ key, label }) => [key, `Stimulus ${label}`])]);
-const columns = new Map([...document.querySelectorAll(".column")].map((column) => [column.dataset.key, column]));
+const labels = new Map([
+  [REFERENCE, gettext("Reference")],
+  ...page.stimuli.map(({ key, label }) => [key, gettext("Stimulus {number}", { number: label })]),
+]);
+const columns = new Columns($("#columns"), labels);
 const context = new AudioContext();
 let player = null;
 let level = 1; // linear gain
 let problem = "";
 let leaving = false;
+let movedFrom = null; // the grade before the change that is being made
 
 const note = (kind, detail) => store.event(kind, performance.now() - opened, detail);
-
-function band(score) {
-  return ["Bad", "Poor", "Fair", "Good", "Excellent"][Math.min(4, Math.floor(score / 20))];
-}
 
 function clock(seconds) {
   const tenths = Math.floor(seconds * 10 + 1e-6);
@@ -34,46 +41,22 @@ function clock(seconds) {
   return `${two(Math.floor(tenths / 600))}:${two(Math.floor(tenths / 10) % 60)}.${tenths % 10}`;
 }
 
-/** Change text only when it differs: a live region would speak it again. */
-function say(element, text) {
-  if (element.textContent !== text) element.textContent = text;
-}
-
 // -- What is shown
-
-function showGrade(key) {
-  const score = store.score(key);
-  const column = columns.get(key);
-  const slider = column.querySelector("input");
-  const graded = score !== null;
-  column.classList.toggle("graded", graded);
-  if (graded) slider.value = score;
-  slider.style.setProperty("--at", graded ? score / 100 : 0);
-  slider.setAttribute("aria-label", graded ? labels.get(key) : `${labels.get(key)}, no grade yet`);
-  slider.setAttribute("aria-valuetext", graded ? `${score}, ${band(score)}` : "no grade yet");
-  say(column.querySelector(".grade"), graded ? String(score) : "–");
-}
 
 function showMissing() {
   const missing = store.missing.length;
-  const total = labels.size - 1;
-  const text = missing ? `${missing} of ${total} still to hear and grade` : `all ${total} heard and graded`;
+  const total = page.stimuli.length;
+  const unheard = !store.heard(REFERENCE);
+  let text = gettext("all {total} heard and graded", { total });
+  if (missing) text = gettext("{count} of {total} still to hear and grade", { count: missing, total });
+  else if (unheard) text = gettext("the reference is still to be heard");
   say($("#missing"), problem || text);
   $("#missing").classList.toggle("problem", Boolean(problem));
-  $("#next").toggleAttribute("data-waiting", missing > 0 || leaving);
+  columns.showLacking(problem ? store.missing : []);
+  $("#next").toggleAttribute("data-waiting", missing > 0 || unheard || leaving);
 }
 
 function showSaved() {
-  const seconds = store.savedAt === null ? 0 : Math.floor((Date.now() - store.savedAt) / 1000);
-  const age = seconds < 60 ? `${seconds} s` : `${Math.floor(seconds / 60)} min`;
-  const saved = store.savedAt === null ? "saved ✓" : `saved ✓ ${age} ago`;
-  const text = {
-    idle: store.graded ? "saved ✓" : "nothing to save yet",
-    saving: store.savedAt === null ? "saving…" : saved,
-    saved,
-    offline: `offline – ${store.unsaved === 1 ? "1 grade" : `${store.unsaved} grades`} kept here, will be sent`,
-    refused: `not saved: ${store.refusal} Press Next.`,
-  }[store.state];
   const element = $("#saved");
   // Spoken when the state changes, not every second.
   if (element.dataset.state !== store.state) {
@@ -82,35 +65,30 @@ function showSaved() {
   } else {
     element.setAttribute("aria-live", "off");
   }
-  say(element, text);
+  say(element, savedText(store));
 }
 
 function showPlayer() {
-  const sounding = player.sounding;
-  $("#rating").classList.toggle("playing", player.playing);
-  say($("#play span"), player.playing ? "Pause" : "Play");
+  const { playing, sounding, selected } = player;
+  $("#rating").classList.toggle("playing", playing);
+  say($("#play span"), playing ? gettext("Pause") : gettext("Play"));
   $("#loop").setAttribute("aria-pressed", player.looping);
   $("#whole").disabled = !player.hasRegion;
   waveform.showLoop(player.loopStart, player.loopEnd, player.hasRegion);
-  $("#reference").setAttribute("aria-pressed", player.selected === REFERENCE);
+  $("#reference").setAttribute("aria-pressed", selected === REFERENCE);
   $("#reference").classList.toggle("sounding", sounding === REFERENCE);
-  for (const [key, column] of columns) {
-    column.classList.toggle("sounding", key === sounding);
-    column.classList.toggle("selected", key === player.selected);
-    column.querySelector("input").disabled = key !== sounding;
-    column.querySelector(".pick").setAttribute("aria-pressed", key === player.selected);
-  }
+  columns.showSounding(selected, sounding);
   showSounding();
   showTime();
 }
 
 function showSounding() {
   const name = labels.get(player.selected);
-  let text;
-  if (!player.playing) text = `${name} is paused`;
-  else if (player.selected === REFERENCE) text = "Reference is sounding";
-  else if (store.score(player.selected) === null) text = `${name} is sounding: grade it`;
-  else text = `${name} is sounding`;
+  let text = gettext("{name} is sounding", { name });
+  if (!player.playing) text = gettext("{name} is paused", { name });
+  else if (player.selected !== REFERENCE && store.score(player.selected) === null) {
+    text = gettext("{name} is sounding: grade it", { name });
+  }
   say($("#sounding"), text);
 }
 
@@ -120,19 +98,24 @@ function showTime() {
   say($("#time"), clock(position));
 }
 
+function showGrade(key) {
+  columns.showGrade(key, store.score(key));
+}
+
 // -- What the listener does
 
 async function start() {
   if (context.state !== "running") {
-    // Without an output device, resuming takes for ever.
-    await Promise.race([context.resume(), new Promise((resolve) => setTimeout(resolve, 3000))]);
+    await Promise.race([context.resume(), new Promise((resolve) => setTimeout(resolve, OUTPUT_MILLISECONDS))]);
     if (context.state !== "running") {
-      say($("#sounding"), "no sound: check the output, press play");
+      say($("#sounding"), gettext("no sound: check the output, press play"));
       return;
     }
   }
+  volume.lock();
   player.play();
-  note("play", { sound: player.selected, at: player.position() });
+  heard();
+  note("play", { sound: player.selected, at: player.position(), decibels: keptVolume() });
 }
 
 function pause() {
@@ -140,17 +123,31 @@ function pause() {
   note("pause", { sound: player.selected, at: player.position() });
 }
 
+/** What sounds now counts as heard. */
+function heard() {
+  store.hear(player.selected);
+  showMissing();
+}
+
 async function hear(name) {
   if (!player) return;
+  if (!player.has(name)) {
+    say($("#sounding"), gettext("{name} is still being fetched", { name: labels.get(name) }));
+    return;
+  }
   if (name !== player.selected) {
+    problem = "";
     player.select(name);
     note("switch", { sound: name, at: player.position() });
   }
-  if (!player.playing) await start();
+  if (player.playing) heard();
+  else await start();
 }
 
+/** Go to the neighbour as the columns stand; the reference is before the first. */
 function neighbour(step) {
-  const names = [...labels.keys()];
+  if (!player) return;
+  const names = [REFERENCE, ...columns.order];
   const index = names.indexOf(player.selected) + step;
   if (index >= 0 && index < names.length) hear(names[index]);
 }
@@ -162,7 +159,9 @@ function grade(key, score) {
     return;
   }
   const value = Math.min(100, Math.max(0, score));
-  if (value === store.score(key)) return;
+  const before = store.score(key);
+  if (value === before) return;
+  movedFrom ??= { score: before, since: Math.round(performance.now() - opened) };
   problem = "";
   store.grade(key, value);
   showGrade(key);
@@ -171,47 +170,65 @@ function grade(key, score) {
   showSaved();
 }
 
+function graded(key) {
+  if (!movedFrom) return;
+  note("grade", { sound: key, score: store.score(key), from: movedFrom.score, since: movedFrom.since });
+  movedFrom = null;
+}
+
 function nudge(step) {
   const key = player?.sounding;
   if (!key || key === REFERENCE) return;
   const score = store.score(key);
   grade(key, score === null ? FIRST_GRADE : score + step);
-  noteGrade(key);
-}
-
-function noteGrade(key) {
-  note("grade", { sound: key, score: store.score(key) });
+  graded(key);
 }
 
 function loop(start, end) {
   if (player.setLoop(start, end)) note("loop", { start: player.loopStart, end: player.loopEnd });
-  else say($("#sounding"), "A loop needs 500 ms or more");
+  else say($("#sounding"), gettext("A loop needs 500 ms or more"));
   waveform.showLoop(player.loopStart, player.loopEnd, player.hasRegion);
 }
 
 function wholeLoop() {
-  if (!player.hasRegion) return;
+  if (!player?.hasRegion) return;
   player.clearLoop();
   note("loop", { start: 0, end: player.duration });
 }
 
-async function next() {
+function sort() {
+  columns.sort(!columns.sorted, (key) => store.score(key));
+  $("#sort").setAttribute("aria-pressed", columns.sorted);
+  note("sort", { on: columns.sorted });
+}
+
+/** Say what is missing and go there. Returns whether something is. */
+function refusedToGoOn() {
   const missing = store.missing;
+  if (missing.length) {
+    const numbers = page.stimuli.filter(({ key }) => missing.includes(key)).map(({ label }) => label);
+    problem = gettext("Still to hear and grade: {numbers}", { numbers: numbers.join(", ") });
+    columns.focus(missing[0]);
+  } else if (!store.heard(REFERENCE)) {
+    problem = gettext("Hear the reference, too: the grades compare with it.");
+    $("#reference").focus();
+  } else {
+    return false;
+  }
+  showMissing();
+  return true;
+}
+
+async function next() {
   if (leaving) return;
   if (store.state === "refused") {
     // Finished in another tab, or the test was closed meanwhile: the server knows what comes next.
     window.location.reload();
     return;
   }
-  if (missing.length) {
-    const numbers = missing.map((key) => labels.get(key).replace("Stimulus ", ""));
-    problem = `Still to hear and grade: ${numbers.join(", ")}`;
-    showMissing();
-    columns.get(missing[0]).querySelector(".pick").focus();
-    return;
-  }
+  if (refusedToGoOn()) return;
   leaving = true;
-  problem = "Saving…";
+  problem = gettext("Saving…");
   showMissing();
   try {
     if (player?.playing) pause();
@@ -223,81 +240,69 @@ async function next() {
     leaving = false;
     if (error instanceof Refused) store.refuse(error);
     const final = store.state === "refused";
-    problem = final ? error.message : "Could not reach the server. Your grades are kept: press Next again.";
+    problem = final
+      ? error.message
+      : gettext("Could not reach the server. Your grades are kept: press Next again.");
     showMissing();
   }
 }
 
-const KEYS = {
-  r: () => hear(REFERENCE),
-  0: () => hear(REFERENCE),
-  " ": () => (player.playing ? pause() : start()),
-  a: () => loop(player.position(), player.loopEnd),
-  b: () => loop(player.loopStart, player.position()),
-  ArrowLeft: () => neighbour(-1),
-  h: () => neighbour(-1),
-  ArrowRight: () => neighbour(1),
-  l: () => neighbour(1),
-  ArrowUp: (big) => nudge(big ? 10 : 1),
-  k: (big) => nudge(big ? 10 : 1),
-  ArrowDown: (big) => nudge(big ? -10 : -1),
-  j: (big) => nudge(big ? -10 : -1),
-  Escape: wholeLoop,
-  Backspace: wholeLoop,
-};
-
-function pressed(event) {
-  if (event.ctrlKey || event.metaKey || event.altKey || $("#help").open) return;
-  const typing = event.target.matches("input[type=text], textarea");
-  if (typing) {
-    if (event.key === "Escape") event.target.blur();
-    return;
-  }
-  if (event.key === "?") {
-    event.preventDefault();
-    $("#help").showModal();
-    return;
-  }
-  // Enter and space work the button in focus. Space on a number would only hear it again.
-  if (event.key === " " && event.target.matches(".foot button, .strip button, #loop, #whole")) return;
-  if (event.target === $("#volume")) return;
-  const name = event.key.length === 1 ? event.key.toLowerCase() : event.key;
-  const action = KEYS[name] ?? (/^[1-9]$/.test(name) && page.stimuli[name - 1] && (() => hear(page.stimuli[name - 1].key)));
-  if (!action || !player) return;
-  event.preventDefault();
-  action(event.shiftKey);
+function playOrPause() {
+  if (player?.playing) pause();
+  else if (player) start();
 }
 
 // -- Setting up
 
-for (const [key, column] of columns) {
-  const slider = column.querySelector("input");
-  slider.addEventListener("input", () => grade(key, Number(slider.value)));
-  // A click in the middle of a slider without a grade changes no value, so there is no input event.
-  slider.addEventListener("pointerup", () => {
-    if (!slider.disabled && store.score(key) === null) grade(key, Number(slider.value));
-  });
-  slider.addEventListener("change", () => noteGrade(key));
-  column.querySelector(".pick").addEventListener("click", () => hear(key));
-  showGrade(key);
+function setUpVolume() {
+  const input = $("#volume");
+  const changed = (gain) => {
+    level = gain;
+    player?.setVolume(gain);
+  };
+  if (page.training) {
+    volumeControl(input, $("#volume-value"), changed);
+    return { lock() {} };
+  }
+  const control = itemVolume(input, $("#volume-value"), changed);
+  return {
+    lock() {
+      control.lock();
+      $(".volume").classList.add("locked");
+    },
+  };
 }
-volumeControl($("#volume"), $("#volume-value"), (gain) => {
-  level = gain;
-  player?.setVolume(gain);
-});
+
+columns.addEventListener("pick", ({ detail }) => hear(detail));
+columns.addEventListener("grade", ({ detail }) => grade(detail.key, detail.score));
+columns.addEventListener("graded", ({ detail }) => graded(detail));
+for (const { key } of page.stimuli) showGrade(key);
+const volume = setUpVolume();
 $("#reference").addEventListener("click", () => hear(REFERENCE));
-$("#play").addEventListener("click", () => (player.playing ? pause() : start()));
+$("#play").addEventListener("click", playOrPause);
 $("#loop").addEventListener("click", () => {
   player.setLooping(!player.looping);
   note("looping", { on: player.looping });
 });
 $("#whole").addEventListener("click", wholeLoop);
+$("#sort").addEventListener("click", sort);
 $("#next").addEventListener("click", next);
 $("#trouble button").addEventListener("click", prepare);
 $("#help-button").addEventListener("click", () => $("#help").showModal());
 $("#comment").value = store.comment;
 $("#comment").addEventListener("input", (event) => store.setComment(event.target.value));
-document.addEventListener("keydown", pressed);
+listenToKeys({
+  reference: () => hear(REFERENCE),
+  stimulus: (number) => page.stimuli[number - 1] && (() => hear(page.stimuli[number - 1].key)),
+  playOrPause,
+  loopStart: (reset) => player && loop(reset ? 0 : player.position(), player.loopEnd),
+  loopEnd: (reset) => player && loop(player.loopStart, reset ? player.duration : player.position()),
+  neighbour,
+  nudge,
+  sort,
+  wholeLoop,
+  help: () => $("#help").showModal(),
+});
 waveform.addEventListener("seek", ({ detail }) => {
   player.seek(detail);
   note("seek", { at: detail });
@@ -308,20 +313,52 @@ store.addEventListener("grade", ({ detail }) => {
   showGrade(detail);
   showMissing();
 });
-setInterval(showSaved, 1000);
-note("open", { restored: store.graded });
+document.addEventListener("visibilitychange", () => note(document.hidden ? "hidden" : "shown"));
+// Back to a page that the browser kept: its trial may be over.
+window.addEventListener("pageshow", (event) => event.persisted && window.location.reload());
+$("#elsewhere").addEventListener("cancel", (event) => event.preventDefault());
+$("#elsewhere button").addEventListener("click", continueHere);
 showMissing();
 showSaved();
-store.retry();
+alone(`earshot:${new URL("../..", new URL(page.ratingsUrl, window.location)).pathname}`, {
+  start() {
+    if ($("#elsewhere").open) {
+      // The other tab has been closed; what it did is not in this page.
+      window.location.reload();
+      return;
+    }
+    setInterval(showSaved, 1000);
+    note("open", { restored: store.graded });
+    store.retry();
+    prepare();
+  },
+  waiting: () => $("#elsewhere").showModal(),
+  lost() {
+    store.retire();
+    if (player?.playing) player.pause();
+    $("#elsewhere").showModal();
+  },
+});
 
 async function prepare() {
   const urls = new Map([[REFERENCE, page.reference.url], ...page.stimuli.map(({ key, url }) => [key, url])]);
-  let sounds;
+  for (const name of urls.keys()) if (player?.has(name)) urls.delete(name);
+  const total = labels.size;
   $("#trouble").hidden = true;
   try {
-    sounds = await loadSounds(context, urls, (ready, total) => {
-      say($("#sounding"), `preparing ${ready} of ${total} sounds`);
-    });
+    await loadSounds(
+      context,
+      urls,
+      (ready, wanted) => {
+        if (player?.playing) return;
+        say($("#sounding"), gettext("preparing sounds: {ready} of {total}", { ready: total - wanted + ready, total }));
+      },
+      (name, buffer) => {
+        if (player) player.add(name, buffer);
+        else ready(name, buffer);
+        if (name !== REFERENCE) columns.enable(name);
+      },
+    );
   } catch (error) {
     note("load-failed");
     say($("#sounding"), "");
@@ -329,11 +366,18 @@ async function prepare() {
     $("#trouble").hidden = false;
     return;
   }
-  player = new Player(context, sounds);
+  $("#rating").dataset.ready = "";
+  if (!player.playing) say($("#sounding"), gettext("ready: press a number"));
+  note("ready");
+}
+
+/** The reference has arrived: it can be heard while the others are fetched. */
+function ready(name, buffer) {
+  player = new Player(context, new Map([[name, buffer]]));
   player.setVolume(level);
-  waveform.ready(sounds.get(REFERENCE), player.duration);
+  waveform.ready(buffer, player.duration);
   say($("#duration"), clock(player.duration));
-  for (const button of document.querySelectorAll("#play, #loop, #reference, .pick")) button.disabled = false;
+  for (const button of document.querySelectorAll("#play, #loop, #reference")) button.disabled = false;
   player.addEventListener("change", showPlayer);
   player.addEventListener("end", () => note("end", { sound: player.selected }));
   // A phone call or the system may take the sound away: then nothing is sounding, and nothing can be graded.
@@ -341,13 +385,9 @@ async function prepare() {
     if (context.state !== "running" && player.playing) pause();
   });
   showPlayer();
-  say($("#sounding"), "ready: press a number");
-  note("ready");
   const tick = () => {
     if (player.playing) showTime();
     requestAnimationFrame(tick);
   };
   tick();
 }
-
-prepare();

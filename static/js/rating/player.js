@@ -8,6 +8,8 @@
    The context is handed in: an AudioContext in the page, an OfflineAudioContext in the tests. Methods that
    start or change sound take the time `when` on the context's clock. */
 
+export { loadSounds } from "./sounds.js";
+
 export const FADE_SECONDS = 0.005;
 export const MIN_LOOP_SECONDS = 0.5;
 
@@ -82,11 +84,36 @@ export class Player extends EventTarget {
     this.#volume = new GainNode(context, { ...mono, gain: 1 });
     this.#transport = new Gate(context, false);
     this.#transport.node.connect(this.#volume).connect(context.destination);
-    for (const name of buffers.keys()) {
-      const gate = new Gate(context, name === this.selected);
-      gate.node.connect(this.#transport.node);
-      this.#gates.set(name, gate);
+    for (const name of buffers.keys()) this.#addGate(name, name === this.selected);
+  }
+
+  #addGate(name, open) {
+    const gate = new Gate(this.#context, open);
+    gate.node.connect(this.#transport.node);
+    this.#gates.set(name, gate);
+  }
+
+  /** Whether there is a sound of this name. */
+  has(name) {
+    return this.#buffers.has(name);
+  }
+
+  /** Let a sound join that arrived later than the first; while others run, it runs along at their sample. */
+  add(name, buffer, when = this.#soon) {
+    const { length, sampleRate } = this.#buffers.values().next().value;
+    if (buffer.length !== length) {
+      const samples = buffer.getChannelData(0).subarray(0, length);
+      buffer = new AudioBuffer({ length, sampleRate });
+      buffer.copyToChannel(samples, 0);
     }
+    this.#buffers.set(name, buffer);
+    this.#addGate(name, false);
+    if (this.#sources) {
+      const start = this.#snap(Math.max(when, this.#origin));
+      const gone = this.#offset + start - this.#origin;
+      if (this.looping || gone < this.duration) this.#sources.push(this.#source(name, start, this.#wrapped(gone)));
+    }
+    this.#changed();
   }
 
   get #soon() {
@@ -107,8 +134,12 @@ export class Player extends EventTarget {
   position(now = this.#context.currentTime) {
     if (!this.playing) return this.#offset;
     const position = this.#offset + Math.max(0, now - this.#origin);
-    if (!this.looping) return Math.min(position, this.duration);
-    if (position < this.loopEnd) return position;
+    return this.looping ? this.#wrapped(position) : Math.min(position, this.duration);
+  }
+
+  /** Where the loop is after running to `position` without one. */
+  #wrapped(position) {
+    if (!this.looping || position < this.loopEnd) return position;
     return this.loopStart + ((position - this.loopStart) % (this.loopEnd - this.loopStart));
   }
 
@@ -199,15 +230,7 @@ export class Player extends EventTarget {
   #start(when, position) {
     this.#offset = this.#snap(this.#inside(position));
     this.#origin = this.#snap(when);
-    const sources = [...this.#buffers.keys()].map((name) => {
-      const source = new AudioBufferSourceNode(this.#context, {
-        buffer: this.looping ? this.#region(name) : this.#buffers.get(name),
-        loop: this.looping,
-      });
-      source.connect(this.#gates.get(name).node);
-      source.start(this.#origin, this.#offset - (this.looping ? this.loopStart : 0));
-      return source;
-    });
+    const sources = [...this.#buffers.keys()].map((name) => this.#source(name, this.#origin, this.#offset));
     sources[0].addEventListener("ended", () => {
       if (this.#sources !== sources) return;
       this.#stop(this.#soon);
@@ -218,6 +241,17 @@ export class Player extends EventTarget {
     this.#sources = sources;
     this.#transport.set(true, this.#origin);
     this.playing = true;
+  }
+
+  /** A sound that runs from `position` on, at `when`. */
+  #source(name, when, position) {
+    const source = new AudioBufferSourceNode(this.#context, {
+      buffer: this.looping ? this.#region(name) : this.#buffers.get(name),
+      loop: this.looping,
+    });
+    source.connect(this.#gates.get(name).node);
+    source.start(when, this.#snap(position - (this.looping ? this.loopStart : 0)));
+    return source;
   }
 
   /** Fade out at `when` and stop all sounds behind the fade. Returns when others may start. */
@@ -250,51 +284,5 @@ export class Player extends EventTarget {
 
   #changed() {
     this.dispatchEvent(new Event("change"));
-  }
-}
-
-/**
- * Fetch and decode sounds, four at a time; each is tried three times.
- *
- * @param {BaseAudioContext} context
- * @param {Map<string, string>} urls by name
- * @param {(ready: number, total: number) => void} progress
- * @returns {Promise<Map<string, AudioBuffer>>} in the order of `urls`
- * @throws {Error} whose message is for the listener
- */
-export async function loadSounds(context, urls, progress = () => {}) {
-  const decoded = new Map();
-  const waiting = [...urls];
-  progress(0, urls.size);
-  const worker = async () => {
-    for (let next = waiting.shift(); next; next = waiting.shift()) {
-      const [name, url] = next;
-      decoded.set(name, await loadSound(context, url));
-      progress(decoded.size, urls.size);
-    }
-  };
-  await Promise.all(Array.from({ length: 4 }, worker));
-  return new Map([...urls.keys()].map((name) => [name, decoded.get(name)]));
-}
-
-async function loadSound(context, url) {
-  let bytes;
-  for (let attempt = 1; ; attempt++) {
-    try {
-      const response = await fetch(url, { cache: "no-store" });
-      if (!response.ok) throw new Error(`The server answered ${response.status}.`);
-      bytes = await response.arrayBuffer();
-      break;
-    } catch (error) {
-      // fetch throws a TypeError, worded differently by every browser, when no answer came.
-      const reason = error instanceof TypeError ? "Is the connection down?" : error.message;
-      if (attempt === 3) throw new Error(`A sound could not be fetched. ${reason}`);
-      await new Promise((resolve) => setTimeout(resolve, 500 * attempt));
-    }
-  }
-  try {
-    return await context.decodeAudioData(bytes);
-  } catch {
-    throw new Error("This browser could not decode a sound.");
   }
 }

@@ -1,18 +1,32 @@
-/* Grades and events on their way to the server.
+/* Grades, the comment and events on their way to the server.
 
-   A change is sent at once. While a request for a stimulus is under way, only its newest grade waits.
+   A change of a grade is sent at once. While a request for a stimulus is under way, only its newest grade waits.
    What the server has not confirmed is kept in localStorage, so it survives a reload and a lost network, and
    is sent again, less and less often, until it is confirmed. Sequence numbers make repeats harmless. */
+
+import { gettext } from "./words.js";
 
 const RETRY_SECONDS = [1, 2, 4, 8, 15, 30];
 /* Between two requests for one stimulus: a drag makes a change at every frame. */
 const GAP_MILLISECONDS = 100;
 const EVENTS_MILLISECONDS = 2000;
+const EVENTS_AT_ONCE = 200;
+/* The server takes so many events of a trial. */
+const MOST_EVENTS = 20000;
+/* After the last key press in the comment. */
+const COMMENT_MILLISECONDS = 800;
 
 /** The server said no, and asking again would not help. */
 export class Refused extends Error {
   constructor(status, answer) {
-    super(answer.error || `The server refused this (${status}).`);
+    super(answer.error || gettext("The server refused this ({status}).", { status }));
+  }
+}
+
+/** The server answered, but cannot work now: worth asking again. */
+class Unavailable extends Error {
+  constructor(status) {
+    super(gettext("The server answered {status}.", { status }));
   }
 }
 
@@ -33,7 +47,7 @@ export async function post(url, body) {
   });
   if (response.ok) return response.json();
   if (response.status >= 500 || response.status === 408 || response.status === 429) {
-    throw new Error(`The server answered ${response.status}.`);
+    throw new Unavailable(response.status);
   }
   throw new Refused(response.status, await response.json().catch(() => ({})));
 }
@@ -42,7 +56,7 @@ const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, mil
 
 /**
  * Keeps the grades of one trial. Dispatches "grade" (detail: key) when a grade came from elsewhere, and
- * "state" when `state` changed: "idle", "saving", "saved", "offline" or "refused" (see `refusal`).
+ * "state" when `state` changed: "idle", "saving", "saved", "offline" (see `answering`) or "refused" (see `refusal`).
  */
 export class Store extends EventTarget {
   #page;
@@ -56,6 +70,11 @@ export class Store extends EventTarget {
   #failures = 0;
   #retryTimer = null;
   #idle = [];
+  #heard;
+  #comment; // {text, saved}
+  #commentTimer = null;
+  #sendingComment = false;
+  #retired = false;
 
   constructor(page, storage = window.localStorage) {
     super();
@@ -65,6 +84,7 @@ export class Store extends EventTarget {
     this.state = "idle";
     this.savedAt = null;
     this.refusal = "";
+    this.answering = true; // false: no answer at all came to the last request
 
     const kept = this.#read();
     for (const { key, score, sequence } of page.stimuli) {
@@ -75,12 +95,31 @@ export class Store extends EventTarget {
         newer ? { ...mine, saved: false, live: false } : { score, sequence: sequence ?? 0, saved: true, live: false },
       );
     }
-    this.comment = kept.comment ?? page.comment ?? "";
+    this.#comment = { text: kept.comment ?? page.comment ?? "", saved: kept.comment === undefined };
+    this.#heard = new Set([...(page.heard ?? []), ...kept.heard]);
     this.#events = kept.events.filter((event) => event.sequence > page.eventSequence);
     this.#eventSequence = Math.max(page.eventSequence, ...this.#events.map((event) => event.sequence));
     window.addEventListener("online", () => this.retry());
     window.addEventListener("storage", (event) => event.key === this.#id && this.#adopt());
-    window.addEventListener("pagehide", () => this.#flushEvents());
+    window.addEventListener("pagehide", () => {
+      this.#flushEvents();
+      this.#sendComment();
+    });
+  }
+
+  get comment() {
+    return this.#comment.text;
+  }
+
+  /** Whether a sound has been listened to, on whatever device. */
+  heard(name) {
+    return this.#heard.has(name);
+  }
+
+  hear(name) {
+    if (this.#heard.has(name)) return;
+    this.#heard.add(name);
+    this.#keep();
   }
 
   score(key) {
@@ -108,12 +147,15 @@ export class Store extends EventTarget {
   }
 
   setComment(text) {
-    this.comment = text;
+    this.#comment = { text, saved: false };
     this.#keep();
+    clearTimeout(this.#commentTimer);
+    this.#commentTimer = setTimeout(() => this.#sendComment(), COMMENT_MILLISECONDS);
   }
 
   /** Note what happened, at `milliseconds` since the page was opened; sent in batches. */
   event(kind, milliseconds, detail = {}) {
+    if (this.#retired || this.#eventSequence >= MOST_EVENTS) return;
     this.#events.push({ sequence: ++this.#eventSequence, kind, milliseconds: Math.round(milliseconds), detail });
     this.#keep();
     this.#eventTimer ??= setTimeout(() => this.#flushEvents(), EVENTS_MILLISECONDS);
@@ -124,7 +166,16 @@ export class Store extends EventTarget {
     clearTimeout(this.#retryTimer);
     this.#retryTimer = null;
     for (const [key, grade] of this.#grades) if (!grade.saved) this.#send(key);
-    if (this.#events.length) this.#flushEvents();
+    this.#flushEvents();
+    this.#sendComment();
+  }
+
+  /** Another tab goes on with this trial: say and keep nothing more. */
+  retire() {
+    this.#retired = true;
+    clearTimeout(this.#retryTimer);
+    clearTimeout(this.#eventTimer);
+    clearTimeout(this.#commentTimer);
   }
 
   /** Resolves when every grade is confirmed or refused. */
@@ -142,8 +193,9 @@ export class Store extends EventTarget {
       await this.#sendingEvents;
       await this.#flushEvents();
     }
+    clearTimeout(this.#commentTimer);
     const { next } = await post(this.#page.finishUrl, { comment: this.comment });
-    clearTimeout(this.#eventTimer);
+    this.retire();
     this.#events = [];
     this.storage.removeItem(this.#id);
     return next;
@@ -156,7 +208,7 @@ export class Store extends EventTarget {
   }
 
   async #send(key) {
-    if (this.#sending.has(key)) return;
+    if (this.#retired || this.#sending.has(key)) return;
     this.#sending.add(key);
     try {
       while (!this.#grades.get(key).saved) {
@@ -164,6 +216,7 @@ export class Store extends EventTarget {
         this.#setState("saving");
         const answer = await post(this.#page.ratingsUrl, { key, score: sent.score, sequence: sent.sequence });
         this.#failures = 0;
+        this.answering = true;
         this.#confirmed(key, sent, answer);
         if (!this.#grades.get(key).saved) await pause(GAP_MILLISECONDS);
       }
@@ -173,13 +226,36 @@ export class Store extends EventTarget {
       if (error instanceof Refused) {
         this.refuse(error);
       } else {
+        this.answering = error instanceof Unavailable;
         this.#setState("offline");
-        const seconds = RETRY_SECONDS[Math.min(this.#failures++, RETRY_SECONDS.length - 1)];
-        this.#retryTimer ??= setTimeout(() => this.retry(), 1000 * seconds);
+        this.#retryLater();
       }
     } finally {
       this.#sending.delete(key);
     }
+  }
+
+  #retryLater() {
+    if (this.#retired) return;
+    const seconds = RETRY_SECONDS[Math.min(this.#failures++, RETRY_SECONDS.length - 1)];
+    this.#retryTimer ??= setTimeout(() => this.retry(), 1000 * seconds);
+  }
+
+  async #sendComment() {
+    clearTimeout(this.#commentTimer);
+    if (this.#comment.saved || this.#sendingComment || this.#retired || !this.#page.commentUrl) return;
+    this.#sendingComment = true;
+    const sent = this.#comment;
+    try {
+      await post(this.#page.commentUrl, { comment: sent.text });
+      sent.saved = true;
+      this.#keep();
+    } catch (error) {
+      // It goes with the end of the trial in any case.
+      if (!(error instanceof Refused)) this.#retryLater();
+    }
+    this.#sendingComment = false;
+    if (sent !== this.#comment) this.#commentTimer = setTimeout(() => this.#sendComment(), COMMENT_MILLISECONDS);
   }
 
   #confirmed(key, sent, answer) {
@@ -203,13 +279,13 @@ export class Store extends EventTarget {
   #flushEvents() {
     clearTimeout(this.#eventTimer);
     this.#eventTimer = null;
-    if (this.#events.length) this.#sendingEvents ??= this.#sendEvents();
+    if (this.#events.length && !this.#retired) this.#sendingEvents ??= this.#sendEvents();
     return this.#sendingEvents;
   }
 
   async #sendEvents() {
     try {
-      const { stored } = await post(this.#page.eventsUrl, { events: this.#events.slice(0, 200) });
+      const { stored } = await post(this.#page.eventsUrl, { events: this.#events.slice(0, EVENTS_AT_ONCE) });
       this.#events = this.#events.filter((event) => event.sequence > stored);
     } catch (error) {
       // Events explain grades but must not hold them up: refused ones are dropped, others wait.
@@ -217,7 +293,9 @@ export class Store extends EventTarget {
     }
     this.#sendingEvents = null;
     this.#keep();
-    if (this.#events.length) this.#eventTimer ??= setTimeout(() => this.#flushEvents(), EVENTS_MILLISECONDS);
+    if (this.#events.length && !this.#retired) {
+      this.#eventTimer ??= setTimeout(() => this.#flushEvents(), EVENTS_MILLISECONDS);
+    }
   }
 
   #setState(state) {
@@ -228,18 +306,21 @@ export class Store extends EventTarget {
 
   #read() {
     try {
-      return { grades: {}, events: [], ...JSON.parse(this.storage.getItem(this.#id)) };
+      return { grades: {}, events: [], heard: [], ...JSON.parse(this.storage.getItem(this.#id)) };
     } catch {
-      return { grades: {}, events: [] };
+      return { grades: {}, events: [], heard: [] };
     }
   }
 
   #keep() {
+    if (this.#retired) return;
     const grades = Object.fromEntries(
       [...this.#grades].filter(([, { sequence }]) => sequence).map(([key, { score, sequence }]) => [key, { score, sequence }]),
     );
+    const kept = { grades, events: this.#events, heard: [...this.#heard] };
+    if (!this.#comment.saved) kept.comment = this.comment;
     try {
-      this.storage.setItem(this.#id, JSON.stringify({ grades, comment: this.comment, events: this.#events }));
+      this.storage.setItem(this.#id, JSON.stringify(kept));
     } catch {
       // Full or forbidden storage: grades still go to the server, only a reload while offline would lose them.
     }

@@ -1,39 +1,87 @@
-/* The listening level: chosen once, kept in this browser, the same in every item until changed. */
+/* The listening level: chosen once before the test, kept in this browser. Between two items it may be changed
+   by up to 4 dB either way, within an item never (BS.1534-3). */
 
 import { Player, loadSounds } from "./player.js";
+import { gettext } from "./words.js";
 
-const KEY = "earshot:volume";
+const CHOSEN = "earshot:volume";
+const NOW = "earshot:volume:now";
+const LOWEST = -30;
+const HIGHEST = 0;
+const OTHERWISE = -6;
+export const BETWEEN_ITEMS_DB = 4;
 
-/** The level in dB that was chosen in this browser, or `otherwise`. */
-export function keptVolume(otherwise = -6) {
+function read(key) {
   try {
-    const decibels = Number.parseFloat(localStorage.getItem(KEY));
-    return decibels >= -30 && decibels <= 0 ? decibels : otherwise;
+    const decibels = Number.parseFloat(localStorage.getItem(key));
+    return decibels >= LOWEST && decibels <= HIGHEST ? decibels : null;
   } catch {
-    return otherwise;
+    return null;
   }
+}
+
+function keep(decibels, ...keys) {
+  try {
+    for (const key of keys) localStorage.setItem(key, String(decibels));
+  } catch {
+    // Without storage the level holds for this page.
+  }
+}
+
+/** The level in dB that holds in this browser now, or `otherwise`. */
+export function keptVolume(otherwise = OTHERWISE) {
+  return read(NOW) ?? read(CHOSEN) ?? otherwise;
+}
+
+/** The levels in dB that an item may be heard at: 4 dB about the chosen one; all if none was chosen here. */
+export function itemRange() {
+  const chosen = read(CHOSEN);
+  if (chosen === null) return [LOWEST, HIGHEST];
+  return [Math.max(LOWEST, chosen - BETWEEN_ITEMS_DB), Math.min(HIGHEST, chosen + BETWEEN_ITEMS_DB)];
 }
 
 export const linear = (decibels) => 10 ** (decibels / 20);
 
-/** Tie a slider and its read-out to the kept level; `changed` gets the linear gain, now and on every change. */
-export function volumeControl(input, output, changed) {
+function control(input, output, changed, kept) {
   const show = () => {
     output.textContent = `${input.value.replace("-", "−")} dB`;
-    input.setAttribute("aria-valuetext", `${input.value} decibels`);
+    input.setAttribute("aria-valuetext", gettext("{number} decibels", { number: input.value }));
     changed(linear(Number(input.value)));
   };
   input.value = keptVolume();
-  input.disabled = input.hidden; // hidden where the level is locked
   input.addEventListener("input", () => {
-    try {
-      localStorage.setItem(KEY, input.value);
-    } catch {
-      // Without storage the level holds for this page.
-    }
+    keep(Number(input.value), ...kept);
     show();
   });
   show();
+}
+
+/**
+ * Tie a slider and its read-out to the level, to be chosen anew in the whole range; `changed` gets the linear
+ * gain, now and on every change.
+ */
+export function volumeControl(input, output, changed) {
+  input.disabled = input.hidden; // hidden where the level is locked
+  control(input, output, changed, [CHOSEN, NOW]);
+}
+
+/**
+ * The same within a test: free by 4 dB either way until `lock` of the answer is called, which has to be done
+ * before the item is first heard.
+ */
+export function itemVolume(input, output, changed) {
+  const chosen = read(CHOSEN) !== null;
+  [input.min, input.max] = itemRange();
+  input.disabled = false;
+  control(input, output, changed, [NOW]);
+  return {
+    lock() {
+      if (input.disabled) return;
+      input.disabled = true;
+      // On another device than that of the instructions, the first item's level is the chosen one.
+      if (!chosen) keep(Number(input.value), CHOSEN, NOW);
+    },
+  };
 }
 
 /** The instructions page's sound check. */
@@ -52,7 +100,7 @@ function soundCheck(section) {
       if (!player) {
         const context = new AudioContext();
         await context.resume();
-        status.textContent = "preparing the sound…";
+        status.textContent = gettext("preparing the sound…");
         const sounds = await loadSounds(context, new Map([["reference", section.dataset.url]]));
         player = new Player(context, sounds);
         player.setVolume(gain);
@@ -60,10 +108,10 @@ function soundCheck(section) {
       }
       if (player.playing) player.pause();
       else player.play();
-      button.textContent = player.playing ? "Stop" : "Play a sound";
+      button.textContent = player.playing ? gettext("Stop") : gettext("Play a sound");
       button.setAttribute("aria-pressed", player.playing);
     } catch (error) {
-      status.textContent = `${error.message} Press the button to try again.`;
+      status.textContent = `${error.message} ${gettext("Press the button to try again.")}`;
     }
   });
 }

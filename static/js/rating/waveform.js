@@ -1,6 +1,7 @@
 /* The reference's waveform with playhead and the loop's two handles. */
 
 import { MIN_LOOP_SECONDS } from "./player.js";
+import { gettext } from "./words.js";
 
 const COLUMNS = 600;
 const STEP_SECONDS = 0.05;
@@ -79,7 +80,7 @@ export class Waveform extends EventTarget {
     this.handles.b.style.left = `${(100 * end) / this.#duration}%`;
     for (const [which, value] of [["a", start], ["b", end]]) {
       this.handles[which].setAttribute("aria-valuenow", value.toFixed(2));
-      this.handles[which].setAttribute("aria-valuetext", `${value.toFixed(2)} seconds`);
+      this.handles[which].setAttribute("aria-valuetext", gettext("{number} seconds", { number: value.toFixed(2) }));
     }
   }
 

@@ -1,0 +1,28 @@
+"""Keeping what a listener writes about a trial before it is handed in."""
+
+from __future__ import annotations
+
+from django.utils.translation import gettext as _
+
+from listening.models import Trial
+from listening.services.errors import BadRating, TrialFinished
+from listening.services.ratings import MAX_COMMENT
+from listening.services.sessions import check_open
+from listening.services.texts import clean_text
+
+
+def save_comment(trial: Trial, comment: object) -> None:
+    """Store the comment on a trial; the last to arrive holds.
+
+    Raises:
+        BadRating: the comment is not a text, or too long.
+        TrialFinished: the trial has been handed in.
+        StudyClosed: the study takes no grades.
+    """
+    if not isinstance(comment, str) or len(comment) > MAX_COMMENT:
+        raise BadRating(f"The comment must be a text of at most {MAX_COMMENT} characters.")
+    check_open(trial.session.study)
+    # One statement, so that no lock is needed.
+    stored = Trial.objects.filter(pk=trial.pk, finished=None).update(comment=clean_text(comment))
+    if not stored:
+        raise TrialFinished(_("This trial has been finished; its comment can no longer be changed."))
