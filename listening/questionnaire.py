@@ -221,7 +221,7 @@ def _validated(entry: object) -> dict[str, Any]:
     if not name:
         raise ValueError("give it a name, which stands for it in exports.")
     kind, when = entry.get("type"), entry.get("when", "before")
-    if kind not in TYPES:
+    if not isinstance(kind, str) or kind not in TYPES:
         raise ValueError(f"its type must be one of {', '.join(TYPES)}.")
     if when not in ("before", "after"):
         raise ValueError("it must come before or after the trials.")

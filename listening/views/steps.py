@@ -67,8 +67,7 @@ def questions(request: HttpRequest, session: Session) -> HttpResponse | None:
         after = step.stage == services.AFTER
         asked = questionnaire.questions_of(session.study, "after" if after else "before")
         answers, problems = questionnaire.read_answers(asked, request.POST)
-        kept = [question for question in asked if question.name not in problems]
-        questionnaire.store_answers(session, kept, answers)
+        questionnaire.store_answers(session, asked, answers)
         if "draft" in request.POST:
             return JsonResponse({"stored": len(answers)})
         if not problems:

@@ -1,0 +1,189 @@
+"""What may be asked, what counts as an answer, and how the form behaves."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.http import QueryDict
+from django.test import Client
+from django.urls import reverse
+
+from listening import services
+from listening.models import Answer, Session, Stage, Study
+from listening.questionnaire import QuestionnaireError, questions_of, read_answers, validated
+
+YES_NO = [{"value": "yes", "label": "Yes, I do"}, {"value": "no", "label": "No"}]
+ALL = [
+    {"name": "nick", "label": "A word", "type": "text", "when": "before", "required": False},
+    {"name": "story", "label": "Tell", "type": "long_text", "when": "before", "required": False},
+    {"name": "age", "label": "Age", "type": "number", "when": "before", "required": True,
+     "minimum": 18, "maximum": 99.5},
+    {"name": "music", "label": "Play?", "type": "single", "when": "before", "required": True,
+     "choices": YES_NO},
+    {"name": "used", "label": "Used", "type": "multiple", "when": "before", "required": False,
+     "choices": [{"value": v, "label": v.upper()} for v in ("a", "b", "c")]},
+    {"name": "skill", "label": "Skill", "type": "likert", "when": "before", "required": True,
+     "choices": [{"value": str(n), "label": f"L{n}"} for n in range(1, 6)]},
+]  # fmt: skip
+RIGHT = {"q-age": "42", "q-music": "yes", "q-skill": "4"}
+
+
+@pytest.fixture
+def asked(study: Study) -> Session:
+    """A session that is asked everything."""
+    Study.objects.filter(pk=study.pk).update(questionnaire=validated(ALL))
+    study.refresh_from_db()
+    return services.start_session(study)
+
+
+def read(**sent: str | list[str]) -> tuple[dict[str, Any], dict[str, str]]:
+    data = QueryDict(mutable=True)
+    for name, value in sent.items():
+        data.setlist(f"q-{name}", value if isinstance(value, list) else [value])
+    return read_answers(questions_of(Study(questionnaire=ALL)), data)
+
+
+def test_answers_are_kept_in_their_type() -> None:
+    answers, problems = read(
+        nick=" Bo\x00b ", story="one\ntwo", age="42", music="no", used=["c", "a"], skill="4"
+    )
+    assert not problems
+    assert answers == {
+        "nick": "Bob", "story": "one\ntwo", "age": 42, "music": "no", "used": ["a", "c"], "skill": 4,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "number"), [("42,5", 42.5), ("42.5", 42.5), ("4e1", 40), (" 18 ", 18)])
+def test_numbers_are_read_as_people_write_them(text: str, number: float) -> None:
+    assert read(age=text)[0]["age"] == number
+
+
+@pytest.mark.parametrize(
+    ("sent", "name"),
+    [
+        ({"age": "17.9"}, "age"), ({"age": "99.6"}, "age"), ({"age": "nan"}, "age"), ({"age": "inf"}, "age"),
+        ({"age": "old"}, "age"), ({"age": ""}, "age"), ({"music": "maybe"}, "music"),
+        ({"music": " "}, "music"),
+        ({"used": ["a", "z"]}, "used"), ({"skill": "6"}, "skill"), ({"skill": "L4"}, "skill"),
+        ({"nick": "x" * 501}, "nick"), ({"story": "x" * 5001}, "story"),
+    ],
+)  # fmt: skip
+def test_what_is_no_answer_is_said_so(sent: dict[str, Any], name: str) -> None:
+    answers, problems = read(**{"age": "42", "music": "yes", "skill": "1"} | sent)
+    assert set(problems) == {name}
+    assert problems[name]
+    assert name not in answers
+
+
+def test_optional_questions_may_stay_open() -> None:
+    answers, problems = read(age="42", music="yes", skill="1")
+    assert not problems
+    assert set(answers) == {"age", "music", "skill"}
+    assert set(read()[1]) == {"age", "music", "skill"}
+
+
+def test_the_page_shows_every_kind_of_question(client: Client, asked: Session) -> None:
+    html = client.get(reverse("session", args=[asked.token])).content.decode()
+    assert html.count('type="radio"') == 7
+    assert html.count('type="checkbox"') == 3
+    assert html.count("(optional)") == 3
+    assert "<textarea" in html
+    assert "Yes, I do" in html
+
+
+def test_a_wrong_answer_keeps_the_right_ones(client: Client, asked: Session) -> None:
+    url = reverse("session_questions", args=[asked.token])
+    sent = RIGHT | {"stage": "before", "q-age": "7", "q-used": ["a", "c"], "q-nick": "<b>Bob</b>"}
+    answer = client.post(url, sent)
+    html = answer.content.decode()
+    assert answer.status_code == 422
+    assert "Please enter 18 or more." in html
+    assert 'value="7"' in html
+    assert "&lt;b&gt;Bob" in html
+    assert html.count(" checked") == 4
+    assert not Stage.objects.exists()
+    stored = dict(Answer.objects.values_list("question", "value"))
+    assert stored == {"music": "yes", "skill": 4, "used": ["a", "c"], "nick": "<b>Bob</b>"}
+    assert client.post(url, sent | {"q-age": "70"}).status_code == 302
+    assert Answer.objects.get(question="age").value == 70
+    assert services.current_step(asked).kind == "volume"
+
+
+def test_a_draft_survives_on_another_device(asked: Session) -> None:
+    url = reverse("session_questions", args=[asked.token])
+    draft = Client().post(url, {"stage": "before", "draft": "yes", "q-age": "33", "q-music": "no"})
+    assert draft.json() == {"stored": 2}
+    html = Client().get(reverse("session", args=[asked.token])).content.decode()
+    assert 'value="33"' in html
+    assert html.count(" checked") == 1
+    assert services.current_step(asked).kind == "questions"
+    Client().post(url, {"stage": "before", "draft": "yes", "q-age": "", "q-music": "no"})
+    assert not Answer.objects.filter(question="age").exists()  # taken back
+
+
+def test_sending_twice_stores_once_and_late_drafts_change_nothing(client: Client, asked: Session) -> None:
+    url = reverse("session_questions", args=[asked.token])
+    for _ in range(2):
+        client.post(url, RIGHT | {"stage": "before"})
+    client.post(url, {"stage": "before", "draft": "yes", "q-age": "88"})
+    assert Answer.objects.count() == 3
+    assert Answer.objects.get(question="age").value == 42
+    assert Stage.objects.count() == 1
+
+
+def problems_of(raw: Any) -> str:
+    with pytest.raises(QuestionnaireError) as refused:
+        validated(raw)
+    return str(refused.value)
+
+
+def test_a_questionnaire_is_kept_as_it_is_described() -> None:
+    assert validated(ALL) == ALL
+    assert validated([]) == []
+    [question] = validated(
+        [{"name": " the  age ", "label": "Age\x00", "type": "number", "minimum": "", "choices": 3, "x": 1}]
+    )
+    assert question == {
+        "name": "the age", "label": "Age", "type": "number", "when": "before", "required": False,
+    }  # fmt: skip
+    [question] = validated([ALL[3] | {"choices": [{"label": "A"}, {"label": "B"}]}])
+    assert question["choices"] == [{"value": "A", "label": "A"}, {"value": "B", "label": "B"}]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"label": " "}, "give it a text"),
+        ({"name": ""}, "give it a name"),
+        ({"name": "x" * 65}, "longer than 64"),
+        ({"name": 5}, "must be a text"),
+        ({"type": "slider"}, "its type must be one of"),
+        ({"type": []}, "its type must be one of"),
+        ({"when": "during"}, "before or after"),
+        ({"type": "number", "minimum": 5, "maximum": 4}, "smallest number allowed is larger"),
+        ({"type": "number", "minimum": "many"}, "must be a number"),
+        ({"type": "number", "minimum": True}, "must be a number"),
+        ({"type": "single"}, "at least two"),
+        ({"type": "single", "choices": YES_NO[:1]}, "at least two"),
+        ({"type": "single", "choices": [*YES_NO, *YES_NO]}, "stored as “yes”"),
+        ({"type": "single", "choices": ["a", "b"]}, "a value and a label"),
+        ({"type": "single", "choices": [{"label": ""}, {"label": "x"}]}, "is empty"),
+        ({"type": "likert", "choices": [{"label": str(n)} for n in range(51)]}, "at most 50"),
+    ],
+)
+def test_what_cannot_be_asked_is_named(changes: dict[str, Any], message: str) -> None:
+    question = {"name": "q", "label": "Q", "type": "text", "when": "before"}
+    said = problems_of([ALL[0], question | changes])
+    assert message in said
+    assert said.startswith("Question 2: ")
+
+
+def test_names_are_unique_and_lists_are_lists() -> None:
+    assert "another question named" in problems_of([ALL[0], ALL[0] | {"name": "Nick"}])
+    assert "must be a list" in problems_of({"name": "x"})
+    assert "must be an object" in problems_of(["x"])
+    assert "too many" in problems_of([ALL[0]] * 61)
+    two = problems_of([ALL[0] | {"label": ""}, ALL[1] | {"type": ""}])
+    assert "Question 1:" in two
+    assert "Question 2:" in two
