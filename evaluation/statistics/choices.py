@@ -1,0 +1,358 @@
+"""Statistics of choices: ABX, and paired preference with Bradley and Terry's model.
+
+Binomial tails are exact. Frames of ABX have the columns ``assessor, item, first, second, correct``; frames
+of preference ``assessor, item, first, second, chosen``, where ``chosen`` is one of the two or None for "no
+preference". ``first`` and ``second`` name a pair in any order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+from scipy.special import betainc, betaincinv, ndtri
+
+from evaluation.statistics.frames import Floats, count
+
+ABX_COLUMNS = ("assessor", "item", "first", "second", "correct")
+PREFERENCE_COLUMNS = ("assessor", "item", "first", "second", "chosen")
+
+#: The largest number of trials that `abx_trials` looks at.
+MOST_TRIALS = 5000
+
+
+def at_least(successes: int, n: int, chance: float = 0.5) -> float:
+    """The probability of `successes` or more in `n` trials by chance: the exact one-sided binomial p."""
+    if not 0 <= successes <= n:
+        raise ValueError(f"{successes} successes in {n} trials cannot be.")
+    return 1.0 if successes == 0 else float(betainc(successes, n - successes + 1, chance))
+
+
+def two_sided(successes: int, n: int) -> float:
+    """The exact two-sided p of the sign test: twice the smaller tail at a chance of 1/2, at most 1."""
+    return min(1.0, 2 * at_least(max(successes, n - successes), n))
+
+
+def clopper_pearson(successes: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
+    """The exact interval of a share (Clopper and Pearson 1934); 0 to 1 without any trial."""
+    tail = (1 - confidence) / 2
+    low = 0.0 if successes == 0 else float(betaincinv(successes, n - successes + 1, tail))
+    high = 1.0 if successes == n else float(betaincinv(successes + 1, n - successes, 1 - tail))
+    return low, high
+
+
+def holm(values: Sequence[float]) -> list[float]:
+    """Holm's step-down adjustment of p values, in their order."""
+    order = sorted(range(len(values)), key=values.__getitem__)
+    adjusted = [0.0] * len(values)
+    reached = 0.0
+    for rank, index in enumerate(order):
+        reached = max(reached, min(1.0, (len(values) - rank) * values[index]))
+        adjusted[index] = reached
+    return adjusted
+
+
+def abx_needed(n: int, alpha: float = 0.05) -> int | None:
+    """The fewest right answers of `n` whose p is not above `alpha`; None if not even all of them are."""
+    return next((right for right in range(n // 2, n + 1) if at_least(right, n) <= alpha), None)
+
+
+def abx_power(n: int, share: float, alpha: float = 0.05) -> float:
+    """The chance that who answers right with probability `share` gets that far in `n` trials."""
+    needed = abx_needed(n, alpha)
+    return 0.0 if needed is None else at_least(needed, n, share)
+
+
+def abx_trials(share: float, power: float = 0.8, alpha: float = 0.05) -> int | None:
+    """The fewest trials whose power against a true `share` of right answers reaches `power`.
+
+    None if `share` is not above 1/2, or so little that it takes more than `MOST_TRIALS`.
+    """
+    if share <= 0.5:
+        return None
+    return next((n for n in range(1, MOST_TRIALS + 1) if abx_power(n, share, alpha) >= power), None)
+
+
+@dataclass(frozen=True)
+class AbxRow:
+    """Right answers of somebody, or of all together, about a pair.
+
+    Attributes:
+        assessor: None for all together.
+        low, high: the 95 % Clopper-Pearson interval of `share`.
+        p: exact, one-sided, against guessing; `p_holm` adjusted over the assessors of the pair.
+        needed: right answers of `n` that it takes for p <= 0.05; None if `n` is too small for that.
+        power: the chance to reach it for a listener who is right three times out of four.
+    """
+
+    first: str
+    second: str
+    assessor: object | None
+    correct: int
+    n: int
+    share: float
+    low: float
+    high: float
+    p: float
+    p_holm: float
+    needed: int | None
+    power: float
+
+
+@dataclass(frozen=True)
+class Abx:
+    """All rows of an ABX test: for each pair all together, then each assessor."""
+
+    pooled: list[AbxRow]
+    assessors: list[AbxRow]
+    warnings: tuple[str, ...] = ()
+    problem: str = ""
+
+
+def _pairs(frame: pd.DataFrame) -> pd.DataFrame:
+    """`frame` with the two of each pair in the order in which the pair first appeared."""
+    seen: dict[frozenset[str], tuple[str, str]] = {}
+    named = [
+        seen.setdefault(frozenset(pair), pair) for pair in zip(frame["first"], frame["second"], strict=True)
+    ]
+    return frame.assign(first=[pair[0] for pair in named], second=[pair[1] for pair in named])
+
+
+def _abx_row(first: str, second: str, assessor: object | None, right: Sequence[bool]) -> AbxRow:
+    correct, n = int(sum(bool(each) for each in right)), len(right)
+    p = at_least(correct, n)
+    low, high = clopper_pearson(correct, n)
+    return AbxRow(
+        first, second, assessor, correct, n, correct / n, low, high, p, p, abx_needed(n), abx_power(n, 0.75)
+    )
+
+
+def abx(frame: pd.DataFrame) -> Abx:
+    """Who tells which pair apart, from a frame of `ABX_COLUMNS`, one row a trial."""
+    if frame.empty:
+        return Abx([], [], problem="There are no answers.")
+    pooled, assessors = [], []
+    for (first, second), of_pair in _pairs(frame).groupby(["first", "second"], sort=False):
+        pooled.append(_abx_row(first, second, None, list(of_pair["correct"])))
+        rows = [
+            _abx_row(first, second, assessor, list(its["correct"]))
+            for assessor, its in of_pair.groupby("assessor", sort=False)
+        ]
+        adjusted = holm([row.p for row in rows])
+        assessors += [replace(row, p_holm=p) for row, p in zip(rows, adjusted, strict=True)]
+    warnings = []
+    if frame["assessor"].nunique() > 1:
+        warnings.append(
+            "Pooled over assessors: the p value tests that nobody hears a difference, which holds whoever "
+            "they are; the share and its interval take all trials as one person's and say little about "
+            "people in general. Look at the assessors one by one, too."
+        )
+    if any(row.needed is None for row in pooled):
+        warnings.append("With fewer than 5 trials of a pair not even all right answers give p <= 0.05.")
+    return Abx(pooled, assessors, tuple(warnings))
+
+
+@dataclass(frozen=True)
+class Preference:
+    """Votes between two systems.
+
+    Attributes:
+        share: of the decided votes that `first` got, with its 95 % Clopper-Pearson interval `low`, `high`;
+            None without a decided vote.
+        p: of the exact two-sided sign test over decided votes; `p_holm` adjusted over the pairs.
+        assessors_first, assessors_second: assessors who preferred one more often than the other.
+        p_assessors: of the sign test over them, which takes no vote for independent of its assessor's others.
+    """
+
+    first: str
+    second: str
+    n: int
+    first_votes: int
+    second_votes: int
+    ties: int
+    share: float | None
+    low: float
+    high: float
+    p: float
+    p_holm: float
+    assessors_first: int
+    assessors_second: int
+    p_assessors: float
+
+
+def preferences(frame: pd.DataFrame) -> list[Preference]:
+    """The votes of each pair, from a frame of `PREFERENCE_COLUMNS`, one row a vote.
+
+    "No preference" is no vote for either: it is counted as a tie, and left out of share and tests (the
+    sign test's way); it shortens the test, and says by itself that the two are close.
+    """
+    rows = []
+    for (first, second), of_pair in _pairs(frame).groupby(["first", "second"], sort=False):
+        won = int((of_pair["chosen"] == first).sum())
+        lost = int((of_pair["chosen"] == second).sum())
+        balance = [
+            int((its["chosen"] == first).sum()) - int((its["chosen"] == second).sum())
+            for _, its in of_pair.groupby("assessor", sort=False)
+        ]
+        for_first, for_second = sum(each > 0 for each in balance), sum(each < 0 for each in balance)
+        low, high = clopper_pearson(won, won + lost)
+        p = two_sided(won, won + lost)
+        rows.append(
+            Preference(
+                first,
+                second,
+                len(of_pair),
+                won,
+                lost,
+                len(of_pair) - won - lost,
+                won / (won + lost) if won + lost else None,
+                low,
+                high,
+                p,
+                p,
+                for_first,
+                for_second,
+                two_sided(for_first, for_first + for_second),
+            )
+        )
+    adjusted = holm([row.p for row in rows])
+    return [replace(row, p_holm=p) for row, p in zip(rows, adjusted, strict=True)]
+
+
+@dataclass(frozen=True)
+class Worth:
+    """A system's place on Bradley and Terry's scale.
+
+    Attributes:
+        ability: log-odds, 0 on average over the systems; a difference of 1 is preferred in 73 % of votes.
+        low, high: 95 % interval of `ability` that takes votes for independent.
+        low_assessors, high_assessors: the same, robust against an assessor's votes being alike; None with
+            fewer than 5 assessors.
+        share: of votes that it wins against another system, on average over them.
+    """
+
+    system: str
+    ability: float
+    low: float
+    high: float
+    low_assessors: float | None
+    high_assessors: float | None
+    share: float
+
+
+@dataclass(frozen=True)
+class BradleyTerry:
+    """The systems from the most preferred down. `problem` says why there is no answer."""
+
+    systems: list[Worth]
+    votes: int
+    ties: int
+    problem: str = ""
+
+
+def bradley_terry(frame: pd.DataFrame) -> BradleyTerry:
+    """Bradley and Terry's model (1952) of a frame of `PREFERENCE_COLUMNS`, by maximum likelihood.
+
+    A tie counts as half a vote for each. Intervals: Wald, from the information matrix, with the abilities'
+    sum held at 0; those over assessors from the sandwich that adds up each assessor's score.
+    """
+    systems = list(dict.fromkeys([*frame["first"], *frame["second"]]))
+    ties = int(frame["chosen"].isna().sum())
+    if len(systems) < 2:
+        return BradleyTerry([], len(frame), ties, "There are no votes.")
+    index = {system: place for place, system in enumerate(systems)}
+    first = np.array([index[each] for each in frame["first"]], dtype=np.intp)
+    second = np.array([index[each] for each in frame["second"]], dtype=np.intp)
+    won = np.where(
+        frame["chosen"].isna(), 0.5, (frame["chosen"].to_numpy() == frame["first"].to_numpy()).astype(float)
+    )
+    wins = np.zeros((len(systems), len(systems)))
+    np.add.at(wins, (first, second), won)
+    np.add.at(wins, (second, first), 1 - won)
+    if not _connected(wins):
+        return BradleyTerry(
+            [],
+            len(frame),
+            ties,
+            "Some systems won, or lost, every vote against all the others, so their distance has no bound: "
+            "see the shares of the pairs.",
+        )
+    ability = _abilities(wins)
+    chance = 1 / (1 + np.exp(-(ability[:, None] - ability[None, :])))
+    weight = (wins + wins.T) * chance * chance.T
+    information = np.diag(weight.sum(axis=1)) - weight
+    covariance = np.linalg.pinv(information)
+    residual: Floats = np.asarray(won - chance[first, second], dtype=np.float64)
+    robust = _sandwich(covariance, first, second, residual, frame["assessor"].to_numpy())
+    half = ndtri(0.975) * np.sqrt(np.diag(covariance))
+    rows = []
+    for place in np.argsort(-ability, kind="stable"):
+        others = np.delete(chance[place], place)
+        spread = None if robust is None else robust[place]
+        rows.append(
+            Worth(
+                systems[place],
+                float(ability[place]),
+                float(ability[place] - half[place]),
+                float(ability[place] + half[place]),
+                None if spread is None else float(ability[place] - spread),
+                None if spread is None else float(ability[place] + spread),
+                float(others.mean()),
+            )
+        )
+    return BradleyTerry(rows, len(frame), ties)
+
+
+def _connected(wins: Floats) -> bool:
+    """Whether from each system a chain of wins leads to each other one (Ford 1957)."""
+    reach = (wins > 0) | np.eye(len(wins), dtype=bool)
+    for _ in range(len(wins)):
+        reach = (reach.astype(int) @ reach.astype(int)) > 0
+    return bool(reach.all())
+
+
+def _abilities(wins: Floats) -> Floats:
+    """Maximum likelihood by Newton's method, the sum held at 0; wins of shape (systems, systems)."""
+    games = wins + wins.T
+    ability = np.zeros(len(wins))
+    for _ in range(200):
+        chance = 1 / (1 + np.exp(-(ability[:, None] - ability[None, :])))
+        gradient = wins.sum(axis=1) - (games * chance).sum(axis=1)
+        weight = games * chance * chance.T
+        information = np.diag(weight.sum(axis=1)) - weight
+        step = np.linalg.pinv(information) @ gradient
+        # A whole step can overshoot where votes are lopsided.
+        ability += step / max(1.0, float(np.abs(step).max()))
+        if np.abs(step).max() < 1e-10:
+            break
+    centred: Floats = ability - ability.mean()
+    return centred
+
+
+def _sandwich(
+    covariance: Floats, first: np.ndarray, second: np.ndarray, residual: Floats, assessors: np.ndarray
+) -> Floats | None:
+    """Half widths (systems,) of 95 % intervals that are robust within assessors; None with fewer than 5."""
+    codes, names = pd.factorize(assessors)
+    if len(names) < 5:
+        return None
+    scores = np.zeros((len(names), len(covariance)))
+    np.add.at(scores, (codes, first), residual)
+    np.add.at(scores, (codes, second), -residual)
+    middle = scores.T @ scores * len(names) / (len(names) - 1)
+    variance = np.diag(covariance @ middle @ covariance)
+    half: Floats = ndtri(0.975) * np.sqrt(np.maximum(variance, 0.0))
+    return half
+
+
+def abx_sentence(row: AbxRow) -> str:
+    """What a pooled row says, in words."""
+    told = (
+        "more than guessing explains"
+        if row.p <= 0.05
+        else "which guessing explains as well: no difference was shown, nor that there is none"
+    )
+    p = "p < 0.001" if row.p < 0.001 else f"p = {row.p:.3f}"
+    return f"{row.correct} of {count(row.n, 'answer')} right ({100 * row.share:.0f} %, {p}), {told}."

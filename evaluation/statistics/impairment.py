@@ -1,0 +1,124 @@
+"""Statistics of BS.1116-3: diff grades, the expertise of assessors, means per system.
+
+Frames have the columns ``assessor, item, system, score, reference``, a row a trial: `score` is the system's
+grade, `reference` the hidden reference's in the same trial. The diff grade is `score - reference`: 0 where
+no impairment was heard, down to -4; above 0 where the listener took the system for the reference.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+from scipy.special import stdtr
+
+from evaluation.statistics.frames import count
+from evaluation.statistics.intervals import Interval, t_interval
+
+COLUMNS = ("assessor", "item", "system", "score", "reference")
+
+
+def diff_grades(frame: pd.DataFrame) -> pd.DataFrame:
+    """`frame` as ``assessor, item, system, score`` with the diff grade as score."""
+    tidy: pd.DataFrame = frame[["assessor", "item", "system"]].assign(
+        score=(frame["score"] - frame["reference"]).to_numpy(dtype=float)
+    )
+    return tidy
+
+
+@dataclass(frozen=True)
+class Expertise:
+    """Whether an assessor's diff grades show that the hidden reference was found (BS.1116-3, post-screening).
+
+    Attributes:
+        n: trials.
+        mistaken: trials in which the system was graded above the hidden reference.
+        mean: of the diff grades.
+        t, p: of Student's one-sided test that the mean is below 0; None where all diff grades are alike.
+        expert: whether it is, at the level asked for.
+        reason: in a sentence, for a table of listeners.
+    """
+
+    assessor: object
+    n: int
+    mistaken: int
+    mean: float
+    t: float | None
+    p: float | None
+    expert: bool
+    reason: str
+
+
+def below_zero(values: ArrayLike) -> tuple[float, float] | None:
+    """Student's t and one-sided p that the mean of `values` (n,) is below 0; None if n < 2 or all are alike."""
+    array = np.asarray(values, dtype=float)
+    if array.size < 2 or np.ptp(array) == 0:
+        return None
+    t = float(array.mean() / (array.std(ddof=1) / math.sqrt(array.size)))
+    return t, float(stdtr(array.size - 1, t))
+
+
+def expertise(frame: pd.DataFrame, confidence: float = 0.95) -> list[Expertise]:
+    """One entry per assessor, in order of appearance.
+
+    Diff grades that are all alike have no t: below 0 in two trials or more, they are taken for expertise.
+    """
+    rows = []
+    for assessor, its in diff_grades(frame).groupby("assessor", sort=False):
+        grades = its["score"].to_numpy(dtype=float)
+        mean, mistaken = float(grades.mean()), int((grades > 0).sum())
+        tested = below_zero(grades)
+        if tested is None:
+            expert = grades.size > 1 and mean < 0
+            why = "one trial only" if grades.size == 1 else f"all diff grades are {mean:.1f}"
+            rows.append(Expertise(assessor, grades.size, mistaken, mean, None, None, expert, why))
+            continue
+        t, p = tested
+        expert = p <= 1 - confidence
+        words = "tells the reference from the systems" if expert else "not shown to tell the reference"
+        reason = f"mean diff grade {mean:.2f} in {count(grades.size, 'trial')}, p = {p:.3f}: {words}"
+        rows.append(Expertise(assessor, grades.size, mistaken, mean, t, p, expert, reason))
+    return rows
+
+
+@dataclass(frozen=True)
+class Impairment:
+    """A system's diff grades.
+
+    Attributes:
+        mean: of the assessors' means.
+        interval: 95 % t interval of it over assessors; None with fewer than two.
+        mistaken: share of trials in which it was graded above the hidden reference.
+        shown: whether the interval lies below 0; None without one.
+    """
+
+    system: str
+    n: int
+    assessors: int
+    mean: float
+    interval: Interval | None
+    mistaken: float
+    shown: bool | None
+
+
+def impairments(frame: pd.DataFrame) -> list[Impairment]:
+    """One entry per system, in order of appearance."""
+    rows = []
+    for system, its in diff_grades(frame).groupby("system", sort=False):
+        means = its.groupby("assessor", sort=False)["score"].mean().to_numpy(dtype=float)
+        interval = t_interval(means, "assessor means")
+        rows.append(
+            Impairment(
+                str(system),
+                len(its),
+                means.size,
+                float(means.mean()),
+                interval,
+                float((its["score"] > 0).mean()),
+                None if interval is None else interval.high < 0,
+            )
+        )
+    return rows

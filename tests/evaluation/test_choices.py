@@ -1,0 +1,182 @@
+"""Choices: ABX, preference and Bradley-Terry, against scipy, statsmodels and published figures."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+import statsmodels.api as sm
+from scipy import stats
+from statsmodels.stats.multitest import multipletests
+from statsmodels.stats.proportion import proportion_confint
+
+from evaluation.statistics import choices
+from evaluation.statistics.choices import ABX_COLUMNS, PREFERENCE_COLUMNS
+
+
+@pytest.mark.parametrize("n", [1, 5, 10, 16, 100])
+def test_exact_tails_and_intervals_are_scipys(n: int) -> None:
+    for k in range(n + 1):
+        one = stats.binomtest(k, n, alternative="greater")
+        assert choices.at_least(k, n) == pytest.approx(one.pvalue, abs=1e-12)
+        assert choices.two_sided(k, n) == pytest.approx(stats.binomtest(k, n).pvalue, abs=1e-9)
+        interval = stats.binomtest(k, n).proportion_ci(method="exact")
+        assert choices.clopper_pearson(k, n) == pytest.approx((interval.low, interval.high), abs=1e-9)
+        assert choices.clopper_pearson(k, n) == pytest.approx(
+            proportion_confint(k, n, method="beta"), abs=1e-9
+        )
+
+
+def test_the_usual_table_of_abx() -> None:
+    """9 of 10, 12 of 16, 15 of 20."""
+    assert choices.abx_needed(10) == 9
+    assert choices.abx_needed(16) == 12
+    assert choices.abx_needed(20) == 15
+    assert choices.at_least(12, 16) == pytest.approx(0.0384, abs=1e-4)
+    assert choices.at_least(9, 10) == pytest.approx(0.0107, abs=1e-4)
+    assert (choices.abx_needed(4), choices.abx_needed(5)) == (None, 5)
+
+
+def test_power_is_the_binomials_and_trials_are_the_fewest_that_reach_it() -> None:
+    assert choices.abx_power(16, 0.75) == pytest.approx(stats.binom.sf(11, 16, 0.75), abs=1e-12)
+    assert choices.abx_power(4, 0.9) == 0
+    n = choices.abx_trials(0.75)
+    assert n is not None
+    assert choices.abx_power(n, 0.75) >= 0.8 > max(choices.abx_power(m, 0.75) for m in range(1, n))
+    assert choices.abx_trials(0.5) is None
+    assert choices.abx_trials(0.501) is None
+
+
+def test_holm_is_statsmodels() -> None:
+    values = [0.01, 0.04, 0.03, 0.005, 0.5]
+    assert choices.holm(values) == pytest.approx(multipletests(values, method="holm")[1])
+    assert choices.holm([]) == []
+
+
+def test_abx_by_assessor_and_pooled() -> None:
+    rows = [("x", 1, "a", "b", n < 9) for n in range(10)] + [("y", 1, "b", "a", n < 5) for n in range(10)]
+    found = choices.abx(pd.DataFrame(rows, columns=list(ABX_COLUMNS)))
+    (pooled,) = found.pooled
+    assert (pooled.first, pooled.second, pooled.correct, pooled.n) == ("a", "b", 14, 20)
+    assert pooled.p == pytest.approx(stats.binomtest(14, 20, alternative="greater").pvalue)
+    x, y = found.assessors
+    assert (x.correct, y.correct, x.needed) == (9, 5, 9)
+    assert (x.p, x.p_holm) == pytest.approx((0.0107421875, 0.021484375))
+    assert any("Pooled over assessors" in warning for warning in found.warnings)
+    assert "no difference was shown" in choices.abx_sentence(y)
+    assert "more than guessing" in choices.abx_sentence(x)
+
+
+def test_abx_of_little_or_nothing() -> None:
+    assert choices.abx(pd.DataFrame(columns=list(ABX_COLUMNS))).problem == "There are no answers."
+    one = choices.abx(pd.DataFrame([("x", 1, "a", "b", True)], columns=list(ABX_COLUMNS)))
+    assert (one.pooled[0].p, one.pooled[0].needed, one.pooled[0].power) == (0.5, None, 0.0)
+    assert any("fewer than 5" in warning for warning in one.warnings)
+
+
+def votes(*rows: tuple[str, int, str, str, str | None]) -> pd.DataFrame:
+    return pd.DataFrame(list(rows), columns=list(PREFERENCE_COLUMNS))
+
+
+def test_preference_leaves_ties_out_and_counts_assessors() -> None:
+    frame = votes(
+        *[("x", n, "a", "b", "a") for n in range(6)],
+        *[("x", n, "b", "a", "b") for n in range(6, 8)],
+        *[("y", n, "a", "b", None) for n in range(3)],
+        ("y", 4, "a", "b", "b"),
+        ("z", 1, "b", "a", None),
+    )
+    (row,) = choices.preferences(frame)
+    assert (row.n, row.first_votes, row.second_votes, row.ties) == (13, 6, 3, 4)
+    assert row.share == pytest.approx(6 / 9)
+    assert row.p == pytest.approx(stats.binomtest(6, 9).pvalue)
+    assert (row.assessors_first, row.assessors_second, row.p_assessors) == (1, 1, 1.0)
+    (tied,) = choices.preferences(votes(("x", 1, "a", "b", None)))
+    assert (tied.share, tied.p, tied.low, tied.high) == (None, 1.0, 0.0, 1.0)
+    assert choices.preferences(votes()) == []
+
+
+#: Wins of row over column: American League, eastern division, 1987 (Agresti, Categorical Data Analysis).
+TEAMS = ["Milwaukee", "Detroit", "Toronto", "New York", "Boston", "Cleveland", "Baltimore"]
+WINS = [
+    [0, 7, 9, 7, 7, 9, 11],
+    [6, 0, 7, 5, 11, 9, 9],
+    [4, 6, 0, 7, 7, 8, 12],
+    [6, 8, 6, 0, 6, 7, 10],
+    [6, 2, 6, 7, 0, 7, 12],
+    [4, 4, 5, 6, 6, 0, 6],
+    [2, 4, 1, 3, 1, 7, 0],
+]
+
+
+def season() -> pd.DataFrame:
+    rows = []
+    for i, winner in enumerate(TEAMS):
+        for j, loser in enumerate(TEAMS):
+            rows += [(f"{n % 9}", n, *sorted((winner, loser)), winner) for n in range(WINS[i][j])]
+    return votes(*rows)
+
+
+def test_bradley_terry_finds_the_published_abilities() -> None:
+    found = choices.bradley_terry(season())
+    abilities = {row.system: row.ability for row in found.systems}
+    assert next(row.system for row in found.systems) == "Milwaukee"
+    published = {
+        "Milwaukee": 1.58, "Detroit": 1.44, "Toronto": 1.29, "New York": 1.25, "Boston": 1.11,
+        "Cleveland": 0.68, "Baltimore": 0.0,
+    }  # fmt: skip
+    for team, ability in published.items():
+        assert abilities[team] - abilities["Baltimore"] == pytest.approx(ability, abs=0.006)
+    assert sum(abilities.values()) == pytest.approx(0, abs=1e-9)
+
+
+def test_bradley_terry_is_statsmodels_logistic_regression() -> None:
+    frame = season()
+    design = np.zeros((len(frame), len(TEAMS)))
+    for row, (first, second) in enumerate(zip(frame["first"], frame["second"], strict=True)):
+        design[row, TEAMS.index(first)], design[row, TEAMS.index(second)] = 1, -1
+    won = (frame["chosen"] == frame["first"]).astype(float)
+    # Deviations from the mean of all: the last team's ability is minus the sum of the others'.
+    contrast = design[:, :-1] - design[:, [-1]]
+    fit = sm.Logit(won, contrast).fit(disp=0)
+    found = {row.system: row for row in choices.bradley_terry(frame).systems}
+    for place, team in enumerate(TEAMS[:-1]):
+        row = found[team]
+        assert row.ability == pytest.approx(fit.params.iloc[place], abs=1e-6)
+        assert row.high - row.low == pytest.approx(2 * 1.959964 * fit.bse.iloc[place], abs=1e-5)
+    clustered = sm.Logit(won, contrast).fit(
+        disp=0,
+        cov_type="cluster",
+        cov_kwds={"groups": frame["assessor"].astype(int), "use_correction": False},
+    )
+    scale = math.sqrt(9 / 8)
+    for place, team in enumerate(TEAMS[:-1]):
+        row = found[team]
+        assert row.high_assessors is not None
+        assert row.high_assessors - row.ability == pytest.approx(
+            scale * 1.959964 * clustered.bse.iloc[place], abs=1e-5
+        )
+
+
+def test_bradley_terry_of_two_is_the_share_and_ties_are_half_votes() -> None:
+    frame = votes(
+        *[("x", n, "a", "b", "a") for n in range(6)],
+        *[("y", n, "b", "a", "b") for n in range(2)],
+        *[("y", n, "b", "a", None) for n in range(2)],
+    )
+    best, worst = choices.bradley_terry(frame).systems
+    assert (best.system, worst.system) == ("a", "b")
+    assert best.share == pytest.approx(0.7)
+    assert best.ability - worst.ability == pytest.approx(math.log(0.7 / 0.3))
+    assert best.low_assessors is None
+
+
+def test_bradley_terry_without_a_bound_says_so() -> None:
+    found = choices.bradley_terry(votes(*[("x", n, "a", "b", "a") for n in range(6)]))
+    assert found.systems == []
+    assert "no bound" in found.problem
+    apart = votes(*[(who, 1, "a", "b", who) for who in "ab"], *[(who, 1, "c", "d", who) for who in "cd"])
+    assert choices.bradley_terry(apart).problem
+    assert choices.bradley_terry(votes()).problem == "There are no votes."
