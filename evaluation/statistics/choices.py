@@ -284,8 +284,10 @@ def bradley_terry(frame: pd.DataFrame) -> BradleyTerry:
     weight = (wins + wins.T) * chance * chance.T
     information = np.diag(weight.sum(axis=1)) - weight
     covariance = np.linalg.pinv(information)
-    residual: Floats = np.asarray(won - chance[first, second], dtype=np.float64)
-    robust = _sandwich(covariance, first, second, residual, frame["assessor"].to_numpy())
+    residual = won - chance[first, second]
+    robust = _sandwich(
+        np.asarray(covariance, dtype=np.float64), first, second, residual, frame["assessor"].to_numpy()
+    )
     half = ndtri(0.975) * np.sqrt(np.diag(covariance))
     rows = []
     for place in np.argsort(-ability, kind="stable"):

@@ -53,7 +53,7 @@ class Expertise:
 
 
 def below_zero(values: ArrayLike) -> tuple[float, float] | None:
-    """Student's t and one-sided p that the mean of `values` (n,) is below 0; None if n < 2 or all are alike."""
+    """Student's t and one-sided p that the mean of `values` (n,) is below 0; None if it has no t."""
     array = np.asarray(values, dtype=float)
     if array.size < 2 or np.ptp(array) == 0:
         return None
