@@ -4,6 +4,7 @@ from evaluation.figures.differences import Difference, differences
 from evaluation.figures.grades import GradeRow, grades
 from evaluation.figures.items import Cell, items
 from evaluation.figures.scatter import Point, rates, scatter
+from evaluation.figures.shares import ShareRow, shares
 from evaluation.figures.style import MUSHRA, NoFonts, Scale, colour, looks, marker, order, png, saved
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "NoFonts",
     "Point",
     "Scale",
+    "ShareRow",
     "colour",
     "differences",
     "grades",
@@ -25,4 +27,5 @@ __all__ = [
     "rates",
     "saved",
     "scatter",
+    "shares",
 ]

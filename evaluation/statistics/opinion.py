@@ -101,10 +101,11 @@ def turned(frame: pd.DataFrame) -> pd.DataFrame:
 
 @dataclass(frozen=True)
 class OrderEffect:
-    """How much being heard second is worth, whichever it is: half the difference between the two orders.
+    """What being heard second is worth, whichever it is, on CCR's scale.
 
     Attributes:
-        mean: mean raw grade of the second recording over the assessors' means of systems in both orders.
+        mean: over assessors of each one's mean over systems; a system's is the mean of the raw grade over
+            both orders, that of the reference the raw grade of the pair that is the reference twice.
         interval: its 95 % t interval over assessors.
     """
 
@@ -113,14 +114,20 @@ class OrderEffect:
     assessors: int
 
 
-def order_effect(frame: pd.DataFrame) -> OrderEffect | None:
-    """Of a CCR frame with ``sign``; None if no assessor heard systems both before and after the reference."""
+def order_effect(frame: pd.DataFrame, reference: str = "original") -> OrderEffect | None:
+    """Of a CCR frame with ``sign``; None if nobody heard a system in both orders or the reference twice."""
     effects = []
     for _, its in frame.groupby("assessor", sort=False):
-        after = its.loc[its["sign"] > 0, "score"]
-        before = its.loc[its["sign"] < 0, "score"]
-        if len(after) and len(before):
-            effects.append((float(after.mean()) + float(before.mean())) / 2)
+        parts = []
+        for system, of_system in its.groupby("system", sort=False):
+            after = of_system.loc[of_system["sign"] > 0, "score"]
+            before = of_system.loc[of_system["sign"] < 0, "score"]
+            if system == reference:
+                parts.append(float(of_system["score"].mean()))
+            elif len(after) and len(before):
+                parts.append((float(after.mean()) + float(before.mean())) / 2)
+        if parts:
+            effects.append(float(np.mean(parts)))
     if not effects:
         return None
     return OrderEffect(float(np.mean(effects)), t_interval(effects, "assessors"), len(effects))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
+from listening.exports.choices import bs1116_rows, choices_rows, lss_rows, paired_rows
 from listening.exports.events import events_rows
 from listening.exports.parquet import parquet_bytes
 from listening.exports.ratings import ratings_rows
@@ -45,6 +46,22 @@ TABLES = (
     Table(
         "mushra.csv", "the grades as webMUSHRA writes them", ("mushra",),
         lambda study, kind, personal: php_csv_text(mushra_rows(study, kind, personal=personal)).encode(),
+    ),
+    Table(
+        "choices.csv", "every answer, one row each", ("abx", "ab"),
+        lambda study, kind, personal: csv_text(choices_rows(study, kind)).encode(),
+    ),
+    Table(
+        "paired_comparison.csv", "the answers as webMUSHRA writes them", ("abx", "ab"),
+        lambda study, kind, personal: php_csv_text(paired_rows(study, kind, personal=personal)).encode(),
+    ),
+    Table(
+        "bs1116.csv", "the grades as webMUSHRA writes them", ("bs1116",),
+        lambda study, kind, personal: php_csv_text(bs1116_rows(study, kind, personal=personal)).encode(),
+    ),
+    Table(
+        "lss.csv", "the grades as webMUSHRA writes them", ("acr", "dcr"),
+        lambda study, kind, personal: php_csv_text(lss_rows(study, kind, personal=personal)).encode(),
     ),
 )  # fmt: skip
 

@@ -25,7 +25,14 @@ class View:
 
 
 #: By slug of `listening.methods`. MUSHRA has the page of its own; what is not listed says so plainly.
-VIEWS: dict[str, View] = {}
+VIEWS: dict[str, View] = {
+    "abx": View("listening/methods/_results_abx.html", "listening.results.choosing.abx"),
+    "ab": View("listening/methods/_results_ab.html", "listening.results.choosing.preference"),
+    "bs1116": View("listening/methods/_results_bs1116.html", "listening.results.grading.impairment"),
+    "acr": View("listening/methods/_results_opinion.html", "listening.results.grading.opinion"),
+    "dcr": View("listening/methods/_results_opinion.html", "listening.results.grading.opinion"),
+    "ccr": View("listening/methods/_results_opinion.html", "listening.results.grading.opinion"),
+}
 
 
 def view_of(study: Study) -> View | None:

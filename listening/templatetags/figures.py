@@ -23,3 +23,9 @@ def p(value: float | None) -> str:
 def p_words(value: float | None) -> str:
     """The same with its letter, for sentences."""
     return "no p" if value is None else "p < 0.001" if value < 0.001 else f"p = {value:.3f}"
+
+
+@register.filter
+def percent(value: float | None) -> str:
+    """A share as whole per cent, or a dash where there is none."""
+    return "–" if value is None else f"{100 * value:.0f} %"

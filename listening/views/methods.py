@@ -5,18 +5,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.contrib.auth.decorators import login_required
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_POST
+from django.views.decorators.http import require_GET, require_POST
 
-from listening import services
+from evaluation import figures
+from listening import selectors, services
 from listening.languages import in_study_language
 from listening.methods import METHODS, seconds_per_item, trials_per_item
 from listening.models import Session, Study, Trial
+from listening.results import KINDS, REAL
+from listening.results.methods import context_of
+from listening.results.seal import is_sealed
 from listening.services.choices import NO_PREFERENCE, answer_of, save_choice
 from listening.services.grading import asked, graded_stimulus
 from listening.views import trials
@@ -196,3 +202,29 @@ def choice(request: HttpRequest, token: str, position: int) -> HttpResponse:
     except services.StudyError as error:
         return trials._refusal(error)
     return JsonResponse({"sequence": saved.sequence, "score": answer_of(saved, trial)})
+
+
+@login_required
+@never_cache
+@require_GET
+def figure(request: HttpRequest, study_id: UUID, suffix: str) -> HttpResponse:
+    """The figure of a study's results, of any method but MUSHRA, as an SVG or PNG file."""
+    study = selectors.study_of(request.user, study_id)
+    kind = request.GET.get("kind", REAL)
+    if kind not in KINDS or suffix not in ("svg", "png") or is_sealed(study):
+        raise Http404("There is no such figure.")
+    svg = context_of(study, kind).get("svg")
+    if svg is None:
+        raise Http404("There is no such figure.")
+    try:
+        content, media = (
+            (figures.png(svg), "image/png")
+            if suffix == "png"
+            else (figures.saved(svg).encode(), "image/svg+xml")
+        )
+    except figures.NoFonts as error:
+        return HttpResponse(str(error), status=503, content_type="text/plain; charset=utf-8")
+    tag = "" if kind == REAL else f"-{kind}"
+    response = HttpResponse(content, content_type=media)
+    response["Content-Disposition"] = f'attachment; filename="{study.method}{tag}-{study_id}.{suffix}"'
+    return response

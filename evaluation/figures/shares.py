@@ -1,0 +1,68 @@
+"""Shares of answers with their intervals, a row a pair: ABX and paired preference."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from evaluation.figures.style import LINE, MUTED, TEXT, frame, line, margin, short, text
+
+_HUE = "#0b7a83"
+
+
+@dataclass(frozen=True)
+class ShareRow:
+    """What `shares` draws of one pair, all as shares from 0 to 1.
+
+    Attributes:
+        left, right: what stands at either side; `right` may be empty.
+        share: None without any answer.
+        parts: shares of single listeners, faint.
+        note: at the right end.
+    """
+
+    left: str
+    right: str
+    share: float | None
+    low: float
+    high: float
+    parts: Sequence[float]
+    note: str
+
+
+def shares(rows: Sequence[ShareRow], title: str, axis: str, caption: str) -> str:
+    """A row per pair: share with 95 % interval, listeners as faint dots, a line at one half."""
+    left = margin((row.left for row in rows), 120, 260)
+    beside = margin((row.right for row in rows), 24, 260) if any(row.right for row in rows) else 16
+    top, pitch, notes = 36, 40, 132
+    width, height = left + 400 + beside + notes, top + pitch * len(rows) + 68
+    span, bottom = 400, top + pitch * len(rows)
+
+    def at(share: float) -> float:
+        return left + span * share
+
+    parts = [text(at(0.5), top - 14, axis, anchor="middle", fill=MUTED, size=12)]
+    for percent in range(0, 101, 25):
+        x = at(percent / 100)
+        strong = percent == 50
+        parts.append(line(x, top - 6, x, bottom, MUTED if strong else LINE, 1.5 if strong else 1))
+        parts.append(text(x, bottom + 18, f"{percent} %", anchor="middle", fill=MUTED, size=12))
+    for number, row in enumerate(rows):
+        y = top + pitch * (number + 0.5)
+        parts.append(text(left - 16, y + 4.5, short(row.left, left - 24), anchor="end"))
+        if row.right:
+            parts.append(text(at(1) + 16, y + 4.5, short(row.right, beside - 24)))
+        parts.append(text(width - 8, y + 4.5, row.note, anchor="end", fill=TEXT))
+        if row.share is None:
+            continue
+        for index, part in enumerate(row.parts):
+            # Spread over the row's height by the golden ratio: even, and the same at every drawing.
+            offset = ((index * 0.618034) % 1 - 0.5) * 24
+            parts.append(
+                f'<circle cx="{at(part):.1f}" cy="{y + offset:.1f}" r="2.2" fill="{_HUE}" opacity="0.4"/>'
+            )
+        parts.append(line(at(row.low), y, at(row.high), y, _HUE, 2.5))
+        parts += [line(at(end), y - 5, at(end), y + 5, _HUE, 2.5) for end in (row.low, row.high)]
+        parts.append(f'<circle cx="{at(row.share):.1f}" cy="{y:.1f}" r="5" fill="{_HUE}"/>')
+    parts.append(text(8, bottom + 46, caption, fill=MUTED, size=11))
+    return frame(width, height, title, parts)

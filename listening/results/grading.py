@@ -1,0 +1,223 @@
+"""What the results pages of BS.1116, ACR, DCR and CCR show."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+from django.utils.safestring import mark_safe
+
+from evaluation import figures
+from evaluation.statistics import impairment as impairments
+from evaluation.statistics import opinion as opinions
+from listening.methods import METHODS, REFERENCE
+from listening.models import Rating, Stimulus, Study
+from listening.results.frames import REAL, item_titles, rating_frame, ratings_of, uncounted_of
+from listening.results.names import in_order, titles_of
+from listening.results.words import count
+from listening.services.grading import ccr_sign
+from listening.templatetags.figures import figure
+
+DIFF_SCALE = figures.Scale(
+    "diff grade", -4.0, 1.0, (-4, -3, -2, -1, 0, 1), ((-3.7, "very annoying"), (0, "imperceptible"))
+)
+SCALES = {
+    "acr": figures.Scale(
+        "MOS",
+        1.0,
+        5.0,
+        (1, 2, 3, 4, 5),
+        ((1, "Bad"), (2, "Poor"), (3, "Fair"), (4, "Good"), (5, "Excellent")),
+    ),
+    "dcr": figures.Scale("DMOS", 1.0, 5.0, (1, 2, 3, 4, 5), ((1.2, "very annoying"), (5, "inaudible"))),
+    "ccr": figures.Scale(
+        "CMOS", -3.0, 3.0, (-3, -2, -1, 0, 1, 2, 3), ((-3, "Much worse"), (0, "The same"), (3, "Much better"))
+    ),
+}
+NAMES = {"acr": "MOS", "dcr": "DMOS", "ccr": "CMOS"}
+
+
+def diff_frame(study: Study, kind: str = REAL) -> pd.DataFrame:
+    """Finished BS.1116 trials without training as ``assessor, item, system, score, reference``."""
+    grades = (
+        ratings_of(study, kind)
+        .filter(trial__finished__isnull=False)
+        .values_list(
+            "trial", "trial__session__assessor__code", "trial__item__position", "stimulus__system", "score"
+        )
+        .order_by("trial__session__number", "trial__position")
+    )
+    trials: dict[int, dict[str, Any]] = {}
+    for trial, assessor, item, system, score in grades:
+        row = trials.setdefault(trial, {"assessor": assessor, "item": item})
+        if system == REFERENCE:
+            row["reference"] = score
+        else:
+            row |= {"system": system, "score": score}
+    complete = [row for row in trials.values() if {"reference", "score"} <= set(row)]
+    frame = pd.DataFrame(complete, columns=list(impairments.COLUMNS))
+    places = {slug: place for place, slug in enumerate(in_order(frame["system"].unique()))}
+    ordered: pd.DataFrame = frame.sort_values(
+        "system", key=lambda slugs: slugs.map(places), kind="stable", ignore_index=True
+    )
+    return ordered
+
+
+def ccr_frame(study: Study, kind: str = REAL) -> pd.DataFrame:
+    """Finished CCR trials without training as ``assessor, item, system, score, sign``, scores as given."""
+    systems = dict(Stimulus.objects.filter(item__study=study).values_list("pk", "system"))
+    rows = ratings_of(study, kind).filter(trial__finished__isnull=False)
+    rows = rows.select_related("trial__session__assessor", "trial__item", "stimulus")
+    made = [
+        (
+            row.trial.session.assessor.code,
+            row.trial.item.position,
+            row.stimulus.system,
+            row.score,
+            _sign(row, systems),
+        )
+        for row in rows.order_by("trial__session__number", "trial__position")
+    ]
+    frame = pd.DataFrame(made, columns=["assessor", "item", "system", "score", "sign"])
+    places = {slug: place for place, slug in enumerate(in_order(frame["system"].unique()))}
+    ordered: pd.DataFrame = frame.sort_values(
+        "system", key=lambda slugs: slugs.map(places), kind="stable", ignore_index=True
+    )
+    return ordered
+
+
+def _sign(row: Rating, systems: dict[int, str]) -> int:
+    """1 where the order is not known: an imported grade is the system's as it stands."""
+    roles = {entry.get("role") for entry in row.trial.order}
+    return ccr_sign(row.trial, systems) if {"first", "second"} <= roles else 1
+
+
+def _base(study: Study, kind: str, frame: pd.DataFrame) -> dict[str, Any]:
+    return {
+        "n": len(frame),
+        "listeners": int(frame["assessor"].nunique()),
+        "items": int(frame["item"].nunique()),
+        "uncounted": uncounted_of(study, kind),
+    }
+
+
+def _few(listeners: int) -> list[str]:
+    if listeners == 1:
+        return ["One listener: there is no interval over listeners; it takes two, and a test many more."]
+    if listeners == 2:
+        return ["Two listeners: the intervals have one degree of freedom and say next to nothing."]
+    return []
+
+
+def _looks(slugs: list[str]) -> dict[str, dict[str, str]]:
+    titles, looks = titles_of(slugs), figures.looks(slugs)
+    return {
+        slug: {"slug": slug, "title": titles[slug], "colour": looks[slug][0], "marker": looks[slug][1]}
+        for slug in slugs
+    }
+
+
+def _drawn(
+    study: Study, tidy: pd.DataFrame, looks: dict[str, dict[str, str]], scale: figures.Scale, what: str
+) -> str:
+    rows = []
+    for slug, its in tidy.groupby("system", sort=False):
+        means = its.groupby("assessor", sort=False)["score"].mean()
+        interval = opinions.t_interval(means, "listeners")
+        rows.append(
+            figures.GradeRow(
+                slug=str(slug),
+                title=looks[str(slug)]["title"],
+                scores=its["score"].tolist(),
+                listener_means=means.tolist(),
+                mean=float(means.mean()),
+                half_width=None if interval is None else interval.half_width,
+            )
+        )
+    return figures.grades(rows, title=f"{study.name}: {what}", scale=scale)
+
+
+def impairment(study: Study, kind: str = REAL) -> dict[str, Any]:
+    """The context of ``_results_bs1116.html``."""
+    frame = diff_frame(study, kind)
+    context = _base(study, kind, frame)
+    if frame.empty:
+        return context | {"answer": "Nobody has finished a trial yet.", "warnings": []}
+    looks = _looks(list(frame["system"].unique()))
+    experts = impairments.expertise(frame)
+    kept = [row.assessor for row in experts if row.expert]
+    by_experts = {row.system: row for row in impairments.impairments(frame[frame["assessor"].isin(kept)])}
+    found = impairments.impairments(frame)
+    rows = [{"system": looks[row.system], "row": row, "experts": by_experts.get(row.system)} for row in found]
+    shown = sum(bool(row.shown) for row in found)
+    answer = (
+        f"An impairment was shown for {shown} of {count(len(rows), 'system')}: the 95 % interval of the "
+        f"mean diff grade lies below 0 ({count(context['listeners'], 'listener')}, {len(kept)} of them "
+        "experts by BS.1116-3's t-test)."
+    )
+    drawn = _drawn(study, impairments.diff_grades(frame), looks, DIFF_SCALE, "diff grades")
+    warnings = _few(context["listeners"])
+    if len(kept) < len(experts):
+        warnings.append(
+            f"{len(experts) - len(kept)} of {count(len(experts), 'listener')} did not show that they tell "
+            "the hidden reference from the systems. BS.1116-3 leaves their data out; the table gives both."
+        )
+    return context | {
+        "answer": answer,
+        "warnings": warnings,
+        "rows": rows,
+        "expertise": experts,
+        "kept": len(kept),
+        "svg": drawn,
+        "figure": mark_safe(drawn),  # noqa: S308 -- texts are escaped there
+    }
+
+
+def opinion(study: Study, kind: str = REAL) -> dict[str, Any]:
+    """The context of ``_results_opinion.html``: ACR, DCR and CCR."""
+    method = METHODS[study.method]
+    raw = ccr_frame(study, kind) if method.slug == "ccr" else rating_frame(study, kind)
+    tidy = opinions.turned(raw) if method.slug == "ccr" else raw
+    name = NAMES[method.slug]
+    context = _base(study, kind, tidy) | {"name": name, "method": method}
+    if tidy.empty:
+        return context | {"answer": "Nobody has finished a trial yet.", "warnings": []}
+    looks = _looks(list(tidy["system"].unique()))
+    grades = [int(value) for value, _ in method.words]
+    found = opinions.opinions(tidy, grades).systems
+    tested = sorted(
+        (row for row in found if row.system != REFERENCE), key=lambda row: row.assessor_mean, reverse=True
+    )
+    answer = "No system under test has a grade yet."
+    if tested:
+        best = tested[0]
+        interval = (
+            f"; 95 % interval over listeners {figure(best.interval.low, 2)} "
+            f"to {figure(best.interval.high, 2)}"
+            if best.interval
+            else ""
+        )
+        answer = (
+            f"{looks[best.system]['title']} has the highest {name} of {count(len(tested), 'system')}: "
+            f"{figure(best.assessor_mean, 2)} ({count(best.assessors, 'listener')}, "
+            f"{count(best.items, 'item')}{interval})."
+        )
+    titles = item_titles(study)
+    per_item = [
+        {"item": titles.get(row.item, f"Item {row.item}"), "system": looks[str(row.system)], "row": row}
+        for row in opinions.per_item(tidy).sort_values("item", kind="stable").itertuples()
+    ]
+    drawn = _drawn(study, tidy, looks, SCALES[method.slug], f"{name} per system")
+    return context | {
+        "answer": answer,
+        "warnings": _few(context["listeners"]),
+        "rows": [
+            {"system": looks[row.system], "row": row, "votes": [row.votes[grade] for grade in grades]}
+            for row in found
+        ],
+        "grades": [{"value": int(value), "words": str(words)} for value, words in method.words],
+        "per_item": per_item,
+        "order": opinions.order_effect(raw) if method.slug == "ccr" else None,
+        "svg": drawn,
+        "figure": mark_safe(drawn),  # noqa: S308 -- texts are escaped there
+    }

@@ -1,0 +1,321 @@
+"""Results and exports of ABX, preference, BS.1116, ACR, DCR and CCR."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from listening import exports, services
+from listening.methods import METHODS
+from listening.models import Session, Study, Trial
+from listening.results.choosing import abx, choice_rows, preference
+from listening.results.grading import ccr_frame, diff_frame, impairment, opinion
+from listening.results.methods import VIEWS
+from listening.services.choices import NO_PREFERENCE, save_choice
+from listening.services.grading import asked
+from tests.listening.conftest import system_of
+
+QUALITY = {"original": 5, "opus-9k": 4, "bpgan-2k": 2, "celp-8k": 3}
+Answer = Callable[[Trial], None]
+
+
+@pytest.fixture
+def hold(alice: Any, processed: Callable[..., Any]) -> Callable[..., Study]:
+    """A finished test of a method: two items, four listeners who all hear what QUALITY says."""
+
+    def make(
+        method: str,
+        answer: Answer,
+        *,
+        systems: tuple[str, ...] = ("opus-9k", "bpgan-2k"),
+        listeners: int = 4,
+        **options: Any,
+    ) -> Study:
+        clips = [processed(alice, list(systems)) for _ in range(2)]
+        study = services.create_study(
+            alice, "A study", clips, systems, method=method, options=options, seed=70_007_007
+        )
+        services.open_prepared_study(study)
+        study.refresh_from_db()
+        for _ in range(listeners):
+            take(services.start_session(study), answer)
+        return study
+
+    return make
+
+
+def take(session: Session, answer: Answer) -> None:
+    services.begin(session)
+    for trial in session.trials.all():
+        answer(trial)
+        services.finish_trial(trial, "")
+
+
+def parts(trial: Trial) -> dict[str, str]:
+    return {entry.get("role", ""): system_of(entry) for entry in trial.order}
+
+
+def key(trial: Trial, role: str) -> str:
+    return next(entry["key"] for entry in trial.order if entry.get("role") == role)
+
+
+def right(trial: Trial) -> None:
+    systems = parts(trial)
+    save_choice(trial, key(trial, "A" if systems["A"] == systems["X"] else "B"), 1)
+
+
+def always_a(trial: Trial) -> None:
+    save_choice(trial, key(trial, "A"), 1)
+
+
+def prefer(trial: Trial) -> None:
+    systems = parts(trial)
+    save_choice(trial, key(trial, "A" if QUALITY[systems["A"]] > QUALITY[systems["B"]] else "B"), 1)
+
+
+def grade(trial: Trial) -> None:
+    for entry in asked(trial):
+        score: float = QUALITY[system_of(entry)]
+        if trial.session.study.method == "ccr":
+            first, second = (QUALITY[system_of(each)] for each in trial.order)
+            score = max(-3, min(3, second - first))
+        services.save_rating(trial, entry["key"], score, 1)
+
+
+def read(study: Study, name: str, **options: Any) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(exports.table(study, name, **options).decode())))
+
+
+def test_abx_counts_right_answers_by_x(hold: Callable[..., Study]) -> None:
+    study = hold("abx", right, trials=6)
+    context = abx(study)
+    assert [(pair["row"].correct, pair["row"].n) for pair in context["pairs"]] == [(48, 48), (48, 48)]
+    assert {pair["first"] for pair in context["pairs"]} == {"Original"}
+    assert context["answer"].startswith("2 of 2 pairs were told apart")
+    assert len(context["assessors"]) == 8
+    assert context["listeners"] == 4
+    assert "48 of 48" in context["svg"]
+
+
+def test_who_answers_a_every_time_is_right_by_chance(hold: Callable[..., Study]) -> None:
+    study = hold("abx", always_a, systems=("bpgan-2k",), trials=20, listeners=5)
+    context = abx(study)
+    (pair,) = context["pairs"]
+    assert pair["row"].n == 200
+    assert 75 <= pair["row"].correct <= 125  # 3.5 standard deviations
+    assert "no difference was shown" in context["answer"]
+
+
+def test_preference_ranks_as_listeners_prefer(hold: Callable[..., Study]) -> None:
+    study = hold("ab", prefer, systems=("opus-9k", "bpgan-2k", "celp-8k"))
+    context = preference(study)
+    assert {
+        (pair["first"], pair["second"]): (pair["row"].first_votes, pair["row"].second_votes)
+        for pair in context["pairs"]
+    } == {
+        ("Opus 9k", "CELP 8k (Speex)"): (8, 0),
+        ("Opus 9k", "BPGAN 2k"): (8, 0),
+        ("CELP 8k (Speex)", "BPGAN 2k"): (8, 0),
+    }
+    assert any("no bound" in warning for warning in context["warnings"])  # all of one mind
+    assert "3 of 3 pairs" in context["answer"]
+
+    def torn(trial: Trial) -> None:
+        if trial.session.number % 2 and trial.item.position == 1:
+            always_a(trial)
+        elif trial.item.position == 2 and trial.session.number == 2:
+            save_choice(trial, NO_PREFERENCE, 1)
+        else:
+            prefer(trial)
+
+    mixed = preference(
+        hold("ab", torn, systems=("opus-9k", "bpgan-2k", "celp-8k"), listeners=8, no_preference=True)
+    )
+    assert next(each["title"] for each in mixed["scale"]) == "Opus 9k"
+    assert mixed["answer"].startswith("Opus 9k is preferred most")
+    assert all(each["row"].low_assessors is not None for each in mixed["scale"])
+
+
+def test_bs1116_subtracts_the_hidden_reference_of_the_same_trial(hold: Callable[..., Study]) -> None:
+    study = hold("bs1116", grade)
+    frame = diff_frame(study)
+    assert len(frame) == 4 * 2 * 2
+    assert set(frame["reference"]) == {5.0}
+    context = impairment(study)
+    assert [(each["system"]["title"], each["row"].mean) for each in context["rows"]] == [
+        ("Opus 9k", -1.0),
+        ("BPGAN 2k", -3.0),
+    ]
+    assert context["kept"] == 4
+    assert "shown for 2 of 2 systems" in context["answer"]
+
+
+@pytest.mark.parametrize("method", ["acr", "dcr"])
+def test_opinion_scores_are_means_of_votes(hold: Callable[..., Study], method: str) -> None:
+    context = opinion(hold(method, grade))
+    assert {each["system"]["slug"]: each["row"].mean for each in context["rows"]} == {
+        "original": 5.0,
+        "opus-9k": 4.0,
+        "bpgan-2k": 2.0,
+    }
+    assert context["rows"][1]["votes"] == [0, 8, 0, 0, 0]
+    assert "Opus 9k has the highest" in context["answer"]
+
+
+def test_cmos_is_against_the_reference_whichever_was_first(hold: Callable[..., Study]) -> None:
+    study = hold("ccr", grade)
+    frame = ccr_frame(study)
+    assert set(frame["sign"]) == {1, -1}
+    context = opinion(study)
+    assert {each["system"]["slug"]: each["row"].mean for each in context["rows"]} == {
+        "original": 0.0,
+        "opus-9k": -1.0,
+        "bpgan-2k": -3.0,
+    }
+    assert context["order"].mean == pytest.approx(0.0)
+
+
+@pytest.mark.parametrize(
+    ("method", "answer"),
+    [
+        ("abx", right), ("ab", prefer), ("bs1116", grade), ("acr", grade), ("dcr", grade), ("ccr", grade),
+    ],
+)  # fmt: skip
+def test_the_results_page_and_figure_of_each_method(
+    client: Client, alice: Any, hold: Callable[..., Study], method: str, answer: Answer
+) -> None:
+    study = hold(method, answer, listeners=2)
+    assert method in VIEWS
+    url, figure = reverse("results", args=[study.pk]), reverse("method_figure", args=[study.pk, "svg"])
+    assert client.get(figure).status_code == 302
+    client.force_login(alice)
+    html = client.get(url).content.decode()
+    assert '<p class="answer" id="answer">' in html
+    assert "<svg" in html
+    assert "BS.1534" not in html  # only MUSHRA is
+    assert "MUSHRA" not in html.replace("webMUSHRA", "")
+    saved = client.get(figure)
+    assert (saved.status_code, saved["Content-Type"]) == (200, "image/svg+xml")
+    assert client.get(figure, {"kind": "pilot"}).status_code == 404  # nobody was there
+    assert client.get(figure, {"kind": "x"}).status_code == 404
+    empty = client.get(url, {"kind": "pilot"}).content.decode()
+    assert "Nobody has finished a trial yet." in empty
+
+
+def test_results_belong_to_their_owner_and_keep_kinds_apart(
+    client: Client, bob: Any, hold: Callable[..., Study]
+) -> None:
+    study = hold("abx", right, trials=1, listeners=1)
+    take(services.start_session(study, kind=Session.Kind.SIMULATED), always_a)
+    assert len(choice_rows(study)) == 4
+    assert len(choice_rows(study, "simulated")) == 4
+    assert abx(study)["listeners"] == abx(study, "simulated")["listeners"] == 1
+    assert len(read(study, "choices.csv")) == 6  # with training
+    client.force_login(bob)
+    assert client.get(reverse("method_figure", args=[study.pk, "svg"])).status_code == 404
+
+
+def test_an_unfinished_trial_does_not_count(hold: Callable[..., Study]) -> None:
+    study = hold("abx", right, trials=1, listeners=1)
+    session = services.start_session(study)
+    services.begin(session)
+    right(session.trials.filter(item__training=False)[0])
+    context = abx(study)
+    assert (context["n"], context["uncounted"], context["listeners"]) == (4, 1, 1)
+
+
+def test_abx_as_webmushra_writes_it(hold: Callable[..., Study]) -> None:
+    study = hold("abx", always_a, systems=("bpgan-2k",), trials=2, listeners=2)
+    rows = read(study, "paired_comparison.csv")
+    assert list(rows[0]) == [
+        "session_test_id", "trial_id", "choice_reference", "choice_non_reference", "choice_answer",
+        "choice_time", "choice_comment",
+    ]  # fmt: skip
+    tidy = [row for row in read(study, "choices.csv") if row["training"] == "0"]
+    assert len(rows) == len(tidy) == 8
+    for row, answer in zip(rows, tidy, strict=True):
+        assert row["choice_reference"] == ("reference" if answer["x"] == "original" else answer["x"])
+        assert row["choice_answer"] == ("correct" if answer["correct"] == "1" else "incorrect")
+        assert answer["chosen"] == answer["a"]
+        assert int(row["choice_time"]) >= 0
+
+
+def test_preference_as_webmushra_writes_it(hold: Callable[..., Study]) -> None:
+    def answer(trial: Trial) -> None:
+        if trial.item.position == 2:
+            save_choice(trial, NO_PREFERENCE, 1)
+        else:
+            prefer(trial)
+
+    study = hold("ab", answer, pairs="all", no_preference=True, listeners=1)
+    rows = read(study, "paired_comparison.csv")
+    assert {(row["choice_reference"], row["choice_non_reference"]) for row in rows} == {
+        ("reference", "opus-9k"), ("reference", "bpgan-2k"), ("opus-9k", "bpgan-2k"),
+    }  # fmt: skip
+    assert sorted(row["choice_answer"] for row in rows) == ["correct"] * 3 + ["undecided"] * 3
+
+
+def test_bs1116_as_webmushra_writes_it(hold: Callable[..., Study]) -> None:
+    study = hold("bs1116", grade, listeners=1)
+    rows = read(study, "bs1116.csv")
+    assert list(rows[0]) == [
+        "session_test_id", "trial_id", "rating_reference", "rating_non_reference",
+        "rating_reference_score", "rating_non_reference_score", "rating_time", "choice_comment",
+    ]  # fmt: skip
+    assert {(row["rating_non_reference"], row["rating_non_reference_score"]) for row in rows} == {
+        ("opus-9k", "4"), ("bpgan-2k", "2"),
+    }  # fmt: skip
+    assert {(row["rating_reference"], row["rating_reference_score"]) for row in rows} == {("reference", "5")}
+    assert len(rows) == 4
+
+
+def test_acr_as_webmushra_writes_it(hold: Callable[..., Study]) -> None:
+    study = hold("acr", grade, listeners=1)
+    text = exports.table(study, "lss.csv").decode()
+    assert text.splitlines()[0] == "session_test_id,trial_id,stimuli_rating,stimuli,rating_time"
+    rows = read(study, "lss.csv")
+    assert {(row["stimuli"], row["stimuli_rating"]) for row in rows} == {
+        ("reference", " 5 "), ("opus-9k", " 4 "), ("bpgan-2k", " 2 "),
+    }  # fmt: skip
+    assert len(rows) == 6
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_each_method_has_its_files_and_no_others(method: str) -> None:
+    names = {table.name for table in exports.bundle.tables_of(Study(method=method))}
+    special = {"mushra.csv", "choices.csv", "paired_comparison.csv", "bs1116.csv", "lss.csv"}
+    assert (
+        names & special
+        == {
+            "mushra": {"mushra.csv"},
+            "abx": {"choices.csv", "paired_comparison.csv"},
+            "ab": {"choices.csv", "paired_comparison.csv"},
+            "bs1116": {"bs1116.csv"},
+            "acr": {"lss.csv"},
+            "dcr": {"lss.csv"},
+            "ccr": set(),
+        }[method]
+    )
+
+
+@pytest.mark.parametrize(
+    ("method", "answer", "name"),
+    [("abx", right, "paired_comparison.csv"), ("bs1116", grade, "bs1116.csv"), ("acr", grade, "lss.csv")],
+)
+def test_what_is_exported_can_be_imported_again(
+    alice: Any, hold: Callable[..., Study], method: str, answer: Answer, name: str
+) -> None:
+    from listening.imports.results import read_results
+
+    study = hold(method, answer, listeners=1)
+    content = exports.table(study, name)
+    reading = read_results(content)
+    assert method in reading.methods
+    wanted = len(content.decode().splitlines()) - 1
+    assert len(reading.verdicts or reading.grades) in (wanted, 2 * wanted)
