@@ -5,7 +5,18 @@ from __future__ import annotations
 from django.urls import include, path
 
 from listening.api import api
-from listening.views import accounts, exports, methods, results, sessions, setup, steps, studies, trials
+from listening.views import (
+    accounts,
+    exports,
+    methods,
+    report,
+    results,
+    sessions,
+    setup,
+    steps,
+    studies,
+    trials,
+)
 
 people = [
     path("", accounts.front, name="front"),
@@ -28,6 +39,8 @@ research = [
     path("studies/<uuid:study_id>/listed/", studies.listed, name="study_listed"),
     path("studies/<uuid:study_id>/delete/", studies.delete, name="study_delete"),
     path("studies/<uuid:study_id>/results/", results.results, name="results"),
+    path("studies/<uuid:study_id>/report/", report.report, name="report"),
+    path("studies/<uuid:study_id>/report.pdf", report.report_pdf, name="report_pdf"),
     path("studies/<uuid:study_id>/results/unseal/", results.break_seal, name="results_unseal"),
     path("studies/<uuid:study_id>/results/thresholds/", results.thresholds, name="results_thresholds"),
     path("studies/<uuid:study_id>/results/again/", results.recompute, name="results_again"),

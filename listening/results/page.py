@@ -43,6 +43,7 @@ def context_of(results: Results, analysis: Analysis | None) -> dict[str, Any]:
         "differences": _safe(drawing.differences(results, data)),
         "pairs": pair_rows(results, data.get("pairs", {})),
         "against": pair_rows(results, data.get("against", {})),
+        "effects": _effects(data),
         "mixed": _mixed(results, data),
         "attachment3": _rank_tests(results, data),
         "bootstrap": [
@@ -243,3 +244,19 @@ def _mixed(results: Results, data: Mapping[str, Any]) -> dict[str, Any] | None:
     means = {row["system"]: row for row in found["means"]}
     rows = [{"title": row.title, **means[row.slug]} for row in results.systems if row.slug in means]
     return {**found, "means": rows}
+
+
+def _effects(data: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The rows of the analysis of variance, each with F and degrees of freedom of the p that was chosen."""
+    rows = []
+    for row in data.get("anova", {}).get("effects", []):
+        shown = {"f": row["f"], "df": row["df"], "df_error": row["df_error"]}
+        epsilon = {"huynh-feldt": "huynh_feldt", "greenhouse-geisser": "greenhouse_geisser"}.get(
+            row["chosen"]
+        )
+        if row["chosen"] == "multivariate" and row["multivariate"]:
+            shown = {name: row["multivariate"][name] for name in ("f", "df", "df_error")}
+        elif epsilon and row[epsilon] is not None:
+            shown["df"], shown["df_error"] = row["df"] * row[epsilon], row["df_error"] * row[epsilon]
+        rows.append({**row, "shown": shown})
+    return rows

@@ -52,6 +52,17 @@ def form_of(study: Study) -> list[dict[str, Any]]:
     ]
 
 
+def rules_of(profile: Profile) -> list[tuple[str, float | int, str]]:
+    """The profile's thresholds that are on: what each says, its number and its unit."""
+    values = to_json(profile.thresholds)
+    heads = {"mid_share": "mid_above", "mid_escape": "mid_above", "reference_share": "reference_below"}
+    return [
+        (label, value, unit)
+        for name, label, unit in FIELDS
+        if (value := values[name]) is not None and values[heads.get(name, name)] is not None
+    ]
+
+
 def save(study: Study, sent: Mapping[str, str]) -> list[str]:
     """Keep the thresholds of a sent form; returns what is wrong with them, and then keeps nothing.
 

@@ -41,7 +41,7 @@ _OLD_NAMES = {"on": BS1534, "off": NONE}
 SOON, LATER = 2, 15
 
 
-def _asked(request: HttpRequest, study: Study) -> tuple[str, str]:
+def asked(request: HttpRequest, study: Study) -> tuple[str, str]:
     """The kind of sessions and the screening profile of this request. Raises `Http404`."""
     kind = request.GET.get("kind", REAL)
     profile = request.GET.get("screening", BS1534)
@@ -59,7 +59,7 @@ def results(request: HttpRequest, study_id: UUID) -> HttpResponse:
     study = selectors.study_of(request.user, study_id)
     if is_sealed(study):
         return _sealed(request, study)
-    kind, profile = _asked(request, study)
+    kind, profile = asked(request, study)
     state = frames.fingerprint(study, kind, profiles.settings_of(study, profile))
     base = {
         "study": study,
@@ -153,7 +153,7 @@ def figure(request: HttpRequest, study_id: UUID, name: str, suffix: str) -> Http
     if is_sealed(study):
         messages.error(request, "The study is sealed: nobody sees its grades yet, in no form.")
         return redirect("results", study.pk)
-    kind, profile = _asked(request, study)
+    kind, profile = asked(request, study)
     analysis = analyses.latest(study, kind, profile)
     computed = compute(study, kind=kind, profile=profile)
     svg = drawing.draw(computed, name, analysis.data if analysis else None)
@@ -182,7 +182,7 @@ def table(request: HttpRequest, study_id: UUID, name: str) -> HttpResponse:
     if is_sealed(study):
         messages.error(request, "The study is sealed: nobody sees its grades yet, in no form.")
         return redirect("results", study.pk)
-    kind, profile = _asked(request, study)
+    kind, profile = asked(request, study)
     if name not in latex.TABLES:
         raise Http404("There is no such table.")
     content = latex.TABLES[name](compute(study, kind=kind, profile=profile))

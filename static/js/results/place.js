@@ -5,6 +5,7 @@ export function keepPlace(root) {
   let focus = null;
   let scroll = 0;
 
+  if (!document.getElementById("results")) return;
   root.addEventListener("htmx:beforeSwap", (event) => {
     if (event.detail.xhr.status === 204) return;
     open = new Map([...root.querySelectorAll("#results details[id]")].map((each) => [each.id, each.open]));

@@ -1,0 +1,123 @@
+"""Everything that the report's template is filled with."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+from django.conf import settings
+from django.utils.module_loading import import_string
+from django.utils.safestring import SafeString, mark_safe
+
+from evaluation import figures
+from listening import languages
+from listening.methods import METHODS
+from listening.models import Analysis, Study
+from listening.report import facts
+from listening.results import drawing, latex, profiles
+from listening.results.page import context_of as page_context
+from listening.results.summary import Results, compute
+from listening.results.words import count
+
+
+def context_of(
+    study: Study, kind: str, profile: str, analysis: Analysis | None, *, made: date, files: bool = False
+) -> dict[str, Any]:
+    """The report's context.
+
+    Args:
+        made: the day that the report says it was made on.
+        files: figures as they are in files, with their colours written out, for the PDF.
+    """
+    results = compute(study, kind=kind, profile=profile)
+    unscreened = results if profile == profiles.NONE else compute(study, kind=kind, profile=profiles.NONE)
+    context = page_context(results, analysis)
+    slugs = [row.slug for row in results.systems]
+    method = METHODS.get(study.method)
+
+    def picture(svg: str | None) -> SafeString:
+        if svg is None:
+            return SafeString("")
+        return mark_safe(figures.saved(svg).split("?>", 1)[1] if files else svg)  # noqa: S308 -- escaped there
+
+    context |= {
+        "study": study,
+        "kind": kind,
+        "made": made,
+        "files": files,
+        "method": method,
+        "method_title": method_title(study),
+        "profile": results.screening.profile,
+        "rules": profiles.rules_of(results.screening.profile),
+        "grades": picture(drawing.grades(results)) if results.listeners else "",
+        "items_figure": picture(drawing.items(results)),
+        "differences": picture(drawing.differences(results, analysis.data if analysis else {})),
+        "rates": picture(drawing.rates(results)) if results.listeners else "",
+        "scatters": [
+            {
+                **scatter,
+                "systems": picture(drawing.systems(results, scatter["metric"].slug)),
+                "stimuli": picture(drawing.stimuli(results, scatter["metric"].slug)),
+            }
+            for scatter in context["scatters"]
+        ],
+        "compared": _compared(results, unscreened),
+        "people": facts.listeners(study, kind),
+        "instructions": facts.instructions(study),
+        "material": facts.items(study),
+        "stimuli": facts.stimuli(study),
+        "codecs": facts.codecs(study, slugs),
+        "software": facts.software(study),
+        "design": facts.design(study),
+        "recruitment": facts.recruitment(study),
+        "language": languages.LANGUAGES.get(study.language),
+        "checklist": _checklist(study),
+        "cite": cite(results),
+        "table3": latex.table3(results),
+        "analysis": analysis,
+        "address": settings.SITE_URL,
+    }
+    return context
+
+
+def _compared(results: Results, unscreened: Results) -> list[dict[str, Any]]:
+    """Means with and without screening, side by side."""
+    before = {row.slug: row for row in unscreened.systems}
+    return [{"with": row, "without": before[row.slug]} for row in results.systems if row.slug in before]
+
+
+def method_title(study: Study) -> str:
+    """What the test may be called: without hidden reference and both anchors it is no MUSHRA test (M1)."""
+    method = METHODS.get(study.method)
+    try:
+        return str(import_string("listening.compliance.method_title")(study))
+    except ImportError:
+        return method.title if method else study.method
+
+
+def _checklist(study: Study) -> Any:
+    """What the study keeps of BS.1534-3, requirement by requirement; None where that is not known."""
+    try:
+        return import_string("listening.compliance.checklist")(study)
+    except ImportError:
+        return None
+
+
+def cite(results: Results) -> str:
+    """A sentence on the test, for a paper's method section."""
+    study = results.study
+    method = METHODS.get(study.method)
+    title = f"{method_title(study)} test ({method.source})" if method else "listening test"
+    screened = (
+        f" after screening by {results.screening.profile.title}, which left out "
+        f"{count(len(results.excluded), 'listener')}"
+        if results.excluded
+        else ""
+    )
+    return (
+        f"We held a {title} with Earshot, of {count(results.items, 'item')} and {len(results.ranked)} "
+        f"systems under test, graded by {count(results.listeners, 'listener')}{screened}. We report means of "
+        "listener means with Student's t intervals of 95 % over listeners; systems are compared by paired "
+        "sign-flip permutation tests on listener means, with Holm's correction over all pairs of systems "
+        "under test."
+    )

@@ -1,0 +1,237 @@
+"""How a study was done: people, material, treatment of signals, codecs and software, from its rows."""
+
+from __future__ import annotations
+
+import json
+import platform
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from django.db.models import Count, Max, Min, Q
+from django.template.loader import select_template
+from django.utils.html import strip_tags
+
+import codec
+from codec.registry import SYSTEMS
+from evaluation import systems as evaluation_systems
+from evaluation.models import Rendition, Score
+from listening import languages
+from listening.kinds import kinds_of
+from listening.methods import METHODS
+from listening.models import Rating, Stage, Stimulus, Study
+from listening.results.names import in_order, titles_of
+
+TRANSDUCERS = {
+    "headphones": "headphones on or over the ears",
+    "earphones": "earphones in the ears",
+    "loudspeakers": "loudspeakers",
+}
+#: Packages whose version may change a figure.
+PACKAGES = (
+    "numpy", "scipy", "pandas", "statsmodels", "pesq", "pystoi", "pyloudnorm", "soundfile", "soxr", "torch",
+    "django",
+)  # fmt: skip
+
+
+def listeners(study: Study, kind: str) -> dict[str, Any]:
+    """How many began, finished, left, were turned away and deleted; when; and through what they listened."""
+    sessions = study.sessions.filter(kind__in=kinds_of(kind))
+    began = sessions.exclude(instructed=None)
+    totals = sessions.aggregate(
+        invited=Count("pk"),
+        began=Count("pk", filter=Q(instructed__isnull=False)),
+        finished=Count("pk", filter=Q(finished__isnull=False)),
+        screened_out=Count("pk", filter=Q(screened_out__isnull=False)),
+        abandoned=Count("pk", filter=Q(abandoned__isnull=False)),
+        first=Min("instructed"),
+    )
+    last = Rating.objects.filter(trial__session__in=sessions).aggregate(last=Max("updated"))["last"]
+    heard: Counter[str] = Counter()
+    devices: Counter[str] = Counter()
+    for data in Stage.objects.filter(session__in=began, name="volume").values_list("data", flat=True):
+        heard[TRANSDUCERS.get(data.get("transducer", ""), "not said")] += 1
+        if data.get("device"):
+            devices[str(data["device"])] += 1
+    told = sum(heard.values())
+    if told < totals["began"]:
+        heard["not asked"] += totals["began"] - told
+    deletions = list(study.deletions.all())
+    return {
+        **totals,
+        "last": last,
+        "unfinished": totals["began"] - totals["finished"],
+        "transducers": heard.most_common(),
+        "devices": devices.most_common(20),
+        "deletions": deletions,
+    }
+
+
+def instructions(study: Study) -> dict[str, str]:
+    """The words that listeners read, without markup: the researcher's own and those of the method's page."""
+    with languages.of_study(study):
+        template = select_template(
+            [f"listening/session/tasks/{study.method}.html", "listening/session/tasks/other.html"]
+        )
+        task = template.render({"study": study, "texts": study.texts, "training": True})
+    apart = re.sub(r"</(?:p|li|h\d|dt|dd|div|tr|section|ul|ol)>", r"\g<0>\n", task)
+    lines = [" ".join(line.split()) for line in strip_tags(apart).splitlines()]
+    return {
+        "own": study.texts.get("instructions", ""),
+        "task": "\n".join(line for line in lines if line),
+        "consent": study.texts.get("consent", ""),
+    }
+
+
+def items(study: Study) -> list[dict[str, Any]]:
+    """Every item with its length, where it comes from and who made it."""
+    rows = []
+    for item in study.items.select_related("clip").order_by("position"):
+        clip = item.clip
+        rows.append(
+            {
+                "position": item.position,
+                "title": item.title,
+                "training": item.training,
+                "start": item.start,
+                "end": item.end,
+                "seconds": item.end - item.start,
+                "long": item.end - item.start > 12,
+                "credit": clip.credit if clip else "",
+                "file": clip.original_name if clip else "",
+                "sha256": clip.sha256[:16] if clip else "",
+                "source": f"{clip.source_format}, {clip.source_rate} Hz, {clip.source_channels} ch"
+                if clip
+                else "",
+                "notes": clip.notes if clip else [],
+            }
+        )
+    return rows
+
+
+def stimuli(study: Study) -> dict[str, Any]:
+    """Gains of the loudness matching and remaining delays, per system, over the graded and training items."""
+    gains: dict[str, list[float]] = {}
+    delays: dict[str, list[float]] = {}
+    rows = Stimulus.objects.filter(item__study=study).values_list("system", "gain_db", "delay_ms")
+    for system, gain, delay in rows:
+        if gain is not None:
+            gains.setdefault(system, []).append(gain)
+        if delay is not None:
+            delays.setdefault(system, []).append(delay)
+    slugs = in_order({*gains, *delays})
+    titles = titles_of(slugs)
+    return {
+        "rate": study.sample_rate,
+        "rows": [
+            {
+                "title": titles[slug],
+                "n": len(gains.get(slug, [])),
+                "least": min(gains.get(slug, []), default=None),
+                "most": max(gains.get(slug, []), default=None),
+                "late": max((abs(delay) for delay in delays.get(slug, [])), default=None),
+            }
+            for slug in slugs
+        ],
+    }
+
+
+def codecs(study: Study, slugs: Iterable[str]) -> list[dict[str, Any]]:
+    """What made each system's renditions: exact commands, settings and versions, as stored with them."""
+    wanted = list(slugs)
+    renditions = Rendition.objects.filter(stimuli__item__study=study, system__in=wanted).distinct()
+    found: dict[str, list[Mapping[str, Any]]] = {}
+    for system, parameters in renditions.order_by("system", "pk").values_list("system", "parameters"):
+        found.setdefault(system, []).append(parameters)
+    titles, described = titles_of(wanted), evaluation_systems.describe_all(wanted)
+    method = METHODS.get(study.method)
+    rows = []
+    for slug in wanted:
+        always = slug in (method.always if method else ())
+        rows.append(
+            {
+                "slug": slug,
+                "title": titles[slug],
+                "role": "hidden reference" if slug == "original" else "anchor" if always else "under test",
+                "note": described[slug].note,
+                "kind": described[slug].kind,
+                "target": SYSTEMS[slug].target if slug in SYSTEMS else "",
+                "n": len(found.get(slug, [])),
+                "parameters": _merged(found.get(slug, [])),
+            }
+        )
+    return rows
+
+
+def _merged(rows: list[Mapping[str, Any]]) -> list[tuple[str, str]]:
+    """Parameters of all renditions of a system; what differs between them as a range or a list."""
+    merged = []
+    for name in sorted({name for row in rows for name in row}):
+        values = [row[name] for row in rows if name in row]
+        distinct = sorted({json.dumps(value, sort_keys=True, default=str) for value in values})
+        if len(distinct) == 1:
+            text = values[0] if isinstance(values[0], str) else distinct[0]
+        elif all(isinstance(value, int | float) for value in values):
+            text = f"{min(values):g} to {max(values):g}, by item"
+        else:
+            text = "differs by item: " + "; ".join(distinct[:4]) + (" …" if len(distinct) > 4 else "")
+        merged.append((name, text))
+    return merged
+
+
+def software(study: Study) -> list[tuple[str, str]]:
+    """Names and versions of all that made, measured and computed something here."""
+    found = [("Earshot", codec.__version__), ("Python", platform.python_version())]
+    for name in PACKAGES:
+        try:
+            found.append((name, version(name)))
+        except PackageNotFoundError:
+            continue
+    renditions = Stimulus.objects.filter(item__study=study).values("rendition")
+    metrics = (
+        Score.objects.filter(rendition__in=renditions)
+        .exclude(version="")
+        .values_list("metric", "version")
+        .order_by("metric", "version")
+        .distinct()
+    )
+    return [*found, *((f"metric {metric}", text) for metric, text in metrics)]
+
+
+def design(study: Study) -> list[str]:
+    """How items and systems were shared out and put in order, in sentences."""
+    from listening.services.design import plan_of, systems_per_trial
+
+    if study.imported:
+        return ["The test was held with another tool; how it was designed is not known here."]
+    plan = plan_of(study)
+    graded = study.items.filter(training=False).count()
+    said = [
+        f"Every order follows from the study's seed {study.seed} and the number of the session; "
+        "items and the signals of every trial come in random order, drawn anew for each session, and are "
+        "stored with it.",
+    ]
+    if plan.blocks == 1:
+        said.append("Each listener was given every item through every system.")
+    else:
+        share = len(plan.items[0])
+        said.append(
+            f"Items and systems were shared out over {plan.blocks} balanced blocks: {share} of {graded} "
+            f"items for each listener, {systems_per_trial(study)} of {len(study.systems)} systems under test "
+            "in each trial, hidden reference and anchors in all. Listeners go to the least-filled block, "
+            "and the place of a drop-out is given away."
+        )
+    if study.max_sessions:
+        said.append(f"The study takes {study.max_sessions} listeners at most.")
+    if study.break_after:
+        said.append(f"A break was offered after every {study.break_after} trials.")
+    return said
+
+
+def recruitment(study: Study) -> str:
+    from listening.recruitment import PLATFORMS
+
+    name = PLATFORMS.get(study.recruitment.get("platform", ""), "")
+    return f"through {name}" if name else "by a link; how it was given out is the researcher's to say"

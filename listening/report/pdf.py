@@ -1,0 +1,38 @@
+"""The report as PDF, by WeasyPrint, which needs Pango on this machine."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from django.contrib.staticfiles import finders
+from django.template.loader import render_to_string
+
+
+class PdfUnavailable(Exception):
+    """This server cannot write PDF; the message is for its user."""
+
+
+def pdf_of(context: dict[str, Any]) -> bytes:
+    """The report's template as a PDF file; the same context gives the same bytes.
+
+    Raises:
+        PdfUnavailable: WeasyPrint or Pango is missing.
+    """
+    try:
+        from weasyprint import CSS, HTML
+    except (ImportError, OSError) as error:  # OSError: WeasyPrint is there, Pango is not
+        raise PdfUnavailable(
+            "This server cannot write PDF: WeasyPrint does not find Pango. Install it (Debian: apt-get "
+            "install libpango-1.0-0 libpangoft2-1.0-0), or print the page from the browser."
+        ) from error
+    logging.getLogger("weasyprint").setLevel(logging.ERROR)  # it tells of every page and unknown rule
+    html = render_to_string("listening/report/document.html", {**context, "files": True})
+    sheets = [CSS(filename=str(finders.find("css/report.css")))]
+    # Nothing is fetched: figures are in the document, and its texts may come from anywhere.
+    document = HTML(string=html, base_url=None, url_fetcher=_refuse)
+    return bytes(document.write_pdf(stylesheets=sheets, pdf_identifier=b"earshot"))
+
+
+def _refuse(url: str, *arguments: Any, **options: Any) -> dict[str, Any]:
+    raise ValueError(f"The report loads nothing from outside, not {url}.")

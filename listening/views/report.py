@@ -1,0 +1,74 @@
+"""The report of a study, as a page and as PDF. Only its owner gets here."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET
+
+from evaluation.models import Job
+from listening import selectors
+from listening.models import Analysis, Study
+from listening.report import PdfUnavailable, context_of, pdf_of
+from listening.results import analyses, frames, profiles
+from listening.results.seal import is_sealed
+from listening.views.results import asked
+
+
+def _analysis(study: Study, kind: str, profile: str) -> tuple[Analysis | None, bool]:
+    """The tests of the grades as they are now, and whether they are still being computed."""
+    if not frames.ratings_of(study, kind).filter(trial__finished__isnull=False).exists():
+        return None, False
+    state = frames.fingerprint(study, kind, profiles.settings_of(study, profile))
+    wanted = analyses.request(study, kind, profile, state)
+    if wanted.status == Job.Status.DONE:
+        return wanted, False
+    return None, wanted.status in analyses.WAITING
+
+
+@login_required
+@never_cache
+@require_GET
+def report(request: HttpRequest, study_id: UUID) -> HttpResponse:
+    study = selectors.study_of(request.user, study_id)
+    if is_sealed(study) or study.method != "mushra":
+        return redirect("results", study.pk)
+    kind, profile = asked(request, study)
+    analysis, waiting = _analysis(study, kind, profile)
+    context = context_of(study, kind, profile, analysis, made=timezone.now().date())
+    context |= {"waiting": waiting, "query": f"kind={kind}&screening={profile}", "section": "studies"}
+    return render(request, "listening/report/page.html", context)
+
+
+@login_required
+@never_cache
+@require_GET
+def report_pdf(request: HttpRequest, study_id: UUID) -> HttpResponse:
+    """The same as PDF, once the tests are computed: a paper that lacks them should not go around."""
+    study = selectors.study_of(request.user, study_id)
+    if is_sealed(study):
+        return redirect("results", study.pk)
+    if study.method != "mushra":
+        raise Http404("There is no report of this method.")
+    kind, profile = asked(request, study)
+    page = f"{reverse('report', args=[study.pk])}?kind={kind}&screening={profile}"
+    analysis, waiting = _analysis(study, kind, profile)
+    if waiting:
+        messages.info(request, "The tests are still being computed. Ask for the PDF when they are here.")
+        return redirect(page)
+    try:
+        content = pdf_of(context_of(study, kind, profile, analysis, made=timezone.now().date(), files=True))
+    except PdfUnavailable as error:
+        messages.error(request, str(error))
+        return redirect(page)
+    tag = "" if kind == "real" else f"-{kind}"
+    response = HttpResponse(content, content_type="application/pdf")
+    response["Content-Disposition"] = f'attachment; filename="report{tag}-{study.pk}.pdf"'
+    return response
