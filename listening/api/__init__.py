@@ -10,9 +10,10 @@ from ninja.security import HttpBearer
 
 import codec
 from evaluation.api import router as evaluation_router
-from listening import accounts, services
+from listening import accounts, services, throttling
 from listening.api.studies import router
 from listening.archive.fields import ArchiveProblem
+from listening.security import address_of
 from listening.views.errors import NOT_FOUND
 
 
@@ -20,7 +21,13 @@ class BearerToken(HttpBearer):
     """``Authorization: Bearer <token>``, as printed by ``manage.py api_token``."""
 
     def authenticate(self, request: HttpRequest, token: str) -> User | None:
-        return accounts.user_of_token(token)
+        address = address_of(request)
+        if throttling.wait_for(throttling.API_TOKEN, address):
+            raise HttpError(429, "Too many wrong tokens came from here. Try again in ten minutes.")
+        user = accounts.user_of_token(token)
+        if user is None:
+            throttling.count(throttling.API_TOKEN, address)
+        return user
 
 
 api = NinjaAPI(

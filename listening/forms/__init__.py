@@ -22,4 +22,4 @@ SECTIONS: tuple[type[Section], ...] = (
     Design,
 )
 
-__all__ = ["SECTIONS", "Section"]
+__all__ = ["SECTIONS", "Headphones", "Recruitment", "Section"]

@@ -265,3 +265,46 @@ def test_an_archive_goes_in_and_out(script: Script, study: Study) -> None:
     assert made.json()["study"]["id"] == str(study.pk)
     assert script.client.post("/api/studies/import").status_code == 422
     assert script.get(f"/studies/{study.pk}/files/nothing.csv").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("setting", "kept"),
+    [
+        ({"headphones": {"tests": [{"test": "huggins", "pass": 5}]}},
+         {"tests": [{"test": "huggins", "pass": 5, "attempts": 1}], "on_fail": "end"}),
+        ({"headphones": {}}, {}),
+        ({"recruitment": {"platform": "prolific", "code": "C0DE"}},
+         {"platform": "prolific", "required": True, "code": "C0DE", "screened_out_code": ""}),
+        ({"questionnaire": []}, []),
+        ({"post_screening": {"reference_below": 80}}, {"reference_below": 80}),
+    ],
+)  # fmt: skip
+def test_settings_are_kept_as_the_pages_keep_them(
+    script: Script, study: Study, setting: dict[str, Any], kept: Any
+) -> None:
+    answer = script.patch(f"/studies/{study.pk}", setting)
+    assert answer.status_code == 200, answer.content
+    assert answer.json()[next(iter(setting))] == kept
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ({"headphones": {"tests": [{"test": "huggins", "pass": 50}]}}, "headphones: huggins_pass"),
+        ({"headphones": {"tests": ["huggins"]}}, "headphones: this is not in the shape"),
+        ({"headphones": {"colour": "red"}}, "'colour' does not belong here"),
+        ({"recruitment": {"platform": "prolific"}}, "recruitment: code"),
+        ({"recruitment": {"platform": "fiverr"}}, "recruitment: platform"),
+        ({"questionnaire": [{"label": "x"}]}, ""),
+        ({"post_screening": {"reference_belw": 80}}, "no threshold called 'reference_belw'"),
+        ({"opens": "2026-02-01T00:00:00Z", "closes": "2026-01-01T00:00:00Z"}, "close before it opens"),
+    ],
+)
+def test_settings_that_do_not_fit_are_named(
+    script: Script, study: Study, setting: dict[str, Any], message: str
+) -> None:
+    answer = script.patch(f"/studies/{study.pk}", setting)
+    assert answer.status_code == 400, answer.content
+    assert message in answer.json()["error"]
+    study.refresh_from_db()
+    assert (study.headphones, study.recruitment, study.questionnaire) == ({}, {}, [])

@@ -1,0 +1,70 @@
+"""Settings of a study as a program sends them, checked by what checks the pages'."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from evaluation.statistics.screening import custom
+from listening.forms import Headphones, Recruitment, Section
+from listening.languages import LANGUAGES
+from listening.models import Study
+from listening.questionnaire import validated
+from listening.services.errors import StudyError
+from listening.services.studies import clean_texts
+
+
+def check_settings(values: Mapping[str, Any]) -> dict[str, Any]:
+    """`values` as `Study` keeps them, by attribute.
+
+    Raises:
+        StudyError: naming what does not fit.
+    """
+    checked = {name: _CHECKS[name](value) if name in _CHECKS else value for name, value in values.items()}
+    for name in ("opens", "closes", "sealed_until"):
+        if checked.get(name) and checked[name].tzinfo is None:
+            raise StudyError(f"{name}: give the time zone, too, as in 2026-01-31T12:00:00+01:00.")
+    opens, closes = checked.get("opens"), checked.get("closes")
+    if opens and closes and closes <= opens:
+        raise StudyError("The study would close before it opens.")
+    return checked
+
+
+def _language(value: str) -> str:
+    if value not in LANGUAGES:
+        raise StudyError(f"There is no language {value!r}. Known: {', '.join(LANGUAGES)}.")
+    return value
+
+
+def _by_form(section: type[Section], name: str, value: dict[str, Any]) -> Any:
+    """`value` after it went through the form that the study page has for it."""
+    study = Study(**{name: value})
+    try:
+        start = section.initial_of(study)
+    except (KeyError, TypeError, AttributeError, ValueError):
+        raise StudyError(f"{name}: this is not in the shape that GET /studies/{{id}} shows.") from None
+    form = section(study, {f"{section.slug}-{field}": entry for field, entry in start.items() if entry})
+    if not form.is_valid():
+        told = "; ".join(f"{field}: {' '.join(map(str, errors))}" for field, errors in form.errors.items())
+        raise StudyError(f"{name}: {told}")
+    form.apply(study)
+    kept = getattr(study, name)
+    if unknown := sorted(set(value) - set(kept)):
+        raise StudyError(f"{name}: {unknown[0]!r} does not belong here.")
+    return kept
+
+
+def _post_screening(value: dict[str, Any]) -> dict[str, Any]:
+    if problems := custom(value)[1]:
+        raise StudyError("post_screening: " + " ".join(problems))
+    return value
+
+
+_CHECKS: dict[str, Callable[[Any], Any]] = {
+    "texts": clean_texts,
+    "language": _language,
+    "questionnaire": validated,
+    "headphones": lambda value: _by_form(Headphones, "headphones", value),
+    "recruitment": lambda value: _by_form(Recruitment, "recruitment", value),
+    "post_screening": _post_screening,
+}
