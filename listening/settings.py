@@ -151,6 +151,8 @@ SECURE_REFERRER_POLICY = "same-origin"
 SECURE_HSTS_SECONDS = env.int("HSTS_SECONDS", default=30 * 86400) if HTTPS else 0
 X_FRAME_OPTIONS = "DENY"
 CSRF_FAILURE_VIEW = "listening.views.errors.csrf_failure"
+#: Off only for load tests: they sign in and join from one address.
+THROTTLING = env.bool("THROTTLING", default=True)
 #: Reverse proxies in front that append to X-Forwarded-For; throttling goes by the address they saw.
 TRUSTED_PROXIES = env.int("TRUSTED_PROXIES", default=1 if HTTPS else 0)
 

@@ -11,6 +11,7 @@ system put out is resampled to it (soxr, linear phase, no delay).
 
 from __future__ import annotations
 
+import hashlib
 import io
 import shutil
 import struct
@@ -210,17 +211,21 @@ def _title(stimulus: Stimulus) -> str:
     return title_of(stimulus.system)
 
 
-def dithered_wav(audio: Audio, rate: int, seed: int) -> bytes:
+def dithered_wav(audio: Audio, rate: int, key: bytes) -> bytes:
     """Quantise `audio`, float (samples,) in [-1, 1] at `rate` Hz, to a 16-bit mono WAV file.
 
     Triangular dither of 2 LSB peak to peak is added to every sample, digital silence included: its level,
     96 dB below full scale, says nothing about the stimulus. The size depends on the length alone. The same
-    seed gives the same bytes; the caller derives it from a secret, the session and the file's key.
+    `key` gives the same bytes; the caller derives it from a secret, the session and the file's key, and
+    nobody without it can tell the dither (SHAKE-128) from chance.
     """
-    generator = np.random.default_rng(seed)
-    dither = generator.random(audio.size) - generator.random(audio.size)
-    levels = np.rint(audio.astype(np.float64) * 32767 + dither)
-    quantised = np.clip(levels, -32768, 32767).astype("<i2").tobytes()
+    uniform = np.frombuffer(hashlib.shake_128(key).digest(4 * audio.size), dtype="<u2")
+    levels = np.subtract(uniform[: audio.size], uniform[audio.size :], dtype=np.float32)
+    levels *= np.float32(1 / 65536)
+    levels += audio * np.float32(32767)
+    np.rint(levels, out=levels)
+    np.clip(levels, -32768, 32767, out=levels)
+    quantised = levels.astype("<i2").tobytes()
     header = struct.pack(
         "<4sI4s4sIHHIIHH4sI",
         b"RIFF", 36 + len(quantised), b"WAVE",

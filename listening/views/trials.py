@@ -190,5 +190,5 @@ def stimulus_audio(request: HttpRequest, token: str, position: int, key: str) ->
         audio, rate = soundfile.read(io.BytesIO(file.read()), dtype="float32")
     # Of the server's secret, so that nobody can subtract the dither; the same at every request.
     digest = salted_hmac("listening.dither", f"{session.pk}:{key}", algorithm="sha256").digest()
-    wav = dithered_wav(audio, rate, seed=int.from_bytes(digest[:8], "big"))
+    wav = dithered_wav(audio, rate, digest)
     return HttpResponse(wav, content_type="audio/wav")
