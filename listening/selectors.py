@@ -139,6 +139,31 @@ def trial_of(session: Session, position: int) -> Trial:
         raise Http404("There is no such trial.") from None
 
 
+def trial_key(token: str, position: int) -> Trial:
+    """The same by the session's link, with nothing loaded but its id: saving looks the rest up under a lock.
+
+    Raises `Http404`.
+    """
+    try:
+        return Trial.objects.only("pk").get(session__token=token, position=position)
+    except Trial.DoesNotExist:
+        raise Http404("There is no such trial.") from None
+
+
+def trial_sounds(token: str, position: int) -> Trial:
+    """The same with what serving its sounds takes, and nothing else: they are fetched more than all the rest.
+
+    Raises `Http404`.
+    """
+    trials = Trial.objects.select_related("session__study").only(
+        "reference_key", "order", "item_id", "session__study__status"
+    )
+    try:
+        return trials.get(session__token=token, position=position)
+    except Trial.DoesNotExist:
+        raise Http404("There is no such trial.") from None
+
+
 def stimuli_count(study: Study) -> dict[str, int]:
     """How many of the study's stimuli are rendered: ``done`` of ``total``."""
     stimuli = Stimulus.objects.filter(item__study=study)

@@ -85,10 +85,11 @@ class Site:
         assert done.returncode == 0, done.stderr
         return done.stdout
 
-    def start_web(self) -> None:
-        bind = f"127.0.0.1:{self.port}"
+    def start_web(self, workers: int = 1) -> None:
         self._start(
-            "web", "gunicorn", "listening.wsgi", "--bind", bind, "--threads", "4", "--no-control-socket"
+            "web",
+            *("gunicorn", "listening.wsgi", "--bind", f"127.0.0.1:{self.port}", "--no-control-socket"),
+            *("--workers", str(workers), "--threads", "4"),
         )
         wait_for("the web server", self._answers, 60)
 

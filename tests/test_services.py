@@ -5,11 +5,9 @@ from __future__ import annotations
 import io
 import json
 import os
-import secrets
 import signal
 import subprocess
 import sys
-import urllib.parse
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,6 +20,9 @@ from kombu import Connection
 from evaluation.demo_clips import DemoClipsMissing, demo_clips
 from listening.embedded_redis import EmbeddedRedis, broker_url, is_running, socket_path
 from tests.live import ROOT, Site, running_site, wait_for
+from tests.postgres import postgresql
+
+__all__ = ["postgresql"]  # a fixture
 
 pytestmark = pytest.mark.service
 
@@ -157,24 +158,6 @@ def test_messages_survive_sigkill_of_redis_in_a_home_with_a_long_name(tmp_path: 
             assert connection.SimpleQueue("words").get(timeout=5).payload == "a message"
     finally:
         redis.stop()
-
-
-@pytest.fixture
-def postgresql() -> Iterator[str]:
-    """A new, empty PostgreSQL database; its address."""
-    address = os.environ.get("TEST_DATABASE_URL", "")
-    if not address.startswith("postgres"):
-        pytest.skip("TEST_DATABASE_URL does not name a PostgreSQL server")
-    psycopg = pytest.importorskip(
-        "psycopg", reason="psycopg is not installed (pip install 'earshot[postgres]')"
-    )
-    name = f"earshot_test_{secrets.token_hex(4)}"
-    with psycopg.connect(address, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")
-        try:
-            yield urllib.parse.urlsplit(address)._replace(path=f"/{name}").geturl()
-        finally:
-            connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 def race(site: Site) -> dict[str, Any]:

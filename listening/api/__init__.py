@@ -7,6 +7,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from ninja import NinjaAPI
 from ninja.errors import HttpError, ValidationError
 from ninja.security import HttpBearer
+from ninja.throttling import AuthRateThrottle
 
 import codec
 from evaluation.api import router as evaluation_router
@@ -35,6 +36,8 @@ api = NinjaAPI(
     version=codec.__version__,
     description="Upload speech, have every system process it, and test it with listeners.",
     auth=BearerToken(),
+    # Counted by each web process for itself: enough to stop a script that runs wild.
+    throttle=[AuthRateThrottle("1200/m")],
 )
 
 

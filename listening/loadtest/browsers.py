@@ -1,4 +1,4 @@
-"""What listeners' browsers do, without the browser: join, fetch the sounds, save every change of a grade, hand in.
+"""What listeners' browsers do, without the browser: join, fetch sounds, save each change of a grade, hand in.
 
 As the rating page's script does, a change is sent until the server has confirmed it, with the same sequence
 number; what was confirmed is kept, to be looked up in the database afterwards.
@@ -14,6 +14,7 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from html.parser import HTMLParser
 from typing import Any
 
@@ -120,7 +121,6 @@ class Listener:
         self.pace = pace
         self.tally = tally
         self.until = until
-        self.patient = patient
         self.connection = Connection(site)
         self.chance = random.Random(number)  # noqa: S311
 
@@ -140,17 +140,17 @@ class Listener:
 
     async def take_session(self) -> None:
         join = f"/t/{self.study}/"
-        await self.send("join", lambda: self.connection.get(join))
+        await self.send("join", partial(self.connection.get, join))
         token = self.connection.cookies.get("csrftoken", "")
         fields = {"consent": "yes", "csrfmiddlewaretoken": token}
-        answer = await self.send("join", lambda: self.connection.post_form(join, fields))
+        answer = await self.send("join", partial(self.connection.post_form, join, fields))
         if answer is None or "location" not in answer.headers:
             await asyncio.sleep(1)
             return
         address = answer.headers["location"]
         between = 0
         while not self.over:
-            shown = await self.send("page", lambda: self.connection.get(address))
+            shown = await self.send("page", partial(self.connection.get, address))
             if shown is None:
                 return
             if found := _PAGE.search(shown.text):
@@ -164,16 +164,14 @@ class Listener:
             if form.action is None or between > MAX_PAGES:
                 self.tally.sessions += 1
                 return
-            action, filled = form.action or address, form.fields
-            await self.send("page", lambda: self.connection.post_form(action, filled))
+            await self.send("page", partial(self.connection.post_form, form.action or address, form.fields))
 
     async def take_trial(self, address: str, page: dict[str, Any]) -> bool:
         """Hear, grade and hand in one page; False if time ran out."""
         token, position = address.strip("/").split("/")[-1], int(page["ratingsUrl"].split("/")[-3])
         opened = time.monotonic()
         for signal in [page["reference"], *page["stimuli"]]:
-            url = signal["url"]
-            answer = await self.send("audio", lambda url=url: self.connection.get(url))  # type: ignore[misc]
+            answer = await self.send("audio", partial(self.connection.get, signal["url"]))
             self.tally.audio_bytes += len(answer.body) if answer else 0
         order = list(page["stimuli"])
         self.chance.shuffle(order)
@@ -228,7 +226,7 @@ class Listener:
                 if answer.status < 500:
                     return None
             # A little longer than the time asked for: what is under way should be confirmed or fail.
-            if time.monotonic() > self.until + 10 or not self.patient:
+            if time.monotonic() > self.until + 10:
                 return None
             await asyncio.sleep(pause)
             pause = min(1.0, 2 * pause)

@@ -1,5 +1,7 @@
-"""A browser's connection: HTTP/1.1 kept alive, cookies, redirects left to the caller. Little work for the client,
-as it shares the machine with the server that it measures."""
+"""A browser's connection: HTTP/1.1 kept alive, with cookies; redirects are left to the caller.
+
+As little work as possible: the client shares the machine with the server that it measures.
+"""
 
 from __future__ import annotations
 

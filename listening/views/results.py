@@ -201,6 +201,6 @@ def sound(request: HttpRequest, study_id: UUID, stimulus_id: int) -> HttpRespons
         raise Http404("There is no such sound.")
     with stimulus.audio.open("rb") as stored:
         audio, rate = soundfile.read(stored, dtype="float32")
-    response = HttpResponse(dithered_wav(audio, int(rate), stimulus_id), content_type="audio/wav")
+    response = HttpResponse(dithered_wav(audio, int(rate), b"%d" % stimulus_id), content_type="audio/wav")
     response["Cache-Control"] = "private, max-age=3600"
     return response

@@ -111,7 +111,7 @@ def _refusal(error: services.StudyError) -> JsonResponse:
 
 
 def _trial(token: str, position: int) -> Trial:
-    return selectors.trial_of(selectors.session_of(token), position)
+    return selectors.trial_key(token, position)
 
 
 @csrf_exempt
@@ -175,20 +175,20 @@ def stimulus_audio(request: HttpRequest, token: str, position: int, key: str) ->
     So the hidden reference differs from the open one byte for byte, and no two sessions get a
     file in common. There is no ETag, date or name: the headers of all signals are the same.
     """
-    session = selectors.session_of(token)
-    trial = selectors.trial_of(session, position)
-    if session.study.status == Study.Status.PREPARING:
+    trial = selectors.trial_sounds(token, position)
+    if trial.session.study.status == Study.Status.PREPARING:
         raise Http404("The recordings are not ready.")
+    stimuli = Stimulus.objects.only("audio")
     if key == trial.reference_key:
-        stimulus = Stimulus.objects.get(item=trial.item, system="original")
+        stimulus = stimuli.get(item=trial.item_id, system="original")
     else:
         try:
-            stimulus = Stimulus.objects.get(pk=services.stimulus_of_key(trial, key))
+            stimulus = stimuli.get(pk=services.stimulus_of_key(trial, key))
         except services.UnknownStimulus:
             raise Http404("There is no such recording.") from None
     with stimulus.audio.open("rb") as file:
         audio, rate = soundfile.read(io.BytesIO(file.read()), dtype="float32")
     # Of the server's secret, so that nobody can subtract the dither; the same at every request.
-    digest = salted_hmac("listening.dither", f"{session.pk}:{key}", algorithm="sha256").digest()
+    digest = salted_hmac("listening.dither", f"{trial.session_id}:{key}", algorithm="sha256").digest()
     wav = dithered_wav(audio, rate, digest)
     return HttpResponse(wav, content_type="audio/wav")

@@ -168,10 +168,11 @@ def breaking(monkeypatch: pytest.MonkeyPatch, client: Client) -> Callable[[Excep
     """A client whose next look at a session ends in that exception."""
 
     def make(error: Exception) -> Client:
-        def fail(token: str) -> Session:
+        def fail(*where: Any) -> Any:
             raise error
 
         monkeypatch.setattr("listening.selectors.session_of", fail)
+        monkeypatch.setattr("listening.selectors.trial_key", fail)
         client.raise_request_exception = False
         return client
 

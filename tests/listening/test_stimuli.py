@@ -125,7 +125,8 @@ def test_dither_is_inaudible_and_reproducible() -> None:
 
 def test_equal_sounds_have_unequal_bytes_but_equal_size_and_header() -> None:
     audio, silence = noise(1.0), np.zeros(RATE, np.float32)
-    files = [dithered_wav(sound, RATE, bytes([key])) for key, sound in enumerate((audio, audio, silence, silence))]
+    sounds = (audio, audio, silence, silence)
+    files = [dithered_wav(sound, RATE, bytes([key])) for key, sound in enumerate(sounds)]
     assert len({file[:44] for file in files}) == 1
     assert {len(file) for file in files} == {44 + 2 * RATE}
     assert len(set(files)) == 4

@@ -31,9 +31,9 @@ KINDS = ("join", "page", "audio", "save", "events", "finish")
 
 class Command(BaseCommand):
     help = (
-        "Let many simulated browsers take a listening test at once, on this database: how many grades are saved "
-        "a second, how long each takes, and whether every grade that was confirmed is there. Makes a study of "
-        "its own and removes it. Starts a web server of its own unless --url names a running one."
+        "Let many simulated browsers take a listening test at once, on this database: how many grades are "
+        "saved a second, how long each takes, and whether every grade that was confirmed is there. Makes a "
+        "study of its own and removes it. Starts a web server of its own unless --url names a running one."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -143,8 +143,9 @@ def text_of(figures: dict[str, Any]) -> str:
     lines = [
         f"{figures['listeners']} listeners at {figures['pace']} pace for {figures['seconds']} s on "
         f"{figures['database']}, {figures['workers']} processes with {figures['threads']} threads",
-        f"{figures['saves_per_second']} saves/s ({figures['saves']}), {figures['sessions_per_second']} sessions/s "
-        f"({figures['sessions']}), {figures['audio_megabytes']} MB of audio",
+        f"{figures['saves_per_second']} saves/s ({figures['saves']}), "
+        f"{figures['sessions_per_second']} sessions/s ({figures['sessions']}), "
+        f"{figures['audio_megabytes']} MB of audio",
         f"confirmed and lost: {figures['confirmed_but_lost']} of {figures['confirmed']} grades; "
         f"refused: {figures['refused'] or 'none'}; without an answer: {figures['broken'] or 'none'}",
         "",

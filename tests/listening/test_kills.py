@@ -1,0 +1,150 @@
+"""Listeners grade while web processes are killed: what was confirmed to them is stored, and they go on."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from listening.loadtest.browsers import Listener, Pace, Tally
+from tests.live import ROOT, Site
+from tests.postgres import postgresql
+
+__all__ = ["postgresql"]  # a fixture
+
+pytestmark = pytest.mark.service
+
+LISTENERS = 6
+#: Fast, with pauses: a request is under way at almost any moment, and sessions last through all the kills.
+PACE = Pace((0.0, 0.02), 3, 0.01)
+
+
+@pytest.fixture
+def sqlite_site(tmp_path: Path) -> Iterator[Site]:
+    yield from _site(Site(tmp_path / "home", THROTTLING="0"))
+
+
+@pytest.fixture
+def postgresql_site(tmp_path: Path, postgresql: str) -> Iterator[Site]:
+    yield from _site(Site(tmp_path / "home", THROTTLING="0", DATABASE_URL=postgresql))
+
+
+def _site(site: Site) -> Iterator[Site]:
+    site.manage("migrate", "--verbosity", "0")
+    try:
+        yield site
+    finally:
+        site.stop()
+
+
+def in_site(site: Site, script: str, given: Any = None) -> Any:
+    """Run a script on the site's database; what it assigns to `out` comes back."""
+    code = (
+        "import json, sys, django; django.setup(); "
+        "given = json.load(sys.stdin)\n" + script + "\nprint(json.dumps(out))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        env=site.environment,
+        input=json.dumps(given),
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+MAKE = """
+from listening.loadtest.trial import make_study
+out = make_study(items=2, seconds=0.3, systems=("original", "anchor35", "anchor70", "opus-9k")).token
+"""
+CHECK = """
+from listening.loadtest.trial import lost
+from listening.models import Rating, Study
+study = Study.objects.get()
+confirmed = {(token, position, key): tuple(grade) for token, position, key, grade in given}
+ratings = Rating.objects.values_list("trial", "stimulus")
+out = {
+    "lost": lost(study, confirmed),
+    "twice": len(ratings) - len(set(ratings)),
+    "finished": study.sessions.exclude(finished=None).count(),
+    "ungraded": sum(
+        len(trial.order) != trial.ratings.count()
+        for session in study.sessions.exclude(finished=None)
+        for trial in session.trials.all()
+    ),
+}
+"""
+
+
+def workers_of(pid: int) -> list[int]:
+    done = subprocess.run(["ps", "--ppid", str(pid), "-o", "pid="], capture_output=True, text=True)
+    return [int(line) for line in done.stdout.split()]
+
+
+async def grade_through_kills(site: Site, study: str) -> Tally:
+    """Let listeners take one session each while a worker, and then all of the server, is killed."""
+    tally = Tally()
+    until = time.monotonic() + 60
+    listeners = [Listener(site.url, study, number, PACE, tally, until) for number in range(LISTENERS)]
+    tasks = [asyncio.create_task(listener.run(1)) for listener in listeners]
+
+    async def confirmed(count: int) -> None:
+        while len(tally.seconds["save"]) < count and not all(task.done() for task in tasks):
+            await asyncio.sleep(0.005)
+
+    server = site.processes[-1]
+    await confirmed(30)
+    os.kill(workers_of(server.pid)[0], signal.SIGKILL)
+    await confirmed(70)
+    os.killpg(server.pid, signal.SIGKILL)
+    server.wait()
+    assert not all(task.done() for task in tasks), "the listeners were through before the kill"
+    await asyncio.to_thread(site.start_web, 2)
+    await confirmed(110)
+    for worker in workers_of(site.processes[-1].pid):
+        os.kill(worker, signal.SIGKILL)
+    await asyncio.gather(*tasks)
+    return tally
+
+
+def check_nothing_is_lost(site: Site) -> None:
+    study = in_site(site, MAKE)
+    site.start_web(2)
+    tally = asyncio.run(grade_through_kills(site, study))
+    assert sum(tally.broken.values()) > 0, "no request was under way when a process was killed"
+    assert tally.sessions == LISTENERS
+    # 4xx would be a grade refused that should have been taken; 409 may answer a repeated hand-in.
+    assert {kind for kind in tally.refused if not kind.endswith(" 409")} <= {"save 500", "save 503"}
+    grades = [[*which, grade] for which, grade in tally.confirmed.items()]
+    found = in_site(site, CHECK, grades)
+    assert found["lost"] == []
+    assert found["twice"] == found["ungraded"] == 0
+    # A listener whose joining was cut off joins again: more sessions may be begun, each goes to its end.
+    assert found["finished"] == LISTENERS
+    # And it would be seen if one were lost, or an older one stored.
+    grades[0][3] = [grades[0][3][0] + 1, grades[0][3][1]]
+    grades[1][3] = [grades[1][3][0], grades[1][3][1] + 1]
+    grades[2][2] = "another key"
+    assert len(in_site(site, CHECK, grades)["lost"]) == 3
+
+
+def test_no_confirmed_grade_is_lost_on_sqlite(sqlite_site: Site) -> None:
+    check_nothing_is_lost(sqlite_site)
+    integrity = sqlite_site.rows("PRAGMA integrity_check")
+    assert integrity == [("ok",)]
+
+
+def test_no_confirmed_grade_is_lost_on_postgresql(postgresql_site: Site) -> None:
+    check_nothing_is_lost(postgresql_site)
