@@ -140,12 +140,13 @@ def trial_of(session: Session, position: int) -> Trial:
 
 
 def trial_key(token: str, position: int) -> Trial:
-    """The same by the session's link, with nothing loaded but its id: saving looks the rest up under a lock.
+    """The same by the session's link, with its id and language only: saving looks the rest up under a lock.
 
     Raises `Http404`.
     """
+    trials = Trial.objects.select_related("session__study").only("pk", "session__study__language")
     try:
-        return Trial.objects.only("pk").get(session__token=token, position=position)
+        return trials.get(session__token=token, position=position)
     except Trial.DoesNotExist:
         raise Http404("There is no such trial.") from None
 
