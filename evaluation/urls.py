@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from evaluation.views import downloads, pages
+from evaluation.views import downloads, outputs, pages
 
 urlpatterns = [
     path("clips/", pages.clips, name="clips"),
@@ -16,4 +16,12 @@ urlpatterns = [
     path("renditions/<uuid:pk>/audio.wav", downloads.rendition_audio, name="rendition_audio"),
     path("renditions/<uuid:pk>/bitstream.ear", downloads.rendition_bitstream, name="rendition_bitstream"),
     path("renditions/<uuid:pk>/retry/", downloads.rendition_retry, name="rendition_retry"),
+    path("systems/", outputs.systems, name="systems"),
+    path("systems/<slug:slug>/", outputs.system, name="system"),
+    path("systems/<slug:slug>/delete/", outputs.system_delete, name="system_delete"),
+    path("systems/<slug:slug>/outputs/", outputs.outputs_send, name="outputs_send"),
+    path("systems/<slug:slug>/outputs/<uuid:pk>/delete/", outputs.output_delete, name="output_delete"),
+    path("outputs/<uuid:pk>/", outputs.outputs_page, name="outputs"),
+    path("outputs/<uuid:pk>/confirm/", outputs.outputs_confirm, name="outputs_confirm"),
+    path("outputs/<uuid:pk>/discard/", outputs.outputs_discard, name="outputs_discard"),
 ]

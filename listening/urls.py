@@ -8,6 +8,7 @@ from listening.api import api
 from listening.views import (
     accounts,
     exports,
+    imports,
     methods,
     report,
     results,
@@ -28,6 +29,9 @@ people = [
 research = [
     path("studies/", studies.studies, name="studies"),
     path("studies/new/", setup.study_new, name="study_new"),
+    path("import/", imports.start, name="import"),
+    path("import/<uuid:draft_id>/", imports.draft, name="import_draft"),
+    path("import/<uuid:draft_id>/discard/", imports.discard, name="import_discard"),
     path("studies/<uuid:study_id>/", studies.study, name="study"),
     path("studies/<uuid:study_id>/setup/<slug:step>/", setup.study_setup, name="study_setup"),
     path("studies/<uuid:study_id>/open/", studies.open_study, name="study_open"),

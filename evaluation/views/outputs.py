@@ -1,0 +1,226 @@
+"""A researcher's own systems: the list, one system with its outputs, and the preview of what was sent."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.db.models import Count
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from evaluation import outputs
+from evaluation.models import Job, OutputBatch, Rendition, UploadedSystem
+from evaluation.outputs import OutputProblem
+from evaluation.systems import uploaded_by
+
+
+@login_required
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+def systems(request: HttpRequest) -> HttpResponse:
+    """The user's own systems. POST makes one."""
+    error = ""
+    if request.method == "POST":
+        try:
+            made = outputs.save_system(request.user, *_sent(request))
+        except OutputProblem as problem:
+            error = str(problem)
+        else:
+            return redirect("system", made.slug)
+    own = list(uploaded_by(request.user))
+    counts = dict(
+        Rendition.objects.filter(system__in=[one.slug for one in own])
+        .values_list("system")
+        .annotate(Count("pk"))
+        .order_by()
+    )
+    context = {
+        "systems": [{"system": one, "outputs": counts.get(one.slug, 0)} for one in own],
+        "sent": request.POST,
+        "error": error,
+        "section": "systems",
+    }
+    return render(request, "evaluation/own_systems.html", context, status=400 if error else 200)
+
+
+@login_required
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+def system(request: HttpRequest, slug: str) -> HttpResponse:
+    """One system with its outputs. POST changes what is said of it."""
+    own = _own(request, slug)
+    error = ""
+    if request.method == "POST":
+        try:
+            outputs.save_system(request.user, *_sent(request), system=own)
+        except OutputProblem as problem:
+            error = str(problem)
+            own = _own(request, slug)
+        else:
+            messages.success(request, "Saved.")
+            return redirect("system", slug)
+    return _show(request, own, error)
+
+
+def _show(request: HttpRequest, own: UploadedSystem, error: str = "", refused: str = "") -> HttpResponse:
+    made = Rendition.objects.filter(system=own.slug).select_related("clip").prefetch_related("scores")
+    context = {
+        "system": own,
+        "rows": [_output_row(rendition) for rendition in made.order_by("clip__title", "pk")],
+        "batches": OutputBatch.objects.filter(system=own).exclude(step=OutputBatch.Step.STORE, status="done"),
+        "error": error,
+        "refused": refused,
+        "sent": request.POST,
+        "section": "systems",
+        "max_files": outputs.MAX_FILES,
+        "max_megabytes": settings.UPLOAD_MAX_BYTES / 1e6,
+    }
+    return render(request, "evaluation/own_system.html", context, status=400 if error or refused else 200)
+
+
+def _output_row(rendition: Rendition) -> dict[str, Any]:
+    scores = {
+        score.metric: score.value for score in rendition.scores.all() if score.status == Job.Status.DONE
+    }
+    return {
+        "rendition": rendition,
+        "scores": scores,
+        "delay": rendition.parameters.get("delay_seconds") or 0.0,
+    }
+
+
+@login_required
+@require_POST
+def system_delete(request: HttpRequest, slug: str) -> HttpResponse:
+    own = _own(request, slug)
+    try:
+        outputs.remove_system(own)
+    except OutputProblem as problem:
+        messages.error(request, str(problem))
+        return redirect("system", slug)
+    messages.success(request, f"{own.title} and its outputs are deleted.")
+    return redirect("systems")
+
+
+@login_required
+@require_POST
+def output_delete(request: HttpRequest, slug: str, pk: UUID) -> HttpResponse:
+    rendition = get_object_or_404(Rendition, pk=pk, system=_own(request, slug).slug)
+    try:
+        outputs.remove_output(rendition)
+    except OutputProblem as problem:
+        messages.error(request, str(problem))
+    return redirect("system", slug)
+
+
+@login_required
+@require_POST
+def outputs_send(request: HttpRequest, slug: str) -> HttpResponse:
+    """Take files in for a system and show what they are."""
+    own = _own(request, slug)
+    try:
+        batch = outputs.receive(
+            own,
+            request.FILES.getlist("file"),
+            request.FILES.get("mapping"),
+            make_systems="make_systems" in request.POST,
+        )
+    except OutputProblem as problem:
+        return _show(request, own, refused=str(problem))
+    return redirect("outputs", batch.pk)
+
+
+@login_required
+@never_cache
+@require_safe
+def outputs_page(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """Every file of a batch, what it was matched to and how it compares; for htmx the rows alone."""
+    batch = _batch(request, pk)
+    files = list(batch.files.select_related("clip", "system").order_by("name", "pk"))
+    checked = batch.step == OutputBatch.Step.CHECK and batch.status == Job.Status.DONE
+    there = set(
+        Rendition.objects.filter(
+            clip__in=[file.clip_id for file in files if file.clip_id],
+            system__in=[file.system.slug for file in files if file.system],
+        ).values_list("clip_id", "system")
+    )
+    rows = [
+        {
+            "file": file,
+            "checks": file.checks,
+            "usable": bool(file.checks) and not file.problem,
+            "replaces": file.system is not None and (file.clip_id, file.system.slug) in there,
+            "delay_ms": _milliseconds(file.checks.get("delay_seconds")),
+        }
+        for file in files
+    ]
+    context = {
+        "batch": batch,
+        "rows": rows,
+        "busy": batch.status in (Job.Status.QUEUED, Job.Status.RUNNING),
+        "checked": checked,
+        "stored": batch.step == OutputBatch.Step.STORE and batch.status == Job.Status.DONE,
+        "done": sum(bool(file.checks) or bool(file.problem) for file in files),
+        "usable": sum(row["usable"] for row in rows),
+        "delayed": sum(row["usable"] and bool(row["checks"].get("shifts")) for row in rows),
+        "problems": sum(bool(file.problem) for file in files),
+        "taken": sum(file.taken and not file.problem for file in files),
+        "section": "systems",
+    }
+    whole = "HX-Request" not in request.headers
+    return render(request, "evaluation/outputs.html" if whole else "evaluation/_outputs.html", context)
+
+
+@login_required
+@require_POST
+def outputs_confirm(request: HttpRequest, pk: UUID) -> HttpResponse:
+    batch = _batch(request, pk)
+    try:
+        outputs.confirm(batch, _ids(request, "take"), _ids(request, "shift"))
+    except OutputProblem as problem:
+        messages.error(request, str(problem))
+    return redirect("outputs", pk)
+
+
+@login_required
+@require_POST
+def outputs_discard(request: HttpRequest, pk: UUID) -> HttpResponse:
+    batch = _batch(request, pk)
+    slug = batch.system.slug
+    outputs.remove_batch(batch)
+    return redirect("system", slug)
+
+
+def _own(request: HttpRequest, slug: str) -> UploadedSystem:
+    return get_object_or_404(uploaded_by(request.user), slug=slug)
+
+
+def _batch(request: HttpRequest, pk: UUID) -> OutputBatch:
+    return get_object_or_404(OutputBatch.objects.select_related("system"), pk=pk, owner=request.user)
+
+
+def _ids(request: HttpRequest, name: str) -> list[int]:
+    return [int(value) for value in request.POST.getlist(name) if value.isascii() and value.isdecimal()]
+
+
+def _milliseconds(seconds: float | None) -> float | None:
+    return None if seconds is None else round(1000 * seconds, 2) + 0.0
+
+
+def _sent(request: HttpRequest) -> tuple[str, str, float | None]:
+    """Title, note and bit rate of the form. Raises `OutputProblem`."""
+    text = request.POST.get("kbps", "").strip().replace(",", ".")
+    try:
+        kbps = float(text) if text else None
+    except ValueError:
+        raise OutputProblem(f"{text[:40]!r} is no bit rate in kbit/s.") from None
+    if kbps is not None and not math.isfinite(kbps):
+        raise OutputProblem("The bit rate has to be a number of kbit/s, 0 or more.")
+    return request.POST.get("title", ""), request.POST.get("note", ""), kbps

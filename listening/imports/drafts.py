@@ -1,0 +1,136 @@
+"""Files that wait to be imported: kept from the upload until their researcher has decided."""
+
+from __future__ import annotations
+
+import re
+import uuid
+import zipfile
+from datetime import timedelta
+from functools import partial
+from pathlib import PurePosixPath
+from typing import Any
+
+from django.conf import settings
+from django.core.files import File
+from django.core.files.storage import default_storage
+from django.core.files.uploadedfile import UploadedFile
+from django.db import transaction
+from django.utils import timezone
+
+from evaluation.ingest import clean_text, too_large_message
+from listening.imports.reading import ImportProblem, Reading
+from listening.imports.results import MAX_BYTES, read_results
+from listening.imports.roles import suggest
+from listening.imports.scores import Scores, read_scores
+from listening.imports.storing import Decisions, store
+from listening.models import ImportDraft, Study
+
+_FORGOTTEN = timedelta(days=7)
+_CONFIGURATION = re.compile(rb"^\s*['\"]?pages['\"]?\s*:", re.MULTILINE)
+
+
+def keep(owner: Any, file: UploadedFile, extra: UploadedFile | None = None) -> ImportDraft:
+    """Store what was sent for its owner to look at. Old drafts of the owner's go.
+
+    Raises:
+        ImportProblem: too large, or nothing in it.
+    """
+    for sent in (file, extra):
+        if sent is not None and (sent.size or 0) > settings.UPLOAD_MAX_BYTES:
+            raise ImportProblem(f"{sent.name}: {too_large_message(sent.size or 0)}")
+    if not file.size:
+        raise ImportProblem("The file is empty.")
+    for old in ImportDraft.objects.filter(owner=owner, created__lt=timezone.now() - _FORGOTTEN):
+        discard(old)
+    kind = _kind_of(file)
+    if kind == ImportDraft.Kind.RESULTS and file.size > MAX_BYTES:
+        raise ImportProblem(
+            f"The file has {file.size / 1e6:.1f} MB; results of up to {MAX_BYTES / 1e6:g} MB can be read."
+        )
+    draft = ImportDraft(owner=owner, kind=kind, name=clean_text(file.name or "")[-255:] or "results")
+    draft.status = ImportDraft.Status.DONE  # nothing for a worker to do yet
+    draft.file.name = _save(file)
+    if extra is not None:
+        draft.extra.name = _save(extra)
+        draft.choices = {"extra_name": clean_text(extra.name or "")[-255:]}
+    draft.save()
+    return draft
+
+
+def _save(file: UploadedFile) -> str:
+    suffix = PurePosixPath(file.name or "").suffix.lower()
+    suffix = suffix if re.fullmatch(r"\.[a-z0-9]{1,5}", suffix) else ""
+    file.seek(0)
+    return default_storage.save(f"imports/{uuid.uuid4().hex}{suffix}", File(file))
+
+
+def _kind_of(file: UploadedFile) -> str:
+    """A configuration has ``pages:`` at the start of a line, or is in a zip with a YAML file."""
+    file.seek(0)
+    head = file.read(1_000_000)
+    file.seek(0)
+    if head.startswith(b"PK\x03\x04"):
+        try:
+            with zipfile.ZipFile(file) as archive:
+                names = archive.namelist()
+        except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
+            raise ImportProblem("This zip is damaged.") from None
+        finally:
+            file.seek(0)
+        yaml = any(name.lower().endswith((".yaml", ".yml")) for name in names)
+        return ImportDraft.Kind.CONFIGURATION if yaml else ImportDraft.Kind.RESULTS
+    named = (file.name or "").lower().endswith((".yaml", ".yml"))
+    found = named or (_CONFIGURATION.search(head) and not head.lstrip().startswith((b"<", b"{", b"[")))
+    return ImportDraft.Kind.CONFIGURATION if found else ImportDraft.Kind.RESULTS
+
+
+def content_of(draft: ImportDraft) -> bytes:
+    with draft.file.open("rb") as file:
+        return bytes(file.read())
+
+
+def read_draft(draft: ImportDraft, choices: dict[str, str]) -> tuple[Reading, Scores | None]:
+    """The results of a draft and the scores that came with them. Raises `ImportProblem`."""
+    reading = read_results(content_of(draft), choices)
+    if not draft.extra:
+        return reading, None
+    name = draft.choices.get("extra_name", "")
+    with draft.extra.open("rb") as file:
+        content = bytes(file.read(MAX_BYTES + 1))
+    if len(content) > MAX_BYTES:
+        raise ImportProblem(f"{name}: more than {MAX_BYTES / 1e6:g} MB.")
+    try:
+        return reading, read_scores(content, reading, name)
+    except ImportProblem as problem:
+        raise ImportProblem(
+            f"{name}: {problem.message}", problem.line, problem.column, problem.heading
+        ) from None
+
+
+def import_results(
+    draft: ImportDraft,
+    name: str,
+    method: str,
+    mapping: dict[str, str],
+    choices: dict[str, str],
+    keep_personal: bool,
+) -> Study:
+    """Make the study of a draft as its researcher decided; the draft goes. Raises `ImportProblem`."""
+    reading, scores = read_draft(draft, choices)
+    given = {**suggest(reading.systems), **mapping}
+    with transaction.atomic():
+        study = store(draft.owner, reading, Decisions(name, method, given, keep_personal), draft.name, scores)
+        discard(draft)
+    return study
+
+
+def discard(draft: ImportDraft) -> None:
+    names = [name for name in (draft.file.name, draft.extra.name) if name]
+    with transaction.atomic():
+        draft.delete()
+        transaction.on_commit(partial(_delete, names))
+
+
+def _delete(names: list[str]) -> None:
+    for name in names:
+        default_storage.delete(name)

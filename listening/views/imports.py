@@ -1,0 +1,132 @@
+"""Bringing tests from elsewhere: send a file, see what is in it, decide, and have the study."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_POST
+
+from evaluation import systems
+from listening.imports import FORMATS, MAX_BYTES, ImportProblem, Reading
+from listening.imports import drafts as services
+from listening.imports.golisten import RULES
+from listening.imports.roles import suggest
+from listening.imports.scores import Scores
+from listening.imports.storing import methods_of, personal_questions, scale_note
+from listening.methods import METHODS
+from listening.models import ImportDraft
+
+#: What a format leaves open, as the preview's address carries it.
+_CHOICES = ("rule", "attribute", "kind")
+
+
+@login_required
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+def start(request: HttpRequest) -> HttpResponse:
+    """What can be imported. POST sends a file, and another that goes with it."""
+    error = ""
+    if request.method == "POST":
+        file = request.FILES.get("file")
+        if file is None:
+            error = "No file arrived. Choose one."
+        else:
+            try:
+                draft = services.keep(request.user, file, request.FILES.get("extra"))
+            except ImportProblem as problem:
+                error = str(problem)
+            else:
+                return redirect("import_draft", draft.pk)
+    context = {
+        "error": error,
+        "formats": FORMATS,
+        "drafts": ImportDraft.objects.filter(owner_id=request.user.pk, study=None)[:10],
+        "max_megabytes": MAX_BYTES / 1e6,
+        "section": "studies",
+    }
+    return render(request, "listening/import.html", context, status=400 if error else 200)
+
+
+@login_required
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+def draft(request: HttpRequest, draft_id: UUID) -> HttpResponse:
+    """What is in a file, and what becomes of it. POST imports it."""
+    found = _draft(request, draft_id)
+    return _results(request, found)
+
+
+def _results(request: HttpRequest, found: ImportDraft) -> HttpResponse:
+    sent = request.POST if request.method == "POST" else request.GET
+    choices = {name: sent.get(name, "") for name in _CHOICES}
+    error = ""
+    reading: Reading | None = None
+    scores = None
+    try:
+        if request.method == "POST":
+            mapping = dict(zip(request.POST.getlist("from"), request.POST.getlist("to"), strict=False))
+            study = services.import_results(
+                found, request.POST.get("name", ""), request.POST.get("method", ""), mapping, choices,
+                "keep_personal" in request.POST,
+            )  # fmt: skip
+            messages.success(request, f"“{study.name}” is imported.")
+            return redirect("results", study.pk)
+        reading, scores = services.read_draft(found, choices)
+    except ImportProblem as problem:
+        error = str(problem)
+        if request.method == "POST":
+            try:
+                reading, scores = services.read_draft(found, choices)
+            except ImportProblem:
+                reading = None
+    context = {"draft": found, "error": error, "section": "studies", "choices": choices}
+    if reading is not None:
+        context |= _preview(request, found, reading, scores)
+    return render(request, "listening/import_results.html", context, status=400 if error else 200)
+
+
+def _preview(
+    request: HttpRequest, found: ImportDraft, reading: Reading, scores: Scores | None
+) -> dict[str, Any]:
+    suggested = suggest(reading.systems)
+    sent = dict(zip(request.POST.getlist("from"), request.POST.getlist("to"), strict=False))
+    method = request.POST.get("method") or methods_of(reading)[0]
+    known = [
+        (each.slug, "Hidden reference" if each.slug == "original" else each.title)
+        for each in systems.systems_for(request.user)
+    ]
+    return {
+        "reading": reading,
+        "scores": scores,
+        "name": request.POST.get("name") or found.name.rsplit(".", 1)[0],
+        "methods": [(slug, METHODS[slug].title, slug == method) for slug in methods_of(reading)],
+        "mapping": [
+            {"name": name, "slug": sent.get(name, suggested[name]), "suggested": suggested[name] != name}
+            for name in reading.systems
+        ],
+        "known": known,
+        "has_reference": "original" in suggested.values(),
+        "personal": personal_questions(reading),
+        "keep_personal": "keep_personal" in request.POST,
+        "questions": sorted({name for given in reading.answers.values() for name in given}),
+        "scale_note": scale_note(reading, method),
+        "rules": RULES if reading.format == "golisten" else {},
+        "answers": len(reading.grades) + len(reading.verdicts),
+    }
+
+
+@login_required
+@require_POST
+def discard(request: HttpRequest, draft_id: UUID) -> HttpResponse:
+    services.discard(_draft(request, draft_id))
+    return redirect("import")
+
+
+def _draft(request: HttpRequest, draft_id: UUID) -> ImportDraft:
+    return get_object_or_404(ImportDraft, pk=draft_id, owner_id=request.user.pk)
