@@ -54,6 +54,10 @@ class Section(forms.Form):
         """What the form starts with."""
         raise NotImplementedError
 
+    def was_sent(self) -> bool:
+        """Whether anything of the section is in what was sent."""
+        return any(name.startswith(f"{self.prefix}-") for name in self.data)
+
     def apply(self, study: Study) -> list[str]:
         """Set the study's attributes from `cleaned_data`, without saving; returns the names of those set."""
         raise NotImplementedError

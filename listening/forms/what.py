@@ -19,7 +19,8 @@ from listening.methods import METHODS
 from listening.models import Study
 from listening.services.contents import LONG_ITEM_SECONDS, MAX_ITEMS, SHORTEST_ITEM_SECONDS, Excerpt
 from listening.services.design import room_for_systems
-from listening.services.studies import SAMPLE_RATES, excerpts_of
+from listening.services.studies import excerpts_of
+from listening.stimuli import SAMPLE_RATES
 
 #: The rows of the paper's Table 3 besides the original: what a new study starts with.
 PAPER_SYSTEMS = ("opus-9k", "celp-8k", "amrwb-6.6k", "unified-gan-2k", "bpgan-2k")
@@ -30,7 +31,7 @@ ROLES = {
     "both": "training and graded",
     "out": "leave out",
 }
-_RATE_WORDS = {16_000: "16 kHz, as clips are kept", 48_000: "48 kHz, as most sound cards run"}
+_RATE_WORDS = {16_000: " (wide-band speech, as codecs get it)", 48_000: " (full band of the uploads)"}
 
 
 class Basics(Section):
@@ -43,8 +44,8 @@ class Basics(Section):
     method = forms.ChoiceField(choices=[(slug, method.title) for slug, method in METHODS.items()])
     sample_rate = forms.TypedChoiceField(
         coerce=int,
-        choices=[(rate, _RATE_WORDS[rate]) for rate in SAMPLE_RATES],
-        help_text="Of every recording in the study. What listeners hear is the same at both.",
+        choices=[(rate, f"{rate / 1000:g} kHz{_RATE_WORDS.get(rate, '')}") for rate in SAMPLE_RATES],
+        help_text="Of every recording in the study; the reference is cut from the upload at this rate.",
     )
 
     @classmethod
@@ -179,6 +180,9 @@ class Items(Section):
             }
             for key, clip in self.offered.items()
         ]
+
+    def was_sent(self) -> bool:
+        return super().was_sent() or "clip" in self.data
 
     def clean(self) -> dict[str, Any]:
         if self._broken:

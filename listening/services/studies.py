@@ -24,21 +24,21 @@ from listening.services.contents import (
 from listening.services.errors import StudyError
 from listening.services.preparing import dispatch_study
 from listening.services.texts import clean_text
+from listening.stimuli import SAMPLE_RATES
 
 #: In every trial of a MUSHRA test: the hidden reference and both anchors (M1, M3).
 ALWAYS = MUSHRA.always
 #: Signals in one trial of it, hidden reference and anchors included, open reference not (M6).
 MAX_SIGNALS = MUSHRA.max_signals
 
+#: Hz; below, MUSHRA's mid anchor has nothing to remove.
+LOWEST_RATE = 16_000
 #: In a session, without training.
 MAX_TRIALS = 1000
 
 #: Texts of a study that its researcher may write; the usual ones are in the listener's pages.
 TEXTS = ("consent", "instructions", "thanks")
 MAX_TEXT = 5000
-
-#: Hz. Clips are kept at 16 kHz; a higher rate spares the browser a conversion and adds nothing to hear.
-SAMPLE_RATES = (16_000, 48_000)
 
 #: What may not change any more once somebody has taken part for real: grades would not be comparable.
 LOCKED = ("method", "method_options", "systems", "sample_rate", "design", "seed")
@@ -213,6 +213,10 @@ def _fit(study: Study, excerpts: Sequence[Excerpt] | None) -> None:
     if study.sample_rate not in SAMPLE_RATES:
         raise StudyError(f"The sample rate is one of {', '.join(map(str, SAMPLE_RATES))} Hz.")
     method = method_of(study.method)
+    if method is MUSHRA and study.sample_rate < LOWEST_RATE:
+        raise StudyError(
+            f"At {study.sample_rate} Hz the 7 kHz anchor would be the reference: take a higher rate."
+        )
     graded = (
         sum(not excerpt.training for excerpt in excerpts)
         if excerpts is not None

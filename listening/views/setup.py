@@ -17,6 +17,7 @@ from listening import selectors, services
 from listening.forms import SECTIONS, Section
 from listening.forms.what import PAPER_SYSTEMS, Items, uuids
 from listening.models import Session, Study
+from listening.views import check
 from listening.views.studies import head_context
 
 STEPS = {"what": "What", "who": "Who", "check": "Check"}
@@ -58,6 +59,8 @@ def study_setup(request: HttpRequest, study_id: UUID, step: str) -> HttpResponse
 
 def _save(request: HttpRequest, study: Study, step: str) -> HttpResponse:
     sections = [kind(study, request.POST) for kind in SECTIONS if kind.step == step]
+    # A program may send some sections only; the page sends all.
+    sections = [each if each.was_sent() else type(each)(study) for each in sections]
     # What is locked is shown as it is, whatever was sent.
     sections = [
         type(section)(study) if section.locked and section.frozen else section for section in sections
@@ -126,4 +129,6 @@ def _page(
     if not new:
         shown = selectors.study_of(request.user, study.pk)  # as it is, not as it was sent
         context |= head_context(shown) | {"shown": shown}
+        if step == "check":
+            context |= check.context_of(shown)
     return render(request, "listening/setup.html", context, status=status)

@@ -122,6 +122,8 @@ def what(clips: list[Clip], **changes: Any) -> dict[str, Any]:
         "items-end": [str(clip.seconds) for clip in clips],
         "items-role": ["both", *["graded"] * len(clips)][: len(clips)],
         "items-name": [""] * len(clips),
+        "items-sent": "1",
+        "systems-sent": "1",
         "systems-chosen": SYSTEMS,
     } | changes
 

@@ -1,0 +1,402 @@
+"""What each requirement of BS.1534-3 finds in a study: a function of what is `Seen` of it for each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from evaluation import systems as known
+from listening.compliance.measured import measured_filter, player_constants
+from listening.compliance.states import DUTY, MET, NOT_MET, State, Verdict
+from listening.methods import MUSHRA
+from listening.models import Event, Item, Session, Stimulus, Study
+from listening.services import design as designs
+from listening.services.contents import LONG_ITEM_SECONDS
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What the rules look at, read once."""
+
+    study: Study
+    items: list[Item]
+    stimuli: list[Stimulus]
+    finished: int
+    plan: designs.Plan
+
+    @classmethod
+    def of(cls, study: Study) -> Seen:
+        items = list(study.items.select_related("clip").order_by("position"))
+        stimuli = list(Stimulus.objects.filter(item__study=study).select_related("item", "rendition"))
+        real = [Session.Kind.REAL, Session.Kind.IMPORTED]
+        finished = study.sessions.filter(kind__in=real, finished__isnull=False).count()
+        return cls(study, items, stimuli, finished, designs.plan_of(study))
+
+    @property
+    def graded(self) -> list[Item]:
+        return [item for item in self.items if not item.training]
+
+    @property
+    def training(self) -> list[Item]:
+        return [item for item in self.items if item.training]
+
+
+def missing_signals(study: Study) -> list[str]:
+    """Those of hidden reference and anchors that not every item has."""
+    items = study.items.count()
+    rows = Stimulus.objects.filter(item__study=study, system__in=MUSHRA.always)
+    systems = list(rows.values_list("system", flat=True))
+    return [slug for slug in MUSHRA.always if systems.count(slug) < items or not items]
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _named(seen: Seen) -> Verdict:
+    missing = missing_signals(seen.study)
+    if missing:
+        titles = known.titles_of(missing)
+        absent = ", ".join("hidden reference" if slug == "original" else titles[slug] for slug in missing)
+        return NOT_MET, f"Not in every item: {absent}. The study is not called MUSHRA anywhere."
+    return (
+        MET,
+        f"Hidden reference and both anchors are in {_count(len(seen.items), 'item')} of {len(seen.items)}.",
+    )
+
+
+def _reference(seen: Seen) -> Verdict:
+    hidden = [stimulus for stimulus in seen.stimuli if stimulus.system == "original"]
+    if len(hidden) < len(seen.items) or not hidden:
+        return NOT_MET, f"{len(hidden)} of {_count(len(seen.items), 'item')} have a hidden reference."
+    changed = [s for s in hidden if s.gain_db is not None and abs(s.gain_db) > 0.01]
+    if changed:
+        return NOT_MET, f"{_count(len(changed), 'hidden reference')} got a gain: not unprocessed."
+    rate = seen.study.sample_rate
+    low = [item for item in seen.items if item.clip and item.clip.source_rate < rate]
+    high = [item for item in seen.items if item.clip and item.clip.source_rate > rate]
+    if low:
+        return NOT_MET, (
+            f"{_count(len(low), 'recording')} came below the study's {rate} Hz: no full bandwidth there."
+        )
+    if high:
+        return DUTY, (
+            f"The reference is the recording, at {rate} Hz: its band ends at {rate / 2000:g} kHz. "
+            f"{len(high)} of {_count(len(seen.items), 'recording')} came with more; say in the report why "
+            "this band is the full one for what is tested, or raise the sample rate."
+        )
+    return (
+        MET,
+        f"Open and hidden reference are the recording itself, up to {rate / 2000:g} kHz, without gain.",
+    )
+
+
+def _anchors(seen: Seen) -> Verdict:
+    missing = [slug for slug in missing_signals(seen.study) if slug != "original"]
+    if missing:
+        return NOT_MET, f"Missing in some items: {', '.join(known.titles_of(missing).values())}."
+    late = [abs(s.delay_ms) for s in seen.stimuli if s.system in MUSHRA.always[1:] and s.delay_ms is not None]
+    measured = f" Their delay, measured: {max(late):.2f} ms at most." if late else ""
+    return MET, (
+        "Both are in every trial, made here from the reference (codec/reference.py has the code)."
+        f"{measured} Scores of two tests are never rescaled by them."
+    )
+
+
+def _mask(seen: Seen) -> Verdict:
+    rate = seen.study.sample_rate
+    found, kept = [], True
+    for cutoff in (3500.0, 7000.0):
+        figures = measured_filter(cutoff, rate)
+        if figures is None:
+            return NOT_MET, f"At {rate} Hz the {cutoff / 1000:g} kHz anchor has nothing to remove."
+        ripple, near, far = figures
+        kept = kept and ripple <= 0.1 and near >= 25 and far >= 50
+        found.append(
+            f"{cutoff / 1000:g} kHz: ripple {ripple:.3f} dB, at least {near:.0f} dB from "
+            f"{cutoff / 1000 + 0.5:g} kHz and {far:.0f} dB from {cutoff / 1000 + 1:g} kHz on"
+        )
+    return (MET if kept else NOT_MET), f"Measured at {rate} Hz. {'; '.join(found)}."
+
+
+def _lengths(seen: Seen) -> Verdict:
+    lengths = [item.end - item.start for item in seen.graded if item.end > item.start]
+    if not lengths:
+        return DUTY, "The items have no recordings here; their lengths are for the report."
+    long = [length for length in lengths if length > LONG_ITEM_SECONDS]
+    spread = f"{min(lengths):.1f} to {max(lengths):.1f} s"
+    if long:
+        return DUTY, (
+            f"{_count(len(long), 'item')} of {len(lengths)} {'is' if len(long) == 1 else 'are'} longer than "
+            f"{LONG_ITEM_SECONDS:g} s ({spread} in all): justify it in the report, or cut."
+        )
+    return MET, f"{_count(len(lengths), 'item')} of {spread}."
+
+
+def _signals(seen: Seen) -> Verdict:
+    by_item: dict[int, set[str]] = {}
+    for stimulus in seen.stimuli:
+        by_item.setdefault(stimulus.item_id, set()).add(stimulus.system)
+    per_trial = designs.systems_per_trial(seen.study)
+    tested = set(seen.study.systems)
+    most = max(
+        (len(systems - tested) + min(len(systems & tested), per_trial) for systems in by_item.values()),
+        default=0,
+    )
+    if most > MUSHRA.max_signals:
+        return NOT_MET, f"{most} signals in a trial; choose a blocked design."
+    text = f"{_count(most, 'signal')} in a trial, the open reference not counted."
+    if len(seen.plan.systems) > 1:
+        text += (
+            f" {len(tested)} systems are shared out in {len(seen.plan.systems)} balanced blocks of "
+            f"{per_trial}; the report names them."
+        )
+    return MET, text
+
+
+def _fades(name: str) -> tuple[float, float]:
+    constants = player_constants()
+    return 1000 * constants.get("FADE_SECONDS", 0), 1000 * constants.get("MIN_LOOP_SECONDS", 0)
+
+
+def _switching(seen: Seen) -> Verdict:
+    if seen.study.imported:
+        return DUTY, "The test was held elsewhere: its player is for the report."
+    return MET, "All signals of a trial run on one clock; listeners switch at will, as often as they want."
+
+
+def _looping(seen: Seen) -> Verdict:
+    if seen.study.imported:
+        return DUTY, "The test was held elsewhere: its player is for the report."
+    fade, loop = _fades("loop")
+    state: State = MET if loop >= 500 and fade == 5 else NOT_MET
+    return state, f"The player loops {loop:g} ms or more, and fades both ends for {fade:g} ms."
+
+
+def _fading(seen: Seen) -> Verdict:
+    if seen.study.imported:
+        return DUTY, "The test was held elsewhere: its player is for the report."
+    fade, _loop = _fades("switch")
+    return (MET if fade == 5 else NOT_MET), (
+        f"The player fades {fade:g} ms out, then {fade:g} ms in, by a raised cosine; the two never overlap."
+    )
+
+
+def _scale(seen: Seen) -> Verdict:
+    words = [(value, str(word)) for value, word in MUSHRA.words]
+    kept = (MUSHRA.lowest, MUSHRA.highest) == (0, 100) and [value for value, _ in words] == [
+        80,
+        60,
+        40,
+        20,
+        0,
+    ]
+    bands = ", ".join(f"{word} from {value:g}" for value, word in words)
+    return (
+        MET if kept else NOT_MET
+    ), f"{bands}; a number beside each slider. In the study's language: {seen.study.language}."
+
+
+def _one_at_a_time(seen: Seen) -> Verdict:
+    if seen.study.imported:
+        return DUTY, "The test was held elsewhere: its page is for the report."
+    return (
+        MET,
+        "Sliders other than that of the sounding signal are disabled; it is named, outlined and numbered.",
+    )
+
+
+def _complete(seen: Seen) -> Verdict:
+    if seen.study.imported:
+        return DUTY, "The test was held elsewhere."
+    return (
+        MET,
+        "The server takes no trial without a grade for each signal; comment, waveform and loop are there.",
+    )
+
+
+def _attribute(seen: Seen) -> Verdict:
+    return MET, f"Each trial asks one question: “{MUSHRA.question}”"
+
+
+def _training(seen: Seen) -> Verdict:
+    if not seen.training:
+        return NOT_MET, "There is no training item; make an item “training and graded” or “training only”."
+    signals = {*MUSHRA.always, *seen.study.systems}
+    heard = {s.system for s in seen.stimuli if s.item.training}
+    if signals - heard:
+        return NOT_MET, f"Training lacks {', '.join(known.titles_of(sorted(signals - heard)).values())}."
+    trials = len(seen.training) * designs.training_trials(seen.plan)
+    return MET, (
+        f"{_count(trials, 'training trial')} before the test with all {len(signals)} signals, low anchor to "
+        "reference; their grades stay out of all results."
+    )
+
+
+def _instructions(seen: Seen) -> Verdict:
+    own = " Your own text stands above it." if seen.study.texts.get("instructions") else ""
+    return MET, (
+        "Every listener reads that the reference is among the versions and one or more must get 100, and "
+        f"that the worst need not be bad, before the training.{own}"
+    )
+
+
+def _orders(seen: Seen) -> Verdict:
+    if seen.study.imported:
+        return DUTY, "The test was held elsewhere: its orders are for the report."
+    orders = [
+        tuple(entry["stimulus"] for entry in order)
+        for order in seen.study.sessions.filter(trials__item__training=False)
+        .exclude(kind=Session.Kind.IMPORTED)
+        .values_list("trials__order", flat=True)[:2000]
+        if order
+    ]
+    seen_already = f" {len(set(orders))} different of {len(orders)} drawn so far." if orders else ""
+    return MET, (
+        f"Items and signals in balanced Latin squares drawn from seed {seen.study.seed}, stored with each "
+        f"session.{seen_already} Neither page nor address nor file tells which signal is which."
+    )
+
+
+def _material(seen: Seen) -> Verdict:
+    items, systems = len(seen.graded), len(seen.study.systems)
+    needed = max(5, -(-3 * systems // 2))
+    by_system = {
+        slug: sum(s.system == slug and not s.item.training for s in seen.stimuli)
+        for slug in seen.study.systems
+    }
+    if len(set(by_system.values())) > 1:
+        return NOT_MET, "Not every system has the same number of excerpts."
+    text = f"{_count(items, 'item')} for {_count(systems, 'system')}: {needed} or more are asked for."
+    if items < needed:
+        return NOT_MET, text
+    return (
+        DUTY,
+        f"{text} Cut after coding. That the material is critical for these systems is yours to see to.",
+    )
+
+
+def _levels(seen: Seen) -> Verdict:
+    gains = [s.gain_db for s in seen.stimuli if s.gain_db is not None]
+    matched = (
+        f"Loudness matched to the reference (BS.1770) by gains of {min(gains):+.1f} to {max(gains):+.1f} dB; "
+        if gains
+        else "Loudness is matched when the stimuli are rendered; "
+    )
+    return (
+        DUTY,
+        f"{matched}the volume is locked within a trial. The playback level of 78 dBA is yours to set.",
+    )
+
+
+def _transducer(seen: Seen) -> Verdict:
+    tests = [str(row.get("test")) for row in seen.study.headphones.get("tests", [])]
+    screened = f"Headphone test: {', '.join(tests)}. " if tests else "No headphone test is set. "
+    return DUTY, f"{screened}Ask for one type, and declare it in the report."
+
+
+def _assessors(seen: Seen) -> Verdict:
+    most = f" of {seen.study.max_sessions} at most" if seen.study.max_sessions else ""
+    finished = f"{_count(seen.finished, 'assessor')} finished so far{most}"
+    enough = "20 are often sufficient under tight control, more otherwise"
+    return DUTY, f"{finished}; {enough}. Experience and hearing are yours to see to."
+
+
+def _profile(field: str, what: str) -> Callable[[Seen], Verdict]:
+    def rule(seen: Seen) -> Verdict:
+        from evaluation.statistics.screening import PROFILES
+
+        below = getattr(PROFILES["bs1534"].thresholds, field)
+        if below != 90:
+            return NOT_MET, f"The profile bs1534 has {below} instead of 90."
+        return MET, f"The profile BS.1534-3 of the results {what}; grades with and without it are shown."
+
+    return rule
+
+
+def _analysed(text: str) -> Callable[[Seen], Verdict]:
+    def rule(seen: Seen) -> Verdict:
+        ready = "" if seen.finished else " Nobody has finished yet."
+        return MET, f"{text}{ready}"
+
+    return rule
+
+
+def _groups(seen: Seen) -> Verdict:
+    if seen.plan.blocks == 1:
+        return MET, "There is one group: all listeners hear everything."
+    real = Session.Kind.REAL
+    done = seen.study.sessions.filter(kind=real, finished__isnull=False, block__isnull=False)
+    blocks = list(done.values_list("block", flat=True))
+    sizes = [blocks.count(block) for block in range(seen.plan.blocks)]
+    filling = f"{seen.plan.blocks} groups, filled evenly, drop-outs first"
+    if not blocks:
+        return MET, f"{filling}."
+    even = max(sizes) <= 1.1 * min(sizes)
+    words = f"{filling}; finished so far: {min(sizes)} to {max(sizes)} a group."
+    if even:
+        return MET, words
+    return MET, f"{words} Not within 10 %: the results fit a mixed model, which does not need that."
+
+
+def _recorded(seen: Seen) -> Verdict:
+    if seen.study.imported:
+        return DUTY, "The test was held elsewhere: no events came with its grades."
+    trials = seen.study.sessions.filter(kind=Session.Kind.REAL, trials__finished__isnull=False)
+    finished = trials.values("trials").distinct().count()
+    if not finished:
+        return MET, "Plays, switches, loops and every change of a grade are stored with their times."
+    logged = (
+        Event.objects.filter(trial__session__study=seen.study, trial__session__kind=Session.Kind.REAL)
+        .exclude(trial__finished=None)
+        .values("trial")
+        .distinct()
+        .count()
+    )
+    state: State = MET if logged == finished else NOT_MET
+    return (
+        state,
+        f"{logged} of {_count(finished, 'finished trial')} have an event log, which can be exported.",
+    )
+
+
+RULES: dict[str, Callable[[Seen], Verdict]] = {
+    "M1": _named,
+    "M2": _reference,
+    "M3": _anchors,
+    "M4": _mask,
+    "M5": _lengths,
+    "M6": _signals,
+    "M7": _switching,
+    "M8": _looping,
+    "M9": _fading,
+    "M10": _scale,
+    "M11": _one_at_a_time,
+    "M12": _complete,
+    "M13": _attribute,
+    "M14": _training,
+    "M15": _instructions,
+    "M16": _orders,
+    "M17": _material,
+    "M18": _levels,
+    "M19": _transducer,
+    "M20": _assessors,
+    "M21": _profile(
+        "reference_below", "drops who grades the hidden reference below 90 on more than 15 % of items"
+    ),
+    "M22": _profile("mid_above", "drops who grades the mid anchor above 90 on more than 15 % of items"),
+    "M23": _analysed("Outliers beyond 1.5 IQR of Tukey's hinges are marked in the results, never dropped."),
+    "M24": _analysed(
+        "The results say how much of the scale the means span and how far the anchors lie apart."
+    ),
+    "M25": _analysed("Box plots and single grades come first; multimodality is computed per system."),
+    "M26": _analysed("The report has medians, IQR, means, 95 % intervals, screening, assessors and anchors."),
+    "M27": _analysed(
+        "The permutation test of Attachment 3 is computed beside a paired one on listener means."
+    ),
+    "M28": _analysed(
+        "Repeated-measures ANOVA with the Recommendation's choice of correction, and residuals."
+    ),
+    "M29": _groups,
+    "M30": _recorded,
+}

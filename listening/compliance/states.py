@@ -1,0 +1,11 @@
+"""How a study can stand to a requirement."""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+MET: Final = "met"
+NOT_MET: Final = "not met"
+DUTY: Final = "researcher's duty"
+State = Literal["met", "not met", "researcher's duty"]
+Verdict = tuple[State, str]

@@ -1,0 +1,75 @@
+"""The last step before a study is opened: what its design comes to, and what the standard says to it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from evaluation.systems import titles_of
+from listening import compliance
+from listening.balance import meetings
+from listening.methods import METHODS
+from listening.models import Session, Study
+from listening.services import design as designs
+from listening.stimuli import warnings_of
+
+#: Blocks beyond this are not listed one by one.
+MOST_BLOCKS = 60
+
+
+def context_of(study: Study) -> dict[str, Any]:
+    plan = designs.plan_of(study)
+    items = list(study.items.select_related("clip").order_by("position"))
+    graded = [item for item in items if not item.training]
+    titles = titles_of([*METHODS[study.method].always, *study.systems])
+    titles["original"] = "hidden reference"
+    rules = compliance.checklist(study)
+    training = (len(items) - len(graded)) * designs.training_trials(plan)
+    return {
+        "plan_trials": {"training": training},
+        "balance": _balance(study, plan),
+        "blocks": _blocks(study, plan, [item.title for item in graded], titles) if plan.blocks > 1 else [],
+        "always": [titles[slug] for slug in METHODS[study.method].always],
+        "warnings": warnings_of(study),
+        "rules": rules,
+        "rules_summary": compliance.summary(rules),
+        "unmet": compliance.counts(rules)[compliance.NOT_MET],
+    }
+
+
+def _balance(study: Study, plan: designs.Plan) -> str:
+    """What is balanced, in a sentence."""
+    text = "each item and each signal comes at each place equally often (Williams' Latin squares)"
+    if plan.blocks == 1:
+        return text
+    parts = [f"every {plan.blocks} listeners give everything to somebody"]
+    if len(plan.systems) > 1:
+        fewest, most = meetings(len(study.systems), plan.systems)
+        times = f"{fewest}" if fewest == most else f"{fewest} to {most}"
+        parts.append(f"any two systems are side by side in {times} of {len(plan.systems)} system blocks")
+    return f"{'; '.join(parts)}; {text}"
+
+
+def _blocks(
+    study: Study, plan: designs.Plan, items: list[str], titles: dict[str, str]
+) -> list[dict[str, Any]]:
+    real = study.sessions.filter(kind=Session.Kind.REAL)
+    finished = Counter(real.filter(finished__isnull=False).values_list("block", flat=True))
+    live = Counter(designs.live_sessions(study).filter(finished=None).values_list("block", flat=True))
+    return [
+        {
+            "number": block + 1,
+            "trials": [
+                {
+                    "item": items[item],
+                    "systems": [titles[study.systems[at]] for at in plan.systems_of(block, item)]
+                    if len(plan.systems) > 1
+                    else [],
+                }
+                for item in plan.items_of(block)
+            ],
+            "finished": finished[block],
+            "live": live[block],
+        }
+        for block in range(min(plan.blocks, MOST_BLOCKS))
+    ]
