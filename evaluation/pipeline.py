@@ -9,10 +9,10 @@ from __future__ import annotations
 import os
 import sys
 import warnings
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
-from importlib.metadata import version
 from time import perf_counter
 
 import numpy as np
@@ -41,6 +41,10 @@ STOI_MIN_SECONDS = 0.4
 
 #: Below this peak (-100 dB re full scale, a tenth of a 16-bit step) a signal counts as silent.
 SILENCE = 1e-5
+
+
+class MetricUnavailable(Exception):
+    """A metric's library is missing here; the message is for people."""
 
 
 @dataclass(frozen=True)
@@ -95,10 +99,13 @@ def measure(reference: Audio, degraded: Audio, rate: int, metric: str) -> Measur
     metric have no answer. PESQ of more than `PESQ_MAX_SECONDS` is the mean over equal parts.
 
     Raises:
+        MetricUnavailable: its library is missing here.
         ValueError: unknown metric, a rate other than 16 kHz, or different lengths.
     """
-    if metric not in METRICS:
-        raise ValueError(f"There is no metric {metric!r}; known: {', '.join(METRICS)}.")
+    if metric not in _COMPUTE:
+        raise ValueError(f"There is no metric {metric!r}; known: {', '.join(_COMPUTE)}.")
+    if missing := REGISTRY[metric].missing:
+        raise MetricUnavailable(missing)
     if rate != WORKING_RATE:
         raise ValueError(f"Metrics work at {WORKING_RATE} Hz, not at {rate} Hz.")
     if reference.shape != degraded.shape:
@@ -111,7 +118,7 @@ def measure(reference: Audio, degraded: Audio, rate: int, metric: str) -> Measur
             return Measured(None, name, f"the {what} has samples that are not finite numbers")
         if signal.size == 0 or np.abs(signal).max() < SILENCE:
             return Measured(None, name, f"the {what} is silent")
-    value, note = (_stoi if metric == "stoi" else _pesq)(reference, degraded, rate, metric)
+    value, note = _COMPUTE[metric](reference, degraded, rate, metric)
     if value is not None and not np.isfinite(value):
         return Measured(None, name, "the metric gave no finite number")
     return Measured(value, name, note)
@@ -120,8 +127,7 @@ def measure(reference: Audio, degraded: Audio, rate: int, metric: str) -> Measur
 @cache
 def metric_version(metric: str) -> str:
     """Package and version that computes `metric`, as kept with every score."""
-    package = "pystoi" if metric == "stoi" else "pesq"
-    return f"{package} {version(package)}"
+    return REGISTRY[metric].version
 
 
 @cache
@@ -174,6 +180,38 @@ def _stoi(reference: Audio, degraded: Audio, rate: int, metric: str) -> tuple[fl
             return float(stoi(reference, degraded, rate)), ""
         except RuntimeWarning:
             return None, "too short: STOI needs 0.4 s of speech"
+
+
+def _visqol(reference: Audio, degraded: Audio, rate: int, metric: str) -> tuple[float | None, str]:
+    from evaluation.metrics.similarity import visqol
+
+    return visqol(reference, degraded, rate)
+
+
+def _no_reference(reference: Audio, degraded: Audio, rate: int, metric: str) -> tuple[float | None, str]:
+    from evaluation.metrics.no_reference import dnsmos, plcmos
+
+    if metric == "plcmos":
+        return plcmos(degraded, rate)
+    return dnsmos({"dnsmos_p808": "p808_mos", "dnsmos_ovrl": "ovrl_mos"}[metric], degraded, rate)
+
+
+def _phones(reference: Audio, degraded: Audio, rate: int, metric: str) -> tuple[float | None, str]:
+    from evaluation.metrics.phones import disagreement
+
+    return disagreement(reference, degraded, rate)
+
+
+_COMPUTE: dict[str, Callable[[Audio, Audio, int, str], tuple[float | None, str]]] = {
+    "pesq_nb": _pesq,
+    "pesq_wb": _pesq,
+    "stoi": _stoi,
+    "visqol": _visqol,
+    "dnsmos_p808": _no_reference,
+    "dnsmos_ovrl": _no_reference,
+    "plcmos": _no_reference,
+    "phones": _phones,
+}
 
 
 def _limit_torch_threads() -> None:

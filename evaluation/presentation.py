@@ -9,6 +9,8 @@ from django.db.models import QuerySet
 from django.urls import reverse
 
 from evaluation import systems
+from evaluation.metrics import METRICS as REGISTRY
+from evaluation.metrics import Metric, metric_of
 from evaluation.models import Clip, Job, Rendition, Score
 from evaluation.pipeline import METRIC_TITLES, METRICS
 
@@ -41,10 +43,10 @@ def _summary(statuses: Iterable[str]) -> str:
 
 
 def rendition_status(rendition: Rendition) -> str:
-    """Of a rendition together with its scores: done means that all figures are final."""
+    """Of a rendition together with its scores by the default metrics: done means that these are final."""
     if rendition.status != DONE:
         return str(rendition.status)
-    scores = {score.status for score in rendition.scores.all()}
+    scores = {score.status for score in rendition.scores.all() if score.metric in METRICS}
     if scores & {QUEUED, RUNNING}:
         return RUNNING
     return FAILED if FAILED in scores else DONE
@@ -74,7 +76,7 @@ def _row(clip: Clip, rendition: Rendition, system: systems.Described) -> dict[st
         "kind": system.kind,
         "status": status,
         "unavailable": rendition.unavailable and rendition.status == FAILED,
-        "error": _error(rendition, scores.values()),
+        "error": _error(rendition, [score for score in scores.values() if score.metric in METRICS]),
         "log": "".join([rendition.log, *(score.log for score in scores.values())]),
         "kbps": rendition.kbps if made else None,
         "stated_kbps": system.kbps if own else None,
@@ -86,7 +88,26 @@ def _row(clip: Clip, rendition: Rendition, system: systems.Described) -> dict[st
         "bitstream_url": reverse("rendition_bitstream", args=[rendition.pk]) if made and not own else None,
         "retry_url": reverse("rendition_retry", args=[rendition.pk]) if status == FAILED else None,
         "note": "; ".join([*([system.note] if system.note else []), *_metric_notes(scores)]),
+        "others": {metric: _other(score) for metric, score in scores.items() if metric not in METRICS},
     }
+
+
+def _other(score: Score) -> dict[str, Any]:
+    """A score by a metric beyond the default ones: `value` is None until it is done, or with a `note` why."""
+    return {
+        "value": _value(score),
+        "status": str(score.status),
+        "version": score.version,
+        "note": score.note,
+        "error": score.error,
+    }
+
+
+def other_metrics(rows: Iterable[dict[str, Any]]) -> list[Metric]:
+    """Metrics beyond the default ones by which some of `rendition_rows` has a score, in order of tables."""
+    found = {metric for row in rows for metric in row["others"]}
+    known = [slug for slug in REGISTRY if slug in found]
+    return [metric_of(slug) for slug in (*known, *sorted(found - set(known)))]
 
 
 def pesq_word(value: float | None) -> str:

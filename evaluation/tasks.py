@@ -22,8 +22,9 @@ from django.db import InterfaceError, OperationalError, transaction
 from codec import container
 from codec.base import WORKING_RATE, CodecError, CodecUnavailable
 from evaluation import jobs
+from evaluation.metrics import OPTIONAL
 from evaluation.models import Job, OutputBatch, Rendition, Score
-from evaluation.pipeline import METRICS, measure, process
+from evaluation.pipeline import METRICS, MetricUnavailable, measure, process
 from evaluation.stored import load_audio, save_audio
 
 if TYPE_CHECKING:
@@ -65,6 +66,8 @@ def make_score(score_id: int | str) -> None:
             measured = measure(reference, degraded, WORKING_RATE, row.metric)
             jobs.note(row, f"{row.metric} by {measured.version}: {measured.value} {measured.note}".rstrip())
             jobs.finish(row, value=measured.value, version=measured.version, note=measured.note)
+        except MetricUnavailable as error:
+            jobs.fail(row, str(error))
         except (OperationalError, InterfaceError):
             raise
         except Exception as error:  # noqa: BLE001 - as above
@@ -130,8 +133,12 @@ def _render(row: Rendition) -> None:
             unavailable=False,
         )
         if stored:
-            Score.objects.filter(rendition=row).delete()  # of an earlier rendition's audio
-            scores = Score.objects.bulk_create([Score(rendition=row, metric=metric) for metric in METRICS])
+            earlier = Score.objects.filter(rendition=row)  # of an earlier rendition's audio
+            asked = [metric for metric in earlier.values_list("metric", flat=True) if metric in OPTIONAL]
+            earlier.delete()
+            scores = Score.objects.bulk_create(
+                [Score(rendition=row, metric=metric) for metric in (*METRICS, *asked)]
+            )
             transaction.on_commit(partial(jobs.dispatch, scores))
     keep = {audio_name, bitstream_name}
     if stored:

@@ -23,7 +23,8 @@ class Metric:
         low, high: the range that it can take.
         higher_is_better: False for rates of errors.
         note: what it is, in a sentence, with its source.
-        modules: that must be importable to compute it here; the first one's package has the version.
+        packages: whose versions are kept with its scores.
+        modules: that must be importable to compute it here.
         default: measured of every rendition.
         computed: False where scores can only be uploaded.
         reference: whether it compares with the reference.
@@ -35,7 +36,7 @@ class Metric:
     low: float
     high: float
     note: str
-    package: str = ""
+    packages: tuple[str, ...] = ()
     modules: tuple[str, ...] = ()
     higher_is_better: bool = True
     default: bool = False
@@ -55,54 +56,57 @@ class Metric:
 
     @property
     def version(self) -> str:
-        """Package and version that computes it, as kept with every score; "" where it is missing."""
+        """Packages and versions that compute it, as kept with every score; "" where one is missing."""
         try:
-            return f"{self.package} {version(self.package)}" if self.package else ""
+            return ", ".join(f"{package} {version(package)}" for package in self.packages)
         except PackageNotFoundError:
             return ""
 
+
+#: speechmos declares none of its dependencies.
+_SPEECHMOS = ("speechmos", "onnxruntime", "librosa", "requests")
 
 _ALL = (
     Metric(
         "pesq_nb", "PESQ-NB", "MOS-LQO", 1.02, 4.55,
         "ITU-T P.862.1, narrow-band. Not comparable with wide-band figures.",
-        package="pesq", modules=("pesq",), default=True,
+        packages=("pesq",), modules=("pesq",), default=True,
     ),
     Metric(
         "pesq_wb", "PESQ-WB", "MOS-LQO", 1.04, 4.64,
         "ITU-T P.862.2, wide-band. Not comparable with narrow-band figures.",
-        package="pesq", modules=("pesq",), default=True,
+        packages=("pesq",), modules=("pesq",), default=True,
     ),
     Metric(
         "stoi", "STOI", "", 0.0, 1.0,
         "Short-time objective intelligibility (Taal et al. 2011): of words understood, not of quality.",
-        package="pystoi", modules=("pystoi",), default=True,
+        packages=("pystoi",), modules=("pystoi",), default=True,
     ),
     Metric(
         "visqol", "ViSQOL", "MOS-LQO", 1.0, 5.0,
         "ViSQOL v3 in speech mode at 16 kHz, lattice mapping (Chinen et al. 2020).",
-        package="visqol-python", modules=("visqol",),
+        packages=("visqol-python", "ai-edge-litert"), modules=("visqol", "ai_edge_litert"),
     ),
     Metric(
         "dnsmos_p808", "DNSMOS P.808", "MOS", 1.0, 5.0,
         "DNSMOS P.808 (Reddy et al. 2021): without a reference, made for denoised speech, not codecs.",
-        package="speechmos", modules=("speechmos", "onnxruntime", "librosa"), reference=False,
+        packages=("speechmos", "onnxruntime"), modules=_SPEECHMOS, reference=False,
     ),
     Metric(
         "dnsmos_ovrl", "DNSMOS OVRL", "MOS", 1.0, 5.0,
         "DNSMOS P.835 overall (Reddy et al. 2022): without a reference, made for denoised speech.",
-        package="speechmos", modules=("speechmos", "onnxruntime", "librosa"), reference=False,
+        packages=("speechmos", "onnxruntime"), modules=_SPEECHMOS, reference=False,
     ),
     Metric(
         "plcmos", "PLCMOS", "MOS", 1.0, 5.0,
         "PLCMOS v2 (Diener et al. 2023): without a reference, made for concealed packet loss.",
-        package="speechmos", modules=("speechmos", "onnxruntime", "librosa"), reference=False,
+        packages=("speechmos", "onnxruntime"), modules=_SPEECHMOS, reference=False,
     ),
     Metric(
         "phones", "Phone disagreement", "", 0.0, 1.0,
         "Edit distance between the phones that a recogniser hears in reference and output, over their number "
         "in the longer: the paper's phoneme recognition check. English.",
-        package="pocketsphinx", modules=("pocketsphinx",), higher_is_better=False,
+        packages=("pocketsphinx",), modules=("pocketsphinx",), higher_is_better=False,
     ),
     Metric(
         "polqa", "POLQA", "MOS-LQO", 1.0, 4.75,

@@ -1,0 +1,200 @@
+"""Scores beyond the default metrics: computed when asked for, or brought along in a table.
+
+POLQA is licensed and cannot be computed here; a table with its scores makes it a metric like the others.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from django.db import transaction
+from django.utils import timezone
+
+from evaluation import jobs
+from evaluation.metrics import DEFAULT, METRICS, OPTIONAL, UPLOADED, metric_of
+from evaluation.models import Clip, Job, Rendition, Score
+
+#: A table of 1000 clips through 15 systems has as many rows.
+MAX_ROWS = 15_000
+MAX_BYTES = 4_000_000
+
+_CLIP = ("clip", "clip_id", "item", "file")
+_SLUG = re.compile(r"[a-z][a-z0-9_]{0,31}")
+
+
+class ScoreProblem(Exception):
+    """A table that cannot be taken; `line` is from 1, None where it is the whole file."""
+
+    def __init__(self, message: str, line: int | None = None) -> None:
+        self.line = line
+        super().__init__(f"Line {line}: {message}" if line else message)
+
+
+@dataclass(frozen=True)
+class Stored:
+    """How many scores of `metric` were new and how many replaced earlier ones."""
+
+    metric: str
+    created: int
+    replaced: int
+
+
+def request_scores(renditions: Iterable[Rendition], metrics: Sequence[str]) -> int:
+    """Queue `metrics` for the renditions that are done, failed ones again; returns how many were queued.
+
+    What is queued, running or done already stays as it is. A metric whose library a worker lacks
+    fails there and says so.
+
+    Raises:
+        ValueError: a metric that cannot be computed.
+    """
+    for metric in metrics:
+        if metric not in (*DEFAULT, *OPTIONAL):
+            raise ValueError(f"{metric_of(metric).title} cannot be computed here.")
+    made = [row.pk for row in renditions if row.status == Job.Status.DONE]
+    with transaction.atomic():
+        there = Score.objects.filter(rendition__in=made, metric__in=metrics)
+        known = set(there.values_list("rendition", "metric"))
+        fresh = [Score(rendition_id=pk, metric=m) for pk in made for m in metrics if (pk, m) not in known]
+        Score.objects.bulk_create(fresh, ignore_conflicts=True)  # another request may have been faster
+        failed = list(there.filter(status=Job.Status.FAILED))
+        again = sum(jobs.retry(score) for score in failed)
+        keys = [score.rendition_id for score in fresh]
+        queued = Score.objects.filter(rendition__in=keys, metric__in=metrics, status=Job.Status.QUEUED)
+        transaction.on_commit(partial(_dispatch, [score.pk for score in queued]))
+    return len(fresh) + again
+
+
+def _dispatch(keys: Sequence[int]) -> None:
+    jobs.dispatch(Score.objects.filter(pk__in=keys, dispatched=None))
+
+
+def store_scores(content: bytes, clips: Iterable[Clip], *, metric: str = "polqa", source: str = "") -> Stored:
+    """Take a table of scores that were computed elsewhere: all of it, or nothing.
+
+    Columns: ``clip`` (or ``item``: a clip's id, title or file name), ``system`` (slug) and ``value`` (or
+    the metric's name). Comma, semicolon or tab; a decimal comma is refused, not guessed.
+
+    Args:
+        clips: that rows may name.
+        metric: slug; of one that is computed here no table is taken.
+        source: of the table, for the note that every score carries.
+
+    Raises:
+        ScoreProblem: names the line.
+    """
+    known = METRICS.get(metric)
+    if known is not None and known.computed:
+        raise ScoreProblem(f"{known.title} is computed here; only other metrics can be uploaded.")
+    if not _SLUG.fullmatch(metric):
+        raise ScoreProblem("The metric's name must be of small letters, digits and _, at most 32.")
+    rows = _read(content, metric)
+    names = _names(clips)
+    described = metric_of(metric)
+    values: dict[tuple[str, str], tuple[int, float]] = {}
+    for line, clip_name, system, text in rows:
+        found = names.get(clip_name)
+        if found is None:
+            raise ScoreProblem(f"There is no clip called {clip_name[:80]!r}.", line)
+        if len(found) > 1:
+            raise ScoreProblem(f"Several clips are called {clip_name[:80]!r}: give the clip's id.", line)
+        value = _number(text, line)
+        if not described.low <= value <= described.high:
+            between = f"from {described.low:g} to {described.high:g}"
+            raise ScoreProblem(f"{described.title} lies {between}, not at {value:g}.", line)
+        key = (next(iter(found)), system)
+        if key in values:
+            first = values[key][0]
+            raise ScoreProblem(f"{system} of {clip_name[:80]} is there twice, first in line {first}.", line)
+        values[key] = (line, value)
+    return _store(values, metric, source)
+
+
+def _read(content: bytes, metric: str) -> list[tuple[int, str, str, str]]:
+    """Line, clip, system and value of each row that is not blank."""
+    if len(content) > MAX_BYTES:
+        raise ScoreProblem(f"The table is larger than {MAX_BYTES / 1e6:.0f} MB.")
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ScoreProblem("The table is not UTF-8 text.", content[: error.start].count(b"\n") + 1) from error
+    head = text.split("\n", 1)[0]
+    delimiter = max(",;\t", key=head.count)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    try:
+        names = [name.strip().lower() for name in next(reader, [])]
+        clip = next((names.index(name) for name in _CLIP if name in names), None)
+        system = names.index("system") if "system" in names else None
+        wanted = ("value", metric, metric_of(metric).title.lower())
+        value = next((names.index(name) for name in wanted if name in names), None)
+        if clip is None or system is None or value is None:
+            raise ScoreProblem(
+                f"The table needs the columns clip, system and value (or {metric}). "
+                f"This one has {', '.join(filter(None, names)) or 'none'}.",
+                1,
+            )
+        rows = []
+        for row in reader:
+            if not any(cell.strip() for cell in row):
+                continue
+            if len(row) <= max(clip, system, value):
+                raise ScoreProblem(f"{len(row)} cells where the header has {len(names)}.", reader.line_num)
+            rows.append((reader.line_num, row[clip].strip(), row[system].strip(), row[value].strip()))
+            if len(rows) > MAX_ROWS:
+                raise ScoreProblem(f"More than {MAX_ROWS} rows.", reader.line_num)
+    except csv.Error as error:
+        raise ScoreProblem(f"The table cannot be read: {error}.", reader.line_num) from error
+    if not rows:
+        raise ScoreProblem("The table has a header and nothing else.")
+    return rows
+
+
+def _names(clips: Iterable[Clip]) -> dict[str, set[str]]:
+    """Ids of the clips that go by a name."""
+    names: dict[str, set[str]] = {}
+    for clip in clips:
+        for name in {str(clip.pk), clip.title, clip.original_name}:
+            names.setdefault(name, set()).add(str(clip.pk))
+    return names
+
+
+def _number(text: str, line: int) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise ScoreProblem(f"{text[:40]!r} is no number." if text else "The value is missing.", line)
+    return value
+
+
+def _store(values: dict[tuple[str, str], tuple[int, float]], metric: str, source: str) -> Stored:
+    wanted = Rendition.objects.filter(
+        clip__in={clip for clip, _ in values}, system__in={system for _, system in values}
+    )
+    renditions = {(str(row.clip_id), row.system): row for row in wanted}
+    note = f"uploaded {timezone.now():%Y-%m-%d}" + (f" from {source[:200]}" if source else "")
+    earlier = {
+        score.rendition_id: score
+        for score in Score.objects.filter(rendition__in=renditions.values(), metric=metric)
+    }
+    new, changed = [], []
+    for (clip, system), (line, value) in values.items():
+        rendition = renditions.get((clip, system))
+        if rendition is None or rendition.status != Job.Status.DONE:
+            raise ScoreProblem(f"There is no finished output of {system[:64]!r} for this clip.", line)
+        score = earlier.get(rendition.pk)
+        (changed if score else new).append(score := score or Score(rendition=rendition, metric=metric))
+        score.value, score.version, score.note, score.error = value, UPLOADED, note, ""
+        score.status, score.finished = Job.Status.DONE, timezone.now()
+    with transaction.atomic():
+        Score.objects.bulk_create(new, batch_size=500)
+        fields = ["value", "version", "note", "error", "status", "finished"]
+        Score.objects.bulk_update(changed, fields, batch_size=200)
+    return Stored(metric, len(new), len(changed))
