@@ -17,22 +17,17 @@ from codec.audio import from_pcm16, read_audio, to_pcm16
 from codec.base import CodecError
 from evaluation.pipeline import METRICS, measure, process
 
-#: Of the table that ``--out`` writes, exactly.
-COLUMNS = ("system", "clip", "seconds", "kbps", "pesq_nb", "pesq_wb", "stoi", "encode_rtf", "decode_rtf")
-
-#: The columns that have a mean.
-FIGURES = COLUMNS[3:]
-
 _SUFFIXES = {".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".au", ".sph"}
 
 
 @dataclass(frozen=True)
 class Pair:
-    """A recording to put through a system; `clip` is its name in the table."""
+    """A recording to put through a system, and what to measure; `clip` is its name in the table."""
 
     path: Path
     clip: str
     system: str
+    metrics: tuple[str, ...] = METRICS
 
 
 @dataclass(frozen=True)
@@ -51,6 +46,20 @@ class Mean:
     n: int
     mean: float
     half_width: float
+
+
+def columns(metrics: Sequence[str] = METRICS) -> tuple[str, ...]:
+    """Of the table that ``--out`` writes, exactly."""
+    return ("system", "clip", "seconds", *figures(metrics))
+
+
+def figures(metrics: Sequence[str] = METRICS) -> tuple[str, ...]:
+    """The columns that have a mean."""
+    return ("kbps", *metrics, "encode_rtf", "decode_rtf")
+
+
+#: With the default metrics.
+COLUMNS, FIGURES = columns(), figures()
 
 
 def find_recordings(places: Iterable[Path]) -> list[tuple[Path, str]]:
@@ -125,7 +134,7 @@ def do(pair: Pair) -> Outcome:
             "clip": pair.clip,
             "seconds": seconds,
             "kbps": done.encoded.kbps,
-            **{m: measure(audio, done.audio, recording.rate, m).value for m in METRICS},
+            **{m: measure(audio, done.audio, recording.rate, m).value for m in pair.metrics},
             "encode_rtf": done.encode_seconds / seconds,
             "decode_rtf": done.decode_seconds / seconds,
         }
@@ -141,13 +150,15 @@ def rounded(row: dict[str, Any]) -> dict[str, Any]:
     return {key: float(f"{value:.6g}") if isinstance(value, float) else value for key, value in row.items()}
 
 
-def means(rows: Iterable[dict[str, str | float | None]]) -> dict[str, dict[str, Mean | None]]:
+def means(
+    rows: Iterable[dict[str, str | float | None]], metrics: Sequence[str] = METRICS
+) -> dict[str, dict[str, Mean | None]]:
     """Per system, in order of appearance, the mean of each figure over the clips that have it."""
     by_system: dict[str, list[dict[str, str | float | None]]] = {}
     for row in rows:
         by_system.setdefault(str(row["system"]), []).append(row)
     return {
-        system: {figure: _mean([row[figure] for row in own]) for figure in FIGURES}
+        system: {figure: _mean([row[figure] for row in own]) for figure in figures(metrics)}
         for system, own in by_system.items()
     }
 
@@ -168,11 +179,11 @@ def _mean(values: Sequence[str | float | None]) -> Mean | None:
 
 def format_means(table: dict[str, dict[str, Mean | None]]) -> str:
     """The means as aligned text: ``mean ±half-width`` of the 95 % interval, n clips each."""
-    head = ["system", "n", *FIGURES]
+    head = ["system", "n", *next(iter(table.values()), {})]
     lines = [head]
-    for system, figures in table.items():
-        count = max((mean.n for mean in figures.values() if mean), default=0)
-        lines.append([system, str(count), *(_cell(figures[figure], count) for figure in FIGURES)])
+    for system, row in table.items():
+        count = max((mean.n for mean in row.values() if mean), default=0)
+        lines.append([system, str(count), *(_cell(mean, count) for mean in row.values())])
     widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
     return "\n".join(
         "  ".join(

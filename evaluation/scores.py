@@ -184,7 +184,8 @@ def _store(values: dict[tuple[str, str], tuple[int, float]], metric: str, source
         score.rendition_id: score
         for score in Score.objects.filter(rendition__in=renditions.values(), metric=metric)
     }
-    new, changed = [], []
+    new: list[Score] = []
+    changed: list[Score] = []
     for (clip, system), (line, value) in values.items():
         rendition = renditions.get((clip, system))
         if rendition is None or rendition.status != Job.Status.DONE:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from django.urls import path
 
-from evaluation.views import downloads, outputs, pages
+from evaluation.views import downloads, metrics, outputs, pages
 
 urlpatterns = [
     path("clips/", pages.clips, name="clips"),
     path("clips/<uuid:pk>/", pages.clip, name="clip"),
     path("clips/<uuid:pk>/rows/", pages.clip_rows, name="clip_rows"),
+    path("clips/<uuid:pk>/metrics/", metrics.clip_metrics, name="clip_metrics"),
     path("clips/<uuid:pk>/delete/", pages.clip_delete, name="clip_delete"),
     path("clips/<uuid:pk>/audio.wav", downloads.clip_audio, name="clip_audio"),
     path("clips/<uuid:pk>/everything.zip", downloads.clip_zip, name="clip_zip"),

@@ -18,6 +18,9 @@ Samples = NDArray[np.floating[Any]]
 #: DNSMOS looks at windows of this length, and repeats what is shorter.
 WINDOW_SECONDS = 9.01
 
+#: Both networks take frames of 16 to 32 ms and fail on a handful of them.
+MIN_SECONDS = 0.5
+
 #: PLCMOS draws 15 raters from NumPy's global generator: with this seed always the same ones.
 _SEED = 1534
 _LOCK = Lock()
@@ -33,6 +36,8 @@ def _dnsmos(samples: bytes, rate: int) -> dict[str, float]:
 
 def dnsmos(figure: str, degraded: Samples, rate: int) -> tuple[float | None, str]:
     """``p808_mos`` or ``ovrl_mos`` of float64 (samples,) at 16 kHz: mean over windows of 9 s, 1 s apart."""
+    if degraded.size < MIN_SECONDS * rate:
+        return None, f"too short: DNSMOS needs {MIN_SECONDS} s"
     value = _dnsmos(np.clip(degraded, -1, 1).astype(np.float64).tobytes(), rate)[figure]
     if not np.isfinite(value):
         return None, "DNSMOS gave no finite number"
@@ -42,6 +47,8 @@ def dnsmos(figure: str, degraded: Samples, rate: int) -> tuple[float | None, str
 
 def plcmos(degraded: Samples, rate: int) -> tuple[float | None, str]:
     """PLCMOS v2 of float64 (samples,) at 16 kHz, mean of 15 simulated raters, the same every time."""
+    if degraded.size < MIN_SECONDS * rate:
+        return None, f"too short: PLCMOS needs {MIN_SECONDS} s"
     from speechmos import plcmos as network
 
     with _LOCK:

@@ -17,10 +17,12 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from evaluation.access import viewer, visible_clips
 from evaluation.ingest import ClipRejected, ClipTooLarge, ingest
+from evaluation.metrics import DEFAULT
 from evaluation.models import Clip, Job
 from evaluation.player_data import player_data, table_rows
 from evaluation.presentation import DONE, FAILED, QUEUED, RUNNING, with_results
 from evaluation.removal import remove_clip
+from evaluation.views.metrics import metrics_context
 
 
 @login_required
@@ -52,14 +54,17 @@ def _with_progress(clips: QuerySet[Clip]) -> list[Any]:
     """
     busy = (Job.Status.QUEUED, Job.Status.RUNNING)
     unmade = Q(renditions__status=Job.Status.FAILED)
-    measuring = Q(renditions__scores__status__in=busy)
+    by_default = Q(renditions__scores__metric__in=DEFAULT)
+    measuring = by_default & Q(renditions__scores__status__in=busy)
     annotated = clips.annotate(
         total=Count("renditions", distinct=True),
         started=Count("renditions", filter=~Q(renditions__status=Job.Status.QUEUED), distinct=True),
         busy=Count("renditions", filter=Q(renditions__status__in=busy) | measuring, distinct=True),
         unavailable=Count("renditions", filter=unmade & Q(renditions__unavailable=True), distinct=True),
         unmade=Count("renditions", filter=unmade & Q(renditions__unavailable=False), distinct=True),
-        unmeasured=Count("renditions", filter=Q(renditions__scores__status=Job.Status.FAILED), distinct=True),
+        unmeasured=Count(
+            "renditions", filter=by_default & Q(renditions__scores__status=Job.Status.FAILED), distinct=True
+        ),
     )
     # Django drops a model's own order where it counts.
     found: list[Any] = list(annotated.order_by("-created", "id"))
@@ -125,8 +130,8 @@ def _clip_context(request: HttpRequest, pk: UUID) -> dict[str, Any]:
         "clip": clip,
         "rows": rows,
         "player": player_data(rows),
-        "own": clip.owner_id == request.user.pk,
         "section": "clips",
+        **metrics_context(request, clip, rows),
     }
 
 

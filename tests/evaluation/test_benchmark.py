@@ -20,6 +20,7 @@ from django.core.management import CommandError, call_command
 from scipy import stats
 
 from evaluation import benchmark
+from evaluation.metrics import METRICS as REGISTRY
 from evaluation.pipeline import METRICS, measure, process
 from tests.evaluation.conftest import RATE, make_speech, make_wav
 from tests.live import wait_for
@@ -212,3 +213,18 @@ def test_real_speech(shared: Path, tmp_path: Path) -> None:
     assert float(rows["original"]["pesq_wb"]) == pytest.approx(4.64, abs=0.01)
     assert 4.6 > float(rows["opus-12k"]["pesq_wb"]) > float(rows["opus-6k"]["pesq_wb"]) > 1.2
     assert float(rows["codec2-2.4k"]["kbps"]) == pytest.approx(2.4, abs=0.1)
+
+
+def test_other_metrics_get_columns_of_their_own(corpus: Path, tmp_path: Path) -> None:
+    if missing := REGISTRY["phones"].missing:
+        pytest.skip(missing)
+    table = tmp_path / "table.csv"
+    out, _, code = run(corpus / "a.wav", "--systems", "original", "--metrics", "stoi,phones", "--out", table)
+    assert code == 0
+    assert table.read_text().splitlines()[0] == "system,clip,seconds,kbps,stoi,phones,encode_rtf,decode_rtf"
+    assert out.splitlines()[1].split()[2:5] == ["kbps", "stoi", "phones"]
+
+
+def test_a_metric_that_is_not_there_is_named(corpus: Path) -> None:
+    assert "There is no metric 'peaq'" in run(corpus, "--metrics", "stoi,peaq")[1]
+    assert "POLQA is not computed here" in run(corpus, "--metrics", "polqa")[1]

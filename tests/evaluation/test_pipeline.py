@@ -146,7 +146,7 @@ def test_many_utterances_do_not_kill_the_process() -> None:
 
 def test_misuse_is_refused() -> None:
     with pytest.raises(ValueError, match="no metric"):
-        measure(SPEECH, SPEECH, RATE, "visqol")
+        measure(SPEECH, SPEECH, RATE, "polqa")
     with pytest.raises(ValueError, match="16000"):
         measure(SPEECH, SPEECH, 8000, "stoi")
     with pytest.raises(ValueError, match="length"):

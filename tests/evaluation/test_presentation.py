@@ -109,6 +109,7 @@ def test_row_of_a_measured_rendition(alice: User, make_clip: MakeClip) -> None:
         "retry_url": None,
         "note": "narrow-band codec, 8 kHz inside",
         "stated_kbps": None,
+        "others": {},
     }
 
 

@@ -14,6 +14,7 @@ from tqdm import tqdm
 from codec import registry
 from codec.base import CodecError
 from evaluation import benchmark
+from evaluation.metrics import DEFAULT, METRICS, OPTIONAL
 
 
 class Command(BaseCommand):
@@ -28,15 +29,27 @@ class Command(BaseCommand):
             "places", nargs="+", type=Path, metavar="DIR_OR_FILE", help="audio files, or folders of them"
         )
         parser.add_argument("--systems", help="comma-separated slugs; default: all")
+        parser.add_argument(
+            "--metrics",
+            help=f"comma-separated slugs, or all; default: {','.join(DEFAULT)}; others: {','.join(OPTIONAL)}",
+        )
         parser.add_argument("--out", type=Path, help="write the table as CSV")
         parser.add_argument("--jobs", type=int, default=1, help="processes; default 1, for undisturbed times")
 
     def handle(
-        self, *, places: list[Path], systems: str | None, out: Path | None, jobs: int, **_: Any
+        self,
+        *,
+        places: list[Path],
+        systems: str | None,
+        metrics: str | None,
+        out: Path | None,
+        jobs: int,
+        **_: Any,
     ) -> None:
         if jobs < 1:
             raise CommandError("--jobs must be 1 or more.")
         slugs = [slug.strip() for slug in systems.split(",")] if systems else list(registry.SYSTEMS)
+        measured = _metrics(metrics)
         try:
             for slug in slugs:
                 registry.get_system(slug)
@@ -45,7 +58,7 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from error
         if not recordings:
             raise CommandError("There are no audio files there.")
-        pairs = [benchmark.Pair(path, clip, slug) for path, clip in recordings for slug in slugs]
+        pairs = [benchmark.Pair(path, clip, slug, measured) for path, clip in recordings for slug in slugs]
 
         rows: list[dict[str, str | float | None]] = []
         failures: list[benchmark.Outcome] = []
@@ -56,7 +69,7 @@ class Command(BaseCommand):
                     file = stack.enter_context(out.open("w", newline="", encoding="utf-8"))
                 except OSError as error:
                     raise CommandError(f"{out} cannot be written: {error.strerror}.") from error
-                table = csv.DictWriter(file, benchmark.COLUMNS, lineterminator="\n")
+                table = csv.DictWriter(file, benchmark.columns(measured), lineterminator="\n")
                 table.writeheader()
             bar = stack.enter_context(tqdm(total=len(pairs), unit="clip", smoothing=0.05, disable=None))
             try:
@@ -75,9 +88,28 @@ class Command(BaseCommand):
 
         if rows:
             self.stdout.write("Mean over clips ± half the 95 % interval (Student's t)\n")
-            self.stdout.write(benchmark.format_means(benchmark.means(rows)))
+            self.stdout.write(benchmark.format_means(benchmark.means(rows, measured)))
         if failures:
             self.stderr.write(f"{len(failures)} of {len(pairs)} failed:")
             for failure in failures:
                 self.stderr.write(f"  {failure.pair.clip} through {failure.pair.system}: {failure.error}")
             raise CommandError("The table is incomplete.", returncode=1)
+
+
+def _metrics(wanted: str | None) -> tuple[str, ...]:
+    """The metrics named by ``--metrics``.
+
+    Raises:
+        CommandError: one that does not exist or cannot be computed here.
+    """
+    if wanted is None:
+        return DEFAULT
+    if wanted.strip() == "all":
+        return tuple(slug for slug in (*DEFAULT, *OPTIONAL) if not METRICS[slug].missing)
+    slugs = tuple(dict.fromkeys(slug.strip() for slug in wanted.split(",")))
+    for slug in slugs:
+        if slug not in METRICS:
+            raise CommandError(f"There is no metric {slug!r}; known: {', '.join((*DEFAULT, *OPTIONAL))}.")
+        if missing := METRICS[slug].missing:
+            raise CommandError(missing)
+    return slugs

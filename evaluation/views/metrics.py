@@ -1,0 +1,66 @@
+"""Metrics beyond the default ones on a clip's page: asked for by its owner, shown as they come."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_http_methods
+
+from evaluation.access import viewer, visible_clips
+from evaluation.metrics import METRICS, OPTIONAL
+from evaluation.models import Clip
+from evaluation.presentation import DONE, QUEUED, RUNNING, other_metrics, rendition_rows, with_results
+from evaluation.scores import request_scores
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def clip_metrics(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """The table of other metrics alone; POST queues those named ``metric`` for every finished system."""
+    clip = get_object_or_404(with_results(visible_clips(viewer(request))), pk=pk)
+    if request.method == "POST":
+        get_object_or_404(Clip, pk=pk, owner=viewer(request))
+        try:
+            queued = request_scores(clip.renditions.all(), request.POST.getlist("metric"))
+        except ValueError as error:
+            messages.error(request, str(error))
+        else:
+            if not queued:
+                messages.info(request, "There is nothing new to measure.")
+        return redirect("clip", pk)
+    response = render(request, "evaluation/_metrics.html", metrics_context(request, clip))
+    response["Cache-Control"] = "no-store"
+    return response
+
+
+def metrics_context(
+    request: HttpRequest, clip: Clip, rows: list[dict[str, Any]] | None = None
+) -> dict[str, Any]:
+    """What ``_metrics.html`` needs; `rows` are the clip's `rendition_rows` or `table_rows`."""
+    rows = rendition_rows(clip) if rows is None else rows
+    shown = other_metrics(rows)
+    table = [
+        {"title": row["title"], "cells": [row["others"].get(metric.slug) for metric in shown]}
+        for row in rows
+        if row["others"]
+    ]
+    cells = [cell for row in table for cell in row["cells"] if cell]
+    made = [row for row in rows if row["audio_url"] is not None]
+    offers = [METRICS[slug] for slug in OPTIONAL if not all(_settled(row, slug) for row in made)]
+    return {
+        "clip": clip,
+        "own": clip.owner_id == request.user.pk,
+        "other_metrics": shown,
+        "other_rows": table,
+        "offers": offers,
+        "measuring": any(cell["status"] in (QUEUED, RUNNING) for cell in cells),
+    }
+
+
+def _settled(row: dict[str, Any], metric: str) -> bool:
+    """Whether there is nothing to ask for: measured already, or about to be."""
+    score = row["others"].get(metric)
+    return score is not None and score["status"] in (DONE, QUEUED, RUNNING)

@@ -1,0 +1,137 @@
+"""The optional metrics for real, where their libraries are; the registry everywhere."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from evaluation import metrics
+from evaluation.metrics import METRICS, metric_of
+from evaluation.metrics.phones import edit_distance
+from evaluation.pipeline import MetricUnavailable, measure, process
+from tests.conftest import ROOT
+from tests.evaluation.conftest import RATE, make_speech
+
+SPEECH = make_speech(3.0)
+NOISY = (SPEECH + 0.05 * np.random.default_rng(1).standard_normal(SPEECH.size)).astype(np.float32)
+CLIP = ROOT.parent / "shared" / "speech" / "eval"
+
+
+def needs(slug: str) -> None:
+    if missing := METRICS[slug].missing:
+        pytest.skip(missing)
+
+
+@pytest.fixture(scope="module")
+def spoken() -> NDArray[np.float32]:
+    """Real speech of about 5 s."""
+    found = sorted(CLIP.glob("*.flac"))
+    if not found:
+        pytest.skip("the speech in ../shared is not here")
+    from codec.audio import read_audio
+
+    return read_audio(found[0]).audio
+
+
+def test_the_default_metrics_come_first_and_can_be_computed() -> None:
+    assert metrics.DEFAULT == ("pesq_nb", "pesq_wb", "stoi")
+    assert list(METRICS)[:3] == list(metrics.DEFAULT)
+    assert set(metrics.DEFAULT) <= set(metrics.available())
+    assert METRICS["pesq_wb"].version.startswith("pesq ")
+    assert "polqa" not in metrics.available()
+
+
+def test_a_metric_says_what_it_lacks(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = metrics.find_spec
+    monkeypatch.setattr(metrics, "find_spec", lambda name: None if name == "visqol" else real(name))
+    assert METRICS["visqol"].missing == "ViSQOL needs visqol: install Earshot with the extra [metrics]."
+    with pytest.raises(MetricUnavailable, match="ViSQOL needs visqol"):
+        measure(SPEECH, SPEECH, RATE, "visqol")
+    assert "not computed here" in METRICS["polqa"].missing
+
+
+def test_a_name_that_an_import_brings_stands_for_itself() -> None:
+    assert metric_of("haaqi").title == "haaqi"
+    assert metric_of("stoi") is METRICS["stoi"]
+
+
+def test_visqol_hears_noise_and_gives_the_same_every_time() -> None:
+    needs("visqol")
+    clean, noisy, again = (measure(SPEECH, signal, RATE, "visqol") for signal in (SPEECH, NOISY, NOISY))
+    assert clean.value is not None
+    assert noisy.value is not None
+    assert 1 <= noisy.value < clean.value <= 5
+    assert noisy == again
+    assert noisy.version == METRICS["visqol"].version != ""
+
+
+@pytest.mark.shared
+def test_plcmos_hears_lost_packets_and_gives_the_same_every_time(spoken: NDArray[np.float32]) -> None:
+    needs("plcmos")
+    lost = spoken.copy()
+    for start in range(0, lost.size, 1600):  # 20 of every 100 ms
+        lost[start : start + 320] = 0
+    whole, holes, again = (measure(spoken, signal, RATE, "plcmos") for signal in (spoken, lost, lost))
+    assert whole.value is not None
+    assert holes.value is not None
+    assert holes.value + 0.5 < whole.value
+    assert holes == again
+
+
+def test_plcmos_leaves_other_peoples_random_numbers_alone() -> None:
+    needs("plcmos")
+    np.random.seed(7)
+    first = np.random.random()
+    np.random.seed(7)
+    measure(SPEECH, SPEECH, RATE, "plcmos")
+    assert np.random.random() == first
+
+
+def test_dnsmos_says_that_it_repeats_what_is_short() -> None:
+    needs("dnsmos_ovrl")
+    overall = measure(SPEECH, SPEECH, RATE, "dnsmos_ovrl")
+    assert overall.value is not None
+    assert overall.note == "3.0 s, repeated to 9 s"
+    other = measure(SPEECH, SPEECH, RATE, "dnsmos_p808")
+    assert other.value is not None
+    assert other.value != overall.value
+
+
+@pytest.mark.shared
+def test_phones_disagree_more_at_lower_rates(spoken: NDArray[np.float32]) -> None:
+    needs("phones")
+    outputs = (process(spoken, slug).audio for slug in ("original", "opus-12k", "opus-6k"))
+    same, twelve, six = (measure(spoken, output, RATE, "phones") for output in outputs)
+    assert same.value == 0
+    assert twelve.value is not None
+    assert six.value is not None
+    assert 0 < twelve.value < six.value < 1
+    assert "edits between" in six.note
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "distance"),
+    [("kitten", "sitting", 3), ("", "abc", 3), ("abc", "", 3), ("flaw", "lawn", 2), ("same", "same", 0)],
+)
+def test_edit_distance_is_levenshteins(one: str, other: str, distance: int) -> None:
+    assert edit_distance(list(one), list(other)) == distance
+
+
+@pytest.mark.parametrize("slug", metrics.OPTIONAL)
+@pytest.mark.parametrize("seconds", [0.01, 0.2])
+def test_a_short_signal_gets_a_figure_or_a_reason(slug: str, seconds: float) -> None:
+    needs(slug)
+    short = SPEECH[2000 : 2000 + int(seconds * RATE)]
+    found = measure(short, short, RATE, slug)
+    if found.value is None:
+        assert "too short" in found.note or "no phone" in found.note
+    else:
+        assert METRICS[slug].low <= found.value <= METRICS[slug].high
+
+
+@pytest.mark.parametrize("slug", metrics.OPTIONAL)
+def test_silence_has_no_figure(slug: str) -> None:
+    needs(slug)
+    found = measure(SPEECH, np.zeros_like(SPEECH), RATE, slug)
+    assert (found.value, found.note) == (None, "the decoded audio is silent")
