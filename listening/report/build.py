@@ -10,7 +10,7 @@ from django.utils.module_loading import import_string
 from django.utils.safestring import SafeString, mark_safe
 
 from evaluation import figures
-from listening import languages
+from listening import compliance, languages
 from listening.methods import METHODS
 from listening.models import Analysis, Study
 from listening.report import facts
@@ -46,7 +46,7 @@ def context_of(
         "made": made,
         "files": files,
         "method": method,
-        "method_title": method_title(study),
+        "method_title": compliance.method_title(study),
         "profile": results.screening.profile,
         "rules": profiles.rules_of(results.screening.profile),
         "grades": picture(drawing.grades(results)) if results.listeners else "",
@@ -86,15 +86,6 @@ def _compared(results: Results, unscreened: Results) -> list[dict[str, Any]]:
     return [{"with": row, "without": before[row.slug]} for row in results.systems if row.slug in before]
 
 
-def method_title(study: Study) -> str:
-    """What the test may be called: without hidden reference and both anchors it is no MUSHRA test (M1)."""
-    method = METHODS.get(study.method)
-    try:
-        return str(import_string("listening.compliance.method_title")(study))
-    except ImportError:
-        return method.title if method else study.method
-
-
 def _checklist(study: Study) -> Any:
     """What the study keeps of BS.1534-3, requirement by requirement; None where that is not known."""
     try:
@@ -107,7 +98,7 @@ def cite(results: Results) -> str:
     """A sentence on the test, for a paper's method section."""
     study = results.study
     method = METHODS.get(study.method)
-    title = f"{method_title(study)} test ({method.source})" if method else "listening test"
+    title = f"{compliance.method_title(study)} test ({method.source})" if method else "listening test"
     screened = (
         f" after screening by {results.screening.profile.title}, which left out "
         f"{count(len(results.excluded), 'listener')}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -85,7 +86,8 @@ def rates(results: Results, play: Mapping[str, str] | None = None) -> str | None
         for row in results.systems
         if row.mean is not None and row.objective.kbps is not None
     ]
-    return figures.rates(points, title=_title(results, "grades against bit rate")) if points else None
+    title = _title(results, "grades against bit rate")
+    return figures.rates(points, title=title, scale=_scale(results)) if points else None
 
 
 def systems(results: Results, metric: str, play: Mapping[str, str] | None = None) -> str:
@@ -103,7 +105,7 @@ def systems(results: Results, metric: str, play: Mapping[str, str] | None = None
         if row.mean is not None and metric in row.objective.scores
     ]
     title = _title(results, f"grades against {metric_of(metric).title}, per system")
-    return figures.scatter(points, _axis(metric), title=title)
+    return figures.scatter(points, _axis(metric), title=title, scale=_scale(results))
 
 
 def stimuli(results: Results, metric: str, heard: Mapping[tuple[int, str], str] | None = None) -> str | None:
@@ -123,7 +125,9 @@ def stimuli(results: Results, metric: str, heard: Mapping[tuple[int, str], str] 
         for row in pairs.itertuples()
     ]
     title = _title(results, f"grades against {metric_of(metric).title}, per stimulus")
-    return figures.scatter(points, _axis(metric), title=title, labels=False) if points else None
+    if not points:
+        return None
+    return figures.scatter(points, _axis(metric), title=title, labels=False, scale=_scale(results))
 
 
 def differences(results: Results, data: Mapping[str, Any]) -> str | None:
@@ -172,6 +176,10 @@ def playing(results: Results) -> tuple[dict[str, str], dict[tuple[int, str], str
     for (_, system), url in sorted(found.items()):
         by_system.setdefault(system, []).append(url)
     return {system: " ".join(urls) for system, urls in by_system.items()}, found
+
+
+def _scale(results: Results) -> figures.Scale:
+    return replace(figures.MUSHRA, name=results.measure)
 
 
 def _axis(metric: str) -> str:

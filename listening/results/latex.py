@@ -51,7 +51,7 @@ def number(value: float | None, decimals: int) -> str:
 
 def table3(results: Results) -> str:
     """Bit rate, objective scores and MUSHRA of every system."""
-    head = ["System", "kbit/s", *(escape(metric.title) for metric in results.metrics), "MUSHRA"]
+    head = ["System", "kbit/s", *(escape(metric.title) for metric in results.metrics), results.measure]
     rows = []
     for row in results.systems:
         grade = number(row.mean, 1)
@@ -76,7 +76,7 @@ def caption(results: Results) -> str:
     rate = "Measured bit rate" + (", * as stated by its developer" if stated else "")
     text = (
         f"{_loud(results)}{results.study.name}. {rate}, objective scores (means over items), and "
-        f"MUSHRA: mean of listener means ± half of its 95 % t interval over listeners ({who}"
+        f"{results.measure}: mean of listener means ± half of its 95 % t interval over listeners ({who}"
         f"{screened if results.excluded else ''})."
     )
     return escape(text).replace(r" \%", r"\,\%")

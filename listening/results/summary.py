@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import pandas as pd
@@ -132,6 +133,13 @@ class Results:
     @property
     def excluded(self) -> list[Screened]:
         return self.screening.excluded
+
+    @cached_property
+    def measure(self) -> str:
+        """What a mean grade may be called: without hidden reference and both anchors it is no MUSHRA (M1)."""
+        from listening.compliance import has_reference_and_anchors
+
+        return "MUSHRA" if has_reference_and_anchors(self.study) else "Grade"
 
     @property
     def always(self) -> tuple[str, ...]:

@@ -79,6 +79,11 @@ def warnings(results: Results) -> list[str]:
         notes.append(
             "One item: the figures hold for this recording, not the systems; BS.1534-3 asks for 5 or more."
         )
+    if results.listeners and results.frame["score"].max() <= 10:
+        notes.append(
+            "No grade is above 10: the test seems to have used another scale than 0 to 100, and what is said "
+            "here of thresholds and words of the scale does not hold for it."
+        )
     items = results.frame.groupby("assessor")["item"].nunique()
     partial = int((items < len(results.item_titles)).sum())
     if partial and not results.study.design:

@@ -204,7 +204,7 @@ def test_the_page_takes_as_many_queries_for_ten_listeners_as_for_one(
     for _ in range(10):
         listen(study, GRADES)
     page(owner, study)
-    with django_assert_max_num_queries(20):
+    with django_assert_max_num_queries(24):
         page(owner, study)
     with django_assert_max_num_queries(12):
         owner.get(reverse("study", args=[study.pk]))
