@@ -172,9 +172,10 @@ def stimuli_count(study: Study) -> dict[str, int]:
 
 
 def session_rows(study: Study) -> list[dict[str, Any]]:
-    """Progress of each session whose listener got past the consent page, newest first."""
+    """Progress of each session of a person who got past the consent page, newest first."""
     sessions = (
         study.sessions.exclude(instructed=None)
+        .exclude(kind=Session.Kind.SIMULATED)
         .select_related("assessor")
         .annotate(
             trial_count=Count("trials", distinct=True),
@@ -186,8 +187,11 @@ def session_rows(study: Study) -> list[dict[str, Any]]:
     )
     return [
         {
+            "id": session.pk,
             "number": session.number,
+            "kind": session.kind,
             "assessor": session.assessor.code,
+            "screened_out": session.screened_out,
             "completion_code": session.completion_code,
             "started": session.instructed,
             "finished": session.finished,

@@ -42,6 +42,11 @@ research = [
     path("studies/<uuid:study_id>/reopen/", studies.reopen, name="study_reopen"),
     path("studies/<uuid:study_id>/listed/", studies.listed, name="study_listed"),
     path("studies/<uuid:study_id>/delete/", studies.delete, name="study_delete"),
+    path(
+        "studies/<uuid:study_id>/sessions/<uuid:session_id>/delete/",
+        studies.delete_session,
+        name="session_delete",
+    ),
     path("studies/<uuid:study_id>/results/", results.results, name="results"),
     path("studies/<uuid:study_id>/report/", report.report, name="report"),
     path("studies/<uuid:study_id>/report.pdf", report.report_pdf, name="report_pdf"),

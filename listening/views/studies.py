@@ -10,13 +10,13 @@ import segno
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.safestring import SafeString, mark_safe
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
 from evaluation.systems import titles_of
-from listening import compliance, selectors, services
+from listening import compliance, removal, selectors, services
 from listening.models import Study
 from listening.services.contents import method_of
 
@@ -78,6 +78,7 @@ def _study_context(study: Study) -> dict[str, Any]:
         "listener_url": selectors.listener_url(study),
         "qr": _qr(selectors.listener_url(study)),
         "sessions": selectors.session_rows(study),
+        "deletions": study.deletions.order_by("number", "deleted"),
     }
 
 
@@ -145,3 +146,15 @@ def delete(request: HttpRequest, study_id: UUID) -> HttpResponse:
     services.delete_study(study)
     messages.success(request, f"“{study.name}” and its grades have been deleted.")
     return redirect("studies")
+
+
+@login_required
+@require_POST
+def delete_session(request: HttpRequest, study_id: UUID, session_id: UUID) -> HttpResponse:
+    """Delete all that one listener left; a note stays."""
+    study = selectors.study_of(request.user, study_id)
+    session = get_object_or_404(study.sessions, pk=session_id)
+    code = session.assessor.code
+    note = removal.delete_session(session, request.POST.get("reason", "").strip())
+    messages.success(request, f"All data of {code} has been deleted: {note.ratings} grades.")
+    return redirect("study", study_id)

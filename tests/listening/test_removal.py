@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from django.apps import apps
+from django.contrib.auth.models import User
+from django.test import Client
+from django.urls import reverse
 
 from listening import removal
 from listening.models import Answer, Assessor, Deletion, Event, Participation, Rating, Session, Stage, Study
@@ -56,3 +59,21 @@ def test_forgetting_people_keeps_their_grades(study: Study) -> None:
     assert not Answer.objects.exists()
     assert not Participation.objects.exists()
     assert Stage.objects.get().data == {}
+
+
+def test_the_owner_deletes_a_listeners_data_on_the_studys_page(
+    client: Client, study: Study, alice: User, bob: User
+) -> None:
+    session = with_traces(study)
+    url = reverse("session_delete", args=[study.pk, session.pk])
+    assert client.post(url).headers["Location"].startswith(reverse("signin"))
+    client.force_login(bob)
+    assert client.post(url).status_code == 404
+    client.force_login(alice)
+    assert client.get(url).status_code == 405
+    assert url in client.get(reverse("study", args=[study.pk])).content.decode()
+    page = client.post(url, {"reason": "asked <by> e-mail"}, follow=True).content.decode()
+    assert session.assessor.code in page
+    assert "asked &lt;by&gt; e-mail" in page
+    assert not Session.objects.exists()
+    assert client.post(url).status_code == 404
