@@ -20,7 +20,7 @@ from django.views.decorators.http import require_GET, require_POST
 from listening import selectors, services
 from listening.languages import QUALITY, of_study
 from listening.models import Session, Stimulus, Study, Trial
-from listening.stimuli import dithered_wav
+from listening.stimuli import dithered_wav, read_ahead
 
 
 def mushra_page(request: HttpRequest, session: Session, trial: Trial) -> HttpResponse:
@@ -180,7 +180,9 @@ def stimulus_audio(request: HttpRequest, token: str, position: int, key: str) ->
         raise Http404("The recordings are not ready.")
     stimuli = Stimulus.objects.only("audio")
     if key == trial.reference_key:
-        stimulus = stimuli.get(item=trial.item_id, system="original")
+        together = list(stimuli.filter(item=trial.item_id).only("audio", "system"))
+        read_ahead(together)
+        stimulus = next(each for each in together if each.system == "original")
     else:
         try:
             stimulus = stimuli.get(pk=services.stimulus_of_key(trial, key))
