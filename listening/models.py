@@ -91,6 +91,9 @@ class Study(models.Model):
     opens = models.DateTimeField(null=True, blank=True)
     closes = models.DateTimeField(null=True, blank=True)
     pilot = models.BooleanField(default=False, help_text="sessions started now are trial runs, kept apart")
+    simulation = models.JSONField(
+        default=dict, help_text="what simulated listeners are made of, and how many: listening.simulation"
+    )
     sealed_until = models.DateTimeField(
         null=True, blank=True, help_text="until then not even the owner sees grades"
     )

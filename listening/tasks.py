@@ -34,9 +34,18 @@ def prepare_study(study_id: str) -> None:
 @shared_task
 def sweep_studies() -> None:
     """Send again the studies that wait for a worker: a message or a worker was lost."""
-    from listening import services
+    from listening import services, simulation
 
     services.sweep_studies()
+    simulation.sweep()
+
+
+@shared_task
+def simulate(study_id: str) -> None:
+    """Let the simulated listeners of a study take it, those that are still to come."""
+    from listening import simulation
+
+    simulation.run(study_id)
 
 
 @shared_task

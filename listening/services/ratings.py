@@ -11,7 +11,7 @@ from django.db.models import Exists, Max, OuterRef
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from listening.models import Event, Rating, Trial
+from listening.models import Event, Rating, Session, Trial
 from listening.services.errors import BadRating, TrialFinished, TrialNotOpen, UnknownStimulus
 from listening.services.grading import check_complete, check_score, graded_stimulus
 from listening.services.sessions import check_open, finish_if_done
@@ -47,7 +47,8 @@ def check_turn(trial: Trial) -> None:
     session = trial.session
     if trial.finished:
         raise TrialFinished(_("This trial has been finished; its grades can no longer be changed."))
-    check_open(session.study)
+    if session.kind != Session.Kind.SIMULATED:
+        check_open(session.study)
     if session.finished or session.screened_out:
         raise TrialNotOpen(_("This session has ended."))
     if session.instructed is None:

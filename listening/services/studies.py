@@ -196,6 +196,7 @@ def _free_of_sessions(study: Study, discard_trial_runs: bool) -> None:
     if pilots and not discard_trial_runs:
         raise TrialRunsExist(pilots)
     delete_sessions(study, Session.Kind.PILOT, Session.Kind.SIMULATED)
+    Study.objects.filter(pk=study.pk).update(simulation={})
 
 
 def delete_sessions(study: Study, *kinds: str) -> int:

@@ -17,7 +17,7 @@ from listening import selectors, services
 from listening.forms import SECTIONS, Section
 from listening.forms.what import PAPER_SYSTEMS, Items, uuids
 from listening.models import Session, Study
-from listening.views import check
+from listening.views import check, simulation
 from listening.views.studies import head_context
 
 STEPS = {"what": "What", "who": "Who", "check": "Check"}
@@ -130,5 +130,7 @@ def _page(
         shown = selectors.study_of(request.user, study.pk)  # as it is, not as it was sent
         context |= head_context(shown) | {"shown": shown}
         if step == "check":
-            context |= check.context_of(shown)
+            context |= check.context_of(shown) | simulation.context_of(
+                shown, request.GET.get("half_width", "")
+            )
     return render(request, "listening/setup.html", context, status=status)

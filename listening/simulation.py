@@ -1,0 +1,231 @@
+"""Simulated listeners: programs that take a study as people would, to try its design before anybody does.
+
+`Study.simulation` is empty, or::
+
+    listeners       how many are asked for
+    seed            every grade follows from it, the study's seed and the listener's number
+    qualities       {system: 0 to 100}, what an ideal listener would grade
+    bias            standard deviation of listeners' offsets, points
+    spread          standard deviation of a grade around what its listener thinks, points
+    items           standard deviation of an item's effect on a system, the same for all listeners, points
+    use             standard deviation of listeners' use of the scale (1 is what an ideal one uses)
+    careless        share of listeners, 0 to 1, who grade at random and miss the hidden reference
+    state           "running" until all are made, then "done"
+    asked           when, ISO 8601
+
+Their sessions are of kind SIMULATED: they go through the services that real ones go through, and stay out
+of all results but those that ask for them.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import random
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from django.db import transaction
+from django.utils import timezone
+from kombu.exceptions import KombuError
+from redis.exceptions import RedisError
+
+from evaluation.models import Score
+from listening import services
+from listening.methods import METHODS, MUSHRA
+from listening.models import Session, Stimulus, Study, Trial
+from listening.services.errors import StudyError
+
+if TYPE_CHECKING:
+    from evaluation.statistics.planning import Plan
+
+logger = logging.getLogger(__name__)
+
+MOST_LISTENERS = 200
+#: What a careful researcher may expect of listeners; from published MUSHRA tests of speech codecs, in round
+#: figures: the spread of listener means is some 10 points, that of grades around them some 12.
+USUAL = {"bias": 8.0, "spread": 10.0, "items": 5.0, "use": 0.15, "careless": 0.05}
+#: Where low-passed speech ends up.
+ANCHORS = {"original": 100.0, "anchor35": 25.0, "anchor70": 50.0}
+_RANGES = {"bias": (0, 40), "spread": (0, 40), "items": (0, 40), "use": (0, 0.9), "careless": (0, 1)}
+#: A message is sent again if nothing has come of it for so long.
+_PATIENCE = timedelta(seconds=30)
+
+
+def usual_qualities(study: Study) -> dict[str, float]:
+    """What each system may be worth, 0 to 100: its mean PESQ-WB on the items, stretched; 50 if unknown."""
+    wanted = [*METHODS[study.method].always, *study.systems]
+    stimuli = Stimulus.objects.filter(item__study=study, item__training=False, system__in=study.systems)
+    renditions = dict(stimuli.exclude(rendition=None).values_list("rendition", "system"))
+    scores: dict[str, list[float]] = {}
+    measured = Score.objects.filter(rendition__in=renditions, metric="pesq_wb", value__isnull=False)
+    for rendition, value in measured.values_list("rendition", "value"):
+        if value is not None:
+            scores.setdefault(renditions[rendition], []).append(value)
+    found = {}
+    for slug in wanted:
+        if slug in ANCHORS:
+            found[slug] = ANCHORS[slug]
+        elif values := scores.get(slug):
+            found[slug] = float(round(min(95.0, max(5.0, 100 * (sum(values) / len(values) - 1) / 3.64))))
+        else:
+            found[slug] = 50.0
+    return found
+
+
+def checked(study: Study, asked: Mapping[str, Any]) -> dict[str, Any]:
+    """`asked`, complete. Raises `StudyError` for numbers that make no sense."""
+    if study.method != MUSHRA.slug:
+        raise StudyError("Simulated listeners take MUSHRA tests only.")
+    listeners = asked.get("listeners", 20)
+    if not isinstance(listeners, int) or not 1 <= listeners <= MOST_LISTENERS:
+        raise StudyError(f"The number of simulated listeners is a whole number from 1 to {MOST_LISTENERS}.")
+    found: dict[str, Any] = {"listeners": listeners, "seed": int(asked.get("seed", 1))}
+    for name, (low, high) in _RANGES.items():
+        value = asked.get(name, USUAL[name])
+        if not isinstance(value, (int, float)) or not math.isfinite(value) or not low <= value <= high:
+            raise StudyError(f"“{name}” of simulated listeners is a number from {low:g} to {high:g}.")
+        found[name] = float(value)
+    qualities = usual_qualities(study)
+    for slug, value in dict(asked.get("qualities", {})).items():
+        if slug not in qualities:
+            raise StudyError(f"{slug!r} is not in the study.")
+        if not isinstance(value, (int, float)) or not 0 <= value <= 100:
+            raise StudyError("The quality of a system is a number from 0 to 100.")
+        qualities[slug] = float(value)
+    return found | {"qualities": qualities}
+
+
+@transaction.atomic
+def start(study: Study, asked: Mapping[str, Any]) -> None:
+    """Have simulated listeners take the study; those of an earlier simulation are deleted.
+
+    Raises:
+        StudyError: as in `checked`.
+    """
+    parameters = checked(study, asked)
+    services.delete_sessions(study, Session.Kind.SIMULATED)
+    study.simulation = parameters | {"state": "running", "asked": timezone.now().isoformat()}
+    study.save(update_fields=["simulation"])
+    transaction.on_commit(lambda: _dispatch(study))
+
+
+def discard(study: Study) -> int:
+    """Delete all simulated sessions with their grades; returns how many."""
+    with transaction.atomic():
+        Study.objects.select_for_update().filter(pk=study.pk).update(simulation={})
+        return services.delete_sessions(study, Session.Kind.SIMULATED)
+
+
+def made(study: Study) -> int:
+    """How many simulated listeners are through."""
+    return study.sessions.filter(kind=Session.Kind.SIMULATED).count()  # each came and finished at once
+
+
+def run(study_id: str) -> int:
+    """Let listeners take the study one by one until all are there; returns how many came.
+
+    Each is one transaction behind a lock on the study: a worker that is killed leaves no half of one, and
+    two workers make none twice.
+    """
+    count = 0
+    while _next(study_id):
+        count += 1
+    return count
+
+
+@transaction.atomic
+def _next(study_id: str) -> bool:
+    study = Study.objects.select_for_update().filter(pk=study_id).first()
+    if study is None or study.simulation.get("state") != "running":
+        return False
+    number = made(study)
+    if number < study.simulation["listeners"]:
+        _listen(study, number)
+        return True
+    study.simulation["state"] = "done"
+    study.save(update_fields=["simulation"])
+    return False
+
+
+def _listen(study: Study, number: int) -> None:
+    """One listener takes the whole test through the services that a browser uses."""
+    session = services.start_session(study, kind=Session.Kind.SIMULATED)
+    services.begin(session)
+    listener = _Listener(study, number)
+    systems = dict(Stimulus.objects.filter(item__study=study).values_list("pk", "system"))
+    for trial in session.trials.order_by("position"):
+        for entry in trial.order:
+            score = listener.grade(trial, systems[entry["stimulus"]])
+            services.save_rating(trial, entry["key"], score, 1)
+        services.finish_trial(trial)
+    # Programs answer no questions; without this a questionnaire would keep them from the end.
+    Session.objects.filter(pk=session.pk, finished=None).update(finished=timezone.now())
+
+
+class _Listener:
+    """Somebody with an offset, a use of the scale, and a share of carelessness."""
+
+    def __init__(self, study: Study, number: int) -> None:
+        asked = study.simulation
+        self.asked, self.study = asked, study
+        self.draw = random.Random(f"{study.seed}/{asked['seed']}/{number}")  # noqa: S311 -- to be the same again
+        self.bias = self.draw.gauss(0, asked["bias"])
+        self.use = max(0.1, self.draw.gauss(1, asked["use"]))
+        self.careless = self.draw.random() < asked["careless"]
+
+    def grade(self, trial: Trial, system: str) -> int:
+        if self.careless:
+            return _on_scale(self.draw.gauss(55, 22))
+        if system == "original":
+            # Found by most, most of the time: what is left is a slip by a few points.
+            return 100 if self.draw.random() < 0.85 else _on_scale(self.draw.gauss(94, 4))
+        quality = self.asked["qualities"].get(system, 50.0) + self._item_effect(trial, system)
+        thought = 50 + self.use * (quality - 50) + self.bias
+        return _on_scale(self.draw.gauss(thought, self.asked["spread"]))
+
+    def _item_effect(self, trial: Trial, system: str) -> float:
+        key = f"{self.study.seed}/{self.asked['seed']}/{trial.item.position}/{system}"
+        return random.Random(key).gauss(0, self.asked["items"])  # noqa: S311
+
+
+def _on_scale(value: float) -> int:
+    return round(min(100.0, max(0.0, value)))
+
+
+def _dispatch(study: Study) -> None:
+    from listening.tasks import simulate
+
+    try:
+        simulate.delay(str(study.pk))
+    except (KombuError, RedisError, OSError) as error:
+        logger.warning("Could not send the simulation of %s, the sweeper will: %s", study.pk, error)
+
+
+def sweep() -> int:
+    """Send again the simulations of which nothing has come for a while; returns how many."""
+    since = timezone.now() - _PATIENCE
+    count = 0
+    for study in Study.objects.filter(simulation__state="running"):
+        recent = study.sessions.filter(kind=Session.Kind.SIMULATED, created__gte=since).exists()
+        if not recent and datetime.fromisoformat(study.simulation["asked"]) < since:
+            _dispatch(study)
+            count += 1
+    return count
+
+
+def needed(study: Study, half_width: float, kind: str = Session.Kind.SIMULATED) -> Plan:
+    """How many assessors make the 95 % interval of each system under test ± `half_width` points wide.
+
+    From the spread of this kind's listeners over the items that a session of the study hears.
+    """
+    from evaluation.statistics import planning
+    from listening.results.frames import rating_frame
+
+    return planning.plan(
+        rating_frame(study, kind),
+        half_width,
+        items=services.items_per_session(study),
+        exclude=METHODS[study.method].always,
+    )

@@ -1,0 +1,134 @@
+"""Trying a design with simulated listeners."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET, require_POST
+
+from evaluation.systems import titles_of
+from listening import selectors, services, simulation
+from listening.methods import MUSHRA
+from listening.models import Session, Study
+
+#: Half width of the interval that is planned for, points, unless the researcher says another.
+USUAL_HALF_WIDTH = 5.0
+#: What of a listener's making is asked for: label, step of the field.
+FIELDS = {
+    "bias": ("Listeners' offsets, standard deviation in points", "0.5"),
+    "spread": ("Spread of a listener's grades, in points", "0.5"),
+    "items": ("Effect of an item on a system, in points", "0.5"),
+    "use": ("Use of the scale, standard deviation around 1", "0.05"),
+    "careless": ("Share of careless listeners, 0 to 1", "0.01"),
+}
+
+
+def context_of(study: Study, wanted: str = "") -> dict[str, Any]:
+    """The part of the page about simulated listeners and trial runs."""
+    asked = study.simulation
+    made = simulation.made(study)
+    qualities = asked.get("qualities") or (
+        simulation.usual_qualities(study) if study.method == MUSHRA.slug else {}
+    )
+    titles = titles_of(qualities) | {"original": "Hidden reference"}
+    half_width = USUAL_HALF_WIDTH
+    with contextlib.suppress(ValueError):
+        half_width = float(wanted.replace(",", ".")) if wanted else half_width
+    running = asked.get("state") == "running"
+    trials = (Session.Kind.SIMULATED, Session.Kind.PILOT)
+    kind = next((kind for kind in trials if _finished(study, kind) >= 2), None)
+    plan = simulation.needed(study, half_width, kind) if kind and not running else None
+    return {
+        "simulated": {
+            "possible": study.method == MUSHRA.slug,
+            "made": made,
+            "wanted": asked.get("listeners", 20),
+            "running": running,
+            "fields": [
+                {"name": name, "label": label, "step": step, "value": asked.get(name, simulation.USUAL[name])}
+                for name, (label, step) in FIELDS.items()
+            ],
+            "qualities": [
+                {"slug": slug, "title": titles[slug], "value": value} for slug, value in qualities.items()
+            ],
+            "most": simulation.MOST_LISTENERS,
+            "ready": study.status != Study.Status.PREPARING,
+        },
+        "pilots": study.sessions.filter(kind=Session.Kind.PILOT).count(),
+        "half_width": half_width,
+        "plan_kind": kind,
+        "plan_of": plan,
+        "plan_widest": titles.get(str(plan.widest), plan.widest) if plan else "",
+    }
+
+
+def _finished(study: Study, kind: str) -> int:
+    return study.sessions.filter(kind=kind, finished__isnull=False).count()
+
+
+@login_required
+@never_cache
+@require_GET
+def trying(request: HttpRequest, study_id: UUID) -> HttpResponse:
+    """The part of the page, for htmx."""
+    study = selectors.study_of(request.user, study_id)
+    context = {"study": study} | context_of(study, request.GET.get("half_width", ""))
+    return render(request, "listening/setup/_trying.html", context)
+
+
+@login_required
+@require_POST
+def simulate(request: HttpRequest, study_id: UUID) -> HttpResponse:
+    """Have simulated listeners take the study, in the place of those of an earlier simulation."""
+    study = selectors.study_of(request.user, study_id)
+    try:
+        simulation.start(study, _asked(request))
+    except services.StudyError as refused:
+        messages.error(request, str(refused))
+    return redirect(reverse("study_setup", args=[study.pk, "check"]) + "#trying")
+
+
+def _asked(request: HttpRequest) -> dict[str, Any]:
+    """What was sent, as `simulation.checked` wants it. Raises `StudyError`."""
+
+    def number(text: str) -> float:
+        try:
+            return float(text.replace(",", "."))
+        except ValueError:
+            raise services.StudyError(f"“{text}” is not a number.") from None
+
+    sent = {name: number(value) for name in FIELDS if (value := request.POST.get(name, ""))}
+    listeners = number(request.POST.get("listeners", "20"))
+    qualities = {
+        name.removeprefix("quality-"): number(value)
+        for name, value in request.POST.items()
+        if name.startswith("quality-") and isinstance(value, str) and value
+    }
+    whole = int(listeners) if listeners == int(listeners) else 0
+    return sent | {"listeners": whole, "qualities": qualities}
+
+
+@login_required
+@require_POST
+def discard(request: HttpRequest, study_id: UUID) -> HttpResponse:
+    study = selectors.study_of(request.user, study_id)
+    count = simulation.discard(study)
+    messages.success(request, f"{count} simulated session{'' if count == 1 else 's'} deleted.")
+    return redirect(reverse("study_setup", args=[study.pk, "check"]) + "#trying")
+
+
+@login_required
+@require_POST
+def discard_pilots(request: HttpRequest, study_id: UUID) -> HttpResponse:
+    study = selectors.study_of(request.user, study_id)
+    count = services.delete_sessions(study, Session.Kind.PILOT)
+    messages.success(request, f"{count} pilot session{'' if count == 1 else 's'} deleted.")
+    return redirect(reverse("study_setup", args=[study.pk, "check"]) + "#trying")

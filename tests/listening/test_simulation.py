@@ -1,0 +1,203 @@
+"""Simulated listeners: made by the real services, the same for the same seed, and never among real ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from listening import services, simulation
+from listening.models import Rating, Session, Study
+from listening.results.frames import rating_frame
+from listening.tasks import simulate, sweep_studies
+from tests.listening.conftest import listen
+
+SIMULATED = Session.Kind.SIMULATED
+
+
+def made(study: Study, **asked: Any) -> Study:
+    """Let simulated listeners take the study, as a worker does."""
+    simulation.start(study, {"listeners": 12, "careless": 0.0} | asked)
+    simulation.run(str(study.pk))
+    study.refresh_from_db()
+    return study
+
+
+def test_they_take_the_test_through_the_real_services(study: Study) -> None:
+    Study.objects.update(status=Study.Status.READY)  # nobody has been let in
+    study.refresh_from_db()
+    made(study)
+    assert study.simulation["state"] == "done"
+    sessions = study.sessions.all()
+    assert {session.kind for session in sessions} == {SIMULATED}
+    assert sessions.filter(finished__isnull=False).count() == 12
+    assert sorted(session.place for session in sessions) == list(range(12))
+    assert Rating.objects.filter(trial__session__study=study).count() == 12 * 3 * 5
+    assert not sessions.filter(trials__finished=None).exists()
+
+
+def test_grades_follow_the_qualities_that_were_asked_for(study: Study) -> None:
+    qualities = {"opus-9k": 80.0, "bpgan-2k": 40.0, "anchor35": 15.0, "anchor70": 60.0}
+    made(study, listeners=40, qualities=qualities, items=0.0, use=0.0)
+    means = rating_frame(study, SIMULATED).groupby("system")["score"].mean()
+    for slug, quality in qualities.items():
+        assert means[slug] == pytest.approx(quality, abs=4)  # 80 grades with a spread of 13
+    assert means["original"] > 97
+
+
+def test_the_same_seed_gives_the_same_grades_and_another_does_not(study: Study) -> None:
+    def grades(seed: int) -> list[float]:
+        made(study, listeners=3, seed=seed)
+        return rating_frame(study, SIMULATED).sort_values(["system", "item"])["score"].tolist()
+
+    first = grades(1)
+    assert grades(1) == first
+    assert grades(2) != first
+
+
+def test_careless_listeners_miss_the_hidden_reference(study: Study) -> None:
+    made(study, listeners=10, careless=1.0)
+    frame = rating_frame(study, SIMULATED)
+    assert frame.loc[frame["system"] == "original", "score"].mean() < 80
+
+
+def test_they_are_never_among_real_listeners(study: Study, client: Client, alice: User) -> None:
+    listen(study, {"original": 100, "bpgan-2k": 1})
+    made(study)
+    real = rating_frame(study)
+    assert real["assessor"].nunique() == 1
+    assert set(real.loc[real["system"] == "bpgan-2k", "score"]) == {1}
+    assert services.live_sessions(study).count() == 1
+    client.force_login(alice)
+    csv = client.get(reverse("ratings_csv", args=[study.pk])).content.decode()
+    codes = study.sessions.filter(kind=SIMULATED).values_list("assessor__code", flat=True)
+    assert not any(code in csv for code in codes)
+
+
+def test_a_real_session_does_not_stand_in_their_way_nor_they_in_its(study: Study) -> None:
+    made(study)
+    assert services.start_session(study).place == 0
+
+
+def test_one_click_deletes_them_and_nothing_else(study: Study, client: Client, alice: User) -> None:
+    kept = listen(study)
+    made(study)
+    client.force_login(alice)
+    client.post(reverse("study_simulation_discard", args=[study.pk]))
+    assert list(study.sessions.all()) == [kept]
+    assert kept.trials.first().ratings.count() == 5
+    study.refresh_from_db()
+    assert study.simulation == {}
+
+
+def test_simulating_again_replaces_them(study: Study) -> None:
+    made(study, listeners=4)
+    made(study, listeners=2)
+    assert study.sessions.count() == 2
+
+
+def test_a_message_that_comes_twice_makes_nobody_twice(study: Study) -> None:
+    made(study, listeners=3)
+    simulate(str(study.pk))
+    assert study.sessions.count() == 3
+
+
+def test_the_sweeper_sends_what_a_dead_worker_left(
+    study: Study, monkeypatch: pytest.MonkeyPatch, django_capture_on_commit_callbacks: Any
+) -> None:
+    sent: list[str] = []
+    monkeypatch.setattr(simulate, "delay", sent.append)
+    with django_capture_on_commit_callbacks(execute=True):
+        simulation.start(study, {"listeners": 3})
+    assert sent == [str(study.pk)]
+    sweep_studies()
+    assert len(sent) == 1  # it has only just been asked for
+    study.simulation["asked"] = (timezone.now() - timedelta(minutes=1)).isoformat()
+    study.save()
+    sweep_studies()
+    assert len(sent) == 2
+    simulate(sent[1])
+    sweep_studies()
+    assert len(sent) == 2
+    assert study.sessions.count() == 3
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        ({"listeners": 0}, "whole number from 1"),
+        ({"listeners": 1000}, "whole number from 1"),
+        ({"careless": 1.5}, "from 0 to 1"),
+        ({"bias": float("nan")}, "from 0 to 40"),
+        ({"qualities": {"mp3": 50}}, "not in the study"),
+        ({"qualities": {"opus-9k": 101}}, "from 0 to 100"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(study: Study, asked: dict[str, Any], message: str) -> None:
+    with pytest.raises(services.StudyError, match=message):
+        simulation.start(study, asked)
+    assert study.sessions.count() == 0
+
+
+def test_qualities_start_from_the_objective_scores(study: Study) -> None:
+    found = simulation.usual_qualities(study)
+    assert found["original"] == 100
+    # PESQ-WB 4.6 - 3/2 and 4.6 - 4/2 in these tests
+    assert (found["opus-9k"], found["bpgan-2k"]) == (58, 44)
+
+
+def test_the_page_tells_how_many_assessors_an_interval_takes(
+    study: Study, client: Client, alice: User
+) -> None:
+    client.force_login(alice)
+    url = reverse("study_setup", args=[study.pk, "check"])
+    assert "Assessors for" not in client.get(url).content.decode()
+    made(study, listeners=20)
+    html = client.get(url, {"half_width": "4"}).content.decode()
+    needed = simulation.needed(study, 4.0).assessors
+    assert needed
+    assert f"<strong>{needed} assessors</strong>" in html
+    assert simulation.needed(study, 2.0).assessors > needed
+    assert "20 simulated listeners, no people." in html
+
+
+def test_the_form_starts_a_simulation_for_its_owner_alone(
+    client: Client, study: Study, alice: User, bob: User
+) -> None:
+    url = reverse("study_simulate", args=[study.pk])
+    sent = {"listeners": "2", "bias": "3", "careless": "0", "quality-opus-9k": "70"}
+    client.force_login(bob)
+    assert client.post(url, sent).status_code == 404
+    client.force_login(alice)
+    assert client.get(url).status_code == 405
+    assert client.post(url, sent).status_code == 302
+    study.refresh_from_db()
+    assert study.simulation["listeners"] == 2
+    assert study.simulation["qualities"]["opus-9k"] == 70
+    assert "hx-get" in client.get(reverse("study_trying", args=[study.pk])).content.decode()
+    client.post(url, sent | {"bias": "much"})
+    page = client.get(reverse("study_setup", args=[study.pk, "check"])).content.decode()
+    assert "“much” is not a number" in page
+
+
+def test_other_methods_say_that_they_cannot(study: Study) -> None:
+    Study.objects.update(method="abx")
+    study.refresh_from_db()
+    with pytest.raises(services.StudyError, match="MUSHRA tests only"):
+        simulation.start(study, {})
+
+
+def test_blocks_are_tried_as_planned(make_study: Callable[..., Study]) -> None:
+    study = make_study(clips=6)
+    study.design = {"items_per_session": 2}
+    services.update_study(study, ["design"])
+    made(study, listeners=6)
+    blocks = list(study.sessions.values_list("block", flat=True))
+    assert sorted(blocks) == [0, 0, 1, 1, 2, 2]
+    assert rating_frame(study, SIMULATED).groupby(["item", "system"]).size().nunique() == 1
