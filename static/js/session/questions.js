@@ -2,14 +2,31 @@
 
 const form = document.querySelector("#questions");
 let timer = null;
+let sending = false;
+let changed = false;
 
-function keep() {
-  clearTimeout(timer);
-  timer = null;
+function send() {
   const draft = new FormData(form);
   draft.set("draft", "yes");
-  // A draft that is lost costs some typing; what counts is sent with the form.
-  fetch(form.action, { method: "POST", body: draft, keepalive: true }).catch(() => {});
+  return fetch(form.action, { method: "POST", body: draft, keepalive: true });
+}
+
+/** Send what is there now: one request at a time, so that an older draft never comes after a newer one. */
+async function keep() {
+  clearTimeout(timer);
+  timer = null;
+  changed = true;
+  if (sending) return;
+  sending = true;
+  while (changed) {
+    changed = false;
+    try {
+      await send();
+    } catch {
+      // A draft that is lost costs some typing; what counts is sent with the form.
+    }
+  }
+  sending = false;
 }
 
 form.addEventListener("input", () => {
@@ -17,6 +34,12 @@ form.addEventListener("input", () => {
   timer = setTimeout(keep, 600);
 });
 form.addEventListener("change", keep);
-form.addEventListener("submit", () => clearTimeout(timer));
-addEventListener("pagehide", () => timer !== null && keep());
+form.addEventListener("submit", () => {
+  clearTimeout(timer);
+  timer = null;
+  changed = false;
+});
+addEventListener("pagehide", () => {
+  if (timer !== null || changed) send().catch(() => {});
+});
 document.querySelector(".question.wrong :is(input, textarea)")?.focus();
