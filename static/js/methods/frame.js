@@ -34,7 +34,7 @@ export function markHeard(name) {
   if (heard.has(name)) return;
   heard.add(name);
   note("heard", { sound: name });
-  refresh();
+  refresh({ forget: true });
 }
 
 export const isLeaving = () => leaving;
