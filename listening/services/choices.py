@@ -7,8 +7,8 @@ from django.utils.translation import gettext as _
 
 from listening.methods import METHODS
 from listening.models import Choice, Trial
-from listening.services.errors import BadRating, TrialFinished, UnknownStimulus
-from listening.services.sessions import check_open
+from listening.services.errors import BadRating, UnknownStimulus
+from listening.services.ratings import check_turn, locked_trial
 
 #: The answer that chooses neither.
 NO_PREFERENCE = "none"
@@ -24,24 +24,21 @@ def save_choice(trial: Trial, answer: object, sequence: object) -> Choice:
     Raises:
         BadRating: nothing is chosen in this study's method, or the sequence is no whole number from 1.
         UnknownStimulus: `answer` is not one that the trial offers.
-        TrialFinished: the trial has been handed in.
-        StudyClosed: the study takes no answers.
+        TrialFinished, TrialNotOpen, StudyClosed: it is not this trial's turn.
     """
     if not isinstance(sequence, int) or isinstance(sequence, bool) or not 1 <= sequence < 2**31:
         raise BadRating(_("The sequence number must be a whole number from 1."))
-    # SQLite has no row locks: there the transaction took the write lock when it began.
-    trial = Trial.objects.select_for_update(of=("self",)).select_related("session__study").get(pk=trial.pk)
+    trial = locked_trial(trial)
     study = trial.session.study
     if METHODS[study.method].graded:
         raise BadRating(_("In this test recordings are graded, not chosen."))
     chosen = _chosen(trial, answer)
-    if trial.finished:
-        raise TrialFinished(_("This trial has been finished; its answer can no longer be changed."))
-    check_open(study)
-    choice, created = Choice.objects.get_or_create(
-        trial=trial, defaults={"chosen_id": chosen, "sequence": sequence}
-    )
-    if not created and sequence > choice.sequence:
+    check_turn(trial)
+    # Whoever changes this trial's choice holds its lock, so nobody comes between these two.
+    choice = Choice.objects.filter(trial=trial).first()
+    if choice is None:
+        return Choice.objects.create(trial=trial, chosen_id=chosen, sequence=sequence)
+    if sequence > choice.sequence:
         choice.chosen_id, choice.sequence = chosen, sequence
         choice.save(update_fields=["chosen", "sequence", "updated"])
     return choice

@@ -13,11 +13,12 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
+from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_GET, require_POST
 
 from evaluation import figures
 from listening import selectors, services
-from listening.languages import in_study_language
+from listening.languages import of_study
 from listening.methods import METHODS, seconds_per_item, trials_per_item
 from listening.models import Session, Study, Trial
 from listening.results import KINDS, REAL
@@ -145,6 +146,7 @@ def method_page(request: HttpRequest, session: Session, trial: Trial) -> HttpRes
         "method": method.slug,
         "ratingsUrl": reverse(kept, kwargs=where),
         "eventsUrl": reverse("save_events", kwargs=where),
+        "commentUrl": reverse("save_comment", kwargs=where),
         "finishUrl": reverse("finish_trial", kwargs=where),
         "sounds": [{"name": each.name, "label": each.label, "url": each.url} for each in signals],
         "stimuli": _grades(trial),
@@ -153,6 +155,7 @@ def method_page(request: HttpRequest, session: Session, trial: Trial) -> HttpRes
         ),
         "comment": trial.comment,
         "eventSequence": services.last_event(trial),
+        "training": trial.item.training,
         "once": study.method_options.get("plays") == "once",
     }
     context = {
@@ -163,6 +166,8 @@ def method_page(request: HttpRequest, session: Session, trial: Trial) -> HttpRes
         "method": method,
         "question": method.question,
         "training": trial.item.training,
+        "total": len(same_part),
+        "done": sum(other.finished is not None for other in same_part),
         "where": _heading(trial, number, len(same_part)),
         "minutes_left": minutes_left(study, [other for other in others if other.finished is None]),
         "signals": signals,
@@ -190,17 +195,18 @@ TEMPLATES = {
 trials.PAGES.update(dict.fromkeys(TEMPLATES, method_page))
 
 
+@csrf_exempt
 @never_cache
 @require_POST
-@in_study_language
 def choice(request: HttpRequest, token: str, position: int) -> HttpResponse:
     """Keep an answer; as `trials.save_rating` keeps a grade."""
     trial = trials._trial(token, position)
-    try:
-        body = trials._body(request)
-        saved = save_choice(trial, body.get("score"), body.get("sequence"))
-    except services.StudyError as error:
-        return trials._refusal(error)
+    with of_study(trial.session.study):
+        try:
+            body = trials._body(request)
+            saved = save_choice(trial, body.get("score"), body.get("sequence"))
+        except services.StudyError as error:
+            return trials._refusal(error)
     return JsonResponse({"sequence": saved.sequence, "score": answer_of(saved, trial)})
 
 

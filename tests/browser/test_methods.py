@@ -49,14 +49,20 @@ def hear(page: Page, letter: str) -> None:
 
 
 def on(page: Page, session: Session) -> None:
-    """Press Next and wait for the next trial, or what comes after the last."""
-    left = session.trials.filter(finished=None).count()
-    page.get_by_role("button", name="Next").click()
-    page.wait_for_load_state()
-    if left > 1:
+    """Press Next and go to the next trial, or to what comes after the last."""
+    with page.expect_navigation():
+        page.get_by_role("button", name="Next").click()
+    after_training(page)
+    if session.trials.filter(finished=None).exists():
         ready(page)
-    else:
-        page.wait_for_selector("#next", state="detached")
+
+
+def after_training(page: Page) -> None:
+    """From the end of the training to the first trial that counts."""
+    begin = page.get_by_role("button", name="Start the test")
+    if begin.count():
+        with page.expect_navigation():
+            begin.click()
 
 
 def missing(page: Page) -> str:
@@ -135,9 +141,9 @@ def test_preference_by_keyboard_alone_to_the_end(page: Page, live_server: Any, a
         page.locator("#next").focus()
         with page.expect_navigation():
             page.keyboard.press("Enter")
+        after_training(page)
         if choice:
             ready(page)
-    page.wait_for_selector("#next", state="detached")
     assert "all 1 answers are ties" in results_of(study)
     (row,) = export(study, "paired_comparison.csv")
     assert (row["choice_reference"], row["choice_answer"]) == ("reference", "undecided")
@@ -321,7 +327,9 @@ def test_two_tabs_agree_on_the_latest_answer(
     page.wait_for_selector('#saved[data-state="saved"]')
     page.wait_for_timeout(2500)
     other = new_page()
-    open_page(other, live_server, session)
+    other.goto(f"{live_server.url}/s/{session.token}/")
+    other.get_by_role("button", name="Continue here").click()
+    ready(other)
     assert other.get_by_label("X is the same as A").is_checked()
     other.get_by_label("X is the same as B").check()
     other.wait_for_selector('#saved[data-state="saved"]')

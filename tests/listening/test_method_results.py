@@ -225,6 +225,9 @@ def test_an_unfinished_trial_does_not_count(hold: Callable[..., Study]) -> None:
     study = hold("abx", right, trials=1, listeners=1)
     session = services.start_session(study)
     services.begin(session)
+    for trial in session.trials.filter(item__training=True):
+        right(trial)
+        services.finish_trial(trial, "")
     right(session.trials.filter(item__training=False)[0])
     context = abx(study)
     assert (context["n"], context["uncounted"], context["listeners"]) == (4, 1, 1)

@@ -1,8 +1,11 @@
 /* What the trial pages of all methods but MUSHRA share: saving, the way to the next trial, keys, help. */
 
+import { meaning } from "../rating/keys.js";
 import { loadSounds } from "../rating/player.js";
+import { savedText } from "../rating/saved.js";
 import { Refused, Store } from "../rating/store.js";
-import { volumeControl } from "../rating/volume.js";
+import { alone, continueHere } from "../rating/tabs.js";
+import { itemVolume, keptVolume, volumeControl } from "../rating/volume.js";
 import { gettext } from "../rating/words.js";
 
 export const page = JSON.parse(document.querySelector("#page").textContent);
@@ -10,10 +13,15 @@ export const store = new Store(page);
 export const $ = (selector) => document.querySelector(selector);
 
 const opened = performance.now();
-const heard = new Set(page.heard);
 let missing = () => [];
 let problem = "";
 let leaving = false;
+let level = null;
+let begin;
+/* This tab is the one that goes on. */
+const granted = new Promise((resolve) => {
+  begin = resolve;
+});
 
 /** Keep what happened in the event log. */
 export function note(kind, detail = {}) {
@@ -26,13 +34,13 @@ export function say(element, text) {
 }
 
 export function hasHeard(name) {
-  return heard.has(name);
+  return store.heard(name);
 }
 
 /** The sound was heard as long as the method wants; kept, so that a reload doesn't ask for it again. */
 export function markHeard(name) {
-  if (heard.has(name)) return;
-  heard.add(name);
+  if (store.heard(name)) return;
+  store.hear(name);
   note("heard", { sound: name });
   refresh({ forget: true });
 }
@@ -49,22 +57,11 @@ export function refresh({ forget = false } = {}) {
 }
 
 function showSaved() {
-  const seconds = store.savedAt === null ? 0 : Math.floor((Date.now() - store.savedAt) / 1000);
-  const values = { seconds, minutes: Math.floor(seconds / 60), reason: store.refusal };
-  const age = seconds < 60 ? gettext("saved ✓ {seconds} s ago", values) : gettext("saved ✓ {minutes} min ago", values);
-  const saved = store.savedAt === null ? gettext("saved ✓") : age;
-  const text = {
-    idle: store.graded ? gettext("saved ✓") : gettext("nothing to save yet"),
-    saving: store.savedAt === null ? gettext("saving…") : saved,
-    saved,
-    offline: gettext("offline – kept here, will be sent"),
-    refused: gettext("not saved: {reason} Press Next.", values),
-  }[store.state];
   const element = $("#saved");
   // Spoken when the state changes, not every second.
   element.setAttribute("aria-live", element.dataset.state === store.state ? "off" : "polite");
   element.dataset.state = store.state;
-  say(element, text);
+  say(element, savedText(store));
 }
 
 async function next() {
@@ -104,9 +101,26 @@ async function next() {
 /** Keys that work the element in focus itself. */
 function takesKey(element, name) {
   if (element.matches("input[type=radio]")) return name.startsWith("Arrow") || name === " ";
-  if (element.matches("input[type=range]")) return element.id === "volume" || element.closest(".handle");
+  if (element.id === "volume") return true;
   if (element.matches("[role=slider]")) return name.startsWith("Arrow");
-  return name === " " && element.matches(".foot button, .strip button, #loop, #whole, .same");
+  return name === " " && element.matches("button:not(.pick), summary");
+}
+
+function pressed(event, key) {
+  if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
+  if (document.querySelector("dialog[open]")) return;
+  if (event.target.matches("input[type=text], textarea")) {
+    if (event.key === "Escape") event.target.blur();
+    return;
+  }
+  if (event.key === "?" || event.key === "؟") {
+    event.preventDefault();
+    $("#help").showModal();
+    return;
+  }
+  const name = meaning(event);
+  if (takesKey(event.target, name)) return;
+  if (key(name, event.shiftKey)) event.preventDefault();
 }
 
 /**
@@ -122,37 +136,57 @@ export function frame(options) {
   $("#help-button").addEventListener("click", () => $("#help").showModal());
   $("#comment").value = store.comment;
   $("#comment").addEventListener("input", (event) => store.setComment(event.target.value));
-  document.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey || $("#help").open) return;
-    if (event.target.matches("input[type=text], textarea")) {
-      if (event.key === "Escape") event.target.blur();
-      return;
-    }
-    if (event.key === "?") {
-      event.preventDefault();
-      $("#help").showModal();
-      return;
-    }
-    const name = event.key.length === 1 ? event.key.toLowerCase() : event.key;
-    if (takesKey(event.target, name)) return;
-    if (options.key(name, event.shiftKey)) event.preventDefault();
-  });
+  document.addEventListener("keydown", (event) => pressed(event, options.key));
   store.addEventListener("state", showSaved);
   store.addEventListener("grade", () => {
     options.restored();
     refresh();
   });
-  setInterval(showSaved, 1000);
-  note("open", { restored: store.graded });
+  document.addEventListener("visibilitychange", () => note(document.hidden ? "hidden" : "shown"));
+  // Back to a page that the browser kept: its trial may be over.
+  window.addEventListener("pageshow", (event) => event.persisted && window.location.reload());
+  $("#elsewhere").addEventListener("cancel", (event) => event.preventDefault());
+  $("#elsewhere button").addEventListener("click", continueHere);
   options.restored();
   refresh();
   showSaved();
-  store.retry();
+  alone(`earshot:${new URL("../..", new URL(page.ratingsUrl, window.location)).pathname}`, {
+    start() {
+      if ($("#elsewhere").open) {
+        // The other tab has been closed; what it did is not in this page.
+        window.location.reload();
+        return;
+      }
+      setInterval(showSaved, 1000);
+      note("open", { restored: store.graded });
+      store.retry();
+      begin();
+    },
+    waiting: () => $("#elsewhere").showModal(),
+    lost() {
+      store.retire();
+      document.dispatchEvent(new Event("leaving"));
+      $("#elsewhere").showModal();
+    },
+  });
 }
 
-/** Tie the volume slider to whatever plays. `changed` gets the linear gain, now and on every change. */
+/**
+ * Tie the volume slider to whatever plays. `changed` gets the linear gain, now and on every change. In the
+ * training the level is free; in a trial it can be changed by 4 dB until `lockVolume`.
+ */
 export function volume(changed) {
-  volumeControl($("#volume"), $("#volume-value"), changed);
+  if (page.training) volumeControl($("#volume"), $("#volume-value"), changed);
+  else level = itemVolume($("#volume"), $("#volume-value"), changed);
+}
+
+/** Lock the level, if this is no training: something sounds. Returns it in dB. */
+export function lockVolume() {
+  if (level) {
+    level.lock();
+    $(".volume").classList.add("locked");
+  }
+  return keptVolume();
 }
 
 /** Fetch and decode the page's sounds by name, offering to try again. Resolves when they are there. */
@@ -175,7 +209,7 @@ export function sounds(context) {
       }
     };
     $("#trouble button").addEventListener("click", attempt);
-    attempt();
+    granted.then(attempt);
   });
 }
 

@@ -2,7 +2,7 @@
 
 import { Player } from "../rating/player.js";
 import { gettext } from "../rating/words.js";
-import { $, frame, hasHeard, isLeaving, markHeard, note, page, refresh, running, say, sounds, store, volume } from "./frame.js";
+import { $, frame, hasHeard, isLeaving, lockVolume, markHeard, note, page, refresh, running, say, sounds, store, volume } from "./frame.js";
 import { joined } from "./sequence.js";
 
 const ALL = "all";
@@ -58,9 +58,10 @@ async function toggle() {
     return;
   }
   if (!(await running(context))) return;
+  const decibels = lockVolume();
   player.seek(0);
   player.play();
-  note("play");
+  note("play", { sound: ALL, decibels });
 }
 
 /** A recording that was stopped starts over: half of it, or half a pair, can't be judged. */

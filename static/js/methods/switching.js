@@ -3,12 +3,13 @@
 import { Player } from "../rating/player.js";
 import { gettext } from "../rating/words.js";
 import { Waveform } from "../rating/waveform.js";
-import { $, isLeaving, markHeard, note, page, running, say, sounds, volume } from "./frame.js";
+import { $, isLeaving, lockVolume, markHeard, note, page, running, say, sounds, volume } from "./frame.js";
 
 /* A signal counts as heard when it has sounded so long, or all of a shorter one. */
 const HEARD_SECONDS = 0.5;
 
 const labels = new Map(page.sounds.map(({ name, label }) => [name, label]));
+const rightwards = document.documentElement.dir === "rtl" ? -1 : 1;
 const buttons = [...document.querySelectorAll(".pick")];
 
 function clock(seconds) {
@@ -90,17 +91,18 @@ export class Switching {
     else if (name === "i") this.#loop(this.#player.position(), this.#player.loopEnd);
     else if (name === "o") this.#loop(this.#player.loopStart, this.#player.position());
     else if (name === "Escape" || name === "Backspace") this.#whole();
-    else if (name === "ArrowLeft") this.#neighbour(-1);
-    else if (name === "ArrowRight") this.#neighbour(1);
+    else if (name === "ArrowLeft") this.#neighbour(-rightwards);
+    else if (name === "ArrowRight") this.#neighbour(rightwards);
     else return false;
     return true;
   }
 
   async #start() {
     if (isLeaving() || !(await running(this.#context))) return;
+    const decibels = lockVolume();
     this.#player.play();
     this.#since = performance.now();
-    note("play", { sound: this.#player.selected, at: this.#player.position() });
+    note("play", { sound: this.#player.selected, at: this.#player.position(), decibels });
   }
 
   #pause() {

@@ -1,7 +1,7 @@
 /* The keys of the rating page, webMUSHRA's where it has them. */
 
 /** What a key press means on any keyboard layout: Latin letters and digits by place if the layout has others. */
-function meaning({ key, code, shiftKey }) {
+export function meaning({ key, code, shiftKey }) {
   if (/^[0-9]$/.test(key)) return key;
   const digit = /^Digit([0-9])$/.exec(code)?.[1];
   // Shift adds ten; on layouts that need Shift for digits, these were told by `key` above.
