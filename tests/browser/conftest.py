@@ -29,11 +29,15 @@ FLAGS = (
 PATIENCE = 20_000
 
 
+def find_chromium() -> str | None:
+    return os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+
+
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     """Chromium from the system; its own download is not used."""
     sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    executable = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+    executable = find_chromium()
     if executable is None:
         pytest.skip("Chromium is not installed (Debian: apt-get install chromium)")
     # Playwright's event loop runs in this thread, and Django refuses ORM calls beside one without this.

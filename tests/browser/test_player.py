@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from base64 import b64decode, b64encode
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+import soundfile
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
@@ -25,9 +27,10 @@ START = 128 * 10
 Samples = NDArray[np.float64]
 Render = Callable[..., dict[str, Any]]
 
-# `sounds` are float32 samples as base64, by name; `script` drives the player.
+# `sounds` are float32 samples, or whole WAV files, as base64, by name; `script` drives the player. Those
+# whose names begin with "late" are not given to the player but to the script.
 HARNESS = """
-async ({sounds, script, frames, rate}) => {
+async ({sounds, script, frames, rate, files}) => {
   const fromText = (text) => new Float32Array(Uint8Array.from(atob(text), (c) => c.charCodeAt(0)).buffer);
   const toText = (samples) => {
     const bytes = new Uint8Array(samples.buffer, samples.byteOffset, samples.byteLength);
@@ -37,13 +40,21 @@ async ({sounds, script, frames, rate}) => {
   };
   const { Player } = await import("/js/rating/player.js");
   const context = new OfflineAudioContext(2, frames, rate);
-  const buffers = new Map(Object.entries(sounds).map(([name, samples]) => {
-    const buffer = new AudioBuffer({ length: fromText(samples).length, sampleRate: rate });
-    buffer.copyToChannel(fromText(samples), 0);
-    return [name, buffer];
-  }));
-  const player = new Player(context, buffers);
-  const answer = new Function("player", script)(player);
+  const buffers = new Map();
+  for (const [name, text] of Object.entries(sounds)) {
+    const samples = fromText(text);
+    if (files) {
+      buffers.set(name, await context.decodeAudioData(samples.buffer));
+      continue;
+    }
+    const buffer = new AudioBuffer({ length: samples.length, sampleRate: rate });
+    buffer.copyToChannel(samples, 0);
+    buffers.set(name, buffer);
+  }
+  const late = new Map([...buffers].filter(([name]) => name.startsWith("late")));
+  const first = new Map([...buffers].filter(([name]) => !late.has(name)));
+  const player = new Player(context, first);
+  const answer = new Function("player", "late", script)(player, late);
   const rendered = await context.startRendering();
   return { left: toText(rendered.getChannelData(0)), right: toText(rendered.getChannelData(1)), answer };
 }
@@ -64,18 +75,28 @@ def render(page: Page) -> Render:
     page.route("http://earshot.test/**", serve)
     page.goto("http://earshot.test/")
 
-    def run(script: str, frames: int = 24_000, rate: int = RATE, **sounds: Samples) -> dict[str, Any]:
+    def run(
+        script: str, frames: int = 24_000, rate: int = RATE, files: bool = False, **sounds: Samples
+    ) -> dict[str, Any]:
         given = {
-            name: b64encode(samples.astype("<f4").tobytes()).decode() for name, samples in sounds.items()
+            name: b64encode(wav(samples) if files else samples.astype("<f4").tobytes()).decode()
+            for name, samples in sounds.items()
         }
         result: dict[str, Any] = page.evaluate(
-            HARNESS, {"sounds": given, "script": script, "frames": frames, "rate": rate}
+            HARNESS, {"sounds": given, "script": script, "frames": frames, "rate": rate, "files": files}
         )
         for ear in ("left", "right"):
             result[ear] = np.frombuffer(b64decode(result[ear]), "<f4").astype(np.float64)
         return result
 
     return run
+
+
+def wav(samples: Samples) -> bytes:
+    """A file as the site serves them, at 16 kHz."""
+    file = io.BytesIO()
+    soundfile.write(file, samples, RATE, format="WAV", subtype="PCM_16")
+    return file.getvalue()
 
 
 def rise() -> Samples:
@@ -279,3 +300,82 @@ def test_nothing_clicks_whatever_is_pressed_however_fast(render: Render, rate: i
     assert np.abs(np.diff(heard)).max() < 2 * 0.5 * steepest_fade
     assert np.ptp(heard) > 0.7
     assert np.abs(heard).max() <= 0.5 + 1e-6
+
+
+def test_pausing_and_playing_again_goes_on_at_the_same_sample(render: Render) -> None:
+    stop, again = 8000, 12_032
+    script = play(f"player.pause({stop / RATE}); player.play({again / RATE});")
+    heard = render(script, a=ramp(0.9))["left"]
+    index = np.arange(heard.size)
+    place = np.where(index < again, index - START, stop - START + index - again)
+    expected = 0.9 * place / (SECONDS * RATE)
+    sounding = ((index >= START + FADE) & (index < stop)) | (index >= again + FADE)
+    np.testing.assert_allclose(heard[sounding], expected[sounding], atol=1e-5)
+    np.testing.assert_allclose(heard[stop : stop + FADE], expected[stop : stop + FADE] * fall(), atol=1e-3)
+    assert not heard[stop + FADE + 1 : again].any()
+
+
+@pytest.mark.parametrize("looping", [True, False])
+def test_a_sound_that_arrives_late_runs_at_the_same_sample(render: Render, looping: bool) -> None:
+    first, last = 4000, 17_000
+    arrival, switch = 20_000, 22_000
+    loop = f"player.setLoop({first / RATE}, {last / RATE});" if looping else ""
+    script = loop + play(
+        f"""player.add("late", late.get("late"), {arrival / RATE});
+            player.select("late", {switch / RATE});
+            return player.has("late");""",
+        looping=looping,
+    )
+    rendered = render(script, a=ramp(0.9), late=ramp(-0.9))
+    assert rendered["answer"] is True
+    heard = rendered["left"]
+    place = np.arange(heard.size) - START
+    if looping:
+        place = first + place % (last - first)
+        away = (place - first > FADE) & (last - place > FADE)
+    else:
+        away = np.ones(heard.size, dtype=bool)
+    away[: START + FADE] = False
+    away[switch : switch + 2 * FADE + 1] = False
+    sign = np.where(np.arange(heard.size) < switch, 0.9, -0.9)
+    np.testing.assert_allclose(heard[away], (sign * place / (SECONDS * RATE))[away], atol=1e-5)
+
+
+def test_a_late_sound_of_another_length_is_cut_or_filled(render: Render) -> None:
+    script = 'player.add("late", late.get("late")); return [player.duration, player.loopEnd];'
+    assert render(script, frames=128, a=constant(0.1), late=constant(0.1)[:100])["answer"] == [SECONDS] * 2
+    longer = np.concatenate([constant(0.1), constant(0.1)])
+    assert render(script, frames=128, a=constant(0.1), late=longer)["answer"] == [SECONDS] * 2
+
+
+@pytest.mark.parametrize("rate", [16_000, 22_050, 44_100, 48_000])
+def test_files_of_16_khz_stay_together_at_every_rate_of_the_device(render: Render, rate: int) -> None:
+    """Decoding resamples to the device's rate; one sound is the other's negative, so no sample may differ."""
+    time = np.arange(round(SECONDS * RATE)) / RATE
+    sound = 0.4 * np.sin(2 * np.pi * 440 * time) + 0.3 * np.sin(2 * np.pi * 1730 * time)
+    first, last = round(0.4 * rate), round(1.3 * rate)
+    start, frames = 128 * 10, 3 * rate
+    switch = round(1.7 * rate)
+    script = (
+        f"player.setLoop({first / rate}, {last / rate}); player.play({start / rate});"
+        f'const length = player.duration; player.select("b", {{switch}}); return length;'
+    )
+    both = {"frames": frames, "rate": rate, "files": True, "a": sound, "b": -sound}
+    heard = render(script.replace("{switch}", str(switch / rate)), **both)
+    never = render(script.replace("{switch}", str(frames / rate - 0.02)), **both)
+    assert heard["answer"] == pytest.approx(SECONDS, abs=1 / rate)
+    np.testing.assert_array_equal(heard["left"], heard["right"])
+    fade = int(0.005 * rate + 0.5)
+    after = slice(switch + 2 * fade + 2, frames - round(0.03 * rate))
+    np.testing.assert_allclose(heard["left"][after], -never["left"][after], atol=1e-4)
+    assert np.abs(never["left"][after]).max() > 0.5
+    # Against mathematics: the same tones at the device's rate, with the seams' fades.
+    index = np.arange(frames) - start
+    place = first + index % (last - first)
+    tone = 0.4 * np.sin(2 * np.pi * 440 * place / rate) + 0.3 * np.sin(2 * np.pi * 1730 * place / rate)
+    cosine = 0.5 - 0.5 * np.cos(np.pi * np.arange(fade) / fade)
+    tone[place - first < fade] *= cosine[place[place - first < fade] - first]
+    left = last - 1 - place
+    tone[left < fade] *= cosine[left[left < fade]]
+    compared = slice(start + fade + 1, switch)
+    np.testing.assert_allclose(heard["left"][compared], tone[compared], atol=2e-3)

@@ -52,6 +52,20 @@ export async function post(url, body) {
   throw new Refused(response.status, await response.json().catch(() => ({})));
 }
 
+/** localStorage, or, where a browser forbids it (in a frame of another site), a memory of this page only. */
+function ownStorage() {
+  try {
+    return window.localStorage;
+  } catch {
+    const items = new Map();
+    return {
+      getItem: (key) => items.get(key) ?? null,
+      setItem: (key, value) => items.set(key, value),
+      removeItem: (key) => items.delete(key),
+    };
+  }
+}
+
 const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 
 /**
@@ -76,7 +90,7 @@ export class Store extends EventTarget {
   #sendingComment = false;
   #retired = false;
 
-  constructor(page, storage = window.localStorage) {
+  constructor(page, storage = ownStorage()) {
     super();
     this.#page = page;
     this.#id = `earshot:${page.ratingsUrl}`;

@@ -28,12 +28,20 @@ export function alone(name, { start, waiting, lost }) {
 
 /** Start this page again as the one that goes on. */
 export function continueHere() {
-  sessionStorage.setItem(TAKE_OVER, "yes");
+  try {
+    sessionStorage.setItem(TAKE_OVER, "yes");
+  } catch {
+    // Without storage the page waits for the other to be closed.
+  }
   window.location.reload();
 }
 
 function takeOver() {
-  const asked = sessionStorage.getItem(TAKE_OVER) !== null;
-  sessionStorage.removeItem(TAKE_OVER);
-  return asked;
+  try {
+    const asked = sessionStorage.getItem(TAKE_OVER) !== null;
+    sessionStorage.removeItem(TAKE_OVER);
+    return asked;
+  } catch {
+    return false;
+  }
 }
