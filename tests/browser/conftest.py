@@ -5,11 +5,15 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from django.contrib.auth.models import User
 
-from listening import security
+from codec import registry
+from listening import security, services
+from listening.models import Session, Study
+from tests.browser.rating import SYSTEMS, make_clip, open_study, ready, speech_like
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page
@@ -111,3 +115,28 @@ def new_page(context: BrowserContext, errors: Errors) -> Callable[[], Page]:
 def page(new_page: Callable[[], Page], errors: Errors) -> Iterator[Page]:
     yield new_page()
     assert not errors, f"the page reported: {errors}"
+
+
+@pytest.fixture
+def study(alice: User) -> Study:
+    """A training trial and one item, four stimuli each, through real systems."""
+    audio = speech_like(3.0)
+    outputs = {}
+    for slug in SYSTEMS:
+        codec = registry.load(slug)
+        outputs[slug] = codec.decode(codec.encode(audio))
+    return open_study(make_clip(alice, outputs, 3.0), SYSTEMS)
+
+
+@pytest.fixture
+def session(study: Study) -> Session:
+    """A listener who has read the instructions."""
+    session = services.start_session(study)
+    services.begin(session)
+    return session
+
+
+@pytest.fixture
+def rating_page(page: Page, live_server: Any, session: Session) -> Page:
+    page.goto(f"{live_server.url}/s/{session.token}/")
+    return ready(page)

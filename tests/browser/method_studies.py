@@ -10,7 +10,7 @@ from django.contrib.auth.models import User
 from codec import registry
 from listening import services, tasks
 from listening.models import Session, Study
-from tests.browser.test_rating_page import make_clip, speech_like
+from tests.browser.rating import make_clip, speech_like
 
 
 def open_method_study(

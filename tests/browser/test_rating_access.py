@@ -1,0 +1,324 @@
+"""The rating page for everybody: by keyboard and screen reader alone, in every language, on every screen."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.utils import timezone
+
+from codec import registry
+from listening import languages, services
+from listening.models import Event, Session, Study
+from tests.browser.rating import grades, hear, make_clip, open_study, point, ready, speech_like, stored
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+
+def tab_to(page: Page, selector: str) -> None:
+    """Press Tab until the focus is there."""
+    for _ in range(60):
+        if page.evaluate("(selector) => document.activeElement.matches(selector)", selector):
+            return
+        page.keyboard.press("Tab")
+    raise AssertionError(f"Tab never came to {selector}")
+
+
+def press_and_leave(page: Page, selector: str, key: str = "Enter") -> None:
+    """Press a key on what leads to the next page, and wait for that."""
+    tab_to(page, selector)
+    before = page.evaluate("performance.timeOrigin")
+    page.keyboard.press(key)
+    page.wait_for_function("(before) => performance.timeOrigin !== before", arg=before)
+    page.wait_for_load_state()
+
+
+def test_a_whole_study_by_keyboard_only(page: Page, live_server: Any, study: Study) -> None:
+    """From the listener link to the completion code without a mouse."""
+    keyboard = page.keyboard
+    page.goto(f"{live_server.url}/t/{study.token}/")
+    tab_to(page, "input[name=consent]")
+    keyboard.press("Space")
+    press_and_leave(page, "main form button[type=submit]")
+    tab_to(page, "input[name=transducer]")
+    keyboard.press("Space")
+    page.wait_for_selector("#speech-play:not([disabled])")
+    tab_to(page, "#speech-play")
+    keyboard.press("Space")
+    tab_to(page, "#volume")
+    keyboard.press("ArrowDown")
+    tab_to(page, "input[name=channels]")
+    keyboard.press("Space")
+    press_and_leave(page, "form button[type=submit]")
+    press_and_leave(page, "form button[type=submit]")  # the instructions
+    for _ in range(2):
+        if page.locator("#rating").count() == 0:
+            press_and_leave(page, "form button[type=submit]")  # the training is over
+        ready(page)
+        # By Tab as by the keys: the reference, then every stimulus and its slider.
+        tab_to(page, "#reference")
+        keyboard.press("Enter")
+        page.wait_for_selector(".reference.sounding")
+        for number in range(1, 5):
+            tab_to(page, f".column:nth-child({number + 1} of .columns > *) .pick")
+            keyboard.press("Enter")
+            page.wait_for_selector(f".column:nth-child({number + 1} of .columns > *).sounding")
+            keyboard.press("Shift+Tab")
+            assert page.evaluate("document.activeElement.type") == "range"
+            keyboard.press("ArrowUp")
+            for _ in range(number):
+                keyboard.press("Shift+ArrowUp")
+        assert grades(page) == ["60", "70", "80", "90"]
+        press_and_leave(page, "#next")
+    session = Session.objects.get()
+    assert page.locator("#completion-code").inner_text() == session.completion_code
+    assert [stored(trial) for trial in session.trials.all()] == [[60, 70, 80, 90]] * 2
+
+
+@pytest.fixture
+def twelve(alice: User) -> Session:
+    """A session past its training with twelve stimuli on the page."""
+    systems = list(registry.SYSTEMS)[:12]
+    audio = speech_like(1.0)
+    study = open_study(make_clip(alice, dict.fromkeys(systems, audio), 1.0), systems)
+    session = services.start_session(study)
+    services.begin(session)
+    session.trials.filter(item__training=True).update(finished=timezone.now())
+    session.stages.get_or_create(name="trained")
+    return session
+
+
+def test_keys_for_twelve_stimuli_loops_and_sorting(page: Page, live_server: Any, twelve: Session) -> None:
+    page.goto(f"{live_server.url}/s/{twelve.token}/")
+    ready(page)
+    keyboard = page.keyboard
+
+    def sounding() -> str:
+        return page.locator(".column.sounding .pick").inner_text()
+
+    for keys, number in (("9", "9"), ("Shift+Digit0", "10"), ("Shift+Digit1", "11"), ("Shift+Digit2", "12")):
+        keyboard.press(keys)
+        assert sounding() == number
+    for number, steps in (("2", 4), ("12", 1), ("7", 2)):
+        keyboard.press(f"Shift+Digit{int(number) - 10}" if len(number) > 1 else number)
+        keyboard.press("ArrowUp")
+        for _ in range(steps):
+            keyboard.press("Shift+ArrowUp")
+    keyboard.press("s")
+    picks = page.locator(".pick").all_inner_texts()
+    assert picks[:4] == ["2", "7", "12", "1"]  # 90, 70, 60, and those without a grade in their order
+    assert grades(page)[:4] == ["90", "70", "60", "–"]
+    assert page.get_by_role("button", name="Sort by grade").get_attribute("aria-pressed") == "true"
+    # Arrows go by what stands where, numbers stay with their stimulus.
+    keyboard.press("2")
+    keyboard.press("ArrowRight")
+    assert sounding() == "7"
+    keyboard.press("s")
+    assert page.locator(".pick").all_inner_texts() == [str(n) for n in range(1, 13)]
+    # Loops of webMUSHRA's keys: a and b here, A and B at the very ends.
+    keyboard.press("Space")  # pause: the position holds
+    box = page.locator("#wave").bounding_box()
+    assert box is not None
+    page.mouse.click(box["x"] + 0.3 * box["width"], box["y"] + 8)
+    keyboard.press("a")
+    handle = page.locator(".handle.a")
+    assert float(handle.get_attribute("aria-valuenow") or "") == pytest.approx(0.3, abs=0.02)
+    keyboard.press("Shift+A")
+    assert handle.get_attribute("aria-valuenow") == "0.00"
+    page.mouse.click(box["x"] + 0.7 * box["width"], box["y"] + 8)
+    keyboard.press("b")
+    handle = page.locator(".handle.b")
+    assert float(handle.get_attribute("aria-valuenow") or "") == pytest.approx(0.7, abs=0.02)
+    keyboard.press("Shift+B")
+    assert handle.get_attribute("aria-valuenow") == "1.00"
+    keyboard.press("?")
+    assert page.get_by_role("dialog", name="How to listen and grade").is_visible()
+    keyboard.press("3")  # nothing is played behind the help
+    assert not page.locator("#rating.playing").count()
+    keyboard.press("Escape")
+    assert page.locator("dialog[open]").count() == 0
+
+
+@pytest.mark.parametrize(
+    ("layout", "key", "code", "number"),
+    [
+        ("French, unshifted", "é", "Digit2", "2"),
+        ("Nepali", "३", "Digit3", "3"),
+        ("Arabic", "٤", "Digit4", "4"),
+        ("number pad", "5", "Numpad5", "5"),
+    ],
+)
+def test_digits_work_on_every_keyboard(
+    page: Page, live_server: Any, twelve: Session, layout: str, key: str, code: str, number: str
+) -> None:
+    page.goto(f"{live_server.url}/s/{twelve.token}/")
+    ready(page)
+    page.evaluate(
+        "(init) => document.body.dispatchEvent(new KeyboardEvent('keydown', {bubbles: true, ...init}))",
+        {"key": key, "code": code},
+    )
+    page.wait_for_selector(".column.sounding")
+    assert page.locator(".column.sounding .pick").inner_text() == number
+
+
+SCREENS = [
+    ("laptop", 1024, 640),
+    ("tablet upright", 820, 1180),
+    ("tablet on its side", 1180, 820),
+    ("phone upright", 390, 844),
+    ("small phone upright", 360, 640),
+    ("phone on its side", 844, 390),
+    ("small phone on its side", 667, 375),
+]
+
+
+@pytest.mark.parametrize("code", ["en", "de", "fr", "ar"])
+def test_no_screen_has_to_be_scrolled_sideways(
+    page: Page, live_server: Any, twelve: Session, code: str
+) -> None:
+    Study.objects.update(language=code)
+    page.goto(f"{live_server.url}/s/{twelve.token}/")
+    ready(page)
+    page.keyboard.press("1")
+    page.keyboard.press("ArrowUp")
+    for name, width, height in SCREENS:
+        page.set_viewport_size({"width": width, "height": height})
+        root = "document.documentElement"
+        assert page.evaluate(f"{root}.scrollWidth") == width, name
+        # A small phone held upright may scroll down to Next: its bands would be too low for their words.
+        assert page.evaluate(f"{root}.scrollHeight") <= max(height, 760), name
+        # No column is cut off, and each can be hit with a finger (24 px, WCAG 2.5.8).
+        scale = "document.querySelector('.scale')"
+        assert page.evaluate(f"{scale}.scrollWidth <= {scale}.clientWidth"), name
+        boxes = [pick.bounding_box() for pick in page.locator(".pick").all()]
+        assert all(box and box["width"] >= 22 and box["x"] >= 0 for box in boxes), name
+        # The words stand in their bands: centred between the lines of 100 and 80.
+        words = [word.bounding_box() for word in page.locator(".words li").all()]
+        tracks = page.locator(".track").first.bounding_box()
+        assert tracks is not None
+        for band, word in enumerate(words):
+            assert word is not None
+            middle = tracks["y"] + 9 + (band + 0.5) * (tracks["height"] - 18) / 5
+            assert word["y"] + word["height"] / 2 == pytest.approx(middle, abs=4), name
+
+
+def problems(page: Page) -> list[str]:
+    """What axe-core finds: its rules for WCAG 2.2 A and AA and for best practices."""
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is not installed")
+    results = axe.Axe().run(page)
+    return [
+        f"{violation['id']}: {node['html'][:160]} {node.get('failureSummary', '')[:200]}"
+        for violation in results.response["violations"]
+        for node in violation["nodes"]
+    ]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("code", ["en", "ar"])
+def test_axe_finds_nothing(page: Page, live_server: Any, session: Session, code: str, scheme: Any) -> None:
+    Study.objects.update(language=code)
+    page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+    page.goto(f"{live_server.url}/s/{session.token}/")
+    ready(page)
+    assert problems(page) == []
+    page.locator(".pick").nth(0).click()
+    page.wait_for_selector(".column.sounding")
+    page.mouse.click(*point(page, 1, 70))
+    page.locator("#next").click()
+    assert problems(page) == []  # with what is missing marked
+    page.keyboard.press("?")
+    assert problems(page) == []  # with the help open
+
+
+@pytest.mark.parametrize("code", list(languages.LANGUAGES))
+def test_the_page_speaks_the_studys_language(
+    page: Page, live_server: Any, session: Session, code: str
+) -> None:
+    Study.objects.update(language=code)
+    page.goto(f"{live_server.url}/s/{session.token}/")
+    ready(page)
+    study = Study.objects.get()
+    with languages.of_study(study):
+        scale = [str(word) for word in languages.QUALITY]
+        stimulus = languages.script_words().get("Stimulus {number}", "Stimulus {number}")
+        sounding = languages.script_words().get(
+            "{name} is sounding: grade it", "{name} is sounding: grade it"
+        )
+    assert page.locator(".words li").all_inner_texts() == scale
+    page.keyboard.press("2")
+    name = stimulus.format(number=2)
+    assert page.locator("#sounding").inner_text() == sounding.format(name=name)
+    page.keyboard.press("ArrowUp")
+    slider = page.locator(".column.sounding input")
+    assert slider.get_attribute("aria-label") == name
+    assert slider.get_attribute("aria-valuetext") == f"50, {scale[2]}"
+    if code != "en":
+        shown = page.locator("body").inner_text()
+        for english in (
+            "Reference",
+            "graded",
+            "Excellent" if code != "fr" else "Fair",
+            "Volume locked",
+            "Next",
+        ):
+            assert english not in shown
+    if languages.LANGUAGES[code].right_to_left:
+        # The first stimulus is at the right, and the arrow to the left goes on to the next.
+        first, last = (page.locator(".pick").nth(i).bounding_box() for i in (0, -1))
+        assert first is not None
+        assert last is not None
+        assert first["x"] > last["x"]
+        page.keyboard.press("ArrowLeft")
+        assert page.locator(".column.sounding .pick").inner_text() == "3"
+
+
+def test_the_log_tells_what_was_done(page: Page, live_server: Any, session: Session) -> None:
+    """Plays, switches, loops, seeks and slider moves, each with its time and place (M30)."""
+    page.goto(f"{live_server.url}/s/{session.token}/")
+    ready(page)
+    keyboard = page.keyboard
+    keyboard.press("r")
+    hear(page, 2)
+    keyboard.press("ArrowUp")
+    keyboard.press("Shift+ArrowUp")
+    box = page.locator("#wave").bounding_box()
+    assert box is not None
+    page.mouse.click(box["x"] + 0.5 * box["width"], box["y"] + 8)
+    page.locator(".handle.a").focus()
+    keyboard.press("Shift+ArrowRight")
+    keyboard.press("Escape")
+    page.get_by_role("button", name="Loop", exact=True).click()
+    keyboard.press("s")
+    page.evaluate("document.activeElement.blur()")  # Space would work the button
+    keyboard.press("Space")
+    page.wait_for_timeout(2500)  # events are sent in batches, every two seconds
+    events = list(Event.objects.order_by("sequence"))
+    kinds = [event.kind for event in events]
+    order = [
+        "open",
+        "ready",
+        "play",
+        "switch",
+        "grade",
+        "grade",
+        "seek",
+        "loop",
+        "loop",
+        "looping",
+        "sort",
+        "pause",
+    ]
+    assert [kind for kind in kinds if kind in order] == order
+    times = [event.milliseconds for event in events]
+    assert times == sorted(times)
+    by_kind = {event.kind: event.detail for event in events}
+    key = session.trials.get(position=1).order[1]["key"]
+    assert by_kind["switch"]["sound"] == key
+    assert [e.detail["score"] for e in events if e.kind == "grade"] == [50, 60]
+    assert [e.detail["from"] for e in events if e.kind == "grade"] == [None, 50]
+    assert by_kind["seek"]["at"] == pytest.approx(1.5, abs=0.02)
+    assert [e.detail["start"] for e in events if e.kind == "loop"] == [0.5, 0]
