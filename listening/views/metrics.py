@@ -1,0 +1,128 @@
+"""Objective metrics of a study's stimuli: measure more of them, or bring scores along in a table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.db.models import Count, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods
+
+from evaluation.metrics import DEFAULT, METRICS, OPTIONAL, Metric, metric_of
+from evaluation.models import Clip, Job, Rendition, Score
+from evaluation.scores import MAX_BYTES, ScoreProblem, request_scores, store_scores
+from listening import selectors
+from listening.models import Study
+
+WAITING = (Job.Status.QUEUED, Job.Status.RUNNING)
+
+
+@dataclass(frozen=True)
+class Line:
+    """How far a metric is over a study's renditions, `total` of them; `error` is of one that failed."""
+
+    metric: Metric
+    total: int
+    done: int
+    waiting: int
+    failed: int
+    error: str
+
+    @property
+    def offered(self) -> bool:
+        """Whether measuring can be asked for."""
+        return self.metric.slug in (*DEFAULT, *OPTIONAL) and self.done + self.waiting < self.total
+
+
+def renditions_of(study: Study) -> QuerySet[Rendition]:
+    """Finished renditions that listeners grade, training left out."""
+    graded = Rendition.objects.filter(stimuli__item__study=study, stimuli__item__training=False)
+    return graded.filter(status=Job.Status.DONE).distinct()
+
+
+def lines_of(study: Study) -> list[Line]:
+    """Every metric that can be computed or has scores, in the order of tables."""
+    keys = list(renditions_of(study).values_list("pk", flat=True))
+    counts: dict[tuple[str, str], int] = {}
+    scores = Score.objects.filter(rendition__in=keys)
+    for metric, status, n in scores.order_by().values_list("metric", "status").annotate(n=Count("pk")):
+        counts[metric, status] = n
+    failed = scores.filter(status=Job.Status.FAILED).order_by("metric", "pk").values_list("metric", "error")
+    errors = dict(reversed(list(failed)))
+    found = {metric for metric, _ in counts}
+    order = [*METRICS, *sorted(found - set(METRICS))]
+    return [
+        Line(
+            metric_of(slug),
+            len(keys),
+            counts.get((slug, Job.Status.DONE), 0),
+            sum(counts.get((slug, status), 0) for status in WAITING),
+            counts.get((slug, Job.Status.FAILED), 0),
+            errors.get(slug, ""),
+        )
+        for slug in order
+    ]
+
+
+@login_required
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+def metrics(request: HttpRequest, study_id: UUID) -> HttpResponse:
+    """The page. POST with ``measure`` queues a metric; with a file under ``scores`` takes a table."""
+    study = selectors.study_of(request.user, study_id)
+    if request.method == "POST":
+        if "measure" in request.POST:
+            _measure(request, study, request.POST.getlist("measure"))
+        else:
+            _take(request, study)
+        return redirect("study_metrics", study.pk)
+    lines = lines_of(study)
+    context = {
+        "study": study,
+        "lines": lines,
+        "total": lines[0].total,
+        "measuring": any(line.waiting for line in lines),
+        "table": reverse("study_metrics", args=[study.pk]),
+    }
+    part = "HX-Request" in request.headers
+    return render(request, "listening/_metrics.html" if part else "listening/metrics.html", context)
+
+
+def _measure(request: HttpRequest, study: Study, slugs: Iterable[str]) -> None:
+    try:
+        queued = request_scores(renditions_of(study), list(slugs))
+    except ValueError as error:
+        messages.error(request, str(error))
+        return
+    if not queued:
+        messages.info(request, "There is nothing new to measure.")
+
+
+def _take(request: HttpRequest, study: Study) -> None:
+    file = request.FILES.get("scores")
+    metric = request.POST.get("metric", "").strip().lower() or "polqa"
+    if file is None:
+        messages.error(request, "No file arrived. Choose a table of scores.")
+        return
+    if file.size is None or file.size > MAX_BYTES:
+        messages.error(request, f"{file.name}: The table is larger than {MAX_BYTES / 1e6:.0f} MB.")
+        return
+    # A public clip of somebody else's is shown to everybody: what is known of it is not this user's to set.
+    clips = Clip.objects.filter(items__study=study, owner=study.owner).distinct()
+    try:
+        stored = store_scores(file.read(), clips, metric=metric, source=file.name or "")
+    except ScoreProblem as problem:
+        messages.error(request, f"{file.name}: {problem}")
+        return
+    title = metric_of(metric).title
+    replaced = f", {stored.replaced} of them in place of earlier ones" if stored.replaced else ""
+    number = stored.created + stored.replaced
+    scores = "1 score" if number == 1 else f"{number} scores"
+    messages.success(request, f"{scores} of {title} taken{replaced}.")
