@@ -7,6 +7,7 @@ import re
 import tempfile
 import unicodedata
 import uuid
+from collections.abc import Collection
 from functools import partial
 from pathlib import Path, PurePath
 from typing import Any
@@ -36,9 +37,15 @@ class ClipTooLarge(ClipRejected):
 
 
 def ingest(
-    owner: Any, file: UploadedFile, *, title: str = "", credit: str = "", public: bool = False
+    owner: Any,
+    file: UploadedFile,
+    *,
+    title: str = "",
+    credit: str = "",
+    public: bool = False,
+    systems: Collection[str] | None = None,
 ) -> tuple[Clip, bool]:
-    """Make a clip of an upload and queue its renditions through every system.
+    """Make a clip of an upload and queue its renditions through every system, or through `systems` alone.
 
     The upload is kept untouched; the clip's audio is mono 16-bit WAV at 16 kHz. The same bytes
     from the same owner are the same clip, whatever the file is called.
@@ -56,7 +63,7 @@ def ingest(
         upload = Path(folder) / f"upload{_suffix(name)}"
         sha256 = _store(file, upload)
         if (known := Clip.objects.filter(owner=owner, sha256=sha256).first()) is not None:
-            queue_renditions(known)
+            queue_renditions(known, systems)
             return known, False
         try:
             recording = read_audio(
@@ -85,7 +92,7 @@ def ingest(
     try:
         with transaction.atomic():
             clip.save(force_insert=True)
-            queue_renditions(clip)
+            queue_renditions(clip, systems)
     except IntegrityError:
         # The same file came twice at the same moment: the other request was first.
         default_storage.delete(clip.upload.name)
@@ -94,14 +101,15 @@ def ingest(
     return clip, True
 
 
-def queue_renditions(clip: Clip) -> None:
-    """Queue the clip through each system that it has not been through yet.
+def queue_renditions(clip: Clip, systems: Collection[str] | None = None) -> None:
+    """Queue the clip through each system, or each of `systems`, that it has not been through yet.
 
     Systems that do not work here get a row as well: the worker finds out and stores the reason.
     The web process never loads a codec.
     """
     there = set(clip.renditions.values_list("system", flat=True))
-    new = [Rendition(clip=clip, system=slug) for slug in registry.SYSTEMS if slug not in there]
+    wanted = registry.SYSTEMS if systems is None else systems
+    new = [Rendition(clip=clip, system=slug) for slug in wanted if slug not in there]
     if new:
         # Two requests may find the same row missing; the constraint lets one in.
         Rendition.objects.bulk_create(new, ignore_conflicts=True)

@@ -322,35 +322,53 @@ def store_batch(batch: OutputBatch) -> None:
 
 
 def _store(row: OutputFile) -> None:
+    clip, system = row.clip, row.system
+    assert clip is not None and system is not None and row.upload.name  # noqa: S101, PT018 -- it was checked
+    delay = float(row.checks["delay_seconds"]) if row.shift else 0.0
+    said = {"uploaded": row.name, "matched": row.reason, "checks": row.checks, "delay_seconds": delay}
+    with transaction.atomic():
+        keep_output(clip, system, row.upload.name, said)
+        # The rendition owns the file now.
+        OutputFile.objects.filter(pk=row.pk).update(upload="")
+
+
+def keep_output(clip: Clip, system: UploadedSystem, upload: str, said: dict[str, Any]) -> Rendition:
+    """Make the stored file `upload` the system's output for `clip`, in place of another, and measure it.
+
+    `said` becomes the rendition's parameters; its ``delay_seconds`` is taken out of what is measured.
+
+    Raises:
+        AudioError: it cannot be read.
+        OutputProblem: a study uses the output that is there.
+    """
     from codec.audio import read_audio
     from evaluation.comparison import aligned
     from evaluation.pipeline import METRICS
 
-    clip, system = row.clip, row.system
-    assert clip is not None and system is not None and row.upload.name  # noqa: S101, PT018 -- it was checked
     size = load_audio(clip.audio).size
-    with local_copy(row.upload.name or "") as path:
+    with local_copy(upload) as path:
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
         recording = read_audio(path, max_seconds=settings.UPLOAD_MAX_SECONDS)
-    delay = float(row.checks["delay_seconds"]) if row.shift else 0.0
-    audio = save_audio(f"renditions/{uuid.uuid4().hex}.wav", aligned(recording.audio, delay, size))
+    moved = aligned(recording.audio, said.get("delay_seconds", 0.0), size)
+    audio = save_audio(f"renditions/{uuid.uuid4().hex}.wav", moved)
     now = timezone.now()
     try:
         with transaction.atomic():
             _remove_renditions(Rendition.objects.filter(clip=clip, system=system.slug))
             rendition = Rendition.objects.create(
-                clip=clip, system=system.slug, upload=row.upload.name, audio=audio,
-                status=Job.Status.DONE, started=now, finished=now,
-                log=jobs.log_line(f"uploaded as {row.name}"),
-                parameters={
-                    "uploaded": row.name, "sha256": digest, "delay_seconds": delay,
-                    "matched": row.reason, "checks": row.checks,
-                },
-            )  # fmt: skip
+                clip=clip,
+                system=system.slug,
+                upload=upload,
+                audio=audio,
+                status=Job.Status.DONE,
+                started=now,
+                finished=now,
+                log=jobs.log_line(f"uploaded as {said.get('uploaded', '')}"),
+                parameters={"sha256": digest, **said},
+            )
             scores = Score.objects.bulk_create([Score(rendition=rendition, metric=m) for m in METRICS])
             transaction.on_commit(partial(jobs.dispatch, scores))
-            # The rendition owns the file now.
-            OutputFile.objects.filter(pk=row.pk).update(upload="")
     except BaseException:
         default_storage.delete(audio)
         raise
+    return rendition

@@ -7,6 +7,7 @@ class ListeningConfig(AppConfig):
 
     def ready(self) -> None:
         from evaluation import jobs
-        from listening.models import Analysis
+        from listening.models import Analysis, ImportDraft
 
         jobs.register(Analysis, "listening.tasks.make_analysis")
+        jobs.register(ImportDraft, "listening.tasks.import_configuration")

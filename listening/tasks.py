@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 
 from celery import shared_task
+from django.db import InterfaceError, OperationalError
 
 logger = logging.getLogger(__name__)
 
@@ -54,3 +55,30 @@ def make_analysis(analysis_id: int | str) -> None:
     from listening.results import analyses
 
     analyses.run(analysis_id)
+
+
+@shared_task
+def import_configuration(draft_id: str) -> None:
+    """Make the study of a configuration and its audio."""
+    from evaluation import jobs
+    from listening.imports import ImportProblem
+    from listening.imports.configuring import import_configuration as make_study
+    from listening.imports.drafts import forget_files
+    from listening.models import ImportDraft
+
+    row = jobs.claim(ImportDraft, draft_id)
+    if row is None:
+        return
+    with jobs.keep_alive(row):
+        try:
+            if row.study_id is None:
+                make_study(row)
+            if jobs.finish(row):
+                forget_files(row)
+        except ImportProblem as problem:
+            jobs.fail(row, str(problem))
+        except (OperationalError, InterfaceError):
+            raise  # the database is away: the lease runs out, and the sweeper has it done again
+        except Exception as error:
+            logger.exception("Import %s failed", draft_id)
+            jobs.fail(row, f"Something went wrong here ({type(error).__name__}). You can try again.")

@@ -17,6 +17,7 @@ from django.core.files.uploadedfile import UploadedFile
 from django.db import transaction
 from django.utils import timezone
 
+from evaluation import jobs
 from evaluation.ingest import clean_text, too_large_message
 from listening.imports.reading import ImportProblem, Reading
 from listening.imports.results import MAX_BYTES, read_results
@@ -40,7 +41,7 @@ def keep(owner: Any, file: UploadedFile, extra: UploadedFile | None = None) -> I
             raise ImportProblem(f"{sent.name}: {too_large_message(sent.size or 0)}")
     if not file.size:
         raise ImportProblem("The file is empty.")
-    for old in ImportDraft.objects.filter(owner=owner, created__lt=timezone.now() - _FORGOTTEN):
+    for old in ImportDraft.objects.filter(owner=owner, study=None, created__lt=timezone.now() - _FORGOTTEN):
         discard(old)
     kind = _kind_of(file)
     if kind == ImportDraft.Kind.RESULTS and file.size > MAX_BYTES:
@@ -122,6 +123,32 @@ def import_results(
         study = store(draft.owner, reading, Decisions(name, method, given, keep_personal), draft.name, scores)
         discard(draft)
     return study
+
+
+def start_configuration(draft: ImportDraft, name: str, group: str) -> None:
+    """Have a worker make the study of a configuration; asking twice changes nothing."""
+    choices = {**draft.choices, "name": " ".join(clean_text(name).split())[:200], "group": group}
+    waiting = ImportDraft.objects.filter(pk=draft.pk, study=None).exclude(
+        status__in=[ImportDraft.Status.QUEUED, ImportDraft.Status.RUNNING]
+    )
+    with transaction.atomic():
+        if waiting.update(
+            status=ImportDraft.Status.QUEUED,
+            attempts=0,
+            error="",
+            dispatched=None,
+            choices=choices,
+            progress={},
+        ):
+            draft.refresh_from_db()
+            transaction.on_commit(partial(jobs.dispatch, [draft]))
+
+
+def forget_files(draft: ImportDraft) -> None:
+    """The study is there: its draft goes on as the report, without what was sent."""
+    names = [name for name in (draft.file.name, draft.extra.name) if name]
+    ImportDraft.objects.filter(pk=draft.pk).update(file="", extra="")
+    _delete(names)
 
 
 def discard(draft: ImportDraft) -> None:

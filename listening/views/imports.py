@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 from uuid import UUID
 
@@ -13,7 +14,8 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
 from evaluation import systems
-from listening.imports import FORMATS, MAX_BYTES, ImportProblem, Reading
+from evaluation.matching import is_audio
+from listening.imports import FORMATS, MAX_BYTES, ImportProblem, Reading, configuring
 from listening.imports import drafts as services
 from listening.imports.golisten import RULES
 from listening.imports.roles import suggest
@@ -47,6 +49,7 @@ def start(request: HttpRequest) -> HttpResponse:
         "error": error,
         "formats": FORMATS,
         "drafts": ImportDraft.objects.filter(owner_id=request.user.pk, study=None)[:10],
+        "reports": ImportDraft.objects.filter(owner_id=request.user.pk, study__isnull=False)[:50],
         "max_megabytes": MAX_BYTES / 1e6,
         "section": "studies",
     }
@@ -59,7 +62,58 @@ def start(request: HttpRequest) -> HttpResponse:
 def draft(request: HttpRequest, draft_id: UUID) -> HttpResponse:
     """What is in a file, and what becomes of it. POST imports it."""
     found = _draft(request, draft_id)
+    if found.kind == ImportDraft.Kind.CONFIGURATION:
+        return _configuration(request, found)
     return _results(request, found)
+
+
+def _configuration(request: HttpRequest, found: ImportDraft) -> HttpResponse:
+    """A configuration: what becomes of it, how far that is, and the report when it is done."""
+    context: dict[str, Any] = {"draft": found, "section": "studies", "error": found.error}
+    if found.study_id:
+        notes = found.choices.get("report", [])
+        context |= {"report": _by_kind(notes)}
+        return render(request, "listening/import_report.html", context)
+    if request.method == "POST":
+        services.start_configuration(found, request.POST.get("name", ""), request.POST.get("group", ""))
+        return redirect("import_draft", found.pk)
+    if found.status in (ImportDraft.Status.QUEUED, ImportDraft.Status.RUNNING):
+        return render(request, "listening/import_progress.html", context)
+    try:
+        configuration = configuring.configuration_of(found)
+        with configuring.recordings_of(found) as inside:
+            names = [member.name for member in inside if is_audio(member.name)]
+    except ImportProblem as problem:
+        context["error"] = str(problem)
+        return render(request, "listening/import_configuration.html", context, status=400)
+    groups = []
+    for group in configuration.groups:
+        paths = configuration.paths(group)
+        _, missing = configuring.locate(list(paths), names)
+        groups.append(
+            {
+                "key": group.key,
+                "method": METHODS[group.method].title,
+                "pages": group.pages,
+                "systems": group.systems,
+                "recordings": len(paths),
+                "missing": [(path, why, paths[path]) for path, why in missing.items()],
+            }
+        )
+    context |= {
+        "configuration": configuration,
+        "groups": groups,
+        "chosen": found.choices.get("group") or groups[0]["key"],
+        "name": found.choices.get("name") or configuration.name,
+        "report": _by_kind([asdict(note) for note in configuration.notes]),
+    }
+    return render(request, "listening/import_configuration.html", context, status=400 if found.error else 200)
+
+
+def _by_kind(notes: list[dict[str, Any]]) -> list[tuple[str, list[dict[str, Any]]]]:
+    titles = (("taken", "Taken"), ("changed", "Changed"), ("left_out", "Left out"))
+    ordered = sorted(notes, key=lambda note: note["line"])
+    return [(title, [note for note in ordered if note["kind"] == kind]) for kind, title in titles]
 
 
 def _results(request: HttpRequest, found: ImportDraft) -> HttpResponse:

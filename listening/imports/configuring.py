@@ -1,0 +1,291 @@
+"""A configuration with its audio -> clips, systems and a study that can be opened: a worker's task."""
+
+from __future__ import annotations
+
+import tempfile
+import uuid
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path, PurePosixPath
+from time import monotonic, sleep
+from typing import Any
+
+from django.conf import settings
+from django.core.files import File
+from django.core.files.storage import default_storage
+from django.db import transaction
+
+from codec.audio import AudioError
+from evaluation import outputs
+from evaluation.archives import ArchiveProblem, Member, members
+from evaluation.comparison import compare
+from evaluation.ingest import ClipRejected, ingest
+from evaluation.matching import is_audio
+from evaluation.models import Clip, Rendition, UploadedSystem
+from evaluation.outputs import MAX_BATCH_BYTES, MAX_FILES, OutputProblem
+from evaluation.stored import load_audio
+from evaluation.systems import uploaded_by
+from listening.imports.configuration import Configuration, Group, read_configuration
+from listening.imports.reading import ImportProblem, listed
+from listening.imports.table import decode
+from listening.imports.yaml_lines import MAX_BYTES
+from listening.languages import LANGUAGES
+from listening.methods import METHODS
+from listening.models import ImportDraft, Study
+from listening.questionnaire import QuestionnaireError, validated
+from listening.services.contents import Excerpt
+from listening.services.errors import StudyError
+from listening.services.studies import create_study
+
+#: A worker that has the same recording is waited for, seconds.
+_PATIENCE = 120
+
+
+@contextmanager
+def recordings_of(draft: ImportDraft) -> Iterator[list[Member]]:
+    """The files of a draft's zip; none if it came without one. Raises `ImportProblem`."""
+    stored = draft.extra if draft.extra else draft.file
+    with stored.open("rb") as file:
+        if file.read(4) != b"PK\x03\x04":
+            yield []
+            return
+        file.seek(0)
+        try:
+            with members(file, max_files=2 * MAX_FILES, max_bytes=MAX_BATCH_BYTES) as inside:
+                yield inside
+        except ArchiveProblem as problem:
+            raise ImportProblem(str(problem)) from None
+
+
+def configuration_of(draft: ImportDraft) -> Configuration:
+    """What the draft's YAML says, in its zip or by itself. Raises `ImportProblem`."""
+    with draft.file.open("rb") as file:
+        head = file.read(4)
+        file.seek(0)
+        if head != b"PK\x03\x04":
+            return _read(file.read(MAX_BYTES + 1))
+    with recordings_of(_without_extra(draft)) as inside:
+        found = [member for member in inside if member.name.lower().endswith((".yaml", ".yml"))]
+        if len(found) != 1:
+            raise ImportProblem(
+                f"The zip has {len(found)} YAML files ({listed(member.name for member in found)}), not one. "
+                "Send the one you mean by itself, with the zip as the file that goes with it."
+            )
+        if found[0].size > MAX_BYTES:
+            raise ImportProblem("The configuration is larger than 2 MB.")
+        try:
+            return _read(found[0].read())
+        except ArchiveProblem as problem:
+            raise ImportProblem(str(problem)) from None
+
+
+def _without_extra(draft: ImportDraft) -> ImportDraft:
+    return ImportDraft(file=draft.file.name)
+
+
+def _read(content: bytes) -> Configuration:
+    if len(content) > MAX_BYTES:
+        raise ImportProblem("The configuration is larger than 2 MB.")
+    text, notes = decode(content)
+    found = read_configuration(text)
+    for note in notes:
+        found.note("changed", 0, note)
+    return found
+
+
+def locate(paths: list[str], names: list[str]) -> tuple[dict[str, str], dict[str, str]]:
+    """Which file of a zip each path of a configuration means; and why for those that none is.
+
+    A path is found as it is, or where it ends like a file's path does and no other file does so too.
+    """
+    found: dict[str, str] = {}
+    missing: dict[str, str] = {}
+    parts = {name: PurePosixPath(name).parts for name in names}
+    for path in paths:
+        wanted = PurePosixPath(path.replace("\\", "/").removeprefix("./")).parts
+        shared = Counter({name: _shared_end(wanted, own) for name, own in parts.items()})
+        best = shared.most_common(2)
+        if not best or best[0][1] == 0:
+            missing[path] = "it is not in the zip"
+        elif len(best) > 1 and best[0][1] == best[1][1]:
+            missing[path] = f"it may be {best[0][0]} or {best[1][0]}"
+        else:
+            found[path] = best[0][0]
+    return found, missing
+
+
+def _shared_end(one: tuple[str, ...], other: tuple[str, ...]) -> int:
+    count = 0
+    for ours, theirs in zip(reversed(one), reversed(other), strict=False):
+        if ours.casefold() != theirs.casefold():
+            break
+        count += 1
+    return count
+
+
+def import_configuration(draft: ImportDraft) -> Study:
+    """Make the study of a draft's chosen group of pages. Doing it again after a worker died goes on.
+
+    Raises:
+        ImportProblem: a recording is missing or cannot be used, or the study cannot be; it names the line.
+    """
+    configuration = configuration_of(draft)
+    group = configuration.group(draft.choices.get("group", ""))
+    for other in configuration.groups:
+        if other is not group:
+            lines = ", ".join(str(page.line) for page in other.pages)
+            configuration.note(
+                "left_out", other.pages[0].line,
+                f"{len(other.pages)} pages of {METHODS[other.method].title} with {len(other.systems)} "
+                f"systems (lines {lines}): a study has one method and the same systems for all items. "
+                "Import the file again for them.",
+            )  # fmt: skip
+    paths = configuration.paths(group)
+    with recordings_of(draft) as inside, tempfile.TemporaryDirectory(prefix="earshot-import-") as folder:
+        by_name = {member.name: member for member in inside}
+        found, missing = locate(list(paths), [name for name in by_name if is_audio(name)])
+        if missing:
+            path, why = next(iter(missing.items()))
+            more = f" {len(missing) - 1} more are missing." if len(missing) > 1 else ""
+            raise ImportProblem(f"{path}: {why}.{more}", paths[path])
+        local: dict[str, Path] = {}
+        for number, path in enumerate(paths):
+            local[path] = Path(folder) / f"{number}{PurePosixPath(path).suffix.lower()[:6]}"
+            with local[path].open("wb") as target:
+                try:
+                    by_name[found[path]].write_to(target)
+                except ArchiveProblem as problem:
+                    raise ImportProblem(str(problem), paths[path]) from None
+        return _study(draft, configuration, group, local)
+
+
+def _study(draft: ImportDraft, configuration: Configuration, group: Group, local: dict[str, Path]) -> Study:
+    method = METHODS[group.method]
+    own = _systems(draft, configuration, group)
+    total = sum(1 + len(page.stimuli) for page in group.pages)
+    done = 0
+    excerpts: list[Excerpt] = []
+    kept: dict[tuple[Any, str], tuple[str, int]] = {}
+    for page in group.pages:
+        clip = _clip(draft, local[page.reference], page.reference, page.line, method.always)
+        if any(excerpt.clip == clip for excerpt in excerpts):
+            configuration.note("changed", page.line, f"{page.id}: the same reference as a page before it.")
+        excerpts.append(Excerpt(clip, name=page.id[:200]))
+        done = _tell(draft, done + 1, total)
+        for key, path in page.stimuli.items():
+            before = kept.setdefault((clip.pk, key), (path, page.line))
+            if before[0] != path:
+                raise ImportProblem(
+                    f"{key} of {page.reference} is {path} here and {before[0]} in line {before[1]}: a system "
+                    "has one output for a recording.",
+                    page.line,
+                )
+            if before == (path, page.line):
+                _output(configuration, clip, own[key], local[path], path, page.line)
+            done = _tell(draft, done + 1, total)
+    if method.slug == "mushra":
+        configuration.note("changed", 0, "webMUSHRA has no training: mark an item for it, or add one (M14).")
+    language = _language(configuration)
+    report = [asdict(note) for note in sorted(configuration.notes, key=lambda note: note.line)]
+    draft.choices = {**draft.choices, "report": report}
+    try:
+        with transaction.atomic():  # a worker that dies in between leaves neither
+            study = create_study(
+                draft.owner,
+                draft.choices.get("name") or configuration.name,
+                [],
+                [system.slug for system in own.values()],
+                texts=configuration.texts,
+                excerpts=excerpts,
+                method=method.slug,
+                options={"pairs": "reference", "trials": 1} if method.slug == "abx" else None,
+                language=language,
+                open_when_ready=False,
+            )
+            questions = validated(configuration.questions)
+            Study.objects.filter(pk=study.pk).update(questionnaire=questions)
+            ImportDraft.objects.filter(pk=draft.pk).update(study=study, choices=draft.choices)
+    except (StudyError, QuestionnaireError) as error:
+        raise ImportProblem(str(error)) from None
+    return study
+
+
+def _tell(draft: ImportDraft, done: int, total: int) -> int:
+    ImportDraft.objects.filter(pk=draft.pk).update(progress={"done": done, "total": total})
+    return done
+
+
+def _language(configuration: Configuration) -> str:
+    if configuration.language in LANGUAGES:
+        return configuration.language
+    configuration.note("changed", 0, f"The language {configuration.language} is not spoken here: English.")
+    return "en"
+
+
+def _systems(draft: ImportDraft, configuration: Configuration, group: Group) -> dict[str, UploadedSystem]:
+    """A system of the owner's for each name of the group: that of an attempt before, or a new one."""
+    note = f"Imported from {draft.name} ({draft.pk})"
+    known = {system.title: system for system in uploaded_by(draft.owner)}
+    found: dict[str, UploadedSystem] = {}
+    for key in group.systems:
+        base = f"{key} ({configuration.test_id or configuration.name})"[:90]
+        title, number = base, 2
+        while title in known and known[title].note != note:
+            title, number = f"{base} {number}", number + 1
+        try:
+            found[key] = known.get(title) or outputs.save_system(draft.owner, title, note)
+        except OutputProblem as problem:
+            raise ImportProblem(str(problem)) from None
+        configuration.note("changed", 0, f"{key} is your system “{found[key].title}”.")
+    return found
+
+
+def _clip(draft: ImportDraft, path: Path, name: str, line: int, always: tuple[str, ...]) -> Clip:
+    """The clip of a reference, through the systems that the method has in every trial."""
+    with path.open("rb") as file:
+        sent: Any = File(file, name=PurePosixPath(name).name)
+        try:
+            clip, _new = ingest(draft.owner, sent, systems=always)
+        except ClipRejected as problem:
+            raise ImportProblem(f"{name}: {problem}", line) from None
+    for slug in always:
+        _made(clip, slug)
+    return clip
+
+
+def _made(clip: Clip, slug: str) -> None:
+    """Have the clip put through a system now, or wait for the worker that is at it."""
+    from evaluation.tasks import make_rendition
+
+    end = monotonic() + _PATIENCE
+    while True:
+        row = Rendition.objects.get(clip=clip, system=slug)
+        if row.status == Rendition.Status.DONE:
+            return
+        if row.status == Rendition.Status.FAILED:
+            raise ImportProblem(f"“{clip.title}” failed in {row.title}: {row.error}")
+        if row.status == Rendition.Status.QUEUED:
+            make_rendition(str(row.pk))
+        elif monotonic() > end:
+            raise ImportProblem(f"“{clip.title}” is still on its way through {row.title}. Try again later.")
+        else:
+            sleep(0.5)
+
+
+def _output(
+    configuration: Configuration, clip: Clip, system: UploadedSystem, path: Path, name: str, line: int
+) -> None:
+    if Rendition.objects.filter(clip=clip, system=system.slug).exists():
+        return  # of an attempt before
+    try:
+        found = compare(path, load_audio(clip.audio), settings.UPLOAD_MAX_SECONDS)
+    except AudioError as error:
+        raise ImportProblem(f"{name}: {error}", line) from None
+    for warning in found.warnings:
+        configuration.note("changed" if "will be" in warning else "taken", line, f"{name}: {warning}")
+    with path.open("rb") as file:
+        stored = default_storage.save(f"outputs/{uuid.uuid4().hex}{path.suffix}", File(file))
+    said = {"uploaded": name, "matched": "by the configuration", "checks": found.as_dict()}
+    outputs.keep_output(clip, system, stored, said)

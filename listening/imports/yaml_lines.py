@@ -1,0 +1,154 @@
+"""YAML that remembers its lines, and survives what people write for webMUSHRA's lenient parser.
+
+Real configurations have unquoted texts with ``word: `` in them, which YAML takes for a mapping. Where the
+file does not parse, the texts after `QUOTED` keys are quoted and it is tried again.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import yaml
+
+from listening.imports.reading import ImportProblem
+
+#: Keys whose values are texts for people.
+QUOTED = ("content", "name", "popupContent", "label", "testname")
+MAX_BYTES = 2_000_000
+_MAX_DEPTH = 40
+_TEXT = re.compile(
+    rf"^(?P<head>[ \t]*(?:- +)*(?:{'|'.join(QUOTED)})[ \t]*:[ \t]+)(?P<text>[^\s'\"|>&*!%@`#\[{{].*)$"
+)
+
+
+class Map(dict[str, Any]):
+    """A mapping; `line` is where it begins, `lines` where each of its keys stands."""
+
+    def __init__(self, line: int) -> None:
+        super().__init__()
+        self.line, self.lines = line, {}  # type: ignore[var-annotated]
+
+
+class Seq(list[Any]):
+    """A sequence; `line` is where it begins."""
+
+    def __init__(self, line: int) -> None:
+        super().__init__()
+        self.line = line
+
+
+def load(text: str) -> tuple[Any, list[str]]:
+    """The document in a text, of `Map`, `Seq` and plain values; and what had to be mended.
+
+    Raises:
+        ImportProblem: it is no YAML even then, has aliases, or is too deep.
+    """
+    try:
+        return _load(text), []
+    except yaml.MarkedYAMLError as error:
+        mended, lines = quoted(text)
+        if not lines:
+            raise _problem(error) from None
+        first = _problem(error)
+    try:
+        found = _load(mended)
+    except yaml.MarkedYAMLError:
+        raise first from None
+    shown = ", ".join(map(str, lines[:12])) + (" …" if len(lines) > 12 else "")
+    return found, [
+        f"The file is not valid YAML (line {first.line}: {first.message}). With the texts of these lines "
+        f"quoted it is: {shown}."
+    ]
+
+
+def quoted(text: str) -> tuple[str, list[int]]:
+    """The text with those plain values of `QUOTED` keys in quotes that have a colon, and their lines.
+
+    A value that goes on in deeper lines is joined; as many blank lines take their place.
+    """
+    source = text.split("\n")
+    lines: list[str] = []
+    changed: list[int] = []
+    at = 0
+    while at < len(source):
+        match = _TEXT.match(source[at].rstrip("\r"))
+        if match is None:
+            lines.append(source[at])
+            at += 1
+            continue
+        first, value = at, match["text"].rstrip()
+        depth = len(match["head"]) - len(match["head"].lstrip(" \t-"))
+        at += 1
+        while at < len(source) and source[at].strip() and _depth(source[at]) > depth:
+            value += " " + source[at].strip()
+            at += 1
+        if ": " not in value and not value.endswith(":"):
+            lines += source[first:at]
+            continue
+        lines.append(match["head"] + "'" + value.replace("'", "''") + "'")
+        lines += [""] * (at - first - 1)
+        changed.append(first + 1)
+    return "\n".join(lines), changed
+
+
+def _depth(line: str) -> int:
+    return len(line) - len(line.lstrip(" \t"))
+
+
+def _problem(error: yaml.MarkedYAMLError) -> ImportProblem:
+    mark = error.problem_mark or error.context_mark
+    said = (error.problem or error.context or "this is no YAML").strip()
+    return ImportProblem(said, mark.line + 1 if mark else None, mark.column + 1 if mark else None)
+
+
+class _Loader(yaml.SafeLoader):
+    """Composes nodes; an alias can make a small file huge, so there are none."""
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        if self.check_event(yaml.AliasEvent):
+            mark = self.peek_event().start_mark
+            raise ImportProblem("Aliases (*name) are not read.", mark.line + 1, mark.column + 1)
+        return super().compose_node(parent, index)
+
+
+def _load(text: str) -> Any:
+    if len(text) > MAX_BYTES:
+        raise ImportProblem(f"The configuration has more than {MAX_BYTES / 1e6:g} million characters.")
+    try:
+        loader = _Loader(text)
+        node = loader.get_single_node()
+        return None if node is None else _plain(loader, node, 0)
+    except yaml.reader.ReaderError as error:
+        line = text[: error.position].count("\n") + 1
+        raise ImportProblem("A character that YAML does not allow.", line) from None
+    except RecursionError:
+        raise ImportProblem("The configuration is nested too deeply.") from None
+
+
+def _plain(loader: _Loader, node: Any, depth: int) -> Any:
+    line = node.start_mark.line + 1
+    if depth > _MAX_DEPTH:
+        raise ImportProblem("The configuration is nested too deeply.", line)
+    if isinstance(node, yaml.MappingNode):
+        found = Map(line)
+        for key_node, value_node in node.value:
+            at = key_node.start_mark.line + 1
+            if not isinstance(key_node, yaml.ScalarNode):
+                raise ImportProblem("A key has to be a plain text.", at, key_node.start_mark.column + 1)
+            key = str(key_node.value)
+            if key in found:
+                raise ImportProblem(
+                    f"The key {key[:40]!r} is there twice.", at, key_node.start_mark.column + 1
+                )
+            found[key] = _plain(loader, value_node, depth + 1)
+            found.lines[key] = at
+        return found
+    if isinstance(node, yaml.SequenceNode):
+        items = Seq(line)
+        items.extend(_plain(loader, child, depth + 1) for child in node.value)
+        return items
+    try:
+        return loader.construct_object(node)
+    except (ValueError, OverflowError):
+        return str(node.value)  # a number or date that is none: a text
