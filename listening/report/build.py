@@ -6,7 +6,6 @@ from datetime import date
 from typing import Any
 
 from django.conf import settings
-from django.utils.module_loading import import_string
 from django.utils.safestring import SafeString, mark_safe
 
 from evaluation import figures
@@ -34,6 +33,7 @@ def context_of(
     context = page_context(results, analysis)
     slugs = [row.slug for row in results.systems]
     method = METHODS.get(study.method)
+    rules = compliance.checklist(study)
 
     def picture(svg: str | None) -> SafeString:
         if svg is None:
@@ -71,7 +71,8 @@ def context_of(
         "design": facts.design(study),
         "recruitment": facts.recruitment(study),
         "language": languages.LANGUAGES.get(study.language),
-        "checklist": _checklist(study),
+        "checklist": rules,
+        "checklist_summary": compliance.summary(rules),
         "cite": cite(results),
         "table3": latex.table3(results),
         "analysis": analysis,
@@ -84,14 +85,6 @@ def _compared(results: Results, unscreened: Results) -> list[dict[str, Any]]:
     """Means with and without screening, side by side."""
     before = {row.slug: row for row in unscreened.systems}
     return [{"with": row, "without": before[row.slug]} for row in results.systems if row.slug in before]
-
-
-def _checklist(study: Study) -> Any:
-    """What the study keeps of BS.1534-3, requirement by requirement; None where that is not known."""
-    try:
-        return import_string("listening.compliance.checklist")(study)
-    except ImportError:
-        return None
 
 
 def cite(results: Results) -> str:

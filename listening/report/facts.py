@@ -209,9 +209,10 @@ def design(study: Study) -> list[str]:
     plan = plan_of(study)
     graded = study.items.filter(training=False).count()
     said = [
-        f"Every order follows from the study's seed {study.seed} and the number of the session; "
-        "items and the signals of every trial come in random order, drawn anew for each session, and are "
-        "stored with it.",
+        f"Every order follows from the study's seed {study.seed}: the items of a session and the signals of "
+        "a trial come in the orders of Williams' Latin squares, so that over consecutive sessions each comes "
+        "at each place, and next after each other one, equally often. Orders are stored with the sessions. "
+        "Neither listener nor page knew which signal was which.",
     ]
     if plan.blocks == 1:
         said.append("Each listener was given every item through every system.")

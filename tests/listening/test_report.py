@@ -84,6 +84,8 @@ def test_everything_that_a_report_is_asked_for(owner: Client, told: Study) -> No
         "Holm-adjusted over all 1 pairs",
         "partial η²",
         "How to cite",
+        "Requirements of BS.1534-3",
+        "M26 The report has medians with IQR",
         r"\toprule",
     ):
         assert said in text, said

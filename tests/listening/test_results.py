@@ -206,5 +206,5 @@ def test_the_page_takes_as_many_queries_for_ten_listeners_as_for_one(
     page(owner, study)
     with django_assert_max_num_queries(24):
         page(owner, study)
-    with django_assert_max_num_queries(12):
+    with django_assert_max_num_queries(20):
         owner.get(reverse("study", args=[study.pk]))

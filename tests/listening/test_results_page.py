@@ -327,5 +327,5 @@ def test_as_many_queries_for_fifty_listeners_as_for_two(
         computed(study)
         with django_assert_max_num_queries(24):
             owner.get(reverse("results", args=[study.pk]))
-        with django_assert_max_num_queries(48):
+        with django_assert_max_num_queries(56):
             owner.get(reverse("report", args=[study.pk]))

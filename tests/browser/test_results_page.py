@@ -1,0 +1,149 @@
+"""The results page and the report in a real browser: points that play, figures that explain, calm news."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.test import Client
+
+from listening.models import Study
+from listening.results import analyses
+from tests.listening.conftest import make_clip, make_study, processed
+from tests.listening.generated import generate
+
+if TYPE_CHECKING:
+    from playwright.sync_api import BrowserContext, Page
+
+__all__ = ["make_clip", "make_study", "processed"]  # fixtures
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+QUALITY = {"anchor35": 20, "anchor70": 50, "opus-9k": 65, "bpgan-2k": 58}
+
+
+@pytest.fixture
+def heard(make_study: Callable[..., Study]) -> Study:
+    """Two items with sounds, six listeners."""
+    study = make_study(clips=2, sound=True)
+    generate(study, 6, QUALITY)
+    return study
+
+
+@pytest.fixture
+def signed_in(context: BrowserContext, live_server: Any, alice: User) -> None:
+    client = Client()
+    client.force_login(alice)
+    cookie = {"name": settings.SESSION_COOKIE_NAME, "value": client.cookies["sessionid"].value}
+    context.add_cookies([{**cookie, "url": live_server.url}])
+
+
+def finish(study: Study) -> None:
+    for row in study.analyses.filter(status="queued"):
+        analyses.run(row.pk)
+
+
+@pytest.fixture
+def results(page: Page, live_server: Any, heard: Study, signed_in: None) -> Page:
+    page.goto(f"{live_server.url}/studies/{heard.pk}/results/")
+    return page
+
+
+def test_points_play_what_they_stand_for(results: Page) -> None:
+    point = results.locator("#metric-pesq_wb [data-play]").first
+    bar = results.locator("#now-playing")
+    assert not bar.is_visible()
+    with results.expect_response(lambda answer: "/sounds/" in answer.url) as first:
+        point.click()
+    assert first.value.status in (200, 206)
+    bar.wait_for()
+    assert "item 1 of 2" in bar.inner_text()
+    assert "playing" in (point.get_attribute("class") or "")
+    point.focus()
+    with results.expect_response(lambda answer: "/sounds/" in answer.url) as second:
+        results.keyboard.press("Enter")
+    assert second.value.url != first.value.url
+    assert "item 2 of 2" in bar.inner_text()
+    bar.get_by_role("button", name="Stop").click()
+    bar.wait_for(state="hidden")
+
+
+def test_a_figure_says_how_it_was_made_to_mouse_and_keyboard(results: Page) -> None:
+    cell = results.locator("tr", has_text="BPGAN 2k").locator("td[data-how]", has_text="±").first
+    box = results.locator("#how")
+    cell.hover()
+    assert "listeners' own means" in box.inner_text()
+    assert "n = 6 listeners" in box.inner_text()
+    table = results.locator("table.hinted").first
+    assert table.locator("td[tabindex='0']").count() == 1  # one stop of the Tab key
+    table.locator("td[tabindex='0']").focus()
+    assert "measured" in box.inner_text()
+    assert results.evaluate("document.activeElement.getAttribute('aria-describedby')") == "how"
+    results.keyboard.press("ArrowRight")
+    assert "narrow-band" in box.inner_text()
+    results.keyboard.press("ArrowDown")
+    assert table.locator("td[tabindex='0']").count() == 1
+    results.keyboard.press("Escape")
+    assert not box.is_visible()
+
+
+def test_another_profile_keeps_the_place(results: Page) -> None:
+    results.locator("#item-table > summary").click()
+    results.evaluate("document.querySelector('#items').scrollIntoView()")
+    before = results.evaluate("scrollY")
+    assert before > 400
+    results.evaluate("document.querySelector('nav[aria-label=Screening] a[href*=mpeg]').click()")
+    results.wait_for_url("**screening=mpeg")
+    results.wait_for_function("document.querySelector('#screening + span').textContent.includes('MPEG')")
+    assert abs(results.evaluate("scrollY") - before) < 40
+    assert results.locator("#item-table").get_attribute("open") is not None
+
+
+def test_news_comes_without_a_jump(results: Page, heard: Study) -> None:
+    results.locator("#item-table > summary").click()
+    results.evaluate("document.querySelector('#items').scrollIntoView()")
+    before = results.evaluate("scrollY")
+    generate(heard, 1, QUALITY, seed=5)
+    results.wait_for_function("document.querySelector('#answer').textContent.includes('7 listeners')")
+    assert abs(results.evaluate("scrollY") - before) < 40
+    assert results.locator("#item-table").get_attribute("open") is not None
+    finish(heard)
+    results.wait_for_selector("text=All 1 pair of systems under test")
+    assert abs(results.evaluate("scrollY") - before) < 600  # what is above got longer
+
+
+def test_tables_go_into_the_clipboard(results: Page, context: BrowserContext) -> None:
+    context.grant_permissions(["clipboard-read", "clipboard-write"])
+    results.get_by_role("button", name="Copy").first.click()
+    results.get_by_role("button", name="Copied").wait_for()
+    assert r"\toprule" in results.evaluate("navigator.clipboard.readText()")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("name", ["results", "report"])
+def test_nothing_for_axe_to_complain_of(
+    page: Page, live_server: Any, heard: Study, signed_in: None, name: str, scheme: Any
+) -> None:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright")
+    page.emulate_media(color_scheme=scheme)
+    page.goto(f"{live_server.url}/studies/{heard.pk}/{name}/")
+    finish(heard)
+    page.reload()
+    for details in page.locator("#results details[id]").all():
+        details.evaluate("element => { element.open = true; }")
+    found = axe.Axe().run(page)
+    assert found.violations_count == 0, found.generate_report()
+
+
+@pytest.mark.parametrize("name", ["results", "report"])
+def test_a_narrow_window_scrolls_in_one_direction(
+    page: Page, live_server: Any, heard: Study, signed_in: None, name: str
+) -> None:
+    page.set_viewport_size({"width": 390, "height": 800})
+    page.goto(f"{live_server.url}/studies/{heard.pk}/{name}/")
+    wide = """[...document.querySelectorAll("main *")]
+        .filter((each) => !each.closest(".table-scroll") && each.getBoundingClientRect().right > 390)
+        .map((each) => each.tagName + "." + each.className)"""
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390, page.evaluate(wide)
