@@ -22,11 +22,15 @@ from django.views.decorators.http import require_GET, require_http_methods
 
 from listening import headphones, questionnaire, recruitment, selectors, services
 from listening.languages import in_study_language
+from listening.methods import METHODS
 from listening.models import Answer, Session, Study
 from listening.security import allow
 from listening.services import Step
 from listening.views.limits import limit_joins
 from listening.views.trials import PAGES
+
+#: Methods whose trials have a reference that is known to be it.
+OPEN_REFERENCE = ("mushra", "bs1116", "dcr")
 
 
 @csrf_exempt
@@ -147,11 +151,16 @@ def _volume(session: Session, step: Step) -> dict[str, Any]:
 
 
 def speech_url(session: Session) -> str:
-    """The address of speech of the study itself: the first trial's open reference."""
+    """The address of speech of the study itself, from the session's first trial.
+
+    It is the reference where trials show one openly. Elsewhere it is one of the signals to be graded: who
+    had the reference's samples could find it again among them.
+    """
     trial = session.trials.order_by("position").first()
     if trial is None:
         return ""
-    return reverse("stimulus_audio", args=[session.token, trial.position, trial.reference_key])
+    key = trial.reference_key if session.study.method in OPEN_REFERENCE else trial.order[0]["key"]
+    return reverse("stimulus_audio", args=[session.token, trial.position, key])
 
 
 def _headphones(session: Session, step: Step) -> dict[str, Any]:
@@ -174,6 +183,7 @@ def _instructions(session: Session, step: Step) -> dict[str, Any]:
     task = select_template([f"listening/session/tasks/{method}.html", "listening/session/tasks/other.html"])
     return {
         "task": task,
+        "method": METHODS.get(method),
         "training": session.trials.filter(item__training=True).exists(),
         "action": reverse("session_begin", args=[session.token]),
     }

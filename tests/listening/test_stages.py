@@ -12,6 +12,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from listening import services
+from listening.methods import METHODS
 from listening.models import Answer, Assessor, Deletion, Event, Rating, Session, Stage, Study
 from tests.listening.conftest import grade, listen
 from tests.listening.test_blindness import page_of
@@ -163,6 +164,28 @@ def test_loudspeakers_are_turned_away_only_where_headphones_are_needed(client: C
     answer = client.post(reverse("session_volume", args=[session.token]), speakers)
     assert "This test needs headphones" in answer.content.decode()
     assert step(session) == "volume"
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_sound_check_gives_no_hidden_reference_away(study: Study, method: str) -> None:
+    """Speech is the reference only where the trials show it, too; instructions are the method's own."""
+    Study.objects.update(method=method)
+    study.refresh_from_db()
+    session = services.start_session(study)
+    trial = session.trials.get(position=1)
+    shown = trial.reference_key in html_of(session)
+    assert shown == (method in ("mushra", "bs1116", "dcr"))
+    assert shown or trial.order[0]["key"] in html_of(session)
+    send(session, "volume", **SOUND)
+    html = html_of(session)
+    assert "Your task" in html
+    if method != "mushra":
+        assert str(METHODS[method].question) in html
+        for _score, word in METHODS[method].words:
+            assert str(word) in html
+    else:
+        assert "must be graded 100" in html
+        assert "need not be" in html
 
 
 # -- Training and breaks
