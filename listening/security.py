@@ -13,7 +13,6 @@ POLICY: dict[str, tuple[str, ...]] = {
     "default-src": ("'none'",),
     "script-src": ("'self'",),
     "style-src": ("'self'",),
-    "style-src-attr": ("'unsafe-inline'",),
     "img-src": ("'self'", "data:"),
     "font-src": ("'self'",),
     "media-src": ("'self'", "blob:"),

@@ -176,7 +176,8 @@ def _signal(item: Item, stimulus: Stimulus, reference: Audio, rate: int) -> Audi
 def warnings_of(study: Study) -> list[str]:
     """What a researcher has to know of the stimuli before listeners come, in sentences; empty if nothing."""
     rate, found = study.sample_rate, []
-    stimuli = [stimulus for item in study.items.all() for stimulus in item.stimuli.all()]
+    items = list(study.items.select_related("clip").prefetch_related("stimuli__rendition"))
+    stimuli = [stimulus for item in items for stimulus in item.stimuli.all()]
     for stimulus in stimuli:
         if stimulus.delay_ms is not None and abs(stimulus.delay_ms) > DELAY_LIMIT_MS:
             late = "late" if stimulus.delay_ms > 0 else "early"
@@ -189,7 +190,7 @@ def warnings_of(study: Study) -> list[str]:
                 f"{stimulus.item.title} through {_title(stimulus)} differs by {MAX_GAIN_DB:g} dB or more in "
                 f"loudness from the reference and could not be matched."
             )
-    for item in study.items.all():
+    for item in items:
         if item.clip is not None and item.clip.source_rate < rate:
             found.append(
                 f"{item.title} was recorded at {item.clip.source_rate} Hz: at {rate} Hz there is nothing "

@@ -17,6 +17,7 @@ from listening.views import (
     setup,
     simulation,
     steps,
+    stimuli,
     studies,
     trials,
 )
@@ -42,6 +43,7 @@ research = [
     path("studies/<uuid:study_id>/pilot/discard/", simulation.discard_pilots, name="study_pilots_discard"),
     path("studies/<uuid:study_id>/open/", studies.open_study, name="study_open"),
     path("studies/<uuid:study_id>/pilot/", studies.pilot, name="study_pilot"),
+    path("studies/<uuid:study_id>/stimuli/", stimuli.stimuli, name="stimuli"),
     path("studies/<uuid:study_id>/progress/", studies.progress, name="study_progress"),
     path("studies/<uuid:study_id>/retry/", studies.retry, name="study_retry"),
     path("studies/<uuid:study_id>/close/", studies.close, name="study_close"),

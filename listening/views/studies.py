@@ -19,6 +19,7 @@ from evaluation.systems import titles_of
 from listening import compliance, removal, selectors, services
 from listening.models import Study
 from listening.services.contents import method_of
+from listening.stimuli import warnings_of
 
 
 @login_required
@@ -78,6 +79,7 @@ def _study_context(study: Study) -> dict[str, Any]:
         "listener_url": selectors.listener_url(study),
         "qr": _qr(selectors.listener_url(study)),
         "sessions": selectors.session_rows(study),
+        "stimulus_warnings": warnings_of(study),
         "deletions": study.deletions.order_by("number", "deleted"),
     }
 

@@ -179,15 +179,18 @@ def stimulus_audio(request: HttpRequest, token: str, position: int, key: str) ->
     if trial.session.study.status == Study.Status.PREPARING:
         raise Http404("The recordings are not ready.")
     stimuli = Stimulus.objects.only("audio")
+    stimulus: Stimulus | None
     if key == trial.reference_key:
         together = list(stimuli.filter(item=trial.item_id).only("audio", "system"))
         read_ahead(together)
-        stimulus = next(each for each in together if each.system == "original")
+        stimulus = next((each for each in together if each.system == "original"), None)
     else:
         try:
             stimulus = stimuli.get(pk=services.stimulus_of_key(trial, key))
         except services.UnknownStimulus:
             raise Http404("There is no such recording.") from None
+    if stimulus is None or not stimulus.audio:
+        raise Http404("There is no such recording.")
     with stimulus.audio.open("rb") as file:
         audio, rate = soundfile.read(io.BytesIO(file.read()), dtype="float32")
     # Of the server's secret, so that nobody can subtract the dither; the same at every request.

@@ -10,6 +10,8 @@ import pytest
 import soundfile
 from django.contrib.auth.models import User
 from django.core.files.base import ContentFile
+from django.test import Client
+from django.urls import reverse
 
 from codec.audio import resample
 from codec.base import Audio
@@ -321,3 +323,16 @@ def test_what_a_higher_rate_cannot_bring_is_said(item: Item) -> None:
     Clip.objects.filter(pk=item.clip_id).update(source_rate=16_000)
     found = warnings_of(Study.objects.get(pk=item.study_id))
     assert [text for text in found if "was recorded at 16000 Hz" in text]
+
+
+def test_the_owner_sees_gains_delays_and_warnings(item: Item, client: Client) -> None:
+    Rendition.objects.get(system="peaky").audio.save("faint.wav", wav(noise(2.0) * np.float32(0.008)))
+    render_item(item)
+    address = reverse("stimuli", args=[item.study_id])
+    assert client.get(address).status_code == 302
+    client.force_login(item.study.owner)
+    html = client.get(address).content.decode()
+    assert "10.5 dB" in html
+    assert "could not be matched" in html
+    client.force_login(User.objects.create_user("bob"))
+    assert client.get(address).status_code == 404
