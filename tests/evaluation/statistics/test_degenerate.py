@@ -19,7 +19,10 @@ from evaluation.statistics import (
     agreement,
     anova,
     comparisons,
+    corrections,
     describe,
+    intervals,
+    mapping,
     mixed,
     planning,
     screening,
@@ -206,3 +209,85 @@ def test_the_old_names_answer_on_nothing() -> None:
     assert statistics.summarise(tidy()).empty
     assert statistics.screen_hidden_reference(tidy()) == []
     assert math.isnan(statistics.half_width([1]))
+
+
+NUMBERS = st.lists(
+    st.tuples(st.floats(-1e6, 1e6, allow_nan=False), st.floats(-1e6, 1e6, allow_nan=False)), max_size=12
+)
+
+
+@settings(max_examples=200, deadline=None, derandomize=True)
+@given(pairs=NUMBERS, name=st.sampled_from(["Pearson", "Spearman", "Kendall"]))
+def test_any_two_series_are_correlated_or_told_apart(pairs: list[tuple[float, float]], name: str) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = agreement.correlate(name, [x for x, _ in pairs], [y for _, y in pairs])
+    assert lacking(found) == []
+    if found.value is not None:
+        assert -1 <= found.value <= 1
+    if found.interval is None:
+        assert found.problem
+    else:
+        assert found.value is not None
+        assert -1 <= found.interval.low <= found.value <= found.interval.high <= 1
+
+
+@settings(max_examples=200, deadline=None, derandomize=True)
+@given(pairs=NUMBERS, rising=st.booleans())
+def test_any_points_are_mapped_without_a_turn(pairs: list[tuple[float, float]], rising: bool) -> None:
+    x, y = np.array([x for x, _ in pairs]), np.array([y for _, y in pairs])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = mapping.monotone_cubic(x, y, rising=rising)
+    if found is None:
+        assert x.size < 2 or np.ptp(x) == 0
+        return
+    drawn = found(np.linspace(x.min(), x.max(), 60))
+    assert np.isfinite(drawn).all()
+    steps = np.diff(drawn) if rising else -np.diff(drawn)
+    assert steps.min() >= -1e-6 * max(1.0, float(np.ptp(y)))
+    # Never worse than the flat line, which does not turn either.
+    flat = float(((y - y.mean()) ** 2).sum())
+    assert float(((found(x) - y) ** 2).sum()) <= flat * (1 + 1e-6) + 1e-6
+
+
+@settings(max_examples=200, deadline=None, derandomize=True)
+@given(p=st.lists(st.one_of(st.none(), st.floats(0, 1), st.just(math.nan)), max_size=12))
+def test_corrections_never_lower_a_p_and_keep_the_order(p: list[float | None]) -> None:
+    step_down, step_up = corrections.holm(p), corrections.hochberg(p)
+    known = [k for k, value in enumerate(p) if value is not None and math.isfinite(value)]
+    for adjusted in (step_down, step_up):
+        assert [k for k, value in enumerate(adjusted) if value is not None] == known
+        values = [(p[k] or 0.0, adjusted[k] or 0.0) for k in known]
+        assert all(raw <= more <= 1 for raw, more in values)
+        assert [more for _, more in sorted(values)] == sorted(more for _, more in values)
+    assert all((step_up[k] or 0.0) <= (step_down[k] or 0.0) for k in known)
+
+
+@settings(max_examples=100, deadline=None, derandomize=True)
+@given(
+    sd=st.floats(allow_nan=True, allow_infinity=True),
+    wanted=st.floats(allow_nan=True, allow_infinity=True),
+    assurance=st.one_of(st.none(), st.floats(-1, 2)),
+)
+def test_any_plan_has_a_number_or_a_reason(sd: float, wanted: float, assurance: float | None) -> None:
+    need = planning.assessors_needed(sd, wanted, assurance=assurance)
+    assert (need.assessors is None) == bool(need.problem)
+    if need.assessors is not None:
+        assert 2 <= need.assessors <= planning.MOST
+
+
+@settings(max_examples=100, deadline=None, derandomize=True)
+@given(values=st.lists(st.floats(-1e6, 1e6, allow_nan=False), max_size=15))
+def test_any_values_have_an_interval_around_the_mean_or_none(values: list[float]) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        t = intervals.t_interval(values, "values")
+        bca = intervals.bca_interval(values, "values", resamples=99)
+        b = describe.multimodality(values)
+    assert (t is None) == (len(values) < 2)
+    assert b is None or math.isfinite(b)
+    if t is not None:
+        assert t.low <= np.mean(values) <= t.high
+    if bca is not None:
+        assert min(values) - 1e-6 <= bca.low <= bca.high <= max(values) + 1e-6
