@@ -230,6 +230,7 @@ def _rank_tests(results: Results, data: Mapping[str, Any]) -> list[dict[str, Any
             "second": titles.get(row["b"], row["b"]),
             "difference": row["difference"],
             "p": row["p"],
+            "p_at_least": row["p_at_least"],
             "wilcoxon": wilcoxon.get((row["a"], row["b"])),
         }
         for row in data.get("attachment3", {}).get("rows", [])
