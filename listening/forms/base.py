@@ -47,7 +47,7 @@ class Section(forms.Form):
     def __init__(self, study: Study, data: Mapping[str, Any] | None = None) -> None:
         self.study = study
         self.frozen = not study._state.adding and has_real_sessions(study)
-        super().__init__(data, prefix=self.slug, initial=self.initial_of(study))
+        super().__init__(data, prefix=self.slug, initial=self.initial_of(study), label_suffix="")
 
     @classmethod
     def initial_of(cls, study: Study) -> dict[str, Any]:

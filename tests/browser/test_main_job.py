@@ -104,12 +104,17 @@ def test_upload_process_rate_and_see_the_results(
     page.get_by_role("link", name="Make a study with this clip").click()
     page.get_by_label("Name", exact=True).fill("Main job")
     tested = sorted((GRADES.keys() & available) - {"original", "anchor35", "anchor70"})
-    for box in page.locator("input[name=system]").all():
+    for box in page.locator("[data-systems] input[type=checkbox]").all():
         box.set_checked(box.get_attribute("value") in tested)
-    page.get_by_role("button", name="Make the study").click()
+    page.get_by_role("button", name="Make the study and go on").click()
+    page.wait_for_url("**/setup/who/")
+    page.get_by_role("button", name="Save and go on").click()
+    page.wait_for_url("**/setup/check/")
+    assert page.locator("#compliance").get_by_text("M17").is_visible()
+    page.get_by_role("link", name="Link and listeners").click()
     page.wait_for_url(re.compile(r"/studies/[0-9a-f-]{36}/$"))
     study_url = page.url
-    page.get_by_role("button", name="Close").wait_for(timeout=60_000)  # offered once the study is open
+    page.get_by_role("button", name="Open the study").click(timeout=60_000)  # offered once all is rendered
     listener_link = page.locator("#listener-link").input_value()
     assert listener_link.startswith(f"{site.url}/t/")
 
@@ -124,6 +129,7 @@ def test_upload_process_rate_and_see_the_results(
     assert page.get_by_text(code).is_visible()
     page.get_by_role("link", name="Results").click()
     assert page.locator("figure svg").first.is_visible()
+    page.locator(".export-menu summary").click()
     stored = grades_in_csv(page, "ratings.csv")
     assert stored.keys() == {*tested, "original", "anchor35", "anchor70"}
     assert stored == pytest.approx({system: GRADES[system] for system in stored}, abs=1)
@@ -162,6 +168,7 @@ def take_part(page: Page, link: str, site: Site) -> str:
     while "/s/" in page.url and not page.locator("#completion-code").count():
         ready(page)
         trials += 1
+        page.get_by_role("button", name="Reference", exact=True).click()
         for number, system in enumerate(systems_in_order(site, trials), start=1):
             hear(page, number)
             page.mouse.click(*point(page, number, GRADES[system]))
