@@ -210,6 +210,8 @@ def clean_options(
     if unknown:
         raise ValueError(f"{method.title} has no option {unknown[0]!r}.")
     cleaned = {**method.defaults, **given}
+    if "pairs" in cleaned and "pairs" not in given and not pairs_of(cleaned["pairs"], systems):
+        cleaned["pairs"] = "reference"  # of one system alone
     for name, value in cleaned.items():
         _CHECKS[name](value, systems)
     if "pairs" in cleaned and not pairs_of(cleaned["pairs"], systems):

@@ -4,6 +4,7 @@ from listening.forms.base import Section
 from listening.forms.design import Design
 from listening.forms.headphones import Headphones
 from listening.forms.limits import Limits
+from listening.forms.method import MethodOptions
 from listening.forms.questionnaire import Questionnaire
 from listening.forms.recruitment import Recruitment
 from listening.forms.texts import Texts
@@ -19,6 +20,7 @@ SECTIONS: tuple[type[Section], ...] = (
     Questionnaire,
     Headphones,
     Recruitment,
+    MethodOptions,
     Design,
 )
 

@@ -179,6 +179,10 @@ def test_options_that_mean_nothing_are_refused(method: str, options: dict, messa
 
 def test_one_system_alone_makes_no_pair_of_systems(alice, processed) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(services.StudyError, match="two or more"):
-        services.create_study(alice, "A study", [processed(alice)], ["bpgan-2k"], method="ab")
+        services.create_study(
+            alice, "A study", [processed(alice)], ["bpgan-2k"], method="ab", options={"pairs": "systems"}
+        )
+    study = services.create_study(alice, "A study", [processed(alice)], ["bpgan-2k"], method="ab")
+    assert study.method_options["pairs"] == "reference"
     with pytest.raises(services.StudyError, match="no method 'bs1534'"):
         services.create_study(alice, "A study", [processed(alice)], ["bpgan-2k"], method="bs1534")
