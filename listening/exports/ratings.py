@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from evaluation import metrics
+from evaluation.metrics import DEFAULT
 from evaluation.models import Score
 from listening.exports.tables import Row
 from listening.kinds import kinds_of
 from listening.models import Rating, Study
 
-#: Metrics joined to every row of ``ratings.csv``, in this order.
-METRICS = ("pesq_nb", "pesq_wb", "stoi")
+#: Metrics joined to every row of ``ratings.csv``, in this order; others follow where there are scores.
+METRICS = DEFAULT
 
 RATINGS_COLUMNS = [
     "study", "session", "kind", "assessor", "session_finished", "trial", "trial_finished", "item", "clip_id",
@@ -59,11 +61,14 @@ def ratings_rows(study: Study, kind: str = "real") -> Iterator[Row]:
     """The header and one row per rating, of unfinished sessions and training too; nothing is screened.
 
     ``item`` is the item's position in the study (0 is the training item), ``trial`` the trial's
-    position in the session and ``presented`` the stimulus's in the trial, both from 1.
+    position in the session and ``presented`` the stimulus's in the trial, both from 1. After
+    `RATINGS_COLUMNS` comes a column for every other metric that one of the stimuli has a score by,
+    measured or brought along.
     """
     ratings = list(ratings_in_order(study, kind))
     scores = scores_of({row.stimulus.rendition_id for row in ratings if row.stimulus.rendition_id})
-    yield RATINGS_COLUMNS
+    others = _others(ratings, scores)
+    yield [*RATINGS_COLUMNS, *others]
     for row in ratings:
         trial, session, item, rendition = row.trial, row.trial.session, row.trial.item, row.stimulus.rendition
         yield [
@@ -72,5 +77,19 @@ def ratings_rows(study: Study, kind: str = "real") -> Iterator[Row]:
             item.start, item.end, int(item.training), row.stimulus.system, presented_at(row),
             plain_grade(row.score), row.sequence, _time(row.created), _time(row.updated), trial.comment,
             row.stimulus.gain_db, rendition.kbps if rendition else None,
-            *(scores.get((rendition.pk, metric)) if rendition else None for metric in METRICS),
+            *(_score(row, metric, scores) for metric in (*METRICS, *others)),
         ]  # fmt: skip
+
+
+def _score(rating: Rating, metric: str, scores: Mapping[tuple[UUID, str], float]) -> float | None:
+    """As `listening.objective` has it: what was measured here, or else what an imported study brought."""
+    rendition, brought = rating.stimulus.rendition_id, rating.stimulus.objective.get(metric)
+    measured = scores.get((rendition, metric)) if rendition else None
+    return measured if measured is not None else None if brought is None else float(brought)
+
+
+def _others(ratings: Iterable[Rating], scores: Mapping[tuple[UUID, str], float]) -> list[str]:
+    """Metrics beyond `METRICS`, in the order of tables."""
+    found = {metric for _, metric in scores} | {name for row in ratings for name in row.stimulus.objective}
+    known = [slug for slug in metrics.METRICS if slug in found and slug not in METRICS]
+    return [*known, *sorted(found - set(metrics.METRICS))]

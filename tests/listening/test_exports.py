@@ -9,8 +9,9 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from evaluation.models import Rendition, Score
 from listening import exports, services
-from listening.models import Rating, Study
+from listening.models import Rating, Stimulus, Study
 from tests.listening.conftest import grade, listen, system_of
 
 GRADES = {"original": 100, "anchor35": 20, "anchor70": 60, "opus-9k": 80, "bpgan-2k": 64}
@@ -40,6 +41,23 @@ def test_ratings_have_a_row_each_with_all_that_belongs_to_them(study: Study) -> 
     assert [float(bpgan[name]) for name in ("kbps", "pesq_nb", "pesq_wb", "stoi")] == pytest.approx(
         [6, 2.5, 2.6, 0.6]
     )
+
+
+def test_other_metrics_have_columns_of_their_own(study: Study) -> None:
+    listen(study, GRADES)
+    graded = Rendition.objects.filter(system="opus-9k", stimuli__item__training=False).distinct()
+    for rendition in graded:
+        Score.objects.create(rendition=rendition, metric="polqa", value=3.25, status=Score.Status.DONE)
+        Score.objects.create(rendition=rendition, metric="visqol", value=4.5, status=Score.Status.DONE)
+    Stimulus.objects.filter(system="bpgan-2k").update(objective={"haaqi": 0.5, "polqa": 2})
+    rows = read(exports.ratings_rows(study))
+    assert list(rows[0]) == [*exports.RATINGS_COLUMNS, "visqol", "polqa", "haaqi"]
+    found = {
+        (row["system"], row["visqol"], row["polqa"], row["haaqi"]) for row in rows if row["training"] == "0"
+    }
+    assert ("opus-9k", "4.5", "3.25", "") in found
+    assert ("bpgan-2k", "", "2.0", "0.5") in found
+    assert ("original", "", "", "") in found
 
 
 def test_unfinished_sessions_are_in_ratings_and_not_in_mushra(study: Study) -> None:
