@@ -10,7 +10,7 @@ import pytest
 from listening import headphones, services
 from listening.models import Answer, Session, Stage, Study
 from tests.browser.conftest import PATIENCE
-from tests.browser.test_rating_page import ready, study
+from tests.browser.rating import ready
 from tests.live import wait_for
 
 if TYPE_CHECKING:
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from tests.browser.conftest import Errors
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
-__all__ = ["study"]  # a fixture
 
 QUESTIONS = [
     {"name": "age", "label": "How old are you?", "type": "number", "when": "before", "required": True,

@@ -6,6 +6,8 @@ const source = document.getElementById(builder.dataset.source);
 const status = document.querySelector("#questionnaire-status");
 const types = JSON.parse(document.querySelector("#questionnaire-types").textContent);
 const withChoices = new Set(["single", "multiple", "likert"]);
+/* Places of the buttons in a card's head. */
+const [UP, DOWN] = [1, 2];
 const frozen = source.disabled || source.closest("fieldset[disabled]") !== null;
 
 /** Questions that many studies ask; a start, to be changed. */
@@ -29,6 +31,7 @@ const ready = {
 };
 
 let questions = [];
+let opened = new WeakSet(); // questions whose fields are shown
 let list = null;
 let count = 0;
 
@@ -46,7 +49,13 @@ function options(text) {
 }
 
 function lines(choices) {
-  return (choices ?? []).map(({ value, label }) => (value === label ? label : `${value} | ${label}`)).join("\n");
+  if (!Array.isArray(choices)) return "";
+  return choices.map(({ value, label }) => (value === label ? label : `${value} | ${label}`)).join("\n");
+}
+
+/** A question in a line, for its closed card. */
+function summary({ type, when, required }) {
+  return `${types[type]} · ${when === "after" ? "after" : "before"} the trials${required ? " · required" : ""}`;
 }
 
 /** A name for exports out of the question's words, not used by another question. */
@@ -123,6 +132,7 @@ function button(text, name, press) {
 function card(question, index) {
   const called = `question ${index + 1}`;
   const title = element("strong", { textContent: question.label || "New question" });
+  const about = element("span", { className: "muted small", textContent: summary(question) });
   const extra = element("div");
   let ownName = question.name !== "";
 
@@ -164,23 +174,26 @@ function card(question, index) {
       );
     }
   };
-  const requiredLabel = element("label", { className: "check" }, required, element("span", { textContent: "An answer is required" }));
+  const words = element("span", { textContent: "An answer is required" });
+  const requiredLabel = element("label", { className: "check" }, required, words);
   required.addEventListener("change", () => {
     question.required = required.checked;
     write();
   });
 
-  const item = element(
-    "li",
-    {},
-    element(
-      "div",
-      { className: "head" },
-      title,
-      button("↑", `Move ${called} up`, () => move(index, -1)),
-      button("↓", `Move ${called} down`, () => move(index, 1)),
-      button("Remove", `Remove ${called}`, () => remove(index)),
-    ),
+  const fields = element("div", { className: "fields-of", id: `question-fields-${++count}` });
+  const toggle = button("Edit", `Edit ${called}`, () => open(!opened.has(question)));
+  toggle.setAttribute("aria-controls", fields.id);
+  const open = (shown) => {
+    if (shown) opened.add(question);
+    else opened.delete(question);
+    fields.hidden = !shown;
+    about.textContent = summary(question);
+    toggle.textContent = shown ? "Close" : "Edit";
+    toggle.setAttribute("aria-expanded", shown);
+  };
+
+  fields.append(
     field("Question", label, (value) => {
       question.label = value;
       title.textContent = value || "New question";
@@ -192,35 +205,45 @@ function card(question, index) {
       field("Type", type, (value) => {
         question.type = value;
         if (value === "likert" && !question.choices?.length) {
-          question.choices = options("1 | Not at all\n2 | \u2026\n3 | Completely");
+          question.choices = options("1 | Not at all\n2 | A little\n3 | Rather\n4 | Very");
         }
         showExtra();
       }),
       field("Asked", when, (value) => (question.when = value)),
-      field(
-        "Name in exports",
-        name,
-        (value) => {
-          question.name = value;
-          ownName = value !== "";
-        },
-      ),
+      field("Name in exports", name, (value) => {
+        question.name = value;
+        ownName = value !== "";
+      }),
     ),
     extra,
     field("Explanation (optional)", help, (value) => (question.help = value)),
     requiredLabel,
   );
-  item.tabIndex = -1;
+  const item = element(
+    "li",
+    {},
+    element(
+      "div",
+      { className: "head" },
+      element("div", { className: "grow" }, title, about),
+      toggle,
+      button("↑", `Move ${called} up`, () => move(index, -1)),
+      button("↓", `Move ${called} down`, () => move(index, 1)),
+      button("Remove", `Remove ${called}`, () => remove(index)),
+    ),
+    fields,
+  );
   item.setAttribute("aria-label", `Question ${index + 1}`);
   showExtra();
+  open(opened.has(question));
   return item;
 }
 
 function show() {
   list.replaceChildren(...questions.map(card));
-  const moves = [...list.querySelectorAll(".head")];
-  moves[0]?.querySelectorAll("button")[0].setAttribute("disabled", "");
-  moves.at(-1)?.querySelectorAll("button")[1].setAttribute("disabled", "");
+  const heads = [...list.querySelectorAll(".head")];
+  heads[0]?.querySelectorAll("button")[UP].setAttribute("disabled", "");
+  heads.at(-1)?.querySelectorAll("button")[DOWN].setAttribute("disabled", "");
 }
 
 function changed(message) {
@@ -231,9 +254,14 @@ function changed(message) {
 
 function add(question) {
   questions.push({
-    label: "", type: "text", when: "before", required: false, ...question,
+    label: "",
+    type: "text",
+    when: "before",
+    required: false,
+    ...question,
     name: question.name ? nameFor(question.name, questions.map((other) => other.name)) : "",
   });
+  opened.add(questions.at(-1));
   changed(`Question ${questions.length} added.`);
   list.lastElementChild.querySelector("input").focus();
 }
@@ -241,7 +269,8 @@ function add(question) {
 function remove(index) {
   questions.splice(index, 1);
   changed(`Question ${index + 1} removed, ${questions.length} left.`);
-  (list.children[Math.min(index, questions.length - 1)] ?? builder.querySelector(".builder-foot button")).focus();
+  const next = list.children[Math.min(index, questions.length - 1)] ?? builder.querySelector(".builder-foot");
+  next.querySelector("button").focus();
 }
 
 function move(index, by) {
@@ -250,8 +279,8 @@ function move(index, by) {
   questions.splice(to, 0, ...questions.splice(index, 1));
   changed(`Now question ${to + 1} of ${questions.length}.`);
   const buttons = list.children[to].querySelectorAll(".head button");
-  const same = buttons[by < 0 ? 0 : 1];
-  (same.disabled ? buttons[by < 0 ? 1 : 0] : same).focus();
+  const same = buttons[by < 0 ? UP : DOWN];
+  (same.disabled ? buttons[by < 0 ? DOWN : UP] : same).focus();
 }
 
 list = element("ol", { className: "builder" });
@@ -263,8 +292,11 @@ if (!frozen) {
   }
 }
 builder.append(list, foot);
-if (read()) show();
-else document.querySelector("#questionnaire-json").open = true;
+if (read()) {
+  // What the server refused may be in any of them.
+  if (builder.dataset.problems === "yes") opened = new WeakSet(questions);
+  show();
+} else document.querySelector("#questionnaire-json").open = true;
 source.addEventListener("change", () => {
   if (read()) show();
 });
