@@ -16,17 +16,19 @@ from django.urls import reverse
 from evaluation.access import visible_clips
 from evaluation.models import Clip, Rendition
 from evaluation.presentation import with_results
+from listening.kinds import COUNTED
 from listening.methods import METHODS, seconds_per_item
 from listening.models import Item, Session, Stimulus, Study, Trial
 from listening.services import design
 
 
 def studies_of(user: Any) -> QuerySet[Study]:
-    """The user's studies, newest first, with counts of items and of started and finished sessions."""
+    """The user's studies, newest first, with counts of items and of real sessions, started and finished."""
+    counts = Q(sessions__kind__in=COUNTED)
     counted = Study.objects.filter(owner=user).annotate(
         item_count=Count("items", filter=Q(items__training=False), distinct=True),
-        started_count=Count("sessions", filter=Q(sessions__instructed__isnull=False), distinct=True),
-        finished_count=Count("sessions", filter=Q(sessions__finished__isnull=False), distinct=True),
+        started_count=Count("sessions", filter=counts & Q(sessions__instructed__isnull=False), distinct=True),
+        finished_count=Count("sessions", filter=counts & Q(sessions__finished__isnull=False), distinct=True),
     )
     return counted.order_by("-created", "id")  # Django drops a model's own order where it counts
 
@@ -189,6 +191,7 @@ def session_rows(study: Study) -> list[dict[str, Any]]:
         {
             "id": session.pk,
             "number": session.number,
+            "kind": session.kind,
             "kind": session.kind,
             "assessor": session.assessor.code,
             "screened_out": session.screened_out,

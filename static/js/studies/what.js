@@ -102,7 +102,7 @@ function sum() {
     const signals = Math.min(picked.length, room) + always;
     if (picked.length > room) parts.push(`${picked.length} systems, shared out in balanced blocks`);
     else parts.push(`${signals} signals a trial`);
-    if (graded && picked.length && picked.length <= room) parts.push(`about ${minutes(signals, items)} min a listener`);
+    if (graded && picked.length && picked.length <= room && !("partial" in systems.dataset)) parts.push(`about ${minutes(signals, items)} min a listener`);
   }
   out.textContent = parts.join(" · ");
 }
