@@ -192,7 +192,6 @@ def session_rows(study: Study) -> list[dict[str, Any]]:
             "id": session.pk,
             "number": session.number,
             "kind": session.kind,
-            "kind": session.kind,
             "assessor": session.assessor.code,
             "screened_out": session.screened_out,
             "completion_code": session.completion_code,

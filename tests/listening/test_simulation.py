@@ -12,7 +12,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from listening import services, simulation
+from listening import selectors, services, simulation
 from listening.models import Rating, Session, Study
 from listening.results.frames import rating_frame
 from listening.tasks import simulate, sweep_studies
@@ -74,6 +74,8 @@ def test_they_are_never_among_real_listeners(study: Study, client: Client, alice
     assert real["assessor"].nunique() == 1
     assert set(real.loc[real["system"] == "bpgan-2k", "score"]) == {1}
     assert services.live_sessions(study).count() == 1
+    counted = selectors.studies_of(alice).get()
+    assert (counted.started_count, counted.finished_count) == (1, 1)
     client.force_login(alice)
     csv = client.get(reverse("ratings_csv", args=[study.pk])).content.decode()
     codes = study.sessions.filter(kind=SIMULATED).values_list("assessor__code", flat=True)
