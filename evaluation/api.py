@@ -17,7 +17,7 @@ from ninja import Router, Schema, Status
 from ninja.pagination import LimitOffsetPagination, paginate
 from pydantic import Field
 
-from evaluation import jobs, systems
+from evaluation import api_scores, jobs, systems
 from evaluation.access import visible_clips
 from evaluation.ingest import ClipRejected, ClipTooLarge, ingest, too_large_message
 from evaluation.models import Clip, Job
@@ -25,6 +25,7 @@ from evaluation.presentation import clip_status, rendition_rows, with_results
 from evaluation.removal import remove_clip
 
 router = Router(tags=["clips"])
+router.add_router("", api_scores.router)
 
 #: What a multipart body may have around the file: boundaries, headers, the title.
 _BODY_SLACK = 100_000
@@ -74,6 +75,14 @@ class ClipSummary(Schema):
         return clip["status"] if isinstance(clip, dict) else clip_status(clip)
 
 
+class OtherScore(Schema):
+    value: float | None
+    status: str = Field(description="queued, running, done or failed")
+    version: str = Field(description="what computed it; 'uploaded' for scores from elsewhere")
+    note: str
+    error: str
+
+
 class RenditionOut(Schema):
     system: str
     status: str = Field(description="queued, running, done or failed; done means measured, too")
@@ -89,6 +98,7 @@ class RenditionOut(Schema):
     decode_rtf: float | None = Field(description="decoder seconds per second of audio")
     audio_url: str | None
     bitstream_url: str | None
+    others: dict[str, OtherScore] = Field(description="by metrics beyond these, see /api/metrics")
 
 
 class ClipOut(ClipSummary):

@@ -1,0 +1,88 @@
+"""Metrics in the API: which there are, measuring more of a clip, and scores from elsewhere."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.http import HttpRequest
+from django.shortcuts import get_object_or_404
+from ninja import File, Router, Schema, Status
+from ninja.files import UploadedFile
+from pydantic import Field
+
+from evaluation.metrics import METRICS
+from evaluation.models import Clip
+from evaluation.scores import MAX_BYTES, ScoreProblem, request_scores, store_scores
+
+router = Router(tags=["metrics"])
+
+
+class MetricOut(Schema):
+    slug: str
+    title: str
+    unit: str
+    low: float
+    high: float
+    higher_is_better: bool
+    note: str
+    default: bool = Field(description="measured of every output without being asked for")
+    version: str = Field(description="packages that compute it; empty where it cannot be computed")
+    missing: str = Field(description="why it cannot be computed on this server; empty if it can")
+
+
+class MeasureIn(Schema):
+    metrics: list[str] = Field(min_length=1, max_length=20, description="slugs")
+
+
+class MeasureOut(Schema):
+    queued: int = Field(description="scores that go to the workers; what is there already stays")
+
+
+class StoredOut(Schema):
+    metric: str
+    created: int
+    replaced: int
+
+
+class Refused(Schema):
+    error: str
+
+
+@router.get("/metrics", response=list[MetricOut], summary="Every objective metric, in table order")
+def list_metrics(request: HttpRequest) -> list[Any]:
+    return list(METRICS.values())
+
+
+@router.post(
+    "/clips/{uuid:clip_id}/metrics",
+    response={202: MeasureOut, 422: Refused},
+    summary="Measure a clip's outputs by more metrics",
+)
+def measure_clip(request: HttpRequest, clip_id: UUID, wanted: MeasureIn) -> Status[dict[str, Any]]:
+    """Queues what is not there yet, and again what failed."""
+    clip = get_object_or_404(Clip, pk=clip_id, owner=request.auth)  # type: ignore[attr-defined]
+    try:
+        return Status(202, {"queued": request_scores(clip.renditions.all(), wanted.metrics)})
+    except ValueError as error:
+        return Status(422, {"error": str(error)})
+
+
+@router.post(
+    "/scores", response={200: StoredOut, 422: Refused}, summary="Take a table of scores from elsewhere"
+)
+def upload_scores(
+    request: HttpRequest, file: File[UploadedFile], metric: str = "polqa"
+) -> Status[dict[str, Any]]:
+    """CSV with the columns ``clip`` (id, title or file name), ``system`` and ``value``, of your own clips.
+
+    All of it is taken, or nothing; a refusal names the line. For POLQA, which is licensed.
+    """
+    if file.size is None or file.size > MAX_BYTES:
+        return Status(422, {"error": f"The table is larger than {MAX_BYTES / 1e6:.0f} MB."})
+    clips = Clip.objects.filter(owner=request.auth)  # type: ignore[attr-defined]
+    try:
+        stored = store_scores(file.read(), clips, metric=metric, source=file.name or "")
+    except ScoreProblem as problem:
+        return Status(422, {"error": str(problem)})
+    return Status(200, {"metric": stored.metric, "created": stored.created, "replaced": stored.replaced})
