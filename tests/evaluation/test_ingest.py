@@ -393,7 +393,7 @@ def test_two_uploads_at_the_same_moment(alice: User, media: Path, monkeypatch: p
 def test_clip_and_renditions_appear_together_or_not_at_all(
     alice: User, media: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(clip: Clip) -> None:
+    def fail(clip: Clip, systems: object = None) -> None:
         raise RuntimeError("the process is killed here")
 
     monkeypatch.setattr(ingest_module, "queue_renditions", fail)
