@@ -92,7 +92,7 @@ def _output_row(rendition: Rendition) -> dict[str, Any]:
     return {
         "rendition": rendition,
         "scores": scores,
-        "delay": rendition.parameters.get("delay_seconds") or 0.0,
+        "delay": _milliseconds(rendition.parameters.get("delay_seconds")),
     }
 
 

@@ -29,6 +29,7 @@ from listening.models import (
     Trial,
     opaque_token,
 )
+from listening.questionnaire import MAX_NAME, MAX_QUESTIONS, validated
 from listening.services.texts import clean_text
 
 ALWAYS = ("original", "anchor35", "anchor70")
@@ -137,9 +138,28 @@ def store(
             "notes": notes,
         },
     )
+    study.questionnaire = _questions(reading, set(personal))
+    study.save(update_fields=["questionnaire"])
     stimuli = _stimuli(study, reading, mapping, scores)
     _sessions(study, reading, mapping, stimuli, set(personal))
     return study
+
+
+def _questions(reading: Reading, personal: set[str]) -> list[dict[str, Any]]:
+    """The file's questions as `Study.questionnaire` keeps them, as far as they fit."""
+    names: dict[str, str] = {}
+    for given in reading.answers.values():
+        for name in given:
+            short = _short(name)
+            if name not in personal and short:
+                names.setdefault(short.casefold(), short)
+    return validated(
+        [{"name": name, "label": name, "type": "text"} for name in list(names.values())[:MAX_QUESTIONS]]
+    )
+
+
+def _short(question: str) -> str:
+    return " ".join(clean_text(question)[:MAX_NAME].split())
 
 
 def _stimuli(
@@ -192,7 +212,11 @@ def _sessions(
     Session.objects.bulk_create(sessions.values(), batch_size=_BATCH)
     Answer.objects.bulk_create(
         [
-            Answer(session=sessions[label], question=clean_text(question)[:64], value=clean_text(value))
+            Answer(
+                session=sessions[label],
+                question=" ".join(clean_text(question)[:MAX_NAME].split()),
+                value=clean_text(value),
+            )
             for label, given in reading.answers.items()
             if label in sessions
             for question, value in given.items()

@@ -190,8 +190,14 @@ def _outliers(results: Results) -> list[dict[str, Any]]:
 def _listeners(results: Results) -> list[dict[str, Any]]:
     grouped = results.everything.groupby("assessor", sort=False)
     items, means = grouped["item"].nunique(), grouped["score"].mean()
+    labels = dict(results.study.sessions.exclude(label="").values_list("assessor__code", "label"))
     return [
-        {"entry": entry, "items": int(items[entry.assessor]), "mean": float(means[entry.assessor])}
+        {
+            "entry": entry,
+            "label": labels.get(str(entry.assessor), ""),
+            "items": int(items[entry.assessor]),
+            "mean": float(means[entry.assessor]),
+        }
         for entry in results.screened
     ]
 

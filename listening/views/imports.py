@@ -85,7 +85,7 @@ def _configuration(request: HttpRequest, found: ImportDraft) -> HttpResponse:
             names = [member.name for member in inside if is_audio(member.name)]
     except ImportProblem as problem:
         context["error"] = str(problem)
-        return render(request, "listening/import_configuration.html", context, status=400)
+        return render(request, "listening/import_configuration.html", context)
     groups = []
     for group in configuration.groups:
         paths = configuration.paths(group)
@@ -107,7 +107,7 @@ def _configuration(request: HttpRequest, found: ImportDraft) -> HttpResponse:
         "name": found.choices.get("name") or configuration.name,
         "report": _by_kind([asdict(note) for note in configuration.notes]),
     }
-    return render(request, "listening/import_configuration.html", context, status=400 if found.error else 200)
+    return render(request, "listening/import_configuration.html", context)
 
 
 def _by_kind(notes: list[dict[str, Any]]) -> list[tuple[str, list[dict[str, Any]]]]:
@@ -142,7 +142,8 @@ def _results(request: HttpRequest, found: ImportDraft) -> HttpResponse:
     context = {"draft": found, "error": error, "section": "studies", "choices": choices}
     if reading is not None:
         context |= _preview(request, found, reading, scores)
-    return render(request, "listening/import_results.html", context, status=400 if error else 200)
+    refused = bool(error) and request.method == "POST"
+    return render(request, "listening/import_results.html", context, status=400 if refused else 200)
 
 
 def _preview(

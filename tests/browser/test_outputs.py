@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -118,7 +117,8 @@ def test_results_are_imported_with_drag_and_drop(signed_in: Page, live_server: A
         """text => {
             const data = new DataTransfer();
             data.items.add(new File([text], "old test.csv", { type: "text/csv" }));
-            document.querySelector("[data-drop]").dispatchEvent(new DragEvent("drop", { dataTransfer: data, bubbles: true }));
+            const drop = new DragEvent("drop", { dataTransfer: data, bubbles: true });
+            document.querySelector("[data-drop]").dispatchEvent(drop);
         }""",
         "\n".join(rows),
     )
@@ -143,7 +143,7 @@ def test_a_broken_file_says_where(signed_in: Page, live_server: Any) -> None:
         {
             "name": "x.csv",
             "mimeType": "text/csv",
-            "buffer": io.BytesIO(b"listener,item,system,score\n1,a,b,loud\n").getvalue(),
+            "buffer": b"listener,item,system,score\n1,a,b,loud\n",
         }
     )
     page.get_by_role("button", name="See what is in it").click()

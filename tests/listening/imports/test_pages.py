@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -65,7 +66,6 @@ def test_a_mapping_that_cannot_be_is_shown_again(page: Client) -> None:
 def test_what_cannot_be_read_says_where(page: Client) -> None:
     draft = send(page, TEXT.replace("35", "many"))
     answer = page.get(f"/import/{draft.pk}/")
-    assert answer.status_code == 400
     assert "Line 5, column 5 (score)" in answer.content.decode()
     assert page.post("/import/", {"file": SimpleUploadedFile("x.csv", b"")}).status_code == 400
     assert page.post("/import/", {"file": SimpleUploadedFile("x.zip", b"PK\x03\x04x")}).status_code == 400
@@ -79,6 +79,29 @@ def test_strangers_find_nothing(page: Client, bob: User) -> None:
     assert page.get(f"/import/{draft.pk}/").status_code == 404
     assert page.post(f"/import/{draft.pk}/discard/").status_code == 404
     assert ImportDraft.objects.exists()
+
+
+@pytest.mark.shared
+def test_benjsta_through_the_site(page: Client, shared: Path) -> None:
+    folder = shared / "reference" / "ratings" / "benjsta"
+    sent = page.post(
+        "/import/",
+        {
+            "file": SimpleUploadedFile("ratings.csv", (folder / "ratings_formated.csv").read_bytes()),
+            "extra": SimpleUploadedFile(
+                "pesq_wb_vs_mushra.csv", (folder / "pesq_wb_vs_mushra.csv").read_bytes()
+            ),
+        },
+    )
+    shown = page.get(sent["Location"]).content.decode()
+    assert "pesq_wb of 128 stimuli" in shown
+    assert "168 times a listener has no grade of an item" in shown
+    done = page.post(sent["Location"], {"name": "benjsta", "method": "mushra"})
+    results = page.get(done["Location"]).content.decode()
+    listeners = re.findall(r"in the file: (\d+).*?badge (failed|done)", results, flags=re.DOTALL)
+    assert sorted(int(who) for who, state in listeners if state == "failed") == [6, 17]
+    assert len(listeners) == 21
+    assert "PESQ-WB and the listeners order the systems differently" in results
 
 
 def test_discarding(page: Client, media: Path) -> None:

@@ -56,6 +56,7 @@ def test_who_somebody_is_stays_out_unless_it_is_wanted(alice: User) -> None:
     assert personal_questions(read_results(SMALL.encode())) == ["email"]
     study = keep(alice, SMALL)
     assert set(Answer.objects.filter(session__study=study).values_list("question", flat=True)) == {"age"}
+    assert [one["name"] for one in study.questionnaire] == ["age"]
     assert any("email" in note for note in study.imported["notes"])
     kept = keep(alice, SMALL, keep_personal=True)
     assert Answer.objects.filter(session__study=kept, question="email").count() == 2
