@@ -37,9 +37,9 @@ def wav(audio: Audio) -> ContentFile[bytes]:
     return ContentFile(file.getvalue())
 
 
-def make_clip(owner: User, renditions: dict[str, Audio], seconds: float) -> Clip:
+def make_clip(owner: User, renditions: dict[str, Audio], seconds: float, number: int = 0) -> Clip:
     clip = Clip.objects.create(
-        owner=owner, sha256="0" * 64, title="Vowels", original_name="vowels.wav", seconds=seconds,
+        owner=owner, sha256=f"{number:064}", title="Vowels", original_name="vowels.wav", seconds=seconds,
         source_rate=RATE, source_channels=1, source_format="WAV",
     )  # fmt: skip
     clip.audio.save("clip.wav", wav(renditions["original"]))
@@ -49,8 +49,8 @@ def make_clip(owner: User, renditions: dict[str, Audio], seconds: float) -> Clip
     return clip
 
 
-def open_study(clip: Clip, systems: list[str]) -> Study:
-    study = services.create_study(clip.owner, "Vowels at low rates", [clip], systems, seed=1)
+def open_study(clip: Clip, systems: list[str], *more: Clip) -> Study:
+    study = services.create_study(clip.owner, "Vowels at low rates", [clip, *more], systems, seed=1)
     tasks.prepare_study(str(study.pk))
     study.refresh_from_db()
     assert study.status == Study.Status.OPEN, study.error
