@@ -59,6 +59,17 @@ class Imported:
     notes: list[str] = field(default_factory=list)
 
 
+def is_archive(source: IO[bytes] | File[bytes]) -> bool:
+    """Whether `source` is a zip with a study's document in it; it is left at its beginning."""
+    try:
+        with zipfile.ZipFile(source) as archive:
+            return "study.json" in archive.namelist()
+    except (zipfile.BadZipFile, zipfile.LargeZipFile, NotImplementedError, ValueError, EOFError):
+        return False
+    finally:
+        source.seek(0)
+
+
 def read_archive(source: IO[bytes] | File[bytes], owner: Any) -> Imported:
     """Store the study in the archive `source` as `owner`'s.
 

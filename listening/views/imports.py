@@ -15,6 +15,8 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from evaluation import systems
 from evaluation.matching import is_audio
+from listening.archive.fields import ArchiveProblem
+from listening.archive.read import is_archive, read_archive
 from listening.imports import FORMATS, MAX_BYTES, ImportProblem, Reading, configuring
 from listening.imports import drafts as services
 from listening.imports.golisten import RULES
@@ -38,6 +40,16 @@ def start(request: HttpRequest) -> HttpResponse:
         file = request.FILES.get("file")
         if file is None:
             error = "No file arrived. Choose one."
+        elif is_archive(file):
+            try:
+                imported = read_archive(file, request.user)
+            except ArchiveProblem as problem:
+                error = str(problem)
+            else:
+                messages.success(request, f"“{imported.study.name}” is here, with everything in its archive.")
+                for note in imported.notes:
+                    messages.info(request, note)
+                return redirect("study", imported.study.pk)
         else:
             try:
                 draft = services.keep(request.user, file, request.FILES.get("extra"))

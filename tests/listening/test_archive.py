@@ -17,6 +17,9 @@ from django.apps import apps
 from django.contrib.auth.models import User
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
+from django.urls import reverse
 
 from evaluation.models import Clip, Rendition, UploadedSystem
 from listening import removal, services
@@ -311,3 +314,16 @@ def test_a_damaged_recording_is_named(full: Study, bob: User) -> None:
     with pytest.raises(ArchiveProblem, match=f"{member.filename} is damaged"):
         read_archive(io.BytesIO(bytes(content)), bob)
     assert not Study.objects.exists()
+
+
+def test_an_archive_comes_in_by_the_import_page(full: Study, bob: User, client: Client) -> None:
+    content = archive_of(full)
+    client.force_login(bob)
+    address = reverse("import")
+    refused = client.post(address, {"file": SimpleUploadedFile("archive.zip", content)})
+    assert refused.status_code == 400
+    assert "is on this server already" in refused.content.decode()
+    empty()
+    answer = client.post(address, {"file": SimpleUploadedFile("archive.zip", content)})
+    assert answer.headers["Location"] == reverse("study", args=[full.pk])
+    assert Study.objects.get().owner == bob
