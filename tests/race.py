@@ -66,7 +66,11 @@ def ratings(study: Study) -> dict[str, Any]:
 def sessions(study: Study) -> dict[str, Any]:
     """Listeners who begin at the same moment get numbers, and so orders, of their own."""
     made = at_once([lambda: services.start_session(study)] * (2 * THREADS))
-    return {"sessions": len(made), "numbers": len({session.number for session in made})}
+    return {
+        "sessions": len(made),
+        "numbers": len({session.number for session in made}),
+        "places": len({session.place for session in made}),
+    }
 
 
 def main() -> None:

@@ -173,7 +173,7 @@ def race(site: Site) -> dict[str, Any]:
 def check_race(outcome: dict[str, Any]) -> None:
     assert outcome["claims"] == {"claimed": 10, "rows": 10}
     assert [outcome["ratings"]["sequence"], outcome["ratings"]["score"]] == outcome["ratings"]["expected"]
-    assert outcome["sessions"] == {"sessions": 16, "numbers": 16}
+    assert outcome["sessions"] == {"sessions": 16, "numbers": 16, "places": 16}
 
 
 def test_postgresql_keeps_claims_grades_and_sessions_apart(tmp_path: Path, postgresql: str) -> None:
