@@ -36,7 +36,9 @@ def grades(rows: Sequence[GradeRow], title: str, scale: Scale = MUSHRA) -> str:
         parts.append(text(at(score), top - 14, word, anchor="middle", fill=MUTED, size=12))
     for score in scale.ticks:
         parts.append(line(at(score), top - 6, at(score), bottom, LINE))
-        parts.append(text(at(score), bottom + 18, f"{score:g}", anchor="middle", fill=MUTED, size=12))
+        parts.append(
+            text(at(score), bottom + 18, _signed(f"{score:g}"), anchor="middle", fill=MUTED, size=12)
+        )
     parts.append(text(width - 8, top - 14, "mean ± 95 %", anchor="end", fill=MUTED, size=12))
     for number, row in enumerate(rows):
         parts += _row(row, top + pitch * (number + 0.5), at, left, width - 8, look[row.slug])
@@ -74,7 +76,7 @@ def _row(
         parts.append(
             f'<circle cx="{at(mean):.1f}" cy="{y + offset:.1f}" r="2.2" fill="{hue}" opacity="0.4"/>'
         )
-    words = f"{row.mean:.1f}"
+    words = _signed(f"{row.mean:.1f}")
     if row.half_width is not None:
         low, high = at(row.mean - row.half_width), at(row.mean + row.half_width)
         parts.append(line(low, y, high, y, hue, 2.5))
@@ -83,3 +85,8 @@ def _row(
     parts.append(mark(look, at(row.mean), y))
     parts.append(text(right, y + 4.5, words, anchor="end"))
     return parts
+
+
+def _signed(number: str) -> str:
+    """With a minus sign as wide as a plus."""
+    return number.replace("-", "−")

@@ -32,8 +32,8 @@ class ShareRow:
 
 def shares(rows: Sequence[ShareRow], title: str, axis: str, caption: str) -> str:
     """A row per pair: share with 95 % interval, listeners as faint dots, a line at one half."""
-    left = margin((row.left for row in rows), 120, 260)
-    beside = margin((row.right for row in rows), 24, 260) if any(row.right for row in rows) else 16
+    left = 8 + margin((row.left for row in rows), 112, 260)
+    beside = 8 + margin((row.right for row in rows), 16, 260) if any(row.right for row in rows) else 16
     top, pitch, notes = 36, 40, 132
     width, height = left + 400 + beside + notes, top + pitch * len(rows) + 68
     span, bottom = 400, top + pitch * len(rows)

@@ -27,11 +27,15 @@ SCALES = {
         1.0,
         5.0,
         (1, 2, 3, 4, 5),
-        ((1, "Bad"), (2, "Poor"), (3, "Fair"), (4, "Good"), (5, "Excellent")),
+        ((1, "Bad"), (2, "Poor"), (3, "Fair"), (4, "Good"), (4.85, "Excellent")),
     ),
-    "dcr": figures.Scale("DMOS", 1.0, 5.0, (1, 2, 3, 4, 5), ((1.2, "very annoying"), (5, "inaudible"))),
+    "dcr": figures.Scale("DMOS", 1.0, 5.0, (1, 2, 3, 4, 5), ((1.2, "very annoying"), (4.85, "inaudible"))),
     "ccr": figures.Scale(
-        "CMOS", -3.0, 3.0, (-3, -2, -1, 0, 1, 2, 3), ((-3, "Much worse"), (0, "The same"), (3, "Much better"))
+        "CMOS",
+        -3.0,
+        3.0,
+        (-3, -2, -1, 0, 1, 2, 3),
+        ((-2.7, "Much worse"), (0, "The same"), (2.6, "Much better")),
     ),
 }
 NAMES = {"acr": "MOS", "dcr": "DMOS", "ccr": "CMOS"}
@@ -215,7 +219,9 @@ def opinion(study: Study, kind: str = REAL) -> dict[str, Any]:
             {"system": looks[row.system], "row": row, "votes": [row.votes[grade] for grade in grades]}
             for row in found
         ],
-        "grades": [{"value": int(value), "words": str(words)} for value, words in method.words],
+        "grades": [
+            {"value": f"{value:g}".replace("-", "−"), "words": str(words)} for value, words in method.words
+        ],
         "per_item": per_item,
         "order": opinions.order_effect(raw) if method.slug == "ccr" else None,
         "svg": drawn,
