@@ -1,7 +1,6 @@
 /* The listening level: chosen once before the test, kept in this browser. Between two items it may be changed
    by up to 4 dB either way, within an item never (BS.1534-3). */
 
-import { Player, loadSounds } from "./player.js";
 import { gettext } from "./words.js";
 
 const CHOSEN = "earshot:volume";
@@ -83,38 +82,3 @@ export function itemVolume(input, output, changed) {
     },
   };
 }
-
-/** The instructions page's sound check. */
-function soundCheck(section) {
-  const button = section.querySelector("#volume-play");
-  const status = section.querySelector("#volume-status");
-  button.disabled = false;
-  let player = null;
-  let gain = 1;
-  volumeControl(section.querySelector("#volume"), section.querySelector("#volume-value"), (value) => {
-    gain = value;
-    player?.setVolume(value);
-  });
-  button.addEventListener("click", async () => {
-    try {
-      if (!player) {
-        const context = new AudioContext();
-        await context.resume();
-        status.textContent = gettext("preparing the sound…");
-        const sounds = await loadSounds(context, new Map([["reference", section.dataset.url]]));
-        player = new Player(context, sounds);
-        player.setVolume(gain);
-        status.textContent = "";
-      }
-      if (player.playing) player.pause();
-      else player.play();
-      button.textContent = player.playing ? gettext("Stop") : gettext("Play a sound");
-      button.setAttribute("aria-pressed", player.playing);
-    } catch (error) {
-      status.textContent = `${error.message} ${gettext("Press the button to try again.")}`;
-    }
-  });
-}
-
-const section = document.querySelector("#volume-check");
-if (section) soundCheck(section);
