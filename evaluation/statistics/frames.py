@@ -71,19 +71,6 @@ class Tidy:
         cells = (self.assessor * shape[1] + self.item) * shape[2] + self.system
         return _mean(cells, self.score, shape)
 
-    def only(self, systems: NDArray[np.bool_]) -> Tidy:
-        """The ratings of some systems, `systems` being a mask of shape (systems,)."""
-        keep = systems[self.system]
-        frame = pd.DataFrame(
-            {
-                "assessor": pd.Series([self.assessors[i] for i in self.assessor[keep]], dtype=object),
-                "item": pd.Series([self.items[i] for i in self.item[keep]], dtype=object),
-                "system": pd.Series([self.systems[i] for i in self.system[keep]], dtype=object),
-                "score": self.score[keep],
-            }
-        )
-        return tidy(frame)
-
 
 def _mean(cells: Ints, score: Floats, shape: tuple[int, ...]) -> Floats:
     size = int(np.prod(shape))
