@@ -34,6 +34,7 @@ def context_of(
     slugs = [row.slug for row in results.systems]
     method = METHODS.get(study.method)
     rules = compliance.checklist(study)
+    material, made_by = facts.items(study), facts.codecs(study, slugs)
 
     def picture(svg: str | None) -> SafeString:
         if svg is None:
@@ -64,9 +65,12 @@ def context_of(
         "compared": _compared(results, unscreened),
         "people": facts.listeners(study, kind),
         "instructions": facts.instructions(study),
-        "material": facts.items(study),
+        "material": material,
+        "trained": any(row["training"] for row in material),
+        "trained_again": facts.trained_again(study),
         "stimuli": facts.stimuli(study),
-        "codecs": facts.codecs(study, slugs),
+        "codecs": made_by,
+        "uploaded": [row["title"] for row in made_by if row["kind"] == "uploaded"],
         "software": facts.software(study),
         "design": facts.design(study),
         "recruitment": facts.recruitment(study),

@@ -111,6 +111,12 @@ def items(study: Study) -> list[dict[str, Any]]:
     return rows
 
 
+def trained_again(study: Study) -> bool:
+    """Whether a recording of the training is among the graded ones."""
+    clips = study.items.filter(training=True).exclude(clip=None).values("clip")
+    return study.items.filter(training=False, clip__in=clips).exists()
+
+
 def stimuli(study: Study) -> dict[str, Any]:
     """Gains of the loudness matching and remaining delays, per system, over the graded and training items."""
     gains: dict[str, list[float]] = {}

@@ -6,6 +6,7 @@ import io
 import re
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,10 @@ from django.urls import reverse
 from django.utils import timezone
 
 from listening import results
+from listening.imports import read_results
+from listening.imports.roles import suggest
+from listening.imports.scores import read_scores
+from listening.imports.storing import Decisions, store
 from listening.models import Assessor, Item, Rating, Session, Stimulus, Study, Trial
 from tests.listening.conftest import listen
 from tests.listening.generated import generate
@@ -329,3 +334,26 @@ def test_as_many_queries_for_fifty_listeners_as_for_two(
             owner.get(reverse("results", args=[study.pk]))
         with django_assert_max_num_queries(56):
             owner.get(reverse("report", args=[study.pk]))
+
+
+@pytest.mark.shared
+def test_a_published_test_from_its_files_to_the_warning(owner: Client, alice: User, shared: Path) -> None:
+    """benjsta: screening drops two listeners, and PESQ orders the stimuli otherwise than people do."""
+    folder = shared / "reference" / "ratings" / "benjsta"
+    reading = read_results((folder / "ratings_formated.csv").read_bytes())
+    scores = read_scores((folder / "pesq_wb_vs_mushra.csv").read_bytes(), reading, "pesq_wb_vs_mushra.csv")
+    decisions = Decisions("benjsta", "mushra", suggest(reading.systems))
+    study = store(alice, reading, decisions, "ratings_formated.csv", scores)
+    row = computed(study)
+    text = text_of(owner, study)
+    assert "2 listeners screened out by BS.1534-3" in text
+    labels = dict(study.sessions.values_list("assessor__code", "label"))
+    assert sorted(labels[each.assessor] for each in results.compute(study).excluded) == ["17", "6"]
+    stimulus = next(each for each in row.data["agreement"] if each["level"] == "stimulus")
+    spearman = stimulus["figures"][1]
+    assert (stimulus["n"], spearman["name"]) == (112, "Spearman")
+    assert spearman["value"] == pytest.approx(-0.12, abs=0.01)
+    assert spearman["low"] < spearman["value"] < spearman["high"]
+    assert "PESQ-WB and the listeners rank the stimuli" in text
+    report = owner.get(reverse("report", args=[study.pk]))
+    assert "stand in for these grades" in report.content.decode()
