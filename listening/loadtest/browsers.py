@@ -7,6 +7,7 @@ number; what was confirmed is kept, to be looked up in the database afterwards.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import random
 import re
@@ -42,8 +43,43 @@ class Pace:
 
 #: A listener hears a version for a few seconds and drags its slider for half a second.
 REALISTIC = Pace((2.0, 6.0), 4, 0.12)
-#: As fast as the server answers.
-MAXIMAL = Pace((0.0, 0.0), 2, 0.0)
+#: As fast as the server answers: a slider that never rests.
+MAXIMAL = Pace((0.0, 0.0), 12, 0.0)
+
+
+class Gate:
+    """Opens when all have come to it, or `patience` seconds after it was made; then the clock starts.
+
+    Attributes:
+        opened: `time.monotonic` of that; None before.
+        seconds: that the clock runs.
+    """
+
+    def __init__(self, listeners: int, seconds: float, patience: float) -> None:
+        self.seconds = seconds
+        self.made = time.monotonic()
+        self.opened: float | None = None
+        self._missing = listeners
+        self._patience = patience
+        self._event = asyncio.Event()
+
+    async def come(self) -> None:
+        self._missing -= 1
+        if self._missing <= 0:
+            self._open()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._event.wait(), self.made + self._patience - time.monotonic())
+        self._open()
+
+    def _open(self) -> None:
+        if self.opened is None:
+            self.opened = time.monotonic()
+            self._event.set()
+
+    @property
+    def over(self) -> bool:
+        since = self.made + self._patience if self.opened is None else self.opened
+        return time.monotonic() > since + self.seconds
 
 
 @dataclass
@@ -56,7 +92,11 @@ class Tally:
         refused: answers that were no 2xx or 3xx, by kind and status.
         broken: requests without an answer, by kind; each was sent again.
         sessions: taken to the end.
+        gate: before which everybody joins and fetches the first sounds; latencies are of after it, those
+            of joining and of sounds of all the time.
     """
+
+    gate: Gate
 
     seconds: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     confirmed: dict[tuple[str, int, str], tuple[int, float]] = field(default_factory=dict)
@@ -104,29 +144,19 @@ class _Form(HTMLParser):
 
 
 class Listener:
-    """One simulated browser, taking sessions of one study until `until` (of `time.monotonic`)."""
+    """One simulated browser, taking sessions of one study until the tally's gate says that time is over."""
 
-    def __init__(
-        self,
-        site: str,
-        study: str,
-        number: int,
-        pace: Pace,
-        tally: Tally,
-        until: float,
-        *,
-        patient: bool = True,
-    ) -> None:
+    def __init__(self, site: str, study: str, number: int, pace: Pace, tally: Tally) -> None:
         self.study = study
         self.pace = pace
         self.tally = tally
-        self.until = until
+        self.waited = False
         self.connection = Connection(site)
         self.chance = random.Random(number)  # noqa: S311
 
     @property
     def over(self) -> bool:
-        return time.monotonic() > self.until
+        return self.tally.gate.over
 
     async def run(self, sessions: int | None = None) -> None:
         """Take `sessions` sessions, or as many as there is time for."""
@@ -173,6 +203,9 @@ class Listener:
         for signal in [page["reference"], *page["stimuli"]]:
             answer = await self.send("audio", partial(self.connection.get, signal["url"]))
             self.tally.audio_bytes += len(answer.body) if answer else 0
+        if not self.waited:
+            self.waited = True
+            await self.tally.gate.come()
         order = list(page["stimuli"])
         self.chance.shuffle(order)
         event = page.get("eventSequence", 0)
@@ -219,25 +252,41 @@ class Listener:
             except Broken:
                 self.tally.broken[kind] += 1
             else:
-                self.tally.seconds[kind].append(time.monotonic() - start)
+                if self.tally.gate.opened is not None or kind in ("join", "audio"):
+                    self.tally.seconds[kind].append(time.monotonic() - start)
                 if answer.status < 400:
                     return answer
                 self.tally.refused[f"{kind} {answer.status}"] += 1
                 if answer.status < 500:
                     return None
-            # A little longer than the time asked for: what is under way should be confirmed or fail.
-            if time.monotonic() > self.until + 10:
+            if self.over and kind != "save":
                 return None
             await asyncio.sleep(pause)
             pause = min(1.0, 2 * pause)
 
 
 async def listen(
-    site: str, study: str, listeners: int, pace: Pace, seconds: float, sessions: int | None = None
+    site: str,
+    study: str,
+    listeners: int,
+    pace: Pace,
+    seconds: float,
+    *,
+    patience: float = 120.0,
+    sessions: int | None = None,
 ) -> Tally:
-    """Let `listeners` browsers take the study with the token `study` for `seconds`, or `sessions` each."""
-    tally = Tally()
-    until = time.monotonic() + seconds
-    made = [Listener(site, study, number, pace, tally, until) for number in range(listeners)]
+    """Let browsers take the study with the token `study`.
+
+    Args:
+        site: its address.
+        study: the token of its listener link.
+        listeners: how many at once.
+        pace: of each.
+        seconds: how long, from when all have the first trial's sounds or `patience` seconds have passed.
+        patience: see there.
+        sessions: that each takes; None: as many as there is time for.
+    """
+    tally = Tally(Gate(listeners, seconds, patience))
+    made = [Listener(site, study, number, pace, tally) for number in range(listeners)]
     await asyncio.gather(*(listener.run(sessions) for listener in made))
     return tally

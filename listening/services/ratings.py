@@ -22,6 +22,14 @@ MAX_EVENTS_PER_REQUEST = 500
 MAX_EVENTS_PER_TRIAL = 20_000
 
 
+#: What saving a grade looks at. Studies have many large columns, and every change of a slider passes here.
+_NEEDED = (
+    *("session_id", "item_id", "position", "order", "comment", "finished"),
+    *("session__kind", "session__instructed", "session__finished", "session__screened_out"),
+    *("session__study__status", "session__study__method"),
+)
+
+
 def locked_trial(trial: Trial) -> Trial:
     """The trial as it is now, locked until the transaction ends; `waits` if one before it is unfinished.
 
@@ -29,7 +37,7 @@ def locked_trial(trial: Trial) -> Trial:
     """
     before = Trial.objects.filter(session=OuterRef("session"), position__lt=OuterRef("position"))
     before = before.filter(finished=None)
-    trials = Trial.objects.annotate(waits=Exists(before)).select_related("session__study")
+    trials = Trial.objects.annotate(waits=Exists(before)).select_related("session__study").only(*_NEEDED)
     return trials.select_for_update(of=("self",)).get(pk=trial.pk)
 
 

@@ -8,14 +8,13 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from listening.loadtest.browsers import Listener, Pace, Tally
+from listening.loadtest.browsers import Gate, Listener, Pace, Tally
 from tests.live import ROOT, Site
 from tests.postgres import postgresql
 
@@ -95,9 +94,8 @@ def workers_of(pid: int) -> list[int]:
 
 async def grade_through_kills(site: Site, study: str) -> Tally:
     """Let listeners take one session each while a worker, and then all of the server, is killed."""
-    tally = Tally()
-    until = time.monotonic() + 60
-    listeners = [Listener(site.url, study, number, PACE, tally, until) for number in range(LISTENERS)]
+    tally = Tally(Gate(LISTENERS, seconds=60, patience=20))
+    listeners = [Listener(site.url, study, number, PACE, tally) for number in range(LISTENERS)]
     tasks = [asyncio.create_task(listener.run(1)) for listener in listeners]
 
     async def confirmed(count: int) -> None:

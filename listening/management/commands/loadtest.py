@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import resource
 import socket
 import subprocess
 import sys
@@ -38,7 +39,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--listeners", type=int, default=100, help="simultaneous browsers (100)")
-        parser.add_argument("--seconds", type=float, default=30.0, help="how long (30)")
+        parser.add_argument("--seconds", type=float, default=30.0, help="how long, once all have joined (30)")
         parser.add_argument("--pace", choices=PACES, default="realistic", help="of the listeners (realistic)")
         parser.add_argument("--items", type=int, default=2, help="of the study, besides training (2)")
         parser.add_argument("--clip-seconds", type=float, default=10.0, help="length of each sound (10)")
@@ -50,16 +51,21 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         study = trial.make_study(options["items"], options["clip_seconds"])
         try:
+            busy = os.getloadavg()[0]
+            before = resource.getrusage(resource.RUSAGE_CHILDREN)
             with self.server(options) as url:
-                start = time.monotonic()
                 tally = asyncio.run(
                     listen(url, study.token, options["listeners"], PACES[options["pace"]], options["seconds"])
                 )
-                taken = time.monotonic() - start
+                ended = time.monotonic()
+            after = resource.getrusage(resource.RUSAGE_CHILDREN)
             missing = trial.lost(study, tally.confirmed)
         finally:
             trial.remove_study(study)
-        figures = summary(tally, taken, missing) | {
+        cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+        figures = summary(tally, ended, missing) | {
+            "load_of_the_machine_before": round(busy, 1),
+            "server_cpu_seconds": round(cpu, 1),
             "database": connection.vendor,
             "listeners": options["listeners"],
             "pace": options["pace"],
@@ -112,10 +118,13 @@ def _wait(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
             time.sleep(0.1)
 
 
-def summary(tally: Tally, seconds: float, missing: list[str]) -> dict[str, Any]:
+def summary(tally: Tally, ended: float, missing: list[str]) -> dict[str, Any]:
     """Figures of a run: rates a second, latencies in milliseconds, errors, losses."""
     saves = len(tally.seconds["save"])
+    opened = ended if tally.gate.opened is None else tally.gate.opened
+    seconds = max(1e-3, ended - opened)
     return {
+        "seconds_until_all_had_their_sounds": round(opened - tally.gate.made, 1),
         "seconds": round(seconds, 1),
         "saves": saves,
         "saves_per_second": round(saves / seconds, 1),
@@ -143,6 +152,9 @@ def text_of(figures: dict[str, Any]) -> str:
     lines = [
         f"{figures['listeners']} listeners at {figures['pace']} pace for {figures['seconds']} s on "
         f"{figures['database']}, {figures['workers']} processes with {figures['threads']} threads",
+        f"all had joined and had their first sounds after {figures['seconds_until_all_had_their_sounds']} s; "
+        f"load of the machine before: {figures['load_of_the_machine_before']}; "
+        f"CPU of the server: {figures['server_cpu_seconds']} s",
         f"{figures['saves_per_second']} saves/s ({figures['saves']}), "
         f"{figures['sessions_per_second']} sessions/s ({figures['sessions']}), "
         f"{figures['audio_megabytes']} MB of audio",
