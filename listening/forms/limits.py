@@ -60,6 +60,7 @@ class Limits(Section):
         sealed = self.study.sealed_until
         if (
             sealed
+            and self.study.unsealed is None
             and sealed > timezone.now()
             and (not cleaned.get("sealed_until") or cleaned["sealed_until"] < sealed)
         ):

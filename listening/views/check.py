@@ -8,7 +8,7 @@ from typing import Any
 from evaluation.systems import titles_of
 from listening import compliance
 from listening.balance import meetings
-from listening.methods import METHODS
+from listening.methods import METHODS, MUSHRA
 from listening.models import Session, Study
 from listening.services import design as designs
 from listening.stimuli import warnings_of
@@ -39,6 +39,8 @@ def context_of(study: Study) -> dict[str, Any]:
 
 def _balance(study: Study, plan: designs.Plan) -> str:
     """What is balanced, in a sentence."""
+    if study.method != MUSHRA.slug:
+        return "orders follow from the seed; what comes first alternates over sessions as the method asks"
     text = "each item and each signal comes at each place equally often (Williams' Latin squares)"
     if plan.blocks == 1:
         return text

@@ -63,7 +63,7 @@ def join(request: HttpRequest, token: str) -> HttpResponse:
     context = {
         "study": study,
         "texts": study.texts,
-        "minutes": selectors.minutes_of(study.items.all(), services.signals_of(study)),
+        "minutes": selectors.minutes_of_study(study),
         "headphones": headphones.required(study),
         "preview": arrival.state == "preview",
         "platform": recruitment.PLATFORMS.get(arrival.entry.platform, "") if arrival.entry else "",

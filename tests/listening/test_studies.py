@@ -331,6 +331,18 @@ def test_researcher_and_listener_are_told_the_same_minutes(owner: Client, study:
     assert "about 18 min left" in Client().get(reverse("session", args=[session.token])).content.decode()
 
 
+def test_minutes_follow_the_design(owner: Client, make_study: Callable[..., Study]) -> None:
+    study = make_study(clips=6)
+    study.items.update(end=10.0)  # a trial of 30 s and five signals thrice: 3 min
+    for design, minutes in (({}, 21), ({"items_per_session": 2}, 9)):
+        Study.objects.update(design=design)
+        assert (
+            f"about {minutes} min a listener" in owner.get(reverse("study", args=[study.pk])).content.decode()
+        )
+        asked = Client().get(reverse("join", args=[study.token])).content.decode()
+        assert f"about {minutes} minutes" in asked
+
+
 def test_long_items_are_pointed_out(owner: Client, study: Study) -> None:
     url = reverse("study", args=[study.pk])
     assert "longer than 12 s" not in owner.get(url).content.decode()
