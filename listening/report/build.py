@@ -10,10 +10,11 @@ from django.utils.safestring import SafeString, mark_safe
 
 from evaluation import figures
 from listening import compliance, languages
+from listening.kinds import kinds_of
 from listening.methods import METHODS
 from listening.models import Analysis, Study
 from listening.report import facts
-from listening.results import drawing, latex, profiles
+from listening.results import drawing, latex, methods, profiles
 from listening.results.page import context_of as page_context
 from listening.results.summary import Results, compute
 from listening.results.words import count
@@ -82,7 +83,21 @@ def context_of(
         "analysis": analysis,
         "address": settings.SITE_URL,
     }
+    if study.method != "mushra":
+        context |= _other_method(study, kind, files)
     return context
+
+
+def _other_method(study: Study, kind: str, files: bool) -> dict[str, Any]:
+    """What the page of another method shows, in place of MUSHRA's sections."""
+    shown = methods.context_of(study, kind)
+    if files and shown.get("figure"):
+        shown["figure"] = mark_safe(figures.saved(str(shown["figure"])).split("?>", 1)[1])  # noqa: S308
+    method = METHODS.get(study.method)
+    title = f"{compliance.method_title(study)} test ({method.source})" if method else "listening test"
+    people = count(study.sessions.filter(kind__in=kinds_of(kind), finished__isnull=False).count(), "listener")
+    cited = f"We held a {title} with Earshot; {people} finished it."
+    return {**shown, "view": methods.view_of(study), "cite": cited, "table3": "", "checklist": []}
 
 
 def _compared(results: Results, unscreened: Results) -> list[dict[str, Any]]:

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
@@ -24,6 +24,8 @@ from listening.views.results import asked
 
 def _analysis(study: Study, kind: str, profile: str) -> tuple[Analysis | None, bool]:
     """The tests of the grades as they are now, and whether they are still being computed."""
+    if study.method != "mushra":
+        return None, False  # its figures are all computed with the page
     if not frames.ratings_of(study, kind).filter(trial__finished__isnull=False).exists():
         return None, False
     state = frames.fingerprint(study, kind, profiles.settings_of(study, profile))
@@ -38,7 +40,7 @@ def _analysis(study: Study, kind: str, profile: str) -> tuple[Analysis | None, b
 @require_GET
 def report(request: HttpRequest, study_id: UUID) -> HttpResponse:
     study = selectors.study_of(request.user, study_id)
-    if is_sealed(study) or study.method != "mushra":
+    if is_sealed(study):
         return redirect("results", study.pk)
     kind, profile = asked(request, study)
     analysis, waiting = _analysis(study, kind, profile)
@@ -55,8 +57,6 @@ def report_pdf(request: HttpRequest, study_id: UUID) -> HttpResponse:
     study = selectors.study_of(request.user, study_id)
     if is_sealed(study):
         return redirect("results", study.pk)
-    if study.method != "mushra":
-        raise Http404("There is no report of this method.")
     kind, profile = asked(request, study)
     page = f"{reverse('report', args=[study.pk])}?kind={kind}&screening={profile}"
     analysis, waiting = _analysis(study, kind, profile)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import html
 import re
+from collections.abc import Callable
 from datetime import date
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
@@ -13,11 +15,16 @@ from django.urls import reverse
 
 from evaluation.models import Rendition
 from listening import services
+from listening.methods import METHODS
 from listening.models import Deletion, Stage, Study
 from listening.report import PdfUnavailable, context_of, pdf_of
 from tests.listening.conftest import grade
 from tests.listening.generated import generate
 from tests.listening.test_analyses import computed
+from tests.listening.test_method_results import grade as grade_all
+from tests.listening.test_method_results import hold, prefer, right
+
+__all__ = ["hold"]  # a fixture
 
 QUALITY = {"anchor35": 20, "anchor70": 50, "opus-9k": 65, "bpgan-2k": 58}
 
@@ -145,3 +152,20 @@ def test_pilot_and_simulated_reports_are_loud(owner: Client, study: Study) -> No
     generate(study, 3, QUALITY, kind="simulated")
     assert "Simulated. A program gave these grades" in text_of(owner, study, kind="simulated")
     assert "There is no grade to report." in text_of(owner, study)
+
+
+@pytest.mark.parametrize(
+    ("method", "answer"), [("abx", right), ("ab", prefer), ("acr", grade_all), ("bs1116", grade_all)]
+)
+def test_other_methods_have_a_report_too(
+    owner: Client, hold: Callable[..., Study], method: str, answer: Any
+) -> None:
+    study = hold(method, answer, listeners=3)
+    text = text_of(owner, study)
+    assert METHODS[method].source in text
+    assert "3. Results in full" in text
+    assert "MUSHRA" not in text
+    assert "BS.1534" not in text
+    assert "To do it again" in text
+    answered = owner.get(reverse("report_pdf", args=[study.pk]))
+    assert answered.content.startswith(b"%PDF-")
