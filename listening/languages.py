@@ -61,7 +61,13 @@ LANGUAGES = {
             "the customary German rendering of the opinion scale of Recommendation ITU-T P.800 "
             "(ausgezeichnet, gut, ordentlich, dürftig, schlecht)",
         ),
-        Language("fr", "Français", "French", "the French edition of Recommendation ITU-R BS.1534-3"),
+        Language(
+            "fr",
+            "Français",
+            "French",
+            "the customary French rendering of the quality scale of the ITU "
+            "(excellent, bon, assez bon, médiocre, mauvais)",
+        ),
         Language(
             "ne",
             "नेपाली",
