@@ -19,7 +19,7 @@ def open_method_study(
     *,
     systems: Sequence[str] = ("anchor35",),
     options: dict[str, Any] | None = None,
-    seconds: float = 0.8,
+    seconds: float = 0.6,
 ) -> Study:
     """Training and one item of `seconds`, through `systems`, open."""
     audio = speech_like(seconds)

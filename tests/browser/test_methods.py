@@ -91,14 +91,14 @@ def axe(page: Page) -> list[str]:
 
 
 def test_abx_by_mouse_to_the_end(page: Page, live_server: Any, alice: User) -> None:
-    study = open_method_study(alice, "abx", options={"trials": 3})
+    study = open_method_study(alice, "abx", options={"trials": 2})
     session = instructed(study)
     open_page(page, live_server, session)
     assert page.get_by_text("training 1 of 1").is_visible()
     assert missing(page) == "still to hear: A, X, B"
     page.get_by_role("button", name="Next").click()  # refused, and says why
     assert page.locator("#missing.problem").inner_text() == "still to hear: A, X, B"
-    for number in range(4):
+    for number in range(3):
         trial = now(session)
         assert page.locator("#answers input").nth(0).is_disabled()
         for letter in "AXB":
@@ -112,15 +112,15 @@ def test_abx_by_mouse_to_the_end(page: Page, live_server: Any, alice: User) -> N
         if number == 0:
             assert page.locator("#volume").is_visible()
         on(page, session)
-        if number < 3:
-            assert page.get_by_text(f"trial {number + 1} of 3").is_visible()
+        if number < 2:
+            assert page.get_by_text(f"trial {number + 1} of 2").is_visible()
     session.refresh_from_db()
     assert session.finished
     kinds = set(Event.objects.filter(trial__session=session).values_list("kind", flat=True))
     assert {"open", "ready", "play", "switch", "heard", "choose", "finish"} <= kinds
-    assert "3 of 3 answers right" in results_of(study)
-    assert [row["choice_answer"] for row in export(study, "paired_comparison.csv")] == ["correct"] * 3
-    assert [row["correct"] for row in export(study, "choices.csv")] == ["1"] * 4
+    assert "2 of 2 answers right" in results_of(study)
+    assert [row["choice_answer"] for row in export(study, "paired_comparison.csv")] == ["correct"] * 2
+    assert [row["correct"] for row in export(study, "choices.csv")] == ["1"] * 3
 
 
 def test_preference_by_keyboard_alone_to_the_end(page: Page, live_server: Any, alice: User) -> None:

@@ -322,3 +322,31 @@ def test_what_is_exported_can_be_imported_again(
     assert method in reading.methods
     wanted = len(content.decode().splitlines()) - 1
     assert len(reading.verdicts or reading.grades) in (wanted, 2 * wanted)
+
+
+@pytest.mark.parametrize(
+    ("method", "answer", "name"),
+    [
+        ("abx", right, "paired_comparison.csv"),
+        ("ab", prefer, "paired_comparison.csv"),
+        ("bs1116", grade, "bs1116.csv"),
+        ("dcr", grade, "lss.csv"),
+    ],
+)
+def test_an_imported_study_has_the_same_results(
+    client: Client, alice: Any, hold: Callable[..., Study], method: str, answer: Answer, name: str
+) -> None:
+    from listening.imports.results import read_results
+    from listening.imports.storing import Decisions, store
+
+    study = hold(method, answer, listeners=1)
+    reading = read_results(exports.table(study, name))
+    mapping = {system: "original" if system == "reference" else system for system in reading.systems}
+    made = store(alice, reading, Decisions("Again", method, mapping), name)
+    context = {"abx": abx, "ab": preference, "bs1116": impairment, "dcr": opinion}[method]
+    before, after = context(study), context(made)
+    assert after["answer"] == before["answer"]
+    assert after["n"] == before["n"]
+    client.force_login(alice)
+    html = client.get(reverse("results", args=[made.pk])).content.decode()
+    assert "<svg" in html
