@@ -267,6 +267,25 @@ def test_lines_survive_mending() -> None:
     assert "quoted it is: 2" in notes[0]
 
 
+def test_yaml_and_audio_may_be_two_files(alice: User) -> None:
+    audio = SimpleUploadedFile("audio.zip", zipped(audio_for(read_configuration(SMALL))))
+    draft = drafts.keep(alice, SimpleUploadedFile("small.yaml", SMALL.encode()), audio)
+    drafts.start_configuration(draft, "", "")
+    tasks.import_configuration(str(draft.pk))
+    draft.refresh_from_db()
+    assert draft.error == ""
+    assert Study.objects.get().items.count() == 2
+
+
+def test_two_configurations_in_a_zip_are_named(alice: User) -> None:
+    content = zipped({"a.yaml": SMALL.encode(), "b.yml": SMALL.encode()})
+    draft = drafts.keep(alice, SimpleUploadedFile("two.zip", content))
+    drafts.start_configuration(draft, "", "")
+    tasks.import_configuration(str(draft.pk))
+    draft.refresh_from_db()
+    assert "a.yaml, b.yml" in draft.error
+
+
 def test_pages_of_the_import(alice: User, client: Client) -> None:
     client.force_login(alice)
     files = audio_for(read_configuration(SMALL))
