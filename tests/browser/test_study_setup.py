@@ -15,7 +15,7 @@ from django.test import Client
 from evaluation.models import Clip, Rendition
 from listening import services, simulation, tasks
 from listening.models import Session, Study
-from tests.browser.test_rating_page import RATE, speech_like
+from tests.browser.rating import RATE, speech_like
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
