@@ -208,6 +208,7 @@ CELERY_TASK_ROUTES = {
     # A researcher watches its progress.
     "evaluation.tasks.handle_outputs": {"queue": "prompt"},
     "listening.tasks.import_configuration": {"queue": "prompt"},
+    "listening.tasks.simulate": {"queue": "prompt"},
     # Short, and someone waits: workers take from their queues in turn, so that this never stands
     # behind the hundreds of measurements of a large upload.
     "evaluation.tasks.sweep": {"queue": "prompt"},
