@@ -3,7 +3,7 @@
 One subject a module: `describe`, `screening`, `comparisons`, `anova`, `mixed`, `planning`,
 `agreement`, and for other methods than MUSHRA `choices`, `impairment`, `opinion`. Definitions follow
 BS.1534-3 where it has one. Results are dataclasses; what cannot be given is None, and `problem`
-says why. scipy.stats and statsmodels are imported inside functions: the web process loads this package.
+says why. scipy.stats is imported inside functions: the web process loads this package.
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ TRANSDUCERS = {
 }
 #: Packages whose version may change a figure.
 PACKAGES = (
-    "numpy", "scipy", "pandas", "statsmodels", "pesq", "pystoi", "pyloudnorm", "soundfile", "soxr", "torch",
+    "numpy", "scipy", "pandas", "pesq", "pystoi", "pyloudnorm", "soundfile", "soxr", "torch",
     "django",
 )  # fmt: skip
 
