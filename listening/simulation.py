@@ -97,6 +97,29 @@ def checked(study: Study, asked: Mapping[str, Any]) -> dict[str, Any]:
     return found | {"qualities": qualities}
 
 
+def kept(stored: Any) -> dict[str, Any]:
+    """What an archive says of the simulation that its simulated sessions came of; it is not gone on with.
+
+    Raises:
+        StudyError: it is of another shape than the one above.
+    """
+    if stored == {}:
+        return {}
+    numbers = ("listeners", *_RANGES)
+    if (
+        not isinstance(stored, dict)
+        or not isinstance(stored.get("qualities"), dict)
+        or not all(_is_number(stored.get(name)) for name in numbers)
+        or not all(_is_number(value) for value in stored["qualities"].values())
+    ):
+        raise StudyError("simulation: this is not what simulated listeners are made of.")
+    return stored | {"state": "done"}
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+
+
 @transaction.atomic
 def start(study: Study, asked: Mapping[str, Any]) -> None:
     """Have simulated listeners take the study; those of an earlier simulation are deleted.

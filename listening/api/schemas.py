@@ -43,6 +43,9 @@ class Settings(Schema):
     recruitment: dict[str, Any] | None = Field(None, description="Prolific or MTurk; {} for a plain link")
     post_screening: dict[str, float | None] | None = Field(None, description="your own thresholds")
     break_after: int | None = Field(None, ge=1, le=1000, description="trials until a break is offered")
+    training_repeats: int | None = Field(
+        None, description="how often a listener may take the training again, 0 to 5"
+    )
     max_sessions: int | None = Field(None, ge=1, le=1_000_000, description="no more listeners than this")
     opens: datetime | None = None
     closes: datetime | None = None
@@ -111,6 +114,7 @@ class StudyDetail(StudyOut):
     recruitment: dict[str, Any]
     post_screening: dict[str, Any]
     break_after: int | None
+    training_repeats: int
     max_sessions: int | None
     opens: datetime | None
     closes: datetime | None

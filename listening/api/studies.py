@@ -30,13 +30,13 @@ from listening.api.schemas import (
     StudyDetail,
     StudyOut,
 )
-from listening.api.settings import check_settings
 from listening.archive.read import read_archive
 from listening.kinds import kinds_of
 from listening.models import Deletion, Session, Study
 from listening.results import compute, is_sealed
 from listening.results.profiles import BS1534, profiles_of
 from listening.services.contents import Excerpt
+from listening.study_settings import check_settings
 from listening.views.exports import archive_response, document_response, table_response
 
 router = Router(tags=["studies"])

@@ -23,9 +23,10 @@ from django.db import transaction
 from codec import registry
 from codec.base import WORKING_RATE
 from evaluation.models import Clip, Job, Rendition, Score, UploadedSystem
+from listening import simulation
 from listening.archive.describe import FORMAT, VERSION, Json
 from listening.archive.fields import ArchiveProblem, from_json, store
-from listening.methods import METHODS
+from listening.methods import METHODS, clean_options
 from listening.models import (
     Answer,
     Assessor,
@@ -41,6 +42,9 @@ from listening.models import (
     Study,
     Trial,
 )
+from listening.services.design import fitting
+from listening.services.errors import StudyError
+from listening.study_settings import check_settings
 
 #: Of ``study.json``; a study of 100 assessors, 20 items and 12 systems with all its events has some 30 MB.
 MAX_DOCUMENT_BYTES = 200_000_000
@@ -85,6 +89,26 @@ def read_archive(source: IO[bytes] | File[bytes], owner: Any) -> Imported:
             return _Reader(archive, owner).run()
     except (zipfile.BadZipFile, zipfile.LargeZipFile, NotImplementedError, RuntimeError, EOFError) as error:
         raise ArchiveProblem(f"This is no readable zip file: {error}") from None
+
+
+#: Of a study, checked as `listening.study_settings` checks what programs send.
+_SETTINGS = (
+    "texts",
+    "language",
+    "questionnaire",
+    "headphones",
+    "recruitment",
+    "post_screening",
+    "training_repeats",
+    "opens",
+    "closes",
+)
+
+
+def _are_slugs(systems: object) -> bool:
+    return isinstance(systems, list) and all(
+        isinstance(slug, str) and 0 < len(slug) <= 64 for slug in systems
+    )
 
 
 class _Reader:
@@ -263,6 +287,7 @@ class _Reader:
         study = from_json(Study, data, "study.json, study", owner=self.owner)
         if study.method not in METHODS:
             raise ArchiveProblem(f"study.json: this Earshot does not know the method {study.method!r}.")
+        self._check_settings(study)
         if Study.objects.filter(pk=study.pk).exists():
             raise ArchiveProblem(
                 f"The study “{study.name}” is on this server already. Delete it to take it from the archive."
@@ -287,6 +312,26 @@ class _Reader:
             store([note])
         study.refresh_from_db()
         return study
+
+    def _check_settings(self, study: Study) -> None:
+        """Have the study's objects and lists go through what checks those that people send."""
+        method = METHODS[study.method]
+        if not _are_slugs(study.systems):
+            raise ArchiveProblem("study.json, study, systems: expected a list of short names.")
+        graded = sum(row.get("training") is not True for _, row in self._rows(self.document, "items"))
+        try:
+            for name, value in check_settings({name: getattr(study, name) for name in _SETTINGS}).items():
+                if value != getattr(study, name):
+                    setattr(study, name, value)
+            if study.design:
+                study.design = fitting(study.design, method, graded, len(study.systems))
+            if study.method_options:
+                study.method_options = clean_options(method, study.method_options, study.systems)
+            study.simulation = simulation.kept(study.simulation)
+        except (StudyError, ValueError, TypeError, AttributeError) as error:
+            raise ArchiveProblem(f"study.json, study: {error}") from None
+        if not isinstance(study.imported, dict):
+            raise ArchiveProblem("study.json, study, imported: expected an object.")
 
     def _stimuli(
         self, study: Study, items: dict[int, Item], renditions: dict[tuple[str, str], Rendition]

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
-from django.utils import timezone
 
 from listening.forms.base import Section
 from listening.models import Study
+from listening.services.errors import StudyError
+from listening.services.sealing import check_seal
 
 
 class MomentField(forms.DateTimeField):
@@ -57,17 +58,14 @@ class Limits(Section):
         opens, closes = cleaned.get("opens"), cleaned.get("closes")
         if opens and closes and closes <= opens:
             self.add_error("closes", "The study would close before it opens.")
-        sealed = self.study.sealed_until
-        if (
-            sealed
-            and self.study.unsealed is None
-            and sealed > timezone.now()
-            and (not cleaned.get("sealed_until") or cleaned["sealed_until"] < sealed)
-        ):
-            self.add_error(
-                "sealed_until",
-                f"Sealed until {timezone.localtime(sealed):%d %B %Y, %H:%M}: the seal can only be prolonged.",
-            )
+        stored, sent = self.study.sealed_until, cleaned.get("sealed_until")
+        if stored and sent and stored.replace(second=0, microsecond=0) == sent:
+            cleaned["sealed_until"] = stored  # browsers pick minutes
+        elif "sealed_until" not in self.errors:
+            try:
+                check_seal(self.study, sent)
+            except StudyError as refused:
+                self.add_error("sealed_until", str(refused))
         return cleaned
 
     def apply(self, study: Study) -> list[str]:

@@ -23,6 +23,7 @@ from listening.services.contents import (
 )
 from listening.services.errors import StudyError
 from listening.services.preparing import dispatch_study
+from listening.services.sealing import check_seal
 from listening.services.texts import clean_text
 from listening.stimuli import SAMPLE_RATES
 
@@ -140,12 +141,14 @@ def update_study(
     Raises:
         StudyLocked: what listeners heard would change (`LOCKED`, or the items), and there are real sessions.
         TrialRunsExist: it would change under pilot sessions, and `discard_trial_runs` is not said.
-        StudyError: as in `create_study`.
+        StudyError: as in `create_study`, or the seal may not be moved there.
     """
     changed = list(dict.fromkeys(changed))
     now = Study.objects.select_for_update().get(pk=study.pk)  # sessions begin one at a time, behind this lock
     if "name" in changed:
         study.name = clean_name(study.name)
+    if "sealed_until" in changed:
+        check_seal(now, study.sealed_until)
     method = method_of(study.method)
     if "systems" in changed or "method" in changed:
         study.systems = check_systems(study.owner, method, study.systems)

@@ -7,7 +7,7 @@ import hashlib
 import io
 import uuid
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -249,6 +249,28 @@ def test_a_sealed_study_tells_a_program_nothing(script: Script, study: Study) ->
         assert "sealed" in answer.json()["error"]
 
 
+def test_a_seal_is_true_or_is_not_set(script: Script, study: Study) -> None:
+    def asked(when: datetime | None) -> str:
+        answer = script.patch(f"/studies/{study.pk}", {"sealed_until": when and when.isoformat()})
+        return str(answer.json().get("error", ""))
+
+    now = timezone.now()
+    assert asked(now + timedelta(days=2)) == ""
+    listen(study)
+    assert "only be prolonged" in asked(now + timedelta(days=1))
+    assert "only be prolonged" in asked(None)
+    assert asked(now + timedelta(days=3)) == ""
+    rows = Study.objects.filter(pk=study.pk)
+    rows.update(sealed_until=now - timedelta(days=1))  # its time comes
+    assert "could be seen" in asked(now + timedelta(days=1))
+    assert asked(now - timedelta(days=1)) == ""  # nothing changes
+    rows.update(sealed_until=None)  # there was none
+    assert "could be seen" in asked(now + timedelta(days=1))
+    rows.update(sealed_until=now + timedelta(days=1), unsealed=now)
+    assert "was broken" in asked(now + timedelta(days=2))
+    assert "was broken" in asked(None)
+
+
 def test_an_archive_goes_in_and_out(script: Script, study: Study) -> None:
     clip = study.items.first().clip
     with clip.upload.open("rb") as file:
@@ -277,6 +299,7 @@ def test_an_archive_goes_in_and_out(script: Script, study: Study) -> None:
          {"platform": "prolific", "required": True, "code": "C0DE", "screened_out_code": ""}),
         ({"questionnaire": []}, []),
         ({"post_screening": {"reference_below": 80}}, {"reference_below": 80}),
+        ({"training_repeats": 2}, 2),
     ],
 )  # fmt: skip
 def test_settings_are_kept_as_the_pages_keep_them(
@@ -297,6 +320,11 @@ def test_settings_are_kept_as_the_pages_keep_them(
         ({"recruitment": {"platform": "fiverr"}}, "recruitment: platform"),
         ({"questionnaire": [{"label": "x"}]}, ""),
         ({"post_screening": {"reference_belw": 80}}, "no threshold called 'reference_belw'"),
+        ({"training_repeats": 6}, "training_repeats: "),
+        ({"training_repeats": None}, "training_repeats: null"),
+        ({"texts": None}, "texts: null"),
+        ({"pilot": None}, "pilot: null"),
+        ({"sealed_until": "2026-01-01T00:00:00Z"}, "over already"),
         ({"opens": "2026-02-01T00:00:00Z", "closes": "2026-01-01T00:00:00Z"}, "close before it opens"),
     ],
 )

@@ -50,7 +50,9 @@ def full(make_study: Callable[..., Study], alice: User) -> Study:
     study = make_study(clips=1, sound=True)
     study.texts = {"consent": "Ja, gerne. ½"}
     study.opens = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
-    study.questionnaire = [{"name": "age", "type": "number", "label": "Your age", "when": "before"}]
+    study.questionnaire = [
+        {"name": "age", "type": "number", "label": "Your age", "when": "before", "required": True}
+    ]
     study.save()
     clip = Clip.objects.get()
     with clip.upload.open("rb") as file:
@@ -277,6 +279,20 @@ def put(value: Any, *path: str | int) -> Callable[[dict[str, Any]], None]:
         (put(None, "sessions", 0, "assessor"), "no code of an assessor"),
         (put("a\0b", "study", "name"), "NUL"),
         (put("opus-9k", "systems", 0, "slug"), "Earshot's own"),
+        (put("opus-9k", "study", "systems"), "study, systems"),
+        (put(["x"], "study", "texts"), "study: "),
+        (put("tlh", "study", "language"), "no language 'tlh'"),
+        (put([{"label": "x"}], "study", "questionnaire"), "study: "),
+        (put([7], "study", "questionnaire"), "study: "),
+        (put({"tests": [{"test": "telepathy"}]}, "study", "headphones"), "headphones: "),
+        (put([1], "study", "headphones"), "headphones: "),
+        (put({"platform": "fiverr"}, "study", "recruitment"), "recruitment: platform"),
+        (put({"reference_below": "x"}, "study", "post_screening"), "study: "),
+        (put({"items_per_session": "x"}, "study", "design"), "study: "),
+        (put({"trials": 7}, "study", "method_options"), "no option 'trials'"),
+        (put({"state": "running"}, "study", "simulation"), "simulation: "),
+        (put(9, "study", "training_repeats"), "training_repeats: "),
+        (put(7, "study", "imported"), "study, imported"),
     ],
 )
 def test_what_is_wrong_is_named_and_nothing_is_stored(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from datetime import timedelta
 from html import unescape
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from evaluation.models import Clip, Rendition
 from listening import services
@@ -271,8 +273,21 @@ def test_limits_may_change_whenever(owner: Client, study: Study) -> None:
     assert (study.listed, study.max_sessions, study.closes.year) == (True, 20, 2099)
     answer = owner.post(url, sent | {"limits-opens": "2099-01-02T12:00"})
     assert "would close before it opens" in html_text(answer)
-    owner.post(url, sent | {"limits-sealed_until": "2099-01-02T12:00"})
+
+    # A seal is set before there is anything to see.
+    refused = owner.post(url, sent | {"limits-sealed_until": "2099-01-02T12:00"})
+    assert "could be seen" in html_text(refused)
+    Study.objects.update(sealed_until=timezone.now() + timedelta(days=1))
     assert "can only be prolonged" in html_text(owner.post(url, sent))
+    # A program's seconds are not in the page, and the page's silence about them moves nothing.
+    moment = timezone.now().replace(second=31, microsecond=5)
+    Study.objects.update(sealed_until=moment)
+    assert owner.post(url, sent | {"limits-sealed_until": f"{moment:%Y-%m-%dT%H:%M}"}).status_code == 302
+    study.refresh_from_db()
+    assert study.sealed_until == moment
+    Study.objects.update(sealed_until=moment - timedelta(days=1))
+    answer = owner.post(url, sent | {"limits-sealed_until": "2099-01-02T12:00"})
+    assert "could be seen" in html_text(answer)
 
 
 def test_a_pilot_keeps_its_sessions_apart(owner: Client, study: Study) -> None:

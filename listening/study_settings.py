@@ -1,4 +1,4 @@
-"""Settings of a study as a program sends them, checked by what checks the pages'."""
+"""Settings of a study as a program or an archive says them, checked by what checks the pages'."""
 
 from __future__ import annotations
 
@@ -10,16 +10,20 @@ from listening.forms import Headphones, Recruitment, Section
 from listening.languages import LANGUAGES
 from listening.models import Study
 from listening.questionnaire import validated
+from listening.services import MAX_REPEATS
 from listening.services.errors import StudyError
 from listening.services.studies import clean_texts
 
 
 def check_settings(values: Mapping[str, Any]) -> dict[str, Any]:
-    """`values` as `Study` keeps them, by attribute.
+    """`values` as `Study` keeps them, by attribute. None takes a limit or date away, and nothing else.
 
     Raises:
         StudyError: naming what does not fit.
     """
+    for name, value in values.items():
+        if value is None and not Study._meta.get_field(name).null:
+            raise StudyError(f"{name}: null is no value here; leave it out to let it be.")
     checked = {name: _CHECKS[name](value) if name in _CHECKS else value for name, value in values.items()}
     for name in ("opens", "closes", "sealed_until"):
         if checked.get(name) and checked[name].tzinfo is None:
@@ -40,6 +44,8 @@ def _by_form(section: type[Section], name: str, value: dict[str, Any]) -> Any:
     """`value` after it went through the form that the study page has for it."""
     study = Study(**{name: value})
     try:
+        if not isinstance(value, dict):
+            raise TypeError
         start = section.initial_of(study)
     except (KeyError, TypeError, AttributeError, ValueError):
         raise StudyError(f"{name}: this is not in the shape that GET /studies/{{id}} shows.") from None
@@ -52,6 +58,12 @@ def _by_form(section: type[Section], name: str, value: dict[str, Any]) -> Any:
     if unknown := sorted(set(value) - set(kept)):
         raise StudyError(f"{name}: {unknown[0]!r} does not belong here.")
     return kept
+
+
+def _training_repeats(value: int) -> int:
+    if not 0 <= value <= MAX_REPEATS:
+        raise StudyError(f"training_repeats: a whole number from 0 to {MAX_REPEATS}.")
+    return value
 
 
 def _post_screening(value: dict[str, Any]) -> dict[str, Any]:
@@ -67,4 +79,5 @@ _CHECKS: dict[str, Callable[[Any], Any]] = {
     "headphones": lambda value: _by_form(Headphones, "headphones", value),
     "recruitment": lambda value: _by_form(Recruitment, "recruitment", value),
     "post_screening": _post_screening,
+    "training_repeats": _training_repeats,
 }
