@@ -1,4 +1,4 @@
-"""`earshot`: what a researcher does in the pages, from a terminal.
+"""What a researcher does in the pages, from a terminal: the command `earshot`.
 
 It speaks to a site's API and needs nothing but Python: copy this file to any machine. `earshot login` keeps
 the site's address and your token; EARSHOT_URL and EARSHOT_TOKEN come before what it kept.
