@@ -16,6 +16,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 import uuid
+import zipfile
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
@@ -66,31 +67,46 @@ class Site:
             content = answer.read()
         return json.loads(content) if content else None
 
-    def upload(self, path: str, file: Path, **fields: str) -> Any:
-        """Send a file as multipart/form-data, read from the disk as it goes."""
+    def upload(
+        self,
+        path: str,
+        file: Path | Sequence[tuple[str, Path]],
+        query: dict[str, Any] | None = None,
+        **fields: str,
+    ) -> Any:
+        """Send a file, or several with the names of their fields, as multipart/form-data.
+
+        They are read from the disk as they go.
+        """
         boundary = uuid.uuid4().hex
         head = "".join(
             f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
             for name, value in fields.items()
         )
-        name = "".join(
-            f"\\{letter}" if letter in '"\\' else letter for letter in file.name if letter not in "\r\n"
-        )
-        head += (
-            f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\n'
-            "Content-Type: application/octet-stream\r\n\r\n"
-        )
-        tail = f"\r\n--{boundary}--\r\n"
+        pieces: list[bytes | Path] = [head.encode()]
+        for field, each in [("file", file)] if isinstance(file, Path) else file:
+            name = "".join(
+                f"\\{letter}" if letter in '"\\' else letter for letter in each.name if letter not in "\r\n"
+            )
+            pieces += [
+                f'--{boundary}\r\nContent-Disposition: form-data; name="{field}"; filename="{name}"\r\n'
+                "Content-Type: application/octet-stream\r\n\r\n".encode(),
+                each,
+                b"\r\n",
+            ]
+        pieces.append(f"--{boundary}--\r\n".encode())
         try:
-            source = file.open("rb")
+            length = sum(
+                len(piece) if isinstance(piece, bytes) else os.path.getsize(piece) for piece in pieces
+            )
+            for piece in pieces:
+                if isinstance(piece, Path):
+                    piece.open("rb").close()
         except OSError as error:
-            raise Problem(f"{file}: {error.strerror or error}") from None
-        with source:
-            length = len(head.encode()) + os.fstat(source.fileno()).st_size + len(tail)
-            parts = _parts(head.encode(), source, tail.encode())
-            content_type = f"multipart/form-data; boundary={boundary}"
-            with self.open("POST", path, parts, content_type, length=length) as answer:
-                return json.load(answer)
+            raise Problem(f"{error.filename}: {error.strerror or error}") from None
+        content_type = f"multipart/form-data; boundary={boundary}"
+        with self.open("POST", path, _parts(pieces), content_type, length=length, **query or {}) as answer:
+            return json.load(answer)
 
     def open(
         self,
@@ -121,11 +137,14 @@ class Site:
             raise Problem(f"{self.url} does not answer: {error}") from None
 
 
-def _parts(head: bytes, source: IO[bytes], tail: bytes) -> Iterator[bytes]:
-    yield head
-    while chunk := source.read(_CHUNK):
-        yield chunk
-    yield tail
+def _parts(pieces: Iterable[bytes | Path]) -> Iterator[bytes]:
+    for piece in pieces:
+        if isinstance(piece, bytes):
+            yield piece
+            continue
+        with piece.open("rb") as source:
+            while chunk := source.read(_CHUNK):
+                yield chunk
 
 
 def _refusal(error: urllib.error.HTTPError) -> str:
@@ -228,15 +247,65 @@ def systems(site: Site, arguments: argparse.Namespace) -> None:
     ])  # fmt: skip
 
 
+def system_new(site: Site, arguments: argparse.Namespace) -> None:
+    body = {"title": arguments.title, "note": arguments.note, "kbps": arguments.kbps}
+    print(site.send("POST", "/systems", body)["slug"])
+
+
+def system_delete(site: Site, arguments: argparse.Namespace) -> None:
+    site.send("DELETE", f"/systems/{arguments.slug}")
+    print("Deleted, with all its outputs.")
+
+
+def system_send(site: Site, arguments: argparse.Namespace) -> None:
+    """Send outputs, show what the checks found, and store them where that was asked for."""
+    files: list[tuple[str, Path]] = [("file", file) for file in arguments.files]
+    files += [("mapping", arguments.mapping)] if arguments.mapping else []
+    folders = "yes" if arguments.folders else ""
+    path = "/outputs/" + site.upload(f"/systems/{arguments.slug}/outputs", files, make_systems=folders)["id"]
+    wait_while(site, path, ("queued", "running"))
+    batch = site.get(path)
+    if batch["error"]:
+        raise Problem(batch["error"])
+    for note in batch["notes"]:
+        print("! " + note)
+    table(
+        ["file", "clip", "system", "delay, ms", "level, dB", "said"],
+        [
+            [
+                row["name"], row["clip"] or "–", row["system"] or "–",
+                number(_milliseconds(row["checks"].get("delay_seconds"))),
+                number(row["checks"].get("level_db"), 1),
+                row["problem"] or " ".join(row["checks"].get("warnings", [])) or "fits",
+            ]
+            for row in batch["files"]
+        ],
+    )  # fmt: skip
+    usable = [row for row in batch["files"] if not row["problem"]]
+    if not arguments.store:
+        site.send("DELETE", path)
+        print("Nothing is stored. To store what fits, say --store; with --align, delays are taken out.")
+        return
+    if not usable:
+        site.send("DELETE", path)
+        raise Problem("None of the files can be stored.")
+    shift = [row["id"] for row in usable if arguments.align and row["checks"].get("shifts")]
+    site.send("POST", path + "/confirm", {"take": [row["id"] for row in usable], "shift": shift})
+    wait_while(site, path, ("queued", "running"))
+    batch = site.get(path)
+    stored = [row for row in batch["files"] if row["taken"] and not row["problem"]]
+    print(f"{len(stored)} of {len(batch['files'])} stored, {sum(row['shifted'] for row in stored)} aligned.")
+    for row in batch["files"]:
+        if row["taken"] and row["problem"]:
+            print(f"! {row['name']}: {row['problem']}")
+
+
+def _milliseconds(seconds: float | None) -> float | None:
+    return None if seconds is None else 1000 * seconds
+
+
 def study_new(site: Site, arguments: argparse.Namespace) -> None:
-    body: dict[str, Any] = {}
-    if arguments.settings:
-        try:
-            body = json.loads(arguments.settings.read_text())
-        except (OSError, ValueError) as error:
-            raise Problem(f"{arguments.settings}: {error}") from None
-        if not isinstance(body, dict):
-            raise Problem(f"{arguments.settings}: expected a JSON object of settings.")
+    body = read_settings(arguments.settings) if arguments.settings else {}
     body |= {"name": arguments.name, "clips": arguments.clip, "systems": arguments.system}
     if arguments.method:
         body["method"] = arguments.method
@@ -247,6 +316,68 @@ def study_new(site: Site, arguments: argparse.Namespace) -> None:
     if arguments.wait:
         wait_while(site, f"/studies/{made['id']}", ["preparing"])
         print_study(site.get(f"/studies/{made['id']}"))
+
+
+def read_settings(file: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(file.read_text())
+    except (OSError, ValueError) as error:
+        raise Problem(f"{file}: {error}") from None
+    if not isinstance(found, dict):
+        raise Problem(f"{file}: expected a JSON object of settings.")
+    return found
+
+
+def study_change(site: Site, arguments: argparse.Namespace) -> None:
+    print_study(site.send("PATCH", f"/studies/{arguments.id}", read_settings(arguments.settings)))
+
+
+def study_sessions(site: Site, arguments: argparse.Namespace) -> None:
+    rows = site.pages(f"/studies/{arguments.id}/sessions", kind=arguments.kind)
+    table(["id", "listener", "kind", "begun", "finished", "trials"], [
+        [row["id"], row["assessor"], row["kind"], (row["started"] or "")[:16], (row["finished"] or "–")[:16],
+         f"{row['trials_finished']} of {row['trials']}"] for row in rows
+    ])  # fmt: skip
+
+
+def study_forget(site: Site, arguments: argparse.Namespace) -> None:
+    query = urllib.parse.urlencode({"reason": arguments.reason})
+    gone = site.send("DELETE", f"/studies/{arguments.id}/sessions/{arguments.session}?{query}")
+    print(f"Deleted session {gone['number']} with {gone['ratings']} grades; a note of it stays.")
+
+
+def study_unseal(site: Site, arguments: argparse.Namespace) -> None:
+    site.send("POST", f"/studies/{arguments.id}/unseal", {"understood": arguments.understood})
+    print("The seal is broken; the report says so.")
+
+
+def study_simulate(site: Site, arguments: argparse.Namespace) -> None:
+    path = f"/studies/{arguments.id}/simulation"
+    site.send("POST", path, {"listeners": arguments.listeners, "seed": arguments.seed})
+    while (found := site.get(path))["state"] == "running":
+        time.sleep(POLL_SECONDS)
+    print(f"{found['made']} simulated listeners. See: earshot results {arguments.id} --kind simulated")
+
+
+def study_measure(site: Site, arguments: argparse.Namespace) -> None:
+    if arguments.scores:
+        if len(arguments.metric) != 1:
+            raise Problem("A table of scores is of one metric.")
+        path = f"/studies/{arguments.id}/scores"
+        stored = site.upload(path, arguments.scores, {"metric": arguments.metric[0]})
+        print(f"{stored['created'] + stored['replaced']} scores of {stored['metric']} taken.")
+        return
+    queued = site.send("POST", f"/studies/{arguments.id}/metrics", {"metrics": arguments.metric})["queued"]
+    print(f"{queued} scores go to the workers.")
+
+
+def study_report(site: Site, arguments: argparse.Namespace) -> None:
+    wanted = {"profile": arguments.profile, "kind": arguments.kind}
+    path = f"/studies/{arguments.id}"
+    if site.get(path)["method"] == "mushra":
+        while site.get(path + "/tests", **wanted)["status"] in ("queued", "running"):
+            time.sleep(POLL_SECONDS)
+    fetch(site, path + "/report.pdf", arguments.output or Path("report.pdf"), **wanted)
 
 
 def study_list(site: Site, arguments: argparse.Namespace) -> None:
@@ -307,28 +438,99 @@ def results(site: Site, arguments: argparse.Namespace) -> None:
 
 
 def export(site: Site, arguments: argparse.Namespace) -> None:
-    path = f"/studies/{arguments.id}/files/{arguments.name}"
-    target = arguments.output or Path(arguments.name)
-    part = target.with_name(target.name + ".part")
+    folder = {".tex": "tables", ".svg": "figures", ".png": "figures"}.get(
+        Path(arguments.name).suffix, "files"
+    )
+    path = f"/studies/{arguments.id}/{folder}/{urllib.parse.quote(arguments.name)}"
     personal = "yes" if arguments.personal else None
+    fetch(site, path, arguments.output or Path(arguments.name), kind=arguments.kind, personal=personal)
+
+
+def fetch(site: Site, path: str, target: Path, **query: Any) -> None:
+    """What is at `path` as a file, whole or not at all."""
+    part = target.with_name(target.name + ".part")
     try:
-        with (
-            site.open("GET", path, kind=arguments.kind, personal=personal) as answer,
-            part.open("wb") as file,
-        ):
+        with site.open("GET", path, **query) as answer, part.open("wb") as file:
             shutil.copyfileobj(answer, file, _CHUNK)
-        part.replace(target)  # whole or not at all
+        part.replace(target)
     except OSError as error:
         part.unlink(missing_ok=True)
         raise Problem(f"{target}: {error.strerror or error}") from None
     print(target)
 
 
-def import_archive(site: Site, arguments: argparse.Namespace) -> None:
-    made = site.upload("/studies/import", arguments.file)
-    for note in made["notes"]:
-        print("! " + note)
-    print_study(made["study"])
+def import_file(site: Site, arguments: argparse.Namespace) -> None:
+    """An archive of Earshot at once; another tool's file as far as its reader has decided."""
+    renamed = dict(_renamed(text) for text in arguments.map)
+    if _is_archive(arguments.file):
+        made = site.upload("/studies/import", arguments.file)
+        for note in made["notes"]:
+            print("! " + note)
+        print_study(made["study"])
+        return
+    files = [("file", arguments.file)] + ([("extra", arguments.extra)] if arguments.extra else [])
+    found = site.upload("/imports", files)
+    path = f"/imports/{found['id']}"
+    try:
+        if found["error"]:
+            raise Problem(found["error"])
+        print_import(found)
+        if not arguments.yes:
+            print("Nothing is imported. To import it so, say --yes.")
+            site.send("DELETE", path)
+            return
+        body: dict[str, Any] = {"name": arguments.name or arguments.file.stem, "rule": arguments.rule}
+        if found["results"]:
+            body |= {"method": arguments.method, "keep_personal": arguments.personal}
+            body["systems"] = renamed
+        else:
+            body["group"] = arguments.group
+        made = site.send("POST", path, body)
+    except Problem:
+        site.send("DELETE", path)
+        raise
+    while not made["study"]:
+        time.sleep(POLL_SECONDS)
+        made = site.get(path)
+        if made["status"] == "failed":
+            raise Problem(made["error"])
+    print_study(site.get(f"/studies/{made['study']}"))
+
+
+def _is_archive(file: Path) -> bool:
+    try:
+        with zipfile.ZipFile(file) as inside:
+            return "study.json" in inside.namelist()
+    except (zipfile.BadZipFile, NotImplementedError):
+        return False
+    except OSError as error:
+        raise Problem(f"{file}: {error.strerror or error}") from None
+
+
+def _renamed(text: str) -> tuple[str, str]:
+    name, sign, slug = text.rpartition("=")
+    if not sign:
+        raise Problem(f"{text!r}: say NAME=SLUG, such as Reference=original.")
+    return name, slug
+
+
+def print_import(found: dict[str, Any]) -> None:
+    if read := found["results"]:
+        print(f"{read['title']}; {' or '.join(read['methods'])}")
+        print(f"{read['listeners']} listeners, {len(read['items'])} items, {read['answers']} answers")
+        table(["in the file", "here"], list(read["systems"].items()))
+        for note in read["notes"]:
+            print("! " + note)
+        if read["personal"]:
+            print("! Left out unless you say --personal: " + ", ".join(read["personal"]))
+    for group in found["groups"]:
+        print(f"{group['method']}: {len(group['pages'])} pages with {', '.join(group['systems'])}")
+    for note in found["report"]:
+        print(
+            f"{note['kind'].replace('_', ' ')}: "
+            + (f"line {note['line']}: " if note["line"] else "")
+            + note["text"]
+        )
 
 
 # -- On the terminal
@@ -381,6 +583,23 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("id", metavar="CLIP")
     add("systems", systems, "list every system")
 
+    own = add("system", None, "your own systems, made elsewhere").add_subparsers(
+        required=True, metavar="ACTION"
+    )
+    command = add("new", system_new, "make a system; prints its slug", own)
+    command.add_argument("title", metavar="TITLE")
+    command.add_argument("--note", default="", help="for reports: version, exact command")
+    command.add_argument("--kbps", type=float, help="as you state it, kbit/s")
+    command = add("send", system_send, "check outputs against their clips, and store them", own)
+    command.add_argument("slug", metavar="SLUG")
+    command.add_argument("files", metavar="FILE", type=Path, nargs="+", help="called like the clips; or zips")
+    command.add_argument("--mapping", type=Path, help="a CSV with the columns clip, file and maybe system")
+    command.add_argument("--folders", action="store_true", help="make a system of each folder in a zip")
+    command.add_argument("--store", action="store_true", help="store what fits")
+    command.add_argument("--align", action="store_true", help="and take its delay out")
+    command = add("delete", system_delete, "delete a system with its outputs", own)
+    command.add_argument("slug", metavar="SLUG")
+
     studies = add("study", None, "make, list and run studies").add_subparsers(required=True, metavar="ACTION")
     command = add("new", study_new, "make a study", studies)
     command.add_argument("name", metavar="NAME")
@@ -399,23 +618,68 @@ def parser() -> argparse.ArgumentParser:
         ("open", "let listeners in"),
         ("close", "take no more grades"),
         ("reopen", "go on"),
+        ("pilot", "let trial listeners in, kept apart"),
+        ("end-pilot", "end the pilot"),
     ):
         command = add(action, study_act, title, studies)
         command.set_defaults(action=action)
         command.add_argument("id", metavar="STUDY")
     command = add("delete", study_delete, "delete a study with all its grades", studies)
     command.add_argument("id", metavar="STUDY")
+    command = add("change", study_change, "change settings", studies)
+    command.add_argument("id", metavar="STUDY")
+    command.add_argument(
+        "settings", metavar="FILE", type=Path, help="a JSON file, as the API's PATCH takes it"
+    )
+    command = add("sessions", study_sessions, "who took part", studies)
+    command.add_argument("id", metavar="STUDY")
+    command.add_argument("--kind", choices=["real", "pilot", "simulated"])
+    command = add("forget", study_forget, "delete all data of a session; a note stays", studies)
+    command.add_argument("id", metavar="STUDY")
+    command.add_argument("session", metavar="SESSION")
+    command.add_argument("--reason", default="")
+    command = add("unseal", study_unseal, "break the seal before its time", studies)
+    command.add_argument("id", metavar="STUDY")
+    command.add_argument(
+        "--understood", action="store_true", help="a broken seal stays broken and is reported"
+    )
+    command = add("simulate", study_simulate, "try the design with listeners that are made up", studies)
+    command.add_argument("id", metavar="STUDY")
+    command.add_argument("--listeners", type=int, default=20)
+    command.add_argument("--seed", type=int, default=1)
+    command = add("measure", study_measure, "measure by more metrics, or bring scores along", studies)
+    command.add_argument("id", metavar="STUDY")
+    command.add_argument("metric", metavar="METRIC", nargs="+", help="visqol, dnsmos, plcmos, phones, ...")
+    command.add_argument("--scores", type=Path, help="a CSV with the columns clip, system and value")
+    command = add("report", study_report, "fetch the report as PDF", studies)
+    command.add_argument("id", metavar="STUDY")
+    command.add_argument("-o", "--output", type=Path)
+    command.add_argument("--profile", help="of screening: bs1534 (default), mpeg, none, custom")
+    command.add_argument("--kind", choices=["real", "pilot", "simulated"])
     command = add("export", export, "fetch a file of a study", studies)
     command.add_argument("id", metavar="STUDY")
     command.add_argument(
         "name", metavar="FILE", nargs="?", default="archive.zip",
-        help="archive.zip (default), study.json, ratings.csv, ratings.parquet, events.csv, mushra.csv, ...",
+        help="archive.zip (default), study.json, ratings.csv, ratings.parquet, events.csv, mushra.csv, "
+             "table3.tex, grades.svg, grades.png, ...",
     )  # fmt: skip
     command.add_argument("-o", "--output", type=Path)
     command.add_argument("--kind", choices=["real", "pilot", "simulated"])
     command.add_argument("--personal", action="store_true", help="with platform ids and answers of listeners")
-    command = add("import", import_archive, "take a study from an archive", studies)
-    command.add_argument("file", metavar="ARCHIVE", type=Path)
+    command = add("import", import_file, "take a study from an archive, or another tool's results", studies)
+    command.add_argument("file", metavar="FILE", type=Path)
+    command.add_argument("--extra", type=Path, help="a table of scores, or a configuration's audio as a zip")
+    command.add_argument(
+        "--yes", action="store_true", help="import it; else another tool's file is only shown"
+    )
+    command.add_argument("--name", default="", help="of the study; default: the file's")
+    command.add_argument("--method", default="", help="default: the first that is shown")
+    command.add_argument(
+        "--map", action="append", default=[], metavar="NAME=SLUG", help="what a system is here"
+    )
+    command.add_argument("--rule", default="", help="GoListen: how items and systems are parted")
+    command.add_argument("--group", default="", help="of a configuration; default: the first")
+    command.add_argument("--personal", action="store_true", help="keep answers that may tell who somebody is")
 
     command = add("results", results, "what the grades say")
     command.add_argument("id", metavar="STUDY")

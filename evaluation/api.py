@@ -17,7 +17,7 @@ from ninja import Router, Schema, Status
 from ninja.pagination import LimitOffsetPagination, paginate
 from pydantic import Field
 
-from evaluation import api_scores, jobs, systems
+from evaluation import api_outputs, api_scores, jobs
 from evaluation.access import visible_clips
 from evaluation.ingest import ClipRejected, ClipTooLarge, ingest, too_large_message
 from evaluation.models import Clip, Job
@@ -26,6 +26,7 @@ from evaluation.removal import remove_clip
 
 router = Router(tags=["clips"])
 router.add_router("", api_scores.router)
+router.add_router("", api_outputs.router)
 
 #: What a multipart body may have around the file: boundaries, headers, the title.
 _BODY_SLACK = 100_000
@@ -110,15 +111,6 @@ class ClipOut(ClipSummary):
     audio_url: str
     zip_url: str
     renditions: list[RenditionOut]
-
-
-class SystemOut(Schema):
-    slug: str
-    title: str
-    kind: str = Field(description="registry: made here; uploaded: yours, made elsewhere")
-    family: str
-    kbps: float | None = Field(description="nominal or as stated; what was measured stands at each rendition")
-    note: str
 
 
 class RetryOut(Schema):
@@ -217,11 +209,6 @@ def retry_clip(request: HttpRequest, clip_id: UUID) -> dict[str, int]:
 def _own_clip(request: HttpRequest, clip_id: UUID) -> Clip:
     owner = request.auth  # type: ignore[attr-defined]
     return get_object_or_404(with_results(Clip.objects.filter(owner=owner)), pk=clip_id)
-
-
-@router.get("/systems", response=list[SystemOut], summary="Every system that you can use, in table order")
-def list_systems(request: HttpRequest) -> list[systems.Described]:
-    return systems.systems_for(request.auth)  # type: ignore[attr-defined]
 
 
 def _summary(clip: Clip) -> dict[str, Any]:

@@ -11,18 +11,21 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from django.contrib.auth.models import User
 
 import earshot
-from evaluation.models import Clip, Rendition
-from listening import accounts
-from listening.models import Study
+from evaluation import tasks
+from evaluation.models import Clip, OutputBatch, Rendition
+from listening import accounts, simulation
+from listening.models import Analysis, ImportDraft, Study
+from listening.results import analyses
 from listening.tasks import prepare_study
 from tests.evaluation.conftest import make_clip, make_speech, make_wav
-from tests.listening.conftest import SYSTEMS, listen, processed
+from tests.listening.conftest import SYSTEMS, listen, make_study, processed, study
 
-__all__ = ["make_clip", "processed"]  # fixtures
+__all__ = ["make_clip", "make_study", "processed", "study"]  # fixtures
 
 Run = Callable[..., str]
 
@@ -117,6 +120,82 @@ def test_a_study_from_making_it_to_its_results(
     assert "already" in run("study", "import", tmp_path / "archive.zip", code=1)
     assert "Deleted" in run("study", "delete", study_id)
     assert not Study.objects.exists()
+
+
+def test_outputs_of_an_own_system(
+    run: Run, alice: User, make_clip: Callable[..., Clip], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clip = make_clip(alice, make_speech(1.0), title="one", original_name="one.wav")
+    slug = run("system", "new", "Mine", "--kbps", "1.5").strip()
+    assert "already" in run("system", "new", "mine", code=1)
+
+    def work(seconds: float) -> None:
+        tasks.handle_outputs(str(OutputBatch.objects.get().pk))
+
+    monkeypatch.setattr(earshot.time, "sleep", work)
+    late = np.concatenate([np.zeros(800, np.float32), make_speech(1.0)])[:16000]
+    (tmp_path / "one.wav").write_bytes(make_wav(late))
+    (tmp_path / "two.wav").write_bytes(make_wav(late))
+    shown = run("system", "send", slug, "one.wav", "two.wav")
+    assert "50.00" in shown
+    assert "Nothing is stored" in shown
+    assert not Rendition.objects.exists()
+    shown = run("system", "send", slug, "one.wav", "two.wav", "--store", "--align")
+    assert "1 of 2 stored, 1 aligned." in shown
+    rendition = Rendition.objects.get(system=slug)
+    assert rendition.clip == clip
+    assert rendition.parameters["delay_seconds"] == pytest.approx(0.05, abs=1e-4)
+    assert "No such file" in run("system", "send", slug, "three.wav", code=1)
+    OutputBatch.objects.all().delete()
+    assert "None of the files" in run("system", "send", slug, "two.wav", "--store", code=1)
+    assert "Deleted" in run("system", "delete", slug)
+    assert not Rendition.objects.exists()
+
+
+def test_another_tools_results(run: Run, tmp_path: Path) -> None:
+    text = "listener,item,system,score\n1,s,Reference,100\n1,s,A,20\n2,s,Reference,98\n2,s,A,36\n"
+    (tmp_path / "old.csv").write_text(text)
+    (tmp_path / "polqa.csv").write_text("item,system,POLQA\ns,A,2.1\n")
+    shown = run("study", "import", "old.csv", "--extra", "polqa.csv")
+    assert "2 listeners, 1 items, 4 answers" in shown
+    assert "Nothing is imported" in shown
+    assert not ImportDraft.objects.exists()
+    run("study", "import", "old.csv", "--extra", "polqa.csv", "--yes", "--map", "A=anchor35", "--name", "Old")
+    study = Study.objects.get()
+    assert study.name == "Old"
+    assert study.imported["systems"] == {"Reference": "original", "A": "anchor35"}
+    (tmp_path / "old.csv").write_text(text.replace("36", "many"))
+    assert "Line 5, column 4 (score)" in run("study", "import", "old.csv", "--yes", code=1)
+    assert "NAME=SLUG" in run("study", "import", "polqa.csv", "--yes", "--map", "A", code=1)
+    assert not ImportDraft.objects.exists()
+
+
+def test_simulating_and_reading_the_report(
+    run: Run, study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def work(seconds: float) -> None:
+        if simulation.run(str(study.pk)) == 0:
+            analyses.run(Analysis.objects.get().pk)
+
+    monkeypatch.setattr(earshot.time, "sleep", work)
+    assert "2 simulated listeners" in run("study", "simulate", study.pk, "--listeners", "2")
+    assert "simulated" in run("study", "sessions", study.pk, "--kind", "simulated")
+    run("study", "report", study.pk, "--kind", "simulated", "-o", "r.pdf")
+    assert (tmp_path / "r.pdf").read_bytes()[:5] == b"%PDF-"
+    run("study", "export", study.pk, "table3.tex", "--kind", "simulated")
+    assert "booktabs" in (tmp_path / "table3.tex").read_text()
+    run("study", "export", study.pk, "grades.png", "--kind", "simulated")
+    assert (tmp_path / "grades.png").read_bytes()[:4] == b"\x89PNG"
+    session = study.sessions.first()
+    assert session
+    assert "a note of it stays" in run("study", "forget", study.pk, session.pk, "--reason", "asked for it")
+    assert study.deletions.get().reason == "asked for it"
+    (tmp_path / "later.json").write_text('{"sealed_until": "2999-01-01T00:00:00Z"}')
+    run("study", "change", study.pk, "later.json")
+    assert "sealed" in run("results", study.pk, code=1)
+    assert "understand" in run("study", "unseal", study.pk, code=1)
+    run("study", "unseal", study.pk, "--understood")
+    assert run("results", study.pk, "--kind", "simulated")
 
 
 def test_lists_go_on_over_pages(run: Run, alice: User, make_clip: Callable[..., Clip]) -> None:

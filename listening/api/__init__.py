@@ -12,6 +12,7 @@ from ninja.throttling import AuthRateThrottle
 import codec
 from evaluation.api import router as evaluation_router
 from listening import accounts, services, throttling
+from listening.api import findings, imports
 from listening.api.studies import router
 from listening.archive.fields import ArchiveProblem
 from listening.security import address_of
@@ -77,3 +78,5 @@ def explain(request: HttpRequest, error: ValidationError) -> HttpResponse:
 
 api.add_router("", evaluation_router)
 api.add_router("", router)
+api.add_router("", findings.router)
+api.add_router("", imports.router)

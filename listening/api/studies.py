@@ -213,7 +213,10 @@ def _action(name: str, act: Callable[[Study], None], summary: str) -> None:
     """Offer what changes a study's state, each at an address of its own."""
 
     @router.post(
-        f"/studies/{{uuid:study_id}}/{name}", response=StudyOut, summary=summary, operation_id=f"{name}_study"
+        f"/studies/{{uuid:study_id}}/{name}",
+        response=StudyOut,
+        summary=summary,
+        operation_id=f"{name.replace('-', '_')}_study",
     )
     def view(request: HttpRequest, study_id: UUID) -> dict[str, Any]:
         act(selectors.study_of(_owner(request), study_id))
@@ -223,6 +226,8 @@ def _action(name: str, act: Callable[[Study], None], summary: str) -> None:
 _action("open", services.open_study, "Let listeners in")
 _action("close", services.close_study, "Take no more listeners and no more grades")
 _action("reopen", services.reopen_study, "Go on")
+_action("pilot", lambda study: services.open_study(study, pilot=True), "Let trial listeners in, kept apart")
+_action("end-pilot", services.end_pilot, "End the pilot")
 _action("retry", services.retry_preparing, "Render again what failed")
 
 

@@ -36,6 +36,17 @@ def request(study: Study, kind: str, profile: str, fingerprint: str) -> Analysis
     return row
 
 
+def current(study: Study, kind: str, profile: str) -> Analysis | None:
+    """The analysis of the grades as they are now, done or on its way; None as long as there are none."""
+    from listening.results import profiles
+
+    if not frames.ratings_of(study, kind).filter(trial__finished__isnull=False).exists():
+        return None
+    return request(
+        study, kind, profile, frames.fingerprint(study, kind, profiles.settings_of(study, profile))
+    )
+
+
 def latest(study: Study, kind: str, profile: str) -> Analysis | None:
     """The newest that is done, maybe of an older state of the data."""
     rows = Analysis.objects.filter(study=study, kind=kind, profile=profile, status=Job.Status.DONE)

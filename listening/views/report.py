@@ -17,7 +17,7 @@ from evaluation.models import Job
 from listening import selectors
 from listening.models import Analysis, Study
 from listening.report import PdfUnavailable, context_of, pdf_of
-from listening.results import analyses, frames, profiles
+from listening.results import analyses
 from listening.results.seal import is_sealed
 from listening.views.results import asked
 
@@ -26,10 +26,9 @@ def _analysis(study: Study, kind: str, profile: str) -> tuple[Analysis | None, b
     """The tests of the grades as they are now, and whether they are still being computed."""
     if study.method != "mushra":
         return None, False  # its figures are all computed with the page
-    if not frames.ratings_of(study, kind).filter(trial__finished__isnull=False).exists():
+    wanted = analyses.current(study, kind, profile)
+    if wanted is None:
         return None, False
-    state = frames.fingerprint(study, kind, profiles.settings_of(study, profile))
-    wanted = analyses.request(study, kind, profile, state)
     if wanted.status == Job.Status.DONE:
         return wanted, False
     return None, wanted.status in analyses.WAITING

@@ -1,0 +1,285 @@
+"""Your own systems in the API: making them, sending their outputs, and confirming what the checks found."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.core.exceptions import SuspiciousOperation
+from django.http import HttpRequest
+from django.http.multipartparser import MultiPartParserError
+from django.shortcuts import get_object_or_404
+from ninja import Router, Schema, Status
+from pydantic import ConfigDict, Field
+
+from evaluation import outputs, systems
+from evaluation.models import OutputBatch, Rendition, UploadedSystem
+from evaluation.outputs import OutputProblem
+from evaluation.systems import uploaded_by
+
+router = Router(tags=["own systems"])
+
+_FILE = {"type": "string", "format": "binary"}
+_BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["file"],
+                    "properties": {
+                        "file": {
+                            "type": "array",
+                            "items": _FILE,
+                            "description": "recordings and zips of them, called like the clips",
+                        },
+                        "mapping": {**_FILE, "description": "CSV with columns clip, file and maybe system"},
+                        "make_systems": {"type": "string", "description": "yes: a system of each folder"},
+                    },
+                }
+            }
+        },
+    }
+}
+
+
+class Refused(Schema):
+    error: str
+
+
+class SystemOut(Schema):
+    slug: str
+    title: str
+    kind: str = Field(description="registry: made here; uploaded: yours, made elsewhere")
+    family: str
+    kbps: float | None = Field(description="nominal or as stated; what was measured stands at each rendition")
+    note: str
+
+
+class SystemIn(Schema):
+    model_config = ConfigDict(extra="forbid")
+
+    title: str
+    note: str = Field("", description="for reports: version, exact command")
+    kbps: float | None = Field(None, description="as you state it, kbit/s")
+
+
+class SystemChange(Schema):
+    model_config = ConfigDict(extra="forbid")
+
+    title: str | None = None
+    note: str | None = None
+    kbps: float | None = None
+
+
+class OwnSystemOut(Schema):
+    slug: str
+    title: str
+    note: str
+    kbps: float | None
+    outputs: list[UUID] = Field(description="ids of clips that it has an output for")
+
+
+class FileOut(Schema):
+    id: int
+    name: str = Field(description="as it was sent, with its folders")
+    clip: UUID | None
+    system: str | None
+    reason: str = Field(description="how clip and system were found")
+    checks: dict[str, Any] = Field(
+        description="beside the clip: length, rate, delay_seconds, level; shifts: the delay can be taken out"
+    )
+    problem: str = Field(description="why it cannot be taken; empty if it can")
+    taken: bool
+    shifted: bool
+
+
+class BatchOut(Schema):
+    id: UUID
+    step: str = Field(description="check, and after your confirmation store")
+    status: str = Field(description="of the step: queued, running, done or failed")
+    error: str
+    notes: list[str]
+    created: datetime
+    files: list[FileOut]
+
+
+class Confirmation(Schema):
+    model_config = ConfigDict(extra="forbid")
+
+    take: list[int] | None = Field(None, description="ids of files; default: all without a problem")
+    shift: list[int] = Field(default_factory=list, description="of those, whose delay is taken out")
+
+
+class Confirmed(Schema):
+    taken: int
+
+
+def _own(request: HttpRequest, slug: str) -> UploadedSystem:
+    return get_object_or_404(uploaded_by(request.auth), slug=slug)  # type: ignore[attr-defined]
+
+
+def _batch(request: HttpRequest, batch_id: UUID) -> OutputBatch:
+    return get_object_or_404(OutputBatch, pk=batch_id, owner=request.auth)  # type: ignore[attr-defined]
+
+
+def _system(system: UploadedSystem) -> dict[str, Any]:
+    made = Rendition.objects.filter(system=system.slug).order_by("clip__title", "clip")
+    return {
+        "slug": system.slug,
+        "title": system.title,
+        "note": system.note,
+        "kbps": system.kbps,
+        "outputs": list(made.values_list("clip_id", flat=True)),
+    }
+
+
+def _described(batch: OutputBatch) -> dict[str, Any]:
+    rows = batch.files.select_related("system").order_by("name", "pk")
+    return {
+        "id": batch.pk,
+        "step": batch.step,
+        "status": batch.status,
+        "error": batch.error,
+        "notes": batch.notes,
+        "created": batch.created,
+        "files": [
+            {
+                "id": row.pk,
+                "name": row.name,
+                "clip": row.clip_id,
+                "system": row.system.slug if row.system else None,
+                "reason": row.reason,
+                "checks": row.checks,
+                "problem": row.problem,
+                "taken": row.taken,
+                "shifted": row.shift,
+            }
+            for row in rows
+        ],
+    }
+
+
+@router.get("/systems", response=list[SystemOut], summary="Every system that you can use, in table order")
+def list_systems(request: HttpRequest) -> list[systems.Described]:
+    return systems.systems_for(request.auth)  # type: ignore[attr-defined]
+
+
+@router.post("/systems", response={201: OwnSystemOut, 422: Refused}, summary="Make a system of your own")
+def create_system(request: HttpRequest, new: SystemIn) -> Status[dict[str, Any]]:
+    try:
+        made = outputs.save_system(request.auth, new.title, new.note, new.kbps)  # type: ignore[attr-defined]
+    except OutputProblem as problem:
+        return Status(422, {"error": str(problem)})
+    return Status(201, _system(made))
+
+
+@router.get(
+    "/systems/{slug}", response=OwnSystemOut, summary="A system of your own and what it has outputs for"
+)
+def get_system(request: HttpRequest, slug: str) -> dict[str, Any]:
+    return _system(_own(request, slug))
+
+
+@router.patch(
+    "/systems/{slug}", response={200: OwnSystemOut, 422: Refused}, summary="Change what is said of a system"
+)
+def change_system(request: HttpRequest, slug: str, change: SystemChange) -> Status[dict[str, Any]]:
+    system = _own(request, slug)
+    try:
+        saved = outputs.save_system(
+            request.auth,  # type: ignore[attr-defined]
+            system.title if change.title is None else change.title,
+            system.note if change.note is None else change.note,
+            change.kbps if "kbps" in change.model_fields_set else system.kbps,
+            system=system,
+        )
+    except OutputProblem as problem:
+        return Status(422, {"error": str(problem)})
+    return Status(200, _system(saved))
+
+
+@router.delete(
+    "/systems/{slug}", response={204: None, 409: Refused}, summary="Delete a system with all its outputs"
+)
+def delete_system(request: HttpRequest, slug: str) -> Status[Any]:
+    """Refused as long as a study uses one of them."""
+    try:
+        outputs.remove_system(_own(request, slug))
+    except OutputProblem as problem:
+        return Status(409, {"error": str(problem)})
+    return Status(204, None)
+
+
+@router.post(
+    "/systems/{slug}/outputs",
+    response={202: BatchOut, 413: Refused, 422: Refused},
+    openapi_extra=_BODY,
+    summary="Send outputs of your system, to be checked against their clips",
+)
+def send_outputs(request: HttpRequest, slug: str) -> Status[dict[str, Any]]:
+    """Nothing is stored before ``/outputs/{id}/confirm``: look at the checks first."""
+    system = _own(request, slug)
+    announced = request.headers.get("Content-Length", "")
+    if announced.isdecimal() and int(announced) > outputs.MAX_BATCH_BYTES:
+        most = outputs.MAX_BATCH_BYTES / 1e6
+        return Status(413, {"error": f"Together the files have more than {most:.0f} MB."})
+    try:
+        files = request.FILES.getlist("file")
+        batch = outputs.receive(
+            system,
+            files,
+            request.FILES.get("mapping"),
+            make_systems=request.POST.get("make_systems", "") == "yes",
+        )
+    except (MultiPartParserError, SuspiciousOperation) as error:
+        return Status(422, {"error": f"The request is no valid multipart/form-data: {error}"})
+    except OutputProblem as problem:
+        return Status(422, {"error": str(problem)})
+    return Status(202, _described(batch))
+
+
+@router.delete(
+    "/systems/{slug}/outputs/{uuid:clip_id}",
+    response={204: None, 409: Refused},
+    summary="Delete your system's output for a clip",
+)
+def delete_output(request: HttpRequest, slug: str, clip_id: UUID) -> Status[Any]:
+    rendition = get_object_or_404(Rendition, system=_own(request, slug).slug, clip=clip_id)
+    try:
+        outputs.remove_output(rendition)
+    except OutputProblem as problem:
+        return Status(409, {"error": str(problem)})
+    return Status(204, None)
+
+
+@router.get("/outputs/{uuid:batch_id}", response=BatchOut, summary="What was sent, and what the checks found")
+def get_outputs(request: HttpRequest, batch_id: UUID) -> dict[str, Any]:
+    return _described(_batch(request, batch_id))
+
+
+@router.post(
+    "/outputs/{uuid:batch_id}/confirm",
+    response={202: Confirmed, 422: Refused},
+    summary="Make outputs of the files that were checked",
+)
+def confirm_outputs(request: HttpRequest, batch_id: UUID, wanted: Confirmation) -> Status[dict[str, Any]]:
+    """In place of outputs that are there. Storing goes on in the background."""
+    batch = _batch(request, batch_id)
+    take = wanted.take
+    if take is None:
+        take = list(batch.files.filter(problem="").exclude(checks={}).values_list("pk", flat=True))
+    try:
+        return Status(202, {"taken": outputs.confirm(batch, take, wanted.shift)})
+    except OutputProblem as problem:
+        return Status(422, {"error": str(problem)})
+
+
+@router.delete(
+    "/outputs/{uuid:batch_id}", response={204: None}, summary="Forget files that were sent and not confirmed"
+)
+def discard_outputs(request: HttpRequest, batch_id: UUID) -> Status[None]:
+    outputs.remove_batch(_batch(request, batch_id))
+    return Status(204, None)

@@ -1,0 +1,256 @@
+"""What comes out of a study, in the API: tests, figures, tables, the report; and its metrics and trials."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.utils import timezone
+from ninja import File, Router, Schema, Status
+from ninja.files import UploadedFile
+from pydantic import ConfigDict, Field
+
+from evaluation import figures
+from evaluation.models import Clip, Job
+from evaluation.scores import MAX_BYTES, ScoreProblem, request_scores, store_scores
+from listening import report, selectors, services, simulation
+from listening.models import Session, Study
+from listening.results import BS1534, KINDS, REAL, analyses, compute, drawing, is_sealed, latex
+from listening.results.profiles import profiles_of
+from listening.results.seal import unseal
+from listening.views.metrics import renditions_of
+
+router = Router(tags=["findings"])
+
+
+class Refused(Schema):
+    error: str
+
+
+class TestsOut(Schema):
+    status: str = Field(description="queued, running, done or failed; none where there is nothing to test")
+    error: str
+    tests: dict[str, Any] | None = Field(
+        description="by name: pairs, against, attachment3, wilcoxon, friedman, anova, mixed, plan, agreement"
+    )
+
+
+class MeasureIn(Schema):
+    model_config = ConfigDict(extra="forbid")
+
+    metrics: list[str] = Field(min_length=1, max_length=20, description="slugs, see /api/metrics")
+
+
+class MeasureOut(Schema):
+    queued: int
+
+
+class StoredOut(Schema):
+    metric: str
+    created: int
+    replaced: int
+
+
+class UnsealIn(Schema):
+    model_config = ConfigDict(extra="forbid")
+
+    understood: bool = Field(description="true: you know that a broken seal stays broken and is reported")
+
+
+class UnsealedOut(Schema):
+    sealed: bool
+
+
+class SimulationIn(Schema):
+    """Of listeners that are made up: their grades never mix with real ones."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    listeners: int = 20
+    seed: int = 1
+    bias: float | None = None
+    spread: float | None = None
+    items: float | None = None
+    use: float | None = None
+    careless: float | None = None
+    qualities: dict[str, float] = Field(default_factory=dict, description="by system, 0 to 100")
+
+
+class SimulationOut(Schema):
+    state: str = Field(description="running or done; empty where nobody asked")
+    made: int
+
+
+class Removed(Schema):
+    deleted: int
+
+
+def _study(request: HttpRequest, study_id: UUID) -> Study:
+    return selectors.study_of(request.auth, study_id)  # type: ignore[attr-defined]
+
+
+def _graded(request: HttpRequest, study_id: UUID, kind: str, profile: str, *methods: str) -> Study:
+    """The study, if its grades may be seen so. Raises `StudyError`."""
+    study = _study(request, study_id)
+    if is_sealed(study):
+        raise services.StudyError("The study is sealed: nobody sees its grades yet, in no form.")
+    if kind not in KINDS:
+        raise services.StudyError(f"There is no kind of sessions {kind!r}: {', '.join(KINDS)}.")
+    if profile not in profiles_of(study):
+        known = ", ".join(profiles_of(study))
+        raise services.StudyError(f"There is no profile {profile!r} of screening. Known: {known}.")
+    if methods and study.method not in methods:
+        raise services.StudyError(f"This is of {', '.join(methods)} studies only; fetch ratings.csv instead.")
+    return study
+
+
+@router.get("/studies/{uuid:study_id}/tests", response=TestsOut, summary="Tests between systems, and models")
+def get_tests(
+    request: HttpRequest, study_id: UUID, profile: str = BS1534, kind: str = REAL
+) -> dict[str, Any]:
+    """Of a MUSHRA study. They take seconds: ask again while they are queued or running."""
+    study = _graded(request, study_id, kind, profile, "mushra")
+    row = analyses.current(study, kind, profile)
+    if row is None:
+        return {"status": "none", "error": "", "tests": None}
+    return {
+        "status": row.status,
+        "error": row.error,
+        "tests": row.data if row.status == Job.Status.DONE else None,
+    }
+
+
+@router.get(
+    "/studies/{uuid:study_id}/report.pdf", response={409: Refused, 503: Refused}, summary="The report as PDF"
+)
+def get_report(request: HttpRequest, study_id: UUID, profile: str = BS1534, kind: str = REAL) -> Any:
+    """409 while the tests in it are being computed."""
+    study = _graded(request, study_id, kind, profile)
+    row = analyses.current(study, kind, profile) if study.method == "mushra" else None
+    if row is not None and row.status in analyses.WAITING:
+        return Status(409, {"error": "The tests are still being computed. Ask again in some seconds."})
+    analysis = row if row is not None and row.status == Job.Status.DONE else None
+    context = report.context_of(study, kind, profile, analysis, made=timezone.now().date(), files=True)
+    try:
+        content = report.pdf_of(context)
+    except report.PdfUnavailable as error:
+        return Status(503, {"error": str(error)})
+    return HttpResponse(content, content_type="application/pdf")
+
+
+@router.get("/studies/{uuid:study_id}/tables/{name}.tex", summary="A table as LaTeX: table3 or grades")
+def get_table(
+    request: HttpRequest, study_id: UUID, name: str, profile: str = BS1534, kind: str = REAL
+) -> HttpResponse:
+    study = _graded(request, study_id, kind, profile, "mushra")
+    if name not in latex.TABLES:
+        raise Http404("There is no such table.")
+    content = latex.TABLES[name](compute(study, kind=kind, profile=profile))
+    return HttpResponse(content, content_type="application/x-tex; charset=utf-8")
+
+
+@router.get("/studies/{uuid:study_id}/figures/{name}.{suffix}", summary="A figure as SVG or PNG")
+def get_figure(
+    request: HttpRequest, study_id: UUID, name: str, suffix: str, profile: str = BS1534, kind: str = REAL
+) -> HttpResponse:
+    """grades, items, rates, differences, a metric's slug (per system) or METRIC-stimuli."""
+    study = _graded(request, study_id, kind, profile, "mushra")
+    analysis = analyses.latest(study, kind, profile)
+    computed = compute(study, kind=kind, profile=profile)
+    svg = drawing.draw(computed, name, analysis.data if analysis else None)
+    if svg is None or suffix not in ("svg", "png"):
+        raise Http404("There is no such figure.")
+    if suffix == "png":
+        return HttpResponse(figures.png(svg), content_type="image/png")
+    return HttpResponse(figures.saved(svg), content_type="image/svg+xml")
+
+
+# -- Objective scores
+
+
+@router.post(
+    "/studies/{uuid:study_id}/metrics",
+    response={202: MeasureOut, 422: Refused},
+    summary="Measure all that listeners grade by more metrics",
+)
+def measure_study(request: HttpRequest, study_id: UUID, wanted: MeasureIn) -> Status[dict[str, Any]]:
+    try:
+        queued = request_scores(renditions_of(_study(request, study_id)), wanted.metrics)
+    except ValueError as error:
+        return Status(422, {"error": str(error)})
+    return Status(202, {"queued": queued})
+
+
+@router.post(
+    "/studies/{uuid:study_id}/scores",
+    response={200: StoredOut, 422: Refused},
+    summary="Take a table of scores from elsewhere for the study's clips",
+)
+def upload_study_scores(
+    request: HttpRequest, study_id: UUID, file: File[UploadedFile], metric: str = "polqa"
+) -> Status[dict[str, Any]]:
+    """CSV with the columns ``clip``, ``system`` and ``value``. All of it is taken, or nothing."""
+    study = _study(request, study_id)
+    if file.size is None or file.size > MAX_BYTES:
+        return Status(422, {"error": f"The table is larger than {MAX_BYTES / 1e6:.0f} MB."})
+    clips = Clip.objects.filter(items__study=study, owner=study.owner).distinct()
+    try:
+        stored = store_scores(file.read(), clips, metric=metric, source=file.name or "")
+    except ScoreProblem as problem:
+        return Status(422, {"error": str(problem)})
+    return Status(200, {"metric": stored.metric, "created": stored.created, "replaced": stored.replaced})
+
+
+# -- The seal, trials
+
+
+@router.post(
+    "/studies/{uuid:study_id}/unseal",
+    response={200: UnsealedOut, 422: Refused},
+    summary="Break the seal before its time",
+)
+def unseal_study(request: HttpRequest, study_id: UUID, wanted: UnsealIn) -> Status[dict[str, Any]]:
+    """The report says when it was broken; there is no way back."""
+    study = _study(request, study_id)
+    if not wanted.understood:
+        return Status(422, {"error": "Say that you understand: a broken seal stays broken."})
+    unseal(study)
+    return Status(200, {"sealed": is_sealed(study)})
+
+
+def _simulated(study: Study) -> dict[str, Any]:
+    return {"state": study.simulation.get("state", ""), "made": simulation.made(study)}
+
+
+@router.get(
+    "/studies/{uuid:study_id}/simulation", response=SimulationOut, summary="How far the simulation is"
+)
+def get_simulation(request: HttpRequest, study_id: UUID) -> dict[str, Any]:
+    return _simulated(_study(request, study_id))
+
+
+@router.post(
+    "/studies/{uuid:study_id}/simulation",
+    response={202: SimulationOut},
+    summary="Have simulated listeners take the study, to try its design",
+)
+def simulate_study(request: HttpRequest, study_id: UUID, wanted: SimulationIn) -> Status[dict[str, Any]]:
+    """In place of those of an earlier simulation. Their results have the kind simulated."""
+    study = _study(request, study_id)
+    simulation.start(study, wanted.dict(exclude_none=True))
+    return Status(202, _simulated(study))
+
+
+@router.delete(
+    "/studies/{uuid:study_id}/simulation", response=Removed, summary="Delete all simulated sessions"
+)
+def discard_simulation(request: HttpRequest, study_id: UUID) -> dict[str, int]:
+    return {"deleted": simulation.discard(_study(request, study_id))}
+
+
+@router.delete(
+    "/studies/{uuid:study_id}/pilot-sessions", response=Removed, summary="Delete all pilot sessions"
+)
+def discard_pilot(request: HttpRequest, study_id: UUID) -> dict[str, int]:
+    return {"deleted": services.delete_sessions(_study(request, study_id), Session.Kind.PILOT)}
