@@ -4,7 +4,8 @@
 
     listeners       how many are asked for
     seed            every grade follows from it, the study's seed and the listener's number
-    qualities       {system: 0 to 100}, what an ideal listener would grade
+    qualities       {system: 0 to 100}, what an ideal listener would grade; methods with another scale put
+                    the points on theirs
     bias            standard deviation of listeners' offsets, points
     spread          standard deviation of a grade around what its listener thinks, points
     items           standard deviation of an item's effect on a system, the same for all listeners, points
@@ -21,7 +22,6 @@ from __future__ import annotations
 
 import logging
 import math
-import random
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -33,11 +33,14 @@ from redis.exceptions import RedisError
 
 from evaluation.models import Score
 from listening import services
-from listening.methods import METHODS, MUSHRA
-from listening.models import Session, Stimulus, Study, Trial
+from listening.methods import METHODS
+from listening.models import Session, Stimulus, Study
 from listening.services.errors import StudyError
+from listening.simulated import Listener
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from evaluation.statistics.planning import Plan
 
 logger = logging.getLogger(__name__)
@@ -76,8 +79,6 @@ def usual_qualities(study: Study) -> dict[str, float]:
 
 def checked(study: Study, asked: Mapping[str, Any]) -> dict[str, Any]:
     """`asked`, complete. Raises `StudyError` for numbers that make no sense."""
-    if study.method != MUSHRA.slug:
-        raise StudyError("Simulated listeners take MUSHRA tests only.")
     listeners = asked.get("listeners", 20)
     if not isinstance(listeners, int) or not 1 <= listeners <= MOST_LISTENERS:
         raise StudyError(f"The number of simulated listeners is a whole number from 1 to {MOST_LISTENERS}.")
@@ -176,45 +177,13 @@ def _listen(study: Study, number: int) -> None:
     """One listener takes the whole test through the services that a browser uses."""
     session = services.start_session(study, kind=Session.Kind.SIMULATED)
     services.begin(session)
-    listener = _Listener(study, number)
+    listener = Listener(study, number)
     systems = dict(Stimulus.objects.filter(item__study=study).values_list("pk", "system"))
     for trial in session.trials.order_by("position"):
-        for entry in trial.order:
-            score = listener.grade(trial, systems[entry["stimulus"]])
-            services.save_rating(trial, entry["key"], score, 1)
+        listener.answer(trial, systems)
         services.finish_trial(trial)
     # Programs answer no questions; without this a questionnaire would keep them from the end.
     Session.objects.filter(pk=session.pk, finished=None).update(finished=timezone.now())
-
-
-class _Listener:
-    """Somebody with an offset, a use of the scale, and a share of carelessness."""
-
-    def __init__(self, study: Study, number: int) -> None:
-        asked = study.simulation
-        self.asked, self.study = asked, study
-        self.draw = random.Random(f"{study.seed}/{asked['seed']}/{number}")  # noqa: S311 -- to be the same again
-        self.bias = self.draw.gauss(0, asked["bias"])
-        self.use = max(0.1, self.draw.gauss(1, asked["use"]))
-        self.careless = self.draw.random() < asked["careless"]
-
-    def grade(self, trial: Trial, system: str) -> int:
-        if self.careless:
-            return _on_scale(self.draw.gauss(55, 22))
-        if system == "original":
-            # Found by most, most of the time: what is left is a slip by a few points.
-            return 100 if self.draw.random() < 0.85 else _on_scale(self.draw.gauss(94, 4))
-        quality = self.asked["qualities"].get(system, 50.0) + self._item_effect(trial, system)
-        thought = 50 + self.use * (quality - 50) + self.bias
-        return _on_scale(self.draw.gauss(thought, self.asked["spread"]))
-
-    def _item_effect(self, trial: Trial, system: str) -> float:
-        key = f"{self.study.seed}/{self.asked['seed']}/{trial.item.position}/{system}"
-        return random.Random(key).gauss(0, self.asked["items"])  # noqa: S311
-
-
-def _on_scale(value: float) -> int:
-    return round(min(100.0, max(0.0, value)))
 
 
 def _dispatch(study: Study) -> None:
@@ -238,17 +207,38 @@ def sweep() -> int:
     return count
 
 
+def usual_half_width(study: Study) -> float | None:
+    """Of the interval that is planned for: a 20th of the method's scale; None where nothing is graded."""
+    method = METHODS[study.method]
+    if method.lowest is None or method.highest is None:
+        return None
+    return (method.highest - method.lowest) / 20
+
+
 def needed(study: Study, half_width: float, kind: str = Session.Kind.SIMULATED) -> Plan:
     """How many assessors make the 95 % interval of each system under test ± `half_width` points wide.
 
-    From the spread of this kind's listeners over the items that a session of the study hears.
+    From the spread of this kind's listeners over the items that a session of the study hears; in BS.1116
+    of diff grades, in CCR of what is said of the system.
     """
     from evaluation.statistics import planning
-    from listening.results.frames import rating_frame
 
     return planning.plan(
-        rating_frame(study, kind),
+        _frame(study, kind),
         half_width,
         items=services.items_per_session(study),
         exclude=METHODS[study.method].always,
     )
+
+
+def _frame(study: Study, kind: str) -> pd.DataFrame:
+    from listening.results.frames import rating_frame
+    from listening.results.grading import ccr_frame, diff_frame
+
+    if study.method == "bs1116":
+        frame = diff_frame(study, kind)
+        return frame.assign(score=frame["score"] - frame["reference"])
+    if study.method == "ccr":
+        frame = ccr_frame(study, kind)
+        return frame.assign(score=frame["score"] * frame["sign"])
+    return rating_frame(study, kind)

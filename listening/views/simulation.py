@@ -19,8 +19,6 @@ from listening import selectors, services, simulation
 from listening.methods import MUSHRA
 from listening.models import Session, Study
 
-#: Half width of the interval that is planned for, points, unless the researcher says another.
-USUAL_HALF_WIDTH = 5.0
 #: What of a listener's making is asked for: label, step of the field.
 FIELDS = {
     "bias": ("Listeners' offsets, standard deviation in points", "0.5"),
@@ -35,20 +33,21 @@ def context_of(study: Study, wanted: str = "") -> dict[str, Any]:
     """The part of the page about simulated listeners and trial runs."""
     asked = study.simulation
     made = simulation.made(study)
-    qualities = asked.get("qualities") or (
-        simulation.usual_qualities(study) if study.method == MUSHRA.slug else {}
-    )
+    qualities = asked.get("qualities") or simulation.usual_qualities(study)
     titles = titles_of(qualities) | {"original": "Hidden reference"}
-    half_width = USUAL_HALF_WIDTH
-    with contextlib.suppress(ValueError):
-        half_width = float(wanted.replace(",", ".")) if wanted else half_width
+    usual = half_width = simulation.usual_half_width(study)
+    if usual is not None and wanted:
+        with contextlib.suppress(ValueError):
+            half_width = float(wanted.replace(",", "."))
     running = asked.get("state") == "running"
     trials = (Session.Kind.SIMULATED, Session.Kind.PILOT)
     kind = next((kind for kind in trials if _finished(study, kind) >= 2), None)
-    plan = simulation.needed(study, half_width, kind) if kind and not running else None
+    plan = None
+    if kind and not running and half_width is not None:
+        plan = simulation.needed(study, half_width, kind)
     return {
         "simulated": {
-            "possible": study.method == MUSHRA.slug,
+            "on_own_scale": study.method == MUSHRA.slug,
             "made": made,
             "wanted": asked.get("listeners", 20),
             "running": running,
@@ -112,7 +111,7 @@ def _asked(request: HttpRequest) -> dict[str, Any]:
         for name, value in request.POST.items()
         if name.startswith("quality-") and isinstance(value, str) and value
     }
-    whole = int(listeners) if listeners == int(listeners) else 0
+    whole = int(listeners) if listeners.is_integer() else 0
     return sent | {"listeners": whole, "qualities": qualities}
 
 

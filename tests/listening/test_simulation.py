@@ -12,11 +12,14 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from evaluation.models import Clip
 from listening import selectors, services, simulation
-from listening.models import Rating, Session, Study
+from listening.methods import METHODS
+from listening.models import Rating, Session, Study, Trial
+from listening.results.choosing import choice_rows
 from listening.results.frames import rating_frame
 from listening.tasks import simulate, sweep_studies
-from tests.listening.conftest import listen
+from tests.listening.conftest import SYSTEMS, listen
 
 SIMULATED = Session.Kind.SIMULATED
 
@@ -188,11 +191,60 @@ def test_the_form_starts_a_simulation_for_its_owner_alone(
     assert "“much” is not a number" in page
 
 
-def test_other_methods_say_that_they_cannot(study: Study) -> None:
-    Study.objects.update(method="abx")
-    study.refresh_from_db()
-    with pytest.raises(services.StudyError, match="MUSHRA tests only"):
-        simulation.start(study, {})
+@pytest.fixture
+def by_method(alice: User, processed: Callable[..., Clip]) -> Callable[..., Study]:
+    def make(method: str, **options: Any) -> Study:
+        study = services.create_study(
+            alice,
+            "A study",
+            [processed(alice) for _ in range(2)],
+            SYSTEMS,
+            method=method,
+            options=options,
+            seed=7,
+        )
+        services.open_prepared_study(study)
+        study.refresh_from_db()
+        return study
+
+    return make
+
+
+@pytest.mark.parametrize("method", sorted(set(METHODS) - {"mushra"}))
+def test_they_take_tests_of_every_method(
+    by_method: Callable[..., Study], method: str, client: Client, alice: User
+) -> None:
+    study = made(by_method(method), listeners=12, qualities={"opus-9k": 75.0, "bpgan-2k": 40.0}, items=0.0)
+    assert study.sessions.filter(kind=SIMULATED, finished__isnull=False).count() == 12
+    assert not Trial.objects.filter(finished=None).exists()
+    client.force_login(alice)
+    page = client.get(reverse("study_setup", args=[study.pk, "check"])).content.decode()
+    assert "12 simulated listeners, no people." in page
+    assert ("Assessors for a 95 % interval" in page) == METHODS[method].graded
+    results = client.get(reverse("results", args=[study.pk]), {"kind": "simulated"}).content.decode()
+    assert "Nobody heard anything" in results
+    if METHODS[method].graded:
+        assert simulation.needed(study, 0.5).assessors
+        frame = simulation._frame(study, SIMULATED)
+        means = frame.groupby("system")["score"].mean()
+        assert means["opus-9k"] > means["bpgan-2k"] + 0.5
+
+
+def test_who_compares_hears_what_lies_far_apart_and_guesses_what_does_not(
+    by_method: Callable[..., Study],
+) -> None:
+    qualities = {"opus-9k": 100.0, "bpgan-2k": 20.0}
+    study = made(by_method("abx", trials=6), qualities=qualities, items=0.0, listeners=20)
+    right: dict[str, list[bool]] = {}
+    for row in choice_rows(study, SIMULATED):
+        right.setdefault(next(iter({row["A"], row["B"]} - {"original"})), []).append(row["correct"])
+    assert sum(right["bpgan-2k"]) / len(right["bpgan-2k"]) > 0.99  # 8 standard deviations apart
+    share = sum(right["opus-9k"]) / len(right["opus-9k"])  # like the original: a coin
+    assert len(right["opus-9k"]) == 240
+    assert share == pytest.approx(0.5, abs=0.13)
+
+    study = made(by_method("ab", no_preference=True), qualities=qualities, items=0.0)
+    assert {row["chosen"] for row in choice_rows(study, SIMULATED)} == {"opus-9k"}
 
 
 def test_blocks_are_tried_as_planned(make_study: Callable[..., Study]) -> None:
