@@ -1,0 +1,62 @@
+"""The researcher's pages for everybody: axe-core finds nothing, and nothing is wider than a phone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from django.contrib.auth.models import User
+
+from listening.models import Study
+from tests.browser.method_studies import open_method_study
+from tests.browser.test_policy import sign_in
+from tests.browser.test_rating_access import problems
+
+if TYPE_CHECKING:
+    from playwright.sync_api import BrowserContext, Page
+
+    from tests.browser.conftest import Errors
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+PAGES = ["", "clips/", "systems/", "studies/", "studies/new/", "import/"]
+OF_A_STUDY = ["", "setup/what/", "setup/who/", "setup/check/", "stimuli/", "metrics/"]
+
+
+@pytest.fixture
+def study(alice: User) -> Study:
+    return open_method_study(alice, "mushra", systems=("anchor35", "anchor70", "codec2-3.2k"))
+
+
+def addresses(site: str, study: Study) -> list[str]:
+    return [
+        *(f"{site}/{path}" for path in PAGES),
+        *(f"{site}/studies/{study.pk}/{path}" for path in OF_A_STUDY),
+    ]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing(
+    page: Page, context: BrowserContext, live_server: Any, alice: User, study: Study, scheme: Any
+) -> None:
+    sign_in(context, alice, live_server.url)
+    page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+    found = {}
+    for address in addresses(live_server.url, study):
+        page.goto(address)
+        page.wait_for_load_state("networkidle")
+        found[address] = problems(page)
+    assert {address: rows for address, rows in found.items() if rows} == {}
+
+
+def test_nothing_is_wider_than_a_phone(
+    page: Page, context: BrowserContext, live_server: Any, alice: User, study: Study, errors: Errors
+) -> None:
+    sign_in(context, alice, live_server.url)
+    page.set_viewport_size({"width": 390, "height": 800})
+    wide = {}
+    for address in addresses(live_server.url, study):
+        page.goto(address)
+        page.wait_for_load_state("networkidle")
+        wide[address] = page.evaluate("document.documentElement.scrollWidth")
+    assert {address: width for address, width in wide.items() if width > 390} == {}
