@@ -6,6 +6,7 @@ lost, late or delivered twice changes nothing:
 * `claim` is one conditional UPDATE: of any number of workers, one gets the row and a token.
 * `keep_alive` renews the lease from a thread while the work goes on.
 * `finish` and `fail` write only while the token is still the row's: who lost the claim has no say.
+* `working` is what a task does its work in: kept alive, and whatever goes wrong is in the row.
 * `sweep` re-queues rows whose worker died and sends messages again that got lost.
 """
 
@@ -15,14 +16,16 @@ import logging
 import os
 import socket
 import threading
+import traceback
 import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any, TypeVar
 
+from celery.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
-from django.db import DatabaseError, connection, transaction
+from django.db import DatabaseError, InterfaceError, OperationalError, connection, transaction
 from django.db.models import F, Max, Q, TextField, Value
 from django.db.models.functions import Concat
 from django.utils import timezone
@@ -118,6 +121,41 @@ def _renew_until(row: Job, stop: threading.Event) -> None:
                 connection.close()
     finally:
         connection.close()  # Django keeps one connection a thread, and nobody else closes this one
+
+
+@contextmanager
+def working(
+    row: Job,
+    refusal: type[Exception] | tuple[type[Exception], ...] = (),
+    sorry: str = "Something went wrong here ({error}). The log says more; you can retry.",
+) -> Iterator[None]:
+    """Keep a claimed row alive while the block works for it, and leave in the row what went wrong.
+
+    Args:
+        refusal: errors whose messages are for people.
+        sorry: what people read of any other, by its name; the log gets its traceback.
+
+    Raises:
+        OperationalError, InterfaceError: the database is away. The lease runs out, and the sweeper has
+            the work done again.
+    """
+    with keep_alive(row):
+        try:
+            yield
+        except refusal as error:
+            fail(row, str(error))
+        except (OperationalError, InterfaceError):
+            raise
+        except Exception as error:
+            if is_gone(row):
+                logger.info("%s %s was deleted while a worker had it.", type(row).__name__, row.pk)
+                return
+            logger.exception("%s %s failed", type(row).__name__, row.pk)
+            note(row, "".join(traceback.format_exception(error)))
+            if isinstance(error, SoftTimeLimitExceeded):
+                fail(row, f"This took longer than {settings.JOB_MAX_SECONDS} s and was stopped.")
+            else:
+                fail(row, sorry.format(error=type(error).__name__))
 
 
 def is_gone(row: Job) -> bool:

@@ -7,30 +7,20 @@ inside the functions, on first use in the worker's child, never before the fork.
 from __future__ import annotations
 
 import json
-import logging
-import traceback
 from functools import partial
-from typing import TYPE_CHECKING, Any
 
 from celery import shared_task
-from celery.exceptions import SoftTimeLimitExceeded
-from django.conf import settings
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
-from django.db import InterfaceError, OperationalError, transaction
+from django.db import transaction
 
 from codec import container
 from codec.base import WORKING_RATE, CodecError, CodecUnavailable
 from evaluation import jobs
 from evaluation.metrics import OPTIONAL
-from evaluation.models import Job, OutputBatch, Rendition, Score
+from evaluation.models import OutputBatch, Rendition, Score
 from evaluation.pipeline import METRICS, MetricUnavailable, measure, process
 from evaluation.stored import load_audio, save_audio
-
-if TYPE_CHECKING:
-    pass
-
-logger = logging.getLogger(__name__)
 
 
 @shared_task
@@ -39,17 +29,13 @@ def make_rendition(rendition_id: str) -> None:
     row = jobs.claim(Rendition, rendition_id)
     if row is None:
         return
-    with jobs.keep_alive(row):
+    with jobs.working(row):
         try:
             _render(row)
         except CodecError as error:
             unavailable = isinstance(error, CodecUnavailable)
             jobs.note(row, f"{'not available' if unavailable else 'refused'}: {error}")
             jobs.fail(row, str(error), unavailable=unavailable)
-        except (OperationalError, InterfaceError):
-            raise  # the database is away: the lease runs out, and the sweeper has it done again
-        except Exception as error:  # noqa: BLE001 - whatever a codec does, its row says so
-            _fail_unexpectedly(row, error, unavailable=False)
 
 
 @shared_task
@@ -58,20 +44,13 @@ def make_score(score_id: int | str) -> None:
     row = jobs.claim(Score, score_id)
     if row is None:
         return
-    with jobs.keep_alive(row):
-        try:
-            rendition = Rendition.objects.select_related("clip").get(pk=row.rendition_id)
-            reference = load_audio(rendition.clip.audio)
-            degraded = load_audio(rendition.audio)
-            measured = measure(reference, degraded, WORKING_RATE, row.metric)
-            jobs.note(row, f"{row.metric} by {measured.version}: {measured.value} {measured.note}".rstrip())
-            jobs.finish(row, value=measured.value, version=measured.version, note=measured.note)
-        except MetricUnavailable as error:
-            jobs.fail(row, str(error))
-        except (OperationalError, InterfaceError):
-            raise
-        except Exception as error:  # noqa: BLE001 - as above
-            _fail_unexpectedly(row, error)
+    with jobs.working(row, MetricUnavailable):
+        rendition = Rendition.objects.select_related("clip").get(pk=row.rendition_id)
+        reference = load_audio(rendition.clip.audio)
+        degraded = load_audio(rendition.audio)
+        measured = measure(reference, degraded, WORKING_RATE, row.metric)
+        jobs.note(row, f"{row.metric} by {measured.version}: {measured.value} {measured.note}".rstrip())
+        jobs.finish(row, value=measured.value, version=measured.version, note=measured.note)
 
 
 @shared_task
@@ -82,16 +61,9 @@ def handle_outputs(batch_id: str) -> None:
         return
     from evaluation.outputs import OutputProblem, check_batch, store_batch
 
-    with jobs.keep_alive(row):
-        try:
-            (check_batch if row.step == OutputBatch.Step.CHECK else store_batch)(row)
-            jobs.finish(row)
-        except OutputProblem as error:
-            jobs.fail(row, str(error))
-        except (OperationalError, InterfaceError):
-            raise
-        except Exception as error:  # noqa: BLE001 - as above
-            _fail_unexpectedly(row, error)
+    with jobs.working(row, OutputProblem):
+        (check_batch if row.step == OutputBatch.Step.CHECK else store_batch)(row)
+        jobs.finish(row)
 
 
 @shared_task
@@ -159,17 +131,3 @@ def _leftovers(folder: str) -> set[str]:
 def _remove(names: set[str]) -> None:
     for name in names:
         default_storage.delete(name)
-
-
-def _fail_unexpectedly(row: Job, error: Exception, **fields: Any) -> None:
-    """Tell people that it is not their fault, keep the traceback for those who mend it."""
-    if jobs.is_gone(row):
-        logger.info("%s %s was deleted while a worker had it.", type(row).__name__, row.pk)
-        return
-    logger.exception("%s %s failed", type(row).__name__, row.pk)
-    jobs.note(row, "".join(traceback.format_exception(error)))
-    if isinstance(error, SoftTimeLimitExceeded):
-        message = f"This took longer than {settings.JOB_MAX_SECONDS} s and was stopped."
-    else:
-        message = f"Something went wrong here ({type(error).__name__}). The log says more; you can retry."
-    jobs.fail(row, message, **fields)

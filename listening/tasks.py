@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 
 from celery import shared_task
-from django.db import InterfaceError, OperationalError
 
 logger = logging.getLogger(__name__)
 
@@ -69,16 +68,8 @@ def import_configuration(draft_id: str) -> None:
     row = jobs.claim(ImportDraft, draft_id)
     if row is None:
         return
-    with jobs.keep_alive(row):
-        try:
-            if row.study_id is None:
-                make_study(row)
-            if jobs.finish(row):
-                forget_files(row)
-        except ImportProblem as problem:
-            jobs.fail(row, str(problem))
-        except (OperationalError, InterfaceError):
-            raise  # the database is away: the lease runs out, and the sweeper has it done again
-        except Exception as error:
-            logger.exception("Import %s failed", draft_id)
-            jobs.fail(row, f"Something went wrong here ({type(error).__name__}). You can try again.")
+    with jobs.working(row, ImportProblem):
+        if row.study_id is None:
+            make_study(row)
+        if jobs.finish(row):
+            forget_files(row)

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import logging
 from typing import Any
 
-from django.db import InterfaceError, OperationalError, transaction
+from django.db import transaction
 
 from evaluation import jobs
 from evaluation.models import Job
 from listening.models import Analysis, Study
 from listening.results import frames
-
-logger = logging.getLogger(__name__)
 
 WAITING = (Job.Status.QUEUED, Job.Status.RUNNING)
 
@@ -58,18 +55,8 @@ def run(pk: int | str) -> None:
     row = jobs.claim(Analysis, pk)
     if row is None:
         return
-    with jobs.keep_alive(row):
-        try:
-            data, state = compute(row)
-        except (OperationalError, InterfaceError):
-            raise  # the database is away: the lease runs out, and the sweeper has it done again
-        except Exception as error:
-            if jobs.is_gone(row):
-                return
-            logger.exception("Analysis %s failed", pk)
-            jobs.note(row, f"{type(error).__name__}: {error}")
-            jobs.fail(row, f"The tests could not be computed ({type(error).__name__}: {error}).")
-            return
+    with jobs.working(row, sorry="The tests could not be computed ({error})."):
+        data, state = compute(row)
         # Grades may have come in since it was asked for: the row is of the state that was read.
         older = Analysis.objects.filter(study=row.study_id, kind=row.kind, profile=row.profile)
         older.filter(fingerprint=state).exclude(pk=row.pk).delete()
