@@ -133,20 +133,14 @@ def session_of(token: str) -> Session:
         raise Http404("There is no such session.") from None
 
 
-def trial_of(session: Session, position: int) -> Trial:
-    """A trial of this session by its position. Raises `Http404`."""
-    try:
-        return session.trials.select_related("item__study").get(position=position)
-    except Trial.DoesNotExist:
-        raise Http404("There is no such trial.") from None
-
-
 def trial_key(token: str, position: int) -> Trial:
-    """The same by the session's link, with its id and language only: saving looks the rest up under a lock.
+    """A trial by its session's link, with what an answer takes and no more: saving looks the rest up locked.
 
     Raises `Http404`.
     """
-    trials = Trial.objects.select_related("session__study").only("pk", "session__study__language")
+    trials = Trial.objects.select_related("session__study").only(
+        "pk", "session__token", "session__study__language"
+    )
     try:
         return trials.get(session__token=token, position=position)
     except Trial.DoesNotExist:

@@ -62,7 +62,7 @@ research = [
     path("studies/<uuid:study_id>/results/unseal/", results.break_seal, name="results_unseal"),
     path("studies/<uuid:study_id>/results/thresholds/", results.thresholds, name="results_thresholds"),
     path("studies/<uuid:study_id>/results/again/", results.recompute, name="results_again"),
-    path("studies/<uuid:study_id>/results/method.<str:suffix>", methods.figure, name="method_figure"),
+    path("studies/<uuid:study_id>/results/method.<str:suffix>", results.method_figure, name="method_figure"),
     path("studies/<uuid:study_id>/results/<slug:name>.tex", results.table, name="results_latex"),
     path(
         "studies/<uuid:study_id>/results/<slug:name>.svg", results.figure, {"suffix": "svg"}, "results_figure"

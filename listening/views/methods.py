@@ -5,28 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
-from uuid import UUID
 
-from django.contrib.auth.decorators import login_required
-from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.views.decorators.cache import never_cache
-from django.views.decorators.csrf import csrf_exempt
-from django.views.decorators.http import require_GET, require_POST
 
-from evaluation import figures
-from listening import selectors, services
-from listening.languages import of_study
+from listening import services
 from listening.methods import METHODS, seconds_per_item, trials_per_item
 from listening.models import Session, Study, Trial
-from listening.results import KINDS, REAL
-from listening.results.methods import context_of
-from listening.results.seal import is_sealed
 from listening.services.choices import NO_PREFERENCE, answer_of, save_choice
 from listening.services.grading import asked, graded_stimulus
 from listening.views import trials
+from listening.views.saving import Body, saving
 
 #: What scripts and events call the open reference; every other signal goes by its key.
 OPEN_REFERENCE = "reference"
@@ -195,42 +186,7 @@ TEMPLATES = {
 trials.PAGES.update(dict.fromkeys(TEMPLATES, method_page))
 
 
-@csrf_exempt
-@never_cache
-@require_POST
-def choice(request: HttpRequest, token: str, position: int) -> HttpResponse:
-    """Keep an answer; as `trials.save_rating` keeps a grade."""
-    trial = trials._trial(token, position)
-    with of_study(trial.session.study):
-        try:
-            body = trials._body(request)
-            saved = save_choice(trial, body.get("score"), body.get("sequence"))
-        except services.StudyError as error:
-            return trials._refusal(error)
-    return JsonResponse({"sequence": saved.sequence, "score": answer_of(saved, trial)})
-
-
-@login_required
-@never_cache
-@require_GET
-def figure(request: HttpRequest, study_id: UUID, suffix: str) -> HttpResponse:
-    """The figure of a study's results, of any method but MUSHRA, as an SVG or PNG file."""
-    study = selectors.study_of(request.user, study_id)
-    kind = request.GET.get("kind", REAL)
-    if kind not in KINDS or suffix not in ("svg", "png") or is_sealed(study):
-        raise Http404("There is no such figure.")
-    svg = context_of(study, kind).get("svg")
-    if svg is None:
-        raise Http404("There is no such figure.")
-    try:
-        content, media = (
-            (figures.png(svg), "image/png")
-            if suffix == "png"
-            else (figures.saved(svg).encode(), "image/svg+xml")
-        )
-    except figures.NoFonts as error:
-        return HttpResponse(str(error), status=503, content_type="text/plain; charset=utf-8")
-    tag = "" if kind == REAL else f"-{kind}"
-    response = HttpResponse(content, content_type=media)
-    response["Content-Disposition"] = f'attachment; filename="{study.method}{tag}-{study_id}.{suffix}"'
-    return response
+@saving
+def choice(trial: Trial, body: Body) -> Body:
+    saved = save_choice(trial, body.get("score"), body.get("sequence"))
+    return {"sequence": saved.sequence, "score": answer_of(saved, trial)}

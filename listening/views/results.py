@@ -159,6 +159,30 @@ def figure(request: HttpRequest, study_id: UUID, name: str, suffix: str) -> Http
     svg = drawing.draw(computed, name, analysis.data if analysis else None)
     if svg is None:
         raise Http404("There is no such figure.")
+    return _figure_file(svg, f"{name}{_tag(kind)}-{study_id}", suffix)
+
+
+@login_required
+@never_cache
+@require_GET
+def method_figure(request: HttpRequest, study_id: UUID, suffix: str) -> HttpResponse:
+    """The figure of the results of any method but MUSHRA as a file of its own, SVG or PNG."""
+    study = selectors.study_of(request.user, study_id)
+    kind = request.GET.get("kind", REAL)
+    if kind not in KINDS or suffix not in ("svg", "png") or is_sealed(study):
+        raise Http404("There is no such figure.")
+    svg = methods.context_of(study, kind).get("svg")
+    if svg is None:
+        raise Http404("There is no such figure.")
+    return _figure_file(svg, f"{study.method}{_tag(kind)}-{study_id}", suffix)
+
+
+def _tag(kind: str) -> str:
+    """What the name of a file says of the kind of sessions that are in it."""
+    return "" if kind == REAL else f"-{kind}"
+
+
+def _figure_file(svg: str, name: str, suffix: str) -> HttpResponse:
     try:
         content, media = (
             (figures.png(svg), "image/png")
@@ -167,9 +191,8 @@ def figure(request: HttpRequest, study_id: UUID, name: str, suffix: str) -> Http
         )
     except figures.NoFonts as error:
         return HttpResponse(str(error), status=503, content_type="text/plain; charset=utf-8")
-    tag = "" if kind == REAL else f"-{kind}"
     response = HttpResponse(content, content_type=media)
-    response["Content-Disposition"] = f'attachment; filename="{name}{tag}-{study_id}.{suffix}"'
+    response["Content-Disposition"] = f'attachment; filename="{name}.{suffix}"'
     return response
 
 

@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import io
-import json
 from collections.abc import Callable
 from typing import Any
 
 import soundfile
-from django.core.exceptions import RequestDataTooBig
-from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.crypto import salted_hmac
-from django.views.decorators.cache import cache_control, never_cache
-from django.views.decorators.csrf import csrf_exempt
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.cache import cache_control
+from django.views.decorators.http import require_GET
 
 from listening import selectors, services
-from listening.languages import QUALITY, of_study
+from listening.languages import QUALITY
 from listening.models import Session, Stimulus, Study, Trial
 from listening.stimuli import dithered_wav, read_ahead
+from listening.views.saving import Body, saving
 
 
 def mushra_page(request: HttpRequest, session: Session, trial: Trial) -> HttpResponse:
@@ -79,92 +77,27 @@ def _trial_context(session: Session, trial: Trial) -> dict[str, Any]:
     }
 
 
-def _body(request: HttpRequest) -> dict[str, Any]:
-    """The JSON object that was posted. Raises `services.BadRating`."""
-    if request.content_type != "application/json":
-        # The CSRF check has parsed forms already, and their bytes can't be read again.
-        raise services.BadRating("Expected JSON.")
-    try:
-        body = json.loads(request.body)
-    except RequestDataTooBig:
-        raise services.BadRating("This is too much for one request.") from None
-    except (ValueError, RecursionError):
-        raise services.BadRating("Expected JSON.") from None
-    if not isinstance(body, dict):
-        raise services.BadRating("Expected a JSON object.")
-    return body
+@saving
+def save_rating(trial: Trial, body: Body) -> Body:
+    rating = services.save_rating(trial, body.get("key"), body.get("score"), body.get("sequence"))
+    return {"sequence": rating.sequence, "score": rating.score}
 
 
-def _refusal(error: services.StudyError) -> JsonResponse:
-    status = {
-        services.UnknownStimulus: 404,
-        services.TrialFinished: 409,
-        services.TrialNotOpen: 409,
-        services.GradesMissing: 409,
-        services.GradesUnfit: 409,
-        services.StudyClosed: 410,
-    }.get(type(error), 400)
-    body: dict[str, Any] = {"error": str(error)}
-    if isinstance(error, services.GradesMissing):
-        body["missing"] = error.keys
-    return JsonResponse(body, status=status)
+@saving
+def save_comment(trial: Trial, body: Body) -> Body:
+    services.save_comment(trial, body.get("comment", ""))
+    return {}
 
 
-def _trial(token: str, position: int) -> Trial:
-    return selectors.trial_key(token, position)
+@saving
+def save_events(trial: Trial, body: Body) -> Body:
+    return {"stored": services.save_events(trial, body.get("events"))}
 
 
-@csrf_exempt
-@never_cache
-@require_POST
-def save_rating(request: HttpRequest, token: str, position: int) -> HttpResponse:
-    trial = _trial(token, position)
-    with of_study(trial.session.study):
-        try:
-            body = _body(request)
-            rating = services.save_rating(trial, body.get("key"), body.get("score"), body.get("sequence"))
-        except services.StudyError as error:
-            return _refusal(error)
-    return JsonResponse({"sequence": rating.sequence, "score": rating.score})
-
-
-@csrf_exempt
-@never_cache
-@require_POST
-def save_comment(request: HttpRequest, token: str, position: int) -> HttpResponse:
-    trial = _trial(token, position)
-    with of_study(trial.session.study):
-        try:
-            services.save_comment(trial, _body(request).get("comment", ""))
-        except services.StudyError as error:
-            return _refusal(error)
-    return JsonResponse({})
-
-
-@csrf_exempt
-@never_cache
-@require_POST
-def save_events(request: HttpRequest, token: str, position: int) -> HttpResponse:
-    trial = _trial(token, position)
-    with of_study(trial.session.study):
-        try:
-            stored = services.save_events(trial, _body(request).get("events"))
-        except services.StudyError as error:
-            return _refusal(error)
-    return JsonResponse({"stored": stored})
-
-
-@csrf_exempt
-@never_cache
-@require_POST
-def finish_trial(request: HttpRequest, token: str, position: int) -> HttpResponse:
-    trial = _trial(token, position)
-    with of_study(trial.session.study):
-        try:
-            services.finish_trial(trial, _body(request).get("comment", ""))
-        except services.StudyError as error:
-            return _refusal(error)
-    return JsonResponse({"next": reverse("session", args=[token])})
+@saving
+def finish_trial(trial: Trial, body: Body) -> Body:
+    services.finish_trial(trial, body.get("comment", ""))
+    return {"next": reverse("session", args=[trial.session.token])}
 
 
 @cache_control(no_store=True, private=True)

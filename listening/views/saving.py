@@ -1,0 +1,74 @@
+"""What the views that keep a listener's work share: the JSON that comes in, and refusals that go out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from django.core.exceptions import RequestDataTooBig
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_POST
+
+from listening import selectors, services
+from listening.languages import of_study
+from listening.models import Trial
+
+_STATUS: dict[type[services.StudyError], int] = {
+    services.UnknownStimulus: 404,
+    services.TrialFinished: 409,
+    services.TrialNotOpen: 409,
+    services.GradesMissing: 409,
+    services.GradesUnfit: 409,
+    services.StudyClosed: 410,
+}
+
+Body = dict[str, Any]
+
+
+def saving(save: Callable[[Trial, Body], Body]) -> Callable[[HttpRequest, str, int], HttpResponse]:
+    """A view for what the page of a trial posts as JSON. `save` keeps it and returns the answer's JSON.
+
+    A `services.StudyError` becomes its status and, in the study's language, its message. No cookie is
+    asked for: the link of the session is what lets a listener in.
+    """
+
+    @csrf_exempt
+    @never_cache
+    @require_POST
+    @wraps(save)
+    def view(request: HttpRequest, token: str, position: int) -> HttpResponse:
+        trial = selectors.trial_key(token, position)
+        with of_study(trial.session.study):
+            try:
+                return JsonResponse(save(trial, _body(request)))
+            except services.StudyError as error:
+                return _refusal(error)
+
+    return view
+
+
+def _body(request: HttpRequest) -> Body:
+    """The JSON object that was posted. Raises `services.BadRating`."""
+    if request.content_type != "application/json":
+        # The CSRF check has parsed forms already, and their bytes can't be read again.
+        raise services.BadRating("Expected JSON.")
+    try:
+        body = json.loads(request.body)
+    except RequestDataTooBig:
+        raise services.BadRating("This is too much for one request.") from None
+    except (ValueError, RecursionError):
+        raise services.BadRating("Expected JSON.") from None
+    if not isinstance(body, dict):
+        raise services.BadRating("Expected a JSON object.")
+    return body
+
+
+def _refusal(error: services.StudyError) -> JsonResponse:
+    body: Body = {"error": str(error)}
+    if isinstance(error, services.GradesMissing):
+        body["missing"] = error.keys
+    return JsonResponse(body, status=_STATUS.get(type(error), 400))
