@@ -17,8 +17,9 @@ from scipy.special import ndtri
 
 from evaluation.statistics import mapping
 from evaluation.statistics.comparisons import sign_flip
-from evaluation.statistics.frames import Floats, count, tidy
+from evaluation.statistics.frames import Floats, tidy
 from evaluation.statistics.intervals import Interval
+from evaluation.words import count
 
 #: Of a metric whose rank correlation with the grades is lower, a warning is given.
 DISAGREEMENT = 0.5

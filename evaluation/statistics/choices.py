@@ -14,7 +14,8 @@ import numpy as np
 import pandas as pd
 from scipy.special import betainc, betaincinv, ndtri
 
-from evaluation.statistics.frames import Floats, count
+from evaluation.statistics.frames import Floats
+from evaluation.words import count, p_words
 
 ABX_COLUMNS = ("assessor", "item", "first", "second", "correct")
 PREFERENCE_COLUMNS = ("assessor", "item", "first", "second", "chosen")
@@ -356,5 +357,5 @@ def abx_sentence(row: AbxRow) -> str:
         if row.p <= 0.05
         else "which guessing explains as well: no difference was shown, nor that there is none"
     )
-    p = "p < 0.001" if row.p < 0.001 else f"p = {row.p:.3f}"
-    return f"{row.correct} of {count(row.n, 'answer')} right ({100 * row.share:.0f} %, {p}), {told}."
+    share = f"{100 * row.share:.0f} %, {p_words(row.p)}"
+    return f"{row.correct} of {count(row.n, 'answer')} right ({share}), {told}."

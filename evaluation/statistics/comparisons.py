@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from scipy.special import chdtrc, fdtrc, stdtr
 
 from evaluation.statistics.corrections import hochberg, holm
-from evaluation.statistics.frames import Floats, Tidy, count, tidy
+from evaluation.statistics.frames import Floats, Tidy, tidy
 from evaluation.statistics.intervals import Interval, half_width
+from evaluation.words import count
 
 Pair = tuple[object, object]
 

@@ -12,6 +12,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from evaluation.words import count
+
 COLUMNS = ("assessor", "item", "system", "score")
 
 Floats = NDArray[np.float64]
@@ -83,10 +85,6 @@ def _mean(cells: Ints, score: Floats, shape: tuple[int, ...]) -> Floats:
 def _empty(problem: str, notes: tuple[str, ...] = ()) -> Tidy:
     nothing = np.zeros(0, dtype=np.intp)
     return Tidy([], [], [], nothing, nothing, nothing, np.zeros(0), notes, problem)
-
-
-def count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def tidy(frame: pd.DataFrame) -> Tidy:

@@ -80,13 +80,6 @@ def expected_half_width(sd: float, assessors: int, confidence: float = 0.95) -> 
     return float(stdtrit(assessors - 1, (1 + confidence) / 2) * sd / math.sqrt(assessors))
 
 
-def half_width_curve(
-    sd: float, assessors: Sequence[int] = range(2, 101), confidence: float = 0.95
-) -> list[tuple[int, float | None]]:
-    """(assessors, half width) for a plot."""
-    return [(n, expected_half_width(sd, n, confidence)) for n in assessors]
-
-
 def assessors_needed(
     sd: float, half_width: float, *, confidence: float = 0.95, assurance: float | None = None
 ) -> Need:

@@ -17,7 +17,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from evaluation.statistics.frames import Floats, count, tidy
+from evaluation.statistics.frames import Floats, tidy
+from evaluation.words import count
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from evaluation import systems as known
+from evaluation.words import count
 from listening.compliance.measured import measured_filter, player_constants
 from listening.compliance.states import DUTY, MET, NOT_MET, State, Verdict
+from listening.kinds import COUNTED
 from listening.methods import MUSHRA
 from listening.models import Event, Item, Session, Stimulus, Study
 from listening.services import design as designs
@@ -28,8 +30,7 @@ class Seen:
     def of(cls, study: Study) -> Seen:
         items = list(study.items.select_related("clip").order_by("position"))
         stimuli = list(Stimulus.objects.filter(item__study=study).select_related("item", "rendition"))
-        real = [Session.Kind.REAL, Session.Kind.IMPORTED]
-        finished = study.sessions.filter(kind__in=real, finished__isnull=False).count()
+        finished = study.sessions.filter(kind__in=COUNTED, finished__isnull=False).count()
         return cls(study, items, stimuli, finished, designs.plan_of(study))
 
     @property
@@ -49,10 +50,6 @@ def missing_signals(study: Study) -> list[str]:
     return [slug for slug in MUSHRA.always if systems.count(slug) < items or not items]
 
 
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
 def _named(seen: Seen) -> Verdict:
     missing = missing_signals(seen.study)
     if missing:
@@ -61,28 +58,28 @@ def _named(seen: Seen) -> Verdict:
         return NOT_MET, f"Not in every item: {absent}. The study is not called MUSHRA anywhere."
     return (
         MET,
-        f"Hidden reference and both anchors are in {_count(len(seen.items), 'item')} of {len(seen.items)}.",
+        f"Hidden reference and both anchors are in {count(len(seen.items), 'item')} of {len(seen.items)}.",
     )
 
 
 def _reference(seen: Seen) -> Verdict:
     hidden = [stimulus for stimulus in seen.stimuli if stimulus.system == "original"]
     if len(hidden) < len(seen.items) or not hidden:
-        return NOT_MET, f"{len(hidden)} of {_count(len(seen.items), 'item')} have a hidden reference."
+        return NOT_MET, f"{len(hidden)} of {count(len(seen.items), 'item')} have a hidden reference."
     changed = [s for s in hidden if s.gain_db is not None and abs(s.gain_db) > 0.01]
     if changed:
-        return NOT_MET, f"{_count(len(changed), 'hidden reference')} got a gain: not unprocessed."
+        return NOT_MET, f"{count(len(changed), 'hidden reference')} got a gain: not unprocessed."
     rate = seen.study.sample_rate
     low = [item for item in seen.items if item.clip and item.clip.source_rate < rate]
     high = [item for item in seen.items if item.clip and item.clip.source_rate > rate]
     if low:
         return NOT_MET, (
-            f"{_count(len(low), 'recording')} came below the study's {rate} Hz: no full bandwidth there."
+            f"{count(len(low), 'recording')} came below the study's {rate} Hz: no full bandwidth there."
         )
     if high:
         return DUTY, (
             f"The reference is the recording, at {rate} Hz: its band ends at {rate / 2000:g} kHz. "
-            f"{len(high)} of {_count(len(seen.items), 'recording')} came with more; say in the report why "
+            f"{len(high)} of {count(len(seen.items), 'recording')} came with more; say in the report why "
             "this band is the full one for what is tested, or raise the sample rate."
         )
     return (
@@ -127,10 +124,10 @@ def _lengths(seen: Seen) -> Verdict:
     spread = f"{min(lengths):.1f} to {max(lengths):.1f} s"
     if long:
         return DUTY, (
-            f"{_count(len(long), 'item')} of {len(lengths)} {'is' if len(long) == 1 else 'are'} longer than "
+            f"{count(len(long), 'item')} of {len(lengths)} {'is' if len(long) == 1 else 'are'} longer than "
             f"{LONG_ITEM_SECONDS:g} s ({spread} in all): justify it in the report, or cut."
         )
-    return MET, f"{_count(len(lengths), 'item')} of {spread}."
+    return MET, f"{count(len(lengths), 'item')} of {spread}."
 
 
 def _signals(seen: Seen) -> Verdict:
@@ -145,7 +142,7 @@ def _signals(seen: Seen) -> Verdict:
     )
     if most > MUSHRA.max_signals:
         return NOT_MET, f"{most} signals in a trial; choose a blocked design."
-    text = f"{_count(most, 'signal')} in a trial, the open reference not counted."
+    text = f"{count(most, 'signal')} in a trial, the open reference not counted."
     if len(seen.plan.systems) > 1:
         text += (
             f" {len(tested)} systems are shared out in {len(seen.plan.systems)} balanced blocks of "
@@ -228,7 +225,7 @@ def _training(seen: Seen) -> Verdict:
         return NOT_MET, f"Training lacks {', '.join(known.titles_of(sorted(signals - heard)).values())}."
     trials = len(seen.training) * designs.training_trials(seen.plan)
     return MET, (
-        f"{_count(trials, 'training trial')} before the test with all {len(signals)} signals, low anchor to "
+        f"{count(trials, 'training trial')} before the test with all {len(signals)} signals, low anchor to "
         "reference; their grades stay out of all results."
     )
 
@@ -267,7 +264,7 @@ def _material(seen: Seen) -> Verdict:
     }
     if len(set(by_system.values())) > 1:
         return NOT_MET, "Not every system has the same number of excerpts."
-    text = f"{_count(items, 'item')} for {_count(systems, 'system')}: {needed} or more are asked for."
+    text = f"{count(items, 'item')} for {count(systems, 'system')}: {needed} or more are asked for."
     if items < needed:
         return NOT_MET, text
     return (
@@ -297,7 +294,7 @@ def _transducer(seen: Seen) -> Verdict:
 
 def _assessors(seen: Seen) -> Verdict:
     most = f" of {seen.study.max_sessions} at most" if seen.study.max_sessions else ""
-    finished = f"{_count(seen.finished, 'assessor')} finished so far{most}"
+    finished = f"{count(seen.finished, 'assessor')} finished so far{most}"
     enough = "20 are often sufficient under tight control, more otherwise"
     return DUTY, f"{finished}; {enough}. Experience and hearing are yours to see to."
 
@@ -356,7 +353,7 @@ def _recorded(seen: Seen) -> Verdict:
     state: State = MET if logged == finished else NOT_MET
     return (
         state,
-        f"{logged} of {_count(finished, 'finished trial')} have an event log, which can be exported.",
+        f"{logged} of {count(finished, 'finished trial')} have an event log, which can be exported.",
     )
 
 

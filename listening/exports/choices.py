@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from evaluation.systems import order
-from listening.exports.ratings import _time, plain_grade, ratings_in_order
+from listening.exports.ratings import plain_grade, ratings_in_order, time_text
 from listening.exports.tables import Row
 from listening.exports.webmushra import answers_of, question_names
 from listening.kinds import kinds_of
@@ -59,10 +59,10 @@ def choices_rows(study: Study, kind: str = "real") -> Iterator[Row]:
         trial, session, item = choice.trial, choice.trial.session, choice.trial.item
         correct = int(chosen == parts["X"]) if "X" in parts else None
         yield [
-            study.pk, session.pk, session.kind, session.assessor.code, _time(session.finished),
-            trial.position, _time(trial.finished), item.position, item.clip_id, item.title,
+            study.pk, session.pk, session.kind, session.assessor.code, time_text(session.finished),
+            trial.position, time_text(trial.finished), item.position, item.clip_id, item.title,
             int(item.training), parts["A"], parts["B"], parts.get("X"), chosen, correct, choice.sequence,
-            _time(choice.created), _time(choice.updated), trial.comment,
+            time_text(choice.created), time_text(choice.updated), trial.comment,
         ]  # fmt: skip
 
 

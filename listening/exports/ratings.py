@@ -24,7 +24,8 @@ RATINGS_COLUMNS = [
 ]  # fmt: skip
 
 
-def _time(moment: datetime | None) -> str:
+def time_text(moment: datetime | None) -> str:
+    """ISO 8601 to the millisecond, with the offset; nothing where there is no moment."""
     return moment.isoformat(timespec="milliseconds") if moment else ""
 
 
@@ -72,11 +73,11 @@ def ratings_rows(study: Study, kind: str = "real") -> Iterator[Row]:
     for row in ratings:
         trial, session, item, rendition = row.trial, row.trial.session, row.trial.item, row.stimulus.rendition
         yield [
-            study.pk, session.pk, session.kind, session.assessor.code, _time(session.finished),
-            trial.position, _time(trial.finished), item.position, item.clip_id, item.title,
+            study.pk, session.pk, session.kind, session.assessor.code, time_text(session.finished),
+            trial.position, time_text(trial.finished), item.position, item.clip_id, item.title,
             item.start, item.end, int(item.training), row.stimulus.system, presented_at(row),
-            plain_grade(row.score), row.sequence, _time(row.created), _time(row.updated), trial.comment,
-            row.stimulus.gain_db, rendition.kbps if rendition else None,
+            plain_grade(row.score), row.sequence, time_text(row.created), time_text(row.updated),
+            trial.comment, row.stimulus.gain_db, rendition.kbps if rendition else None,
             *(_score(row, metric, scores) for metric in (*METRICS, *others)),
         ]  # fmt: skip
 

@@ -9,6 +9,7 @@ from django.conf import settings
 from django.utils.safestring import SafeString, mark_safe
 
 from evaluation import figures
+from evaluation.words import count
 from listening import compliance, languages
 from listening.kinds import kinds_of
 from listening.methods import METHODS
@@ -17,7 +18,6 @@ from listening.report import facts
 from listening.results import drawing, latex, methods, profiles
 from listening.results.page import context_of as page_context
 from listening.results.summary import Results, compute
-from listening.results.words import count
 
 
 def context_of(

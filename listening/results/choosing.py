@@ -9,9 +9,9 @@ from django.utils.safestring import mark_safe
 
 from evaluation import figures, systems
 from evaluation.statistics import choices as statistics
+from evaluation.words import count, p_words
 from listening.models import Choice, Stimulus, Study
 from listening.results.frames import REAL, item_titles, kinds_of
-from listening.results.words import count
 
 #: Shares of right answers for which the page says how many trials it takes to find them.
 SHARES = (0.6, 0.7, 0.75, 0.8, 0.9)
@@ -209,8 +209,7 @@ def _preferred(
     if row.share is None:
         return f"Nobody prefers {titles[row.first]} or {titles[row.second]}: all {row.ties} answers are ties."
     better, votes = (row.first, row.first_votes) if row.share >= 0.5 else (row.second, row.second_votes)
-    p = "p < 0.001" if row.p < 0.001 else f"p = {row.p:.3f}"
-    decided = row.first_votes + row.second_votes
+    decided, p = row.first_votes + row.second_votes, p_words(row.p)
     shown = "" if row.p <= 0.05 else " No preference was shown, nor that there is none."
     return (
         f"{titles[better]} got {votes} of {count(decided, 'decided vote')} against "

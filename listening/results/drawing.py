@@ -12,6 +12,7 @@ from django.urls import reverse
 
 from evaluation import figures
 from evaluation.metrics import metric_of
+from evaluation.words import p_words
 from listening.results.objective import sounds, stimulus_pairs
 from listening.results.summary import Results, SystemResult
 
@@ -151,15 +152,9 @@ def _difference(first: SystemResult, second: SystemResult, row: Mapping[str, Any
         mean=row["difference"],
         low=interval["low"] if interval else None,
         high=interval["high"] if interval else None,
-        note=f"{_signed(row['difference'])}{bounds}  {p_words(p)}",
+        note=f"{_signed(row['difference'])}{bounds}  {p_words(p, 'no test')}",
         significant=p is not None and p < 0.05,
     )
-
-
-def p_words(p: float | None) -> str:
-    if p is None:
-        return "no test"
-    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
 
 
 def _signed(value: float) -> str:

@@ -10,11 +10,11 @@ from django.utils.safestring import mark_safe
 from evaluation import figures
 from evaluation.statistics import impairment as impairments
 from evaluation.statistics import opinion as opinions
+from evaluation.words import count
 from listening.methods import METHODS, REFERENCE
 from listening.models import Rating, Stimulus, Study
 from listening.results.frames import REAL, item_titles, rating_frame, ratings_of, uncounted_of
 from listening.results.names import in_order, titles_of
-from listening.results.words import count
 from listening.services.grading import ccr_sign
 from listening.templatetags.figures import figure
 

@@ -8,10 +8,10 @@ from typing import Any
 from django.utils.safestring import SafeString, mark_safe
 
 from evaluation.metrics import METRICS
+from evaluation.words import count, p_words
 from listening.models import Analysis
 from listening.results import drawing, profiles
 from listening.results.summary import Results, SystemResult
-from listening.results.words import count
 from listening.templatetags.figures import figure
 
 #: Rows of a table that a page shows at once.
@@ -215,7 +215,7 @@ def pair_rows(results: Results, data: Mapping[str, Any]) -> list[dict[str, Any]]
                 "difference": row["difference"],
                 "low": interval["low"] if interval else None,
                 "high": interval["high"] if interval else None,
-                "p": drawing.p_words(p) if p is not None else "–",
+                "p": p_words(p) if p is not None else "–",
                 "differs": p is not None and p < 0.05,
                 "problem": row["problem"],
                 "how": f"Mean paired difference over n = {row['n_a']} listeners who graded both, in points, "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from evaluation.words import count
 from listening.templatetags.figures import figure
 
 if TYPE_CHECKING:
@@ -11,10 +12,6 @@ if TYPE_CHECKING:
 
 #: Of a metric whose rank correlation with the grades is lower, the page warns.
 DISAGREEMENT = 0.5
-
-
-def count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def answer(results: Results) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 from django.db import transaction
 
 from evaluation.models import Clip
+from listening.kinds import COUNTED
 from listening.methods import MUSHRA, clean_options, trials_per_item
 from listening.models import Assessor, Session, Stimulus, Study
 from listening.services import design as designs
@@ -189,7 +190,7 @@ def excerpts_of(study: Study) -> list[Excerpt]:
 
 def has_real_sessions(study: Study) -> bool:
     """Whether somebody has taken part for real; from then on what is heard stays as it is."""
-    return study.sessions.filter(kind__in=[Session.Kind.REAL, Session.Kind.IMPORTED]).exists()
+    return study.sessions.filter(kind__in=COUNTED).exists()
 
 
 def _free_of_sessions(study: Study, discard_trial_runs: bool) -> None:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from django import template
 
+from evaluation import words
+
 register = template.Library()
+register.filter("p_words", words.p_words)
 
 
 @register.filter
@@ -17,12 +20,6 @@ def figure(value: float | None, decimals: int) -> str:
 def p(value: float | None) -> str:
     """A p value to three decimals, or that it is smaller."""
     return "–" if value is None else "< 0.001" if value < 0.001 else f"{value:.3f}"
-
-
-@register.filter
-def p_words(value: float | None) -> str:
-    """The same with its letter, for sentences."""
-    return "no p" if value is None else "p < 0.001" if value < 0.001 else f"p = {value:.3f}"
 
 
 @register.filter

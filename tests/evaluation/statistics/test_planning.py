@@ -38,12 +38,11 @@ def test_with_assurance_that_share_of_studies_is_as_narrow() -> None:
     assert share(n - 1) < 0.81
 
 
-def test_the_curve_falls_and_has_nothing_for_one_assessor() -> None:
-    curve = planning.half_width_curve(12, range(1, 50))
-    assert curve[0] == (1, None)
-    widths = [width for _, width in curve[1:]]
+def test_an_interval_narrows_and_one_assessor_has_none() -> None:
+    widths = [planning.expected_half_width(12, n) for n in range(2, 50)]
+    assert planning.expected_half_width(12, 1) is None
     assert widths == sorted(widths, reverse=True)
-    assert dict(curve)[20] == pytest.approx(stats.t.ppf(0.975, 19) * 12 / math.sqrt(20))
+    assert widths[18] == pytest.approx(stats.t.ppf(0.975, 19) * 12 / math.sqrt(20))
 
 
 def test_a_pilots_spread_is_that_of_its_assessor_means() -> None:
