@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import tempfile
 import uuid
 import zipfile
 from collections.abc import Iterator
@@ -22,6 +23,7 @@ from django.db import transaction
 
 from codec import registry
 from codec.base import WORKING_RATE
+from evaluation import archives
 from evaluation.models import Clip, Job, Rendition, Score, UploadedSystem
 from listening import simulation
 from listening.archive.describe import FORMAT, VERSION, Json
@@ -48,7 +50,9 @@ from listening.study_settings import check_settings
 
 #: Of ``study.json``; a study of 100 assessors, 20 items and 12 systems with all its events has some 30 MB.
 MAX_DOCUMENT_BYTES = 200_000_000
-MAX_MEMBERS = 50_000
+MAX_FILES = 50_000
+#: A larger file is unpacked to the disk.
+_IN_MEMORY = 8_000_000
 
 
 @dataclass
@@ -85,10 +89,10 @@ def read_archive(source: IO[bytes] | File[bytes], owner: Any) -> Imported:
             nothing was stored.
     """
     try:
-        with zipfile.ZipFile(source) as archive:
-            return _Reader(archive, owner).run()
-    except (zipfile.BadZipFile, zipfile.LargeZipFile, NotImplementedError, RuntimeError, EOFError) as error:
-        raise ArchiveProblem(f"This is no readable zip file: {error}") from None
+        with archives.members(source, max_files=MAX_FILES, max_bytes=settings.ARCHIVE_MAX_BYTES) as files:
+            return _Reader(files, owner).run()
+    except archives.ArchiveProblem as problem:
+        raise ArchiveProblem(str(problem)) from None
 
 
 #: Of a study, checked as `listening.study_settings` checks what programs send.
@@ -112,23 +116,13 @@ def _are_slugs(systems: object) -> bool:
 
 
 class _Reader:
-    def __init__(self, archive: zipfile.ZipFile, owner: Any) -> None:
-        self.archive = archive
+    def __init__(self, files: list[archives.Member], owner: Any) -> None:
         self.owner = owner
         self.notes: list[str] = []
         self.stored: list[str] = []
         self.ratings: list[Rating] = []
         self.assessors: dict[str, Assessor] = {}
-        members = archive.infolist()
-        if len(members) > MAX_MEMBERS:
-            raise ArchiveProblem(f"The archive has {len(members)} files; {MAX_MEMBERS} are the most.")
-        size = sum(member.file_size for member in members)
-        if size > settings.ARCHIVE_MAX_BYTES:
-            raise ArchiveProblem(
-                f"The archive unpacks to {size / 1e6:.0f} MB; {settings.ARCHIVE_MAX_BYTES / 1e6:.0f} MB are "
-                "the most (ARCHIVE_MAX_MB)."
-            )
-        self.members = {member.filename: member for member in members}
+        self.members = {member.name: member for member in files}
         self.document = self._document()
 
     def run(self) -> Imported:
@@ -147,9 +141,9 @@ class _Reader:
         member = self.members.get("study.json")
         if member is None:
             raise ArchiveProblem("There is no study.json in this zip file: it is no archive of Earshot.")
-        if member.file_size > MAX_DOCUMENT_BYTES:
-            raise ArchiveProblem(f"study.json has {member.file_size / 1e6:.0f} MB, which is too much.")
-        text = self.archive.read(member)
+        if member.size > MAX_DOCUMENT_BYTES:
+            raise ArchiveProblem(f"study.json has {member.size / 1e6:.0f} MB, which is too much.")
+        text = member.read()
         if b"\\u0000" in text:
             raise ArchiveProblem("study.json has a NUL character in a text, which no database can hold.")
         try:
@@ -183,20 +177,16 @@ class _Reader:
 
     # -- Recordings
 
-    def _open(self, name: Any, where: str) -> IO[bytes]:
+    def _keep(self, stored: Any, name: Any, where: str) -> None:
+        """Store the member `name` in the file column `stored`, under a name of our own."""
         member = self.members.get(name) if isinstance(name, str) else None
         if member is None:
             raise ArchiveProblem(f"{where}: the archive lacks the file {name!r}.")
-        return self.archive.open(member)
-
-    def _keep(self, stored: Any, name: Any, where: str) -> None:
-        """Store the member `name` in the file column `stored`, under a name of our own."""
         suffix = f".{name.rsplit('.', 1)[-1]}" if "." in name.rsplit("/", 1)[-1] else ""
-        with self._open(name, where) as source:
-            try:
-                stored.save(f"{uuid.uuid4()}{suffix[:10]}", File(source), save=False)
-            except zipfile.BadZipFile as error:
-                raise ArchiveProblem(f"{where}: {name} is damaged: {error}") from None
+        with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY) as unpacked:
+            member.write_to(unpacked)
+            unpacked.seek(0)
+            stored.save(f"{uuid.uuid4()}{suffix[:10]}", File(unpacked), save=False)
         self.stored.append(stored.name)
 
     def _keep_audio(self, stored: Any, name: Any, where: str, rate: int | None) -> None:

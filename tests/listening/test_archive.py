@@ -309,7 +309,7 @@ def test_what_is_wrong_is_named_and_nothing_is_stored(
 
 
 def test_other_files_are_refused_in_words(bob: User, settings: Any) -> None:
-    with pytest.raises(ArchiveProblem, match="no readable zip"):
+    with pytest.raises(ArchiveProblem, match="no zip that can be opened"):
         read_archive(io.BytesIO(b"RIFF"), bob)
     other = io.BytesIO()
     with zipfile.ZipFile(other, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -317,17 +317,18 @@ def test_other_files_are_refused_in_words(bob: User, settings: Any) -> None:
     with pytest.raises(ArchiveProblem, match="no study\\.json"):
         read_archive(other, bob)
     settings.ARCHIVE_MAX_BYTES = 999_999
-    with pytest.raises(ArchiveProblem, match="unpacks to 1 MB"):
+    with pytest.raises(ArchiveProblem, match="Unpacked, the zip has 1 MB"):
         read_archive(other, bob)
 
 
-def test_a_damaged_recording_is_named(full: Study, bob: User) -> None:
+@pytest.mark.parametrize("folder", ["stimuli/", "study.json"])
+def test_a_damaged_file_is_named(full: Study, bob: User, folder: str) -> None:
     content = bytearray(archive_of(full))
     empty()
     with zipfile.ZipFile(io.BytesIO(bytes(content))) as archive:
-        member = next(info for info in archive.infolist() if info.filename.startswith("stimuli/"))
+        member = next(info for info in archive.infolist() if info.filename.startswith(folder))
     content[member.header_offset + 500] ^= 0xFF
-    with pytest.raises(ArchiveProblem, match=f"{member.filename} is damaged"):
+    with pytest.raises(ArchiveProblem, match=f"{member.filename} cannot be unpacked"):
         read_archive(io.BytesIO(bytes(content)), bob)
     assert not Study.objects.exists()
 
