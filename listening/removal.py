@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.db import transaction
 
-from listening.models import Answer, Assessor, Deletion, Participation, Rating, Session, Stage
+from listening.models import Assessor, Deletion, Rating, Session
 
 
 @transaction.atomic
@@ -32,11 +32,3 @@ def delete_session(session: Session, reason: str = "") -> Deletion:
 def withdraw(session: Session) -> Deletion:
     """The listener takes the consent back."""
     return delete_session(session, "withdrawn by the listener")
-
-
-@transaction.atomic
-def forget_people(session: Session) -> None:
-    """Delete what may say who the listener is and keep the grades: platform ids, answers, device data."""
-    Participation.objects.filter(session=session).delete()
-    Answer.objects.filter(session=session).delete()
-    Stage.objects.filter(session=session).update(data={})

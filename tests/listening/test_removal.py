@@ -52,15 +52,6 @@ def test_a_number_is_not_given_twice(study: Study) -> None:
     assert Deletion.objects.get().reason == "withdrawn by the listener"
 
 
-def test_forgetting_people_keeps_their_grades(study: Study) -> None:
-    session = with_traces(study)
-    removal.forget_people(session)
-    assert Rating.objects.count() == 15
-    assert not Answer.objects.exists()
-    assert not Participation.objects.exists()
-    assert Stage.objects.get().data == {}
-
-
 def test_the_owner_deletes_a_listeners_data_on_the_studys_page(
     client: Client, study: Study, alice: User, bob: User
 ) -> None:
