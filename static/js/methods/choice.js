@@ -1,7 +1,8 @@
 /* ABX and paired preference: hear all, then choose. */
 
+import { $, isLeaving, note, page, store } from "../rating/frame.js";
 import { gettext } from "../rating/words.js";
-import { $, frame, hasHeard, isLeaving, note, page, refresh, store } from "./frame.js";
+import { frame, hasHeard, refresh } from "./frame.js";
 import { Switching } from "./switching.js";
 
 const ANSWER = page.stimuli[0].key;

@@ -1,37 +1,18 @@
-/* What the trial pages of all methods but MUSHRA share: saving, the way to the next trial, keys, help. */
+/* What the trial pages of all methods but MUSHRA share: what was heard, what is missing, keys, sounds. */
 
+import { $, attend, isLeaving, leave, note, page, showTrouble, store } from "../rating/frame.js";
 import { meaning } from "../rating/keys.js";
 import { loadSounds } from "../rating/player.js";
-import { savedText } from "../rating/saved.js";
-import { Refused, Store } from "../rating/store.js";
-import { alone, continueHere } from "../rating/tabs.js";
-import { itemVolume, keptVolume, volumeControl } from "../rating/volume.js";
+import { say } from "../rating/text.js";
 import { gettext } from "../rating/words.js";
 
-export const page = JSON.parse(document.querySelector("#page").textContent);
-export const store = new Store(page);
-export const $ = (selector) => document.querySelector(selector);
-
-const opened = performance.now();
 let missing = () => [];
 let problem = "";
-let leaving = false;
-let level = null;
 let begin;
 /* This tab is the one that goes on. */
 const granted = new Promise((resolve) => {
   begin = resolve;
 });
-
-/** Keep what happened in the event log. */
-export function note(kind, detail = {}) {
-  store.event(kind, performance.now() - opened, detail);
-}
-
-/** Change text only when it differs: a live region would speak it again. */
-export function say(element, text) {
-  if (element.textContent !== text) element.textContent = text;
-}
 
 export function hasHeard(name) {
   return store.heard(name);
@@ -45,57 +26,34 @@ export function markHeard(name) {
   refresh({ forget: true });
 }
 
-export const isLeaving = () => leaving;
-
 /** Show what is missing; `problem` is forgotten once the listener goes on. */
 export function refresh({ forget = false } = {}) {
   if (forget) problem = "";
   const left = missing();
   say($("#missing"), problem || (left.length ? left[0].text : gettext("ready for the next one")));
   $("#missing").classList.toggle("problem", Boolean(problem));
-  $("#next").toggleAttribute("data-waiting", left.length > 0 || leaving);
+  $("#next").toggleAttribute("data-waiting", left.length > 0 || isLeaving());
 }
 
-function showSaved() {
-  const element = $("#saved");
-  // Spoken when the state changes, not every second.
-  element.setAttribute("aria-live", element.dataset.state === store.state ? "off" : "polite");
-  element.dataset.state = store.state;
-  say(element, savedText(store));
-}
-
-async function next() {
-  if (leaving) return;
-  if (store.state === "refused") {
-    // Finished in another tab, or the test was closed meanwhile: the server knows what comes next.
-    window.location.reload();
-    return;
-  }
-  const left = missing();
-  if (left.length) {
-    problem = left[0].text;
-    refresh();
-    left[0].focus?.focus();
-    return;
-  }
-  leaving = true;
-  problem = gettext("Saving…");
+function tell(text) {
+  problem = text;
   refresh();
-  try {
-    document.dispatchEvent(new Event("leaving"));
-    await store.settled();
-    if (store.state === "refused") throw new Error(store.refusal);
-    note("finish");
-    window.location.assign(await store.finish());
-  } catch (error) {
-    leaving = false;
-    if (error instanceof Refused) store.refuse(error);
-    const final = store.state === "refused";
-    problem = final
-      ? error.message
-      : gettext("Could not reach the server. Your answer is kept: press Next again.");
-    refresh();
-  }
+}
+
+/** Say what is missing and go there. Returns whether something is. */
+function lacking() {
+  const [first] = missing();
+  if (!first) return false;
+  tell(first.text);
+  first.focus?.focus();
+  return true;
+}
+
+const silence = () => document.dispatchEvent(new Event("leaving"));
+
+function next() {
+  const away = gettext("Could not reach the server. Your answer is kept: press Next again.");
+  leave({ lacking, tell, silence, away });
 }
 
 /** Keys that work the element in focus itself. */
@@ -132,61 +90,13 @@ function pressed(event, key) {
  */
 export function frame(options) {
   missing = options.missing;
-  $("#next").addEventListener("click", next);
-  $("#help-button").addEventListener("click", () => $("#help").showModal());
-  $("#comment").value = store.comment;
-  $("#comment").addEventListener("input", (event) => store.setComment(event.target.value));
   document.addEventListener("keydown", (event) => pressed(event, options.key));
-  store.addEventListener("state", showSaved);
-  store.addEventListener("grade", () => {
+  const restored = () => {
     options.restored();
     refresh();
-  });
-  document.addEventListener("visibilitychange", () => note(document.hidden ? "hidden" : "shown"));
-  // Back to a page that the browser kept: its trial may be over.
-  window.addEventListener("pageshow", (event) => event.persisted && window.location.reload());
-  $("#elsewhere").addEventListener("cancel", (event) => event.preventDefault());
-  $("#elsewhere button").addEventListener("click", continueHere);
-  options.restored();
-  refresh();
-  showSaved();
-  alone(`earshot:${new URL("../..", new URL(page.ratingsUrl, window.location)).pathname}`, {
-    start() {
-      if ($("#elsewhere").open) {
-        // The other tab has been closed; what it did is not in this page.
-        window.location.reload();
-        return;
-      }
-      setInterval(showSaved, 1000);
-      note("open", { restored: store.graded });
-      store.retry();
-      begin();
-    },
-    waiting: () => $("#elsewhere").showModal(),
-    lost() {
-      store.retire();
-      document.dispatchEvent(new Event("leaving"));
-      $("#elsewhere").showModal();
-    },
-  });
-}
-
-/**
- * Tie the volume slider to whatever plays. `changed` gets the linear gain, now and on every change. In the
- * training the level is free; in a trial it can be changed by 4 dB until `lockVolume`.
- */
-export function volume(changed) {
-  if (page.training) volumeControl($("#volume"), $("#volume-value"), changed);
-  else level = itemVolume($("#volume"), $("#volume-value"), changed);
-}
-
-/** Lock the level, if this is no training: something sounds. Returns it in dB. */
-export function lockVolume() {
-  if (level) {
-    level.lock();
-    $(".volume").classList.add("locked");
-  }
-  return keptVolume();
+  };
+  restored();
+  attend({ next, start: begin, silence, restored });
 }
 
 /** Fetch and decode the page's sounds by name, offering to try again. Resolves when they are there. */
@@ -202,22 +112,10 @@ export function sounds(context) {
         note("ready");
         resolve(loaded);
       } catch (error) {
-        note("load-failed");
-        say($("#sounding"), "");
-        say($("#trouble p"), error.message);
-        $("#trouble").hidden = false;
+        showTrouble(error);
       }
     };
     $("#trouble button").addEventListener("click", attempt);
     granted.then(attempt);
   });
-}
-
-/** Let the context run. Without an output device, resuming takes for ever: false after 3 s. */
-export async function running(context) {
-  if (context.state === "running") return true;
-  await Promise.race([context.resume(), new Promise((resolve) => setTimeout(resolve, 3000))]);
-  if (context.state === "running") return true;
-  say($("#sounding"), gettext("no sound: check the output, press play"));
-  return false;
 }

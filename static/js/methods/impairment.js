@@ -1,7 +1,9 @@
 /* BS.1116: A is the reference, one of B and C is it again. Both are graded, one of them 5.0. */
 
+import { isLeaving, note, page, store } from "../rating/frame.js";
+import { say } from "../rating/text.js";
 import { gettext } from "../rating/words.js";
-import { frame, hasHeard, isLeaving, note, page, refresh, say, store } from "./frame.js";
+import { frame, hasHeard, refresh } from "./frame.js";
 import { Switching } from "./switching.js";
 
 const HIGHEST = 5;

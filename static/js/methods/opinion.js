@@ -1,8 +1,10 @@
 /* ACR, DCR and CCR: hear the recording, or the pair, to its end, then grade it. */
 
+import { $, isLeaving, lockVolume, note, page, running, store, volume } from "../rating/frame.js";
 import { Player } from "../rating/player.js";
+import { say } from "../rating/text.js";
 import { gettext } from "../rating/words.js";
-import { $, frame, hasHeard, isLeaving, lockVolume, markHeard, note, page, refresh, running, say, sounds, store, volume } from "./frame.js";
+import { frame, hasHeard, markHeard, refresh, sounds } from "./frame.js";
 import { joined } from "./sequence.js";
 
 const ALL = "all";

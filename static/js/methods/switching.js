@@ -1,9 +1,11 @@
 /* Free switching between the signals of a trial: one clock, one loop, the fades of the player. */
 
+import { $, isLeaving, lockVolume, note, page, running, volume } from "../rating/frame.js";
 import { Player } from "../rating/player.js";
-import { gettext } from "../rating/words.js";
+import { clock, say } from "../rating/text.js";
 import { Waveform } from "../rating/waveform.js";
-import { $, isLeaving, lockVolume, markHeard, note, page, running, say, sounds, volume } from "./frame.js";
+import { gettext } from "../rating/words.js";
+import { markHeard, sounds } from "./frame.js";
 
 /* A signal counts as heard when it has sounded so long, or all of a shorter one. */
 const HEARD_SECONDS = 0.5;
@@ -11,12 +13,6 @@ const HEARD_SECONDS = 0.5;
 const labels = new Map(page.sounds.map(({ name, label }) => [name, label]));
 const rightwards = document.documentElement.dir === "rtl" ? -1 : 1;
 const buttons = [...document.querySelectorAll(".pick")];
-
-function clock(seconds) {
-  const tenths = Math.floor(seconds * 10 + 1e-6);
-  const two = (value) => String(value).padStart(2, "0");
-  return `${two(Math.floor(tenths / 600))}:${two(Math.floor(tenths / 10) % 60)}.${tenths % 10}`;
-}
 
 /** What the waveform shows: the open reference, or else A and B alike, so that it favours neither. */
 function outlined(context, buffers) {

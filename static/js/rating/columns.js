@@ -1,5 +1,6 @@
 /* The columns of stimuli: a slider, its grade in figures and the button that plays it. */
 
+import { say } from "./text.js";
 import { gettext } from "./words.js";
 
 /* A thumb's place while there is no grade; the thumb is not shown then. */
@@ -10,11 +11,6 @@ const WORDS = [gettext("Bad"), gettext("Poor"), gettext("Fair"), gettext("Good")
 /** The scale's word for a grade; a boundary belongs to the band above. */
 export function band(score) {
   return WORDS[Math.min(4, Math.floor(score / 20))];
-}
-
-/** Change text only when it differs: a live region would speak it again. */
-export function say(element, text) {
-  if (element.textContent !== text) element.textContent = text;
 }
 
 /**

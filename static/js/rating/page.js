@@ -1,25 +1,17 @@
 /* The rating page: ties the player, the grades and the waveform to what the listener sees and does. */
 
-import { Columns, say } from "./columns.js";
+import { Columns } from "./columns.js";
+import { $, attend, elapsed, isLeaving, leave, lockVolume, note, page, running, showSaved, showTrouble, store, volume } from "./frame.js";
 import { listenToKeys } from "./keys.js";
 import { Player, loadSounds } from "./player.js";
-import { savedText } from "./saved.js";
-import { Refused, Store } from "./store.js";
-import { alone, continueHere } from "./tabs.js";
-import { itemVolume, keptVolume, volumeControl } from "./volume.js";
+import { clock, say } from "./text.js";
 import { Waveform } from "./waveform.js";
 import { gettext } from "./words.js";
 
 const REFERENCE = "reference";
 /* Where the first key press puts a grade that isn't there yet. */
 const FIRST_GRADE = 50;
-/* Without an output device, resuming takes for ever. */
-const OUTPUT_MILLISECONDS = 3000;
 
-const page = JSON.parse(document.querySelector("#page").textContent);
-const opened = performance.now();
-const $ = (selector) => document.querySelector(selector);
-const store = new Store(page);
 const waveform = new Waveform($("#wave"));
 const labels = new Map([
   [REFERENCE, gettext("Reference")],
@@ -30,16 +22,7 @@ const context = new AudioContext();
 let player = null;
 let level = 1; // linear gain
 let problem = "";
-let leaving = false;
 let movedFrom = null; // the grade before the change that is being made
-
-const note = (kind, detail) => store.event(kind, performance.now() - opened, detail);
-
-function clock(seconds) {
-  const tenths = Math.floor(seconds * 10 + 1e-6);
-  const two = (value) => String(value).padStart(2, "0");
-  return `${two(Math.floor(tenths / 600))}:${two(Math.floor(tenths / 10) % 60)}.${tenths % 10}`;
-}
 
 // -- What is shown
 
@@ -53,19 +36,7 @@ function showMissing() {
   say($("#missing"), problem || text);
   $("#missing").classList.toggle("problem", Boolean(problem));
   columns.showLacking(problem ? store.missing : []);
-  $("#next").toggleAttribute("data-waiting", missing > 0 || unheard || leaving);
-}
-
-function showSaved() {
-  const element = $("#saved");
-  // Spoken when the state changes, not every second.
-  if (element.dataset.state !== store.state) {
-    element.setAttribute("aria-live", "polite");
-    element.dataset.state = store.state;
-  } else {
-    element.setAttribute("aria-live", "off");
-  }
-  say(element, savedText(store));
+  $("#next").toggleAttribute("data-waiting", missing > 0 || unheard || isLeaving());
 }
 
 function showPlayer() {
@@ -105,17 +76,11 @@ function showGrade(key) {
 // -- What the listener does
 
 async function start() {
-  if (context.state !== "running") {
-    await Promise.race([context.resume(), new Promise((resolve) => setTimeout(resolve, OUTPUT_MILLISECONDS))]);
-    if (context.state !== "running") {
-      say($("#sounding"), gettext("no sound: check the output, press play"));
-      return;
-    }
-  }
-  volume.lock();
+  if (!(await running(context))) return;
+  const decibels = lockVolume();
   player.play();
   heard();
-  note("play", { sound: player.selected, at: player.position(), decibels: keptVolume() });
+  note("play", { sound: player.selected, at: player.position(), decibels });
 }
 
 function pause() {
@@ -154,14 +119,14 @@ function neighbour(step) {
 
 /** Grade the stimulus that is sounding; any other stays as it is. */
 function grade(key, score) {
-  if (leaving || player?.sounding !== key) {
+  if (isLeaving() || player?.sounding !== key) {
     showGrade(key);
     return;
   }
   const value = Math.min(100, Math.max(0, score));
   const before = store.score(key);
   if (value === before) return;
-  movedFrom ??= { score: before, since: Math.round(performance.now() - opened) };
+  movedFrom ??= { score: before, since: Math.round(elapsed()) };
   problem = "";
   store.grade(key, value);
   showGrade(key);
@@ -203,7 +168,7 @@ function sort() {
 }
 
 /** Say what is missing and go there. Returns whether something is. */
-function refusedToGoOn() {
+function lacking() {
   const missing = store.missing;
   if (missing.length) {
     const numbers = page.stimuli.filter(({ key }) => missing.includes(key)).map(({ label }) => label);
@@ -219,32 +184,16 @@ function refusedToGoOn() {
   return true;
 }
 
-async function next() {
-  if (leaving) return;
-  if (store.state === "refused") {
-    // Finished in another tab, or the test was closed meanwhile: the server knows what comes next.
-    window.location.reload();
-    return;
-  }
-  if (refusedToGoOn()) return;
-  leaving = true;
-  problem = gettext("Saving…");
-  showMissing();
-  try {
-    if (player?.playing) pause();
-    await store.settled();
-    if (store.state === "refused") throw new Error(store.refusal);
-    note("finish");
-    window.location.assign(await store.finish());
-  } catch (error) {
-    leaving = false;
-    if (error instanceof Refused) store.refuse(error);
-    const final = store.state === "refused";
-    problem = final
-      ? error.message
-      : gettext("Could not reach the server. Your grades are kept: press Next again.");
-    showMissing();
-  }
+function next() {
+  leave({
+    lacking,
+    tell(text) {
+      problem = text;
+      showMissing();
+    },
+    silence: () => player?.playing && pause(),
+    away: gettext("Could not reach the server. Your grades are kept: press Next again."),
+  });
 }
 
 function playOrPause() {
@@ -254,30 +203,14 @@ function playOrPause() {
 
 // -- Setting up
 
-function setUpVolume() {
-  const input = $("#volume");
-  const changed = (gain) => {
-    level = gain;
-    player?.setVolume(gain);
-  };
-  if (page.training) {
-    volumeControl(input, $("#volume-value"), changed);
-    return { lock() {} };
-  }
-  const control = itemVolume(input, $("#volume-value"), changed);
-  return {
-    lock() {
-      control.lock();
-      $(".volume").classList.add("locked");
-    },
-  };
-}
-
 columns.addEventListener("pick", ({ detail }) => hear(detail));
 columns.addEventListener("grade", ({ detail }) => grade(detail.key, detail.score));
 columns.addEventListener("graded", ({ detail }) => graded(detail));
 for (const { key } of page.stimuli) showGrade(key);
-const volume = setUpVolume();
+volume((gain) => {
+  level = gain;
+  player?.setVolume(gain);
+});
 $("#reference").addEventListener("click", () => hear(REFERENCE));
 $("#play").addEventListener("click", playOrPause);
 $("#loop").addEventListener("click", () => {
@@ -286,11 +219,7 @@ $("#loop").addEventListener("click", () => {
 });
 $("#whole").addEventListener("click", wholeLoop);
 $("#sort").addEventListener("click", sort);
-$("#next").addEventListener("click", next);
 $("#trouble button").addEventListener("click", prepare);
-$("#help-button").addEventListener("click", () => $("#help").showModal());
-$("#comment").value = store.comment;
-$("#comment").addEventListener("input", (event) => store.setComment(event.target.value));
 listenToKeys({
   reference: () => hear(REFERENCE),
   stimulus: (number) => page.stimuli[number - 1] && (() => hear(page.stimuli[number - 1].key)),
@@ -308,35 +237,14 @@ waveform.addEventListener("seek", ({ detail }) => {
   note("seek", { at: detail });
 });
 waveform.addEventListener("loop", ({ detail }) => loop(detail.start, detail.end));
-store.addEventListener("state", showSaved);
-store.addEventListener("grade", ({ detail }) => {
-  showGrade(detail);
-  showMissing();
-});
-document.addEventListener("visibilitychange", () => note(document.hidden ? "hidden" : "shown"));
-// Back to a page that the browser kept: its trial may be over.
-window.addEventListener("pageshow", (event) => event.persisted && window.location.reload());
-$("#elsewhere").addEventListener("cancel", (event) => event.preventDefault());
-$("#elsewhere button").addEventListener("click", continueHere);
 showMissing();
-showSaved();
-alone(`earshot:${new URL("../..", new URL(page.ratingsUrl, window.location)).pathname}`, {
-  start() {
-    if ($("#elsewhere").open) {
-      // The other tab has been closed; what it did is not in this page.
-      window.location.reload();
-      return;
-    }
-    setInterval(showSaved, 1000);
-    note("open", { restored: store.graded });
-    store.retry();
-    prepare();
-  },
-  waiting: () => $("#elsewhere").showModal(),
-  lost() {
-    store.retire();
-    if (player?.playing) player.pause();
-    $("#elsewhere").showModal();
+attend({
+  next,
+  start: prepare,
+  silence: () => player?.playing && player.pause(),
+  restored(key) {
+    showGrade(key);
+    showMissing();
   },
 });
 
@@ -360,10 +268,7 @@ async function prepare() {
       },
     );
   } catch (error) {
-    note("load-failed");
-    say($("#sounding"), "");
-    say($("#trouble p"), error.message);
-    $("#trouble").hidden = false;
+    showTrouble(error);
     return;
   }
   $("#rating").dataset.ready = "";
