@@ -1,0 +1,97 @@
+"""Lists cost as many queries with many rows as with few."""
+
+from __future__ import annotations
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from evaluation.outputs import save_system
+from listening import accounts, services
+from listening.models import Item, Stimulus, Study
+from tests.listening.conftest import listen
+
+pytestmark = pytest.mark.django_db
+
+
+def queries(client: Client, address: str) -> int:
+    """How many a second visit takes: the first may fill caches."""
+    assert client.get(address).status_code == 200, address
+    with CaptureQueriesContext(connection) as seen:
+        client.get(address)
+    return len(seen)
+
+
+def more_items(study: Study, count: int) -> None:
+    first = study.items.filter(training=False).first()
+    assert first is not None
+    last = study.items.order_by("-position")[0].position
+    for number in range(1, count + 1):
+        item = Item.objects.create(
+            study=study, clip=first.clip, position=last + number, start=first.start, end=first.end
+        )
+        Stimulus.objects.bulk_create(
+            Stimulus(item=item, system=each.system, rendition=each.rendition, audio=each.audio.name)
+            for each in first.stimuli.all()
+        )
+
+
+@pytest.fixture
+def owner(client: Client, alice: User) -> Client:
+    client.force_login(alice)
+    return client
+
+
+@pytest.fixture
+def script(alice: User) -> Client:
+    return Client(headers={"Authorization": f"Bearer {accounts.make_api_token(alice)}"})
+
+
+def test_lists_of_studies(owner: Client, alice: User, study: Study) -> None:
+    listen(study)
+    Study.objects.filter(pk=study.pk).update(listed=True)
+    save_system(alice, "Mine")
+    pages = [reverse("studies"), reverse("front"), reverse("systems"), reverse("study_new")]
+    before = [queries(owner, page) for page in pages]
+    clips = [item.clip for item in study.items.filter(training=False) if item.clip]
+    for number in range(9):
+        other = services.create_study(alice, f"Study {number}", clips, study.systems)
+        Study.objects.filter(pk=other.pk).update(status=Study.Status.OPEN, listed=True)
+        other.refresh_from_db()
+        services.start_session(other)
+        save_system(alice, f"Mine, changed {number} times")
+    assert [queries(owner, page) for page in pages] == before
+
+
+def test_lists_of_the_api(script: Client, alice: User, study: Study) -> None:
+    listen(study)
+    system = save_system(alice, "Mine")
+    pages = ["/api/studies", "/api/clips", "/api/systems", f"/api/studies/{study.pk}/sessions"]
+    pages += [f"/api/studies/{study.pk}", f"/api/studies/{study.pk}/results"]
+    before = {page: queries(script, page) for page in pages}
+    clips = [item.clip for item in study.items.filter(training=False) if item.clip]
+    for number in range(8):
+        services.create_study(alice, f"Study {number}", clips, study.systems)
+        save_system(alice, f"Mine, changed {number} times")
+        listen(study)
+    more_items(study, 8)
+    assert {page: queries(script, page) for page in pages} == before
+    assert system.slug in script.get("/api/systems").content.decode()
+
+
+@pytest.mark.parametrize(
+    "name", ["study", "study_progress", "results", "report", "study_trying", "study_metrics", "stimuli"]
+)
+def test_pages_of_a_study(owner: Client, study: Study, name: str) -> None:
+    more_items(study, 1)
+    for _ in range(2):
+        listen(study)
+    page = reverse(name, args=[study.pk])
+    before = queries(owner, page)
+    more_items(study, 8)
+    for _ in range(4):
+        listen(study)
+    assert queries(owner, page) == before
