@@ -92,7 +92,10 @@ LANGUAGES = {
 }
 
 #: For a form's field.
-CHOICES = [(language.code, f"{language.english} ({language.name})") for language in LANGUAGES.values()]
+CHOICES = [
+    (each.code, each.name if each.name == each.english else f"{each.english} ({each.name})")
+    for each in LANGUAGES.values()
+]
 
 #: The five bands of the continuous quality scale from best to worst, 100-80 to 20-0 (BS.1534-3, M10);
 #: the same words as those of the opinion scale of P.800, 5 to 1.

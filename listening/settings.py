@@ -17,7 +17,7 @@ env = environ.Env()
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 #: Database, media, Redis data and the secret key of the embedded default.
-HOME = Path(env.str("EARSHOT_HOME", default=str(BASE_DIR / "var"))).expanduser().resolve()
+HOME = Path(env.str("EARSHOT_HOME", default="") or BASE_DIR / "var").expanduser().resolve()
 
 
 def _local_secret() -> str:

@@ -29,8 +29,8 @@ class Design(Section):
         help_text="Besides hidden reference and anchors. Empty: all, or as many as a trial has room for.",
     )  # fmt: skip
     drop_out_hours = forms.FloatField(
-        required=False, min_value=0.1, max_value=24 * 365, label="Hours until a drop-out's place is free",
-        help_text=f"Empty: {designs.DROP_OUT_HOURS:g}. Who comes back later may still finish.",
+        required=False, min_value=0.1, max_value=24 * 365, label="Hours to a drop-out",
+        help_text=f"Then the place is free again. Empty: {designs.DROP_OUT_HOURS:g}. Who comes back later may still finish.",
     )  # fmt: skip
 
     @classmethod

@@ -41,7 +41,11 @@ class Limits(Section):
     opens = MomentField(required=False, label="Opens", help_text="Empty: as soon as you open it.")
     closes = MomentField(required=False, label="Closes", help_text="Empty: when you close it.")
     break_after = forms.IntegerField(
-        required=False, min_value=1, max_value=1000, label="Offer a break after so many trials"
+        required=False,
+        min_value=1,
+        max_value=1000,
+        label="Trials before a break",
+        help_text="Offered after each so many. Empty: none.",
     )
     sealed_until = MomentField(
         required=False,
