@@ -86,6 +86,7 @@ def metrics(request: HttpRequest, study_id: UUID) -> HttpResponse:
     lines = lines_of(study)
     context = {
         "study": study,
+        "section": "studies",
         "lines": lines,
         "total": lines[0].total,
         "measuring": any(line.waiting for line in lines),
