@@ -24,7 +24,8 @@ def pdf_of(context: dict[str, Any]) -> bytes:
     except (ImportError, OSError) as error:  # OSError: WeasyPrint is there, Pango is not
         raise PdfUnavailable(
             "This server cannot write PDF: WeasyPrint does not find Pango. Install it (Debian: apt-get "
-            "install libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0), or print the page from the browser."
+            "install libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0), or print the page from the "
+            "browser."
         ) from error
     logging.getLogger("weasyprint").setLevel(logging.ERROR)  # it tells of every page and unknown rule
     html = render_to_string("listening/report/document.html", {**context, "files": True})
