@@ -30,7 +30,8 @@ class Design(Section):
     )  # fmt: skip
     drop_out_hours = forms.FloatField(
         required=False, min_value=0.1, max_value=24 * 365, label="Hours to a drop-out",
-        help_text=f"Then the place is free; who comes later may still finish. Empty: {designs.DROP_OUT_HOURS:g}.",
+        help_text=f"Then the place is free; who comes later may still finish. "
+        f"Empty: {designs.DROP_OUT_HOURS:g}.",
     )  # fmt: skip
 
     @classmethod
