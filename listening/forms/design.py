@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from django import forms
@@ -33,6 +34,11 @@ class Design(Section):
         help_text=f"Then the place is free; who comes later may still finish. "
         f"Empty: {designs.DROP_OUT_HOURS:g}.",
     )  # fmt: skip
+
+    def __init__(self, study: Study, data: Mapping[str, Any] | None = None) -> None:
+        super().__init__(study, data)
+        if designs.systems_per_trial_of(METHODS[study.method]) is None:
+            del self.fields["systems_per_trial"]  # the method says what shares a trial
 
     @classmethod
     def initial_of(cls, study: Study) -> dict[str, Any]:

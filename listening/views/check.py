@@ -8,7 +8,7 @@ from typing import Any
 from evaluation.systems import titles_of
 from listening import compliance
 from listening.balance import meetings
-from listening.methods import METHODS, MUSHRA
+from listening.methods import METHODS, MUSHRA, trials_per_item
 from listening.models import Session, Study
 from listening.services import design as designs
 from listening.stimuli import warnings_of
@@ -24,9 +24,8 @@ def context_of(study: Study) -> dict[str, Any]:
     titles = titles_of([*METHODS[study.method].always, *study.systems])
     titles["original"] = "hidden reference"
     rules = compliance.checklist(study)
-    training = (len(items) - len(graded)) * designs.training_trials(plan)
     return {
-        "plan_trials": {"training": training},
+        "plan_trials": _trials(study, plan, len(items) - len(graded)),
         "balance": _balance(study, plan),
         "blocks": _blocks(study, plan, [item.title for item in graded], titles) if plan.blocks > 1 else [],
         "always": [titles[slug] for slug in METHODS[study.method].always],
@@ -34,6 +33,19 @@ def context_of(study: Study) -> dict[str, Any]:
         "rules": rules,
         "rules_summary": compliance.summary(rules),
         "unmet": compliance.counts(rules)[compliance.NOT_MET],
+    }
+
+
+def _trials(study: Study, plan: designs.Plan, training: int) -> dict[str, int]:
+    """How many trials a listener takes in the training, of so many items, and in the test."""
+    method = METHODS[study.method]
+    if method is MUSHRA:
+        return {"training": training * designs.training_trials(plan), "test": len(plan.items[0])}
+    options = method.defaults | study.method_options
+    once = options | ({"trials": 1} if "trials" in options else {})  # as a training asks
+    return {
+        "training": training * trials_per_item(method, once, study.systems),
+        "test": len(plan.items[0]) * trials_per_item(method, options, study.systems),
     }
 
 

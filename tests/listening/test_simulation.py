@@ -221,6 +221,11 @@ def test_they_take_tests_of_every_method(
     page = client.get(reverse("study_setup", args=[study.pk, "check"])).content.decode()
     assert "12 simulated listeners, no people." in page
     assert ("Assessors for a 95 % interval" in page) == METHODS[method].graded
+    trials = study.sessions.first().trials
+    trained, graded = (trials.filter(item__training=training).count() for training in (True, False))
+    assert f"<dt>Training</dt><dd>{trained} trial" in page
+    assert f"2 items, {graded} trials, " in page or graded == 2
+    assert "Systems per trial" not in page
     results = client.get(reverse("results", args=[study.pk]), {"kind": "simulated"}).content.decode()
     assert "Nobody heard anything" in results
     if METHODS[method].graded:
