@@ -13,7 +13,7 @@ from evaluation.words import count
 from listening import compliance, languages
 from listening.kinds import kinds_of
 from listening.methods import METHODS
-from listening.models import Analysis, Study
+from listening.models import Analysis, Session, Study
 from listening.report import facts
 from listening.results import drawing, latex, methods, profiles
 from listening.results.page import context_of as page_context
@@ -107,8 +107,10 @@ def _compared(results: Results, unscreened: Results) -> list[dict[str, Any]]:
 
 
 def cite(results: Results) -> str:
-    """A sentence on the test, for a paper's method section."""
+    """A sentence on the test, for a paper's method section; of simulated grades there is nothing to cite."""
     study = results.study
+    if results.kind == Session.Kind.SIMULATED:
+        return "Nothing: these grades are simulated. The sentence stands here for grades that listeners gave."
     method = METHODS.get(study.method)
     title = f"{compliance.method_title(study)} test ({method.source})" if method else "listening test"
     screened = (

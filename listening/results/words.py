@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 #: Of a metric whose rank correlation with the grades is lower, the page warns.
 DISAGREEMENT = 0.5
+#: A test without a grade above this has used another scale than 0 to 100.
+LOW_SCALE = 10
 
 
 def answer(results: Results) -> str:
@@ -26,7 +28,8 @@ def answer(results: Results) -> str:
         f"; 95 % interval of listener means {best.low:.0f} to {best.high:.0f}" if best.low is not None else ""
     )
     who = f"{count(best.listeners, 'listener')}, {count(results.items, 'item')}"
-    mean = f"{best.mean:.1f} of 100 ({who}{interval})"
+    scale = "" if results.frame["score"].max() <= LOW_SCALE else " of 100"
+    mean = f"{best.mean:.1f}{scale} ({who}{interval})"
     if len(ranked) == 1:
         return f"{best.title} was graded {mean}."
     ties = [row.title for row in ranked if row.mean == best.mean]
@@ -76,7 +79,7 @@ def warnings(results: Results) -> list[str]:
         notes.append(
             "One item: the figures hold for this recording, not the systems; BS.1534-3 asks for 5 or more."
         )
-    if results.listeners and results.frame["score"].max() <= 10:
+    if results.listeners and results.frame["score"].max() <= LOW_SCALE:
         notes.append(
             "No grade is above 10: the test seems to have used another scale than 0 to 100, and what is said "
             "here of thresholds and words of the scale does not hold for it."

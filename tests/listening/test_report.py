@@ -150,7 +150,9 @@ def test_without_pango_the_page_says_what_to_install(
 
 def test_pilot_and_simulated_reports_are_loud(owner: Client, study: Study) -> None:
     generate(study, 3, QUALITY, kind="simulated")
-    assert "Simulated. A program gave these grades" in text_of(owner, study, kind="simulated")
+    text = text_of(owner, study, kind="simulated")
+    assert "Simulated. A program gave these grades" in text
+    assert "How to cite Nothing: these grades are simulated." in text
     assert "There is no grade to report." in text_of(owner, study)
 
 

@@ -282,7 +282,10 @@ def test_a_study_of_another_tool_without_reference_or_clips(owner: Client, forei
 
 def test_grades_on_another_scale_are_pointed_out(owner: Client, foreign: Study) -> None:
     Rating.objects.update(score=4)
-    assert "No grade is above 10" in text_of(owner, foreign)
+    text = text_of(owner, foreign)
+    assert "No grade is above 10" in text
+    assert "graded alike and highest: 4.0 (4 listeners" in text
+    assert "of 100" not in text.split("Grades per system")[0]
 
 
 def test_twelve_signals(owner: Client, make_study: Callable[..., Study]) -> None:
