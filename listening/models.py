@@ -225,7 +225,9 @@ class Session(models.Model):
         help_text="drawn from the study's seed; trial and stimulus orders follow from it"
     )
     instructed = models.DateTimeField(null=True, blank=True, help_text="when the instructions were read")
-    completion_code = models.CharField(max_length=16)
+    completion_code = models.CharField(
+        max_length=16, blank=True, help_text="empty: the session was held elsewhere"
+    )
     created = models.DateTimeField(auto_now_add=True)
     finished = models.DateTimeField(null=True, blank=True)
     screened_out = models.DateTimeField(

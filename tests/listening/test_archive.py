@@ -27,6 +27,8 @@ from listening.archive.describe import describe
 from listening.archive.fields import KEPT_HERE, ArchiveProblem
 from listening.archive.read import read_archive
 from listening.archive.write import document, write_archive
+from listening.imports import read_results
+from listening.imports.storing import Decisions, store
 from listening.models import (
     Answer,
     Assessor,
@@ -40,6 +42,9 @@ from listening.models import (
     Study,
 )
 from tests.listening.conftest import listen
+from tests.listening.test_method_results import hold, right
+
+__all__ = ["hold"]  # a fixture
 
 pytestmark = pytest.mark.django_db
 
@@ -122,6 +127,42 @@ def test_exported_imported_and_exported_again_is_identical(full: Study, bob: Use
     assert imported.notes == []
     assert imported.study.owner == bob
     assert archive_of(imported.study) == first
+
+
+def round_trip(study: Study, user: User) -> tuple[bytes, bytes]:
+    """The archive, and that of the study which it becomes where there is nothing else."""
+    for clip in Clip.objects.all():
+        content = clip.pk.bytes
+        clip.upload.save("speech.wav", ContentFile(content), save=False)
+        clip.sha256 = hashlib.sha256(content).hexdigest()
+        clip.save()
+    first = archive_of(study)
+    empty()
+    return first, archive_of(read_archive(io.BytesIO(first), user).study)
+
+
+def test_a_test_that_was_held_elsewhere_goes_round_too(alice: User, bob: User) -> None:
+    reading = read_results(b"listener,item,system,score\n1,s,R,100\n1,s,A,20.5\n2,s,R,98\n2,t,A,35\n")
+    imported = store(alice, reading, Decisions("Old", "mushra", {"R": "original"}), "old.csv")
+    first = archive_of(imported)
+    empty()
+    again = read_archive(io.BytesIO(first), bob)
+    assert again.notes == []
+    assert archive_of(again.study) == first
+
+
+def test_choices_go_round_too(hold: Callable[..., Study], bob: User) -> None:
+    first, again = round_trip(hold("abx", right, trials=2), bob)
+    assert again == first
+
+
+def test_blocks_go_round_too(make_study: Callable[..., Study], bob: User) -> None:
+    study = make_study()
+    services.update_study(study, {"design": {"systems_per_trial": 1}})
+    for _ in range(2):
+        listen(study)
+    first, again = round_trip(study, bob)
+    assert again == first
 
 
 def test_the_same_study_gives_the_same_bytes(full: Study) -> None:
