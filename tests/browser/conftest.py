@@ -30,7 +30,7 @@ FLAGS = (
     "--disable-dev-shm-usage",
 )
 #: Milliseconds that a page gets for anything a test waits for.
-PATIENCE = 20_000
+PATIENCE = 45_000
 
 
 def find_chromium() -> str | None:

@@ -112,6 +112,7 @@ def test_results_are_imported_with_drag_and_drop(signed_in: Page, live_server: A
             ]
     page.goto(f"{live_server.url}/studies/")
     page.get_by_role("link", name="Import").click()
+    page.locator("form.scripted").wait_for()  # from here on the page takes what is dropped
     # As a browser does when somebody lets a file go over the page.
     page.evaluate(
         """text => {
