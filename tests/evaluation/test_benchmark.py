@@ -172,6 +172,8 @@ def test_ctrl_c_ends_every_process_at_once_and_keeps_what_is_done(corpus: Path, 
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        # A shell that runs the tests in the background has them ignore SIGINT, and children inherit that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     try:
         wait_for("the first row", lambda: table.exists() and len(table.read_text().splitlines()) > 1, 60)
