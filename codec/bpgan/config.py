@@ -33,6 +33,8 @@ class LatentConfig:
     levels: int = 16
     #: One set of levels per channel, or one for all as in the 2020 code.
     codebook: str = "channel"
+    #: How many of the channels, from the first on, may be sent: one number per rate. Empty: all of them.
+    layers: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,8 @@ class ModelConfig:
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> ModelConfig:
+        latent = dict(data.get("latent", {}))
+        latent["layers"] = tuple(latent.get("layers", ()))
         network = dict(data.get("network", {}))
         for key in ("encoder_blocks", "generator_blocks"):
             if key in network:
@@ -74,7 +78,7 @@ class ModelConfig:
         return cls(
             name=data["name"],
             mel=MelConfig(**data.get("mel", {})),
-            latent=LatentConfig(**data.get("latent", {})),
+            latent=LatentConfig(**latent),
             network=NetworkConfig(**network),
         )
 
@@ -103,6 +107,9 @@ class TrainConfig:
     discriminator_rate: float = 2e-4
     discriminator_width: int = 24
     discriminator_scales: int = 2
+    #: In how many of the crops each of the latent's layers is sent alone, relative to each other: the
+    #: others' channels are dropped, so that one model serves every rate. The commonest is validated.
+    layer_shares: tuple[int, ...] = ()
     #: Uniform noise on the float latent, in its standard deviations, that prepares it for quantisation.
     latent_noise: float = 0.2
     w_l1: float = 1.0
@@ -117,6 +124,11 @@ class TrainConfig:
     speed: float = 0.08
     tilt: float = 0.1
 
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> TrainConfig:
+        values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items()}
+        return cls(**values)
+
 
 def preset(name: str) -> tuple[ModelConfig, TrainConfig]:
     """Read ``presets/<name>.toml``. Raises `CodecError` naming the presets there are."""
@@ -127,6 +139,4 @@ def preset(name: str) -> tuple[ModelConfig, TrainConfig]:
         raise CodecError(f"There is no preset {name!r}. Known: {', '.join(known)}.")
     data = tomllib.loads(path.read_text(encoding="utf-8"))
     training = dict(data.pop("training", {}))
-    if "betas" in training:
-        training["betas"] = tuple(training["betas"])
-    return ModelConfig.from_dict({"name": name, **data}), TrainConfig(**training)
+    return ModelConfig.from_dict({"name": name, **data}), TrainConfig.from_dict(training)

@@ -9,13 +9,17 @@ from codec.bpgan.config import ModelConfig
 
 
 class Generator1d(nn.Module):
-    """(batch, channels, frames / 4) -> (batch, bands, frames), mel bands as channels."""
+    """(batch, channels, frames / 4) -> (batch, bands, frames), mel bands as channels.
+
+    It takes the first channels alone, too: those of the layers that were sent.
+    """
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         size, stride = config.network, config.latent.stride
         width, (before, after) = size.generator_width, size.generator_blocks
         narrow = width // 2
+        self.channels = config.latent.channels
         self.layers = nn.Sequential(
             nn.Conv1d(config.latent.channels, width, 7, padding=3),
             *(ConvNeXt(width, size.expansion) for _ in range(before)),
@@ -25,7 +29,7 @@ class Generator1d(nn.Module):
         )
 
     def forward(self, z: Tensor) -> Tensor:
-        mel: Tensor = self.layers(z)
+        mel: Tensor = self.layers(nn.functional.pad(z, (0, 0, 0, self.channels - z.shape[1])))
         return mel
 
 

@@ -33,8 +33,11 @@ class Quantizer(nn.Module):
         return self.per_channel().std(dim=1, keepdim=True)
 
     def encode(self, z: Tensor) -> Tensor:
-        """z (batch, channels, frames) -> symbols, int64 of the same shape: the nearest centre."""
-        centres = self.per_channel()
+        """z (batch, channels, frames) -> symbols, int64 of the same shape: the nearest centre.
+
+        Here and in `decode` there may be fewer channels than the model has: its first ones.
+        """
+        centres = self.per_channel()[: z.shape[1]]
         # Midpoints make it a search among sorted thresholds: no (.., levels) tensor of distances.
         thresholds = ((centres[:, 1:] + centres[:, :-1]) / 2).contiguous()
         flat = z.detach().float().transpose(0, 1).flatten(1).contiguous()
@@ -43,7 +46,7 @@ class Quantizer(nn.Module):
 
     def decode(self, symbols: Tensor) -> Tensor:
         """Symbols (batch, channels, frames) -> values of the same shape."""
-        centres = self.per_channel()
+        centres = self.per_channel()[: symbols.shape[1]]
         flat = symbols.transpose(0, 1).flatten(1)
         values = torch.gather(centres, 1, flat)
         return values.unflatten(1, (symbols.shape[0], symbols.shape[2])).transpose(0, 1)

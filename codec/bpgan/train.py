@@ -15,7 +15,7 @@ import json
 import math
 import time
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +58,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--out", type=Path, metavar="RUN", help="folder of the run: checkpoint, curves, model"
     )
     parser.add_argument("--resume", type=Path, metavar="RUN", help="go on with an interrupted run")
+    parser.add_argument(
+        "--start-from",
+        type=Path,
+        metavar="MODEL",
+        help="begin with the weights of a model (.safetensors) that may have fewer latent channels",
+    )
     parser.add_argument("--minutes", type=float, help="how long to train in all (default 60)")
     parser.add_argument("--steps", type=int, help="how many steps to train in all, instead of --minutes")
     parser.add_argument("--device", choices=["cpu", "cuda"], help="default: cuda where there is one")
@@ -78,6 +84,8 @@ def run(args: argparse.Namespace) -> int:
     elif args.data and args.out:
         model, recipe = preset(args.preset)
         trainer = Trainer(model, recipe, args.data, args.out, args.seed, device, args.cache)
+        if args.start_from:
+            trainer.start_from(BPGANModel.load(args.start_from))
     else:
         raise CodecError("Training needs --data DIR... and --out RUN, or --resume RUN.")
     minutes = args.minutes if args.minutes or args.steps else 60.0
@@ -112,6 +120,29 @@ class Trainer:
         self.optimiser = self._adam([*self.model.encoder.parameters(), *self.model.generator.parameters()])
         self.critic_optimiser = self._adam(self.critics.parameters())
         self.step, self.minutes, self.fitted, self.adversarial_steps, self.best = 0, 0.0, False, 0, -1.0
+
+    def start_from(self, other: BPGANModel) -> None:
+        """Take over `other`'s weights; latent channels that it lacks start unheard by the generator.
+
+        The run begins in the quantised stage: `other` has been through the float one.
+
+        Raises:
+            CodecError: if the networks differ in more than the number of latent channels.
+        """
+        mine, theirs = self.model.state_dict(), other.state_dict()
+        first = "generator.layers.0.weight"
+        last = [name for name in mine if name.startswith("encoder.")][-1].rpartition(".")[0]
+        mine[first].zero_()
+        for name, tensor in theirs.items():
+            if name in ("frequencies", "marginals", "quantizer.centres"):
+                continue  # fitted anew
+            grows = name == first or name.startswith(last)
+            target = mine[name][:, : tensor.shape[1]] if name == first else mine[name][: len(tensor)]
+            if target.shape != tensor.shape or (not grows and mine[name].shape != tensor.shape):
+                raise CodecError(f"The weights to start from do not fit: {name} is {tuple(tensor.shape)}.")
+            target.copy_(tensor)
+        self.averaged.load_state_dict(self.model.state_dict())
+        self.recipe = replace(self.recipe, quantise_at=0.0)
 
     def _adam(self, parameters: Any) -> torch.optim.AdamW:
         r = self.recipe
@@ -156,7 +187,7 @@ class Trainer:
             raise CodecError(f"{out} holds no checkpoint.pt to resume.")
         state = torch.load(path, map_location=device, weights_only=True)
         r = state["run"]
-        recipe = TrainConfig(**{**r["recipe"], "betas": tuple(r["recipe"]["betas"])})
+        recipe = TrainConfig.from_dict(r["recipe"])
         sources = data_sources or [Path(s) for s in r["sources"]]
         trainer = cls(ModelConfig.from_dict(r["model"]), recipe, sources, out, r["seed"], device, cache)
         for name, part in trainer._parts.items():
@@ -278,6 +309,7 @@ class Trainer:
             rng = np.random.default_rng([self.seed, self.step, 2])
             noise = torch.from_numpy(rng.uniform(-1, 1, z.shape).astype(np.float32)).to(self.device)
             values = z + noise * r.latent_noise * z.detach().std(dim=(0, 2), keepdim=True)
+        values = values * self._sent()
         with self._autocast():
             generated = model.generator(values)
         generated = generated.float()
@@ -295,6 +327,17 @@ class Trainer:
         self._update(self.optimiser, loss, rate, [*model.encoder.parameters(), *model.generator.parameters()])
         self._average()
         return losses
+
+    def _sent(self) -> Tensor:
+        """Which channels each crop of this step sends: 1 or 0, (batch, channels, 1)."""
+        latent = self.model.config.latent
+        if not latent.layers:
+            return torch.ones(1, 1, 1, device=self.device)
+        shares = np.array(self.recipe.layer_shares or [1] * len(latent.layers), dtype=np.float64)
+        rng = np.random.default_rng([self.seed, self.step, 3])
+        counts = torch.from_numpy(rng.choice(latent.layers, self.recipe.batch, p=shares / shares.sum()))
+        sent = torch.arange(latent.channels) < counts[:, None]
+        return sent[..., None].float().to(self.device)
 
     def _adversarial(self, mel: Tensor, generated: Tensor, losses: dict[str, Tensor]) -> Tensor:
         """One step of the critics; returns what they add to the generator's loss."""
@@ -360,12 +403,15 @@ class Trainer:
         from pesq import PesqError, pesq
 
         model, config = self.averaged, self.averaged.config
+        sent = config.latent.channels
+        if config.latent.layers and self.recipe.layer_shares:
+            sent = config.latent.layers[int(np.argmax(self.recipe.layer_shares))]
         errors, narrow, wide, symbols = [], [], [], []
         for index in self.validation:
             audio = self.corpus.utterance(index, config.mel.level)
             padded = np.pad(audio, (0, -audio.size % config.block))
             mel = model.mel(torch.from_numpy(padded)[None].to(self.device))
-            z = model.encoder(mel)
+            z = model.encoder(mel)[:, :sent]
             if self.fitted:
                 codes = model.quantizer.encode(z)
                 symbols.append(codes[0].cpu())

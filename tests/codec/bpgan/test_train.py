@@ -87,6 +87,39 @@ def test_a_run_leaves_a_model_curves_and_validation(timit: Path, tmp_path: Path)
     assert (model.quantizer.centres.diff(dim=1) >= 0).all()
 
 
+def test_a_model_with_layers_starts_from_one_without_and_serves_every_rate(
+    timit: Path, tmp_path: Path
+) -> None:
+    small = replace(preset("default")[0], network=TINY)
+    trainer(timit, tmp_path / "small", small).fit(None, STEPS, 999, 999)
+    start = BPGANModel.load(tmp_path / "small" / "model.safetensors")
+
+    latent = replace(small.latent, channels=24, layers=(8, 16, 24))
+    run = trainer(timit, tmp_path / "grown", replace(small, latent=latent))
+    run.start_from(start)
+    mel = run._crops(0)
+    with torch.no_grad():
+        z = run.model.encoder(mel)
+        torch.testing.assert_close(z[:, :16], start.encoder(mel))
+        torch.testing.assert_close(run.model.generator(z), start.generator(start.encoder(mel)))
+    counts = {int(n) for n in run._sent().sum(dim=1).flatten()}
+    assert counts <= {8, 16, 24}
+    run.fit(None, 4, 999, 999)
+
+    model = BPGANModel.load(tmp_path / "grown" / "model.safetensors")
+    assert model.config.latent.layers == (8, 16, 24)
+    for sent in model.config.latent.layers:
+        symbols = model.quantizer.encode(model.encoder(mel)[:, :sent])
+        values = model.quantizer.decode(symbols)
+        assert values.shape[1] == sent
+        dropped = torch.nn.functional.pad(values, (0, 0, 0, 24 - sent))
+        torch.testing.assert_close(model.generator(values), model.generator(dropped))
+
+    wider = replace(small, network=replace(TINY, generator_width=32))
+    with pytest.raises(CodecError, match="do not fit"):
+        trainer(timit, tmp_path / "other", wider).start_from(start)
+
+
 def test_training_learns(timit: Path, tmp_path: Path) -> None:
     run = trainer(timit, tmp_path)
     run.recipe = replace(RECIPE, learning_rate=5e-3)
