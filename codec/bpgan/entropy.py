@@ -1,29 +1,22 @@
 """Symbols <-> bytes by arithmetic coding, exact on every machine: integers and integer tables only.
 
 The coder is a byte-wise range coder with 32-bit range and carry propagation (G. N. N. Martin 1979,
-in the form popular from LZMA). A symbol's context is its channel and the previous symbol of the same
-channel.
+in the form popular from LZMA). What it knows of a symbol is in `codec.bpgan.contexts`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from itertools import accumulate
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from codec.base import CodecError
+from codec.bpgan.contexts import PRECISION, TOTAL, ContextModel, Symbols, to_frequencies
 
-#: Frequencies of a context sum to ``2 ** PRECISION``; every symbol has at least 1, so all can be coded.
-PRECISION = 15
-TOTAL = 1 << PRECISION
 _TOP = 1 << 24
 _MASK = 0xFFFFFFFF
-
-Symbols = NDArray[np.uint8]
 
 
 class RangeEncoder:
@@ -93,69 +86,71 @@ class RangeDecoder:
             self._range <<= 8
 
 
-def encode_symbols(symbols: Symbols, frequencies: NDArray[np.int32]) -> bytes:
-    """Code symbols of shape (channels, frames), frame by frame.
+class SymbolEncoder:
+    """Codes frames of symbols as they come; a long file needs no more memory than its bytes."""
 
-    `frequencies` is (channels, levels + 1, levels); see `fit_frequencies`.
+    def __init__(self, contexts: ContextModel) -> None:
+        self._contexts = contexts
+        self._coder = RangeEncoder()
+        self._previous: list[int] | None = None
+
+    def add(self, symbols: Symbols) -> None:
+        """Code (channels, frames) that follow what was added before, frame by frame."""
+        if self._previous is None:
+            self._previous = [self._contexts.levels] * symbols.shape[0]
+        tables, previous, coder = self._contexts.edges, self._previous, self._coder
+        for column in symbols.T.tolist():
+            for channel, symbol in enumerate(column):
+                edges = tables[channel][previous[channel]]
+                coder.encode(edges[symbol], edges[symbol + 1] - edges[symbol])
+                previous[channel] = symbol
+
+    def finish(self) -> bytes:
+        """All bytes. Nothing can be added after it."""
+        return self._coder.finish()
+
+
+class SymbolDecoder:
+    """The inverse of `SymbolEncoder`, for the first `channels` of the model (None: all).
+
+    Any payload decodes to some symbols; damage is what the bitstream's checksum is for. The caller
+    bounds the frames by the length of the payload: see `ContextModel.fewest_bits`.
     """
-    tables = _cumulative(frequencies)
-    start_of_file = frequencies.shape[2]
-    previous = [start_of_file] * symbols.shape[0]
-    coder = RangeEncoder()
-    for column in symbols.T.tolist():
-        for channel, symbol in enumerate(column):
-            edges = tables[channel][previous[channel]]
-            coder.encode(edges[symbol], edges[symbol + 1] - edges[symbol])
-            previous[channel] = symbol
+
+    def __init__(self, payload: bytes, contexts: ContextModel, channels: int | None = None) -> None:
+        self._contexts = contexts
+        self._coder = RangeDecoder(payload)
+        self._previous = [contexts.levels] * (contexts.channels if channels is None else channels)
+
+    def read(self, frames: int) -> Symbols:
+        """The next frames, uint8 (channels, frames)."""
+        tables, previous, coder = self._contexts.edges, self._previous, self._coder
+        out = np.empty((frames, len(previous)), dtype=np.uint8)
+        for frame in range(frames):
+            for channel, before in enumerate(previous):
+                edges = tables[channel][before]
+                target = coder.target()
+                symbol = 0
+                while edges[symbol + 1] <= target:
+                    symbol += 1
+                coder.advance(edges[symbol], edges[symbol + 1] - edges[symbol])
+                previous[channel] = symbol
+            out[frame] = previous
+        return out.T
+
+
+def encode_symbols(symbols: Symbols, contexts: ContextModel) -> bytes:
+    """Code symbols of shape (channels, frames), frame by frame: the model's first channels, or all."""
+    coder = SymbolEncoder(contexts)
+    coder.add(symbols)
     return coder.finish()
 
 
-def decode_symbols(payload: bytes, frequencies: NDArray[np.int32], frames: int) -> Symbols:
-    """The inverse of `encode_symbols`: uint8 of shape (channels, frames).
-
-    Any payload decodes to some symbols; damage is what the bitstream's checksum is for. The caller
-    bounds `frames` by the length of the payload.
-    """
-    channels, _, levels = frequencies.shape
-    tables = _cumulative(frequencies)
-    previous = [levels] * channels
-    coder = RangeDecoder(payload)
-    out = np.empty((frames, channels), dtype=np.uint8)
-    for frame in range(frames):
-        for channel in range(channels):
-            edges = tables[channel][previous[channel]]
-            target = coder.target()
-            symbol = 0
-            while edges[symbol + 1] <= target:
-                symbol += 1
-            coder.advance(edges[symbol], edges[symbol + 1] - edges[symbol])
-            previous[channel] = symbol
-        out[frame] = previous
-    return out.T
-
-
-def _cumulative(frequencies: NDArray[np.int32]) -> list[list[list[int]]]:
-    if (frequencies < 1).any() or (frequencies.sum(axis=-1) != TOTAL).any():
-        raise CodecError("The model's probability tables are damaged.")
-    return [[[0, *accumulate(row)] for row in channel] for channel in frequencies.tolist()]
-
-
-def fewest_bits(frequencies: NDArray[np.int32]) -> float:
-    """The fewest bits that a symbol can cost: bounds how many symbols a payload can honestly hold."""
-    return float(-np.log2(frequencies.max() / TOTAL))
-
-
-def to_frequencies(weights: NDArray[np.float64]) -> NDArray[np.int32]:
-    """Scale non-negative weights (..., levels) to integers >= 1 that sum to `TOTAL` along the last axis."""
-    levels = weights.shape[-1]
-    share = weights / weights.sum(axis=-1, keepdims=True)
-    scaled = 1 + np.floor(share * (TOTAL - levels)).astype(np.int32)
-    short = TOTAL - scaled.sum(axis=-1)
-    largest = scaled.argmax(axis=-1)
-    np.put_along_axis(
-        scaled, largest[..., None], np.take_along_axis(scaled, largest[..., None], -1) + short[..., None], -1
-    )
-    return scaled
+def decode_symbols(
+    payload: bytes, contexts: ContextModel, frames: int, channels: int | None = None
+) -> Symbols:
+    """The inverse of `encode_symbols`: uint8 of shape (channels, frames). See `SymbolDecoder`."""
+    return SymbolDecoder(payload, contexts, channels).read(frames)
 
 
 def count(codes: Iterable[Tensor], levels: int) -> NDArray[np.float64]:
@@ -176,15 +171,15 @@ def count(codes: Iterable[Tensor], levels: int) -> NDArray[np.float64]:
     return total
 
 
-def fit_frequencies(codes: Sequence[Tensor], levels: int, weight: float = 8.0) -> Tensor:
-    """Integer tables (channels, levels + 1, levels) for `encode_symbols` from symbols of training speech.
+def fit(codes: Sequence[Tensor], levels: int, weight: float = 8.0) -> ContextModel:
+    """Tables for the range coder from symbols (channels, frames) of training speech.
 
     A context that was seen little leans, with `weight` pseudo-counts, on its channel's distribution.
     """
     counts = count(codes, levels)
     overall = counts.sum(axis=1, keepdims=True) + 0.5
     prior = overall / overall.sum(axis=-1, keepdims=True)
-    return torch.from_numpy(to_frequencies(counts + weight * prior))
+    return ContextModel(to_frequencies(counts + weight * prior))
 
 
 def fit_marginals(codes: Sequence[Tensor], levels: int) -> Tensor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 
 from codec.base import CodecError
 from codec.bpgan.config import ModelConfig
+from codec.bpgan.contexts import TOTAL, ContextModel
 from codec.bpgan.encoder import build_encoder
 from codec.bpgan.generator import build_generator
 from codec.bpgan.mel import Mel
@@ -22,13 +24,10 @@ from codec.bpgan.quantizer import Quantizer
 class BPGANModel(nn.Module):
     """Encoder, quantiser and generator, with the front end they were trained on.
 
-    `frequencies` are the entropy coder's integer tables (`codec.bpgan.entropy`): int32 of shape
-    (channels, levels + 1, levels), one row per channel and previous symbol, each row summing to
-    ``2 ** 15``; the extra context is the start of a file. `marginals` (channels, levels) are the same
-    without context, for the Huffman code.
+    `contexts` are the range coder's integer tables. `marginals` are those of the Huffman code: int32
+    frequencies (channels, levels), each row summing to ``2 ** 15``.
     """
 
-    frequencies: Tensor
     marginals: Tensor
 
     def __init__(self, config: ModelConfig) -> None:
@@ -38,12 +37,16 @@ class BPGANModel(nn.Module):
         self.encoder = build_encoder(config)
         self.quantizer = Quantizer(config.latent)
         self.generator = build_generator(config)
-        levels = config.latent.levels
-        flat = torch.full((config.latent.channels, levels + 1, levels), 2**15 // levels, dtype=torch.int32)
-        self.register_buffer("frequencies", flat)
-        self.register_buffer("marginals", flat[:, 0].clone())
+        channels, levels = config.latent.channels, config.latent.levels
+        self.contexts = ContextModel.uniform(channels, levels)
+        self.register_buffer("marginals", torch.full((channels, levels), TOTAL // levels, dtype=torch.int32))
         #: First two bytes of the SHA-256 of the weights file: the name of the model in a bitstream.
         self.model_id = 0
+
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *rest: Any) -> None:
+        # Checkpoints of runs begun before the tables had a class of their own carry them as a buffer.
+        state_dict.pop(prefix + "frequencies", None)
+        super()._load_from_state_dict(state_dict, prefix, *rest)
 
     def save(self, path: Path, notes: dict[str, str]) -> None:
         """Write weights as float16 (tables and levels exact) with configuration and `notes` as metadata."""
@@ -53,6 +56,7 @@ class BPGANModel(nn.Module):
             else tensor.contiguous()
             for name, tensor in self.state_dict().items()
         }
+        tensors |= {f"contexts.{name}": torch.from_numpy(a) for name, a in self.contexts.arrays().items()}
         metadata = {"config": json.dumps(self.config.to_dict()), **notes}
         partial = path.with_name(path.name + ".part")
         save_file(tensors, partial, metadata=metadata)
@@ -68,6 +72,11 @@ class BPGANModel(nn.Module):
         except (OSError, SafetensorError, KeyError, ValueError) as error:
             raise CodecError(f"The model {path.name} cannot be read: {error}") from error
         model = cls(config)
+        tables = {n: state.pop(n) for n in list(state) if n.startswith("contexts.") or n == "frequencies"}
+        # Models of before 2026-12 call their only table `frequencies`.
+        model.contexts = ContextModel.from_arrays(
+            {name.removeprefix("contexts."): tensor.numpy() for name, tensor in tables.items()}
+        )
         model.load_state_dict({n: t.float() if t.dtype == torch.float16 else t for n, t in state.items()})
         model.model_id = int.from_bytes(hashlib.sha256(path.read_bytes()).digest()[:2], "big")
         return model.eval().requires_grad_(False)

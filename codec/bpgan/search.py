@@ -16,8 +16,9 @@ import torch
 from torch import Tensor
 
 from codec.base import CodecError
-from codec.bpgan.entropy import TOTAL
+from codec.bpgan.contexts import RateModel
 from codec.bpgan.model import BPGANModel
+from codec.bpgan.rates import ContextRates
 
 
 @dataclass(frozen=True)
@@ -74,37 +75,31 @@ def distortion(generated: Tensor, mel: Tensor) -> Tensor:
     )
 
 
-def symbol_bits(symbols: Tensor, costs: Tensor) -> Tensor:
-    """Bits of each symbol in its context, (batch, channels, frames), by the coder's real tables.
-
-    `costs` is (channels, levels + 1, levels) in bits.
-    """
-    channels, _, levels = costs.shape
-    before = torch.cat([symbols.new_full((*symbols.shape[:2], 1), levels), symbols[:, :, :-1]], dim=2)
-    channel = torch.arange(channels, device=symbols.device)[None, :, None]
-    return costs[channel, before, symbols]
-
-
 def search(
-    model: BPGANModel, mel: Tensor, config: SearchConfig, progress: Callable[[int, int], None] | None = None
+    model: BPGANModel,
+    mel: Tensor,
+    config: SearchConfig,
+    progress: Callable[[int, int], None] | None = None,
+    rate: RateModel | None = None,
 ) -> Found:
     """Search symbols for log-mels (batch, bands, frames), all utterances of the batch at once.
 
-    `frames` is a multiple of the latent's stride. The model's weights must not require gradients.
+    `frames` is a multiple of the latent's stride. The model's weights must not require gradients. `rate`
+    says what symbols cost; None: what the model's range coder needs.
 
     Raises:
         CodecError: if the mel has no finite objective.
     """
     quantizer = model.quantizer
-    costs = -torch.log2(model.frequencies.float() / TOTAL)
+    rate = rate or ContextRates(model.contexts, mel.device)
     scale = quantizer.spread()[None].clamp_min(1e-6)
     levels = (quantizer.per_channel() / scale[0])[None, :, None, :]
 
     def score(symbols: Tensor) -> Tensor:
         with torch.no_grad():
             generated = model.generator(quantizer.decode(symbols))
-            rate = symbol_bits(symbols, costs).mean(dim=(1, 2))
-            return distortion(generated, mel) + config.rate_weight * rate
+            bits = rate.bits(symbols).mean(dim=(1, 2))
+            return distortion(generated, mel) + config.rate_weight * bits
 
     with torch.no_grad():
         start = model.encoder(mel)
@@ -134,7 +129,7 @@ def search(
                 mu = (config.penalty_start * ratio)[:, None, None]
             x.grad = gradient + mu * pull
             optimiser.step()
-            u_symbols = _project(x + dual, u_symbols, levels, costs, mu, config.rate_weight)
+            u_symbols = _project(x + dual, u_symbols, levels, rate, mu, config.rate_weight)
             u = quantizer.decode(u_symbols) / scale
             dual += x - u
             mu *= growth
@@ -151,15 +146,11 @@ def search(
     return Found(best, best_score, first_score)
 
 
-def _project(x: Tensor, symbols: Tensor, levels: Tensor, costs: Tensor, mu: Tensor, weight: float) -> Tensor:
+def _project(
+    x: Tensor, symbols: Tensor, levels: Tensor, rate: RateModel, mu: Tensor, weight: float
+) -> Tensor:
     """Entropy-constrained projection: the level that is near and cheap, given the neighbours of before."""
     distance = 0.5 * mu[..., None] * (x[..., None] - levels).square()
     if weight:
-        channels, _, count = costs.shape
-        channel = torch.arange(channels, device=x.device)[None, :, None]
-        before = torch.cat([symbols.new_full((*symbols.shape[:2], 1), count), symbols[:, :, :-1]], dim=2)
-        distance = distance + weight * costs[channel, before]
-        # What this choice makes the next symbol cost.
-        after = costs[:, :count].transpose(1, 2)[channel, symbols[:, :, 1:]]
-        distance[:, :, :-1] += weight * after
+        distance = distance + weight * rate.alternatives(symbols)
     return distance.argmin(dim=-1)

@@ -95,7 +95,7 @@ class BPGAN(Codec):
             )
             codes = found.symbols[0].cpu().numpy().astype(np.uint8)
             if self.coder == "range":
-                symbols = entropy.encode_symbols(codes, model.frequencies.cpu().numpy())
+                symbols = entropy.encode_symbols(codes, model.contexts)
             else:
                 symbols, _ = huffman.encode_symbols(codes, model.marginals.cpu().numpy())
             parameters["bits_per_symbol"] = round(8 * len(symbols) / codes.size, 4)
@@ -127,10 +127,9 @@ def read_symbols(stream: bitstream.Stream, model: BPGANModel) -> entropy.Symbols
         CodecError: if it declares more audio than its bytes can hold.
     """
     frames = -(-stream.num_samples // model.config.block)
-    frequencies = model.frequencies.cpu().numpy()
-    fewest = entropy.fewest_bits(frequencies) if stream.coder == "range" else 1.0
-    if frames * model.config.latent.channels * fewest > 8 * len(stream.symbols) + 32:
+    fewest = model.contexts.fewest_bits() if stream.coder == "range" else model.config.latent.channels
+    if frames * fewest > 8 * len(stream.symbols) + 32:
         raise CodecError("The bitstream is damaged: it declares more audio than its bytes can hold.")
     if stream.coder == "range":
-        return entropy.decode_symbols(stream.symbols, frequencies, frames)
+        return entropy.decode_symbols(stream.symbols, model.contexts, frames)
     return huffman.decode_symbols(stream.symbols, model.marginals.cpu().numpy(), frames)

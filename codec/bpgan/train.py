@@ -134,7 +134,7 @@ class Trainer:
         last = [name for name in mine if name.startswith("encoder.")][-1].rpartition(".")[0]
         mine[first].zero_()
         for name, tensor in theirs.items():
-            if name in ("frequencies", "marginals", "quantizer.centres"):
+            if name in ("marginals", "quantizer.centres"):
                 continue  # fitted anew
             grows = name == first or name.startswith(last)
             target = mine[name][:, : tensor.shape[1]] if name == first else mine[name][: len(tensor)]
@@ -462,7 +462,7 @@ class Trainer:
                 padded = np.pad(audio, (0, -audio.size % model.config.block))
                 mel = model.mel(torch.from_numpy(padded)[None].to(self.device))
                 codes.append(model.quantizer.encode(model.encoder(mel))[0].cpu())
-        model.frequencies.copy_(entropy.fit_frequencies(codes, model.config.latent.levels))
+        model.contexts = entropy.fit(codes, model.config.latent.levels)
         model.marginals.copy_(entropy.fit_marginals(codes, model.config.latent.levels))
         notes = {
             "trained": json.dumps(
