@@ -2,7 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+import torch
 from torch import Tensor, nn
+
+
+def valid(lengths: Tensor, frames: int) -> Tensor:
+    """1 where a file of a batch still has frames, 0 in its padding: float (batch, 1, frames)."""
+    return (torch.arange(frames, device=lengths.device) < lengths[:, None])[:, None].float()
+
+
+def one_by_one(
+    network: Callable[[Tensor], Tensor], x: Tensor, lengths: Tensor, before: int, after: int
+) -> Tensor:
+    """Run files of different `lengths` through a network that has no mask: (batch, c, frames) each.
+
+    A file has ``lengths * before`` frames of input and ``lengths * after`` of output, padded with zeros.
+    """
+    longest = x.shape[2] // before * after
+    rows = [network(row[None, :, : n * before]) for row, n in zip(x, lengths.tolist(), strict=True)]
+    return torch.cat([nn.functional.pad(row, (0, longest - row.shape[2])) for row in rows])
 
 
 class ConvNeXt(nn.Module):
@@ -20,10 +40,11 @@ class ConvNeXt(nn.Module):
         self.down = nn.Linear(expansion * width, width)
         self.activation = nn.GELU()
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        """`mask` (batch, 1, frames) zeroes what follows a file's end, as padding would."""
         y = self.norm(self.depthwise(x).transpose(1, 2))
-        y = self.down(self.activation(self.up(y)))
-        return x + y.transpose(1, 2)
+        y = self.down(self.activation(self.up(y))).transpose(1, 2)
+        return x + (y if mask is None else y * mask)
 
 
 class ResidualBlock2d(nn.Module):

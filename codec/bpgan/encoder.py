@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from codec.bpgan.blocks import ConvNeXt
+from codec.bpgan.blocks import ConvNeXt, one_by_one, valid
 from codec.bpgan.config import ModelConfig
 
 
 class Encoder1d(nn.Module):
-    """(batch, bands, frames) -> (batch, channels, frames / 4), mel bands as channels."""
+    """(batch, bands, frames) -> (batch, channels, frames / 4), mel bands as channels.
+
+    In a batch of files of different `lengths` (in latent frames) each gets what it would get alone.
+    """
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         size, stride = config.network, config.latent.stride
         width, (before, after) = size.encoder_width, size.encoder_blocks
+        self.stride = stride
         self.layers = nn.Sequential(
             nn.Conv1d(config.mel.bands, width, 7, padding=3),
             *(ConvNeXt(width, size.expansion) for _ in range(before)),
@@ -23,9 +27,21 @@ class Encoder1d(nn.Module):
             nn.Conv1d(width, config.latent.channels, 1),
         )
 
-    def forward(self, mel: Tensor) -> Tensor:
-        z: Tensor = self.layers(mel)
-        return z
+    def forward(self, mel: Tensor, lengths: Tensor | None = None) -> Tensor:
+        if lengths is None:
+            whole: Tensor = self.layers(mel)
+            return whole
+        mask = valid(lengths * self.stride, mel.shape[2])
+        x = mel * mask
+        for layer in self.layers:
+            if isinstance(layer, ConvNeXt):
+                x = layer(x, mask)
+                continue
+            x = layer(x)
+            if x.shape[2] != mask.shape[2]:
+                mask = valid(lengths, x.shape[2])
+            x = x * mask
+        return x
 
 
 class Encoder2d(nn.Module):
@@ -38,6 +54,7 @@ class Encoder2d(nn.Module):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         size, stride = config.network, config.latent.stride
+        self.stride = stride
         maps = config.latent.channels * stride // config.mel.bands
         layers: list[nn.Module] = [
             nn.Conv2d(1, size.base, 7, padding=3, padding_mode="reflect"),
@@ -52,7 +69,9 @@ class Encoder2d(nn.Module):
         layers += [nn.Conv2d(width, maps, 3, padding=1), nn.BatchNorm2d(maps), nn.Sigmoid()]
         self.layers = nn.Sequential(*layers)
 
-    def forward(self, mel: Tensor) -> Tensor:
+    def forward(self, mel: Tensor, lengths: Tensor | None = None) -> Tensor:
+        if lengths is not None:
+            return one_by_one(self.forward, mel, lengths, self.stride, 1)
         z: Tensor = self.layers(mel.unsqueeze(1))
         return z.flatten(1, 2)
 

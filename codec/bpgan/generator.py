@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from codec.bpgan.blocks import ConvNeXt, ResidualBlock2d
+from codec.bpgan.blocks import ConvNeXt, ResidualBlock2d, one_by_one, valid
 from codec.bpgan.config import ModelConfig
 
 
 class Generator1d(nn.Module):
     """(batch, channels, frames / 4) -> (batch, bands, frames), mel bands as channels.
 
-    It takes the first channels alone, too: those of the layers that were sent.
+    It takes the first channels alone, too: those of the layers that were sent. In a batch of files of
+    different `lengths` (in latent frames) each gets what it would get alone; what follows its end is
+    undefined.
     """
 
     def __init__(self, config: ModelConfig) -> None:
@@ -20,6 +22,7 @@ class Generator1d(nn.Module):
         width, (before, after) = size.generator_width, size.generator_blocks
         narrow = width // 2
         self.channels = config.latent.channels
+        self.stride = stride
         self.layers = nn.Sequential(
             nn.Conv1d(config.latent.channels, width, 7, padding=3),
             *(ConvNeXt(width, size.expansion) for _ in range(before)),
@@ -28,9 +31,21 @@ class Generator1d(nn.Module):
             nn.Conv1d(narrow, config.mel.bands, 1),
         )
 
-    def forward(self, z: Tensor) -> Tensor:
-        mel: Tensor = self.layers(nn.functional.pad(z, (0, 0, 0, self.channels - z.shape[1])))
-        return mel
+    def forward(self, z: Tensor, lengths: Tensor | None = None) -> Tensor:
+        x = nn.functional.pad(z, (0, 0, 0, self.channels - z.shape[1]))
+        if lengths is None:
+            whole: Tensor = self.layers(x)
+            return whole
+        mask = valid(lengths, z.shape[2])
+        x = x * mask
+        for layer in self.layers:
+            if isinstance(layer, ConvNeXt):
+                x = layer(x, mask)
+                continue
+            if isinstance(layer, nn.ConvTranspose1d):
+                mask = valid(lengths * self.stride, z.shape[2] * self.stride)
+            x = layer(x) * mask
+        return x
 
 
 class Generator2d(nn.Module):
@@ -45,6 +60,7 @@ class Generator2d(nn.Module):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         size, stride = config.network, config.latent.stride
+        self.stride = stride
         self.rows = config.mel.bands // stride
         maps = config.latent.channels // self.rows
         width = size.most
@@ -60,7 +76,10 @@ class Generator2d(nn.Module):
         layers += [nn.Conv2d(width, 1, 7, padding=3, padding_mode="reflect"), nn.Tanh()]
         self.layers = nn.Sequential(*layers)
 
-    def forward(self, z: Tensor) -> Tensor:
+    def forward(self, z: Tensor, lengths: Tensor | None = None) -> Tensor:
+        if lengths is not None:
+            # Reflection at a file's end cannot be had by masking: one file at a time.
+            return one_by_one(self.forward, z, lengths, 1, self.stride)
         mel: Tensor = self.layers(z.unflatten(1, (-1, self.rows)))
         return self._RANGE * mel.squeeze(1)
 

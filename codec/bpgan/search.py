@@ -1,16 +1,16 @@
-"""The encoder's search: back-propagation through the generator, with ADMM onto the levels.
+"""The encoder's search: back-propagation through the generator onto the quantiser's levels.
 
-Minimise ``J(G(z), x) + weight * rate(z)`` over z whose values are levels. ADMM splits it into a smooth
-step on z and a projection u onto the levels, tied by a penalty mu that grows until they agree
-(Liu, Cao & Kim 2020; Boyd et al. 2011, section 9.1). Unlike the 2020 code, every term is a mean, so
-that mu means the same for each length and batch, and what is returned is the best *quantised*
-candidate seen, the encoder's own included: the search never loses to not searching.
+Minimise ``J(G(z)) + weight * rate(z)`` over z whose values are levels, for all files of a batch at
+once. The methods (`codec.bpgan.search_steps`) differ in how they propose symbols; what is returned is
+the best *quantised* candidate seen, the encoder's own included, so that searching never loses to not
+searching. Unlike in the 2020 code every term is a mean, so that a setting means the same for each
+length, and each file is treated as if it were alone.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -18,29 +18,14 @@ from torch import Tensor
 from codec.base import CodecError
 from codec.bpgan.contexts import RateModel
 from codec.bpgan.model import BPGANModel
-from codec.bpgan.rates import ContextRates
+from codec.bpgan.objective import Problem, distortion
+from codec.bpgan.search_steps import METHODS, SearchConfig
 
-
-@dataclass(frozen=True)
-class SearchConfig:
-    """How hard to search. `iterations` 0 takes the encoder's z as it is."""
-
-    iterations: int = 24
-    #: Adam's step in units of each channel's spread of levels.
-    rate: float = 0.04
-    betas: tuple[float, float] = (0.8, 0.99)
-    #: What a bit per symbol is worth in units of J.
-    rate_weight: float = 0.0
-    #: Penalty's gradient relative to J's at the first step, and how many times larger it ends.
-    penalty_start: float = 0.1
-    penalty_growth: float = 100.0
-    #: Quantised candidates are scored every so many iterations, and at the last three.
-    check_every: int = 4
-
+__all__ = ["METHODS", "SEARCHES", "Found", "SearchConfig", "distortion", "search"]
 
 #: Named budgets.
 SEARCHES = {
-    "instant": SearchConfig(iterations=0),
+    "instant": SearchConfig(method="encoder"),
     "realtime": SearchConfig(iterations=24),
     "best": SearchConfig(iterations=150),
 }
@@ -51,28 +36,39 @@ class Found:
     """Result of a search over a batch.
 
     Attributes:
-        symbols: int64 (batch, channels, frames).
-        objective: J + weighted rate of `symbols`, (batch,).
-        encoder_objective: the same for the encoder's own quantised z: never below `objective`.
+        symbols: int64 (batch, channels, frames): without the fixed context and the look-ahead; 0 in the
+            padding.
+        objective: J + weighted rate, (batch,), in a block-wise search of all that was searched.
+        encoder_objective: the same for the encoder's own quantised z: never below `objective`, unless
+            `SearchConfig.keep_best` is off.
+        distortion: J alone, (batch,).
+        bits: mean bits per symbol by the rate model, (batch,).
+        iterations: steps that each file took, int64 (batch,).
     """
 
     symbols: Tensor
     objective: Tensor
     encoder_objective: Tensor
+    distortion: Tensor
+    bits: Tensor
+    iterations: Tensor
 
 
-def distortion(generated: Tensor, mel: Tensor) -> Tensor:
-    """J of log-mels (batch, bands, frames) -> (batch,): L1, half the MSE, and half the L1 of differences.
+@dataclass
+class _Best:
+    """The best candidates seen, by file of the whole batch."""
 
-    The terms and weights of training: differences along mel and time guard the harmonics.
-    """
-    error = generated - mel
-    return (
-        error.abs().mean(dim=(1, 2))
-        + 0.5 * error.square().mean(dim=(1, 2))
-        + 0.5 * error.diff(dim=1).abs().mean(dim=(1, 2))
-        + 0.5 * error.diff(dim=2).abs().mean(dim=(1, 2))
-    )
+    symbols: Tensor
+    objective: Tensor
+    stale: Tensor = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.stale = torch.zeros_like(self.objective, dtype=torch.int64)
+
+    def offer(self, rows: Tensor, symbols: Tensor, objective: Tensor) -> None:
+        better = objective < self.objective[rows]
+        self.symbols[rows] = torch.where(better[:, None, None], symbols, self.symbols[rows])
+        self.objective[rows] = torch.where(better, objective, self.objective[rows])
 
 
 def search(
@@ -80,77 +76,97 @@ def search(
     mel: Tensor,
     config: SearchConfig,
     progress: Callable[[int, int], None] | None = None,
+    *,
+    channels: int | None = None,
     rate: RateModel | None = None,
+    lengths: Tensor | None = None,
+    context: Tensor | None = None,
+    ahead: int = 0,
 ) -> Found:
-    """Search symbols for log-mels (batch, bands, frames), all utterances of the batch at once.
+    """Search symbols for log-mels (batch, bands, frames), all files of the batch at once.
 
-    `frames` is a multiple of the latent's stride. The model's weights must not require gradients. `rate`
-    says what symbols cost; None: what the model's range coder needs.
+    Args:
+        model: its weights must not require gradients.
+        mel: `frames` is a multiple of the latent's stride.
+        config: method, budget and price of a bit.
+        progress: called with (steps done, steps in all).
+        channels: how many of the latent's channels are sent, from the first on; all if None.
+        rate: what symbols cost; None: what the model's range coder needs.
+        lengths: latent frames of each file, int64 (batch,), when they differ. Each file's result is
+            that of the file alone, up to rounding.
+        context: symbols that are already decided, int64 (batch, channels, n), for a long file's next
+            block: the first ``n * stride`` frames of `mel` are theirs. They stay, as inputs of the
+            generator and of the coder's contexts.
+        ahead: how many latent frames at the end of `mel` are look-ahead: searched along, not returned.
 
     Raises:
         CodecError: if the mel has no finite objective.
     """
-    quantizer = model.quantizer
-    rate = rate or ContextRates(model.contexts, mel.device)
-    scale = quantizer.spread()[None].clamp_min(1e-6)
-    levels = (quantizer.per_channel() / scale[0])[None, :, None, :]
-
-    def score(symbols: Tensor) -> Tensor:
-        with torch.no_grad():
-            generated = model.generator(quantizer.decode(symbols))
-            bits = rate.bits(symbols).mean(dim=(1, 2))
-            return distortion(generated, mel) + config.rate_weight * bits
-
+    problem = Problem(model, mel, channels, rate, config.rate_weight, lengths, context)
     with torch.no_grad():
-        start = model.encoder(mel)
-        best = quantizer.encode(start)
-    best_score = first_score = score(best)
-    if not torch.isfinite(first_score).all():
+        start = problem.encode()
+        first = problem.quantise(start / problem.unit)
+    encoder_objective = problem.score(first)
+    if not torch.isfinite(encoder_objective).all():
         raise CodecError("The audio gives no finite mel-spectrogram to search for.")
-    if config.iterations == 0:
-        return Found(best, best_score, first_score)
+    best = _Best(first.clone(), encoder_objective.clone())
+    iterations = _iterate(problem, start / problem.unit, first, config, best, progress)
+    symbols, objective = best.symbols, best.objective
+    bits = problem.bits(symbols)
+    own = slice(0 if context is None else context.shape[2], symbols.shape[2] - ahead)
+    return Found(
+        symbols=(symbols * problem.free.long())[:, :, own],
+        objective=objective,
+        encoder_objective=encoder_objective,
+        distortion=objective - problem.price(symbols),
+        bits=bits,
+        iterations=iterations,
+    )
 
-    # Work in units of each channel's spread: one step size and one mu serve all channels.
-    x = (start / scale).requires_grad_(True)
-    u_symbols = best
-    u = (quantizer.decode(best) / scale).detach()
-    dual = torch.zeros_like(u)
-    optimiser = torch.optim.Adam([x], lr=config.rate, betas=config.betas)
-    growth = config.penalty_growth ** (1 / config.iterations)
-    mu: Tensor | None = None
+
+def _iterate(
+    problem: Problem,
+    x: Tensor,
+    first: Tensor,
+    config: SearchConfig,
+    best: _Best,
+    progress: Callable[[int, int], None] | None,
+) -> Tensor:
+    """Run the method on every file until it has done its steps or has come to rest."""
+    batch = first.shape[0]
+    done = torch.zeros(batch, dtype=torch.int64, device=first.device)
+    if config.method == "encoder" or not config.iterations:
+        return done
+    rows = torch.arange(batch, device=first.device)
+    method = METHODS[config.method](problem, x, first, config)
+    before, unchanged = best.objective.clone(), torch.zeros_like(done)
+    last: Tensor = first.clone()
     for k in range(config.iterations):
-        objective = distortion(model.generator(x * scale), mel)
-        (gradient,) = torch.autograd.grad(objective.sum(), x)
-        with torch.no_grad():
-            size = x[0].numel()
-            pull = (x - u + dual) / size
-            if mu is None:
-                ratio = gradient.flatten(1).norm(dim=1) / pull.flatten(1).norm(dim=1).clamp_min(1e-12)
-                mu = (config.penalty_start * ratio)[:, None, None]
-            x.grad = gradient + mu * pull
-            optimiser.step()
-            u_symbols = _project(x + dual, u_symbols, levels, rate, mu, config.rate_weight)
-            u = quantizer.decode(u_symbols) / scale
-            dual += x - u
-            mu *= growth
-            dual /= growth  # the dual is scaled by 1 / mu: rescale it when mu changes
-            if (k + 1) % config.check_every == 0 or k >= config.iterations - 3:
-                # Two quantised candidates: the projection and plain rounding of z.
-                for candidate in (u_symbols, quantizer.encode(x * scale)):
-                    now = score(candidate)
-                    better = now < best_score
-                    best = torch.where(better[:, None, None], candidate, best)
-                    best_score = torch.where(better, now, best_score)
+        candidates = method.step(k)
+        done[rows] += 1
+        for symbols, objective in candidates:
+            if objective is None:
+                objective = method.problem.score(symbols)
+            if config.keep_best:
+                best.offer(rows, symbols, objective)
+            elif k == config.iterations - 1:
+                best.symbols[rows], best.objective[rows] = symbols, objective
+        if candidates and config.patience and config.keep_best:
+            now = candidates[0][0]
+            same = (now == last[rows]).flatten(1).all(dim=1)
+            gain = before[rows] - best.objective[rows]
+            rests = same & (gain < 1e-3 * best.objective[rows])
+            unchanged[rows] = torch.where(rests, unchanged[rows] + 1, 0)
+            before[rows] = torch.where(rests, before[rows], best.objective[rows])
+            last[rows] = now
+            going = unchanged[rows] < config.patience
+            if not going.all():
+                rows = rows[going]
+                if not len(rows):
+                    break
+                method.select(torch.nonzero(going).squeeze(1))
         if progress is not None:
             progress(k + 1, config.iterations)
-    return Found(best, best_score, first_score)
-
-
-def _project(
-    x: Tensor, symbols: Tensor, levels: Tensor, rate: RateModel, mu: Tensor, weight: float
-) -> Tensor:
-    """Entropy-constrained projection: the level that is near and cheap, given the neighbours of before."""
-    distance = 0.5 * mu[..., None] * (x[..., None] - levels).square()
-    if weight:
-        distance = distance + weight * rate.alternatives(symbols)
-    return distance.argmin(dim=-1)
+    if progress is not None:
+        progress(config.iterations, config.iterations)
+    return done

@@ -71,7 +71,6 @@ class BPGAN(Codec):
             "model": config.name,
             "model_id": f"{model.model_id:04x}",
             "search": self.search,
-            "iterations": SEARCHES[self.search].iterations,
             "entropy": self.coder,
             "torch": torch.__version__,
             "counted": "whole bitstream: header, symbols and checksum",
@@ -84,6 +83,7 @@ class BPGAN(Codec):
             with torch.no_grad():
                 mel = model.mel(torch.from_numpy(padded)[None].to(device()))
             found = search(model, mel, SEARCHES[self.search])
+            parameters["iterations"] = int(found.iterations)
             parameters["objective"] = round(float(found.objective), 5)
             parameters["encoder_objective"] = round(float(found.encoder_objective), 5)
             # The generator errs on the quiet side where it is unsure: the sender knows by how much.

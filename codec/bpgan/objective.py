@@ -1,0 +1,151 @@
+"""What the search minimises: J of the generator's answer plus the price of the symbols' bits."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from codec.bpgan.blocks import valid
+from codec.bpgan.contexts import RateModel
+from codec.bpgan.model import BPGANModel
+from codec.bpgan.rates import ContextRates
+
+
+def distortion(generated: Tensor, mel: Tensor, weights: Tensor | None = None) -> Tensor:
+    """J of log-mels (batch, bands, frames) -> (batch,): L1, half the MSE, and half the L1 of differences.
+
+    The terms and weights of training: differences along mel and time guard the harmonics. `weights`
+    (batch, 1, frames), 0 or 1, choose the frames that count: one contiguous run in each file.
+    """
+    error = generated - mel
+    level = error.abs() + 0.5 * error.square()
+    if weights is None:
+        return (
+            level.mean(dim=(1, 2))
+            + 0.5 * error.diff(dim=1).abs().mean(dim=(1, 2))
+            + 0.5 * error.diff(dim=2).abs().mean(dim=(1, 2))
+        )
+    bands, frames = mel.shape[1], weights.sum(dim=(1, 2))
+    both = weights[:, :, 1:] * weights[:, :, :-1]
+    return (
+        (level * weights).sum(dim=(1, 2)) / (bands * frames)
+        + 0.5 * (error.diff(dim=1).abs() * weights).sum(dim=(1, 2)) / ((bands - 1) * frames)
+        + 0.5 * (error.diff(dim=2).abs() * both).sum(dim=(1, 2)) / (bands * (frames - 1))
+    )
+
+
+class Problem:
+    """One batch to search for: model, target, what is free, and what it costs.
+
+    Attributes:
+        mel: target log-mels (batch, bands, frames * stride).
+        channels: how many of the latent's channels are sent.
+        lengths: latent frames of each file (batch,) or None if the batch has no padding.
+        free: 1 where symbols may be chosen, 0 in the padding and in a fixed left context, float
+            (batch, 1, frames).
+        unit: the spread of each channel's levels, (1, channels, 1): the search works in these units.
+        levels: levels in these units, (1, channels, 1, levels).
+    """
+
+    def __init__(
+        self,
+        model: BPGANModel,
+        mel: Tensor,
+        channels: int | None = None,
+        rate: RateModel | None = None,
+        rate_weight: float = 0.0,
+        lengths: Tensor | None = None,
+        context: Tensor | None = None,
+        reach: int = 16,
+    ) -> None:
+        latent = model.config.latent
+        self.model, self.mel = model, mel
+        self.channels = channels or latent.channels
+        self.rate = rate or ContextRates(model.contexts, mel.device)
+        self.rate_weight = rate_weight
+        self.context = context
+        batch, frames = mel.shape[0], mel.shape[2] // latent.stride
+        if lengths is not None and bool((lengths == frames).all()):
+            lengths = None
+        self.lengths = lengths
+        ends = mel.new_full((batch,), frames, dtype=torch.int64) if lengths is None else lengths
+        fixed = 0 if context is None else context.shape[2]
+        self.free = valid(ends, frames)
+        self.free[:, :, :fixed] = 0.0
+        self.size = self.free.sum(dim=(1, 2)) * self.channels
+        #: Frames whose error counts, or None if all do: not the padding, nor context out of reach.
+        self.weights: Tensor | None = None
+        if lengths is not None or fixed:
+            self.weights = valid(ends * latent.stride, frames * latent.stride)
+            self.weights[:, :, : max(0, fixed - reach) * latent.stride] = 0.0
+        quantizer = model.quantizer
+        self.unit = quantizer.spread()[None, : self.channels].clamp_min(1e-6)
+        self.levels = (quantizer.per_channel()[: self.channels] / self.unit[0])[None, :, None, :]
+
+    def select(self, rows: Tensor) -> Problem:
+        """The same for some files of the batch, `rows` their indices."""
+        part = object.__new__(Problem)
+        part.__dict__.update(self.__dict__)
+        for name in ("mel", "lengths", "free", "size", "weights", "context"):
+            value = getattr(self, name)
+            setattr(part, name, None if value is None else value[rows])
+        return part
+
+    def encode(self) -> Tensor:
+        """The encoder's z, (batch, channels, frames); in a fixed context its symbols' values."""
+        z: Tensor = self.model.encoder(self.mel, self.lengths)[:, : self.channels]
+        return self.pin(z)
+
+    def pin(self, z: Tensor) -> Tensor:
+        """z with the fixed context's values in their places."""
+        if self.context is None:
+            return z
+        fixed = self.model.quantizer.decode(self.context)
+        return torch.cat([fixed, z[:, :, fixed.shape[2] :]], dim=2)
+
+    def generate(self, z: Tensor) -> Tensor:
+        """Log-mels of z, as the receiver would make them."""
+        generated: Tensor = self.model.generator(z, self.lengths)
+        return generated
+
+    def quantise(self, x: Tensor) -> Tensor:
+        """Nearest levels of x (in units of each channel's spread), int64 symbols; a fixed context stays."""
+        symbols = self.model.quantizer.encode(x * self.unit)
+        if self.context is not None:
+            symbols[:, :, : self.context.shape[2]] = self.context
+        return symbols
+
+    def values(self, symbols: Tensor) -> Tensor:
+        """Values of symbols, in units of each channel's spread."""
+        return self.model.quantizer.decode(symbols) / self.unit
+
+    def distortion(self, generated: Tensor) -> Tensor:
+        return distortion(generated, self.mel, self.weights)
+
+    def bits(self, symbols: Tensor) -> Tensor:
+        """Mean bits of the free symbols of each file, (batch,)."""
+        bits = self.rate.bits(symbols, self.lengths)
+        return (bits * self.free).sum(dim=(1, 2)) / self.size
+
+    def alternatives(self, symbols: Tensor) -> Tensor:
+        """What the objective would change by through the rate alone, (batch, channels, frames, levels)."""
+        change = self.rate.alternatives(symbols, self.lengths)
+        return change * (self.rate_weight / self.size[:, None, None, None])
+
+    @torch.no_grad()
+    def score(self, symbols: Tensor) -> Tensor:
+        """J + weighted rate of symbols, (batch,), by the decoder's own arithmetic."""
+        generated = self.generate(self.model.quantizer.decode(symbols))
+        return self.distortion(generated) + self.price(symbols)
+
+    def price(self, symbols: Tensor) -> Tensor:
+        """The rate's part of the objective, (batch,)."""
+        return self.rate_weight * self.bits(symbols) if self.rate_weight else self.size * 0.0
+
+    def gradient(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """J of x (in units of each channel's spread) and its gradient, 0 where nothing is free."""
+        leaf = x.detach().requires_grad_(True)
+        with torch.enable_grad():
+            objective = self.distortion(self.generate(leaf * self.unit))
+            (gradient,) = torch.autograd.grad(objective.sum(), leaf)
+        return objective.detach(), gradient * self.free

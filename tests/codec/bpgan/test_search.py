@@ -1,0 +1,141 @@
+"""The search on real speech: it never loses, a batch changes nothing, decided symbols stay decided."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from codec.bpgan.model import BPGANModel
+from codec.bpgan.objective import Problem, distortion
+from codec.bpgan.rates import ContextRates
+from codec.bpgan.search import METHODS, SEARCHES, Found, SearchConfig, search
+from codec.bpgan.system import load_model
+from tests.codec.speech import harvard_sentence
+
+ALL = ["encoder", *METHODS]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="module")
+def model() -> BPGANModel:
+    return load_model("default")
+
+
+def mel_of(model: BPGANModel, index: int, frames: int, start: int = 8000) -> Tensor:
+    """Log-mel (bands, frames * stride) of a sentence, from sample `start` on."""
+    audio = harvard_sentence(index)[start : start + frames * model.config.block].copy()
+    padded = np.pad(audio, (0, frames * model.config.block - audio.size))
+    return model.mel(torch.from_numpy(padded * np.float32(2.0))[None])[0]
+
+
+def padded_batch(model: BPGANModel, lengths: list[int]) -> tuple[Tensor, Tensor]:
+    """Sentences of different lengths as one batch; the padding is filled with what must not matter."""
+    mels = [mel_of(model, i, n) for i, n in enumerate(lengths)]
+    stride = model.config.latent.stride
+    batch = torch.full((len(mels), mels[0].shape[0], max(lengths) * stride), 7.0)
+    for row, mel in enumerate(mels):
+        batch[row, :, : mel.shape[1]] = mel
+    return batch, torch.tensor(lengths)
+
+
+def objective(model: BPGANModel, mel: Tensor, symbols: Tensor, weight: float) -> Tensor:
+    """J + weighted rate by hand: no part of the search in it but the formula of J."""
+    rate = ContextRates(model.contexts).bits(symbols).mean(dim=(1, 2)) if weight else 0.0
+    return distortion(model.generator(model.quantizer.decode(symbols)), mel) + weight * rate
+
+
+@pytest.mark.parametrize("weight", [0.0, 0.04])
+@pytest.mark.parametrize("method", ALL)
+def test_no_method_loses_to_the_encoder_alone_or_in_a_batch(
+    model: BPGANModel, method: str, weight: float
+) -> None:
+    config = SearchConfig(method=method, iterations=7, rate_weight=weight)
+    rate = ContextRates(model.contexts)
+    lengths = [24, 32, 17]
+    batch, sizes = padded_batch(model, lengths)
+    together = search(model, batch, config, rate=rate, lengths=sizes)
+    for row, frames in enumerate(lengths):
+        mel = batch[row : row + 1, :, : frames * model.config.latent.stride]
+        alone = search(model, mel, config, rate=rate)
+        encoder = objective(model, mel, model.quantizer.encode(model.encoder(mel)), weight)
+        for found in (alone, Found(*(v[row : row + 1] for v in vars(together).values()))):
+            achieved = objective(model, mel, found.symbols[:, :, :frames], weight)
+            torch.testing.assert_close(found.objective, achieved, rtol=1e-4, atol=1e-5)
+            torch.testing.assert_close(found.encoder_objective, encoder, rtol=1e-4, atol=1e-5)
+            assert found.objective <= found.encoder_objective
+            torch.testing.assert_close(
+                found.distortion + weight * found.bits, found.objective, rtol=1e-4, atol=1e-5
+            )
+        # Rounding may tip a symbol now and then; what was found must be the same.
+        torch.testing.assert_close(together.objective[row], alone.objective[0], rtol=3e-3, atol=1e-4)
+        assert not together.symbols[row, :, frames:].any()
+
+
+@pytest.mark.parametrize("method", ["round", "ste", "admm"])
+def test_every_method_gains_on_speech(model: BPGANModel, method: str) -> None:
+    config = SearchConfig(method=method, iterations=12)
+    mel = mel_of(model, 3, 40)[None]
+    found = search(model, mel, config)
+    assert found.objective < 0.99 * found.encoder_objective
+    assert found.iterations == 12
+
+
+def test_networks_ignore_the_padding(model: BPGANModel) -> None:
+    lengths = [9, 30, 21]
+    batch, sizes = padded_batch(model, lengths)
+    stride = model.config.latent.stride
+    with torch.no_grad():
+        z = model.encoder(batch, sizes)
+        z[0, :, 9:] = 5.0
+        generated = model.generator(z, sizes)
+        for row, frames in enumerate(lengths):
+            alone = model.encoder(batch[row : row + 1, :, : frames * stride])
+            torch.testing.assert_close(z[row, :, :frames], alone[0], rtol=1e-4, atol=1e-4)
+            mel = model.generator(alone)
+            torch.testing.assert_close(generated[row, :, : frames * stride], mel[0], rtol=1e-4, atol=1e-4)
+
+
+def test_the_original_may_lose_and_is_shown_as_it_is(model: BPGANModel) -> None:
+    mel = mel_of(model, 1, 32)[None]
+    config = SearchConfig(method="paper", iterations=1)
+    config = replace(config, keep_best=False)
+    last = search(model, mel, config)
+    best = search(model, mel, replace(config, keep_best=True))
+    assert best.objective <= last.objective
+    torch.testing.assert_close(last.objective, objective(model, mel, last.symbols, 0.0))
+
+
+def test_a_rate_weight_saves_bits(model: BPGANModel) -> None:
+    rate = ContextRates(model.contexts)
+    mel = mel_of(model, 5, 40)[None]
+    for method in ("admm",):
+        free = search(model, mel, SearchConfig(method=method, iterations=16), rate=rate)
+        cheap = search(model, mel, SearchConfig(method=method, iterations=16, rate_weight=0.05), rate=rate)
+        assert cheap.bits < 0.97 * free.bits, method
+        assert cheap.distortion < 1.1 * free.encoder_objective
+
+
+@pytest.mark.parametrize("method", ALL)
+def test_a_block_keeps_what_is_decided_and_helps_the_whole(model: BPGANModel, method: str) -> None:
+    rate = ContextRates(model.contexts)
+    config = replace(SEARCHES["realtime"], method=method, iterations=8, rate_weight=0.02)
+    mel = mel_of(model, 6, 64, 2000)[None]
+    decided = model.quantizer.encode(model.encoder(mel))[:, :, :24]
+    found = search(model, mel, config, rate=rate, context=decided, ahead=16)
+    assert found.symbols.shape == (1, 16, 24)
+    assert found.objective <= found.encoder_objective
+
+    problem = Problem(model, mel, rate=rate, rate_weight=0.02, context=decided)
+    _, gradient = problem.gradient(problem.encode() / problem.unit)
+    assert not gradient[:, :, :24].any()
+    assert gradient[:, :, 24:].all()
+    x = problem.quantise(torch.zeros_like(gradient))
+    assert torch.equal(x[:, :, :24], decided)
