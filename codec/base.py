@@ -8,7 +8,7 @@ vocoders fool it.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 Audio = NDArray[np.float32]
+
+#: Told how far work is: (done, of all), in samples.
+Progress = Callable[[int, int], None]
 
 #: The rate at which Earshot compares systems, in Hz: wide-band speech, as in the paper.
 WORKING_RATE = 16_000
@@ -80,7 +83,15 @@ class Codec(ABC):
     def _decode(self, encoded: Encoded) -> Audio:
         """Return delay-compensated audio at `encoded.sample_rate`; `decode` fits the length."""
 
-    def encode(self, audio: Audio) -> Encoded:
+    def _encode_with(self, audio: Audio, progress: Progress) -> tuple[bytes, int, dict[str, Any]]:
+        """`_encode` for codecs that take long enough to say how far they are."""
+        return self._encode(audio)
+
+    def _decode_with(self, encoded: Encoded, progress: Progress) -> Audio:
+        """`_decode` likewise."""
+        return self._decode(encoded)
+
+    def encode(self, audio: Audio, progress: Progress | None = None) -> Encoded:
         """Encode `audio`, float32 of shape (samples,) in [-1, 1] at `self.sample_rate`.
 
         Raises:
@@ -91,13 +102,15 @@ class Codec(ABC):
             raise CodecError(f"Expected mono audio of shape (samples,), got {audio.shape}.")
         if audio.size == 0:
             raise CodecError("The audio is empty.")
-        if not np.isfinite(audio).all():
-            raise CodecError("The audio has samples that are not finite numbers (NaN or infinity).")
-        audio = np.clip(audio, -1.0, 1.0)
-        payload, bits, parameters = self._encode(audio)
+        lowest, highest = _extremes(
+            audio, "The audio has samples that are not finite numbers (NaN or infinity)."
+        )
+        if lowest < -1.0 or highest > 1.0:
+            audio = np.clip(audio, -1.0, 1.0)
+        payload, bits, parameters = self._encode_with(audio, progress or no_progress)
         return Encoded(self.slug, payload, bits, self.sample_rate, audio.size, parameters)
 
-    def decode(self, encoded: Encoded) -> Audio:
+    def decode(self, encoded: Encoded, progress: Progress | None = None) -> Audio:
         """Decode to float32 of shape (`encoded.num_samples`,) in [-1, 1] at `encoded.sample_rate`.
 
         Raises:
@@ -106,10 +119,25 @@ class Codec(ABC):
         """
         if encoded.system != self.slug:
             raise CodecError(f"This bitstream was written by {encoded.system!r}, not by {self.slug!r}.")
-        audio = np.asarray(self._decode(encoded), dtype=np.float32)
-        if not np.isfinite(audio).all():
-            raise CodecError("The bitstream decodes to samples that are not finite numbers: it is damaged.")
-        return fit_length(np.clip(audio, -1.0, 1.0), encoded.num_samples)
+        audio = np.asarray(self._decode_with(encoded, progress or no_progress), dtype=np.float32)
+        lowest, highest = _extremes(
+            audio, "The bitstream decodes to samples that are not finite numbers: it is damaged."
+        )
+        if lowest < -1.0 or highest > 1.0:
+            audio = np.clip(audio, -1.0, 1.0)
+        return fit_length(audio, encoded.num_samples)
+
+
+def no_progress(done: int, total: int) -> None:
+    """The `Progress` of those who did not ask."""
+
+
+def _extremes(audio: Audio, not_finite: str) -> tuple[float, float]:
+    """Lowest and highest sample, without a copy as long as the audio; `CodecError` if any is not finite."""
+    lowest, highest = float(audio.min(initial=0.0)), float(audio.max(initial=0.0))
+    if not (np.isfinite(lowest) and np.isfinite(highest)):  # NaN wins every comparison
+        raise CodecError(not_finite)
+    return lowest, highest
 
 
 def fit_length(audio: Audio, num_samples: int) -> Audio:

@@ -56,10 +56,12 @@ SYSTEMS: dict[str, System] = _systems(
     System("codec2-2.4k", "Codec 2 2.4k", "codec2", 2.4, "codec.codec2:Codec2", {"mode": 2400}, _NARROW),
     System("codec2-3.2k", "Codec 2 3.2k", "codec2", 3.2, "codec.codec2:Codec2", {"mode": 3200}, _NARROW),
     System(
-        "unified-gan-2k", "Unified GAN 2k", "bpgan", 2.0, "codec.bpgan.system:BPGAN", {"entropy": "huffman"},
-        "the 2020 codec: same search, Huffman coding",
+        "unified-gan-2k", "Unified GAN 2k", "bpgan", 2.0, "codec.bpgan.system:BPGAN",
+        {"entropy": "huffman", "channels": (16,)}, "the 2020 codec: same search, Huffman coding",
     ),
-    System("bpgan-2k", "BPGAN 2k", "bpgan", 2.0, "codec.bpgan.system:BPGAN", {"entropy": "range"}),
+    System("bpgan-1k", "BPGAN 1k", "bpgan", 1.0, "codec.bpgan.system:BPGAN", {"channels": (10,)}),
+    System("bpgan-2k", "BPGAN 2k", "bpgan", 2.0, "codec.bpgan.system:BPGAN", {"channels": (20, 16)}),
+    System("bpgan-4k", "BPGAN 4k", "bpgan", 4.0, "codec.bpgan.system:BPGAN", {"channels": (40,)}),
 )  # fmt: skip
 
 

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 #: 7 kHz anchor would be the reference itself, so that MUSHRA starts at 16 kHz.
 SAMPLE_RATES = (8_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)
 #: A stimulus that is further from the reference than this, ms, jumps audibly when a listener switches.
-#: What our fifteen systems measure on speech stays below half of it, vocoders included.
+#: What our systems measure on speech stays below half of it, vocoders included.
 DELAY_LIMIT_MS = 10.0
 
 #: Raised-cosine fade at both ends of an excerpt, seconds: a cut inside speech must not click.

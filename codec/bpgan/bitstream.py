@@ -1,52 +1,78 @@
-"""The bytes that a BPGAN sender transmits: at most 8 bytes of header, symbols, two bytes of checksum.
+"""The bytes that a BPGAN sender transmits: header, symbols, checksum. Specified in docs/bitstream.md.
 
-========  =====================================================================================
-bytes     meaning
-========  =====================================================================================
-1         ``0xB0`` + version (4 bits)
-2         model: the first two bytes of the SHA-256 of its weights file
-1         coder (1 bit: 0 range coder, 1 Huffman), then level (7 bits)
-1 to 4    number of samples, 7 bits a byte, least significant first, high bit = more follow
-n         symbols
-2         CRC-16/XMODEM of all bytes before, big-endian
-========  =====================================================================================
+Version 2, most significant bit and byte first:
 
-Level 0 is silence, which has no symbols; level n is an RMS of ``-90 + 0.75 n`` dBFS.
+=======  ====================================================================================
+bits     meaning
+=======  ====================================================================================
+8        B2 with a checksum, BD without (hexadecimal)
+16       model: the first two bytes of the SHA-256 of its weights file
+1        coder: 0 range coder, 1 Huffman
+3        layer: which of the model's numbers of channels was sent
+7        level: 0 is silence, which has no symbols; n is an RMS of ``-90 + 0.75 n`` dBFS
+1 + 20   number of samples below 2 ** 20 (0, then the number) ...
+1 + 28   ... or below 2 ** 28 (1, then the number)
+n bytes  symbols, then zeros where they are shorter than `fewest_bytes`
+16       CRC-16/XMODEM of all bytes before, unless there is none
+=======  ====================================================================================
+
+No torch here, and no model: what the symbols mean is `codec.bpgan.system`'s business.
 """
 
 from __future__ import annotations
 
 import binascii
+import math
 from dataclasses import dataclass
 
-import numpy as np
+from codec.base import WORKING_RATE, CodecError
 
-from codec.base import CodecError
-
-VERSION = 1
-_MAGIC = 0xB0
-_LOWEST_DB, _STEP_DB = -90.0, 0.75
-#: What the header can say, and more than four hours.
+VERSION = 2
+#: What the header can say: 4 hours and 39 minutes at 16 kHz.
 MAX_SAMPLES = (1 << 28) - 1
+MAX_LAYERS = 8
 CODERS = ("range", "huffman")
+
+_MAGIC = 0xB0
+# First bytes. Four bits apart, so that no flipped bit switches the check for flipped bits off.
+_VERSION_1, _CHECKED, _UNCHECKED = 0xB1, 0xB2, 0xBD
+_LOWEST_DB, _STEP_DB = -90.0, 0.75
+_SHORT_BITS = 20
+# A decoder allocates what a header declares. Audio beyond the first minute costs a byte for each 0.8 s,
+# even in silence: far below what speech needs, and what bounds a decoder's work by its input. It is
+# also the least that an .ear file has to hold (`codec.container`).
+_FREE_SAMPLES = 60 * WORKING_RATE
+_SAMPLES_PER_BYTE = WORKING_RATE * 8 // 10
 
 
 @dataclass(frozen=True)
 class Stream:
-    """A bitstream taken apart. `level` is the index of the header, `coder` one of `CODERS`."""
+    """A bitstream taken apart.
+
+    Attributes:
+        model_id: of the weights file.
+        coder: one of `CODERS`.
+        level: index of the header, 0 to 127.
+        num_samples: 1 to `MAX_SAMPLES`.
+        symbols: as the coder wrote them; padding is not told apart from them.
+        layer: index into the model's layers. Streams of version 1, which knew none, have 0.
+        checksum: whether the bytes end in one.
+    """
 
     model_id: int
     coder: str
     level: int
     num_samples: int
     symbols: bytes
+    layer: int = 0
+    checksum: bool = True
 
 
 def level_index(rms: float) -> int:
     """RMS (linear, full scale 1) -> 7-bit level; 0 for what is too quiet to matter."""
     if rms <= 10 ** (_LOWEST_DB / 20):
         return 0
-    return int(np.clip(round((20 * np.log10(rms) - _LOWEST_DB) / _STEP_DB), 1, 127))
+    return min(max(round((20 * math.log10(rms) - _LOWEST_DB) / _STEP_DB), 1), 127)
 
 
 def level_rms(index: int) -> float:
@@ -54,37 +80,100 @@ def level_rms(index: int) -> float:
     return float(10 ** ((_LOWEST_DB + _STEP_DB * index) / 20)) if index else 0.0
 
 
+def fewest_bytes(num_samples: int) -> int:
+    """How many bytes of symbols and padding a stream of `num_samples` has at least."""
+    return max(0, -(-(num_samples - _FREE_SAMPLES) // _SAMPLES_PER_BYTE))
+
+
 def pack(stream: Stream) -> bytes:
-    """Raises `CodecError` if the audio is longer than a header can say."""
+    """Write version 2.
+
+    Raises:
+        CodecError: a field is out of its range, as for audio that is longer than a header can say.
+    """
     if not 0 < stream.num_samples <= MAX_SAMPLES:
         raise CodecError(f"A bitstream holds 1 to {MAX_SAMPLES} samples, not {stream.num_samples}.")
-    head = bytearray([_MAGIC | VERSION])
-    head += stream.model_id.to_bytes(2, "big")
-    head.append(CODERS.index(stream.coder) << 7 | stream.level)
-    rest = stream.num_samples
-    while rest > 0x7F:
-        head.append(rest & 0x7F | 0x80)
-        rest >>= 7
-    head.append(rest)
-    body = bytes(head) + stream.symbols
-    return body + binascii.crc_hqx(body, 0).to_bytes(2, "big")
+    for name, value, limit in (
+        ("model", stream.model_id, 1 << 16),
+        ("layer", stream.layer, MAX_LAYERS),
+        ("level", stream.level, 128),
+    ):
+        if not 0 <= value < limit:
+            raise CodecError(f"A bitstream's {name} is 0 to {limit - 1}, not {value}.")
+    flags = CODERS.index(stream.coder) << 10 | stream.layer << 7 | stream.level
+    if stream.num_samples >> _SHORT_BITS:
+        fields = (flags << 29 | 1 << 28 | stream.num_samples).to_bytes(5, "big")
+    else:
+        fields = (flags << 21 | stream.num_samples).to_bytes(4, "big")
+    body = (
+        bytes([_CHECKED if stream.checksum else _UNCHECKED])
+        + stream.model_id.to_bytes(2, "big")
+        + fields
+        + stream.symbols
+    )
+    body += bytes(max(0, fewest_bytes(stream.num_samples) - len(stream.symbols)))
+    return body + binascii.crc_hqx(body, 0).to_bytes(2, "big") if stream.checksum else body
 
 
 def unpack(data: bytes) -> Stream:
-    """Raises `CodecError` with the reason if `data` is foreign, of another version, or damaged."""
+    """Take a stream of version 1 or 2 apart.
+
+    Raises:
+        CodecError: with the reason, if `data` is foreign, of another version, damaged, or declares more
+            audio than its bytes can hold.
+    """
     if not data or data[0] & 0xF0 != _MAGIC:
         raise CodecError("This is not a BPGAN bitstream.")
-    if data[0] & 0x0F != VERSION:
+    if data[0] not in (_VERSION_1, _CHECKED, _UNCHECKED):
         raise CodecError(
-            f"This bitstream has version {data[0] & 0x0F}; this decoder reads version {VERSION}."
+            f"This bitstream has version {data[0] & 0x0F}; this decoder reads versions 1 and {VERSION}."
         )
-    if len(data) < 7:
+    checksum = data[0] != _UNCHECKED
+    end = len(data) - 2 if checksum else len(data)
+    if end < 5:
         raise CodecError("The bitstream is truncated: its header is incomplete.")
-    if binascii.crc_hqx(data[:-2], 0) != int.from_bytes(data[-2:], "big"):
+    if checksum and binascii.crc_hqx(memoryview(data)[:end], 0) != int.from_bytes(data[end:], "big"):
         raise CodecError("The bitstream is damaged or truncated: its checksum does not fit.")
+    stream = _unpack_1(data, end) if data[0] == _VERSION_1 else _unpack_2(data, end, checksum)
+    if stream.num_samples == 0:
+        raise CodecError("The bitstream declares no samples.")
+    if len(stream.symbols) < fewest_bytes(stream.num_samples):
+        raise CodecError(
+            f"The bitstream declares {stream.num_samples} samples: "
+            f"more audio than its {len(data)} bytes can hold."
+        )
+    return stream
+
+
+def _unpack_2(data: bytes, end: int, checksum: bool) -> Stream:
+    fields, at = int.from_bytes(data[3:7], "big"), 7
+    if end < at:
+        raise CodecError("The bitstream is truncated: its header is incomplete.")
+    if fields >> _SHORT_BITS & 1:
+        if end < at + 1:
+            raise CodecError("The bitstream is truncated: its header is incomplete.")
+        fields, at = fields << 8 | data[at], at + 1
+        flags, num_samples = fields >> 29, fields & MAX_SAMPLES
+        if not num_samples >> _SHORT_BITS:
+            raise CodecError("The bitstream is damaged: it writes a short length in the long form.")
+    else:
+        flags, num_samples = fields >> 21, fields & (1 << _SHORT_BITS) - 1
+    return Stream(
+        model_id=int.from_bytes(data[1:3], "big"),
+        coder=CODERS[flags >> 10],
+        layer=flags >> 7 & 7,
+        level=flags & 0x7F,
+        num_samples=num_samples,
+        symbols=data[at:end],
+        checksum=checksum,
+    )
+
+
+def _unpack_1(data: bytes, end: int) -> Stream:
+    """Version 1: model, coder (1 bit), level (7), then samples as up to 4 groups of 7 bits, lowest first."""
     num_samples, at = 0, 4
     for shift in range(0, 28, 7):
-        if at >= len(data) - 2:
+        if at >= end:
             raise CodecError("The bitstream is truncated: its length field is incomplete.")
         byte = data[at]
         at += 1
@@ -93,12 +182,10 @@ def unpack(data: bytes) -> Stream:
             break
     else:
         raise CodecError("The bitstream's length field is too long.")
-    if num_samples == 0:
-        raise CodecError("The bitstream declares no samples.")
     return Stream(
         model_id=int.from_bytes(data[1:3], "big"),
         coder=CODERS[data[3] >> 7],
         level=data[3] & 0x7F,
         num_samples=num_samples,
-        symbols=data[at:-2],
+        symbols=data[at:end],
     )

@@ -84,6 +84,17 @@ class ModelConfig:
 
 
 @dataclass(frozen=True)
+class Rate:
+    """How a system gets its bit rate from a model: `channels` that are sent, and what a bit is worth.
+
+    `rate_weight` is `SearchConfig.rate_weight`, in units of J per bit and symbol.
+    """
+
+    channels: int
+    rate_weight: float = 0.0
+
+
+@dataclass(frozen=True)
 class TrainConfig:
     """The recipe. Stages are fractions of the whole run, so any budget gives a complete model."""
 

@@ -12,6 +12,8 @@ from codec.bpgan.config import MelConfig
 
 #: Affine map of the natural logarithm of power to about zero mean and unit variance.
 _SHIFT, _SCALE = 5.0, 4.0
+# Of a level's measurement: bounds its memory for audio of any length.
+_BLOCKS_AT_ONCE = 1024
 
 
 def mel_filters(sample_rate: int, n_fft: int, bands: int) -> NDArray[np.float32]:
@@ -83,7 +85,10 @@ def active_level(audio: Audio, block: int = 512) -> float:
 
     A file's level must not depend on how much silence surrounds the speech.
     """
-    padded = np.pad(audio, (0, -audio.size % block)).reshape(-1, block)
-    power = np.square(padded, dtype=np.float64).mean(axis=1)
+    power = np.empty(-(-audio.size // block))
+    for first in range(0, power.size, _BLOCKS_AT_ONCE):
+        part = audio[first * block : (first + _BLOCKS_AT_ONCE) * block]
+        padded = np.pad(part, (0, -part.size % block)).reshape(-1, block)
+        power[first : first + len(padded)] = np.square(padded, dtype=np.float64).mean(axis=1)
     active = power[power > 1e-3 * power.max(initial=0.0)]
     return float(np.sqrt(active.mean())) if active.size else 0.0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from codec.base import CodecError
-from codec.bpgan.config import ModelConfig
+from codec.bpgan.config import ModelConfig, Rate
 from codec.bpgan.contexts import TOTAL, ContextModel
 from codec.bpgan.encoder import build_encoder
 from codec.bpgan.generator import build_generator
@@ -42,6 +43,13 @@ class BPGANModel(nn.Module):
         self.register_buffer("marginals", torch.full((channels, levels), TOTAL // levels, dtype=torch.int32))
         #: First two bytes of the SHA-256 of the weights file: the name of the model in a bitstream.
         self.model_id = 0
+        #: How systems get their bit rate from this model, by slug; found by calibration.
+        self.rates: dict[str, Rate] = {}
+
+    @property
+    def layers(self) -> tuple[int, ...]:
+        """The numbers of channels that may be sent, in the order of the bitstream's field."""
+        return self.config.latent.layers or (self.config.latent.channels,)
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *rest: Any) -> None:
         # Checkpoints of runs begun before the tables had a class of their own carry them as a buffer.
@@ -58,6 +66,8 @@ class BPGANModel(nn.Module):
         }
         tensors |= {f"contexts.{name}": torch.from_numpy(a) for name, a in self.contexts.arrays().items()}
         metadata = {"config": json.dumps(self.config.to_dict()), **notes}
+        if self.rates:
+            metadata["rates"] = json.dumps({slug: asdict(rate) for slug, rate in self.rates.items()})
         partial = path.with_name(path.name + ".part")
         save_file(tensors, partial, metadata=metadata)
         partial.rename(path)
@@ -67,16 +77,24 @@ class BPGANModel(nn.Module):
         """Read a model for inference. Raises `CodecError` if the file is missing or damaged."""
         try:
             with safe_open(path, "pt") as file:
-                config = ModelConfig.from_dict(json.loads(file.metadata()["config"]))
+                metadata = file.metadata()
+                config = ModelConfig.from_dict(json.loads(metadata["config"]))
+                rates = {slug: Rate(**r) for slug, r in json.loads(metadata.get("rates", "{}")).items()}
                 state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
-        except (OSError, SafetensorError, KeyError, ValueError) as error:
+        except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
             raise CodecError(f"The model {path.name} cannot be read: {error}") from error
         model = cls(config)
+        model.rates = rates
         tables = {n: state.pop(n) for n in list(state) if n.startswith("contexts.") or n == "frequencies"}
         # Models of before 2026-12 call their only table `frequencies`.
         model.contexts = ContextModel.from_arrays(
             {name.removeprefix("contexts."): tensor.numpy() for name, tensor in tables.items()}
         )
         model.load_state_dict({n: t.float() if t.dtype == torch.float16 else t for n, t in state.items()})
-        model.model_id = int.from_bytes(hashlib.sha256(path.read_bytes()).digest()[:2], "big")
+        model.model_id = model_id(path)
         return model.eval().requires_grad_(False)
+
+
+def model_id(path: Path) -> int:
+    """The name of a weights file in a bitstream: the first two bytes of its SHA-256."""
+    return int.from_bytes(hashlib.sha256(path.read_bytes()).digest()[:2], "big")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -10,13 +12,26 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
-from codec.base import WORKING_RATE, Audio, Codec, CodecError, CodecUnavailable, Encoded
+from codec.base import (
+    WORKING_RATE,
+    Audio,
+    Codec,
+    CodecError,
+    CodecUnavailable,
+    Encoded,
+    Progress,
+    no_progress,
+)
 from codec.bpgan import bitstream, entropy, huffman
+from codec.bpgan.blockwise import Blockwise
+from codec.bpgan.config import Rate
+from codec.bpgan.contexts import RateModel
 from codec.bpgan.mel import active_level
-from codec.bpgan.model import BPGANModel
-from codec.bpgan.search import SEARCHES, search
-from codec.bpgan.vocoder import griffin_lim
+from codec.bpgan.model import BPGANModel, model_id
+from codec.bpgan.rates import ContextRates, HuffmanRates
+from codec.bpgan.search import SEARCHES
 
 _WEIGHTS = Path(str(files("codec.bpgan") / "weights"))
 
@@ -39,70 +54,131 @@ def load_model(name: str = "default") -> BPGANModel:
     return BPGANModel.load(path).to(device())
 
 
-def model_by_id(model_id: int) -> BPGANModel:
+@cache
+def _ids() -> dict[int, str]:
+    """Models of this installation by what bitstreams call them."""
+    return {model_id(path): path.stem for path in sorted(_WEIGHTS.glob("*.safetensors"))}
+
+
+def model_by_id(wanted: int) -> BPGANModel:
     """The model that a bitstream names. Raises `CodecError` if this installation lacks it."""
-    for path in sorted(_WEIGHTS.glob("*.safetensors")):
-        if (model := load_model(path.stem)).model_id == model_id:
-            return model
-    raise CodecError(
-        f"The bitstream was written by model {model_id:04x}, which this installation does not have."
+    if wanted not in _ids():
+        raise CodecError(
+            f"The bitstream was written by model {wanted:04x}, which this installation does not have."
+        )
+    return load_model(_ids()[wanted])
+
+
+def rate_of(model: BPGANModel, slug: str, channels: Sequence[int]) -> Rate:
+    """How a system uses a model: by the model's calibration, else the first layer of `channels` it has.
+
+    Raises:
+        CodecUnavailable: the model has no such layer.
+    """
+    rate = model.rates.get(slug)
+    wanted = (rate.channels,) if rate else channels or model.layers[-1:]
+    for each in wanted:
+        if each in model.layers:
+            return rate or Rate(each)
+    there = ", ".join(map(str, model.layers))
+    raise CodecUnavailable(
+        f"{slug} sends {' or '.join(map(str, wanted))} channels; "
+        f"the model {model.config.name} can send {there}."
     )
 
 
 class BPGAN(Codec):
-    """BPGAN (range coder) or the 2020 Unified GAN codec (Huffman); `search` names a budget of `SEARCHES`."""
+    """BPGAN (range coder) or the 2020 Unified GAN codec (Huffman).
+
+    Args:
+        slug: of the system; the model's calibration may say how to meet its rate.
+        sample_rate: the model's.
+        entropy: one of `bitstream.CODERS`.
+        search: a budget of `SEARCHES`.
+        channels: how many of the model's channels to send, in order of preference, where the model was
+            not calibrated for `slug`; none: all.
+        checksum: whether a damaged stream should be told from a whole one, for two bytes.
+        model: to encode with; the one of this installation if None.
+
+    Raises:
+        CodecUnavailable: the model is missing, or cannot send so many channels.
+    """
 
     def __init__(
-        self, slug: str, sample_rate: int = WORKING_RATE, entropy: str = "range", search: str = "realtime"
+        self,
+        slug: str,
+        sample_rate: int = WORKING_RATE,
+        entropy: str = "range",
+        search: str = "realtime",
+        channels: Sequence[int] = (),
+        checksum: bool = True,
+        model: BPGANModel | None = None,
     ) -> None:
         super().__init__(slug, sample_rate)
-        self.model = load_model()
+        self.model = model or load_model()
         if sample_rate != self.model.config.mel.sample_rate:
             raise CodecUnavailable(
                 f"{slug} works at {self.model.config.mel.sample_rate} Hz, not at {sample_rate} Hz."
             )
+        self.rate = rate_of(self.model, slug, channels)
         self.coder = entropy
         self.search = search
+        self.checksum = checksum
 
     def _encode(self, audio: Audio) -> tuple[bytes, int, dict[str, Any]]:
+        return self._encode_with(audio, no_progress)
+
+    def _encode_with(self, audio: Audio, progress: Progress) -> tuple[bytes, int, dict[str, Any]]:
         model, config = self.model, self.model.config
+        budget = replace(SEARCHES[self.search], rate_weight=self.rate.rate_weight)
         level = bitstream.level_index(active_level(audio))
         parameters: dict[str, Any] = {
             "model": config.name,
             "model_id": f"{model.model_id:04x}",
+            "channels": self.rate.channels,
+            "rate_weight": self.rate.rate_weight,
             "search": self.search,
             "entropy": self.coder,
             "torch": torch.__version__,
-            "counted": "whole bitstream: header, symbols and checksum",
+            "counted": "whole bitstream: header, symbols" + (" and checksum" if self.checksum else ""),
         }
         symbols = b""
         if level:
-            padded = np.pad(audio, (0, -audio.size % config.block)) * np.float32(
-                config.mel.level / bitstream.level_rms(level)
-            )
-            with torch.no_grad():
-                mel = model.mel(torch.from_numpy(padded)[None].to(device()))
-            found = search(model, mel, SEARCHES[self.search])
-            parameters["iterations"] = int(found.iterations)
-            parameters["objective"] = round(float(found.objective), 5)
-            parameters["encoder_objective"] = round(float(found.encoder_objective), 5)
+            gain = config.mel.level / bitstream.level_rms(level)
+            coded = Blockwise(model).encode(audio, gain, budget, self.rate.channels, self._costs(), progress)
+            parameters["iterations"] = coded.iterations
+            parameters["objective"] = round(coded.objective, 5)
+            parameters["encoder_objective"] = round(coded.encoder_objective, 5)
             # The generator errs on the quiet side where it is unsure: the sender knows by how much.
-            with torch.no_grad():
-                generated = model.generator(model.quantizer.decode(found.symbols))
-                louder = float((model.mel.energy(mel) / model.mel.energy(generated).clamp_min(1e-9)).sqrt())
-            level = max(
-                1, bitstream.level_index(bitstream.level_rms(level) * float(np.clip(louder, 0.5, 2.0)))
-            )
-            codes = found.symbols[0].cpu().numpy().astype(np.uint8)
+            louder = float(np.clip(coded.louder, 0.5, 2.0))
+            level = max(1, bitstream.level_index(bitstream.level_rms(level) * louder))
             if self.coder == "range":
-                symbols = entropy.encode_symbols(codes, model.contexts)
+                symbols = entropy.encode_symbols(coded.symbols, model.contexts)
             else:
-                symbols, _ = huffman.encode_symbols(codes, model.marginals.cpu().numpy())
-            parameters["bits_per_symbol"] = round(8 * len(symbols) / codes.size, 4)
-        payload = bitstream.pack(bitstream.Stream(model.model_id, self.coder, level, audio.size, symbols))
+                symbols, _ = huffman.encode_symbols(coded.symbols, _words(model, self.rate.channels))
+            parameters["bits_per_symbol"] = round(8 * len(symbols) / coded.symbols.size, 4)
+        stream = bitstream.Stream(
+            model.model_id,
+            self.coder,
+            level,
+            audio.size,
+            symbols,
+            layer=model.layers.index(self.rate.channels),
+            checksum=self.checksum,
+        )
+        payload = bitstream.pack(stream)
         return payload, 8 * len(payload), parameters
 
+    def _costs(self) -> RateModel:
+        """What the coder needs for symbols, for the search."""
+        if self.coder == "range":
+            return ContextRates(self.model.contexts, device())
+        return HuffmanRates(self.model.marginals.cpu().numpy(), device())
+
     def _decode(self, encoded: Encoded) -> Audio:
+        return self._decode_with(encoded, no_progress)
+
+    def _decode_with(self, encoded: Encoded, progress: Progress) -> Audio:
         stream = bitstream.unpack(encoded.payload)
         if stream.num_samples != encoded.num_samples:
             raise CodecError(
@@ -110,26 +186,35 @@ class BPGAN(Codec):
             )
         if not stream.level:
             return np.zeros(stream.num_samples, dtype=np.float32)
-        model = model_by_id(stream.model_id)
+        known = stream.model_id == self.model.model_id
+        model = self.model if known else model_by_id(stream.model_id)
         symbols = read_symbols(stream, model)
-        with torch.inference_mode():
-            codes = torch.from_numpy(symbols.astype(np.int64))[None].to(device())
-            log_mel = model.generator(model.quantizer.decode(codes))
-            audio = griffin_lim(model.mel, log_mel)[0].cpu().numpy()
-        gain = np.float32(bitstream.level_rms(stream.level) / model.config.mel.level)
-        return np.asarray(audio * gain, dtype=np.float32)
+        gain = bitstream.level_rms(stream.level) / model.config.mel.level
+        return Blockwise(model).decode(symbols, stream.num_samples, gain, progress)
 
 
 def read_symbols(stream: bitstream.Stream, model: BPGANModel) -> entropy.Symbols:
     """Entropy-decode a stream: uint8 (channels, latent frames).
 
     Raises:
-        CodecError: if it declares more audio than its bytes can hold.
+        CodecError: if it uses a layer that the model lacks, declares more audio than its bytes can hold,
+            or ends before its last symbol.
     """
+    if stream.layer >= len(model.layers):
+        raise CodecError(
+            f"The bitstream uses layer {stream.layer}; model {stream.model_id:04x} has {len(model.layers)}."
+        )
+    channels = model.layers[stream.layer]
     frames = -(-stream.num_samples // model.config.block)
-    fewest = model.contexts.fewest_bits() if stream.coder == "range" else model.config.latent.channels
+    fewest = model.contexts.fewest_bits(channels) if stream.coder == "range" else channels
     if frames * fewest > 8 * len(stream.symbols) + 32:
         raise CodecError("The bitstream is damaged: it declares more audio than its bytes can hold.")
     if stream.coder == "range":
-        return entropy.decode_symbols(stream.symbols, model.contexts, frames)
-    return huffman.decode_symbols(stream.symbols, model.marginals.cpu().numpy(), frames)
+        return entropy.decode_symbols(stream.symbols, model.contexts, frames, channels)
+    return huffman.decode_symbols(stream.symbols, _words(model, channels), frames)
+
+
+def _words(model: BPGANModel, channels: int) -> NDArray[np.int32]:
+    """Frequencies of the first `channels`, from which their Huffman codes follow."""
+    words: NDArray[np.int32] = model.marginals[:channels].cpu().numpy()
+    return words

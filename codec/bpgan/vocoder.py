@@ -6,6 +6,7 @@ that nobody sent is found by fast Griffin-Lim (Perraudin, Balazs & Soendergaard 
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -14,6 +15,8 @@ from codec.bpgan.mel import Mel
 #: More iterations with this momentum do not help, and higher momenta diverge on some voices.
 _ITERATIONS, _MOMENTUM = 32, 0.9
 _MEL_ITERATIONS = 60
+#: First phases repeat after so many frames (8 s): long enough to be heard by nobody.
+_PHASE_FRAMES = 1024
 
 
 def invert_mel(mel: Mel, log_mel: Tensor, iterations: int = _MEL_ITERATIONS) -> Tensor:
@@ -32,12 +35,39 @@ def invert_mel(mel: Mel, log_mel: Tensor, iterations: int = _MEL_ITERATIONS) -> 
     return spectrum
 
 
+def reach(mel: Mel, iterations: int = _ITERATIONS) -> int:
+    """How many frames to either side of a sample its value depends on, in `griffin_lim`.
+
+    One synthesis and analysis joins all frames whose windows overlap.
+    """
+    overlapping = -(-mel.config.n_fft // mel.config.hop) - 1
+    return overlapping * (iterations + 1)
+
+
+def first_phases(bins: int, start: int, frames: int) -> Tensor:
+    """Phases that Griffin-Lim starts from, in [0, 2 pi), float32 (bins, frames), on the CPU.
+
+    They are hashes of bin and absolute frame (the finaliser "lowbias32" of C. Wellons' hash-prospector),
+    so that any part of a file starts as it would in the whole, on every machine.
+    """
+    frame = np.arange(start, start + frames, dtype=np.uint32) % np.uint32(_PHASE_FRAMES)
+    x = np.arange(bins, dtype=np.uint32)[:, None] + np.uint32(bins) * frame
+    x = (x ^ x >> np.uint32(16)) * np.uint32(0x7FEB352D)
+    x = (x ^ x >> np.uint32(15)) * np.uint32(0x846CA68B)
+    x ^= x >> np.uint32(16)
+    return torch.from_numpy((x * (2 * np.pi / 2**32)).astype(np.float32))
+
+
 def griffin_lim(
-    mel: Mel, log_mel: Tensor, iterations: int = _ITERATIONS, momentum: float = _MOMENTUM
+    mel: Mel,
+    log_mel: Tensor,
+    iterations: int = _ITERATIONS,
+    momentum: float = _MOMENTUM,
+    start: int = 0,
 ) -> Tensor:
     """Log-mel (batch, bands, frames) -> waveform (batch, frames * hop) by fast Griffin-Lim.
 
-    Deterministic: the first phases come from a fixed seed, drawn on the CPU for every device.
+    `start` is the index of the first frame within its file. Deterministic: see `first_phases`.
     """
     n_fft, hop = mel.config.n_fft, mel.config.hop
     magnitude = invert_mel(mel, log_mel).sqrt()
@@ -56,8 +86,7 @@ def griffin_lim(
         audio = _overlap_add(frames, hop) / envelope.clamp_min(1e-3)
         return audio[:, padding[0] : padding[0] + length]
 
-    generator = torch.Generator().manual_seed(0)
-    angles = 2 * torch.pi * torch.rand(magnitude.shape[1:], generator=generator)
+    angles = first_phases(magnitude.shape[1], start, magnitude.shape[2])
     spectrum = torch.polar(magnitude, angles.to(magnitude.device).expand_as(magnitude))
     previous = torch.zeros_like(spectrum)
     for _ in range(iterations):

@@ -32,7 +32,9 @@ _LOOKS: dict[str, tuple[str, str]] = {
     "codec2-2.4k": ("#c877a6", "triangle"),
     "codec2-3.2k": ("#b8649a", "circle"),
     "unified-gan-2k": ("#db7b3a", "square"),
+    "bpgan-1k": ("#d55e00", "triangle"),
     "bpgan-2k": ("#d55e00", "diamond"),
+    "bpgan-4k": ("#b34e00", "circle"),
 }
 
 #: Of systems that the registry does not know: hues of their own, each with every marker.

@@ -2,34 +2,51 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+from binascii import crc_hqx
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from codec.base import CodecError
-from codec.bpgan.bitstream import MAX_SAMPLES, Stream, level_index, level_rms, pack, unpack
-
-streams = st.builds(
+from codec.bpgan.bitstream import (
+    CODERS,
+    MAX_SAMPLES,
     Stream,
-    model_id=st.integers(0, 0xFFFF),
-    coder=st.sampled_from(["range", "huffman"]),
-    level=st.integers(0, 127),
-    num_samples=st.integers(1, MAX_SAMPLES),
-    symbols=st.binary(max_size=64),
+    fewest_bytes,
+    level_index,
+    level_rms,
+    pack,
+    unpack,
 )
 
 
-@given(streams)
+@st.composite
+def streams(draw: st.DrawFn, checksum: bool | None = None) -> Stream:
+    num_samples = draw(st.integers(1, 1 << draw(st.integers(1, 28))).filter(lambda n: n <= MAX_SAMPLES))
+    symbols = draw(st.binary(max_size=64))
+    return Stream(
+        model_id=draw(st.integers(0, 0xFFFF)),
+        coder=draw(st.sampled_from(CODERS)),
+        level=draw(st.integers(0, 127)),
+        num_samples=num_samples,
+        symbols=symbols.ljust(fewest_bytes(num_samples), b"\0"),
+        layer=draw(st.integers(0, 7)),
+        checksum=draw(st.booleans()) if checksum is None else checksum,
+    )
+
+
+@given(streams())
 @settings(deadline=None)
 def test_round_trip_with_at_most_8_bytes_of_header(stream: Stream) -> None:
     data = pack(stream)
     assert unpack(data) == stream
-    assert len(data) - len(stream.symbols) <= 8 + 2
+    header = len(data) - len(stream.symbols) - 2 * stream.checksum
+    assert header == (7 if stream.num_samples < 1 << 20 else 8)
 
 
-@given(streams, st.data())
+@given(streams(checksum=True), st.data())
 @settings(deadline=None)
 def test_any_flipped_bit_or_cut_is_noticed(stream: Stream, choose: st.DataObject) -> None:
     data = bytearray(pack(stream))
@@ -42,21 +59,57 @@ def test_any_flipped_bit_or_cut_is_noticed(stream: Stream, choose: st.DataObject
         unpack(bytes(data))
 
 
-@given(st.binary(max_size=64))
+@given(st.sampled_from([b"", b"\xb1", b"\xb2", b"\xbd"]), st.binary(max_size=64), st.booleans())
 @settings(deadline=None)
-def test_foreign_bytes_end_in_a_stream_or_a_reason(data: bytes) -> None:
-    with suppress(CodecError):
-        assert pack(unpack(data)) == data
+def test_foreign_bytes_end_in_a_stream_or_a_reason(first: bytes, rest: bytes, mend: bool) -> None:
+    data = first + rest
+    if mend:
+        data += crc_hqx(data, 0).to_bytes(2, "big")
+    try:
+        stream = unpack(data)
+    except CodecError:
+        return
+    assert 1 <= stream.num_samples <= MAX_SAMPLES
+    assert fewest_bytes(stream.num_samples) <= len(stream.symbols)
+    if data[0] != 0xB1:
+        assert pack(stream) == data
+
+
+def test_audio_beyond_the_first_minute_has_to_be_paid_for_even_in_silence() -> None:
+    minute, hour = 60 * 16_000, 3600 * 16_000
+    silence = Stream(0x7AB8, "range", 0, minute, b"")
+    assert len(pack(silence)) == 9
+    assert len(pack(replace(silence, num_samples=hour))) == 10 + (3600 - 60) * 10 // 8
+    for whole in (
+        pack(replace(silence, num_samples=hour)),
+        pack(replace(silence, level=60, num_samples=hour)),
+    ):
+        forged = whole[:8] + bytes(20)
+        forged += crc_hqx(forged, 0).to_bytes(2, "big")
+        with pytest.raises(CodecError, match="more audio"):
+            unpack(forged)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("model_id", 1 << 16), ("layer", 8), ("level", 128), ("num_samples", 0), ("num_samples", 1 << 28)],
+)
+def test_what_no_header_can_say_is_refused(field: str, value: int) -> None:
+    with pytest.raises(CodecError, match=str(value)):
+        pack(replace(Stream(1, "range", 1, 1, b""), **{field: value}))
+
+
+def test_a_short_length_has_one_form_only() -> None:
+    whole = pack(Stream(1, "range", 1, 5, b""))
+    long_form = whole[:4] + bytes([whole[4] | 0x10, 0, 0, 5])
+    with pytest.raises(CodecError, match="short length"):
+        unpack(long_form + crc_hqx(long_form, 0).to_bytes(2, "big"))
 
 
 def test_a_version_that_is_not_ours_is_refused_by_number() -> None:
-    with pytest.raises(CodecError, match="version 9"):
-        unpack(bytes([0xB9]) + bytes(20))
-
-
-def test_length_that_no_header_can_say_is_refused() -> None:
-    with pytest.raises(CodecError, match="samples"):
-        pack(Stream(0, "range", 1, MAX_SAMPLES + 1, b""))
+    for first in set(range(0xB0, 0xC0)) - {0xB1, 0xB2, 0xBD}:
+        with pytest.raises(CodecError, match=f"version {first & 15};"):
+            unpack(bytes([first]) + bytes(20))
 
 
 @pytest.mark.parametrize("db", [-85.0, -45.0, -26.3, -5.0, 0.0])

@@ -1,0 +1,191 @@
+"""Files of any length in blocks: the same result as at once, in the memory of a few blocks.
+
+Mel-spectrogram, encoder, generator and Griffin-Lim each depend on a known number of frames to either
+side. A block that is computed with that many frames around it, which are then cut off, is what it would
+be within the whole. The search does not end at such a distance; it goes from block to block, with the
+symbols decided so far as fixed context and a look-ahead that is searched along and not kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from codec.base import Audio, Progress, no_progress
+from codec.bpgan import vocoder
+from codec.bpgan.contexts import RateModel
+from codec.bpgan.model import BPGANModel
+from codec.bpgan.search import SearchConfig, search
+
+Symbols = NDArray[np.uint8]
+
+#: Length of a block, seconds. Longer ones cost memory, shorter ones time for what is around them.
+SECONDS = 12.0
+#: Latent frames of look-ahead in the search, and of decided symbols whose error still counts: half a second.
+AHEAD = COUNTED = 16
+
+
+def spans(frames: int, length: int) -> Iterator[tuple[int, int]]:
+    """Cut 0..frames into blocks (start, end) of about the same size: 2/3 to 3/2 of `length`, or all."""
+    count = max(1, round(frames / length))
+    edges = [frames * i // count for i in range(count + 1)]
+    yield from pairwise(edges)
+
+
+def reach(network: nn.Module, step: int, stride: int = 1) -> int:
+    """How many mel frames to either side an output frame of a network depends on, at most.
+
+    Args:
+        network: its convolutions, in the order of its modules, are all that joins frames.
+        step: mel frames that a frame of its input stands for.
+        stride: mel frames that blocks are aligned to; the result is a multiple of it.
+    """
+    total = 0
+    for module in network.modules():
+        if not isinstance(module, nn.Conv1d | nn.Conv2d | nn.ConvTranspose1d | nn.ConvTranspose2d):
+            continue
+        kernel, padding, by = module.kernel_size[-1], int(module.padding[-1]), module.stride[-1]
+        if isinstance(module, nn.ConvTranspose1d | nn.ConvTranspose2d):
+            step //= by
+            total += max(padding, kernel - 1 - padding) * step
+        else:
+            total += max(padding, kernel - 1 - padding) * step
+            step *= by
+    return -(-total // stride) * stride
+
+
+@dataclass(frozen=True)
+class Coded:
+    """What a sender knows after the search.
+
+    Attributes:
+        symbols: uint8 (channels, latent frames).
+        objective: J + weighted rate, mean over the file.
+        encoder_objective: the same for the encoder's own symbols.
+        iterations: steps that the search took, of the block that took most.
+        louder: the level of the original relative to that of what the generator makes of the symbols.
+    """
+
+    symbols: Symbols
+    objective: float
+    encoder_objective: float
+    iterations: int
+    louder: float
+
+
+class Blockwise:
+    """A model at work on files of any length, on the device where its weights are."""
+
+    def __init__(self, model: BPGANModel, seconds: float = SECONDS) -> None:
+        self.model = model
+        self.block, self.stride = model.config.block, model.config.latent.stride
+        self.length = max(1, round(seconds * model.config.mel.sample_rate / self.block))
+        stride = self.stride
+        #: Latent frames that a result depends on to either side: of encoder, generator, and decoded audio.
+        self.encoder_reach = reach(model.encoder, 1, stride) // stride
+        self.generator_reach = reach(model.generator, stride, stride) // stride
+        self.audio_reach = self.generator_reach - (-vocoder.reach(model.mel) // stride)
+        #: What the search is given of the blocks before, and of the block after. The error counts in the last
+        #: `COUNTED` frames of what is decided; they depend on more.
+        self.context = self.generator_reach + COUNTED
+        self.ahead = max(AHEAD, self.encoder_reach)
+        self.device = model.mel.filters.device
+
+    def frames(self, num_samples: int) -> int:
+        """Latent frames of that many samples."""
+        return -(-num_samples // self.block)
+
+    def mel(self, audio: Audio, gain: float, start: int, end: int) -> Tensor:
+        """Log-mel (1, bands, frames) of latent frames start..end of ``audio * gain``."""
+        margin = -(-self.model.config.mel.n_fft // (2 * self.block))
+        first, last = (start - margin) * self.block, (end + margin) * self.block
+        part = audio[max(0, first) : last] * np.float32(gain)
+        # Beyond the ends of the file there are zeros, as in `Mel`.
+        before = max(0, -first)
+        padded = np.pad(part, (before, last - first - before - part.size))
+        log_mel: Tensor = self.model.mel(torch.from_numpy(padded)[None].to(self.device))
+        return log_mel[:, :, margin * self.stride : (margin + end - start) * self.stride]
+
+    def generated(self, symbols: Symbols, start: int, end: int) -> Tensor:
+        """The generator's log-mel (1, bands, frames) of latent frames start..end of a file's symbols."""
+        first = max(0, start - self.generator_reach)
+        around = self._tensor(symbols[:, first : end + self.generator_reach])
+        log_mel: Tensor = self.model.generator(self.model.quantizer.decode(around))
+        return log_mel[:, :, (start - first) * self.stride : (end - first) * self.stride]
+
+    def encode(
+        self,
+        audio: Audio,
+        gain: float,
+        config: SearchConfig,
+        channels: int,
+        rate: RateModel,
+        progress: Progress = no_progress,
+    ) -> Coded:
+        """Search the symbols of ``audio * gain`` in the model's first `channels`.
+
+        `rate` says what they cost; `progress` is told samples.
+
+        Raises:
+            CodecError: the audio has no finite mel-spectrogram.
+        """
+        frames = self.frames(audio.size)
+        symbols = np.zeros((channels, frames), dtype=np.uint8)
+        objective = encoder_objective = original = generated = 0.0
+        measured = iterations = 0
+        for start, end in spans(frames, self.length):
+
+            def part(done: int, total: int, start: int = start, end: int = end) -> None:
+                progress(
+                    min(audio.size, int((start + (end - start) * done / total) * self.block)), audio.size
+                )
+
+            first, ahead = max(0, start - self.context), min(self.ahead, frames - end)
+            with torch.no_grad():
+                mel = self.mel(audio, gain, first, end + ahead)
+            decided = self._tensor(symbols[:, first:start]) if start else None
+            found = search(
+                self.model, mel, config, part, channels=channels, rate=rate, context=decided, ahead=ahead
+            )
+            symbols[:, start:end] = found.symbols[0].cpu().numpy()
+            iterations = max(iterations, int(found.iterations))
+            share = (end - start) / frames
+            objective += share * float(found.objective)
+            encoder_objective += share * float(found.encoder_objective)
+            # The generator hears as far as this on the right: the next block decides the rest.
+            known = end if end == frames else max(measured, end - self.generator_reach)
+            with torch.no_grad():
+                original += float(self.model.mel.energy(self.mel(audio, gain, measured, known)))
+                generated += float(self.model.mel.energy(self.generated(symbols, measured, known)))
+            measured = known
+            progress(min(audio.size, end * self.block), audio.size)
+        louder = (original / max(generated, 1e-9)) ** 0.5
+        return Coded(symbols, objective, encoder_objective, iterations, louder)
+
+    def decode(
+        self, symbols: Symbols, num_samples: int, gain: float, progress: Progress = no_progress
+    ) -> Audio:
+        """Audio (num_samples,) of symbols (channels, latent frames). `progress` is told samples."""
+        out = np.empty(num_samples, dtype=np.float32)
+        frames = symbols.shape[1]
+        for start, end in spans(frames, self.length):
+            first = max(0, start - self.audio_reach)
+            around = self._tensor(symbols[:, first : end + self.audio_reach])
+            with torch.inference_mode():
+                log_mel = self.model.generator(self.model.quantizer.decode(around))
+                audio = vocoder.griffin_lim(self.model.mel, log_mel, start=first * self.stride)[0]
+                own = audio[(start - first) * self.block : (end - first) * self.block].cpu().numpy()
+            at = start * self.block
+            here = out[at : end * self.block]
+            np.multiply(own[: here.size], np.float32(gain), out=here)
+            progress(at + here.size, num_samples)
+        return out
+
+    def _tensor(self, symbols: Symbols) -> Tensor:
+        return torch.from_numpy(symbols.astype(np.int64))[None].to(self.device)
