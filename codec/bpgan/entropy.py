@@ -13,10 +13,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from codec.base import CodecError
 from codec.bpgan.contexts import PRECISION, TOTAL, ContextModel, Symbols, to_frequencies
 
 _TOP = 1 << 24
 _MASK = 0xFFFFFFFF
+# Python's lists of integers are much larger than the symbols in them.
+_FRAMES_AT_ONCE = 1024
 
 
 class RangeEncoder:
@@ -62,7 +65,11 @@ class RangeEncoder:
 
 
 class RangeDecoder:
-    """The inverse. `payload` must outlive it; reading past the end gives zeros."""
+    """The inverse. `payload` must outlive it.
+
+    Past its end there are four zeros, which `RangeEncoder.finish` may have left out; whoever needs more has
+    a truncated payload and gets a `CodecError`. So a decoder's work is bounded by the bytes it is given.
+    """
 
     def __init__(self, payload: bytes) -> None:
         self._payload, self._at = payload, 4
@@ -80,7 +87,12 @@ class RangeDecoder:
         self._code -= self._unit * start
         self._range = self._unit * size
         while self._range < _TOP:
-            byte = self._payload[self._at] if self._at < len(self._payload) else 0
+            if self._at < len(self._payload):
+                byte = self._payload[self._at]
+            elif self._at < len(self._payload) + 4:
+                byte = 0
+            else:
+                raise CodecError("The bitstream is truncated: symbols are missing.")
             self._at += 1
             self._code = ((self._code << 8) | byte) & _MASK
             self._range <<= 8
@@ -113,8 +125,8 @@ class SymbolEncoder:
 class SymbolDecoder:
     """The inverse of `SymbolEncoder`, for the first `channels` of the model (None: all).
 
-    Any payload decodes to some symbols; damage is what the bitstream's checksum is for. The caller
-    bounds the frames by the length of the payload: see `ContextModel.fewest_bits`.
+    Any payload that is long enough decodes to some symbols; damage is what the bitstream's checksum is
+    for. The caller bounds the frames by the length of the payload: see `ContextModel.fewest_bits`.
     """
 
     def __init__(self, payload: bytes, contexts: ContextModel, channels: int | None = None) -> None:
@@ -123,7 +135,7 @@ class SymbolDecoder:
         self._previous = [contexts.levels] * (contexts.channels if channels is None else channels)
 
     def read(self, frames: int) -> Symbols:
-        """The next frames, uint8 (channels, frames)."""
+        """The next frames, uint8 (channels, frames). Raises `CodecError` if the payload ends too early."""
         tables, previous, coder = self._contexts.edges, self._previous, self._coder
         out = np.empty((frames, len(previous)), dtype=np.uint8)
         for frame in range(frames):
@@ -142,7 +154,8 @@ class SymbolDecoder:
 def encode_symbols(symbols: Symbols, contexts: ContextModel) -> bytes:
     """Code symbols of shape (channels, frames), frame by frame: the model's first channels, or all."""
     coder = SymbolEncoder(contexts)
-    coder.add(symbols)
+    for start in range(0, symbols.shape[1], _FRAMES_AT_ONCE):
+        coder.add(symbols[:, start : start + _FRAMES_AT_ONCE])
     return coder.finish()
 
 
