@@ -1,15 +1,14 @@
 """What the entropy coder knows of a symbol before it comes: integer tables, part of the model file.
 
-No torch here: the coder and the bitstream need only integers. `codec.bpgan.rates` gives the search the
-same tables as costs.
+No torch here nor in the models themselves (`tables`, `nade`): the coder and the bitstream need only
+integers. `codec.bpgan.rates` gives the search the same tables as costs.
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from functools import cached_property
-from itertools import accumulate
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,13 +16,15 @@ from numpy.typing import NDArray
 from codec.base import CodecError
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor
 
-#: Frequencies of a context sum to ``2 ** PRECISION``; every symbol has at least 1, so all can be coded.
+#: Frequencies of a symbol's alternatives sum to ``2 ** PRECISION``, each at least 1: all can be coded.
 PRECISION = 15
 TOTAL = 1 << PRECISION
 
 Symbols = NDArray[np.uint8]
+Arrays = dict[str, NDArray[Any]]
 
 
 class RateModel(Protocol):
@@ -45,59 +46,72 @@ class RateModel(Protocol):
         """
 
 
-class ContextModel:
-    """Tables of the range coder. A symbol's context is its channel and the previous one of the channel.
+class Predictor(Protocol):
+    """The state of one file's coding: what is known of the next symbol from those before it.
 
-    The first c channels alone code and decode without the others.
-
-    Args:
-        frequencies: (channels, levels + 1, levels), each row summing to `TOTAL`; the last context is the
-            start of a file.
-
-    Raises:
-        CodecError: if the tables are damaged.
+    Symbols come frame by frame, in each frame from channel 0 on.
     """
 
-    def __init__(self, frequencies: NDArray[np.int32]) -> None:
-        if (
-            frequencies.ndim != 3
-            or frequencies.shape[1] != frequencies.shape[2] + 1
-            or (frequencies < 1).any()
-            or (frequencies.sum(axis=-1) != TOTAL).any()
-        ):
-            raise CodecError("The model's probability tables are damaged.")
-        self.frequencies = frequencies
-        self.channels, _, self.levels = frequencies.shape
+    def intervals(self, symbols: Symbols) -> tuple[list[list[int]], list[list[int]]]:
+        """Start and size of the intervals of the next frames, [frame][channel], and pass over them."""
 
-    @classmethod
-    def uniform(cls, channels: int, levels: int) -> ContextModel:
-        """Tables that know nothing: those of a model that was not fitted."""
-        return cls(to_frequencies(np.ones((channels, levels + 1, levels))))
+    def edges(self, channel: int) -> list[int]:
+        """Cumulative frequencies of the next symbol, which is of `channel`: levels + 1 from 0 to `TOTAL`."""
 
-    def arrays(self) -> dict[str, NDArray[np.int32]]:
-        """Everything that the coder needs, as named arrays for the model file."""
-        return {"frequencies": self.frequencies}
+    def put(self, channel: int, symbol: int) -> None:
+        """Say what the symbol of `channel` is, and pass over it."""
 
-    @classmethod
-    def from_arrays(cls, arrays: Mapping[str, NDArray[np.int32]]) -> ContextModel:
-        """The inverse of `arrays`. Raises `CodecError` if they are damaged or of another kind."""
-        try:
-            return cls(np.ascontiguousarray(arrays["frequencies"], dtype=np.int32))
-        except KeyError as error:
-            raise CodecError("The model's probability tables are missing.") from error
 
-    @cached_property
-    def edges(self) -> list[list[list[int]]]:
-        """Cumulative frequencies by channel and context."""
-        return [[[0, *accumulate(row)] for row in channel] for channel in self.frequencies.tolist()]
+class ContextModel(ABC):
+    """The range coder's integer tables. The first c channels code and decode without the others.
+
+    Attributes:
+        channels, levels: of the latent that it codes.
+    """
+
+    channels: int
+    levels: int
+
+    @abstractmethod
+    def arrays(self) -> Arrays:
+        """Everything that the coder needs, as named integer arrays for the model file."""
+
+    @abstractmethod
+    def predictor(self, channels: int | None = None) -> Predictor:
+        """Begin a file of which the first `channels` are coded (None: all)."""
+
+    @abstractmethod
+    def most_frequent(self) -> NDArray[np.int64]:
+        """The largest frequency that a symbol of each channel can have, at most ``TOTAL - levels + 1``."""
+
+    @abstractmethod
+    def rates(self, device: torch.device | str = "cpu") -> RateModel:
+        """What symbols cost, for the search."""
 
     def fewest_bits(self, channels: int | None = None) -> float:
         """The fewest bits that a frame of the first `channels` can cost.
 
         It bounds how many frames a payload can honestly hold.
         """
-        most = self.frequencies[:channels].max(axis=(1, 2))
-        return float(-np.log2(most / TOTAL).sum())
+        return float(-np.log2(self.most_frequent()[:channels] / TOTAL).sum())
+
+    @staticmethod
+    def uniform(channels: int, levels: int) -> ContextModel:
+        """Tables that know nothing: those of a model that was not fitted."""
+        from codec.bpgan.tables import TableContexts
+
+        return TableContexts(to_frequencies(np.ones((channels, levels + 1, levels))))
+
+    @staticmethod
+    def from_arrays(arrays: Mapping[str, NDArray[Any]]) -> ContextModel:
+        """The inverse of `arrays`. Raises `CodecError` if they are damaged or of no known kind."""
+        from codec.bpgan.nade import NadeContexts
+        from codec.bpgan.tables import TableContexts
+
+        for kind in (TableContexts, NadeContexts):
+            if set(arrays) == set(kind.ARRAYS):
+                return kind(**arrays)
+        raise CodecError("The model's probability tables are missing or of an unknown kind.")
 
 
 def to_frequencies(weights: NDArray[np.float64]) -> NDArray[np.int32]:

@@ -6,20 +6,17 @@ in the form popular from LZMA). What it knows of a symbol is in `codec.bpgan.con
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from bisect import bisect_right
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
-from torch import Tensor
 
 from codec.base import CodecError
-from codec.bpgan.contexts import PRECISION, TOTAL, ContextModel, Symbols, to_frequencies
+from codec.bpgan.contexts import PRECISION, TOTAL, ContextModel, Predictor, Symbols
 
 _TOP = 1 << 24
 _MASK = 0xFFFFFFFF
-# Python's lists of integers are much larger than the symbols in them.
-_FRAMES_AT_ONCE = 1024
+#: Frames that the encoder asks its contexts for at once: bounds its memory.
+_AT_ONCE = 256
 
 
 class RangeEncoder:
@@ -65,10 +62,10 @@ class RangeEncoder:
 
 
 class RangeDecoder:
-    """The inverse. `payload` must outlive it.
+    """The inverse. Past the end of the payload are zeros.
 
-    Past its end there are four zeros, which `RangeEncoder.finish` may have left out; whoever needs more has
-    a truncated payload and gets a `CodecError`. So a decoder's work is bounded by the bytes it is given.
+    An encoder's payload reaches to at most 4 bytes before what its decoder has read: a payload that ends
+    sooner is not whole, and costs no time beyond its length.
     """
 
     def __init__(self, payload: bytes) -> None:
@@ -104,18 +101,18 @@ class SymbolEncoder:
     def __init__(self, contexts: ContextModel) -> None:
         self._contexts = contexts
         self._coder = RangeEncoder()
-        self._previous: list[int] | None = None
+        self._predictor: Predictor | None = None
 
     def add(self, symbols: Symbols) -> None:
         """Code (channels, frames) that follow what was added before, frame by frame."""
-        if self._previous is None:
-            self._previous = [self._contexts.levels] * symbols.shape[0]
-        tables, previous, coder = self._contexts.edges, self._previous, self._coder
-        for column in symbols.T.tolist():
-            for channel, symbol in enumerate(column):
-                edges = tables[channel][previous[channel]]
-                coder.encode(edges[symbol], edges[symbol + 1] - edges[symbol])
-                previous[channel] = symbol
+        if self._predictor is None:
+            self._predictor = self._contexts.predictor(symbols.shape[0])
+        encode = self._coder.encode
+        for at in range(0, symbols.shape[1], _AT_ONCE):
+            starts, sizes = self._predictor.intervals(symbols[:, at : at + _AT_ONCE])
+            for frame in zip(starts, sizes, strict=True):
+                for start, size in zip(*frame, strict=True):
+                    encode(start, size)
 
     def finish(self) -> bytes:
         """All bytes. Nothing can be added after it."""
@@ -125,37 +122,33 @@ class SymbolEncoder:
 class SymbolDecoder:
     """The inverse of `SymbolEncoder`, for the first `channels` of the model (None: all).
 
-    Any payload that is long enough decodes to some symbols; damage is what the bitstream's checksum is
-    for. The caller bounds the frames by the length of the payload: see `ContextModel.fewest_bits`.
+    Any payload decodes to some symbols or ends in `CodecError`; damage is what the bitstream's checksum
+    is for. The caller bounds the frames by the length of the payload: see `ContextModel.fewest_bits`.
     """
 
     def __init__(self, payload: bytes, contexts: ContextModel, channels: int | None = None) -> None:
-        self._contexts = contexts
+        self._channels = contexts.channels if channels is None else channels
+        self._predictor = contexts.predictor(self._channels)
         self._coder = RangeDecoder(payload)
-        self._previous = [contexts.levels] * (contexts.channels if channels is None else channels)
 
     def read(self, frames: int) -> Symbols:
-        """The next frames, uint8 (channels, frames). Raises `CodecError` if the payload ends too early."""
-        tables, previous, coder = self._contexts.edges, self._previous, self._coder
-        out = np.empty((frames, len(previous)), dtype=np.uint8)
+        """The next frames, uint8 (channels, frames). Raises `CodecError` if the payload has ended."""
+        predictor, coder = self._predictor, self._coder
+        out = np.empty((frames, self._channels), dtype=np.uint8)
         for frame in range(frames):
-            for channel, before in enumerate(previous):
-                edges = tables[channel][before]
-                target = coder.target()
-                symbol = 0
-                while edges[symbol + 1] <= target:
-                    symbol += 1
+            for channel in range(self._channels):
+                edges = predictor.edges(channel)
+                symbol = bisect_right(edges, coder.target()) - 1
                 coder.advance(edges[symbol], edges[symbol + 1] - edges[symbol])
-                previous[channel] = symbol
-            out[frame] = previous
+                predictor.put(channel, symbol)
+                out[frame, channel] = symbol
         return out.T
 
 
 def encode_symbols(symbols: Symbols, contexts: ContextModel) -> bytes:
     """Code symbols of shape (channels, frames), frame by frame: the model's first channels, or all."""
     coder = SymbolEncoder(contexts)
-    for start in range(0, symbols.shape[1], _FRAMES_AT_ONCE):
-        coder.add(symbols[:, start : start + _FRAMES_AT_ONCE])
+    coder.add(symbols)
     return coder.finish()
 
 
@@ -164,44 +157,3 @@ def decode_symbols(
 ) -> Symbols:
     """The inverse of `encode_symbols`: uint8 of shape (channels, frames). See `SymbolDecoder`."""
     return SymbolDecoder(payload, contexts, channels).read(frames)
-
-
-def count(codes: Iterable[Tensor], levels: int) -> NDArray[np.float64]:
-    """Count symbols by channel and previous symbol: (channels, levels + 1, levels).
-
-    `codes` are tensors of symbols (channels, frames); the last context is the start of a file.
-    """
-    total: NDArray[np.float64] | None = None
-    for code in codes:
-        now = code.numpy().astype(np.int64)
-        channels = now.shape[0]
-        if total is None:
-            total = np.zeros((channels, levels + 1, levels))
-        before = np.concatenate([np.full((channels, 1), levels), now[:, :-1]], axis=1)
-        np.add.at(total, (np.arange(channels)[:, None], before, now), 1)
-    if total is None:
-        raise ValueError("No symbols to count.")
-    return total
-
-
-def fit(codes: Sequence[Tensor], levels: int, weight: float = 8.0) -> ContextModel:
-    """Tables for the range coder from symbols (channels, frames) of training speech.
-
-    A context that was seen little leans, with `weight` pseudo-counts, on its channel's distribution.
-    """
-    counts = count(codes, levels)
-    overall = counts.sum(axis=1, keepdims=True) + 0.5
-    prior = overall / overall.sum(axis=-1, keepdims=True)
-    return ContextModel(to_frequencies(counts + weight * prior))
-
-
-def fit_marginals(codes: Sequence[Tensor], levels: int) -> Tensor:
-    """Integer frequencies (channels, levels) without context, for the 2020 codec's Huffman code."""
-    return torch.from_numpy(to_frequencies(count(codes, levels).sum(axis=1) + 0.5))
-
-
-def order0_bits(codes: Sequence[Tensor], levels: int) -> float:
-    """Entropy per symbol without context, bit, mean over channels: what a static coder would need."""
-    counts = count(codes, levels).sum(axis=1)
-    share = counts / counts.sum(axis=1, keepdims=True)
-    return float(-(share * np.log2(np.where(share > 0, share, 1.0))).sum(axis=1).mean())

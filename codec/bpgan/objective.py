@@ -8,7 +8,6 @@ from torch import Tensor
 from codec.bpgan.blocks import valid
 from codec.bpgan.contexts import RateModel
 from codec.bpgan.model import BPGANModel
-from codec.bpgan.rates import ContextRates
 
 
 def distortion(generated: Tensor, mel: Tensor, weights: Tensor | None = None) -> Tensor:
@@ -61,7 +60,7 @@ class Problem:
         latent = model.config.latent
         self.model, self.mel = model, mel
         self.channels = channels or latent.channels
-        self.rate = rate or ContextRates(model.contexts, mel.device)
+        self.rate = rate or model.contexts.rates(mel.device)
         self.rate_weight = rate_weight
         self.context = context
         batch, frames = mel.shape[0], mel.shape[2] // latent.stride

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import math
+from typing import TYPE_CHECKING
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional as F
 
-from codec.bpgan.contexts import TOTAL, ContextModel
+from codec.bpgan import nade
+from codec.bpgan.contexts import TOTAL
 from codec.bpgan.huffman import code_lengths
 
+if TYPE_CHECKING:
+    from codec.bpgan.nade import NadeContexts
 
-class ContextRates:
-    """`RateModel` of the range coder."""
 
-    def __init__(self, contexts: ContextModel, device: torch.device | str = "cpu") -> None:
-        frequencies = torch.from_numpy(contexts.frequencies).to(device)
-        self._bits = -torch.log2(frequencies.float() / TOTAL)
-        self._levels = contexts.levels
+class TableRates:
+    """`RateModel` of `TableContexts`: frequencies (channels, levels + 1, levels)."""
+
+    def __init__(self, frequencies: NDArray[np.int32], device: torch.device | str = "cpu") -> None:
+        self._bits = -torch.log2(torch.from_numpy(frequencies).to(device).float() / TOTAL)
 
     def bits(self, symbols: Tensor, lengths: Tensor | None = None) -> Tensor:
         """See `RateModel`."""
@@ -28,14 +34,14 @@ class ContextRates:
         """See `RateModel`."""
         channel, before = self._context(symbols)
         change = _masked(self._bits[channel, before], lengths)
-        following = self._bits[:, : self._levels].transpose(1, 2)[channel, symbols[:, :, 1:]]
+        following = self._bits[:, :-1].transpose(1, 2)[channel, symbols[:, :, 1:]]
         if lengths is not None:
             following = _masked(following, lengths - 1)
         change[:, :, :-1] += following
         return change - change.gather(-1, symbols[..., None])
 
     def _context(self, symbols: Tensor) -> tuple[Tensor, Tensor]:
-        start = symbols.new_full((*symbols.shape[:2], 1), self._levels)
+        start = symbols.new_full((*symbols.shape[:2], 1), self._bits.shape[2])
         channel = torch.arange(symbols.shape[1], device=symbols.device)[None, :, None]
         return channel, torch.cat([start, symbols[:, :, :-1]], dim=2)
 
@@ -56,6 +62,93 @@ class HuffmanRates:
         """See `RateModel`."""
         channel = torch.arange(symbols.shape[1], device=symbols.device)[None, :, None]
         return _masked(self._bits[channel] - self._bits[channel, symbols][..., None], lengths)
+
+
+class NadeRates:
+    """`RateModel` of `NadeContexts`.
+
+    `bits` are the coder's to within its rounding. `alternatives` are exact in what the symbol itself
+    costs and of first order in what it does to the symbols after it: their gradient times the change of
+    the hidden layer. Exact ones would need a pass per symbol and level.
+    """
+
+    def __init__(self, contexts: NadeContexts, device: torch.device | str = "cpu") -> None:
+        unit = 2.0**-nade.WEIGHT_BITS
+        rows = {name: torch.from_numpy(array).to(device).float() for name, array in contexts.arrays().items()}
+        self._bias = rows["bias"] * unit
+        self._current = rows["current"] * unit
+        self._past = rows["past"] * unit
+        # The memory's unit here is a level.
+        self._memory = rows["memory"] * unit * 2.0 ** (nade.MEMORY_BITS - nade.MEMORY_SCALE)
+        self._direct = rows["direct"] * 2.0**-nade.LOG_BITS
+        self._output = rows["output"] * unit
+        self._levels = contexts.levels
+        self._most = nade.HIDDEN_MOST * unit
+        self._floor = nade.FLOOR / (TOTAL - self._levels * nade.FLOOR)
+
+    def bits(self, symbols: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """See `RateModel`."""
+        _, probabilities = self._forward(symbols)
+        own = probabilities.gather(-1, symbols[..., None])[..., 0]
+        return _masked(self._cost(own), lengths)
+
+    def alternatives(self, symbols: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """See `RateModel` and the class."""
+        hidden, probabilities = self._forward(symbols)
+        channels, frames = symbols.shape[1:]
+        current, past, memory, direct, output = self._first(channels)
+        # How the bits of each symbol fall and rise with its logarithms, and with its hidden layer.
+        wrong = probabilities - F.one_hot(symbols, self._levels)
+        own = probabilities.gather(-1, symbols[..., None])
+        wrong = _masked(wrong * (own / (own + self._floor)), lengths)
+        slope = wrong @ output.transpose(1, 2)
+        slope *= (hidden > 0) & (hidden < self._most)
+        upto = slope.cumsum(dim=1)
+        frame = upto[:, -1]
+        change = (frame[:, None] - upto) @ current.transpose(1, 2)
+        for delay in range(1, min(len(past), frames - 1) + 1):
+            rows = past[delay - 1, :, : self._levels].transpose(1, 2)
+            change[:, :, :-delay] += frame[:, None, delay:] @ rows
+        remembered = self._kernel(frames).T @ frame @ memory.T
+        change += remembered.transpose(1, 2)[..., None] * torch.arange(self._levels, device=symbols.device)
+        change[:, :, :-1] += wrong[:, :, 1:] @ direct[:, : self._levels].transpose(1, 2)
+        change = _masked(change + self._cost(probabilities), lengths)
+        return change - change.gather(-1, symbols[..., None])
+
+    def _forward(self, symbols: Tensor) -> tuple[Tensor, Tensor]:
+        """Hidden layer (batch, channels, frames, hidden) before it is clipped, and probabilities."""
+        channels, frames = symbols.shape[1:]
+        current, past, memory, direct, output = self._first(channels)
+        row = torch.arange(channels, device=symbols.device)[None, :, None]
+        centred = symbols.transpose(1, 2) - (self._levels - 1) / 2
+        base = self._bias + self._kernel(frames) @ centred @ memory
+        padded = F.pad(symbols, (len(past), 0), value=self._levels)
+        for delay, rows in enumerate(past, 1):
+            base = base + rows[row, padded[:, :, len(past) - delay : -delay]].sum(dim=1)
+        added = current[row, symbols]
+        hidden = added.cumsum(dim=1) - added + base[:, None]
+        logs = hidden.clamp(0, self._most) @ output + direct[row, padded[:, :, len(past) - 1 : -1]]
+        return hidden, torch.softmax(logs * math.log(2), dim=-1)
+
+    def _first(self, channels: int) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+        return (
+            self._current[:channels],
+            self._past[:, :channels],
+            self._memory[:channels],
+            self._direct[:channels],
+            self._output[:channels],
+        )
+
+    def _kernel(self, frames: int) -> Tensor:
+        """What each frame remembers of each earlier one, (frames, frames)."""
+        step = 2.0**-nade.MEMORY_SHIFT
+        at = torch.arange(frames, device=self._bias.device)
+        age = at[:, None] - at[None] - 1
+        return torch.where(age >= 0, step * (1 - step) ** age.clamp_min(0), 0.0)
+
+    def _cost(self, probabilities: Tensor) -> Tensor:
+        # What the floor gives to all is taken from all in proportion.
+        return -torch.log2((probabilities + self._floor) * (1 - self._levels * nade.FLOOR / TOTAL))
 
 
 def _masked(bits: Tensor, lengths: Tensor | None) -> Tensor:

@@ -30,7 +30,7 @@ from codec.bpgan.config import Rate
 from codec.bpgan.contexts import RateModel
 from codec.bpgan.mel import active_level
 from codec.bpgan.model import BPGANModel, model_id
-from codec.bpgan.rates import ContextRates, HuffmanRates
+from codec.bpgan.rates import HuffmanRates
 from codec.bpgan.search import SEARCHES
 
 _WEIGHTS = Path(str(files("codec.bpgan") / "weights"))
@@ -172,7 +172,7 @@ class BPGAN(Codec):
     def _costs(self) -> RateModel:
         """What the coder needs for symbols, for the search."""
         if self.coder == "range":
-            return ContextRates(self.model.contexts, device())
+            return self.model.contexts.rates(device())
         return HuffmanRates(self.model.marginals.cpu().numpy(), device())
 
     def _decode(self, encoded: Encoded) -> Audio:

@@ -27,7 +27,7 @@ from torch.nn.functional import l1_loss, mse_loss
 from tqdm import tqdm
 
 from codec.base import CodecError
-from codec.bpgan import data, entropy
+from codec.bpgan import data, fitting
 from codec.bpgan.config import ModelConfig, TrainConfig, preset
 from codec.bpgan.discriminators import Discriminators, adversarial_loss, discriminator_loss, feature_loss
 from codec.bpgan.model import BPGANModel
@@ -424,7 +424,7 @@ class Trainer:
                 wide.append(pesq(config.mel.sample_rate, audio, degraded, "wb"))
             except PesqError:
                 continue  # an utterance that P.862 finds no speech in says nothing
-        bits = entropy.order0_bits(symbols, config.latent.levels) if symbols else float("nan")
+        bits = fitting.order0_bits(symbols, config.latent.levels) if symbols else float("nan")
         result = {
             "log_mel_db": float(np.mean(errors)),
             "pesq_nb": float(np.mean(narrow)) if narrow else float("nan"),
@@ -462,8 +462,8 @@ class Trainer:
                 padded = np.pad(audio, (0, -audio.size % model.config.block))
                 mel = model.mel(torch.from_numpy(padded)[None].to(self.device))
                 codes.append(model.quantizer.encode(model.encoder(mel))[0].cpu())
-        model.contexts = entropy.fit(codes, model.config.latent.levels)
-        model.marginals.copy_(entropy.fit_marginals(codes, model.config.latent.levels))
+        model.contexts = fitting.fit_tables(codes, model.config.latent.levels)
+        model.marginals.copy_(fitting.fit_marginals(codes, model.config.latent.levels))
         notes = {
             "trained": json.dumps(
                 {

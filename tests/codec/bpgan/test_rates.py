@@ -8,50 +8,88 @@ import torch
 
 from codec.bpgan import entropy, huffman
 from codec.bpgan.contexts import ContextModel, RateModel, to_frequencies
-from codec.bpgan.rates import ContextRates, HuffmanRates
+from codec.bpgan.rates import HuffmanRates
+from tests.codec.bpgan.models import drawn, random_nade, random_tables
 
 RNG = np.random.default_rng(11)
-CONTEXTS = ContextModel(to_frequencies(RNG.dirichlet(np.full(16, 0.4), (5, 17))))
+TABLES, NADE = random_tables(5), random_nade(5)
 MARGINALS = to_frequencies(RNG.dirichlet(np.full(16, 0.4), 5))
-MODELS = [ContextRates(CONTEXTS), HuffmanRates(MARGINALS)]
+RATES = [TABLES.rates(), NADE.rates(), HuffmanRates(MARGINALS)]
 
 
 def symbols(channels: int = 5, frames: int = 30) -> torch.Tensor:
     return torch.from_numpy(RNG.integers(0, 16, (2, channels, frames)))
 
 
+@pytest.mark.parametrize("contexts", [TABLES, NADE])
 @pytest.mark.parametrize("channels", [5, 3])
-def test_bits_are_those_of_the_bytes(channels: int) -> None:
-    codes = symbols(channels, 200)
-    for row, bits in zip(codes, ContextRates(CONTEXTS).bits(codes).sum(dim=(1, 2)), strict=True):
-        payload = entropy.encode_symbols(row.numpy().astype(np.uint8), CONTEXTS)
-        assert bits - 1 <= 8 * len(payload) <= bits + 16
+def test_bits_are_those_of_the_bytes(contexts: ContextModel, channels: int) -> None:
+    for codes in (drawn(contexts, channels, 200), symbols(channels, 200)[0].numpy().astype(np.uint8)):
+        bits = float(contexts.rates().bits(torch.from_numpy(codes.astype(np.int64))[None]).sum())
+        used = 8 * len(entropy.encode_symbols(codes, contexts))
+        rounding = 1e-3 * bits
+        assert bits - 1 - rounding <= used <= bits + 16 + rounding
+
+
+def test_bits_of_huffman_are_those_of_its_bits() -> None:
+    codes = symbols(3, 200)
     for row, bits in zip(codes, HuffmanRates(MARGINALS).bits(codes).sum(dim=(1, 2)), strict=True):
-        assert huffman.encode_symbols(row.numpy().astype(np.uint8), MARGINALS[:channels])[1] == bits
+        assert huffman.encode_symbols(row.numpy().astype(np.uint8), MARGINALS[:3])[1] == bits
 
 
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("rates", [RATES[0], RATES[2]])
 @pytest.mark.parametrize("channels", [5, 2])
-def test_an_alternative_changes_the_whole_by_what_is_said(model: RateModel, channels: int) -> None:
+def test_an_alternative_changes_the_whole_by_what_is_said(rates: RateModel, channels: int) -> None:
     codes = symbols(channels)
-    change = model.alternatives(codes)
-    assert not change.gather(-1, codes[..., None]).any()
-    before = model.bits(codes).sum(dim=(1, 2))
+    change = rates.alternatives(codes)
+    before = rates.bits(codes).sum(dim=(1, 2))
     for _ in range(40):
         c, t, v = (int(RNG.integers(0, n)) for n in (channels, 30, 16))
         other = codes.clone()
         other[:, c, t] = v
         torch.testing.assert_close(
-            model.bits(other).sum(dim=(1, 2)) - before, change[:, c, t, v], rtol=0, atol=1e-3
+            rates.bits(other).sum(dim=(1, 2)) - before, change[:, c, t, v], rtol=0, atol=1e-3
         )
 
 
-@pytest.mark.parametrize("model", MODELS)
-def test_padding_costs_nothing_and_changes_nothing(model: RateModel) -> None:
+@pytest.mark.parametrize("delays", [1, 2])
+def test_alternatives_of_the_network_are_right_to_first_order(delays: int) -> None:
+    # With weights so small that the network is all but linear, the first order is all there is.
+    arrays = dict(random_nade(5, delays=delays).arrays())
+    for name, by in (("current", 6), ("past", 6), ("memory", 6), ("output", 2), ("direct", 10)):
+        arrays[name] = np.trunc(arrays[name] / by).astype(arrays[name].dtype)
+    arrays["bias"] = abs(arrays["bias"]) + 150
+    contexts = ContextModel.from_arrays(arrays)
+    rates = contexts.rates()
     codes = symbols()
-    lengths = torch.tensor([30, 17])
-    bits, change = model.bits(codes, lengths), model.alternatives(codes, lengths)
-    torch.testing.assert_close(bits[1, :, :17], model.bits(codes[1:, :, :17])[0])
-    torch.testing.assert_close(change[1, :, :17], model.alternatives(codes[1:, :, :17])[0])
-    assert not bits[1, :, 17:].any()
-    assert not change[1, :, 17:].any()
+    change, before = rates.alternatives(codes), rates.bits(codes).sum(dim=(1, 2))
+    own = rates.bits(codes)
+    said, whole = [], []
+    for t in (0, 12, 28, 29):
+        for c in range(5):
+            other = codes.clone()
+            other[:, c, t] = (codes[:, c, t] + 3) % 16
+            alone = (rates.bits(other) - own)[:, c, t]
+            said.append(change[:, c, t].gather(1, other[:, c, t, None])[:, 0] - alone)
+            whole.append(rates.bits(other).sum(dim=(1, 2)) - before - alone)
+    error, size = (torch.stack(said) - torch.stack(whole)).norm(), torch.stack(whole).norm()
+    assert size > 0.5
+    assert error < 0.25 * size
+
+
+@pytest.mark.parametrize("rates", RATES)
+def test_what_is_there_changes_nothing(rates: RateModel) -> None:
+    codes = symbols(4)
+    assert not rates.alternatives(codes).gather(-1, codes[..., None]).any()
+
+
+@pytest.mark.parametrize("rates", RATES)
+@pytest.mark.parametrize("length", [17, 1])
+def test_padding_costs_nothing_and_changes_nothing(rates: RateModel, length: int) -> None:
+    codes = symbols()
+    lengths = torch.tensor([30, length])
+    bits, change = rates.bits(codes, lengths), rates.alternatives(codes, lengths)
+    torch.testing.assert_close(bits[1, :, :length], rates.bits(codes[1:, :, :length])[0])
+    torch.testing.assert_close(change[1, :, :length], rates.alternatives(codes[1:, :, :length])[0])
+    assert not bits[1, :, length:].any()
+    assert not change[1, :, length:].any()

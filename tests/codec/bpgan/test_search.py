@@ -11,7 +11,6 @@ from torch import Tensor
 
 from codec.bpgan.model import BPGANModel
 from codec.bpgan.objective import Problem, distortion
-from codec.bpgan.rates import ContextRates
 from codec.bpgan.search import METHODS, SEARCHES, Found, SearchConfig, search
 from codec.bpgan.system import load_model
 from tests.codec.speech import harvard_sentence
@@ -48,7 +47,7 @@ def padded_batch(model: BPGANModel, lengths: list[int]) -> tuple[Tensor, Tensor]
 
 def objective(model: BPGANModel, mel: Tensor, symbols: Tensor, weight: float) -> Tensor:
     """J + weighted rate by hand: no part of the search in it but the formula of J."""
-    rate = ContextRates(model.contexts).bits(symbols).mean(dim=(1, 2)) if weight else 0.0
+    rate = model.contexts.rates().bits(symbols).mean(dim=(1, 2)) if weight else 0.0
     return distortion(model.generator(model.quantizer.decode(symbols)), mel) + weight * rate
 
 
@@ -58,7 +57,7 @@ def test_no_method_loses_to_the_encoder_alone_or_in_a_batch(
     model: BPGANModel, method: str, weight: float
 ) -> None:
     config = SearchConfig(method=method, iterations=7, rate_weight=weight)
-    rate = ContextRates(model.contexts)
+    rate = model.contexts.rates()
     lengths = [24, 32, 17]
     batch, sizes = padded_batch(model, lengths)
     together = search(model, batch, config, rate=rate, lengths=sizes)
@@ -114,7 +113,7 @@ def test_the_original_may_lose_and_is_shown_as_it_is(model: BPGANModel) -> None:
 
 
 def test_a_rate_weight_saves_bits(model: BPGANModel) -> None:
-    rate = ContextRates(model.contexts)
+    rate = model.contexts.rates()
     mel = mel_of(model, 5, 40)[None]
     for method in ("admm",):
         free = search(model, mel, SearchConfig(method=method, iterations=16), rate=rate)
@@ -125,7 +124,7 @@ def test_a_rate_weight_saves_bits(model: BPGANModel) -> None:
 
 @pytest.mark.parametrize("method", ALL)
 def test_a_block_keeps_what_is_decided_and_helps_the_whole(model: BPGANModel, method: str) -> None:
-    rate = ContextRates(model.contexts)
+    rate = model.contexts.rates()
     config = replace(SEARCHES["realtime"], method=method, iterations=8, rate_weight=0.02)
     mel = mel_of(model, 6, 64, 2000)[None]
     decided = model.quantizer.encode(model.encoder(mel))[:, :, :24]

@@ -1,0 +1,302 @@
+"""From symbols of training speech to the entropy coders' tables, and what each coder makes of symbols.
+
+Fitting is done in floats, once; what it returns is integers.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
+
+from codec.bpgan import entropy, huffman, nade
+from codec.bpgan.contexts import TOTAL, ContextModel, to_frequencies
+from codec.bpgan.nade import NadeContexts
+from codec.bpgan.tables import TableContexts
+
+_LIMIT = 127 * 2.0**-nade.WEIGHT_BITS
+_MEMORY = 2.0 ** (nade.MEMORY_BITS - nade.MEMORY_SCALE)
+
+
+def count(codes: Iterable[Tensor], levels: int, channels: int = 0) -> NDArray[np.float64]:
+    """Count symbols by channel and previous symbol: (channels, levels + 1, levels).
+
+    `codes` are integer tensors (c, frames), of as many channels as were sent; `channels` is how many there
+    are at least. The last context is the start of a file.
+    """
+    files = [code.cpu().numpy().astype(np.int64) for code in codes]
+    if not files:
+        raise ValueError("No symbols to count.")
+    total = np.zeros((max(channels, *(len(code) for code in files)), levels + 1, levels))
+    for code in files:
+        before = np.concatenate([np.full((len(code), 1), levels), code[:, :-1]], axis=1)
+        np.add.at(total, (np.arange(len(code))[:, None], before, code), 1)
+    return total
+
+
+def fit_tables(codes: Sequence[Tensor], levels: int, channels: int = 0, weight: float = 8.0) -> TableContexts:
+    """Order-1 tables. A context seen little leans on its channel's distribution, by `weight` counts."""
+    counts = count(codes, levels, channels)
+    overall = counts.sum(axis=1, keepdims=True) + 0.5
+    prior = overall / overall.sum(axis=-1, keepdims=True)
+    return TableContexts(to_frequencies(counts + weight * prior))
+
+
+def fit_marginals(codes: Sequence[Tensor], levels: int, channels: int = 0) -> Tensor:
+    """Integer frequencies (channels, levels) without context, for the 2020 codec's Huffman code."""
+    return torch.from_numpy(to_frequencies(count(codes, levels, channels).sum(axis=1) + 0.5))
+
+
+def order0_bits(codes: Sequence[Tensor], levels: int) -> float:
+    """Entropy per symbol without context, bit, mean over channels: what a static coder would need."""
+    counts = count(codes, levels).sum(axis=1)
+    share = counts / counts.sum(axis=1, keepdims=True)
+    return float(-(share * np.log2(np.where(share > 0, share, 1.0))).sum(axis=1).mean())
+
+
+def fit(
+    codes: Sequence[Tensor],
+    levels: int,
+    *,
+    channels: int = 0,
+    start: ContextModel | None = None,
+    hidden: int = 128,
+    delays: int = 2,
+    steps: int = 1500,
+    batch: int = 1024,
+    rate: float = 6e-3,
+    seed: int = 0,
+) -> ContextModel:
+    """The range coder's network from symbols of training speech.
+
+    The same symbols and arguments give the same tables on the same machine. Every tenth file is held out
+    of the training and judges it: what comes back is the best of the integer networks seen on the way
+    and of order-1 tables.
+
+    Args:
+        codes: integer tensors (c, frames), searched symbols of one file each. c is how many of the
+            model's channels were sent, and may differ between files.
+        levels, channels: of the latent. Channels that `codes` say nothing of are as in `start`, else
+            uniform.
+        start: go on from this model, for instance one that was fitted to many more symbols of the
+            encoder: a few hundred `steps` then do. Ignored if it has no network.
+        hidden, delays: width of the hidden layer, and how many frames before it sees; without `start`.
+        steps, batch, rate: Adam's, with `batch` frames a step. At least 4 and at most 30 passes are made
+            over the symbols.
+        seed: of the first weights and of the order of frames.
+
+    Raises:
+        ValueError: there are no symbols.
+    """
+    if not codes:
+        raise ValueError("No symbols to fit tables to.")
+    held = [code for i, code in enumerate(codes) if i % 10 == 9]
+    kept = [code for i, code in enumerate(codes) if i % 10 != 9] if held else list(codes)
+    channels = max(channels, *(len(code) for code in codes))
+    if isinstance(start, NadeContexts):
+        if start.channels < channels or start.levels != levels:
+            raise ValueError("The model to start from has fewer channels or other levels.")
+        channels = start.channels
+    tables = fit_tables(kept, levels, channels)
+    if isinstance(start, NadeContexts):
+        network = _Network.of(start)
+    else:
+        network = _Network.new(tables, hidden, delays, seed)
+    for weight in network.weights():
+        weight.requires_grad_(True)
+    groups = _groups(kept, levels, len(network.past))
+    judges = _groups(held or kept, levels, len(network.past))
+    frames = sum(len(symbols) for symbols, _ in groups)
+    batch = min(batch, max(32, frames // 16))
+    steps = min(max(steps, 4 * frames // batch), 30 * frames // batch) or 1
+    optimiser = torch.optim.Adam(network.weights(), lr=rate, betas=(0.9, 0.99))
+    random = np.random.default_rng(seed)
+    shares = np.array([len(symbols) for symbols, _ in groups]) / frames
+    best = network.integers()
+    best_bits = _judge(_Network.of(best), judges)
+    for step in range(steps):
+        # One cycle: a short rise, then a half cosine to nothing.
+        done = step / steps
+        now = rate * (done / 0.1 if done < 0.1 else 0.5 * (1 + math.cos(math.pi * (done - 0.1) / 0.9)))
+        for group in optimiser.param_groups:
+            group["lr"] = now
+        symbols, means = groups[random.choice(len(groups), p=shares)]
+        chosen = torch.from_numpy(random.integers(0, len(symbols), min(batch, len(symbols))))
+        loss = network.loss(symbols[chosen].long(), means[chosen])
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        optimiser.step()
+        network.clamp()
+        if (step + 1) % max(1, steps // 10) == 0:
+            integers = network.integers()
+            if (bits := _judge(_Network.of(integers), judges)) < best_bits:
+                best, best_bits = integers, bits
+    judged = held or kept
+    if best_bits >= _table_bits(tables, judged):
+        return fit_tables(codes, levels, channels)
+    return best
+
+
+def _table_bits(tables: TableContexts, codes: Sequence[Tensor]) -> float:
+    """Bits per symbol of files."""
+    costs = -np.log2(tables.frequencies / TOTAL)
+    counts = count(codes, tables.levels, tables.channels)
+    return float((counts * costs).sum() / counts.sum())
+
+
+@torch.no_grad()
+def _judge(network: _Network, groups: list[tuple[Tensor, Tensor]]) -> float:
+    """Bits per symbol of all frames of `groups`."""
+    bits = total = 0.0
+    for symbols, means in groups:
+        for at in range(0, len(symbols), 4096):
+            part = symbols[at : at + 4096].long()
+            size = part.shape[0] * part.shape[2]
+            bits += size * float(network.loss(part, means[at : at + 4096]))
+            total += size
+    return bits / total
+
+
+def _groups(codes: Sequence[Tensor], levels: int, delays: int) -> list[tuple[Tensor, Tensor]]:
+    """Frames by how many channels were sent: symbols uint8 (n, delays + 1, c), and running means (n, c).
+
+    The present frame comes first, then the ones before it.
+    """
+    found: dict[int, tuple[list[NDArray[np.uint8]], list[NDArray[np.float32]]]] = {}
+    for code in codes:
+        symbols = code.cpu().numpy().astype(np.uint8)
+        c, frames = symbols.shape
+        padded = np.concatenate([np.full((c, delays), levels, np.uint8), symbols], axis=1)
+        windows = np.stack([padded[:, delays - d : delays - d + frames].T for d in range(delays + 1)], axis=1)
+        means = np.empty((frames, c), np.float32)
+        mean = np.zeros(c, np.float32)
+        for t, frame in enumerate(symbols.T.astype(np.float32) - (levels - 1) / 2):
+            means[t] = mean
+            mean = mean + (frame - mean) * 2.0**-nade.MEMORY_SHIFT
+        group = found.setdefault(c, ([], []))
+        group[0].append(windows)
+        group[1].append(means)
+    return [
+        (torch.from_numpy(np.concatenate(windows)), torch.from_numpy(np.concatenate(means)))
+        for _, (windows, means) in sorted(found.items())
+    ]
+
+
+@dataclass
+class _Network:
+    """The network of `NadeContexts` in floats, in units of bits."""
+
+    bias: Tensor
+    current: Tensor
+    past: Tensor
+    memory: Tensor
+    direct: Tensor
+    output: Tensor
+
+    @classmethod
+    def new(cls, tables: TableContexts, hidden: int, delays: int, seed: int) -> _Network:
+        """A network that knows what order 1 knows."""
+        random = torch.Generator().manual_seed(seed)
+        channels, levels = tables.channels, tables.levels
+        return cls(
+            bias=torch.zeros(hidden),
+            current=torch.randn(channels, levels, hidden, generator=random) * 0.05,
+            past=torch.randn(delays, channels, levels + 1, hidden, generator=random) * 0.05,
+            memory=torch.randn(channels, hidden, generator=random) * 0.005,
+            direct=torch.log2(torch.from_numpy(tables.frequencies).float() / TOTAL),
+            output=torch.zeros(channels, hidden, levels),
+        )
+
+    @classmethod
+    def of(cls, integers: NadeContexts) -> _Network:
+        """The network that the coder has."""
+        arrays = {name: torch.from_numpy(array).float() for name, array in integers.arrays().items()}
+        unit = 2.0**-nade.WEIGHT_BITS
+        scales = {"memory": unit * _MEMORY, "direct": 2.0**-nade.LOG_BITS}
+        return cls(**{name: array * scales.get(name, unit) for name, array in arrays.items()})
+
+    def weights(self) -> list[Tensor]:
+        return [self.bias, self.current, self.past, self.memory, self.direct, self.output]
+
+    @torch.no_grad()
+    def clamp(self) -> None:
+        """Keep weights within their 8 bits."""
+        for weight in (self.current, self.past, self.output):
+            weight.clamp_(-_LIMIT, _LIMIT)
+        self.memory.clamp_(-_LIMIT * _MEMORY, _LIMIT * _MEMORY)
+
+    def loss(self, symbols: Tensor, means: Tensor) -> Tensor:
+        """Bits per symbol of frames (n, delays + 1, c) with running means (n, c)."""
+        n, _, c = symbols.shape
+        hidden, levels = len(self.bias), self.output.shape[2]
+        row = torch.arange(c)
+        base = self.bias + means @ self.memory[:c]
+        for delay, rows in enumerate(self.past, 1):
+            at = symbols[:, delay] + row * (levels + 1)
+            base = base + F.embedding_bag(at, rows[:c].reshape(-1, hidden), mode="sum")
+        added = F.embedding(symbols[:, 0] + row * levels, self.current[:c].reshape(-1, hidden))
+        before = torch.cat([added.new_zeros(n, 1, hidden), added[:, :-1].cumsum(dim=1)], dim=1)
+        active = torch.relu(before + base[:, None])
+        logs = torch.einsum("nch,chl->ncl", active, self.output[:c])
+        at = symbols[:, 1] + row * (levels + 1)
+        logs = logs + F.embedding(at, self.direct[:c].reshape(-1, levels))
+        loss = F.cross_entropy(logs.flatten(0, 1) * math.log(2), symbols[:, 0].flatten())
+        return loss / math.log(2)
+
+    @torch.no_grad()
+    def integers(self) -> NadeContexts:
+        """The network as the coder has it."""
+        scale = 1 << nade.WEIGHT_BITS
+
+        def rounded(weight: Tensor, by: float, kind: type[np.signedinteger]) -> NDArray[np.signedinteger]:
+            limit = np.iinfo(kind).max
+            return (weight.detach() * by).round().clamp(-limit, limit).numpy().astype(kind)
+
+        return NadeContexts(
+            bias=rounded(self.bias, scale, np.int32),
+            current=rounded(self.current, scale, np.int8),
+            past=rounded(self.past, scale, np.int8),
+            memory=rounded(self.memory, scale / _MEMORY, np.int8),
+            direct=rounded(self.direct, 1 << nade.LOG_BITS, np.int16),
+            output=rounded(self.output, scale, np.int8),
+        )
+
+
+def compare_coders(
+    codes: Sequence[Tensor],
+    levels: int,
+    contexts: ContextModel,
+    training: Sequence[Tensor] | None = None,
+) -> dict[str, float]:
+    """Bits per symbol that the bytes of each coder come to, over files of symbols (c, frames).
+
+    The tables of the simpler coders are fitted to `training`; without it, those for each half of the
+    files to the other half. The bytes are really written: what ends a file is counted.
+
+    Returns:
+        by name of coder: ``uniform``, ``Huffman``, ``order 0``, ``order 1``, ``contexts`` (the model's).
+    """
+    files = [code.cpu().numpy().astype(np.uint8) for code in codes]
+    channels = max(len(file) for file in files)
+    written = dict.fromkeys(("uniform", "Huffman", "order 0", "order 1", "contexts"), 0)
+    halves = [range(len(files))] if training else [range(0, len(files), 2), range(1, len(files), 2)]
+    for half in halves:
+        known = training or [code for i, code in enumerate(codes) if i not in half] or codes
+        marginals = fit_marginals(known, levels, channels).numpy()
+        order0 = TableContexts(np.repeat(marginals[:, None], levels + 1, axis=1))
+        order1 = fit_tables(known, levels, channels)
+        for i in half:
+            file = files[i]
+            written["uniform"] += -(-file.size * math.ceil(math.log2(levels)) // 8)
+            written["Huffman"] += len(huffman.encode_symbols(file, marginals[: len(file)])[0])
+            written["order 0"] += len(entropy.encode_symbols(file, order0))
+            written["order 1"] += len(entropy.encode_symbols(file, order1))
+            written["contexts"] += len(entropy.encode_symbols(file, contexts))
+    size = sum(file.size for file in files)
+    return {name: 8 * length / size for name, length in written.items()}

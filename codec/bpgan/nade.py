@@ -1,0 +1,225 @@
+"""Contexts from a small autoregressive network in integers: all that was decoded informs each symbol.
+
+The neural autoregressive distribution estimator (H. Larochelle & I. Murray, "The neural autoregressive
+distribution estimator", AISTATS 2011), conditioned on the frames before. A hidden layer starts from the
+past of all channels; each symbol of the frame, once known, adds its row to it; a layer of outputs per
+channel reads it. Every number is an integer, every sum exact in 32 bits, so that each machine computes
+the same frequencies: there is nothing to round.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal, localcontext
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from codec.base import CodecError
+from codec.bpgan.contexts import TOTAL, Arrays, ContextModel, Predictor, RateModel, Symbols
+
+if TYPE_CHECKING:
+    import torch
+
+#: Fractional bits of rows and outputs, and of the logarithm (base 2) of a symbol's weight.
+WEIGHT_BITS = 6
+LOG_BITS = 8
+_SHIFT = 2 * WEIGHT_BITS - LOG_BITS
+#: The memory of a channel: its symbols' mean with weights that fall by 1 / 2 ** MEMORY_SHIFT a frame,
+#: with MEMORY_BITS fractional bits. It counts divided by 2 ** MEMORY_SCALE.
+MEMORY_SHIFT = 3
+MEMORY_BITS = 8
+MEMORY_SCALE = 10
+#: Every symbol has at least this frequency: no symbol costs more than 10 bits, or less than 0.02.
+FLOOR = 32
+#: Hidden values are clipped to this, so that no sum leaves 32 bits.
+HIDDEN_MOST = (1 << 15) - 1
+_MOST_HIDDEN = 256
+#: Frames that the encoder computes at once: bounds its memory.
+_CHUNK = 64
+
+
+def _powers() -> list[int]:
+    with localcontext() as context:
+        context.prec = 40
+        two, steps = Decimal(2), 1 << LOG_BITS
+        return [int((two ** (15 - Decimal(i) / steps)).to_integral_value()) for i in range(steps)]
+
+
+#: ``round(2 ** (15 - i / 256))``, by decimal arithmetic, which is the same everywhere.
+POWERS = _powers()
+_POWERS = np.array(POWERS, dtype=np.int64)
+#: From here on a weight is 0: ``POWERS[255] >> 15``.
+_NOTHING = (16 << LOG_BITS) - 1
+
+
+class NadeContexts(ContextModel):
+    """A network's integer weights.
+
+    Args:
+        bias: int32 (hidden,).
+        current: int8 (channels, levels, hidden), what a symbol of this frame adds for later channels.
+        past: int8 (delays, channels, levels + 1, hidden), what those of the frames before add; level
+            ``levels`` is before the start of the file.
+        memory: int8 (channels, hidden), what each channel's running mean adds.
+        direct: int16 (channels, levels + 1, levels), logarithm of weights by the previous symbol of the
+            same channel.
+        output: int8 (channels, hidden, levels).
+
+    Raises:
+        CodecError: if the arrays do not fit each other.
+    """
+
+    ARRAYS = ("bias", "current", "past", "memory", "direct", "output")
+
+    def __init__(
+        self,
+        bias: NDArray[Any],
+        current: NDArray[Any],
+        past: NDArray[Any],
+        memory: NDArray[Any],
+        direct: NDArray[Any],
+        output: NDArray[Any],
+    ) -> None:
+        if output.ndim != 3 or past.ndim != 4:
+            raise CodecError("The model's probability tables are damaged.")
+        self.channels, self.hidden, self.levels = output.shape
+        self.delays = len(past)
+        c, h, n = output.shape
+        wanted = {
+            "bias": (bias, np.int32, (h,)),
+            "current": (current, np.int8, (c, n, h)),
+            "past": (past, np.int8, (self.delays, c, n + 1, h)),
+            "memory": (memory, np.int8, (c, h)),
+            "direct": (direct, np.int16, (c, n + 1, n)),
+            "output": (output, np.int8, (c, h, n)),
+        }
+        if any(array.dtype != kind or array.shape != shape for array, kind, shape in wanted.values()):
+            raise CodecError("The model's probability tables are damaged.")
+        # Bounds under which no sum leaves 32 bits, and every symbol keeps its frequency.
+        if h > _MOST_HIDDEN or c > 256 or n > 64 or not self.delays or abs(bias).max() > 1 << 24:
+            raise CodecError("The model's probability tables are larger than the coder's integers.")
+        self._arrays = {name: np.ascontiguousarray(array) for name, (array, _, _) in wanted.items()}
+
+    def arrays(self) -> Arrays:
+        return self._arrays
+
+    def predictor(self, channels: int | None = None) -> Predictor:
+        return _Predictor(self, self.channels if channels is None else channels)
+
+    def most_frequent(self) -> NDArray[np.int64]:
+        return np.full(self.channels, TOTAL - (self.levels - 1) * FLOOR, dtype=np.int64)
+
+    def rates(self, device: torch.device | str = "cpu") -> RateModel:
+        from codec.bpgan.rates import NadeRates
+
+        return NadeRates(self, device)
+
+    @cached_property
+    def wide(self) -> dict[str, NDArray[np.int32]]:
+        """The arrays in the coder's 32 bits; `direct` in the units of the sum of outputs."""
+        wide = {name: array.astype(np.int32) for name, array in self._arrays.items()}
+        wide["direct"] = wide["direct"] << _SHIFT
+        return wide
+
+
+class _Predictor:
+    def __init__(self, model: NadeContexts, channels: int) -> None:
+        wide = model.wide
+        self._bias = wide["bias"]
+        self._current = wide["current"][:channels]
+        self._past = wide["past"][:, :channels]
+        self._memory_rows = wide["memory"][:channels]
+        self._direct = wide["direct"][:channels]
+        self._output = wide["output"][:channels]
+        self._rows = np.arange(channels)
+        self._middle = (model.levels - 1 << MEMORY_BITS) // 2
+        self._span = TOTAL - model.levels * FLOOR
+        #: The last symbols of each channel, oldest first.
+        self._history = np.full((channels, model.delays), model.levels, dtype=np.int64)
+        self._means = np.full(channels, self._middle, dtype=np.int32)
+        self._frame = np.empty(channels, dtype=np.int64)
+        self._begin()
+
+    def _remembered(self, means: NDArray[np.int32]) -> NDArray[np.int32]:
+        """What running means (..., channels) add to the hidden layer, (..., hidden)."""
+        return np.asarray(((means - self._middle) @ self._memory_rows) >> MEMORY_SCALE)
+
+    def _remember(self, frame: NDArray[np.int64]) -> None:
+        self._means += ((frame.astype(np.int32) << MEMORY_BITS) - self._means) >> MEMORY_SHIFT
+
+    def intervals(self, symbols: Symbols) -> tuple[list[list[int]], list[list[int]]]:
+        starts: list[list[int]] = []
+        sizes: list[list[int]] = []
+        for at in range(0, symbols.shape[1], _CHUNK):
+            first, last = self._chunk(symbols[:, at : at + _CHUNK].astype(np.int64))
+            starts += first.T.tolist()
+            sizes += (last - first).T.tolist()
+        self._begin()
+        return starts, sizes
+
+    def _chunk(self, symbols: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Where the intervals of some frames start and end, (channels, frames) each."""
+        frames, delays, rows = symbols.shape[1], len(self._past), self._rows[:, None]
+        known = np.concatenate([self._history, symbols], axis=1)
+        means = np.empty((frames, len(rows)), dtype=np.int32)
+        for t in range(frames):
+            means[t] = self._means
+            self._remember(symbols[:, t])
+        base = self._remembered(means) + self._bias
+        for delay in range(1, delays + 1):
+            before = known[:, delays - delay : delays - delay + frames]
+            base += self._past[delay - 1][rows, before].sum(axis=0, dtype=np.int32)
+        added = self._current[rows, symbols]
+        hidden = np.cumsum(added, axis=0, dtype=np.int32)
+        hidden -= added
+        hidden += base
+        np.clip(hidden, 0, HIDDEN_MOST, out=hidden)
+        logs = (hidden @ self._output + self._direct[rows, known[:, -frames - 1 : -1]]) >> _SHIFT
+        below = np.minimum(logs.max(axis=-1, keepdims=True) - logs, _NOTHING).astype(np.int64)
+        weights = _POWERS[below & (1 << LOG_BITS) - 1] >> (below >> LOG_BITS)
+        upto = weights.cumsum(axis=-1)
+        edges = upto * self._span // upto[..., -1:] + FLOOR * np.arange(1, logs.shape[-1] + 1)
+        last = np.take_along_axis(edges, symbols[..., None], -1)[..., 0]
+        edges = np.concatenate([np.zeros_like(edges[..., :1]), edges[..., :-1]], axis=-1)
+        first = np.take_along_axis(edges, symbols[..., None], -1)[..., 0]
+        self._history = known[:, known.shape[1] - delays :]
+        return first, last
+
+    def _begin(self) -> None:
+        """Start a frame: everything before it is known."""
+        delays = len(self._past)
+        self._hidden = self._bias + self._remembered(self._means)
+        for delay in range(1, delays + 1):
+            self._hidden += self._past[delay - 1][self._rows, self._history[:, delays - delay]].sum(
+                axis=0, dtype=np.int32
+            )
+
+    def edges(self, channel: int) -> list[int]:
+        hidden = np.minimum(np.maximum(self._hidden, 0), HIDDEN_MOST)
+        before = self._history[channel, -1]
+        logs = ((hidden @ self._output[channel] + self._direct[channel, before]) >> _SHIFT).tolist()
+        most = max(logs)
+        total = 0
+        upto = []
+        mask = (1 << LOG_BITS) - 1
+        for log in logs:
+            below = most - log
+            total += POWERS[below & mask] >> (below >> LOG_BITS)
+            upto.append(total)
+        span = self._span
+        floor, edges = 0, [0]
+        for weight in upto:
+            floor += FLOOR
+            edges.append(weight * span // total + floor)
+        return edges
+
+    def put(self, channel: int, symbol: int) -> None:
+        self._frame[channel] = symbol
+        if channel + 1 < len(self._frame):
+            self._hidden += self._current[channel, symbol]
+            return
+        self._history = np.concatenate([self._history[:, 1:], self._frame[:, None]], axis=1)
+        self._remember(self._frame)
+        self._begin()

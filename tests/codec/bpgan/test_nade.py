@@ -1,0 +1,77 @@
+"""The coder's network against its definition, worked out number by number in Python's integers."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from itertools import accumulate
+
+import numpy as np
+import pytest
+
+from codec.bpgan import nade
+from codec.bpgan.contexts import TOTAL
+from tests.codec.bpgan.models import LEVELS, RNG, extreme_nade, random_nade
+
+
+def edges_by_hand(model: nade.NadeContexts, symbols: list[list[int]], t: int, channel: int) -> list[int]:
+    """Cumulative frequencies of a symbol from all before it; `symbols` is [frame][channel]."""
+    a = {name: array.tolist() for name, array in model.arrays().items()}
+    channels = len(symbols[0])
+    before = [[LEVELS] * channels] * model.delays + symbols
+    means = [1920] * channels  # 7.5, in 1 / 256
+    for frame in symbols[:t]:
+        means = [m + ((256 * s - m) >> 3) for m, s in zip(means, frame, strict=True)]
+    hidden = []
+    for i in range(model.hidden):
+        total = a["bias"][i] + (sum((means[j] - 1920) * a["memory"][j][i] for j in range(channels)) >> 10)
+        for delay in range(1, model.delays + 1):
+            frame = before[model.delays + t - delay]
+            total += sum(a["past"][delay - 1][j][frame[j]][i] for j in range(channels))
+        total += sum(a["current"][j][symbols[t][j]][i] for j in range(channel))
+        hidden.append(min(max(total, 0), 32767))
+    previous = before[model.delays + t - 1][channel]
+    logs = [
+        (
+            sum(h * a["output"][channel][i][v] for i, h in enumerate(hidden))
+            + 16 * a["direct"][channel][previous][v]
+        )
+        >> 4
+        for v in range(LEVELS)
+    ]
+    assert max(map(abs, logs)) < 1 << 27  # before the shift, within 32 bits
+    weights = []
+    for log in logs:
+        whole, part = divmod(max(logs) - log, 256)
+        weights.append(nade.POWERS[part] >> whole)
+    upto = [0, *accumulate(weights)]
+    return [32 * v + upto[v] * (TOTAL - 32 * LEVELS) // upto[-1] for v in range(LEVELS + 1)]
+
+
+@pytest.mark.parametrize("make", [random_nade, lambda c: random_nade(c, delays=3), extreme_nade])
+@pytest.mark.parametrize("channels", [5, 2])
+def test_frequencies_are_those_of_the_definition(make, channels: int) -> None:
+    model = make(5)
+    frames = 70 if model.hidden < 100 else 4  # beyond a chunk of the encoder
+    symbols = RNG.integers(0, LEVELS, (channels, frames)).astype(np.uint8)
+    columns = symbols.T.tolist()
+    starts, sizes = model.predictor(channels).intervals(symbols)
+    decoding = model.predictor(channels)
+    for t in range(frames):
+        for c in range(channels):
+            edges = decoding.edges(c)
+            if frames < 10 or t % 13 < 2:
+                assert edges == edges_by_hand(model, columns, t, c)
+            symbol = columns[t][c]
+            assert (starts[t][c], sizes[t][c]) == (edges[symbol], edges[symbol + 1] - edges[symbol])
+            assert edges[0] == 0
+            assert edges[-1] == TOTAL
+            assert min(np.diff(edges)) >= nade.FLOOR
+            assert max(np.diff(edges)) <= model.most_frequent()[c]
+            decoding.put(c, symbol)
+
+
+def test_powers_are_rounded_powers_of_two() -> None:
+    for i, power in enumerate(nade.POWERS):
+        # power - 1/2 < 2 ** (15 - i / 256) < power + 1/2, both sides to the 256th: exact fractions.
+        exact = Fraction(2) ** (15 * 256 - i)
+        assert (power - Fraction(1, 2)) ** 256 < exact < (power + Fraction(1, 2)) ** 256
