@@ -6,14 +6,19 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+
+from tqdm import tqdm
 
 from codec import __version__
 from codec.audio import read_audio, write_wav
-from codec.base import CodecError, CodecUnavailable
+from codec.base import CodecError, CodecUnavailable, Progress
 from codec.container import read_ear, write_ear
 from codec.registry import SYSTEMS, load
+
+_BAR = "{desc}: {percentage:3.0f} % |{bar}| {n_fmt} of {total_fmt} s, {remaining} left"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -121,7 +126,8 @@ def _encode(options: argparse.Namespace) -> int:
     for note in recording.notes:
         print(f"{options.input.name}: {note}", file=sys.stderr)
     started = time.perf_counter()
-    encoded = codec.encode(recording.audio)
+    with _bar("encoding", codec.sample_rate) as progress:
+        encoded = codec.encode(recording.audio, progress)
     seconds = time.perf_counter() - started
     write_ear(options.output, encoded)
     print(
@@ -131,11 +137,24 @@ def _encode(options: argparse.Namespace) -> int:
     return 0
 
 
+@contextmanager
+def _bar(what: str, sample_rate: int) -> Iterator[Progress]:
+    """A bar of seconds of audio on the terminal, for codecs that say how far they are and take a while."""
+    with tqdm(desc=what, unit="s", disable=None, delay=1.0, leave=False, bar_format=_BAR) as bar:
+
+        def progress(done: int, total: int) -> None:
+            bar.total = round(total / sample_rate)
+            bar.update(round(done / sample_rate) - bar.n)
+
+        yield progress
+
+
 def _decode(options: argparse.Namespace) -> int:
     encoded = read_ear(options.input)
     codec = load(encoded.system, sample_rate=encoded.sample_rate)
     started = time.perf_counter()
-    audio = codec.decode(encoded)
+    with _bar("decoding", encoded.sample_rate) as progress:
+        audio = codec.decode(encoded, progress)
     seconds = time.perf_counter() - started
     write_wav(options.output, audio, encoded.sample_rate)
     print(f"{options.output}: {encoded.seconds:.2f} s by {encoded.system}, decoded in {seconds:.2f} s")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -92,39 +93,38 @@ def read_audio(
             nist_frames = _check_head(file)
             try:
                 with sf.SoundFile(file.fileno(), closefd=False) as sound:
-                    mono, breaks_off = _read_mono(sound, max_seconds)
+                    mono = _Mono(sound.samplerate, rate)
+                    breaks_off = _read_mono(sound, max_seconds, mono)
                     source_rate, channels = sound.samplerate, sound.channels
                     kind, subtype = sound.format, sound.subtype
             except (sf.LibsndfileError, TypeError) as error:
                 raise AudioError(_unreadable(error)) from error
-            if mono.size < nist_frames or (kind == "OGG" and not _ogg_is_complete(file)):
-                breaks_off = breaks_off or mono.size / source_rate
+            if mono.count < nist_frames or (kind == "OGG" and not _ogg_is_complete(file)):
+                breaks_off = breaks_off or mono.count / source_rate
     except OSError as error:
         raise AudioError(f"The file cannot be read: {error.strerror or error}.") from error
 
-    if mono.size == 0 and not breaks_off:
+    if mono.count == 0 and not breaks_off:
         raise AudioError("The file holds no audio.")
     if breaks_off is not None:
         raise AudioError(f"The recording breaks off at {breaks_off:.2f} s: the file is truncated or damaged.")
-    seconds = mono.size / source_rate
+    seconds = mono.count / source_rate
     if seconds < min_seconds:
         raise AudioError(f"{seconds:.2f} s is shorter than the {min_seconds:g} s that can be measured.")
 
     notes = []
     if channels > 1:
         notes.append(f"{channels} channels mixed to mono (mean)")
-    above = float(np.mean(np.abs(mono) > 1.0))
-    if above:
-        notes.append(f"{_percent(above)} of samples above full scale were cut to it")
-    mono = np.clip(mono, -1.0, 1.0)
-    full = float(np.mean(np.abs(mono) >= _FULL_SCALE))
+    if mono.above:
+        notes.append(f"{_percent(mono.above / mono.count)} of samples above full scale were cut to it")
+    full = mono.full / mono.count
     if full >= _CLIPPING_SHARE:
         notes.append(f"clipping: {_percent(full)} of samples at full scale")
-    if np.max(np.abs(mono)) < _SILENCE:
+    if mono.peak < _SILENCE:
         notes.append("the recording is silent")
     if source_rate != rate:
         notes.append(f"resampled from {source_rate} Hz")
-    audio = np.clip(resample(mono, source_rate, rate), -1.0, 1.0)
+    audio = mono.finish()
     if audio.size == 0:
         raise AudioError(f"The recording is shorter than one sample at {rate} Hz.")
     return Recording(audio, rate, channels, source_rate, f"{kind}, {subtype}", seconds, tuple(notes))
@@ -163,27 +163,37 @@ def write_wav(path: str | Path | BinaryIO, audio: Audio, rate: int, subtype: str
     Raises:
         AudioError: if the subtype is another one, or the file cannot be written.
     """
-    samples: NDArray[np.generic]
-    if subtype == "PCM_16":
-        samples = to_pcm16(audio)
-    elif subtype == "PCM_24":
-        # libsndfile takes the upper 24 bits of 32.
-        scaled = np.rint(np.asarray(audio, dtype=np.float64) * 2**23)
-        samples = np.clip(scaled, -(2**23), 2**23 - 1).astype(np.int32) << 8
-    elif subtype == "FLOAT":
-        samples = np.asarray(audio, dtype=np.float32)
-    else:
+    if subtype not in _CONVERSIONS:
         raise AudioError(f"WAV files are written as PCM_16, PCM_24 or FLOAT, not as {subtype}.")
     try:
         if isinstance(path, str | Path):
             with Path(path).open("wb") as file:
-                sf.write(file, samples, rate, subtype=subtype, format="WAV")
+                _write(file, audio, rate, subtype)
         else:
-            sf.write(path, samples, rate, subtype=subtype, format="WAV")
+            _write(path, audio, rate, subtype)
     except sf.LibsndfileError as error:
         raise AudioError(f"The WAV file cannot be written: {error.error_string}") from error
     except OSError as error:
         raise AudioError(f"The WAV file cannot be written: {error.strerror or error}.") from error
+
+
+def _write(file: BinaryIO, audio: Audio, rate: int, subtype: str) -> None:
+    with sf.SoundFile(file, "w", rate, 1, subtype, format="WAV") as sound:
+        for start in range(0, audio.size, _BLOCK):
+            sound.write(_CONVERSIONS[subtype](audio[start : start + _BLOCK]))
+
+
+def _to_pcm24(audio: Audio) -> NDArray[np.int32]:
+    # libsndfile takes the upper 24 bits of 32.
+    scaled = np.rint(np.asarray(audio, dtype=np.float64) * 2**23)
+    return np.clip(scaled, -(2**23), 2**23 - 1).astype(np.int32) << 8
+
+
+_CONVERSIONS: dict[str, Callable[[Audio], NDArray[np.generic]]] = {
+    "PCM_16": to_pcm16,
+    "PCM_24": _to_pcm24,
+    "FLOAT": lambda audio: np.asarray(audio, dtype=np.float32),
+}
 
 
 def _check_head(file: BinaryIO) -> int:
@@ -214,8 +224,46 @@ def _check_head(file: BinaryIO) -> int:
     return 0
 
 
-def _read_mono(sound: sf.SoundFile, max_seconds: float | None) -> tuple[NDArray[np.float32], float | None]:
-    """Decode to mono; also say after how many seconds the file breaks off, None if it is complete."""
+class _Mono:
+    """A recording as it is read: measured, limited to full scale and resampled, block by block.
+
+    Of an hour only the resampled hour is in memory, once.
+    """
+
+    def __init__(self, source_rate: int, rate: int) -> None:
+        self.count = self.above = self.full = 0
+        self.peak = 0.0
+        self._source_rate, self._rate = source_rate, rate
+        self._resampler = (
+            None
+            if source_rate == rate
+            else soxr.ResampleStream(source_rate, rate, 1, dtype="float32", quality="HQ")
+        )
+        self._samples = bytearray()
+
+    def add(self, block: NDArray[np.float32]) -> None:
+        magnitude = np.abs(block)
+        self.count += block.size
+        self.above += int(np.count_nonzero(magnitude > 1.0))
+        self.full += int(np.count_nonzero(magnitude >= _FULL_SCALE))
+        self.peak = max(self.peak, float(magnitude.max(initial=0.0)))
+        self._keep(np.clip(block, -1.0, 1.0), last=False)
+
+    def finish(self) -> Audio:
+        """The whole recording, float32 (samples,) in [-1, 1]."""
+        self._keep(np.zeros(0, dtype=np.float32), last=True)
+        audio = np.frombuffer(self._samples, dtype=np.float32)
+        return fit_length(audio, round(self.count * self._rate / self._source_rate))
+
+    def _keep(self, block: NDArray[np.float32], last: bool) -> None:
+        if self._resampler is not None:
+            block = np.clip(self._resampler.resample_chunk(block, last=last), -1.0, 1.0)
+        # A bytearray grows in place where the system lets it; a list of blocks would be there twice.
+        self._samples += np.ascontiguousarray(block).data
+
+
+def _read_mono(sound: sf.SoundFile, max_seconds: float | None, mono: _Mono) -> float | None:
+    """Decode into `mono`; say after how many seconds the file breaks off, None if it is complete."""
     rate, channels, declared = sound.samplerate, sound.channels, sound.frames
     if sound.format not in FORMATS:
         raise AudioError(f"{sound.format} files are not taken. Use WAV, FLAC, Ogg, MP3 or AIFF.")
@@ -228,7 +276,6 @@ def _read_mono(sound: sf.SoundFile, max_seconds: float | None) -> tuple[NDArray[
     if known and max_frames is not None and declared > max_frames:
         raise _too_long(max_seconds, declared / rate)
 
-    blocks: list[NDArray[np.float32]] = []
     total = 0
     damaged = False
     while True:
@@ -248,17 +295,16 @@ def _read_mono(sound: sf.SoundFile, max_seconds: float | None) -> tuple[NDArray[
             raise _too_long(max_seconds)
         # The mean in float64: the sum of huge float samples would overflow float32.
         mean = block[:, 0] if channels == 1 else block.mean(axis=1, dtype=np.float64)
-        blocks.append(mean.astype(np.float32))
-    mono = np.concatenate(blocks) if blocks else np.zeros(0, dtype=np.float32)
+        mono.add(mean.astype(np.float32))
     # The end of an MP3 is known to a frame or two only.
     tolerance = 2304 if sound.format == "MP3" else 0
     short = known and declared - total > tolerance
     if damaged:
         # Of the block that failed libsndfile keeps the samples before the damage to itself.
-        return mono, max(total, sound.tell()) / rate
+        return max(total, sound.tell()) / rate
     if short or _chunk_is_cut(sound.extra_info):
-        return mono, total / rate
-    return mono, None
+        return total / rate
+    return None
 
 
 def _too_long(max_seconds: float | None, seconds: float | None = None) -> AudioError:

@@ -41,14 +41,18 @@ def encode_symbols(symbols: Symbols, marginals: NDArray[np.int32]) -> tuple[byte
     `marginals` is (channels, levels), positive; the last byte is filled with zeros.
     """
     books = [canonical_codes(code_lengths(row)) for row in marginals.tolist()]
-    out: list[str] = []
-    for column in symbols.T.tolist():
-        for book, symbol in zip(books, column, strict=True):
-            bits, length = book[symbol]
-            out.append(format(bits, f"0{length}b"))
-    text = "".join(out)
-    padded = text + "0" * (-len(text) % 8)
-    return int(padded or "0", 2).to_bytes(len(padded) // 8, "big"), len(text)
+    out = bytearray()
+    word = length = total = 0
+    for column in symbols.T:
+        for book, symbol in zip(books, column.tolist(), strict=True):
+            bits, size = book[symbol]
+            word, length, total = word << size | bits, length + size, total + size
+        whole, length = length >> 3, length & 7
+        out += (word >> length).to_bytes(whole, "big")
+        word &= (1 << length) - 1
+    if length:
+        out.append(word << 8 - length)
+    return bytes(out), total
 
 
 def decode_symbols(payload: bytes, marginals: NDArray[np.int32], frames: int) -> Symbols:
@@ -57,15 +61,16 @@ def decode_symbols(payload: bytes, marginals: NDArray[np.int32], frames: int) ->
         {code: symbol for symbol, code in enumerate(canonical_codes(code_lengths(row)))}
         for row in marginals.tolist()
     ]
-    bits = np.unpackbits(np.frombuffer(payload, np.uint8)).tolist()
+    end = 8 * len(payload)
     out = np.empty((frames, len(books)), dtype=np.uint8)
     at = 0
     for frame in range(frames):
         for channel, book in enumerate(books):
             word = length = 0
             while (word, length) not in book:
-                if at == len(bits):
+                if at == end:
                     raise CodecError("The bitstream is truncated: symbols are missing.")
-                word, length, at = word << 1 | bits[at], length + 1, at + 1
+                word = word << 1 | payload[at >> 3] >> 7 - (at & 7) & 1
+                length, at = length + 1, at + 1
             out[frame, channel] = book[word, length]
     return out.T
