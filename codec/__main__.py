@@ -1,4 +1,4 @@
-"""``python -m codec``: list systems, encode, decode, train."""
+"""``python -m codec``: list systems, encode, decode, train and measure."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 
 from tqdm import tqdm
@@ -40,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def build_parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
-    """The parser for `arguments`: training, which needs torch, is imported only if they ask for it."""
+    """The parser for `arguments`: what needs torch is imported only if they ask for it."""
     parser = argparse.ArgumentParser(
         prog="python -m codec", description="Speech to bits and back, by any system."
     )
@@ -72,23 +73,30 @@ def build_parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
     decode.add_argument("output", type=Path, help="16-bit WAV to write")
     decode.set_defaults(run=_decode)
 
-    train = commands.add_parser(
-        "train", help="train a BPGAN model", description="Train a BPGAN model on folders of speech."
-    )
-    if "train" in arguments:
-        _add_training(train)
+    for name, (module, description) in _TORCH_COMMANDS.items():
+        command = commands.add_parser(name, help=description, description=f"{description.capitalize()}.")
+        if name in arguments:
+            _add_torch_command(command, module)
     return parser
 
 
-def _add_training(parser: argparse.ArgumentParser) -> None:
+#: Sub-commands that need torch: the module with their `add_arguments` and `run`, and what they do.
+_TORCH_COMMANDS = {
+    "train": ("train", "train a BPGAN model on folders of speech"),
+    "calibrate": ("calibrate", "fit a model's probability tables and bit rates to searched speech"),
+    "search-report": ("search_report", "measure the search and the entropy coder on a folder of speech"),
+}
+
+
+def _add_torch_command(parser: argparse.ArgumentParser, name: str) -> None:
     try:
-        from codec.bpgan import train
+        module = import_module(f"codec.bpgan.{name}")
     except ImportError as error:
         raise CodecUnavailable(
-            f"Training is not available here: {error}. Try: pip install 'earshot[train]'"
+            f"This is not available here: {error}. Try: pip install 'earshot[train]'"
         ) from error
-    train.add_arguments(parser)
-    parser.set_defaults(run=train.run)
+    module.add_arguments(parser)
+    parser.set_defaults(run=module.run)
 
 
 def _systems(options: argparse.Namespace) -> int:

@@ -1,0 +1,196 @@
+"""``python -m codec calibrate``: tables of searched symbols, and what a bit is worth.
+
+A trained model has tables of what its encoder sends. What is really sent has been searched, with a
+price on bits; tables and price depend on each other, so they are found in turns, on training speech
+only.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from codec.base import CodecError
+from codec.bpgan import data, entropy, trials
+from codec.bpgan.config import Rate
+from codec.bpgan.model import BPGANModel
+from codec.bpgan.search import SEARCHES, SearchConfig
+
+#: Nine of ten sentences of different speakers stay at or below the nominal rate.
+SHARE = 0.9
+
+
+@dataclass(frozen=True)
+class Target:
+    """A system that a model serves: how many channels it sends by which coder, and its nominal kbit/s."""
+
+    slug: str
+    channels: int
+    kbps: float
+    coder: str = "range"
+
+
+#: In the order of calibration; the first's symbols weigh most in the tables.
+TARGETS = (
+    Target("bpgan-2k", 20, 2.0),
+    Target("bpgan-4k", 40, 4.0),
+    Target("bpgan-1k", 10, 1.0),
+    Target("unified-gan-2k", 16, 2.0, "huffman"),
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of ``python -m codec calibrate``."""
+    parser.add_argument("model", type=Path, help="model of a training run (.safetensors)")
+    parser.add_argument("--data", nargs="+", type=Path, required=True, metavar="DIR", help="training speech")
+    parser.add_argument("--out", type=Path, required=True, metavar="MODEL", help="calibrated model to write")
+    parser.add_argument(
+        "--minutes", type=float, default=30.0, help="training speech to search for the tables (default 30)"
+    )
+    parser.add_argument("--search", default="realtime", choices=[s for s in SEARCHES if s != "instant"])
+    parser.add_argument("--threads", type=int, help="CPU threads (default: all)")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--cache", type=Path, default=Path("runs/cache"), help="where packed speech is kept")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the sub-command. Raises `CodecError` for what its user can mend."""
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    model = BPGANModel.load(args.model)
+    corpus = data.pack(data.find_utterances(args.data), args.cache, model.config.mel.sample_rate)
+    calibration = Calibration(model, corpus, SEARCHES[args.search], args.seed)
+    calibration.fit(args.minutes * 60)
+    notes = model.notes | {"calibrated": json.dumps(calibration.summary(args.minutes))}
+    model.save(args.out, notes)
+    for slug, rate in model.rates.items():
+        print(f"{slug}: {rate.channels} channels, {rate.rate_weight:.4f} per bit and symbol")
+    return 0
+
+
+class Calibration:
+    """Finds a model's tables and rates in place."""
+
+    def __init__(self, model: BPGANModel, corpus: data.Corpus, budget: SearchConfig, seed: int) -> None:
+        self.model, self.corpus, self.budget, self.seed = model, corpus, budget, seed
+        self.members, _ = corpus.split(24)
+        self.targets = [t for t in TARGETS if t.channels in model.layers]
+        if not self.targets:
+            raise CodecError(f"The model sends {model.layers} channels: no system is known for them.")
+        self.measured: dict[str, dict[str, float]] = {}
+
+    def sentence(self, index: int) -> trials.Sentence:
+        audio = self.corpus.utterance(index, self.model.config.mel.level)
+        return trials.Sentence.of(self.model, str(index), audio)
+
+    def fit(self, seconds: float) -> None:
+        """Tables of the encoder's symbols, prices, tables of the searched symbols, prices again."""
+        model = self.model
+        codes = list(self._encoded(1500))
+        self._set_tables(codes)
+        speakers = [self.sentence(i) for i in self._one_each(32)]
+        for target in self.targets:
+            model.rates[target.slug] = self._price(target, speakers, 0.02)
+        searched = [
+            torch.from_numpy(outcome.symbols.astype(np.int64))
+            for target, share in zip(self.targets, self._shares(), strict=True)
+            for outcome in self._search(target, seconds * share)
+        ]
+        self._set_tables(searched)
+        for target in self.targets:
+            model.rates[target.slug] = self._price(target, speakers, 0.003)
+
+    def _shares(self) -> list[float]:
+        # The widest layers know what all others send; the first is the product.
+        weights = [0.55, 0.3, 0.1, 0.05][: len(self.targets)]
+        return [w / sum(weights) for w in weights]
+
+    def _encoded(self, count: int) -> Sequence[Tensor]:
+        model, codes = self.model, []
+        for index in tqdm(self.members[:: max(1, len(self.members) // count)], desc="encoder's symbols"):
+            mel = self.sentence(index).mel[None]
+            with torch.no_grad():
+                codes.append(model.quantizer.encode(model.encoder(mel))[0].cpu())
+        return codes
+
+    def _set_tables(self, codes: Sequence[Tensor]) -> None:
+        levels = self.model.config.latent.levels
+        self.model.contexts = entropy.fit(codes, levels)
+        self.model.marginals.copy_(entropy.fit_marginals(codes, levels))
+
+    def _one_each(self, count: int) -> list[int]:
+        """A sentence of each of `count` speakers."""
+        rng = np.random.default_rng([self.seed, 1])
+        first: dict[str, int] = {}
+        for index in rng.permutation(self.members):
+            first.setdefault(self.corpus.speakers[index], int(index))
+        return list(first.values())[:count]
+
+    def _search(self, target: Target, seconds: float) -> list[trials.Outcome]:
+        """Search about so much training speech, sentences at random."""
+        rng = np.random.default_rng([self.seed, 2, target.channels])
+        sentences, total = [], 0.0
+        for index in rng.permutation(self.members):
+            sentences.append(self.sentence(int(index)))
+            total += sentences[-1].seconds
+            if total >= seconds:
+                break
+        config = replace(self.budget, rate_weight=self.model.rates[target.slug].rate_weight)
+        outcomes = trials.search_all(self.model, sentences, config, target.channels, target.coder)
+        return list(tqdm(outcomes, total=len(sentences), desc=f"{target.slug}: symbols"))
+
+    def _price(self, target: Target, sentences: list[trials.Sentence], precision: float) -> Rate:
+        """The price of a bit at which the target's rate is met."""
+
+        def measure(weight: float) -> float:
+            config = replace(self.budget, rate_weight=weight)
+            outcomes = trials.search_all(self.model, sentences, config, target.channels, target.coder)
+            rates = np.array([trials.kbps(self.model, o, target.coder) for o in outcomes])
+            upper = float(np.quantile(rates, SHARE))
+            self.measured[target.slug] = {"mean_kbps": round(float(rates.mean()), 4), "upper_kbps": upper}
+            tqdm.write(f"{target.slug}: at {weight:.4f} mean {rates.mean():.3f}, upper {upper:.3f} kbit/s")
+            return upper
+
+        before = self.model.rates.get(target.slug)
+        weight = find_weight(measure, target.kbps, precision, before.rate_weight if before else 0.05)
+        return Rate(target.channels, weight)
+
+    def summary(self, minutes: float) -> dict[str, object]:
+        return {"minutes": minutes, "seed": self.seed, "share": SHARE, "rates": self.measured}
+
+
+def find_weight(measure: Callable[[float], float], target: float, precision: float, guess: float) -> float:
+    """The least weight >= 0 at which the falling `measure` meets `target` from below.
+
+    Args:
+        measure: weight -> kbit/s.
+        target: kbit/s.
+        precision: how far below the target is near enough, relative to it.
+        guess: where to begin.
+    """
+    low, at_low = 0.0, measure(0.0)
+    if at_low <= target:
+        return 0.0
+    high = guess or 0.01
+    while (at_high := measure(high)) > target:
+        low, at_low, high = high, at_high, 2 * high
+    for _ in range(12):
+        if at_high >= target * (1 - precision):
+            break
+        # Aim a little below the target, so that the upper end comes to lie there.
+        aim = target * (1 - precision / 2)
+        middle = low + (high - low) * min(0.95, max(0.05, (at_low - aim) / (at_low - at_high)))
+        now = measure(middle)
+        if now > target:
+            low, at_low = middle, now
+        else:
+            high, at_high = middle, now
+    return high

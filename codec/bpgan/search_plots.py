@@ -1,0 +1,64 @@
+"""Plots of the search report."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from codec.bpgan.search_tables import Row, curve, means
+
+_PANELS = {"distortion": "J", "pesq_wb": "PESQ-WB", "kbps": "kbit/s"}
+_MARKS = {"encoder": "s", "round": "v", "ste": "^", "admm": "o", "paper": "x"}
+
+
+def plot_iterations(rows: Sequence[Row], path: Path) -> None:
+    """J, PESQ-WB and rate against steps, a line for each method."""
+    figure, axes = _figure(len(_PANELS))
+    for (method,), own in _by(rows, "method").items():
+        points = sorted(means(own, ("iterations",)).items())
+        for axis, (name, title) in zip(axes, _PANELS.items(), strict=True):
+            steps = [key[0] for key, _ in points]
+            axis.plot(steps, [m[name] for _, m in points], marker=_MARKS.get(method, "."), label=method)
+            axis.set(xlabel="steps", title=title, xscale="symlog")
+    _finish(figure, axes, path)
+
+
+def plot_rates(rows: Sequence[Row], path: Path) -> None:
+    """PESQ-WB against rate: the encoder's layers, and the search's prices at each layer."""
+    figure, axes = _figure(1)
+    encoder = curve(r for r in rows if r["method"] == "encoder")
+    axes[0].plot(*zip(*encoder, strict=True), marker="s", color="black", label="encoder, no search")
+    for (channels,), own in sorted(_by((r for r in rows if r["method"] != "encoder"), "channels").items()):
+        axes[0].plot(*zip(*curve(own), strict=True), marker="o", label=f"searched, {channels:g} channels")
+    axes[0].set(xlabel="kbit/s, whole bitstreams", ylabel="PESQ-WB")
+    _finish(figure, axes, path)
+
+
+def _by(rows: Iterable[Row], key: str) -> dict[tuple[Any], list[Row]]:
+    groups: dict[tuple[Any], list[Row]] = {}
+    for row in rows:
+        groups.setdefault((row[key],), []).append(row)
+    return groups
+
+
+def _figure(panels: int) -> Any:
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot as plt
+
+    figure, axes = plt.subplots(
+        1, panels, figsize=(4.2 * panels + 1.5, 4), layout="constrained", squeeze=False
+    )
+    return figure, axes[0]
+
+
+def _finish(figure: Any, axes: Any, path: Path) -> None:
+    from matplotlib import pyplot as plt
+
+    for axis in axes:
+        axis.grid(alpha=0.3)
+    axes[0].legend()
+    figure.savefig(path)
+    plt.close(figure)

@@ -1,0 +1,261 @@
+"""``python -m codec search-report``: what search and entropy coder earn on a folder of speech.
+
+Each part writes a CSV with a row per sentence; a part whose CSV is there for the same model and
+sentences is not measured again. ``report.md`` holds the tables, the plots lie beside it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import hashlib
+import json
+import platform
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from tqdm import tqdm
+
+from codec.bpgan import entropy, search_plots, trials
+from codec.bpgan.config import Rate
+from codec.bpgan.model import BPGANModel
+from codec.bpgan.search import SEARCHES, SearchConfig
+from codec.bpgan.search_tables import MEASURES, Row, gains, interval, plain_table, table
+from codec.bpgan.system import load_model
+
+#: Budgets of the curves, steps.
+ITERATIONS = (0, 6, 12, 24, 48, 96)
+#: The 2020 algorithm's constants want its own number of steps.
+PAPER_ITERATIONS = (24, 96, 250)
+#: Prices of a bit tried for the curve of quality against rate, relative to the calibrated one.
+WEIGHTS = (0.0, 0.5, 1.0, 2.0)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of ``python -m codec search-report``."""
+    parser.add_argument("folder", type=Path, metavar="DIR", help="folder of speech")
+    parser.add_argument("--out", type=Path, required=True, metavar="REPORT", help="folder to write")
+    parser.add_argument("--model", type=Path, help="a model file; default: the one of this installation")
+    parser.add_argument(
+        "--limit", type=int, default=24, help="sentences for the curves (default 24); presets get all"
+    )
+    parser.add_argument("--parts", nargs="+", choices=list(PARTS), default=list(PARTS), metavar="PART")
+    parser.add_argument("--threads", type=int, help="CPU threads (default: all)")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the sub-command. Raises `CodecError` for what its user can mend."""
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    model = BPGANModel.load(args.model) if args.model else load_model()
+    report = Report(model, trials.read_folder(args.folder, model), args.limit, args.out)
+    for part in args.parts:
+        report.measure(part)
+    report.write(" ".join(["python -m codec search-report", str(args.folder), "--out", str(args.out)]))
+    print(f"{args.out / 'report.md'}: written")
+    return 0
+
+
+class Report:
+    """Measurements of one model on one set of sentences, kept in a folder."""
+
+    def __init__(
+        self, model: BPGANModel, sentences: list[trials.Sentence], limit: int | None, out: Path
+    ) -> None:
+        self.model, self.sentences, self.out = model, sentences, out
+        count = min(limit or len(sentences), len(sentences))
+        self.few = [sentences[i * len(sentences) // count] for i in range(count)]
+        self.rate = model.rates.get("bpgan-2k", Rate(model.layers[-1]))
+        out.mkdir(parents=True, exist_ok=True)
+
+    # -- parts
+
+    def measure(self, part: str) -> None:
+        """Measure a part unless its rows are there; an interrupted part is measured again."""
+        path = self.out / f"{part}.csv"
+        if (self.out / f"{part}.key").is_file() and (self.out / f"{part}.key").read_text() == self._key():
+            return
+        with path.open("w", encoding="utf-8", newline="") as file:
+            writer: csv.DictWriter[str] | None = None
+            for row in PARTS[part](self):
+                if writer is None:
+                    writer = csv.DictWriter(file, list(row))
+                    writer.writeheader()
+                writer.writerow({k: f"{v:.6g}" if isinstance(v, float) else v for k, v in row.items()})
+                file.flush()
+        (self.out / f"{part}.key").write_text(self._key())
+
+    def _key(self) -> str:
+        names = json.dumps([[s.name for s in self.sentences], len(self.few), self.model.model_id])
+        return hashlib.sha256(names.encode()).hexdigest()
+
+    def rows(self, part: str) -> list[Row]:
+        """The rows of a part, numbers as floats; none if it was not measured."""
+        path = self.out / f"{part}.csv"
+        if not path.is_file():
+            return []
+        with path.open(encoding="utf-8", newline="") as file:
+            return [{k: _number(v) for k, v in row.items()} for row in csv.DictReader(file)]
+
+    def curves(self) -> Iterator[Row]:
+        """Every method at every budget: J, rate and quality."""
+        configs = [SearchConfig(method="encoder", rate_weight=self.rate.rate_weight)]
+        for method in ("round", "ste", "admm", "paper"):
+            budgets = PAPER_ITERATIONS if method == "paper" else ITERATIONS[1:]
+            configs += [replace(SEARCHES["realtime"], method=method, iterations=n) for n in budgets]
+        for config in configs:
+            raw = config.method in ("round", "paper")
+            config = replace(config, rate_weight=self.rate.rate_weight, keep_best=not raw)
+            labels = {
+                "method": config.method,
+                "iterations": config.iterations if config.method != "encoder" else 0,
+            }
+            yield from self._outcomes(self.few, config, self.rate.channels, labels)
+
+    def rates(self) -> Iterator[Row]:
+        """Quality against rate: the encoder at every layer, the search at several prices of a bit."""
+        for channels in self.model.layers:
+            config = SearchConfig(method="encoder")
+            yield from self._outcomes(self.few, config, channels, {"method": "encoder", "weight": 0.0})
+        for channels in self.model.layers:
+            known = [r.rate_weight for r in self.model.rates.values() if r.channels == channels]
+            step = max(known, default=0.0) or self.rate.rate_weight or 0.05
+            for factor in WEIGHTS:
+                config = replace(SEARCHES["realtime"], rate_weight=factor * step)
+                labels = {"method": config.method, "weight": factor * step}
+                yield from self._outcomes(self.few, config, channels, labels)
+
+    def presets(self) -> Iterator[Row]:
+        """The budgets that ship, on all sentences."""
+        for name, config in SEARCHES.items():
+            config = replace(config, rate_weight=self.rate.rate_weight)
+            labels = {"preset": name, "method": config.method}
+            yield from self._outcomes(self.sentences, config, self.rate.channels, labels)
+
+    def coders(self) -> Iterator[Row]:
+        """Bits per symbol of coders of growing knowledge, for searched symbols."""
+        config = replace(SEARCHES["realtime"], rate_weight=self.rate.rate_weight)
+        found = self._search(self.few, config, self.rate.channels, "coders")
+        yield from entropy.compare_coders(self.model, [o.symbols for o in found])
+
+    def speed(self) -> Iterator[Row]:
+        """Processor time of the search, one file at a time and sixteen, and the receiver's."""
+        sixteen = sorted(self.sentences, key=lambda s: s.mel.shape[1])
+        middle = max(0, len(sixteen) // 2 - 8)
+        sixteen = sixteen[middle : middle + 16]
+        seconds = sum(s.seconds for s in sixteen)
+        for name in ("realtime", "best"):
+            config = replace(SEARCHES[name], rate_weight=self.rate.rate_weight)
+            for batch in (1, 16):
+                wall, cpu = time.perf_counter(), time.process_time()
+                list(trials.search_all(self.model, sixteen, config, self.rate.channels, batch=batch))
+                yield _speed(f"search, {name}, batch of {batch}", wall, cpu, seconds)
+        config = SearchConfig(method="encoder")
+        found = list(trials.search_all(self.model, sixteen, config, self.rate.channels, batch=1))
+        wall, cpu = time.perf_counter(), time.process_time()
+        coded = [entropy.encode_symbols(o.symbols, self.model.contexts) for o in found]
+        yield _speed("range coder, sender", wall, cpu, seconds)
+        wall, cpu = time.perf_counter(), time.process_time()
+        for bits, outcome in zip(coded, found, strict=True):
+            channels, frames = outcome.symbols.shape
+            entropy.decode_symbols(bits, self.model.contexts, frames, channels)
+        yield _speed("range coder, receiver", wall, cpu, seconds)
+        wall, cpu = time.perf_counter(), time.process_time()
+        for outcome in found:
+            trials.received(self.model, outcome)
+        yield _speed("generator and inverse STFT, receiver", wall, cpu, seconds)
+
+    def _search(
+        self, sentences: Sequence[trials.Sentence], config: SearchConfig, channels: int, name: str
+    ) -> Iterable[trials.Outcome]:
+        outcomes = trials.search_all(self.model, sentences, config, channels)
+        return tqdm(outcomes, total=len(sentences), desc=name, unit="file")
+
+    def _outcomes(
+        self, sentences: Sequence[trials.Sentence], config: SearchConfig, channels: int, labels: Row
+    ) -> Iterator[Row]:
+        name = " ".join(str(v) for v in labels.values()) + f", {channels} channels"
+        for outcome in self._search(sentences, config, channels, name):
+            yield {
+                **labels,
+                "channels": channels,
+                "sentence": outcome.sentence.name,
+                "seconds": outcome.sentence.seconds,
+                "objective": outcome.objective,
+                "encoder_objective": outcome.encoder_objective,
+                "distortion": outcome.distortion,
+                "kbps": trials.kbps(self.model, outcome),
+                **trials.quality(outcome, trials.received(self.model, outcome)),
+                "steps": outcome.iterations,
+                "cpu_seconds": outcome.cpu_seconds,
+            }
+
+    # -- the report
+
+    def write(self, command: str) -> None:
+        """Write ``report.md`` and the plots from the rows that are there."""
+        text = [
+            "# Search report",
+            f"`{command}`",
+            f"Model {self.model.model_id:04x} ({self.model.config.name}), {len(self.sentences)} sentences, "
+            f"{sum(s.seconds for s in self.sentences) / 60:.1f} minutes; curves on {len(self.few)} of them. "
+            f"{torch.get_num_threads()} thread(s), torch {torch.__version__}, {platform.machine()}. "
+            "Mean ± half the 95 % interval over sentences (Student's t). PESQ is of the receiver's audio, the "
+            "rate that of whole bitstreams, header and checksum included; `cpu` is processor time per "
+            "second of audio.",
+        ]
+        if rows := self.rows("presets"):
+            text += ["## Presets", table(rows, ("preset",)), self._won(rows)]
+        if rows := self.rows("curves"):
+            text += ["## Methods and budgets", table(rows, ("method", "iterations")), "![](iterations.svg)"]
+            search_plots.plot_iterations(rows, self.out / "iterations.svg")
+        if rows := self.rows("rates"):
+            text += ["## Quality against rate", table(rows, ("method", "channels", "weight"))]
+            text += [gains(rows), "![](rates.svg)"]
+            search_plots.plot_rates(rows, self.out / "rates.svg")
+        for part, title in (("coders", "Entropy coding"), ("speed", "Where the time goes")):
+            if rows := self.rows(part):
+                text += [f"## {title}", plain_table(rows)]
+        (self.out / "report.md").write_text("\n\n".join(text) + "\n", encoding="utf-8")
+
+    def _won(self, rows: list[Row]) -> str:
+        worse = [r for r in rows if r["objective"] > r["encoder_objective"] + 1e-6]
+        lines = [f"J + weighted rate is above the encoder's own on {len(worse)} of {len(rows)} searches."]
+        instant = {r["sentence"]: r for r in rows if r["preset"] == "instant"}
+        for name in SEARCHES:
+            own = [r for r in rows if r["preset"] == name]
+            if name == "instant" or not own or not instant:
+                continue
+            parts = [
+                f"{metric} {interval([r[key] - instant[r['sentence']][key] for r in own], '+.3f')}"
+                for key, metric in MEASURES.items()
+            ]
+            lines.append(f"`{name}` minus `instant`, paired: " + ", ".join(parts) + ".")
+        return " ".join(lines)
+
+
+PARTS: dict[str, Callable[[Report], Iterator[Row]]] = {
+    "presets": Report.presets,
+    "curves": Report.curves,
+    "rates": Report.rates,
+    "coders": Report.coders,
+    "speed": Report.speed,
+}
+
+
+def _speed(what: str, wall: float, cpu: float, seconds: float) -> Row:
+    return {
+        "what": what,
+        "cpu, s per s of audio": (time.process_time() - cpu) / seconds,
+        "clock, s per s of audio": (time.perf_counter() - wall) / seconds,
+    }
+
+
+def _number(text: str) -> float | str:
+    try:
+        return float(text)
+    except ValueError:
+        return text

@@ -1,0 +1,111 @@
+"""Tables of the search report: means over sentences, and what the search is worth."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+Row = dict[str, Any]
+
+#: Columns of quality and what they are called.
+MEASURES = {"pesq_nb": "PESQ-NB", "pesq_wb": "PESQ-WB", "stoi": "STOI"}
+
+
+def means(rows: Iterable[Row], keys: Sequence[str]) -> dict[tuple[Any, ...], dict[str, float]]:
+    """Means over sentences of every measured column, by `keys`."""
+    groups: dict[tuple[Any, ...], list[Row]] = {}
+    for row in rows:
+        groups.setdefault(tuple(row[k] for k in keys), []).append(row)
+    names = ("distortion", "kbps", *MEASURES)
+    return {key: {n: float(np.nanmean([r[n] for r in own])) for n in names} for key, own in groups.items()}
+
+
+def curve(rows: Iterable[Row]) -> list[tuple[float, float]]:
+    """(kbit/s, PESQ-WB) of each setting, by rising rate."""
+    return sorted((m["kbps"], m["pesq_wb"]) for m in means(rows, ("channels", "weight")).values())
+
+
+def gains(rows: Sequence[Row]) -> str:
+    """What the search is worth, from the curves: PESQ-WB at the encoder's rate, and rate at its PESQ-WB."""
+    encoder = curve(r for r in rows if r["method"] == "encoder")
+    lines = []
+    for channels in sorted({r["channels"] for r in rows}):
+        found = curve(r for r in rows if r["method"] != "encoder" and r["channels"] == channels)
+        own = curve(r for r in rows if r["method"] == "encoder" and r["channels"] == channels)
+        if len(found) < 2 or not own:
+            continue
+        for rate, wide in found:
+            if encoder[0][0] <= rate <= encoder[-1][0] and len(encoder) > 1:
+                plain = _join(encoder, rate)
+                cells = f"{rate:.3f} | {wide:.3f} | {plain:.3f} | {wide - plain:+.3f}"
+                lines.append(f"| {channels:g} | {cells} | {_saved(encoder, rate, wide)} |")
+    if not lines:
+        return "The curves do not overlap: nothing to compare at equal rate."
+    head = "| channels | kbit/s | PESQ-WB, searched | encoder there | gain | rate saved at equal PESQ-WB |"
+    return "\n".join(
+        [
+            "The encoder's curve joins its layers by straight lines.",
+            "",
+            head,
+            "|---|---|---|---|---|---|",
+            *lines,
+        ]
+    )
+
+
+def _saved(encoder: Sequence[tuple[float, float]], rate: float, wide: float) -> str:
+    by_quality = [(quality, kbps) for kbps, quality in encoder]
+    rising = all(a < b for (a, _), (b, _) in pairwise(by_quality))
+    if not rising or not by_quality[0][0] <= wide <= by_quality[-1][0]:
+        return "beyond the curve"
+    return f"{1 - rate / _join(by_quality, wide):.1%}"
+
+
+def _join(points: Sequence[tuple[float, float]], at: float) -> float:
+    """The value at `at` of the straight lines that join `points` (x, y), x rising."""
+    x, y = np.array(points, dtype=np.float64).T
+    return float(np.interp(at, x, y))
+
+
+def interval(values: Sequence[float], form: str = ".3f") -> str:
+    """Mean ± half the 95 % interval (Student's t); values that are not numbers are left out."""
+    from scipy.stats import t
+
+    finite = np.array([v for v in values if np.isfinite(v)])
+    if finite.size < 2:
+        return format(float(finite.mean()), form) if finite.size else "-"
+    half = t.ppf(0.975, finite.size - 1) * finite.std(ddof=1) / np.sqrt(finite.size)
+    return f"{finite.mean():{form}} ± {half:{form.removeprefix('+')}}"
+
+
+def table(rows: Sequence[Row], keys: tuple[str, ...]) -> str:
+    groups: dict[tuple[Any, ...], list[Row]] = {}
+    for row in rows:
+        groups.setdefault(tuple(row[k] for k in keys), []).append(row)
+    head = [*keys, "n", "J", "kbit/s", "PESQ-NB", "PESQ-WB", "STOI", "steps", "cpu, s/s"]
+    lines = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
+    for group, own in groups.items():
+        names = [f"{v:.4g}" if isinstance(v, float) else str(v) for v in group]
+        seconds = sum(r["seconds"] for r in own)
+        cells = [
+            str(len(own)),
+            f"{np.mean([r['distortion'] for r in own]):.4f}",
+            f"{np.mean([r['kbps'] for r in own]):.3f}",
+            *(interval([r[k] for r in own], ".3f") for k in ("pesq_nb", "pesq_wb", "stoi")),
+            f"{np.mean([r['steps'] for r in own]):.0f}",
+            f"{sum(r['cpu_seconds'] * r['seconds'] for r in own) / seconds:.3f}",
+        ]
+        lines.append("| " + " | ".join([*names, *cells]) + " |")
+    return "\n".join(lines)
+
+
+def plain_table(rows: Sequence[Row]) -> str:
+    lines = ["| " + " | ".join(rows[0]) + " |", "|---" * len(rows[0]) + "|"]
+    lines += [
+        "| " + " | ".join(f"{v:.4g}" if isinstance(v, float) else str(v) for v in r.values()) + " |"
+        for r in rows
+    ]
+    return "\n".join(lines)

@@ -1,0 +1,179 @@
+"""Sentences of speech through search, coder and receiver, for calibration and the search report."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import pad
+
+from codec.audio import read_audio
+from codec.base import Audio, CodecError
+from codec.bpgan import bitstream, entropy, huffman
+from codec.bpgan.contexts import RateModel
+from codec.bpgan.mel import active_level
+from codec.bpgan.model import BPGANModel
+from codec.bpgan.rates import ContextRates, HuffmanRates
+from codec.bpgan.search import SearchConfig, search
+from codec.bpgan.vocoder import griffin_lim
+
+#: What a file is taken for; `read_folder` says which of them it found.
+SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".sph")
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """A recording as the sender sees it.
+
+    Attributes:
+        name: of the file.
+        audio: float32 (samples,) at the model's rate.
+        level: index of the header.
+        mel: log-mel (bands, frames) of the audio at the model's level.
+    """
+
+    name: str
+    audio: Audio
+    level: int
+    mel: Tensor
+
+    @property
+    def seconds(self) -> float:
+        return self.audio.size / 16_000
+
+    @classmethod
+    def of(cls, model: BPGANModel, name: str, audio: Audio) -> Sentence:
+        """Raises `CodecError` if the audio is silent: there is nothing to search for."""
+        level = bitstream.level_index(active_level(audio))
+        if not level:
+            raise CodecError(f"{name} is silent.")
+        config = model.config
+        gain = np.float32(config.mel.level / bitstream.level_rms(level))
+        padded = np.pad(audio, (0, -audio.size % config.block)) * gain
+        with torch.no_grad():
+            mel = model.mel(torch.from_numpy(padded)[None].to(model.mel.filters.device))
+        return cls(name, audio, level, mel[0])
+
+
+def read_folder(folder: Path, model: BPGANModel, limit: int | None = None) -> list[Sentence]:
+    """The recordings of a folder, sorted by name; with `limit`, so many at even distances.
+
+    Raises:
+        CodecError: there are none, or one cannot be read.
+    """
+    paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES)
+    if not paths:
+        raise CodecError(f"{folder} holds no audio ({', '.join(SUFFIXES)}).")
+    if limit and limit < len(paths):
+        paths = [paths[i * len(paths) // limit] for i in range(limit)]
+    rate = model.config.mel.sample_rate
+    return [Sentence.of(model, path.name, read_audio(path, rate=rate).audio) for path in paths]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A sentence after the search.
+
+    Attributes:
+        symbols: uint8 (channels, latent frames).
+        objective: J + weighted rate, and `encoder_objective` the same for the encoder's own symbols.
+        distortion: J alone.
+        cpu_seconds: processor time of the search per second of audio, mean over its batch.
+    """
+
+    sentence: Sentence
+    symbols: entropy.Symbols
+    objective: float
+    encoder_objective: float
+    distortion: float
+    iterations: int
+    cpu_seconds: float
+
+
+def rate_model(model: BPGANModel, coder: str) -> RateModel:
+    """What a coder of `bitstream.CODERS` charges for symbols."""
+    device = model.mel.filters.device
+    if coder == "range":
+        return ContextRates(model.contexts, device)
+    return HuffmanRates(model.marginals.cpu().numpy(), device)
+
+
+def in_batches(sentences: Sequence[Sentence], size: int) -> Iterator[list[Sentence]]:
+    """Sentences of about the same length together, so that little is padding."""
+    ordered = sorted(sentences, key=lambda s: s.mel.shape[1])
+    for start in range(0, len(ordered), size):
+        yield ordered[start : start + size]
+
+
+def search_all(
+    model: BPGANModel,
+    sentences: Sequence[Sentence],
+    config: SearchConfig,
+    channels: int | None = None,
+    coder: str = "range",
+    batch: int = 8,
+) -> Iterator[Outcome]:
+    """Search every sentence; in order of length."""
+    rate, stride = rate_model(model, coder), model.config.latent.stride
+    for group in in_batches(sentences, batch):
+        longest = group[-1].mel.shape[1]
+        mel = torch.stack([pad(s.mel, (0, longest - s.mel.shape[1])) for s in group])
+        lengths = torch.tensor([s.mel.shape[1] // stride for s in group], device=mel.device)
+        began = time.process_time()
+        found = search(model, mel, config, channels=channels, rate=rate, lengths=lengths)
+        spent = (time.process_time() - began) / sum(s.seconds for s in group)
+        for i, sentence in enumerate(group):
+            yield Outcome(
+                sentence,
+                found.symbols[i, :, : int(lengths[i])].cpu().numpy().astype(np.uint8),
+                float(found.objective[i]),
+                float(found.encoder_objective[i]),
+                float(found.distortion[i]),
+                int(found.iterations[i]),
+                spent,
+            )
+
+
+def kbps(model: BPGANModel, outcome: Outcome, coder: str = "range") -> float:
+    """Bit rate of the sentence's whole bitstream, header and checksum included, kbit/s."""
+    if coder == "range":
+        symbols = entropy.encode_symbols(outcome.symbols, model.contexts)
+    else:
+        symbols, _ = huffman.encode_symbols(outcome.symbols, model.marginals.cpu().numpy())
+    sentence = outcome.sentence
+    stream = bitstream.Stream(
+        model_id=model.model_id,
+        coder=coder,
+        layer=model.layers.index(outcome.symbols.shape[0]),
+        level=sentence.level,
+        num_samples=sentence.audio.size,
+        symbols=symbols,
+    )
+    return 8 * len(bitstream.pack(stream)) / sentence.seconds / 1000
+
+
+def received(model: BPGANModel, outcome: Outcome) -> Audio:
+    """What the receiver makes of the symbols, float32 of the sentence's length, at the model's level."""
+    symbols = torch.from_numpy(outcome.symbols.astype(np.int64))[None].to(model.mel.filters.device)
+    with torch.inference_mode():
+        log_mel = model.generator(model.quantizer.decode(symbols))
+        audio = griffin_lim(model.mel, log_mel)[0].cpu().numpy()
+    return np.asarray(audio[: outcome.sentence.audio.size], dtype=np.float32)
+
+
+def quality(outcome: Outcome, audio: Audio) -> dict[str, float]:
+    """PESQ-NB, PESQ-WB (P.862.1, P.862.2) and STOI of received audio; nan where P.862 finds no speech."""
+    from pesq import PesqError, pesq
+    from pystoi import stoi
+
+    reference = outcome.sentence.audio
+    try:
+        narrow, wide = (float(pesq(16_000, reference, audio, mode)) for mode in ("nb", "wb"))
+    except PesqError:
+        narrow = wide = float("nan")
+    return {"pesq_nb": narrow, "pesq_wb": wide, "stoi": float(stoi(reference, audio, 16_000))}
