@@ -19,7 +19,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from codec.base import CodecError
-from codec.bpgan import data, entropy, trials
+from codec.bpgan import data, fitting, trials
 from codec.bpgan.config import Rate
 from codec.bpgan.model import BPGANModel
 from codec.bpgan.search import SEARCHES, SearchConfig
@@ -69,8 +69,8 @@ def run(args: argparse.Namespace) -> int:
     corpus = data.pack(data.find_utterances(args.data), args.cache, model.config.mel.sample_rate)
     calibration = Calibration(model, corpus, SEARCHES[args.search], args.seed)
     calibration.fit(args.minutes * 60)
-    notes = model.notes | {"calibrated": json.dumps(calibration.summary(args.minutes))}
-    model.save(args.out, notes)
+    model.notes["calibrated"] = json.dumps(calibration.summary(args.minutes))
+    model.save(args.out)
     for slug, rate in model.rates.items():
         print(f"{slug}: {rate.channels} channels, {rate.rate_weight:.4f} per bit and symbol")
     return 0
@@ -96,17 +96,17 @@ class Calibration:
         model = self.model
         codes = list(self._encoded(1500))
         self._set_tables(codes)
-        speakers = [self.sentence(i) for i in self._one_each(32)]
+        speakers = [self.sentence(i) for i in self._one_each(24)]
         for target in self.targets:
-            model.rates[target.slug] = self._price(target, speakers, 0.02)
+            model.rates[target.slug] = self._price(target, speakers, 0.03)
         searched = [
             torch.from_numpy(outcome.symbols.astype(np.int64))
             for target, share in zip(self.targets, self._shares(), strict=True)
             for outcome in self._search(target, seconds * share)
         ]
-        self._set_tables(searched)
+        self._set_tables(searched, refine=True)
         for target in self.targets:
-            model.rates[target.slug] = self._price(target, speakers, 0.003)
+            model.rates[target.slug] = self._price(target, speakers, 0.005)
 
     def _shares(self) -> list[float]:
         # The widest layers know what all others send; the first is the product.
@@ -121,10 +121,13 @@ class Calibration:
                 codes.append(model.quantizer.encode(model.encoder(mel))[0].cpu())
         return codes
 
-    def _set_tables(self, codes: Sequence[Tensor]) -> None:
-        levels = self.model.config.latent.levels
-        self.model.contexts = entropy.fit(codes, levels)
-        self.model.marginals.copy_(entropy.fit_marginals(codes, levels))
+    def _set_tables(self, codes: Sequence[Tensor], refine: bool = False) -> None:
+        latent, start = self.model.config.latent, self.model.contexts if refine else None
+        steps = 600 if refine else 1500
+        self.model.contexts = fitting.fit(
+            codes, latent.levels, channels=latent.channels, start=start, steps=steps, seed=self.seed
+        )
+        self.model.marginals.copy_(fitting.fit_marginals(codes, latent.levels, latent.channels))
 
     def _one_each(self, count: int) -> list[int]:
         """A sentence of each of `count` speakers."""
@@ -149,18 +152,24 @@ class Calibration:
 
     def _price(self, target: Target, sentences: list[trials.Sentence], precision: float) -> Rate:
         """The price of a bit at which the target's rate is met."""
+        means: dict[float, tuple[float, float]] = {}
 
         def measure(weight: float) -> float:
             config = replace(self.budget, rate_weight=weight)
             outcomes = trials.search_all(self.model, sentences, config, target.channels, target.coder)
             rates = np.array([trials.kbps(self.model, o, target.coder) for o in outcomes])
             upper = float(np.quantile(rates, SHARE))
-            self.measured[target.slug] = {"mean_kbps": round(float(rates.mean()), 4), "upper_kbps": upper}
+            means[weight] = float(rates.mean()), upper
             tqdm.write(f"{target.slug}: at {weight:.4f} mean {rates.mean():.3f}, upper {upper:.3f} kbit/s")
             return upper
 
+        config = self.model.config
+        raw = target.channels * config.mel.sample_rate / config.block * np.log2(config.latent.levels) / 1000
         before = self.model.rates.get(target.slug)
-        weight = find_weight(measure, target.kbps, precision, before.rate_weight if before else 0.05)
+        guess = before.rate_weight if before else 0.0 if raw <= target.kbps else 0.05
+        weight = find_weight(measure, target.kbps, precision, guess)
+        mean, upper = means[weight]
+        self.measured[target.slug] = {"mean_kbps": round(mean, 4), "upper_kbps": round(upper, 4)}
         return Rate(target.channels, weight)
 
     def summary(self, minutes: float) -> dict[str, object]:
@@ -176,18 +185,22 @@ def find_weight(measure: Callable[[float], float], target: float, precision: flo
         precision: how far below the target is near enough, relative to it.
         guess: where to begin.
     """
-    low, at_low = 0.0, measure(0.0)
-    if at_low <= target:
-        return 0.0
-    high = guess or 0.01
-    while (at_high := measure(high)) > target:
-        low, at_low, high = high, at_high, 2 * high
-    for _ in range(12):
-        if at_high >= target * (1 - precision):
+    low, high = -1.0, guess  # low: too small a weight, or -1 if none is known
+    at_low, at_high = np.inf, measure(guess)
+    while at_high > target:
+        low, at_low, high = high, at_high, 2 * high or 0.01
+        at_high = measure(high)
+    for attempt in range(12):
+        if high == 0 or at_high >= target * (1 - precision):
             break
-        # Aim a little below the target, so that the upper end comes to lie there.
-        aim = target * (1 - precision / 2)
-        middle = low + (high - low) * min(0.95, max(0.05, (at_low - aim) / (at_low - at_high)))
+        if low < 0:
+            middle = high / 2 if high > guess / 4 else 0.0
+        else:
+            # Aim a little below the target, so that the upper end comes to lie there; halve in between,
+            # as the line is a bad guess where the rate falls steeply.
+            aim = target * (1 - precision / 2)
+            share = 0.5 if attempt % 3 == 2 else (at_low - aim) / (at_low - at_high)
+            middle = low + (high - low) * min(0.9, max(0.1, share))
         now = measure(middle)
         if now > target:
             low, at_low = middle, now

@@ -45,6 +45,8 @@ class BPGANModel(nn.Module):
         self.model_id = 0
         #: How systems get their bit rate from this model, by slug; found by calibration.
         self.rates: dict[str, Rate] = {}
+        #: What the file says of how the model was made, JSON by subject.
+        self.notes: dict[str, str] = {}
 
     @property
     def layers(self) -> tuple[int, ...]:
@@ -56,8 +58,8 @@ class BPGANModel(nn.Module):
         state_dict.pop(prefix + "frequencies", None)
         super()._load_from_state_dict(state_dict, prefix, *rest)
 
-    def save(self, path: Path, notes: dict[str, str]) -> None:
-        """Write weights as float16 (tables and levels exact) with configuration and `notes` as metadata."""
+    def save(self, path: Path) -> None:
+        """Write weights as float16 (tables and levels exact); configuration, rates and notes are metadata."""
         tensors = {
             name: tensor.half().contiguous()
             if tensor.dtype == torch.float32 and "centres" not in name
@@ -65,7 +67,7 @@ class BPGANModel(nn.Module):
             for name, tensor in self.state_dict().items()
         }
         tensors |= {f"contexts.{name}": torch.from_numpy(a) for name, a in self.contexts.arrays().items()}
-        metadata = {"config": json.dumps(self.config.to_dict()), **notes}
+        metadata = {**self.notes, "config": json.dumps(self.config.to_dict())}
         if self.rates:
             metadata["rates"] = json.dumps({slug: asdict(rate) for slug, rate in self.rates.items()})
         partial = path.with_name(path.name + ".part")
@@ -85,6 +87,7 @@ class BPGANModel(nn.Module):
             raise CodecError(f"The model {path.name} cannot be read: {error}") from error
         model = cls(config)
         model.rates = rates
+        model.notes = {name: text for name, text in metadata.items() if name not in ("config", "rates")}
         tables = {n: state.pop(n) for n in list(state) if n.startswith("contexts.") or n == "frequencies"}
         # Models of before 2026-12 call their only table `frequencies`.
         model.contexts = ContextModel.from_arrays(

@@ -19,7 +19,7 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
-from codec.bpgan import entropy, search_plots, trials
+from codec.bpgan import entropy, fitting, search_plots, trials
 from codec.bpgan.config import Rate
 from codec.bpgan.model import BPGANModel
 from codec.bpgan.search import SEARCHES, SearchConfig
@@ -139,7 +139,9 @@ class Report:
         """Bits per symbol of coders of growing knowledge, for searched symbols."""
         config = replace(SEARCHES["realtime"], rate_weight=self.rate.rate_weight)
         found = self._search(self.few, config, self.rate.channels, "coders")
-        yield from entropy.compare_coders(self.model, [o.symbols for o in found])
+        codes = [torch.from_numpy(o.symbols) for o in found]
+        bits = fitting.compare_coders(codes, self.model.config.latent.levels, self.model.contexts)
+        yield from ({"coder": name, "bits per symbol": value} for name, value in bits.items())
 
     def speed(self) -> Iterator[Row]:
         """Processor time of the search, one file at a time and sixteen, and the receiver's."""
@@ -203,8 +205,8 @@ class Report:
             f"Model {self.model.model_id:04x} ({self.model.config.name}), {len(self.sentences)} sentences, "
             f"{sum(s.seconds for s in self.sentences) / 60:.1f} minutes; curves on {len(self.few)} of them. "
             f"{torch.get_num_threads()} thread(s), torch {torch.__version__}, {platform.machine()}. "
-            "Mean ± half the 95 % interval over sentences (Student's t). PESQ is of the receiver's audio, the "
-            "rate that of whole bitstreams, header and checksum included; `cpu` is processor time per "
+            "Mean ± half the 95 % interval over sentences (Student's t). PESQ is of the receiver's audio, "
+            "the rate that of whole bitstreams, header and checksum included; `cpu` is processor time per "
             "second of audio.",
         ]
         if rows := self.rows("presets"):

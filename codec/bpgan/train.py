@@ -464,7 +464,7 @@ class Trainer:
                 codes.append(model.quantizer.encode(model.encoder(mel))[0].cpu())
         model.contexts = fitting.fit_tables(codes, model.config.latent.levels)
         model.marginals.copy_(fitting.fit_marginals(codes, model.config.latent.levels))
-        notes = {
+        model.notes = {
             "trained": json.dumps(
                 {
                     "steps": self.step,
@@ -476,4 +476,4 @@ class Trainer:
                 }
             )
         }
-        model.save(self.out / name, notes)
+        model.save(self.out / name)

@@ -18,7 +18,7 @@ from codec.bpgan import bitstream, entropy, huffman
 from codec.bpgan.contexts import RateModel
 from codec.bpgan.mel import active_level
 from codec.bpgan.model import BPGANModel
-from codec.bpgan.rates import ContextRates, HuffmanRates
+from codec.bpgan.rates import HuffmanRates
 from codec.bpgan.search import SearchConfig, search
 from codec.bpgan.vocoder import griffin_lim
 
@@ -99,7 +99,7 @@ def rate_model(model: BPGANModel, coder: str) -> RateModel:
     """What a coder of `bitstream.CODERS` charges for symbols."""
     device = model.mel.filters.device
     if coder == "range":
-        return ContextRates(model.contexts, device)
+        return model.contexts.rates(device)
     return HuffmanRates(model.marginals.cpu().numpy(), device)
 
 
@@ -144,7 +144,8 @@ def kbps(model: BPGANModel, outcome: Outcome, coder: str = "range") -> float:
     if coder == "range":
         symbols = entropy.encode_symbols(outcome.symbols, model.contexts)
     else:
-        symbols, _ = huffman.encode_symbols(outcome.symbols, model.marginals.cpu().numpy())
+        marginals = model.marginals[: len(outcome.symbols)].cpu().numpy()
+        symbols, _ = huffman.encode_symbols(outcome.symbols, marginals)
     sentence = outcome.sentence
     stream = bitstream.Stream(
         model_id=model.model_id,
