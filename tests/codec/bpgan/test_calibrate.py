@@ -30,7 +30,7 @@ def small_model(channels: int = 20, layers: tuple[int, ...] = (16, 20)) -> BPGAN
     torch.manual_seed(3)
     model = BPGANModel(ModelConfig("small", latent=LatentConfig(channels, layers=layers), network=NETWORK))
     model.eval().requires_grad_(False)
-    z = model.encoder(model.mel(torch.from_numpy(harvard_sentence(0)[None, : 512 * 60])))
+    z = model.encoder(model.mel(torch.from_numpy(harvard_sentence(0)[None, : 512 * 60].copy())))
     model.quantizer.fit(z.transpose(0, 1).flatten(1))
     return model
 
