@@ -31,8 +31,8 @@ _SHIFT = 2 * WEIGHT_BITS - LOG_BITS
 MEMORY_SHIFT = 3
 MEMORY_BITS = 8
 MEMORY_SCALE = 10
-#: Every symbol has at least this frequency: no symbol costs more than 10 bits, or less than 0.02.
-FLOOR = 32
+#: Every symbol has at least this frequency: no symbol costs more than 11 bits, or less than 0.01.
+FLOOR = 16
 #: Hidden values are clipped to this, so that no sum leaves 32 bits.
 HIDDEN_MOST = (1 << 15) - 1
 _MOST_HIDDEN = 256

@@ -8,7 +8,7 @@ from itertools import accumulate
 import numpy as np
 import pytest
 
-from codec.bpgan import nade
+from codec.bpgan import entropy, nade
 from codec.bpgan.contexts import TOTAL
 from tests.codec.bpgan.models import LEVELS, RNG, extreme_nade, random_nade
 
@@ -44,7 +44,7 @@ def edges_by_hand(model: nade.NadeContexts, symbols: list[list[int]], t: int, ch
         whole, part = divmod(max(logs) - log, 256)
         weights.append(nade.POWERS[part] >> whole)
     upto = [0, *accumulate(weights)]
-    return [32 * v + upto[v] * (TOTAL - 32 * LEVELS) // upto[-1] for v in range(LEVELS + 1)]
+    return [16 * v + upto[v] * (TOTAL - 16 * LEVELS) // upto[-1] for v in range(LEVELS + 1)]
 
 
 @pytest.mark.parametrize("make", [random_nade, lambda c: random_nade(c, delays=3), extreme_nade])
@@ -75,3 +75,24 @@ def test_powers_are_rounded_powers_of_two() -> None:
         # power - 1/2 < 2 ** (15 - i / 256) < power + 1/2, both sides to the 256th: exact fractions.
         exact = Fraction(2) ** (15 * 256 - i)
         assert (power - Fraction(1, 2)) ** 256 < exact < (power + Fraction(1, 2)) ** 256
+
+
+def test_bytes_are_what_they_were() -> None:
+    """A golden payload: whatever changes it makes every stream of every released model unreadable."""
+
+    def ramp(kind: type[np.signedinteger], most: int, *shape: int) -> np.ndarray:
+        values = np.arange(np.prod(shape), dtype=np.int64) * 7919 % (2 * most + 1) - most
+        return values.reshape(shape).astype(kind)
+
+    model = nade.NadeContexts(
+        bias=ramp(np.int32, 60, 8),
+        current=ramp(np.int8, 45, 4, LEVELS, 8),
+        past=ramp(np.int8, 35, 2, 4, LEVELS + 1, 8),
+        memory=ramp(np.int8, 90, 4, 8),
+        direct=ramp(np.int16, 700, 4, LEVELS + 1, LEVELS),
+        output=ramp(np.int8, 50, 4, 8, LEVELS),
+    )
+    symbols = (np.arange(4 * 12) * 31 % 53 % LEVELS).reshape(4, 12).astype(np.uint8)
+    payload = entropy.encode_symbols(symbols, model)
+    assert payload.hex() == "0011ec184af42e62cf25ab29c5887fc2aa741270f286d71ea91b1f8b7b83ca46ad299f08"
+    np.testing.assert_array_equal(entropy.decode_symbols(payload, model, 12), symbols)
