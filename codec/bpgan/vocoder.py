@@ -15,6 +15,10 @@ from codec.bpgan.mel import Mel
 #: More iterations with this momentum do not help, and higher momenta diverge on some voices.
 _ITERATIONS, _MOMENTUM = 32, 0.9
 _MEL_ITERATIONS = 60
+# Where frames disagree about a phase, their sum is small and its direction chance: it is scaled up to the
+# wanted magnitude from half of that on, and by 2 below. Without this, rounding errors grow to 3e-3 of the
+# peak within 5 s of speech; with it, to 3e-4, and PESQ-WB of 16 validation utterances rises by 0.02.
+_LEAST = 0.5
 #: First phases repeat after so many frames (8 s): long enough to be heard by nobody.
 _PHASE_FRAMES = 1024
 
@@ -87,13 +91,14 @@ def griffin_lim(
         return audio[:, padding[0] : padding[0] + length]
 
     angles = first_phases(magnitude.shape[1], start, magnitude.shape[2])
-    spectrum = torch.polar(magnitude, angles.to(magnitude.device).expand_as(magnitude))
+    spectrum = torch.polar(magnitude, angles.to(magnitude).expand_as(magnitude))
     previous = torch.zeros_like(spectrum)
+    least = (_LEAST * magnitude).clamp_min(1e-8)
     for _ in range(iterations):
         rebuilt = analyse(synthesise(spectrum))
         ahead = rebuilt + momentum * (rebuilt - previous)
         previous = rebuilt
-        spectrum = magnitude * ahead / ahead.abs().clamp_min(1e-8)
+        spectrum = magnitude * ahead / torch.maximum(ahead.abs(), least)
     return synthesise(spectrum)
 
 
