@@ -70,7 +70,7 @@ def fit(
     delays: int = 2,
     steps: int = 1500,
     batch: int = 1024,
-    rate: float = 6e-3,
+    rate: float | None = None,
     seed: int = 0,
 ) -> ContextModel:
     """The range coder's network from symbols of training speech.
@@ -88,7 +88,7 @@ def fit(
             encoder: a few hundred `steps` then do. Ignored if it has no network.
         hidden, delays: width of the hidden layer, and how many frames before it sees; without `start`.
         steps, batch, rate: Adam's, with `batch` frames a step. At least 4 and at most 30 passes are made
-            over the symbols.
+            over the symbols. The rate is 0.006, from `start` 0.0005, if it is None.
         seed: of the first weights and of the order of frames.
 
     Raises:
@@ -105,9 +105,10 @@ def fit(
         channels = start.channels
     tables = fit_tables(kept, levels, channels)
     if isinstance(start, NadeContexts):
-        network = _Network.of(start)
+        network, usual_rate = _Network.of(start), 5e-4
     else:
-        network = _Network.new(tables, hidden, delays, seed)
+        network, usual_rate = _Network.new(tables, hidden, delays, seed), 6e-3
+    rate = usual_rate if rate is None else rate
     for weight in network.weights():
         weight.requires_grad_(True)
     groups = _groups(kept, levels, len(network.past))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,6 +18,9 @@ from codec.bpgan.huffman import code_lengths
 
 if TYPE_CHECKING:
     from codec.bpgan.nade import NadeContexts
+
+#: Most numbers of hidden layers at once, on a GPU and on a CPU: bounds the memory of long batches.
+_MOST = (1 << 26, 1 << 22)
 
 
 class TableRates:
@@ -88,12 +92,30 @@ class NadeRates:
 
     def bits(self, symbols: Tensor, lengths: Tensor | None = None) -> Tensor:
         """See `RateModel`."""
+        return self._in_parts(self._bits, symbols, lengths)
+
+    def alternatives(self, symbols: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """See `RateModel` and the class."""
+        return self._in_parts(self._alternatives, symbols, lengths)
+
+    def _in_parts(
+        self,
+        what: Callable[[Tensor, Tensor | None], Tensor],
+        symbols: Tensor,
+        lengths: Tensor | None,
+    ) -> Tensor:
+        """Some files at a time: hidden layers are large."""
+        _, channels, frames = symbols.shape
+        files = max(1, _MOST[symbols.device.type == "cpu"] // (channels * frames * self._output.shape[1]))
+        rests = [None] * len(symbols) if lengths is None else lengths.split(files)
+        return torch.cat([what(*part) for part in zip(symbols.split(files), rests, strict=False)])
+
+    def _bits(self, symbols: Tensor, lengths: Tensor | None) -> Tensor:
         _, probabilities = self._forward(symbols)
         own = probabilities.gather(-1, symbols[..., None])[..., 0]
         return _masked(self._cost(own), lengths)
 
-    def alternatives(self, symbols: Tensor, lengths: Tensor | None = None) -> Tensor:
-        """See `RateModel` and the class."""
+    def _alternatives(self, symbols: Tensor, lengths: Tensor | None) -> Tensor:
         hidden, probabilities = self._forward(symbols)
         channels, frames = symbols.shape[1:]
         current, past, memory, direct, output = self._first(channels)
@@ -126,7 +148,7 @@ class NadeRates:
         for delay, rows in enumerate(past, 1):
             base = base + rows[row, padded[:, :, len(past) - delay : -delay]].sum(dim=1)
         added = current[row, symbols]
-        hidden = added.cumsum(dim=1) - added + base[:, None]
+        hidden = added.cumsum(dim=1).sub_(added).add_(base[:, None])
         logs = hidden.clamp(0, self._most) @ output + direct[row, padded[:, :, len(past) - 1 : -1]]
         return hidden, torch.softmax(logs * math.log(2), dim=-1)
 

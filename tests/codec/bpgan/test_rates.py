@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from codec.bpgan import entropy, huffman
+from codec.bpgan import entropy, huffman, rates
 from codec.bpgan.contexts import ContextModel, RateModel, to_frequencies
 from codec.bpgan.rates import HuffmanRates
 from tests.codec.bpgan.models import drawn, random_nade, random_tables
@@ -37,18 +37,18 @@ def test_bits_of_huffman_are_those_of_its_bits() -> None:
         assert huffman.encode_symbols(row.numpy().astype(np.uint8), MARGINALS[:3])[1] == bits
 
 
-@pytest.mark.parametrize("rates", [RATES[0], RATES[2]])
+@pytest.mark.parametrize("model", [RATES[0], RATES[2]])
 @pytest.mark.parametrize("channels", [5, 2])
-def test_an_alternative_changes_the_whole_by_what_is_said(rates: RateModel, channels: int) -> None:
+def test_an_alternative_changes_the_whole_by_what_is_said(model: RateModel, channels: int) -> None:
     codes = symbols(channels)
-    change = rates.alternatives(codes)
-    before = rates.bits(codes).sum(dim=(1, 2))
+    change = model.alternatives(codes)
+    before = model.bits(codes).sum(dim=(1, 2))
     for _ in range(40):
         c, t, v = (int(RNG.integers(0, n)) for n in (channels, 30, 16))
         other = codes.clone()
         other[:, c, t] = v
         torch.testing.assert_close(
-            rates.bits(other).sum(dim=(1, 2)) - before, change[:, c, t, v], rtol=0, atol=1e-3
+            model.bits(other).sum(dim=(1, 2)) - before, change[:, c, t, v], rtol=0, atol=1e-3
         )
 
 
@@ -60,36 +60,46 @@ def test_alternatives_of_the_network_are_right_to_first_order(delays: int) -> No
         arrays[name] = np.trunc(arrays[name] / by).astype(arrays[name].dtype)
     arrays["bias"] = abs(arrays["bias"]) + 150
     contexts = ContextModel.from_arrays(arrays)
-    rates = contexts.rates()
+    model = contexts.rates()
     codes = symbols()
-    change, before = rates.alternatives(codes), rates.bits(codes).sum(dim=(1, 2))
-    own = rates.bits(codes)
+    change, before = model.alternatives(codes), model.bits(codes).sum(dim=(1, 2))
+    own = model.bits(codes)
     said, whole = [], []
     for t in (0, 12, 28, 29):
         for c in range(5):
             other = codes.clone()
             other[:, c, t] = (codes[:, c, t] + 3) % 16
-            alone = (rates.bits(other) - own)[:, c, t]
+            alone = (model.bits(other) - own)[:, c, t]
             said.append(change[:, c, t].gather(1, other[:, c, t, None])[:, 0] - alone)
-            whole.append(rates.bits(other).sum(dim=(1, 2)) - before - alone)
+            whole.append(model.bits(other).sum(dim=(1, 2)) - before - alone)
     error, size = (torch.stack(said) - torch.stack(whole)).norm(), torch.stack(whole).norm()
     assert size > 0.5
     assert error < 0.25 * size
 
 
-@pytest.mark.parametrize("rates", RATES)
-def test_what_is_there_changes_nothing(rates: RateModel) -> None:
+@pytest.mark.parametrize("model", RATES)
+def test_what_is_there_changes_nothing(model: RateModel) -> None:
     codes = symbols(4)
-    assert not rates.alternatives(codes).gather(-1, codes[..., None]).any()
+    assert not model.alternatives(codes).gather(-1, codes[..., None]).any()
 
 
-@pytest.mark.parametrize("rates", RATES)
+@pytest.mark.parametrize("model", RATES)
 @pytest.mark.parametrize("length", [17, 1])
-def test_padding_costs_nothing_and_changes_nothing(rates: RateModel, length: int) -> None:
+def test_padding_costs_nothing_and_changes_nothing(model: RateModel, length: int) -> None:
     codes = symbols()
     lengths = torch.tensor([30, length])
-    bits, change = rates.bits(codes, lengths), rates.alternatives(codes, lengths)
-    torch.testing.assert_close(bits[1, :, :length], rates.bits(codes[1:, :, :length])[0])
-    torch.testing.assert_close(change[1, :, :length], rates.alternatives(codes[1:, :, :length])[0])
+    bits, change = model.bits(codes, lengths), model.alternatives(codes, lengths)
+    torch.testing.assert_close(bits[1, :, :length], model.bits(codes[1:, :, :length])[0])
+    torch.testing.assert_close(change[1, :, :length], model.alternatives(codes[1:, :, :length])[0])
     assert not bits[1, :, length:].any()
     assert not change[1, :, length:].any()
+
+
+def test_large_batches_are_worked_off_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    codes = torch.from_numpy(RNG.integers(0, 16, (5, 4, 20)))
+    lengths = torch.tensor([20, 3, 17, 20, 9])
+    model = NADE.rates()
+    whole = [model.bits(codes, lengths), model.alternatives(codes, lengths)]
+    monkeypatch.setattr(rates, "_MOST", (2 * 4 * 20 * NADE.hidden,) * 2)
+    torch.testing.assert_close(model.bits(codes, lengths), whole[0])
+    torch.testing.assert_close(model.alternatives(codes, lengths), whole[1])
