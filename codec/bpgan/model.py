@@ -93,6 +93,8 @@ class BPGANModel(nn.Module):
         model.contexts = ContextModel.from_arrays(
             {name.removeprefix("contexts."): tensor.numpy() for name, tensor in tables.items()}
         )
+        if (model.contexts.channels, model.contexts.levels) != (config.latent.channels, config.latent.levels):
+            raise CodecError(f"The model {path.name} cannot be read: its tables are for another latent.")
         model.load_state_dict({n: t.float() if t.dtype == torch.float16 else t for n, t in state.items()})
         model.model_id = model_id(path)
         return model.eval().requires_grad_(False)

@@ -1,0 +1,83 @@
+"""The model file: tables of either kind come back exactly, and fit the latent or are refused."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from codec.base import CodecError
+from codec.bpgan import entropy
+from codec.bpgan.config import LatentConfig, preset
+from codec.bpgan.contexts import TOTAL, ContextModel
+from codec.bpgan.model import BPGANModel
+from codec.bpgan.system import load_model
+from tests.codec.bpgan.models import random_nade, random_tables
+from tests.codec.speech import harvard_sentence
+
+SMALL = replace(
+    preset("default")[0],
+    latent=LatentConfig(channels=5),
+    network=replace(
+        preset("default")[0].network,
+        encoder_width=8,
+        encoder_blocks=(1, 1),
+        generator_width=8,
+        generator_blocks=(1, 1),
+    ),
+)
+
+
+@pytest.mark.parametrize("make", [random_nade, random_tables])
+def test_tables_survive_the_file(make, tmp_path: Path) -> None:
+    model = BPGANModel(SMALL)
+    model.contexts = make(5)
+    model.save(tmp_path / "model.safetensors")
+    again = BPGANModel.load(tmp_path / "model.safetensors").contexts
+    assert type(again) is type(model.contexts)
+    arrays = again.arrays()
+    assert arrays.keys() == model.contexts.arrays().keys()
+    for name, array in model.contexts.arrays().items():
+        assert arrays[name].dtype == array.dtype
+        np.testing.assert_array_equal(arrays[name], array)
+
+
+def test_tables_of_another_latent_are_refused(tmp_path: Path) -> None:
+    model = BPGANModel(SMALL)
+    model.contexts = random_nade(4)
+    model.save(tmp_path / "model.safetensors")
+    with pytest.raises(CodecError, match="another latent"):
+        BPGANModel.load(tmp_path / "model.safetensors")
+
+
+def test_a_file_without_tables_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "model.safetensors"
+    model = BPGANModel(SMALL)
+    model.save(path)
+    tensors = {name: tensor for name, tensor in load_file(path).items() if not name.startswith("contexts.")}
+    save_file(tensors, path, metadata={"config": json.dumps(SMALL.to_dict())})
+    with pytest.raises(CodecError, match="tables are missing"):
+        BPGANModel.load(path)
+
+
+def test_bytes_of_real_speech_are_what_its_symbols_are_worth() -> None:
+    model = load_model()
+    contexts: ContextModel = model.contexts
+    for index in (0, 4):
+        speech = harvard_sentence(index)
+        padded = np.pad(speech, (0, -speech.size % model.config.block))
+        with torch.no_grad():
+            z = model.encoder(model.mel(torch.from_numpy(padded * np.float32(2))[None]))
+            symbols = model.quantizer.encode(z)[0].numpy().astype(np.uint8)
+        predictor = contexts.predictor(len(symbols))
+        _, sizes = predictor.intervals(symbols)
+        bits = -np.log2(np.array(sizes) / TOTAL).sum()
+        payload = entropy.encode_symbols(symbols, contexts)
+        assert bits - 8 <= 8 * len(payload) <= bits + 16
+        again = entropy.decode_symbols(payload, contexts, symbols.shape[1], len(symbols))
+        np.testing.assert_array_equal(again, symbols)
