@@ -3,34 +3,39 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from codec.bpgan.blocks import valid
 from codec.bpgan.contexts import RateModel
 from codec.bpgan.model import BPGANModel
 
 
-def distortion(generated: Tensor, mel: Tensor, weights: Tensor | None = None) -> Tensor:
-    """J of log-mels (batch, bands, frames) -> (batch,): L1, half the MSE, and half the L1 of differences.
+def frame_distortion(generated: Tensor, mel: Tensor, weights: Tensor | None = None) -> Tensor:
+    """What each frame of log-mels (batch, bands, frames) adds to J, (batch, frames).
 
-    The terms and weights of training: differences along mel and time guard the harmonics. `weights`
-    (batch, 1, frames), 0 or 1, choose the frames that count: one contiguous run in each file.
+    J is the L1 norm, half the MSE, and half the L1 norm of differences along mel and along time: the terms
+    and weights of training; the differences guard the harmonics. `weights` (batch, 1, frames), 0 or 1,
+    choose the frames that count: one contiguous run in each file.
     """
     error = generated - mel
-    level = error.abs() + 0.5 * error.square()
+    level = (error.abs() + 0.5 * error.square()).mean(dim=1)
+    across = 0.5 * error.diff(dim=1).abs().mean(dim=1)
+    along = 0.5 * error.diff(dim=2).abs().mean(dim=1)
     if weights is None:
-        return (
-            level.mean(dim=(1, 2))
-            + 0.5 * error.diff(dim=1).abs().mean(dim=(1, 2))
-            + 0.5 * error.diff(dim=2).abs().mean(dim=(1, 2))
-        )
-    bands, frames = mel.shape[1], weights.sum(dim=(1, 2))
-    both = weights[:, :, 1:] * weights[:, :, :-1]
-    return (
-        (level * weights).sum(dim=(1, 2)) / (bands * frames)
-        + 0.5 * (error.diff(dim=1).abs() * weights).sum(dim=(1, 2)) / ((bands - 1) * frames)
-        + 0.5 * (error.diff(dim=2).abs() * both).sum(dim=(1, 2)) / (bands * (frames - 1))
-    )
+        count = mel.new_full((mel.shape[0], 1), mel.shape[2])
+    else:
+        here = weights[:, 0]
+        level, across, along = level * here, across * here, along * (here[:, 1:] * here[:, :-1])
+        count = here.sum(dim=1, keepdim=True)
+    # A difference along time belongs to both of its frames.
+    half = 0.5 * along / (count - 1).clamp_min(1.0)
+    pad = nn.functional.pad
+    return (level + across) / count + pad(half, (1, 0)) + pad(half, (0, 1))
+
+
+def distortion(generated: Tensor, mel: Tensor, weights: Tensor | None = None) -> Tensor:
+    """J of log-mels (batch, bands, frames) -> (batch,): the sum of `frame_distortion`."""
+    return frame_distortion(generated, mel, weights).sum(dim=1)
 
 
 class Problem:
@@ -114,6 +119,17 @@ class Problem:
             symbols[:, :, : self.context.shape[2]] = self.context
         return symbols
 
+    def project(self, x: Tensor, symbols: Tensor, curvature: Tensor | None) -> Tensor:
+        """Entropy-constrained projection: the levels that are near x, and cheap among `symbols`.
+
+        `curvature` (batch, 1, 1) is what half a squared distance costs, in units of J.
+        """
+        if not self.rate_weight or curvature is None:
+            return self.quantise(x)
+        cost = (x[..., None] - self.levels).square_().mul_(0.5 * curvature[..., None])
+        chosen = cost.add_(self.alternatives(symbols)).argmin(dim=-1)
+        return torch.where(self.free.bool(), chosen, symbols)
+
     def values(self, symbols: Tensor) -> Tensor:
         """Values of symbols, in units of each channel's spread."""
         return self.model.quantizer.decode(symbols) / self.unit
@@ -137,6 +153,17 @@ class Problem:
         generated = self.generate(self.model.quantizer.decode(symbols))
         return self.distortion(generated) + self.price(symbols)
 
+    @torch.no_grad()
+    def frame_scores(self, symbols: Tensor) -> Tensor:
+        """What each latent frame adds to the objective, (batch, frames): its mel frames and its bits."""
+        generated = self.generate(self.model.quantizer.decode(symbols))
+        frames = frame_distortion(generated, self.mel, self.weights)
+        scores = frames.unflatten(1, (symbols.shape[2], -1)).sum(dim=2)
+        if self.rate_weight:
+            bits = (self.rate.bits(symbols, self.lengths) * self.free).sum(dim=1)
+            scores = scores + self.rate_weight / self.size[:, None] * bits
+        return scores
+
     def price(self, symbols: Tensor) -> Tensor:
         """The rate's part of the objective, (batch,)."""
         return self.rate_weight * self.bits(symbols) if self.rate_weight else self.size * 0.0
@@ -148,3 +175,25 @@ class Problem:
             objective = self.distortion(self.generate(leaf * self.unit))
             (gradient,) = torch.autograd.grad(objective.sum(), leaf)
         return objective.detach(), gradient * self.free
+
+    def mse_gradient(self, z: Tensor) -> Tensor:
+        """Gradient at z (in its own units) of the MSE alone, as the 2020 code minimises it."""
+        leaf = z.detach().requires_grad_(True)
+        with torch.enable_grad():
+            error = (self.generate(leaf) - self.mel).square()
+            weights = torch.ones_like(error[:, :1]) if self.weights is None else self.weights
+            mse = (error * weights).sum(dim=(1, 2)) / (weights.sum(dim=(1, 2)) * error.shape[1])
+            (gradient,) = torch.autograd.grad(mse.sum(), leaf)
+        return gradient
+
+    def curvature(self, x: Tensor, distance: float = 0.1) -> Tensor:
+        """Mean second derivative of J by one value of x, (batch, 1, 1): Hutchinson's estimate, one probe."""
+        generator = torch.Generator().manual_seed(1)
+        # Frames first, so that a file draws the same numbers in whatever padding.
+        signs = torch.randint(0, 2, (x.shape[2], x.shape[1]), generator=generator).T.to(x) * 2 - 1
+        _, above = self.gradient(x + distance * signs)
+        _, below = self.gradient(x - distance * signs)
+        slope = ((above - below) * signs).sum(dim=(1, 2), keepdim=True) / (2 * distance)
+        size = self.size[:, None, None]
+        # J is convex in the mel, but not in z: where the estimate fails, any small positive value will do.
+        return (slope / size).clamp_min(0.1 / size)

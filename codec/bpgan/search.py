@@ -10,24 +10,25 @@ length, and each file is treated as if it were alone.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from codec.base import CodecError
 from codec.bpgan.contexts import RateModel
+from codec.bpgan.flips import flip
 from codec.bpgan.model import BPGANModel
 from codec.bpgan.objective import Problem, distortion
-from codec.bpgan.search_steps import METHODS, SearchConfig
+from codec.bpgan.search_steps import METHODS, Method, SearchConfig
 
 __all__ = ["METHODS", "SEARCHES", "Found", "SearchConfig", "distortion", "search"]
 
 #: Named budgets.
 SEARCHES = {
     "instant": SearchConfig(method="encoder"),
-    "realtime": SearchConfig(iterations=24),
-    "best": SearchConfig(iterations=150),
+    "realtime": SearchConfig(iterations=24, flip_rounds=2),
+    "best": SearchConfig(iterations=80, flip_rounds=16),
 }
 
 
@@ -60,10 +61,6 @@ class _Best:
 
     symbols: Tensor
     objective: Tensor
-    stale: Tensor = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.stale = torch.zeros_like(self.objective, dtype=torch.int64)
 
     def offer(self, rows: Tensor, symbols: Tensor, objective: Tensor) -> None:
         better = objective < self.objective[rows]
@@ -111,6 +108,8 @@ def search(
         raise CodecError("The audio gives no finite mel-spectrogram to search for.")
     best = _Best(first.clone(), encoder_objective.clone())
     iterations = _iterate(problem, start / problem.unit, first, config, best, progress)
+    if config.method in ("ste", "admm") and config.flip_rounds and config.keep_best:
+        best.symbols, best.objective = flip(problem, best.symbols, best.objective, config)
     symbols, objective = best.symbols, best.objective
     bits = problem.bits(symbols)
     own = slice(0 if context is None else context.shape[2], symbols.shape[2] - ahead)
@@ -139,34 +138,39 @@ def _iterate(
         return done
     rows = torch.arange(batch, device=first.device)
     method = METHODS[config.method](problem, x, first, config)
-    before, unchanged = best.objective.clone(), torch.zeros_like(done)
-    last: Tensor = first.clone()
+    unchanged = torch.zeros_like(done)
     for k in range(config.iterations):
-        candidates = method.step(k)
+        last = method.symbols
+        objective = method.step(k)
         done[rows] += 1
-        for symbols, objective in candidates:
-            if objective is None:
-                objective = method.problem.score(symbols)
-            if config.keep_best:
-                best.offer(rows, symbols, objective)
-            elif k == config.iterations - 1:
-                best.symbols[rows], best.objective[rows] = symbols, objective
-        if candidates and config.patience and config.keep_best:
-            now = candidates[0][0]
-            same = (now == last[rows]).flatten(1).all(dim=1)
-            gain = before[rows] - best.objective[rows]
-            rests = same & (gain < 1e-3 * best.objective[rows])
-            unchanged[rows] = torch.where(rests, unchanged[rows] + 1, 0)
-            before[rows] = torch.where(rests, before[rows], best.objective[rows])
-            last[rows] = now
+        if objective is not None and config.keep_best:
+            best.offer(rows, method.symbols, objective)
+        if method.may_rest and config.patience:
+            same = (method.symbols == last).flatten(1).all(dim=1)
+            unchanged[rows] = torch.where(same, unchanged[rows] + 1, 0)
             going = unchanged[rows] < config.patience
             if not going.all():
+                # Its symbols will not change any more: a file of silence, or one that is nearly closed.
+                _close(method, rows, ~going, config, best)
                 rows = rows[going]
                 if not len(rows):
                     break
                 method.select(torch.nonzero(going).squeeze(1))
         if progress is not None:
             progress(k + 1, config.iterations)
+    if len(rows):
+        _close(method, rows, torch.ones_like(rows, dtype=torch.bool), config, best)
     if progress is not None:
         progress(config.iterations, config.iterations)
     return done
+
+
+def _close(method: Method, rows: Tensor, which: Tensor, config: SearchConfig, best: _Best) -> None:
+    """Score the symbols that files end with."""
+    part = torch.nonzero(which).squeeze(1)
+    symbols = method.symbols[part]
+    objective = method.problem.select(part).score(symbols)
+    if config.keep_best:
+        best.offer(rows[part], symbols, objective)
+    else:
+        best.symbols[rows[part]], best.objective[rows[part]] = symbols, objective

@@ -10,26 +10,27 @@ from torch import Tensor
 
 from codec.bpgan.objective import Problem
 
-#: Quantised symbols, and their objective if it is known already.
-Candidate = tuple[Tensor, Tensor | None]
-
 
 @dataclass(frozen=True)
 class SearchConfig:
-    """How to search, and how hard.
+    """How to search, and how hard. The defaults were tuned on speech of unseen validation speakers.
 
     Attributes:
         method: ``encoder`` (no search), ``round`` (plain back-propagation, then rounding), ``ste``
             (straight-through Adam), ``admm``, or ``paper`` (the 2020 algorithm with its constants).
-        iterations: steps; 0 takes the encoder's z as it is.
+        iterations: steps of back-propagation; 0 takes the encoder's z as it is.
         rate: Adam's step in units of each channel's spread of levels.
         betas: Adam's.
         rate_weight: what a bit per symbol is worth in units of J (lambda).
-        penalty_start: the penalty's gradient relative to J's at the first step of ADMM,
-        penalty_growth: and how many times larger it ends.
-        check_every: quantised candidates are scored every so many steps, and after the last three.
-        patience: a file is done when its projection has not changed, nor J improved by 0.1 %, for so
-            many candidates. 0 takes all steps.
+        penalty: ADMM's mu, in units of J's curvature.
+        closing: the share of ADMM's steps in which more and more symbols are fixed for good, while the
+            rest go on and make up for them.
+        closing_penalty: how strongly those that are still free are drawn to their levels meanwhile.
+        caution: J's assumed curvature, relative to the measured one, where a level's bits are weighed
+            against its distance: errors of many symbols add up.
+        flip_rounds: greedy rounds of moves of single symbols after `ste` and `admm` (`codec.bpgan.flips`);
+        flip_tries: forward passes per round.
+        patience: a file is done when its projection has not changed for so many steps. 0: never.
         keep_best: return the best candidate seen, the encoder's included. Off only to show what the
             2020 code does, which sends the last.
     """
@@ -39,15 +40,14 @@ class SearchConfig:
     rate: float = 0.04
     betas: tuple[float, float] = (0.8, 0.99)
     rate_weight: float = 0.0
-    penalty_start: float = 0.1
-    penalty_growth: float = 100.0
-    check_every: int = 4
-    patience: int = 3
+    penalty: float = 0.2
+    closing: float = 0.6
+    closing_penalty: float = 0.3
+    caution: float = 1.5
+    flip_rounds: int = 0
+    flip_tries: int = 16
+    patience: int = 4
     keep_best: bool = True
-
-    def checks(self, step: int) -> bool:
-        """Whether step `step` (from 0 on) ends with a scored candidate."""
-        return (step + 1) % self.check_every == 0 or step >= self.iterations - 3
 
 
 class Adam:
@@ -72,31 +72,37 @@ class Adam:
 
 
 class Method:
-    """Common state: the problem, x in units of each channel's spread, and Adam."""
+    """Common state: the problem, x in units of each channel's spread, its projection, and Adam."""
+
+    #: Whether it may end before its steps are done.
+    may_rest = True
 
     def __init__(self, problem: Problem, x: Tensor, first: Tensor, config: SearchConfig) -> None:
         self.problem, self.config = problem, config
-        self.x = x.clone()
+        self.x, self.symbols = x.clone(), first.clone()
         self.adam = Adam(x, config.rate, config.betas)
 
-    def step(self, k: int) -> list[Candidate]:
-        """Take step `k` and return what it proposes, the projection first."""
+    def step(self, k: int) -> Tensor | None:
+        """Take step `k`. Returns the objective of `symbols` if it is known by the way, (batch,)."""
         raise NotImplementedError
 
     def select(self, rows: Tensor) -> None:
         """Go on with these files of the batch only."""
         self.problem = self.problem.select(rows)
-        self.x = self.x[rows]
+        self.x, self.symbols = self.x[rows], self.symbols[rows]
         self.adam.select(rows)
 
 
 class Round(Method):
     """Back-propagation to an unquantised z, whose nearest levels are the candidate."""
 
-    def step(self, k: int) -> list[Candidate]:
+    may_rest = False
+
+    def step(self, k: int) -> None:
         _, gradient = self.problem.gradient(self.x)
         self.x -= self.adam.step(gradient)
-        return [(self.problem.quantise(self.x), None)] if k == self.config.iterations - 1 else []
+        if k == self.config.iterations - 1:
+            self.symbols = self.problem.quantise(self.x)
 
 
 class Paper(Method):
@@ -107,7 +113,8 @@ class Paper(Method):
     phone recogniser that is not ours: left out, as in its authors' audio search.
     """
 
-    ALPHA, MU, RATE, BETAS, PATCH = 15.0, 1e-3, 0.05, (0.9, 0.999), 16_384
+    ITERATIONS, ALPHA, MU, RATE, BETAS, PATCH = 250, 15.0, 1e-3, 0.05, (0.9, 0.999), 16_384
+    may_rest = False
 
     def __init__(self, problem: Problem, x: Tensor, first: Tensor, config: SearchConfig) -> None:
         super().__init__(problem, x, first, config)
@@ -117,23 +124,15 @@ class Paper(Method):
         self.dual = torch.zeros_like(x)
         self.patches = problem.size / problem.channels * problem.model.config.block / self.PATCH
 
-    def step(self, k: int) -> list[Candidate]:
+    def step(self, k: int) -> None:
         problem, quantizer = self.problem, self.problem.model.quantizer
-        leaf = self.x.detach().requires_grad_(True)
-        with torch.enable_grad():
-            error = (problem.generate(leaf) - problem.mel).square()
-            if problem.weights is None:
-                mse = error.mean(dim=(1, 2))
-            else:
-                weight = problem.weights
-                mse = (error * weight).sum(dim=(1, 2)) / (weight.sum(dim=(1, 2)) * error.shape[1])
-            (gradient,) = torch.autograd.grad(self.ALPHA * mse.sum(), leaf)
-        with torch.no_grad():
-            pull = self.MU * (self.x - self.u + self.dual) / self.patches[:, None, None]
-            self.x -= self.adam.step((gradient + pull) * problem.free)
-            self.u = quantizer.decode(quantizer.encode(self.x + self.dual))
-            self.dual += self.x - self.u
-        return [(problem.quantise(self.x / problem.unit), None)] if k == self.config.iterations - 1 else []
+        gradient = self.ALPHA * problem.mse_gradient(self.x)
+        pull = self.MU * (self.x - self.u + self.dual) / self.patches[:, None, None]
+        self.x -= self.adam.step((gradient + pull) * problem.free)
+        self.u = quantizer.decode(quantizer.encode(self.x + self.dual))
+        self.dual += self.x - self.u
+        if k == self.config.iterations - 1:
+            self.symbols = problem.quantise(self.x / problem.unit)
 
     def select(self, rows: Tensor) -> None:
         super().select(rows)
@@ -141,60 +140,70 @@ class Paper(Method):
 
 
 class StraightThrough(Method):
-    """Adam on z with the gradient at its nearest levels; each step scores the candidate of the one before."""
+    """Adam on z with the gradient at its projection, which the same pass scores."""
 
-    def step(self, k: int) -> list[Candidate]:
+    def __init__(self, problem: Problem, x: Tensor, first: Tensor, config: SearchConfig) -> None:
+        super().__init__(problem, x, first, config)
+        self.curvature = config.caution * problem.curvature(x) if config.rate_weight else None
+
+    def step(self, k: int) -> Tensor:
         problem = self.problem
-        symbols = problem.quantise(self.x)
-        objective, gradient = problem.gradient(problem.values(symbols))
-        found: list[Candidate] = [(symbols, objective + problem.price(symbols))]
+        self.symbols = problem.project(self.x, self.symbols, self.curvature)
+        objective, gradient = problem.gradient(problem.values(self.symbols))
         self.x -= self.adam.step(gradient)
-        if k == self.config.iterations - 1:
-            found.append((problem.quantise(self.x), None))
-        return found
+        return objective + problem.price(self.symbols)
+
+    def select(self, rows: Tensor) -> None:
+        super().select(rows)
+        if self.curvature is not None:
+            self.curvature = self.curvature[rows]
 
 
 class Admm(Method):
     """Alternating direction method of multipliers: a step on z, a projection u onto levels, their dual.
 
-    Liu, Cao & Kim 2020; Boyd et al. 2011, section 9.1. mu grows from a share of J's gradient until z and
-    u agree; the projection also pays for bits.
+    Liu, Cao & Kim 2020; Boyd et al. 2011, section 9.1. On a set that is not convex ADMM need not come to
+    rest. So it closes, instead of by a growing mu, by fixing ever more symbols, drawn at random, to
+    their levels; the gradient lets the others make up for the error that this leaves.
     """
 
     def __init__(self, problem: Problem, x: Tensor, first: Tensor, config: SearchConfig) -> None:
         super().__init__(problem, x, first, config)
-        self.symbols = first
         self.u = problem.values(first)
         self.dual = torch.zeros_like(x)
-        self.mu: Tensor | None = None
-        self.growth = config.penalty_growth ** (1 / config.iterations)
+        self.curvature = problem.curvature(x)
+        self.opening = config.iterations - round(config.closing * config.iterations)
+        # Frames first, so that a file draws the same numbers in whatever padding.
+        generator = torch.Generator().manual_seed(0)
+        order = torch.rand(x.shape[2], x.shape[1], generator=generator).T[None]
+        self.order = order.to(x.device).expand_as(x)
+        self.fixed = problem.free.expand_as(x) == 0
 
-    def step(self, k: int) -> list[Candidate]:
+    def step(self, k: int) -> None:
         problem, config = self.problem, self.config
+        closing = k >= self.opening
         _, gradient = problem.gradient(self.x)
-        pull = (self.x - self.u + self.dual) * problem.free
-        if self.mu is None:
-            ratio = gradient.flatten(1).norm(dim=1) / pull.flatten(1).norm(dim=1).clamp_min(1e-12)
-            self.mu = (config.penalty_start * ratio)[:, None, None]
-        self.x -= self.adam.step(gradient + self.mu * pull)
-        distance = 0.5 * self.mu[..., None] * ((self.x + self.dual)[..., None] - problem.levels).square()
-        if config.rate_weight:
-            distance += problem.alternatives(self.symbols)
-        free = problem.free.bool()
-        self.symbols = torch.where(free, distance.argmin(dim=-1), self.symbols)
+        mu = (config.closing_penalty if closing else config.penalty) * self.curvature
+        total = gradient + mu * (self.x - self.u + self.dual)
+        self.x -= self.adam.step(total.masked_fill_(self.fixed, 0.0)).masked_fill_(self.fixed, 0.0)
+        weight = config.caution * self.curvature if closing else mu
+        symbols = problem.project(self.x + self.dual, self.symbols, weight)
+        self.symbols = torch.where(self.fixed, self.symbols, symbols)
         self.u = problem.values(self.symbols)
-        self.dual += (self.x - self.u) * problem.free
-        self.mu = self.mu * self.growth
-        self.dual /= self.growth  # the dual is scaled by 1 / mu: rescale it when mu changes
-        if not config.checks(k):
-            return []
-        return [(self.symbols, None), (problem.quantise(self.x), None)]
+        if not closing:
+            self.dual += (self.x - self.u).masked_fill_(self.fixed, 0.0)
+            if k + 1 == self.opening:
+                # From here on a multiplier would only push away from a level that is not going to change.
+                self.dual.zero_()
+            return
+        share = (k + 1 - self.opening) / max(1, config.iterations - self.opening)
+        self.fixed = self.fixed | (self.order <= share)
+        self.x = torch.where(self.fixed, self.u, self.x)
 
     def select(self, rows: Tensor) -> None:
         super().select(rows)
-        self.symbols, self.u, self.dual = self.symbols[rows], self.u[rows], self.dual[rows]
-        if self.mu is not None:
-            self.mu = self.mu[rows]
+        self.u, self.dual, self.curvature = self.u[rows], self.dual[rows], self.curvature[rows]
+        self.order, self.fixed = self.order[rows], self.fixed[rows]
 
 
 METHODS: dict[str, Callable[[Problem, Tensor, Tensor, SearchConfig], Method]] = {

@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from codec.bpgan.flips import flip
 from codec.bpgan.model import BPGANModel
 from codec.bpgan.objective import Problem, distortion
 from codec.bpgan.search import METHODS, SEARCHES, Found, SearchConfig, search
@@ -56,7 +57,7 @@ def objective(model: BPGANModel, mel: Tensor, symbols: Tensor, weight: float) ->
 def test_no_method_loses_to_the_encoder_alone_or_in_a_batch(
     model: BPGANModel, method: str, weight: float
 ) -> None:
-    config = SearchConfig(method=method, iterations=7, rate_weight=weight)
+    config = SearchConfig(method=method, iterations=7, rate_weight=weight, flip_rounds=2, flip_tries=4)
     rate = model.contexts.rates()
     lengths = [24, 32, 17]
     batch, sizes = padded_batch(model, lengths)
@@ -76,6 +77,28 @@ def test_no_method_loses_to_the_encoder_alone_or_in_a_batch(
         # Rounding may tip a symbol now and then; what was found must be the same.
         torch.testing.assert_close(together.objective[row], alone.objective[0], rtol=3e-3, atol=1e-4)
         assert not together.symbols[row, :, frames:].any()
+
+
+def test_moves_of_single_symbols_gain_what_they_say(model: BPGANModel) -> None:
+    mel = mel_of(model, 2, 40)[None]
+    config = SearchConfig(iterations=8, rate_weight=0.03)
+    before = search(model, mel, config)
+    after = search(model, mel, replace(config, flip_rounds=2))
+    assert after.objective < 0.999 * before.objective
+    problem = Problem(model, mel, rate_weight=0.03)
+    symbols, objective = flip(problem, after.symbols, after.objective, replace(config, flip_rounds=2))
+    torch.testing.assert_close(objective, problem.score(symbols))
+    assert objective <= after.objective
+
+
+def test_frames_share_the_objective(model: BPGANModel) -> None:
+    batch, sizes = padded_batch(model, [10, 24])
+    problem = Problem(model, batch, lengths=sizes, rate_weight=0.1)
+    symbols = problem.quantise(problem.encode() / problem.unit)
+    frames = problem.frame_scores(symbols)
+    assert frames.shape == (2, 24)
+    assert not frames[0, 10:].any()
+    torch.testing.assert_close(frames.sum(dim=1), problem.score(symbols))
 
 
 @pytest.mark.parametrize("method", ["round", "ste", "admm"])

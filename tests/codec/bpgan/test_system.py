@@ -25,7 +25,7 @@ def bpgan(slug: str = "bpgan-2k") -> BPGAN:
 
 @pytest.fixture(scope="module")
 def coded() -> tuple[np.ndarray, object, np.ndarray]:
-    speech = harvard_sentence(4)
+    speech = harvard_sentence(3)
     encoded = bpgan().encode(speech)
     return speech, encoded, bpgan().decode(encoded)
 
