@@ -55,7 +55,7 @@ class Stream:
         level: index of the header, 0 to 127.
         num_samples: 1 to `MAX_SAMPLES`.
         symbols: as the coder wrote them; padding is not told apart from them.
-        layer: index into the model's layers. Streams of version 1, which knew none, have 0.
+        layer: index into the model's layers. Streams of version 1, which knew none, have -1: all channels.
         checksum: whether the bytes end in one.
     """
 
@@ -185,6 +185,7 @@ def _unpack_1(data: bytes, end: int) -> Stream:
     return Stream(
         model_id=int.from_bytes(data[1:3], "big"),
         coder=CODERS[data[3] >> 7],
+        layer=-1,
         level=data[3] & 0x7F,
         num_samples=num_samples,
         symbols=data[at:end],

@@ -172,8 +172,8 @@ class BPGAN(Codec):
     def _costs(self) -> RateModel:
         """What the coder needs for symbols, for the search."""
         if self.coder == "range":
-            return self.model.contexts.rates(device())
-        return HuffmanRates(self.model.marginals.cpu().numpy(), device())
+            return self.model.contexts.rates(self.model.mel.filters.device)
+        return HuffmanRates(self.model.marginals.cpu().numpy(), self.model.mel.filters.device)
 
     def _decode(self, encoded: Encoded) -> Audio:
         return self._decode_with(encoded, no_progress)
