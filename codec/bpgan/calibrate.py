@@ -123,9 +123,16 @@ class Calibration:
 
     def _set_tables(self, codes: Sequence[Tensor], refine: bool = False) -> None:
         latent, start = self.model.config.latent, self.model.contexts if refine else None
-        steps = 600 if refine else 1500
+        # The encoder's symbols are the same whatever is sent of them; searched ones are not.
+        layers = () if refine else self.model.layers
         self.model.contexts = fitting.fit(
-            codes, latent.levels, channels=latent.channels, start=start, steps=steps, seed=self.seed
+            codes,
+            latent.levels,
+            channels=latent.channels,
+            layers=layers,
+            start=start,
+            steps=600 if refine else 4000,
+            seed=self.seed,
         )
         self.model.marginals.copy_(fitting.fit_marginals(codes, latent.levels, latent.channels))
 

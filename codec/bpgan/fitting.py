@@ -65,6 +65,7 @@ def fit(
     levels: int,
     *,
     channels: int = 0,
+    layers: Sequence[int] = (),
     start: ContextModel | None = None,
     hidden: int = 128,
     delays: int = 2,
@@ -84,6 +85,9 @@ def fit(
             model's channels were sent, and may differ between files.
         levels, channels: of the latent. Channels that `codes` say nothing of are as in `start`, else
             uniform.
+        layers: also learn to code only so many of the first channels: of each batch as many as a number
+            drawn from those that its files have. For symbols that do not depend on what is sent of them,
+            as the encoder's.
         start: go on from this model, for instance one that was fitted to many more symbols of the
             encoder: a few hundred `steps` then do. Ignored if it has no network.
         hidden, delays: width of the hidden layer, and how many frames before it sees; without `start`.
@@ -120,7 +124,7 @@ def fit(
     random = np.random.default_rng(seed)
     shares = np.array([len(symbols) for symbols, _ in groups]) / frames
     best = network.integers()
-    best_bits = _judge(_Network.of(best), judges)
+    best_bits = _judge(_Network.of(best), judges, layers)
     for step in range(steps):
         # One cycle: a short rise, then a half cosine to nothing.
         done = step / steps
@@ -129,17 +133,19 @@ def fit(
             group["lr"] = now
         symbols, means = groups[random.choice(len(groups), p=shares)]
         chosen = torch.from_numpy(random.integers(0, len(symbols), min(batch, len(symbols))))
-        loss = network.loss(symbols[chosen].long(), means[chosen])
+        sent = random.choice(_sent(symbols, layers))
+        loss = network.loss(symbols[chosen][:, :, :sent].long(), means[chosen][:, :sent])
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         optimiser.step()
         network.clamp()
         if (step + 1) % max(1, steps // 10) == 0:
             integers = network.integers()
-            if (bits := _judge(_Network.of(integers), judges)) < best_bits:
+            if (bits := _judge(_Network.of(integers), judges, layers)) < best_bits:
                 best, best_bits = integers, bits
     judged = held or kept
-    if best_bits >= _table_bits(tables, judged):
+    sent = [code[:n] for code in judged for n in _sent(code.T[None], layers)]
+    if best_bits >= _table_bits(tables, sent):
         return fit_tables(codes, levels, channels)
     return best
 
@@ -151,16 +157,22 @@ def _table_bits(tables: TableContexts, codes: Sequence[Tensor]) -> float:
     return float((counts * costs).sum() / counts.sum())
 
 
+def _sent(symbols: Tensor, layers: Sequence[int]) -> list[int]:
+    """Of how many channels of these symbols to learn."""
+    return [n for n in layers if n <= symbols.shape[2]] or [symbols.shape[2]]
+
+
 @torch.no_grad()
-def _judge(network: _Network, groups: list[tuple[Tensor, Tensor]]) -> float:
+def _judge(network: _Network, groups: list[tuple[Tensor, Tensor]], layers: Sequence[int]) -> float:
     """Bits per symbol of all frames of `groups`."""
     bits = total = 0.0
     for symbols, means in groups:
-        for at in range(0, len(symbols), 4096):
-            part = symbols[at : at + 4096].long()
-            size = part.shape[0] * part.shape[2]
-            bits += size * float(network.loss(part, means[at : at + 4096]))
-            total += size
+        for sent in _sent(symbols, layers):
+            for at in range(0, len(symbols), 4096):
+                part = symbols[at : at + 4096, :, :sent].long()
+                size = part.shape[0] * sent
+                bits += size * float(network.loss(part, means[at : at + 4096, :sent]))
+                total += size
     return bits / total
 
 

@@ -76,6 +76,18 @@ def test_layers_may_be_mixed() -> None:
         assert bits["contexts"] < bits["order 1"]
 
 
+def test_layers_are_learnt_from_files_that_send_all() -> None:
+    # Every second symbol is the same: only the network looks so far back.
+    codes = [torch.from_numpy(np.tile(RNG.integers(0, 16, (3, 2)), 30)) for _ in range(40)]
+    first, both = (fitting.fit(codes, 16, layers=n, hidden=32, steps=150) for n in ((1,), (1, 3)))
+    assert first.arrays()["output"][0].any()
+    assert not first.arrays()["output"][1:].any()
+    assert both.arrays()["output"].any(axis=(1, 2)).all()
+    for sent in (1, 3):
+        bits = fitting.compare_coders([code[:sent] for code in codes[:5]], 16, both, codes)
+        assert bits["contexts"] < bits["order 1"] - 0.3
+
+
 def test_the_network_of_the_fit_is_the_coders() -> None:
     # Symbols drawn from a network cost what that network says, and fitting from it finds nothing better.
     truth = random_nade(3)
