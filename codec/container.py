@@ -31,9 +31,11 @@ _CHECKSUM = struct.Struct("<I")
 _SLUG = re.compile(rb"[a-z0-9][a-z0-9._-]{0,63}")
 _RATES = range(1_000, 768_001)
 # A decoder allocates what the header declares. No speech codec gets below 10 bit/s, even in
-# silence, so a header that declares more than that (beyond a first minute) lies.
+# silence, so a header that declares more than that (beyond a first minute) lies. A rate that no codec
+# here works at does not buy longer arrays.
 _MIN_BITS_PER_SECOND = 10
 _FREE_SECONDS = 60
+_HIGHEST_RATE = 48_000
 
 
 def dumps(encoded: Encoded) -> bytes:
@@ -100,7 +102,8 @@ def _check(encoded: Encoded) -> None:
             f"The bitstream states {encoded.payload_bits} bits of payload; "
             f"it holds {8 * len(encoded.payload)}."
         )
-    if 8 * len(encoded.payload) < (encoded.seconds - _FREE_SECONDS) * _MIN_BITS_PER_SECOND:
+    seconds = encoded.num_samples / min(encoded.sample_rate, _HIGHEST_RATE)
+    if 8 * len(encoded.payload) < (seconds - _FREE_SECONDS) * _MIN_BITS_PER_SECOND:
         raise CodecError(
             f"The bitstream states a length of {encoded.seconds:.0f} s; "
             f"its {len(encoded.payload)} bytes cannot hold that."

@@ -102,4 +102,5 @@ class BPGANModel(nn.Module):
 
 def model_id(path: Path) -> int:
     """The name of a weights file in a bitstream: the first two bytes of its SHA-256."""
-    return int.from_bytes(hashlib.sha256(path.read_bytes()).digest()[:2], "big")
+    with path.open("rb") as file:
+        return int.from_bytes(hashlib.file_digest(file, "sha256").digest()[:2], "big")
