@@ -97,6 +97,13 @@ class Codec(ABC):
         Raises:
             CodecError: if it is empty, not mono, or has NaN or infinite samples.
         """
+        audio = self.checked(audio)
+        payload, bits, parameters = self._encode_with(audio, progress or no_progress)
+        return Encoded(self.slug, payload, bits, self.sample_rate, audio.size, parameters)
+
+    @staticmethod
+    def checked(audio: Audio) -> Audio:
+        """`audio` as `_encode` gets it: float32, limited to [-1, 1]. Raises `CodecError` as `encode` does."""
         audio = np.asarray(audio, dtype=np.float32)
         if audio.ndim != 1:
             raise CodecError(f"Expected mono audio of shape (samples,), got {audio.shape}.")
@@ -105,10 +112,7 @@ class Codec(ABC):
         lowest, highest = _extremes(
             audio, "The audio has samples that are not finite numbers (NaN or infinity)."
         )
-        if lowest < -1.0 or highest > 1.0:
-            audio = np.clip(audio, -1.0, 1.0)
-        payload, bits, parameters = self._encode_with(audio, progress or no_progress)
-        return Encoded(self.slug, payload, bits, self.sample_rate, audio.size, parameters)
+        return np.clip(audio, -1.0, 1.0) if lowest < -1.0 or highest > 1.0 else audio
 
     def decode(self, encoded: Encoded, progress: Progress | None = None) -> Audio:
         """Decode to float32 of shape (`encoded.num_samples`,) in [-1, 1] at `encoded.sample_rate`.

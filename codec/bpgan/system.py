@@ -25,15 +25,17 @@ from codec.base import (
     no_progress,
 )
 from codec.bpgan import bitstream, entropy, huffman
-from codec.bpgan.blockwise import Blockwise
+from codec.bpgan.blockwise import Blockwise, Coded
 from codec.bpgan.config import Rate
 from codec.bpgan.contexts import RateModel
 from codec.bpgan.mel import active_level
 from codec.bpgan.model import BPGANModel, model_id
 from codec.bpgan.rates import HuffmanRates
-from codec.bpgan.search import SEARCHES
+from codec.bpgan.search import SEARCHES, SearchConfig
 
 _WEIGHTS = Path(str(files("codec.bpgan") / "weights"))
+# Blocks that are searched at once, padding included: bounds memory, to about 0.5 GB.
+_TOGETHER = 5
 
 
 def device() -> torch.device:
@@ -129,11 +131,67 @@ class BPGAN(Codec):
         return self._encode_with(audio, no_progress)
 
     def _encode_with(self, audio: Audio, progress: Progress) -> tuple[bytes, int, dict[str, Any]]:
-        model, config = self.model, self.model.config
-        budget = replace(SEARCHES[self.search], rate_weight=self.rate.rate_weight)
         level = bitstream.level_index(active_level(audio))
+        if not level:
+            return self._finish(audio, level, None)
+        coded = Blockwise(self.model).encode(
+            audio, self._gain(level), self._budget(), self.rate.channels, self._costs(), progress
+        )
+        return self._finish(audio, level, coded)
+
+    def encode_many(self, audios: Sequence[Audio]) -> list[Encoded]:
+        """`encode` of several files, of which those that are short enough are searched together.
+
+        Each gets what it would get alone, up to rounding.
+
+        Raises:
+            CodecError: as `encode` does, for any of them.
+        """
+        checked = [self.checked(audio) for audio in audios]
+        levels = [bitstream.level_index(active_level(audio)) for audio in checked]
+        blocks, budget, costs = Blockwise(self.model), self._budget(), self._costs()
+        coded: dict[int, Coded] = {}
+        waiting: list[int] = []
+
+        def search_waiting() -> None:
+            if waiting:
+                each = [checked[i] for i in waiting]
+                gains = [self._gain(levels[i]) for i in waiting]
+                found = blocks.encode_together(each, gains, budget, self.rate.channels, costs)
+                coded.update(zip(waiting, found, strict=True))
+            waiting.clear()
+
+        # By length, so that little of a batch is padding.
+        for i in sorted(range(len(checked)), key=lambda i: checked[i].size):
+            frames = blocks.frames(checked[i].size)
+            if not levels[i]:
+                continue
+            if frames > blocks.length:
+                gain = self._gain(levels[i])
+                coded[i] = blocks.encode(checked[i], gain, budget, self.rate.channels, costs)
+                continue
+            if frames * (len(waiting) + 1) > _TOGETHER * blocks.length:
+                search_waiting()
+            waiting.append(i)
+        search_waiting()
+        encoded = []
+        for i, audio in enumerate(checked):
+            payload, bits, parameters = self._finish(audio, levels[i], coded.get(i))
+            encoded.append(Encoded(self.slug, payload, bits, self.sample_rate, audio.size, parameters))
+        return encoded
+
+    def _budget(self) -> SearchConfig:
+        return replace(SEARCHES[self.search], rate_weight=self.rate.rate_weight)
+
+    def _gain(self, level: int) -> float:
+        """From audio of a level to what the model was trained on."""
+        return self.model.config.mel.level / bitstream.level_rms(level)
+
+    def _finish(self, audio: Audio, level: int, coded: Coded | None) -> tuple[bytes, int, dict[str, Any]]:
+        """Symbols to payload, bits and parameters; None where there is only silence."""
+        model = self.model
         parameters: dict[str, Any] = {
-            "model": config.name,
+            "model": model.config.name,
             "model_id": f"{model.model_id:04x}",
             "channels": self.rate.channels,
             "rate_weight": self.rate.rate_weight,
@@ -143,9 +201,7 @@ class BPGAN(Codec):
             "counted": "whole bitstream: header, symbols" + (" and checksum" if self.checksum else ""),
         }
         symbols = b""
-        if level:
-            gain = config.mel.level / bitstream.level_rms(level)
-            coded = Blockwise(model).encode(audio, gain, budget, self.rate.channels, self._costs(), progress)
+        if coded is not None:
             parameters["iterations"] = coded.iterations
             parameters["objective"] = round(coded.objective, 5)
             parameters["encoder_objective"] = round(coded.encoder_objective, 5)

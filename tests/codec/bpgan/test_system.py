@@ -123,3 +123,21 @@ def test_more_audio_than_the_bytes_can_hold_is_refused(coded: tuple) -> None:
     stream = replace(bitstream.unpack(encoded.payload), num_samples=bitstream.MAX_SAMPLES)
     with pytest.raises(CodecError, match="more audio"):
         bpgan().decode(replace(encoded, payload=bitstream.pack(stream), num_samples=bitstream.MAX_SAMPLES))
+
+
+def test_many_files_at_once_get_what_each_gets_alone() -> None:
+    codec = BPGAN("bpgan-2k")
+    audios = [harvard_sentence(i)[: 16_000 + 3000 * i] for i in (0, 5, 2)]
+    audios.insert(1, np.zeros(5000, np.float32))
+    together = codec.encode_many(audios)
+    for audio, encoded in zip(audios, together, strict=True):
+        alone = codec.encode(audio)
+        assert (encoded.num_samples, encoded.system) == (audio.size, "bpgan-2k")
+        assert encoded.payload_bits == pytest.approx(alone.payload_bits, rel=0.02)
+        if audio.any():
+            objective = alone.parameters["objective"]
+            assert encoded.parameters["objective"] == pytest.approx(objective, rel=5e-3)
+            assert encoded.parameters["objective"] < encoded.parameters["encoder_objective"]
+        assert codec.decode(encoded).shape == audio.shape
+    with pytest.raises(CodecError, match="empty"):
+        codec.encode_many([audios[0], np.zeros(0, np.float32)])
