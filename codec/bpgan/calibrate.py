@@ -22,6 +22,7 @@ from codec.base import CodecError
 from codec.bpgan import data, fitting, trials
 from codec.bpgan.config import Rate
 from codec.bpgan.model import BPGANModel
+from codec.bpgan.nade import NadeContexts
 from codec.bpgan.search import SEARCHES, SearchConfig
 
 #: Nine of ten sentences of different speakers stay at or below the nominal rate.
@@ -92,19 +93,26 @@ class Calibration:
         return trials.Sentence.of(self.model, str(index), audio)
 
     def fit(self, seconds: float) -> None:
-        """Tables of the encoder's symbols, prices, tables of the searched symbols, prices again."""
+        """Tables of the encoder's symbols, prices, tables of the searched symbols, prices again.
+
+        A model that has a network already is one that was calibrated before: it goes on from there.
+        """
         model = self.model
-        codes = list(self._encoded(1500))
-        self._set_tables(codes)
+        if not isinstance(model.contexts, NadeContexts):
+            self._set_tables(list(self._encoded(1500)))
         speakers = [self.sentence(i) for i in self._one_each(24)]
         for target in self.targets:
             model.rates[target.slug] = self._price(target, speakers[::2], 0.03)
-        searched = [
-            torch.from_numpy(outcome.symbols.astype(np.int64))
+        searched = {
+            target: self._search(target, seconds * share)
             for target, share in zip(self.targets, self._shares(), strict=True)
-            for outcome in self._search(target, seconds * share)
-        ]
-        self._set_tables(searched, refine=True)
+        }
+        self._set_tables([code for codes in searched.values() for code in codes], refine=True)
+        for target, codes in searched.items():
+            if target.coder == "huffman":
+                latent = model.config.latent
+                own = fitting.fit_marginals(codes, latent.levels, latent.channels)
+                model.marginals[: target.channels] = own[: target.channels]
         for target in self.targets:
             model.rates[target.slug] = self._price(target, speakers, 0.005)
 
@@ -144,8 +152,8 @@ class Calibration:
             first.setdefault(self.corpus.speakers[index], int(index))
         return list(first.values())[:count]
 
-    def _search(self, target: Target, seconds: float) -> list[trials.Outcome]:
-        """Search about so much training speech, sentences at random."""
+    def _search(self, target: Target, seconds: float) -> list[Tensor]:
+        """Searched symbols of about so much training speech, sentences at random."""
         rng = np.random.default_rng([self.seed, 2, target.channels])
         sentences, total = [], 0.0
         for index in rng.permutation(self.members):
@@ -155,7 +163,8 @@ class Calibration:
                 break
         config = replace(self.budget, rate_weight=self.model.rates[target.slug].rate_weight)
         outcomes = trials.search_all(self.model, sentences, config, target.channels, target.coder)
-        return list(tqdm(outcomes, total=len(sentences), desc=f"{target.slug}: symbols"))
+        bar = tqdm(outcomes, total=len(sentences), desc=f"{target.slug}: symbols")
+        return [torch.from_numpy(outcome.symbols.astype(np.int64)) for outcome in bar]
 
     def _price(self, target: Target, sentences: list[trials.Sentence], precision: float) -> Rate:
         """The price of a bit at which the target's rate is met."""
