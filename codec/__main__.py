@@ -148,7 +148,7 @@ def _encode(options: argparse.Namespace) -> int:
 @contextmanager
 def _bar(what: str, sample_rate: int) -> Iterator[Progress]:
     """A bar of seconds of audio on the terminal, for codecs that say how far they are and take a while."""
-    with tqdm(desc=what, unit="s", disable=None, delay=1.0, leave=False, bar_format=_BAR) as bar:
+    with tqdm(desc=what, unit="s", disable=None, delay=0.5, miniters=1, leave=False, bar_format=_BAR) as bar:
 
         def progress(done: int, total: int) -> None:
             bar.total = round(total / sample_rate)
