@@ -7,6 +7,8 @@ from torch import Tensor, nn
 
 from codec.bpgan.blocks import valid
 from codec.bpgan.contexts import RateModel
+from codec.bpgan.frozen import FrozenGenerator
+from codec.bpgan.generator import Generator1d
 from codec.bpgan.model import BPGANModel
 
 
@@ -14,28 +16,40 @@ def frame_distortion(generated: Tensor, mel: Tensor, weights: Tensor | None = No
     """What each frame of log-mels (batch, bands, frames) adds to J, (batch, frames).
 
     J is the L1 norm, half the MSE, and half the L1 norm of differences along mel and along time: the terms
-    and weights of training; the differences guard the harmonics. `weights` (batch, 1, frames), 0 or 1,
-    choose the frames that count: one contiguous run in each file.
+    and weights of training; the differences guard the harmonics. `weights` (batch, bands or 1, frames) say
+    how much each value counts: not at all in the padding.
     """
     error = generated - mel
-    level = (error.abs() + 0.5 * error.square()).mean(dim=1)
-    across = 0.5 * error.diff(dim=1).abs().mean(dim=1)
-    along = 0.5 * error.diff(dim=2).abs().mean(dim=1)
+    level = error.abs() + 0.5 * error.square()
+    across, along = (0.5 * error.diff(dim=dim).abs() for dim in (1, 2))
     if weights is None:
-        count = mel.new_full((mel.shape[0], 1), mel.shape[2])
+        level, across, along = (part.mean(dim=1) / part.shape[2] for part in (level, across, along))
     else:
-        here = weights[:, 0]
-        level, across, along = level * here, across * here, along * (here[:, 1:] * here[:, :-1])
-        count = here.sum(dim=1, keepdim=True)
+        here = weights.expand_as(mel)
+        # A difference counts as much as both of its ends.
+        up, on = (here[:, 1:] * here[:, :-1]).sqrt(), (here[:, :, 1:] * here[:, :, :-1]).sqrt()
+        parts = ((level, here), (across, up), (along, on))
+        level, across, along = (
+            (part * weight).sum(dim=1) / weight.sum(dim=(1, 2)).clamp_min(1e-6)[:, None]
+            for part, weight in parts
+        )
     # A difference along time belongs to both of its frames.
-    half = 0.5 * along / (count - 1).clamp_min(1.0)
     pad = nn.functional.pad
-    return (level + across) / count + pad(half, (1, 0)) + pad(half, (0, 1))
+    return level + across + 0.5 * (pad(along, (1, 0)) + pad(along, (0, 1)))
 
 
 def distortion(generated: Tensor, mel: Tensor, weights: Tensor | None = None) -> Tensor:
     """J of log-mels (batch, bands, frames) -> (batch,): the sum of `frame_distortion`."""
     return frame_distortion(generated, mel, weights).sum(dim=1)
+
+
+def loudness_weights(model: BPGANModel, mel: Tensor, exponent: float) -> Tensor:
+    """How much an error of each log-mel value is heard: its power to an exponent, (batch, bands, frames).
+
+    By Stevens' law loudness is a power of about 0.23 of sound power (Zwicker & Fastl, Psychoacoustics), so
+    an error of the logarithm of power changes loudness by as much times that error.
+    """
+    return (model.mel.expand(mel) + model.mel.config.floor).pow(exponent)
 
 
 class Problem:
@@ -61,6 +75,8 @@ class Problem:
         lengths: Tensor | None = None,
         context: Tensor | None = None,
         reach: int = 16,
+        loudness: float = 0.0,
+        exact: bool = False,
     ) -> None:
         latent = model.config.latent
         self.model, self.mel = model, mel
@@ -82,6 +98,12 @@ class Problem:
         if lengths is not None or fixed:
             self.weights = valid(ends * latent.stride, frames * latent.stride)
             self.weights[:, :, : max(0, fixed - reach) * latent.stride] = 0.0
+        if loudness:
+            louder = loudness_weights(model, mel, loudness)
+            self.weights = louder if self.weights is None else louder * self.weights
+        self.frozen: FrozenGenerator | None = None
+        if isinstance(model.generator, Generator1d):
+            self.frozen = FrozenGenerator(model.generator, self.channels, exact)
         quantizer = model.quantizer
         self.unit = quantizer.spread()[None, : self.channels].clamp_min(1e-6)
         self.levels = (quantizer.per_channel()[: self.channels] / self.unit[0])[None, :, None, :]
@@ -109,6 +131,8 @@ class Problem:
 
     def generate(self, z: Tensor) -> Tensor:
         """Log-mels of z, as the receiver would make them."""
+        if self.frozen is not None and not z.requires_grad:
+            return self.frozen.forward(z, self.lengths)[0]
         generated: Tensor = self.model.generator(z, self.lengths)
         return generated
 
@@ -168,13 +192,26 @@ class Problem:
         """The rate's part of the objective, (batch,)."""
         return self.rate_weight * self.bits(symbols) if self.rate_weight else self.size * 0.0
 
-    def gradient(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """J of x (in units of each channel's spread) and its gradient, 0 where nothing is free."""
-        leaf = x.detach().requires_grad_(True)
+    def gradient(self, x: Tensor, exact: bool = False) -> tuple[Tensor, Tensor]:
+        """J of x (in units of each channel's spread) and its gradient, 0 where nothing is free.
+
+        J is fit to be compared with other scores only if it is `exact`.
+        """
+        if self.frozen is None:
+            leaf = x.detach().requires_grad_(True)
+            with torch.enable_grad():
+                objective = self.distortion(self.generate(leaf * self.unit))
+                (gradient,) = torch.autograd.grad(objective.sum(), leaf)
+            return objective.detach(), gradient * self.free
+        with torch.no_grad():
+            generated, saved = self.frozen.forward(x * self.unit, self.lengths, exact)
+        leaf = generated.detach().requires_grad_(True)
         with torch.enable_grad():
-            objective = self.distortion(self.generate(leaf * self.unit))
-            (gradient,) = torch.autograd.grad(objective.sum(), leaf)
-        return objective.detach(), gradient * self.free
+            objective = self.distortion(leaf)
+            (outer,) = torch.autograd.grad(objective.sum(), leaf)
+        with torch.no_grad():
+            gradient = self.frozen.gradient(outer, saved, self.lengths) * self.unit * self.free
+        return objective.detach(), gradient
 
     def mse_gradient(self, z: Tensor) -> Tensor:
         """Gradient at z (in its own units) of the MSE alone, as the 2020 code minimises it."""

@@ -90,7 +90,7 @@ def search(
         channels: how many of the latent's channels are sent, from the first on; all if None.
         rate: what symbols cost; None: what the model's range coder needs.
         lengths: latent frames of each file, int64 (batch,), when they differ. Each file's result is
-            that of the file alone, up to rounding.
+            that of the file alone, up to rounding (see `SearchConfig.exact`).
         context: symbols that are already decided, int64 (batch, channels, n), for a long file's next
             block: the first ``n * stride`` frames of `mel` are theirs. They stay, as inputs of the
             generator and of the coder's contexts.
@@ -99,7 +99,17 @@ def search(
     Raises:
         CodecError: if the mel has no finite objective.
     """
-    problem = Problem(model, mel, channels, rate, config.rate_weight, lengths, context)
+    problem = Problem(
+        model,
+        mel,
+        channels,
+        rate,
+        config.rate_weight,
+        lengths,
+        context,
+        loudness=config.loudness,
+        exact=config.exact,
+    )
     with torch.no_grad():
         start = problem.encode()
         first = problem.quantise(start / problem.unit)

@@ -22,6 +22,8 @@ class SearchConfig:
         rate: Adam's step in units of each channel's spread of levels.
         betas: Adam's.
         rate_weight: what a bit per symbol is worth in units of J (lambda).
+        loudness: how much more an error counts where the sound is louder: the exponent of its power. 0
+            is the J of training; loudness itself has about 0.23 (Stevens' law).
         penalty: ADMM's mu, in units of J's curvature.
         closing: the share of ADMM's steps in which more and more symbols are fixed for good, while the
             rest go on and make up for them.
@@ -31,6 +33,8 @@ class SearchConfig:
         flip_rounds: greedy rounds of moves of single symbols after `ste` and `admm` (`codec.bpgan.flips`);
         flip_tries: forward passes per round.
         patience: a file is done when its projection has not changed for so many steps. 0: never.
+        exact: gradients in float32, too. Off, they may be in bfloat16: half the time, and files of a batch
+            end a little differently from the same files alone, neither better nor worse.
         keep_best: return the best candidate seen, the encoder's included. Off only to show what the
             2020 code does, which sends the last.
     """
@@ -40,6 +44,7 @@ class SearchConfig:
     rate: float = 0.04
     betas: tuple[float, float] = (0.8, 0.99)
     rate_weight: float = 0.0
+    loudness: float = 0.0
     penalty: float = 0.2
     closing: float = 0.6
     closing_penalty: float = 0.3
@@ -47,6 +52,7 @@ class SearchConfig:
     flip_rounds: int = 0
     flip_tries: int = 16
     patience: int = 4
+    exact: bool = False
     keep_best: bool = True
 
 
@@ -149,7 +155,7 @@ class StraightThrough(Method):
     def step(self, k: int) -> Tensor:
         problem = self.problem
         self.symbols = problem.project(self.x, self.symbols, self.curvature)
-        objective, gradient = problem.gradient(problem.values(self.symbols))
+        objective, gradient = problem.gradient(problem.values(self.symbols), exact=True)
         self.x -= self.adam.step(gradient)
         return objective + problem.price(self.symbols)
 

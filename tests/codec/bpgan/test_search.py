@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from codec.bpgan.flips import flip
+from codec.bpgan.frozen import FrozenGenerator
 from codec.bpgan.model import BPGANModel
 from codec.bpgan.objective import Problem, distortion
 from codec.bpgan.search import METHODS, SEARCHES, Found, SearchConfig, search
@@ -57,7 +58,9 @@ def objective(model: BPGANModel, mel: Tensor, symbols: Tensor, weight: float) ->
 def test_no_method_loses_to_the_encoder_alone_or_in_a_batch(
     model: BPGANModel, method: str, weight: float
 ) -> None:
-    config = SearchConfig(method=method, iterations=7, rate_weight=weight, flip_rounds=2, flip_tries=4)
+    config = SearchConfig(
+        method=method, iterations=7, rate_weight=weight, flip_rounds=2, flip_tries=4, exact=True
+    )
     rate = model.contexts.rates()
     lengths = [24, 32, 17]
     batch, sizes = padded_batch(model, lengths)
@@ -74,8 +77,10 @@ def test_no_method_loses_to_the_encoder_alone_or_in_a_batch(
             torch.testing.assert_close(
                 found.distortion + weight * found.bits, found.objective, rtol=1e-4, atol=1e-5
             )
-        # Rounding may tip a symbol now and then; what was found must be the same.
-        torch.testing.assert_close(together.objective[row], alone.objective[0], rtol=3e-3, atol=1e-4)
+        # Rounding may tip a symbol now and then.
+        same = together.symbols[row, :, :frames] == alone.symbols[0]
+        assert same.float().mean() > 0.98
+        torch.testing.assert_close(together.objective[row], alone.objective[0], rtol=2e-3, atol=1e-4)
         assert not together.symbols[row, :, frames:].any()
 
 
@@ -161,3 +166,34 @@ def test_a_block_keeps_what_is_decided_and_helps_the_whole(model: BPGANModel, me
     assert gradient[:, :, 24:].all()
     x = problem.quantise(torch.zeros_like(gradient))
     assert torch.equal(x[:, :, :24], decided)
+
+
+@pytest.mark.parametrize("exact", [True, False])
+def test_the_frozen_generator_answers_and_differentiates_as_the_receivers(
+    model: BPGANModel, exact: bool
+) -> None:
+    sizes = torch.tensor([20, 13])
+    z = torch.randn(2, 9, 20, generator=torch.Generator().manual_seed(3)).requires_grad_(True)
+    stride = model.config.latent.stride
+    for lengths in (None, sizes):
+        frozen = FrozenGenerator(model.generator, 9, exact=exact)
+        ours, saved = frozen.forward(z.detach(), lengths)
+        theirs = model.generator(z, lengths)
+        outer = torch.randn(theirs.shape, generator=torch.Generator().manual_seed(4))
+        if lengths is not None:
+            outer = outer * (torch.arange(20 * stride) < lengths[:, None] * stride)[:, None]
+            ours, theirs = ours * (outer != 0), theirs * (outer != 0)
+        torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-4)
+        (gradient,) = torch.autograd.grad((theirs * outer).sum(), z)
+        error = (frozen.gradient(outer, saved, lengths) - gradient).norm() / gradient.norm()
+        assert error < (1e-5 if exact else 0.03)
+
+
+def test_errors_that_are_heard_count_more(model: BPGANModel) -> None:
+    mel = mel_of(model, 3, 40)[None]
+    plain, heard = (Problem(model, mel, loudness=exponent) for exponent in (0.0, 0.23))
+    assert heard.weights is not None
+    loud = heard.weights > heard.weights.median()
+    for problem, limits in ((plain, (0.9, 1.1)), (heard, (2.0, 50.0))):
+        changes = [float(problem.distortion(mel + 0.1 * part)) for part in (loud, ~loud)]
+        assert limits[0] < changes[0] / changes[1] < limits[1]
