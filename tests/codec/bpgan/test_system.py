@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,8 +11,10 @@ import torch
 from pesq import pesq
 
 from codec import registry
-from codec.base import CodecError
+from codec.base import CodecError, CodecUnavailable
 from codec.bpgan import bitstream
+from codec.bpgan.config import Rate
+from codec.bpgan.model import BPGANModel
 from codec.bpgan.search import SearchConfig, distortion, search
 from codec.bpgan.system import BPGAN
 from tests.codec.speech import harvard_sentence
@@ -141,3 +144,30 @@ def test_many_files_at_once_get_what_each_gets_alone() -> None:
         assert codec.decode(encoded).shape == audio.shape
     with pytest.raises(CodecError, match="empty"):
         codec.encode_many([audios[0], np.zeros(0, np.float32)])
+
+
+def test_a_model_says_how_its_rates_are_met_and_which_it_cannot_serve() -> None:
+    tiny = BPGANModel.load(Path(__file__).parent / "golden" / "tiny.safetensors")
+    assert tiny.rates == {"tiny-1": Rate(4, 0.01)}
+    codec = BPGAN("tiny-1", model=tiny, channels=(6,))
+    assert codec.rate == Rate(4, 0.01)
+    encoded = codec.encode(harvard_sentence(0)[:9000])
+    assert bitstream.unpack(encoded.payload).layer == 1
+    assert encoded.parameters["rate_weight"] == 0.01
+    assert BPGAN("tiny-2", model=tiny, channels=(20, 2)).rate == Rate(2)
+    assert BPGAN("tiny-3", model=tiny).rate == Rate(6)
+    with pytest.raises(CodecUnavailable, match="sends 40 channels; the model tiny can send 2, 4, 6"):
+        BPGAN("bpgan-4k", model=tiny, channels=(40,))
+    tiny.rates["bpgan-4k"] = Rate(5)
+    with pytest.raises(CodecUnavailable, match="sends 5 channels"):
+        BPGAN("bpgan-4k", model=tiny, channels=(4,))
+
+
+def test_rates_survive_the_model_file(tmp_path: Path) -> None:
+    tiny = BPGANModel.load(Path(__file__).parent / "golden" / "tiny.safetensors")
+    tiny.rates["bpgan-1k"] = Rate(2, 0.125)
+    tiny.save(tmp_path / "again.safetensors")
+    again = BPGANModel.load(tmp_path / "again.safetensors")
+    assert again.rates == tiny.rates
+    assert again.model_id != tiny.model_id
+    np.testing.assert_array_equal(again.marginals, tiny.marginals)
