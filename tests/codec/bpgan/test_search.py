@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -14,6 +15,7 @@ from codec.bpgan.frozen import FrozenGenerator
 from codec.bpgan.model import BPGANModel
 from codec.bpgan.objective import Problem, distortion
 from codec.bpgan.search import METHODS, SEARCHES, Found, SearchConfig, search
+from codec.bpgan.search_profile import profile
 from codec.bpgan.system import load_model
 from tests.codec.speech import harvard_sentence
 
@@ -197,3 +199,15 @@ def test_errors_that_are_heard_count_more(model: BPGANModel) -> None:
     for problem, limits in ((plain, (0.9, 1.1)), (heard, (2.0, 50.0))):
         changes = [float(problem.distortion(mel + 0.1 * part)) for part in (loud, ~loud)]
         assert limits[0] < changes[0] / changes[1] < limits[1]
+
+
+def test_a_profile_accounts_for_all_the_time(model: BPGANModel) -> None:
+    audio = harvard_sentence(3)[8000 : 8000 + 32 * 512].copy() * np.float32(2.0)
+    forward = FrozenGenerator.forward
+    began = time.process_time()
+    config = SearchConfig(iterations=4, rate_weight=0.02, flip_rounds=1, flip_tries=2)
+    parts = profile(model, torch.from_numpy(audio)[None], config)
+    spent = (time.process_time() - began) / (audio.size / 16_000)
+    assert 0.8 * spent < sum(parts.values()) <= spent
+    assert {"generator, forward", "generator, backward", "projection", "inverse STFT"} <= set(parts)
+    assert FrozenGenerator.forward is forward

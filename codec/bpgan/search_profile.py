@@ -1,0 +1,102 @@
+"""Where the time of encoding and decoding goes, by part."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from codec.bpgan import entropy
+from codec.bpgan.frozen import FrozenGenerator
+from codec.bpgan.model import BPGANModel
+from codec.bpgan.objective import Problem
+from codec.bpgan.search import SearchConfig, search
+from codec.bpgan.vocoder import griffin_lim
+
+#: Methods that the search spends its time in, and what a reader calls them. What one of them spends in
+#: another counts for the other only.
+_PARTS: tuple[tuple[type, str, str], ...] = (
+    (FrozenGenerator, "forward", "generator, forward"),
+    (FrozenGenerator, "gradient", "generator, backward"),
+    (Problem, "encode", "encoder"),
+    (Problem, "gradient", "objective's gradient"),
+    (Problem, "score", "scoring of candidates"),
+    (Problem, "frame_scores", "scoring of moves"),
+    (Problem, "bits", "rate of candidates"),
+    (Problem, "alternatives", "rate of alternatives"),
+    (Problem, "project", "projection"),
+)
+
+
+class _Clock:
+    """Processor time by part, each second counted once."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = defaultdict(float)
+        self._inside: list[str] = []
+        self._since = time.process_time()
+
+    def switch(self) -> None:
+        now = time.process_time()
+        if self._inside:
+            self.seconds[self._inside[-1]] += now - self._since
+        self._since = now
+
+    @contextmanager
+    def part(self, name: str) -> Iterator[None]:
+        self.switch()
+        self._inside.append(name)
+        try:
+            yield
+        finally:
+            self.switch()
+            self._inside.pop()
+
+    def timed(self, name: str, method: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*args: Any, **kwargs: Any) -> Any:
+            with self.part(name):
+                return method(*args, **kwargs)
+
+        return call
+
+
+def profile(
+    model: BPGANModel, audio: Tensor, config: SearchConfig, channels: int | None = None
+) -> dict[str, float]:
+    """Processor seconds per second of audio by part of encoding and decoding.
+
+    `audio` (batch, samples) is normalised to the model's level and padded to whole blocks. Not for use
+    beside another search in the same process: it listens in on all of them.
+    """
+    clock = _Clock()
+    originals = [(owner, name, getattr(owner, name)) for owner, name, _ in _PARTS]
+    for owner, name, title in _PARTS:
+        setattr(owner, name, clock.timed(title, getattr(owner, name)))
+    try:
+        with clock.part("mel-spectrogram"), torch.no_grad():
+            mel = model.mel(audio)
+        with clock.part("rest of the search"):
+            symbols = search(model, mel, config, channels=channels).symbols
+    finally:
+        for owner, name, method in originals:
+            setattr(owner, name, method)
+    with clock.part("entropy coder, sender"):
+        codes = symbols.cpu().numpy().astype(np.uint8)
+        payloads = [entropy.encode_symbols(row, model.contexts) for row in codes]
+    with clock.part("entropy coder, receiver"):
+        count, frames = codes.shape[1:]
+        for payload in payloads:
+            entropy.decode_symbols(payload, model.contexts, frames, count)
+    with torch.inference_mode():
+        with clock.part("receiver's generator"):
+            generated = model.generator(model.quantizer.decode(symbols))
+        with clock.part("inverse STFT"):
+            griffin_lim(model.mel, generated)
+    duration = audio.numel() / model.config.mel.sample_rate
+    return {name: seconds / duration for name, seconds in clock.seconds.items()}
