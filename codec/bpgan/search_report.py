@@ -16,10 +16,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import torch
 from tqdm import tqdm
 
-from codec.bpgan import entropy, fitting, search_plots, trials
+from codec.bpgan import bitstream, fitting, search_plots, search_profile, trials
 from codec.bpgan.config import Rate
 from codec.bpgan.model import BPGANModel
 from codec.bpgan.search import SEARCHES, SearchConfig
@@ -145,30 +146,41 @@ class Report:
         yield from ({"coder": name, "bits per symbol": value} for name, value in bits.items())
 
     def speed(self) -> Iterator[Row]:
-        """Processor time of the search, one file at a time and sixteen, and the receiver's."""
-        sixteen = sorted(self.sentences, key=lambda s: s.mel.shape[1])
-        middle = max(0, len(sixteen) // 2 - 8)
-        sixteen = sixteen[middle : middle + 16]
-        seconds = sum(s.seconds for s in sixteen)
+        """The search of sixteen sentences of about the same length, one at a time and in one batch."""
+        sentences = self._middle(16)
+        seconds = sum(s.seconds for s in sentences)
         config = replace(SEARCHES["realtime"], rate_weight=self.rate.rate_weight)
         for batch in (1, 16):
             wall, cpu = time.perf_counter(), time.process_time()
-            list(trials.search_all(self.model, sixteen, config, self.rate.channels, batch=batch))
-            yield _speed(f"search, realtime, batch of {batch}", wall, cpu, seconds)
-        config = SearchConfig(method="encoder")
-        found = list(trials.search_all(self.model, sixteen, config, self.rate.channels, batch=1))
-        wall, cpu = time.perf_counter(), time.process_time()
-        coded = [entropy.encode_symbols(o.symbols, self.model.contexts) for o in found]
-        yield _speed("range coder, sender", wall, cpu, seconds)
-        wall, cpu = time.perf_counter(), time.process_time()
-        for bits, outcome in zip(coded, found, strict=True):
-            channels, frames = outcome.symbols.shape
-            entropy.decode_symbols(bits, self.model.contexts, frames, channels)
-        yield _speed("range coder, receiver", wall, cpu, seconds)
-        wall, cpu = time.perf_counter(), time.process_time()
-        for outcome in found:
-            trials.received(self.model, outcome)
-        yield _speed("generator and inverse STFT, receiver", wall, cpu, seconds)
+            list(trials.search_all(self.model, sentences, config, self.rate.channels, batch=batch))
+            yield {
+                "realtime, files at once": batch,
+                "cpu, s per s of audio": (time.process_time() - cpu) / seconds,
+                "clock, s per s of audio": (time.perf_counter() - wall) / seconds,
+            }
+
+    def profile(self) -> Iterator[Row]:
+        """Where the time of sender and receiver goes, one file at a time."""
+        sentences = self._middle(8)
+        total = sum(s.seconds for s in sentences)
+        config = replace(SEARCHES["realtime"], rate_weight=self.rate.rate_weight)
+        spent: dict[str, float] = {}
+        for sentence in tqdm(sentences, desc="profile", unit="file"):
+            gain = np.float32(self.model.config.mel.level / bitstream.level_rms(sentence.level))
+            padded = np.pad(sentence.audio, (0, -sentence.audio.size % self.model.config.block)) * gain
+            audio = torch.from_numpy(padded)[None]
+            parts = search_profile.profile(self.model, audio, config, self.rate.channels)
+            for name, seconds in parts.items():
+                spent[name] = spent.get(name, 0.0) + seconds * sentence.seconds / total
+        whole = sum(spent.values())
+        for name, seconds in sorted(spent.items(), key=lambda item: -item[1]):
+            yield {"part": name, "cpu, s per s of audio": seconds, "share": f"{seconds / whole:.0%}"}
+
+    def _middle(self, count: int) -> list[trials.Sentence]:
+        """Sentences of about the median length."""
+        ordered = sorted(self.sentences, key=lambda s: s.mel.shape[1])
+        start = max(0, (len(ordered) - count) // 2)
+        return ordered[start : start + count]
 
     def _search(
         self, sentences: Sequence[trials.Sentence], config: SearchConfig, channels: int, name: str
@@ -218,7 +230,8 @@ class Report:
             text += ["## Quality against rate", table(rows, ("method", "channels", "weight"))]
             text += [gains(rows), "![](rates.svg)"]
             search_plots.plot_rates(rows, self.out / "rates.svg")
-        for part, title in (("coders", "Entropy coding"), ("speed", "Where the time goes")):
+        titles = {"coders": "Entropy coding", "speed": "Batches", "profile": "Where the time goes"}
+        for part, title in titles.items():
             if rows := self.rows(part):
                 text += [f"## {title}", plain_table(rows)]
         (self.out / "report.md").write_text("\n\n".join(text) + "\n", encoding="utf-8")
@@ -245,15 +258,8 @@ PARTS: dict[str, Callable[[Report], Iterator[Row]]] = {
     "rates": Report.rates,
     "coders": Report.coders,
     "speed": Report.speed,
+    "profile": Report.profile,
 }
-
-
-def _speed(what: str, wall: float, cpu: float, seconds: float) -> Row:
-    return {
-        "what": what,
-        "cpu, s per s of audio": (time.process_time() - cpu) / seconds,
-        "clock, s per s of audio": (time.perf_counter() - wall) / seconds,
-    }
 
 
 def _number(text: str) -> float | str:
