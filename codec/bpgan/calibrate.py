@@ -24,6 +24,7 @@ from codec.bpgan.config import Rate
 from codec.bpgan.model import BPGANModel
 from codec.bpgan.nade import NadeContexts
 from codec.bpgan.search import SEARCHES, SearchConfig
+from codec.bpgan.system import device
 
 #: Nine of ten sentences of different speakers stay at or below the nominal rate.
 SHARE = 0.9
@@ -66,7 +67,7 @@ def run(args: argparse.Namespace) -> int:
     """Run the sub-command. Raises `CodecError` for what its user can mend."""
     if args.threads:
         torch.set_num_threads(args.threads)
-    model = BPGANModel.load(args.model)
+    model = BPGANModel.load(args.model).to(device())
     corpus = data.pack(data.find_utterances(args.data), args.cache, model.config.mel.sample_rate)
     calibration = Calibration(model, corpus, SEARCHES[args.search], args.seed)
     calibration.fit(args.minutes * 60)
@@ -124,7 +125,7 @@ class Calibration:
     def _encoded(self, count: int) -> Sequence[Tensor]:
         model, codes = self.model, []
         for index in tqdm(self.members[:: max(1, len(self.members) // count)], desc="encoder's symbols"):
-            mel = self.sentence(index).mel[None]
+            mel = self.sentence(int(index)).mel[None]
             with torch.no_grad():
                 codes.append(model.quantizer.encode(model.encoder(mel))[0].cpu())
         return codes
@@ -200,10 +201,15 @@ def find_weight(measure: Callable[[float], float], target: float, precision: flo
         target: kbit/s.
         precision: how far below the target is near enough, relative to it.
         guess: where to begin.
+
+    Raises:
+        CodecError: no weight meets the target.
     """
     low, high = -1.0, guess  # low: too small a weight, or -1 if none is known
     at_low, at_high = np.inf, measure(guess)
     while at_high > target:
+        if high > 100 * max(guess, 0.01):
+            raise CodecError(f"No price of a bit brings the rate below {target} kbit/s.")
         low, at_low, high = high, at_high, 2 * high or 0.01
         at_high = measure(high)
     for attempt in range(12):

@@ -101,7 +101,9 @@ class FrozenGenerator:
     def __init__(self, generator: Generator1d, channels: int, exact: bool = False) -> None:
         layers = list(generator.layers)
         on_gpu = next(generator.parameters()).device.type == "cuda"
-        fast = on_gpu or bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+        # Some builds of PyTorch lack oneDNN, and its operators with it.
+        has_onednn = torch.backends.mkldnn.is_available()
+        fast = on_gpu or (has_onednn and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported()))
         precision = torch.bfloat16 if fast and not exact else torch.float32
         first, last = layers[0], layers[-1]
         at, raising = next((i, m) for i, m in enumerate(layers) if isinstance(m, nn.ConvTranspose1d))

@@ -173,7 +173,7 @@ class Problem:
 
     @torch.no_grad()
     def score(self, symbols: Tensor) -> Tensor:
-        """J + weighted rate of symbols, (batch,), by the decoder's own arithmetic."""
+        """J + weighted rate of symbols, (batch,), in float32 like the decoder."""
         generated = self.generate(self.model.quantizer.decode(symbols))
         return self.distortion(generated) + self.price(symbols)
 

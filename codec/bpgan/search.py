@@ -2,7 +2,7 @@
 
 Minimise ``J(G(z)) + weight * rate(z)`` over z whose values are levels, for all files of a batch at
 once. The methods (`codec.bpgan.search_steps`) differ in how they propose symbols; what is returned is
-the best *quantised* candidate seen, the encoder's own included, so that searching never loses to not
+the best *quantised* candidate scored, the encoder's own included, so that searching never loses to not
 searching. Unlike in the 2020 code every term is a mean, so that a setting means the same for each
 length, and each file is treated as if it were alone.
 """
@@ -26,7 +26,7 @@ __all__ = ["METHODS", "SEARCHES", "Found", "SearchConfig", "distortion", "search
 
 #: Named budgets.
 SEARCHES = {
-    "instant": SearchConfig(method="encoder"),
+    "instant": SearchConfig(method="price", iterations=2),
     "realtime": SearchConfig(iterations=24, flip_rounds=2),
     "best": SearchConfig(iterations=80, flip_rounds=16),
 }
@@ -160,7 +160,7 @@ def _iterate(
             unchanged[rows] = torch.where(same, unchanged[rows] + 1, 0)
             going = unchanged[rows] < config.patience
             if not going.all():
-                # Its symbols will not change any more: a file of silence, or one that is nearly closed.
+                # It has come to rest: a file of silence, or one that is nearly closed.
                 _close(method, rows, ~going, config, best)
                 rows = rows[going]
                 if not len(rows):

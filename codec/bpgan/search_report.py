@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import csv
 import hashlib
-import json
 import platform
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -25,7 +24,7 @@ from codec.bpgan.config import Rate
 from codec.bpgan.model import BPGANModel
 from codec.bpgan.search import SEARCHES, SearchConfig
 from codec.bpgan.search_tables import MEASURES, Row, gains, interval, plain_table, table
-from codec.bpgan.system import load_model
+from codec.bpgan.system import device, load_model
 
 #: Budgets of the curves, steps.
 ITERATIONS = (0, 6, 12, 24, 48, 96)
@@ -51,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
     """Run the sub-command. Raises `CodecError` for what its user can mend."""
     if args.threads:
         torch.set_num_threads(args.threads)
-    model = BPGANModel.load(args.model) if args.model else load_model()
+    model = BPGANModel.load(args.model).to(device()) if args.model else load_model()
     report = Report(model, trials.read_folder(args.folder, model), args.limit, args.out)
     for part in args.parts:
         report.measure(part)
@@ -76,9 +75,10 @@ class Report:
 
     def measure(self, part: str) -> None:
         """Measure a part unless its rows are there; an interrupted part is measured again."""
-        path = self.out / f"{part}.csv"
-        if (self.out / f"{part}.key").is_file() and (self.out / f"{part}.key").read_text() == self._key():
+        path, key = self.out / f"{part}.csv", self.out / f"{part}.key"
+        if key.is_file() and key.read_text() == self._key():
             return
+        key.unlink(missing_ok=True)
         with path.open("w", encoding="utf-8", newline="") as file:
             writer: csv.DictWriter[str] | None = None
             for row in PARTS[part](self):
@@ -87,11 +87,13 @@ class Report:
                     writer.writeheader()
                 writer.writerow({k: f"{v:.6g}" if isinstance(v, float) else v for k, v in row.items()})
                 file.flush()
-        (self.out / f"{part}.key").write_text(self._key())
+        key.write_text(self._key())
 
     def _key(self) -> str:
-        names = json.dumps([[s.name for s in self.sentences], len(self.few), self.model.model_id])
-        return hashlib.sha256(names.encode()).hexdigest()
+        """What the rows depend on: model, sentences, and every setting of the search."""
+        settings = (SEARCHES, ITERATIONS, PAPER_ITERATIONS, WEIGHTS, self.model.rates, len(self.few))
+        names = [s.name for s in self.sentences]
+        return hashlib.sha256(repr((self.model.model_id, names, settings)).encode()).hexdigest()
 
     def rows(self, part: str) -> list[Row]:
         """The rows of a part, numbers as floats; none if it was not measured."""
@@ -102,11 +104,11 @@ class Report:
             return [{k: _number(v) for k, v in row.items()} for row in csv.DictReader(file)]
 
     def curves(self) -> Iterator[Row]:
-        """Every method at every budget: J, rate and quality."""
+        """Every method at every budget, without the flips of the presets: J, rate and quality."""
         configs = [SearchConfig(method="encoder", rate_weight=self.rate.rate_weight)]
         for method in ("round", "ste", "admm", "paper"):
             budgets = PAPER_ITERATIONS if method == "paper" else ITERATIONS[1:]
-            configs += [replace(SEARCHES["realtime"], method=method, iterations=n) for n in budgets]
+            configs += [SearchConfig(method=method, iterations=n) for n in budgets]
         for config in configs:
             raw = config.method in ("round", "paper")
             config = replace(config, rate_weight=self.rate.rate_weight, keep_best=not raw)
@@ -168,7 +170,7 @@ class Report:
         for sentence in tqdm(sentences, desc="profile", unit="file"):
             gain = np.float32(self.model.config.mel.level / bitstream.level_rms(sentence.level))
             padded = np.pad(sentence.audio, (0, -sentence.audio.size % self.model.config.block)) * gain
-            audio = torch.from_numpy(padded)[None]
+            audio = torch.from_numpy(padded)[None].to(self.model.mel.filters.device)
             parts = search_profile.profile(self.model, audio, config, self.rate.channels)
             for name, seconds in parts.items():
                 spent[name] = spent.get(name, 0.0) + seconds * sentence.seconds / total

@@ -39,8 +39,17 @@ _TOGETHER = 5
 
 
 def device() -> torch.device:
-    """Where the networks run: ``EARSHOT_DEVICE``, else a GPU when there is one."""
-    return torch.device(os.environ.get("EARSHOT_DEVICE") or ("cuda" if torch.cuda.is_available() else "cpu"))
+    """Where the networks run: ``EARSHOT_DEVICE``, else a GPU when there is one, in full float32.
+
+    TF32, which GPUs use for convolutions unless told otherwise, makes another mel-spectrogram of the same
+    symbols: far enough from a CPU's to be heard by a meter once Griffin-Lim has amplified it.
+    """
+    chosen = torch.device(
+        os.environ.get("EARSHOT_DEVICE") or ("cuda" if torch.cuda.is_available() else "cpu")
+    )
+    if chosen.type == "cuda":
+        torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
+    return chosen
 
 
 @cache

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from codec.audio import read_audio
-from codec.base import Audio, CodecError
+from codec.base import WORKING_RATE, Audio, CodecError
 from codec.bpgan import bitstream, entropy, huffman
 from codec.bpgan.contexts import RateModel
 from codec.bpgan.mel import active_level
@@ -31,7 +31,7 @@ class Sentence:
     """A recording as the sender sees it.
 
     Attributes:
-        name: of the file.
+        name: of the file, with its folders.
         audio: float32 (samples,) at the model's rate.
         level: index of the header.
         mel: log-mel (bands, frames) of the audio at the model's level.
@@ -44,7 +44,7 @@ class Sentence:
 
     @property
     def seconds(self) -> float:
-        return self.audio.size / 16_000
+        return self.audio.size / WORKING_RATE
 
     @classmethod
     def of(cls, model: BPGANModel, name: str, audio: Audio) -> Sentence:
@@ -72,7 +72,9 @@ def read_folder(folder: Path, model: BPGANModel, limit: int | None = None) -> li
     if limit and limit < len(paths):
         paths = [paths[i * len(paths) // limit] for i in range(limit)]
     rate = model.config.mel.sample_rate
-    return [Sentence.of(model, path.name, read_audio(path, rate=rate).audio) for path in paths]
+    return [
+        Sentence.of(model, str(path.relative_to(folder)), read_audio(path, rate=rate).audio) for path in paths
+    ]
 
 
 @dataclass(frozen=True)
@@ -174,7 +176,7 @@ def quality(outcome: Outcome, audio: Audio) -> dict[str, float]:
 
     reference = outcome.sentence.audio
     try:
-        narrow, wide = (float(pesq(16_000, reference, audio, mode)) for mode in ("nb", "wb"))
+        narrow, wide = (float(pesq(WORKING_RATE, reference, audio, mode)) for mode in ("nb", "wb"))
     except PesqError:
         narrow = wide = float("nan")
-    return {"pesq_nb": narrow, "pesq_wb": wide, "stoi": float(stoi(reference, audio, 16_000))}
+    return {"pesq_nb": narrow, "pesq_wb": wide, "stoi": float(stoi(reference, audio, WORKING_RATE))}

@@ -62,6 +62,11 @@ def test_a_rate_that_is_met_without_a_price_has_none() -> None:
     assert find_weight(lambda w: 1.9 - w, 2.0, 0.01, 0.05) == 0.0
 
 
+def test_a_rate_that_no_price_meets_is_an_error() -> None:
+    with pytest.raises(CodecError, match="No price"):
+        find_weight(lambda w: 3.0, 2.0, 0.01, 0.05)
+
+
 def test_a_calibrated_model_keeps_its_rates_and_serves_its_systems(speech: Path, tmp_path: Path) -> None:
     model = small_model()
     corpus = data.pack(data.find_utterances([speech]), tmp_path, 16_000)

@@ -29,7 +29,9 @@ def arguments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return ["search-report", str(speech), *out, "--threads", "1", "--limit", "1"]
 
 
-def test_every_part_is_measured_once_and_told(arguments: list[str], tmp_path: Path) -> None:
+def test_every_part_is_measured_once_and_told(
+    arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     out = tmp_path / "report"
     assert main(arguments) == 0
     report = (out / "report.md").read_text()
@@ -49,8 +51,11 @@ def test_every_part_is_measured_once_and_told(arguments: list[str], tmp_path: Pa
     assert main(arguments) == 0
     assert {path.name: path.stat().st_mtime_ns for path in out.glob("*.csv")} == before
 
-    (out / "coders.csv").write_text("cut short")
-    (out / "coders.key").unlink()  # as an interrupted part leaves it
+    with monkeypatch.context() as interrupted:
+        interrupted.setattr(search_report, "WEIGHTS", (0.0, 2.0))
+        interrupted.setitem(search_report.PARTS, "coders", lambda report: iter([{"coder": "cut"}, 1 / 0]))
+        with pytest.raises(ZeroDivisionError):
+            main([*arguments, "--parts", "coders"])
     assert main([*arguments, "--parts", "coders"]) == 0
     assert len((out / "coders.csv").read_text().splitlines()) > 3
 
