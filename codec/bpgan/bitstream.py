@@ -81,7 +81,10 @@ def level_rms(index: int) -> float:
 
 
 def fewest_bytes(num_samples: int) -> int:
-    """How many bytes of symbols and padding a stream of `num_samples` has at least."""
+    """How many bytes of symbols and padding a stream of `num_samples` has at least.
+
+    In version 1, which does not pad, so many bytes in all.
+    """
     return max(0, -(-(num_samples - _FREE_SAMPLES) // _SAMPLES_PER_BYTE))
 
 
@@ -137,7 +140,9 @@ def unpack(data: bytes) -> Stream:
     stream = _unpack_1(data, end) if data[0] == _VERSION_1 else _unpack_2(data, end, checksum)
     if stream.num_samples == 0:
         raise CodecError("The bitstream declares no samples.")
-    if len(stream.symbols) < fewest_bytes(stream.num_samples):
+    # Version 1 pads nothing. Its files were held to the same rate by their whole length (`codec.container`).
+    paid = len(data) if data[0] == _VERSION_1 else len(stream.symbols)
+    if paid < fewest_bytes(stream.num_samples):
         raise CodecError(
             f"The bitstream declares {stream.num_samples} samples: "
             f"more audio than its {len(data)} bytes can hold."

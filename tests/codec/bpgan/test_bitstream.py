@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from codec.base import CodecError
+from codec import container
+from codec.base import CodecError, Encoded
 from codec.bpgan.bitstream import (
     CODERS,
     MAX_SAMPLES,
@@ -70,8 +71,10 @@ def test_foreign_bytes_end_in_a_stream_or_a_reason(first: bytes, rest: bytes, me
     except CodecError:
         return
     assert 1 <= stream.num_samples <= MAX_SAMPLES
-    assert fewest_bytes(stream.num_samples) <= len(stream.symbols)
-    if data[0] != 0xB1:
+    if data[0] == 0xB1:
+        assert fewest_bytes(stream.num_samples) <= len(data)
+    else:
+        assert fewest_bytes(stream.num_samples) <= len(stream.symbols)
         assert pack(stream) == data
 
 
@@ -88,6 +91,29 @@ def test_audio_beyond_the_first_minute_has_to_be_paid_for_even_in_silence() -> N
         forged += crc_hqx(forged, 0).to_bytes(2, "big")
         with pytest.raises(CodecError, match="more audio"):
             unpack(forged)
+
+
+def version_1(level: int, num_samples: int, symbols: bytes = b"") -> bytes:
+    """A stream whose length takes three groups of 7 bits: 16384 to 2097151 samples."""
+    groups = bytes([num_samples & 0x7F | 0x80, num_samples >> 7 & 0x7F | 0x80, num_samples >> 14])
+    body = b"\xb1\x7a\xb8" + bytes([level]) + groups + symbols
+    return body + crc_hqx(body, 0).to_bytes(2, "big")
+
+
+def test_silence_of_version_1_needs_no_padding_within_what_its_files_could_hold() -> None:
+    longest = 60 * 16_000 + 9 * 12_800  # 67 s, in nine bytes
+    data = version_1(0, longest)
+    assert len(data) == 9
+    stream = unpack(data)
+    assert (stream.num_samples, stream.level, stream.symbols, stream.layer) == (longest, 0, b"", -1)
+    # The same limit as the container's, then and now (it reckons in floats: a sample less).
+    container.dumps(Encoded("x", data, 72, 16_000, longest - 1))
+    with pytest.raises(CodecError, match="cannot hold"):
+        container.dumps(Encoded("x", data, 72, 16_000, longest + 1))
+    for level in (0, 60):
+        with pytest.raises(CodecError, match="more audio"):
+            unpack(version_1(level, longest + 1))
+        assert unpack(version_1(level, longest + 1, b"\0")).num_samples == longest + 1
 
 
 @pytest.mark.parametrize(
