@@ -35,7 +35,9 @@ MEMORY_SCALE = 10
 FLOOR = 16
 #: Hidden values are clipped to this, so that no sum leaves 32 bits.
 HIDDEN_MOST = (1 << 15) - 1
-_MOST_HIDDEN = 256
+#: What a model may have at most, so that none does before it is clipped either: the bias, 16 delays of 256
+#: channels, their frame and means come to less than 2 ** 25, what 256 clipped values add to below 2 ** 31.
+MOST_HIDDEN, MOST_CHANNELS, MOST_LEVELS, MOST_DELAYS, MOST_BIAS = 256, 256, 64, 16, 1 << 24
 #: Frames that the encoder computes at once: bounds its memory.
 _CHUNK = 64
 
@@ -97,8 +99,17 @@ class NadeContexts(ContextModel):
         }
         if any(array.dtype != kind or array.shape != shape for array, kind, shape in wanted.values()):
             raise CodecError("The model's probability tables are damaged.")
-        # Bounds under which no sum leaves 32 bits, and every symbol keeps its frequency.
-        if h > _MOST_HIDDEN or c > 256 or n > 64 or not self.delays or abs(bias).max() > 1 << 24:
+        if not (h and c and n > 1 and self.delays):
+            raise CodecError("The model's probability tables are damaged: one is empty.")
+        if (
+            h > MOST_HIDDEN
+            or c > MOST_CHANNELS
+            or n > MOST_LEVELS
+            or self.delays > MOST_DELAYS
+            # Not by abs(), which leaves the least of 32 bits negative.
+            or bias.min() < -MOST_BIAS
+            or bias.max() > MOST_BIAS
+        ):
             raise CodecError("The model's probability tables are larger than the coder's integers.")
         self._arrays = {name: np.ascontiguousarray(array) for name, (array, _, _) in wanted.items()}
 

@@ -8,6 +8,7 @@ from itertools import accumulate
 import numpy as np
 import pytest
 
+from codec.base import CodecError
 from codec.bpgan import entropy, nade
 from codec.bpgan.contexts import TOTAL
 from tests.codec.bpgan.models import LEVELS, RNG, extreme_nade, random_nade
@@ -68,6 +69,57 @@ def test_frequencies_are_those_of_the_definition(make, channels: int) -> None:
             assert min(np.diff(edges)) >= nade.FLOOR
             assert max(np.diff(edges)) <= model.most_frequent()[c]
             decoding.put(c, symbol)
+
+
+def test_no_sum_leaves_32_bits_at_the_bounds() -> None:
+    means = nade.MOST_CHANNELS * (nade.MOST_LEVELS - 1 << 7) * 128
+    assert means < 2**28
+    rows = (nade.MOST_DELAYS + 1) * nade.MOST_CHANNELS * 128
+    assert nade.MOST_BIAS + rows + (means >> 10) < 2**25
+    assert nade.MOST_HIDDEN * nade.HIDDEN_MOST * 128 + 16 * 2**15 < 2**31
+
+
+def zeros(hidden: int = 4, channels: int = 2, levels: int = 4, delays: int = 1) -> dict[str, np.ndarray]:
+    return {
+        "bias": np.zeros(hidden, np.int32),
+        "current": np.zeros((channels, levels, hidden), np.int8),
+        "past": np.zeros((delays, channels, levels + 1, hidden), np.int8),
+        "memory": np.zeros((channels, hidden), np.int8),
+        "direct": np.zeros((channels, levels + 1, levels), np.int16),
+        "output": np.zeros((channels, hidden, levels), np.int8),
+    }
+
+
+@pytest.mark.parametrize(
+    "sizes",
+    [
+        {"hidden": 0},
+        {"hidden": 257},
+        {"channels": 0},
+        {"channels": 257},
+        {"levels": 0},
+        {"levels": 1},
+        {"levels": 65},
+        {"delays": 0},
+        {"delays": 17},
+    ],
+)
+def test_sizes_beyond_the_bounds_are_refused(sizes: dict[str, int]) -> None:
+    with pytest.raises(CodecError, match="tables are"):
+        nade.NadeContexts(**zeros(**sizes))
+    for name, size in sizes.items():
+        if size > 1:
+            nade.NadeContexts(**zeros(**{name: size - 1}))
+
+
+@pytest.mark.parametrize("value", [-(2**31), 2**31 - 1, -(2**24) - 1, 2**24 + 1])
+def test_biases_beyond_the_bounds_are_refused(value: int) -> None:
+    arrays = zeros()
+    arrays["bias"][1] = value
+    with pytest.raises(CodecError, match="larger than the coder"):
+        nade.NadeContexts(**arrays)
+    arrays["bias"][1] = 2**24 if value > 0 else -(2**24)
+    nade.NadeContexts(**arrays)
 
 
 def test_powers_are_rounded_powers_of_two() -> None:
