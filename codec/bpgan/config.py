@@ -5,9 +5,11 @@ from __future__ import annotations
 import tomllib
 from dataclasses import asdict, dataclass, field
 from importlib.resources import files
+from itertools import pairwise
 from typing import Any
 
 from codec.base import CodecError
+from codec.bpgan.bitstream import MAX_LAYERS
 
 
 @dataclass(frozen=True)
@@ -26,15 +28,29 @@ class MelConfig:
 
 @dataclass(frozen=True)
 class LatentConfig:
-    """z: `channels` values every `stride` mel frames, each quantised to one of `levels`."""
+    """z: `channels` values every `stride` mel frames, each quantised to one of `levels`.
+
+    Raises:
+        CodecError: `layers` are not what a bitstream can name.
+    """
 
     channels: int = 16
     stride: int = 4
     levels: int = 16
     #: One set of levels per channel, or one for all as in the 2020 code.
     codebook: str = "channel"
-    #: How many of the channels, from the first on, may be sent: one number per rate. Empty: all of them.
+    #: How many of the channels, from the first on, may be sent: one number per rate, ascending, the last all
+    #: of them. Empty: all of them.
     layers: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        layers = self.layers
+        ascending = all(a < b for a, b in pairwise((0, *layers)))
+        if layers and not (ascending and len(layers) <= MAX_LAYERS and layers[-1] == self.channels):
+            raise CodecError(
+                f"A model's layers are 1 to {MAX_LAYERS} ascending numbers of channels, "
+                f"the last of them all {self.channels}; not {', '.join(map(str, layers))}."
+            )
 
 
 @dataclass(frozen=True)

@@ -78,13 +78,29 @@ class BPGANModel(nn.Module):
     def load(cls, path: Path) -> BPGANModel:
         """Read a model for inference. Raises `CodecError` if the file is missing or damaged."""
         try:
-            with safe_open(path, "pt") as file:
-                metadata = file.metadata()
-                config = ModelConfig.from_dict(json.loads(metadata["config"]))
-                rates = {slug: Rate(**r) for slug, r in json.loads(metadata.get("rates", "{}")).items()}
-                state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
-        except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
+            model = cls._read(path)
+            model.model_id = model_id(path)
+        # What a file that is damaged, or of another network, brings json, numpy and torch to raise.
+        except (
+            OSError,
+            SafetensorError,
+            LookupError,
+            TypeError,
+            ValueError,
+            RuntimeError,
+            AttributeError,
+            ArithmeticError,
+        ) as error:
             raise CodecError(f"The model {path.name} cannot be read: {error}") from error
+        return model.eval().requires_grad_(False)
+
+    @classmethod
+    def _read(cls, path: Path) -> BPGANModel:
+        with safe_open(path, "pt") as file:
+            metadata = file.metadata()
+            config = ModelConfig.from_dict(json.loads(metadata["config"]))
+            rates = {slug: Rate(**r) for slug, r in json.loads(metadata.get("rates", "{}")).items()}
+            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
         model = cls(config)
         model.rates = rates
         model.notes = {name: text for name, text in metadata.items() if name not in ("config", "rates")}
@@ -96,8 +112,7 @@ class BPGANModel(nn.Module):
         if (model.contexts.channels, model.contexts.levels) != (config.latent.channels, config.latent.levels):
             raise CodecError(f"The model {path.name} cannot be read: its tables are for another latent.")
         model.load_state_dict({n: t.float() if t.dtype == torch.float16 else t for n, t in state.items()})
-        model.model_id = model_id(path)
-        return model.eval().requires_grad_(False)
+        return model
 
 
 def model_id(path: Path) -> int:

@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 
 from codec.base import CodecError
 from codec.bpgan import entropy
-from codec.bpgan.config import LatentConfig, preset
+from codec.bpgan.config import LatentConfig, ModelConfig, preset
 from codec.bpgan.contexts import TOTAL, ContextModel
 from codec.bpgan.model import BPGANModel
 from codec.bpgan.system import load_model
@@ -63,6 +63,46 @@ def test_a_file_without_tables_is_refused(tmp_path: Path) -> None:
     save_file(tensors, path, metadata={"config": json.dumps(SMALL.to_dict())})
     with pytest.raises(CodecError, match="tables are missing"):
         BPGANModel.load(path)
+
+
+@pytest.mark.parametrize("damage", ["missing", "shape", "unknown", "bytes", "config", "list", "layers"])
+def test_a_damaged_file_is_refused(damage: str, tmp_path: Path) -> None:
+    path = tmp_path / "model.safetensors"
+    BPGANModel(SMALL).save(path)
+    tensors, config = load_file(path), json.dumps(SMALL.to_dict())
+    name = "generator.layers.0.weight"
+    if damage == "missing":
+        del tensors[name]
+    elif damage == "shape":
+        tensors[name] = tensors[name][:, :, :5].contiguous()
+    elif damage == "unknown":
+        tensors["generator.layers.99.weight"] = tensors[name].clone()
+    elif damage == "config":
+        config = json.dumps(replace(SMALL, latent=LatentConfig(channels=-5)).to_dict())
+    elif damage == "list":
+        config = "[]"
+    elif damage == "layers":
+        config = config.replace('"layers": []', '"layers": [2, 4]')
+        assert "[2, 4]" in config
+    save_file(tensors, path, metadata={"config": config})
+    if damage == "bytes":
+        path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(CodecError, match="layers are" if damage == "layers" else "cannot be read"):
+        BPGANModel.load(path)
+
+
+@pytest.mark.parametrize("layers", [(2, 4), (4, 2, 5), (2, 2, 5), (0, 5), (-1, 5), (2, 6), (5, 4)])
+def test_layers_that_no_stream_can_name_are_refused(layers: tuple[int, ...]) -> None:
+    with pytest.raises(CodecError, match="ascending numbers of channels"):
+        LatentConfig(channels=5, layers=layers)
+
+
+def test_at_most_eight_layers_can_be_named() -> None:
+    assert LatentConfig(channels=8, layers=tuple(range(1, 9))).layers[-1] == 8
+    with pytest.raises(CodecError, match="1 to 8 ascending"):
+        LatentConfig(channels=9, layers=tuple(range(1, 10)))
+    with pytest.raises(CodecError, match="last of them all 5"):
+        ModelConfig.from_dict({"name": "x", "latent": {"channels": 5, "layers": [2, 4]}})
 
 
 def test_bytes_of_real_speech_are_what_its_symbols_are_worth() -> None:
