@@ -1,9 +1,11 @@
-"""Files of any length in blocks: the same result as at once, in the memory of a few blocks.
+"""Files of any length in blocks: in the memory of a few of them, with the result that there is at once.
 
 Mel-spectrogram, encoder, generator and Griffin-Lim each depend on a known number of frames to either
 side. A block that is computed with that many frames around it, which are then cut off, is what it would
-be within the whole. The search does not end at such a distance; it goes from block to block, with the
-symbols decided so far as fixed context and a look-ahead that is searched along and not kept.
+be within the whole, but for rounding: other shapes are summed in another order. Of the first three that
+leaves 1e-5; Griffin-Lim amplifies it, in some files to 1e-4 of full scale and more. The search does not
+end at such a distance; it goes from block to block, with the symbols decided so far as fixed context and a
+look-ahead that is searched along and not kept.
 """
 
 from __future__ import annotations
@@ -27,7 +29,8 @@ Symbols = NDArray[np.uint8]
 
 #: Length of a block, seconds. Longer ones cost memory, shorter ones time for what is around them.
 SECONDS = 12.0
-#: Latent frames of look-ahead in the search, and of decided symbols whose error still counts: half a second.
+#: Latent frames of look-ahead in the search, and of decided symbols whose error still counts (the default
+#: `reach` of `objective.Problem`): half a second.
 AHEAD = COUNTED = 16
 
 
@@ -66,8 +69,11 @@ class Coded:
 
     Attributes:
         symbols: uint8 (channels, latent frames).
-        objective: J + weighted rate, mean over the file.
-        encoder_objective: the same for the encoder's own symbols.
+        objective: J + weighted rate as the search minimised it. Of a file in several blocks: the mean over
+            their windows, weighted by the blocks' lengths; a window has context and look-ahead, too.
+        encoder_objective: the same for the encoder's own symbols, in each window after what was decided
+            before it. That `objective` is no larger holds for each window, and so for the mean; it says
+            nothing of the whole file's J, nor of the encoder's symbols throughout.
         iterations: steps that the search took, of the block that took most.
         louder: the level of the original relative to that of what the generator makes of the symbols.
     """
@@ -211,7 +217,10 @@ class Blockwise:
     def decode(
         self, symbols: Symbols, num_samples: int, gain: float, progress: Progress = no_progress
     ) -> Audio:
-        """Audio (num_samples,) of symbols (channels, latent frames). `progress` is told samples."""
+        """Audio (num_samples,) of symbols (channels, latent frames). `progress` is told samples.
+
+        Blocks of another length give the same audio up to what becomes of rounding in Griffin-Lim.
+        """
         out = np.empty(num_samples, dtype=np.float32)
         frames = symbols.shape[1]
         for start, end in spans(frames, self.length):
