@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import struct
+import subprocess
+import sys
 import tracemalloc
 import zlib
 from binascii import crc_hqx
@@ -99,6 +101,7 @@ def test_the_streams_that_are_mutated_are_good() -> None:
 
 
 def test_every_mutation_ends_in_audio_or_a_reason_within_memory() -> None:
+    """Of numpy's arrays and Python's objects; torch's are in the peak of the process, below."""
     heard = refused = 0
     for name, payload in corpus():
         tracemalloc.start()
@@ -110,6 +113,36 @@ def test_every_mutation_ends_in_audio_or_a_reason_within_memory() -> None:
         heard, refused = heard + (audio is not None), refused + (audio is None)
     assert heard > 50
     assert refused > 500
+
+
+_PEAK = """
+import resource, sys
+import torch
+torch.set_num_threads(1)
+from tests.codec.bpgan.test_hostile import SEEDS, corpus, receive
+
+def peak():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+for seed in SEEDS.values():
+    receive(seed)
+before, out, heard = peak(), 0, 0
+for name, payload in corpus():
+    if any(kind in name for kind in ("samples", "length", "extended", "unknown")):
+        audio = receive(payload)
+        if audio is not None:
+            out, heard = max(out, audio.nbytes), heard + 1
+print(heard, peak() - before - 2 * out)
+"""
+
+
+def test_the_process_does_not_grow_for_what_a_stream_declares() -> None:
+    """All memory, that of torch included: beyond the longest audio, no more than the good streams took."""
+    root = Path(__file__).parents[3]
+    done = subprocess.run([sys.executable, "-c", _PEAK], cwd=root, capture_output=True, text=True, check=True)
+    heard, growth = map(int, done.stdout.split())
+    assert heard > 5
+    assert growth < 24 << 20
 
 
 def test_every_flipped_bit_of_a_checked_stream_is_refused_and_of_an_unchecked_one_survived() -> None:
@@ -140,7 +173,10 @@ def test_invented_streams(first: int, known: bool, rest: bytes) -> None:
 @pytest.mark.parametrize("level", [0, 60])
 @pytest.mark.parametrize("coder", bitstream.CODERS)
 def test_hours_cannot_be_had_for_nothing(level: int, coder: str) -> None:
-    """A few bytes that declare four hours are refused before anything of that size is allocated."""
+    """A few bytes that declare four hours are refused before anything of that size is allocated.
+
+    By numpy and Python, that is: they allocate a decoder's input and output. Nothing of torch runs.
+    """
     model_id = sorted(codecs())[0]
     hours = bitstream.pack(bitstream.Stream(model_id, coder, level, 4 * 3600 * SECOND, b""))
     assert len(hours) > 17_000
