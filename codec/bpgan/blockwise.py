@@ -2,10 +2,10 @@
 
 Mel-spectrogram, encoder, generator and Griffin-Lim each depend on a known number of frames to either
 side. A block that is computed with that many frames around it, which are then cut off, is what it would
-be within the whole, but for rounding: other shapes are summed in another order. Of the first three that
-leaves 1e-5; Griffin-Lim amplifies it, in some files to 1e-4 of full scale and more. The search does not
-end at such a distance; it goes from block to block, with the symbols decided so far as fixed context and a
-look-ahead that is searched along and not kept.
+be within the whole, but for rounding: other shapes are summed in another order. The first three hardly
+show it (1e-6 of a generated log-mel); Griffin-Lim amplifies it, in some files to 1e-4 of full scale. The
+search does not end at such a distance; it goes from block to block, with the symbols decided so far as
+fixed context and a look-ahead that is searched along and not kept.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A second decoder, from docs/bitstream.md alone, in numpy and float64: the document leaves nothing out."""
+"""A second decoder of symbols, by what docs/bitstream.md says: numpy, float64, and nothing of the codec."""
 
 from __future__ import annotations
 
