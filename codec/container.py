@@ -102,8 +102,8 @@ def _check(encoded: Encoded) -> None:
             f"The bitstream states {encoded.payload_bits} bits of payload; "
             f"it holds {8 * len(encoded.payload)}."
         )
-    seconds = encoded.num_samples / min(encoded.sample_rate, _HIGHEST_RATE)
-    if 8 * len(encoded.payload) < (seconds - _FREE_SECONDS) * _MIN_BITS_PER_SECOND:
+    rate = min(encoded.sample_rate, _HIGHEST_RATE)
+    if 8 * len(encoded.payload) * rate < (encoded.num_samples - _FREE_SECONDS * rate) * _MIN_BITS_PER_SECOND:
         raise CodecError(
             f"The bitstream states a length of {encoded.seconds:.0f} s; "
             f"its {len(encoded.payload)} bytes cannot hold that."

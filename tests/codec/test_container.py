@@ -21,7 +21,11 @@ def clips(draw: st.DrawFn) -> Encoded:
     payload = draw(st.binary(max_size=400))
     rate = draw(st.integers(4_000, 192_000))
     return Encoded(
-        draw(SLUGS), payload, draw(st.integers(0, 8 * len(payload))), rate, draw(st.integers(1, 60 * rate))
+        draw(SLUGS),
+        payload,
+        draw(st.integers(0, 8 * len(payload))),
+        rate,
+        draw(st.integers(1, 60 * min(rate, 48_000))),
     )
 
 
