@@ -12,7 +12,7 @@ from django.db import transaction
 from django.urls import reverse
 from django.utils import timezone
 
-from listening.models import ApiToken, SigninLink
+from listening.models import ApiToken, SigninLink, random_token
 
 #: How long an unused sign-in link works.
 SIGNIN_LINK_LIFETIME = timedelta(hours=24)
@@ -57,7 +57,7 @@ def use_signin_link(token: str) -> User | None:
 
 def make_api_token(user: User) -> str:
     """A new API token of `user`, in place of the one before."""
-    token = secrets.token_urlsafe(32)
+    token = random_token(32)
     ApiToken.objects.update_or_create(user=user, defaults={"digest": _digest(token)})
     return token
 

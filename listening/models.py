@@ -11,9 +11,16 @@ from django.db import models
 from evaluation.models import Clip, Job, Rendition
 
 
+def random_token(num_bytes: int) -> str:
+    """Random bytes as text for addresses and command lines, where only an option begins with a dash."""
+    while (token := secrets.token_urlsafe(num_bytes)).startswith("-"):
+        continue
+    return token
+
+
 def opaque_token() -> str:
     """128 random bits for a link that is itself the key."""
-    return secrets.token_urlsafe(16)
+    return random_token(16)
 
 
 def assessor_code() -> str:

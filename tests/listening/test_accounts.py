@@ -18,7 +18,7 @@ from django.views.defaults import server_error
 
 from evaluation.models import Clip, Rendition
 from listening import accounts, services
-from listening.models import ApiToken, SigninLink, Study
+from listening.models import ApiToken, SigninLink, Study, random_token
 
 
 def signed_in(client: Client) -> bool:
@@ -170,3 +170,9 @@ def test_an_error_of_ours_is_a_page_of_its_own() -> None:
     answer = server_error(RequestFactory().get("/"))
     assert answer.status_code == 500
     assert "Something went wrong here" in answer.content.decode()
+
+
+def test_tokens_can_be_typed_after_a_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn = iter(["-like-an-option", "--", "a-token"])
+    monkeypatch.setattr("listening.models.secrets.token_urlsafe", lambda num_bytes: next(drawn))
+    assert random_token(16) == "a-token"

@@ -24,7 +24,7 @@ from listening.services.orders import draw_trials
 from tests.listening.conftest import SYSTEMS, grade, system_of
 
 ALL = {*services.ALWAYS, *SYSTEMS}
-TWELVE = [slug for slug in KNOWN if slug not in services.ALWAYS]
+TWELVE = [slug for slug in KNOWN if slug not in services.ALWAYS][:12]
 
 
 @pytest.fixture
