@@ -96,7 +96,8 @@ class Blockwise:
         #: Latent frames that a result depends on to either side: of encoder, generator, and decoded audio.
         self.encoder_reach = reach(model.encoder, 1, stride) // stride
         self.generator_reach = reach(model.generator, stride, stride) // stride
-        self.audio_reach = self.generator_reach - (-vocoder.reach(model.mel) // stride)
+        after = vocoder.reach(model.mel) + (reach(model.spectrum, 1) if model.spectrum else 0)
+        self.audio_reach = self.generator_reach - (-after // stride)
         #: What the search is given of the blocks before, and of the block after. The error counts in the last
         #: `COUNTED` frames of what is decided; they depend on more.
         self.context = self.generator_reach + COUNTED
@@ -215,9 +216,16 @@ class Blockwise:
         return coded
 
     def decode(
-        self, symbols: Symbols, num_samples: int, gain: float, progress: Progress = no_progress
+        self,
+        symbols: Symbols,
+        num_samples: int,
+        gain: float,
+        progress: Progress = no_progress,
+        network: bool = True,
     ) -> Audio:
         """Audio (num_samples,) of symbols (channels, latent frames). `progress` is told samples.
+
+        By the model's spectrum network, unless there is none or `network` is not wanted.
 
         Blocks of another length give the same audio up to what becomes of rounding in Griffin-Lim.
         """
@@ -228,7 +236,8 @@ class Blockwise:
             around = self._tensor(symbols[:, first : end + self.audio_reach])
             with torch.inference_mode():
                 log_mel = self.model.generator(self.model.quantizer.decode(around))
-                audio = vocoder.griffin_lim(self.model.mel, log_mel, start=first * self.stride)[0]
+                power = self.model.power(log_mel, network, start=first * self.stride)
+                audio = vocoder.griffin_lim(self.model.mel, power, start=first * self.stride)[0]
                 own = audio[(start - first) * self.block : (end - first) * self.block].cpu().numpy()
             at = start * self.block
             here = out[at : end * self.block]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import tomllib
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field, fields
 from importlib.resources import files
 from itertools import pairwise
 from typing import Any
@@ -69,11 +70,37 @@ class NetworkConfig:
 
 
 @dataclass(frozen=True)
+class SpectrumConfig:
+    """Sizes of the network between mel-spectrogram and Griffin-Lim; `blocks` 0: there is none."""
+
+    width: int = 192
+    blocks: int = 0
+    expansion: int = 3
+    #: Rows of noise beside the mel bands.
+    noise: int = 16
+
+
+@dataclass(frozen=True)
+class ObjectiveConfig:
+    """How much an error of each log-mel value counts, in training and in the search (`objective.Hearing`).
+
+    The defaults count all alike, as the 2020 code does.
+    """
+
+    #: Exponent of the value's power. By Stevens' law loudness is a power of about 0.23 of sound power.
+    loudness: float = 0.0
+    #: Whether a mel band counts by its width in ERB (what the ear resolves), not as one of 128.
+    erb: bool = False
+
+
+@dataclass(frozen=True)
 class ModelConfig:
     name: str = "default"
     mel: MelConfig = field(default_factory=MelConfig)
     latent: LatentConfig = field(default_factory=LatentConfig)
     network: NetworkConfig = field(default_factory=NetworkConfig)
+    objective: ObjectiveConfig = field(default_factory=ObjectiveConfig)
+    spectrum: SpectrumConfig = field(default_factory=SpectrumConfig)
 
     @property
     def block(self) -> int:
@@ -96,6 +123,8 @@ class ModelConfig:
             mel=MelConfig(**data.get("mel", {})),
             latent=LatentConfig(**latent),
             network=NetworkConfig(**network),
+            objective=ObjectiveConfig(**data.get("objective", {})),
+            spectrum=SpectrumConfig(**data.get("spectrum", {})),
         )
 
 
@@ -114,6 +143,8 @@ class Rate:
 class TrainConfig:
     """The recipe. Stages are fractions of the whole run, so any budget gives a complete model."""
 
+    #: How much of the training speech to use; 0: all of it.
+    hours: float = 0.0
     batch: int = 16
     #: Length of a training crop, mel frames.
     frames: int = 128
@@ -129,11 +160,17 @@ class TrainConfig:
     quantise_at: float = 0.25
     #: Where the discriminators join.
     adversarial_at: float = 0.75
+    #: Where the decoder learns from what the search sends instead of from the encoder.
+    search_at: float = 1.0
+    #: Where all else stays as it is and the spectrum network learns.
+    spectrum_at: float = 1.0
     #: Steps in which the discriminators learn before the generator listens to them.
     discriminator_warmup: int = 200
     discriminator_rate: float = 2e-4
     discriminator_width: int = 24
     discriminator_scales: int = 2
+    #: How many of a batch's crops the discriminators judge; 0: all of them.
+    discriminator_crops: int = 0
     #: In how many of the crops each of the latent's layers is sent alone, relative to each other: the
     #: others' channels are dropped, so that one model serves every rate. The commonest is validated.
     layer_shares: tuple[int, ...] = ()
@@ -146,10 +183,22 @@ class TrainConfig:
     w_commitment: float = 0.25
     w_adversarial: float = 0.02
     w_feature: float = 0.2
-    #: Random gain, dB either way; speed, fraction either way; spectral tilt, log-mel units at the band edge.
+    #: Of the spectrum network: adversary and feature matching on the linear-frequency log-spectrogram, and
+    #: the L1 of its bins; J of its mel counts once.
+    w_spectrum: float = 0.1
+    w_spectrum_adversarial: float = 0.1
+    w_spectrum_feature: float = 1.0
+    #: Of the search in training: steps of back-propagation, the price of a bit, and how many steps each
+    #: searched batch serves.
+    search_steps: int = 10
+    search_price: float = 0.02
+    search_reuse: int = 4
+    #: Random gain, dB either way; speed, fraction either way; spectral tilt, log-mel units at the band edge;
+    #: equaliser, log-mel units either way of each of three cosines over the bands.
     gain_db: float = 4.0
     speed: float = 0.08
     tilt: float = 0.1
+    equaliser: float = 0.0
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> TrainConfig:
@@ -157,13 +206,39 @@ class TrainConfig:
         return cls(**values)
 
 
-def preset(name: str) -> tuple[ModelConfig, TrainConfig]:
-    """Read ``presets/<name>.toml``. Raises `CodecError` naming the presets there are."""
+def preset(name: str, changes: Iterable[str] = ()) -> tuple[ModelConfig, TrainConfig]:
+    """Read ``presets/<name>.toml`` and apply `changes` such as ``latent.channels=8`` (values as in TOML).
+
+    Raises:
+        CodecError: there is no such preset (the message names those there are), or no such setting.
+    """
     folder = files("codec.bpgan") / "presets"
     path = folder / f"{name}.toml"
     if not path.is_file():
         known = sorted(p.name.removesuffix(".toml") for p in folder.iterdir() if p.name.endswith(".toml"))
         raise CodecError(f"There is no preset {name!r}. Known: {', '.join(known)}.")
     data = tomllib.loads(path.read_text(encoding="utf-8"))
+    for change in changes:
+        _apply(data, change)
     training = dict(data.pop("training", {}))
     return ModelConfig.from_dict({"name": name, **data}), TrainConfig.from_dict(training)
+
+
+def _apply(data: dict[str, Any], change: str) -> None:
+    """Set one value of a preset, given as ``section.key=value``."""
+    sections = {
+        "mel": MelConfig,
+        "latent": LatentConfig,
+        "network": NetworkConfig,
+        "objective": ObjectiveConfig,
+        "spectrum": SpectrumConfig,
+        "training": TrainConfig,
+    }
+    where, _, text = change.partition("=")
+    section, _, key = where.strip().partition(".")
+    if section not in sections or key not in {f.name for f in fields(sections[section])}:
+        raise CodecError(f"There is no setting {where.strip()!r}; write section.key=value as in a preset.")
+    try:
+        data.setdefault(section, {})[key] = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError as error:
+        raise CodecError(f"The value of {change!r} cannot be read: write it as in TOML.") from error

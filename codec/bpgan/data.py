@@ -99,6 +99,12 @@ class Corpus:
         raw = self.samples[self.bounds[index] : self.bounds[index + 1]]
         return raw.astype(np.float32) * np.float32(level / self.levels[index])
 
+    def some(self, members: Sequence[int], hours: float, seed: int) -> list[int]:
+        """A random choice of `members` that lasts `hours`, or all of them if they do not."""
+        drawn = np.random.default_rng([seed, 5]).permutation(np.array(members, dtype=np.int64))
+        ends = np.cumsum(np.diff(self.bounds)[drawn]) / self.sample_rate / 3600
+        return sorted(drawn[: int(np.searchsorted(ends, hours)) + 1].tolist())
+
     def split(self, validation: int) -> tuple[list[int], list[int]]:
         """Utterances for training, and about `validation` of speakers that training never sees.
 

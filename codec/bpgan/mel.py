@@ -16,22 +16,26 @@ _SHIFT, _SCALE = 5.0, 4.0
 _BLOCKS_AT_ONCE = 1024
 
 
-def mel_filters(sample_rate: int, n_fft: int, bands: int) -> NDArray[np.float32]:
-    """Triangular filters of equal area on Slaney's mel scale, 0 Hz to half the sample rate.
+def band_edges(sample_rate: int, bands: int) -> NDArray[np.float64]:
+    """Corners of the bands on Slaney's mel scale, 0 Hz to half the sample rate, Hz, (bands + 2,).
 
     Linear to 1 kHz (200/3 Hz a mel), logarithmic above (27 mels to 6.4 kHz): M. Slaney, "Auditory
-    Toolbox", 1998. Returns float32 of shape (bands, n_fft // 2 + 1) for power spectra.
+    Toolbox", 1998. Band i rises from corner i to i + 1 and falls to i + 2.
     """
     linear, knee, step = 200.0 / 3, 1000.0, np.log(6.4) / 27
 
     def to_mel(hz: float) -> float:
         return hz / linear if hz < knee else knee / linear + np.log(hz / knee) / step
 
-    def to_hz(mels: NDArray[np.float64]) -> NDArray[np.float64]:
-        above = knee * np.exp(step * (mels - knee / linear))
-        return np.where(mels < knee / linear, mels * linear, above)
+    mels = np.linspace(0.0, to_mel(sample_rate / 2), bands + 2)
+    above = knee * np.exp(step * (mels - knee / linear))
+    edges: NDArray[np.float64] = np.where(mels < knee / linear, mels * linear, above)
+    return edges
 
-    edges = to_hz(np.linspace(0.0, to_mel(sample_rate / 2), bands + 2))
+
+def mel_filters(sample_rate: int, n_fft: int, bands: int) -> NDArray[np.float32]:
+    """Triangles of equal area on the mel scale, for power spectra: float32 (bands, n_fft // 2 + 1)."""
+    edges = band_edges(sample_rate, bands)
     bins = np.linspace(0.0, sample_rate / 2, n_fft // 2 + 1)
     rising = (bins - edges[:-2, None]) / (edges[1:-1] - edges[:-2])[:, None]
     falling = (edges[2:, None] - bins) / (edges[2:] - edges[1:-1])[:, None]
@@ -57,11 +61,15 @@ class Mel(nn.Module):
         self.register_buffer("filters", filters, persistent=False)
 
     def forward(self, audio: Tensor) -> Tensor:
+        return self.compress(self.filters @ self.power(audio))
+
+    def power(self, audio: Tensor) -> Tensor:
+        """STFT power (batch, n_fft // 2 + 1, frames) of a normalised waveform (batch, samples)."""
         n_fft, hop = self.config.n_fft, self.config.hop
         # Zeros, not a reflection, beyond the ends: a reflected onset would cost bits for what is not there.
         padded = nn.functional.pad(audio, (n_fft // 2, n_fft // 2 - hop))
         spectrum = torch.stft(padded, n_fft, hop, window=self.window, center=False, return_complex=True)
-        return self.compress(self.filters @ spectrum.abs().square())
+        return spectrum.abs().square()
 
     def compress(self, power: Tensor) -> Tensor:
         """Mel power -> normalised natural logarithm."""

@@ -18,8 +18,11 @@ from codec.bpgan.config import ModelConfig, Rate
 from codec.bpgan.contexts import TOTAL, ContextModel
 from codec.bpgan.encoder import build_encoder
 from codec.bpgan.generator import build_generator
+from codec.bpgan.hearing import Hearing
 from codec.bpgan.mel import Mel
 from codec.bpgan.quantizer import Quantizer
+from codec.bpgan.spectrum import SpectrumNetwork
+from codec.bpgan.vocoder import invert_mel
 
 
 class BPGANModel(nn.Module):
@@ -35,9 +38,12 @@ class BPGANModel(nn.Module):
         super().__init__()
         self.config = config
         self.mel = Mel(config.mel)
+        self.hearing = Hearing(self.mel, config.objective)
         self.encoder = build_encoder(config)
         self.quantizer = Quantizer(config.latent)
         self.generator = build_generator(config)
+        #: Between the generator's mel and Griffin-Lim, or None: the plain inversion of the mel.
+        self.spectrum = SpectrumNetwork(config, self.mel) if config.spectrum.blocks else None
         channels, levels = config.latent.channels, config.latent.levels
         self.contexts = ContextModel.uniform(channels, levels)
         self.register_buffer("marginals", torch.full((channels, levels), TOTAL // levels, dtype=torch.int32))
@@ -52,6 +58,17 @@ class BPGANModel(nn.Module):
     def layers(self) -> tuple[int, ...]:
         """The numbers of channels that may be sent, in the order of the bitstream's field."""
         return self.config.latent.layers or (self.config.latent.channels,)
+
+    def power(self, log_mel: Tensor, network: bool = True, start: int = 0) -> Tensor:
+        """Generated log-mel (batch, bands, frames) -> STFT power (batch, bins, frames), for Griffin-Lim.
+
+        By the spectrum network, or plainly where the model has none or `network` is not wanted. `start` is
+        the index of the first frame within its file.
+        """
+        if self.spectrum is None or not network:
+            return invert_mel(self.mel, log_mel)
+        power: Tensor = self.spectrum(log_mel, start)
+        return power
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *rest: Any) -> None:
         # Checkpoints of runs begun before the tables had a class of their own carry them as a buffer.

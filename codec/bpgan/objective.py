@@ -43,15 +43,6 @@ def distortion(generated: Tensor, mel: Tensor, weights: Tensor | None = None) ->
     return frame_distortion(generated, mel, weights).sum(dim=1)
 
 
-def loudness_weights(model: BPGANModel, mel: Tensor, exponent: float) -> Tensor:
-    """How much an error of each log-mel value is heard: its power to an exponent, (batch, bands, frames).
-
-    By Stevens' law loudness is a power of about 0.23 of sound power (Zwicker & Fastl, Psychoacoustics), so
-    an error of the logarithm of power changes loudness by as much times that error.
-    """
-    return (model.mel.expand(mel) + model.mel.config.floor).pow(exponent)
-
-
 class Problem:
     """One batch to search for: model, target, what is free, and what it costs.
 
@@ -75,7 +66,6 @@ class Problem:
         lengths: Tensor | None = None,
         context: Tensor | None = None,
         reach: int = 16,
-        loudness: float = 0.0,
         exact: bool = False,
     ) -> None:
         latent = model.config.latent
@@ -98,9 +88,9 @@ class Problem:
         if lengths is not None or fixed:
             self.weights = valid(ends * latent.stride, frames * latent.stride)
             self.weights[:, :, : max(0, fixed - reach) * latent.stride] = 0.0
-        if loudness:
-            louder = loudness_weights(model, mel, loudness)
-            self.weights = louder if self.weights is None else louder * self.weights
+        if not model.hearing.plain:
+            heard = model.hearing(mel)
+            self.weights = heard if self.weights is None else heard * self.weights
         self.frozen: FrozenGenerator | None = None
         if isinstance(model.generator, Generator1d):
             self.frozen = FrozenGenerator(model.generator, self.channels, exact)

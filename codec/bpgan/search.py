@@ -107,7 +107,6 @@ def search(
         config.rate_weight,
         lengths,
         context,
-        loudness=config.loudness,
         exact=config.exact,
     )
     with torch.no_grad():

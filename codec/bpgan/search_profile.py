@@ -97,6 +97,6 @@ def profile(
         with clock.part("receiver's generator"):
             generated = model.generator(model.quantizer.decode(symbols))
         with clock.part("inverse STFT"):
-            griffin_lim(model.mel, generated)
+            griffin_lim(model.mel, model.power(generated))
     duration = audio.numel() / model.config.mel.sample_rate
     return {name: seconds / duration for name, seconds in clock.seconds.items()}

@@ -23,8 +23,6 @@ class SearchConfig:
         rate: Adam's step in units of each channel's spread of levels.
         betas: Adam's.
         rate_weight: what a bit per symbol is worth in units of J (lambda).
-        loudness: how much more an error counts where the sound is louder: the exponent of its power. 0
-            is the J of training; loudness itself has about 0.23 (Stevens' law).
         penalty: ADMM's mu, in units of J's curvature.
         closing: the share of ADMM's steps in which more and more symbols are fixed for good, while the
             rest go on and make up for them.
@@ -45,7 +43,6 @@ class SearchConfig:
     rate: float = 0.04
     betas: tuple[float, float] = (0.8, 0.99)
     rate_weight: float = 0.0
-    loudness: float = 0.0
     penalty: float = 0.2
     closing: float = 0.6
     closing_penalty: float = 0.3

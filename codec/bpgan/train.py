@@ -14,7 +14,6 @@ import csv
 import json
 import math
 import time
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -23,15 +22,19 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn.functional import l1_loss, mse_loss
 from tqdm import tqdm
 
 from codec.base import CodecError
 from codec.bpgan import data, fitting
+from codec.bpgan.adversary import Adversary
+from codec.bpgan.blocks import ConvNeXt
 from codec.bpgan.config import ModelConfig, TrainConfig, preset
-from codec.bpgan.discriminators import Discriminators, adversarial_loss, discriminator_loss, feature_loss
 from codec.bpgan.model import BPGANModel
-from codec.bpgan.vocoder import griffin_lim
+from codec.bpgan.precision import autocast
+from codec.bpgan.rates import HuffmanRates
+from codec.bpgan.search import SearchConfig, search
+from codec.bpgan.spectrum import FLOOR
+from codec.bpgan.validation import COLUMNS, validate
 
 _COLUMNS = [
     "step",
@@ -45,18 +48,30 @@ _COLUMNS = [
     "feature",
     "rate",
 ]
-_VALIDATION = ["step", "minutes", "stage", "log_mel_db", "pesq_nb", "pesq_wb", "bits_per_symbol"]
+_VALIDATION = ["step", "minutes", "stage", *COLUMNS]
+#: Searched batches that the decoder learns from in turn.
+_POOL = 64
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of ``python -m codec train``."""
-    parser.add_argument("--preset", default="default", help="default or paper (codec/bpgan/presets)")
+    parser.add_argument(
+        "--preset", default="default", help="default, scalable or paper (codec/bpgan/presets)"
+    )
+    parser.add_argument(
+        "--set",
+        nargs="+",
+        default=[],
+        metavar="SECTION.KEY=VALUE",
+        help="changes to the preset, for example latent.channels=8",
+    )
     parser.add_argument(
         "--data", nargs="+", type=Path, metavar="DIR", help="folders of audio or manifests (.tsv)"
     )
     parser.add_argument(
         "--out", type=Path, metavar="RUN", help="folder of the run: checkpoint, curves, model"
     )
+    parser.add_argument("--hours", type=float, help="train on so much of the speech, all speakers' alike")
     parser.add_argument("--resume", type=Path, metavar="RUN", help="go on with an interrupted run")
     parser.add_argument(
         "--start-from",
@@ -82,7 +97,9 @@ def run(args: argparse.Namespace) -> int:
     if args.resume:
         trainer = Trainer.resume(args.resume, device, args.cache, data_sources=args.data)
     elif args.data and args.out:
-        model, recipe = preset(args.preset)
+        model, recipe = preset(args.preset, args.set)
+        if args.hours:
+            recipe = replace(recipe, hours=args.hours)
         trainer = Trainer(model, recipe, args.data, args.out, args.seed, device, args.cache)
         if args.start_from:
             trainer.start_from(BPGANModel.load(args.start_from))
@@ -112,35 +129,38 @@ class Trainer:
         out.mkdir(parents=True, exist_ok=True)
         self.corpus = data.pack(data.find_utterances(sources), cache, model.mel.sample_rate)
         train, self.validation = self.corpus.split(24)
+        if recipe.hours:
+            train = self.corpus.some(train, recipe.hours, seed)
         self.members: NDArray[np.int64] = np.array(train, dtype=np.int64)
         self.model = BPGANModel(model).to(device)
         self.averaged = BPGANModel(model).to(device).requires_grad_(False).eval()
         self.averaged.load_state_dict(self.model.state_dict())
-        self.critics = Discriminators(recipe.discriminator_scales, recipe.discriminator_width).to(device)
+        self.adversary = Adversary(recipe, device)
         self.optimiser = self._adam([*self.model.encoder.parameters(), *self.model.generator.parameters()])
-        self.critic_optimiser = self._adam(self.critics.parameters())
-        self.step, self.minutes, self.fitted, self.adversarial_steps, self.best = 0, 0.0, False, 0, -1.0
+        self.spectrum_adversary = Adversary(recipe, device)
+        spectrum = self.model.spectrum
+        self.spectrum_optimiser = self._adam(spectrum.parameters()) if spectrum else None
+        self.step, self.minutes, self.fitted, self.stage_steps, self.best = 0, 0.0, False, 0, -1.0
+        #: Batches that were searched: the steps whose crops they are, and their symbols.
+        self.searched: dict[int, Tensor] = {}
 
     def start_from(self, other: BPGANModel) -> None:
-        """Take over `other`'s weights; latent channels that it lacks start unheard by the generator.
+        """Take over `other`'s weights; where this run's networks are larger, they begin as `other`'s do.
 
-        The run begins in the quantised stage: `other` has been through the float one.
+        Latent channels that `other` lacks start unheard by the generator, and blocks that follow the last of
+        a stage start as identities. The run begins in the quantised stage: `other` has been through the
+        float one.
 
         Raises:
-            CodecError: if the networks differ in more than the number of latent channels.
+            CodecError: if the networks differ in more than channels of the latent and numbers of blocks.
         """
-        mine, theirs = self.model.state_dict(), other.state_dict()
-        first = "generator.layers.0.weight"
-        last = [name for name in mine if name.startswith("encoder.")][-1].rpartition(".")[0]
-        mine[first].zero_()
-        for name, tensor in theirs.items():
-            if name in ("marginals", "quantizer.centres"):
-                continue  # fitted anew
-            grows = name == first or name.startswith(last)
-            target = mine[name][:, : tensor.shape[1]] if name == first else mine[name][: len(tensor)]
-            if target.shape != tensor.shape or (not grows and mine[name].shape != tensor.shape):
-                raise CodecError(f"The weights to start from do not fit: {name} is {tuple(tensor.shape)}.")
-            target.copy_(tensor)
+        _take(self.model.encoder, other.encoder)
+        _take(self.model.generator, other.generator)
+        if self.model.config.latent == other.config.latent:
+            self.model.quantizer.load_state_dict(other.quantizer.state_dict())
+            self.fitted = True
+        if self.model.spectrum and other.spectrum:
+            self.model.spectrum.load_state_dict(other.spectrum.state_dict())
         self.averaged.load_state_dict(self.model.state_dict())
         self.recipe = replace(self.recipe, quantise_at=0.0)
 
@@ -152,20 +172,22 @@ class Trainer:
 
     @property
     def _parts(self) -> dict[str, Any]:
-        return {
+        parts = {
             "model": self.model,
             "averaged": self.averaged,
-            "critics": self.critics,
             "optimiser": self.optimiser,
-            "critic_optimiser": self.critic_optimiser,
+            "adversary": self.adversary,
+            "spectrum_adversary": self.spectrum_adversary,
         }
+        return parts | ({"spectrum_optimiser": self.spectrum_optimiser} if self.spectrum_optimiser else {})
 
     def save(self) -> None:
         """Write the checkpoint; a kill in the middle leaves the previous one."""
-        counters = {k: getattr(self, k) for k in ("step", "minutes", "fitted", "adversarial_steps", "best")}
+        counters = {k: getattr(self, k) for k in ("step", "minutes", "fitted", "stage_steps", "best")}
         state = {
             **{name: part.state_dict() for name, part in self._parts.items()},
             "counters": counters,
+            "searched": self.searched,
             "run": {
                 "model": self.model.config.to_dict(),
                 "recipe": asdict(self.recipe),
@@ -194,6 +216,7 @@ class Trainer:
             part.load_state_dict(state[name])
         for name, value in state["counters"].items():
             setattr(trainer, name, value)
+        trainer.searched = state["searched"]
         # The curves may be ahead of the checkpoint: rows that will be made again are dropped.
         for file in ("train.csv", "validation.csv"):
             trainer._truncate(out / file)
@@ -255,30 +278,34 @@ class Trainer:
 
     def _stage(self, done: float) -> str:
         r = self.recipe
-        return (
-            "adversarial" if done >= r.adversarial_at else "quantised" if done >= r.quantise_at else "float"
-        )
+        # What comes last in this list has the last word where stages begin together.
+        begins = {
+            "float": 0.0,
+            "quantised": r.quantise_at,
+            "adversarial": r.adversarial_at,
+            "search": r.search_at,
+            "spectrum": r.spectrum_at,
+        }
+        return [name for name, at in begins.items() if done >= at][-1]
 
     def _rate(self, done: float) -> float:
+        """Warm-up and cosine: once for encoder and generator, once for the spectrum network."""
         r = self.recipe
-        warm = min(1.0, (self.step + 1) / r.warmup)
-        return (
-            r.learning_rate
-            * warm
-            * (r.final_rate + (1 - r.final_rate) * 0.5 * (1 + math.cos(math.pi * done)))
-        )
+        last = done >= r.spectrum_at
+        part = (done - r.spectrum_at) / (1 - r.spectrum_at) if last else done / min(1.0, r.spectrum_at)
+        warm = min(1.0, ((self.stage_steps if last else self.step) + 1) / r.warmup)
+        cosine = 0.5 * (1 + math.cos(math.pi * part))
+        return r.learning_rate * warm * (r.final_rate + (1 - r.final_rate) * cosine)
 
-    def _autocast(self) -> AbstractContextManager[Any]:
-        """bf16 where the hardware has it: twice the speed on such CPUs, no loss scaling needed."""
-        if self.device.type == "cuda" or torch.backends.mkldnn.is_available():
-            return torch.autocast(self.device.type, torch.bfloat16)
-        return nullcontext()
+    def _power(self, step: int) -> Tensor:
+        """STFT power of one step's crops (batch, bins, frames)."""
+        audio = data.batch(self.corpus, self.members, self.model.config.mel, self.recipe, self.seed, step)
+        return self.model.mel.power(torch.from_numpy(audio).to(self.device))
 
     def _crops(self, step: int) -> Tensor:
-        """Target mels of one step (batch, bands, frames), with a random spectral tilt."""
+        """Target mels of one step (batch, bands, frames), with a random spectral tilt and equaliser."""
         model, r = self.model, self.recipe
-        audio = data.batch(self.corpus, self.members, model.config.mel, r, self.seed, step)
-        mel = model.mel(torch.from_numpy(audio).to(self.device))
+        mel = model.mel.compress(model.mel.filters @ self._power(step))
         if r.tilt:
             rng = np.random.default_rng([self.seed, step, 1])
             slopes = torch.from_numpy(rng.uniform(-r.tilt, r.tilt, (r.batch, 1, 1)).astype(np.float32)).to(
@@ -288,45 +315,125 @@ class Trainer:
             mel = (mel + slopes * torch.linspace(-1, 1, mel.shape[1], device=self.device)[:, None]).clamp_min(
                 lowest
             )
+        if r.equaliser:
+            rng = np.random.default_rng([self.seed, step, 4])
+            gains = torch.from_numpy(rng.uniform(-1, 1, (r.batch, 3)).astype(np.float32) * r.equaliser)
+            where = torch.linspace(0, torch.pi, mel.shape[1]) * torch.arange(1, 4)[:, None]
+            curves = (gains @ torch.cos(where)).to(self.device)[..., None]
+            mel = (mel + curves).clamp_min(float(model.mel.compress(torch.zeros(()))))
         return mel
 
     def _one_step(self, done: float) -> dict[str, Tensor]:
-        r, model = self.recipe, self.model
-        model.train()
-        quantised = done >= r.quantise_at
-        if quantised and not self.fitted:
+        self.model.train()
+        if done >= self.recipe.quantise_at and not self.fitted:
             self._fit_levels()
-        mel = self._crops(self.step)
-        with self._autocast():
+        step = self._spectrum_step if done >= self.recipe.spectrum_at else self._codec_step
+        losses = step(done)
+        self._average()
+        return losses
+
+    def _codec_step(self, done: float) -> dict[str, Tensor]:
+        """One step of encoder and generator, or of the generator on what the search sends."""
+        r, model = self.recipe, self.model
+        commitment = torch.zeros((), device=self.device)
+        if done >= r.search_at:
+            mel, values = self._found()
+        else:
+            mel = self._crops(self.step)
+            values, commitment = self._values(mel, done >= r.quantise_at)
+        with autocast(self.device):
+            generated = model.generator(values)
+        generated = generated.float()
+        losses = self._distortion(generated, mel)
+        loss = self._objective(losses) + r.w_commitment * commitment
+        if done >= r.adversarial_at:
+            loss = loss + self.adversary.loss(mel, generated, r.w_adversarial, r.w_feature, losses)
+        parameters = [*model.encoder.parameters(), *model.generator.parameters()]
+        self._update(self.optimiser, loss, self._rate(done), parameters)
+        return losses
+
+    def _values(self, mel: Tensor, quantised: bool) -> tuple[Tensor, Tensor]:
+        """What the generator gets of the encoder's z, and the commitment loss."""
+        r, model = self.recipe, self.model
+        with autocast(self.device):
             z = model.encoder(mel)
         z = z.float()
-        commitment = z.new_zeros(())
-        if quantised:
-            values, _ = model.quantizer(z)
-            commitment = ((z - values.detach()) / model.quantizer.spread()).square().mean()
-            model.quantizer.adapt(z, 0.02)
-        else:
+        if not quantised:
             rng = np.random.default_rng([self.seed, self.step, 2])
             noise = torch.from_numpy(rng.uniform(-1, 1, z.shape).astype(np.float32)).to(self.device)
             values = z + noise * r.latent_noise * z.detach().std(dim=(0, 2), keepdim=True)
-        values = values * self._sent()
-        with self._autocast():
-            generated = model.generator(values)
-        generated = generated.float()
-        losses: dict[str, Tensor] = {
-            "l1": l1_loss(generated, mel),
-            "mse": mse_loss(generated, mel),
-            "gradient": l1_loss(generated.diff(dim=1), mel.diff(dim=1))
-            + l1_loss(generated.diff(dim=2), mel.diff(dim=2)),
-        }
-        loss = r.w_l1 * losses["l1"] + r.w_mse * losses["mse"] + r.w_gradient * losses["gradient"]
-        loss = loss + r.w_commitment * commitment
-        if done >= r.adversarial_at:
-            loss = loss + self._adversarial(mel, generated, losses)
-        rate = self._rate(done)
-        self._update(self.optimiser, loss, rate, [*model.encoder.parameters(), *model.generator.parameters()])
-        self._average()
+            return values * self._sent(), z.new_zeros(())
+        values, _ = model.quantizer(z)
+        commitment = ((z - values.detach()) / model.quantizer.spread()).square().mean()
+        model.quantizer.adapt(z, 0.02)
+        return values * self._sent(), commitment
+
+    def _found(self) -> tuple[Tensor, Tensor]:
+        """Crops and the values that the search would send for them: the decoder's real diet.
+
+        Every few steps a new batch is searched by the averaged model; a pool of the latest is drawn from.
+        """
+        r, model = self.recipe, self.averaged
+        if not self.searched:
+            codes = self.averaged.quantizer.encode(self._latents(self.averaged, 24, salt=1 << 41))
+            model.marginals.copy_(fitting.fit_marginals(list(codes.cpu()), model.config.latent.levels))
+            self.model.marginals.copy_(model.marginals)
+        if self.step % r.search_reuse == 0 or not self.searched:
+            config = SearchConfig(iterations=r.search_steps, rate_weight=r.search_price)
+            rates = HuffmanRates(model.marginals.cpu().numpy(), self.device)
+            found = search(model, self._crops(self.step), config, channels=self._commonest(), rate=rates)
+            self.searched[self.step] = found.symbols.to(torch.uint8)
+            while len(self.searched) > _POOL:
+                del self.searched[min(self.searched)]
+        steps = sorted(self.searched)
+        step = steps[int(np.random.default_rng([self.seed, self.step, 6]).integers(len(steps)))]
+        return self._crops(step), self.model.quantizer.decode(self.searched[step].long())
+
+    def _spectrum_step(self, done: float) -> dict[str, Tensor]:
+        """One step of the spectrum network, after encoder and generator as they are."""
+        r, model = self.recipe, self.model
+        spectrum, optimiser = model.spectrum, self.spectrum_optimiser
+        if spectrum is None or optimiser is None:
+            raise CodecError("The model has no spectrum network to train: set spectrum.blocks.")
+        if not self.stage_steps:
+            model.load_state_dict(self.averaged.state_dict())
+        with torch.no_grad():
+            power = self._power(self.step)
+            mel = model.mel.compress(model.mel.filters @ power)
+            target = torch.log(power + FLOOR)
+            with autocast(self.device):
+                values = self.averaged.quantizer.decode(
+                    self.averaged.quantizer.encode(model.encoder(mel).float())
+                )
+                generated = self.averaged.generator(values * self._sent()).float()
+        with autocast(self.device):
+            out = spectrum.log_power(generated)
+        out = out.float()
+        heard = model.mel.compress(model.mel.filters @ (out.exp() - FLOOR))
+        losses = self._distortion(heard, mel)
+        loss = self._objective(losses) + r.w_spectrum * (out - target).abs().mean()
+        loss = loss + self.spectrum_adversary.loss(
+            _scaled(target), _scaled(out), r.w_spectrum_adversarial, r.w_spectrum_feature, losses
+        )
+        self._update(optimiser, loss, self._rate(done), list(spectrum.parameters()))
+        self.stage_steps += 1
         return losses
+
+    def _objective(self, losses: dict[str, Tensor]) -> Tensor:
+        r = self.recipe
+        return r.w_l1 * losses["l1"] + r.w_mse * losses["mse"] + r.w_gradient * losses["gradient"]
+
+    def _distortion(self, generated: Tensor, mel: Tensor) -> dict[str, Tensor]:
+        """Parts of J (`objective.frame_distortion`): means of values, weighted by how they are heard."""
+        hearing = self.model.hearing
+        here = torch.ones_like(mel) if hearing.plain else hearing(mel)
+        up, on = (here[:, 1:] * here[:, :-1]).sqrt(), (here[:, :, 1:] * here[:, :, :-1]).sqrt()
+        error = generated - mel
+        return {
+            "l1": (here * error.abs()).mean(),
+            "mse": (here * error.square()).mean(),
+            "gradient": (up * error.diff(dim=1).abs()).mean() + (on * error.diff(dim=2).abs()).mean(),
+        }
 
     def _sent(self) -> Tensor:
         """Which channels each crop of this step sends: 1 or 0, (batch, channels, 1)."""
@@ -338,26 +445,6 @@ class Trainer:
         counts = torch.from_numpy(rng.choice(latent.layers, self.recipe.batch, p=shares / shares.sum()))
         sent = torch.arange(latent.channels) < counts[:, None]
         return sent[..., None].float().to(self.device)
-
-    def _adversarial(self, mel: Tensor, generated: Tensor, losses: dict[str, Tensor]) -> Tensor:
-        """One step of the critics; returns what they add to the generator's loss."""
-        r = self.recipe
-        with self._autocast():
-            real, fake = self.critics(mel), self.critics(generated.detach())
-        verdict = discriminator_loss(real, fake)
-        self._update(self.critic_optimiser, verdict, r.discriminator_rate, list(self.critics.parameters()))
-        losses["discriminator"] = verdict.detach()
-        self.adversarial_steps += 1
-        if self.adversarial_steps <= r.discriminator_warmup:
-            return mel.new_zeros(())
-        self.critics.requires_grad_(False)
-        with self._autocast():
-            with torch.no_grad():
-                real = self.critics(mel)
-            fake = self.critics(generated)
-        self.critics.requires_grad_(True)
-        losses["adversarial"], losses["feature"] = adversarial_loss(fake), feature_loss(real, fake)
-        return r.w_adversarial * losses["adversarial"] + r.w_feature * losses["feature"]
 
     def _update(
         self, optimiser: torch.optim.Optimizer, loss: Tensor, rate: float, parameters: list[nn.Parameter]
@@ -384,7 +471,7 @@ class Trainer:
     @torch.no_grad()
     def _latents(self, model: BPGANModel, batches: int, salt: int) -> Tensor:
         """Encoder outputs for random training crops, (batches * batch, channels, frames)."""
-        with self._autocast():
+        with autocast(self.device):
             return torch.cat([model.encoder(self._crops(salt + i)).float() for i in range(batches)])
 
     def _fit_levels(self) -> None:
@@ -397,45 +484,24 @@ class Trainer:
 
     # -- what comes out
 
-    @torch.no_grad()
     def validate(self, done: float) -> dict[str, float]:
-        """Averaged weights on speakers that training never sees: log-mel error, PESQ and symbol entropy."""
-        from pesq import PesqError, pesq
-
-        model, config = self.averaged, self.averaged.config
-        sent = config.latent.channels
-        if config.latent.layers and self.recipe.layer_shares:
-            sent = config.latent.layers[int(np.argmax(self.recipe.layer_shares))]
-        errors, narrow, wide, symbols = [], [], [], []
-        for index in self.validation:
-            audio = self.corpus.utterance(index, config.mel.level)
-            padded = np.pad(audio, (0, -audio.size % config.block))
-            mel = model.mel(torch.from_numpy(padded)[None].to(self.device))
-            z = model.encoder(mel)[:, :sent]
-            if self.fitted:
-                codes = model.quantizer.encode(z)
-                symbols.append(codes[0].cpu())
-                z = model.quantizer.decode(codes)
-            generated = model.generator(z)
-            errors.append(float((generated - mel).abs().mean()) * 4 * 10 / np.log(10))
-            degraded = griffin_lim(model.mel, generated)[0, : audio.size].cpu().numpy()
-            try:
-                narrow.append(pesq(config.mel.sample_rate, audio, degraded, "nb"))
-                wide.append(pesq(config.mel.sample_rate, audio, degraded, "wb"))
-            except PesqError:
-                continue  # an utterance that P.862 finds no speech in says nothing
-        bits = fitting.order0_bits(symbols, config.latent.levels) if symbols else float("nan")
-        result = {
-            "log_mel_db": float(np.mean(errors)),
-            "pesq_nb": float(np.mean(narrow)) if narrow else float("nan"),
-            "pesq_wb": float(np.mean(wide)) if wide else float("nan"),
-            "bits_per_symbol": bits,
-        }
+        """Averaged weights on speakers that training never sees, and the best of them kept."""
+        latent, r = self.model.config.latent, self.recipe
+        sent = self._commonest() if r.layer_shares else latent.channels
+        result = validate(
+            self.averaged, self.corpus, self.validation, sent, self.fitted, done >= r.spectrum_at
+        )
         self._log("validation.csv", _VALIDATION, done, result)
         if self.fitted and result["pesq_wb"] > self.best:
             self.best = result["pesq_wb"]
             torch.save(self.averaged.state_dict(), self.out / "best.pt")
         return result
+
+    def _commonest(self) -> int:
+        """The number of channels that most crops send."""
+        latent = self.model.config.latent
+        layers = latent.layers or (latent.channels,)
+        return layers[int(np.argmax(self.recipe.layer_shares or [1] * len(layers)))]
 
     def finish(self) -> None:
         """Write ``model.safetensors`` (end of the run), ``best.safetensors`` (best PESQ-WB) and the curves.
@@ -477,3 +543,34 @@ class Trainer:
             )
         }
         model.save(self.out / name)
+
+
+def _scaled(log_power: Tensor) -> Tensor:
+    """About N(0, 1), for the discriminators."""
+    return (log_power + 2.0) / 4.0
+
+
+@torch.no_grad()
+def _take(mine: nn.Module, theirs: nn.Module) -> None:
+    """Copy the layers of a network into one that has as many of them, or more blocks in a stage."""
+    layers = list(mine.get_submodule("layers").children())
+    waiting = list(theirs.get_submodule("layers").children())
+    for layer in layers:
+        if isinstance(layer, ConvNeXt) and not (waiting and isinstance(waiting[0], ConvNeXt)):
+            nn.init.zeros_(layer.down.weight)
+            nn.init.zeros_(layer.down.bias)
+            continue
+        other = waiting.pop(0) if waiting else None
+        if type(other) is not type(layer):
+            raise CodecError("The weights to start from are of another kind of network.")
+        for (name, target), source in zip(layer.named_parameters(), other.parameters(), strict=True):
+            # Only the ends of the networks face the latent: there it may have more channels.
+            end = layer in (layers[0], layers[-1])
+            fits = [min(a, b) for a, b in zip(target.shape, source.shape, strict=True)]
+            if list(source.shape) != (fits if end else list(target.shape)):
+                raise CodecError(f"The weights to start from do not fit: {name} is {tuple(source.shape)}.")
+            if layer is layers[0]:
+                target.zero_()
+            target[tuple(slice(n) for n in fits)] = source
+    if waiting:
+        raise CodecError("The weights to start from have more blocks than this preset.")

@@ -165,7 +165,7 @@ def received(model: BPGANModel, outcome: Outcome) -> Audio:
     symbols = torch.from_numpy(outcome.symbols.astype(np.int64))[None].to(model.mel.filters.device)
     with torch.inference_mode():
         log_mel = model.generator(model.quantizer.decode(symbols))
-        audio = griffin_lim(model.mel, log_mel)[0].cpu().numpy()
+        audio = griffin_lim(model.mel, model.power(log_mel))[0].cpu().numpy()
     return np.asarray(audio[: outcome.sentence.audio.size], dtype=np.float32)
 
 

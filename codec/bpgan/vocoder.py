@@ -48,8 +48,8 @@ def reach(mel: Mel, iterations: int = _ITERATIONS) -> int:
     return overlapping * (iterations + 1)
 
 
-def first_phases(bins: int, start: int, frames: int) -> Tensor:
-    """Phases that Griffin-Lim starts from, in [0, 2 pi), float32 (bins, frames), on the CPU.
+def random_phases(bins: int, start: int, frames: int) -> Tensor:
+    """Numbers in [0, 2 pi), float32 (bins, frames), on the CPU: the phases that Griffin-Lim starts from.
 
     They are hashes of bin and absolute frame (the finaliser "lowbias32" of C. Wellons' hash-prospector),
     so that any part of a file starts as it would in the whole, on every machine.
@@ -64,18 +64,18 @@ def first_phases(bins: int, start: int, frames: int) -> Tensor:
 
 def griffin_lim(
     mel: Mel,
-    log_mel: Tensor,
+    power: Tensor,
     iterations: int = _ITERATIONS,
     momentum: float = _MOMENTUM,
     start: int = 0,
 ) -> Tensor:
-    """Log-mel (batch, bands, frames) -> waveform (batch, frames * hop) by fast Griffin-Lim.
+    """STFT power (batch, n_fft // 2 + 1, frames) -> waveform (batch, frames * hop) by fast Griffin-Lim.
 
-    `start` is the index of the first frame within its file. Deterministic: see `first_phases`.
+    `start` is the index of the first frame within its file. Deterministic: see `random_phases`.
     """
     n_fft, hop = mel.config.n_fft, mel.config.hop
-    magnitude = invert_mel(mel, log_mel).sqrt()
-    length = log_mel.shape[-1] * hop
+    magnitude = power.sqrt()
+    length = power.shape[-1] * hop
     padding = (n_fft // 2, n_fft // 2 - hop)
 
     def analyse(audio: Tensor) -> Tensor:
@@ -83,14 +83,14 @@ def griffin_lim(
         return torch.stft(padded, n_fft, hop, window=mel.window, center=False, return_complex=True)
 
     # Overlap-add by hand: torch.istft refuses signals whose window sum is zero at the very edge.
-    envelope = _overlap_add(mel.window.square()[None, :, None].expand(1, n_fft, log_mel.shape[-1]), hop)
+    envelope = _overlap_add(mel.window.square()[None, :, None].expand(1, n_fft, power.shape[-1]), hop)
 
     def synthesise(spectrum: Tensor) -> Tensor:
         frames = torch.fft.irfft(spectrum, n=n_fft, dim=1) * mel.window[None, :, None]
         audio = _overlap_add(frames, hop) / envelope.clamp_min(1e-3)
         return audio[:, padding[0] : padding[0] + length]
 
-    angles = first_phases(magnitude.shape[1], start, magnitude.shape[2])
+    angles = random_phases(magnitude.shape[1], start, magnitude.shape[2])
     spectrum = torch.polar(magnitude, angles.to(magnitude).expand_as(magnitude))
     previous = torch.zeros_like(spectrum)
     least = (_LEAST * magnitude).clamp_min(1e-8)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from dataclasses import replace
 
@@ -10,8 +11,10 @@ import pytest
 import torch
 from torch import Tensor
 
+from codec.bpgan.config import ObjectiveConfig
 from codec.bpgan.flips import flip
 from codec.bpgan.frozen import FrozenGenerator
+from codec.bpgan.hearing import Hearing
 from codec.bpgan.model import BPGANModel
 from codec.bpgan.objective import Problem, distortion
 from codec.bpgan.search import METHODS, SEARCHES, Found, SearchConfig, search
@@ -201,7 +204,10 @@ def test_the_frozen_generator_answers_and_differentiates_as_the_receivers(
 
 def test_errors_that_are_heard_count_more(model: BPGANModel) -> None:
     mel = mel_of(model, 3, 40)[None]
-    plain, heard = (Problem(model, mel, loudness=exponent) for exponent in (0.0, 0.23))
+    plain = Problem(model, mel)
+    attentive = copy.copy(model)
+    attentive.hearing = Hearing(model.mel, ObjectiveConfig(loudness=0.23))
+    heard = Problem(attentive, mel)
     assert heard.weights is not None
     loud = heard.weights > heard.weights.median()
     for problem, limits in ((plain, (0.9, 1.1)), (heard, (2.0, 50.0))):

@@ -1,0 +1,77 @@
+"""The adversary of a training stage: discriminators of spectrograms, what they learn and what they say."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from codec.bpgan.config import TrainConfig
+from codec.bpgan.discriminators import Discriminators, adversarial_loss, discriminator_loss, feature_loss
+from codec.bpgan.precision import autocast
+
+
+class Adversary:
+    """Discriminators with their optimiser. One step of theirs goes before each of the generator's."""
+
+    def __init__(self, recipe: TrainConfig, device: torch.device) -> None:
+        self.recipe = recipe
+        self.critics = Discriminators(recipe.discriminator_scales, recipe.discriminator_width).to(device)
+        self.optimiser = torch.optim.AdamW(
+            self.critics.parameters(),
+            recipe.discriminator_rate,
+            recipe.betas,
+            weight_decay=recipe.weight_decay,
+        )
+        self.steps = 0
+
+    def state_dict(self) -> dict[str, Any]:
+        return {
+            "critics": self.critics.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "steps": self.steps,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.critics.load_state_dict(state["critics"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.steps = state["steps"]
+
+    def loss(
+        self,
+        real: Tensor,
+        generated: Tensor,
+        w_adversarial: float,
+        w_feature: float,
+        losses: dict[str, Tensor],
+    ) -> Tensor:
+        """Teach the discriminators, then judge: what to add to the generator's loss.
+
+        Args:
+            real: log-spectrograms (batch, bands, frames).
+            generated: of the same shape; the result's gradient goes to them.
+            w_adversarial: weight of the verdict.
+            w_feature: weight of feature matching.
+            losses: takes ``discriminator`` and, once that one is warm, ``adversarial`` and ``feature``.
+        """
+        r, crops = self.recipe, self.recipe.discriminator_crops or len(real)
+        real, generated = real[:crops], generated[:crops]
+        with autocast(real.device):
+            verdict = discriminator_loss(self.critics(real), self.critics(generated.detach()))
+        self.optimiser.zero_grad(set_to_none=True)
+        verdict.backward()
+        nn.utils.clip_grad_norm_(self.critics.parameters(), r.clip)
+        self.optimiser.step()
+        losses["discriminator"] = verdict.detach()
+        self.steps += 1
+        if self.steps <= r.discriminator_warmup:
+            return real.new_zeros(())
+        self.critics.requires_grad_(False)
+        with autocast(real.device):
+            with torch.no_grad():
+                features = self.critics(real)
+            fake = self.critics(generated)
+        self.critics.requires_grad_(True)
+        losses["adversarial"], losses["feature"] = adversarial_loss(fake), feature_loss(features, fake)
+        return w_adversarial * losses["adversarial"] + w_feature * losses["feature"]
