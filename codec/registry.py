@@ -61,6 +61,11 @@ SYSTEMS: dict[str, System] = _systems(
     ),
     System("bpgan-1k", "BPGAN 1k", "bpgan", 1.0, "codec.bpgan.system:BPGAN", {"channels": (10,)}),
     System("bpgan-2k", "BPGAN 2k", "bpgan", 2.0, "codec.bpgan.system:BPGAN", {"channels": (20, 16)}),
+    System(
+        "bpgan-2k-plain", "BPGAN 2k, plain inversion", "bpgan", 2.0, "codec.bpgan.system:BPGAN",
+        {"channels": (20, 16), "like": "bpgan-2k", "network": False},
+        "the bitstreams of BPGAN 2k, decoded without the spectrum network",
+    ),
     System("bpgan-4k", "BPGAN 4k", "bpgan", 4.0, "codec.bpgan.system:BPGAN", {"channels": (40,)}),
 )  # fmt: skip
 

@@ -49,7 +49,8 @@ class SpectrumNetwork(nn.Module):
 
     def forward(self, log_mel: Tensor, start: int = 0) -> Tensor:
         """`start` is the index of the first frame within its file: a frame has always the same noise."""
-        return torch.exp(self.log_power(log_mel, start)) - FLOOR
+        # Rounding may end below zero, of which there is no root.
+        return (torch.exp(self.log_power(log_mel, start)) - FLOOR).clamp_min(0.0)
 
     def log_power(self, log_mel: Tensor, start: int = 0) -> Tensor:
         """Natural logarithm of power plus `FLOOR`."""

@@ -110,6 +110,9 @@ class BPGAN(Codec):
             not calibrated for `slug`; none: all.
         checksum: whether a damaged stream should be told from a whole one, for two bytes.
         model: to encode with; the one of this installation if None.
+        network: whether the receiver takes the generator's mel-spectrogram through the model's spectrum
+            network, if there is one, or inverts it plainly, as in the paper. The bitstream is the same.
+        like: slug of the system whose bitstreams these are, if not of this one.
 
     Raises:
         CodecUnavailable: the model is missing, or cannot send so many channels.
@@ -124,6 +127,8 @@ class BPGAN(Codec):
         channels: Sequence[int] = (),
         checksum: bool = True,
         model: BPGANModel | None = None,
+        network: bool = True,
+        like: str = "",
     ) -> None:
         super().__init__(slug, sample_rate)
         self.model = model or load_model()
@@ -131,9 +136,10 @@ class BPGAN(Codec):
             raise CodecUnavailable(
                 f"{slug} works at {self.model.config.mel.sample_rate} Hz, not at {sample_rate} Hz."
             )
-        self.rate = rate_of(self.model, slug, channels)
+        self.rate = rate_of(self.model, like or slug, channels)
         self.coder = entropy
         self.search = search
+        self.network = network
         self.checksum = checksum
 
     def _encode(self, audio: Audio) -> tuple[bytes, int, dict[str, Any]]:
@@ -255,7 +261,7 @@ class BPGAN(Codec):
         model = self.model if known else model_by_id(stream.model_id)
         symbols = read_symbols(stream, model)
         gain = bitstream.level_rms(stream.level) / model.config.mel.level
-        return Blockwise(model).decode(symbols, stream.num_samples, gain, progress)
+        return Blockwise(model).decode(symbols, stream.num_samples, gain, progress, self.network)
 
 
 def read_symbols(stream: bitstream.Stream, model: BPGANModel) -> entropy.Symbols:

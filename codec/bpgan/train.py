@@ -33,7 +33,7 @@ from codec.bpgan.model import BPGANModel
 from codec.bpgan.precision import autocast
 from codec.bpgan.rates import HuffmanRates
 from codec.bpgan.search import SearchConfig, search
-from codec.bpgan.spectrum import FLOOR
+from codec.bpgan.spectrum import FLOOR, SpectrumNetwork
 from codec.bpgan.validation import COLUMNS, validate
 
 _COLUMNS = [
@@ -141,6 +141,8 @@ class Trainer:
         spectrum = self.model.spectrum
         self.spectrum_optimiser = self._adam(spectrum.parameters()) if spectrum else None
         self.step, self.minutes, self.fitted, self.stage_steps, self.best = 0, 0.0, False, 0, -1.0
+        if recipe.spectrum_at < 1:
+            self._spectrum()  # refused now, not at the end of a long run
         #: Batches that were searched: the steps whose crops they are, and their symbols.
         self.searched: dict[int, Tensor] = {}
 
@@ -392,9 +394,7 @@ class Trainer:
     def _spectrum_step(self, done: float) -> dict[str, Tensor]:
         """One step of the spectrum network, after encoder and generator as they are."""
         r, model = self.recipe, self.model
-        spectrum, optimiser = model.spectrum, self.spectrum_optimiser
-        if spectrum is None or optimiser is None:
-            raise CodecError("The model has no spectrum network to train: set spectrum.blocks.")
+        spectrum, optimiser = self._spectrum()
         if not self.stage_steps:
             model.load_state_dict(self.averaged.state_dict())
         with torch.no_grad():
@@ -409,7 +409,7 @@ class Trainer:
         with autocast(self.device):
             out = spectrum.log_power(generated)
         out = out.float()
-        heard = model.mel.compress(model.mel.filters @ (out.exp() - FLOOR))
+        heard = model.mel.compress(model.mel.filters @ (out.exp() - FLOOR).clamp_min(0.0))
         losses = self._distortion(heard, mel)
         loss = self._objective(losses) + r.w_spectrum * (out - target).abs().mean()
         loss = loss + self.spectrum_adversary.loss(
@@ -418,6 +418,11 @@ class Trainer:
         self._update(optimiser, loss, self._rate(done), list(spectrum.parameters()))
         self.stage_steps += 1
         return losses
+
+    def _spectrum(self) -> tuple[SpectrumNetwork, torch.optim.AdamW]:
+        if self.model.spectrum is None or self.spectrum_optimiser is None:
+            raise CodecError("The model has no spectrum network to train: set spectrum.blocks.")
+        return self.model.spectrum, self.spectrum_optimiser
 
     def _objective(self, losses: dict[str, Tensor]) -> Tensor:
         r = self.recipe
@@ -562,7 +567,7 @@ def _take(mine: nn.Module, theirs: nn.Module) -> None:
             continue
         other = waiting.pop(0) if waiting else None
         if type(other) is not type(layer):
-            raise CodecError("The weights to start from are of another kind of network.")
+            raise CodecError("The weights to start from are of another kind of network, or of a deeper one.")
         for (name, target), source in zip(layer.named_parameters(), other.parameters(), strict=True):
             # Only the ends of the networks face the latent: there it may have more channels.
             end = layer in (layers[0], layers[-1])
@@ -572,5 +577,3 @@ def _take(mine: nn.Module, theirs: nn.Module) -> None:
             if layer is layers[0]:
                 target.zero_()
             target[tuple(slice(n) for n in fits)] = source
-    if waiting:
-        raise CodecError("The weights to start from have more blocks than this preset.")

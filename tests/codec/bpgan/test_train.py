@@ -12,7 +12,7 @@ import torch
 
 from codec.base import CodecError
 from codec.bpgan import data
-from codec.bpgan.config import ModelConfig, TrainConfig, preset
+from codec.bpgan.config import ModelConfig, SpectrumConfig, TrainConfig, preset
 from codec.bpgan.contexts import ContextModel
 from codec.bpgan.model import BPGANModel
 from codec.bpgan.train import Trainer
@@ -25,8 +25,21 @@ TINY = replace(
     generator_width=16,
     generator_blocks=(1, 1),
 )
-RECIPE = TrainConfig(batch=2, frames=64, warmup=2, discriminator_warmup=1, discriminator_width=4, ema=0.9)
-STEPS = 12
+RECIPE = TrainConfig(
+    batch=2,
+    frames=64,
+    warmup=2,
+    discriminator_warmup=1,
+    discriminator_width=4,
+    ema=0.9,
+    adversarial_at=0.5,
+    search_at=0.7,
+    spectrum_at=0.85,
+    search_steps=2,
+    search_reuse=2,
+)
+STEPS = 20
+SPECTRUM = SpectrumConfig(width=8, blocks=1, noise=4)
 
 
 @pytest.fixture(scope="module")
@@ -44,8 +57,9 @@ def timit(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def trainer(timit: Path, out: Path, config: ModelConfig | None = None) -> Trainer:
     torch.set_num_threads(1)
-    config = config or replace(preset("default")[0], network=TINY)
-    return Trainer(config, RECIPE, [timit], out, 7, torch.device("cpu"), timit / "cache")
+    config = config or replace(preset("default")[0], network=TINY, spectrum=SPECTRUM)
+    recipe = RECIPE if config.spectrum.blocks else replace(RECIPE, spectrum_at=1.0)
+    return Trainer(config, recipe, [timit], out, 7, torch.device("cpu"), timit / "cache")
 
 
 def weights(run: Path) -> dict[str, torch.Tensor]:
@@ -58,7 +72,7 @@ class Killed(BaseException):
 
 def test_killed_and_resumed_equals_uninterrupted(timit: Path, tmp_path: Path) -> None:
     trainer(timit, tmp_path / "whole").fit(None, STEPS, 999, 999)
-    for kill_at in (2, 10):  # in the float stage, and with the adversary at work
+    for kill_at in (2, 11, 15, 18):  # float, adversarial, search, spectrum
         run = tmp_path / f"killed-{kill_at}"
         victim = trainer(timit, run)
         one_step = victim._one_step
@@ -79,7 +93,9 @@ def test_killed_and_resumed_equals_uninterrupted(timit: Path, tmp_path: Path) ->
 def test_a_run_leaves_a_model_curves_and_validation(timit: Path, tmp_path: Path) -> None:
     run = trainer(timit, tmp_path)
     run.fit(None, STEPS, 999, 999)
-    assert run.adversarial_steps == 3
+    stages = [row.split(",")[2] for row in (tmp_path / "validation.csv").read_text().splitlines()[1:]]
+    assert stages == ["spectrum"]
+    assert (run.adversary.steps, run.spectrum_adversary.steps, run.stage_steps) == (7, 3, 3)
     written = ("model.safetensors", "best.safetensors", "checkpoint.pt", "validation.csv", "validation.png")
     for name in written:
         assert (tmp_path / name).stat().st_size > 0
@@ -120,6 +136,74 @@ def test_a_model_with_layers_starts_from_one_without_and_serves_every_rate(
     wider = replace(small, network=replace(TINY, generator_width=32))
     with pytest.raises(CodecError, match="do not fit"):
         trainer(timit, tmp_path / "other", wider).start_from(start)
+
+
+def test_a_deeper_network_starts_as_the_one_it_grows_from(timit: Path, tmp_path: Path) -> None:
+    small = replace(preset("default")[0], network=TINY)
+    start = BPGANModel(small).eval()
+    deep = replace(small, network=replace(TINY, encoder_blocks=(2, 3), generator_blocks=(4, 2)))
+    run = trainer(timit, tmp_path, deep)
+    run.start_from(start)
+    mel = run._crops(0)
+    with torch.no_grad():
+        z = start.encoder(mel)
+        torch.testing.assert_close(run.model.encoder(mel), z)
+        torch.testing.assert_close(run.model.generator(z), start.generator(z))
+    before = run.model.generator.layers[4].down.weight.clone()  # type: ignore[index,union-attr]
+    run.fit(None, 4, 999, 999)
+    assert not torch.equal(run.model.generator.layers[4].down.weight, before)  # type: ignore[index,union-attr]
+    with pytest.raises(CodecError, match="another kind"):
+        trainer(timit, tmp_path / "less", small).start_from(run.model)
+
+
+def test_the_search_stage_teaches_the_decoder_only_what_is_sent(timit: Path, tmp_path: Path) -> None:
+    run = trainer(timit, tmp_path)
+    for run.step, done in enumerate((0.3, 0.6, 0.8)):
+        encoder = [p.detach().clone() for p in run.model.encoder.parameters()]
+        generator = [p.detach().clone() for p in run.model.generator.parameters()]
+        run._one_step(done)
+        moved = [
+            any(not torch.equal(a, b) for a, b in zip(before, part.parameters(), strict=True))
+            for before, part in ((encoder, run.model.encoder), (generator, run.model.generator))
+        ]
+        assert moved == [done < 0.7, True]
+    mel, values = run._found()
+    assert torch.equal(mel, run._crops(min(run.searched)))
+    levels = run.model.quantizer.per_channel()
+    assert (values[..., None] == levels[None, :, None]).any(dim=-1).all()
+
+
+def test_the_spectrum_stage_leaves_the_codec_as_it_is(timit: Path, tmp_path: Path) -> None:
+    run = trainer(timit, tmp_path)
+    run._one_step(0.3)
+    run._one_step(0.9)
+    before = {n: t.clone() for n, t in run.model.state_dict().items()}
+    for run.step in range(1, 4):
+        run._one_step(0.95)
+    changed = {n.split(".")[0] for n, t in run.model.state_dict().items() if not torch.equal(t, before[n])}
+    assert changed == {"spectrum"}
+    with pytest.raises(CodecError, match="no spectrum network"):
+        Trainer(
+            *(replace(preset("default")[0], network=TINY), RECIPE, [timit], tmp_path / "other", 7),
+            *(torch.device("cpu"), timit / "cache"),
+        )
+
+
+def test_hours_and_settings_are_chosen_on_the_command_line(timit: Path, tmp_path: Path) -> None:
+    model, recipe = preset("default", ["latent.channels=8", 'latent.codebook="global"', "training.tilt=0.5"])
+    assert (model.latent.channels, model.latent.codebook, recipe.tilt) == (8, "global", 0.5)
+    for wrong in ("latent.chanels=8", "channels=8", "latent=8", "nothing.channels=8"):
+        with pytest.raises(CodecError, match="no setting"):
+            preset("default", [wrong])
+    with pytest.raises(CodecError, match="cannot be read"):
+        preset("default", ["latent.codebook=global"])
+    corpus = data.pack(data.find_utterances([timit]), timit / "cache", 16_000)
+    everything = list(range(len(corpus)))
+    few = corpus.some(everything, 0.5 * corpus.hours, seed=1)
+    lengths = np.diff(corpus.bounds) / 16_000 / 3600
+    assert 0.5 * corpus.hours <= lengths[few].sum() <= 0.5 * corpus.hours + lengths.max()
+    assert few == corpus.some(everything, 0.5 * corpus.hours, seed=1)
+    assert corpus.some(everything, 99, seed=1) == everything
 
 
 def test_training_learns(timit: Path, tmp_path: Path) -> None:

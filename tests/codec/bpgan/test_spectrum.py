@@ -1,0 +1,60 @@
+"""The spectrum network begins as the plain inversion, and its noise belongs to the frame of the file."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from codec.bpgan.blockwise import reach
+from codec.bpgan.config import SpectrumConfig, preset
+from codec.bpgan.model import BPGANModel
+from codec.bpgan.vocoder import invert_mel
+
+
+@pytest.fixture
+def model() -> BPGANModel:
+    torch.manual_seed(3)
+    config = replace(preset("default")[0], spectrum=SpectrumConfig(width=24, blocks=2))
+    return BPGANModel(config).eval().requires_grad_(False)
+
+
+@pytest.fixture
+def log_mel() -> torch.Tensor:
+    return torch.randn(1, 128, 60, generator=torch.Generator().manual_seed(1))
+
+
+def test_untrained_it_is_the_plain_inversion(model: BPGANModel, log_mel: torch.Tensor) -> None:
+    plain = invert_mel(model.mel, log_mel, iterations=10)
+    torch.testing.assert_close(model.power(log_mel), plain, rtol=1e-4, atol=1e-6)
+    torch.testing.assert_close(model.power(log_mel, network=False), invert_mel(model.mel, log_mel))
+
+
+def shake(model: BPGANModel) -> None:
+    """Weights as if trained: they change what comes out by some dB."""
+    assert model.spectrum is not None
+    last = model.spectrum.layers[-1]
+    assert isinstance(last, torch.nn.Conv1d)
+    torch.nn.init.normal_(last.weight, std=0.1, generator=torch.Generator().manual_seed(2))
+
+
+def test_a_part_is_what_it_is_in_the_whole(model: BPGANModel, log_mel: torch.Tensor) -> None:
+    shake(model)
+    assert model.spectrum is not None
+    around = reach(model.spectrum, 1)
+    whole = model.power(log_mel)
+    part = model.power(log_mel[:, :, 30 - around :], start=30 - around)[:, :, around:]
+    torch.testing.assert_close(part, whole[:, :, 30:], rtol=1e-4, atol=1e-6)
+    elsewhere = model.power(log_mel[:, :, 30 - around :], start=7)[:, :, around:]
+    assert not torch.allclose(elsewhere, whole[:, :, 30:], rtol=1e-2)
+
+
+def test_power_is_never_negative_and_the_change_bounded(model: BPGANModel) -> None:
+    shake(model)
+    for level in (-3.0, 0.0, 3.0):
+        log_mel = torch.full((1, 128, 40), level)
+        power, plain = model.power(log_mel), invert_mel(model.mel, log_mel, iterations=10)
+        assert (power >= 0).all()
+        assert torch.isfinite(power).all()
+        assert (power <= (plain + 1e-4) * torch.e**4).all()
