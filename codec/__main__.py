@@ -84,6 +84,7 @@ def build_parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
 _TORCH_COMMANDS = {
     "train": ("train", "train a BPGAN model on folders of speech"),
     "calibrate": ("calibrate", "fit a model's probability tables and bit rates to searched speech"),
+    "ceilings": ("ceilings", "measure what each step of the chain costs, and accuracy against naturalness"),
     "search-report": ("search_report", "measure the search and the entropy coder on a folder of speech"),
 }
 

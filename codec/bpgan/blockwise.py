@@ -236,7 +236,7 @@ class Blockwise:
             around = self._tensor(symbols[:, first : end + self.audio_reach])
             with torch.inference_mode():
                 log_mel = self.model.generator(self.model.quantizer.decode(around))
-                power = self.model.power(log_mel, network, start=first * self.stride)
+                power = self.model.power(log_mel, float(network), start=first * self.stride)
                 audio = vocoder.griffin_lim(self.model.mel, power, start=first * self.stride)[0]
                 own = audio[(start - first) * self.block : (end - first) * self.block].cpu().numpy()
             at = start * self.block

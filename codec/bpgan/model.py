@@ -59,15 +59,15 @@ class BPGANModel(nn.Module):
         """The numbers of channels that may be sent, in the order of the bitstream's field."""
         return self.config.latent.layers or (self.config.latent.channels,)
 
-    def power(self, log_mel: Tensor, network: bool = True, start: int = 0) -> Tensor:
+    def power(self, log_mel: Tensor, strength: float = 1.0, start: int = 0) -> Tensor:
         """Generated log-mel (batch, bands, frames) -> STFT power (batch, bins, frames), for Griffin-Lim.
 
-        By the spectrum network, or plainly where the model has none or `network` is not wanted. `start` is
-        the index of the first frame within its file.
+        By the spectrum network, its change scaled by `strength`; plainly where that is 0 or the model has no
+        such network. `start` is the index of the first frame within its file.
         """
-        if self.spectrum is None or not network:
+        if self.spectrum is None or not strength:
             return invert_mel(self.mel, log_mel)
-        power: Tensor = self.spectrum(log_mel, start)
+        power: Tensor = self.spectrum(log_mel, start, strength)
         return power
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *rest: Any) -> None:

@@ -204,7 +204,7 @@ class Report:
                 "encoder_objective": outcome.encoder_objective,
                 "distortion": outcome.distortion,
                 "kbps": trials.kbps(self.model, outcome),
-                **trials.quality(outcome, trials.received(self.model, outcome)),
+                **trials.quality(outcome.sentence.audio, trials.received(self.model, outcome)),
                 "steps": outcome.iterations,
                 "cpu_seconds": outcome.cpu_seconds,
             }

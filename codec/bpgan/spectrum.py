@@ -47,16 +47,19 @@ class SpectrumNetwork(nn.Module):
         if last.bias is not None:
             nn.init.zeros_(last.bias)
 
-    def forward(self, log_mel: Tensor, start: int = 0) -> Tensor:
-        """`start` is the index of the first frame within its file: a frame has always the same noise."""
-        # Rounding may end below zero, of which there is no root.
-        return (torch.exp(self.log_power(log_mel, start)) - FLOOR).clamp_min(0.0)
+    def forward(self, log_mel: Tensor, start: int = 0, strength: float = 1.0) -> Tensor:
+        """`start` is the index of the first frame within its file: a frame has always the same noise.
 
-    def log_power(self, log_mel: Tensor, start: int = 0) -> Tensor:
+        `strength` scales the change, in decibels.
+        """
+        # Rounding may end below zero, of which there is no root.
+        return (torch.exp(self.log_power(log_mel, start, strength)) - FLOOR).clamp_min(0.0)
+
+    def log_power(self, log_mel: Tensor, start: int = 0, strength: float = 1.0) -> Tensor:
         """Natural logarithm of power plus `FLOOR`."""
         (mel,) = self._mel
         base = torch.log(invert_mel(mel, log_mel, _MEL_ITERATIONS) + FLOOR)
         noise = torch.cos(random_phases(self.noise, start, log_mel.shape[2])).to(log_mel)
         inputs = torch.cat([log_mel, noise.expand(len(log_mel), -1, -1)], dim=1)
         change: Tensor = self.layers(inputs)
-        return (base + _MOST * torch.tanh(change.to(base) / _MOST)).clamp_min(_LOWEST)
+        return (base + strength * _MOST * torch.tanh(change.to(base) / _MOST)).clamp_min(_LOWEST)

@@ -160,21 +160,26 @@ def kbps(model: BPGANModel, outcome: Outcome, coder: str = "range") -> float:
     return 8 * len(bitstream.pack(stream)) / sentence.seconds / 1000
 
 
-def received(model: BPGANModel, outcome: Outcome) -> Audio:
+def received(model: BPGANModel, outcome: Outcome, strength: float = 1.0) -> Audio:
     """What the receiver makes of the symbols, float32 of the sentence's length, at the model's level."""
     symbols = torch.from_numpy(outcome.symbols.astype(np.int64))[None].to(model.mel.filters.device)
     with torch.inference_mode():
         log_mel = model.generator(model.quantizer.decode(symbols))
-        audio = griffin_lim(model.mel, model.power(log_mel))[0].cpu().numpy()
-    return np.asarray(audio[: outcome.sentence.audio.size], dtype=np.float32)
+    return heard(model, log_mel, outcome.sentence.audio.size, strength)
 
 
-def quality(outcome: Outcome, audio: Audio) -> dict[str, float]:
+def heard(model: BPGANModel, log_mel: Tensor, size: int, strength: float = 1.0) -> Audio:
+    """Audio (size,) of a log-mel (1, bands, frames); `strength` as in `BPGANModel.power`."""
+    with torch.inference_mode():
+        audio = griffin_lim(model.mel, model.power(log_mel, strength))[0].cpu().numpy()
+    return np.asarray(audio[:size], dtype=np.float32)
+
+
+def quality(reference: Audio, audio: Audio) -> dict[str, float]:
     """PESQ-NB, PESQ-WB (P.862.1, P.862.2) and STOI of received audio; nan where P.862 finds no speech."""
     from pesq import PesqError, pesq
     from pystoi import stoi
 
-    reference = outcome.sentence.audio
     try:
         narrow, wide = (float(pesq(WORKING_RATE, reference, audio, mode)) for mode in ("nb", "wb"))
     except PesqError:

@@ -1,0 +1,186 @@
+"""``python -m codec ceilings``: what each step of the chain costs, and accuracy against naturalness.
+
+Every row hands the receiver something else: the exact mel-spectrogram, what the generator makes of the
+encoder's z before and after the levels, what it makes of the searched symbols; each inverted plainly and
+by the spectrum network. The network's strength, from none to more than it was trained for, draws the curve
+of accuracy (PESQ) against predicted naturalness (DNSMOS P.808).
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from codec.base import WORKING_RATE, Audio
+from codec.bpgan import trials
+from codec.bpgan.config import Rate
+from codec.bpgan.model import BPGANModel
+from codec.bpgan.search import SEARCHES
+from codec.bpgan.search_tables import MEASURES, Row, interval
+from codec.bpgan.system import load_model
+
+#: Strengths of the spectrum network on the trade-off curve.
+STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5)
+SEARCHED = "searched symbols"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of ``python -m codec ceilings``."""
+    parser.add_argument("data", type=Path, metavar="DIR", help="folder of speech that the model never saw")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="where tables and plots go")
+    parser.add_argument("--model", type=Path, help="another model (.safetensors) than the one installed")
+    parser.add_argument("--limit", type=int, help="only so many of the files, at even distances")
+    parser.add_argument("--threads", type=int, help="CPU threads (default: all)")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the sub-command. Raises `CodecError` for what its user can mend."""
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    model = BPGANModel.load(args.model) if args.model else load_model()
+    sentences = trials.read_folder(args.data, model, args.limit)
+    args.out.mkdir(parents=True, exist_ok=True)
+    rows = measure(model, sentences)
+    with (args.out / "ceilings.csv").open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    (args.out / "ceilings.md").write_text(table(rows), encoding="utf-8")
+    plot_tradeoff(rows, args.out / "tradeoff.svg")
+    plot_mels(model, sentences[0], args.out / "mels.png")
+    return 0
+
+
+def measure(model: BPGANModel, sentences: list[trials.Sentence]) -> list[Row]:
+    """Quality of every sentence by what the receiver was handed."""
+    rows: list[Row] = []
+    rate = model.rates.get("bpgan-2k", Rate(model.layers[-1]))
+    config = replace(SEARCHES["realtime"], rate_weight=rate.rate_weight)
+    outcomes = trials.search_all(model, sentences, config, rate.channels)
+    for outcome in tqdm(outcomes, total=len(sentences), unit="file", disable=None):
+        sentence = outcome.sentence
+        for name, log_mel, strength in _versions(model, outcome, rate.channels):
+            audio = trials.heard(model, log_mel, sentence.audio.size, strength)
+            row = {
+                "receiver's input": name,
+                "network": strength,
+                "sentence": sentence.name,
+                "log_mel_db": float((log_mel - sentence.mel).abs().mean()) * 40 / np.log(10),
+            }
+            rows.append(row | trials.quality(sentence.audio, audio) | naturalness(audio))
+    return rows
+
+
+@torch.no_grad()
+def _versions(
+    model: BPGANModel, outcome: trials.Outcome, channels: int
+) -> Iterator[tuple[str, Tensor, float]]:
+    """What the receiver is handed, its log-mel (1, bands, frames), and the strength of the network."""
+    mel = outcome.sentence.mel[None]
+    z = model.encoder(mel)
+    quantizer = model.quantizer
+    own = {
+        "exact mel": mel,
+        "every channel, without levels": model.generator(z),
+        "encoder's z, without levels": model.generator(z[:, :channels]),
+        "encoder's z on its levels": model.generator(quantizer.decode(quantizer.encode(z[:, :channels]))),
+    }
+    networks = (0.0, 1.0) if model.spectrum else (0.0,)
+    for name, log_mel in own.items():
+        for strength in networks:
+            yield name, log_mel, strength
+    symbols = torch.from_numpy(outcome.symbols.astype(np.int64))[None].to(mel.device)
+    searched = model.generator(quantizer.decode(symbols))
+    for strength in STRENGTHS if model.spectrum else networks:
+        yield SEARCHED, searched, strength
+
+
+def naturalness(audio: Audio) -> dict[str, float]:
+    """DNSMOS P.808 (Reddy et al. 2021), if the package ``speechmos`` is installed."""
+    try:
+        from speechmos import dnsmos
+    except ImportError:
+        return {}
+    return {"dnsmos": float(dnsmos.run(np.clip(audio, -1, 1).astype(np.float64), WORKING_RATE)["p808_mos"])}
+
+
+def table(rows: Sequence[Row]) -> str:
+    """Markdown: mean ± half the 95 % interval over sentences of each row."""
+    groups: dict[tuple[str, float], list[Row]] = {}
+    for row in sorted(rows, key=lambda r: r["sentence"]):
+        groups.setdefault((row["receiver's input"], row["network"]), []).append(row)
+    titles = {"log_mel_db": "log-mel error, dB", **MEASURES, "dnsmos": "DNSMOS P.808"}
+    shown = [name for name in titles if name in rows[0]]
+    lines = [f"| receiver's input | network | n | {' | '.join(titles[n] for n in shown)} |"]
+    lines.append("|---" * (3 + len(shown)) + "|")
+    for (name, strength), own in groups.items():
+        cells = [interval([r[n] for r in own]) for n in shown]
+        lines.append(f"| {name} | {strength:g} | {len(own)} | {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def plot_tradeoff(rows: Sequence[Row], path: Path) -> None:
+    """Predicted naturalness against PESQ-WB, along the strengths of the spectrum network."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot as plt
+
+    figure, axis = plt.subplots(figsize=(6, 4), layout="constrained")
+    searched = [r for r in rows if r["receiver's input"] == SEARCHED and "dnsmos" in r]
+    for strength in sorted({r["network"] for r in searched}):
+        own = [r for r in searched if r["network"] == strength]
+        at = np.nanmean([r["pesq_wb"] for r in own]), np.mean([r["dnsmos"] for r in own])
+        axis.plot(*at, marker="o", color="C0")
+        axis.annotate(f"x {strength:g}", at, textcoords="offset points", xytext=(6, 4))
+    axis.set(xlabel="PESQ-WB (accuracy)", ylabel="DNSMOS P.808 (predicted naturalness)")
+    axis.margins(0.15)
+    axis.grid(alpha=0.3)
+    figure.savefig(path)
+    plt.close(figure)
+
+
+@torch.no_grad()
+def plot_mels(model: BPGANModel, sentence: trials.Sentence, path: Path) -> None:
+    """Mel-spectrograms of the original, of what the generator makes of it, and of what is heard.
+
+    As the paper's figures 6 to 8. The symbols are the encoder's.
+    """
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot as plt
+
+    mel, channels = sentence.mel[None], model.rates.get("bpgan-2k", Rate(model.layers[-1])).channels
+    symbols = model.quantizer.encode(model.encoder(mel)[:, :channels])
+    generated = model.generator(model.quantizer.decode(symbols))
+    shown = {"original": mel, "generated": generated}
+    if model.spectrum:
+        shown["after the spectrum network"] = model.mel.compress(model.mel.filters @ model.power(generated))
+    figure, axes = plt.subplots(
+        len(shown), 1, figsize=(9, 2.6 * len(shown)), sharex=True, layout="constrained"
+    )
+    seconds = mel.shape[2] * model.config.mel.hop / model.config.mel.sample_rate
+    decibels = 40 / np.log(10)
+    for axis, (title, image) in zip(axes, shown.items(), strict=True):
+        drawn = axis.imshow(
+            image[0].cpu().numpy() * decibels,
+            origin="lower",
+            aspect="auto",
+            extent=(0, seconds, 0, mel.shape[1]),
+            vmin=float(mel.min()) * decibels,
+            vmax=float(mel.max()) * decibels,
+        )
+        axis.set(title=title, ylabel="mel band")
+    axes[-1].set(xlabel="s")
+    figure.colorbar(drawn, ax=axes, label="dB")
+    figure.savefig(path, dpi=110)
+    plt.close(figure)
