@@ -72,16 +72,31 @@ def triangles(bands: int) -> Array:
     return filters.astype(np.float32).astype(np.float64)
 
 
-def linear(mel_power: Array) -> Array:
+def linear(mel_power: Array, iterations: int) -> Array:
     a = triangles(len(mel_power))
     s = a.T @ (mel_power / np.maximum((a**2).sum(axis=1), 1e-12)[:, None]) + 1e-8
-    for _ in range(60):
+    for _ in range(iterations):
         s = s * (a.T @ mel_power) / np.maximum(a.T @ (a @ s), 1e-12)
-    return np.sqrt(s)
+    return s
 
 
-def first_phase(k: int, f: int) -> float:
-    x = k + 257 * (f % 1024)
+def spectrum(m: Array, power: Array, tensors: dict[str, Array], config: dict[str, int]) -> Array:
+    rows = config["noise"]
+    noise = [[math.cos(first_phase(k, f, rows)) for f in range(m.shape[1])] for k in range(rows)]
+    c = np.concatenate([m, noise])
+    for i in range(config["blocks"] + 2):
+        prefix = f"spectrum.layers.{i}."
+        of = {name.removeprefix(prefix): a for name, a in tensors.items() if name.startswith(prefix)}
+        if i in (0, config["blocks"] + 1):
+            c = convolution(c, of["weight"], of["bias"], 0 if i else 3)
+        else:
+            c = block(c, of)
+    level = np.maximum(math.log(1e-4), np.log(linear(power, 10) + 1e-4) + 4 * np.tanh(c / 4))
+    return np.maximum(0, np.exp(level) - 1e-4)
+
+
+def first_phase(k: int, f: int, rows: int = 257) -> float:
+    x = k + rows * (f % 1024)
     x = (x ^ x >> 16) * 0x7FEB352D % 2**32
     x = (x ^ x >> 15) * 0x846CA68B % 2**32
     return 2 * math.pi * (x ^ x >> 16) / 2**32
@@ -138,7 +153,11 @@ def test_audio_is_what_the_document_says(name: str) -> None:
     power = np.maximum(0, np.exp(4 * m - 5) - config["mel"]["floor"])
     level = bytes.fromhex(entry["payload"])[4] >> 5 | (bytes.fromhex(entry["payload"])[3] & 15) << 3
     gain = 10 ** ((-90 + 0.75 * level) / 20) / config["mel"]["level"]
-    audio = np.clip(griffin_lim(linear(power)) * gain, -1, 1)[: entry["samples"]]
+    if config.get("spectrum", {}).get("blocks"):
+        magnitude = np.sqrt(spectrum(m, power, tensors, config["spectrum"]))
+    else:
+        magnitude = np.sqrt(linear(power, 60))
+    audio = np.clip(griffin_lim(magnitude) * gain, -1, 1)[: entry["samples"]]
     expected, _ = sf.read(FOLDER / f"{name}.wav")
     assert np.abs(expected).max() > 0.02
     np.testing.assert_allclose(audio, expected, rtol=0, atol=1e-3)
