@@ -14,6 +14,7 @@ import csv
 import json
 import math
 import time
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -304,10 +305,15 @@ class Trainer:
         audio = data.batch(self.corpus, self.members, self.model.config.mel, self.recipe, self.seed, step)
         return self.model.mel.power(torch.from_numpy(audio).to(self.device))
 
+    def _mel(self, step: int) -> Tensor:
+        """Log-mels of one step's crops (batch, bands, frames)."""
+        mel = self.model.mel
+        return mel.compress(mel.filters @ self._power(step))
+
     def _crops(self, step: int) -> Tensor:
         """Target mels of one step (batch, bands, frames), with a random spectral tilt and equaliser."""
         model, r = self.model, self.recipe
-        mel = model.mel.compress(model.mel.filters @ self._power(step))
+        mel = self._mel(step)
         if r.tilt:
             rng = np.random.default_rng([self.seed, step, 1])
             slopes = torch.from_numpy(rng.uniform(-r.tilt, r.tilt, (r.batch, 1, 1)).astype(np.float32)).to(
@@ -339,7 +345,8 @@ class Trainer:
         r, model = self.recipe, self.model
         commitment = torch.zeros((), device=self.device)
         if done >= r.search_at:
-            mel, values = self._found()
+            step, values = self._found(self._crops)
+            mel = self._crops(step)
         else:
             mel = self._crops(self.step)
             values, commitment = self._values(mel, done >= r.quantise_at)
@@ -370,26 +377,26 @@ class Trainer:
         model.quantizer.adapt(z, 0.02)
         return values * self._sent(), commitment
 
-    def _found(self) -> tuple[Tensor, Tensor]:
-        """Crops and the values that the search would send for them: the decoder's real diet.
+    def _found(self, target: Callable[[int], Tensor]) -> tuple[int, Tensor]:
+        """A step of the past and the values that the search sends for its `target`: the receiver's real diet.
 
         Every few steps a new batch is searched by the averaged model; a pool of the latest is drawn from.
         """
         r, model = self.recipe, self.averaged
         if not self.searched:
-            codes = self.averaged.quantizer.encode(self._latents(self.averaged, 24, salt=1 << 41))
+            codes = model.quantizer.encode(self._latents(model, 24, salt=1 << 41))
             model.marginals.copy_(fitting.fit_marginals(list(codes.cpu()), model.config.latent.levels))
             self.model.marginals.copy_(model.marginals)
         if self.step % r.search_reuse == 0 or not self.searched:
             config = SearchConfig(iterations=r.search_steps, rate_weight=r.search_price)
             rates = HuffmanRates(model.marginals.cpu().numpy(), self.device)
-            found = search(model, self._crops(self.step), config, channels=self._commonest(), rate=rates)
+            found = search(model, target(self.step), config, channels=self._commonest(), rate=rates)
             self.searched[self.step] = found.symbols.to(torch.uint8)
             while len(self.searched) > _POOL:
                 del self.searched[min(self.searched)]
         steps = sorted(self.searched)
         step = steps[int(np.random.default_rng([self.seed, self.step, 6]).integers(len(steps)))]
-        return self._crops(step), self.model.quantizer.decode(self.searched[step].long())
+        return step, self.model.quantizer.decode(self.searched[step].long())
 
     def _spectrum_step(self, done: float) -> dict[str, Tensor]:
         """One step of the spectrum network, after encoder and generator as they are."""

@@ -34,6 +34,7 @@ _LOOKS: dict[str, tuple[str, str]] = {
     "unified-gan-2k": ("#db7b3a", "square"),
     "bpgan-1k": ("#d55e00", "triangle"),
     "bpgan-2k": ("#d55e00", "diamond"),
+    "bpgan-2k-plain": ("#b34e00", "diamond"),
     "bpgan-4k": ("#b34e00", "circle"),
 }
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import soxr
 import torch
 from pesq import pesq
 
@@ -131,6 +133,39 @@ def test_level_is_kept(db: float) -> None:
     codec = BPGAN("bpgan-2k", search="instant")
     decoded = codec.decode(codec.encode(scaled))
     assert abs(20 * np.log10(np.std(decoded) / np.std(scaled))) < 2
+
+
+def two_speakers() -> np.ndarray:
+    a, b = harvard_sentence(3), harvard_sentence(5)
+    size = min(a.size, b.size)
+    return 0.5 * (a[:size] + b[:size])
+
+
+def telephone_band() -> np.ndarray:
+    speech = harvard_sentence(3)
+    return soxr.resample(soxr.resample(speech, 16_000, 8_000), 8_000, 16_000).astype(np.float32)
+
+
+@pytest.mark.parametrize("make", [two_speakers, telephone_band])
+def test_speech_that_training_never_saw_does_not_blow_up(make: Callable[[], np.ndarray]) -> None:
+    audio = make()
+    codec = BPGAN("bpgan-2k", search="instant")
+    decoded = codec.decode(codec.encode(audio))
+    assert np.isfinite(decoded).all()
+    assert abs(20 * np.log10(np.std(decoded) / np.std(audio))) < 2
+
+
+def test_the_plain_inversion_is_another_receiver_of_the_same_stream(coded: tuple) -> None:
+    _, encoded, decoded = coded
+    plain = bpgan("bpgan-2k-plain")
+    again = plain.encode(harvard_sentence(1))
+    mine = bpgan().encode(harvard_sentence(1))
+    assert again.payload == mine.payload
+    other = plain.decode(replace(encoded, system="bpgan-2k-plain"))
+    assert other.shape == decoded.shape
+    assert plain.network != bpgan().network
+    if plain.model.spectrum:
+        assert np.abs(other - decoded).max() > 0.01
 
 
 def test_damage_is_named(coded: tuple) -> None:
