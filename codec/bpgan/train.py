@@ -345,7 +345,7 @@ class Trainer:
         r, model = self.recipe, self.model
         commitment = torch.zeros((), device=self.device)
         if done >= r.search_at:
-            step, values = self._found(self._crops)
+            step, values = self._found(self._crops, self.step)
             mel = self._crops(step)
         else:
             mel = self._crops(self.step)
@@ -377,17 +377,18 @@ class Trainer:
         model.quantizer.adapt(z, 0.02)
         return values * self._sent(), commitment
 
-    def _found(self, target: Callable[[int], Tensor]) -> tuple[int, Tensor]:
+    def _found(self, target: Callable[[int], Tensor], use: int) -> tuple[int, Tensor]:
         """A step of the past and the values that the search sends for its `target`: the receiver's real diet.
 
-        Every few steps a new batch is searched by the averaged model; a pool of the latest is drawn from.
+        `use` counts the calls. Every few of them a new batch is searched by the averaged model; a pool of the
+        latest is drawn from.
         """
         r, model = self.recipe, self.averaged
         if not self.searched:
             codes = model.quantizer.encode(self._latents(model, 24, salt=1 << 41))
             model.marginals.copy_(fitting.fit_marginals(list(codes.cpu()), model.config.latent.levels))
             self.model.marginals.copy_(model.marginals)
-        if self.step % r.search_reuse == 0 or not self.searched:
+        if use % r.search_reuse == 0 or not self.searched:
             config = SearchConfig(iterations=r.search_steps, rate_weight=r.search_price)
             rates = HuffmanRates(model.marginals.cpu().numpy(), self.device)
             found = search(model, target(self.step), config, channels=self._commonest(), rate=rates)
@@ -404,17 +405,23 @@ class Trainer:
         spectrum, optimiser = self._spectrum()
         if not self.stage_steps:
             model.load_state_dict(self.averaged.state_dict())
+            self.searched.clear()
         with torch.no_grad():
-            power = self._power(self.step)
-            mel = model.mel.compress(model.mel.filters @ power)
-            target = torch.log(power + FLOOR)
+            # What is searched is of one layer; the encoder's symbols keep the others alive.
+            if r.search_at < 1 and self.stage_steps % 2:
+                step, values = self._found(self._mel, self.stage_steps // 2)
+            else:
+                step = self.step
+                with autocast(self.device):
+                    z = model.encoder(self._mel(step))
+                values = model.quantizer.decode(model.quantizer.encode(z.float())) * self._sent()
+            power = self._power(step)
+            mel, target = model.mel.compress(model.mel.filters @ power), torch.log(power + FLOOR)
             with autocast(self.device):
-                values = self.averaged.quantizer.decode(
-                    self.averaged.quantizer.encode(model.encoder(mel).float())
-                )
-                generated = self.averaged.generator(values * self._sent()).float()
+                generated = model.generator(values)
+            generated = generated.float()
         with autocast(self.device):
-            out = spectrum.log_power(generated)
+            out = spectrum.log_power(generated, start=self.step * r.frames)
         out = out.float()
         heard = model.mel.compress(model.mel.filters @ (out.exp() - FLOOR).clamp_min(0.0))
         losses = self._distortion(heard, mel)

@@ -167,7 +167,7 @@ def test_the_search_stage_teaches_the_decoder_only_what_is_sent(timit: Path, tmp
             for before, part in ((encoder, run.model.encoder), (generator, run.model.generator))
         ]
         assert moved == [done < 0.7, True]
-    step, values = run._found(run._crops)
+    step, values = run._found(run._crops, run.step)
     assert step in run.searched
     levels = run.model.quantizer.per_channel()
     assert (values[..., None] == levels[None, :, None]).any(dim=-1).all()
@@ -180,8 +180,12 @@ def test_the_spectrum_stage_leaves_the_codec_as_it_is(timit: Path, tmp_path: Pat
     before = {n: t.clone() for n, t in run.model.state_dict().items()}
     for run.step in range(1, 4):
         run._one_step(0.95)
+    assert len(run.searched) == 1
+    for run.step in range(4, 12):
+        run._one_step(0.95)
+    assert len(run.searched) > 2  # the diet changes
     changed = {n.split(".")[0] for n, t in run.model.state_dict().items() if not torch.equal(t, before[n])}
-    assert changed == {"spectrum"}
+    assert changed == {"spectrum", "marginals"}  # the price list of the search in training
     with pytest.raises(CodecError, match="no spectrum network"):
         Trainer(
             *(replace(preset("default")[0], network=TINY), RECIPE, [timit], tmp_path / "other", 7),
