@@ -4,8 +4,9 @@ The chain of Chaulagain & Bhattarai, "Generative Adversarial Network for Audio C
 Liu, Cao & Kim (ICASSP 2020)::
 
     waveform -> mel -> encoder -> search -> symbols -> entropy -> bitstream
-    bitstream -> symbols -> generator -> mel -> inverse STFT -> waveform
+    bitstream -> symbols -> generator -> mel -> spectrum -> inverse STFT -> waveform
 
-One module a step: `mel`, `encoder`, `search`, `quantizer`, `entropy`, `bitstream`, `generator`,
-`vocoder`. `discriminators` and `train` are needed only to make a model, `system` ties the chain together.
+One module a step: `mel`, `encoder`, `search`, `quantizer`, `entropy`, `bitstream`, `generator`, `spectrum`,
+`vocoder`. `discriminators`, `adversary`, `learning` and `train` are needed only to make a model, `system` ties
+the chain together.
 """
