@@ -6,7 +6,7 @@ Liu, Cao & Kim (ICASSP 2020)::
     waveform -> mel -> encoder -> search -> symbols -> entropy -> bitstream
     bitstream -> symbols -> generator -> mel -> spectrum -> inverse STFT -> waveform
 
-One module a step: `mel`, `encoder`, `search`, `quantizer`, `entropy`, `bitstream`, `generator`, `spectrum`,
-`vocoder`. `discriminators`, `adversary`, `learning` and `train` are needed only to make a model, `system` ties
-the chain together.
+One module a step: `mel`, `encoder`, `search`, `quantizer`, `entropy`, `bitstream`, `generator`,
+`spectrum`, `vocoder`. `discriminators`, `adversary`, `learning` and `train` are needed only to make a model,
+`system` ties the chain together.
 """

@@ -21,8 +21,9 @@ from torch import Tensor, nn
 
 from codec.base import Audio, Progress, no_progress
 from codec.bpgan import vocoder
+from codec.bpgan.config import Receiver
 from codec.bpgan.contexts import RateModel
-from codec.bpgan.model import BPGANModel
+from codec.bpgan.model import DEFAULT, POSTFILTER_REACH, BPGANModel
 from codec.bpgan.search import SearchConfig, search
 
 Symbols = NDArray[np.uint8]
@@ -97,6 +98,8 @@ class Blockwise:
         self.encoder_reach = reach(model.encoder, 1, stride) // stride
         self.generator_reach = reach(model.generator, stride, stride) // stride
         after = vocoder.reach(model.mel) + (reach(model.spectrum, 1) if model.spectrum else 0)
+        if model.config.postfilter.frames:
+            after += POSTFILTER_REACH
         self.audio_reach = self.generator_reach - (-after // stride)
         #: What the search is given of the blocks before, and of the block after. The error counts in the last
         #: `COUNTED` frames of what is decided; they depend on more.
@@ -221,11 +224,10 @@ class Blockwise:
         num_samples: int,
         gain: float,
         progress: Progress = no_progress,
-        network: bool = True,
+        receiver: Receiver = DEFAULT,
     ) -> Audio:
         """Audio (num_samples,) of symbols (channels, latent frames). `progress` is told samples.
 
-        By the model's spectrum network, unless there is none or `network` is not wanted.
 
         Blocks of another length give the same audio up to what becomes of rounding in Griffin-Lim.
         """
@@ -236,7 +238,7 @@ class Blockwise:
             around = self._tensor(symbols[:, first : end + self.audio_reach])
             with torch.inference_mode():
                 log_mel = self.model.generator(self.model.quantizer.decode(around))
-                power = self.model.power(log_mel, float(network), start=first * self.stride)
+                power = self.model.power(log_mel, receiver, start=first * self.stride)
                 audio = vocoder.griffin_lim(self.model.mel, power, start=first * self.stride)[0]
                 own = audio[(start - first) * self.block : (end - first) * self.block].cpu().numpy()
             at = start * self.block

@@ -2,8 +2,8 @@
 
 Every row hands the receiver something else: the exact mel-spectrogram, what the generator makes of the
 encoder's z before and after the levels, what it makes of the searched symbols; each inverted plainly and
-by the spectrum network. The network's strength, from none to more than it was trained for, draws the curve
-of accuracy (PESQ) against predicted naturalness (DNSMOS P.808).
+by the spectrum network. The network's strength and the postfilter draw the curve of accuracy (PESQ) against
+predicted naturalness (DNSMOS P.808).
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from tqdm import tqdm
 
 from codec.base import WORKING_RATE, Audio
 from codec.bpgan import trials
-from codec.bpgan.config import Rate
+from codec.bpgan.config import Rate, Receiver
 from codec.bpgan.model import BPGANModel
 from codec.bpgan.search import SEARCHES
 from codec.bpgan.search_tables import MEASURES, Row, interval
 from codec.bpgan.system import load_model
 
-#: Strengths of the spectrum network on the trade-off curve.
-STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5)
+#: Strengths of the spectrum network on the trade-off curve, with the postfilter and without.
+STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0)
 SEARCHED = "searched symbols"
 
 
@@ -67,11 +67,12 @@ def measure(model: BPGANModel, sentences: list[trials.Sentence]) -> list[Row]:
     outcomes = trials.search_all(model, sentences, config, rate.channels)
     for outcome in tqdm(outcomes, total=len(sentences), unit="file", disable=None):
         sentence = outcome.sentence
-        for name, log_mel, strength in _versions(model, outcome, rate.channels):
-            audio = trials.heard(model, log_mel, sentence.audio.size, strength)
+        for name, log_mel, receiver in _versions(model, outcome, rate.channels):
+            audio = trials.heard(model, log_mel, sentence.audio.size, receiver)
             row = {
                 "receiver's input": name,
-                "network": strength,
+                "postfilter": int(receiver.postfilter),
+                "network": receiver.network,
                 "sentence": sentence.name,
                 "log_mel_db": float((log_mel - sentence.mel).abs().mean()) * 40 / np.log(10),
             }
@@ -82,8 +83,8 @@ def measure(model: BPGANModel, sentences: list[trials.Sentence]) -> list[Row]:
 @torch.no_grad()
 def _versions(
     model: BPGANModel, outcome: trials.Outcome, channels: int
-) -> Iterator[tuple[str, Tensor, float]]:
-    """What the receiver is handed, its log-mel (1, bands, frames), and the strength of the network."""
+) -> Iterator[tuple[str, Tensor, Receiver]]:
+    """What the receiver is handed, its log-mel (1, bands, frames), and the receiver."""
     mel = outcome.sentence.mel[None]
     z = model.encoder(mel)
     quantizer = model.quantizer
@@ -96,11 +97,12 @@ def _versions(
     networks = (0.0, 1.0) if model.spectrum else (0.0,)
     for name, log_mel in own.items():
         for strength in networks:
-            yield name, log_mel, strength
+            yield name, log_mel, Receiver(postfilter=False, network=strength)
     symbols = torch.from_numpy(outcome.symbols.astype(np.int64))[None].to(mel.device)
     searched = model.generator(quantizer.decode(symbols))
     for strength in STRENGTHS if model.spectrum else networks:
-        yield SEARCHED, searched, strength
+        for postfilter in (False, True):
+            yield SEARCHED, searched, Receiver(postfilter, strength)
 
 
 def naturalness(audio: Audio) -> dict[str, float]:
@@ -114,16 +116,18 @@ def naturalness(audio: Audio) -> dict[str, float]:
 
 def table(rows: Sequence[Row]) -> str:
     """Markdown: mean ± half the 95 % interval over sentences of each row."""
-    groups: dict[tuple[str, float], list[Row]] = {}
+    groups: dict[tuple[str, int, float], list[Row]] = {}
     for row in sorted(rows, key=lambda r: r["sentence"]):
-        groups.setdefault((row["receiver's input"], row["network"]), []).append(row)
+        groups.setdefault((row["receiver's input"], row["postfilter"], row["network"]), []).append(row)
     titles = {"log_mel_db": "log-mel error, dB", **MEASURES, "dnsmos": "DNSMOS P.808"}
     shown = [name for name in titles if name in rows[0]]
-    lines = [f"| receiver's input | network | n | {' | '.join(titles[n] for n in shown)} |"]
-    lines.append("|---" * (3 + len(shown)) + "|")
-    for (name, strength), own in groups.items():
+    lines = [f"| receiver's input | postfilter | network | n | {' | '.join(titles[n] for n in shown)} |"]
+    lines.append("|---" * (4 + len(shown)) + "|")
+    for (name, postfilter, strength), own in groups.items():
         cells = [interval([r[n] for r in own]) for n in shown]
-        lines.append(f"| {name} | {strength:g} | {len(own)} | {' | '.join(cells)} |")
+        lines.append(
+            f"| {name} | {postfilter or '-'} | {strength or '-'} | {len(own)} | {' | '.join(cells)} |"
+        )
     return "\n".join(lines) + "\n"
 
 
@@ -136,11 +140,16 @@ def plot_tradeoff(rows: Sequence[Row], path: Path) -> None:
 
     figure, axis = plt.subplots(figsize=(6, 4), layout="constrained")
     searched = [r for r in rows if r["receiver's input"] == SEARCHED and "dnsmos" in r]
-    for strength in sorted({r["network"] for r in searched}):
-        own = [r for r in searched if r["network"] == strength]
+    for postfilter, strength in sorted({(r["postfilter"], r["network"]) for r in searched}):
+        own = [r for r in searched if (r["postfilter"], r["network"]) == (postfilter, strength)]
         at = np.nanmean([r["pesq_wb"] for r in own]), np.mean([r["dnsmos"] for r in own])
-        axis.plot(*at, marker="o", color="C0")
-        axis.annotate(f"x {strength:g}", at, textcoords="offset points", xytext=(6, 4))
+        axis.plot(*at, marker="o", color=f"C{postfilter}")
+        axis.annotate(
+            f"{'postfilter, ' if postfilter else ''}network x {strength:g}",
+            at,
+            textcoords="offset points",
+            xytext=(6, 4),
+        )
     axis.set(xlabel="PESQ-WB (accuracy)", ylabel="DNSMOS P.808 (predicted naturalness)")
     axis.margins(0.15)
     axis.grid(alpha=0.3)
@@ -163,8 +172,11 @@ def plot_mels(model: BPGANModel, sentence: trials.Sentence, path: Path) -> None:
     symbols = model.quantizer.encode(model.encoder(mel)[:, :channels])
     generated = model.generator(model.quantizer.decode(symbols))
     shown = {"original": mel, "generated": generated}
+    shown["after the postfilter"] = model.sharpen(generated)
     if model.spectrum:
-        shown["after the spectrum network"] = model.mel.compress(model.mel.filters @ model.power(generated))
+        shown["after the spectrum network"] = model.mel.compress(
+            model.mel.filters @ model.power(generated, Receiver(network=1.0))
+        )
     figure, axes = plt.subplots(
         len(shown), 1, figsize=(9, 2.6 * len(shown)), sharex=True, layout="constrained"
     )

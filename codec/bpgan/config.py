@@ -81,6 +81,27 @@ class SpectrumConfig:
 
 
 @dataclass(frozen=True)
+class PostfilterConfig:
+    """How much the receiver sharpens the generated log-mel (`BPGANModel.sharpen`); 0 and 0: not at all."""
+
+    bands: float = 0.0
+    frames: float = 0.0
+
+
+@dataclass(frozen=True)
+class Receiver:
+    """What a receiver does between the generator's log-mel and Griffin-Lim.
+
+    Attributes:
+        postfilter: whether it sharpens the log-mel, where the model says how much.
+        network: how strong the spectrum network is, 1 as trained; 0: the plain inversion.
+    """
+
+    postfilter: bool = True
+    network: float = 0.0
+
+
+@dataclass(frozen=True)
 class ObjectiveConfig:
     """How much an error of each log-mel value counts, in training and in the search (`objective.Hearing`).
 
@@ -101,6 +122,7 @@ class ModelConfig:
     network: NetworkConfig = field(default_factory=NetworkConfig)
     objective: ObjectiveConfig = field(default_factory=ObjectiveConfig)
     spectrum: SpectrumConfig = field(default_factory=SpectrumConfig)
+    postfilter: PostfilterConfig = field(default_factory=PostfilterConfig)
 
     @property
     def block(self) -> int:
@@ -125,6 +147,7 @@ class ModelConfig:
             network=NetworkConfig(**network),
             objective=ObjectiveConfig(**data.get("objective", {})),
             spectrum=SpectrumConfig(**data.get("spectrum", {})),
+            postfilter=PostfilterConfig(**data.get("postfilter", {})),
         )
 
 
@@ -232,6 +255,7 @@ def _apply(data: dict[str, Any], change: str) -> None:
         "network": NetworkConfig,
         "objective": ObjectiveConfig,
         "spectrum": SpectrumConfig,
+        "postfilter": PostfilterConfig,
         "training": TrainConfig,
     }
     where, _, text = change.partition("=")

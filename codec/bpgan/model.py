@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from codec.base import CodecError
-from codec.bpgan.config import ModelConfig, Rate
+from codec.bpgan.config import ModelConfig, Rate, Receiver
 from codec.bpgan.contexts import TOTAL, ContextModel
 from codec.bpgan.encoder import build_encoder
 from codec.bpgan.generator import build_generator
@@ -23,6 +23,11 @@ from codec.bpgan.mel import Mel
 from codec.bpgan.quantizer import Quantizer
 from codec.bpgan.spectrum import SpectrumNetwork
 from codec.bpgan.vocoder import invert_mel
+
+DEFAULT = Receiver()
+#: Reach of the postfilter to either side, bands and frames, and its standard deviation.
+POSTFILTER_REACH = 8
+_DEVIATION = 2.0
 
 
 class BPGANModel(nn.Module):
@@ -59,16 +64,30 @@ class BPGANModel(nn.Module):
         """The numbers of channels that may be sent, in the order of the bitstream's field."""
         return self.config.latent.layers or (self.config.latent.channels,)
 
-    def power(self, log_mel: Tensor, strength: float = 1.0, start: int = 0) -> Tensor:
+    def power(self, log_mel: Tensor, receiver: Receiver = DEFAULT, start: int = 0) -> Tensor:
         """Generated log-mel (batch, bands, frames) -> STFT power (batch, bins, frames), for Griffin-Lim.
 
-        By the spectrum network, its change scaled by `strength`; plainly where that is 0 or the model has no
-        such network. `start` is the index of the first frame within its file.
+        `start` is the index of the first frame within its file.
         """
-        if self.spectrum is None or not strength:
+        if receiver.postfilter:
+            log_mel = self.sharpen(log_mel)
+        if self.spectrum is None or not receiver.network:
             return invert_mel(self.mel, log_mel)
-        power: Tensor = self.spectrum(log_mel, start, strength)
+        power: Tensor = self.spectrum(log_mel, start, receiver.network)
         return power
+
+    def sharpen(self, log_mel: Tensor) -> Tensor:
+        """Log-mel (batch, bands, frames) with more contrast along bands and frames, by `PostfilterConfig`.
+
+        What stands out of its surroundings, a Gaussian blur, stands out more: a generator that is unsure
+        draws harmonics and onsets too flat. The idea is that of the postfilters of CELP codecs.
+        """
+        amounts = self.config.postfilter
+        return (
+            log_mel
+            + amounts.bands * (log_mel - _blurred(log_mel, 1))
+            + amounts.frames * (log_mel - _blurred(log_mel, 2))
+        )
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *rest: Any) -> None:
         # Checkpoints of runs begun before the tables had a class of their own carry them as a buffer.
@@ -136,3 +155,13 @@ def model_id(path: Path) -> int:
     """The name of a weights file in a bitstream: the first two bytes of its SHA-256."""
     with path.open("rb") as file:
         return int.from_bytes(hashlib.file_digest(file, "sha256").digest()[:2], "big")
+
+
+def _blurred(x: Tensor, dim: int) -> Tensor:
+    """Gaussian blur of (batch, bands, frames) along one of the last two; the values at the ends go on."""
+    offsets = torch.arange(-POSTFILTER_REACH, POSTFILTER_REACH + 1, device=x.device, dtype=x.dtype)
+    kernel = torch.exp(-offsets.square() / (2 * _DEVIATION**2))
+    lines = x.movedim(dim, -1)
+    padded = nn.functional.pad(lines.flatten(0, 1)[:, None], (POSTFILTER_REACH,) * 2, mode="replicate")
+    blurred = nn.functional.conv1d(padded, (kernel / kernel.sum())[None, None])
+    return blurred.reshape(lines.shape).movedim(-1, dim)

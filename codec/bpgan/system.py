@@ -26,7 +26,7 @@ from codec.base import (
 )
 from codec.bpgan import bitstream, entropy, huffman
 from codec.bpgan.blockwise import Blockwise, Coded
-from codec.bpgan.config import Rate
+from codec.bpgan.config import Rate, Receiver
 from codec.bpgan.contexts import RateModel
 from codec.bpgan.mel import active_level
 from codec.bpgan.model import BPGANModel, model_id
@@ -110,8 +110,7 @@ class BPGAN(Codec):
             not calibrated for `slug`; none: all.
         checksum: whether a damaged stream should be told from a whole one, for two bytes.
         model: to encode with; the one of this installation if None.
-        network: whether the receiver takes the generator's mel-spectrogram through the model's spectrum
-            network, if there is one, or inverts it plainly, as in the paper. The bitstream is the same.
+        postfilter, network: what the receiver does, see `Receiver`. The bitstream is the same.
         like: slug of the system whose bitstreams these are, if not of this one.
 
     Raises:
@@ -127,7 +126,8 @@ class BPGAN(Codec):
         channels: Sequence[int] = (),
         checksum: bool = True,
         model: BPGANModel | None = None,
-        network: bool = True,
+        postfilter: bool = True,
+        network: float = 0.0,
         like: str = "",
     ) -> None:
         super().__init__(slug, sample_rate)
@@ -139,7 +139,7 @@ class BPGAN(Codec):
         self.rate = rate_of(self.model, like or slug, channels)
         self.coder = entropy
         self.search = search
-        self.network = network
+        self.receiver = Receiver(postfilter, network)
         self.checksum = checksum
 
     def _encode(self, audio: Audio) -> tuple[bytes, int, dict[str, Any]]:
@@ -261,7 +261,7 @@ class BPGAN(Codec):
         model = self.model if known else model_by_id(stream.model_id)
         symbols = read_symbols(stream, model)
         gain = bitstream.level_rms(stream.level) / model.config.mel.level
-        return Blockwise(model).decode(symbols, stream.num_samples, gain, progress, self.network)
+        return Blockwise(model).decode(symbols, stream.num_samples, gain, progress, self.receiver)
 
 
 def read_symbols(stream: bitstream.Stream, model: BPGANModel) -> entropy.Symbols:

@@ -15,9 +15,10 @@ from torch.nn.functional import pad
 from codec.audio import read_audio
 from codec.base import WORKING_RATE, Audio, CodecError
 from codec.bpgan import bitstream, entropy, huffman
+from codec.bpgan.config import Receiver
 from codec.bpgan.contexts import RateModel
 from codec.bpgan.mel import active_level
-from codec.bpgan.model import BPGANModel
+from codec.bpgan.model import DEFAULT, BPGANModel
 from codec.bpgan.rates import HuffmanRates
 from codec.bpgan.search import SearchConfig, search
 from codec.bpgan.vocoder import griffin_lim
@@ -160,18 +161,18 @@ def kbps(model: BPGANModel, outcome: Outcome, coder: str = "range") -> float:
     return 8 * len(bitstream.pack(stream)) / sentence.seconds / 1000
 
 
-def received(model: BPGANModel, outcome: Outcome, strength: float = 1.0) -> Audio:
+def received(model: BPGANModel, outcome: Outcome, receiver: Receiver = DEFAULT) -> Audio:
     """What the receiver makes of the symbols, float32 of the sentence's length, at the model's level."""
     symbols = torch.from_numpy(outcome.symbols.astype(np.int64))[None].to(model.mel.filters.device)
     with torch.inference_mode():
         log_mel = model.generator(model.quantizer.decode(symbols))
-    return heard(model, log_mel, outcome.sentence.audio.size, strength)
+    return heard(model, log_mel, outcome.sentence.audio.size, receiver)
 
 
-def heard(model: BPGANModel, log_mel: Tensor, size: int, strength: float = 1.0) -> Audio:
-    """Audio (size,) of a log-mel (1, bands, frames); `strength` as in `BPGANModel.power`."""
+def heard(model: BPGANModel, log_mel: Tensor, size: int, receiver: Receiver = DEFAULT) -> Audio:
+    """Audio (size,) of a log-mel (1, bands, frames) that the generator made."""
     with torch.inference_mode():
-        audio = griffin_lim(model.mel, model.power(log_mel, strength))[0].cpu().numpy()
+        audio = griffin_lim(model.mel, model.power(log_mel, receiver))[0].cpu().numpy()
     return np.asarray(audio[:size], dtype=np.float32)
 
 

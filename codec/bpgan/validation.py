@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from codec.bpgan import fitting
+from codec.bpgan.config import Receiver
 from codec.bpgan.data import Corpus
 from codec.bpgan.model import BPGANModel
 from codec.bpgan.vocoder import griffin_lim
@@ -51,7 +52,7 @@ def validate(
             z = model.quantizer.decode(codes)
         generated = model.generator(z)
         errors.append(float((generated - mel).abs().mean()) * 4 * 10 / np.log(10))
-        power = model.power(generated, float(network))
+        power = model.power(generated, Receiver(postfilter=False, network=float(network)))
         degraded = griffin_lim(model.mel, power)[0, : audio.size].cpu().numpy()
         try:
             narrow.append(pesq(config.mel.sample_rate, audio, degraded, "nb"))

@@ -35,6 +35,7 @@ _LOOKS: dict[str, tuple[str, str]] = {
     "bpgan-1k": ("#d55e00", "triangle"),
     "bpgan-2k": ("#d55e00", "diamond"),
     "bpgan-2k-plain": ("#b34e00", "diamond"),
+    "bpgan-2k-network": ("#b34e00", "square"),
     "bpgan-4k": ("#b34e00", "circle"),
 }
 

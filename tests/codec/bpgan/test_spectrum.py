@@ -8,9 +8,11 @@ import pytest
 import torch
 
 from codec.bpgan.blockwise import reach
-from codec.bpgan.config import SpectrumConfig, preset
+from codec.bpgan.config import PostfilterConfig, Receiver, SpectrumConfig, preset
 from codec.bpgan.model import BPGANModel
 from codec.bpgan.vocoder import invert_mel
+
+NETWORK = Receiver(network=1.0)
 
 
 @pytest.fixture
@@ -27,8 +29,8 @@ def log_mel() -> torch.Tensor:
 
 def test_untrained_it_is_the_plain_inversion(model: BPGANModel, log_mel: torch.Tensor) -> None:
     plain = invert_mel(model.mel, log_mel, iterations=10)
-    torch.testing.assert_close(model.power(log_mel), plain, rtol=1e-4, atol=1e-6)
-    torch.testing.assert_close(model.power(log_mel, strength=0.0), invert_mel(model.mel, log_mel))
+    torch.testing.assert_close(model.power(log_mel, NETWORK), plain, rtol=1e-4, atol=1e-6)
+    torch.testing.assert_close(model.power(log_mel), invert_mel(model.mel, log_mel))
 
 
 def shake(model: BPGANModel) -> None:
@@ -43,10 +45,10 @@ def test_a_part_is_what_it_is_in_the_whole(model: BPGANModel, log_mel: torch.Ten
     shake(model)
     assert model.spectrum is not None
     around = reach(model.spectrum, 1)
-    whole = model.power(log_mel)
-    part = model.power(log_mel[:, :, 30 - around :], start=30 - around)[:, :, around:]
+    whole = model.power(log_mel, NETWORK)
+    part = model.power(log_mel[:, :, 30 - around :], NETWORK, start=30 - around)[:, :, around:]
     torch.testing.assert_close(part, whole[:, :, 30:], rtol=1e-4, atol=1e-6)
-    elsewhere = model.power(log_mel[:, :, 30 - around :], start=7)[:, :, around:]
+    elsewhere = model.power(log_mel[:, :, 30 - around :], NETWORK, start=7)[:, :, around:]
     assert not torch.allclose(elsewhere, whole[:, :, 30:], rtol=1e-2)
 
 
@@ -54,7 +56,23 @@ def test_power_is_never_negative_and_the_change_bounded(model: BPGANModel) -> No
     shake(model)
     for level in (-3.0, 0.0, 3.0):
         log_mel = torch.full((1, 128, 40), level)
-        power, plain = model.power(log_mel), invert_mel(model.mel, log_mel, iterations=10)
+        power, plain = model.power(log_mel, NETWORK), invert_mel(model.mel, log_mel, iterations=10)
         assert (power >= 0).all()
         assert torch.isfinite(power).all()
         assert (power <= (plain + 1e-4) * torch.e**4).all()
+
+
+def test_the_postfilter_raises_contrast_and_leaves_what_is_even() -> None:
+    config = replace(preset("default")[0], postfilter=PostfilterConfig(bands=0.2, frames=0.15))
+    model = BPGANModel(config)
+    even = torch.full((1, 128, 40), 0.7)
+    torch.testing.assert_close(model.sharpen(even), even)
+    harmonics = torch.sin(torch.arange(128) * torch.pi / 3)[None, :, None].expand(1, 128, 40)
+    sharper = model.sharpen(harmonics)
+    # Ripples of 6 bands vanish in the blur: all of them is raised by the fifth.
+    torch.testing.assert_close(sharper[:, 20:100], 1.2 * harmonics[:, 20:100], rtol=0.05, atol=0.02)
+    onset = torch.zeros(1, 128, 40)
+    onset[:, :, 20:] = 1.0
+    assert float(model.sharpen(onset)[0, 0, 20]) > 1.05
+    assert float(model.sharpen(onset)[0, 0, 19]) < -0.05
+    assert torch.equal(BPGANModel(preset("default")[0]).sharpen(onset), onset)

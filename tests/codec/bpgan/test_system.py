@@ -163,9 +163,7 @@ def test_the_plain_inversion_is_another_receiver_of_the_same_stream(coded: tuple
     assert again.payload == mine.payload
     other = plain.decode(replace(encoded, system="bpgan-2k-plain"))
     assert other.shape == decoded.shape
-    assert plain.network != bpgan().network
-    if plain.model.spectrum:
-        assert np.abs(other - decoded).max() > 0.01
+    assert np.abs(other - decoded).max() > 0.01
 
 
 def test_damage_is_named(coded: tuple) -> None:
