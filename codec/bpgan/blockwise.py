@@ -98,8 +98,9 @@ class Blockwise:
         self.encoder_reach = reach(model.encoder, 1, stride) // stride
         self.generator_reach = reach(model.generator, stride, stride) // stride
         after = vocoder.reach(model.mel) + (reach(model.spectrum, 1) if model.spectrum else 0)
-        if model.config.postfilter.frames:
-            after += POSTFILTER_REACH
+        #: Latent frames to either side that the postfilter looks at.
+        self.blur = -(-POSTFILTER_REACH // stride) if model.config.postfilter.frames else 0
+        after += self.blur * stride
         self.audio_reach = self.generator_reach - (-after // stride)
         #: What the search is given of the blocks before, and of the block after. The error counts in the last
         #: `COUNTED` frames of what is decided; they depend on more.
@@ -127,6 +128,12 @@ class Blockwise:
         first = max(0, start - self.generator_reach)
         around = self._tensor(symbols[:, first : end + self.generator_reach])
         log_mel: Tensor = self.model.generator(self.model.quantizer.decode(around))
+        return log_mel[:, :, (start - first) * self.stride : (end - first) * self.stride]
+
+    def sharpened(self, symbols: Symbols, start: int, end: int) -> Tensor:
+        """What the postfilter makes of `generated`."""
+        first, last = max(0, start - self.blur), min(symbols.shape[1], end + self.blur)
+        log_mel = self.model.sharpen(self.generated(symbols, first, last))
         return log_mel[:, :, (start - first) * self.stride : (end - first) * self.stride]
 
     def encode(
@@ -169,10 +176,10 @@ class Blockwise:
             objective += share * float(found.objective)
             encoder_objective += share * float(found.encoder_objective)
             # The generator hears as far as this on the right: the next block decides the rest.
-            known = end if end == frames else max(measured, end - self.generator_reach)
+            known = end if end == frames else max(measured, end - self.generator_reach - self.blur)
             with torch.no_grad():
                 original += float(self.model.mel.energy(self.mel(audio, gain, measured, known)))
-                generated += float(self.model.mel.energy(self.generated(symbols, measured, known)))
+                generated += float(self.model.mel.energy(self.sharpened(symbols, measured, known)))
             measured = known
             progress(min(audio.size, end * self.block), audio.size)
         louder = (original / max(generated, 1e-9)) ** 0.5
@@ -206,7 +213,7 @@ class Blockwise:
             symbols = found.symbols[row, :, :n].cpu().numpy().astype(np.uint8)
             with torch.no_grad():
                 original = float(self.model.mel.energy(mel))
-                generated = float(self.model.mel.energy(self.generated(symbols, 0, n)))
+                generated = float(self.model.mel.energy(self.sharpened(symbols, 0, n)))
             coded.append(
                 Coded(
                     symbols,

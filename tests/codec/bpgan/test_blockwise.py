@@ -111,7 +111,8 @@ def test_level_in_blocks_is_that_of_the_whole(
 ) -> None:
     mel, symbols = whole
     generated = model.generator(model.quantizer.decode(torch.from_numpy(symbols.astype(np.int64))[None]))
-    louder = float((model.mel.energy(mel) / model.mel.energy(generated)).sqrt())
+    sharpened = model.sharpen(generated)
+    louder = float((model.mel.energy(mel) / model.mel.energy(sharpened)).sqrt())
     for seconds in (1.0, 60.0):
         coded = Blockwise(model, seconds).encode(
             speech, GAIN, INSTANT, model.layers[-1], model.contexts.rates()
@@ -133,11 +134,13 @@ def test_audio_in_blocks_is_that_of_the_whole(
     audio = blocks.decode(symbols, speech.size, 0.5, lambda done, _: told.append(done))
     assert len(told) > 5
     assert told[-1] == speech.size
-    # What blocks of another shape round otherwise, Griffin-Lim amplifies: with some models to 1.4e-4.
-    np.testing.assert_allclose(audio, at_once, rtol=0, atol=1e-3)
+    # What blocks of another shape round otherwise, Griffin-Lim amplifies: here and there to 5e-3.
+    error = np.abs(audio - at_once)
+    assert np.quantile(error, 0.99) < 1e-3
+    assert error.max() < 1e-2
     # The overlap is what makes it so: with an eighth of it the blocks differ.
     blocks.audio_reach //= 8
-    assert np.abs(blocks.decode(symbols, speech.size, 0.5) - at_once).max() > 1e-2
+    assert np.abs(blocks.decode(symbols, speech.size, 0.5) - at_once).max() > 3e-2
 
 
 def test_the_error_counts_as_far_back_as_the_context_is_given_for() -> None:

@@ -55,7 +55,8 @@ def padded_batch(model: BPGANModel, lengths: list[int]) -> tuple[Tensor, Tensor]
 def objective(model: BPGANModel, mel: Tensor, symbols: Tensor, weight: float) -> Tensor:
     """J + weighted rate by hand: no part of the search in it but the formula of J."""
     rate = model.contexts.rates().bits(symbols).mean(dim=(1, 2)) if weight else 0.0
-    return distortion(model.generator(model.quantizer.decode(symbols)), mel) + weight * rate
+    generated = model.generator(model.quantizer.decode(symbols))
+    return distortion(generated, mel, model.hearing(mel)) + weight * rate
 
 
 @pytest.mark.parametrize("weight", [0.0, 0.04])
@@ -204,8 +205,9 @@ def test_the_frozen_generator_answers_and_differentiates_as_the_receivers(
 
 def test_errors_that_are_heard_count_more(model: BPGANModel) -> None:
     mel = mel_of(model, 3, 40)[None]
-    plain = Problem(model, mel)
-    attentive = copy.copy(model)
+    even, attentive = copy.copy(model), copy.copy(model)
+    even.hearing = Hearing(model.mel, ObjectiveConfig())
+    plain = Problem(even, mel)
     attentive.hearing = Hearing(model.mel, ObjectiveConfig(loudness=0.23))
     heard = Problem(attentive, mel)
     assert heard.weights is not None

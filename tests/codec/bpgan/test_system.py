@@ -91,15 +91,17 @@ def test_search_never_loses_to_the_encoder_and_gains_on_speech(index: int) -> No
     mel = model.mel(padded)
     found = search(model, mel, SearchConfig(iterations=12))
     assert float(found.objective) < float(found.encoder_objective)
-    again = distortion(model.generator(model.quantizer.decode(found.symbols)), mel)
+    generated = model.generator(model.quantizer.decode(found.symbols))
+    again = distortion(generated, mel, model.hearing(mel))
     torch.testing.assert_close(found.objective, again)
 
 
 def test_search_of_a_batch_equals_the_searches_alone() -> None:
     model = bpgan().model
     mel = torch.cat([model.mel(torch.from_numpy(harvard_sentence(i)[None, :16_384].copy())) for i in (1, 5)])
-    together = search(model, mel, SearchConfig(iterations=6))
-    alone = [search(model, mel[i : i + 1], SearchConfig(iterations=6)) for i in (0, 1)]
+    config = SearchConfig(iterations=6, exact=True)
+    together = search(model, mel, config)
+    alone = [search(model, mel[i : i + 1], config) for i in (0, 1)]
     for row, one in enumerate(alone):
         torch.testing.assert_close(together.objective[row : row + 1], one.objective, rtol=1e-3, atol=1e-4)
 
@@ -198,7 +200,7 @@ def test_many_files_at_once_get_what_each_gets_alone() -> None:
         assert encoded.payload_bits == pytest.approx(alone.payload_bits, rel=0.02)
         if audio.any():
             objective = alone.parameters["objective"]
-            assert encoded.parameters["objective"] == pytest.approx(objective, rel=5e-3)
+            assert encoded.parameters["objective"] == pytest.approx(objective, rel=1e-2)
             assert encoded.parameters["objective"] < encoded.parameters["encoder_objective"]
         assert codec.decode(encoded).shape == audio.shape
     with pytest.raises(CodecError, match="empty"):
