@@ -62,12 +62,12 @@ SYSTEMS: dict[str, System] = _systems(
     System("bpgan-1k", "BPGAN 1k", "bpgan", 1.0, "codec.bpgan.system:BPGAN", {"channels": (10,)}),
     System("bpgan-2k", "BPGAN 2k", "bpgan", 2.0, "codec.bpgan.system:BPGAN", {"channels": (20, 16)}),
     System(
-        "bpgan-2k-plain", "BPGAN 2k, plain inversion", "bpgan", 2.0, "codec.bpgan.system:BPGAN",
+        "bpgan-2k-plain", "BPGAN 2k, plain inversion", "receiver", 2.0, "codec.bpgan.system:BPGAN",
         {"channels": (20, 16), "like": "bpgan-2k", "postfilter": False},
         "the bitstreams of BPGAN 2k by the paper's receiver, without postfilter",
     ),
     System(
-        "bpgan-2k-network", "BPGAN 2k, network", "bpgan", 2.0, "codec.bpgan.system:BPGAN",
+        "bpgan-2k-network", "BPGAN 2k, network", "receiver", 2.0, "codec.bpgan.system:BPGAN",
         {"channels": (20, 16), "like": "bpgan-2k", "network": 0.5},
         "the bitstreams of BPGAN 2k, decoded with the spectrum network",
     ),
