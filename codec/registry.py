@@ -63,13 +63,8 @@ SYSTEMS: dict[str, System] = _systems(
     System("bpgan-2k", "BPGAN 2k", "bpgan", 2.0, "codec.bpgan.system:BPGAN", {"channels": (20, 16)}),
     System(
         "bpgan-2k-plain", "BPGAN 2k, plain inversion", "receiver", 2.0, "codec.bpgan.system:BPGAN",
-        {"channels": (20, 16), "like": "bpgan-2k", "postfilter": False},
-        "the bitstreams of BPGAN 2k by the paper's receiver, without postfilter",
-    ),
-    System(
-        "bpgan-2k-network", "BPGAN 2k, network", "receiver", 2.0, "codec.bpgan.system:BPGAN",
-        {"channels": (20, 16), "like": "bpgan-2k", "network": 0.5},
-        "the bitstreams of BPGAN 2k, decoded with the spectrum network",
+        {"channels": (20, 16), "like": "bpgan-2k", "postfilter": False, "network": 0.0},
+        "the symbols of BPGAN 2k by the paper's receiver: mel inversion and Griffin-Lim alone",
     ),
     System("bpgan-4k", "BPGAN 4k", "bpgan", 4.0, "codec.bpgan.system:BPGAN", {"channels": (40,)}),
 )  # fmt: skip

@@ -3,7 +3,7 @@
 Mel-spectrogram, encoder, generator and Griffin-Lim each depend on a known number of frames to either
 side. A block that is computed with that many frames around it, which are then cut off, is what it would
 be within the whole, but for rounding: other shapes are summed in another order. The first three hardly
-show it (1e-6 of a generated log-mel); Griffin-Lim amplifies it, in some files to 1e-4 of full scale. The
+show it (1e-6 of a generated log-mel); Griffin-Lim amplifies it, in some files to 4e-4 of full scale. The
 search does not end at such a distance; it goes from block to block, with the symbols decided so far as
 fixed context and a look-ahead that is searched along and not kept.
 """
@@ -23,7 +23,7 @@ from codec.base import Audio, Progress, no_progress
 from codec.bpgan import vocoder
 from codec.bpgan.config import Receiver
 from codec.bpgan.contexts import RateModel
-from codec.bpgan.model import DEFAULT, POSTFILTER_REACH, BPGANModel
+from codec.bpgan.model import DEFAULT_RECEIVER, POSTFILTER_REACH, BPGANModel
 from codec.bpgan.search import SearchConfig, search
 
 Symbols = NDArray[np.uint8]
@@ -76,7 +76,8 @@ class Coded:
             before it. That `objective` is no larger holds for each window, and so for the mean; it says
             nothing of the whole file's J, nor of the encoder's symbols throughout.
         iterations: steps that the search took, of the block that took most.
-        louder: the level of the original relative to that of what the generator makes of the symbols.
+        louder: the level of the original relative to that of what the generator makes of the symbols, and
+            the receiver's postfilter of that.
     """
 
     symbols: Symbols
@@ -87,10 +88,18 @@ class Coded:
 
 
 class Blockwise:
-    """A model at work on files of any length, on the device where its weights are."""
+    """A model at work on files of any length, on the device where its weights are.
 
-    def __init__(self, model: BPGANModel, seconds: float = SECONDS) -> None:
-        self.model = model
+    Args:
+        model: encoder, generator, and what `receiver` needs.
+        seconds: about how long a block is.
+        receiver: what decodes, and what the sender finds the level for.
+    """
+
+    def __init__(
+        self, model: BPGANModel, seconds: float = SECONDS, receiver: Receiver = DEFAULT_RECEIVER
+    ) -> None:
+        self.model, self.receiver = model, receiver
         self.block, self.stride = model.config.block, model.config.latent.stride
         self.length = max(1, round(seconds * model.config.mel.sample_rate / self.block))
         stride = self.stride
@@ -99,7 +108,9 @@ class Blockwise:
         self.generator_reach = reach(model.generator, stride, stride) // stride
         after = vocoder.reach(model.mel) + (reach(model.spectrum, 1) if model.spectrum else 0)
         #: Latent frames to either side that the postfilter looks at.
-        self.blur = -(-POSTFILTER_REACH // stride) if model.config.postfilter.frames else 0
+        self.blur = (
+            -(-POSTFILTER_REACH // stride) if receiver.postfilter and model.config.postfilter.frames else 0
+        )
         after += self.blur * stride
         self.audio_reach = self.generator_reach - (-after // stride)
         #: What the search is given of the blocks before, and of the block after. The error counts in the last
@@ -131,7 +142,9 @@ class Blockwise:
         return log_mel[:, :, (start - first) * self.stride : (end - first) * self.stride]
 
     def sharpened(self, symbols: Symbols, start: int, end: int) -> Tensor:
-        """What the postfilter makes of `generated`."""
+        """What the postfilter makes of `generated`, if the receiver has one."""
+        if not self.receiver.postfilter:
+            return self.generated(symbols, start, end)
         first, last = max(0, start - self.blur), min(symbols.shape[1], end + self.blur)
         log_mel = self.model.sharpen(self.generated(symbols, first, last))
         return log_mel[:, :, (start - first) * self.stride : (end - first) * self.stride]
@@ -231,10 +244,8 @@ class Blockwise:
         num_samples: int,
         gain: float,
         progress: Progress = no_progress,
-        receiver: Receiver = DEFAULT,
     ) -> Audio:
         """Audio (num_samples,) of symbols (channels, latent frames). `progress` is told samples.
-
 
         Blocks of another length give the same audio up to what becomes of rounding in Griffin-Lim.
         """
@@ -245,7 +256,7 @@ class Blockwise:
             around = self._tensor(symbols[:, first : end + self.audio_reach])
             with torch.inference_mode():
                 log_mel = self.model.generator(self.model.quantizer.decode(around))
-                power = self.model.power(log_mel, receiver, start=first * self.stride)
+                power = self.model.power(log_mel, self.receiver, start=first * self.stride)
                 audio = vocoder.griffin_lim(self.model.mel, power, start=first * self.stride)[0]
                 own = audio[(start - first) * self.block : (end - first) * self.block].cpu().numpy()
             at = start * self.block

@@ -78,6 +78,8 @@ class SpectrumConfig:
     expansion: int = 3
     #: Rows of noise beside the mel bands.
     noise: int = 16
+    #: How much of the change that it was trained to make the receiver makes, in decibels: 1 is all of it.
+    strength: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -94,16 +96,17 @@ class Receiver:
 
     Attributes:
         postfilter: whether it sharpens the log-mel, where the model says how much.
-        network: how strong the spectrum network is, 1 as trained; 0: the plain inversion.
+        network: how much of the spectrum network's change it makes, 1 as trained; 0: the plain inversion;
+            None: as the model says (`SpectrumConfig.strength`), where it has such a network.
     """
 
     postfilter: bool = True
-    network: float = 0.0
+    network: float | None = None
 
 
 @dataclass(frozen=True)
 class ObjectiveConfig:
-    """How much an error of each log-mel value counts, in training and in the search (`objective.Hearing`).
+    """How much an error of each log-mel value counts, in training and in the search (`hearing.Hearing`).
 
     The defaults count all alike, as the 2020 code does.
     """

@@ -7,10 +7,13 @@ resumed run sees exactly the crops that an uninterrupted one would have seen.
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import hashlib
 import json
 import re
+import shutil
+import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -139,14 +142,27 @@ def pack(utterances: Sequence[Utterance], cache: Path, sample_rate: int) -> Corp
     Raises:
         CodecError: if nothing usable remains.
     """
-    print_ = hashlib.sha256(str(sample_rate).encode())
+    print_ = hashlib.sha256(f"pack 2 {sample_rate}".encode())
     for u in utterances:
         stat = u.path.stat()
         print_.update(f"{u.path.resolve()}|{u.speaker}|{stat.st_size}|{stat.st_mtime_ns}\n".encode())
     folder = cache / print_.hexdigest()[:16]
     if (folder / "index.json").is_file():
         return Corpus(folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    cache.mkdir(parents=True, exist_ok=True)
+    # All of it appears at once: an interrupted pack is made again, and two runs may make the same one.
+    partial = Path(tempfile.mkdtemp(prefix=f"{folder.name}.", dir=cache))
+    try:
+        _write(utterances, partial, sample_rate)
+        with contextlib.suppress(OSError):  # the other run was first
+            partial.rename(folder)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return Corpus(folder)
+
+
+def _write(utterances: Sequence[Utterance], folder: Path, sample_rate: int) -> None:
+    """Make a pack: samples and index."""
     bounds, levels, speakers, left_out = [0], [], [], []
     with (folder / "samples.i16").open("wb") as out:
         for u in tqdm(utterances, desc="packing", unit="file"):
@@ -175,10 +191,7 @@ def pack(utterances: Sequence[Utterance], cache: Path, sample_rate: int) -> Corp
         "speakers": speakers,
         "left_out": left_out,
     }
-    partial = folder / "index.json.part"
-    partial.write_text(json.dumps(index), encoding="utf-8")
-    partial.rename(folder / "index.json")  # the index appears last: an interrupted pack is made again
-    return Corpus(folder)
+    (folder / "index.json").write_text(json.dumps(index), encoding="utf-8")
 
 
 def batch(

@@ -24,7 +24,8 @@ from codec.bpgan.quantizer import Quantizer
 from codec.bpgan.spectrum import SpectrumNetwork
 from codec.bpgan.vocoder import invert_mel
 
-DEFAULT = Receiver()
+#: What a receiver does who does not know better than the model.
+DEFAULT_RECEIVER = Receiver()
 #: Reach of the postfilter to either side, bands and frames, and its standard deviation.
 POSTFILTER_REACH = 8
 _DEVIATION = 2.0
@@ -64,16 +65,17 @@ class BPGANModel(nn.Module):
         """The numbers of channels that may be sent, in the order of the bitstream's field."""
         return self.config.latent.layers or (self.config.latent.channels,)
 
-    def power(self, log_mel: Tensor, receiver: Receiver = DEFAULT, start: int = 0) -> Tensor:
+    def power(self, log_mel: Tensor, receiver: Receiver = DEFAULT_RECEIVER, start: int = 0) -> Tensor:
         """Generated log-mel (batch, bands, frames) -> STFT power (batch, bins, frames), for Griffin-Lim.
 
         `start` is the index of the first frame within its file.
         """
         if receiver.postfilter:
             log_mel = self.sharpen(log_mel)
-        if self.spectrum is None or not receiver.network:
+        strength = self.config.spectrum.strength if receiver.network is None else receiver.network
+        if self.spectrum is None or not strength:
             return invert_mel(self.mel, log_mel)
-        power: Tensor = self.spectrum(log_mel, start, receiver.network)
+        power: Tensor = self.spectrum(log_mel, start, strength)
         return power
 
     def sharpen(self, log_mel: Tensor) -> Tensor:
@@ -136,7 +138,8 @@ class BPGANModel(nn.Module):
             metadata = file.metadata()
             config = ModelConfig.from_dict(json.loads(metadata["config"]))
             rates = {slug: Rate(**r) for slug, r in json.loads(metadata.get("rates", "{}")).items()}
-            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
+            names = file.keys()
+            state = {name: file.get_tensor(name) for name in names}
         model = cls(config)
         model.rates = rates
         model.notes = {name: text for name, text in metadata.items() if name not in ("config", "rates")}

@@ -110,7 +110,8 @@ class BPGAN(Codec):
             not calibrated for `slug`; none: all.
         checksum: whether a damaged stream should be told from a whole one, for two bytes.
         model: to encode with; the one of this installation if None.
-        postfilter, network: what the receiver does, see `Receiver`. The bitstream is the same.
+        postfilter, network: what the receiver does, see `Receiver`. The symbols are the same; the level in
+            the bitstream is right for this receiver.
         like: slug of the system whose bitstreams these are, if not of this one.
 
     Raises:
@@ -127,7 +128,7 @@ class BPGAN(Codec):
         checksum: bool = True,
         model: BPGANModel | None = None,
         postfilter: bool = True,
-        network: float = 0.0,
+        network: float | None = None,
         like: str = "",
     ) -> None:
         super().__init__(slug, sample_rate)
@@ -149,7 +150,7 @@ class BPGAN(Codec):
         level = bitstream.level_index(active_level(audio))
         if not level:
             return self._finish(audio, level, None)
-        coded = Blockwise(self.model).encode(
+        coded = Blockwise(self.model, receiver=self.receiver).encode(
             audio, self._gain(level), self._budget(), self.rate.channels, self._costs(), progress
         )
         return self._finish(audio, level, coded)
@@ -164,7 +165,8 @@ class BPGAN(Codec):
         """
         checked = [self.checked(audio) for audio in audios]
         levels = [bitstream.level_index(active_level(audio)) for audio in checked]
-        blocks, budget, costs = Blockwise(self.model), self._budget(), self._costs()
+        blocks = Blockwise(self.model, receiver=self.receiver)
+        budget, costs = self._budget(), self._costs()
         coded: dict[int, Coded] = {}
         waiting: list[int] = []
 
@@ -261,7 +263,8 @@ class BPGAN(Codec):
         model = self.model if known else model_by_id(stream.model_id)
         symbols = read_symbols(stream, model)
         gain = bitstream.level_rms(stream.level) / model.config.mel.level
-        return Blockwise(model).decode(symbols, stream.num_samples, gain, progress, self.receiver)
+        blocks = Blockwise(model, receiver=self.receiver)
+        return blocks.decode(symbols, stream.num_samples, gain, progress)
 
 
 def read_symbols(stream: bitstream.Stream, model: BPGANModel) -> entropy.Symbols:

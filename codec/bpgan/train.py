@@ -166,6 +166,11 @@ class Trainer(Learner):
         recipe = TrainConfig.from_dict(r["recipe"])
         sources = data_sources or [Path(s) for s in r["sources"]]
         trainer = cls(ModelConfig.from_dict(r["model"]), recipe, sources, out, r["seed"], device, cache)
+        if missing := {*trainer._parts, "searched"} - state.keys():
+            raise CodecError(
+                f"{path} is of an older Earshot and lacks {', '.join(sorted(missing))}: "
+                "start a new run from its model with --start-from."
+            )
         for name, part in trainer._parts.items():
             part.load_state_dict(state[name])
         for name, value in state["counters"].items():

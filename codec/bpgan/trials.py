@@ -18,7 +18,7 @@ from codec.bpgan import bitstream, entropy, huffman
 from codec.bpgan.config import Receiver
 from codec.bpgan.contexts import RateModel
 from codec.bpgan.mel import active_level
-from codec.bpgan.model import DEFAULT, BPGANModel
+from codec.bpgan.model import DEFAULT_RECEIVER, BPGANModel
 from codec.bpgan.rates import HuffmanRates
 from codec.bpgan.search import SearchConfig, search
 from codec.bpgan.vocoder import griffin_lim
@@ -161,7 +161,7 @@ def kbps(model: BPGANModel, outcome: Outcome, coder: str = "range") -> float:
     return 8 * len(bitstream.pack(stream)) / sentence.seconds / 1000
 
 
-def received(model: BPGANModel, outcome: Outcome, receiver: Receiver = DEFAULT) -> Audio:
+def received(model: BPGANModel, outcome: Outcome, receiver: Receiver = DEFAULT_RECEIVER) -> Audio:
     """What the receiver makes of the symbols, float32 of the sentence's length, at the model's level."""
     symbols = torch.from_numpy(outcome.symbols.astype(np.int64))[None].to(model.mel.filters.device)
     with torch.inference_mode():
@@ -169,7 +169,7 @@ def received(model: BPGANModel, outcome: Outcome, receiver: Receiver = DEFAULT) 
     return heard(model, log_mel, outcome.sentence.audio.size, receiver)
 
 
-def heard(model: BPGANModel, log_mel: Tensor, size: int, receiver: Receiver = DEFAULT) -> Audio:
+def heard(model: BPGANModel, log_mel: Tensor, size: int, receiver: Receiver = DEFAULT_RECEIVER) -> Audio:
     """Audio (size,) of a log-mel (1, bands, frames) that the generator made."""
     with torch.inference_mode():
         audio = griffin_lim(model.mel, model.power(log_mel, receiver))[0].cpu().numpy()

@@ -35,7 +35,6 @@ _LOOKS: dict[str, tuple[str, str]] = {
     "bpgan-1k": ("#d55e00", "triangle"),
     "bpgan-2k": ("#d55e00", "diamond"),
     "bpgan-2k-plain": ("#c65a5a", "diamond"),
-    "bpgan-2k-network": ("#c65a5a", "square"),
     "bpgan-4k": ("#b34e00", "circle"),
 }
 

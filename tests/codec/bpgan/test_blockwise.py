@@ -25,7 +25,8 @@ from codec.bpgan.vocoder import griffin_lim
 from tests.codec.speech import SENTENCES, harvard_sentence
 
 INSTANT = SEARCHES["instant"]
-GAIN = 2.0
+#: Brings the sentences to the level that models are trained at.
+GAIN = 1.5
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -124,23 +125,24 @@ def test_level_in_blocks_is_that_of_the_whole(
 def test_audio_in_blocks_is_that_of_the_whole(
     model: BPGANModel, speech: Audio, whole: tuple[torch.Tensor, np.ndarray], seconds: float
 ) -> None:
-    _, symbols = whole
+    mel, symbols = whole
     with torch.inference_mode():
         codes = torch.from_numpy(symbols.astype(np.int64))[None]
         log_mel = model.generator(model.quantizer.decode(codes))
-        at_once = griffin_lim(model.mel, model.power(log_mel))[0, : speech.size].numpy() * np.float32(0.5)
+        # At the level of the speech, as systems send it: nobody has searched these symbols, and what the
+        # generator makes of them may be far louder.
+        gain = float((model.mel.energy(mel) / model.mel.energy(model.sharpen(log_mel))).sqrt()) / GAIN
+        at_once = griffin_lim(model.mel, model.power(log_mel))[0, : speech.size].numpy() * np.float32(gain)
     told: list[int] = []
     blocks = Blockwise(model, seconds)
-    audio = blocks.decode(symbols, speech.size, 0.5, lambda done, _: told.append(done))
+    audio = blocks.decode(symbols, speech.size, gain, lambda done, _: told.append(done))
     assert len(told) > 5
     assert told[-1] == speech.size
-    # What blocks of another shape round otherwise, Griffin-Lim amplifies: here and there to 5e-3.
-    error = np.abs(audio - at_once)
-    assert np.quantile(error, 0.99) < 1e-3
-    assert error.max() < 1e-2
+    # What blocks of another shape round otherwise, Griffin-Lim amplifies: with some models to 4e-4.
+    np.testing.assert_allclose(audio, at_once, rtol=0, atol=1e-3)
     # The overlap is what makes it so: with an eighth of it the blocks differ.
     blocks.audio_reach //= 8
-    assert np.abs(blocks.decode(symbols, speech.size, 0.5) - at_once).max() > 3e-2
+    assert np.abs(blocks.decode(symbols, speech.size, gain) - at_once).max() > 1e-2
 
 
 def test_the_error_counts_as_far_back_as_the_context_is_given_for() -> None:

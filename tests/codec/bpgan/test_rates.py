@@ -28,7 +28,8 @@ def test_bits_are_those_of_the_bytes(contexts: ContextModel, channels: int) -> N
         bits = float(contexts.rates().bits(torch.from_numpy(codes.astype(np.int64))[None]).sum())
         used = 8 * len(entropy.encode_symbols(codes, contexts))
         rounding = 1e-3 * bits
-        assert bits - 1 - rounding <= used <= bits + 16 + rounding
+        # Trailing zero bytes are left off: by chance a byte, or with one code in 65536 two.
+        assert bits - 9 - rounding <= used <= bits + 16 + rounding
 
 
 def test_bits_of_huffman_are_those_of_its_bits() -> None:

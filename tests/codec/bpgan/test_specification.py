@@ -87,8 +87,22 @@ def blurred(x: Array, axis: int) -> Array:
     return np.sum(parts, axis=0) / weights.sum()
 
 
-def first_phase(k: int, f: int) -> float:
-    x = k + 257 * (f % 1024)
+def spectrum_network(m: Array, s: Array, tensors: dict[str, Array], blocks: int, strength: float) -> Array:
+    weight = tensors["spectrum.layers.0.weight"]
+    rows = weight.shape[1] - len(m)
+    noise = [[math.cos(first_phase(k, f, rows)) for f in range(m.shape[1])] for k in range(rows)]
+    x = convolution(np.concatenate([m, noise]), weight, tensors["spectrum.layers.0.bias"], 3)
+    for i in range(1, blocks + 1):
+        prefix = f"spectrum.layers.{i}."
+        x = block(x, {n.removeprefix(prefix): a for n, a in tensors.items() if n.startswith(prefix)})
+    last = f"spectrum.layers.{blocks + 1}."
+    c = convolution(x, tensors[last + "weight"], tensors[last + "bias"], 0)
+    log_power = np.log(s + 1e-4) + 4 * strength * np.tanh(c / 4)
+    return np.maximum(0, np.exp(np.maximum(math.log(1e-4), log_power)) - 1e-4)
+
+
+def first_phase(k: int, f: int, rows: int = 257) -> float:
+    x = k + rows * (f % 1024)
     x = (x ^ x >> 16) * 0x7FEB352D % 2**32
     x = (x ^ x >> 15) * 0x846CA68B % 2**32
     return 2 * math.pi * (x ^ x >> 16) / 2**32
@@ -147,7 +161,13 @@ def test_audio_is_what_the_document_says(name: str) -> None:
     power = np.maximum(0, np.exp(4 * m - 5) - config["mel"]["floor"])
     level = bytes.fromhex(entry["payload"])[4] >> 5 | (bytes.fromhex(entry["payload"])[3] & 15) << 3
     gain = 10 ** ((-90 + 0.75 * level) / 20) / config["mel"]["level"]
-    audio = np.clip(griffin_lim(np.sqrt(linear(power, 60))) * gain, -1, 1)[: entry["samples"]]
+    spectrum = {"blocks": 0, "strength": 1.0, **config.get("spectrum", {})}
+    if spectrum["blocks"]:
+        s = linear(power, 10)
+        s = spectrum_network(m, s, tensors, spectrum["blocks"], spectrum["strength"])
+    else:
+        s = linear(power, 60)
+    audio = np.clip(griffin_lim(np.sqrt(s)) * gain, -1, 1)[: entry["samples"]]
     expected, _ = sf.read(FOLDER / f"{name}.wav")
     assert np.abs(expected).max() > 0.02
     np.testing.assert_allclose(audio, expected, rtol=0, atol=1e-3)

@@ -30,7 +30,7 @@ def log_mel() -> torch.Tensor:
 def test_untrained_it_is_the_plain_inversion(model: BPGANModel, log_mel: torch.Tensor) -> None:
     plain = invert_mel(model.mel, log_mel, iterations=10)
     torch.testing.assert_close(model.power(log_mel, NETWORK), plain, rtol=1e-4, atol=1e-6)
-    torch.testing.assert_close(model.power(log_mel), invert_mel(model.mel, log_mel))
+    torch.testing.assert_close(model.power(log_mel, Receiver(network=0.0)), invert_mel(model.mel, log_mel))
 
 
 def shake(model: BPGANModel) -> None:
@@ -50,6 +50,14 @@ def test_a_part_is_what_it_is_in_the_whole(model: BPGANModel, log_mel: torch.Ten
     torch.testing.assert_close(part, whole[:, :, 30:], rtol=1e-4, atol=1e-6)
     elsewhere = model.power(log_mel[:, :, 30 - around :], NETWORK, start=7)[:, :, around:]
     assert not torch.allclose(elsewhere, whole[:, :, 30:], rtol=1e-2)
+
+
+def test_the_model_says_how_strong_the_network_is(model: BPGANModel, log_mel: torch.Tensor) -> None:
+    shake(model)
+    half = BPGANModel(replace(model.config, spectrum=replace(model.config.spectrum, strength=0.5))).eval()
+    half.load_state_dict(model.state_dict())
+    torch.testing.assert_close(half.power(log_mel), model.power(log_mel, Receiver(network=0.5)))
+    assert not torch.allclose(half.power(log_mel), model.power(log_mel), rtol=1e-2)
 
 
 def test_power_is_never_negative_and_the_change_bounded(model: BPGANModel) -> None:

@@ -160,9 +160,10 @@ def test_speech_that_training_never_saw_does_not_blow_up(make: Callable[[], np.n
 def test_the_plain_inversion_is_another_receiver_of_the_same_stream(coded: tuple) -> None:
     _, encoded, decoded = coded
     plain = bpgan("bpgan-2k-plain")
-    again = plain.encode(harvard_sentence(1))
-    mine = bpgan().encode(harvard_sentence(1))
-    assert again.payload == mine.payload
+    again, mine = (bitstream.unpack(codec.encode(harvard_sentence(1)).payload) for codec in (plain, bpgan()))
+    # The sharpened mel-spectrogram is the louder one: each receiver is told its own level.
+    assert again.level > mine.level
+    assert replace(again, level=mine.level) == mine
     other = plain.decode(replace(encoded, system="bpgan-2k-plain"))
     assert other.shape == decoded.shape
     assert np.abs(other - decoded).max() > 0.01
@@ -189,20 +190,30 @@ def test_more_audio_than_the_bytes_can_hold_is_refused(coded: tuple) -> None:
         bpgan().decode(replace(encoded, payload=bitstream.pack(stream), num_samples=bitstream.MAX_SAMPLES))
 
 
-def test_many_files_at_once_get_what_each_gets_alone() -> None:
-    codec = BPGAN("bpgan-2k")
+@pytest.mark.parametrize("search", ["instant", "realtime"])
+def test_many_files_at_once_get_what_each_gets_alone(search: str) -> None:
+    codec = BPGAN("bpgan-2k", search=search)
     audios = [harvard_sentence(i)[: 16_000 + 3000 * i] for i in (0, 5, 2)]
     audios.insert(1, np.zeros(5000, np.float32))
     together = codec.encode_many(audios)
+    objectives = []
     for audio, encoded in zip(audios, together, strict=True):
         alone = codec.encode(audio)
         assert (encoded.num_samples, encoded.system) == (audio.size, "bpgan-2k")
         assert encoded.payload_bits == pytest.approx(alone.payload_bits, rel=0.02)
         if audio.any():
-            objective = alone.parameters["objective"]
-            assert encoded.parameters["objective"] == pytest.approx(objective, rel=1e-2)
-            assert encoded.parameters["objective"] < encoded.parameters["encoder_objective"]
+            both = encoded.parameters, alone.parameters
+            ours, its = (p["encoder_objective"] for p in both)
+            assert ours == pytest.approx(its, rel=1e-4)
+            objectives.append([p["objective"] for p in both])
+            assert objectives[-1][0] <= ours
         assert codec.decode(encoded).shape == audio.shape
+    # From step to step of the search rounding grows into other choices, neither better nor worse: in a
+    # second of speech half a percent is common.
+    rel, mean = (1e-4, 1e-4) if search == "instant" else (2e-2, 5e-3)
+    ours, its = np.transpose(objectives)
+    np.testing.assert_allclose(ours, its, rtol=rel)
+    assert ours.mean() == pytest.approx(its.mean(), rel=mean)
     with pytest.raises(CodecError, match="empty"):
         codec.encode_many([audios[0], np.zeros(0, np.float32)])
 

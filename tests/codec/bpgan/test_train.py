@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -149,9 +150,10 @@ def test_a_deeper_network_starts_as_the_one_it_grows_from(timit: Path, tmp_path:
         z = start.encoder(mel)
         torch.testing.assert_close(run.model.encoder(mel), z)
         torch.testing.assert_close(run.model.generator(z), start.generator(z))
-    before = run.model.generator.layers[4].down.weight.clone()  # type: ignore[index,union-attr]
+    grown = run.model.generator.get_submodule("layers.4.down")
+    before = next(grown.parameters()).clone()
     run.fit(None, 4, 999, 999)
-    assert not torch.equal(run.model.generator.layers[4].down.weight, before)  # type: ignore[index,union-attr]
+    assert not torch.equal(next(grown.parameters()), before)
     with pytest.raises(CodecError, match="another kind"):
         trainer(timit, tmp_path / "less", small).start_from(run.model)
 
@@ -257,6 +259,38 @@ def test_unusable_files_are_left_out_and_an_empty_corpus_is_refused(tmp_path: Pa
     assert len(data.pack(data.find_utterances([tmp_path / "a"]), tmp_path / "cache", 16_000)) == 1
     with pytest.raises(CodecError, match="no folder"):
         data.find_utterances([tmp_path / "missing"])
+
+
+def interrupt(*_: object) -> float:
+    raise KeyboardInterrupt
+
+
+def test_a_pack_is_whole_or_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    soundfile.write(tmp_path / "a.wav", harvard_sentence(0), 16_000)
+    found, cache = data.find_utterances([tmp_path]), tmp_path / "cache"
+    # Runs that begin at once on the same speech make the same pack, each for itself; one of them stays.
+    with ThreadPoolExecutor(4) as pool:
+        packs = list(pool.map(lambda _: data.pack(found, cache, 16_000), range(4)))
+    assert [len(corpus) for corpus in packs] == [1] * 4
+    (folder,) = cache.iterdir()
+    written = (folder / "index.json").stat().st_mtime_ns
+    # An interrupted one leaves nothing that could be taken for a pack.
+    monkeypatch.setattr(data, "active_level", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        data.pack(found, cache, 8000)
+    assert list(cache.iterdir()) == [folder]
+    data.pack(found, cache, 16_000)
+    assert (folder / "index.json").stat().st_mtime_ns == written
+
+
+def test_a_checkpoint_of_an_older_format_is_refused_by_name(timit: Path, tmp_path: Path) -> None:
+    trainer(timit, tmp_path / "old").save()
+    path = tmp_path / "old" / "checkpoint.pt"
+    state = torch.load(path, weights_only=True)
+    del state["adversary"]
+    torch.save(state, path)
+    with pytest.raises(CodecError, match="older Earshot and lacks adversary"):
+        Trainer.resume(tmp_path / "old", torch.device("cpu"), timit / "cache")
 
 
 def test_a_missing_or_damaged_model_is_refused_by_name(tmp_path: Path) -> None:
