@@ -1,11 +1,11 @@
 """Files of any length in blocks: in the memory of a few of them, with the result that there is at once.
 
-Mel-spectrogram, encoder, generator and Griffin-Lim each depend on a known number of frames to either
-side. A block that is computed with that many frames around it, which are then cut off, is what it would
-be within the whole, but for rounding: other shapes are summed in another order. The first three hardly
-show it (1e-6 of a generated log-mel); Griffin-Lim amplifies it, in some files to 4e-4 of full scale. The
-search does not end at such a distance; it goes from block to block, with the symbols decided so far as
-fixed context and a look-ahead that is searched along and not kept.
+Mel-spectrogram, encoder, generator, postfilter, spectrum network and Griffin-Lim each depend on a known
+number of frames to either side. A block that is computed with that many frames around it, which are then
+cut off, is what it would be within the whole, but for rounding: other shapes are summed in another order.
+The networks hardly show it (1e-6 of a generated log-mel); Griffin-Lim amplifies it, in some files to 4e-4
+of full scale. The search does not end at such a distance; it goes from block to block, with the symbols
+decided so far as fixed context and a look-ahead that is searched along and not kept.
 """
 
 from __future__ import annotations
@@ -76,8 +76,7 @@ class Coded:
             before it. That `objective` is no larger holds for each window, and so for the mean; it says
             nothing of the whole file's J, nor of the encoder's symbols throughout.
         iterations: steps that the search took, of the block that took most.
-        louder: the level of the original relative to that of what the generator makes of the symbols, and
-            the receiver's postfilter of that.
+        louder: the level of the original relative to that of what the receiver hands to Griffin-Lim.
     """
 
     symbols: Symbols
@@ -103,16 +102,15 @@ class Blockwise:
         self.block, self.stride = model.config.block, model.config.latent.stride
         self.length = max(1, round(seconds * model.config.mel.sample_rate / self.block))
         stride = self.stride
-        #: Latent frames that a result depends on to either side: of encoder, generator, and decoded audio.
+        #: Latent frames that a result depends on to either side: of encoder and generator.
         self.encoder_reach = reach(model.encoder, 1, stride) // stride
         self.generator_reach = reach(model.generator, stride, stride) // stride
-        after = vocoder.reach(model.mel) + (reach(model.spectrum, 1) if model.spectrum else 0)
-        #: Latent frames to either side that the postfilter looks at.
-        self.blur = (
-            -(-POSTFILTER_REACH // stride) if receiver.postfilter and model.config.postfilter.frames else 0
-        )
-        after += self.blur * stride
-        self.audio_reach = self.generator_reach - (-after // stride)
+        before = reach(model.spectrum, 1) if model.spectrum else 0
+        if model.config.postfilter.frames:
+            before += POSTFILTER_REACH
+        #: The same of what the receiver hands to Griffin-Lim, and of decoded audio.
+        self.power_reach = self.generator_reach - (-before // stride)
+        self.audio_reach = self.generator_reach - (-(before + vocoder.reach(model.mel)) // stride)
         #: What the search is given of the blocks before, and of the block after. The error counts in the last
         #: `COUNTED` frames of what is decided; they depend on more.
         self.context = self.generator_reach + COUNTED
@@ -123,31 +121,29 @@ class Blockwise:
         """Latent frames of that many samples."""
         return -(-num_samples // self.block)
 
-    def mel(self, audio: Audio, gain: float, start: int, end: int) -> Tensor:
-        """Log-mel (1, bands, frames) of latent frames start..end of ``audio * gain``."""
+    def spectrum(self, audio: Audio, gain: float, start: int, end: int) -> Tensor:
+        """STFT power (1, bins, frames) of latent frames start..end of ``audio * gain``."""
         margin = -(-self.model.config.mel.n_fft // (2 * self.block))
         first, last = (start - margin) * self.block, (end + margin) * self.block
         part = audio[max(0, first) : last] * np.float32(gain)
         # Beyond the ends of the file there are zeros, as in `Mel`.
         before = max(0, -first)
         padded = np.pad(part, (before, last - first - before - part.size))
-        log_mel: Tensor = self.model.mel(torch.from_numpy(padded)[None].to(self.device))
-        return log_mel[:, :, margin * self.stride : (margin + end - start) * self.stride]
+        power: Tensor = self.model.mel.power(torch.from_numpy(padded)[None].to(self.device))
+        return power[:, :, margin * self.stride : (margin + end - start) * self.stride]
 
-    def generated(self, symbols: Symbols, start: int, end: int) -> Tensor:
-        """The generator's log-mel (1, bands, frames) of latent frames start..end of a file's symbols."""
-        first = max(0, start - self.generator_reach)
-        around = self._tensor(symbols[:, first : end + self.generator_reach])
-        log_mel: Tensor = self.model.generator(self.model.quantizer.decode(around))
-        return log_mel[:, :, (start - first) * self.stride : (end - first) * self.stride]
+    def mel(self, audio: Audio, gain: float, start: int, end: int) -> Tensor:
+        """Log-mel (1, bands, frames) of the same."""
+        mel = self.model.mel
+        return mel.compress(mel.filters @ self.spectrum(audio, gain, start, end))
 
-    def sharpened(self, symbols: Symbols, start: int, end: int) -> Tensor:
-        """What the postfilter makes of `generated`, if the receiver has one."""
-        if not self.receiver.postfilter:
-            return self.generated(symbols, start, end)
-        first, last = max(0, start - self.blur), min(symbols.shape[1], end + self.blur)
-        log_mel = self.model.sharpen(self.generated(symbols, first, last))
-        return log_mel[:, :, (start - first) * self.stride : (end - first) * self.stride]
+    def power(self, symbols: Symbols, start: int, end: int) -> Tensor:
+        """The receiver's STFT power (1, bins, frames) of latent frames start..end of a file's symbols."""
+        first = max(0, start - self.power_reach)
+        around = self._tensor(symbols[:, first : end + self.power_reach])
+        log_mel = self.model.generator(self.model.quantizer.decode(around))
+        power = self.model.power(log_mel, self.receiver, start=first * self.stride)
+        return power[:, :, (start - first) * self.stride : (end - first) * self.stride]
 
     def encode(
         self,
@@ -188,11 +184,11 @@ class Blockwise:
             share = (end - start) / frames
             objective += share * float(found.objective)
             encoder_objective += share * float(found.encoder_objective)
-            # The generator hears as far as this on the right: the next block decides the rest.
-            known = end if end == frames else max(measured, end - self.generator_reach - self.blur)
+            # The receiver's power depends on so much on the right: the next block decides the rest.
+            known = end if end == frames else max(measured, end - self.power_reach)
             with torch.no_grad():
-                original += float(self.model.mel.energy(self.mel(audio, gain, measured, known)))
-                generated += float(self.model.mel.energy(self.sharpened(symbols, measured, known)))
+                original += float(self.spectrum(audio, gain, measured, known).sum())
+                generated += float(self.power(symbols, measured, known).sum())
             measured = known
             progress(min(audio.size, end * self.block), audio.size)
         louder = (original / max(generated, 1e-9)) ** 0.5
@@ -222,11 +218,11 @@ class Blockwise:
         lengths = torch.tensor(frames, device=self.device)
         found = search(self.model, batch, config, channels=channels, rate=rate, lengths=lengths)
         coded = []
-        for row, (mel, n) in enumerate(zip(mels, frames, strict=True)):
+        for row, (audio, gain, n) in enumerate(zip(audios, gains, frames, strict=True)):
             symbols = found.symbols[row, :, :n].cpu().numpy().astype(np.uint8)
             with torch.no_grad():
-                original = float(self.model.mel.energy(mel))
-                generated = float(self.model.mel.energy(self.sharpened(symbols, 0, n)))
+                original = float(self.spectrum(audio, gain, 0, n).sum())
+                generated = float(self.power(symbols, 0, n).sum())
             coded.append(
                 Coded(
                     symbols,

@@ -22,6 +22,7 @@ from tqdm import tqdm
 from codec.base import WORKING_RATE, Audio
 from codec.bpgan import trials
 from codec.bpgan.config import Rate, Receiver
+from codec.bpgan.mel import active_level
 from codec.bpgan.model import BPGANModel
 from codec.bpgan.search import SEARCHES
 from codec.bpgan.search_tables import MEASURES, Row, interval
@@ -69,6 +70,8 @@ def measure(model: BPGANModel, sentences: list[trials.Sentence]) -> list[Row]:
         sentence = outcome.sentence
         for name, log_mel, receiver in _versions(model, outcome, rate.channels):
             audio = trials.heard(model, log_mel, sentence.audio.size, receiver)
+            # As a system sends it: DNSMOS hears the level.
+            audio *= np.float32(active_level(sentence.audio) / max(active_level(audio), 1e-9))
             row = {
                 "receiver's input": name,
                 "postfilter": int(receiver.postfilter),
@@ -119,7 +122,7 @@ def table(rows: Sequence[Row]) -> str:
     groups: dict[tuple[str, int, float], list[Row]] = {}
     for row in sorted(rows, key=lambda r: r["sentence"]):
         groups.setdefault((row["receiver's input"], row["postfilter"], row["network"]), []).append(row)
-    titles = {"log_mel_db": "log-mel error, dB", **MEASURES, "dnsmos": "DNSMOS P.808"}
+    titles = {"log_mel_db": "log-mel error of the input, dB", **MEASURES, "dnsmos": "DNSMOS P.808"}
     shown = [name for name in titles if name in rows[0]]
     lines = [f"| receiver's input | postfilter | network | n | {' | '.join(titles[n] for n in shown)} |"]
     lines.append("|---" * (4 + len(shown)) + "|")

@@ -7,7 +7,6 @@ resumed run sees exactly the crops that an uninterrupted one would have seen.
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import hashlib
 import json
@@ -154,8 +153,11 @@ def pack(utterances: Sequence[Utterance], cache: Path, sample_rate: int) -> Corp
     partial = Path(tempfile.mkdtemp(prefix=f"{folder.name}.", dir=cache))
     try:
         _write(utterances, partial, sample_rate)
-        with contextlib.suppress(OSError):  # the other run was first
+        try:
             partial.rename(folder)
+        except OSError:
+            if not (folder / "index.json").is_file():  # no other run was first
+                raise
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return Corpus(folder)

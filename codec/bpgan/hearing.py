@@ -19,7 +19,7 @@ class Hearing(nn.Module):
 
     An error of the logarithm of a band's power changes its loudness by as much times its loudness: a power of
     about 0.23 of sound power by Stevens' law (Zwicker & Fastl, Psychoacoustics). Loudness adds up over the
-    ERB-number scale (Glasberg & Moore 1990), of which 0 to 1 kHz is 47 %, but only 23 % of our bands.
+    ERB-number scale (Glasberg & Moore 1990), of which 0 to 1 kHz is 47 %, but only 33 % of our bands.
     """
 
     bands: Tensor

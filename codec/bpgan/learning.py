@@ -59,12 +59,14 @@ class Learner:
         self.averaged.load_state_dict(self.model.state_dict())
         self.adversary = Adversary(recipe, device)
         self.optimiser = self._adam([*self.model.encoder.parameters(), *self.model.generator.parameters()])
-        self.spectrum_adversary = Adversary(recipe, device)
         spectrum = self.model.spectrum
+        self.spectrum_adversary = Adversary(recipe, device) if spectrum else None
         self.spectrum_optimiser = self._adam(spectrum.parameters()) if spectrum else None
-        self.step, self.stage_steps, self.fitted = 0, 0, False
+        self.step, self.fitted = 0, False
+        #: The stage of the last step, and how many steps of the spectrum stage there were.
+        self.stage, self.stage_steps = "", 0
         if recipe.spectrum_at < 1:
-            self._spectrum()  # refused now, not at the end of a long run
+            self._spectrum_parts()  # refused now, not at the end of a long run
         #: Batches that were searched: the steps whose crops they are, and their symbols.
         self.searched: dict[int, Tensor] = {}
 
@@ -84,6 +86,10 @@ class Learner:
             self.model.quantizer.load_state_dict(other.quantizer.state_dict())
             self.fitted = True
         if self.model.spectrum and other.spectrum:
+            if self.model.config.spectrum != replace(
+                other.config.spectrum, strength=self.model.config.spectrum.strength
+            ):
+                raise CodecError("The weights to start from have a spectrum network of another size.")
             self.model.spectrum.load_state_dict(other.spectrum.state_dict())
         self.averaged.load_state_dict(self.model.state_dict())
         self.recipe = replace(self.recipe, quantise_at=0.0)
@@ -128,31 +134,38 @@ class Learner:
         """Target mels of one step (batch, bands, frames), with a random spectral tilt and equaliser."""
         model, r = self.model, self.recipe
         mel = self._mel(step)
+        lowest = float(model.mel.compress(torch.zeros(())))
         if r.tilt:
             rng = np.random.default_rng([self.seed, step, 1])
-            slopes = torch.from_numpy(rng.uniform(-r.tilt, r.tilt, (r.batch, 1, 1)).astype(np.float32)).to(
-                self.device
-            )
-            lowest = float(model.mel.compress(torch.zeros(())))
-            mel = (mel + slopes * torch.linspace(-1, 1, mel.shape[1], device=self.device)[:, None]).clamp_min(
-                lowest
-            )
+            slopes = torch.from_numpy(rng.uniform(-r.tilt, r.tilt, (r.batch, 1, 1)).astype(np.float32))
+            line = torch.linspace(-1, 1, mel.shape[1], device=self.device)[:, None]
+            mel = (mel + slopes.to(self.device) * line).clamp_min(lowest)
         if r.equaliser:
             rng = np.random.default_rng([self.seed, step, 4])
             gains = torch.from_numpy(rng.uniform(-1, 1, (r.batch, 3)).astype(np.float32) * r.equaliser)
             where = torch.linspace(0, torch.pi, mel.shape[1]) * torch.arange(1, 4)[:, None]
             curves = (gains @ torch.cos(where)).to(self.device)[..., None]
-            mel = (mel + curves).clamp_min(float(model.mel.compress(torch.zeros(()))))
+            mel = (mel + curves).clamp_min(lowest)
         return mel
 
     def _one_step(self, done: float) -> dict[str, Tensor]:
         self.model.train()
         if done >= self.recipe.quantise_at and not self.fitted:
             self._fit_levels()
-        step = self._spectrum_step if done >= self.recipe.spectrum_at else self._codec_step
+        if (stage := self._stage(done)) != self.stage:
+            self._enter(stage)
+        step = self._spectrum_step if stage == "spectrum" else self._codec_step
         losses = step(done)
         self._average()
         return losses
+
+    def _enter(self, stage: str) -> None:
+        """What a stage must not take over from the one before: a finished run may be gone on with."""
+        self.stage = stage
+        self.searched.clear()
+        if stage == "spectrum":
+            self.stage_steps = 0
+            self.model.load_state_dict(self.averaged.state_dict())
 
     def _codec_step(self, done: float) -> dict[str, Tensor]:
         """One step of encoder and generator, or of the generator on what the search sends."""
@@ -216,21 +229,21 @@ class Learner:
     def _spectrum_step(self, done: float) -> dict[str, Tensor]:
         """One step of the spectrum network, after encoder and generator as they are."""
         r, model = self.recipe, self.model
-        spectrum, optimiser = self._spectrum()
-        if not self.stage_steps:
-            model.load_state_dict(self.averaged.state_dict())
-            self.searched.clear()
+        spectrum, adversary, optimiser = self._spectrum_parts()
+        # They stay as they are, moving averages of their activations included.
+        model.encoder.eval()
+        model.generator.eval()
         with torch.no_grad():
             # What is searched is of one layer; the encoder's symbols keep the others alive.
+            step, values = self.step, None
             if r.search_at < 1 and self.stage_steps % 2:
                 step, values = self._found(self._mel, self.stage_steps // 2)
-            else:
-                step = self.step
-                with autocast(self.device):
-                    z = model.encoder(self._mel(step))
-                values = model.quantizer.decode(model.quantizer.encode(z.float())) * self._sent()
             power = self._power(step)
             mel, target = model.mel.compress(model.mel.filters @ power), torch.log(power + FLOOR)
+            if values is None:
+                with autocast(self.device):
+                    z = model.encoder(mel)
+                values = model.quantizer.decode(model.quantizer.encode(z.float())) * self._sent()
             with autocast(self.device):
                 generated = model.generator(values)
             generated = generated.float()
@@ -240,17 +253,18 @@ class Learner:
         heard = model.mel.compress(model.mel.filters @ (out.exp() - FLOOR).clamp_min(0.0))
         losses = self._distortion(heard, mel)
         loss = self._objective(losses) + r.w_spectrum * (out - target).abs().mean()
-        loss = loss + self.spectrum_adversary.loss(
+        loss = loss + adversary.loss(
             _scaled(target), _scaled(out), r.w_spectrum_adversarial, r.w_spectrum_feature, losses
         )
         self._update(optimiser, loss, self._rate(done), list(spectrum.parameters()))
         self.stage_steps += 1
         return losses
 
-    def _spectrum(self) -> tuple[SpectrumNetwork, torch.optim.AdamW]:
-        if self.model.spectrum is None or self.spectrum_optimiser is None:
+    def _spectrum_parts(self) -> tuple[SpectrumNetwork, Adversary, torch.optim.AdamW]:
+        network, adversary, optimiser = self.model.spectrum, self.spectrum_adversary, self.spectrum_optimiser
+        if network is None or adversary is None or optimiser is None:
             raise CodecError("The model has no spectrum network to train: set spectrum.blocks.")
-        return self.model.spectrum, self.spectrum_optimiser
+        return network, adversary, optimiser
 
     def _objective(self, losses: dict[str, Tensor]) -> Tensor:
         r = self.recipe
@@ -291,8 +305,9 @@ class Learner:
 
     @torch.no_grad()
     def _average(self) -> None:
-        # Early in the run a long memory would only remember the random start.
-        decay = min(self.recipe.ema, (1 + self.step) / (10 + self.step))
+        # Early in the run, or of a new network, a long memory would only remember the random start.
+        steps = self.stage_steps if self.stage == "spectrum" else self.step
+        decay = min(self.recipe.ema, (1 + steps) / (10 + steps))
         for mine, theirs in zip(
             self.averaged.state_dict().values(), self.model.state_dict().values(), strict=True
         ):

@@ -79,14 +79,6 @@ class Mel(nn.Module):
         """The inverse of `compress`; what the floor had hidden comes back as zero."""
         return (torch.exp(log_mel * _SCALE - _SHIFT) - self.config.floor).clamp_min(0.0)
 
-    def energy(self, log_mel: Tensor) -> Tensor:
-        """Total power of the spectrum behind log-mels (batch, bands, frames), (batch,), up to a constant.
-
-        Divided by its peak, each triangle is the complement of its neighbours: the bands sum to the spectrum.
-        """
-        peaks = self.filters.amax(dim=1).clamp_min(1e-12)
-        return (self.expand(log_mel) / peaks[:, None]).sum(dim=(1, 2))
-
 
 def active_level(audio: Audio, block: int = 512) -> float:
     """RMS of the blocks within 30 dB of the loudest, linear; 0 for silence.

@@ -26,6 +26,8 @@ from codec.bpgan.vocoder import invert_mel
 
 #: What a receiver does who does not know better than the model.
 DEFAULT_RECEIVER = Receiver()
+#: The paper's: the generated mel-spectrogram, inverted as it is.
+PLAIN_RECEIVER = Receiver(postfilter=False, network=0.0)
 #: Reach of the postfilter to either side, bands and frames, and its standard deviation.
 POSTFILTER_REACH = 8
 _DEVIATION = 2.0
@@ -70,12 +72,12 @@ class BPGANModel(nn.Module):
 
         `start` is the index of the first frame within its file.
         """
-        if receiver.postfilter:
-            log_mel = self.sharpen(log_mel)
+        # The network is shown what it was trained on, and its change adds to what the postfilter made.
+        sharpened = self.sharpen(log_mel) if receiver.postfilter else log_mel
         strength = self.config.spectrum.strength if receiver.network is None else receiver.network
         if self.spectrum is None or not strength:
-            return invert_mel(self.mel, log_mel)
-        power: Tensor = self.spectrum(log_mel, start, strength)
+            return invert_mel(self.mel, sharpened)
+        power: Tensor = self.spectrum(log_mel, start, strength, sharpened)
         return power
 
     def sharpen(self, log_mel: Tensor) -> Tensor:

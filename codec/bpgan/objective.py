@@ -88,6 +88,8 @@ class Problem:
         if lengths is not None or fixed:
             self.weights = valid(ends * latent.stride, frames * latent.stride)
             self.weights[:, :, : max(0, fixed - reach) * latent.stride] = 0.0
+        #: The same without how each value is heard.
+        self.mask = self.weights
         if not model.hearing.plain:
             heard = model.hearing(mel)
             self.weights = heard if self.weights is None else heard * self.weights
@@ -102,7 +104,7 @@ class Problem:
         """The same for some files of the batch, `rows` their indices."""
         part = object.__new__(Problem)
         part.__dict__.update(self.__dict__)
-        for name in ("mel", "lengths", "free", "size", "weights", "context"):
+        for name in ("mel", "lengths", "free", "size", "weights", "mask", "context"):
             value = getattr(self, name)
             setattr(part, name, None if value is None else value[rows])
         return part
@@ -204,12 +206,12 @@ class Problem:
         return objective.detach(), gradient
 
     def mse_gradient(self, z: Tensor) -> Tensor:
-        """Gradient at z (in its own units) of the MSE alone, as the 2020 code minimises it."""
+        """Gradient at z (in its own units) of the plain MSE alone, as the 2020 code minimises it."""
         leaf = z.detach().requires_grad_(True)
         with torch.enable_grad():
             error = (self.generate(leaf) - self.mel).square()
-            weights = torch.ones_like(error[:, :1]) if self.weights is None else self.weights
-            mse = (error * weights).sum(dim=(1, 2)) / (weights.sum(dim=(1, 2)) * error.shape[1])
+            mask = torch.ones_like(error[:, :1]) if self.mask is None else self.mask
+            mse = (error * mask).sum(dim=(1, 2)) / (mask.sum(dim=(1, 2)) * error.shape[1])
             (gradient,) = torch.autograd.grad(mse.sum(), leaf)
         return gradient
 

@@ -96,7 +96,9 @@ def profile(
     with torch.inference_mode():
         with clock.part("receiver's generator"):
             generated = model.generator(model.quantizer.decode(symbols))
+        with clock.part("postfilter, spectrum network"):
+            power = model.power(generated)
         with clock.part("inverse STFT"):
-            griffin_lim(model.mel, model.power(generated))
+            griffin_lim(model.mel, power)
     duration = audio.numel() / model.config.mel.sample_rate
     return {name: seconds / duration for name, seconds in clock.seconds.items()}

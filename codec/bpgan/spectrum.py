@@ -28,7 +28,7 @@ _LOWEST = math.log(FLOOR)
 
 
 class SpectrumNetwork(nn.Module):
-    """Log-mel (batch, bands, frames) -> STFT power (batch, n_fft // 2 + 1, frames), never negative."""
+    """Log-mel (batch, bands, frames) -> STFT power (batch, n_fft // 2 + 1, frames), not negative."""
 
     def __init__(self, config: ModelConfig, mel: Mel) -> None:
         super().__init__()
@@ -43,22 +43,29 @@ class SpectrumNetwork(nn.Module):
             last,
         )
         # It begins as the plain inversion.
-        nn.init.zeros_(last.weight)
-        if last.bias is not None:
-            nn.init.zeros_(last.bias)
+        for parameter in last.parameters():
+            nn.init.zeros_(parameter)
 
-    def forward(self, log_mel: Tensor, start: int = 0, strength: float = 1.0) -> Tensor:
-        """`start` is the index of the first frame within its file: a frame has always the same noise.
+    def forward(
+        self, log_mel: Tensor, start: int = 0, strength: float = 1.0, inverted: Tensor | None = None
+    ) -> Tensor:
+        """The plain inversion of `inverted` (None: of `log_mel`), and the network's change of it.
 
-        `strength` scales the change, in decibels.
+        `start` is the index of the first frame within its file: a frame has always the same noise. `strength`
+        scales the change, in decibels.
         """
         # Rounding may end below zero, of which there is no root.
-        return (torch.exp(self.log_power(log_mel, start, strength)) - FLOOR).clamp_min(0.0)
+        return (torch.exp(self.log_power(log_mel, start, strength, inverted)) - FLOOR).clamp_min(0.0)
 
-    def log_power(self, log_mel: Tensor, start: int = 0, strength: float = 1.0) -> Tensor:
+    def log_power(
+        self, log_mel: Tensor, start: int = 0, strength: float = 1.0, inverted: Tensor | None = None
+    ) -> Tensor:
         """Natural logarithm of power plus `FLOOR`."""
         (mel,) = self._mel
-        base = torch.log(invert_mel(mel, log_mel, _MEL_ITERATIONS) + FLOOR)
+        # The receiver's inversion is in full precision; training has to hear the same.
+        with torch.autocast(log_mel.device.type, enabled=False):
+            shape = log_mel if inverted is None else inverted
+            base = torch.log(invert_mel(mel, shape, _MEL_ITERATIONS) + FLOOR)
         noise = torch.cos(random_phases(self.noise, start, log_mel.shape[2])).to(log_mel)
         inputs = torch.cat([log_mel, noise.expand(len(log_mel), -1, -1)], dim=1)
         change: Tensor = self.layers(inputs)

@@ -1,10 +1,10 @@
-"""Training: float autoencoder, then levels by k-means, then the adversary; resumable to the bit.
+"""Training: float autoencoder, levels by k-means, adversary, what the search sends, spectrum network.
 
 ``python -m codec train --preset default --data DIR --out RUN --minutes 60``
 
-Everything random in step n follows from (seed, n), so weights, optimiser states and the step number
-are the whole state of a run: killed and resumed equals uninterrupted (given ``--steps``; with
-``--minutes`` the schedule follows the clock).
+Everything random in step n follows from (seed, n), so weights, optimiser states, the step number and
+the pool of searched batches are the whole state of a run: killed and resumed equals uninterrupted
+(given ``--steps``; with ``--minutes`` the schedule follows the clock).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from codec.base import CodecError
 from codec.bpgan import data, fitting
 from codec.bpgan.config import ModelConfig, TrainConfig, preset
 from codec.bpgan.learning import Learner
-from codec.bpgan.model import BPGANModel
+from codec.bpgan.model import DEFAULT_RECEIVER, PLAIN_RECEIVER, BPGANModel
 from codec.bpgan.validation import COLUMNS, validate
 
 _COLUMNS = [
@@ -122,6 +122,11 @@ class Trainer(Learner):
         self.out, self.minutes, self.best = out, 0.0, -1.0
         out.mkdir(parents=True, exist_ok=True)
 
+    def _enter(self, stage: str) -> None:
+        super()._enter(stage)
+        if stage == "spectrum":
+            self.best = -1.0  # from here on another receiver is validated
+
     # -- the run's folder
 
     @property
@@ -132,12 +137,15 @@ class Trainer(Learner):
             "optimiser": self.optimiser,
             "adversary": self.adversary,
             "spectrum_adversary": self.spectrum_adversary,
+            "spectrum_optimiser": self.spectrum_optimiser,
         }
-        return parts | ({"spectrum_optimiser": self.spectrum_optimiser} if self.spectrum_optimiser else {})
+        return {name: part for name, part in parts.items() if part is not None}
 
     def save(self) -> None:
         """Write the checkpoint; a kill in the middle leaves the previous one."""
-        counters = {k: getattr(self, k) for k in ("step", "minutes", "fitted", "stage_steps", "best")}
+        counters = {
+            k: getattr(self, k) for k in ("step", "minutes", "fitted", "stage", "stage_steps", "best")
+        }
         state = {
             **{name: part.state_dict() for name, part in self._parts.items()},
             "counters": counters,
@@ -239,9 +247,8 @@ class Trainer(Learner):
         """Averaged weights on speakers that training never sees, and the best of them kept."""
         latent, r = self.model.config.latent, self.recipe
         sent = self._commonest() if r.layer_shares else latent.channels
-        result = validate(
-            self.averaged, self.corpus, self.validation, sent, self.fitted, done >= r.spectrum_at
-        )
+        receiver = DEFAULT_RECEIVER if self._stage(done) == "spectrum" else PLAIN_RECEIVER
+        result = validate(self.averaged, self.corpus, self.validation, sent, self.fitted, receiver)
         self._log("validation.csv", _VALIDATION, done, result)
         if self.fitted and result["pesq_wb"] > self.best:
             self.best = result["pesq_wb"]

@@ -24,7 +24,7 @@ def validate(
     utterances: Sequence[int],
     channels: int,
     quantised: bool,
-    network: bool,
+    receiver: Receiver,
 ) -> dict[str, float]:
     """Log-mel error in dB, PESQ of the receiver's audio and entropy of the encoder's symbols, without search.
 
@@ -34,7 +34,7 @@ def validate(
         utterances: their indices.
         channels: how many of the latent's channels are sent.
         quantised: whether the levels are fitted already.
-        network: whether the spectrum network is heard, if there is one.
+        receiver: what makes audio of the generated mel-spectrogram.
     """
     from pesq import PesqError, pesq
 
@@ -52,7 +52,7 @@ def validate(
             z = model.quantizer.decode(codes)
         generated = model.generator(z)
         errors.append(float((generated - mel).abs().mean()) * 4 * 10 / np.log(10))
-        power = model.power(generated, Receiver(postfilter=False, network=float(network)))
+        power = model.power(generated, receiver)
         degraded = griffin_lim(model.mel, power)[0, : audio.size].cpu().numpy()
         try:
             narrow.append(pesq(config.mel.sample_rate, audio, degraded, "nb"))

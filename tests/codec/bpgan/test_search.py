@@ -203,9 +203,25 @@ def test_the_frozen_generator_answers_and_differentiates_as_the_receivers(
         assert error < (1e-5 if exact else 0.03)
 
 
+def test_the_2020_code_hears_all_errors_alike(model: BPGANModel) -> None:
+    assert not model.hearing.plain
+    mel = torch.stack([mel_of(model, i, 12) for i in (3, 5)])
+    stride = model.config.latent.stride
+    lengths = torch.tensor([12, 9])
+    z = torch.randn(2, model.config.latent.channels, 12, generator=torch.Generator().manual_seed(1))
+    for sizes in (None, lengths):
+        leaf = z.clone().requires_grad_(True)
+        generated = model.generator(leaf, sizes)
+        counted = (12, 12) if sizes is None else (12, 9)
+        mse = sum((generated - mel)[i, :, : n * stride].square().mean() for i, n in enumerate(counted))
+        (expected,) = torch.autograd.grad(mse, leaf)
+        gradient = Problem(model, mel, lengths=sizes).mse_gradient(z)
+        torch.testing.assert_close(gradient, expected, rtol=1e-3, atol=1e-7)
+
+
 def test_errors_that_are_heard_count_more(model: BPGANModel) -> None:
     mel = mel_of(model, 3, 40)[None]
-    even, attentive = copy.copy(model), copy.copy(model)
+    even, attentive = copy.deepcopy(model), copy.deepcopy(model)
     even.hearing = Hearing(model.mel, ObjectiveConfig())
     plain = Problem(even, mel)
     attentive.hearing = Hearing(model.mel, ObjectiveConfig(loudness=0.23))

@@ -87,7 +87,7 @@ def blurred(x: Array, axis: int) -> Array:
     return np.sum(parts, axis=0) / weights.sum()
 
 
-def spectrum_network(m: Array, s: Array, tensors: dict[str, Array], blocks: int, strength: float) -> Array:
+def network_change(m: Array, tensors: dict[str, Array], blocks: int) -> Array:
     weight = tensors["spectrum.layers.0.weight"]
     rows = weight.shape[1] - len(m)
     noise = [[math.cos(first_phase(k, f, rows)) for f in range(m.shape[1])] for k in range(rows)]
@@ -96,9 +96,7 @@ def spectrum_network(m: Array, s: Array, tensors: dict[str, Array], blocks: int,
         prefix = f"spectrum.layers.{i}."
         x = block(x, {n.removeprefix(prefix): a for n, a in tensors.items() if n.startswith(prefix)})
     last = f"spectrum.layers.{blocks + 1}."
-    c = convolution(x, tensors[last + "weight"], tensors[last + "bias"], 0)
-    log_power = np.log(s + 1e-4) + 4 * strength * np.tanh(c / 4)
-    return np.maximum(0, np.exp(np.maximum(math.log(1e-4), log_power)) - 1e-4)
+    return 4 * np.tanh(convolution(x, tensors[last + "weight"], tensors[last + "bias"], 0) / 4)
 
 
 def first_phase(k: int, f: int, rows: int = 257) -> float:
@@ -157,14 +155,15 @@ def test_audio_is_what_the_document_says(name: str) -> None:
         z[j] = centres[j if len(centres) > 1 else 0][row]
     m = generate(z, tensors, network["generator_blocks"], config["latent"]["stride"])
     amounts = {"bands": 0.0, "frames": 0.0, **config.get("postfilter", {})}
-    m = m + amounts["bands"] * (m - blurred(m, 0)) + amounts["frames"] * (m - blurred(m, 1))
-    power = np.maximum(0, np.exp(4 * m - 5) - config["mel"]["floor"])
+    sharp = m + amounts["bands"] * (m - blurred(m, 0)) + amounts["frames"] * (m - blurred(m, 1))
+    power = np.maximum(0, np.exp(4 * sharp - 5) - config["mel"]["floor"])
     level = bytes.fromhex(entry["payload"])[4] >> 5 | (bytes.fromhex(entry["payload"])[3] & 15) << 3
     gain = 10 ** ((-90 + 0.75 * level) / 20) / config["mel"]["level"]
     spectrum = {"blocks": 0, "strength": 1.0, **config.get("spectrum", {})}
-    if spectrum["blocks"]:
-        s = linear(power, 10)
-        s = spectrum_network(m, s, tensors, spectrum["blocks"], spectrum["strength"])
+    if spectrum["blocks"] and spectrum["strength"]:
+        change = spectrum["strength"] * network_change(m, tensors, spectrum["blocks"])
+        log_power = np.maximum(math.log(1e-4), np.log(linear(power, 10) + 1e-4) + change)
+        s = np.maximum(0, np.exp(log_power) - 1e-4)
     else:
         s = linear(power, 60)
     audio = np.clip(griffin_lim(np.sqrt(s)) * gain, -1, 1)[: entry["samples"]]

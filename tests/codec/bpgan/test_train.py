@@ -283,6 +283,33 @@ def test_a_pack_is_whole_or_not_there(tmp_path: Path, monkeypatch: pytest.Monkey
     assert (folder / "index.json").stat().st_mtime_ns == written
 
 
+def test_a_finished_run_can_be_gone_on_with(timit: Path, tmp_path: Path) -> None:
+    run = trainer(timit, tmp_path / "run")
+    run.fit(None, STEPS, 999, 999)
+    assert run.stage == "spectrum"
+    searched = set(run.searched)
+    longer = Trainer.resume(tmp_path / "run", torch.device("cpu"), timit / "cache")
+    assert (longer.stage, longer.stage_steps, set(longer.searched)) == ("spectrum", run.stage_steps, searched)
+    # Of twice as many steps this one is half of the way: back among the codec's stages.
+    longer._one_step(longer.progress(None, 2 * STEPS))
+    assert longer.stage == "adversarial"
+    assert not longer.searched
+    assert longer.averaged.spectrum is not None
+    assert longer.model.spectrum is not None
+    before = [p.clone() for p in longer.averaged.spectrum.parameters()]
+    longer._one_step(0.99)
+    # The spectrum stage begins anew, after the average of what the others have learnt.
+    assert (longer.stage, longer.stage_steps) == ("spectrum", 1)
+    for mine, theirs in zip(
+        longer.model.encoder.parameters(), longer.averaged.encoder.parameters(), strict=True
+    ):
+        torch.testing.assert_close(mine, theirs)
+    # Its average forgets where it began as fast as that of any young network.
+    after, trained = longer.averaged.spectrum.parameters(), longer.model.spectrum.parameters()
+    for old, new, reached in zip(before, after, trained, strict=True):
+        torch.testing.assert_close(new, old.lerp(reached, 9 / 11))
+
+
 def test_a_checkpoint_of_an_older_format_is_refused_by_name(timit: Path, tmp_path: Path) -> None:
     trainer(timit, tmp_path / "old").save()
     path = tmp_path / "old" / "checkpoint.pt"
