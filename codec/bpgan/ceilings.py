@@ -49,26 +49,26 @@ def run(args: argparse.Namespace) -> int:
     model = BPGANModel.load(args.model) if args.model else load_model()
     sentences = trials.read_folder(args.data, model, args.limit)
     args.out.mkdir(parents=True, exist_ok=True)
-    rows = measure(model, sentences)
+    rate = model.rates.get("bpgan-2k", Rate(model.layers[-1]))
+    config = replace(SEARCHES["realtime"], rate_weight=rate.rate_weight)
+    outcomes = list(trials.search_all(model, sentences, config, rate.channels))
+    rows = measure(model, outcomes)
     with (args.out / "ceilings.csv").open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, list(rows[0]))
         writer.writeheader()
         writer.writerows(rows)
     (args.out / "ceilings.md").write_text(table(rows), encoding="utf-8")
     plot_tradeoff(rows, args.out / "tradeoff.svg")
-    plot_mels(model, sentences[0], args.out / "mels.png")
+    plot_mels(model, outcomes[0], args.out / "mels.png")
     return 0
 
 
-def measure(model: BPGANModel, sentences: list[trials.Sentence]) -> list[Row]:
+def measure(model: BPGANModel, outcomes: Sequence[trials.Outcome]) -> list[Row]:
     """Quality of every sentence by what the receiver was handed."""
     rows: list[Row] = []
-    rate = model.rates.get("bpgan-2k", Rate(model.layers[-1]))
-    config = replace(SEARCHES["realtime"], rate_weight=rate.rate_weight)
-    outcomes = trials.search_all(model, sentences, config, rate.channels)
-    for outcome in tqdm(outcomes, total=len(sentences), unit="file", disable=None):
+    for outcome in tqdm(outcomes, unit="file", disable=None):
         sentence = outcome.sentence
-        for name, log_mel, receiver in _versions(model, outcome, rate.channels):
+        for name, log_mel, receiver in _versions(model, outcome):
             audio = trials.heard(model, log_mel, sentence.audio.size, receiver)
             # As a system sends it: DNSMOS hears the level.
             audio *= np.float32(active_level(sentence.audio) / max(active_level(audio), 1e-9))
@@ -84,11 +84,9 @@ def measure(model: BPGANModel, sentences: list[trials.Sentence]) -> list[Row]:
 
 
 @torch.no_grad()
-def _versions(
-    model: BPGANModel, outcome: trials.Outcome, channels: int
-) -> Iterator[tuple[str, Tensor, Receiver]]:
+def _versions(model: BPGANModel, outcome: trials.Outcome) -> Iterator[tuple[str, Tensor, Receiver]]:
     """What the receiver is handed, its log-mel (1, bands, frames), and the receiver."""
-    mel = outcome.sentence.mel[None]
+    mel, channels = outcome.sentence.mel[None], len(outcome.symbols)
     z = model.encoder(mel)
     quantizer = model.quantizer
     own = {
@@ -161,25 +159,23 @@ def plot_tradeoff(rows: Sequence[Row], path: Path) -> None:
 
 
 @torch.no_grad()
-def plot_mels(model: BPGANModel, sentence: trials.Sentence, path: Path) -> None:
-    """Mel-spectrograms of the original, of what the generator makes of it, and of what is heard.
+def plot_mels(model: BPGANModel, outcome: trials.Outcome, path: Path) -> None:
+    """Mel-spectrograms of the original, of what the generator makes of its symbols, and of what is heard.
 
-    As the paper's figures 6 to 8. The symbols are the encoder's.
+    As the paper's figures 6 to 8.
     """
     import matplotlib
 
     matplotlib.use("Agg")
     from matplotlib import pyplot as plt
 
-    mel, channels = sentence.mel[None], model.rates.get("bpgan-2k", Rate(model.layers[-1])).channels
-    symbols = model.quantizer.encode(model.encoder(mel)[:, :channels])
+    mel = outcome.sentence.mel[None]
+    symbols = torch.from_numpy(outcome.symbols.astype(np.int64))[None].to(mel.device)
     generated = model.generator(model.quantizer.decode(symbols))
     shown = {"original": mel, "generated": generated}
     shown["after the postfilter"] = model.sharpen(generated)
     if model.spectrum:
-        shown["after the spectrum network"] = model.mel.compress(
-            model.mel.filters @ model.power(generated, Receiver(network=1.0))
-        )
+        shown["after the spectrum network"] = model.mel.compress(model.mel.filters @ model.power(generated))
     figure, axes = plt.subplots(
         len(shown), 1, figsize=(9, 2.6 * len(shown)), sharex=True, layout="constrained"
     )

@@ -223,7 +223,7 @@ class BPGAN(Codec):
             parameters["objective"] = round(coded.objective, 5)
             parameters["encoder_objective"] = round(coded.encoder_objective, 5)
             # The generator errs on the quiet side where it is unsure: the sender knows by how much.
-            louder = float(np.clip(coded.louder, 0.5, 2.0))
+            louder = float(np.clip(coded.louder, 0.1, 2.0))
             level = max(1, bitstream.level_index(bitstream.level_rms(level) * louder))
             if self.coder == "range":
                 symbols = entropy.encode_symbols(coded.symbols, model.contexts)
