@@ -156,6 +156,9 @@ def test_a_deeper_network_starts_as_the_one_it_grows_from(timit: Path, tmp_path:
     assert not torch.equal(next(grown.parameters()), before)
     with pytest.raises(CodecError, match="another kind"):
         trainer(timit, tmp_path / "less", small).start_from(run.model)
+    fine, coarse = (replace(small, spectrum=replace(SPECTRUM, width=width)) for width in (8, 16))
+    with pytest.raises(CodecError, match="spectrum network of another size"):
+        trainer(timit, tmp_path / "fine", fine).start_from(BPGANModel(coarse))
 
 
 def test_the_search_stage_teaches_the_decoder_only_what_is_sent(timit: Path, tmp_path: Path) -> None:
