@@ -141,16 +141,19 @@ def plot_tradeoff(rows: Sequence[Row], path: Path) -> None:
 
     figure, axis = plt.subplots(figsize=(6, 4), layout="constrained")
     searched = [r for r in rows if r["receiver's input"] == SEARCHED and "dnsmos" in r]
-    for postfilter, strength in sorted({(r["postfilter"], r["network"]) for r in searched}):
-        own = [r for r in searched if (r["postfilter"], r["network"]) == (postfilter, strength)]
-        at = np.nanmean([r["pesq_wb"] for r in own]), np.mean([r["dnsmos"] for r in own])
-        axis.plot(*at, marker="o", color=f"C{postfilter}")
-        axis.annotate(
-            f"{'postfilter, ' if postfilter else ''}network x {strength:g}",
-            at,
-            textcoords="offset points",
-            xytext=(6, 4),
-        )
+    for postfilter, name in enumerate(("as generated", "after the postfilter")):
+        by_strength: dict[float, list[Row]] = {}
+        for row in searched:
+            if row["postfilter"] == postfilter:
+                by_strength.setdefault(row["network"], []).append(row)
+        points = [
+            (float(np.nanmean([r["pesq_wb"] for r in own])), float(np.mean([r["dnsmos"] for r in own])))
+            for own in by_strength.values()
+        ]
+        axis.plot(*zip(*points, strict=True) if points else ([], []), marker="o", label=name)
+        for strength, at in zip(by_strength, points, strict=True):
+            axis.annotate(f"{strength:g}", at, textcoords="offset points", xytext=(6, 4))
+    axis.legend(title="by the network's strength", loc="best")
     axis.set(xlabel="PESQ-WB (accuracy)", ylabel="DNSMOS P.808 (predicted naturalness)")
     axis.margins(0.15)
     axis.grid(alpha=0.3)
