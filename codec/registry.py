@@ -62,7 +62,7 @@ SYSTEMS: dict[str, System] = _systems(
     System("bpgan-1k", "BPGAN 1k", "bpgan", 1.0, "codec.bpgan.system:BPGAN", {"channels": (10,)}),
     System("bpgan-2k", "BPGAN 2k", "bpgan", 2.0, "codec.bpgan.system:BPGAN", {"channels": (20, 16)}),
     System(
-        "bpgan-2k-plain", "BPGAN 2k, plain inversion", "receiver", 2.0, "codec.bpgan.system:BPGAN",
+        "bpgan-2k-plain", "BPGAN 2k, plain", "receiver", 2.0, "codec.bpgan.system:BPGAN",
         {"channels": (20, 16), "like": "bpgan-2k", "postfilter": False, "network": 0.0},
         "the symbols of BPGAN 2k by the paper's receiver: mel inversion and Griffin-Lim alone",
     ),
