@@ -149,7 +149,8 @@ def pack(utterances: Sequence[Utterance], cache: Path, sample_rate: int) -> Corp
     if (folder / "index.json").is_file():
         return Corpus(folder)
     cache.mkdir(parents=True, exist_ok=True)
-    # All of it appears at once: an interrupted pack is made again, and two runs may make the same one.
+    # All of it appears at once: an interrupted pack is made again, and two runs may make the same one. What a
+    # killed run leaves has a name of its own and is never read.
     partial = Path(tempfile.mkdtemp(prefix=f"{folder.name}.", dir=cache))
     try:
         _write(utterances, partial, sample_rate)

@@ -18,6 +18,7 @@ from codec.bpgan.adversary import Adversary
 from codec.bpgan.blocks import ConvNeXt
 from codec.bpgan.config import ModelConfig, TrainConfig
 from codec.bpgan.model import BPGANModel
+from codec.bpgan.objective import difference_weights
 from codec.bpgan.precision import autocast
 from codec.bpgan.rates import HuffmanRates
 from codec.bpgan.search import SearchConfig, search
@@ -274,7 +275,7 @@ class Learner:
         """Parts of J (`objective.frame_distortion`): means of values, weighted by how they are heard."""
         hearing = self.model.hearing
         here = torch.ones_like(mel) if hearing.plain else hearing(mel)
-        up, on = (here[:, 1:] * here[:, :-1]).sqrt(), (here[:, :, 1:] * here[:, :, :-1]).sqrt()
+        up, on = difference_weights(here)
         error = generated - mel
         return {
             "l1": (here * error.abs()).mean(),

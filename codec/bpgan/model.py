@@ -70,7 +70,7 @@ class BPGANModel(nn.Module):
     def power(self, log_mel: Tensor, receiver: Receiver = DEFAULT_RECEIVER, start: int = 0) -> Tensor:
         """Generated log-mel (batch, bands, frames) -> STFT power (batch, bins, frames), for Griffin-Lim.
 
-        `start` is the index of the first frame within its file.
+        `receiver` says by which steps; `start` is the index of the first frame within its file.
         """
         # The network is shown what it was trained on, and its change adds to what the postfilter made.
         sharpened = self.sharpen(log_mel) if receiver.postfilter else log_mel

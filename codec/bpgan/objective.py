@@ -12,6 +12,15 @@ from codec.bpgan.generator import Generator1d
 from codec.bpgan.model import BPGANModel
 
 
+def difference_weights(weights: Tensor) -> tuple[Tensor, Tensor]:
+    """Weights of differences along mel (batch, bands - 1, frames) and along time (batch, bands, frames - 1).
+
+    A difference counts as much as both of its ends: the geometric mean of `weights` (batch, bands, frames).
+    """
+    along_mel = (weights[:, 1:] * weights[:, :-1]).sqrt()
+    return along_mel, (weights[:, :, 1:] * weights[:, :, :-1]).sqrt()
+
+
 def frame_distortion(generated: Tensor, mel: Tensor, weights: Tensor | None = None) -> Tensor:
     """What each frame of log-mels (batch, bands, frames) adds to J, (batch, frames).
 
@@ -26,8 +35,7 @@ def frame_distortion(generated: Tensor, mel: Tensor, weights: Tensor | None = No
         level, across, along = (part.mean(dim=1) / part.shape[2] for part in (level, across, along))
     else:
         here = weights.expand_as(mel)
-        # A difference counts as much as both of its ends.
-        up, on = (here[:, 1:] * here[:, :-1]).sqrt(), (here[:, :, 1:] * here[:, :, :-1]).sqrt()
+        up, on = difference_weights(here)
         parts = ((level, here), (across, up), (along, on))
         level, across, along = (
             (part * weight).sum(dim=1) / weight.sum(dim=(1, 2)).clamp_min(1e-6)[:, None]

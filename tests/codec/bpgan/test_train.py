@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -264,11 +268,15 @@ def test_unusable_files_are_left_out_and_an_empty_corpus_is_refused(tmp_path: Pa
         data.find_utterances([tmp_path / "missing"])
 
 
-def interrupt(*_: object) -> float:
-    raise KeyboardInterrupt
+_PACK = """
+import sys
+from pathlib import Path
+from codec.bpgan.data import Utterance, pack
+pack([Utterance(Path(path), "anna") for path in sys.argv[2:]], Path(sys.argv[1]), 16_000)
+"""
 
 
-def test_a_pack_is_whole_or_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_pack_is_whole_or_not_there(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "a.wav", harvard_sentence(0), 16_000)
     found, cache = data.find_utterances([tmp_path]), tmp_path / "cache"
     # Runs that begin at once on the same speech make the same pack, each for itself; one of them stays.
@@ -277,11 +285,22 @@ def test_a_pack_is_whole_or_not_there(tmp_path: Path, monkeypatch: pytest.Monkey
     assert [len(corpus) for corpus in packs] == [1] * 4
     (folder,) = cache.iterdir()
     written = (folder / "index.json").stat().st_mtime_ns
-    # An interrupted one leaves nothing that could be taken for a pack.
-    monkeypatch.setattr(data, "active_level", interrupt)
-    with pytest.raises(KeyboardInterrupt):
-        data.pack(found, cache, 8000)
-    assert list(cache.iterdir()) == [folder]
+    # One that is killed leaves nothing that could be taken for a pack. Its second file is a pipe with nothing
+    # to read: it cannot have come to an end when its progress bar appears.
+    pipe = tmp_path / "pipe.wav"
+    os.mkfifo(pipe)
+    writer = os.open(pipe, os.O_RDWR)
+    command = [sys.executable, "-c", _PACK, str(cache), str(found[0].path), str(pipe)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE) as run:
+        assert run.stderr is not None
+        told = b""
+        while b"packing" not in told and (byte := run.stderr.read(1)):
+            told += byte
+        run.kill()
+    os.close(writer)
+    assert run.returncode == -signal.SIGKILL
+    assert len(list(cache.iterdir())) == 2
+    assert [p for p in cache.iterdir() if (p / "index.json").exists()] == [folder]
     data.pack(found, cache, 16_000)
     assert (folder / "index.json").stat().st_mtime_ns == written
 
