@@ -10,11 +10,11 @@ import random
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from listening import services
 from listening.methods import METHODS, REFERENCE
 from listening.models import Study, Trial
 from listening.services.choices import NO_PREFERENCE, save_choice
 from listening.services.grading import IMPERCEPTIBLE, asked
+from listening.services.ratings import save_rating
 
 #: Points of a difference that is "much better" in CCR.
 MUCH = 50.0
@@ -52,7 +52,7 @@ class Listener:
         for entry in asked(trial):
             key = entry["key"]
             score = grades[key] if key in grades else self._grade(trial, heard[key])
-            services.save_rating(trial, key, score, 1)
+            save_rating(trial, key, score, 1)
 
     def _grade(self, trial: Trial, system: str) -> int:
         """Of one signal by itself: MUSHRA on its own scale, ACR and DCR on theirs."""

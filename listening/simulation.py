@@ -32,10 +32,13 @@ from kombu.exceptions import KombuError
 from redis.exceptions import RedisError
 
 from evaluation.models import Score
-from listening import services
 from listening.methods import METHODS
 from listening.models import Session, Stimulus, Study
+from listening.services.design import items_per_session
 from listening.services.errors import StudyError
+from listening.services.ratings import finish_trial
+from listening.services.sessions import begin, start_session
+from listening.services.studies import delete_sessions
 from listening.simulated import Listener
 
 if TYPE_CHECKING:
@@ -129,7 +132,7 @@ def start(study: Study, asked: Mapping[str, Any]) -> None:
         StudyError: as in `checked`.
     """
     parameters = checked(study, asked)
-    services.delete_sessions(study, Session.Kind.SIMULATED)
+    delete_sessions(study, Session.Kind.SIMULATED)
     study.simulation = parameters | {"state": "running", "asked": timezone.now().isoformat()}
     study.save(update_fields=["simulation"])
     transaction.on_commit(lambda: _dispatch(study))
@@ -139,7 +142,7 @@ def discard(study: Study) -> int:
     """Delete all simulated sessions with their grades; returns how many."""
     with transaction.atomic():
         Study.objects.select_for_update().filter(pk=study.pk).update(simulation={})
-        return services.delete_sessions(study, Session.Kind.SIMULATED)
+        return delete_sessions(study, Session.Kind.SIMULATED)
 
 
 def made(study: Study) -> int:
@@ -175,13 +178,13 @@ def _next(study_id: str) -> bool:
 
 def _listen(study: Study, number: int) -> None:
     """One listener takes the whole test through the services that a browser uses."""
-    session = services.start_session(study, kind=Session.Kind.SIMULATED)
-    services.begin(session)
+    session = start_session(study, kind=Session.Kind.SIMULATED)
+    begin(session)
     listener = Listener(study, number)
     systems = dict(Stimulus.objects.filter(item__study=study).values_list("pk", "system"))
     for trial in session.trials.order_by("position"):
         listener.answer(trial, systems)
-        services.finish_trial(trial)
+        finish_trial(trial)
     # Programs answer no questions; without this a questionnaire would keep them from the end.
     Session.objects.filter(pk=session.pk, finished=None).update(finished=timezone.now())
 
@@ -226,7 +229,7 @@ def needed(study: Study, half_width: float, kind: str = Session.Kind.SIMULATED) 
     return planning.plan(
         _frame(study, kind),
         half_width,
-        items=services.items_per_session(study),
+        items=items_per_session(study),
         exclude=METHODS[study.method].always,
     )
 

@@ -10,8 +10,8 @@ from listening.forms import Headphones, Recruitment, Section
 from listening.languages import LANGUAGES
 from listening.models import Study
 from listening.questionnaire import validated
-from listening.services import MAX_REPEATS
 from listening.services.errors import StudyError
+from listening.services.sessions import MAX_REPEATS
 from listening.services.studies import clean_texts
 
 

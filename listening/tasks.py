@@ -12,31 +12,37 @@ logger = logging.getLogger(__name__)
 @shared_task
 def prepare_study(study_id: str) -> None:
     """Render every stimulus of a study that is not there yet, then open it or call it ready."""
-    from listening import services
+    from listening.services.preparing import (
+        claim_study,
+        fail_preparing,
+        open_prepared_study,
+        renew_study_lease,
+    )
     from listening.stimuli import render_item
 
-    study = services.claim_study(study_id)
+    study = claim_study(study_id)
     if study is None:
         return
     try:
         for item in study.items.filter(stimuli__audio="").distinct().select_related("clip"):
             render_item(item)
-            if not services.renew_study_lease(study):
+            if not renew_study_lease(study):
                 return  # changed meanwhile: it has been sent again
     except Exception as error:
         # Whatever it is, the researcher has to see it: the page shows the message and offers a retry.
         logger.exception("Study %s could not be prepared", study_id)
-        services.fail_preparing(study, str(error) or type(error).__name__)
+        fail_preparing(study, str(error) or type(error).__name__)
         return
-    services.open_prepared_study(study)
+    open_prepared_study(study)
 
 
 @shared_task
 def sweep_studies() -> None:
     """Send again the studies that wait for a worker: a message or a worker was lost."""
-    from listening import services, simulation
+    from listening import simulation
+    from listening.services import preparing
 
-    services.sweep_studies()
+    preparing.sweep_studies()
     simulation.sweep()
 
 

@@ -21,8 +21,10 @@ from django.db import connection  # noqa: E402
 
 from evaluation import jobs  # noqa: E402
 from evaluation.models import Clip, Rendition  # noqa: E402
-from listening import services  # noqa: E402
 from listening.models import Item, Rating, Stimulus, Study  # noqa: E402
+from listening.services.ratings import save_rating  # noqa: E402
+from listening.services.sessions import begin, start_session  # noqa: E402
+from listening.services.studies import ALWAYS  # noqa: E402
 
 THREADS = 8
 T = TypeVar("T")
@@ -52,20 +54,20 @@ def claims(clip: Clip) -> dict[str, Any]:
 
 def ratings(study: Study) -> dict[str, Any]:
     """Late, repeated and reordered grades of one stimulus: the last of the listener's stays."""
-    session = services.start_session(study)
-    services.begin(session)
+    session = start_session(study)
+    begin(session)
     trial = session.trials.get()
     key = trial.order[0]["key"]
     changes = [(sequence, (sequence * 37) % 101) for sequence in range(1, 41)] * 2
     random.Random(1).shuffle(changes)
-    at_once([lambda c=change: services.save_rating(trial, key, c[1], c[0]) for change in changes])
+    at_once([lambda c=change: save_rating(trial, key, c[1], c[0]) for change in changes])
     row = Rating.objects.get(trial=trial)
     return {"sequence": row.sequence, "score": row.score, "expected": [40, (40 * 37) % 101]}
 
 
 def sessions(study: Study) -> dict[str, Any]:
     """Listeners who begin at the same moment get numbers, and so orders, of their own."""
-    made = at_once([lambda: services.start_session(study)] * (2 * THREADS))
+    made = at_once([lambda: start_session(study)] * (2 * THREADS))
     return {
         "sessions": len(made),
         "numbers": len({session.number for session in made}),
@@ -80,7 +82,7 @@ def main() -> None:
     )
     study = Study.objects.create(owner=owner, name="race", systems=[], seed=1, status=Study.Status.OPEN)
     item = Item.objects.create(study=study, clip=clip, position=0, end=1.0)
-    for system in services.ALWAYS:
+    for system in ALWAYS:
         Stimulus.objects.create(item=item, system=system)
     print(  # noqa: T201
         json.dumps(

@@ -11,11 +11,12 @@ from ninja.throttling import AuthRateThrottle
 
 import codec
 from evaluation.api import router as evaluation_router
-from listening import accounts, services, throttling
+from listening import accounts, throttling
 from listening.api import findings, imports
 from listening.api.studies import router
 from listening.archive.fields import ArchiveProblem
 from listening.security import address_of
+from listening.services.errors import StudyError
 from listening.views.errors import NOT_FOUND
 
 
@@ -42,7 +43,7 @@ api = NinjaAPI(
 )
 
 
-@api.exception_handler(services.StudyError)
+@api.exception_handler(StudyError)
 @api.exception_handler(ArchiveProblem)
 def refuse(request: HttpRequest, error: Exception) -> HttpResponse:
     return api.create_response(request, {"error": str(error)}, status=400)

@@ -14,11 +14,13 @@ from pydantic import ConfigDict, Field
 from evaluation import figures
 from evaluation.models import Clip, Job
 from evaluation.scores import MAX_BYTES, ScoreProblem, request_scores, store_scores
-from listening import report, selectors, services, simulation
+from listening import report, selectors, simulation
 from listening.models import Session, Study
 from listening.results import BS1534, KINDS, REAL, analyses, compute, drawing, is_sealed, latex
 from listening.results.profiles import profiles_of
 from listening.results.seal import unseal
+from listening.services.errors import StudyError
+from listening.services.studies import delete_sessions
 from listening.views.metrics import renditions_of
 
 router = Router(tags=["findings"])
@@ -94,14 +96,14 @@ def _graded(request: HttpRequest, study_id: UUID, kind: str, profile: str, *meth
     """The study, if its grades may be seen so. Raises `StudyError`."""
     study = _study(request, study_id)
     if is_sealed(study):
-        raise services.StudyError("The study is sealed: nobody sees its grades yet, in no form.")
+        raise StudyError("The study is sealed: nobody sees its grades yet, in no form.")
     if kind not in KINDS:
-        raise services.StudyError(f"There is no kind of sessions {kind!r}: {', '.join(KINDS)}.")
+        raise StudyError(f"There is no kind of sessions {kind!r}: {', '.join(KINDS)}.")
     if profile not in profiles_of(study):
         known = ", ".join(profiles_of(study))
-        raise services.StudyError(f"There is no profile {profile!r} of screening. Known: {known}.")
+        raise StudyError(f"There is no profile {profile!r} of screening. Known: {known}.")
     if methods and study.method not in methods:
-        raise services.StudyError(f"This is of {', '.join(methods)} studies only; fetch ratings.csv instead.")
+        raise StudyError(f"This is of {', '.join(methods)} studies only; fetch ratings.csv instead.")
     return study
 
 
@@ -253,4 +255,4 @@ def discard_simulation(request: HttpRequest, study_id: UUID) -> dict[str, int]:
     "/studies/{uuid:study_id}/pilot-sessions", response=Removed, summary="Delete all pilot sessions"
 )
 def discard_pilot(request: HttpRequest, study_id: UUID) -> dict[str, int]:
-    return {"deleted": services.delete_sessions(_study(request, study_id), Session.Kind.PILOT)}
+    return {"deleted": delete_sessions(_study(request, study_id), Session.Kind.PILOT)}

@@ -17,7 +17,7 @@ from django.shortcuts import get_object_or_404
 from ninja import Router, Status
 from ninja.pagination import LimitOffsetPagination, paginate
 
-from listening import removal, selectors, services
+from listening import removal, selectors
 from listening.api.schemas import (
     DeletionOut,
     ImportedOut,
@@ -35,7 +35,11 @@ from listening.kinds import kinds_of
 from listening.models import Deletion, Session, Study
 from listening.results import compute, is_sealed
 from listening.results.profiles import BS1534, profiles_of
+from listening.services import studies
 from listening.services.contents import Excerpt
+from listening.services.errors import StudyError
+from listening.services.preparing import retry_preparing
+from listening.services.studies import close_study, end_pilot, open_study, reopen_study, update_study
 from listening.study_settings import check_settings
 from listening.views.exports import archive_response, document_response, table_response
 
@@ -121,7 +125,7 @@ def create_study(request: HttpRequest, new: NewStudy) -> Status[dict[str, Any]]:
     found = selectors.clips_by_id(owner, [*new.clips, *([new.training_clip] if new.training_clip else [])])
     values = check_settings(new.dict(exclude=_CONTENTS, exclude_none=True))
     with transaction.atomic():
-        study = services.create_study(
+        study = studies.create_study(
             owner,
             new.name,
             [found[clip_id] for clip_id in new.clips],
@@ -143,7 +147,7 @@ def create_study(request: HttpRequest, new: NewStudy) -> Status[dict[str, Any]]:
 def _store(study: Study, values: dict[str, Any], **contents: Any) -> None:
     for name, value in values.items():
         setattr(study, name, value)
-    services.update_study(study, values, **contents)
+    update_study(study, values, **contents)
 
 
 @router.get("/studies", response=list[StudyOut], summary="Your studies, newest first")
@@ -205,7 +209,7 @@ def change_study(request: HttpRequest, study_id: UUID, change: StudyChange) -> d
 
 @router.delete("/studies/{uuid:study_id}", response={204: None}, summary="Delete a study with all its grades")
 def delete_study(request: HttpRequest, study_id: UUID) -> Status[None]:
-    services.delete_study(selectors.study_of(_owner(request), study_id))
+    studies.delete_study(selectors.study_of(_owner(request), study_id))
     return Status(204, None)
 
 
@@ -223,12 +227,12 @@ def _action(name: str, act: Callable[[Study], None], summary: str) -> None:
         return _describe(selectors.study_of(_owner(request), study_id))
 
 
-_action("open", services.open_study, "Let listeners in")
-_action("close", services.close_study, "Take no more listeners and no more grades")
-_action("reopen", services.reopen_study, "Go on")
-_action("pilot", lambda study: services.open_study(study, pilot=True), "Let trial listeners in, kept apart")
-_action("end-pilot", services.end_pilot, "End the pilot")
-_action("retry", services.retry_preparing, "Render again what failed")
+_action("open", open_study, "Let listeners in")
+_action("close", close_study, "Take no more listeners and no more grades")
+_action("reopen", reopen_study, "Go on")
+_action("pilot", lambda study: open_study(study, pilot=True), "Let trial listeners in, kept apart")
+_action("end-pilot", end_pilot, "End the pilot")
+_action("retry", retry_preparing, "Render again what failed")
 
 
 # -- Who took part
@@ -253,7 +257,7 @@ def _kinds(kind: str) -> Any:
     try:
         return kinds_of(kind)
     except ValueError:
-        raise services.StudyError(f"There is no kind of sessions {kind!r}: real, pilot, simulated.") from None
+        raise StudyError(f"There is no kind of sessions {kind!r}: real, pilot, simulated.") from None
 
 
 def _with_counts(sessions: QuerySet[Session]) -> QuerySet[Session]:
@@ -293,7 +297,7 @@ def _open_study(request: HttpRequest, study_id: UUID) -> Study:
     """The study, unless it is sealed."""
     study = selectors.study_of(_owner(request), study_id)
     if is_sealed(study):
-        raise services.StudyError("The study is sealed: nobody sees its grades yet, in no form.")
+        raise StudyError("The study is sealed: nobody sees its grades yet, in no form.")
     return study
 
 
@@ -306,7 +310,7 @@ def get_results(
     _kinds(kind)
     if profile not in profiles_of(study):
         known = ", ".join(profiles_of(study))
-        raise services.StudyError(f"There is no profile {profile!r} of screening. Known: {known}.")
+        raise StudyError(f"There is no profile {profile!r} of screening. Known: {known}.")
     found = compute(study, kind=kind, profile=profile)
     return {
         "answer": found.answer,

@@ -11,11 +11,11 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from listening import services
 from listening.methods import METHODS, seconds_per_item, trials_per_item
 from listening.models import Session, Study, Trial
 from listening.services.choices import NO_PREFERENCE, answer_of, save_choice
 from listening.services.grading import asked, graded_stimulus
+from listening.services.ratings import last_event
 from listening.views import trials
 from listening.views.saving import Body, saving
 
@@ -145,7 +145,7 @@ def method_page(request: HttpRequest, session: Session, trial: Trial) -> HttpRes
             {str(detail.get("sound")) for detail in _details(trial, "heard") if detail.get("sound")}
         ),
         "comment": trial.comment,
-        "eventSequence": services.last_event(trial),
+        "eventSequence": last_event(trial),
         "training": trial.item.training,
         "once": study.method_options.get("plays") == "once",
     }

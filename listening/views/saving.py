@@ -13,17 +13,27 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
-from listening import selectors, services
+from listening import selectors
 from listening.languages import of_study
 from listening.models import Trial
+from listening.services.errors import (
+    BadRating,
+    GradesMissing,
+    GradesUnfit,
+    StudyClosed,
+    StudyError,
+    TrialFinished,
+    TrialNotOpen,
+    UnknownStimulus,
+)
 
-_STATUS: dict[type[services.StudyError], int] = {
-    services.UnknownStimulus: 404,
-    services.TrialFinished: 409,
-    services.TrialNotOpen: 409,
-    services.GradesMissing: 409,
-    services.GradesUnfit: 409,
-    services.StudyClosed: 410,
+_STATUS: dict[type[StudyError], int] = {
+    UnknownStimulus: 404,
+    TrialFinished: 409,
+    TrialNotOpen: 409,
+    GradesMissing: 409,
+    GradesUnfit: 409,
+    StudyClosed: 410,
 }
 
 Body = dict[str, Any]
@@ -32,7 +42,7 @@ Body = dict[str, Any]
 def saving(save: Callable[[Trial, Body], Body]) -> Callable[[HttpRequest, str, int], HttpResponse]:
     """A view for what the page of a trial posts as JSON. `save` keeps it and returns the answer's JSON.
 
-    A `services.StudyError` becomes its status and, in the study's language, its message. No cookie is
+    A `StudyError` becomes its status and, in the study's language, its message. No cookie is
     asked for: the link of the session is what lets a listener in.
     """
 
@@ -45,30 +55,30 @@ def saving(save: Callable[[Trial, Body], Body]) -> Callable[[HttpRequest, str, i
         with of_study(trial.session.study):
             try:
                 return JsonResponse(save(trial, _body(request)))
-            except services.StudyError as error:
+            except StudyError as error:
                 return _refusal(error)
 
     return view
 
 
 def _body(request: HttpRequest) -> Body:
-    """The JSON object that was posted. Raises `services.BadRating`."""
+    """The JSON object that was posted. Raises `BadRating`."""
     if request.content_type != "application/json":
         # The CSRF check has parsed forms already, and their bytes can't be read again.
-        raise services.BadRating("Expected JSON.")
+        raise BadRating("Expected JSON.")
     try:
         body = json.loads(request.body)
     except RequestDataTooBig:
-        raise services.BadRating("This is too much for one request.") from None
+        raise BadRating("This is too much for one request.") from None
     except (ValueError, RecursionError):
-        raise services.BadRating("Expected JSON.") from None
+        raise BadRating("Expected JSON.") from None
     if not isinstance(body, dict):
-        raise services.BadRating("Expected a JSON object.")
+        raise BadRating("Expected a JSON object.")
     return body
 
 
-def _refusal(error: services.StudyError) -> JsonResponse:
+def _refusal(error: StudyError) -> JsonResponse:
     body: Body = {"error": str(error)}
-    if isinstance(error, services.GradesMissing):
+    if isinstance(error, GradesMissing):
         body["missing"] = error.keys
     return JsonResponse(body, status=_STATUS.get(type(error), 400))

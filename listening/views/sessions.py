@@ -20,12 +20,22 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_GET, require_http_methods
 
-from listening import headphones, questionnaire, recruitment, selectors, services
+from listening import headphones, questionnaire, recruitment, selectors
 from listening.languages import in_study_language
 from listening.methods import METHODS
 from listening.models import Answer, Session, Study
 from listening.security import allow
-from listening.services import Step
+from listening.services.errors import StudyClosed
+from listening.services.sessions import (
+    AFTER,
+    Step,
+    check_entry,
+    current_step,
+    open_trial,
+    start_session,
+    trainings_left,
+)
+from listening.services.studies import signals_of
 from listening.views.limits import limit_joins
 from listening.views.trials import PAGES
 
@@ -49,16 +59,16 @@ def join(request: HttpRequest, token: str) -> HttpResponse:
     if known and arrival.entry:
         if recruitment.is_another_assignment(known, arrival.entry):
             return closed(request, study, "again")
-        known = services.start_session(study, participation=arrival.entry)
+        known = start_session(study, participation=arrival.entry)
         return framed(redirect("session", known.token), study)
     if arrival.state == "missing":
         return closed(request, study, "missing")
     try:
         if request.method == "POST" and request.POST.get("consent") == "yes" and arrival.state != "preview":
-            session = services.start_session(study, participation=arrival.entry)
+            session = start_session(study, participation=arrival.entry)
             return framed(redirect("session", session.token), study)
-        services.check_entry(study)
-    except services.StudyClosed as refusal:
+        check_entry(study)
+    except StudyClosed as refusal:
         return closed(request, study, refusal.reason)
     context = {
         "study": study,
@@ -107,7 +117,7 @@ def closed(
 def session(request: HttpRequest, token: str) -> HttpResponse:
     """The step that the listener has to take next; reloading or opening the link elsewhere resumes here."""
     session = selectors.session_of(token)
-    step = services.current_step(session)
+    step = current_step(session)
     if session.study.status != Study.Status.OPEN and step.kind not in ("thanks", "screened_out"):
         reason = "preparing" if session.study.status == Study.Status.PREPARING else "closed"
         return closed(request, session.study, reason, session)
@@ -119,7 +129,7 @@ def show(
 ) -> HttpResponse:
     """The page of a step; `extra` goes into its context, such as what was wrong with what was sent."""
     if step.trial is not None:
-        services.open_trial(step.trial)
+        open_trial(step.trial)
         return framed(PAGES[session.study.method](request, session, step.trial), session.study)
     context = {
         "study": session.study,
@@ -133,7 +143,7 @@ def show(
 
 
 def _questions(session: Session, step: Step) -> dict[str, Any]:
-    after = step.stage == services.AFTER
+    after = step.stage == AFTER
     return {
         "questions": questionnaire.questions_of(session.study, "after" if after else "before"),
         "answers": dict(Answer.objects.filter(session=session).values_list("question", "value")),
@@ -191,7 +201,7 @@ def _instructions(session: Session, step: Step) -> dict[str, Any]:
 
 def _trained(session: Session, step: Step) -> dict[str, Any]:
     return {
-        "left": services.trainings_left(session),
+        "left": trainings_left(session),
         "count": session.trials.filter(item__training=False).count(),
         "action": reverse("session_training", args=[session.token]),
     }
@@ -203,7 +213,7 @@ def _break(session: Session, step: Step) -> dict[str, Any]:
     return {
         "done": graded.exclude(finished=None).count(),
         "total": graded.count(),
-        "minutes_left": selectors.minutes_of(left, services.signals_of(session.study)),
+        "minutes_left": selectors.minutes_of(left, signals_of(session.study)),
         "action": reverse("session_break", args=[session.token]),
     }
 

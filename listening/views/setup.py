@@ -13,10 +13,12 @@ from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
-from listening import selectors, services
+from listening import selectors
 from listening.forms import SECTIONS, Section
 from listening.forms.what import PAPER_SYSTEMS, Items, uuids
 from listening.models import Session, Study
+from listening.services.errors import StudyError
+from listening.services.studies import LOCKED_WHY, create_study, has_real_sessions, update_study
 from listening.views import check, simulation
 from listening.views.studies import head_context
 
@@ -74,7 +76,7 @@ def _save(request: HttpRequest, study: Study, step: str) -> HttpResponse:
     excerpts = None if items is None else items.excerpts
     try:
         if study._state.adding:
-            study = services.create_study(
+            study = create_study(
                 request.user,
                 study.name,
                 [],
@@ -86,10 +88,8 @@ def _save(request: HttpRequest, study: Study, step: str) -> HttpResponse:
                 open_when_ready=False,
             )
         else:
-            services.update_study(
-                study, changed, excerpts=excerpts, discard_trial_runs="discard" in request.POST
-            )
-    except services.StudyError as refused:
+            update_study(study, changed, excerpts=excerpts, discard_trial_runs="discard" in request.POST)
+    except StudyError as refused:
         return _page(request, study, step, sections, str(refused), 400)
     messages.success(request, "Saved.")
     following = request.POST.get("then", step)
@@ -105,7 +105,7 @@ def _page(
     status: int = 200,
 ) -> HttpResponse:
     new = study._state.adding
-    frozen = not new and services.has_real_sessions(study)
+    frozen = not new and has_real_sessions(study)
     pilots = 0 if new else study.sessions.filter(kind=Session.Kind.PILOT).count()
     order = list(STEPS)
     following = order[order.index(step) + 1] if step != order[-1] else None
@@ -118,7 +118,7 @@ def _page(
         "sections": sections,
         "section": "studies",
         "error": error,
-        "locked_why": services.LOCKED_WHY if frozen and any(each.locked for each in sections) else "",
+        "locked_why": LOCKED_WHY if frozen and any(each.locked for each in sections) else "",
         "pilots": pilots if not frozen and any(each.locked for each in sections) else 0,
         "following": following,
         "following_title": STEPS.get(following or "", ""),

@@ -15,9 +15,11 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
 from evaluation.systems import titles_of
-from listening import selectors, services, simulation
+from listening import selectors, simulation
 from listening.methods import MUSHRA
 from listening.models import Session, Study
+from listening.services.errors import StudyError
+from listening.services.studies import delete_sessions
 
 #: What of a listener's making is asked for: label, step of the field.
 FIELDS = {
@@ -90,7 +92,7 @@ def simulate(request: HttpRequest, study_id: UUID) -> HttpResponse:
     study = selectors.study_of(request.user, study_id)
     try:
         simulation.start(study, _asked(request))
-    except services.StudyError as refused:
+    except StudyError as refused:
         messages.error(request, str(refused))
     return redirect(reverse("study_setup", args=[study.pk, "check"]) + "#trying")
 
@@ -102,7 +104,7 @@ def _asked(request: HttpRequest) -> dict[str, Any]:
         try:
             return float(text.replace(",", "."))
         except ValueError:
-            raise services.StudyError(f"“{text}” is not a number.") from None
+            raise StudyError(f"“{text}” is not a number.") from None
 
     sent = {name: number(value) for name in FIELDS if (value := request.POST.get(name, ""))}
     listeners = number(request.POST.get("listeners", "20"))
@@ -128,6 +130,6 @@ def discard(request: HttpRequest, study_id: UUID) -> HttpResponse:
 @require_POST
 def discard_pilots(request: HttpRequest, study_id: UUID) -> HttpResponse:
     study = selectors.study_of(request.user, study_id)
-    count = services.delete_sessions(study, Session.Kind.PILOT)
+    count = delete_sessions(study, Session.Kind.PILOT)
     messages.success(request, f"{count} pilot session{'' if count == 1 else 's'} deleted.")
     return redirect(reverse("study_setup", args=[study.pk, "check"]) + "#trying")

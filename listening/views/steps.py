@@ -18,9 +18,12 @@ from django.views.decorators.cache import cache_control, never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from listening import headphones, questionnaire, removal, selectors, services
+from listening import headphones, questionnaire, removal, selectors
 from listening.languages import in_study_language
 from listening.models import Session, Study
+from listening.services import sessions
+from listening.services.sessions import AFTER, TRAINED, current_step, locked, repeat_training, take_step
+from listening.services.texts import clean_text
 from listening.views.sessions import framed, page, show
 
 TRANSDUCERS = ("headphones", "earphones", "loudspeakers")
@@ -51,8 +54,8 @@ def step_view(view: Callable[[HttpRequest, Session], HttpResponse | None]) -> Ca
 @step_view
 def begin(request: HttpRequest, session: Session) -> HttpResponse | None:
     """The instructions are read."""
-    if services.current_step(session).kind == "instructions":
-        services.begin(session)
+    if current_step(session).kind == "instructions":
+        sessions.begin(session)
     return None
 
 
@@ -60,18 +63,18 @@ def begin(request: HttpRequest, session: Session) -> HttpResponse | None:
 def questions(request: HttpRequest, session: Session) -> HttpResponse | None:
     """Answers of a questionnaire: all of them to go on, or a draft of some while they are being given."""
     with transaction.atomic():
-        session = services.locked(session)
-        step = services.current_step(session)
+        session = locked(session)
+        step = current_step(session)
         if step.kind != "questions" or request.POST.get("stage") != step.stage:
             return None
-        after = step.stage == services.AFTER
+        after = step.stage == AFTER
         asked = questionnaire.questions_of(session.study, "after" if after else "before")
         answers, problems = questionnaire.read_answers(asked, request.POST)
         questionnaire.store_answers(session, asked, answers)
         if "draft" in request.POST:
             return JsonResponse({"stored": len(answers)})
         if not problems:
-            services.take_step(session, step.stage, {})
+            take_step(session, step.stage, {})
             return None
     sent = {
         question.name: request.POST.getlist(question.field)
@@ -86,7 +89,7 @@ def questions(request: HttpRequest, session: Session) -> HttpResponse | None:
 def volume(request: HttpRequest, session: Session) -> HttpResponse | None:
     """The sound is set and heard on both sides, through what the listener says (M18, M19)."""
     sent = request.POST
-    step = services.current_step(session)
+    step = current_step(session)
     if step.kind != "volume":
         return None
     problems: dict[str, str] = {}
@@ -108,10 +111,10 @@ def volume(request: HttpRequest, session: Session) -> HttpResponse | None:
     data: dict[str, Any] = {
         "transducer": transducer,
         "channels": channels,
-        "device": services.clean_text(sent.get("device", ""))[:MAX_DEVICE],
+        "device": clean_text(sent.get("device", ""))[:MAX_DEVICE],
         "volume_db": _decibels(sent.get("volume", "")),
     }
-    services.take_step(session, step.stage, data)
+    take_step(session, step.stage, data)
     return None
 
 
@@ -131,8 +134,8 @@ def screening(request: HttpRequest, session: Session) -> HttpResponse | None:
     if number not in {str(n) for n in range(1, headphones.ROUNDS + 1)} or answer not in {"1", "2", "3"}:
         return None
     with transaction.atomic():
-        session = services.locked(session)
-        if services.current_step(session).kind == "headphones":
+        session = locked(session)
+        if current_step(session).kind == "headphones":
             headphones.answer_round(session, request.POST.get("test", ""), int(number), int(answer))
     return None
 
@@ -141,9 +144,9 @@ def screening(request: HttpRequest, session: Session) -> HttpResponse | None:
 def training(request: HttpRequest, session: Session) -> HttpResponse | None:
     """After the training: once more, or on to the test."""
     if request.POST.get("again") == "yes":
-        services.repeat_training(session)
+        repeat_training(session)
     else:
-        services.take_step(session, services.TRAINED, {})
+        take_step(session, TRAINED, {})
     return None
 
 
@@ -154,7 +157,7 @@ def rest(request: HttpRequest, session: Session) -> HttpResponse | None:
     last = session.trials.exclude(finished=None).order_by("-finished").first()
     if stage.startswith("break-") and last is not None and last.finished:
         seconds = (timezone.now() - last.finished).total_seconds()
-        services.take_step(session, stage, {"seconds": round(seconds, 1)})
+        take_step(session, stage, {"seconds": round(seconds, 1)})
     return None
 
 

@@ -16,9 +16,20 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
 from evaluation.systems import titles_of
-from listening import compliance, removal, selectors, services
+from listening import compliance, removal, selectors
 from listening.models import Study
-from listening.services.contents import method_of
+from listening.services import studies as study_studies
+from listening.services.contents import LONG_ITEM_SECONDS, method_of
+from listening.services.design import items_per_session, plan_of
+from listening.services.preparing import retry_preparing
+from listening.services.studies import (
+    close_study,
+    delete_study,
+    end_pilot,
+    reopen_study,
+    set_listed,
+    signals_of,
+)
 from listening.stimuli import warnings_of
 
 
@@ -52,9 +63,9 @@ def head_context(study: Study) -> dict[str, Any]:
     return {
         "head": {
             "method": compliance.method_title(study),
-            "items": services.items_per_session(study),
+            "items": items_per_session(study),
             "all_items": study.items.filter(training=False).count(),
-            "signals": services.signals_of(study),
+            "signals": signals_of(study),
             "minutes": selectors.minutes_of_study(study),
         },
         "stimuli": selectors.stimuli_count(study),
@@ -72,10 +83,10 @@ def _study_context(study: Study) -> dict[str, Any]:
         "items": graded,
         "training": training,
         "training_comes_again": {item.clip_id for item in training} <= {item.clip_id for item in graded},
-        "long_items": [item for item in graded if item.end - item.start > services.LONG_ITEM_SECONDS],
+        "long_items": [item for item in graded if item.end - item.start > LONG_ITEM_SECONDS],
         "systems": [titles[slug] for slug in study.systems],
         "always": [titles[slug] for slug in method_of(study.method).always],
-        "plan": services.plan_of(study),
+        "plan": plan_of(study),
         "listener_url": selectors.listener_url(study),
         "qr": _qr(selectors.listener_url(study)),
         "sessions": selectors.session_rows(study),
@@ -97,28 +108,28 @@ def _qr(url: str) -> SafeString:
 @login_required
 @require_POST
 def retry(request: HttpRequest, study_id: UUID) -> HttpResponse:
-    services.retry_preparing(selectors.study_of(request.user, study_id))
+    retry_preparing(selectors.study_of(request.user, study_id))
     return redirect("study", study_id)
 
 
 @login_required
 @require_POST
 def close(request: HttpRequest, study_id: UUID) -> HttpResponse:
-    services.close_study(selectors.study_of(request.user, study_id))
+    close_study(selectors.study_of(request.user, study_id))
     return redirect("study", study_id)
 
 
 @login_required
 @require_POST
 def reopen(request: HttpRequest, study_id: UUID) -> HttpResponse:
-    services.reopen_study(selectors.study_of(request.user, study_id))
+    reopen_study(selectors.study_of(request.user, study_id))
     return redirect("study", study_id)
 
 
 @login_required
 @require_POST
 def open_study(request: HttpRequest, study_id: UUID) -> HttpResponse:
-    services.open_study(selectors.study_of(request.user, study_id))
+    study_studies.open_study(selectors.study_of(request.user, study_id))
     return redirect("study", study_id)
 
 
@@ -128,16 +139,16 @@ def pilot(request: HttpRequest, study_id: UUID) -> HttpResponse:
     """Begin or end a pilot: sessions that start in it are kept apart."""
     study = selectors.study_of(request.user, study_id)
     if request.POST.get("pilot") == "yes":
-        services.open_study(study, pilot=True)
+        study_studies.open_study(study, pilot=True)
     else:
-        services.end_pilot(study)
+        end_pilot(study)
     return redirect("study", study_id)
 
 
 @login_required
 @require_POST
 def listed(request: HttpRequest, study_id: UUID) -> HttpResponse:
-    services.set_listed(selectors.study_of(request.user, study_id), request.POST.get("listed") == "yes")
+    set_listed(selectors.study_of(request.user, study_id), request.POST.get("listed") == "yes")
     return redirect("study", study_id)
 
 
@@ -145,7 +156,7 @@ def listed(request: HttpRequest, study_id: UUID) -> HttpResponse:
 @require_POST
 def delete(request: HttpRequest, study_id: UUID) -> HttpResponse:
     study = selectors.study_of(request.user, study_id)
-    services.delete_study(study)
+    delete_study(study)
     messages.success(request, f"“{study.name}” and its grades have been deleted.")
     return redirect("studies")
 

@@ -14,9 +14,12 @@ from django.utils.crypto import salted_hmac
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_GET
 
-from listening import selectors, services
+from listening import selectors
 from listening.languages import QUALITY
 from listening.models import Session, Stimulus, Study, Trial
+from listening.services import comments, ratings
+from listening.services.errors import UnknownStimulus
+from listening.services.ratings import last_event, stimulus_of_key
 from listening.stimuli import dithered_wav, read_ahead
 from listening.views.saving import Body, saving
 
@@ -61,7 +64,7 @@ def _trial_context(session: Session, trial: Trial) -> dict[str, Any]:
         "reference": {"url": audio_url(trial.reference_key)},
         "stimuli": stimuli,
         "comment": trial.comment,
-        "eventSequence": services.last_event(trial),
+        "eventSequence": last_event(trial),
         "heard": selectors.heard_in(trial),
         "training": trial.item.training,
     }
@@ -79,24 +82,24 @@ def _trial_context(session: Session, trial: Trial) -> dict[str, Any]:
 
 @saving
 def save_rating(trial: Trial, body: Body) -> Body:
-    rating = services.save_rating(trial, body.get("key"), body.get("score"), body.get("sequence"))
+    rating = ratings.save_rating(trial, body.get("key"), body.get("score"), body.get("sequence"))
     return {"sequence": rating.sequence, "score": rating.score}
 
 
 @saving
 def save_comment(trial: Trial, body: Body) -> Body:
-    services.save_comment(trial, body.get("comment", ""))
+    comments.save_comment(trial, body.get("comment", ""))
     return {}
 
 
 @saving
 def save_events(trial: Trial, body: Body) -> Body:
-    return {"stored": services.save_events(trial, body.get("events"))}
+    return {"stored": ratings.save_events(trial, body.get("events"))}
 
 
 @saving
 def finish_trial(trial: Trial, body: Body) -> Body:
-    services.finish_trial(trial, body.get("comment", ""))
+    ratings.finish_trial(trial, body.get("comment", ""))
     return {"next": reverse("session", args=[trial.session.token])}
 
 
@@ -119,8 +122,8 @@ def stimulus_audio(request: HttpRequest, token: str, position: int, key: str) ->
         stimulus = next((each for each in together if each.system == "original"), None)
     else:
         try:
-            stimulus = stimuli.get(pk=services.stimulus_of_key(trial, key))
-        except services.UnknownStimulus:
+            stimulus = stimuli.get(pk=stimulus_of_key(trial, key))
+        except UnknownStimulus:
             raise Http404("There is no such recording.") from None
     if stimulus is None or not stimulus.audio:
         raise Http404("There is no such recording.")

@@ -11,8 +11,9 @@ import pytest
 from django.contrib.auth.models import User
 
 from codec import registry
-from listening import security, services
+from listening import security
 from listening.models import Session, Study
+from listening.services.sessions import begin, start_session
 from tests.browser.rating import SYSTEMS, make_clip, open_study, ready, speech_like
 
 if TYPE_CHECKING:
@@ -131,8 +132,8 @@ def study(alice: User) -> Study:
 @pytest.fixture
 def session(study: Study) -> Session:
     """A listener who has read the instructions."""
-    session = services.start_session(study)
-    services.begin(session)
+    session = start_session(study)
+    begin(session)
     return session
 
 

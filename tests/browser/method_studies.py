@@ -8,8 +8,10 @@ from typing import Any
 from django.contrib.auth.models import User
 
 from codec import registry
-from listening import services, tasks
+from listening import tasks
 from listening.models import Session, Study
+from listening.services.sessions import begin, start_session
+from listening.services.studies import create_study
 from tests.browser.rating import make_clip, speech_like
 
 
@@ -28,7 +30,7 @@ def open_method_study(
         codec = registry.load(slug)
         outputs[slug] = codec.decode(codec.encode(audio))
     clip = make_clip(owner, outputs, seconds)
-    study = services.create_study(
+    study = create_study(
         owner, "Vowels at low rates", [clip], systems, seed=1, method=method, options=options
     )
     tasks.prepare_study(str(study.pk))
@@ -39,6 +41,6 @@ def open_method_study(
 
 def instructed(study: Study) -> Session:
     """A listener who has read the instructions."""
-    session = services.start_session(study)
-    services.begin(session)
+    session = start_session(study)
+    begin(session)
     return session

@@ -12,8 +12,9 @@ from django.core.files.base import ContentFile
 
 from codec.base import Audio
 from evaluation.models import Clip, Rendition
-from listening import services, tasks
+from listening import tasks
 from listening.models import Event, Rating, Session, Study, Trial
+from listening.services.studies import create_study
 from tests.live import wait_for
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def make_clip(owner: User, renditions: dict[str, Audio], seconds: float, number:
 
 
 def open_study(clip: Clip, systems: list[str], *more: Clip) -> Study:
-    study = services.create_study(clip.owner, "Vowels at low rates", [clip, *more], systems, seed=1)
+    study = create_study(clip.owner, "Vowels at low rates", [clip, *more], systems, seed=1)
     tasks.prepare_study(str(study.pk))
     study.refresh_from_db()
     assert study.status == Study.Status.OPEN, study.error

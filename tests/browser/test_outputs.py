@@ -15,8 +15,9 @@ from django.test import Client
 
 from evaluation import tasks as evaluation_tasks
 from evaluation.models import Clip, OutputBatch, Rendition, Score, UploadedSystem
-from listening import services, tasks
+from listening import tasks
 from listening.models import Rating, Session, Study
+from listening.services.studies import ALWAYS, create_study
 from tests.evaluation.conftest import make_speech, make_wav
 from tests.listening.conftest import listen, make_clip
 
@@ -46,7 +47,7 @@ def test_own_system_from_a_zip_to_the_results_of_a_study(
         for title, audio in speech.items()
     ]
     for clip in clips:
-        for slug in services.ALWAYS:
+        for slug in ALWAYS:
             evaluation_tasks.make_rendition(str(Rendition.objects.create(clip=clip, system=slug).pk))
     late = np.concatenate([np.zeros(320, np.float32), speech["second"]])
     archive = tmp_path / "outputs.zip"
@@ -90,7 +91,7 @@ def test_own_system_from_a_zip_to_the_results_of_a_study(
     row.get_by_role("button", name="Play My codec").click()
     page.locator(f"tr[data-system='{system.slug}'] [aria-pressed=true]").wait_for()
 
-    study = services.create_study(alice, "Only mine", clips, [system.slug], seed=7)
+    study = create_study(alice, "Only mine", clips, [system.slug], seed=7)
     tasks.prepare_study(str(study.pk))
     study.refresh_from_db()
     assert (study.status, study.error) == (Study.Status.OPEN, "")

@@ -12,8 +12,9 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
 
-from listening import services
 from listening.methods import METHODS
+from listening.services.ratings import finish_trial, save_rating
+from listening.services.sessions import start_session
 from tests.browser.method_studies import instructed, open_method_study
 
 if TYPE_CHECKING:
@@ -54,14 +55,14 @@ def test_no_page_breaks_the_policy(
     listener = instructed(study)
     for trial in listener.trials.order_by("position"):
         for entry in trial.order:
-            services.save_rating(trial, entry["key"], 50, 1)
-        services.finish_trial(trial)
+            save_rating(trial, entry["key"], 50, 1)
+        finish_trial(trial)
     site = live_server.url
     visit(page, f"{site}/")
     visit(page, f"{site}/signin/")
     visit(page, f"{site}/signin/none/")
     visit(page, f"{site}/nothing/")
-    fresh = services.start_session(study)
+    fresh = start_session(study)
     visit(page, f"{site}/t/{study.token}/")
     visit(page, f"{site}/s/{listener.token}/")
     visit(page, f"{site}/s/{fresh.token}/")  # the volume

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from django.test import Client
 
-from listening import services
 from listening.models import Session, Study
+from listening.services.sessions import begin, start_session
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -113,7 +113,7 @@ def test_once_somebody_takes_part_it_is_fixed(who: Page, study: Study) -> None:
         questionnaire=[{"name": "x", "label": "X?", "type": "text", "when": "before", "required": False}]
     )
     study.refresh_from_db()
-    services.begin(services.start_session(study))
+    begin(start_session(study))
     assert Session.objects.count() == 1
     who.reload()
     assert who.get_by_role("button", name="Add a question").is_disabled()

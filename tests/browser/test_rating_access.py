@@ -9,8 +9,9 @@ from django.contrib.auth.models import User
 from django.utils import timezone
 
 from codec import registry
-from listening import languages, services
+from listening import languages
 from listening.models import Event, Session, Study
+from listening.services.sessions import begin, start_session
 from tests.browser.rating import grades, hear, make_clip, open_study, point, ready, speech_like, stored
 
 if TYPE_CHECKING:
@@ -85,8 +86,8 @@ def twelve(alice: User) -> Session:
     systems = list(registry.SYSTEMS)[:12]
     audio = speech_like(1.0)
     study = open_study(make_clip(alice, dict.fromkeys(systems, audio), 1.0), systems)
-    session = services.start_session(study)
-    services.begin(session)
+    session = start_session(study)
+    begin(session)
     session.trials.filter(item__training=True).update(finished=timezone.now())
     session.stages.get_or_create(name="trained")
     return session

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from django.utils import timezone
 
-from listening import services
 from listening.models import Event, Session, Trial
+from listening.services.sessions import begin, start_session
 from tests.browser.conftest import FLAGS, PATIENCE, find_chromium
 from tests.browser.rating import (
     grades,
@@ -179,8 +179,8 @@ def test_forty_trials_in_bounded_memory(page: Page, live_server: Any, alice: Any
     systems = ["original", "anchor35", "anchor70", "codec2-3.2k"]
     audio = speech_like(1.0)
     study = open_study(make_clip(alice, dict.fromkeys(systems, audio), 1.0), systems)
-    session = services.start_session(study)
-    services.begin(session)
+    session = start_session(study)
+    begin(session)
     item = study.items.get(training=False)
     session.trials.filter(item__training=True).update(finished=timezone.now())
     graded = session.trials.get(item=item)

@@ -11,8 +11,10 @@ from django.contrib.auth.models import User
 from django.utils import timezone
 
 from codec import registry
-from listening import services
 from listening.models import Event, Rating, Session, Study, Trial
+from listening.services.ratings import save_rating
+from listening.services.sessions import begin, start_session
+from listening.services.studies import close_study
 from tests.browser.rating import (
     SYSTEMS,
     grades,
@@ -331,7 +333,7 @@ def test_a_grade_from_another_device_does_not_swallow_a_newer_one(
     """The other device shares no storage, so its sequence numbers are news to this page."""
     page = rating_page
     trial = session.trials.get(position=1)
-    services.save_rating(trial, trial.order[0]["key"], 11, 7)
+    save_rating(trial, trial.order[0]["key"], 11, 7)
     hear(page, 1)
     page.mouse.click(*point(page, 1, 64))
     wait_saved(page)
@@ -365,7 +367,7 @@ def test_a_trial_closed_before_it_is_handed_in_leads_on(
         hear(page, number)
         page.mouse.click(*point(page, number, 64))
     wait_saved(page)
-    services.close_study(study)
+    close_study(study)
     page.get_by_role("button", name="Next").click()
     page.wait_for_selector('#saved[data-state="refused"]')
     assert "closed" in page.locator("#missing").inner_text()
@@ -466,7 +468,7 @@ def test_nothing_tells_which_is_which(page: Page, live_server: Any, session: Ses
     assert all(header == headers[0] for header in headers)
     # Another session shares no file with this one, and asking again gives the same bytes.
     assert page.request.get(answers[0].url).body() == bodies[0]
-    other = services.start_session(session.study)
+    other = start_session(session.study)
     trial = other.trials.get(position=1)
     for key in (trial.reference_key, *(entry["key"] for entry in trial.order)):
         body = page.request.get(f"{live_server.url}/s/{other.token}/trials/1/{key}.wav").body()
@@ -483,8 +485,8 @@ def test_twelve_stimuli_need_no_scrolling(
     systems = list(registry.SYSTEMS)[:12]
     audio = speech_like(1.0)
     study = open_study(make_clip(alice, dict.fromkeys(systems, audio), 1.0), systems)
-    session = services.start_session(study)
-    services.begin(session)
+    session = start_session(study)
+    begin(session)
     page.set_viewport_size({"width": width, "height": height})
     page.goto(f"{live_server.url}/s/{session.token}/")
     ready(page)

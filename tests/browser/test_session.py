@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from listening import headphones, services
+from listening import headphones
 from listening.models import Answer, Session, Stage, Study
+from listening.services.ratings import finish_trial, save_rating
+from listening.services.sessions import begin, start_session, take_step
 from tests.browser.conftest import PATIENCE
 from tests.browser.rating import ready
 from tests.live import wait_for
@@ -252,10 +254,10 @@ def test_wrong_answers_to_the_headphone_check_end_kindly(
 
 def test_a_round_of_the_check_is_heard_as_it_was_made(listener: Page, live_server: Any, full: Study) -> None:
     """In Chromium, decoded and resampled: silence between, and the intervals marked while they sound."""
-    session = services.start_session(full)
+    session = start_session(full)
     Study.objects.update(questionnaire=[])
-    services.take_step(session, "before", {})
-    services.take_step(session, "volume", {})
+    take_step(session, "before", {})
+    take_step(session, "volume", {})
     page = listener
     page.goto(f"{live_server.url}/s/{session.token}/")
     page.evaluate("window.speed = 1")
@@ -309,8 +311,8 @@ def test_a_break_by_keyboard_and_withdrawing_at_it(page: Page, live_server: Any,
     for stimulus in study.items.get(position=1).stimuli.all():
         stimulus.pk, stimulus.item = None, second
         stimulus.save()
-    session = services.start_session(study)
-    services.begin(session)
+    session = start_session(study)
+    begin(session)
     page.goto(f"{live_server.url}/s/{session.token}/")
     grade_page(page)  # the training, and on
     grade_page(page)
@@ -374,11 +376,11 @@ def test_mturk_in_its_frame(browser: Browser, live_server: Any, study: Study) ->
     task.get_by_role("button", name="Continue").click()
     task.get_by_role("button", name="Start the training").wait_for()
     session = Session.objects.get()
-    services.begin(session)
+    begin(session)
     for trial in session.trials.all():
         for entry in trial.order:
-            services.save_rating(trial, entry["key"], 50, 1)
-        services.finish_trial(trial)
+            save_rating(trial, entry["key"], 50, 1)
+        finish_trial(trial)
     task.get_by_role("button", name="Start the training").click()
     task.get_by_role("button", name="Submit the assignment").click()
     task.get_by_text("Received.").wait_for()

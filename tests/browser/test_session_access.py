@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from django.utils import timezone
 
-from listening import headphones, services
+from listening import headphones
 from listening.models import Session, Study
+from listening.services.sessions import begin, start_session, take_step
+from listening.services.studies import close_study
 from tests.browser.test_rating_access import problems
 from tests.browser.test_session import QUESTIONS
 from tests.listening.conftest import grade
@@ -36,12 +38,12 @@ def states(study: Study) -> Iterator[str]:
         headphones={"tests": [{"test": "huggins", "pass": 1, "attempts": 1}, {"test": "antiphase"}]},
     )
     study.refresh_from_db()
-    session = services.start_session(study)
+    session = start_session(study)
     address = f"/s/{session.token}/"
     yield address  # questions
-    services.take_step(session, "before", {})
+    take_step(session, "before", {})
     yield address  # sound
-    services.take_step(session, "volume", {})
+    take_step(session, "volume", {})
     for _ in range(headphones.ROUNDS + 1):
         current = headphones.current_round(session)
         assert current
@@ -52,13 +54,13 @@ def states(study: Study) -> Iterator[str]:
         )
     Study.objects.update(headphones={}, break_after=1)
     yield address  # instructions
-    services.begin(session)
+    begin(session)
     grade(session.trials.get(position=1))
     yield address  # trained
-    services.take_step(Session.objects.get(pk=session.pk), "trained", {})
+    take_step(Session.objects.get(pk=session.pk), "trained", {})
     grade(session.trials.get(position=2))
     yield address  # questions after
-    services.take_step(Session.objects.get(pk=session.pk), "after", {})
+    take_step(Session.objects.get(pk=session.pk), "after", {})
     yield address  # thanks
     yield address + "withdraw/"
     Session.objects.update(screened_out=timezone.now(), finished=None)
@@ -69,7 +71,7 @@ def states(study: Study) -> Iterator[str]:
     yield link
     Study.objects.update(closes=timezone.now())
     yield link
-    services.close_study(study)
+    close_study(study)
     yield link
 
 
@@ -96,7 +98,7 @@ def test_what_is_wrong_is_told_to_screen_readers(
     errors.allow("status of 422")
     Study.objects.update(questionnaire=QUESTIONS)
     study.refresh_from_db()
-    session = services.start_session(study)
+    session = start_session(study)
     page.goto(f"{live_server.url}/s/{session.token}/")
     page.get_by_role("button", name="Continue").click()
     page.get_by_role("alert").wait_for()
@@ -107,7 +109,7 @@ def test_what_is_wrong_is_told_to_screen_readers(
     ]
     assert described == ["In years.", "Please answer this question."]
     assert problems(page) == []
-    services.take_step(session, "before", {})
+    take_step(session, "before", {})
     page.goto(f"{live_server.url}/s/{session.token}/")
     page.get_by_role("button", name="Continue").click()
     page.get_by_role("alert").wait_for()

@@ -13,8 +13,10 @@ from django.core.files.base import ContentFile
 from django.test import Client
 
 from evaluation.models import Clip, Rendition
-from listening import services, simulation, tasks
+from listening import simulation, tasks
 from listening.models import Session, Study
+from listening.services.sessions import start_session
+from listening.services.studies import create_study
 from tests.browser.rating import RATE, speech_like
 
 if TYPE_CHECKING:
@@ -136,7 +138,7 @@ def test_three_steps_to_an_open_study_and_back(researcher: Page, live_server: An
     study.refresh_from_db()
     assert study.status == Study.Status.OPEN
 
-    services.start_session(study)
+    start_session(study)
     page.get_by_role("link", name="1 What").click()
     assert page.get_by_text("A listener has begun.").is_visible()
     assert page.locator('[data-title="CELP 8k (Speex)"]').is_disabled()
@@ -150,7 +152,7 @@ def test_three_steps_to_an_open_study_and_back(researcher: Page, live_server: An
 
 def test_simulated_listeners_come_while_one_watches(researcher: Page, live_server: Any, alice: User) -> None:
     clips = list(Clip.objects.order_by("title")[:2])
-    study = services.create_study(alice, "Tried", clips, ["opus-9k", "bpgan-2k"], open_when_ready=False)
+    study = create_study(alice, "Tried", clips, ["opus-9k", "bpgan-2k"], open_when_ready=False)
     tasks.prepare_study(str(study.pk))
     page = researcher
     page.goto(f"{live_server.url}/studies/{study.pk}/setup/check/")

@@ -12,8 +12,11 @@ from django.contrib.auth.models import User
 from django.core.files.base import ContentFile
 
 from evaluation.models import Clip, Rendition, Score
-from listening import services
 from listening.models import Session, Stimulus, Study, Trial
+from listening.services.preparing import open_prepared_study
+from listening.services.ratings import finish_trial, save_rating
+from listening.services.sessions import begin, start_session
+from listening.services.studies import ALWAYS, create_study
 from listening.tasks import prepare_study
 from tests.evaluation.conftest import make_clip, make_speech, make_wav, shared_database
 
@@ -33,7 +36,7 @@ def processed(make_clip: Callable[..., Clip], media: Path) -> Callable[..., Clip
     def make(owner: User, systems: list[str] = SYSTEMS, *, sound: bool = False, **fields: Any) -> Clip:
         audio = make_speech(SECONDS)
         clip = make_clip(owner, audio, **fields)
-        for number, slug in enumerate([*services.ALWAYS, *systems]):
+        for number, slug in enumerate([*ALWAYS, *systems]):
             rendition = Rendition(clip=clip, system=slug, status=Rendition.Status.DONE, kbps=2.0 + number)
             if sound:
                 noise = np.random.default_rng(number).normal(scale=0.01, size=audio.size)
@@ -59,11 +62,11 @@ def make_study(alice: User, processed: Callable[..., Clip]) -> Callable[..., Stu
 
     def make(clips: int = 2, systems: list[str] = SYSTEMS, *, sound: bool = False) -> Study:
         made = [processed(alice, systems, sound=sound) for _ in range(clips)]
-        study = services.create_study(alice, "Speech at 2 kbit/s", made, systems, seed=70_007_007)
+        study = create_study(alice, "Speech at 2 kbit/s", made, systems, seed=70_007_007)
         if sound:
             prepare_study(str(study.pk))
         else:
-            services.open_prepared_study(study)
+            open_prepared_study(study)
         study.refresh_from_db()
         assert study.status == Study.Status.OPEN, study.error
         return study
@@ -80,8 +83,8 @@ def study(make_study: Callable[..., Study]) -> Study:
 @pytest.fixture
 def session(study: Study) -> Session:
     """A listener who has read the instructions."""
-    started = services.start_session(study)
-    services.begin(started)
+    started = start_session(study)
+    begin(started)
     return started
 
 
@@ -95,15 +98,15 @@ def grade(
 ) -> None:
     """Grade every stimulus of a trial by its system, 50 where `scores` does not say."""
     for entry in trial.order:
-        services.save_rating(trial, entry["key"], (scores or {}).get(system_of(entry), 50), 1)
+        save_rating(trial, entry["key"], (scores or {}).get(system_of(entry), 50), 1)
     if finish:
-        services.finish_trial(trial, comment)
+        finish_trial(trial, comment)
 
 
 def listen(study: Study, scores: Mapping[str, int] | None = None, **options: Any) -> Session:
     """A listener who takes the whole test."""
-    session = services.start_session(study)
-    services.begin(session)
+    session = start_session(study)
+    begin(session)
     for trial in session.trials.all():
         grade(trial, scores, **options)
     session.refresh_from_db()

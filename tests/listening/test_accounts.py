@@ -17,8 +17,9 @@ from django.utils import timezone
 from django.views.defaults import server_error
 
 from evaluation.models import Clip, Rendition
-from listening import accounts, services
+from listening import accounts
 from listening.models import ApiToken, SigninLink, Study, random_token
+from listening.services.studies import close_study, set_listed
 
 
 def signed_in(client: Client) -> bool:
@@ -133,9 +134,9 @@ def test_a_token_opens_downloads_but_posts_still_need_csrf(study: Study, alice: 
 def test_the_front_page_shows_listed_open_studies_only(client: Client, study: Study) -> None:
     url = reverse("join", args=[study.token])
     assert url not in client.get("/").content.decode()
-    services.set_listed(study, True)
+    set_listed(study, True)
     assert url in client.get("/").content.decode()
-    services.close_study(study)
+    close_study(study)
     assert url not in client.get("/").content.decode()
 
 

@@ -25,9 +25,9 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from evaluation.models import Clip
-from listening import services
 from listening.models import Session, Stage, Stimulus, Study
-from listening.services.sessions import TRAINED, VOLUME
+from listening.services.sessions import TRAINED, VOLUME, begin, start_session
+from listening.services.studies import create_study
 from tests.listening.adversary import (
     LISTENING,
     Seen,
@@ -128,8 +128,8 @@ def seen(seeded: None, make_study: Callable[..., Study], reads: list[int]) -> li
     systems = dict(Stimulus.objects.filter(item__study=study).values_list("pk", "system"))
     client, found = Client(), []
     for number in range(SESSIONS):
-        session = services.start_session(study)
-        services.begin(session)
+        session = start_session(study)
+        begin(session)
         # Past the steps around the trials: they hold no recordings.
         for name in (VOLUME, TRAINED):
             Stage.objects.get_or_create(session=session, name=name)
@@ -186,7 +186,7 @@ def test_places_do_not_tell_places(seeded: None, make_study: Callable[..., Study
     systems = dict(Stimulus.objects.filter(item__study=study).values_list("pk", "system"))
     orders = []
     for _ in range(120):
-        session = services.start_session(study)
+        session = start_session(study)
         trials = session.trials.order_by("position").values_list("order", flat=True)
         orders.append([[systems[entry["stimulus"]] for entry in order] for order in trials])
     found = [attack for target in TARGETS for attack in attacks_on_orders(orders, target)]
@@ -209,6 +209,6 @@ def test_the_source_code_and_a_guessed_seed_do_not_give_an_order_away(
 ) -> None:
     """A study's seed is drawn from 53 random bits unless its researcher insists on one."""
     clip = processed(alice)
-    seeds = {services.create_study(alice, "Seeded", [clip], SYSTEMS).seed for _ in range(5)}
+    seeds = {create_study(alice, "Seeded", [clip], SYSTEMS).seed for _ in range(5)}
     assert len(seeds) == 5
     assert min(seeds) > 2**40

@@ -13,9 +13,10 @@ from django.urls import reverse
 from evaluation import jobs
 from evaluation.models import Job
 from evaluation.statistics import comparisons
-from listening import results, services
+from listening import results
 from listening.models import Analysis, Rating, Study
 from listening.results import analyses, frames, heavy, profiles
+from listening.services.sessions import begin, start_session
 from listening.tasks import make_analysis
 from tests.listening.conftest import grade, listen
 from tests.listening.generated import generate
@@ -179,8 +180,8 @@ def test_few_listeners_give_a_named_answer(study: Study, listeners: int) -> None
 def test_one_item_and_a_listener_who_left_give_a_named_answer(make_study: Callable[..., Study]) -> None:
     study = make_study(clips=2)
     generate(study, 3, QUALITY)
-    session = services.start_session(study)
-    services.begin(session)
+    session = start_session(study)
+    begin(session)
     for position in (1, 2):
         grade(session.trials.get(position=position), {"original": 100})
     row = computed(study, "none")

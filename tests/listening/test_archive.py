@@ -22,7 +22,7 @@ from django.test import Client
 from django.urls import reverse
 
 from evaluation.models import Clip, Rendition, UploadedSystem
-from listening import removal, services
+from listening import removal
 from listening.archive.describe import describe
 from listening.archive.fields import KEPT_HERE, ArchiveProblem
 from listening.archive.read import read_archive
@@ -41,6 +41,8 @@ from listening.models import (
     Stimulus,
     Study,
 )
+from listening.services.sessions import start_session
+from listening.services.studies import delete_study, update_study
 from tests.listening.conftest import listen
 from tests.listening.test_method_results import hold, right
 
@@ -100,7 +102,7 @@ def archive_of(study: Study, *, personal: bool = True) -> bytes:
 def empty() -> None:
     """Delete everything but the users, as on another server."""
     for study in Study.objects.all():
-        services.delete_study(study)
+        delete_study(study)
     Clip.objects.all().delete()
     UploadedSystem.objects.all().delete()
 
@@ -158,7 +160,7 @@ def test_choices_go_round_too(hold: Callable[..., Study], bob: User) -> None:
 
 def test_blocks_go_round_too(make_study: Callable[..., Study], bob: User) -> None:
     study = make_study()
-    services.update_study(study, {"design": {"systems_per_trial": 1}})
+    update_study(study, {"design": {"systems_per_trial": 1}})
     for _ in range(2):
         listen(study)
     first, again = round_trip(study, bob)
@@ -257,7 +259,7 @@ def test_an_imported_study_goes_on_where_it_was(full: Study, bob: User) -> None:
     assert UploadedSystem.objects.get().owner == bob
     with Rendition.objects.get(system="our-codec").upload.open("rb") as file:
         assert file.read() == b"whatever our codec gave"
-    assert services.start_session(study).number == 10
+    assert start_session(study).number == 10
 
 
 def test_beside_the_original_it_is_refused_by_name(full: Study, bob: User) -> None:
@@ -270,7 +272,7 @@ def test_beside_the_original_it_is_refused_by_name(full: Study, bob: User) -> No
 
 def test_what_is_taken_here_gets_another_name_and_a_note(full: Study, alice: User) -> None:
     content = archive_of(full)
-    services.delete_study(full)  # clips, renditions and the uploaded system stay
+    delete_study(full)  # clips, renditions and the uploaded system stay
     code = json.loads(zipfile.ZipFile(io.BytesIO(content)).read("study.json"))["sessions"][0]["assessor"]
     Assessor.objects.create(code=code)
     imported = read_archive(io.BytesIO(content), alice)

@@ -16,8 +16,9 @@ from django.test import Client
 from django.urls import reverse
 
 from codec.registry import SYSTEMS as KNOWN
-from listening import services
 from listening.models import Session, Stimulus, Study, Trial
+from listening.services.sessions import begin, start_session
+from listening.services.studies import ALWAYS
 from tests.listening.conftest import SYSTEMS, grade, listen, system_of
 
 SESSIONS = 6
@@ -61,8 +62,8 @@ def test_nothing_in_page_headers_or_files_tells_systems_apart(make_study: Callab
     secrets |= set(KNOWN) | {system.title for system in KNOWN.values() if system.title != "Original"}
     secrets |= {str(study.seed), *(clip.title for item in study.items.all() for clip in [item.clip])}
     for _ in range(SESSIONS):
-        session = services.start_session(study)
-        services.begin(session)
+        session = start_session(study)
+        begin(session)
         for trial, html, page, answers in heard(client, session):
             assert [entry["key"] for entry in page["stimuli"]] == [entry["key"] for entry in trial.order]
             assert [entry["label"] for entry in page["stimuli"]] == [
@@ -99,7 +100,7 @@ def test_nothing_in_page_headers_or_files_tells_systems_apart(make_study: Callab
     assert len(bodies) == count
     # And no system keeps to its place.
     assert all(len(found) > 1 for found in places.values())
-    assert set(places) == {*services.ALWAYS, *SYSTEMS}
+    assert set(places) == {*ALWAYS, *SYSTEMS}
 
 
 def test_the_two_references_differ_in_dither_only(client: Client, session: Session) -> None:
@@ -125,7 +126,7 @@ def test_addresses_of_others_and_of_nothing_are_not_found(
     client: Client, study: Study, session: Session
 ) -> None:
     trial = session.trials.get(position=1)
-    key, foreign = trial.order[0]["key"], services.start_session(study).trials.get(position=1).order[0]["key"]
+    key, foreign = trial.order[0]["key"], start_session(study).trials.get(position=1).order[0]["key"]
     for token, position, wanted in (
         (session.token, 1, foreign),
         (session.token, 2, key),
@@ -149,7 +150,7 @@ def test_no_other_page_tells_a_listener_more(client: Client, study: Study) -> No
     for url in (
         reverse("join", args=[study.token]),
         reverse("session", args=[session.token]),
-        reverse("session", args=[services.start_session(study).token]),
+        reverse("session", args=[start_session(study).token]),
     ):
         html = client.get(url).content.decode()
         assert [slug for slug in KNOWN if slug != "original" and slug in html] == []

@@ -12,10 +12,12 @@ from django.test import Client
 from django.urls import reverse
 
 from evaluation.models import Clip
-from listening import compliance, services
+from listening import compliance
 from listening.compliance import DUTY, MET, NOT_MET
 from listening.compliance.measured import measured_filter, player_constants
 from listening.models import Stimulus, Study
+from listening.services.sessions import start_session
+from listening.services.studies import ALWAYS, create_study
 from tests.listening.conftest import listen
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -120,8 +122,8 @@ def test_enough_items_leave_the_choice_of_material_to_the_researcher(
 def test_a_blocked_design_is_reported(alice: User, processed: Callable[..., Clip]) -> None:
     from codec.registry import SYSTEMS as KNOWN
 
-    ten = [slug for slug in KNOWN if slug not in services.ALWAYS][:10]
-    study = services.create_study(alice, "Many", [processed(alice, ten)], ten)
+    ten = [slug for slug in KNOWN if slug not in ALWAYS][:10]
+    study = create_study(alice, "Many", [processed(alice, ten)], ten)
     assert rule(study, "M6").state == MET
     assert "10 systems are shared out in 10 balanced blocks of 9" in rule(study, "M6").evidence
     assert "2 training trials before the test with all 13 signals" in rule(study, "M14").evidence
@@ -170,7 +172,7 @@ def test_the_document_has_every_rule_and_points_at_files_that_exist() -> None:
 
 
 def test_the_instructions_say_that_something_must_get_100(client: Client, study: Study) -> None:
-    session = services.start_session(study)
+    session = start_session(study)
     html = client.get(reverse("session", args=[session.token])).content.decode()
     for _ in range(3):  # past what comes before the instructions
         if "must be graded 100" in html:

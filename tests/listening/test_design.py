@@ -16,15 +16,19 @@ from django.utils import timezone
 
 from codec.registry import SYSTEMS as KNOWN
 from evaluation.models import Clip
-from listening import services
 from listening.models import Session, Study, Trial
 from listening.services import design as designs
+from listening.services.contents import method_of
+from listening.services.design import live_sessions
 from listening.services.errors import StudyError
 from listening.services.orders import draw_trials
+from listening.services.preparing import open_prepared_study
+from listening.services.sessions import begin, open_trial, start_session
+from listening.services.studies import ALWAYS, create_study
 from tests.listening.conftest import SYSTEMS, grade, system_of
 
-ALL = {*services.ALWAYS, *SYSTEMS}
-TWELVE = [slug for slug in KNOWN if slug not in services.ALWAYS][:12]
+ALL = {*ALWAYS, *SYSTEMS}
+TWELVE = [slug for slug in KNOWN if slug not in ALWAYS][:12]
 
 
 @pytest.fixture
@@ -33,8 +37,8 @@ def designed(alice: User, processed: Callable[..., Clip]) -> Callable[..., Study
 
     def make(clips: int = 6, systems: list[str] = SYSTEMS, **design: Any) -> Study:
         made = [processed(alice, systems) for _ in range(clips)]
-        study = services.create_study(alice, "Designed", made, systems, seed=70_007_007, design=design)
-        services.open_prepared_study(study)
+        study = create_study(alice, "Designed", made, systems, seed=70_007_007, design=design)
+        open_prepared_study(study)
         study.refresh_from_db()
         return study
 
@@ -53,7 +57,7 @@ def test_without_a_design_items_and_signals_are_balanced_over_sessions(
     make_study: Callable[..., Study],
 ) -> None:
     study = make_study(clips=4)
-    orders = [heard(services.start_session(study)) for _ in range(20)]  # 5 signals: two squares of 5
+    orders = [heard(start_session(study)) for _ in range(20)]  # 5 signals: two squares of 5
     for start in range(0, 20, 4):
         for place in range(4):
             assert len({order[place][0] for order in orders[start : start + 4]}) == 4
@@ -75,7 +79,7 @@ def test_items_are_shared_out_equally(designed: Callable[..., Study]) -> None:
     study = designed(clips=6, items_per_session=4)
     plan = designs.plan_of(study)
     assert len(plan.items) == 3
-    sessions = [services.start_session(study) for _ in range(2 * plan.blocks)]
+    sessions = [start_session(study) for _ in range(2 * plan.blocks)]
     assert [session.block for session in sessions] == [0, 1, 2, 0, 1, 2]
     items = Counter(position for session in sessions for position, _ in heard(session))
     assert items == Counter(dict.fromkeys(range(1, 7), 4))
@@ -86,12 +90,12 @@ def test_more_systems_than_a_trial_holds_are_shared_out(designed: Callable[..., 
     study = designed(clips=2, systems=TWELVE)
     assert study.design == {"systems_per_trial": 9}
     plan = designs.plan_of(study)
-    sessions = [services.start_session(study) for _ in range(plan.blocks)]
+    sessions = [start_session(study) for _ in range(plan.blocks)]
     cells = Counter()
     for session in sessions:
         for position, systems in heard(session):
             assert len(systems) == 12
-            assert set(services.ALWAYS) <= set(systems)
+            assert set(ALWAYS) <= set(systems)
             cells.update((position, system) for system in systems if system in TWELVE)
     assert len(cells) == 2 * 12  # every item through every system
     assert len(set(cells.values())) == 1
@@ -100,17 +104,17 @@ def test_more_systems_than_a_trial_holds_are_shared_out(designed: Callable[..., 
 def test_each_listener_compares_all_systems_where_there_are_items_enough(
     designed: Callable[..., Study],
 ) -> None:
-    session = services.start_session(designed(clips=4, systems=TWELVE))
-    assert {system for _, systems in heard(session) for system in systems} == {*services.ALWAYS, *TWELVE}
+    session = start_session(designed(clips=4, systems=TWELVE))
+    assert {system for _, systems in heard(session) for system in systems} == {*ALWAYS, *TWELVE}
 
 
 def test_training_shows_every_system(designed: Callable[..., Study]) -> None:
     study = designed(clips=2, systems=TWELVE)
     for _ in range(4):
-        session = services.start_session(study)
+        session = start_session(study)
         training = session.trials.filter(item__training=True)
         assert {system_of(entry) for trial in training for entry in trial.order} == {
-            *services.ALWAYS,
+            *ALWAYS,
             *TWELVE,
         }
         assert all(len(trial.order) <= 12 for trial in training)
@@ -119,12 +123,12 @@ def test_training_shows_every_system(designed: Callable[..., Study]) -> None:
 
 def test_blocks_are_filled_evenly(designed: Callable[..., Study]) -> None:
     study = designed(clips=6, items_per_session=2)
-    blocks = Counter(services.start_session(study).block for _ in range(10))
+    blocks = Counter(start_session(study).block for _ in range(10))
     assert sorted(blocks.values()) == [3, 3, 4]
 
 
 def test_a_session_can_be_drawn_again_from_what_is_stored(designed: Callable[..., Study]) -> None:
-    session = services.start_session(designed(clips=6, items_per_session=4))
+    session = start_session(designed(clips=6, items_per_session=4))
 
     def order(trials: list[Trial]) -> list[Any]:
         return [(trial.item_id, [entry["stimulus"] for entry in trial.order]) for trial in trials]
@@ -144,21 +148,21 @@ def age(session: Session, hours: float) -> None:
 
 
 def test_a_drop_outs_place_is_filled_first_and_nothing_is_lost(study: Study) -> None:
-    sessions = [services.start_session(study) for _ in range(4)]
+    sessions = [start_session(study) for _ in range(4)]
     assert [session.place for session in sessions] == [0, 1, 2, 3]
     late = sessions[1]
-    services.begin(late)
+    begin(late)
     grade(late.trials.get(position=1))
     for session in sessions:
         age(session, 25)
     for session in (sessions[0], sessions[2], sessions[3]):
         Session.objects.filter(pk=session.pk).update(finished=timezone.now())
-    refill = services.start_session(study)
+    refill = start_session(study)
     assert refill.place == 1
     assert heard(refill) == heard(late)  # the balance of those who finish stays as planned
     late.refresh_from_db()
     assert late.abandoned is not None
-    assert services.start_session(study).place == 4
+    assert start_session(study).place == 4
     for trial in late.trials.filter(finished=None):  # comes back all the same
         grade(trial)
     late.refresh_from_db()
@@ -168,44 +172,44 @@ def test_a_drop_outs_place_is_filled_first_and_nothing_is_lost(study: Study) -> 
 
 @pytest.mark.parametrize("sign", ["grade", "trial", "instructions", "stage"])
 def test_any_sign_of_the_listener_keeps_the_place(study: Study, sign: str) -> None:
-    session = services.start_session(study)
+    session = start_session(study)
     age(session, 30)
     assert list(designs.stale_sessions(study)) == [session]
     if sign == "grade":
-        services.begin(session)
+        begin(session)
         grade(session.trials.first(), finish=False)
         Session.objects.update(instructed=timezone.now() - timedelta(hours=30))
     elif sign == "trial":
-        services.open_trial(session.trials.first())
+        open_trial(session.trials.first())
     elif sign == "instructions":
-        services.begin(session)
+        begin(session)
     else:
         session.stages.create(name="volume")
     assert not designs.stale_sessions(study).exists()
-    assert services.start_session(study).place == 1
+    assert start_session(study).place == 1
 
 
 def test_who_was_screened_out_leaves_the_place(study: Study) -> None:
-    first = services.start_session(study)
+    first = start_session(study)
     Session.objects.filter(pk=first.pk).update(screened_out=timezone.now())
-    assert services.start_session(study).place == 0
-    assert services.live_sessions(study).count() == 1
+    assert start_session(study).place == 0
+    assert live_sessions(study).count() == 1
 
 
 def test_hours_until_a_place_is_free_are_the_designs(designed: Callable[..., Study]) -> None:
     study = designed(clips=2, drop_out_hours=2)
-    session = services.start_session(study)
+    session = start_session(study)
     age(session, 1.5)
-    assert services.start_session(study).place == 1
+    assert start_session(study).place == 1
     age(session, 2.5)
-    assert services.start_session(study).place == 0
+    assert start_session(study).place == 0
 
 
 def test_kinds_have_places_of_their_own(study: Study) -> None:
-    assert services.start_session(study, kind=Session.Kind.PILOT).place == 0
-    assert services.start_session(study).place == 0
-    assert services.start_session(study, kind=Session.Kind.SIMULATED).place == 0
-    assert services.start_session(study).place == 1
+    assert start_session(study, kind=Session.Kind.PILOT).place == 0
+    assert start_session(study).place == 0
+    assert start_session(study, kind=Session.Kind.SIMULATED).place == 0
+    assert start_session(study).place == 1
 
 
 def test_two_who_join_at_once_get_two_places(shared_database: None, study: Study) -> None:
@@ -215,7 +219,7 @@ def test_two_who_join_at_once_get_two_places(shared_database: None, study: Study
     def join() -> None:
         gate.wait()
         try:
-            places.append(services.start_session(study).place)
+            places.append(start_session(study).place)
         finally:
             connection.close()
 
@@ -243,10 +247,10 @@ def test_a_design_of_another_shape_is_refused(
 ) -> None:
     if design == []:
         with pytest.raises(StudyError, match=message):
-            designs.fitting(design, services.studies.method_of("mushra"), 2, 2)  # type: ignore[attr-defined]
+            designs.fitting(design, method_of("mushra"), 2, 2)  # type: ignore[attr-defined]
         return
     with pytest.raises(StudyError, match=message):
-        services.create_study(alice, "Designed", [processed(alice)], SYSTEMS, design=design)
+        create_study(alice, "Designed", [processed(alice)], SYSTEMS, design=design)
 
 
 def test_what_shares_nothing_out_is_not_kept(designed: Callable[..., Study]) -> None:

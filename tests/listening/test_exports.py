@@ -10,8 +10,9 @@ import pandas as pd
 import pytest
 
 from evaluation.models import Rendition, Score
-from listening import exports, services
+from listening import exports
 from listening.models import Rating, Stimulus, Study
+from listening.services.sessions import begin, start_session
 from tests.listening.conftest import grade, listen, system_of
 
 GRADES = {"original": 100, "anchor35": 20, "anchor70": 60, "opus-9k": 80, "bpgan-2k": 64}
@@ -61,8 +62,8 @@ def test_other_metrics_have_columns_of_their_own(study: Study) -> None:
 
 
 def test_unfinished_sessions_are_in_ratings_and_not_in_mushra(study: Study) -> None:
-    session = services.start_session(study)
-    services.begin(session)
+    session = start_session(study)
+    begin(session)
     grade(session.trials.get(position=1))
     grade(session.trials.get(position=2), finish=False)
     rows = read(exports.ratings_rows(study))

@@ -12,9 +12,11 @@ import soundfile
 from django.test import Client
 from django.urls import reverse
 
-from listening import headphones, services
+from listening import headphones
 from listening.headphones import GAP_SECONDS, INTERVAL_SECONDS, RATE, ROUNDS, TESTS
 from listening.models import Session, Stage, Study
+from listening.services.sessions import current_step, start_session, take_step
+from listening.services.studies import close_study
 
 HUGGINS = {"test": "huggins", "pass": 5, "attempts": 1}
 ANTIPHASE = {"test": "antiphase", "pass": 5, "attempts": 1}
@@ -38,9 +40,9 @@ def screened(study: Study) -> Callable[..., Session]:
     def start(*tests: dict[str, object], **more: object) -> Session:
         Study.objects.filter(pk=study.pk).update(headphones={"tests": list(tests), **more})
         study.refresh_from_db()
-        session = services.start_session(study)
-        services.take_step(session, "volume", {})
-        assert services.current_step(session).kind == "headphones"
+        session = start_session(study)
+        take_step(session, "volume", {})
+        assert current_step(session).kind == "headphones"
         return session
 
     return start
@@ -156,9 +158,9 @@ def test_nothing_but_the_sound_tells_the_answer(client: Client, screened: Callab
 def test_all_right_goes_on(client: Client, screened: Callable[..., Session]) -> None:
     session = screened(HUGGINS, ANTIPHASE)
     attempt(client, session, 6)
-    assert services.current_step(session).kind == "headphones"
+    assert current_step(session).kind == "headphones"
     attempt(client, session, 5)
-    assert services.current_step(session).kind == "instructions"
+    assert current_step(session).kind == "instructions"
     kept = {stage.name: stage.data for stage in session.stages.exclude(name="volume")}
     assert {name: (data["correct"], data["passed"]) for name, data in kept.items()} == {
         "huggins-1": (6, True),
@@ -183,7 +185,7 @@ def test_failing_ends_the_session_kindly_and_keeps_the_answers(
     client.post(reverse("session_begin", args=[session.token]))
     session.refresh_from_db()
     assert session.instructed is None
-    assert services.current_step(session).kind == "screened_out"
+    assert current_step(session).kind == "screened_out"
 
 
 def test_the_pass_mark_is_the_researchers(client: Client, screened: Callable[..., Session]) -> None:
@@ -193,7 +195,7 @@ def test_the_pass_mark_is_the_researchers(client: Client, screened: Callable[...
     assert session.screened_out
     session = screened(HUGGINS | {"pass": 3})
     attempt(client, session, 3)
-    assert services.current_step(session).kind == "instructions"
+    assert current_step(session).kind == "instructions"
 
 
 def test_a_second_attempt_has_other_rounds_and_may_pass(
@@ -212,14 +214,14 @@ def test_a_second_attempt_has_other_rounds_and_may_pass(
     attempt(client, session, 6)
     session.refresh_from_db()
     assert not session.screened_out
-    assert services.current_step(session).kind == "instructions"
+    assert current_step(session).kind == "instructions"
     assert Stage.objects.filter(session=session, name__startswith="huggins").count() == 2
 
 
 def test_a_failure_may_only_be_noted(client: Client, screened: Callable[..., Session]) -> None:
     session = screened(HUGGINS, on_fail="go_on")
     attempt(client, session, 0)
-    assert services.current_step(session).kind == "instructions"
+    assert current_step(session).kind == "instructions"
     assert Stage.objects.get(session=session, name="huggins-1").data["passed"] is False
 
 
@@ -256,7 +258,7 @@ def test_a_repeated_answer_counts_once(client: Client, screened: Callable[..., S
 
 def test_answers_to_a_closed_study_are_not_taken(client: Client, screened: Callable[..., Session]) -> None:
     session = screened(HUGGINS)
-    services.close_study(session.study)
+    close_study(session.study)
     answer(client, session)
     assert not Stage.objects.filter(name="huggins-1").exists()
 
@@ -264,7 +266,7 @@ def test_answers_to_a_closed_study_are_not_taken(client: Client, screened: Calla
 def test_programs_are_not_screened(study: Study) -> None:
     Study.objects.update(headphones={"tests": [HUGGINS]})
     study.refresh_from_db()
-    session = services.start_session(study, kind=Session.Kind.SIMULATED)
+    session = start_session(study, kind=Session.Kind.SIMULATED)
     assert headphones.current_round(session) is None
 
 

@@ -9,16 +9,18 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from listening import services
 from listening.forms.method import MethodOptions
 from listening.methods import METHODS
 from listening.models import Study
+from listening.services.preparing import open_prepared_study
+from listening.services.sessions import start_session
+from listening.services.studies import create_study
 
 
 @pytest.fixture
 def make(alice: Any, processed: Callable[..., Any]) -> Callable[..., Study]:
     def make(method: str, **options: Any) -> Study:
-        return services.create_study(
+        return create_study(
             alice, "A study", [processed(alice)], ["opus-9k", "bpgan-2k"], method=method, options=options
         )
 
@@ -86,8 +88,8 @@ def test_listeners_read_the_task_of_their_method(
     client: Client, make: Callable[..., Study], method: str
 ) -> None:
     study = make(method)
-    services.open_prepared_study(study)
-    session = services.start_session(Study.objects.get(pk=study.pk))
+    open_prepared_study(study)
+    session = start_session(Study.objects.get(pk=study.pk))
     from listening.models import Stage
 
     for name in ("volume", "headphones", "before"):

@@ -11,10 +11,14 @@ from django.test import Client
 from django.urls import reverse
 
 from codec.registry import SYSTEMS as KNOWN
-from listening import services
 from listening.models import Choice, Rating, Session, Stimulus, Study, Trial
 from listening.services.choices import NO_PREFERENCE, answer_of, save_choice
+from listening.services.errors import UnknownStimulus
 from listening.services.grading import ccr_sign
+from listening.services.preparing import open_prepared_study
+from listening.services.ratings import finish_trial, save_rating
+from listening.services.sessions import begin, start_session
+from listening.services.studies import create_study
 from listening.tasks import prepare_study
 from tests.listening.conftest import SYSTEMS, system_of
 from tests.listening.test_blindness import page_of
@@ -29,15 +33,15 @@ def start(alice: Any, processed: Callable[..., Any]) -> Callable[..., Session]:
 
     def make(method: str, *, sound: bool = False, systems: list[str] = SYSTEMS, **options: Any) -> Session:
         clip = processed(alice, systems, sound=sound)
-        study = services.create_study(
+        study = create_study(
             alice, "A study", [clip], systems, method=method, options=options, seed=70_007_007
         )
         if sound:
             prepare_study(str(study.pk))
         else:
-            services.open_prepared_study(study)
-        session = services.start_session(Study.objects.get(pk=study.pk))
-        services.begin(session)
+            open_prepared_study(study)
+        session = start_session(Study.objects.get(pk=study.pk))
+        begin(session)
         return session
 
     return make
@@ -175,12 +179,12 @@ def test_grades_are_checked_on_the_methods_scale(
 def test_one_of_b_and_c_has_to_be_the_reference(client: Client, start: Callable[..., Session]) -> None:
     trial = start("bs1116").trials.get(position=1)
     key = keys(trial)
-    services.save_rating(trial, key["B"], 4.2, 1)
+    save_rating(trial, key["B"], 4.2, 1)
     assert post(client, trial, "finish_trial", {}).json()["missing"] == [key["C"]]
-    services.save_rating(trial, key["C"], 4.9, 1)
+    save_rating(trial, key["C"], 4.9, 1)
     refused = post(client, trial, "finish_trial", {})
     assert (refused.status_code, "grade that one 5.0" in refused.json()["error"]) == (409, True)
-    services.save_rating(trial, key["C"], 5.0, 2)
+    save_rating(trial, key["C"], 5.0, 2)
     assert post(client, trial, "finish_trial", {}).status_code == 200
 
 
@@ -190,10 +194,10 @@ def test_a_ccr_grade_is_the_systems_and_its_sign_follows_the_order(start: Callab
     signs = set()
     for trial in session.trials.all():
         key = keys(trial)
-        with pytest.raises(services.UnknownStimulus):
-            services.save_rating(trial, key["first"], 1, 1)
-        rating = services.save_rating(trial, key["second"], 2, 1)
-        assert services.finish_trial(trial).finished
+        with pytest.raises(UnknownStimulus):
+            save_rating(trial, key["first"], 1, 1)
+        rating = save_rating(trial, key["second"], 2, 1)
+        assert finish_trial(trial).finished
         first, second = (system_of(entry) for entry in trial.order)
         assert rating.stimulus.system == (first if second == "original" else second)
         sign = ccr_sign(trial, systems)

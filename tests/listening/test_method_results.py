@@ -11,7 +11,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from listening import exports, services
+from listening import exports
 from listening.methods import METHODS
 from listening.models import Session, Study, Trial
 from listening.results.choosing import abx, choice_rows, preference
@@ -19,6 +19,10 @@ from listening.results.grading import ccr_frame, diff_frame, impairment, opinion
 from listening.results.methods import VIEWS
 from listening.services.choices import NO_PREFERENCE, save_choice
 from listening.services.grading import asked
+from listening.services.preparing import open_prepared_study
+from listening.services.ratings import finish_trial, save_rating
+from listening.services.sessions import begin, start_session
+from listening.services.studies import create_study
 from tests.listening.conftest import system_of
 
 QUALITY = {"original": 5, "opus-9k": 4, "bpgan-2k": 2, "celp-8k": 3}
@@ -38,23 +42,23 @@ def hold(alice: Any, processed: Callable[..., Any]) -> Callable[..., Study]:
         **options: Any,
     ) -> Study:
         clips = [processed(alice, list(systems)) for _ in range(2)]
-        study = services.create_study(
+        study = create_study(
             alice, "A study", clips, systems, method=method, options=options, seed=70_007_007
         )
-        services.open_prepared_study(study)
+        open_prepared_study(study)
         study.refresh_from_db()
         for _ in range(listeners):
-            take(services.start_session(study), answer)
+            take(start_session(study), answer)
         return study
 
     return make
 
 
 def take(session: Session, answer: Answer) -> None:
-    services.begin(session)
+    begin(session)
     for trial in session.trials.all():
         answer(trial)
-        services.finish_trial(trial, "")
+        finish_trial(trial, "")
 
 
 def parts(trial: Trial) -> dict[str, str]:
@@ -85,7 +89,7 @@ def grade(trial: Trial) -> None:
         if trial.session.study.method == "ccr":
             first, second = (QUALITY[system_of(each)] for each in trial.order)
             score = max(-3, min(3, second - first))
-        services.save_rating(trial, entry["key"], score, 1)
+        save_rating(trial, entry["key"], score, 1)
 
 
 def read(study: Study, name: str, **options: Any) -> list[dict[str, str]]:
@@ -212,7 +216,7 @@ def test_results_belong_to_their_owner_and_keep_kinds_apart(
     client: Client, bob: Any, hold: Callable[..., Study]
 ) -> None:
     study = hold("abx", right, trials=1, listeners=1)
-    take(services.start_session(study, kind=Session.Kind.SIMULATED), always_a)
+    take(start_session(study, kind=Session.Kind.SIMULATED), always_a)
     assert len(choice_rows(study)) == 4
     assert len(choice_rows(study, "simulated")) == 4
     assert abx(study)["listeners"] == abx(study, "simulated")["listeners"] == 1
@@ -223,11 +227,11 @@ def test_results_belong_to_their_owner_and_keep_kinds_apart(
 
 def test_an_unfinished_trial_does_not_count(hold: Callable[..., Study]) -> None:
     study = hold("abx", right, trials=1, listeners=1)
-    session = services.start_session(study)
-    services.begin(session)
+    session = start_session(study)
+    begin(session)
     for trial in session.trials.filter(item__training=True):
         right(trial)
-        services.finish_trial(trial, "")
+        finish_trial(trial, "")
     right(session.trials.filter(item__training=False)[0])
     context = abx(study)
     assert (context["n"], context["uncounted"], context["listeners"]) == (4, 1, 1)

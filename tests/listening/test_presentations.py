@@ -9,11 +9,14 @@ from itertools import pairwise
 
 import pytest
 
-from listening import services
 from listening.methods import METHODS, clean_options, pairs_of, seconds_per_item, trials_per_item
 from listening.models import Session, Stimulus, Study
+from listening.services.errors import StudyError
 from listening.services.orders import draw_trials
+from listening.services.preparing import open_prepared_study
 from listening.services.presentations import arrange, present
+from listening.services.sessions import start_session
+from listening.services.studies import create_study
 from tests.listening.conftest import SYSTEMS, system_of
 
 Orders = list[list[tuple[str, str]]]
@@ -134,13 +137,13 @@ def test_trials_mix_and_no_item_follows_itself() -> None:
 @pytest.mark.parametrize("method", METHODS)
 def test_a_study_of_each_method_draws_its_session(method: str, alice, processed) -> None:  # type: ignore[no-untyped-def]
     clips = [processed(alice), processed(alice)]
-    study = services.create_study(alice, "A study", clips, SYSTEMS, method=method, seed=5)
+    study = create_study(alice, "A study", clips, SYSTEMS, method=method, seed=5)
     assert study.method == method
     assert study.method_options == dict(METHODS[method].defaults)
     always = METHODS[method].always
     assert set(Stimulus.objects.values_list("system", flat=True)) == {*always, *SYSTEMS}
-    services.open_prepared_study(study)
-    session = services.start_session(Study.objects.get(pk=study.pk))
+    open_prepared_study(study)
+    session = start_session(Study.objects.get(pk=study.pk))
     graded = session.trials.filter(item__training=False)
     assert graded.count() == 2 * trials_per_item(METHODS[method], study.method_options, study.systems)
     training = list(session.trials.filter(item__training=True))
@@ -151,7 +154,7 @@ def test_a_study_of_each_method_draws_its_session(method: str, alice, processed)
 
 
 def test_anchors_are_systems_like_others_outside_mushra(alice, processed) -> None:  # type: ignore[no-untyped-def]
-    study = services.create_study(
+    study = create_study(
         alice, "A study", [processed(alice)], ["anchor35", "original", "bpgan-2k"], method="acr"
     )
     assert study.systems == ["anchor35", "bpgan-2k"]
@@ -178,11 +181,11 @@ def test_options_that_mean_nothing_are_refused(method: str, options: dict, messa
 
 
 def test_one_system_alone_makes_no_pair_of_systems(alice, processed) -> None:  # type: ignore[no-untyped-def]
-    with pytest.raises(services.StudyError, match="two or more"):
-        services.create_study(
+    with pytest.raises(StudyError, match="two or more"):
+        create_study(
             alice, "A study", [processed(alice)], ["bpgan-2k"], method="ab", options={"pairs": "systems"}
         )
-    study = services.create_study(alice, "A study", [processed(alice)], ["bpgan-2k"], method="ab")
+    study = create_study(alice, "A study", [processed(alice)], ["bpgan-2k"], method="ab")
     assert study.method_options["pairs"] == "reference"
-    with pytest.raises(services.StudyError, match="no method 'bs1534'"):
-        services.create_study(alice, "A study", [processed(alice)], ["bpgan-2k"], method="bs1534")
+    with pytest.raises(StudyError, match="no method 'bs1534'"):
+        create_study(alice, "A study", [processed(alice)], ["bpgan-2k"], method="bs1534")

@@ -10,8 +10,10 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from evaluation.outputs import save_system
-from listening import accounts, services
+from listening import accounts
 from listening.models import Analysis, Item, Stimulus, Study
+from listening.services.sessions import start_session
+from listening.services.studies import create_study
 from tests.listening.conftest import listen
 
 pytestmark = pytest.mark.django_db
@@ -58,10 +60,10 @@ def test_lists_of_studies(owner: Client, alice: User, study: Study) -> None:
     before = [queries(owner, page) for page in pages]
     clips = [item.clip for item in study.items.filter(training=False) if item.clip]
     for number in range(9):
-        other = services.create_study(alice, f"Study {number}", clips, study.systems)
+        other = create_study(alice, f"Study {number}", clips, study.systems)
         Study.objects.filter(pk=other.pk).update(status=Study.Status.OPEN, listed=True)
         other.refresh_from_db()
-        services.start_session(other)
+        start_session(other)
         save_system(alice, f"Mine, changed {number} times")
     assert [queries(owner, page) for page in pages] == before
 
@@ -74,7 +76,7 @@ def test_lists_of_the_api(script: Client, alice: User, study: Study) -> None:
     before = {page: queries(script, page) for page in pages}
     clips = [item.clip for item in study.items.filter(training=False) if item.clip]
     for number in range(8):
-        services.create_study(alice, f"Study {number}", clips, study.systems)
+        create_study(alice, f"Study {number}", clips, study.systems)
         save_system(alice, f"Mine, changed {number} times")
         listen(study)
     more_items(study, 8)

@@ -9,9 +9,9 @@ from django.http import QueryDict
 from django.test import Client
 from django.urls import reverse
 
-from listening import services
 from listening.models import Answer, Session, Stage, Study
 from listening.questionnaire import QuestionnaireError, questions_of, read_answers, validated
+from listening.services.sessions import current_step, start_session
 
 YES_NO = [{"value": "yes", "label": "Yes, I do"}, {"value": "no", "label": "No"}]
 ALL = [
@@ -34,7 +34,7 @@ def asked(study: Study) -> Session:
     """A session that is asked everything."""
     Study.objects.filter(pk=study.pk).update(questionnaire=validated(ALL))
     study.refresh_from_db()
-    return services.start_session(study)
+    return start_session(study)
 
 
 def read(**sent: str | list[str]) -> tuple[dict[str, Any], dict[str, str]]:
@@ -107,7 +107,7 @@ def test_a_wrong_answer_keeps_the_right_ones(client: Client, asked: Session) -> 
     assert stored == {"music": "yes", "skill": 4, "used": ["a", "c"], "nick": "<b>Bob</b>"}
     assert client.post(url, sent | {"q-age": "70"}).status_code == 302
     assert Answer.objects.get(question="age").value == 70
-    assert services.current_step(asked).kind == "volume"
+    assert current_step(asked).kind == "volume"
 
 
 def test_a_draft_survives_on_another_device(asked: Session) -> None:
@@ -117,7 +117,7 @@ def test_a_draft_survives_on_another_device(asked: Session) -> None:
     html = Client().get(reverse("session", args=[asked.token])).content.decode()
     assert 'value="33"' in html
     assert html.count(" checked") == 1
-    assert services.current_step(asked).kind == "questions"
+    assert current_step(asked).kind == "questions"
     Client().post(url, {"stage": "before", "draft": "yes", "q-age": "", "q-music": "no"})
     assert not Answer.objects.filter(question="age").exists()  # taken back
 

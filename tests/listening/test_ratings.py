@@ -14,8 +14,11 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from listening import services
 from listening.models import Event, Rating, Session, Study, Trial
+from listening.services.errors import TrialFinished
+from listening.services.ratings import finish_trial, save_rating
+from listening.services.sessions import start_session
+from listening.services.studies import close_study
 from tests.listening.conftest import grade, listen
 
 
@@ -102,7 +105,7 @@ def test_a_forged_key_is_not_found(client: Client, trial: Trial, key: Any) -> No
 def test_keys_of_the_reference_another_trial_and_another_listener_are_not_found(
     client: Client, study: Study, trial: Trial
 ) -> None:
-    other = services.start_session(study).trials.get(position=1)
+    other = start_session(study).trials.get(position=1)
     for key in (trial.reference_key, key_of(trial.session.trials.get(position=2)), key_of(other)):
         answer = send(client, trial, "save_rating", {"key": key, "score": 5, "sequence": 1})
         assert answer.status_code == 404
@@ -118,7 +121,7 @@ def test_a_finished_trial_refuses_changes(client: Client, trial: Trial) -> None:
 
 
 def test_a_closed_study_takes_no_grades(client: Client, study: Study, trial: Trial) -> None:
-    services.close_study(study)
+    close_study(study)
     for what, body in (
         ("save_rating", {"key": key_of(trial), "score": 5, "sequence": 1}),
         ("save_events", {"events": []}),
@@ -131,7 +134,7 @@ def test_a_closed_study_takes_no_grades(client: Client, study: Study, trial: Tri
 
 def test_a_trial_with_a_stimulus_left_is_not_finished(client: Client, trial: Trial) -> None:
     for entry in trial.order[2:]:
-        services.save_rating(trial, entry["key"], 50, 1)
+        save_rating(trial, entry["key"], 50, 1)
     answer = send(client, trial, "finish_trial", {"comment": ""})
     assert answer.status_code == 409
     assert answer.json()["missing"] == [key_of(trial, 0), key_of(trial, 1)]
@@ -231,9 +234,7 @@ def test_two_tabs_and_a_bad_line_leave_the_latest_grade(shared_database: None, s
     random.Random(5).shuffle(changes)
 
     def save(place: int, sequence: int) -> int:
-        return services.save_rating(
-            trial, key_of(trial, place), (place * 31 + sequence) % 101, sequence
-        ).sequence
+        return save_rating(trial, key_of(trial, place), (place * 31 + sequence) % 101, sequence).sequence
 
     stored = at_once([lambda change=change: save(*change) for change in changes])
     assert all(answer >= sequence for answer, (_, sequence) in zip(stored, changes, strict=True))
@@ -251,13 +252,13 @@ def test_no_grade_changes_behind_a_finished_trial(shared_database: None, session
 
     def save(sequence: int) -> tuple[int, bool]:
         try:
-            services.save_rating(trial, key_of(trial), sequence, sequence)
-        except services.TrialFinished:
+            save_rating(trial, key_of(trial), sequence, sequence)
+        except TrialFinished:
             return sequence, False
         return sequence, True
 
     calls: list[Any] = [lambda sequence=sequence: save(sequence) for sequence in range(2, 34)]
-    calls.insert(16, lambda: services.finish_trial(trial) and (1, True))
+    calls.insert(16, lambda: finish_trial(trial) and (1, True))
     accepted = [sequence for sequence, stored in at_once(calls) if stored]
     rating = Rating.objects.get(stimulus=trial.order[0]["stimulus"])
     assert rating.sequence == max(accepted)
@@ -267,7 +268,7 @@ def test_no_grade_changes_behind_a_finished_trial(shared_database: None, session
 
 @pytest.mark.django_db(transaction=True)
 def test_listeners_who_come_together_get_orders_of_their_own(shared_database: None, study: Study) -> None:
-    sessions = at_once([lambda: services.start_session(study)] * 8)
+    sessions = at_once([lambda: start_session(study)] * 8)
     assert sorted(session.number for session in sessions) == list(range(1, 9))
     assert len({session.seed for session in sessions}) == 8
 
@@ -314,7 +315,7 @@ def test_a_forged_request_for_a_later_trial_is_refused(client: Client, session: 
 
 
 def test_nothing_is_graded_before_the_instructions(client: Client, study: Study) -> None:
-    trial = services.start_session(study).trials.get(position=1)
+    trial = start_session(study).trials.get(position=1)
     answer = send(client, trial, "save_rating", {"key": key_of(trial), "score": 5, "sequence": 1})
     assert answer.status_code == 409
     assert "instructions" in answer.json()["error"]

@@ -9,8 +9,10 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from listening import recruitment, services
+from listening import recruitment
 from listening.models import Participation, Session, Study
+from listening.services.sessions import begin, current_step, start_session
+from listening.services.studies import close_study
 from tests.listening.conftest import grade
 from tests.race import at_once
 
@@ -52,7 +54,7 @@ def come(study: Study, query: dict[str, str]) -> Session:
 
 
 def finish(session: Session) -> str:
-    services.begin(session)
+    begin(session)
     for trial in session.trials.filter(finished=None):
         grade(trial)
     return page(session)
@@ -79,7 +81,7 @@ def test_prolific_ids_are_kept_apart_and_the_way_back_is_theirs(prolific: Study)
 
 def test_the_code_comes_only_with_the_last_grade(prolific: Study) -> None:
     session = come(prolific, PID)
-    services.begin(session)
+    begin(session)
     for trial in session.trials.all():
         assert "C0DE42" not in page(session)
         assert recruitment.completion(session) is None
@@ -94,7 +96,7 @@ def test_who_comes_again_goes_on_and_at_the_end_sees_the_thanks(prolific: Study)
     assert again.headers["Location"] == reverse("session", args=[session.token])
     assert Participation.objects.get().references["SESSION_ID"] == "62" * 12
     finish(session)
-    services.close_study(prolific)
+    close_study(prolific)
     for answer in (Client().get(link(prolific, PID)), Client().post(link(prolific, PID), {"consent": "yes"})):
         assert answer.headers["Location"] == reverse("session", args=[session.token])
     assert "C0DE42" in page(session)
@@ -119,7 +121,7 @@ def come_back(study: Study, query: dict[str, str]) -> Session:
 @pytest.mark.django_db(transaction=True)
 def test_two_clicks_at_once_make_one_session(prolific: Study) -> None:
     entry = recruitment.Entry("prolific", "me", {})
-    sessions = at_once([lambda: services.start_session(prolific, participation=entry)] * 8)
+    sessions = at_once([lambda: start_session(prolific, participation=entry)] * 8)
     assert len({session.pk for session in sessions}) == 1
     assert Session.objects.count() == Participation.objects.count() == 1
 
@@ -210,7 +212,7 @@ def test_a_worker_takes_part_once(mturk: Study) -> None:
 
 def test_only_mturk_may_frame_and_only_its_studies(mturk: Study) -> None:
     session = come(mturk, WORKER)
-    services.begin(session)
+    begin(session)
     for url in (link(mturk, WORKER | {"workerId": "A2"}), reverse("session", args=[session.token])):
         answer = Client().get(url)
         assert "X-Frame-Options" not in answer
@@ -238,5 +240,5 @@ def test_no_cookie_is_set_or_needed_on_the_whole_way(mturk: Study) -> None:
     assert client.post(reverse("session_begin", args=[session.token])).status_code == 302
     assert client.get(reverse("session", args=[session.token])).status_code == 200
     session.refresh_from_db()
-    assert services.current_step(session).kind == "trial"
+    assert current_step(session).kind == "trial"
     assert not client.cookies

@@ -14,10 +14,10 @@ from django.test import Client
 from django.urls import reverse
 
 from evaluation.models import Rendition
-from listening import services
 from listening.methods import METHODS
 from listening.models import Deletion, Stage, Study
 from listening.report import PdfUnavailable, context_of, pdf_of
+from listening.services.sessions import begin, start_session
 from tests.listening.conftest import grade
 from tests.listening.generated import generate
 from tests.listening.test_analyses import computed
@@ -39,8 +39,8 @@ def owner(client: Client, alice: User) -> Client:
 def told(study: Study) -> Study:
     """A study with everything that a report has to tell of."""
     generate(study, 6, QUALITY, careless=1)
-    leaver = services.start_session(study)
-    services.begin(leaver)
+    leaver = start_session(study)
+    begin(leaver)
     for position in (1, 2):
         grade(leaver.trials.get(position=position), {"original": 100})
     for number, session in enumerate(study.sessions.all()):

@@ -13,8 +13,9 @@ from django.test import Client
 from django.urls import reverse
 
 from evaluation.models import Score
-from listening import results, services
+from listening import results
 from listening.models import Rating, Study
+from listening.services.sessions import begin, start_session
 from tests.listening.conftest import grade, listen
 
 GRADES = {"original": 100, "anchor35": 20, "anchor70": 60, "opus-9k": 80, "bpgan-2k": 64}
@@ -47,8 +48,8 @@ def test_nobody_yet(owner: Client, study: Study) -> None:
 
 
 def test_grades_of_unfinished_trials_wait(owner: Client, study: Study) -> None:
-    session = services.start_session(study)
-    services.begin(session)
+    session = start_session(study)
+    begin(session)
     grade(session.trials.get(position=1), GRADES)  # training
     grade(session.trials.get(position=2), GRADES, finish=False)
     text = page(owner, study)
@@ -81,8 +82,8 @@ def test_two_listeners_and_one_item(owner: Client, make_study: Callable[..., Stu
 
 def test_means_are_of_listeners_and_leave_training_out(study: Study) -> None:
     for score in (40, 50, 60, 70):
-        session = services.start_session(study)
-        services.begin(session)
+        session = start_session(study)
+        begin(session)
         for trial in session.trials.select_related("item"):
             wanted = 0 if trial.item.training else score + 10 * trial.item.position
             grade(trial, GRADES | {"bpgan-2k": wanted})
@@ -153,8 +154,8 @@ def test_a_metric_that_orders_systems_otherwise_is_pointed_out(owner: Client, st
 def test_listeners_with_some_of_the_items_are_pointed_out(owner: Client, study: Study) -> None:
     listen(study, GRADES)
     assert "only some of the items" not in page(owner, study)
-    session = services.start_session(study)
-    services.begin(session)
+    session = start_session(study)
+    begin(session)
     for position in (1, 2):
         grade(session.trials.get(position=position), GRADES)
     assert "1 listener graded only some of the items so far" in page(owner, study)

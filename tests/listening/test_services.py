@@ -13,17 +13,28 @@ from django.core.files.storage import default_storage
 from django.utils import timezone
 
 from evaluation.models import Clip, Rendition
-from listening import services
 from listening.models import Assessor, Item, Session, Stimulus, Study
-from listening.services import StudyError
+from listening.services.errors import StudyClosed, StudyError
+from listening.services.preparing import claim_study, retry_preparing
+from listening.services.ratings import finish_trial, save_rating
+from listening.services.sessions import begin, current_step, start_session, take_step
+from listening.services.studies import (
+    ALWAYS,
+    MAX_SIGNALS,
+    close_study,
+    create_study,
+    delete_study,
+    reopen_study,
+    signals_of,
+)
 from listening.tasks import prepare_study, sweep_studies
 from tests.listening.conftest import SYSTEMS, listen, system_of
 
-ALL = {*services.ALWAYS, *SYSTEMS}
+ALL = {*ALWAYS, *SYSTEMS}
 
 
 def create(owner: User, clips: list[Clip], systems: list[str] = SYSTEMS, **options: Any) -> Study:
-    return services.create_study(owner, options.pop("name", "A study"), clips, systems, **options)
+    return create_study(owner, options.pop("name", "A study"), clips, systems, **options)
 
 
 def test_a_study_has_training_items_and_all_stimuli(alice: User, processed: Callable[..., Clip]) -> None:
@@ -84,11 +95,11 @@ def test_bad_input_is_refused(
 ) -> None:
     arguments = {"name": "A study", "clips": [processed(alice)], "systems": SYSTEMS} | changes
     with pytest.raises(StudyError, match=message):
-        services.create_study(alice, **arguments)
+        create_study(alice, **arguments)
 
 
 def test_a_name_is_one_line_that_every_file_can_hold(alice: User, processed: Callable[..., Clip]) -> None:
-    study = services.create_study(alice, " One\r\n\x00line\x08\x1b[31m\ud800 ", [processed(alice)], SYSTEMS)
+    study = create_study(alice, " One\r\n\x00line\x08\x1b[31m\ud800 ", [processed(alice)], SYSTEMS)
     assert study.name == "One line[31m?"
 
 
@@ -97,15 +108,15 @@ def test_twelve_signals_are_a_trial_and_more_are_shared_out(
 ) -> None:
     from codec.registry import SYSTEMS as KNOWN
 
-    ten = [slug for slug in KNOWN if slug not in services.ALWAYS][:10]
+    ten = [slug for slug in KNOWN if slug not in ALWAYS][:10]
     clip = processed(alice, ten)
     study = create(alice, [clip], ten[:9])
-    assert study.items.get(training=False).stimuli.count() == services.MAX_SIGNALS
-    assert (study.design, services.signals_of(study)) == ({}, services.MAX_SIGNALS)
+    assert study.items.get(training=False).stimuli.count() == MAX_SIGNALS
+    assert (study.design, signals_of(study)) == ({}, MAX_SIGNALS)
     shared = create(alice, [clip], ten)
     assert shared.design == {"systems_per_trial": 9}
     assert shared.items.get(training=False).stimuli.count() == 13
-    assert services.signals_of(shared) == services.MAX_SIGNALS
+    assert signals_of(shared) == MAX_SIGNALS
     with pytest.raises(StudyError, match=r"more than the 12 signals .* 9 systems at most"):
         create(alice, [clip], [*ten, "bpgan-2k"], design={"systems_per_trial": 10})
 
@@ -132,7 +143,7 @@ def test_a_failure_is_kept_shown_and_can_be_retried(alice: User, processed: Call
 
     rendition.audio.name = name
     rendition.save()
-    services.retry_preparing(study)
+    retry_preparing(study)
     prepare_study(str(study.pk))
     study.refresh_from_db()
     assert (study.status, study.error) == (Study.Status.OPEN, "")
@@ -150,8 +161,8 @@ def test_the_sweeper_sends_what_a_dead_worker_left(
     alice: User, processed: Callable[..., Clip], sent: list[str]
 ) -> None:
     study = create(alice, [processed(alice, sound=True)])
-    assert services.claim_study(str(study.pk)) is not None  # a worker took it
-    assert services.claim_study(str(study.pk)) is None  # and no other does
+    assert claim_study(str(study.pk)) is not None  # a worker took it
+    assert claim_study(str(study.pk)) is None  # and no other does
     past = timezone.now() - timedelta(minutes=5)
     Study.objects.update(created=past)
     sweep_studies()
@@ -186,7 +197,7 @@ def order_of(session: Session) -> list[tuple[int, list[str]]]:
 
 def test_orders_follow_from_the_seed_alone(make_study: Callable[..., Study]) -> None:
     first, again = make_study(clips=4), make_study(clips=4)
-    sessions = [[services.start_session(study) for _ in range(6)] for study in (first, again)]
+    sessions = [[start_session(study) for _ in range(6)] for study in (first, again)]
     orders = [[order_of(session) for session in row] for row in sessions]
     assert orders[0] == orders[1]
     assert len({str(order) for order in orders[0]}) == 6  # and differ between listeners
@@ -199,44 +210,44 @@ def test_orders_follow_from_the_seed_alone(make_study: Callable[..., Study]) -> 
 
 def test_every_system_comes_everywhere(make_study: Callable[..., Study]) -> None:
     study = make_study(clips=1)
-    firsts = Counter(order_of(services.start_session(study))[1][1][0] for _ in range(60))
+    firsts = Counter(order_of(start_session(study))[1][1][0] for _ in range(60))
     assert set(firsts) == ALL
     assert max(firsts.values()) < 30
 
 
 def test_keys_are_never_used_twice(make_study: Callable[..., Study]) -> None:
     study = make_study(clips=1)
-    sessions = [services.start_session(study) for _ in range(10)]
+    sessions = [start_session(study) for _ in range(10)]
     keys = [entry["key"] for s in sessions for trial in s.trials.all() for entry in trial.order]
     keys += [trial.reference_key for s in sessions for trial in s.trials.all()]
     assert len(set(keys)) == len(keys) == 10 * 2 * (len(ALL) + 1)
 
 
 def test_a_session_goes_from_instructions_through_its_trials_to_thanks(study: Study) -> None:
-    session = services.start_session(study)
-    assert services.current_step(session).kind == "volume"
-    assert services.take_step(session, "volume", {})
-    assert services.current_step(session).kind == "instructions"
-    services.begin(session)
+    session = start_session(study)
+    assert current_step(session).kind == "volume"
+    assert take_step(session, "volume", {})
+    assert current_step(session).kind == "instructions"
+    begin(session)
     session.refresh_from_db()
     for position in (1, 2, 3):
-        step = services.current_step(session)
+        step = current_step(session)
         assert step.trial is not None
         assert step.trial.position == position
         for entry in step.trial.order:
-            services.save_rating(step.trial, entry["key"], 50, 1)
-        services.finish_trial(step.trial)
+            save_rating(step.trial, entry["key"], 50, 1)
+        finish_trial(step.trial)
     session.refresh_from_db()
     assert session.finished
-    assert services.current_step(session).kind == "thanks"
+    assert current_step(session).kind == "thanks"
 
 
 def test_a_closed_study_starts_no_session(study: Study) -> None:
-    services.close_study(study)
-    with pytest.raises(services.StudyClosed):
-        services.start_session(study)
-    services.reopen_study(study)
-    assert services.start_session(study).number == 1
+    close_study(study)
+    with pytest.raises(StudyClosed):
+        start_session(study)
+    reopen_study(study)
+    assert start_session(study).number == 1
 
 
 def test_deleting_takes_grades_listeners_and_files_and_leaves_clips(
@@ -246,7 +257,7 @@ def test_deleting_takes_grades_listeners_and_files_and_leaves_clips(
     listen(study)
     files = list(Stimulus.objects.values_list("audio", flat=True))
     with django_capture_on_commit_callbacks(execute=True):
-        services.delete_study(study)
+        delete_study(study)
     assert not any(model.objects.exists() for model in (Study, Item, Stimulus, Session, Assessor))
     assert Clip.objects.count() == 2
     assert Rendition.objects.count() == 2 * len(ALL)

@@ -5,8 +5,10 @@ from __future__ import annotations
 from django.test import Client
 from django.urls import reverse
 
-from listening import services
 from listening.models import Assessor, Session, Study
+from listening.services.ratings import save_events, save_rating
+from listening.services.sessions import start_session, take_step
+from listening.services.studies import close_study, reopen_study
 from tests.listening.conftest import grade, listen
 from tests.listening.test_blindness import page_of
 
@@ -27,10 +29,10 @@ def test_the_link_asks_and_agreeing_starts_a_session(client: Client, study: Stud
 
 
 def test_instructions_come_first_and_once(client: Client, study: Study) -> None:
-    session = services.start_session(study)
+    session = start_session(study)
     url = reverse("session", args=[session.token])
     begin = reverse("session_begin", args=[session.token])
-    services.take_step(session, "volume", {})
+    take_step(session, "volume", {})
     assert begin in client.get(url).content.decode()
     assert client.get(begin).status_code == 405
     for _ in range(2):  # a double click
@@ -52,8 +54,8 @@ def test_training_is_counted_apart(client: Client, session: Session) -> None:
 
 def test_reloading_elsewhere_resumes_with_all_grades(session: Session) -> None:
     trial = session.trials.get(position=1)
-    services.save_rating(trial, trial.order[2]["key"], 72, 5)
-    services.save_events(trial, [{"sequence": 8, "kind": "play", "milliseconds": 1, "detail": {}}])
+    save_rating(trial, trial.order[2]["key"], 72, 5)
+    save_events(trial, [{"sequence": 8, "kind": "play", "milliseconds": 1, "detail": {}}])
     page = page_of(Client().get(reverse("session", args=[session.token])).content.decode())
     assert [(entry["score"], entry["sequence"]) for entry in page["stimuli"]] == [
         (None, 0), (None, 0), (72, 5), (None, 0), (None, 0),
@@ -65,7 +67,7 @@ def test_reloading_elsewhere_resumes_with_all_grades(session: Session) -> None:
 
 def test_the_end_shows_thanks_and_the_code_again_and_again(client: Client, study: Study) -> None:
     session = listen(study)
-    services.close_study(study)
+    close_study(study)
     for _ in range(2):
         page = client.get(reverse("session", args=[session.token]))
         assert page.status_code == 200
@@ -82,7 +84,7 @@ def test_the_code_is_not_shown_before_the_end(client: Client, session: Session) 
 
 
 def test_a_closed_study_says_so_kindly(client: Client, study: Study, session: Session) -> None:
-    services.close_study(study)
+    close_study(study)
     for url in (reverse("join", args=[study.token]), reverse("session", args=[session.token])):
         page = client.get(url)
         assert page.status_code == 200
@@ -90,10 +92,10 @@ def test_a_closed_study_says_so_kindly(client: Client, study: Study, session: Se
     assert client.post(reverse("join", args=[study.token]), {"consent": "yes"}).status_code == 200
     assert Session.objects.count() == 1
     Session.objects.update(instructed=None)
-    services.take_step(session, "volume", {})
+    take_step(session, "volume", {})
     client.post(reverse("session_begin", args=[session.token]))
     assert not Session.objects.get().instructed
-    services.reopen_study(study)
+    reopen_study(study)
     client.post(reverse("session_begin", args=[session.token]))
     assert page_of(client.get(reverse("session", args=[session.token])).content.decode())
 

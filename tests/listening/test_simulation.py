@@ -13,11 +13,16 @@ from django.urls import reverse
 from django.utils import timezone
 
 from evaluation.models import Clip
-from listening import selectors, services, simulation
+from listening import selectors, simulation
 from listening.methods import METHODS
 from listening.models import Rating, Session, Study, Trial
 from listening.results.choosing import choice_rows
 from listening.results.frames import rating_frame
+from listening.services.design import live_sessions
+from listening.services.errors import StudyError
+from listening.services.preparing import open_prepared_study
+from listening.services.sessions import start_session
+from listening.services.studies import create_study, update_study
 from listening.tasks import simulate, sweep_studies
 from tests.listening.conftest import SYSTEMS, listen
 
@@ -76,7 +81,7 @@ def test_they_are_never_among_real_listeners(study: Study, client: Client, alice
     real = rating_frame(study)
     assert real["assessor"].nunique() == 1
     assert set(real.loc[real["system"] == "bpgan-2k", "score"]) == {1}
-    assert services.live_sessions(study).count() == 1
+    assert live_sessions(study).count() == 1
     counted = selectors.studies_of(alice).get()
     assert (counted.started_count, counted.finished_count) == (1, 1)
     client.force_login(alice)
@@ -87,7 +92,7 @@ def test_they_are_never_among_real_listeners(study: Study, client: Client, alice
 
 def test_a_real_session_does_not_stand_in_their_way_nor_they_in_its(study: Study) -> None:
     made(study)
-    assert services.start_session(study).place == 0
+    assert start_session(study).place == 0
 
 
 def test_one_click_deletes_them_and_nothing_else(study: Study, client: Client, alice: User) -> None:
@@ -145,7 +150,7 @@ def test_the_sweeper_sends_what_a_dead_worker_left(
     ],
 )
 def test_what_makes_no_sense_is_refused(study: Study, asked: dict[str, Any], message: str) -> None:
-    with pytest.raises(services.StudyError, match=message):
+    with pytest.raises(StudyError, match=message):
         simulation.start(study, asked)
     assert study.sessions.count() == 0
 
@@ -194,7 +199,7 @@ def test_the_form_starts_a_simulation_for_its_owner_alone(
 @pytest.fixture
 def by_method(alice: User, processed: Callable[..., Clip]) -> Callable[..., Study]:
     def make(method: str, **options: Any) -> Study:
-        study = services.create_study(
+        study = create_study(
             alice,
             "A study",
             [processed(alice) for _ in range(2)],
@@ -203,7 +208,7 @@ def by_method(alice: User, processed: Callable[..., Clip]) -> Callable[..., Stud
             options=options,
             seed=7,
         )
-        services.open_prepared_study(study)
+        open_prepared_study(study)
         study.refresh_from_db()
         return study
 
@@ -255,7 +260,7 @@ def test_who_compares_hears_what_lies_far_apart_and_guesses_what_does_not(
 def test_blocks_are_tried_as_planned(make_study: Callable[..., Study]) -> None:
     study = make_study(clips=6)
     study.design = {"items_per_session": 2}
-    services.update_study(study, ["design"])
+    update_study(study, ["design"])
     made(study, listeners=6)
     blocks = list(study.sessions.values_list("block", flat=True))
     assert sorted(blocks) == [0, 0, 1, 1, 2, 2]

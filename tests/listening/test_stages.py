@@ -11,9 +11,12 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from listening import services
+from listening import headphones
 from listening.methods import METHODS
 from listening.models import Answer, Assessor, Deletion, Event, Rating, Session, Stage, Study
+from listening.services.errors import StudyClosed
+from listening.services.sessions import begin, current_step, start_session
+from listening.services.studies import close_study, reopen_study
 from tests.listening.conftest import grade, listen
 from tests.listening.test_blindness import page_of
 
@@ -34,7 +37,7 @@ def send(session: Session, name: str, **data: object) -> int:
 
 
 def step(session: Session) -> str:
-    return services.current_step(Session.objects.get(pk=session.pk)).kind
+    return current_step(Session.objects.get(pk=session.pk)).kind
 
 
 def test_the_whole_way_in_order_each_step_resumed_elsewhere(study: Study) -> None:
@@ -45,21 +48,21 @@ def test_the_whole_way_in_order_each_step_resumed_elsewhere(study: Study) -> Non
         training_repeats=1,
     )
     study.refresh_from_db()
-    session = services.start_session(study)
+    session = start_session(study)
     seen = []
     while (now := step(session)) != "thanks":
         assert html_of(session)  # a new browser at every step
         assert html_of(session) == html_of(session)  # and reloading
         assert session.completion_code not in html_of(session)
         seen.append(now)
-        current = services.current_step(session)
+        current = current_step(session)
         if now == "questions":
             name, value = ("age", 30) if current.stage == "before" else ("note", "fine")
             send(session, "questions", stage=current.stage, **{f"q-{name}": value})
         elif now == "volume":
             send(session, "volume", **SOUND)
         elif now == "headphones":
-            round_ = services.sessions.headphones.current_round(session)
+            round_ = headphones.current_round(session)
             assert round_
             send(session, "headphones", test=round_.stage, number=round_.number, answer=1)
         elif now == "instructions":
@@ -83,7 +86,7 @@ def test_the_whole_way_in_order_each_step_resumed_elsewhere(study: Study) -> Non
 
 
 def test_without_extras_the_way_is_short(study: Study) -> None:
-    session = services.start_session(study)
+    session = start_session(study)
     assert step(session) == "volume"
     send(session, "volume", **SOUND)
     assert step(session) == "instructions"
@@ -112,7 +115,7 @@ def test_the_finish_waits_for_the_last_answers(study: Study) -> None:
 
 
 def test_the_sound_is_declared_and_stored(study: Study) -> None:
-    session = services.start_session(study)
+    session = start_session(study)
     html = html_of(session)
     trial = session.trials.get(position=1)
     speech = reverse("stimulus_audio", args=[session.token, 1, trial.reference_key])
@@ -137,7 +140,7 @@ def test_the_sound_is_declared_and_stored(study: Study) -> None:
 def test_a_sound_that_will_not_do_is_explained(
     client: Client, study: Study, changes: dict[str, str], message: str
 ) -> None:
-    session = services.start_session(study)
+    session = start_session(study)
     answer = client.post(reverse("session_volume", args=[session.token]), SOUND | changes)
     assert answer.status_code == 422
     html = answer.content.decode()
@@ -148,7 +151,7 @@ def test_a_sound_that_will_not_do_is_explained(
 
 def test_swapped_sides_and_odd_levels_are_no_obstacle(study: Study) -> None:
     for volume in ("", "nan", "1e9", "x"):
-        session = services.start_session(study)
+        session = start_session(study)
         send(session, "volume", **SOUND | {"channels": "swapped", "volume": volume})
         data = Stage.objects.get(session=session).data
         assert (data["channels"], data["volume_db"]) == ("swapped", None)
@@ -156,11 +159,11 @@ def test_swapped_sides_and_odd_levels_are_no_obstacle(study: Study) -> None:
 
 def test_loudspeakers_are_turned_away_only_where_headphones_are_needed(client: Client, study: Study) -> None:
     speakers = SOUND | {"transducer": "loudspeakers"}
-    session = services.start_session(study)
+    session = start_session(study)
     send(session, "volume", **speakers)
     assert step(session) == "instructions"
     Study.objects.update(headphones={"required": True})
-    session = services.start_session(study)
+    session = start_session(study)
     answer = client.post(reverse("session_volume", args=[session.token]), speakers)
     assert "This test needs headphones" in answer.content.decode()
     assert step(session) == "volume"
@@ -171,7 +174,7 @@ def test_the_sound_check_gives_no_hidden_reference_away(study: Study, method: st
     """Speech is the reference only where the trials show it, too; instructions are the method's own."""
     Study.objects.update(method=method)
     study.refresh_from_db()
-    session = services.start_session(study)
+    session = start_session(study)
     trial = session.trials.get(position=1)
     shown = trial.reference_key in html_of(session)
     assert shown == (method in ("mushra", "bs1116", "dcr"))
@@ -194,8 +197,8 @@ def test_the_sound_check_gives_no_hidden_reference_away(study: Study, method: st
 def test_the_training_may_be_repeated_and_nothing_of_it_is_lost(study: Study) -> None:
     Study.objects.update(training_repeats=2)
     study.refresh_from_db()
-    session = services.start_session(study)
-    services.begin(session)
+    session = start_session(study)
+    begin(session)
     session.refresh_from_db()
     grade(session.trials.get(position=1))
     orders = []
@@ -203,7 +206,7 @@ def test_the_training_may_be_repeated_and_nothing_of_it_is_lost(study: Study) ->
         assert "Repeat the training" in html_of(session)
         send(session, "training", again="yes")
         send(session, "training", again="yes")  # a double click
-        trial = services.current_step(session).trial
+        trial = current_step(session).trial
         assert trial
         assert (trial.item.training, trial.position) == (True, repeat + 1)
         assert session.trials.filter(item__training=True).count() == repeat + 1
@@ -222,7 +225,7 @@ def test_the_training_may_be_repeated_and_nothing_of_it_is_lost(study: Study) ->
     positions = [trial.position for trial in session.trials.filter(item__training=False)]
     assert positions == [4, 5]
     for position in positions:
-        trial = services.current_step(session).trial
+        trial = current_step(session).trial
         assert trial
         assert trial.position == position
         grade(trial)
@@ -230,8 +233,8 @@ def test_the_training_may_be_repeated_and_nothing_of_it_is_lost(study: Study) ->
 
 
 def test_without_leave_the_training_is_not_repeated(study: Study) -> None:
-    session = services.start_session(study)
-    services.begin(session)
+    session = start_session(study)
+    begin(session)
     grade(session.trials.get(position=1))
     send(session, "training", again="yes")
     assert session.trials.count() == 3
@@ -240,8 +243,8 @@ def test_without_leave_the_training_is_not_repeated(study: Study) -> None:
 def test_a_break_is_offered_once_and_its_length_kept(study: Study) -> None:
     Study.objects.update(break_after=1)
     study.refresh_from_db()
-    session = services.start_session(study)
-    services.begin(session)
+    session = start_session(study)
+    begin(session)
     grade(session.trials.get(position=1))
     assert step(session) == "trial"  # training does not tire
     send(session, "break", stage="break-1")
@@ -289,7 +292,7 @@ def test_pilot_and_simulated_sessions_take_no_places(study: Study) -> None:
     study.refresh_from_db()
     for _ in range(2):
         assert "trial run" in join(study)
-    services.start_session(study, kind=Session.Kind.SIMULATED)
+    start_session(study, kind=Session.Kind.SIMULATED)
     Study.objects.update(pilot=False)
     study.refresh_from_db()
     join(study)
@@ -298,7 +301,7 @@ def test_pilot_and_simulated_sessions_take_no_places(study: Study) -> None:
 
 
 def test_before_and_after_its_dates_a_study_takes_nobody_new(study: Study) -> None:
-    session = services.start_session(study)
+    session = start_session(study)
     now = timezone.now()
     Study.objects.update(opens=now + timedelta(hours=2))
     page = join(study)
@@ -307,7 +310,7 @@ def test_before_and_after_its_dates_a_study_takes_nobody_new(study: Study) -> No
     Study.objects.update(opens=now - timedelta(days=2), closes=now - timedelta(days=1))
     assert "ended on" in join(study)
     assert Session.objects.count() == 1
-    services.begin(session)  # who began may finish
+    begin(session)  # who began may finish
     for trial in session.trials.all():
         grade(trial)
     assert "The test is complete" in html_of(session)
@@ -317,9 +320,9 @@ def test_before_and_after_its_dates_a_study_takes_nobody_new(study: Study) -> No
 
 def test_simulations_run_before_a_study_is_open(study: Study) -> None:
     Study.objects.update(status=Study.Status.READY, max_sessions=0)
-    assert services.start_session(study, kind=Session.Kind.SIMULATED).kind == "simulated"
-    with pytest.raises(services.StudyClosed):
-        services.start_session(study)
+    assert start_session(study, kind=Session.Kind.SIMULATED).kind == "simulated"
+    with pytest.raises(StudyClosed):
+        start_session(study)
 
 
 # -- Taking the consent back
@@ -332,7 +335,7 @@ def test_withdrawing_asks_and_then_deletes_everything(client: Client, study: Stu
     send(session, "questions", stage="after", **{"q-note": "good"})
     trial = session.trials.get(position=1)
     Event.objects.create(trial=trial, sequence=1, kind="play", milliseconds=5)
-    services.close_study(study)  # which takes no grades, but still gives data back
+    close_study(study)  # which takes no grades, but still gives data back
     url = reverse("session_withdraw", args=[session.token])
     assert url in html_of(session)
     assert "cannot be undone" in client.get(url).content.decode()
@@ -348,12 +351,12 @@ def test_withdrawing_asks_and_then_deletes_everything(client: Client, study: Stu
     note = Deletion.objects.get()
     assert (note.number, note.ratings, note.reason) == (1, 15, "withdrawn by the listener")
     assert client.post(url, {"withdraw": "yes"}).status_code == 404
-    services.reopen_study(study)
-    assert services.start_session(study).number == 3  # the number is not given again
+    reopen_study(study)
+    assert start_session(study).number == 3  # the number is not given again
 
 
 def test_every_page_leads_to_withdrawing(study: Study) -> None:
-    session = services.start_session(study)
+    session = start_session(study)
     url = reverse("session_withdraw", args=[session.token])
     assert url in html_of(session)
     send(session, "volume", **SOUND)
@@ -376,7 +379,7 @@ def test_steps_are_posted_by_whom_the_link_belongs_to(client: Client, session: S
 def test_steps_cannot_be_skipped(study: Study) -> None:
     Study.objects.update(questionnaire=QUESTIONS)
     study.refresh_from_db()
-    session = services.start_session(study)
+    session = start_session(study)
     for name, data in (("begin", {}), ("volume", SOUND), ("questions", {"stage": "after", "q-note": "x"})):
         send(session, name, **data)
         assert step(session) == "questions"
@@ -385,7 +388,7 @@ def test_steps_cannot_be_skipped(study: Study) -> None:
 
 
 def test_a_page_asks_the_database_little(study: Study) -> None:
-    session = services.start_session(study)
+    session = start_session(study)
     with CaptureQueriesContext(
         connection,
     ) as queries:

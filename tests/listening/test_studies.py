@@ -15,9 +15,9 @@ from django.urls import reverse
 from django.utils import timezone
 
 from evaluation.models import Clip, Rendition
-from listening import services
 from listening.forms.what import PAPER_SYSTEMS
 from listening.models import Session, Study
+from listening.services.sessions import begin, start_session
 from listening.tasks import prepare_study
 from tests.listening.conftest import SYSTEMS, grade, listen
 
@@ -80,8 +80,8 @@ def test_the_list_counts_listeners_and_puts_the_newest_first(
 ) -> None:
     first, second = make_study(clips=1), make_study(clips=1)
     listen(second)
-    services.begin(services.start_session(second))
-    services.start_session(second)  # has not read the instructions: has not begun
+    begin(start_session(second))
+    start_session(second)  # has not read the instructions: has not begun
     rows = list(owner.get(reverse("studies")).context["studies"])
     assert rows == [second, first]
     assert (rows[0].item_count, rows[0].finished_count, rows[0].started_count) == (1, 1, 2)
@@ -248,7 +248,7 @@ def test_steps_can_be_gone_through_again_until_somebody_takes_part(
     assert [row[0] for row in contents(study)] == [first.pk, first.pk, third.pk]
 
     study = make_open(study)
-    services.start_session(study)
+    start_session(study)
     before = contents(study)
     html = owner.get(url).content.decode()
     assert "A listener has begun" in html
@@ -295,7 +295,7 @@ def test_a_pilot_keeps_its_sessions_apart(owner: Client, study: Study) -> None:
     owner.post(reverse("study_pilot", args=[study.pk]), {"pilot": "yes"})
     study.refresh_from_db()
     assert (study.status, study.pilot) == (Study.Status.OPEN, True)
-    session = services.start_session(study)
+    session = start_session(study)
     Session.objects.filter(pk=session.pk).update(kind=Session.Kind.PILOT)
     owner.post(reverse("study_pilot", args=[study.pk]), {"pilot": "no"})
     study.refresh_from_db()
@@ -312,8 +312,8 @@ def test_a_pilot_keeps_its_sessions_apart(owner: Client, study: Study) -> None:
 
 def test_the_page_shows_link_code_design_and_progress(owner: Client, study: Study, settings: Any) -> None:
     session = listen(study)
-    begun = services.start_session(study)
-    services.begin(begun)
+    begun = start_session(study)
+    begin(begun)
     grade(begun.trials.get(position=1))
     html = owner.get(reverse("study", args=[study.pk])).content.decode()
     assert f'value="{settings.SITE_URL}{reverse("join", args=[study.token])}"' in html
@@ -341,8 +341,8 @@ def test_researcher_and_listener_are_told_the_same_minutes(owner: Client, study:
     study.items.update(end=21.0)  # three trials of 30 s and five signals thrice
     assert "about 18 min a listener" in owner.get(reverse("study", args=[study.pk])).content.decode()
     assert "about 18 minutes" in Client().get(reverse("join", args=[study.token])).content.decode()
-    session = services.start_session(study)
-    services.begin(session)
+    session = start_session(study)
+    begin(session)
     assert "about 18 min left" in Client().get(reverse("session", args=[session.token])).content.decode()
 
 

@@ -34,10 +34,11 @@ from evaluation.demo_clips import DemoClipsMissing, demo_clips
 from evaluation.ingest import ingest
 from evaluation.models import Clip, Job, Rendition, Score
 from evaluation.pipeline import METRICS
-from listening import accounts, services
+from listening import accounts
 from listening.embedded_redis import EmbeddedRedis, RedisError
 from listening.models import Study
 from listening.processes import Child, ChildrenKeepDying, Supervisor
+from listening.services.studies import ALWAYS, create_study
 
 RESEARCHER = "demo"
 STUDY_NAME = "Demo: the paper's Table 3"
@@ -204,7 +205,7 @@ class Command(BaseCommand):
         shown = False
         while True:
             if study is None and (usable := _finished_systems(in_study, systems)):
-                study = services.create_study(user, STUDY_NAME, in_study, usable, listed=True)
+                study = create_study(user, STUDY_NAME, in_study, usable, listed=True)
             if study is not None and not shown:
                 study.refresh_from_db()
                 if study.status != Study.Status.PREPARING:
@@ -257,14 +258,14 @@ class Command(BaseCommand):
 
 def _finished_systems(clips: list[Clip], systems: list[str]) -> list[str]:
     """Those of `systems` that all `clips` have been through, once every one is done or has failed."""
-    wanted = [*services.ALWAYS, *systems]
+    wanted = [*ALWAYS, *systems]
     rows = Rendition.objects.filter(clip__in=clips, system__in=wanted).values_list("system", "status")
     status: dict[str, set[str]] = {slug: set() for slug in wanted}
     for slug, value in rows:
         status[slug].add(value)
     if any(not values <= set(FINISHED) for values in status.values()):
         return []
-    if any(status[slug] != {Job.Status.DONE} for slug in services.ALWAYS):
+    if any(status[slug] != {Job.Status.DONE} for slug in ALWAYS):
         return []
     return [slug for slug in systems if status[slug] == {Job.Status.DONE}]
 

@@ -84,7 +84,7 @@ def make_study(home: Path) -> tuple[str, list[str]]:
     from django.utils import timezone
 
     from codec import registry
-    from listening import services
+    from listening.services.sessions import begin, start_session
     from tests.browser.rating import make_clip, open_study, speech_like
 
     call_command("migrate", verbosity=0)
@@ -94,8 +94,8 @@ def make_study(home: Path) -> tuple[str, list[str]]:
     outputs = dict.fromkeys(systems, audio)
     clips = [make_clip(owner, outputs, SECONDS, number) for number in range(ITEMS)]
     study = open_study(clips[0], systems, *clips[1:])
-    session = services.start_session(study)
-    services.begin(session)
+    session = start_session(study)
+    begin(session)
     session.trials.filter(item__training=True).update(finished=timezone.now())
     session.stages.get_or_create(name="trained")
     files = [

@@ -17,12 +17,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evaluation.models import Clip, Rendition, UploadedSystem
-from listening import services, tasks
+from listening import tasks
 from listening.imports import ImportProblem, drafts
 from listening.imports.configuration import Configuration, plain_text, read_configuration
 from listening.imports.configuring import locate
 from listening.imports.yaml_lines import load
 from listening.models import ImportDraft, Item, Study
+from listening.services.sessions import start_session
+from listening.services.studies import open_study
 from tests.evaluation.conftest import make_speech, make_wav
 
 CONFIGS = Path(__file__).resolve().parents[3].parent / "shared" / "reference" / "webmushra-configs"
@@ -145,8 +147,8 @@ def test_a_listener_can_take_it(alice: User) -> None:
     draft = draft_of(alice, SMALL, audio_for(read_configuration(SMALL)))
     assert draft.study is not None
     tasks.prepare_study(str(draft.study.pk))
-    services.open_study(Study.objects.get(pk=draft.study.pk))
-    session = services.start_session(Study.objects.get(pk=draft.study.pk))
+    open_study(Study.objects.get(pk=draft.study.pk))
+    session = start_session(Study.objects.get(pk=draft.study.pk))
     assert [len(trial.order) for trial in session.trials.all()] == [5, 5]
 
 
