@@ -19,10 +19,11 @@ from torch import Tensor
 from tqdm import tqdm
 
 from codec.base import CodecError
-from codec.bpgan import data, fitting, trials
+from codec.bpgan import data, trials
 from codec.bpgan.config import Rate
+from codec.bpgan.entropy import fitting
+from codec.bpgan.entropy.nade import NadeContexts
 from codec.bpgan.model import BPGANModel
-from codec.bpgan.nade import NadeContexts
 from codec.bpgan.search import SEARCHES, SearchConfig
 from codec.bpgan.system import device
 

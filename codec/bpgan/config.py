@@ -10,7 +10,7 @@ from itertools import pairwise
 from typing import Any
 
 from codec.base import CodecError
-from codec.bpgan.bitstream import MAX_LAYERS
+from codec.bpgan.entropy.bitstream import MAX_LAYERS
 
 
 @dataclass(frozen=True)

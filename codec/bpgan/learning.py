@@ -13,14 +13,15 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from codec.base import CodecError
-from codec.bpgan import data, fitting
+from codec.bpgan import data
 from codec.bpgan.adversary import Adversary
 from codec.bpgan.blocks import ConvNeXt
 from codec.bpgan.config import ModelConfig, TrainConfig
+from codec.bpgan.entropy import fitting
+from codec.bpgan.entropy.rates import HuffmanRates
 from codec.bpgan.model import BPGANModel
 from codec.bpgan.objective import difference_weights
 from codec.bpgan.precision import autocast
-from codec.bpgan.rates import HuffmanRates
 from codec.bpgan.search import SearchConfig, search
 from codec.bpgan.spectrum import FLOOR, SpectrumNetwork
 

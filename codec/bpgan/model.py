@@ -15,8 +15,8 @@ from torch import Tensor, nn
 
 from codec.base import CodecError
 from codec.bpgan.config import ModelConfig, Rate, Receiver
-from codec.bpgan.contexts import TOTAL, ContextModel
 from codec.bpgan.encoder import build_encoder
+from codec.bpgan.entropy.contexts import TOTAL, ContextModel
 from codec.bpgan.generator import build_generator
 from codec.bpgan.hearing import Hearing
 from codec.bpgan.mel import Mel

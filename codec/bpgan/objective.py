@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from codec.bpgan.blocks import valid
-from codec.bpgan.contexts import RateModel
+from codec.bpgan.entropy.contexts import RateModel
 from codec.bpgan.frozen import FrozenGenerator
 from codec.bpgan.generator import Generator1d
 from codec.bpgan.model import BPGANModel

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from codec.base import CodecError
-from codec.bpgan.contexts import RateModel
+from codec.bpgan.entropy.contexts import RateModel
 from codec.bpgan.flips import flip
 from codec.bpgan.model import BPGANModel
 from codec.bpgan.objective import Problem, distortion

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from codec.bpgan import entropy
+from codec.bpgan.entropy import entropy
 from codec.bpgan.frozen import FrozenGenerator
 from codec.bpgan.model import BPGANModel
 from codec.bpgan.objective import Problem

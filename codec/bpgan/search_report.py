@@ -19,8 +19,9 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from codec.bpgan import bitstream, fitting, search_plots, search_profile, trials
+from codec.bpgan import search_plots, search_profile, trials
 from codec.bpgan.config import Rate
+from codec.bpgan.entropy import bitstream, fitting
 from codec.bpgan.model import BPGANModel
 from codec.bpgan.search import SEARCHES, SearchConfig
 from codec.bpgan.search_tables import MEASURES, Row, gains, interval, plain_table, table

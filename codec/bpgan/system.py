@@ -24,13 +24,13 @@ from codec.base import (
     Progress,
     no_progress,
 )
-from codec.bpgan import bitstream, entropy, huffman
 from codec.bpgan.blockwise import Blockwise, Coded
 from codec.bpgan.config import Rate, Receiver
-from codec.bpgan.contexts import RateModel
+from codec.bpgan.entropy import bitstream, entropy, huffman
+from codec.bpgan.entropy.contexts import RateModel
+from codec.bpgan.entropy.rates import HuffmanRates
 from codec.bpgan.mel import active_level
 from codec.bpgan.model import BPGANModel, model_id
-from codec.bpgan.rates import HuffmanRates
 from codec.bpgan.search import SEARCHES, SearchConfig
 
 _WEIGHTS = Path(str(files("codec.bpgan") / "weights"))

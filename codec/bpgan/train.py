@@ -22,8 +22,9 @@ import torch
 from tqdm import tqdm
 
 from codec.base import CodecError
-from codec.bpgan import data, fitting
+from codec.bpgan import data
 from codec.bpgan.config import ModelConfig, TrainConfig, preset
+from codec.bpgan.entropy import fitting
 from codec.bpgan.learning import Learner
 from codec.bpgan.model import DEFAULT_RECEIVER, PLAIN_RECEIVER, BPGANModel
 from codec.bpgan.validation import COLUMNS, validate

@@ -14,12 +14,12 @@ from torch.nn.functional import pad
 
 from codec.audio import read_audio
 from codec.base import WORKING_RATE, Audio, CodecError
-from codec.bpgan import bitstream, entropy, huffman
 from codec.bpgan.config import Receiver
-from codec.bpgan.contexts import RateModel
+from codec.bpgan.entropy import bitstream, entropy, huffman
+from codec.bpgan.entropy.contexts import RateModel
+from codec.bpgan.entropy.rates import HuffmanRates
 from codec.bpgan.mel import active_level
 from codec.bpgan.model import DEFAULT_RECEIVER, BPGANModel
-from codec.bpgan.rates import HuffmanRates
 from codec.bpgan.search import SearchConfig, search
 from codec.bpgan.vocoder import griffin_lim
 

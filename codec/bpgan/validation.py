@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from codec.bpgan import fitting
 from codec.bpgan.config import Receiver
 from codec.bpgan.data import Corpus
+from codec.bpgan.entropy import fitting
 from codec.bpgan.model import BPGANModel
 from codec.bpgan.vocoder import griffin_lim
 

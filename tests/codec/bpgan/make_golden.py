@@ -19,9 +19,10 @@ from torch.nn import functional as F
 
 from codec.audio import write_wav
 from codec.base import Audio
-from codec.bpgan import fitting, system
-from codec.bpgan.bitstream import Stream, unpack
+from codec.bpgan import system
 from codec.bpgan.config import LatentConfig, MelConfig, ModelConfig, NetworkConfig, Rate
+from codec.bpgan.entropy import fitting
+from codec.bpgan.entropy.bitstream import Stream, unpack
 from codec.bpgan.mel import active_level
 from codec.bpgan.model import BPGANModel
 from tests.codec.speech import SENTENCES, harvard_sentence

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from codec.bpgan.contexts import ContextModel, to_frequencies
-from codec.bpgan.nade import NadeContexts
-from codec.bpgan.tables import TableContexts
+from codec.bpgan.entropy.contexts import ContextModel, to_frequencies
+from codec.bpgan.entropy.nade import NadeContexts
+from codec.bpgan.entropy.tables import TableContexts
 
 RNG = np.random.default_rng(5)
 LEVELS = 16

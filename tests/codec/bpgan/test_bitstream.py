@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from codec import container
 from codec.base import CodecError, Encoded
-from codec.bpgan.bitstream import (
+from codec.bpgan.entropy.bitstream import (
     CODERS,
     MAX_SAMPLES,
     Stream,

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from codec.base import CodecError
-from codec.bpgan import entropy, huffman
-from codec.bpgan.contexts import TOTAL, ContextModel, to_frequencies
-from codec.bpgan.tables import TableContexts
+from codec.bpgan.entropy import entropy, huffman
+from codec.bpgan.entropy.contexts import TOTAL, ContextModel, to_frequencies
+from codec.bpgan.entropy.tables import TableContexts
 from tests.codec.bpgan.models import RNG, drawn, extreme_nade, random_nade, random_tables
 
 MODELS: list[ContextModel] = [random_tables(4), random_nade(4), random_nade(4, delays=1), extreme_nade(4)]

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from codec.bpgan import entropy, fitting
-from codec.bpgan.contexts import TOTAL
-from codec.bpgan.nade import NadeContexts
+from codec.bpgan.entropy import entropy, fitting
+from codec.bpgan.entropy.contexts import TOTAL
+from codec.bpgan.entropy.nade import NadeContexts
 from tests.codec.bpgan.models import drawn, random_nade
 
 RNG = np.random.default_rng(3)

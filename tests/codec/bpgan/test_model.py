@@ -12,9 +12,9 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from codec.base import CodecError
-from codec.bpgan import entropy
 from codec.bpgan.config import LatentConfig, ModelConfig, preset
-from codec.bpgan.contexts import TOTAL, ContextModel
+from codec.bpgan.entropy import entropy
+from codec.bpgan.entropy.contexts import TOTAL, ContextModel
 from codec.bpgan.model import BPGANModel
 from codec.bpgan.system import load_model
 from tests.codec.bpgan.models import random_nade, random_tables

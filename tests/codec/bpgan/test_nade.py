@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from codec.base import CodecError
-from codec.bpgan import entropy, nade
-from codec.bpgan.contexts import TOTAL
+from codec.bpgan.entropy import entropy, nade
+from codec.bpgan.entropy.contexts import TOTAL
 from tests.codec.bpgan.models import LEVELS, RNG, extreme_nade, random_nade
 
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from codec.bpgan import entropy, huffman, rates
-from codec.bpgan.contexts import ContextModel, RateModel, to_frequencies
-from codec.bpgan.rates import HuffmanRates
+from codec.bpgan.entropy import entropy, huffman, rates
+from codec.bpgan.entropy.contexts import ContextModel, RateModel, to_frequencies
+from codec.bpgan.entropy.rates import HuffmanRates
 from tests.codec.bpgan.models import drawn, random_nade, random_tables
 
 RNG = np.random.default_rng(11)

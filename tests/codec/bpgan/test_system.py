@@ -14,8 +14,8 @@ from pesq import pesq
 
 from codec import registry
 from codec.base import CodecError, CodecUnavailable
-from codec.bpgan import bitstream
 from codec.bpgan.config import Rate
+from codec.bpgan.entropy import bitstream
 from codec.bpgan.model import BPGANModel
 from codec.bpgan.search import SearchConfig, distortion, search
 from codec.bpgan.system import BPGAN

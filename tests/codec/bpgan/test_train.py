@@ -18,7 +18,7 @@ import torch
 from codec.base import CodecError
 from codec.bpgan import data
 from codec.bpgan.config import ModelConfig, SpectrumConfig, TrainConfig, preset
-from codec.bpgan.contexts import ContextModel
+from codec.bpgan.entropy.contexts import ContextModel
 from codec.bpgan.model import BPGANModel
 from codec.bpgan.train import Trainer
 from tests.codec.speech import harvard_sentence

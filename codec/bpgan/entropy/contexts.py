@@ -1,7 +1,7 @@
 """What the entropy coder knows of a symbol before it comes: integer tables, part of the model file.
 
 No torch here nor in the models themselves (`tables`, `nade`): the coder and the bitstream need only
-integers. `codec.bpgan.rates` gives the search the same tables as costs.
+integers. `codec.bpgan.entropy.rates` gives the search the same tables as costs.
 """
 
 from __future__ import annotations
@@ -98,15 +98,15 @@ class ContextModel(ABC):
     @staticmethod
     def uniform(channels: int, levels: int) -> ContextModel:
         """Tables that know nothing: those of a model that was not fitted."""
-        from codec.bpgan.tables import TableContexts
+        from codec.bpgan.entropy.tables import TableContexts
 
         return TableContexts(to_frequencies(np.ones((channels, levels + 1, levels))))
 
     @staticmethod
     def from_arrays(arrays: Mapping[str, NDArray[Any]]) -> ContextModel:
         """The inverse of `arrays`. Raises `CodecError` if they are damaged or of no known kind."""
-        from codec.bpgan.nade import NadeContexts
-        from codec.bpgan.tables import TableContexts
+        from codec.bpgan.entropy.nade import NadeContexts
+        from codec.bpgan.entropy.tables import TableContexts
 
         for kind in (TableContexts, NadeContexts):
             if set(arrays) == set(kind.ARRAYS):

@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from codec.bpgan import nade
-from codec.bpgan.contexts import TOTAL
-from codec.bpgan.huffman import code_lengths
+from codec.bpgan.entropy import nade
+from codec.bpgan.entropy.contexts import TOTAL
+from codec.bpgan.entropy.huffman import code_lengths
 
 if TYPE_CHECKING:
-    from codec.bpgan.nade import NadeContexts
+    from codec.bpgan.entropy.nade import NadeContexts
 
 #: Most numbers of hidden layers at once, on a GPU and on a CPU: bounds the memory of long batches.
 _MOST = (1 << 26, 1 << 22)

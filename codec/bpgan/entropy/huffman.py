@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from codec.base import CodecError
-from codec.bpgan.entropy import Symbols
+from codec.bpgan.entropy.entropy import Symbols
 
 
 def code_lengths(frequencies: list[int]) -> list[int]:

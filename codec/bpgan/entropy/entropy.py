@@ -1,7 +1,7 @@
 """Symbols <-> bytes by arithmetic coding, exact on every machine: integers and integer tables only.
 
 The coder is a byte-wise range coder with 32-bit range and carry propagation (G. N. N. Martin 1979,
-in the form popular from LZMA). What it knows of a symbol is in `codec.bpgan.contexts`.
+in the form popular from LZMA). What it knows of a symbol is in `codec.bpgan.entropy.contexts`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from bisect import bisect_right
 import numpy as np
 
 from codec.base import CodecError
-from codec.bpgan.contexts import PRECISION, TOTAL, ContextModel, Predictor, Symbols
+from codec.bpgan.entropy.contexts import PRECISION, TOTAL, ContextModel, Predictor, Symbols
 
 _TOP = 1 << 24
 _MASK = 0xFFFFFFFF

@@ -10,7 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from codec.base import CodecError
-from codec.bpgan.contexts import TOTAL, Arrays, ContextModel, Predictor, RateModel, Symbols
+from codec.bpgan.entropy.contexts import (
+    TOTAL,
+    Arrays,
+    ContextModel,
+    Predictor,
+    RateModel,
+    Symbols,
+)
 
 if TYPE_CHECKING:
     import torch
@@ -51,7 +58,7 @@ class TableContexts(ContextModel):
         return self.frequencies.max(axis=(1, 2)).astype(np.int64)
 
     def rates(self, device: torch.device | str = "cpu") -> RateModel:
-        from codec.bpgan.rates import TableRates
+        from codec.bpgan.entropy.rates import TableRates
 
         return TableRates(self.frequencies, device)
 

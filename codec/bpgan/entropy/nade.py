@@ -17,7 +17,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from codec.base import CodecError
-from codec.bpgan.contexts import TOTAL, Arrays, ContextModel, Predictor, RateModel, Symbols
+from codec.bpgan.entropy.contexts import (
+    TOTAL,
+    Arrays,
+    ContextModel,
+    Predictor,
+    RateModel,
+    Symbols,
+)
 
 if TYPE_CHECKING:
     import torch
@@ -123,7 +130,7 @@ class NadeContexts(ContextModel):
         return np.full(self.channels, TOTAL - (self.levels - 1) * FLOOR, dtype=np.int64)
 
     def rates(self, device: torch.device | str = "cpu") -> RateModel:
-        from codec.bpgan.rates import NadeRates
+        from codec.bpgan.entropy.rates import NadeRates
 
         return NadeRates(self, device)
 

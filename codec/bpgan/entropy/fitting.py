@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from codec.bpgan import entropy, huffman, nade
-from codec.bpgan.contexts import TOTAL, ContextModel, to_frequencies
-from codec.bpgan.nade import NadeContexts
-from codec.bpgan.tables import TableContexts
+from codec.bpgan.entropy import entropy, huffman, nade
+from codec.bpgan.entropy.contexts import TOTAL, ContextModel, to_frequencies
+from codec.bpgan.entropy.nade import NadeContexts
+from codec.bpgan.entropy.tables import TableContexts
 
 _LIMIT = 127 * 2.0**-nade.WEIGHT_BITS
 _MEMORY = 2.0 ** (nade.MEMORY_BITS - nade.MEMORY_SCALE)

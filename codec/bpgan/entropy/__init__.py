@@ -1,0 +1,1 @@
+"""Integers in, bytes out: context models, codes, range coder and bitstream. Knows nothing of networks."""
