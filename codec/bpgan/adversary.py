@@ -8,8 +8,13 @@ import torch
 from torch import Tensor, nn
 
 from codec.bpgan.config import TrainConfig
-from codec.bpgan.discriminators import Discriminators, adversarial_loss, discriminator_loss, feature_loss
-from codec.bpgan.precision import autocast
+from codec.bpgan.network.discriminators import (
+    Discriminators,
+    adversarial_loss,
+    discriminator_loss,
+    feature_loss,
+)
+from codec.bpgan.network.precision import autocast
 
 
 class Adversary:

@@ -20,10 +20,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from codec.base import Audio, Progress, no_progress
-from codec.bpgan import vocoder
 from codec.bpgan.config import Receiver
 from codec.bpgan.entropy.contexts import RateModel
-from codec.bpgan.model import DEFAULT_RECEIVER, POSTFILTER_REACH, BPGANModel
+from codec.bpgan.network import vocoder
+from codec.bpgan.network.model import DEFAULT_RECEIVER, POSTFILTER_REACH, BPGANModel
 from codec.bpgan.search import SearchConfig, search
 
 Symbols = NDArray[np.uint8]

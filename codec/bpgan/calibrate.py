@@ -23,7 +23,7 @@ from codec.bpgan import data, trials
 from codec.bpgan.config import Rate
 from codec.bpgan.entropy import fitting
 from codec.bpgan.entropy.nade import NadeContexts
-from codec.bpgan.model import BPGANModel
+from codec.bpgan.network.model import BPGANModel
 from codec.bpgan.search import SEARCHES, SearchConfig
 from codec.bpgan.system import device
 

@@ -22,8 +22,8 @@ from tqdm import tqdm
 from codec.base import WORKING_RATE, Audio
 from codec.bpgan import trials
 from codec.bpgan.config import Rate, Receiver
-from codec.bpgan.mel import active_level
-from codec.bpgan.model import BPGANModel
+from codec.bpgan.network.mel import active_level
+from codec.bpgan.network.model import BPGANModel
 from codec.bpgan.search import SEARCHES
 from codec.bpgan.search_tables import MEASURES, Row, interval
 from codec.bpgan.system import load_model

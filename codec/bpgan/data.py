@@ -25,7 +25,7 @@ from tqdm import tqdm
 
 from codec.base import Audio, CodecError
 from codec.bpgan.config import MelConfig, TrainConfig
-from codec.bpgan.mel import active_level
+from codec.bpgan.network.mel import active_level
 
 _SUFFIXES = {".wav", ".flac", ".ogg", ".opus", ".mp3", ".sph", ".nist", ".aiff"}
 

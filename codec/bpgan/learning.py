@@ -15,15 +15,15 @@ from torch import Tensor, nn
 from codec.base import CodecError
 from codec.bpgan import data
 from codec.bpgan.adversary import Adversary
-from codec.bpgan.blocks import ConvNeXt
 from codec.bpgan.config import ModelConfig, TrainConfig
 from codec.bpgan.entropy import fitting
 from codec.bpgan.entropy.rates import HuffmanRates
-from codec.bpgan.model import BPGANModel
+from codec.bpgan.network.blocks import ConvNeXt
+from codec.bpgan.network.model import BPGANModel
+from codec.bpgan.network.precision import autocast
+from codec.bpgan.network.spectrum import FLOOR, SpectrumNetwork
 from codec.bpgan.objective import difference_weights
-from codec.bpgan.precision import autocast
 from codec.bpgan.search import SearchConfig, search
-from codec.bpgan.spectrum import FLOOR, SpectrumNetwork
 
 #: Searched batches that the decoder learns from in turn.
 _POOL = 64

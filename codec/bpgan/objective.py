@@ -5,11 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from codec.bpgan.blocks import valid
 from codec.bpgan.entropy.contexts import RateModel
-from codec.bpgan.frozen import FrozenGenerator
-from codec.bpgan.generator import Generator1d
-from codec.bpgan.model import BPGANModel
+from codec.bpgan.network.blocks import valid
+from codec.bpgan.network.frozen import FrozenGenerator
+from codec.bpgan.network.generator import Generator1d
+from codec.bpgan.network.model import BPGANModel
 
 
 def difference_weights(weights: Tensor) -> tuple[Tensor, Tensor]:

@@ -18,7 +18,7 @@ from torch import Tensor
 from codec.base import CodecError
 from codec.bpgan.entropy.contexts import RateModel
 from codec.bpgan.flips import flip
-from codec.bpgan.model import BPGANModel
+from codec.bpgan.network.model import BPGANModel
 from codec.bpgan.objective import Problem, distortion
 from codec.bpgan.search_steps import METHODS, Method, SearchConfig
 

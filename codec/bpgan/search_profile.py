@@ -13,11 +13,11 @@ import torch
 from torch import Tensor
 
 from codec.bpgan.entropy import entropy
-from codec.bpgan.frozen import FrozenGenerator
-from codec.bpgan.model import BPGANModel
+from codec.bpgan.network.frozen import FrozenGenerator
+from codec.bpgan.network.model import BPGANModel
+from codec.bpgan.network.vocoder import griffin_lim
 from codec.bpgan.objective import Problem
 from codec.bpgan.search import SearchConfig, search
-from codec.bpgan.vocoder import griffin_lim
 
 #: Methods that the search spends its time in, and what a reader calls them. What one of them spends in
 #: another counts for the other only.

@@ -22,7 +22,7 @@ from tqdm import tqdm
 from codec.bpgan import search_plots, search_profile, trials
 from codec.bpgan.config import Rate
 from codec.bpgan.entropy import bitstream, fitting
-from codec.bpgan.model import BPGANModel
+from codec.bpgan.network.model import BPGANModel
 from codec.bpgan.search import SEARCHES, SearchConfig
 from codec.bpgan.search_tables import MEASURES, Row, gains, interval, plain_table, table
 from codec.bpgan.system import device, load_model

@@ -29,8 +29,8 @@ from codec.bpgan.config import Rate, Receiver
 from codec.bpgan.entropy import bitstream, entropy, huffman
 from codec.bpgan.entropy.contexts import RateModel
 from codec.bpgan.entropy.rates import HuffmanRates
-from codec.bpgan.mel import active_level
-from codec.bpgan.model import BPGANModel, model_id
+from codec.bpgan.network.mel import active_level
+from codec.bpgan.network.model import BPGANModel, model_id
 from codec.bpgan.search import SEARCHES, SearchConfig
 
 _WEIGHTS = Path(str(files("codec.bpgan") / "weights"))

@@ -26,7 +26,7 @@ from codec.bpgan import data
 from codec.bpgan.config import ModelConfig, TrainConfig, preset
 from codec.bpgan.entropy import fitting
 from codec.bpgan.learning import Learner
-from codec.bpgan.model import DEFAULT_RECEIVER, PLAIN_RECEIVER, BPGANModel
+from codec.bpgan.network.model import DEFAULT_RECEIVER, PLAIN_RECEIVER, BPGANModel
 from codec.bpgan.validation import COLUMNS, validate
 
 _COLUMNS = [

@@ -18,10 +18,10 @@ from codec.bpgan.config import Receiver
 from codec.bpgan.entropy import bitstream, entropy, huffman
 from codec.bpgan.entropy.contexts import RateModel
 from codec.bpgan.entropy.rates import HuffmanRates
-from codec.bpgan.mel import active_level
-from codec.bpgan.model import DEFAULT_RECEIVER, BPGANModel
+from codec.bpgan.network.mel import active_level
+from codec.bpgan.network.model import DEFAULT_RECEIVER, BPGANModel
+from codec.bpgan.network.vocoder import griffin_lim
 from codec.bpgan.search import SearchConfig, search
-from codec.bpgan.vocoder import griffin_lim
 
 #: What a file is taken for; `read_folder` says which of them it found.
 SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".sph")

@@ -11,8 +11,8 @@ from torch import Tensor
 from codec.bpgan.config import Receiver
 from codec.bpgan.data import Corpus
 from codec.bpgan.entropy import fitting
-from codec.bpgan.model import BPGANModel
-from codec.bpgan.vocoder import griffin_lim
+from codec.bpgan.network.model import BPGANModel
+from codec.bpgan.network.vocoder import griffin_lim
 
 COLUMNS = ["log_mel_db", "pesq_nb", "pesq_wb", "bits_per_symbol"]
 

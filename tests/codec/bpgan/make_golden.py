@@ -23,8 +23,8 @@ from codec.bpgan import system
 from codec.bpgan.config import LatentConfig, MelConfig, ModelConfig, NetworkConfig, Rate
 from codec.bpgan.entropy import fitting
 from codec.bpgan.entropy.bitstream import Stream, unpack
-from codec.bpgan.mel import active_level
-from codec.bpgan.model import BPGANModel
+from codec.bpgan.network.mel import active_level
+from codec.bpgan.network.model import BPGANModel
 from tests.codec.speech import SENTENCES, harvard_sentence
 
 FOLDER = Path(__file__).parent / "golden"

@@ -14,14 +14,14 @@ import torch
 from codec.base import Audio
 from codec.bpgan.blockwise import COUNTED, Blockwise, reach, spans
 from codec.bpgan.config import preset
-from codec.bpgan.encoder import build_encoder
-from codec.bpgan.generator import build_generator
-from codec.bpgan.mel import active_level
-from codec.bpgan.model import BPGANModel
+from codec.bpgan.network.encoder import build_encoder
+from codec.bpgan.network.generator import build_generator
+from codec.bpgan.network.mel import active_level
+from codec.bpgan.network.model import BPGANModel
+from codec.bpgan.network.vocoder import griffin_lim
 from codec.bpgan.objective import Problem
 from codec.bpgan.search import SEARCHES, SearchConfig
 from codec.bpgan.system import load_model
-from codec.bpgan.vocoder import griffin_lim
 from tests.codec.speech import SENTENCES, harvard_sentence
 
 INSTANT = SEARCHES["instant"]

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from codec.bpgan.config import MelConfig, ObjectiveConfig
-from codec.bpgan.hearing import Hearing, erb_number
-from codec.bpgan.mel import Mel, band_edges
+from codec.bpgan.network.hearing import Hearing, erb_number
+from codec.bpgan.network.mel import Mel, band_edges
 
 
 def test_erb_numbers_are_those_of_glasberg_and_moore() -> None:

@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from codec import container
 from codec.base import CodecError, Encoded
 from codec.bpgan.entropy import bitstream
-from codec.bpgan.model import BPGANModel
+from codec.bpgan.network.model import BPGANModel
 from codec.bpgan.system import BPGAN
 
 FOLDER = Path(__file__).parent / "golden"

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from codec.bpgan.config import MelConfig
-from codec.bpgan.mel import Mel, active_level, mel_filters
-from codec.bpgan.vocoder import griffin_lim, invert_mel
+from codec.bpgan.network.mel import Mel, active_level, mel_filters
+from codec.bpgan.network.vocoder import griffin_lim, invert_mel
 from tests.codec.speech import harvard_sentence
 
 

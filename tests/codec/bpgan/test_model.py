@@ -15,7 +15,7 @@ from codec.base import CodecError
 from codec.bpgan.config import LatentConfig, ModelConfig, preset
 from codec.bpgan.entropy import entropy
 from codec.bpgan.entropy.contexts import TOTAL, ContextModel
-from codec.bpgan.model import BPGANModel
+from codec.bpgan.network.model import BPGANModel
 from codec.bpgan.system import load_model
 from tests.codec.bpgan.models import random_nade, random_tables
 from tests.codec.speech import harvard_sentence

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from codec.bpgan.config import LatentConfig
-from codec.bpgan.quantizer import Quantizer
+from codec.bpgan.network.quantizer import Quantizer
 
 
 def fitted(codebook: str = "channel") -> Quantizer:

@@ -13,9 +13,9 @@ from torch import Tensor
 
 from codec.bpgan.config import ObjectiveConfig
 from codec.bpgan.flips import flip
-from codec.bpgan.frozen import FrozenGenerator
-from codec.bpgan.hearing import Hearing
-from codec.bpgan.model import BPGANModel
+from codec.bpgan.network.frozen import FrozenGenerator
+from codec.bpgan.network.hearing import Hearing
+from codec.bpgan.network.model import BPGANModel
 from codec.bpgan.objective import Problem, distortion
 from codec.bpgan.search import METHODS, SEARCHES, Found, SearchConfig, search
 from codec.bpgan.search_profile import profile

@@ -9,8 +9,8 @@ import torch
 
 from codec.bpgan.blockwise import reach
 from codec.bpgan.config import PostfilterConfig, Receiver, SpectrumConfig, preset
-from codec.bpgan.model import BPGANModel
-from codec.bpgan.vocoder import invert_mel
+from codec.bpgan.network.model import BPGANModel
+from codec.bpgan.network.vocoder import invert_mel
 
 NETWORK = Receiver(network=1.0)
 

@@ -19,7 +19,7 @@ from codec.base import CodecError
 from codec.bpgan import data
 from codec.bpgan.config import ModelConfig, SpectrumConfig, TrainConfig, preset
 from codec.bpgan.entropy.contexts import ContextModel
-from codec.bpgan.model import BPGANModel
+from codec.bpgan.network.model import BPGANModel
 from codec.bpgan.train import Trainer
 from tests.codec.speech import harvard_sentence
 

@@ -13,10 +13,10 @@ import math
 import torch
 from torch import Tensor, nn
 
-from codec.bpgan.blocks import ConvNeXt
 from codec.bpgan.config import ModelConfig
-from codec.bpgan.mel import Mel
-from codec.bpgan.vocoder import invert_mel, random_phases
+from codec.bpgan.network.blocks import ConvNeXt
+from codec.bpgan.network.mel import Mel
+from codec.bpgan.network.vocoder import invert_mel, random_phases
 
 #: Added to the power of a bin before the logarithm: 5 dB below the floor of the mel bands.
 FLOOR = 1e-4

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from codec.bpgan.mel import Mel
+from codec.bpgan.network.mel import Mel
 
 #: More iterations with this momentum do not help, and higher momenta diverge on some voices.
 _ITERATIONS, _MOMENTUM = 32, 0.9

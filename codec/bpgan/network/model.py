@@ -15,14 +15,14 @@ from torch import Tensor, nn
 
 from codec.base import CodecError
 from codec.bpgan.config import ModelConfig, Rate, Receiver
-from codec.bpgan.encoder import build_encoder
 from codec.bpgan.entropy.contexts import TOTAL, ContextModel
-from codec.bpgan.generator import build_generator
-from codec.bpgan.hearing import Hearing
-from codec.bpgan.mel import Mel
-from codec.bpgan.quantizer import Quantizer
-from codec.bpgan.spectrum import SpectrumNetwork
-from codec.bpgan.vocoder import invert_mel
+from codec.bpgan.network.encoder import build_encoder
+from codec.bpgan.network.generator import build_generator
+from codec.bpgan.network.hearing import Hearing
+from codec.bpgan.network.mel import Mel
+from codec.bpgan.network.quantizer import Quantizer
+from codec.bpgan.network.spectrum import SpectrumNetwork
+from codec.bpgan.network.vocoder import invert_mel
 
 #: What a receiver does who does not know better than the model.
 DEFAULT_RECEIVER = Receiver()

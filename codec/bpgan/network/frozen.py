@@ -14,8 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from codec.bpgan.blocks import ConvNeXt, valid
-from codec.bpgan.generator import Generator1d
+from codec.bpgan.network.blocks import ConvNeXt, valid
+from codec.bpgan.network.generator import Generator1d
 
 #: Of a block: normalised input, the norm's scale, hidden layer.
 _Saved = tuple[Tensor, Tensor, Tensor]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from codec.bpgan.blocks import ConvNeXt, one_by_one, valid
 from codec.bpgan.config import ModelConfig
+from codec.bpgan.network.blocks import ConvNeXt, one_by_one, valid
 
 
 class Encoder1d(nn.Module):

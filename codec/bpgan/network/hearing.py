@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from codec.bpgan.config import ObjectiveConfig
-from codec.bpgan.mel import Mel, band_edges
+from codec.bpgan.network.mel import Mel, band_edges
 
 
 def erb_number(hertz: Tensor) -> Tensor:

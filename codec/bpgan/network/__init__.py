@@ -1,0 +1,1 @@
+"""The networks of BPGAN and the signal processing around them."""
