@@ -10,9 +10,9 @@ import numpy as np
 import soundfile
 
 from codec.__main__ import main
-from codec.bpgan.ceilings import SEARCHED, STRENGTHS
 from codec.bpgan.config import SpectrumConfig
 from codec.bpgan.network.model import BPGANModel
+from codec.bpgan.reports.ceilings import SEARCHED, STRENGTHS
 from tests.codec.bpgan.test_calibrate import small_model
 from tests.codec.speech import harvard_sentence
 

@@ -9,8 +9,8 @@ import pytest
 import soundfile
 
 from codec.__main__ import main
-from codec.bpgan import search_report
-from codec.bpgan.search_tables import gains, interval
+from codec.bpgan.reports import search_report
+from codec.bpgan.reports.search_tables import gains, interval
 from tests.codec.bpgan.test_calibrate import small_model
 from tests.codec.speech import harvard_sentence
 

@@ -24,8 +24,8 @@ from codec.bpgan import trials
 from codec.bpgan.config import Rate, Receiver
 from codec.bpgan.network.mel import active_level
 from codec.bpgan.network.model import BPGANModel
+from codec.bpgan.reports.search_tables import MEASURES, Row, interval
 from codec.bpgan.search import SEARCHES
-from codec.bpgan.search_tables import MEASURES, Row, interval
 from codec.bpgan.system import load_model
 
 #: Strengths of the spectrum network on the trade-off curve, with the postfilter and without.

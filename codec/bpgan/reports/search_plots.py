@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from codec.bpgan.search_tables import Row, curve, means
+from codec.bpgan.reports.search_tables import Row, curve, means
 
 _PANELS = {"distortion": "J", "pesq_wb": "PESQ-WB", "kbps": "kbit/s"}
 _MARKS = {"encoder": "s", "round": "v", "ste": "^", "admm": "o", "paper": "x"}
