@@ -22,8 +22,8 @@ from codec.bpgan.network.blocks import ConvNeXt
 from codec.bpgan.network.model import BPGANModel
 from codec.bpgan.network.precision import autocast
 from codec.bpgan.network.spectrum import FLOOR, SpectrumNetwork
-from codec.bpgan.objective import difference_weights
-from codec.bpgan.search import SearchConfig, search
+from codec.bpgan.search.objective import difference_weights
+from codec.bpgan.search.search import SearchConfig, search
 
 #: Searched batches that the decoder learns from in turn.
 _POOL = 64

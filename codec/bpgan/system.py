@@ -24,14 +24,14 @@ from codec.base import (
     Progress,
     no_progress,
 )
-from codec.bpgan.blockwise import Blockwise, Coded
 from codec.bpgan.config import Rate, Receiver
 from codec.bpgan.entropy import bitstream, entropy, huffman
 from codec.bpgan.entropy.contexts import RateModel
 from codec.bpgan.entropy.rates import HuffmanRates
 from codec.bpgan.network.mel import active_level
 from codec.bpgan.network.model import BPGANModel, model_id
-from codec.bpgan.search import SEARCHES, SearchConfig
+from codec.bpgan.search.blockwise import Blockwise, Coded
+from codec.bpgan.search.search import SEARCHES, SearchConfig
 
 _WEIGHTS = Path(str(files("codec.bpgan") / "weights"))
 # Blocks that are searched at once, padding included: bounds memory, to about 0.5 GB.

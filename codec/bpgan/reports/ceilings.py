@@ -20,12 +20,12 @@ from torch import Tensor
 from tqdm import tqdm
 
 from codec.base import WORKING_RATE, Audio
-from codec.bpgan import trials
 from codec.bpgan.config import Rate, Receiver
 from codec.bpgan.network.mel import active_level
 from codec.bpgan.network.model import BPGANModel
 from codec.bpgan.reports.search_tables import MEASURES, Row, interval
-from codec.bpgan.search import SEARCHES
+from codec.bpgan.search import trials
+from codec.bpgan.search.search import SEARCHES
 from codec.bpgan.system import load_model
 
 #: Strengths of the spectrum network on the trade-off curve, with the postfilter and without.

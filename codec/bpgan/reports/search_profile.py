@@ -16,8 +16,8 @@ from codec.bpgan.entropy import entropy
 from codec.bpgan.network.frozen import FrozenGenerator
 from codec.bpgan.network.model import BPGANModel
 from codec.bpgan.network.vocoder import griffin_lim
-from codec.bpgan.objective import Problem
-from codec.bpgan.search import SearchConfig, search
+from codec.bpgan.search.objective import Problem
+from codec.bpgan.search.search import SearchConfig, search
 
 #: Methods that the search spends its time in, and what a reader calls them. What one of them spends in
 #: another counts for the other only.

@@ -19,13 +19,13 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from codec.bpgan import trials
 from codec.bpgan.config import Rate
 from codec.bpgan.entropy import bitstream, fitting
 from codec.bpgan.network.model import BPGANModel
 from codec.bpgan.reports import search_plots, search_profile
 from codec.bpgan.reports.search_tables import MEASURES, Row, gains, interval, plain_table, table
-from codec.bpgan.search import SEARCHES, SearchConfig
+from codec.bpgan.search import trials
+from codec.bpgan.search.search import SEARCHES, SearchConfig
 from codec.bpgan.system import device, load_model
 
 #: Budgets of the curves, steps.

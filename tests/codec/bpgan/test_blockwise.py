@@ -12,15 +12,15 @@ import pytest
 import torch
 
 from codec.base import Audio
-from codec.bpgan.blockwise import COUNTED, Blockwise, reach, spans
 from codec.bpgan.config import preset
 from codec.bpgan.network.encoder import build_encoder
 from codec.bpgan.network.generator import build_generator
 from codec.bpgan.network.mel import active_level
 from codec.bpgan.network.model import BPGANModel
 from codec.bpgan.network.vocoder import griffin_lim
-from codec.bpgan.objective import Problem
-from codec.bpgan.search import SEARCHES, SearchConfig
+from codec.bpgan.search.blockwise import COUNTED, Blockwise, reach, spans
+from codec.bpgan.search.objective import Problem
+from codec.bpgan.search.search import SEARCHES, SearchConfig
 from codec.bpgan.system import load_model
 from tests.codec.speech import SENTENCES, harvard_sentence
 

@@ -17,7 +17,7 @@ from codec.bpgan import data
 from codec.bpgan.calibrate import TARGETS, Calibration, find_weight
 from codec.bpgan.config import LatentConfig, ModelConfig, NetworkConfig
 from codec.bpgan.network.model import BPGANModel
-from codec.bpgan.search import SEARCHES
+from codec.bpgan.search.search import SEARCHES
 from codec.bpgan.system import BPGAN
 from tests.codec.speech import harvard_sentence
 

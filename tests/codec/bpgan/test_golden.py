@@ -15,9 +15,9 @@ import soundfile as sf
 import torch
 
 from codec.base import Audio, CodecError, Encoded
-from codec.bpgan.blockwise import Blockwise
 from codec.bpgan.entropy import bitstream, entropy, huffman
 from codec.bpgan.network.model import BPGANModel
+from codec.bpgan.search.blockwise import Blockwise
 from codec.bpgan.system import BPGAN, load_model, model_by_id, read_symbols
 from tests.codec.speech import harvard_sentence
 

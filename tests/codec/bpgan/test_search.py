@@ -12,13 +12,13 @@ import torch
 from torch import Tensor
 
 from codec.bpgan.config import ObjectiveConfig
-from codec.bpgan.flips import flip
 from codec.bpgan.network.frozen import FrozenGenerator
 from codec.bpgan.network.hearing import Hearing
 from codec.bpgan.network.model import BPGANModel
-from codec.bpgan.objective import Problem, distortion
 from codec.bpgan.reports.search_profile import profile
-from codec.bpgan.search import METHODS, SEARCHES, Found, SearchConfig, search
+from codec.bpgan.search.flips import flip
+from codec.bpgan.search.objective import Problem, distortion
+from codec.bpgan.search.search import METHODS, SEARCHES, Found, SearchConfig, search
 from codec.bpgan.system import load_model
 from tests.codec.speech import harvard_sentence
 

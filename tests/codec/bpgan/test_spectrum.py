@@ -7,10 +7,10 @@ from dataclasses import replace
 import pytest
 import torch
 
-from codec.bpgan.blockwise import reach
 from codec.bpgan.config import PostfilterConfig, Receiver, SpectrumConfig, preset
 from codec.bpgan.network.model import BPGANModel
 from codec.bpgan.network.vocoder import invert_mel
+from codec.bpgan.search.blockwise import reach
 
 NETWORK = Receiver(network=1.0)
 

@@ -17,7 +17,7 @@ from codec.base import CodecError, CodecUnavailable
 from codec.bpgan.config import Rate
 from codec.bpgan.entropy import bitstream
 from codec.bpgan.network.model import BPGANModel
-from codec.bpgan.search import SearchConfig, distortion, search
+from codec.bpgan.search.search import SearchConfig, distortion, search
 from codec.bpgan.system import BPGAN
 from tests.codec.speech import SENTENCES, harvard_sentence
 

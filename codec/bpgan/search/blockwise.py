@@ -24,7 +24,7 @@ from codec.bpgan.config import Receiver
 from codec.bpgan.entropy.contexts import RateModel
 from codec.bpgan.network import vocoder
 from codec.bpgan.network.model import DEFAULT_RECEIVER, POSTFILTER_REACH, BPGANModel
-from codec.bpgan.search import SearchConfig, search
+from codec.bpgan.search.search import SearchConfig, search
 
 Symbols = NDArray[np.uint8]
 

@@ -1,7 +1,7 @@
 """The encoder's search: back-propagation through the generator onto the quantiser's levels.
 
 Minimise ``J(G(z)) + weight * rate(z)`` over z whose values are levels, for all files of a batch at
-once. The methods (`codec.bpgan.search_steps`) differ in how they propose symbols; what is returned is
+once. The methods (`codec.bpgan.search.search_steps`) differ in how they propose symbols; what is returned is
 the best *quantised* candidate scored, the encoder's own included, so that searching never loses to not
 searching. Unlike in the 2020 code every term is a mean, so that a setting means the same for each
 length, and each file is treated as if it were alone.
@@ -17,10 +17,10 @@ from torch import Tensor
 
 from codec.base import CodecError
 from codec.bpgan.entropy.contexts import RateModel
-from codec.bpgan.flips import flip
 from codec.bpgan.network.model import BPGANModel
-from codec.bpgan.objective import Problem, distortion
-from codec.bpgan.search_steps import METHODS, Method, SearchConfig
+from codec.bpgan.search.flips import flip
+from codec.bpgan.search.objective import Problem, distortion
+from codec.bpgan.search.search_steps import METHODS, Method, SearchConfig
 
 __all__ = ["METHODS", "SEARCHES", "Found", "SearchConfig", "distortion", "search"]
 

@@ -21,7 +21,7 @@ from codec.bpgan.entropy.rates import HuffmanRates
 from codec.bpgan.network.mel import active_level
 from codec.bpgan.network.model import DEFAULT_RECEIVER, BPGANModel
 from codec.bpgan.network.vocoder import griffin_lim
-from codec.bpgan.search import SearchConfig, search
+from codec.bpgan.search.search import SearchConfig, search
 
 #: What a file is taken for; `read_folder` says which of them it found.
 SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".sph")

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from codec.bpgan.objective import Problem
-from codec.bpgan.search_steps import SearchConfig
+from codec.bpgan.search.objective import Problem
+from codec.bpgan.search.search_steps import SearchConfig
 
 #: Latent frames per stretch, and how many either side of a move it is judged by.
 _STRETCH, _AROUND = 12, 6
