@@ -13,12 +13,12 @@ import torch
 
 from codec.__main__ import main
 from codec.base import CodecError
-from codec.bpgan import data
-from codec.bpgan.calibrate import TARGETS, Calibration, find_weight
 from codec.bpgan.config import LatentConfig, ModelConfig, NetworkConfig
 from codec.bpgan.network.model import BPGANModel
 from codec.bpgan.search.search import SEARCHES
 from codec.bpgan.system import BPGAN
+from codec.bpgan.training import data
+from codec.bpgan.training.calibrate import TARGETS, Calibration, find_weight
 from tests.codec.speech import harvard_sentence
 
 NETWORK = NetworkConfig(encoder_width=16, encoder_blocks=(1, 1), generator_width=16, generator_blocks=(1, 1))

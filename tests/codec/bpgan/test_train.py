@@ -16,11 +16,11 @@ import soundfile
 import torch
 
 from codec.base import CodecError
-from codec.bpgan import data
 from codec.bpgan.config import ModelConfig, SpectrumConfig, TrainConfig, preset
 from codec.bpgan.entropy.contexts import ContextModel
 from codec.bpgan.network.model import BPGANModel
-from codec.bpgan.train import Trainer
+from codec.bpgan.training import data
+from codec.bpgan.training.train import Trainer
 from tests.codec.speech import harvard_sentence
 
 TINY = replace(

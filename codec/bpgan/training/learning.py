@@ -1,4 +1,4 @@
-"""What one step of training does, in each of the stages; `codec.bpgan.train` makes a run of them."""
+"""What one step of training does, in each of the stages; `codec.bpgan.training.train` makes a run of them."""
 
 from __future__ import annotations
 
@@ -13,8 +13,6 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from codec.base import CodecError
-from codec.bpgan import data
-from codec.bpgan.adversary import Adversary
 from codec.bpgan.config import ModelConfig, TrainConfig
 from codec.bpgan.entropy import fitting
 from codec.bpgan.entropy.rates import HuffmanRates
@@ -24,6 +22,8 @@ from codec.bpgan.network.precision import autocast
 from codec.bpgan.network.spectrum import FLOOR, SpectrumNetwork
 from codec.bpgan.search.objective import difference_weights
 from codec.bpgan.search.search import SearchConfig, search
+from codec.bpgan.training import data
+from codec.bpgan.training.adversary import Adversary
 
 #: Searched batches that the decoder learns from in turn.
 _POOL = 64

@@ -19,7 +19,6 @@ from torch import Tensor
 from tqdm import tqdm
 
 from codec.base import CodecError
-from codec.bpgan import data
 from codec.bpgan.config import Rate
 from codec.bpgan.entropy import fitting
 from codec.bpgan.entropy.nade import NadeContexts
@@ -27,6 +26,7 @@ from codec.bpgan.network.model import BPGANModel
 from codec.bpgan.search import trials
 from codec.bpgan.search.search import SEARCHES, SearchConfig
 from codec.bpgan.system import device
+from codec.bpgan.training import data
 
 #: Nine of ten sentences of different speakers stay at or below the nominal rate.
 SHARE = 0.9

@@ -22,12 +22,12 @@ import torch
 from tqdm import tqdm
 
 from codec.base import CodecError
-from codec.bpgan import data
 from codec.bpgan.config import ModelConfig, TrainConfig, preset
 from codec.bpgan.entropy import fitting
-from codec.bpgan.learning import Learner
 from codec.bpgan.network.model import DEFAULT_RECEIVER, PLAIN_RECEIVER, BPGANModel
-from codec.bpgan.validation import COLUMNS, validate
+from codec.bpgan.training import data
+from codec.bpgan.training.learning import Learner
+from codec.bpgan.training.validation import COLUMNS, validate
 
 _COLUMNS = [
     "step",
@@ -267,7 +267,7 @@ class Trainer(Learner):
             self.averaged.load_state_dict(torch.load(best, map_location=self.device, weights_only=True))
             self._export("best.safetensors")
             self.averaged.load_state_dict(end)
-        from codec.bpgan.curves import plot_curves
+        from codec.bpgan.training.curves import plot_curves
 
         plot_curves(self.out)
 

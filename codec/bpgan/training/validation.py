@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 
 from codec.bpgan.config import Receiver
-from codec.bpgan.data import Corpus
 from codec.bpgan.entropy import fitting
 from codec.bpgan.network.model import BPGANModel
 from codec.bpgan.network.vocoder import griffin_lim
+from codec.bpgan.training.data import Corpus
 
 COLUMNS = ["log_mel_db", "pesq_nb", "pesq_wb", "bits_per_symbol"]
 

@@ -1,0 +1,1 @@
+"""Training a model and calibrating its rates."""
