@@ -6,7 +6,7 @@ from typing import Any
 
 from django.urls import reverse
 
-from evaluation.figures import looks
+from evaluation.analysis.figures import looks
 from evaluation.models import Clip
 from evaluation.presentation import DONE, FAILED, QUEUED, RUNNING, pesq_word, rendition_rows
 

@@ -44,7 +44,7 @@ from listening.simulated import Listener
 if TYPE_CHECKING:
     import pandas as pd
 
-    from evaluation.statistics.planning import Plan
+    from evaluation.analysis.statistics.planning import Plan
 
 logger = logging.getLogger(__name__)
 
@@ -224,7 +224,7 @@ def needed(study: Study, half_width: float, kind: str = Session.Kind.SIMULATED) 
     From the spread of this kind's listeners over the items that a session of the study hears; in BS.1116
     of diff grades, in CCR of what is said of the system.
     """
-    from evaluation.statistics import planning
+    from evaluation.analysis.statistics import planning
 
     return planning.plan(
         _frame(study, kind),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from evaluation.statistics.screening import custom
+from evaluation.analysis.statistics.screening import custom
 from listening.forms import Headphones, Recruitment, Section
 from listening.languages import LANGUAGES
 from listening.models import Study

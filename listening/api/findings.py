@@ -11,7 +11,7 @@ from ninja import File, Router, Schema, Status
 from ninja.files import UploadedFile
 from pydantic import ConfigDict, Field
 
-from evaluation import figures
+from evaluation.analysis import figures
 from evaluation.models import Clip, Job
 from evaluation.scores import MAX_BYTES, ScoreProblem, request_scores, store_scores
 from listening import report, selectors, simulation

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from evaluation import systems as known
-from evaluation.words import count
+from evaluation.analysis.words import count
 from listening.compliance.measured import measured_filter, player_constants
 from listening.compliance.states import DUTY, MET, NOT_MET, State, Verdict
 from listening.kinds import COUNTED
@@ -301,7 +301,7 @@ def _assessors(seen: Seen) -> Verdict:
 
 def _profile(field: str, what: str) -> Callable[[Seen], Verdict]:
     def rule(seen: Seen) -> Verdict:
-        from evaluation.statistics.screening import PROFILES
+        from evaluation.analysis.statistics.screening import PROFILES
 
         below = getattr(PROFILES["bs1534"].thresholds, field)
         if below != 90:

@@ -8,8 +8,8 @@ from typing import Any
 from django.conf import settings
 from django.utils.safestring import SafeString, mark_safe
 
-from evaluation import figures
-from evaluation.words import count
+from evaluation.analysis import figures
+from evaluation.analysis.words import count
 from listening import compliance, languages
 from listening.kinds import kinds_of
 from listening.methods import METHODS

@@ -7,9 +7,10 @@ from typing import Any
 import pandas as pd
 from django.utils.safestring import mark_safe
 
-from evaluation import figures, systems
-from evaluation.statistics import choices as statistics
-from evaluation.words import count, p_words
+from evaluation import systems
+from evaluation.analysis import figures
+from evaluation.analysis.statistics import choices as statistics
+from evaluation.analysis.words import count, p_words
 from listening.models import Choice, Stimulus, Study
 from listening.results.frames import REAL, item_titles, kinds_of
 

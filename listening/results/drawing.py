@@ -10,9 +10,9 @@ from typing import Any
 
 from django.urls import reverse
 
-from evaluation import figures
+from evaluation.analysis import figures
+from evaluation.analysis.words import p_words
 from evaluation.metrics import metric_of
-from evaluation.words import p_words
 from listening.results.objective import sounds, stimulus_pairs
 from listening.results.summary import Results, SystemResult
 

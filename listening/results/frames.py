@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 from django.db.models import Count, Max, Q, QuerySet
 
-from evaluation import statistics
+from evaluation.analysis import statistics
 from evaluation.models import Score
 from listening.kinds import kinds_of
 from listening.models import Choice, Rating, Session, Stimulus, Study

@@ -7,10 +7,10 @@ from typing import Any
 import pandas as pd
 from django.utils.safestring import mark_safe
 
-from evaluation import figures
-from evaluation.statistics import impairment as impairments
-from evaluation.statistics import opinion as opinions
-from evaluation.words import count
+from evaluation.analysis import figures
+from evaluation.analysis.statistics import impairment as impairments
+from evaluation.analysis.statistics import opinion as opinions
+from evaluation.analysis.words import count
 from listening.methods import METHODS, REFERENCE
 from listening.models import Rating, Stimulus, Study
 from listening.results.frames import REAL, item_titles, rating_frame, ratings_of, uncounted_of

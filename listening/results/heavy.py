@@ -12,7 +12,7 @@ from listening.results.summary import Results
 from listening.results.summary import compute as compute_summary
 
 if TYPE_CHECKING:
-    from evaluation.statistics.agreement import Agreement, Correlation
+    from evaluation.analysis.statistics.agreement import Agreement, Correlation
 
 #: Half width of the interval that the plan for the next study is made for, in points of the scale.
 PLANNED = 5.0
@@ -24,9 +24,9 @@ def compute(study: Study, kind: str, profile: str) -> dict[str, Any]:
     ``pairs``: the paired sign-flip test of every two systems under test, Holm over them; ``against``:
     each system under test with hidden reference and anchors, Holm over those. ``attachment3`` and
     ``wilcoxon``: other tests of the same pairs. ``agreement``: a row for each metric and level. Others
-    are results of the module of `evaluation.statistics` that has their name, as dictionaries.
+    are results of the module of `evaluation.analysis.statistics` that has their name, as dictionaries.
     """
-    from evaluation.statistics import anova, comparisons, describe, mixed, planning
+    from evaluation.analysis.statistics import anova, comparisons, describe, mixed, planning
 
     results = compute_summary(study, kind=kind, profile=profile)
     frame = results.frame
@@ -54,7 +54,7 @@ def compute(study: Study, kind: str, profile: str) -> dict[str, Any]:
 
 def agreements(results: Results, seed: int) -> list[dict[str, Any]]:
     """Each metric beside the grades, per system and per stimulus, without the hidden reference."""
-    from evaluation.statistics import agreement
+    from evaluation.analysis.statistics import agreement
 
     # By title, since sentences name systems; two of one title stay apart.
     titles = {row.slug: row.title for row in results.systems}

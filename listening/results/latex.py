@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from evaluation.words import count
+from evaluation.analysis.words import count
 from listening.results.summary import Results
 
 _SPECIAL = {

@@ -9,7 +9,8 @@ from typing import Any
 
 import pandas as pd
 
-from evaluation import statistics, systems
+from evaluation import systems
+from evaluation.analysis import statistics
 from evaluation.metrics import METRICS, Metric, metric_of
 from listening.models import Stimulus, Study
 from listening.objective import objective_frame

@@ -7,8 +7,8 @@ from typing import Any
 
 from django.utils.safestring import SafeString, mark_safe
 
+from evaluation.analysis.words import count, p_words
 from evaluation.metrics import METRICS
-from evaluation.words import count, p_words
 from listening.models import Analysis
 from listening.results import drawing, profiles
 from listening.results.summary import Results, SystemResult
@@ -56,7 +56,7 @@ def context_of(results: Results, analysis: Analysis | None) -> dict[str, Any]:
 
 
 def _safe(svg: str | None) -> SafeString:
-    """A figure in a page: `evaluation.figures` escapes every text in it."""
+    """A figure in a page: `evaluation.analysis.figures` escapes every text in it."""
     return mark_safe(svg or "")  # noqa: S308
 
 

@@ -7,7 +7,15 @@ from typing import Any
 
 import pandas as pd
 
-from evaluation.statistics.screening import PROFILES, Profile, Screening, Thresholds, custom, screen, to_json
+from evaluation.analysis.statistics.screening import (
+    PROFILES,
+    Profile,
+    Screening,
+    Thresholds,
+    custom,
+    screen,
+    to_json,
+)
 from listening.models import Study
 
 NONE, BS1534, MPEG, CUSTOM = "none", "bs1534", "mpeg", "custom"

@@ -10,10 +10,10 @@ from typing import Any
 
 import pandas as pd
 
-from evaluation import figures
+from evaluation.analysis import figures
+from evaluation.analysis.statistics import describe
+from evaluation.analysis.statistics.screening import Screened, Screening
 from evaluation.metrics import Metric, metric_of
-from evaluation.statistics import describe
-from evaluation.statistics.screening import Screened, Screening
 from listening.methods import METHODS
 from listening.models import Study
 from listening.objective import objective_frame

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from evaluation.words import count
+from evaluation.analysis.words import count
 from listening.templatetags.figures import figure
 
 if TYPE_CHECKING:

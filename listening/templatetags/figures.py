@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django import template
 
-from evaluation import words
+from evaluation.analysis import words
 
 register = template.Library()
 register.filter("p_words", words.p_words)

@@ -14,7 +14,7 @@ from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
-from evaluation import figures
+from evaluation.analysis import figures
 from evaluation.models import Job
 from listening import selectors
 from listening.models import Analysis, Stimulus, Study

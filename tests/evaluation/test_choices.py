@@ -12,8 +12,8 @@ from scipy import stats
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import proportion_confint
 
-from evaluation.statistics import choices
-from evaluation.statistics.choices import ABX_COLUMNS, PREFERENCE_COLUMNS
+from evaluation.analysis.statistics import choices
+from evaluation.analysis.statistics.choices import ABX_COLUMNS, PREFERENCE_COLUMNS
 
 
 @pytest.mark.parametrize("n", [1, 5, 10, 16, 100])

@@ -9,7 +9,7 @@ from itertools import combinations
 import pytest
 
 from codec.registry import SYSTEMS
-from evaluation import figures
+from evaluation.analysis import figures
 
 SVG = "{http://www.w3.org/2000/svg}"
 

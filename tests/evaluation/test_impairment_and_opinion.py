@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from evaluation.statistics import impairment, opinion
+from evaluation.analysis.statistics import impairment, opinion
 
 
 def trials(*rows: tuple[str, int, str, float, float]) -> pd.DataFrame:

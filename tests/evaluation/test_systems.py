@@ -8,7 +8,8 @@ import pytest
 from django.contrib.auth.models import User
 
 from codec.registry import SYSTEMS
-from evaluation import figures, systems
+from evaluation import systems
+from evaluation.analysis import figures
 from evaluation.models import Rendition, UploadedSystem
 
 

@@ -331,7 +331,7 @@ def test_the_web_process_never_imports_heavy_libraries() -> None:
         "django.setup()\n"
         "import evaluation.tasks, evaluation.api, evaluation.views.downloads, evaluation.ingest\n"
         "import evaluation.scores, evaluation.views.metrics, listening.urls\n"
-        "from evaluation.statistics import agreement, anova, comparisons, mixed, planning\n"
+        "from evaluation.analysis.statistics import agreement, anova, comparisons, mixed, planning\n"
         "import evaluation.metrics; evaluation.metrics.available()\n"
         "heavy = {'torch', 'librosa', 'pesq', 'pystoi', 'pycodec2', 'codec.codec2', 'codec.ffmpeg',\n"
         "  'scipy.stats', 'statsmodels', 'visqol', 'speechmos', 'onnxruntime', 'pocketsphinx'}\n"

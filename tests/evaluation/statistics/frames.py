@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from evaluation import statistics
+from evaluation.analysis import statistics
 
 RATINGS = Path(__file__).resolve().parents[4] / "shared" / "reference" / "ratings"
 shared = pytest.mark.skipif(not RATINGS.exists(), reason="the published ratings in ../shared are not here")

@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 from scipy import optimize, stats
 
-from evaluation import statistics
-from evaluation.statistics import agreement, mapping, screening
+from evaluation.analysis import statistics
+from evaluation.analysis.statistics import agreement, mapping, screening
 from tests.evaluation.statistics.frames import pesq_of_benjsta, published, shared, simulated, tidy
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from evaluation.statistics import anova
+from evaluation.analysis.statistics import anova
 from tests.evaluation.statistics.frames import simulated, tidy
 
 

@@ -10,8 +10,8 @@ import pytest
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
-from evaluation.statistics import comparisons
-from evaluation.statistics.corrections import hochberg, holm
+from evaluation.analysis.statistics import comparisons
+from evaluation.analysis.statistics.corrections import hochberg, holm
 from tests.evaluation.statistics.frames import simulated, tidy
 
 

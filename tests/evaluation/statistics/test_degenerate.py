@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evaluation import statistics
-from evaluation.statistics import (
+from evaluation.analysis import statistics
+from evaluation.analysis.statistics import (
     agreement,
     anova,
     comparisons,

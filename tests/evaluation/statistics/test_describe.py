@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from evaluation import statistics
-from evaluation.statistics import describe
+from evaluation.analysis import statistics
+from evaluation.analysis.statistics import describe
 from tests.evaluation.statistics.frames import FILES, expected, published, shared, simulated, tidy
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import statsmodels.formula.api as smf
 
-from evaluation.statistics import anova, mixed
+from evaluation.analysis.statistics import anova, mixed
 from tests.evaluation.statistics.frames import simulated, tidy
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from evaluation.statistics import describe, planning
+from evaluation.analysis.statistics import describe, planning
 from tests.evaluation.statistics.frames import simulated, tidy
 
 

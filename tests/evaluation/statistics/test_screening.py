@@ -7,8 +7,8 @@ import math
 import pandas as pd
 import pytest
 
-from evaluation import statistics
-from evaluation.statistics import screening
+from evaluation.analysis import statistics
+from evaluation.analysis.statistics import screening
 from tests.evaluation.statistics.frames import expected, published, shared, simulated, tidy
 
 BENJSTA = ["benjsta_unfiltered", "benjsta_filtered"]

@@ -9,7 +9,7 @@ import pytest
 from django.contrib.auth.models import User
 from scipy.stats import spearmanr
 
-from evaluation import statistics
+from evaluation.analysis import statistics
 from listening import exports
 from listening.imports import ImportProblem, read_results
 from listening.imports.roles import suggest

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from evaluation.statistics.frames import Floats
+from evaluation.analysis.statistics.frames import Floats
 
 #: Parameters of a third-order polynomial: P.1401 takes them off n in the RMSE.
 PARAMETERS = 4

@@ -13,9 +13,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from evaluation.statistics.frames import Floats, Ints, Tidy, tidy
-from evaluation.statistics.intervals import Interval, bca_interval, half_width, t_interval
-from evaluation.words import count
+from evaluation.analysis.statistics.frames import Floats, Ints, Tidy, tidy
+from evaluation.analysis.statistics.intervals import (
+    Interval,
+    bca_interval,
+    half_width,
+    t_interval,
+)
+from evaluation.analysis.words import count
 
 #: A multimodality coefficient above that of a uniform distribution suggests several modes (M25).
 MULTIMODAL = 5 / 9

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from evaluation.statistics.frames import tidy
-from evaluation.statistics.intervals import Interval, t_interval
+from evaluation.analysis.statistics.frames import tidy
+from evaluation.analysis.statistics.intervals import Interval, t_interval
 
 
 @dataclass(frozen=True)

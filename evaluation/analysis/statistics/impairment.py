@@ -15,8 +15,8 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy.special import stdtr
 
-from evaluation.statistics.intervals import Interval, t_interval
-from evaluation.words import count
+from evaluation.analysis.statistics.intervals import Interval, t_interval
+from evaluation.analysis.words import count
 
 COLUMNS = ("assessor", "item", "system", "score", "reference")
 

@@ -16,10 +16,10 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import chdtrc, fdtrc, stdtr
 
-from evaluation.statistics.corrections import hochberg, holm
-from evaluation.statistics.frames import Floats, Tidy, tidy
-from evaluation.statistics.intervals import Interval, half_width
-from evaluation.words import count
+from evaluation.analysis.statistics.corrections import hochberg, holm
+from evaluation.analysis.statistics.frames import Floats, Tidy, tidy
+from evaluation.analysis.statistics.intervals import Interval, half_width
+from evaluation.analysis.words import count
 
 Pair = tuple[object, object]
 

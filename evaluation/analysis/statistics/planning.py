@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import chdtri, stdtrit
 
-from evaluation.statistics.frames import Floats, Ints, Tidy, tidy
+from evaluation.analysis.statistics.frames import Floats, Ints, Tidy, tidy
 
 #: No plan goes beyond this many assessors.
 MOST = 10_000

@@ -5,8 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from evaluation import statistics
-from evaluation.figures.style import LINE, MUSHRA, MUTED, Scale, frame, line, looks, margin, mark, short, text
+from evaluation.analysis import statistics
+from evaluation.analysis.figures.style import (
+    LINE,
+    MUSHRA,
+    MUTED,
+    Scale,
+    frame,
+    line,
+    looks,
+    margin,
+    mark,
+    short,
+    text,
+)
 
 
 @dataclass(frozen=True)

@@ -15,11 +15,11 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy.special import ndtri
 
-from evaluation.statistics import mapping
-from evaluation.statistics.comparisons import sign_flip
-from evaluation.statistics.frames import Floats, tidy
-from evaluation.statistics.intervals import Interval
-from evaluation.words import count
+from evaluation.analysis.statistics import mapping
+from evaluation.analysis.statistics.comparisons import sign_flip
+from evaluation.analysis.statistics.frames import Floats, tidy
+from evaluation.analysis.statistics.intervals import Interval
+from evaluation.analysis.words import count
 
 #: Of a metric whose rank correlation with the grades is lower, a warning is given.
 DISAGREEMENT = 0.5

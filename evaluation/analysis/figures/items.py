@@ -6,7 +6,19 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from evaluation.figures.style import LINE, MUSHRA, MUTED, Scale, frame, line, looks, margin, mark, short, text
+from evaluation.analysis.figures.style import (
+    LINE,
+    MUSHRA,
+    MUTED,
+    Scale,
+    frame,
+    line,
+    looks,
+    margin,
+    mark,
+    short,
+    text,
+)
 
 
 @dataclass(frozen=True)

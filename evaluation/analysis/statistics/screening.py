@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from evaluation.statistics.frames import Floats, tidy
-from evaluation.words import count
+from evaluation.analysis.statistics.frames import Floats, tidy
+from evaluation.analysis.words import count
 
 
 @dataclass(frozen=True)

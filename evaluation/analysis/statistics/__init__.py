@@ -8,11 +8,15 @@ says why. scipy.stats is imported inside functions: the web process loads this p
 
 from __future__ import annotations
 
-from evaluation.statistics.agreement import pearson, spearman
-from evaluation.statistics.describe import Box, assessor_means, box, summarise
-from evaluation.statistics.frames import COLUMNS
-from evaluation.statistics.intervals import half_width
-from evaluation.statistics.screening import Screened, apply_screening, screen_hidden_reference
+from evaluation.analysis.statistics.agreement import pearson, spearman
+from evaluation.analysis.statistics.describe import Box, assessor_means, box, summarise
+from evaluation.analysis.statistics.frames import COLUMNS
+from evaluation.analysis.statistics.intervals import half_width
+from evaluation.analysis.statistics.screening import (
+    Screened,
+    apply_screening,
+    screen_hidden_reference,
+)
 
 __all__ = [
     "COLUMNS", "Box", "Screened", "apply_screening", "assessor_means", "box", "half_width", "pearson",

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
 
-from evaluation.figures.style import (
+from evaluation.analysis.figures.style import (
     CHARACTER,
     GROUND,
     LINE,

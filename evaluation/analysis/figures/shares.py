@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from evaluation.figures.style import LINE, MUTED, TEXT, frame, line, margin, short, text
+from evaluation.analysis.figures.style import LINE, MUTED, TEXT, frame, line, margin, short, text
 
 _HUE = "#0b7a83"
 

@@ -19,10 +19,10 @@ import numpy as np
 import pandas as pd
 from scipy.special import fdtrc, stdtr, stdtrit
 
-from evaluation.statistics.comparisons import Comparison, Pair
-from evaluation.statistics.corrections import hochberg, holm
-from evaluation.statistics.frames import Floats, Tidy, tidy
-from evaluation.statistics.intervals import Interval
+from evaluation.analysis.statistics.comparisons import Comparison, Pair
+from evaluation.analysis.statistics.corrections import hochberg, holm
+from evaluation.analysis.statistics.frames import Floats, Tidy, tidy
+from evaluation.analysis.statistics.intervals import Interval
 
 METHOD = "mixed model, t test of adjusted means, two-sided"
 

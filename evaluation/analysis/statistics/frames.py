@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from evaluation.words import count
+from evaluation.analysis.words import count
 
 COLUMNS = ("assessor", "item", "system", "score")
 

@@ -14,8 +14,8 @@ import numpy as np
 import pandas as pd
 from scipy.special import betainc, betaincinv, ndtri
 
-from evaluation.statistics.frames import Floats
-from evaluation.words import count, p_words
+from evaluation.analysis.statistics.frames import Floats
+from evaluation.analysis.words import count, p_words
 
 ABX_COLUMNS = ("assessor", "item", "first", "second", "correct")
 PREFERENCE_COLUMNS = ("assessor", "item", "first", "second", "chosen")

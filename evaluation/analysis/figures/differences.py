@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from evaluation.figures.style import LINE, MUTED, TEXT, frame, line, margin, short, text
+from evaluation.analysis.figures.style import LINE, MUTED, TEXT, frame, line, margin, short, text
 
 
 @dataclass(frozen=True)

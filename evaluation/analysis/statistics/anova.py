@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 from scipy.special import fdtrc
 
-from evaluation.statistics.frames import Floats, tidy
-from evaluation.words import count
+from evaluation.analysis.statistics.frames import Floats, tidy
+from evaluation.analysis.words import count
 
 #: The standard's rule: univariate if the Huynh-Feldt epsilon is above this and N below K + 30.
 EPSILON, EXTRA = 0.85, 30

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import ndtr, ndtri, stdtrit
 
-from evaluation.statistics.frames import Floats
+from evaluation.analysis.statistics.frames import Floats
 
 #: Resamples drawn at once take no more memory than about this many numbers.
 _CHUNK = 4_000_000
