@@ -18,11 +18,11 @@ from ninja.pagination import LimitOffsetPagination, paginate
 from pydantic import Field
 
 from evaluation import api_outputs, api_scores, jobs
-from evaluation.access import visible_clips
-from evaluation.ingest import ClipRejected, ClipTooLarge, ingest, too_large_message
+from evaluation.clips.access import visible_clips
+from evaluation.clips.ingest import ClipRejected, ClipTooLarge, ingest, too_large_message
+from evaluation.clips.removal import remove_clip
 from evaluation.models import Clip, Job
 from evaluation.presentation import clip_status, rendition_rows, with_results
-from evaluation.removal import remove_clip
 
 router = Router(tags=["clips"])
 router.add_router("", api_scores.router)

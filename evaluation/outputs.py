@@ -22,10 +22,10 @@ from django.utils import timezone
 
 from evaluation import jobs
 from evaluation.archives import ArchiveProblem, members
-from evaluation.ingest import clean_text, too_large_message
+from evaluation.clips.ingest import clean_text, too_large_message
+from evaluation.clips.stored import load_audio, local_copy, save_audio
 from evaluation.matching import MappingProblem, is_audio, match, read_mapping
 from evaluation.models import Clip, Job, OutputBatch, OutputFile, Rendition, Score, UploadedSystem
-from evaluation.stored import load_audio, local_copy, save_audio
 from evaluation.systems import new_slug, uploaded_by
 
 #: Of one batch: files, and bytes of all of them once they are unpacked.

@@ -17,10 +17,10 @@ from django.db import transaction
 from codec import container
 from codec.base import WORKING_RATE, CodecError, CodecUnavailable
 from evaluation import jobs
+from evaluation.clips.stored import load_audio, save_audio
 from evaluation.metrics import OPTIONAL
 from evaluation.models import OutputBatch, Rendition, Score
 from evaluation.pipeline import METRICS, MetricUnavailable, measure, process
-from evaluation.stored import load_audio, save_audio
 
 
 @shared_task

@@ -13,7 +13,7 @@ from django.db.models import Count, Exists, Max, OuterRef, Q, QuerySet
 from django.http import Http404
 from django.urls import reverse
 
-from evaluation.access import visible_clips
+from evaluation.clips.access import visible_clips
 from evaluation.models import Clip, Rendition
 from evaluation.presentation import with_results
 from listening.kinds import COUNTED

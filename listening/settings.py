@@ -164,7 +164,7 @@ ARCHIVE_MAX_BYTES = env.int("ARCHIVE_MAX_MB", default=2000) * 1_000_000
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2_500_000
 FILE_UPLOAD_HANDLERS = [
     "django.core.files.uploadhandler.MemoryFileUploadHandler",
-    "evaluation.uploads.LimitedUploadHandler",
+    "evaluation.clips.uploads.LimitedUploadHandler",
 ]
 
 # -- Work in the background (design: the database is the truth, Redis only carries messages)

@@ -27,8 +27,8 @@ from django.shortcuts import get_object_or_404, redirect
 from django.views.decorators.http import require_POST, require_safe
 
 from evaluation import jobs
-from evaluation.access import viewer, visible_clips, visible_renditions
 from evaluation.benchmark import COLUMNS, rounded
+from evaluation.clips.access import viewer, visible_clips, visible_renditions
 from evaluation.models import Clip, Job, Rendition
 from evaluation.presentation import rendition_rows, with_results
 

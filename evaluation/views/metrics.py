@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods
 
-from evaluation.access import viewer, visible_clips
+from evaluation.clips.access import viewer, visible_clips
 from evaluation.metrics import METRICS, OPTIONAL
 from evaluation.models import Clip
 from evaluation.presentation import DONE, QUEUED, RUNNING, other_metrics, rendition_rows, with_results

@@ -15,13 +15,13 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from evaluation.access import viewer, visible_clips
-from evaluation.ingest import ClipRejected, ClipTooLarge, ingest
+from evaluation.clips.access import viewer, visible_clips
+from evaluation.clips.ingest import ClipRejected, ClipTooLarge, ingest
+from evaluation.clips.removal import remove_clip
 from evaluation.metrics import DEFAULT
 from evaluation.models import Clip, Job
 from evaluation.player_data import player_data, table_rows
 from evaluation.presentation import DONE, FAILED, QUEUED, RUNNING, with_results
-from evaluation.removal import remove_clip
 from evaluation.views.metrics import metrics_context
 
 

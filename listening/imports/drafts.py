@@ -18,7 +18,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from evaluation import jobs
-from evaluation.ingest import clean_text, too_large_message
+from evaluation.clips.ingest import clean_text, too_large_message
 from listening.imports.reading import ImportProblem, Reading
 from listening.imports.results import MAX_BYTES, read_results
 from listening.imports.roles import suggest

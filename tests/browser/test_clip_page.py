@@ -19,8 +19,8 @@ from django.urls import reverse
 from pytest_django.live_server_helper import LiveServer
 
 from evaluation import tasks
-from evaluation.demo_clips import DemoClip, DemoClipsMissing, demo_clips
-from evaluation.ingest import ingest
+from evaluation.clips.demo_clips import DemoClip, DemoClipsMissing, demo_clips
+from evaluation.clips.ingest import ingest
 from evaluation.models import Clip, Job, Rendition
 from tests.browser.conftest import Errors
 from tests.evaluation.conftest import make_wav, shared_database  # noqa: F401 - a fixture

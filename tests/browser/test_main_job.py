@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from evaluation.demo_clips import DemoClipsMissing, demo_clips
+from evaluation.clips.demo_clips import DemoClipsMissing, demo_clips
 from tests.browser.rating import hear, point, ready, wait_saved
 from tests.live import ROOT, Site, running_site, wait_for
 

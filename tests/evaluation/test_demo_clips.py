@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from evaluation import demo_clips
+from evaluation.clips import demo_clips
 
 pytest.importorskip("mcvqoe", reason="mcvqoe-mouth2ear is not installed (pip install 'earshot[demo]')")
 

@@ -18,10 +18,10 @@ from django.db import IntegrityError
 from django.utils.module_loading import import_string
 
 from codec import registry
-from evaluation import ingest as ingest_module
-from evaluation.ingest import ClipRejected, ClipTooLarge, clean_name, ingest
+from evaluation.clips import ingest as ingest_module
+from evaluation.clips.ingest import ClipRejected, ClipTooLarge, clean_name, ingest
+from evaluation.clips.uploads import LimitedUploadHandler
 from evaluation.models import Clip, Job, Rendition
-from evaluation.uploads import LimitedUploadHandler
 from tests.evaluation.conftest import RATE, make_speech, make_upload, make_wav, script_of
 
 SPEECH = make_speech(1.0)

@@ -9,7 +9,7 @@ from typing import Any
 from django.core.files.storage import default_storage
 from django.core.management.base import BaseCommand, CommandError
 
-from evaluation.removal import orphans
+from evaluation.clips.removal import orphans
 
 
 class Command(BaseCommand):

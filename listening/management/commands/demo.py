@@ -30,8 +30,8 @@ from django.utils import timezone
 
 from codec import registry
 from evaluation import jobs
-from evaluation.demo_clips import DemoClipsMissing, demo_clips
-from evaluation.ingest import ingest
+from evaluation.clips.demo_clips import DemoClipsMissing, demo_clips
+from evaluation.clips.ingest import ingest
 from evaluation.models import Clip, Job, Rendition, Score
 from evaluation.pipeline import METRICS
 from listening import accounts

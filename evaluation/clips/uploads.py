@@ -10,7 +10,7 @@ class LimitedUploadHandler(TemporaryFileUploadHandler):
     """Streams an upload to a temporary file, but stores no more than UPLOAD_MAX_BYTES of it.
 
     The rest is read and dropped, so that the form's other fields and files arrive. The file tells
-    its true size, by which `evaluation.ingest` turns it away with a message.
+    its true size, by which `evaluation.clips.ingest` turns it away with a message.
     """
 
     def receive_data_chunk(self, raw_data: bytes, start: int) -> bytes | None:

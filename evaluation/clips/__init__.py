@@ -1,0 +1,1 @@
+"""Source recordings: taking them in, storing them, reading them, removing them."""
