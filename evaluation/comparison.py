@@ -13,7 +13,7 @@ import numpy as np
 
 from codec.audio import AudioError, read_audio
 from codec.base import WORKING_RATE, Audio, fit_length
-from evaluation.alignment import delay_of
+from evaluation.metrics.alignment import delay_of
 
 #: A difference in length that nobody hears: codecs work in frames, seconds.
 LENGTH_TOLERANCE = 0.05

@@ -31,7 +31,7 @@ from django.db import transaction
 from codec import registry
 from codec.audio import AudioError, read_audio, resample
 from codec.base import WORKING_RATE, Audio, fit_length
-from evaluation.alignment import delay_of
+from evaluation.metrics.alignment import delay_of
 
 if TYPE_CHECKING:
     from django.db.models.fields.files import FieldFile

@@ -12,9 +12,9 @@ from django.views.decorators.http import require_http_methods
 
 from evaluation.clips.access import viewer, visible_clips
 from evaluation.metrics import METRICS, OPTIONAL
+from evaluation.metrics.scores import request_scores
 from evaluation.models import Clip
 from evaluation.presentation import DONE, QUEUED, RUNNING, other_metrics, rendition_rows, with_results
-from evaluation.scores import request_scores
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -330,7 +330,7 @@ def test_the_web_process_never_imports_heavy_libraries() -> None:
         "import django\n"
         "django.setup()\n"
         "import evaluation.tasks, evaluation.api, evaluation.views.downloads, evaluation.ingest\n"
-        "import evaluation.scores, evaluation.views.metrics, listening.urls\n"
+        "import evaluation.metrics.scores, evaluation.views.metrics, listening.urls\n"
         "from evaluation.analysis.statistics import agreement, anova, comparisons, mixed, planning\n"
         "import evaluation.metrics; evaluation.metrics.available()\n"
         "heavy = {'torch', 'librosa', 'pesq', 'pystoi', 'pycodec2', 'codec.codec2', 'codec.ffmpeg',\n"
