@@ -13,9 +13,10 @@ from django.shortcuts import get_object_or_404
 from ninja import Router, Schema, Status
 from pydantic import ConfigDict, Field
 
-from evaluation import outputs, systems
+from evaluation import systems
 from evaluation.models import OutputBatch, Rendition, UploadedSystem
-from evaluation.outputs import OutputProblem
+from evaluation.outputs import batches as outputs
+from evaluation.outputs.batches import OutputProblem
 from evaluation.systems import uploaded_by
 
 router = Router(tags=["own systems"])

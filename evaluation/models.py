@@ -177,7 +177,9 @@ class OutputFile(models.Model):
         UploadedSystem, on_delete=models.CASCADE, null=True, blank=True, related_name="+"
     )
     reason = models.CharField(max_length=200, blank=True, help_text="how clip and system were found")
-    checks = models.JSONField(default=dict, help_text="`evaluation.comparison.Comparison`, as a dictionary")
+    checks = models.JSONField(
+        default=dict, help_text="`evaluation.outputs.comparison.Comparison`, as a dictionary"
+    )
     problem = models.TextField(blank=True, help_text="why it cannot be taken; empty: it can")
     taken = models.BooleanField(default=False, help_text="the researcher confirmed it")
     shift = models.BooleanField(default=False, help_text="and that its delay is taken out")

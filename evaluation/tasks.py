@@ -59,7 +59,7 @@ def handle_outputs(batch_id: str) -> None:
     row = jobs.claim(OutputBatch, batch_id)
     if row is None:
         return
-    from evaluation.outputs import OutputProblem, check_batch, store_batch
+    from evaluation.outputs.batches import OutputProblem, check_batch, store_batch
 
     with jobs.working(row, OutputProblem):
         (check_batch if row.step == OutputBatch.Step.CHECK else store_batch)(row)

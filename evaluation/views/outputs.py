@@ -15,9 +15,9 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from evaluation import outputs
 from evaluation.models import Job, OutputBatch, Rendition, UploadedSystem
-from evaluation.outputs import OutputProblem
+from evaluation.outputs import batches as outputs
+from evaluation.outputs.batches import OutputProblem
 from evaluation.systems import uploaded_by
 
 

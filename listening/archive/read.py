@@ -23,8 +23,8 @@ from django.db import transaction
 
 from codec import registry
 from codec.base import WORKING_RATE
-from evaluation import archives
 from evaluation.models import Clip, Job, Rendition, Score, UploadedSystem
+from evaluation.outputs import archives
 from listening import simulation
 from listening.archive.describe import FORMAT, VERSION, Json
 from listening.archive.fields import ArchiveProblem, from_json, store

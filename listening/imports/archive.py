@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 
-from evaluation.archives import ArchiveProblem, members
+from evaluation.outputs.archives import ArchiveProblem, members
 from listening.imports.reading import ImportProblem
 
 

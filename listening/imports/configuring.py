@@ -18,14 +18,14 @@ from django.core.files.storage import default_storage
 from django.db import transaction
 
 from codec.audio import AudioError
-from evaluation import outputs
-from evaluation.archives import ArchiveProblem, Member, members
 from evaluation.clips.ingest import ClipRejected, ingest
 from evaluation.clips.stored import load_audio
-from evaluation.comparison import compare
-from evaluation.matching import is_audio
 from evaluation.models import Clip, Rendition, UploadedSystem
-from evaluation.outputs import MAX_BATCH_BYTES, MAX_FILES, OutputProblem
+from evaluation.outputs import batches as outputs
+from evaluation.outputs.archives import ArchiveProblem, Member, members
+from evaluation.outputs.batches import MAX_BATCH_BYTES, MAX_FILES, OutputProblem
+from evaluation.outputs.comparison import compare
+from evaluation.outputs.matching import is_audio
 from evaluation.systems import uploaded_by
 from listening.imports.configuration import Configuration, Group, read_configuration
 from listening.imports.reading import ImportProblem, listed

@@ -14,7 +14,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
 from evaluation import systems
-from evaluation.matching import is_audio
+from evaluation.outputs.matching import is_audio
 from listening.archive.fields import ArchiveProblem
 from listening.archive.read import is_archive, read_archive
 from listening.imports import FORMATS, MAX_BYTES, ImportProblem, Reading, configuring

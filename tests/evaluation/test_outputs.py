@@ -17,12 +17,13 @@ from django.core.files.storage import default_storage
 from django.core.files.uploadedfile import SimpleUploadedFile
 
 from codec.audio import AudioError
-from evaluation import outputs, tasks
-from evaluation.archives import ArchiveProblem, members
-from evaluation.comparison import compare
-from evaluation.matching import MappingProblem, match, read_mapping
+from evaluation import tasks
 from evaluation.models import Clip, OutputBatch, OutputFile, Rendition, Score, UploadedSystem
-from evaluation.outputs import OutputProblem
+from evaluation.outputs import batches as outputs
+from evaluation.outputs.archives import ArchiveProblem, members
+from evaluation.outputs.batches import OutputProblem
+from evaluation.outputs.comparison import compare
+from evaluation.outputs.matching import MappingProblem, match, read_mapping
 from evaluation.presentation import rendition_rows
 from tests.evaluation.conftest import make_speech, make_upload, make_wav
 

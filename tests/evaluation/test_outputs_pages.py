@@ -8,8 +8,9 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
-from evaluation import outputs, tasks
+from evaluation import tasks
 from evaluation.models import Clip, OutputBatch, Rendition, UploadedSystem
+from evaluation.outputs import batches as outputs
 from tests.evaluation.conftest import make_speech, make_upload, make_wav
 
 

@@ -9,7 +9,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from evaluation.outputs import save_system
+from evaluation.outputs.batches import save_system
 from listening import accounts
 from listening.models import Analysis, Item, Stimulus, Study
 from listening.services.sessions import start_session

@@ -21,11 +21,11 @@ from django.db.models import ProtectedError
 from django.utils import timezone
 
 from evaluation import jobs
-from evaluation.archives import ArchiveProblem, members
 from evaluation.clips.ingest import clean_text, too_large_message
 from evaluation.clips.stored import load_audio, local_copy, save_audio
-from evaluation.matching import MappingProblem, is_audio, match, read_mapping
 from evaluation.models import Clip, Job, OutputBatch, OutputFile, Rendition, Score, UploadedSystem
+from evaluation.outputs.archives import ArchiveProblem, members
+from evaluation.outputs.matching import MappingProblem, is_audio, match, read_mapping
 from evaluation.systems import new_slug, uploaded_by
 
 #: Of one batch: files, and bytes of all of them once they are unpacked.
@@ -272,7 +272,7 @@ def remove_batch(batch: OutputBatch) -> None:
 def check_batch(batch: OutputBatch) -> None:
     """Compare every matched file with its clip. Files that were checked before a worker died are kept."""
     from codec.audio import AudioError
-    from evaluation.comparison import compare
+    from evaluation.outputs.comparison import compare
 
     for row in batch.files.filter(problem="", checks={}).select_related("clip").order_by("clip", "id"):
         assert row.clip is not None  # noqa: S101 -- else it has a problem
@@ -342,7 +342,7 @@ def keep_output(clip: Clip, system: UploadedSystem, upload: str, said: dict[str,
         OutputProblem: a study uses the output that is there.
     """
     from codec.audio import read_audio
-    from evaluation.comparison import aligned
+    from evaluation.outputs.comparison import aligned
     from evaluation.pipeline import METRICS
 
     size = load_audio(clip.audio).size
