@@ -15,7 +15,7 @@ from django.urls import reverse
 
 from evaluation.clips.access import visible_clips
 from evaluation.models import Clip, Rendition
-from evaluation.presentation import with_results
+from evaluation.web.presentation import with_results
 from listening.kinds import COUNTED
 from listening.methods import METHODS, seconds_per_item
 from listening.models import Item, Session, Stimulus, Study, Trial

@@ -103,7 +103,7 @@ urlpatterns = [
     *people,
     *research,
     *listener,
-    path("", include("evaluation.urls")),  # /clips/..., /renditions/...
+    path("", include("evaluation.web.urls")),  # /clips/..., /renditions/...
     path("api/", api.urls),
 ]
 

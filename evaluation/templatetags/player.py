@@ -7,7 +7,7 @@ from typing import Any
 from django import template
 
 from evaluation.models import Clip
-from evaluation.player_data import player_data, table_rows
+from evaluation.web.player_data import player_data, table_rows
 
 register = template.Library()
 

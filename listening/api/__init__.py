@@ -10,7 +10,7 @@ from ninja.security import HttpBearer
 from ninja.throttling import AuthRateThrottle
 
 import codec
-from evaluation.api import router as evaluation_router
+from evaluation.web.api import router as evaluation_router
 from listening import accounts, throttling
 from listening.api import findings, imports
 from listening.api.studies import router

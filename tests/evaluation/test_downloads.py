@@ -19,7 +19,7 @@ from codec import container
 from evaluation import jobs, tasks
 from evaluation.benchmark import COLUMNS
 from evaluation.models import Clip, Job, Rendition, Score
-from evaluation.views.downloads import safe_stem
+from evaluation.web.views.downloads import safe_stem
 from tests.evaluation.conftest import RATE
 
 MakeClip = Callable[..., Clip]

@@ -24,7 +24,7 @@ from evaluation.outputs.archives import ArchiveProblem, members
 from evaluation.outputs.batches import OutputProblem
 from evaluation.outputs.comparison import compare
 from evaluation.outputs.matching import MappingProblem, match, read_mapping
-from evaluation.presentation import rendition_rows
+from evaluation.web.presentation import rendition_rows
 from tests.evaluation.conftest import make_speech, make_upload, make_wav
 
 MakeClip = Callable[..., Clip]

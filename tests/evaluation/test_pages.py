@@ -16,7 +16,7 @@ from django.urls import reverse
 
 from codec import registry
 from evaluation.models import Clip, Job, Rendition, Score
-from evaluation.player_data import player_data, status_text, table_rows
+from evaluation.web.player_data import player_data, status_text, table_rows
 from listening.models import Item, Study
 from tests.evaluation.conftest import make_speech, make_upload, make_wav
 

@@ -13,8 +13,8 @@ from django.urls import reverse
 from evaluation.metrics import METRICS
 from evaluation.metrics.scores import ScoreProblem, request_scores, store_scores
 from evaluation.models import Clip, Job, Rendition, Score
-from evaluation.presentation import rendition_rows
 from evaluation.tasks import make_rendition, make_score
+from evaluation.web.presentation import rendition_rows
 from tests.evaluation.conftest import make_speech, make_wav
 
 pytestmark = pytest.mark.django_db

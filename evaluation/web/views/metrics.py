@@ -14,7 +14,14 @@ from evaluation.clips.access import viewer, visible_clips
 from evaluation.metrics import METRICS, OPTIONAL
 from evaluation.metrics.scores import request_scores
 from evaluation.models import Clip
-from evaluation.presentation import DONE, QUEUED, RUNNING, other_metrics, rendition_rows, with_results
+from evaluation.web.presentation import (
+    DONE,
+    QUEUED,
+    RUNNING,
+    other_metrics,
+    rendition_rows,
+    with_results,
+)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -20,9 +20,9 @@ from evaluation.clips.ingest import ClipRejected, ClipTooLarge, ingest
 from evaluation.clips.removal import remove_clip
 from evaluation.metrics import DEFAULT
 from evaluation.models import Clip, Job
-from evaluation.player_data import player_data, table_rows
-from evaluation.presentation import DONE, FAILED, QUEUED, RUNNING, with_results
-from evaluation.views.metrics import metrics_context
+from evaluation.web.player_data import player_data, table_rows
+from evaluation.web.presentation import DONE, FAILED, QUEUED, RUNNING, with_results
+from evaluation.web.views.metrics import metrics_context
 
 
 @login_required
@@ -50,7 +50,7 @@ def clips(request: HttpRequest) -> HttpResponseBase:
 def _with_progress(clips: QuerySet[Clip]) -> list[Any]:
     """`clips`, newest first, with `status`, `total`, `done`, `failed`, `unavailable`, in one query for all.
 
-    They mean what `evaluation.presentation` means by them.
+    They mean what `evaluation.web.presentation` means by them.
     """
     busy = (Job.Status.QUEUED, Job.Status.RUNNING)
     unmade = Q(renditions__status=Job.Status.FAILED)

@@ -8,7 +8,7 @@ from django.urls import reverse
 
 from evaluation.analysis.figures import looks
 from evaluation.models import Clip
-from evaluation.presentation import DONE, FAILED, QUEUED, RUNNING, pesq_word, rendition_rows
+from evaluation.web.presentation import DONE, FAILED, QUEUED, RUNNING, pesq_word, rendition_rows
 
 #: What a page opens with when its address names no system: the paper's codec, or else the original.
 _START = ("bpgan-2k", "original")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from evaluation.views import downloads, metrics, outputs, pages
+from evaluation.web.views import downloads, metrics, outputs, pages
 
 urlpatterns = [
     path("clips/", pages.clips, name="clips"),

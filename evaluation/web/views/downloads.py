@@ -30,7 +30,7 @@ from evaluation import jobs
 from evaluation.benchmark import COLUMNS, rounded
 from evaluation.clips.access import viewer, visible_clips, visible_renditions
 from evaluation.models import Clip, Job, Rendition
-from evaluation.presentation import rendition_rows, with_results
+from evaluation.web.presentation import rendition_rows, with_results
 
 _CHUNK = 64 * 1024
 
