@@ -61,7 +61,7 @@ class UploadedSystem(models.Model):
 class Job(models.Model):
     """Work that a worker does for a row. The row is the truth; queues only carry its id.
 
-    ``queued -> running -> done | failed``; claimed by one atomic update (`evaluation.jobs`), kept
+    ``queued -> running -> done | failed``; claimed by one atomic update (`evaluation.work.jobs`), kept
     by a lease that a heartbeat renews, and re-queued by the sweeper when the lease runs out.
     """
 

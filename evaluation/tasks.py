@@ -16,11 +16,11 @@ from django.db import transaction
 
 from codec import container
 from codec.base import WORKING_RATE, CodecError, CodecUnavailable
-from evaluation import jobs
 from evaluation.clips.stored import load_audio, save_audio
 from evaluation.metrics import OPTIONAL
 from evaluation.models import OutputBatch, Rendition, Score
-from evaluation.pipeline import METRICS, MetricUnavailable, measure, process
+from evaluation.work import jobs
+from evaluation.work.pipeline import METRICS, MetricUnavailable, measure, process
 
 
 @shared_task

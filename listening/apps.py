@@ -6,7 +6,7 @@ class ListeningConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from evaluation import jobs
+        from evaluation.work import jobs
         from listening.models import Analysis, ImportDraft
 
         jobs.register(Analysis, "listening.tasks.make_analysis")

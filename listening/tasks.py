@@ -65,7 +65,7 @@ def make_analysis(analysis_id: int | str) -> None:
 @shared_task
 def import_configuration(draft_id: str) -> None:
     """Make the study of a configuration and its audio."""
-    from evaluation import jobs
+    from evaluation.work import jobs
     from listening.imports import ImportProblem
     from listening.imports.configuring import import_configuration as make_study
     from listening.imports.drafts import forget_files

@@ -19,8 +19,8 @@ django.setup()
 from django.contrib.auth.models import User  # noqa: E402
 from django.db import connection  # noqa: E402
 
-from evaluation import jobs  # noqa: E402
 from evaluation.models import Clip, Rendition  # noqa: E402
+from evaluation.work import jobs  # noqa: E402
 from listening.models import Item, Rating, Stimulus, Study  # noqa: E402
 from listening.services.ratings import save_rating  # noqa: E402
 from listening.services.sessions import begin, start_session  # noqa: E402

@@ -21,8 +21,8 @@ from django.db import IntegrityError, transaction
 from codec import registry
 from codec.audio import AudioError, read_audio, write_wav
 from codec.base import WORKING_RATE
-from evaluation import jobs
 from evaluation.models import Clip, Rendition
+from evaluation.work import jobs
 
 #: Metrics have no answer for less (PESQ: 0.25 s).
 MIN_SECONDS = 0.25

@@ -16,9 +16,9 @@ from functools import partial
 from django.db import transaction
 from django.utils import timezone
 
-from evaluation import jobs
 from evaluation.metrics import DEFAULT, METRICS, OPTIONAL, UPLOADED, metric_of
 from evaluation.models import Clip, Job, Rendition, Score
+from evaluation.work import jobs
 
 #: A table of 1000 clips through 15 systems has as many rows.
 MAX_ROWS = 15_000

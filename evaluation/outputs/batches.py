@@ -20,13 +20,13 @@ from django.db import transaction
 from django.db.models import ProtectedError
 from django.utils import timezone
 
-from evaluation import jobs
 from evaluation.clips.ingest import clean_text, too_large_message
 from evaluation.clips.stored import load_audio, local_copy, save_audio
 from evaluation.models import Clip, Job, OutputBatch, OutputFile, Rendition, Score, UploadedSystem
 from evaluation.outputs.archives import ArchiveProblem, members
 from evaluation.outputs.matching import MappingProblem, is_audio, match, read_mapping
 from evaluation.systems import new_slug, uploaded_by
+from evaluation.work import jobs
 
 #: Of one batch: files, and bytes of all of them once they are unpacked.
 MAX_FILES = 500
@@ -343,7 +343,7 @@ def keep_output(clip: Clip, system: UploadedSystem, upload: str, said: dict[str,
     """
     from codec.audio import read_audio
     from evaluation.outputs.comparison import aligned
-    from evaluation.pipeline import METRICS
+    from evaluation.work.pipeline import METRICS
 
     size = load_audio(clip.audio).size
     with local_copy(upload) as path:

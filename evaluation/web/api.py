@@ -17,13 +17,13 @@ from ninja import Router, Schema, Status
 from ninja.pagination import LimitOffsetPagination, paginate
 from pydantic import Field
 
-from evaluation import jobs
 from evaluation.clips.access import visible_clips
 from evaluation.clips.ingest import ClipRejected, ClipTooLarge, ingest, too_large_message
 from evaluation.clips.removal import remove_clip
 from evaluation.models import Clip, Job
 from evaluation.web import api_outputs, api_scores
 from evaluation.web.presentation import clip_status, rendition_rows, with_results
+from evaluation.work import jobs
 
 router = Router(tags=["clips"])
 router.add_router("", api_scores.router)

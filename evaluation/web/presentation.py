@@ -12,7 +12,7 @@ from evaluation import systems
 from evaluation.metrics import METRICS as REGISTRY
 from evaluation.metrics import Metric, metric_of
 from evaluation.models import Clip, Job, Rendition, Score
-from evaluation.pipeline import METRIC_TITLES, METRICS
+from evaluation.work.pipeline import METRIC_TITLES, METRICS
 
 QUEUED, RUNNING, DONE, FAILED = (status.value for status in Job.Status)
 

@@ -17,8 +17,8 @@ from django.core.files.uploadedfile import UploadedFile
 from django.db import transaction
 from django.utils import timezone
 
-from evaluation import jobs
 from evaluation.clips.ingest import clean_text, too_large_message
+from evaluation.work import jobs
 from listening.imports.reading import ImportProblem, Reading
 from listening.imports.results import MAX_BYTES, read_results
 from listening.imports.roles import suggest

@@ -6,8 +6,8 @@ from typing import Any
 
 from django.db import transaction
 
-from evaluation import jobs
 from evaluation.models import Job
+from evaluation.work import jobs
 from listening.models import Analysis, Study
 from listening.results import frames
 

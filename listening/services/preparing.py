@@ -1,4 +1,4 @@
-"""Rendering a study's stimuli in the background: a lease on the study's row, as in `evaluation.jobs`."""
+"""Rendering a study's stimuli in the background: a lease on the study's row, as in `evaluation.work.jobs`."""
 
 from __future__ import annotations
 

@@ -19,9 +19,9 @@ import soundfile
 from django.core.management import CommandError, call_command
 from scipy import stats
 
-from evaluation import benchmark
 from evaluation.metrics import METRICS as REGISTRY
-from evaluation.pipeline import METRICS, measure, process
+from evaluation.work import benchmark
+from evaluation.work.pipeline import METRICS, measure, process
 from tests.evaluation.conftest import RATE, make_speech, make_wav
 from tests.live import wait_for
 

@@ -16,10 +16,11 @@ from django.contrib.auth.models import User
 from django.test import Client
 
 from codec import container
-from evaluation import jobs, tasks
-from evaluation.benchmark import COLUMNS
+from evaluation import tasks
 from evaluation.models import Clip, Job, Rendition, Score
 from evaluation.web.views.downloads import safe_stem
+from evaluation.work import jobs
+from evaluation.work.benchmark import COLUMNS
 from tests.evaluation.conftest import RATE
 
 MakeClip = Callable[..., Clip]

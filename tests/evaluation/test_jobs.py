@@ -14,8 +14,9 @@ from django.contrib.auth.models import User
 from django.db import connection
 from django.utils import timezone
 
-from evaluation import jobs, tasks
+from evaluation import tasks
 from evaluation.models import Clip, Job, Rendition, Score
+from evaluation.work import jobs
 
 Status = Job.Status
 MakeClip = Callable[..., Clip]

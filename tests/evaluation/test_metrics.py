@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from evaluation import metrics
 from evaluation.metrics import METRICS, metric_of
 from evaluation.metrics.phones import edit_distance
-from evaluation.pipeline import MetricUnavailable, measure, process
+from evaluation.work.pipeline import MetricUnavailable, measure, process
 from tests.conftest import ROOT
 from tests.evaluation.conftest import RATE, make_speech
 

@@ -14,8 +14,8 @@ from pystoi import stoi
 
 from codec.base import Audio, CodecError
 from codec.reference import Original
-from evaluation import pipeline
-from evaluation.pipeline import METRICS, PESQ_MAX_SECONDS, measure, process
+from evaluation.work import pipeline
+from evaluation.work.pipeline import METRICS, PESQ_MAX_SECONDS, measure, process
 from tests.evaluation.conftest import RATE, make_speech
 
 SPEECH = make_speech(2.0)
@@ -133,7 +133,7 @@ def test_many_utterances_do_not_kill_the_process() -> None:
     """P.862's code writes past its arrays at more than 50 utterances: not in the tests' own process."""
     program = (
         "import numpy as np\n"
-        "from evaluation.pipeline import measure\n"
+        "from evaluation.work.pipeline import measure\n"
         "rng = np.random.default_rng(0)\n"
         "time = np.arange(60 * 16000) / 16000\n"
         "audio = rng.standard_normal(time.size) * 0.1 * (time % 0.7 < 0.35)\n"

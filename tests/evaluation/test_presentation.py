@@ -10,8 +10,8 @@ from django.contrib.auth.models import User
 
 from codec import registry
 from evaluation.models import Clip, Job, Rendition, Score
-from evaluation.pipeline import METRICS
 from evaluation.web.presentation import clip_status, pesq_word, rendition_rows, with_results
+from evaluation.work.pipeline import METRICS
 
 Q, R, D, F = (status.value for status in Job.Status)
 LETTERS = {"q": Q, "r": R, "d": D, "f": F}

@@ -20,9 +20,10 @@ from django.db import OperationalError, connection
 from codec import container, registry
 from codec.base import Audio, Codec
 from codec.reference import Original
-from evaluation import jobs, pipeline, tasks
+from evaluation import tasks
 from evaluation.models import Clip, Job, Rendition, Score
-from evaluation.pipeline import METRICS, measure, process
+from evaluation.work import jobs, pipeline
+from evaluation.work.pipeline import METRICS, measure, process
 from listening.celery import app
 from tests.evaluation.conftest import RATE, make_speech
 
@@ -344,7 +345,7 @@ def test_the_web_process_never_imports_heavy_libraries() -> None:
 def test_torch_keeps_to_the_threads_it_is_given() -> None:
     program = (
         "import torch\n"
-        "from evaluation.pipeline import process\n"
+        "from evaluation.work.pipeline import process\n"
         "import numpy as np\n"
         "process(np.zeros(160, dtype=np.float32), 'original')\n"
         "print(torch.get_num_threads())\n"

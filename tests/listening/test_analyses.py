@@ -10,9 +10,9 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
 
-from evaluation import jobs
 from evaluation.analysis.statistics import comparisons
 from evaluation.models import Job
+from evaluation.work import jobs
 from listening import results
 from listening.models import Analysis, Rating, Study
 from listening.results import analyses, frames, heavy, profiles

@@ -13,8 +13,8 @@ from tqdm import tqdm
 
 from codec import registry
 from codec.base import CodecError
-from evaluation import benchmark
 from evaluation.metrics import DEFAULT, METRICS, OPTIONAL
+from evaluation.work import benchmark
 
 
 class Command(BaseCommand):

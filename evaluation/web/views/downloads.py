@@ -26,11 +26,11 @@ from django.http import (
 from django.shortcuts import get_object_or_404, redirect
 from django.views.decorators.http import require_POST, require_safe
 
-from evaluation import jobs
-from evaluation.benchmark import COLUMNS, rounded
 from evaluation.clips.access import viewer, visible_clips, visible_renditions
 from evaluation.models import Clip, Job, Rendition
 from evaluation.web.presentation import rendition_rows, with_results
+from evaluation.work import jobs
+from evaluation.work.benchmark import COLUMNS, rounded
 
 _CHUNK = 64 * 1024
 

@@ -29,11 +29,11 @@ from django.urls import reverse
 from django.utils import timezone
 
 from codec import registry
-from evaluation import jobs
 from evaluation.clips.demo_clips import DemoClipsMissing, demo_clips
 from evaluation.clips.ingest import ingest
 from evaluation.models import Clip, Job, Rendition, Score
-from evaluation.pipeline import METRICS
+from evaluation.work import jobs
+from evaluation.work.pipeline import METRICS
 from listening import accounts
 from listening.embedded_redis import EmbeddedRedis, RedisError
 from listening.models import Study

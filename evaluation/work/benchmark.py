@@ -15,7 +15,7 @@ from typing import Any
 
 from codec.audio import from_pcm16, read_audio, to_pcm16
 from codec.base import CodecError
-from evaluation.pipeline import METRICS, measure, process
+from evaluation.work.pipeline import METRICS, measure, process
 
 _SUFFIXES = {".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".au", ".sph"}
 

@@ -1,0 +1,1 @@
+"""Work in the background: the job queue, the pipeline, the benchmark."""
