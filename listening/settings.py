@@ -108,7 +108,7 @@ LOGIN_REDIRECT_URL = "clips"
 LOGOUT_REDIRECT_URL = "front"
 
 LANGUAGE_CODE = "en-gb"
-#: `listening.languages` says which a listener meets; researchers' pages are in English.
+#: `listening.study.languages` says which a listener meets; researchers' pages are in English.
 LANGUAGES = [
     ("en-gb", "British English"),
     ("de", "German"),

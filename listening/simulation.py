@@ -34,12 +34,12 @@ from redis.exceptions import RedisError
 from evaluation.models import Score
 from listening.methods import METHODS
 from listening.models import Session, Stimulus, Study
-from listening.services.design import items_per_session
-from listening.services.errors import StudyError
 from listening.services.ratings import finish_trial
 from listening.services.sessions import begin, start_session
-from listening.services.studies import delete_sessions
 from listening.simulated import Listener
+from listening.study.design import items_per_session
+from listening.study.errors import StudyError
+from listening.study.studies import delete_sessions
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -7,12 +7,12 @@ from typing import Any
 
 from evaluation.analysis.statistics.screening import custom
 from listening.forms import Headphones, Recruitment, Section
-from listening.languages import LANGUAGES
 from listening.models import Study
-from listening.questionnaire import validated
-from listening.services.errors import StudyError
 from listening.services.sessions import MAX_REPEATS
-from listening.services.studies import clean_texts
+from listening.study.errors import StudyError
+from listening.study.languages import LANGUAGES
+from listening.study.questionnaire import validated
+from listening.study.studies import clean_texts
 
 
 def check_settings(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -12,13 +12,13 @@ logger = logging.getLogger(__name__)
 @shared_task
 def prepare_study(study_id: str) -> None:
     """Render every stimulus of a study that is not there yet, then open it or call it ready."""
-    from listening.services.preparing import (
+    from listening.study.preparing import (
         claim_study,
         fail_preparing,
         open_prepared_study,
         renew_study_lease,
     )
-    from listening.stimuli import render_item
+    from listening.study.stimuli import render_item
 
     study = claim_study(study_id)
     if study is None:
@@ -40,7 +40,7 @@ def prepare_study(study_id: str) -> None:
 def sweep_studies() -> None:
     """Send again the studies that wait for a worker: a message or a worker was lost."""
     from listening import simulation
-    from listening.services import preparing
+    from listening.study import preparing
 
     preparing.sweep_studies()
     simulation.sweep()

@@ -24,7 +24,7 @@ from evaluation.work import jobs  # noqa: E402
 from listening.models import Item, Rating, Stimulus, Study  # noqa: E402
 from listening.services.ratings import save_rating  # noqa: E402
 from listening.services.sessions import begin, start_session  # noqa: E402
-from listening.services.studies import ALWAYS  # noqa: E402
+from listening.study.studies import ALWAYS  # noqa: E402
 
 THREADS = 8
 T = TypeVar("T")

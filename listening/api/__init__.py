@@ -16,7 +16,7 @@ from listening.api import findings, imports
 from listening.api.studies import router
 from listening.archive.fields import ArchiveProblem
 from listening.security import address_of
-from listening.services.errors import StudyError
+from listening.study.errors import StudyError
 from listening.views.errors import NOT_FOUND
 
 

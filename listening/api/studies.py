@@ -17,7 +17,6 @@ from django.shortcuts import get_object_or_404
 from ninja import Router, Status
 from ninja.pagination import LimitOffsetPagination, paginate
 
-from listening import removal, selectors
 from listening.api.schemas import (
     DeletionOut,
     ImportedOut,
@@ -35,11 +34,17 @@ from listening.kinds import kinds_of
 from listening.models import Deletion, Session, Study
 from listening.results import compute, is_sealed
 from listening.results.profiles import BS1534, profiles_of
-from listening.services import studies
-from listening.services.contents import Excerpt
-from listening.services.errors import StudyError
-from listening.services.preparing import retry_preparing
-from listening.services.studies import close_study, end_pilot, open_study, reopen_study, update_study
+from listening.study import removal, selectors, studies
+from listening.study.contents import Excerpt
+from listening.study.errors import StudyError
+from listening.study.preparing import retry_preparing
+from listening.study.studies import (
+    close_study,
+    end_pilot,
+    open_study,
+    reopen_study,
+    update_study,
+)
 from listening.study_settings import check_settings
 from listening.views.exports import archive_response, document_response, table_response
 

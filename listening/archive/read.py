@@ -44,8 +44,8 @@ from listening.models import (
     Study,
     Trial,
 )
-from listening.services.design import fitting
-from listening.services.errors import StudyError
+from listening.study.design import fitting
+from listening.study.errors import StudyError
 from listening.study_settings import check_settings
 
 #: Of ``study.json``; a study of 100 assessors, 20 items and 12 systems with all its events has some 30 MB.

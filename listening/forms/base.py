@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal
 from django import forms
 
 from listening.models import Study
-from listening.services.studies import has_real_sessions
+from listening.study.studies import has_real_sessions
 
 Step = Literal["what", "who", "check"]
 

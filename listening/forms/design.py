@@ -10,8 +10,8 @@ from django import forms
 from listening.forms.base import Section
 from listening.methods import METHODS
 from listening.models import Study
-from listening.services import design as designs
-from listening.services.errors import StudyError
+from listening.study import design as designs
+from listening.study.errors import StudyError
 
 
 class Design(Section):

@@ -7,8 +7,8 @@ from typing import Any
 from django import forms
 
 from listening.forms.base import Section
-from listening.headphones import MAX_ATTEMPTS, ROUNDS, TESTS, USUAL_PASS
 from listening.models import Study
+from listening.study.headphones import MAX_ATTEMPTS, ROUNDS, TESTS, USUAL_PASS
 
 _PASS = f"Right of {ROUNDS} to pass"
 

@@ -8,8 +8,8 @@ from django import forms
 
 from listening.forms.base import Section
 from listening.models import Study
-from listening.services.errors import StudyError
-from listening.services.sealing import check_seal
+from listening.study.errors import StudyError
+from listening.study.sealing import check_seal
 
 
 class MomentField(forms.DateTimeField):

@@ -9,13 +9,13 @@ from django import forms
 
 from listening.forms.base import Section
 from listening.models import Study
-from listening.questionnaire import TYPES, QuestionnaireError, validated
+from listening.study.questionnaire import TYPES, QuestionnaireError, validated
 
 MAX_JSON = 200_000
 
 
 class QuestionsField(forms.CharField):
-    """A questionnaire as JSON text; its value is the list of `listening.questionnaire`."""
+    """A questionnaire as JSON text; its value is the list of `listening.study.questionnaire`."""
 
     widget = forms.Textarea(attrs={"rows": 8, "spellcheck": "false", "class": "code-text"})
 

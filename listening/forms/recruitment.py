@@ -11,8 +11,8 @@ from django.conf import settings
 
 from listening.forms.base import Section
 from listening.models import Study
-from listening.recruitment import PLATFORMS, PROLIFIC_QUERY
-from listening.selectors import listener_url
+from listening.study.recruitment import PLATFORMS, PROLIFIC_QUERY
+from listening.study.selectors import listener_url
 
 _CODE = re.compile(r"[A-Za-z0-9_-]{1,64}")
 

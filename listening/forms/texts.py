@@ -7,11 +7,11 @@ from typing import Any
 from django import forms
 
 from listening.forms.base import Section
-from listening.languages import CHOICES, LANGUAGES
 from listening.models import Study
 from listening.services.sessions import MAX_REPEATS
-from listening.services.studies import MAX_TEXT, TEXTS
-from listening.services.texts import clean_text
+from listening.study.languages import CHOICES, LANGUAGES
+from listening.study.studies import MAX_TEXT, TEXTS
+from listening.study.texts import clean_text
 
 
 class Texts(Section):

@@ -10,7 +10,7 @@ from typing import Any
 
 from listening.imports.reading import ImportProblem
 from listening.imports.yaml_lines import Map, Seq, load
-from listening.services.studies import MAX_TEXT
+from listening.study.studies import MAX_TEXT
 
 #: Which method holds a type of page.
 METHODS = {

@@ -31,13 +31,13 @@ from listening.imports.configuration import Configuration, Group, read_configura
 from listening.imports.reading import ImportProblem, listed
 from listening.imports.table import decode
 from listening.imports.yaml_lines import MAX_BYTES
-from listening.languages import LANGUAGES
 from listening.methods import METHODS
 from listening.models import ImportDraft, Study
-from listening.questionnaire import QuestionnaireError, validated
-from listening.services.contents import Excerpt
-from listening.services.errors import StudyError
-from listening.services.studies import create_study
+from listening.study.contents import Excerpt
+from listening.study.errors import StudyError
+from listening.study.languages import LANGUAGES
+from listening.study.questionnaire import QuestionnaireError, validated
+from listening.study.studies import create_study
 
 #: A worker that has the same recording is waited for, seconds.
 _PATIENCE = 120

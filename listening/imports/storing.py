@@ -29,8 +29,8 @@ from listening.models import (
     Trial,
     opaque_token,
 )
-from listening.questionnaire import MAX_NAME, MAX_QUESTIONS, validated
-from listening.services.texts import clean_text
+from listening.study.questionnaire import MAX_NAME, MAX_QUESTIONS, validated
+from listening.study.texts import clean_text
 
 ALWAYS = ("original", "anchor35", "anchor70")
 _BATCH = 1000

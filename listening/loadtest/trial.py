@@ -15,7 +15,7 @@ from django.core.files.base import ContentFile
 from codec.base import WORKING_RATE, Audio
 from evaluation.models import Clip, Rendition
 from listening.models import Assessor, Item, Rating, Stimulus, Study, Trial
-from listening.stimuli import render_item
+from listening.study.stimuli import render_item
 
 SYSTEMS = ("original", "anchor35", "anchor70", "opus-6k", "opus-9k", "opus-12k", "celp-8k", "amrwb-6.6k")
 

@@ -10,7 +10,6 @@ from django.utils.safestring import SafeString, mark_safe
 
 from evaluation.analysis import figures
 from evaluation.analysis.words import count
-from listening import compliance, languages
 from listening.kinds import kinds_of
 from listening.methods import METHODS
 from listening.models import Analysis, Session, Study
@@ -18,6 +17,7 @@ from listening.report import facts
 from listening.results import drawing, latex, methods, profiles
 from listening.results.page import context_of as page_context
 from listening.results.summary import Results, compute
+from listening.study import compliance, languages
 
 
 def context_of(

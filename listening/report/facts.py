@@ -18,11 +18,11 @@ import codec
 from codec.registry import SYSTEMS
 from evaluation import systems as evaluation_systems
 from evaluation.models import Rendition, Score
-from listening import languages
 from listening.kinds import kinds_of
 from listening.methods import METHODS
 from listening.models import Rating, Stage, Stimulus, Study
 from listening.results.names import in_order, titles_of
+from listening.study import languages
 
 TRANSDUCERS = {
     "headphones": "headphones on or over the ears",
@@ -208,7 +208,7 @@ def software(study: Study) -> list[tuple[str, str]]:
 
 def design(study: Study) -> list[str]:
     """How items and systems were shared out and put in order, in sentences."""
-    from listening.services.design import plan_of, systems_per_trial
+    from listening.study.design import plan_of, systems_per_trial
 
     if study.imported:
         return ["The test was held with another tool; how it was designed is not known here."]
@@ -238,7 +238,7 @@ def design(study: Study) -> list[str]:
 
 
 def recruitment(study: Study) -> str:
-    from listening.recruitment import PLATFORMS
+    from listening.study.recruitment import PLATFORMS
 
     name = PLATFORMS.get(study.recruitment.get("platform", ""), "")
     return f"through {name}" if name else "by a link; how it was given out is the researcher's to say"

@@ -137,7 +137,7 @@ class Results:
     @cached_property
     def measure(self) -> str:
         """What a mean grade may be called: without hidden reference and both anchors it is no MUSHRA (M1)."""
-        from listening.compliance import has_reference_and_anchors
+        from listening.study.compliance import has_reference_and_anchors
 
         return "MUSHRA" if has_reference_and_anchors(self.study) else "Grade"
 

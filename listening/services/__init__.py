@@ -1,1 +1,1 @@
-"""Studies and sessions: what researchers and listeners change. Reads are in `listening.selectors`."""
+"""Studies and sessions: what researchers and listeners change. Reads are in `listening.study.selectors`."""

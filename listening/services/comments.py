@@ -5,10 +5,10 @@ from __future__ import annotations
 from django.utils.translation import gettext as _
 
 from listening.models import Trial
-from listening.services.errors import BadRating, TrialFinished
 from listening.services.ratings import MAX_COMMENT
 from listening.services.sessions import check_open
-from listening.services.texts import clean_text
+from listening.study.errors import BadRating, TrialFinished
+from listening.study.texts import clean_text
 
 
 def save_comment(trial: Trial, comment: object) -> None:

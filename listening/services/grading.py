@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 
 from listening.methods import METHODS, REFERENCE
 from listening.models import Stimulus, Trial
-from listening.services.errors import BadRating, GradesMissing, GradesUnfit, UnknownStimulus
+from listening.study.errors import BadRating, GradesMissing, GradesUnfit, UnknownStimulus
 
 #: The grade of BS.1116 that says "this is the reference".
 IMPERCEPTIBLE = 5.0

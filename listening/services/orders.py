@@ -12,10 +12,10 @@ import hashlib
 import random
 from collections.abc import Sequence
 
-from listening.balance import order_of
 from listening.models import Item, Session, Stimulus, Study, Trial
-from listening.services.design import Plan, covering, place_of, plan_of
 from listening.services.presentations import Order, arrange, present
+from listening.study.balance import order_of
+from listening.study.design import Plan, covering, place_of, plan_of
 
 
 def derive_seed(study_seed: int, number: int) -> int:

@@ -12,10 +12,10 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from listening.models import Event, Rating, Session, Trial
-from listening.services.errors import BadRating, TrialFinished, TrialNotOpen, UnknownStimulus
 from listening.services.grading import check_complete, check_score, graded_stimulus
 from listening.services.sessions import check_open, finish_if_done
-from listening.services.texts import clean_text
+from listening.study.errors import BadRating, TrialFinished, TrialNotOpen, UnknownStimulus
+from listening.study.texts import clean_text
 
 MAX_COMMENT = 2000
 MAX_EVENTS_PER_REQUEST = 500

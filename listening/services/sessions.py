@@ -15,12 +15,12 @@ from django.db import transaction
 from django.db.models import Max
 from django.utils import timezone
 
-from listening import headphones, questionnaire
 from listening.models import Assessor, Participation, Session, Stage, Study, Trial
-from listening.recruitment import Entry
-from listening.services.design import live_sessions, take_place
-from listening.services.errors import StudyClosed
 from listening.services.orders import derive_seed, draw_training, draw_trials
+from listening.study import headphones, questionnaire
+from listening.study.design import live_sessions, take_place
+from listening.study.errors import StudyClosed
+from listening.study.recruitment import Entry
 
 #: Names of stages, as `Stage.name` keeps them. A break's has the number of graded trials before it.
 BEFORE, VOLUME, TRAINED, REPEAT, AFTER = "before", "volume", "trained", "repeat-", "after"

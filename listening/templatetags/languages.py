@@ -6,7 +6,7 @@ from django import template
 from django.utils.html import json_script
 from django.utils.safestring import SafeString
 
-from listening.languages import script_words
+from listening.study.languages import script_words
 
 register = template.Library()
 

@@ -6,12 +6,12 @@ from collections import Counter
 from typing import Any
 
 from evaluation.systems import titles_of
-from listening import compliance
-from listening.balance import meetings
 from listening.methods import METHODS, MUSHRA, trials_per_item
 from listening.models import Session, Study
-from listening.services import design as designs
-from listening.stimuli import warnings_of
+from listening.study import compliance
+from listening.study import design as designs
+from listening.study.balance import meetings
+from listening.study.stimuli import warnings_of
 
 #: Blocks beyond this are not listed one by one.
 MOST_BLOCKS = 60

@@ -18,8 +18,8 @@ from django.views.decorators.http import require_http_methods
 from evaluation.metrics import DEFAULT, METRICS, OPTIONAL, Metric, metric_of
 from evaluation.metrics.scores import MAX_BYTES, ScoreProblem, request_scores, store_scores
 from evaluation.models import Clip, Job, Rendition, Score
-from listening import selectors
 from listening.models import Study
+from listening.study import selectors
 
 WAITING = (Job.Status.QUEUED, Job.Status.RUNNING)
 

@@ -14,11 +14,11 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
 
 from evaluation.models import Job
-from listening import selectors
 from listening.models import Analysis, Study
 from listening.report import PdfUnavailable, context_of, pdf_of
 from listening.results import analyses
 from listening.results.seal import is_sealed
+from listening.study import selectors
 from listening.views.results import asked
 
 

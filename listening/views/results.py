@@ -16,7 +16,6 @@ from django.views.decorators.http import require_GET, require_POST
 
 from evaluation.analysis import figures
 from evaluation.models import Job
-from listening import selectors
 from listening.models import Analysis, Stimulus, Study
 from listening.results import (
     BS1534,
@@ -33,7 +32,8 @@ from listening.results import (
 )
 from listening.results.page import context_of
 from listening.results.seal import is_sealed, unseal
-from listening.stimuli import dithered_wav
+from listening.study import selectors
+from listening.study.stimuli import dithered_wav
 
 #: Short names of profiles in addresses that were handed out before there were more than two.
 _OLD_NAMES = {"on": BS1534, "off": NONE}

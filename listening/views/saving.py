@@ -13,10 +13,9 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
-from listening import selectors
-from listening.languages import of_study
 from listening.models import Trial
-from listening.services.errors import (
+from listening.study import selectors
+from listening.study.errors import (
     BadRating,
     GradesMissing,
     GradesUnfit,
@@ -26,6 +25,7 @@ from listening.services.errors import (
     TrialNotOpen,
     UnknownStimulus,
 )
+from listening.study.languages import of_study
 
 _STATUS: dict[type[StudyError], int] = {
     UnknownStimulus: 404,

@@ -20,12 +20,9 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_GET, require_http_methods
 
-from listening import headphones, questionnaire, recruitment, selectors
-from listening.languages import in_study_language
 from listening.methods import METHODS
 from listening.models import Answer, Session, Study
 from listening.security import allow
-from listening.services.errors import StudyClosed
 from listening.services.sessions import (
     AFTER,
     Step,
@@ -35,7 +32,10 @@ from listening.services.sessions import (
     start_session,
     trainings_left,
 )
-from listening.services.studies import signals_of
+from listening.study import headphones, questionnaire, recruitment, selectors
+from listening.study.errors import StudyClosed
+from listening.study.languages import in_study_language
+from listening.study.studies import signals_of
 from listening.views.limits import limit_joins
 from listening.views.trials import PAGES
 

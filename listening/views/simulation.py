@@ -15,11 +15,12 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
 from evaluation.systems import titles_of
-from listening import selectors, simulation
+from listening import simulation
 from listening.methods import MUSHRA
 from listening.models import Session, Study
-from listening.services.errors import StudyError
-from listening.services.studies import delete_sessions
+from listening.study import selectors
+from listening.study.errors import StudyError
+from listening.study.studies import delete_sessions
 
 #: What of a listener's making is asked for: label, step of the field.
 FIELDS = {

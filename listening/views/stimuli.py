@@ -10,8 +10,8 @@ from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
 from evaluation.systems import order, title_of
-from listening import selectors
-from listening.stimuli import DELAY_LIMIT_MS, warnings_of
+from listening.study import selectors
+from listening.study.stimuli import DELAY_LIMIT_MS, warnings_of
 
 
 @login_required

@@ -16,13 +16,14 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
 from evaluation.systems import titles_of
-from listening import compliance, removal, selectors
 from listening.models import Study
-from listening.services import studies as study_studies
-from listening.services.contents import LONG_ITEM_SECONDS, method_of
-from listening.services.design import items_per_session, plan_of
-from listening.services.preparing import retry_preparing
-from listening.services.studies import (
+from listening.study import compliance, removal, selectors
+from listening.study import studies as study_studies
+from listening.study.contents import LONG_ITEM_SECONDS, method_of
+from listening.study.design import items_per_session, plan_of
+from listening.study.preparing import retry_preparing
+from listening.study.stimuli import warnings_of
+from listening.study.studies import (
     close_study,
     delete_study,
     end_pilot,
@@ -30,7 +31,6 @@ from listening.services.studies import (
     set_listed,
     signals_of,
 )
-from listening.stimuli import warnings_of
 
 
 @login_required

@@ -14,13 +14,13 @@ from django.utils.crypto import salted_hmac
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_GET
 
-from listening import selectors
-from listening.languages import QUALITY
 from listening.models import Session, Stimulus, Study, Trial
 from listening.services import comments, ratings
-from listening.services.errors import UnknownStimulus
 from listening.services.ratings import last_event, stimulus_of_key
-from listening.stimuli import dithered_wav, read_ahead
+from listening.study import selectors
+from listening.study.errors import UnknownStimulus
+from listening.study.languages import QUALITY
+from listening.study.stimuli import dithered_wav, read_ahead
 from listening.views.saving import Body, saving
 
 

@@ -11,7 +11,7 @@ from codec import registry
 from listening import tasks
 from listening.models import Session, Study
 from listening.services.sessions import begin, start_session
-from listening.services.studies import create_study
+from listening.study.studies import create_study
 from tests.browser.rating import make_clip, speech_like
 
 

@@ -14,7 +14,7 @@ from codec.base import Audio
 from evaluation.models import Clip, Rendition
 from listening import tasks
 from listening.models import Event, Rating, Session, Study, Trial
-from listening.services.studies import create_study
+from listening.study.studies import create_study
 from tests.live import wait_for
 
 if TYPE_CHECKING:

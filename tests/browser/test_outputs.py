@@ -17,7 +17,7 @@ from evaluation import tasks as evaluation_tasks
 from evaluation.models import Clip, OutputBatch, Rendition, Score, UploadedSystem
 from listening import tasks
 from listening.models import Rating, Session, Study
-from listening.services.studies import ALWAYS, create_study
+from listening.study.studies import ALWAYS, create_study
 from tests.evaluation.conftest import make_speech, make_wav
 from tests.listening.conftest import listen, make_clip
 

@@ -9,9 +9,9 @@ from django.contrib.auth.models import User
 from django.utils import timezone
 
 from codec import registry
-from listening import languages
 from listening.models import Event, Session, Study
 from listening.services.sessions import begin, start_session
+from listening.study import languages
 from tests.browser.rating import grades, hear, make_clip, open_study, point, ready, speech_like, stored
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from codec import registry
 from listening.models import Event, Rating, Session, Study, Trial
 from listening.services.ratings import save_rating
 from listening.services.sessions import begin, start_session
-from listening.services.studies import close_study
+from listening.study.studies import close_study
 from tests.browser.rating import (
     SYSTEMS,
     grades,

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from django.utils import timezone
 
-from listening import headphones
 from listening.models import Session, Study
 from listening.services.sessions import begin, start_session, take_step
-from listening.services.studies import close_study
+from listening.study import headphones
+from listening.study.studies import close_study
 from tests.browser.test_rating_access import problems
 from tests.browser.test_session import QUESTIONS
 from tests.listening.conftest import grade

@@ -16,7 +16,7 @@ from evaluation.models import Clip, Rendition
 from listening import simulation, tasks
 from listening.models import Session, Study
 from listening.services.sessions import start_session
-from listening.services.studies import create_study
+from listening.study.studies import create_study
 from tests.browser.rating import RATE, speech_like
 
 if TYPE_CHECKING:

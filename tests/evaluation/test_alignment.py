@@ -9,7 +9,7 @@ from codec.base import CodecUnavailable
 from codec.registry import SYSTEMS
 from evaluation.metrics.alignment import LEAST_CERTAINTY, delay_of
 from evaluation.work.pipeline import process
-from listening.stimuli import DELAY_LIMIT_MS
+from listening.study.stimuli import DELAY_LIMIT_MS
 from tests.codec.speech import harvard_sentence
 from tests.evaluation.conftest import make_speech
 

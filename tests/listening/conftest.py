@@ -13,10 +13,10 @@ from django.core.files.base import ContentFile
 
 from evaluation.models import Clip, Rendition, Score
 from listening.models import Session, Stimulus, Study, Trial
-from listening.services.preparing import open_prepared_study
 from listening.services.ratings import finish_trial, save_rating
 from listening.services.sessions import begin, start_session
-from listening.services.studies import ALWAYS, create_study
+from listening.study.preparing import open_prepared_study
+from listening.study.studies import ALWAYS, create_study
 from listening.tasks import prepare_study
 from tests.evaluation.conftest import make_clip, make_speech, make_wav, shared_database
 

@@ -19,7 +19,7 @@ from django.views.defaults import server_error
 from evaluation.models import Clip, Rendition
 from listening import accounts
 from listening.models import ApiToken, SigninLink, Study, random_token
-from listening.services.studies import close_study, set_listed
+from listening.study.studies import close_study, set_listed
 
 
 def signed_in(client: Client) -> bool:

@@ -22,7 +22,6 @@ from django.test import Client
 from django.urls import reverse
 
 from evaluation.models import Clip, Rendition, UploadedSystem
-from listening import removal
 from listening.archive.describe import describe
 from listening.archive.fields import KEPT_HERE, ArchiveProblem
 from listening.archive.read import read_archive
@@ -42,7 +41,8 @@ from listening.models import (
     Study,
 )
 from listening.services.sessions import start_session
-from listening.services.studies import delete_study, update_study
+from listening.study import removal
+from listening.study.studies import delete_study, update_study
 from tests.listening.conftest import listen
 from tests.listening.test_method_results import hold, right
 

@@ -7,7 +7,7 @@ from itertools import combinations, pairwise
 
 import pytest
 
-from listening.balance import balanced_blocks, meetings, order_of, williams
+from listening.study.balance import balanced_blocks, meetings, order_of, williams
 
 
 @pytest.mark.parametrize("size", range(1, 16))

@@ -18,7 +18,7 @@ from django.urls import reverse
 from codec.registry import SYSTEMS as KNOWN
 from listening.models import Session, Stimulus, Study, Trial
 from listening.services.sessions import begin, start_session
-from listening.services.studies import ALWAYS
+from listening.study.studies import ALWAYS
 from tests.listening.conftest import SYSTEMS, grade, listen, system_of
 
 SESSIONS = 6

@@ -12,12 +12,12 @@ from django.test import Client
 from django.urls import reverse
 
 from evaluation.models import Clip
-from listening import compliance
-from listening.compliance import DUTY, MET, NOT_MET
-from listening.compliance.measured import measured_filter, player_constants
 from listening.models import Stimulus, Study
 from listening.services.sessions import start_session
-from listening.services.studies import ALWAYS, create_study
+from listening.study import compliance
+from listening.study.compliance import DUTY, MET, NOT_MET
+from listening.study.compliance.measured import measured_filter, player_constants
+from listening.study.studies import ALWAYS, create_study
 from tests.listening.conftest import listen
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -93,7 +93,7 @@ def test_the_players_constants_are_read_from_the_player(
     assert player_constants() == {"FADE_SECONDS": 0.005, "MIN_LOOP_SECONDS": 0.5}
     assert (rule(study, "M8").state, rule(study, "M9").state) == (MET, MET)
     monkeypatch.setattr(
-        "listening.compliance.rules.player_constants",
+        "listening.study.compliance.rules.player_constants",
         lambda: {"FADE_SECONDS": 0.005, "MIN_LOOP_SECONDS": 0.2},
     )
     assert (rule(study, "M8").state, rule(study, "M9").state) == (NOT_MET, MET)

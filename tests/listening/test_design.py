@@ -17,14 +17,14 @@ from django.utils import timezone
 from codec.registry import SYSTEMS as KNOWN
 from evaluation.models import Clip
 from listening.models import Session, Study, Trial
-from listening.services import design as designs
-from listening.services.contents import method_of
-from listening.services.design import live_sessions
-from listening.services.errors import StudyError
 from listening.services.orders import draw_trials
-from listening.services.preparing import open_prepared_study
 from listening.services.sessions import begin, open_trial, start_session
-from listening.services.studies import ALWAYS, create_study
+from listening.study import design as designs
+from listening.study.contents import method_of
+from listening.study.design import live_sessions
+from listening.study.errors import StudyError
+from listening.study.preparing import open_prepared_study
+from listening.study.studies import ALWAYS, create_study
 from tests.listening.conftest import SYSTEMS, grade, system_of
 
 ALL = {*ALWAYS, *SYSTEMS}

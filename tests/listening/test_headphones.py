@@ -12,11 +12,11 @@ import soundfile
 from django.test import Client
 from django.urls import reverse
 
-from listening import headphones
-from listening.headphones import GAP_SECONDS, INTERVAL_SECONDS, RATE, ROUNDS, TESTS
 from listening.models import Session, Stage, Study
 from listening.services.sessions import current_step, start_session, take_step
-from listening.services.studies import close_study
+from listening.study import headphones
+from listening.study.headphones import GAP_SECONDS, INTERVAL_SECONDS, RATE, ROUNDS, TESTS
+from listening.study.studies import close_study
 
 HUGGINS = {"test": "huggins", "pass": 5, "attempts": 1}
 ANTIPHASE = {"test": "antiphase", "pass": 5, "attempts": 1}

@@ -10,8 +10,8 @@ import pytest
 from django.test import Client
 from django.utils import translation
 
-from listening import languages
 from listening.models import Session, Study
+from listening.study import languages
 from tests.listening import catalogues
 
 LOCALE = Path(__file__).resolve().parents[2] / "locale"

@@ -12,9 +12,9 @@ from django.urls import reverse
 from listening.forms.method import MethodOptions
 from listening.methods import METHODS
 from listening.models import Study
-from listening.services.preparing import open_prepared_study
 from listening.services.sessions import start_session
-from listening.services.studies import create_study
+from listening.study.preparing import open_prepared_study
+from listening.study.studies import create_study
 
 
 @pytest.fixture

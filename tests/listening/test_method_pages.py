@@ -13,12 +13,12 @@ from django.urls import reverse
 from codec.registry import SYSTEMS as KNOWN
 from listening.models import Choice, Rating, Session, Stimulus, Study, Trial
 from listening.services.choices import NO_PREFERENCE, answer_of, save_choice
-from listening.services.errors import UnknownStimulus
 from listening.services.grading import ccr_sign
-from listening.services.preparing import open_prepared_study
 from listening.services.ratings import finish_trial, save_rating
 from listening.services.sessions import begin, start_session
-from listening.services.studies import create_study
+from listening.study.errors import UnknownStimulus
+from listening.study.preparing import open_prepared_study
+from listening.study.studies import create_study
 from listening.tasks import prepare_study
 from tests.listening.conftest import SYSTEMS, system_of
 from tests.listening.test_blindness import page_of

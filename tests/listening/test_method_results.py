@@ -19,10 +19,10 @@ from listening.results.grading import ccr_frame, diff_frame, impairment, opinion
 from listening.results.methods import VIEWS
 from listening.services.choices import NO_PREFERENCE, save_choice
 from listening.services.grading import asked
-from listening.services.preparing import open_prepared_study
 from listening.services.ratings import finish_trial, save_rating
 from listening.services.sessions import begin, start_session
-from listening.services.studies import create_study
+from listening.study.preparing import open_prepared_study
+from listening.study.studies import create_study
 from tests.listening.conftest import system_of
 
 QUALITY = {"original": 5, "opus-9k": 4, "bpgan-2k": 2, "celp-8k": 3}

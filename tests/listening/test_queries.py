@@ -13,7 +13,7 @@ from evaluation.outputs.batches import save_system
 from listening import accounts
 from listening.models import Analysis, Item, Stimulus, Study
 from listening.services.sessions import start_session
-from listening.services.studies import create_study
+from listening.study.studies import create_study
 from tests.listening.conftest import listen
 
 pytestmark = pytest.mark.django_db

@@ -10,8 +10,13 @@ from django.test import Client
 from django.urls import reverse
 
 from listening.models import Answer, Session, Stage, Study
-from listening.questionnaire import QuestionnaireError, questions_of, read_answers, validated
 from listening.services.sessions import current_step, start_session
+from listening.study.questionnaire import (
+    QuestionnaireError,
+    questions_of,
+    read_answers,
+    validated,
+)
 
 YES_NO = [{"value": "yes", "label": "Yes, I do"}, {"value": "no", "label": "No"}]
 ALL = [

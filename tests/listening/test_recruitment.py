@@ -9,10 +9,10 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from listening import recruitment
 from listening.models import Participation, Session, Study
 from listening.services.sessions import begin, current_step, start_session
-from listening.services.studies import close_study
+from listening.study import recruitment
+from listening.study.studies import close_study
 from tests.listening.conftest import grade
 from tests.race import at_once
 

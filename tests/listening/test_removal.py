@@ -7,8 +7,8 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
 
-from listening import removal
 from listening.models import Answer, Assessor, Deletion, Event, Participation, Rating, Session, Stage, Study
+from listening.study import removal
 from tests.listening.conftest import listen
 
 

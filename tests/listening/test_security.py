@@ -193,8 +193,8 @@ def breaking(monkeypatch: pytest.MonkeyPatch, client: Client) -> Callable[[Excep
         def fail(*where: Any) -> Any:
             raise error
 
-        monkeypatch.setattr("listening.selectors.session_of", fail)
-        monkeypatch.setattr("listening.selectors.trial_key", fail)
+        monkeypatch.setattr("listening.study.selectors.session_of", fail)
+        monkeypatch.setattr("listening.study.selectors.trial_key", fail)
         client.raise_request_exception = False
         return client
 

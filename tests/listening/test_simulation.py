@@ -13,16 +13,17 @@ from django.urls import reverse
 from django.utils import timezone
 
 from evaluation.models import Clip
-from listening import selectors, simulation
+from listening import simulation
 from listening.methods import METHODS
 from listening.models import Rating, Session, Study, Trial
 from listening.results.choosing import choice_rows
 from listening.results.frames import rating_frame
-from listening.services.design import live_sessions
-from listening.services.errors import StudyError
-from listening.services.preparing import open_prepared_study
 from listening.services.sessions import start_session
-from listening.services.studies import create_study, update_study
+from listening.study import selectors
+from listening.study.design import live_sessions
+from listening.study.errors import StudyError
+from listening.study.preparing import open_prepared_study
+from listening.study.studies import create_study, update_study
 from listening.tasks import simulate, sweep_studies
 from tests.listening.conftest import SYSTEMS, listen
 

@@ -11,12 +11,12 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from listening import headphones
 from listening.methods import METHODS
 from listening.models import Answer, Assessor, Deletion, Event, Rating, Session, Stage, Study
-from listening.services.errors import StudyClosed
 from listening.services.sessions import begin, current_step, start_session
-from listening.services.studies import close_study, reopen_study
+from listening.study import headphones
+from listening.study.errors import StudyClosed
+from listening.study.studies import close_study, reopen_study
 from tests.listening.conftest import grade, listen
 from tests.listening.test_blindness import page_of
 

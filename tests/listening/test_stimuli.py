@@ -18,7 +18,7 @@ from codec.base import Audio
 from codec.reference import lowpass
 from evaluation.models import Clip, Rendition
 from listening.models import Item, Stimulus, Study
-from listening.stimuli import (
+from listening.study.stimuli import (
     EDGE_SECONDS,
     MAX_GAIN_DB,
     PEAK,

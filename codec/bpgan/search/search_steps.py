@@ -29,7 +29,7 @@ class SearchConfig:
         closing_penalty: how strongly those that are still free are drawn to their levels meanwhile.
         caution: J's assumed curvature, relative to the measured one, where a level's bits are weighed
             against its distance: errors of many symbols add up.
-        flip_rounds: greedy rounds of moves of single symbols after `ste` and `admm` (`codec.bpgan.search.flips`);
+        flip_rounds: greedy rounds of moves of single symbols after `ste` and `admm` (`flips`);
         flip_tries: forward passes per round.
         patience: a file is done when its projection has not changed for so many steps. 0: never.
         exact: gradients in float32, too. Off, they may be in bfloat16: half the time, and files of a batch

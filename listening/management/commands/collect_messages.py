@@ -9,7 +9,7 @@ from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand
 
-from listening.languages import LANGUAGES
+from listening.study.languages import LANGUAGES
 
 #: What never holds a listener's words.
 IGNORED = [".venv/*", "var/*", "tests/*", "codec/*", "docs/*", "static/vendor/*", "build/*"]

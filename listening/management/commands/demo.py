@@ -38,7 +38,7 @@ from listening import accounts
 from listening.embedded_redis import EmbeddedRedis, RedisError
 from listening.models import Study
 from listening.processes import Child, ChildrenKeepDying, Supervisor
-from listening.services.studies import ALWAYS, create_study
+from listening.study.studies import ALWAYS, create_study
 
 RESEARCHER = "demo"
 STUDY_NAME = "Demo: the paper's Table 3"

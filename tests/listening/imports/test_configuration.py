@@ -24,7 +24,7 @@ from listening.imports.configuring import locate
 from listening.imports.yaml_lines import load
 from listening.models import ImportDraft, Item, Study
 from listening.services.sessions import start_session
-from listening.services.studies import open_study
+from listening.study.studies import open_study
 from tests.evaluation.conftest import make_speech, make_wav
 
 CONFIGS = Path(__file__).resolve().parents[3].parent / "shared" / "reference" / "webmushra-configs"

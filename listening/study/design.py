@@ -8,7 +8,7 @@
     drop_out_hours      number: an unfinished session gives its place away after so long without a sign
                         of its listener; absent: 24
 
-Items are shared out in item blocks, systems in system blocks (`listening.balance`). A session hears one
+Items are shared out in item blocks, systems in system blocks (`listening.study.balance`). A session hears one
 item block; from item to item it goes on to the next system block, and sessions of the same item block
 begin with different ones. So each listener compares all systems where there are enough items, each item
 is heard through all systems by somebody, and hidden reference and anchors are in every trial.
@@ -29,10 +29,10 @@ from typing import Any
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
-from listening.balance import balanced_blocks, meetings
 from listening.methods import Method
 from listening.models import Rating, Session, Stage, Study, Trial
-from listening.services.errors import StudyError
+from listening.study.balance import balanced_blocks, meetings
+from listening.study.errors import StudyError
 
 DROP_OUT_HOURS = 24.0
 _KEYS = {"items_per_session", "systems_per_trial", "drop_out_hours"}

@@ -191,7 +191,7 @@ def plan_of(session: Session, round_: Round) -> tuple[int, int]:
 
 
 def _secret(session: Session, name: str) -> int:
-    digest = salted_hmac("listening.headphones", f"{session.pk}:{name}", algorithm="sha256").digest()
+    digest = salted_hmac("listening.study.headphones", f"{session.pk}:{name}", algorithm="sha256").digest()
     return int.from_bytes(digest[:8], "big")
 
 

@@ -12,8 +12,8 @@ from evaluation.models import Clip
 from listening.kinds import COUNTED
 from listening.methods import MUSHRA, clean_options, trials_per_item
 from listening.models import Assessor, Session, Stimulus, Study
-from listening.services import design as designs
-from listening.services.contents import (
+from listening.study import design as designs
+from listening.study.contents import (
     Excerpt,
     check_excerpts,
     check_systems,
@@ -22,11 +22,11 @@ from listening.services.contents import (
     render_again,
     set_contents,
 )
-from listening.services.errors import StudyError
-from listening.services.preparing import dispatch_study
-from listening.services.sealing import check_seal
-from listening.services.texts import clean_text
-from listening.stimuli import SAMPLE_RATES
+from listening.study.errors import StudyError
+from listening.study.preparing import dispatch_study
+from listening.study.sealing import check_seal
+from listening.study.stimuli import SAMPLE_RATES
+from listening.study.texts import clean_text
 
 #: In every trial of a MUSHRA test: the hidden reference and both anchors (M1, M3).
 ALWAYS = MUSHRA.always

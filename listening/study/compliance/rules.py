@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 from evaluation import systems as known
 from evaluation.analysis.words import count
-from listening.compliance.measured import measured_filter, player_constants
-from listening.compliance.states import DUTY, MET, NOT_MET, State, Verdict
 from listening.kinds import COUNTED
 from listening.methods import MUSHRA
 from listening.models import Event, Item, Session, Stimulus, Study
-from listening.services import design as designs
-from listening.services.contents import LONG_ITEM_SECONDS
+from listening.study import design as designs
+from listening.study.compliance.measured import measured_filter, player_constants
+from listening.study.compliance.states import DUTY, MET, NOT_MET, State, Verdict
+from listening.study.contents import LONG_ITEM_SECONDS
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from evaluation.web.presentation import with_results
 from listening.kinds import COUNTED
 from listening.methods import METHODS, seconds_per_item
 from listening.models import Item, Session, Stimulus, Study, Trial
-from listening.services import design
+from listening.study import design
 
 
 def studies_of(user: Any) -> QuerySet[Study]:

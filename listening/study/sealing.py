@@ -7,7 +7,7 @@ from datetime import datetime
 from django.utils import timezone
 
 from listening.models import Choice, Rating, Session, Study
-from listening.services.errors import StudyError
+from listening.study.errors import StudyError
 
 _COUNTED = (Session.Kind.REAL, Session.Kind.IMPORTED)
 

@@ -27,8 +27,8 @@ from django.http import QueryDict
 from django.utils.translation import gettext as _
 
 from listening.models import Answer, Session, Study
-from listening.services.errors import StudyError
-from listening.services.texts import clean_text
+from listening.study.errors import StudyError
+from listening.study.texts import clean_text
 
 When = Literal["before", "after"]
 

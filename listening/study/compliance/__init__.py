@@ -9,10 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from listening.compliance.rules import RULES, Seen, missing_signals
-from listening.compliance.states import DUTY, MET, NOT_MET, State
 from listening.methods import METHODS, MUSHRA
 from listening.models import Study
+from listening.study.compliance.rules import RULES, Seen, missing_signals
+from listening.study.compliance.states import DUTY, MET, NOT_MET, State
 
 #: The Recommendation's requirements in short, with its pages.
 REQUIREMENTS = {

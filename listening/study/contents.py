@@ -14,8 +14,8 @@ from evaluation import systems as known
 from evaluation.models import Clip, Rendition
 from listening.methods import METHODS, MUSHRA, Method
 from listening.models import Item, Stimulus, Study
-from listening.services.errors import StudyError
-from listening.services.texts import clean_text
+from listening.study.errors import StudyError
+from listening.study.texts import clean_text
 
 #: Longer excerpts "must be justified in the report" (M5), seconds.
 LONG_ITEM_SECONDS = 12.0
