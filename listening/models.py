@@ -262,7 +262,7 @@ class Stage(models.Model):
 
     session = models.ForeignKey(Session, on_delete=models.CASCADE, related_name="stages")
     name = models.CharField(
-        max_length=20, help_text="slug in listening.services.sessions: volume, headphones, ..."
+        max_length=20, help_text="slug in listening.session.sessions: volume, headphones, ..."
     )
     data = models.JSONField(default=dict)
     finished = models.DateTimeField(auto_now_add=True)

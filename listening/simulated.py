@@ -12,9 +12,9 @@ from typing import Any
 
 from listening.methods import METHODS, REFERENCE
 from listening.models import Study, Trial
-from listening.services.choices import NO_PREFERENCE, save_choice
-from listening.services.grading import IMPERCEPTIBLE, asked
-from listening.services.ratings import save_rating
+from listening.session.choices import NO_PREFERENCE, save_choice
+from listening.session.grading import IMPERCEPTIBLE, asked
+from listening.session.ratings import save_rating
 
 #: Points of a difference that is "much better" in CCR.
 MUCH = 50.0

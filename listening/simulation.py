@@ -34,8 +34,8 @@ from redis.exceptions import RedisError
 from evaluation.models import Score
 from listening.methods import METHODS
 from listening.models import Session, Stimulus, Study
-from listening.services.ratings import finish_trial
-from listening.services.sessions import begin, start_session
+from listening.session.ratings import finish_trial
+from listening.session.sessions import begin, start_session
 from listening.simulated import Listener
 from listening.study.design import items_per_session
 from listening.study.errors import StudyError

@@ -8,7 +8,7 @@ from typing import Any
 from evaluation.analysis.statistics.screening import custom
 from listening.forms import Headphones, Recruitment, Section
 from listening.models import Study
-from listening.services.sessions import MAX_REPEATS
+from listening.session.sessions import MAX_REPEATS
 from listening.study.errors import StudyError
 from listening.study.languages import LANGUAGES
 from listening.study.questionnaire import validated

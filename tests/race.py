@@ -22,8 +22,8 @@ from django.db import connection  # noqa: E402
 from evaluation.models import Clip, Rendition  # noqa: E402
 from evaluation.work import jobs  # noqa: E402
 from listening.models import Item, Rating, Stimulus, Study  # noqa: E402
-from listening.services.ratings import save_rating  # noqa: E402
-from listening.services.sessions import begin, start_session  # noqa: E402
+from listening.session.ratings import save_rating  # noqa: E402
+from listening.session.sessions import begin, start_session  # noqa: E402
 from listening.study.studies import ALWAYS  # noqa: E402
 
 THREADS = 8

@@ -8,7 +8,7 @@ from django import forms
 
 from listening.forms.base import Section
 from listening.models import Study
-from listening.services.sessions import MAX_REPEATS
+from listening.session.sessions import MAX_REPEATS
 from listening.study.languages import CHOICES, LANGUAGES
 from listening.study.studies import MAX_TEXT, TEXTS
 from listening.study.texts import clean_text

@@ -15,7 +15,7 @@ from listening.methods import METHODS, REFERENCE
 from listening.models import Rating, Stimulus, Study
 from listening.results.frames import REAL, item_titles, rating_frame, ratings_of, uncounted_of
 from listening.results.names import in_order, titles_of
-from listening.services.grading import ccr_sign
+from listening.session.grading import ccr_sign
 from listening.templatetags.figures import figure
 
 DIFF_SCALE = figures.Scale(

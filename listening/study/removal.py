@@ -13,7 +13,7 @@ def delete_session(session: Session, reason: str = "") -> Deletion:
 
     What stays is a note with the session's number, how many grades went and `reason` (at most 200
     characters are kept), so that a report can say why numbers are missing. The session's number is
-    not given again while the note stands (`listening.services.sessions`).
+    not given again while the note stands (`listening.session.sessions`).
     """
     locked = Session.objects.select_for_update(of=("self",)).select_related("assessor").get(pk=session.pk)
     note = Deletion.objects.create(

@@ -13,9 +13,9 @@ from django.utils.translation import gettext as _
 
 from listening.methods import METHODS, seconds_per_item, trials_per_item
 from listening.models import Session, Study, Trial
-from listening.services.choices import NO_PREFERENCE, answer_of, save_choice
-from listening.services.grading import asked, graded_stimulus
-from listening.services.ratings import last_event
+from listening.session.choices import NO_PREFERENCE, answer_of, save_choice
+from listening.session.grading import asked, graded_stimulus
+from listening.session.ratings import last_event
 from listening.views import trials
 from listening.views.saving import Body, saving
 

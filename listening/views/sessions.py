@@ -23,7 +23,7 @@ from django.views.decorators.http import require_GET, require_http_methods
 from listening.methods import METHODS
 from listening.models import Answer, Session, Study
 from listening.security import allow
-from listening.services.sessions import (
+from listening.session.sessions import (
     AFTER,
     Step,
     check_entry,

@@ -19,8 +19,15 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from listening.models import Session, Study
-from listening.services import sessions
-from listening.services.sessions import AFTER, TRAINED, current_step, locked, repeat_training, take_step
+from listening.session import sessions
+from listening.session.sessions import (
+    AFTER,
+    TRAINED,
+    current_step,
+    locked,
+    repeat_training,
+    take_step,
+)
 from listening.study import headphones, questionnaire, removal, selectors
 from listening.study.languages import in_study_language
 from listening.study.texts import clean_text

@@ -15,8 +15,8 @@ from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_GET
 
 from listening.models import Session, Stimulus, Study, Trial
-from listening.services import comments, ratings
-from listening.services.ratings import last_event, stimulus_of_key
+from listening.session import comments, ratings
+from listening.session.ratings import last_event, stimulus_of_key
 from listening.study import selectors
 from listening.study.errors import UnknownStimulus
 from listening.study.languages import QUALITY

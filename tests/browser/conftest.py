@@ -13,7 +13,7 @@ from django.contrib.auth.models import User
 from codec import registry
 from listening import security
 from listening.models import Session, Study
-from listening.services.sessions import begin, start_session
+from listening.session.sessions import begin, start_session
 from tests.browser.rating import SYSTEMS, make_clip, open_study, ready, speech_like
 
 if TYPE_CHECKING:

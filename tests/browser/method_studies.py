@@ -10,7 +10,7 @@ from django.contrib.auth.models import User
 from codec import registry
 from listening import tasks
 from listening.models import Session, Study
-from listening.services.sessions import begin, start_session
+from listening.session.sessions import begin, start_session
 from listening.study.studies import create_study
 from tests.browser.rating import make_clip, speech_like
 

@@ -13,8 +13,8 @@ from django.test import Client
 from django.urls import reverse
 
 from listening.methods import METHODS
-from listening.services.ratings import finish_trial, save_rating
-from listening.services.sessions import start_session
+from listening.session.ratings import finish_trial, save_rating
+from listening.session.sessions import start_session
 from tests.browser.method_studies import instructed, open_method_study
 
 if TYPE_CHECKING:

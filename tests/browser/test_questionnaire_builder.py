@@ -8,7 +8,7 @@ import pytest
 from django.test import Client
 
 from listening.models import Session, Study
-from listening.services.sessions import begin, start_session
+from listening.session.sessions import begin, start_session
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page

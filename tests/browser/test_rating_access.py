@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from codec import registry
 from listening.models import Event, Session, Study
-from listening.services.sessions import begin, start_session
+from listening.session.sessions import begin, start_session
 from listening.study import languages
 from tests.browser.rating import grades, hear, make_clip, open_study, point, ready, speech_like, stored
 

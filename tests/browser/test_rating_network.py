@@ -9,7 +9,7 @@ import pytest
 from django.utils import timezone
 
 from listening.models import Event, Session, Trial
-from listening.services.sessions import begin, start_session
+from listening.session.sessions import begin, start_session
 from tests.browser.conftest import FLAGS, PATIENCE, find_chromium
 from tests.browser.rating import (
     grades,

@@ -12,8 +12,8 @@ from django.utils import timezone
 
 from codec import registry
 from listening.models import Event, Rating, Session, Study, Trial
-from listening.services.ratings import save_rating
-from listening.services.sessions import begin, start_session
+from listening.session.ratings import save_rating
+from listening.session.sessions import begin, start_session
 from listening.study.studies import close_study
 from tests.browser.rating import (
     SYSTEMS,

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from listening.models import Answer, Session, Stage, Study
-from listening.services.ratings import finish_trial, save_rating
-from listening.services.sessions import begin, start_session, take_step
+from listening.session.ratings import finish_trial, save_rating
+from listening.session.sessions import begin, start_session, take_step
 from listening.study import headphones
 from tests.browser.conftest import PATIENCE
 from tests.browser.rating import ready

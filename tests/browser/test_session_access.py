@@ -10,7 +10,7 @@ import pytest
 from django.utils import timezone
 
 from listening.models import Session, Study
-from listening.services.sessions import begin, start_session, take_step
+from listening.session.sessions import begin, start_session, take_step
 from listening.study import headphones
 from listening.study.studies import close_study
 from tests.browser.test_rating_access import problems

@@ -15,7 +15,7 @@ from django.test import Client
 from evaluation.models import Clip, Rendition
 from listening import simulation, tasks
 from listening.models import Session, Study
-from listening.services.sessions import start_session
+from listening.session.sessions import start_session
 from listening.study.studies import create_study
 from tests.browser.rating import RATE, speech_like
 

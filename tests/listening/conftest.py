@@ -13,8 +13,8 @@ from django.core.files.base import ContentFile
 
 from evaluation.models import Clip, Rendition, Score
 from listening.models import Session, Stimulus, Study, Trial
-from listening.services.ratings import finish_trial, save_rating
-from listening.services.sessions import begin, start_session
+from listening.session.ratings import finish_trial, save_rating
+from listening.session.sessions import begin, start_session
 from listening.study.preparing import open_prepared_study
 from listening.study.studies import ALWAYS, create_study
 from listening.tasks import prepare_study

@@ -26,7 +26,7 @@ from django.urls import reverse
 
 from evaluation.models import Clip
 from listening.models import Session, Stage, Stimulus, Study
-from listening.services.sessions import TRAINED, VOLUME, begin, start_session
+from listening.session.sessions import TRAINED, VOLUME, begin, start_session
 from listening.study.studies import create_study
 from tests.listening.adversary import (
     LISTENING,

@@ -16,7 +16,7 @@ from evaluation.work import jobs
 from listening import results
 from listening.models import Analysis, Rating, Study
 from listening.results import analyses, frames, heavy, profiles
-from listening.services.sessions import begin, start_session
+from listening.session.sessions import begin, start_session
 from listening.tasks import make_analysis
 from tests.listening.conftest import grade, listen
 from tests.listening.generated import generate

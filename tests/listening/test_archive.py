@@ -40,7 +40,7 @@ from listening.models import (
     Stimulus,
     Study,
 )
-from listening.services.sessions import start_session
+from listening.session.sessions import start_session
 from listening.study import removal
 from listening.study.studies import delete_study, update_study
 from tests.listening.conftest import listen

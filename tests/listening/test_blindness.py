@@ -17,7 +17,7 @@ from django.urls import reverse
 
 from codec.registry import SYSTEMS as KNOWN
 from listening.models import Session, Stimulus, Study, Trial
-from listening.services.sessions import begin, start_session
+from listening.session.sessions import begin, start_session
 from listening.study.studies import ALWAYS
 from tests.listening.conftest import SYSTEMS, grade, listen, system_of
 

@@ -13,7 +13,7 @@ from django.urls import reverse
 
 from evaluation.models import Clip
 from listening.models import Stimulus, Study
-from listening.services.sessions import start_session
+from listening.session.sessions import start_session
 from listening.study import compliance
 from listening.study.compliance import DUTY, MET, NOT_MET
 from listening.study.compliance.measured import measured_filter, player_constants

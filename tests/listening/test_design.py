@@ -17,8 +17,8 @@ from django.utils import timezone
 from codec.registry import SYSTEMS as KNOWN
 from evaluation.models import Clip
 from listening.models import Session, Study, Trial
-from listening.services.orders import draw_trials
-from listening.services.sessions import begin, open_trial, start_session
+from listening.session.orders import draw_trials
+from listening.session.sessions import begin, open_trial, start_session
 from listening.study import design as designs
 from listening.study.contents import method_of
 from listening.study.design import live_sessions

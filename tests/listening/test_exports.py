@@ -12,7 +12,7 @@ import pytest
 from evaluation.models import Rendition, Score
 from listening import exports
 from listening.models import Rating, Stimulus, Study
-from listening.services.sessions import begin, start_session
+from listening.session.sessions import begin, start_session
 from tests.listening.conftest import grade, listen, system_of
 
 GRADES = {"original": 100, "anchor35": 20, "anchor70": 60, "opus-9k": 80, "bpgan-2k": 64}

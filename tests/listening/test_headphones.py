@@ -13,7 +13,7 @@ from django.test import Client
 from django.urls import reverse
 
 from listening.models import Session, Stage, Study
-from listening.services.sessions import current_step, start_session, take_step
+from listening.session.sessions import current_step, start_session, take_step
 from listening.study import headphones
 from listening.study.headphones import GAP_SECONDS, INTERVAL_SECONDS, RATE, ROUNDS, TESTS
 from listening.study.studies import close_study

@@ -12,7 +12,7 @@ from django.urls import reverse
 from listening.forms.method import MethodOptions
 from listening.methods import METHODS
 from listening.models import Study
-from listening.services.sessions import start_session
+from listening.session.sessions import start_session
 from listening.study.preparing import open_prepared_study
 from listening.study.studies import create_study
 

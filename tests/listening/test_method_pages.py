@@ -12,10 +12,10 @@ from django.urls import reverse
 
 from codec.registry import SYSTEMS as KNOWN
 from listening.models import Choice, Rating, Session, Stimulus, Study, Trial
-from listening.services.choices import NO_PREFERENCE, answer_of, save_choice
-from listening.services.grading import ccr_sign
-from listening.services.ratings import finish_trial, save_rating
-from listening.services.sessions import begin, start_session
+from listening.session.choices import NO_PREFERENCE, answer_of, save_choice
+from listening.session.grading import ccr_sign
+from listening.session.ratings import finish_trial, save_rating
+from listening.session.sessions import begin, start_session
 from listening.study.errors import UnknownStimulus
 from listening.study.preparing import open_prepared_study
 from listening.study.studies import create_study

@@ -17,10 +17,10 @@ from listening.models import Session, Study, Trial
 from listening.results.choosing import abx, choice_rows, preference
 from listening.results.grading import ccr_frame, diff_frame, impairment, opinion
 from listening.results.methods import VIEWS
-from listening.services.choices import NO_PREFERENCE, save_choice
-from listening.services.grading import asked
-from listening.services.ratings import finish_trial, save_rating
-from listening.services.sessions import begin, start_session
+from listening.session.choices import NO_PREFERENCE, save_choice
+from listening.session.grading import asked
+from listening.session.ratings import finish_trial, save_rating
+from listening.session.sessions import begin, start_session
 from listening.study.preparing import open_prepared_study
 from listening.study.studies import create_study
 from tests.listening.conftest import system_of

@@ -11,9 +11,9 @@ import pytest
 
 from listening.methods import METHODS, clean_options, pairs_of, seconds_per_item, trials_per_item
 from listening.models import Session, Stimulus, Study
-from listening.services.orders import draw_trials
-from listening.services.presentations import arrange, present
-from listening.services.sessions import start_session
+from listening.session.orders import draw_trials
+from listening.session.presentations import arrange, present
+from listening.session.sessions import start_session
 from listening.study.errors import StudyError
 from listening.study.preparing import open_prepared_study
 from listening.study.studies import create_study

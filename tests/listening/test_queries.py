@@ -12,7 +12,7 @@ from django.urls import reverse
 from evaluation.outputs.batches import save_system
 from listening import accounts
 from listening.models import Analysis, Item, Stimulus, Study
-from listening.services.sessions import start_session
+from listening.session.sessions import start_session
 from listening.study.studies import create_study
 from tests.listening.conftest import listen
 

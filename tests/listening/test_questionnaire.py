@@ -10,7 +10,7 @@ from django.test import Client
 from django.urls import reverse
 
 from listening.models import Answer, Session, Stage, Study
-from listening.services.sessions import current_step, start_session
+from listening.session.sessions import current_step, start_session
 from listening.study.questionnaire import (
     QuestionnaireError,
     questions_of,

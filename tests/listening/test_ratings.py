@@ -15,8 +15,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from listening.models import Event, Rating, Session, Study, Trial
-from listening.services.ratings import finish_trial, save_rating
-from listening.services.sessions import start_session
+from listening.session.ratings import finish_trial, save_rating
+from listening.session.sessions import start_session
 from listening.study.errors import TrialFinished
 from listening.study.studies import close_study
 from tests.listening.conftest import grade, listen

@@ -10,7 +10,7 @@ from django.test import Client
 from django.urls import reverse
 
 from listening.models import Participation, Session, Study
-from listening.services.sessions import begin, current_step, start_session
+from listening.session.sessions import begin, current_step, start_session
 from listening.study import recruitment
 from listening.study.studies import close_study
 from tests.listening.conftest import grade

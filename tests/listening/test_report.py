@@ -17,7 +17,7 @@ from evaluation.models import Rendition
 from listening.methods import METHODS
 from listening.models import Deletion, Stage, Study
 from listening.report import PdfUnavailable, context_of, pdf_of
-from listening.services.sessions import begin, start_session
+from listening.session.sessions import begin, start_session
 from tests.listening.conftest import grade
 from tests.listening.generated import generate
 from tests.listening.test_analyses import computed

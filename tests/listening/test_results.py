@@ -15,7 +15,7 @@ from django.urls import reverse
 from evaluation.models import Score
 from listening import results
 from listening.models import Rating, Study
-from listening.services.sessions import begin, start_session
+from listening.session.sessions import begin, start_session
 from tests.listening.conftest import grade, listen
 
 GRADES = {"original": 100, "anchor35": 20, "anchor70": 60, "opus-9k": 80, "bpgan-2k": 64}

@@ -14,8 +14,8 @@ from django.utils import timezone
 
 from evaluation.models import Clip, Rendition
 from listening.models import Assessor, Item, Session, Stimulus, Study
-from listening.services.ratings import finish_trial, save_rating
-from listening.services.sessions import begin, current_step, start_session, take_step
+from listening.session.ratings import finish_trial, save_rating
+from listening.session.sessions import begin, current_step, start_session, take_step
 from listening.study.errors import StudyClosed, StudyError
 from listening.study.preparing import claim_study, retry_preparing
 from listening.study.studies import (

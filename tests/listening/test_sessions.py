@@ -6,8 +6,8 @@ from django.test import Client
 from django.urls import reverse
 
 from listening.models import Assessor, Session, Study
-from listening.services.ratings import save_events, save_rating
-from listening.services.sessions import start_session, take_step
+from listening.session.ratings import save_events, save_rating
+from listening.session.sessions import start_session, take_step
 from listening.study.studies import close_study, reopen_study
 from tests.listening.conftest import grade, listen
 from tests.listening.test_blindness import page_of

@@ -18,7 +18,7 @@ from listening.methods import METHODS
 from listening.models import Rating, Session, Study, Trial
 from listening.results.choosing import choice_rows
 from listening.results.frames import rating_frame
-from listening.services.sessions import start_session
+from listening.session.sessions import start_session
 from listening.study import selectors
 from listening.study.design import live_sessions
 from listening.study.errors import StudyError

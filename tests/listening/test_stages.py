@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from listening.methods import METHODS
 from listening.models import Answer, Assessor, Deletion, Event, Rating, Session, Stage, Study
-from listening.services.sessions import begin, current_step, start_session
+from listening.session.sessions import begin, current_step, start_session
 from listening.study import headphones
 from listening.study.errors import StudyClosed
 from listening.study.studies import close_study, reopen_study

@@ -17,7 +17,7 @@ from django.utils import timezone
 from evaluation.models import Clip, Rendition
 from listening.forms.what import PAPER_SYSTEMS
 from listening.models import Session, Study
-from listening.services.sessions import begin, start_session
+from listening.session.sessions import begin, start_session
 from listening.tasks import prepare_study
 from tests.listening.conftest import SYSTEMS, grade, listen
 

@@ -84,7 +84,7 @@ def make_study(home: Path) -> tuple[str, list[str]]:
     from django.utils import timezone
 
     from codec import registry
-    from listening.services.sessions import begin, start_session
+    from listening.session.sessions import begin, start_session
     from tests.browser.rating import make_clip, open_study, speech_like
 
     call_command("migrate", verbosity=0)

@@ -23,7 +23,7 @@ from listening.imports.configuration import Configuration, plain_text, read_conf
 from listening.imports.configuring import locate
 from listening.imports.yaml_lines import load
 from listening.models import ImportDraft, Item, Study
-from listening.services.sessions import start_session
+from listening.session.sessions import start_session
 from listening.study.studies import open_study
 from tests.evaluation.conftest import make_speech, make_wav
 

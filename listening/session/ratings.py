@@ -12,8 +12,8 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from listening.models import Event, Rating, Session, Trial
-from listening.services.grading import check_complete, check_score, graded_stimulus
-from listening.services.sessions import check_open, finish_if_done
+from listening.session.grading import check_complete, check_score, graded_stimulus
+from listening.session.sessions import check_open, finish_if_done
 from listening.study.errors import BadRating, TrialFinished, TrialNotOpen, UnknownStimulus
 from listening.study.texts import clean_text
 

@@ -7,7 +7,7 @@ from django.utils.translation import gettext as _
 
 from listening.methods import METHODS
 from listening.models import Choice, Trial
-from listening.services.ratings import check_turn, locked_trial
+from listening.session.ratings import check_turn, locked_trial
 from listening.study.errors import BadRating, UnknownStimulus
 
 #: The answer that chooses neither.

@@ -13,7 +13,7 @@ import random
 from collections.abc import Sequence
 
 from listening.models import Item, Session, Stimulus, Study, Trial
-from listening.services.presentations import Order, arrange, present
+from listening.session.presentations import Order, arrange, present
 from listening.study.balance import order_of
 from listening.study.design import Plan, covering, place_of, plan_of
 

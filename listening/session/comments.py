@@ -5,8 +5,8 @@ from __future__ import annotations
 from django.utils.translation import gettext as _
 
 from listening.models import Trial
-from listening.services.ratings import MAX_COMMENT
-from listening.services.sessions import check_open
+from listening.session.ratings import MAX_COMMENT
+from listening.session.sessions import check_open
 from listening.study.errors import BadRating, TrialFinished
 from listening.study.texts import clean_text
 

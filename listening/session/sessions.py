@@ -16,7 +16,7 @@ from django.db.models import Max
 from django.utils import timezone
 
 from listening.models import Assessor, Participation, Session, Stage, Study, Trial
-from listening.services.orders import derive_seed, draw_training, draw_trials
+from listening.session.orders import derive_seed, draw_training, draw_trials
 from listening.study import headphones, questionnaire
 from listening.study.design import live_sessions, take_place
 from listening.study.errors import StudyClosed
