@@ -99,7 +99,8 @@ class Study(models.Model):
     closes = models.DateTimeField(null=True, blank=True)
     pilot = models.BooleanField(default=False, help_text="sessions started now are trial runs, kept apart")
     simulation = models.JSONField(
-        default=dict, help_text="what simulated listeners are made of, and how many: listening.simulation"
+        default=dict,
+        help_text="what simulated listeners are made of, and how many: listening.simulation.runs",
     )
     sealed_until = models.DateTimeField(
         null=True, blank=True, help_text="until then not even the owner sees grades"

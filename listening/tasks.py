@@ -39,7 +39,7 @@ def prepare_study(study_id: str) -> None:
 @shared_task
 def sweep_studies() -> None:
     """Send again the studies that wait for a worker: a message or a worker was lost."""
-    from listening import simulation
+    from listening.simulation import runs as simulation
     from listening.study import preparing
 
     preparing.sweep_studies()
@@ -49,7 +49,7 @@ def sweep_studies() -> None:
 @shared_task
 def simulate(study_id: str) -> None:
     """Let the simulated listeners of a study take it, those that are still to come."""
-    from listening import simulation
+    from listening.simulation import runs as simulation
 
     simulation.run(study_id)
 

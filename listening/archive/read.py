@@ -25,7 +25,6 @@ from codec import registry
 from codec.base import WORKING_RATE
 from evaluation.models import Clip, Job, Rendition, Score, UploadedSystem
 from evaluation.outputs import archives
-from listening import simulation
 from listening.archive.describe import FORMAT, VERSION, Json
 from listening.archive.fields import ArchiveProblem, from_json, store
 from listening.methods import METHODS, clean_options
@@ -44,6 +43,7 @@ from listening.models import (
     Study,
     Trial,
 )
+from listening.simulation import runs as simulation
 from listening.study.design import fitting
 from listening.study.errors import StudyError
 from listening.study_settings import check_settings

@@ -15,9 +15,9 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
 from evaluation.systems import titles_of
-from listening import simulation
 from listening.methods import MUSHRA
 from listening.models import Session, Study
+from listening.simulation import runs as simulation
 from listening.study import selectors
 from listening.study.errors import StudyError
 from listening.study.studies import delete_sessions

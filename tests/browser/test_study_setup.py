@@ -13,9 +13,10 @@ from django.core.files.base import ContentFile
 from django.test import Client
 
 from evaluation.models import Clip, Rendition
-from listening import simulation, tasks
+from listening import tasks
 from listening.models import Session, Study
 from listening.session.sessions import start_session
+from listening.simulation import runs as simulation
 from listening.study.studies import create_study
 from tests.browser.rating import RATE, speech_like
 

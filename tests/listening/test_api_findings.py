@@ -11,9 +11,9 @@ from django.test import Client
 from django.utils import timezone
 
 from evaluation.models import Score
-from listening import simulation
 from listening.models import Analysis, Session, Study
 from listening.results import analyses
+from listening.simulation import runs as simulation
 from tests.evaluation.conftest import script_of
 from tests.listening.generated import generate
 

@@ -13,12 +13,12 @@ from django.urls import reverse
 from django.utils import timezone
 
 from evaluation.models import Clip
-from listening import simulation
 from listening.methods import METHODS
 from listening.models import Rating, Session, Study, Trial
 from listening.results.choosing import choice_rows
 from listening.results.frames import rating_frame
 from listening.session.sessions import start_session
+from listening.simulation import runs as simulation
 from listening.study import selectors
 from listening.study.design import live_sessions
 from listening.study.errors import StudyError

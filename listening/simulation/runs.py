@@ -36,7 +36,7 @@ from listening.methods import METHODS
 from listening.models import Session, Stimulus, Study
 from listening.session.ratings import finish_trial
 from listening.session.sessions import begin, start_session
-from listening.simulated import Listener
+from listening.simulation.listener import Listener
 from listening.study.design import items_per_session
 from listening.study.errors import StudyError
 from listening.study.studies import delete_sessions
