@@ -14,9 +14,8 @@ from pydantic import ConfigDict, Field
 from evaluation.analysis import figures
 from evaluation.metrics.scores import MAX_BYTES, ScoreProblem, request_scores, store_scores
 from evaluation.models import Clip, Job
-from listening import report
 from listening.models import Session, Study
-from listening.results import BS1534, KINDS, REAL, analyses, compute, drawing, is_sealed, latex
+from listening.results import BS1534, KINDS, REAL, analyses, compute, drawing, is_sealed, latex, report
 from listening.results.profiles import profiles_of
 from listening.results.seal import unseal
 from listening.simulation import runs as simulation

@@ -13,7 +13,7 @@ from evaluation import systems
 from evaluation.analysis import statistics
 from evaluation.metrics import METRICS, Metric, metric_of
 from listening.models import Stimulus, Study
-from listening.objective import objective_frame
+from listening.results.objective_frame import objective_frame
 
 METRIC_TITLES = {slug: metric.title for slug, metric in METRICS.items()}
 

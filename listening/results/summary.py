@@ -16,7 +16,6 @@ from evaluation.analysis.statistics.screening import Screened, Screening
 from evaluation.metrics import Metric, metric_of
 from listening.methods import METHODS
 from listening.models import Study
-from listening.objective import objective_frame
 from listening.results import profiles
 from listening.results.frames import REAL, item_titles, rating_frame, uncounted_of
 from listening.results.names import in_order, titles_of
@@ -27,6 +26,7 @@ from listening.results.objective import (
     in_metric_order,
     objective_means,
 )
+from listening.results.objective_frame import objective_frame
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,8 @@ from django.views.decorators.http import require_GET
 
 from evaluation.models import Job
 from listening.models import Analysis, Study
-from listening.report import PdfUnavailable, context_of, pdf_of
 from listening.results import analyses
+from listening.results.report import PdfUnavailable, context_of, pdf_of
 from listening.results.seal import is_sealed
 from listening.study import selectors
 from listening.views.results import asked

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from listening.models import Stimulus, Study
-from listening.objective import objective_frame
+from listening.results.objective_frame import objective_frame
 
 
 def test_measured_scores_by_item_system_and_metric(make_study: Callable[..., Study]) -> None:

@@ -16,7 +16,7 @@ from django.urls import reverse
 from evaluation.models import Rendition
 from listening.methods import METHODS
 from listening.models import Deletion, Stage, Study
-from listening.report import PdfUnavailable, context_of, pdf_of
+from listening.results.report import PdfUnavailable, context_of, pdf_of
 from listening.session.sessions import begin, start_session
 from tests.listening.conftest import grade
 from tests.listening.generated import generate

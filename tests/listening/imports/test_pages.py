@@ -11,7 +11,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
 from listening.models import ImportDraft, Study
-from listening.objective import objective_frame
+from listening.results.objective_frame import objective_frame
 
 TEXT = (
     "listener,email,item,system,score\n1,a@b.c,s,Reference,100\n1,a@b.c,s,A,20\n2,d@e.f,s,Reference,98\n"

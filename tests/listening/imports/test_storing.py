@@ -16,8 +16,8 @@ from listening.imports.roles import suggest
 from listening.imports.scores import metric_slug, read_scores
 from listening.imports.storing import Decisions, methods_of, personal_questions, store
 from listening.models import Answer, Choice, Rating, Session, Stimulus, Study, Trial
-from listening.objective import objective_frame
 from listening.results.frames import rating_frame
+from listening.results.objective_frame import objective_frame
 
 HEADER = "session_test_id,email,age,session_uuid,trial_id,"
 HEADER += "rating_stimulus,rating_score,rating_time,rating_comment\n"

@@ -3,7 +3,7 @@
 The same data gives the same report; only the day it was made on is new, and says so.
 """
 
-from listening.report.build import context_of
-from listening.report.pdf import PdfUnavailable, pdf_of
+from listening.results.report.build import context_of
+from listening.results.report.pdf import PdfUnavailable, pdf_of
 
 __all__ = ["PdfUnavailable", "context_of", "pdf_of"]

@@ -13,9 +13,9 @@ from evaluation.analysis.words import count
 from listening.kinds import kinds_of
 from listening.methods import METHODS
 from listening.models import Analysis, Session, Study
-from listening.report import facts
 from listening.results import drawing, latex, methods, profiles
 from listening.results.page import context_of as page_context
+from listening.results.report import facts
 from listening.results.summary import Results, compute
 from listening.study import compliance, languages
 
