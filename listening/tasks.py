@@ -66,9 +66,9 @@ def make_analysis(analysis_id: int | str) -> None:
 def import_configuration(draft_id: str) -> None:
     """Make the study of a configuration and its audio."""
     from evaluation.work import jobs
-    from listening.imports import ImportProblem
-    from listening.imports.configuring import import_configuration as make_study
-    from listening.imports.drafts import forget_files
+    from listening.interchange.imports import ImportProblem
+    from listening.interchange.imports.configuring import import_configuration as make_study
+    from listening.interchange.imports.drafts import forget_files
     from listening.models import ImportDraft
 
     row = jobs.claim(ImportDraft, draft_id)

@@ -14,7 +14,7 @@ from evaluation.web.api import router as evaluation_router
 from listening import accounts, throttling
 from listening.api import findings, imports
 from listening.api.studies import router
-from listening.archive.fields import ArchiveProblem
+from listening.interchange.archive.fields import ArchiveProblem
 from listening.security import address_of
 from listening.study.errors import StudyError
 from listening.views.errors import NOT_FOUND

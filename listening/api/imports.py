@@ -13,10 +13,10 @@ from django.shortcuts import get_object_or_404
 from ninja import Router, Schema, Status
 from pydantic import ConfigDict, Field
 
-from listening.imports import ImportProblem, configuring, drafts
-from listening.imports.configuration import Configuration
-from listening.imports.roles import suggest
-from listening.imports.storing import methods_of, personal_questions, scale_note
+from listening.interchange.imports import ImportProblem, configuring, drafts
+from listening.interchange.imports.configuration import Configuration
+from listening.interchange.imports.roles import suggest
+from listening.interchange.imports.storing import methods_of, personal_questions, scale_note
 from listening.models import ImportDraft
 
 router = Router(tags=["imports"])

@@ -29,7 +29,7 @@ from listening.api.schemas import (
     StudyDetail,
     StudyOut,
 )
-from listening.archive.read import read_archive
+from listening.interchange.archive.read import read_archive
 from listening.kinds import kinds_of
 from listening.models import Deletion, Session, Study
 from listening.results import compute, is_sealed

@@ -6,7 +6,7 @@ from typing import Any
 
 from django import template
 
-from listening.exports import tables_of
+from listening.interchange.exports import tables_of
 from listening.models import Study
 
 register = template.Library()

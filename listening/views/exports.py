@@ -13,8 +13,8 @@ from django.shortcuts import redirect
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
 
-from listening import exports
-from listening.archive.write import document, write_archive
+from listening.interchange import exports
+from listening.interchange.archive.write import document, write_archive
 from listening.models import Study
 from listening.results import is_sealed
 from listening.study import selectors

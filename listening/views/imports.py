@@ -15,14 +15,14 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from evaluation import systems
 from evaluation.outputs.matching import is_audio
-from listening.archive.fields import ArchiveProblem
-from listening.archive.read import is_archive, read_archive
-from listening.imports import FORMATS, MAX_BYTES, ImportProblem, Reading, configuring
-from listening.imports import drafts as services
-from listening.imports.golisten import RULES
-from listening.imports.roles import suggest
-from listening.imports.scores import Scores
-from listening.imports.storing import methods_of, personal_questions, scale_note
+from listening.interchange.archive.fields import ArchiveProblem
+from listening.interchange.archive.read import is_archive, read_archive
+from listening.interchange.imports import FORMATS, MAX_BYTES, ImportProblem, Reading, configuring
+from listening.interchange.imports import drafts as services
+from listening.interchange.imports.golisten import RULES
+from listening.interchange.imports.roles import suggest
+from listening.interchange.imports.scores import Scores
+from listening.interchange.imports.storing import methods_of, personal_questions, scale_note
 from listening.methods import METHODS
 from listening.models import ImportDraft
 

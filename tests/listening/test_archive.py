@@ -22,12 +22,12 @@ from django.test import Client
 from django.urls import reverse
 
 from evaluation.models import Clip, Rendition, UploadedSystem
-from listening.archive.describe import describe
-from listening.archive.fields import KEPT_HERE, ArchiveProblem
-from listening.archive.read import read_archive
-from listening.archive.write import document, write_archive
-from listening.imports import read_results
-from listening.imports.storing import Decisions, store
+from listening.interchange.archive.describe import describe
+from listening.interchange.archive.fields import KEPT_HERE, ArchiveProblem
+from listening.interchange.archive.read import read_archive
+from listening.interchange.archive.write import document, write_archive
+from listening.interchange.imports import read_results
+from listening.interchange.imports.storing import Decisions, store
 from listening.models import (
     Answer,
     Assessor,

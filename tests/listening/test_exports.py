@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from evaluation.models import Rendition, Score
-from listening import exports
+from listening.interchange import exports
 from listening.models import Rating, Stimulus, Study
 from listening.session.sessions import begin, start_session
 from tests.listening.conftest import grade, listen, system_of

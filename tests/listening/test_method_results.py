@@ -11,7 +11,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from listening import exports
+from listening.interchange import exports
 from listening.methods import METHODS
 from listening.models import Session, Study, Trial
 from listening.results.choosing import abx, choice_rows, preference
@@ -318,7 +318,7 @@ def test_each_method_has_its_files_and_no_others(method: str) -> None:
 def test_what_is_exported_can_be_imported_again(
     alice: Any, hold: Callable[..., Study], method: str, answer: Answer, name: str
 ) -> None:
-    from listening.imports.results import read_results
+    from listening.interchange.imports.results import read_results
 
     study = hold(method, answer, listeners=1)
     content = exports.table(study, name)
@@ -340,8 +340,8 @@ def test_what_is_exported_can_be_imported_again(
 def test_an_imported_study_has_the_same_results(
     client: Client, alice: Any, hold: Callable[..., Study], method: str, answer: Answer, name: str
 ) -> None:
-    from listening.imports.results import read_results
-    from listening.imports.storing import Decisions, store
+    from listening.interchange.imports.results import read_results
+    from listening.interchange.imports.storing import Decisions, store
 
     study = hold(method, answer, listeners=1)
     reading = read_results(exports.table(study, name))

@@ -18,10 +18,10 @@ from django.urls import reverse
 from django.utils import timezone
 
 from listening import results
-from listening.imports import read_results
-from listening.imports.roles import suggest
-from listening.imports.scores import read_scores
-from listening.imports.storing import Decisions, store
+from listening.interchange.imports import read_results
+from listening.interchange.imports.roles import suggest
+from listening.interchange.imports.scores import read_scores
+from listening.interchange.imports.storing import Decisions, store
 from listening.models import Assessor, Item, Rating, Session, Stimulus, Study, Trial
 from tests.listening.conftest import listen
 from tests.listening.generated import generate

@@ -18,10 +18,14 @@ from hypothesis import strategies as st
 
 from evaluation.models import Clip, Rendition, UploadedSystem
 from listening import tasks
-from listening.imports import ImportProblem, drafts
-from listening.imports.configuration import Configuration, plain_text, read_configuration
-from listening.imports.configuring import locate
-from listening.imports.yaml_lines import load
+from listening.interchange.imports import ImportProblem, drafts
+from listening.interchange.imports.configuration import (
+    Configuration,
+    plain_text,
+    read_configuration,
+)
+from listening.interchange.imports.configuring import locate
+from listening.interchange.imports.yaml_lines import load
 from listening.models import ImportDraft, Item, Study
 from listening.session.sessions import start_session
 from listening.study.studies import open_study
@@ -153,7 +157,7 @@ def test_a_listener_can_take_it(alice: User) -> None:
 
 
 def test_a_worker_that_died_is_followed_by_one_that_ends(alice: User, monkeypatch: Any) -> None:
-    from listening.imports import configuring
+    from listening.interchange.imports import configuring
 
     with monkeypatch.context() as patch:
         patch.setattr(configuring, "create_study", lambda *_, **__: 1 / 0)

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from listening.imports import ImportProblem, read_results
+from listening.interchange.imports import ImportProblem, read_results
 
 NEW = "session_test_id,email,age,session_uuid,trial_id,"
 NEW += "rating_stimulus,rating_score,rating_time,rating_comment\n"

@@ -10,11 +10,16 @@ from django.contrib.auth.models import User
 from scipy.stats import spearmanr
 
 from evaluation.analysis import statistics
-from listening import exports
-from listening.imports import ImportProblem, read_results
-from listening.imports.roles import suggest
-from listening.imports.scores import metric_slug, read_scores
-from listening.imports.storing import Decisions, methods_of, personal_questions, store
+from listening.interchange import exports
+from listening.interchange.imports import ImportProblem, read_results
+from listening.interchange.imports.roles import suggest
+from listening.interchange.imports.scores import metric_slug, read_scores
+from listening.interchange.imports.storing import (
+    Decisions,
+    methods_of,
+    personal_questions,
+    store,
+)
 from listening.models import Answer, Choice, Rating, Session, Stimulus, Study, Trial
 from listening.results.frames import rating_frame
 from listening.results.objective_frame import objective_frame

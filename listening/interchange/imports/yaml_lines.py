@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from listening.imports.reading import ImportProblem
+from listening.interchange.imports.reading import ImportProblem
 
 #: Keys whose values are texts for people.
 QUOTED = ("content", "name", "popupContent", "label", "testname")

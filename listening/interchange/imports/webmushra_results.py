@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 
-from listening.imports.reading import Grade, Reading, Verdict
-from listening.imports.table import Row, Table, shortened
+from listening.interchange.imports.reading import Grade, Reading, Verdict
+from listening.interchange.imports.table import Row, Table, shortened
 
 _FIXED = {"session_test_id", "session_uuid", "trial_id"}
 

@@ -27,10 +27,10 @@ from evaluation.outputs.batches import MAX_BATCH_BYTES, MAX_FILES, OutputProblem
 from evaluation.outputs.comparison import compare
 from evaluation.outputs.matching import is_audio
 from evaluation.systems import uploaded_by
-from listening.imports.configuration import Configuration, Group, read_configuration
-from listening.imports.reading import ImportProblem, listed
-from listening.imports.table import decode
-from listening.imports.yaml_lines import MAX_BYTES
+from listening.interchange.imports.configuration import Configuration, Group, read_configuration
+from listening.interchange.imports.reading import ImportProblem, listed
+from listening.interchange.imports.table import decode
+from listening.interchange.imports.yaml_lines import MAX_BYTES
 from listening.methods import METHODS
 from listening.models import ImportDraft, Study
 from listening.study.contents import Excerpt

@@ -19,11 +19,11 @@ from django.utils import timezone
 
 from evaluation.clips.ingest import clean_text, too_large_message
 from evaluation.work import jobs
-from listening.imports.reading import ImportProblem, Reading
-from listening.imports.results import MAX_BYTES, read_results
-from listening.imports.roles import suggest
-from listening.imports.scores import Scores, read_scores
-from listening.imports.storing import Decisions, store
+from listening.interchange.imports.reading import ImportProblem, Reading
+from listening.interchange.imports.results import MAX_BYTES, read_results
+from listening.interchange.imports.roles import suggest
+from listening.interchange.imports.scores import Scores, read_scores
+from listening.interchange.imports.storing import Decisions, store
 from listening.models import ImportDraft, Study
 
 _FORGOTTEN = timedelta(days=7)

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from evaluation.systems import order
-from listening.exports.ratings import plain_grade, ratings_in_order, time_text
-from listening.exports.tables import Row
-from listening.exports.webmushra import answers_of, question_names
+from listening.interchange.exports.ratings import plain_grade, ratings_in_order, time_text
+from listening.interchange.exports.tables import Row
+from listening.interchange.exports.webmushra import answers_of, question_names
 from listening.kinds import kinds_of
 from listening.methods import REFERENCE
 from listening.models import Choice, Stimulus, Study, Trial

@@ -1,6 +1,6 @@
 """Tests that were made or held elsewhere: other tools' results and configurations."""
 
-from listening.imports.reading import Grade, ImportProblem, Reading, Verdict
-from listening.imports.results import FORMATS, MAX_BYTES, read_results
+from listening.interchange.imports.reading import Grade, ImportProblem, Reading, Verdict
+from listening.interchange.imports.results import FORMATS, MAX_BYTES, read_results
 
 __all__ = ["FORMATS", "MAX_BYTES", "Grade", "ImportProblem", "Reading", "Verdict", "read_results"]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from listening.imports.reading import Grade, ImportProblem, Reading
-from listening.imports.table import Row, Table, shortened
+from listening.interchange.imports.reading import Grade, ImportProblem, Reading
+from listening.interchange.imports.table import Row, Table, shortened
 
 #: What people call the four columns of a tidy table; the first that is there counts.
 _NAMES = {

@@ -13,9 +13,9 @@ from django.db import transaction
 from django.utils import timezone
 
 from evaluation.systems import order
-from listening.imports.reading import Grade, ImportProblem, Reading, Verdict
-from listening.imports.roles import checked
-from listening.imports.scores import Scores
+from listening.interchange.imports.reading import Grade, ImportProblem, Reading, Verdict
+from listening.interchange.imports.roles import checked
+from listening.interchange.imports.scores import Scores
 from listening.methods import METHODS
 from listening.models import (
     Answer,

@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from listening.exports.choices import bs1116_rows, choices_rows, lss_rows, paired_rows
-from listening.exports.events import events_rows
-from listening.exports.parquet import parquet_bytes
-from listening.exports.ratings import ratings_rows
-from listening.exports.tables import csv_text
-from listening.exports.webmushra import mushra_rows, php_csv_text
+from listening.interchange.exports.choices import (
+    bs1116_rows,
+    choices_rows,
+    lss_rows,
+    paired_rows,
+)
+from listening.interchange.exports.events import events_rows
+from listening.interchange.exports.parquet import parquet_bytes
+from listening.interchange.exports.ratings import ratings_rows
+from listening.interchange.exports.tables import csv_text
+from listening.interchange.exports.webmushra import mushra_rows, php_csv_text
 from listening.models import Study
 
 

@@ -13,8 +13,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from listening.imports.reading import Grade, ImportProblem, Reading, Verdict
-from listening.imports.table import Row, Table, shortened
+from listening.interchange.imports.reading import Grade, ImportProblem, Reading, Verdict
+from listening.interchange.imports.table import Row, Table, shortened
 
 _QUESTION = "questionaire_"
 _ANSWERS = ("correct", "incorrect", "undecided")

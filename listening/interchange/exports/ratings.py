@@ -10,7 +10,7 @@ from uuid import UUID
 from evaluation import metrics
 from evaluation.metrics import DEFAULT
 from evaluation.models import Score
-from listening.exports.tables import Row
+from listening.interchange.exports.tables import Row
 from listening.kinds import kinds_of
 from listening.models import Rating, Study
 

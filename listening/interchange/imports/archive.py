@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 
 from evaluation.outputs.archives import ArchiveProblem, members
-from listening.imports.reading import ImportProblem
+from listening.interchange.imports.reading import ImportProblem
 
 
 def read_archive(content: bytes, *, max_files: int, max_bytes: int) -> dict[str, bytes]:

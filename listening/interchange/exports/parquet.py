@@ -6,7 +6,7 @@ import io
 from collections.abc import Iterable
 from uuid import UUID
 
-from listening.exports.tables import Row
+from listening.interchange.exports.tables import Row
 
 
 def parquet_bytes(rows: Iterable[Row]) -> bytes:

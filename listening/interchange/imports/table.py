@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from listening.imports.reading import ImportProblem
+from listening.interchange.imports.reading import ImportProblem
 
 _SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs"}
 

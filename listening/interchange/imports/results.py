@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from listening.imports import golisten, lists, netflix, pymushra, webmushra_results
-from listening.imports.archive import read_archive
-from listening.imports.reading import ImportProblem, Reading, listed
-from listening.imports.table import decode, read_table
+from listening.interchange.imports import golisten, lists, netflix, pymushra, webmushra_results
+from listening.interchange.imports.archive import read_archive
+from listening.interchange.imports.reading import ImportProblem, Reading, listed
+from listening.interchange.imports.table import decode, read_table
 
 #: Of a file of results, and of all files of a zip together once they are unpacked.
 MAX_BYTES = 10_000_000

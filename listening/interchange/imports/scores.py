@@ -9,8 +9,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from listening.imports.reading import ImportProblem, Reading, listed
-from listening.imports.table import decode, read_table
+from listening.interchange.imports.reading import ImportProblem, Reading, listed
+from listening.interchange.imports.table import decode, read_table
 
 _ITEM = ("item", "signal", "stim", "trial", "trial_id", "sample", "excerpt", "clip", "stimulus")
 _SYSTEM = ("system", "condition", "cond", "codec", "method", "model")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from listening.exports.ratings import plain_grade, ratings_in_order
-from listening.exports.tables import Row, safe_text
+from listening.interchange.exports.ratings import plain_grade, ratings_in_order
+from listening.interchange.exports.tables import Row, safe_text
 from listening.models import Answer, Study
 
 #: Without the questionnaire, whose columns stand after the first.

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 
 from codec import registry
-from listening.imports.reading import ImportProblem
+from listening.interchange.imports.reading import ImportProblem
 
 #: How people write them, letters and digits only.
 _ROLES = {

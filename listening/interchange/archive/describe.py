@@ -14,7 +14,7 @@ from typing import Any
 from django.db.models import Prefetch
 
 from evaluation.models import Clip, Rendition, UploadedSystem
-from listening.archive.fields import to_json
+from listening.interchange.archive.fields import to_json
 from listening.models import Rating, Session, Stimulus, Study, Trial
 
 FORMAT = "earshot-study"

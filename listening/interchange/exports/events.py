@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
-from listening.exports.tables import Row
+from listening.interchange.exports.tables import Row
 from listening.kinds import kinds_of
 from listening.models import Event, Stimulus, Study
 

@@ -12,7 +12,7 @@ from pathlib import PurePosixPath
 from typing import Any
 from xml.parsers import expat
 
-from listening.imports.reading import Grade, ImportProblem, Reading
+from listening.interchange.imports.reading import Grade, ImportProblem, Reading
 
 _MAX_DEPTH = 20
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from listening.imports.reading import Grade, ImportProblem, Reading, listed
-from listening.imports.table import Row, records, separator_of
+from listening.interchange.imports.reading import Grade, ImportProblem, Reading, listed
+from listening.interchange.imports.table import Row, records, separator_of
 
 _FILES = "Sound filename"
 _AUDIO = re.compile(r"\.(wav|flac|ogg|mp3|aiff?|m4a|opus)$", re.IGNORECASE)

@@ -1,4 +1,4 @@
-"""Archive -> study: everything that `listening.archive.write` wrote becomes rows and files again.
+"""Archive -> study: everything that `listening.interchange.archive.write` wrote becomes rows and files again.
 
 Nothing in an archive is believed: every value goes through the checks of its column, every recording is
 opened, and what the document says of a file is only a name inside the zip. All of it is stored, or nothing.
@@ -25,8 +25,8 @@ from codec import registry
 from codec.base import WORKING_RATE
 from evaluation.models import Clip, Job, Rendition, Score, UploadedSystem
 from evaluation.outputs import archives
-from listening.archive.describe import FORMAT, VERSION, Json
-from listening.archive.fields import ArchiveProblem, from_json, store
+from listening.interchange.archive.describe import FORMAT, VERSION, Json
+from listening.interchange.archive.fields import ArchiveProblem, from_json, store
 from listening.methods import METHODS, clean_options
 from listening.models import (
     Answer,

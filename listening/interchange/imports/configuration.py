@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from listening.imports.reading import ImportProblem
-from listening.imports.yaml_lines import Map, Seq, load
+from listening.interchange.imports.reading import ImportProblem
+from listening.interchange.imports.yaml_lines import Map, Seq, load
 from listening.study.studies import MAX_TEXT
 
 #: Which method holds a type of page.

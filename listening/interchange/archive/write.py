@@ -14,9 +14,14 @@ from typing import IO, Any
 from django.core.files.storage import default_storage
 
 from evaluation.models import Rendition
-from listening import exports
-from listening.archive.describe import clip_files, describe, rendition_files, stimulus_file
-from listening.archive.fields import ENCODER
+from listening.interchange import exports
+from listening.interchange.archive.describe import (
+    clip_files,
+    describe,
+    rendition_files,
+    stimulus_file,
+)
+from listening.interchange.archive.fields import ENCODER
 from listening.models import Stimulus, Study
 
 #: The earliest time that a zip can hold.

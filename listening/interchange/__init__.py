@@ -1,0 +1,1 @@
+"""Formats that are not ours, and the archive: imports and exports."""
