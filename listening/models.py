@@ -489,7 +489,7 @@ class ImportDraft(Job):
 
 
 class Throttle(models.Model):
-    """How often something was tried in a window of time; see `listening.throttling`."""
+    """How often something was tried in a window of time; see `listening.web.throttling`."""
 
     key = models.CharField(max_length=64, primary_key=True, help_text="HMAC of what is counted and for whom")
     count = models.PositiveIntegerField()

@@ -51,21 +51,21 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
-    "listening.middleware.SecurityHeadersMiddleware",
+    "listening.web.middleware.SecurityHeadersMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "listening.middleware.BearerTokenMiddleware",
-    "listening.middleware.FragmentSignInMiddleware",
+    "listening.web.middleware.BearerTokenMiddleware",
+    "listening.web.middleware.FragmentSignInMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
 ]
 
-ROOT_URLCONF = "listening.urls"
+ROOT_URLCONF = "listening.web.urls"
 WSGI_APPLICATION = "listening.wsgi.application"
 ASGI_APPLICATION = "listening.asgi.application"
 
@@ -150,7 +150,7 @@ SECURE_REFERRER_POLICY = "same-origin"
 #: Seconds that browsers insist on TLS for, once they came by it.
 SECURE_HSTS_SECONDS = env.int("HSTS_SECONDS", default=30 * 86400) if HTTPS else 0
 X_FRAME_OPTIONS = "DENY"
-CSRF_FAILURE_VIEW = "listening.views.errors.csrf_failure"
+CSRF_FAILURE_VIEW = "listening.web.views.errors.csrf_failure"
 #: Off only for load tests: they sign in and join from one address.
 THROTTLING = env.bool("THROTTLING", default=True)
 #: Reverse proxies in front that append to X-Forwarded-For; throttling goes by the address they saw.

@@ -18,11 +18,11 @@ from django.contrib.auth.models import User
 import earshot
 from evaluation import tasks
 from evaluation.models import Clip, OutputBatch, Rendition
-from listening import accounts
 from listening.models import Analysis, ImportDraft, Study
 from listening.results import analyses
 from listening.simulation import runs as simulation
 from listening.tasks import prepare_study
+from listening.web import accounts
 from tests.evaluation.conftest import make_clip, make_speech, make_wav
 from tests.listening.conftest import SYSTEMS, listen, make_study, processed, study
 

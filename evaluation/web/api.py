@@ -1,4 +1,4 @@
-"""The clips' part of the API. `listening.api` mounts it and says who `request.auth` is."""
+"""The clips' part of the API. `listening.web.api` mounts it and says who `request.auth` is."""
 
 from __future__ import annotations
 

@@ -11,9 +11,9 @@ import pytest
 from django.contrib.auth.models import User
 
 from codec import registry
-from listening import security
 from listening.models import Session, Study
 from listening.session.sessions import begin, start_session
+from listening.web import security
 from tests.browser.rating import SYSTEMS, make_clip, open_study, ready, speech_like
 
 if TYPE_CHECKING:

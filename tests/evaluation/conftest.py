@@ -19,8 +19,8 @@ from django.test import Client
 from numpy.typing import NDArray
 
 from evaluation.models import Clip, Rendition
-from listening.accounts import make_api_token
 from listening.celery import app
+from listening.web.accounts import make_api_token
 
 RATE = 16_000
 

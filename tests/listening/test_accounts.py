@@ -17,9 +17,9 @@ from django.utils import timezone
 from django.views.defaults import server_error
 
 from evaluation.models import Clip, Rendition
-from listening import accounts
 from listening.models import ApiToken, SigninLink, Study, random_token
 from listening.study.studies import close_study, set_listed
+from listening.web import accounts
 
 
 def signed_in(client: Client) -> bool:

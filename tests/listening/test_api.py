@@ -17,9 +17,9 @@ from django.test import Client
 from django.utils import timezone
 
 from evaluation.models import Clip
-from listening import accounts
 from listening.models import Study
 from listening.tasks import prepare_study
+from listening.web import accounts
 from tests.listening.conftest import SYSTEMS, listen
 
 

@@ -9,12 +9,12 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from listening.forms.method import MethodOptions
 from listening.methods import METHODS
 from listening.models import Study
 from listening.session.sessions import start_session
 from listening.study.preparing import open_prepared_study
 from listening.study.studies import create_study
+from listening.web.forms.method import MethodOptions
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from django.urls import reverse
 from evaluation.models import Rendition, Score
 from listening.models import Item, Study
 from listening.results.objective_frame import objective_frame
-from listening.views.metrics import lines_of, renditions_of
+from listening.web.views.metrics import lines_of, renditions_of
 
 pytestmark = pytest.mark.django_db
 

@@ -10,10 +10,10 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from evaluation.outputs.batches import save_system
-from listening import accounts
 from listening.models import Analysis, Item, Stimulus, Study
 from listening.session.sessions import start_session
 from listening.study.studies import create_study
+from listening.web import accounts
 from tests.listening.conftest import listen
 
 pytestmark = pytest.mark.django_db

@@ -15,8 +15,8 @@ from django.test import Client, RequestFactory
 from django.urls import reverse
 from django.utils import timezone
 
-from listening import security, throttling
 from listening.models import Session, Study, Throttle
+from listening.web import security, throttling
 
 
 def directives(header: str) -> dict[str, list[str]]:

@@ -15,10 +15,10 @@ from django.urls import reverse
 from django.utils import timezone
 
 from evaluation.models import Clip, Rendition
-from listening.forms.what import PAPER_SYSTEMS
 from listening.models import Session, Study
 from listening.session.sessions import begin, start_session
 from listening.tasks import prepare_study
+from listening.web.forms.what import PAPER_SYSTEMS
 from tests.listening.conftest import SYSTEMS, grade, listen
 
 READ = ["study", "study_progress", "results", "ratings_csv", "mushra_csv"]

@@ -9,12 +9,12 @@ import pytest
 from django.http import QueryDict
 from django.template.loader import render_to_string
 
-from listening.forms.base import Section
-from listening.forms.headphones import Headphones
-from listening.forms.questionnaire import Questionnaire
-from listening.forms.recruitment import Recruitment
-from listening.forms.texts import Texts
 from listening.models import Study
+from listening.web.forms.base import Section
+from listening.web.forms.headphones import Headphones
+from listening.web.forms.questionnaire import Questionnaire
+from listening.web.forms.recruitment import Recruitment
+from listening.web.forms.texts import Texts
 from tests.listening.test_questionnaire import ALL
 
 

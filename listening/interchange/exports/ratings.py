@@ -83,7 +83,7 @@ def ratings_rows(study: Study, kind: str = "real") -> Iterator[Row]:
 
 
 def _score(rating: Rating, metric: str, scores: Mapping[tuple[UUID, str], float]) -> float | None:
-    """As `listening.results.objective_frame` has it: what was measured here, or else what an imported study brought."""
+    """What was measured here, or else what an imported study brought, as `objective_frame` has it."""
     rendition, brought = rating.stimulus.rendition_id, rating.stimulus.objective.get(metric)
     measured = scores.get((rendition, metric)) if rendition else None
     return measured if measured is not None else None if brought is None else float(brought)

@@ -8,7 +8,7 @@ from typing import Any
 from django.contrib.auth.models import User
 from django.core.management.base import BaseCommand, CommandError
 
-from listening import accounts
+from listening.web import accounts
 
 
 class Command(BaseCommand):

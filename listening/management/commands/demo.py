@@ -34,11 +34,11 @@ from evaluation.clips.ingest import ingest
 from evaluation.models import Clip, Job, Rendition, Score
 from evaluation.work import jobs
 from evaluation.work.pipeline import METRICS
-from listening import accounts
 from listening.embedded_redis import EmbeddedRedis, RedisError
 from listening.models import Study
 from listening.processes import Child, ChildrenKeepDying, Supervisor
 from listening.study.studies import ALWAYS, create_study
+from listening.web import accounts
 
 RESEARCHER = "demo"
 STUDY_NAME = "Demo: the paper's Table 3"

@@ -11,13 +11,13 @@ from ninja.throttling import AuthRateThrottle
 
 import codec
 from evaluation.web.api import router as evaluation_router
-from listening import accounts, throttling
-from listening.api import findings, imports
-from listening.api.studies import router
 from listening.interchange.archive.fields import ArchiveProblem
-from listening.security import address_of
 from listening.study.errors import StudyError
-from listening.views.errors import NOT_FOUND
+from listening.web import accounts, throttling
+from listening.web.api import findings, imports
+from listening.web.api.studies import router
+from listening.web.security import address_of
+from listening.web.views.errors import NOT_FOUND
 
 
 class BearerToken(HttpBearer):

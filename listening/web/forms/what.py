@@ -13,7 +13,6 @@ from django.urls import reverse
 from codec import registry
 from evaluation import systems as known
 from evaluation.models import Clip, Rendition
-from listening.forms.base import Section
 from listening.methods import METHODS
 from listening.models import Study
 from listening.study import selectors
@@ -21,6 +20,7 @@ from listening.study.contents import LONG_ITEM_SECONDS, MAX_ITEMS, SHORTEST_ITEM
 from listening.study.design import room_for_systems
 from listening.study.stimuli import SAMPLE_RATES
 from listening.study.studies import excerpts_of
+from listening.web.forms.base import Section
 
 #: The rows of the paper's Table 3 besides the original: what a new study starts with.
 PAPER_SYSTEMS = ("opus-9k", "celp-8k", "amrwb-6.6k", "unified-gan-2k", "bpgan-2k")

@@ -8,9 +8,9 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 
-from listening import throttling
-from listening.security import address_of
-from listening.views.errors import too_many
+from listening.web import throttling
+from listening.web.security import address_of
+from listening.web.views.errors import too_many
 
 View = Callable[..., HttpResponse]
 

@@ -6,12 +6,12 @@ from typing import Any
 
 from django import forms
 
-from listening.forms.base import Section
 from listening.models import Study
 from listening.session.sessions import MAX_REPEATS
 from listening.study.languages import CHOICES, LANGUAGES
 from listening.study.studies import MAX_TEXT, TEXTS
 from listening.study.texts import clean_text
+from listening.web.forms.base import Section
 
 
 class Texts(Section):

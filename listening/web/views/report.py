@@ -19,7 +19,7 @@ from listening.results import analyses
 from listening.results.report import PdfUnavailable, context_of, pdf_of
 from listening.results.seal import is_sealed
 from listening.study import selectors
-from listening.views.results import asked
+from listening.web.views.results import asked
 
 
 def _analysis(study: Study, kind: str, profile: str) -> tuple[Analysis | None, bool]:

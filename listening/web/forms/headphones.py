@@ -6,9 +6,9 @@ from typing import Any
 
 from django import forms
 
-from listening.forms.base import Section
 from listening.models import Study
 from listening.study.headphones import MAX_ATTEMPTS, ROUNDS, TESTS, USUAL_PASS
+from listening.web.forms.base import Section
 
 _PASS = f"Right of {ROUNDS} to pass"
 

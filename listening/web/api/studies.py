@@ -17,18 +17,6 @@ from django.shortcuts import get_object_or_404
 from ninja import Router, Status
 from ninja.pagination import LimitOffsetPagination, paginate
 
-from listening.api.schemas import (
-    DeletionOut,
-    ImportedOut,
-    ItemIn,
-    NewStudy,
-    Problem,
-    ResultsOut,
-    SessionOut,
-    StudyChange,
-    StudyDetail,
-    StudyOut,
-)
 from listening.interchange.archive.read import read_archive
 from listening.kinds import kinds_of
 from listening.models import Deletion, Session, Study
@@ -45,8 +33,20 @@ from listening.study.studies import (
     reopen_study,
     update_study,
 )
-from listening.study_settings import check_settings
-from listening.views.exports import archive_response, document_response, table_response
+from listening.web.api.schemas import (
+    DeletionOut,
+    ImportedOut,
+    ItemIn,
+    NewStudy,
+    Problem,
+    ResultsOut,
+    SessionOut,
+    StudyChange,
+    StudyDetail,
+    StudyOut,
+)
+from listening.web.study_settings import check_settings
+from listening.web.views.exports import archive_response, document_response, table_response
 
 router = Router(tags=["studies"])
 

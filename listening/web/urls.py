@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from django.urls import include, path
 
-from listening.api import api
-from listening.views import (
+from listening.web.api import api
+from listening.web.views import (
     accounts,
     exports,
     imports,
@@ -107,7 +107,7 @@ urlpatterns = [
     path("api/", api.urls),
 ]
 
-handler400 = "listening.views.errors.bad_request"
-handler403 = "listening.views.errors.forbidden"
-handler404 = "listening.views.errors.not_found"
-handler500 = "listening.views.errors.server_error"
+handler400 = "listening.web.views.errors.bad_request"
+handler403 = "listening.web.views.errors.forbidden"
+handler404 = "listening.web.views.errors.not_found"
+handler500 = "listening.web.views.errors.server_error"

@@ -31,7 +31,7 @@ from listening.session.sessions import (
 from listening.study import headphones, questionnaire, removal, selectors
 from listening.study.languages import in_study_language
 from listening.study.texts import clean_text
-from listening.views.sessions import framed, page, show
+from listening.web.views.sessions import framed, page, show
 
 TRANSDUCERS = ("headphones", "earphones", "loudspeakers")
 #: What the listener says of the channel check; only the first two let the test go on.

@@ -6,10 +6,10 @@ from typing import Any
 
 from django import forms
 
-from listening.forms.base import Section
 from listening.models import Study
 from listening.study.errors import StudyError
 from listening.study.sealing import check_seal
+from listening.web.forms.base import Section
 
 
 class MomentField(forms.DateTimeField):

@@ -7,11 +7,11 @@ from typing import Any
 
 from django import forms
 
-from listening.forms.base import Section
 from listening.methods import METHODS
 from listening.models import Study
 from listening.study import design as designs
 from listening.study.errors import StudyError
+from listening.web.forms.base import Section
 
 
 class Design(Section):

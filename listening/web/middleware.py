@@ -9,7 +9,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import resolve_url
 
-from listening import accounts, security
+from listening.web import accounts, security
 
 
 class SecurityHeadersMiddleware:

@@ -1,6 +1,6 @@
 """A listener's way through a study: its pages. Nothing here tells which recording is which system.
 
-What listeners send goes to `listening.views.steps` and `listening.views.trials`. All of it is allowed by
+What listeners send goes to `listening.web.views.steps` and `listening.web.views.trials`. All of it is allowed by
 the token in the address and by nothing else: no page here reads or needs a cookie, so that requests are
 exempt from the CSRF check (whoever could forge one has the token, and with it needs no forgery), and the
 pages work inside MTurk's frame, where browsers send no cookies.
@@ -22,7 +22,6 @@ from django.views.decorators.http import require_GET, require_http_methods
 
 from listening.methods import METHODS
 from listening.models import Answer, Session, Study
-from listening.security import allow
 from listening.session.sessions import (
     AFTER,
     Step,
@@ -36,8 +35,9 @@ from listening.study import headphones, questionnaire, recruitment, selectors
 from listening.study.errors import StudyClosed
 from listening.study.languages import in_study_language
 from listening.study.studies import signals_of
-from listening.views.limits import limit_joins
-from listening.views.trials import PAGES
+from listening.web.security import allow
+from listening.web.views.limits import limit_joins
+from listening.web.views.trials import PAGES
 
 #: Methods whose trials have a reference that is known to be it.
 OPEN_REFERENCE = ("mushra", "bs1116", "dcr")

@@ -9,10 +9,10 @@ from urllib.parse import parse_qs, urlsplit
 from django import forms
 from django.conf import settings
 
-from listening.forms.base import Section
 from listening.models import Study
 from listening.study.recruitment import PLATFORMS, PROLIFIC_QUERY
 from listening.study.selectors import listener_url
+from listening.web.forms.base import Section
 
 _CODE = re.compile(r"[A-Za-z0-9_-]{1,64}")
 

@@ -7,9 +7,9 @@ from typing import Any
 
 from django import forms
 
-from listening.forms.base import Section
 from listening.models import Study
 from listening.study.questionnaire import TYPES, QuestionnaireError, validated
+from listening.web.forms.base import Section
 
 MAX_JSON = 200_000
 

@@ -21,7 +21,7 @@ from listening.study import selectors
 from listening.study.errors import UnknownStimulus
 from listening.study.languages import QUALITY
 from listening.study.stimuli import dithered_wav, read_ahead
-from listening.views.saving import Body, saving
+from listening.web.views.saving import Body, saving
 
 
 def mushra_page(request: HttpRequest, session: Session, trial: Trial) -> HttpResponse:

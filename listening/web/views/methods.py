@@ -16,8 +16,8 @@ from listening.models import Session, Study, Trial
 from listening.session.choices import NO_PREFERENCE, answer_of, save_choice
 from listening.session.grading import asked, graded_stimulus
 from listening.session.ratings import last_event
-from listening.views import trials
-from listening.views.saving import Body, saving
+from listening.web.views import trials
+from listening.web.views.saving import Body, saving
 
 #: What scripts and events call the open reference; every other signal goes by its key.
 OPEN_REFERENCE = "reference"

@@ -71,4 +71,6 @@ def forget(limit: Limit, identity: str) -> None:
 
 
 def _key(limit: Limit, identity: str) -> str:
-    return salted_hmac("listening.throttling", f"{limit.scope}/{identity}", algorithm="sha256").hexdigest()
+    return salted_hmac(
+        "listening.web.throttling", f"{limit.scope}/{identity}", algorithm="sha256"
+    ).hexdigest()

@@ -22,7 +22,7 @@ from listening.simulation import runs as simulation
 from listening.study import selectors
 from listening.study.errors import StudyError
 from listening.study.studies import delete_sessions
-from listening.views.metrics import renditions_of
+from listening.web.views.metrics import renditions_of
 
 router = Router(tags=["findings"])
 

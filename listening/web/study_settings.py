@@ -6,13 +6,13 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from evaluation.analysis.statistics.screening import custom
-from listening.forms import Headphones, Recruitment, Section
 from listening.models import Study
 from listening.session.sessions import MAX_REPEATS
 from listening.study.errors import StudyError
 from listening.study.languages import LANGUAGES
 from listening.study.questionnaire import validated
 from listening.study.studies import clean_texts
+from listening.web.forms import Headphones, Recruitment, Section
 
 
 def check_settings(values: Mapping[str, Any]) -> dict[str, Any]:

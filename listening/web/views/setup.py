@@ -13,14 +13,14 @@ from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
-from listening.forms import SECTIONS, Section
-from listening.forms.what import PAPER_SYSTEMS, Items, uuids
 from listening.models import Session, Study
 from listening.study import selectors
 from listening.study.errors import StudyError
 from listening.study.studies import LOCKED_WHY, create_study, has_real_sessions, update_study
-from listening.views import check, simulation
-from listening.views.studies import head_context
+from listening.web.forms import SECTIONS, Section
+from listening.web.forms.what import PAPER_SYSTEMS, Items, uuids
+from listening.web.views import check, simulation
+from listening.web.views.studies import head_context
 
 STEPS = {"what": "What", "who": "Who", "check": "Check"}
 ABOUT = {

@@ -7,9 +7,9 @@ from typing import Any
 
 from django import forms
 
-from listening.forms.base import Section
 from listening.methods import MAX_ABX_TRIALS, METHODS, PAIRS, PLAYS, clean_options
 from listening.models import Study
+from listening.web.forms.base import Section
 
 #: Stands for pairs that were named one by one, by program.
 LISTED = "listed"

@@ -12,10 +12,10 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from listening import accounts, throttling
-from listening.security import address_of
 from listening.study import selectors
-from listening.views.errors import too_many
+from listening.web import accounts, throttling
+from listening.web.security import address_of
+from listening.web.views.errors import too_many
 
 _BACKEND = "django.contrib.auth.backends.ModelBackend"
 

@@ -1,1 +1,0 @@
-"""Studies and sessions: what researchers and listeners change. Reads are in `listening.study.selectors`."""

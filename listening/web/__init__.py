@@ -1,0 +1,1 @@
+"""Pages, forms and the API of studies, and who may see them."""
