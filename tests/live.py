@@ -19,8 +19,8 @@ from typing import Any, TypeVar
 from django.conf import settings
 from django.test.client import BOUNDARY, MULTIPART_CONTENT, encode_multipart
 
-from listening.embedded_redis import EmbeddedRedis
-from listening.processes import spawn, stop_groups
+from listening.site.embedded_redis import EmbeddedRedis
+from listening.site.processes import spawn, stop_groups
 
 ROOT = Path(__file__).resolve().parent.parent
 T = TypeVar("T")
@@ -49,7 +49,7 @@ def environment(home: Path, port: int, **extra: str) -> dict[str, str]:
     clean = {name: value for name, value in os.environ.items() if name not in own}
     return {
         **clean,
-        "DJANGO_SETTINGS_MODULE": "listening.settings",
+        "DJANGO_SETTINGS_MODULE": "listening.site.settings",
         "EARSHOT_HOME": str(home),
         "PORT": str(port),
         "OMP_NUM_THREADS": "1",
@@ -88,7 +88,7 @@ class Site:
     def start_web(self, workers: int = 1) -> None:
         self._start(
             "web",
-            *("gunicorn", "listening.wsgi", "--bind", f"127.0.0.1:{self.port}", "--no-control-socket"),
+            *("gunicorn", "listening.site.wsgi", "--bind", f"127.0.0.1:{self.port}", "--no-control-socket"),
             *("--workers", str(workers), "--threads", "4"),
         )
         wait_for("the web server", self._answers, 60)
@@ -97,7 +97,7 @@ class Site:
         beat = str(self.home / "celerybeat-schedule")
         return self._start(
             "worker",
-            *("celery", "-A", "listening", "worker", "--concurrency", "2"),
+            *("celery", "-A", "listening.site", "worker", "--concurrency", "2"),
             *("--queues", ",".join(settings.WORKER_QUEUES)),
             *("--beat", "--schedule", beat, "--without-gossip", "--without-mingle"),
         )

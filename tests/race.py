@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import django
 
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "listening.settings")
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "listening.site.settings")
 django.setup()
 
 from django.contrib.auth.models import User  # noqa: E402

@@ -1,6 +1,6 @@
 """The site's settings for tests: a home of their own, cheap passwords, no broker that someone may be using.
 
-Set before `listening.settings` is read, because databases and paths follow from EARSHOT_HOME.
+Set before `listening.site.settings` is read, because databases and paths follow from EARSHOT_HOME.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ os.environ["EARSHOT_HOME"] = HOME_OF_TESTS
 for _name in ("REDIS_URL", "SITE_URL", "PORT", "MEDIA_S3_BUCKET"):
     os.environ.pop(_name, None)
 
-from listening.settings import *  # noqa: E402, F403
+from listening.site.settings import *  # noqa: E402, F403
 
 STATIC_ROOT.mkdir(parents=True, exist_ok=True)  # noqa: F405  (WhiteNoise warns where it is missing)
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]

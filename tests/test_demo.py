@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from evaluation.clips.demo_clips import DemoClipsMissing, demo_clips
-from listening.processes import stop_groups
+from listening.site.processes import stop_groups
 from tests.live import ROOT, environment, free_port, wait_for
 
 pytestmark = [

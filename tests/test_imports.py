@@ -62,7 +62,7 @@ def test_no_module_takes_anothers_private_names() -> None:
 
 def test_the_web_process_starts_light() -> None:
     code = (
-        "import sys, listening.wsgi\n"
+        "import sys, listening.site.wsgi\n"
         "from django.urls import get_resolver\n"
         "assert len(get_resolver().url_patterns) > 3\n"
         f"print(*[name for name in {HEAVY!r} if name in sys.modules])"

@@ -18,7 +18,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from kombu import Connection
 
 from evaluation.clips.demo_clips import DemoClipsMissing, demo_clips
-from listening.embedded_redis import EmbeddedRedis, broker_url, is_running, socket_path
+from listening.site.embedded_redis import EmbeddedRedis, broker_url, is_running, socket_path
 from tests.live import ROOT, Site, running_site, wait_for
 from tests.postgres import postgresql
 

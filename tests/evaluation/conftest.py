@@ -19,7 +19,7 @@ from django.test import Client
 from numpy.typing import NDArray
 
 from evaluation.models import Clip, Rendition
-from listening.celery import app
+from listening.site.celery import app
 from listening.web.accounts import make_api_token
 
 RATE = 16_000

@@ -414,7 +414,7 @@ def test_one_clip_for_each_file_is_the_databases_rule(alice: User, make_clip: Ca
 def test_broker_away_is_no_error(
     post: Post, django_capture_on_commit_callbacks: Any, monkeypatch: Any
 ) -> None:
-    from listening.celery import app
+    from listening.site.celery import app
 
     monkeypatch.setattr(app.conf, "broker_url", "redis+socket:///nonexistent/redis.sock")
     monkeypatch.setattr(app, "_pool", None)

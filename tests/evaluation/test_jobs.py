@@ -290,7 +290,7 @@ def test_broker_away_leaves_the_row_queued(
     rendition: Rendition, monkeypatch: pytest.MonkeyPatch, tmp_path: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A real publish to a socket where nobody listens."""
-    from listening.celery import app
+    from listening.site.celery import app
 
     monkeypatch.setattr(app.conf, "broker_url", f"redis+socket://{tmp_path / 'nobody.sock'}")
     monkeypatch.setattr(app, "_pool", None)

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from listening.loadtest.browsers import Gate, Listener, Pace, Tally
+from listening.site.loadtest.browsers import Gate, Listener, Pace, Tally
 from tests.live import ROOT, Site
 from tests.postgres import postgresql
 

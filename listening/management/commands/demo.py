@@ -34,9 +34,9 @@ from evaluation.clips.ingest import ingest
 from evaluation.models import Clip, Job, Rendition, Score
 from evaluation.work import jobs
 from evaluation.work.pipeline import METRICS
-from listening.embedded_redis import EmbeddedRedis, RedisError
 from listening.models import Study
-from listening.processes import Child, ChildrenKeepDying, Supervisor
+from listening.site.embedded_redis import EmbeddedRedis, RedisError
+from listening.site.processes import Child, ChildrenKeepDying, Supervisor
 from listening.study.studies import ALWAYS, create_study
 from listening.web import accounts
 
@@ -118,7 +118,7 @@ class Command(BaseCommand):
             Child(
                 "worker",
                 [
-                    *(sys.executable, "-m", "celery", "-A", "listening", "worker"),
+                    *(sys.executable, "-m", "celery", "-A", "listening.site", "worker"),
                     *("--queues", ",".join(settings.WORKER_QUEUES), "--concurrency", str(min(cores, 8))),
                     *("--beat", "--schedule", str(settings.HOME / "celerybeat-schedule")),
                     # A heartbeat would be sent on the way out too, and wait for ever where Redis went first.
@@ -137,7 +137,7 @@ class Command(BaseCommand):
             Child(
                 "web server",
                 [
-                    *(sys.executable, "-m", "gunicorn", "listening.wsgi:application"),
+                    *(sys.executable, "-m", "gunicorn", "listening.site.wsgi:application"),
                     *("--bind", f"127.0.0.1:{port}", "--workers", "2", "--threads", "4"),
                     *("--graceful-timeout", "2", "--no-control-socket", "--access-logfile", "-"),
                 ],

@@ -22,9 +22,9 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
 
-from listening.loadtest import trial
-from listening.loadtest.browsers import MAXIMAL, REALISTIC, Tally, listen
-from listening.processes import spawn, stop_groups
+from listening.site.loadtest import trial
+from listening.site.loadtest.browsers import MAXIMAL, REALISTIC, Tally, listen
+from listening.site.processes import spawn, stop_groups
 
 PACES = {"realistic": REALISTIC, "maximal": MAXIMAL}
 KINDS = ("join", "page", "audio", "save", "events", "finish")
@@ -91,7 +91,7 @@ class Command(BaseCommand):
             log = Path(folder) / "web.log"
             process = spawn(
                 [
-                    *(sys.executable, "-m", "gunicorn", "listening.wsgi", "--bind", f"127.0.0.1:{port}"),
+                    *(sys.executable, "-m", "gunicorn", "listening.site.wsgi", "--bind", f"127.0.0.1:{port}"),
                     *("--workers", str(options["workers"]), "--threads", str(options["threads"])),
                     *("--keep-alive", "30", "--no-control-socket", "--backlog", "512"),
                 ],

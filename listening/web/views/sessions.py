@@ -1,6 +1,6 @@
 """A listener's way through a study: its pages. Nothing here tells which recording is which system.
 
-What listeners send goes to `listening.web.views.steps` and `listening.web.views.trials`. All of it is allowed by
+What listeners send goes to `steps` and `trials`. All of it is allowed by
 the token in the address and by nothing else: no page here reads or needs a cookie, so that requests are
 exempt from the CSRF check (whoever could forge one has the token, and with it needs no forgery), and the
 pages work inside MTurk's frame, where browsers send no cookies.

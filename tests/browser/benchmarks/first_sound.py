@@ -75,7 +75,7 @@ class Opening:
 def make_study(home: Path) -> tuple[str, list[str]]:
     """A study in `home`; returns the path of a session past its training and those of all its files."""
     os.environ["EARSHOT_HOME"] = str(home)
-    os.environ["DJANGO_SETTINGS_MODULE"] = "listening.settings"
+    os.environ["DJANGO_SETTINGS_MODULE"] = "listening.site.settings"
     import django
 
     django.setup()

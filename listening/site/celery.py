@@ -1,4 +1,4 @@
-"""The Celery application: ``celery -A listening worker -Q codec,metrics,prompt -B``."""
+"""The Celery application: ``celery -A listening.site worker -Q codec,metrics,prompt -B``."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 
 from celery import Celery
 
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "listening.settings")
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "listening.site.settings")
 app = Celery("earshot")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()

@@ -19,7 +19,7 @@ from functools import partial
 from html.parser import HTMLParser
 from typing import Any
 
-from listening.loadtest.http import Answer, Broken, Connection
+from listening.site.loadtest.http import Answer, Broken, Connection
 
 _PAGE = re.compile(r'<script id="page" type="application/json">(.*?)</script>', re.DOTALL)
 #: Pages between two trials; more is a listener who goes in circles.

@@ -11,10 +11,10 @@ from pathlib import Path
 import environ
 from celery.schedules import timedelta
 
-from listening import embedded_redis
+from listening.site import embedded_redis
 
 env = environ.Env()
-BASE_DIR = Path(__file__).resolve().parent.parent
+BASE_DIR = Path(__file__).resolve().parents[2]
 
 #: Database, media, Redis data and the secret key of the embedded default.
 HOME = Path(env.str("EARSHOT_HOME", default="") or BASE_DIR / "var").expanduser().resolve()
@@ -66,8 +66,8 @@ MIDDLEWARE = [
 ]
 
 ROOT_URLCONF = "listening.web.urls"
-WSGI_APPLICATION = "listening.wsgi.application"
-ASGI_APPLICATION = "listening.asgi.application"
+WSGI_APPLICATION = "listening.site.wsgi.application"
+ASGI_APPLICATION = "listening.site.asgi.application"
 
 TEMPLATES = [
     {
@@ -169,7 +169,7 @@ FILE_UPLOAD_HANDLERS = [
 
 # -- Work in the background (design: the database is the truth, Redis only carries messages)
 REDIS_URL = env.str("REDIS_URL", default="") or embedded_redis.broker_url(HOME)
-#: Does this home bring its own Redis server (`listening.embedded_redis`)?
+#: Does this home bring its own Redis server (`listening.site.embedded_redis`)?
 EMBEDDED_REDIS = embedded_redis.broker_url(HOME) == REDIS_URL
 #: A worker that has not renewed its lease for so long is taken to be dead, seconds.
 JOB_LEASE_SECONDS = env.int("JOB_LEASE_SECONDS", default=60)

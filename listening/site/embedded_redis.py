@@ -16,7 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from urllib.parse import quote
 
-from listening import processes
+from listening.site import processes
 
 #: Linux's `sockaddr_un.sun_path` holds 108 bytes with the closing NUL; other systems hold 104.
 _SOCKET_PATH_MAX = 103
