@@ -21,8 +21,8 @@ from django.test.client import BOUNDARY, MULTIPART_CONTENT, encode_multipart
 
 from listening.site.embedded_redis import EmbeddedRedis
 from listening.site.processes import spawn, stop_groups
+from tests.conftest import ROOT
 
-ROOT = Path(__file__).resolve().parent.parent
 T = TypeVar("T")
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+from tests.conftest import ROOT
 
 #: Of each package, those that it may not know.
 ABOVE = {"codec": ("django", "evaluation", "listening"), "evaluation": ("listening",)}

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from base64 import b64decode
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+
+from tests.conftest import ROOT
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page, Route
 
 pytestmark = pytest.mark.browser
 
-STATIC = Path(__file__).resolve().parents[2] / "static"
+STATIC = ROOT / "static"
 RECORDER = """
 registerProcessor("recorder", class extends AudioWorkletProcessor {
   process([input]) {

@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from codec.audio import AudioError, Recording, from_pcm16, read_audio, resample, to_pcm16, write_wav
 from codec.base import CodecError
 from tests.codec.speech import harvard_sentence
+from tests.conftest import ROOT
 
-ROOT = Path(__file__).parents[2]
 RATE = 16_000
 
 Put = Callable[..., Path]

@@ -17,8 +17,7 @@ from codec.audio import write_wav
 from codec.container import read_ear
 from codec.registry import SYSTEMS
 from tests.codec.speech import harvard_sentence
-
-ROOT = Path(__file__).parents[2]
+from tests.conftest import ROOT
 
 
 @pytest.fixture

@@ -15,8 +15,7 @@ from codec.base import CodecError, CodecUnavailable
 from codec.container import dumps, loads
 from codec.registry import SYSTEMS, System, load
 from tests.codec.speech import harvard_sentence
-
-ROOT = Path(__file__).parents[2]
+from tests.conftest import ROOT
 
 #: BPGAN has tests of its own: its search takes seconds for each clip.
 systems = pytest.mark.parametrize("slug", [s.slug for s in SYSTEMS.values() if "bpgan" not in s.target])

@@ -20,9 +20,9 @@ from codec.bpgan.network.model import BPGANModel
 from codec.bpgan.search.blockwise import Blockwise
 from codec.bpgan.system import BPGAN, load_model, model_by_id, read_symbols
 from tests.codec.speech import harvard_sentence
+from tests.conftest import ROOT
 
 FOLDER = Path(__file__).parent / "golden"
-ROOT = Path(__file__).parents[3]
 NAMES = sorted(path.stem for path in FOLDER.glob("*.json"))
 CUDA = pytest.param(
     "cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device here")

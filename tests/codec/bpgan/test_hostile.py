@@ -24,6 +24,7 @@ from codec.base import CodecError, Encoded
 from codec.bpgan.entropy import bitstream
 from codec.bpgan.network.model import BPGANModel
 from codec.bpgan.system import BPGAN
+from tests.conftest import ROOT
 
 FOLDER = Path(__file__).parent / "golden"
 SEEDS = {
@@ -138,7 +139,7 @@ print(heard, peak() - before - 2 * out)
 
 def test_the_process_does_not_grow_for_what_a_stream_declares() -> None:
     """All memory, that of torch included: beyond the longest audio, no more than the good streams took."""
-    root = Path(__file__).parents[3]
+    root = ROOT
     done = subprocess.run([sys.executable, "-c", _PEAK], cwd=root, capture_output=True, text=True, check=True)
     heard, growth = map(int, done.stdout.split())
     assert heard > 5

@@ -1,0 +1,173 @@
+"""The report: what M26 asks for is in it, the same grades give the same document, and it becomes a PDF."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Callable
+from datetime import date
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+from django.urls import reverse
+
+from evaluation.models import Rendition
+from listening.methods import METHODS
+from listening.models import Deletion, Stage, Study
+from listening.results.report import PdfUnavailable, context_of, pdf_of
+from listening.session.sessions import begin, start_session
+from tests.listening.conftest import grade
+from tests.listening.generated import generate
+from tests.listening.results.test_analyses import computed
+from tests.listening.results.test_method_results import grade as grade_all
+from tests.listening.results.test_method_results import hold, prefer, right
+
+__all__ = ["hold"]  # a fixture
+
+QUALITY = {"anchor35": 20, "anchor70": 50, "opus-9k": 65, "bpgan-2k": 58}
+
+
+@pytest.fixture
+def owner(client: Client, alice: User) -> Client:
+    client.force_login(alice)
+    return client
+
+
+@pytest.fixture
+def told(study: Study) -> Study:
+    """A study with everything that a report has to tell of."""
+    generate(study, 6, QUALITY, careless=1)
+    leaver = start_session(study)
+    begin(leaver)
+    for position in (1, 2):
+        grade(leaver.trials.get(position=position), {"original": 100})
+    for number, session in enumerate(study.sessions.all()):
+        data = {"transducer": "earphones" if number else "headphones", "device": "HD 600"}
+        Stage.objects.create(session=session, name="volume", data=data)
+    Deletion.objects.create(study=study, number=9, ratings=12, reason="asked for it")
+    study.texts = {"instructions": "Listen for <artefacts> & noise."}
+    study.save()
+    for number, row in enumerate(Rendition.objects.filter(system="opus-9k")):
+        row.parameters = {"encoder": "ffmpeg -c:a libopus -b:a 9000", "frames": 100 + number}
+        row.save()
+    return study
+
+
+def text_of(client: Client, study: Study, **query: str) -> str:
+    answer = client.get(reverse("report", args=[study.pk]), query)
+    assert answer.status_code == 200
+    body = answer.content.decode().split("<article")[1].split("</article>")[0]
+    assert not re.search(r">\s*(nan|NaN|inf|None)\b", body)
+    return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", body)).split())
+
+
+def test_everything_that_a_report_is_asked_for(owner: Client, told: Study) -> None:
+    computed(told)
+    text = text_of(owner, told)
+    for said in (
+        "MUSHRA listening test, after ITU-R BS.1534-3",
+        "7 began and 6 finished; 1 left before the end",
+        "earphones in the ears (6), headphones on or over the ears (1)",
+        "HD 600 (7)",
+        "session 9 with 12 grades",
+        "asked for it",
+        "Listen for <artefacts> & noise.",
+        "One or more of the numbered versions must be graded 100",
+        "Profile: BS.1534-3.",
+        "1 of 7 listeners are left out",
+        "hidden reference below 90 on 2 of 2 items (100 %)",
+        "Median and interquartile range".lower(),
+        "n = 6",
+        "Unscreened mean ± 95 %",
+        "ITU-R BS.1770",
+        "Training came first, with all signals of “Clip 0”",
+        "at least 25 dB at 4 kHz and 50 dB at 4.5 kHz",
+        "ffmpeg -c:a libopus -b:a 9000",
+        "100 to 101, by item",
+        "not comparable",
+        "seed 70007007",
+        "Holm-adjusted over all 1 pairs",
+        "partial η²",
+        "How to cite",
+        "Requirements of BS.1534-3",
+        "M26 The report has medians with IQR",
+        r"\toprule",
+    ):
+        assert said in text, said
+
+
+def test_the_same_grades_give_the_same_report(told: Study) -> None:
+    analysis = computed(told)
+
+    def report(day: date) -> bytes:
+        fresh = Study.objects.get(pk=told.pk)
+        return pdf_of(context_of(fresh, "real", "bs1534", analysis, made=day, files=True))
+
+    first = report(date(2026, 11, 22))
+    assert first.startswith(b"%PDF-")
+    assert report(date(2026, 11, 22)) == first
+    assert report(date(2026, 11, 23)) != first  # the labelled day of its making
+
+
+def test_the_pdf_waits_for_the_tests(owner: Client, told: Study) -> None:
+    answer = owner.get(reverse("report_pdf", args=[told.pk]), follow=True)
+    assert "The tests are still being computed" in answer.content.decode()
+    assert "this report is not complete" in answer.content.decode()
+    computed(told)
+    answer = owner.get(reverse("report_pdf", args=[told.pk]))
+    assert answer.headers["Content-Type"] == "application/pdf"
+    assert answer.content.startswith(b"%PDF-")
+
+
+def test_pages_of_the_pdf_have_the_words(told: Study) -> None:
+    from django.contrib.staticfiles import finders
+    from django.template.loader import render_to_string
+    from weasyprint import CSS, HTML
+
+    context = context_of(told, "real", "bs1534", computed(told), made=date(2026, 11, 22), files=True)
+    page = render_to_string("listening/report/document.html", context)
+    assert "var(--" not in page.split("</style>")[-1]
+    assert page.count("<?xml") == 0
+    document = HTML(string=page).render(stylesheets=[CSS(filename=str(finders.find("css/report.css")))])
+    assert 4 <= len(document.pages) <= 16
+    heads = [label for label, _, _, _ in document.make_bookmark_tree()[0][2]]
+    for wanted in ("Result", "How the test was held", "Results in full", "Limits", "To do it again"):
+        assert wanted in [head.split(". ")[-1] for head in heads]
+
+
+def test_without_pango_the_page_says_what_to_install(
+    owner: Client, told: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    computed(told)
+    monkeypatch.setitem(__import__("sys").modules, "weasyprint", None)
+    with pytest.raises(PdfUnavailable, match="libpango"):
+        pdf_of({})
+    answer = owner.get(reverse("report_pdf", args=[told.pk]), follow=True)
+    assert "This server cannot write PDF" in answer.content.decode()
+
+
+def test_pilot_and_simulated_reports_are_loud(owner: Client, study: Study) -> None:
+    generate(study, 3, QUALITY, kind="simulated")
+    text = text_of(owner, study, kind="simulated")
+    assert "Simulated. A program gave these grades" in text
+    assert "How to cite Nothing: these grades are simulated." in text
+    assert "There is no grade to report." in text_of(owner, study)
+
+
+@pytest.mark.parametrize(
+    ("method", "answer"), [("abx", right), ("ab", prefer), ("acr", grade_all), ("bs1116", grade_all)]
+)
+def test_other_methods_have_a_report_too(
+    owner: Client, hold: Callable[..., Study], method: str, answer: Any
+) -> None:
+    study = hold(method, answer, listeners=3)
+    text = text_of(owner, study)
+    assert METHODS[method].source in text
+    assert "3. Results in full" in text
+    assert "MUSHRA" not in text
+    assert "BS.1534" not in text
+    assert "To do it again" in text
+    answered = owner.get(reverse("report_pdf", args=[study.pk]))
+    assert answered.content.startswith(b"%PDF-")

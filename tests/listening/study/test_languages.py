@@ -1,0 +1,100 @@
+"""Listeners' languages: catalogues that are complete and compiled, pages that speak them."""
+
+from __future__ import annotations
+
+import gettext
+import re
+from pathlib import Path
+
+import pytest
+from django.test import Client
+from django.utils import translation
+
+from listening.models import Session, Study
+from listening.study import languages
+from tests.conftest import ROOT
+from tests.listening import catalogues
+
+LOCALE = ROOT / "locale"
+OTHERS = [code for code in languages.LANGUAGES if code != "en"]
+CATALOGUES = sorted(LOCALE.glob("*/LC_MESSAGES/*.po"))
+PLACEHOLDER = re.compile(r"%\(\w+\)s|\{\w+\}")
+
+
+def name(path: Path) -> str:
+    return f"{path.parts[-3]}/{path.stem}"
+
+
+def test_there_is_a_catalogue_for_every_language() -> None:
+    assert {path.parts[-3] for path in CATALOGUES} == set(OTHERS)
+
+
+@pytest.mark.parametrize("path", CATALOGUES, ids=name)
+def test_every_message_is_translated(path: Path) -> None:
+    messages = catalogues.read(path)
+    assert messages
+    for message in messages:
+        assert not message.fuzzy, message.text
+        assert message.translations, message.text
+        assert all(message.translations), message.text
+        for translated in message.translations:
+            assert sorted(PLACEHOLDER.findall(translated)) == sorted(PLACEHOLDER.findall(message.text))
+            assert translated.startswith("\n") == message.text.startswith("\n")
+
+
+@pytest.mark.parametrize("path", CATALOGUES, ids=name)
+def test_compiled_catalogues_say_what_their_sources_say(path: Path) -> None:
+    with path.with_suffix(".mo").open("rb") as file:
+        compiled = gettext.GNUTranslations(file)
+    for message in catalogues.read(path):
+        if message.context:
+            assert compiled.pgettext(message.context, message.text) == message.translations[0]
+        else:
+            assert compiled.gettext(message.text) == message.translations[0]
+
+
+@pytest.mark.parametrize("domain", ["django", "djangojs"])
+def test_all_languages_translate_the_same_messages(domain: str) -> None:
+    texts = {
+        code: [(m.context, m.text) for m in catalogues.read(path)]
+        for code in OTHERS
+        if (path := LOCALE / code / "LC_MESSAGES" / f"{domain}.po").exists()
+    }
+    assert all(listed == next(iter(texts.values())) for listed in texts.values())
+
+
+@pytest.mark.parametrize("code", OTHERS)
+def test_the_words_of_the_scale_are_five_different_ones(code: str) -> None:
+    with languages.of_study(Study(language=code)):
+        words = [str(word) for word in languages.QUALITY]
+    assert len(set(words)) == 5
+    assert not set(words) & {"Good", "Fair", "Poor", "Bad"}
+
+
+def test_german_words_of_the_scale() -> None:
+    with languages.of_study(Study(language="de")):
+        words = [str(word) for word in languages.QUALITY]
+    assert words == ["Ausgezeichnet", "Gut", "Ordentlich", "Dürftig", "Schlecht"]
+
+
+def test_a_language_that_is_not_here_is_english() -> None:
+    assert languages.language_of(Study(language="tlh")).code == "en"
+
+
+def test_the_language_ends_with_the_block() -> None:
+    before = translation.get_language()
+    with languages.of_study(Study(language="ja")):
+        assert translation.get_language() == "ja"
+    assert translation.get_language() == before
+
+
+@pytest.mark.parametrize(("code", "direction"), [("en", "ltr"), ("ne", "ltr"), ("ar", "rtl")])
+def test_pages_say_their_language_and_direction(
+    client: Client, session: Session, code: str, direction: str
+) -> None:
+    Study.objects.filter(pk=session.study_id).update(language=code)
+    locale = languages.LANGUAGES[code].locale
+    for address in (f"/s/{session.token}/", f"/t/{session.study.token}/"):
+        # What the browser prefers doesn't matter.
+        page = client.get(address, headers={"Accept-Language": "fr"}).content.decode()
+        assert f'<html lang="{locale}" dir="{direction}">' in page
