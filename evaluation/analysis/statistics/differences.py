@@ -16,6 +16,7 @@ items like these, with fixed items of these recordings alone.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -179,7 +180,10 @@ def _difference(
     try:
         contrast = _fit(values, assessor, item, row.population)
     except NoError:
-        return replace(row, problem=_SAME)
+        if spread <= 1e-9:
+            return replace(row, problem=_SAME)
+        # Every listener grades all items alike: what is left is how listeners differ.
+        contrast = Contrast(float(means.mean()), spread / math.sqrt(means.size), means.size - 1)
     low, high = contrast.interval(0.95)
     low90, high90 = contrast.interval(0.90)
     return replace(

@@ -4,7 +4,7 @@
 
 Every quantity is computed from the Gram matrix of ``[X Z]``, so that a fit costs the cube of the number
 of levels, not of the number of observations. Sources: Searle, Casella and McCulloch, "Variance
-Components" (1992), chapter 6; Satterthwaite (1946); Fai and Cornelius (1996) for F.
+Components" (1992), chapter 6; Satterthwaite (1946).
 """
 
 from __future__ import annotations
@@ -15,13 +15,14 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-from scipy.special import fdtrc, stdtr, stdtrit
+from scipy.special import stdtr, stdtrit
 
 from evaluation.analysis.statistics.frames import Floats, Ints
 
-
 #: Largest ratio of a random part's variance to the error's that is tried.
 _MOST = 1e8
+
+_NO_ERROR = "The model explains every observation: there is no error to test with."
 
 
 class NoError(ValueError):
@@ -79,18 +80,6 @@ class Fit:
         df = 2 * variance**2 / spread if spread > 0 else math.inf
         return Contrast(float(weights @ self.beta), math.sqrt(variance), max(1.0, df))
 
-    def f_test(self, weights: Floats) -> tuple[float, int, float, float]:
-        """F, its two degrees of freedom and p that all rows of `weights` (r, p) times `beta` are zero."""
-        covariance = weights @ self.covariance @ weights.T
-        vectors = np.linalg.eigh(covariance)[1]
-        rows = vectors.T @ weights
-        parts = [self.contrast(row) for row in rows]
-        rank = len(parts)
-        f = sum((part.estimate / part.se) ** 2 for part in parts) / rank
-        expected = sum(part.df / (part.df - 2) for part in parts if part.df > 2)
-        df = 2 * expected / (expected - rank) if expected > rank else min(part.df for part in parts)
-        return float(f), rank, float(df), float(fdtrc(rank, df, f))
-
 
 @dataclass(frozen=True)
 class _Problem:
@@ -131,6 +120,8 @@ def fit(score: Floats, design: Floats, groups: Sequence[Ints]) -> Fit:
     ratios = _maximise(problem)
     state = _solve(problem, ratios)
     scale = _error(problem, state) / (problem.n - problem.p)
+    if scale * problem.n <= 1e-7 * problem.square:  # the ratios have run into their bound
+        raise NoError(_NO_ERROR)
     return _describe(problem, state, ratios, scale)
 
 
@@ -218,7 +209,7 @@ def _error(problem: _Problem, state: _State) -> float:
         NoError: nothing is.
     """
     if not state.error > 1e-12 * max(1.0, problem.square):
-        raise NoError("The model explains every observation: there is no error to test with.")
+        raise NoError(_NO_ERROR)
     return state.error
 
 

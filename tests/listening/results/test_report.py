@@ -88,7 +88,7 @@ def test_everything_that_a_report_is_asked_for(owner: Client, told: Study) -> No
         "100 to 101, by item",
         "not comparable",
         "seed 70007007",
-        "Holm-adjusted over all 1 pairs",
+        "p adjusted by Holm over 1 pair of systems under test",
         "partial η²",
         "How to cite",
         "Requirements of BS.1534-3",
