@@ -24,7 +24,6 @@ from itertools import combinations
 
 import numpy as np
 import pandas as pd
-from scipy.stats import rankdata
 
 from evaluation.analysis.statistics.comparisons import Pair
 from evaluation.analysis.statistics.corrections import holm
@@ -177,13 +176,9 @@ def _difference(
         standardised=float(means.mean()) / spread if spread > 1e-9 else None,
         rank_biserial=_rank_biserial(means),
     )
-    try:
-        contrast = _fit(values, assessor, item, row.population)
-    except NoError:
-        if spread <= 1e-9:
-            return replace(row, problem=_SAME)
-        # Every listener grades all items alike: what is left is how listeners differ.
-        contrast = Contrast(float(means.mean()), spread / math.sqrt(means.size), means.size - 1)
+    contrast = estimate_mean(values, assessor, item, row.population)
+    if contrast is None:
+        return replace(row, problem=_SAME)
     low, high = contrast.interval(0.95)
     low90, high90 = contrast.interval(0.90)
     return replace(
@@ -199,8 +194,28 @@ def _difference(
     )
 
 
+def estimate_mean(values: Floats, assessor: Ints, item: Ints, population: Population) -> Contrast | None:
+    """The mean of `values` with random assessors: over these items, or over all of their kind.
+
+    Args:
+        values: (n,), each of one assessor and one item; `assessor`, `item`: their indices from 0, all used.
+        population: where items are fixed they count alike.
+
+    Returns:
+        None where nothing varies, so that there is no error.
+    """
+    try:
+        return _fit(values, assessor, item, population)
+    except NoError:
+        means = np.bincount(assessor, values) / np.bincount(assessor)
+        spread = float(means.std(ddof=1)) if means.size > 1 else 0.0
+        if spread <= 1e-9:
+            return None
+        # Every assessor judges all items alike: what is left is how assessors differ.
+        return Contrast(float(means.mean()), spread / math.sqrt(means.size), means.size - 1)
+
+
 def _fit(values: Floats, assessor: Ints, item: Ints, population: Population) -> Contrast:
-    """The mean difference: over the items alike where they are fixed, over all of their kind where not."""
     groups = [assessor] if assessor.max() + 1 < values.size else []
     if population is Population.ITEMS_LIKE_THESE:
         design = np.ones((values.size, 1))
@@ -225,7 +240,7 @@ def _rank_biserial(values: Floats) -> float | None:
     values = values[np.abs(values) > 1e-9]
     if values.size == 0:
         return None
-    ranks = rankdata(np.abs(np.round(values, 9)))
+    ranks = pd.Series(np.abs(np.round(values, 9))).rank().to_numpy()
     return float((ranks * np.sign(values)).sum() / ranks.sum())
 
 

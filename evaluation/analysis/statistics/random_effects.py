@@ -275,5 +275,5 @@ def _describe(problem: _Problem, state: _State, ratios: Floats, scale: float) ->
         covariance=state.fixed * scale,
         variances=np.append(ratios * scale, scale),
         slopes=np.stack(slopes),
-        uncertainty=np.linalg.pinv(information),
+        uncertainty=np.asarray(np.linalg.pinv(information), dtype=np.float64),
     )
