@@ -82,10 +82,16 @@ def build_parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
 
 #: Sub-commands that need torch: the module with their `add_arguments` and `run`, and what they do.
 _TORCH_COMMANDS = {
-    "train": ("train", "train a BPGAN model on folders of speech"),
-    "calibrate": ("calibrate", "fit a model's probability tables and bit rates to searched speech"),
-    "ceilings": ("ceilings", "measure what each step of the chain costs, and accuracy against naturalness"),
-    "search-report": ("search_report", "measure the search and the entropy coder on a folder of speech"),
+    "train": ("training.train", "train a BPGAN model on folders of speech"),
+    "calibrate": ("training.calibrate", "fit a model's probability tables and bit rates to searched speech"),
+    "ceilings": (
+        "reports.ceilings",
+        "measure what each step of the chain costs, and accuracy against naturalness",
+    ),
+    "search-report": (
+        "reports.search_report",
+        "measure the search and the entropy coder on a folder of speech",
+    ),
 }
 
 

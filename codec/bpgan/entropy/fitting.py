@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from codec.bpgan.entropy import entropy, huffman, nade
-from codec.bpgan.entropy.contexts import TOTAL, ContextModel, to_frequencies
+from codec.bpgan.entropy import huffman, nade, range_coder
+from codec.bpgan.entropy.base import TOTAL, ContextModel
 from codec.bpgan.entropy.nade import NadeContexts
-from codec.bpgan.entropy.tables import TableContexts
+from codec.bpgan.entropy.tables import TableContexts, to_frequencies
 
 _LIMIT = 127 * 2.0**-nade.WEIGHT_BITS
 _MEMORY = 2.0 ** (nade.MEMORY_BITS - nade.MEMORY_SCALE)
@@ -53,7 +53,7 @@ def fit_marginals(codes: Sequence[Tensor], levels: int, channels: int = 0) -> Te
     return torch.from_numpy(to_frequencies(count(codes, levels, channels).sum(axis=1) + 0.5))
 
 
-def order0_bits(codes: Sequence[Tensor], levels: int) -> float:
+def measure_entropy(codes: Sequence[Tensor], levels: int) -> float:
     """Entropy per symbol without context, bit, mean over channels: what a static coder would need."""
     counts = count(codes, levels).sum(axis=1)
     share = counts / counts.sum(axis=1, keepdims=True)
@@ -133,7 +133,7 @@ def fit(
             group["lr"] = now
         symbols, means = groups[random.choice(len(groups), p=shares)]
         chosen = torch.from_numpy(random.integers(0, len(symbols), min(batch, len(symbols))))
-        sent = random.choice(_sent(symbols, layers))
+        sent = random.choice(_channel_counts(symbols, layers))
         loss = network.loss(symbols[chosen][:, :, :sent].long(), means[chosen][:, :sent])
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
@@ -144,7 +144,7 @@ def fit(
             if (bits := _judge(_Network.of(integers), judges, layers)) < best_bits:
                 best, best_bits = integers, bits
     judged = held or kept
-    sent = [code[:n] for code in judged for n in _sent(code.T[None], layers)]
+    sent = [code[:n] for code in judged for n in _channel_counts(code.T[None], layers)]
     if best_bits >= _table_bits(tables, sent):
         return fit_tables(codes, levels, channels)
     return best
@@ -157,7 +157,7 @@ def _table_bits(tables: TableContexts, codes: Sequence[Tensor]) -> float:
     return float((counts * costs).sum() / counts.sum())
 
 
-def _sent(symbols: Tensor, layers: Sequence[int]) -> list[int]:
+def _channel_counts(symbols: Tensor, layers: Sequence[int]) -> list[int]:
     """Of how many channels of these symbols to learn."""
     return [n for n in layers if n <= symbols.shape[2]] or [symbols.shape[2]]
 
@@ -167,7 +167,7 @@ def _judge(network: _Network, groups: list[tuple[Tensor, Tensor]], layers: Seque
     """Bits per symbol of all frames of `groups`."""
     bits = total = 0.0
     for symbols, means in groups:
-        for sent in _sent(symbols, layers):
+        for sent in _channel_counts(symbols, layers):
             for at in range(0, len(symbols), 4096):
                 part = symbols[at : at + 4096, :, :sent].long()
                 size = part.shape[0] * sent
@@ -265,19 +265,19 @@ class _Network:
     @torch.no_grad()
     def integers(self) -> NadeContexts:
         """The network as the coder has it."""
-        scale = 1 << nade.WEIGHT_BITS
+        unit = 1 << nade.WEIGHT_BITS
 
-        def rounded(weight: Tensor, by: float, kind: type[np.signedinteger]) -> NDArray[np.signedinteger]:
+        def round_to(weight: Tensor, scale: float, kind: type[np.signedinteger]) -> NDArray[np.signedinteger]:
             limit = np.iinfo(kind).max
-            return (weight.detach() * by).round().clamp(-limit, limit).numpy().astype(kind)
+            return (weight.detach() * scale).round().clamp(-limit, limit).numpy().astype(kind)
 
         return NadeContexts(
-            bias=rounded(self.bias, scale, np.int32),
-            current=rounded(self.current, scale, np.int8),
-            past=rounded(self.past, scale, np.int8),
-            memory=rounded(self.memory, scale / _MEMORY, np.int8),
-            direct=rounded(self.direct, 1 << nade.LOG_BITS, np.int16),
-            output=rounded(self.output, scale, np.int8),
+            bias=round_to(self.bias, unit, np.int32),
+            current=round_to(self.current, unit, np.int8),
+            past=round_to(self.past, unit, np.int8),
+            memory=round_to(self.memory, unit / _MEMORY, np.int8),
+            direct=round_to(self.direct, 1 << nade.LOG_BITS, np.int16),
+            output=round_to(self.output, unit, np.int8),
         )
 
 
@@ -307,9 +307,9 @@ def compare_coders(
         for i in half:
             file = files[i]
             written["uniform"] += -(-file.size * math.ceil(math.log2(levels)) // 8)
-            written["Huffman"] += len(huffman.encode_symbols(file, marginals[: len(file)])[0])
-            written["order 0"] += len(entropy.encode_symbols(file, order0))
-            written["order 1"] += len(entropy.encode_symbols(file, order1))
-            written["contexts"] += len(entropy.encode_symbols(file, contexts))
+            written["Huffman"] += len(huffman.encode_symbols(file, marginals))
+            written["order 0"] += len(range_coder.encode_symbols(file, order0))
+            written["order 1"] += len(range_coder.encode_symbols(file, order1))
+            written["contexts"] += len(range_coder.encode_symbols(file, contexts))
     size = sum(file.size for file in files)
     return {name: 8 * length / size for name, length in written.items()}

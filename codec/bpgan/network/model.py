@@ -15,7 +15,10 @@ from torch import Tensor, nn
 
 from codec.base import CodecError
 from codec.bpgan.config import ModelConfig, Rate, Receiver
-from codec.bpgan.entropy.contexts import TOTAL, ContextModel
+from codec.bpgan.entropy.base import TOTAL, ContextModel, RateModel, read_contexts
+from codec.bpgan.entropy.coders import HuffmanCoder, RangeCoder, SymbolCoder
+from codec.bpgan.entropy.rates import HuffmanRates, build_rates
+from codec.bpgan.entropy.tables import TableContexts
 from codec.bpgan.network.encoder import build_encoder
 from codec.bpgan.network.generator import build_generator
 from codec.bpgan.network.hearing import Hearing
@@ -53,7 +56,7 @@ class BPGANModel(nn.Module):
         #: Between the generator's mel and Griffin-Lim, or None: the plain inversion of the mel.
         self.spectrum = SpectrumNetwork(config, self.mel) if config.spectrum.blocks else None
         channels, levels = config.latent.channels, config.latent.levels
-        self.contexts = ContextModel.uniform(channels, levels)
+        self.contexts: ContextModel = TableContexts.uniform(channels, levels)
         self.register_buffer("marginals", torch.full((channels, levels), TOTAL // levels, dtype=torch.int32))
         #: First two bytes of the SHA-256 of the weights file: the name of the model in a bitstream.
         self.model_id = 0
@@ -66,6 +69,17 @@ class BPGANModel(nn.Module):
     def layers(self) -> tuple[int, ...]:
         """The numbers of channels that may be sent, in the order of the bitstream's field."""
         return self.config.latent.layers or (self.config.latent.channels,)
+
+    def build_coder(self, name: str) -> SymbolCoder:
+        """The coder of this name in `bitstream.CODERS`, with this model's tables."""
+        return RangeCoder(self.contexts) if name == "range" else HuffmanCoder(self.marginals.cpu().numpy())
+
+    def build_rates(self, coder: str = "range") -> RateModel:
+        """What the coder of this name charges for symbols, on the model's device."""
+        device = self.mel.filters.device
+        if coder == "range":
+            return build_rates(self.contexts, device)
+        return HuffmanRates(self.marginals.cpu().numpy(), device)
 
     def power(self, log_mel: Tensor, receiver: Receiver = DEFAULT_RECEIVER, start: int = 0) -> Tensor:
         """Generated log-mel (batch, bands, frames) -> STFT power (batch, bins, frames), for Griffin-Lim.
@@ -147,7 +161,7 @@ class BPGANModel(nn.Module):
         model.notes = {name: text for name, text in metadata.items() if name not in ("config", "rates")}
         tables = {n: state.pop(n) for n in list(state) if n.startswith("contexts.") or n == "frequencies"}
         # Models of before 2026-12 call their only table `frequencies`.
-        model.contexts = ContextModel.from_arrays(
+        model.contexts = read_contexts(
             {name.removeprefix("contexts."): tensor.numpy() for name, tensor in tables.items()}
         )
         if (model.contexts.channels, model.contexts.levels) != (config.latent.channels, config.latent.levels):

@@ -23,10 +23,10 @@ from codec.base import WORKING_RATE, Audio
 from codec.bpgan.config import Rate, Receiver
 from codec.bpgan.network.mel import active_level
 from codec.bpgan.network.model import BPGANModel
+from codec.bpgan.network.released import load_model
 from codec.bpgan.reports.search_tables import MEASURES, Row, interval
 from codec.bpgan.search import trials
 from codec.bpgan.search.search import SEARCHES
-from codec.bpgan.system import load_model
 
 #: Strengths of the spectrum network on the trade-off curve, with the postfilter and without.
 STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0)

@@ -12,7 +12,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from codec.bpgan.entropy import entropy
 from codec.bpgan.network.frozen import FrozenGenerator
 from codec.bpgan.network.model import BPGANModel
 from codec.bpgan.network.vocoder import griffin_lim
@@ -74,7 +73,7 @@ def profile(
     `audio` (batch, samples) is normalised to the model's level and padded to whole blocks. Not for use
     beside another search in the same process: it listens in on all of them.
     """
-    clock = _Clock()
+    clock, coder = _Clock(), model.build_coder("range")
     originals = [(owner, name, getattr(owner, name)) for owner, name, _ in _PARTS]
     for owner, name, title in _PARTS:
         setattr(owner, name, clock.timed(title, getattr(owner, name)))
@@ -88,11 +87,11 @@ def profile(
             setattr(owner, name, method)
     with clock.part("entropy coder, sender"):
         codes = symbols.cpu().numpy().astype(np.uint8)
-        payloads = [entropy.encode_symbols(row, model.contexts) for row in codes]
+        payloads = [coder.encode(row) for row in codes]
     with clock.part("entropy coder, receiver"):
         count, frames = codes.shape[1:]
         for payload in payloads:
-            entropy.decode_symbols(payload, model.contexts, frames, count)
+            coder.decode(payload, frames, count)
     with torch.inference_mode():
         with clock.part("receiver's generator"):
             generated = model.generator(model.quantizer.decode(symbols))

@@ -22,11 +22,12 @@ from tqdm import tqdm
 from codec.bpgan.config import Rate
 from codec.bpgan.entropy import bitstream, fitting
 from codec.bpgan.network.model import BPGANModel
+from codec.bpgan.network.precision import choose_device
+from codec.bpgan.network.released import load_model
 from codec.bpgan.reports import search_plots, search_profile
 from codec.bpgan.reports.search_tables import MEASURES, Row, gains, interval, plain_table, table
 from codec.bpgan.search import trials
 from codec.bpgan.search.search import SEARCHES, SearchConfig
-from codec.bpgan.system import device, load_model
 
 #: Budgets of the curves, steps.
 ITERATIONS = (0, 6, 12, 24, 48, 96)
@@ -52,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
     """Run the sub-command. Raises `CodecError` for what its user can mend."""
     if args.threads:
         torch.set_num_threads(args.threads)
-    model = BPGANModel.load(args.model).to(device()) if args.model else load_model()
+    model = BPGANModel.load(args.model).to(choose_device()) if args.model else load_model()
     report = Report(model, trials.read_folder(args.folder, model), args.limit, args.out)
     for part in args.parts:
         report.measure(part)

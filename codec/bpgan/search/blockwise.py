@@ -10,23 +10,20 @@ decided so far as fixed context and a look-ahead that is searched along and not 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from codec.base import Audio, Progress, no_progress
 from codec.bpgan.config import Receiver
-from codec.bpgan.entropy.contexts import RateModel
+from codec.bpgan.entropy.base import RateModel, Symbols
 from codec.bpgan.network import vocoder
 from codec.bpgan.network.model import DEFAULT_RECEIVER, POSTFILTER_REACH, BPGANModel
 from codec.bpgan.search.search import SearchConfig, search
-
-Symbols = NDArray[np.uint8]
 
 #: Length of a block, seconds. Longer ones cost memory, shorter ones time for what is around them.
 SECONDS = 12.0
@@ -193,46 +190,6 @@ class Blockwise:
             progress(min(audio.size, end * self.block), audio.size)
         louder = (original / max(generated, 1e-9)) ** 0.5
         return Coded(symbols, objective, encoder_objective, iterations, louder)
-
-    def encode_together(
-        self,
-        audios: Sequence[Audio],
-        gains: Sequence[float],
-        config: SearchConfig,
-        channels: int,
-        rate: RateModel,
-    ) -> list[Coded]:
-        """`encode` of several files, each of at most a block, in one search.
-
-        Each gets what it would get alone, up to rounding.
-
-        Raises:
-            CodecError: one has no finite mel-spectrogram.
-        """
-        frames = [self.frames(audio.size) for audio in audios]
-        with torch.no_grad():
-            mels = [self.mel(audio, gain, 0, n) for audio, gain, n in zip(audios, gains, frames, strict=True)]
-            batch = mels[0].new_zeros(len(mels), mels[0].shape[1], max(frames) * self.stride)
-            for row, mel in enumerate(mels):
-                batch[row, :, : mel.shape[2]] = mel[0]
-        lengths = torch.tensor(frames, device=self.device)
-        found = search(self.model, batch, config, channels=channels, rate=rate, lengths=lengths)
-        coded = []
-        for row, (audio, gain, n) in enumerate(zip(audios, gains, frames, strict=True)):
-            symbols = found.symbols[row, :, :n].cpu().numpy().astype(np.uint8)
-            with torch.no_grad():
-                original = float(self.spectrum(audio, gain, 0, n).sum())
-                generated = float(self.power(symbols, 0, n).sum())
-            coded.append(
-                Coded(
-                    symbols,
-                    float(found.objective[row]),
-                    float(found.encoder_objective[row]),
-                    int(found.iterations[row]),
-                    (original / max(generated, 1e-9)) ** 0.5,
-                )
-            )
-        return coded
 
     def decode(
         self,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from codec.bpgan.entropy.contexts import RateModel
+from codec.bpgan.entropy.base import RateModel
 from codec.bpgan.network.blocks import valid
 from codec.bpgan.network.frozen import FrozenGenerator
 from codec.bpgan.network.generator import Generator1d
@@ -79,7 +79,7 @@ class Problem:
         latent = model.config.latent
         self.model, self.mel = model, mel
         self.channels = channels or latent.channels
-        self.rate = rate or model.contexts.rates(mel.device)
+        self.rate = rate or model.build_rates()
         self.rate_weight = rate_weight
         self.context = context
         batch, frames = mel.shape[0], mel.shape[2] // latent.stride

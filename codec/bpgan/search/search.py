@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from codec.base import CodecError
-from codec.bpgan.entropy.contexts import RateModel
+from codec.bpgan.entropy.base import RateModel
 from codec.bpgan.network.model import BPGANModel
 from codec.bpgan.search.flips import flip
 from codec.bpgan.search.objective import Problem, distortion

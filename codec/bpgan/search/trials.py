@@ -15,9 +15,8 @@ from torch.nn.functional import pad
 from codec.audio import read_audio
 from codec.base import WORKING_RATE, Audio, CodecError
 from codec.bpgan.config import Receiver
-from codec.bpgan.entropy import bitstream, entropy, huffman
-from codec.bpgan.entropy.contexts import RateModel
-from codec.bpgan.entropy.rates import HuffmanRates
+from codec.bpgan.entropy import bitstream
+from codec.bpgan.entropy.base import Symbols
 from codec.bpgan.network.mel import active_level
 from codec.bpgan.network.model import DEFAULT_RECEIVER, BPGANModel
 from codec.bpgan.network.vocoder import griffin_lim
@@ -90,20 +89,12 @@ class Outcome:
     """
 
     sentence: Sentence
-    symbols: entropy.Symbols
+    symbols: Symbols
     objective: float
     encoder_objective: float
     distortion: float
     iterations: int
     cpu_seconds: float
-
-
-def rate_model(model: BPGANModel, coder: str) -> RateModel:
-    """What a coder of `bitstream.CODERS` charges for symbols."""
-    device = model.mel.filters.device
-    if coder == "range":
-        return model.contexts.rates(device)
-    return HuffmanRates(model.marginals.cpu().numpy(), device)
 
 
 def in_batches(sentences: Sequence[Sentence], size: int) -> Iterator[list[Sentence]]:
@@ -122,7 +113,7 @@ def search_all(
     batch: int = 8,
 ) -> Iterator[Outcome]:
     """Search every sentence; in order of length."""
-    rate, stride = rate_model(model, coder), model.config.latent.stride
+    rate, stride = model.build_rates(coder), model.config.latent.stride
     for group in in_batches(sentences, batch):
         longest = group[-1].mel.shape[1]
         mel = torch.stack([pad(s.mel, (0, longest - s.mel.shape[1])) for s in group])
@@ -144,11 +135,6 @@ def search_all(
 
 def kbps(model: BPGANModel, outcome: Outcome, coder: str = "range") -> float:
     """Bit rate of the sentence's whole bitstream, header and checksum included, kbit/s."""
-    if coder == "range":
-        symbols = entropy.encode_symbols(outcome.symbols, model.contexts)
-    else:
-        marginals = model.marginals[: len(outcome.symbols)].cpu().numpy()
-        symbols, _ = huffman.encode_symbols(outcome.symbols, marginals)
     sentence = outcome.sentence
     stream = bitstream.Stream(
         model_id=model.model_id,
@@ -156,7 +142,7 @@ def kbps(model: BPGANModel, outcome: Outcome, coder: str = "range") -> float:
         layer=model.layers.index(outcome.symbols.shape[0]),
         level=sentence.level,
         num_samples=sentence.audio.size,
-        symbols=symbols,
+        symbols=model.build_coder(coder).encode(outcome.symbols),
     )
     return 8 * len(bitstream.pack(stream)) / sentence.seconds / 1000
 

@@ -23,9 +23,9 @@ from codec.bpgan.config import Rate
 from codec.bpgan.entropy import fitting
 from codec.bpgan.entropy.nade import NadeContexts
 from codec.bpgan.network.model import BPGANModel
+from codec.bpgan.network.precision import choose_device
 from codec.bpgan.search import trials
 from codec.bpgan.search.search import SEARCHES, SearchConfig
-from codec.bpgan.system import device
 from codec.bpgan.training import data
 
 #: Nine of ten sentences of different speakers stay at or below the nominal rate.
@@ -69,7 +69,7 @@ def run(args: argparse.Namespace) -> int:
     """Run the sub-command. Raises `CodecError` for what its user can mend."""
     if args.threads:
         torch.set_num_threads(args.threads)
-    model = BPGANModel.load(args.model).to(device())
+    model = BPGANModel.load(args.model).to(choose_device())
     corpus = data.pack(data.find_utterances(args.data), args.cache, model.config.mel.sample_rate)
     calibration = Calibration(model, corpus, SEARCHES[args.search], args.seed)
     calibration.fit(args.minutes * 60)

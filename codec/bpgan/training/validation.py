@@ -63,5 +63,7 @@ def validate(
         "log_mel_db": float(np.mean(errors)),
         "pesq_nb": float(np.mean(narrow)) if narrow else float("nan"),
         "pesq_wb": float(np.mean(wide)) if wide else float("nan"),
-        "bits_per_symbol": fitting.order0_bits(symbols, config.latent.levels) if symbols else float("nan"),
+        "bits_per_symbol": fitting.measure_entropy(symbols, config.latent.levels)
+        if symbols
+        else float("nan"),
     }

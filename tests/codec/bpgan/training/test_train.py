@@ -17,7 +17,7 @@ import torch
 
 from codec.base import CodecError
 from codec.bpgan.config import ModelConfig, SpectrumConfig, TrainConfig, preset
-from codec.bpgan.entropy.contexts import ContextModel
+from codec.bpgan.entropy.tables import TableContexts
 from codec.bpgan.network.model import BPGANModel
 from codec.bpgan.training import data
 from codec.bpgan.training.train import Trainer
@@ -105,7 +105,7 @@ def test_a_run_leaves_a_model_curves_and_validation(timit: Path, tmp_path: Path)
     for name in written:
         assert (tmp_path / name).stat().st_size > 0
     model = BPGANModel.load(tmp_path / "model.safetensors")
-    fitted, blank = (m.arrays()["frequencies"] for m in (model.contexts, ContextModel.uniform(16, 16)))
+    fitted, blank = (m.arrays()["frequencies"] for m in (model.contexts, TableContexts.uniform(16, 16)))
     assert not np.array_equal(fitted, blank)
     assert (model.quantizer.centres.diff(dim=1) >= 0).all()
 
@@ -271,7 +271,7 @@ def test_unusable_files_are_left_out_and_an_empty_corpus_is_refused(tmp_path: Pa
 _PACK = """
 import sys
 from pathlib import Path
-from codec.bpgan.data import Utterance, pack
+from codec.bpgan.training.data import Utterance, pack
 pack([Utterance(Path(path), "anna") for path in sys.argv[2:]], Path(sys.argv[1]), 16_000)
 """
 
