@@ -301,9 +301,9 @@ def _read_mono(sound: sf.SoundFile, max_seconds: float | None, mono: _Mono) -> f
     short = known and declared - total > tolerance
     if damaged:
         # Of the block that failed libsndfile keeps the samples before the damage to itself.
-        return max(total, sound.tell()) / rate
+        return float(max(total, sound.tell()) / rate)
     if short or _chunk_is_cut(sound.extra_info):
-        return total / rate
+        return float(total / rate)
     return None
 
 

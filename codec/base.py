@@ -97,12 +97,12 @@ class Codec(ABC):
         Raises:
             CodecError: if it is empty, not mono, or has NaN or infinite samples.
         """
-        audio = self.checked(audio)
+        audio = self.check_audio(audio)
         payload, bits, parameters = self._encode_with(audio, progress or no_progress)
         return Encoded(self.slug, payload, bits, self.sample_rate, audio.size, parameters)
 
     @staticmethod
-    def checked(audio: Audio) -> Audio:
+    def check_audio(audio: Audio) -> Audio:
         """`audio` as `_encode` gets it: float32, limited to [-1, 1]. Raises `CodecError` as `encode` does."""
         audio = np.asarray(audio, dtype=np.float32)
         if audio.ndim != 1:

@@ -67,4 +67,4 @@ class Codec2(Codec):
     def _frames(self, num_samples: int, sample_rate: int) -> int:
         """Frames that bring `num_samples` at `sample_rate` through the delay."""
         length = round(num_samples * _RATE / sample_rate)
-        return -(-(length + _DELAY) // self._frame)
+        return -(-(length + _DELAY) // int(self._frame))

@@ -122,7 +122,7 @@ class FFmpegCodec(Codec):
         return payload
 
     def _encode(self, audio: Audio) -> tuple[bytes, int, dict[str, Any]]:
-        length = self._inside(audio.size, self.sample_rate)
+        length = self._inner_length(audio.size, self.sample_rate)
         frames = self._frames(length)
         # Whole frames, enough of them to bring the last sample through the delay. Where the
         # container does the trimming, ffmpeg appends what is needed and notes the true length.
@@ -146,7 +146,7 @@ class FFmpegCodec(Codec):
         return payload, self._count_bits(packets), parameters
 
     def _decode(self, encoded: Encoded) -> Audio:
-        length = self._inside(encoded.num_samples, encoded.sample_rate)
+        length = self._inner_length(encoded.num_samples, encoded.sample_rate)
         frames = self._frames(length)
         packets = self._packets(encoded.payload)
         if len(packets) != frames:
@@ -165,7 +165,7 @@ class FFmpegCodec(Codec):
         samples = from_pcm16(np.frombuffer(output, dtype="<i2", count=end)[start:])
         return resample(samples, self.decoder_rate, encoded.sample_rate)
 
-    def _inside(self, num_samples: int, sample_rate: int) -> int:
+    def _inner_length(self, num_samples: int, sample_rate: int) -> int:
         """Samples at the encoder's rate for `num_samples` at `sample_rate`, at least one."""
         return max(1, round(num_samples * self.encoder_rate / sample_rate))
 

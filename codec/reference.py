@@ -71,7 +71,7 @@ def lowpass(audio: Audio, cutoff: float, rate: int) -> Audio:
         return audio
     half = taps.size // 2
     continued = np.pad(audio.astype(np.float64), half, mode="reflect", reflect_type="odd")
-    return oaconvolve(continued, taps, mode="valid").astype(np.float32)
+    return np.asarray(oaconvolve(continued, taps, mode="valid"), dtype=np.float32)
 
 
 @lru_cache(maxsize=16)

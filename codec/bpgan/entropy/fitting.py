@@ -109,14 +109,14 @@ def fit(
         channels = start.channels
     tables = fit_tables(kept, levels, channels)
     if isinstance(start, NadeContexts):
-        network, usual_rate = _Network.of(start), 5e-4
+        network, usual_rate = _Network.from_integers(start), 5e-4
     else:
         network, usual_rate = _Network.new(tables, hidden, delays, seed), 6e-3
     rate = usual_rate if rate is None else rate
     for weight in network.weights():
         weight.requires_grad_(True)
-    groups = _groups(kept, levels, len(network.past))
-    judges = _groups(held or kept, levels, len(network.past))
+    groups = _group_frames(kept, levels, len(network.past))
+    judges = _group_frames(held or kept, levels, len(network.past))
     frames = sum(len(symbols) for symbols, _ in groups)
     batch = min(batch, max(32, frames // 16))
     steps = min(max(steps, 4 * frames // batch), 30 * frames // batch) or 1
@@ -124,7 +124,7 @@ def fit(
     random = np.random.default_rng(seed)
     shares = np.array([len(symbols) for symbols, _ in groups]) / frames
     best = network.integers()
-    best_bits = _judge(_Network.of(best), judges, layers)
+    best_bits = _judge(_Network.from_integers(best), judges, layers)
     for step in range(steps):
         # One cycle: a short rise, then a half cosine to nothing.
         done = step / steps
@@ -136,12 +136,12 @@ def fit(
         sent = random.choice(_channel_counts(symbols, layers))
         loss = network.loss(symbols[chosen][:, :, :sent].long(), means[chosen][:, :sent])
         optimiser.zero_grad(set_to_none=True)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
         network.clamp()
         if (step + 1) % max(1, steps // 10) == 0:
             integers = network.integers()
-            if (bits := _judge(_Network.of(integers), judges, layers)) < best_bits:
+            if (bits := _judge(_Network.from_integers(integers), judges, layers)) < best_bits:
                 best, best_bits = integers, bits
     judged = held or kept
     sent = [code[:n] for code in judged for n in _channel_counts(code.T[None], layers)]
@@ -176,7 +176,7 @@ def _judge(network: _Network, groups: list[tuple[Tensor, Tensor]], layers: Seque
     return bits / total
 
 
-def _groups(codes: Sequence[Tensor], levels: int, delays: int) -> list[tuple[Tensor, Tensor]]:
+def _group_frames(codes: Sequence[Tensor], levels: int, delays: int) -> list[tuple[Tensor, Tensor]]:
     """Frames by how many channels were sent: symbols uint8 (n, delays + 1, c), and running means (n, c).
 
     The present frame comes first, then the ones before it.
@@ -227,7 +227,7 @@ class _Network:
         )
 
     @classmethod
-    def of(cls, integers: NadeContexts) -> _Network:
+    def from_integers(cls, integers: NadeContexts) -> _Network:
         """The network that the coder has."""
         arrays = {name: torch.from_numpy(array).float() for name, array in integers.arrays().items()}
         unit = 2.0**-nade.WEIGHT_BITS

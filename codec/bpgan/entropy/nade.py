@@ -128,7 +128,7 @@ class NadeContexts(ContextModel):
         return np.full(self.channels, TOTAL - (self.levels - 1) * FLOOR, dtype=np.int64)
 
     @cached_property
-    def wide(self) -> dict[str, NDArray[np.int32]]:
+    def wide_arrays(self) -> dict[str, NDArray[np.int32]]:
         """The arrays in the coder's 32 bits; `direct` in the units of the sum of outputs."""
         wide = {name: array.astype(np.int32) for name, array in self._arrays.items()}
         wide["direct"] = wide["direct"] << _SHIFT
@@ -137,7 +137,7 @@ class NadeContexts(ContextModel):
 
 class _Predictor:
     def __init__(self, model: NadeContexts, channels: int) -> None:
-        wide = model.wide
+        wide = model.wide_arrays
         self._bias = wide["bias"]
         self._current = wide["current"][:channels]
         self._past = wide["past"][:, :channels]

@@ -8,12 +8,12 @@ import torch
 from torch import Tensor, nn
 
 
-def valid(lengths: Tensor, frames: int) -> Tensor:
+def frame_mask(lengths: Tensor, frames: int) -> Tensor:
     """1 where a file of a batch still has frames, 0 in its padding: float (batch, 1, frames)."""
     return (torch.arange(frames, device=lengths.device) < lengths[:, None])[:, None].float()
 
 
-def one_by_one(
+def run_one_by_one(
     network: Callable[[Tensor], Tensor], x: Tensor, lengths: Tensor, before: int, after: int
 ) -> Tensor:
     """Run files of different `lengths` through a network that has no mask: (batch, c, frames) each.
@@ -42,8 +42,8 @@ class ConvNeXt(nn.Module):
 
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         """`mask` (batch, 1, frames) zeroes what follows a file's end, as padding would."""
-        y = self.norm(self.depthwise(x).transpose(1, 2))
-        y = self.down(self.activation(self.up(y))).transpose(1, 2)
+        normed = self.norm(self.depthwise(x).transpose(1, 2))
+        y: Tensor = self.down(self.activation(self.up(normed))).transpose(1, 2)
         return x + (y if mask is None else y * mask)
 
 
@@ -61,4 +61,5 @@ class ResidualBlock2d(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        return x + self.layers(x)
+        y: Tensor = self.layers(x)
+        return x + y

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from codec.bpgan.config import ModelConfig
-from codec.bpgan.network.blocks import ConvNeXt, one_by_one, valid
+from codec.bpgan.network.blocks import ConvNeXt, frame_mask, run_one_by_one
 
 
 class Encoder1d(nn.Module):
@@ -31,7 +31,7 @@ class Encoder1d(nn.Module):
         if lengths is None:
             whole: Tensor = self.layers(mel)
             return whole
-        mask = valid(lengths * self.stride, mel.shape[2])
+        mask = frame_mask(lengths * self.stride, mel.shape[2])
         x = mel * mask
         for layer in self.layers:
             if isinstance(layer, ConvNeXt):
@@ -39,7 +39,7 @@ class Encoder1d(nn.Module):
                 continue
             x = layer(x)
             if x.shape[2] != mask.shape[2]:
-                mask = valid(lengths, x.shape[2])
+                mask = frame_mask(lengths, x.shape[2])
             x = x * mask
         return x
 
@@ -71,7 +71,7 @@ class Encoder2d(nn.Module):
 
     def forward(self, mel: Tensor, lengths: Tensor | None = None) -> Tensor:
         if lengths is not None:
-            return one_by_one(self.forward, mel, lengths, self.stride, 1)
+            return run_one_by_one(self.forward, mel, lengths, self.stride, 1)
         z: Tensor = self.layers(mel.unsqueeze(1))
         return z.flatten(1, 2)
 

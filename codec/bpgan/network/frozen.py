@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from codec.bpgan.network.blocks import ConvNeXt, valid
+from codec.bpgan.network.blocks import ConvNeXt, frame_mask
 from codec.bpgan.network.generator import Generator1d
 from codec.bpgan.network.precision import has_onednn
 
@@ -33,7 +33,7 @@ class _Matrix:
     backward: Tensor
 
     @classmethod
-    def of(cls, weight: Tensor, bias: Tensor, precision: torch.dtype) -> _Matrix:
+    def from_weight(cls, weight: Tensor, bias: Tensor, precision: torch.dtype) -> _Matrix:
         """From (out, in) weights."""
         forward = weight.T.contiguous()
         return cls(
@@ -63,17 +63,17 @@ class _Block:
         self.bias, self.width, self.floor = depthwise.bias, depthwise.in_channels, norm.eps
         self.padding = (0, kernel.shape[3] // 2)
         up, down = block.up, block.down
-        self.up = _Matrix.of(up.weight * norm.weight, up.bias + up.weight @ norm.bias, precision)
-        self.down = _Matrix.of(down.weight, down.bias, precision)
+        self.up = _Matrix.from_weight(up.weight * norm.weight, up.bias + up.weight @ norm.bias, precision)
+        self.down = _Matrix.from_weight(down.weight, down.bias, precision)
 
-    def _over_time(self, x: Tensor, kernel: Tensor, bias: Tensor | None) -> Tensor:
+    def _convolve(self, x: Tensor, kernel: Tensor, bias: Tensor | None) -> Tensor:
         # (batch, frames, width) is (batch, width, 1, frames) with channels last: no copy.
         image = x.transpose(1, 2)[:, :, None]
         y = F.conv2d(image, kernel, bias, padding=self.padding, groups=self.width)
         return y[:, :, 0].transpose(1, 2)
 
     def forward(self, x: Tensor, mask: Tensor | None, exact: bool) -> tuple[Tensor, _Saved]:
-        convolved = self._over_time(x, self.kernel, self.bias).contiguous()
+        convolved = self._convolve(x, self.kernel, self.bias).contiguous()
         normed, _, scale = torch.native_layer_norm(convolved, [self.width], None, None, self.floor)
         hidden = self.up(normed, exact)
         y = self.down(F.gelu(hidden), exact)
@@ -88,7 +88,7 @@ class _Block:
         inner = (
             inner - inner.mean(dim=-1, keepdim=True) - normed * (inner * normed).mean(dim=-1, keepdim=True)
         )
-        return self._over_time(inner * scale, self.flipped, None) + outer
+        return self._convolve(inner * scale, self.flipped, None) + outer
 
 
 class FrozenGenerator:
@@ -114,7 +114,7 @@ class FrozenGenerator:
         self.first_weight, self.first_bias = first.weight[:, :channels].contiguous(), first.bias
         self.first_padding = first.weight.shape[2] // 2
         self.raising_weight, self.raising_bias = raising.weight, raising.bias
-        self.last = _Matrix.of(last.weight[:, :, 0], last.bias, torch.float32)
+        self.last = _Matrix.from_weight(last.weight[:, :, 0], last.bias, torch.float32)
         self.stride = generator.stride
 
     def forward(self, z: Tensor, lengths: Tensor | None, exact: bool = True) -> tuple[Tensor, list[_Saved]]:
@@ -127,14 +127,14 @@ class FrozenGenerator:
         if low is not None:
             z = z * low.transpose(1, 2)
         x = F.conv1d(z, self.first_weight, self.first_bias, padding=self.first_padding)
-        x = _masked(x.transpose(1, 2).contiguous(), low)
+        x = _apply_mask(x.transpose(1, 2).contiguous(), low)
         for block in self.before:
             x, kept = block.forward(x, low, exact)
             saved.append(kept)
         x = F.conv_transpose1d(
             x.transpose(1, 2), self.raising_weight, self.raising_bias, self.stride, self.stride // 2
         )
-        x = _masked(x.transpose(1, 2).contiguous(), high)
+        x = _apply_mask(x.transpose(1, 2).contiguous(), high)
         for block in self.after:
             x, kept = block.forward(x, high, exact)
             saved.append(kept)
@@ -146,12 +146,12 @@ class FrozenGenerator:
         x = self.last.gradient(outer.transpose(1, 2).contiguous())
         for block in reversed(self.after):
             x = block.backward(x, saved.pop(), high)
-        x = _masked(x, high).transpose(1, 2)
+        x = _apply_mask(x, high).transpose(1, 2)
         x = F.conv1d(x, self.raising_weight, None, self.stride, self.stride // 2)
-        x = _masked(x.transpose(1, 2).contiguous(), low)
+        x = _apply_mask(x.transpose(1, 2).contiguous(), low)
         for block in reversed(self.before):
             x = block.backward(x, saved.pop(), low)
-        x = _masked(x, low).transpose(1, 2)
+        x = _apply_mask(x, low).transpose(1, 2)
         z = F.conv_transpose1d(x, self.first_weight, None, padding=self.first_padding)
         return z if low is None else z * low.transpose(1, 2)
 
@@ -159,9 +159,9 @@ class FrozenGenerator:
         """1 in a file, 0 in its padding: (batch, frames, 1) for latent frames and for mel frames."""
         if lengths is None:
             return None, None
-        latent, mel = valid(lengths, frames), valid(lengths * self.stride, frames * self.stride)
+        latent, mel = frame_mask(lengths, frames), frame_mask(lengths * self.stride, frames * self.stride)
         return latent.transpose(1, 2), mel.transpose(1, 2)
 
 
-def _masked(x: Tensor, mask: Tensor | None) -> Tensor:
+def _apply_mask(x: Tensor, mask: Tensor | None) -> Tensor:
     return x if mask is None else x * mask

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from codec.bpgan.config import ModelConfig
-from codec.bpgan.network.blocks import ConvNeXt, ResidualBlock2d, one_by_one, valid
+from codec.bpgan.network.blocks import ConvNeXt, ResidualBlock2d, frame_mask, run_one_by_one
 
 
 class Generator1d(nn.Module):
@@ -36,14 +36,14 @@ class Generator1d(nn.Module):
         if lengths is None:
             whole: Tensor = self.layers(x)
             return whole
-        mask = valid(lengths, z.shape[2])
+        mask = frame_mask(lengths, z.shape[2])
         x = x * mask
         for layer in self.layers:
             if isinstance(layer, ConvNeXt):
                 x = layer(x, mask)
                 continue
             if isinstance(layer, nn.ConvTranspose1d):
-                mask = valid(lengths * self.stride, z.shape[2] * self.stride)
+                mask = frame_mask(lengths * self.stride, z.shape[2] * self.stride)
             x = layer(x) * mask
         return x
 
@@ -79,8 +79,8 @@ class Generator2d(nn.Module):
     def forward(self, z: Tensor, lengths: Tensor | None = None) -> Tensor:
         if lengths is not None:
             # Reflection at a file's end cannot be had by masking: one file at a time.
-            return one_by_one(self.forward, z, lengths, 1, self.stride)
-        mel: Tensor = self.layers(z.unflatten(1, (-1, self.rows)))
+            return run_one_by_one(self.forward, z, lengths, 1, self.stride)
+        mel: Tensor = self.layers(z.reshape(len(z), -1, self.rows, z.shape[2]))
         return self._RANGE * mel.squeeze(1)
 
 

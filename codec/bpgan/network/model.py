@@ -103,8 +103,8 @@ class BPGANModel(nn.Module):
         amounts = self.config.postfilter
         return (
             log_mel
-            + amounts.bands * (log_mel - _blurred(log_mel, 1))
-            + amounts.frames * (log_mel - _blurred(log_mel, 2))
+            + amounts.bands * (log_mel - _blur(log_mel, 1))
+            + amounts.frames * (log_mel - _blur(log_mel, 2))
         )
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *rest: Any) -> None:
@@ -176,7 +176,7 @@ def model_id(path: Path) -> int:
         return int.from_bytes(hashlib.file_digest(file, "sha256").digest()[:2], "big")
 
 
-def _blurred(x: Tensor, dim: int) -> Tensor:
+def _blur(x: Tensor, dim: int) -> Tensor:
     """Gaussian blur of (batch, bands, frames) along one of the last two; the values at the ends go on."""
     offsets = torch.arange(-POSTFILTER_REACH, POSTFILTER_REACH + 1, device=x.device, dtype=x.dtype)
     kernel = torch.exp(-offsets.square() / (2 * _DEVIATION**2))

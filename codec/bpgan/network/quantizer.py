@@ -42,14 +42,14 @@ class Quantizer(nn.Module):
         thresholds = ((centres[:, 1:] + centres[:, :-1]) / 2).contiguous()
         flat = z.detach().float().transpose(0, 1).flatten(1).contiguous()
         symbols = torch.searchsorted(thresholds, flat)
-        return symbols.unflatten(1, (z.shape[0], z.shape[2])).transpose(0, 1)
+        return symbols.reshape(len(symbols), z.shape[0], z.shape[2]).transpose(0, 1)
 
     def decode(self, symbols: Tensor) -> Tensor:
         """Symbols (batch, channels, frames) -> values of the same shape."""
         centres = self.per_channel()[: symbols.shape[1]]
         flat = symbols.transpose(0, 1).flatten(1)
         values = torch.gather(centres, 1, flat)
-        return values.unflatten(1, (symbols.shape[0], symbols.shape[2])).transpose(0, 1)
+        return values.reshape(len(values), symbols.shape[0], symbols.shape[2]).transpose(0, 1)
 
     def forward(self, z: Tensor) -> tuple[Tensor, Tensor]:
         """Straight-through: quantised values whose gradient is z's, and the symbols."""

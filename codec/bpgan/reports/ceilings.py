@@ -57,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
         writer = csv.DictWriter(file, list(rows[0]))
         writer.writeheader()
         writer.writerows(rows)
-    (args.out / "ceilings.md").write_text(table(rows), encoding="utf-8")
+    (args.out / "ceilings.md").write_text(build_table(rows), encoding="utf-8")
     plot_tradeoff(rows, args.out / "tradeoff.svg")
     plot_mels(model, outcomes[0], args.out / "mels.png")
     return 0
@@ -68,8 +68,8 @@ def measure(model: BPGANModel, outcomes: Sequence[trials.Outcome]) -> list[Row]:
     rows: list[Row] = []
     for outcome in tqdm(outcomes, unit="file", disable=None):
         sentence = outcome.sentence
-        for name, log_mel, receiver in _versions(model, outcome):
-            audio = trials.heard(model, log_mel, sentence.audio.size, receiver)
+        for name, log_mel, receiver in _generate_versions(model, outcome):
+            audio = trials.synthesise(model, log_mel, sentence.audio.size, receiver)
             # As a system sends it: DNSMOS hears the level.
             audio *= np.float32(active_level(sentence.audio) / max(active_level(audio), 1e-9))
             row = {
@@ -79,12 +79,12 @@ def measure(model: BPGANModel, outcomes: Sequence[trials.Outcome]) -> list[Row]:
                 "sentence": sentence.name,
                 "log_mel_db": float((log_mel - sentence.mel).abs().mean()) * 40 / np.log(10),
             }
-            rows.append(row | trials.quality(sentence.audio, audio) | naturalness(audio))
+            rows.append(row | trials.measure_quality(sentence.audio, audio) | measure_naturalness(audio))
     return rows
 
 
 @torch.no_grad()
-def _versions(model: BPGANModel, outcome: trials.Outcome) -> Iterator[tuple[str, Tensor, Receiver]]:
+def _generate_versions(model: BPGANModel, outcome: trials.Outcome) -> Iterator[tuple[str, Tensor, Receiver]]:
     """What the receiver is handed, its log-mel (1, bands, frames), and the receiver."""
     mel, channels = outcome.sentence.mel[None], len(outcome.symbols)
     z = model.encoder(mel)
@@ -106,7 +106,7 @@ def _versions(model: BPGANModel, outcome: trials.Outcome) -> Iterator[tuple[str,
             yield SEARCHED, searched, Receiver(postfilter, strength)
 
 
-def naturalness(audio: Audio) -> dict[str, float]:
+def measure_naturalness(audio: Audio) -> dict[str, float]:
     """DNSMOS P.808 (Reddy et al. 2021), if the package ``speechmos`` is installed."""
     try:
         from speechmos import dnsmos
@@ -115,7 +115,7 @@ def naturalness(audio: Audio) -> dict[str, float]:
     return {"dnsmos": float(dnsmos.run(np.clip(audio, -1, 1).astype(np.float64), WORKING_RATE)["p808_mos"])}
 
 
-def table(rows: Sequence[Row]) -> str:
+def build_table(rows: Sequence[Row]) -> str:
     """Markdown: mean ± half the 95 % interval over sentences of each row."""
     groups: dict[tuple[str, int, float], list[Row]] = {}
     for row in sorted(rows, key=lambda r: r["sentence"]):

@@ -57,7 +57,7 @@ class _Clock:
             self.switch()
             self._inside.pop()
 
-    def timed(self, name: str, method: Callable[..., Any]) -> Callable[..., Any]:
+    def time_calls(self, name: str, method: Callable[..., Any]) -> Callable[..., Any]:
         def call(*args: Any, **kwargs: Any) -> Any:
             with self.part(name):
                 return method(*args, **kwargs)
@@ -65,7 +65,7 @@ class _Clock:
         return call
 
 
-def profile(
+def profile_chain(
     model: BPGANModel, audio: Tensor, config: SearchConfig, channels: int | None = None
 ) -> dict[str, float]:
     """Processor seconds per second of audio by part of encoding and decoding.
@@ -76,7 +76,7 @@ def profile(
     clock, coder = _Clock(), model.build_coder("range")
     originals = [(owner, name, getattr(owner, name)) for owner, name, _ in _PARTS]
     for owner, name, title in _PARTS:
-        setattr(owner, name, clock.timed(title, getattr(owner, name)))
+        setattr(owner, name, clock.time_calls(title, getattr(owner, name)))
     try:
         with clock.part("mel-spectrogram"), torch.no_grad():
             mel = model.mel(audio)

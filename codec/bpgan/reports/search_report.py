@@ -104,7 +104,7 @@ class Report:
         if not path.is_file():
             return []
         with path.open(encoding="utf-8", newline="") as file:
-            return [{k: _number(v) for k, v in row.items()} for row in csv.DictReader(file)]
+            return [{k: _parse_number(v) for k, v in row.items()} for row in csv.DictReader(file)]
 
     def curves(self) -> Iterator[Row]:
         """Every method at every budget, without the flips of the presets: J, rate and quality."""
@@ -119,20 +119,22 @@ class Report:
                 "method": config.method,
                 "iterations": config.iterations if config.method != "encoder" else 0,
             }
-            yield from self._outcomes(self.few, config, self.rate.channels, labels)
+            yield from self._measure_outcomes(self.few, config, self.rate.channels, labels)
 
     def rates(self) -> Iterator[Row]:
         """Quality against rate: the encoder at every layer, the search at several prices of a bit."""
         for channels in self.model.layers:
             config = SearchConfig(method="encoder")
-            yield from self._outcomes(self.few, config, channels, {"method": "encoder", "weight": 0.0})
+            yield from self._measure_outcomes(
+                self.few, config, channels, {"method": "encoder", "weight": 0.0}
+            )
         for channels in self.model.layers:
             known = [r.rate_weight for r in self.model.rates.values() if r.channels == channels]
             step = max(known, default=0.0) or self.rate.rate_weight or 0.05
             for factor in WEIGHTS:
                 config = replace(SEARCHES["realtime"], rate_weight=factor * step)
                 labels = {"method": config.method, "weight": factor * step}
-                yield from self._outcomes(self.few, config, channels, labels)
+                yield from self._measure_outcomes(self.few, config, channels, labels)
 
     def presets(self) -> Iterator[Row]:
         """The budgets that ship, on all sentences; the slowest on those of the curves."""
@@ -140,7 +142,7 @@ class Report:
             config = replace(config, rate_weight=self.rate.rate_weight)
             sentences = self.few if name == "best" else self.sentences
             labels = {"preset": name, "method": config.method}
-            yield from self._outcomes(sentences, config, self.rate.channels, labels)
+            yield from self._measure_outcomes(sentences, config, self.rate.channels, labels)
 
     def coders(self) -> Iterator[Row]:
         """Bits per symbol of coders of growing knowledge, for searched symbols."""
@@ -152,7 +154,7 @@ class Report:
 
     def speed(self) -> Iterator[Row]:
         """The search of sixteen sentences of about the same length, one at a time and in one batch."""
-        sentences = self._middle(16)
+        sentences = self._pick_median_sentences(16)
         seconds = sum(s.seconds for s in sentences)
         config = replace(SEARCHES["realtime"], rate_weight=self.rate.rate_weight)
         for batch in (1, 16):
@@ -166,7 +168,7 @@ class Report:
 
     def profile(self) -> Iterator[Row]:
         """Where the time of sender and receiver goes, one file at a time."""
-        sentences = self._middle(8)
+        sentences = self._pick_median_sentences(8)
         total = sum(s.seconds for s in sentences)
         config = replace(SEARCHES["realtime"], rate_weight=self.rate.rate_weight)
         spent: dict[str, float] = {}
@@ -174,14 +176,14 @@ class Report:
             gain = np.float32(self.model.config.mel.level / bitstream.level_rms(sentence.level))
             padded = np.pad(sentence.audio, (0, -sentence.audio.size % self.model.config.block)) * gain
             audio = torch.from_numpy(padded)[None].to(self.model.mel.filters.device)
-            parts = search_profile.profile(self.model, audio, config, self.rate.channels)
+            parts = search_profile.profile_chain(self.model, audio, config, self.rate.channels)
             for name, seconds in parts.items():
                 spent[name] = spent.get(name, 0.0) + seconds * sentence.seconds / total
         whole = sum(spent.values())
         for name, seconds in sorted(spent.items(), key=lambda item: -item[1]):
             yield {"part": name, "cpu, s per s of audio": seconds, "share": f"{seconds / whole:.0%}"}
 
-    def _middle(self, count: int) -> list[trials.Sentence]:
+    def _pick_median_sentences(self, count: int) -> list[trials.Sentence]:
         """Sentences of about the median length."""
         ordered = sorted(self.sentences, key=lambda s: s.mel.shape[1])
         start = max(0, (len(ordered) - count) // 2)
@@ -191,9 +193,10 @@ class Report:
         self, sentences: Sequence[trials.Sentence], config: SearchConfig, channels: int, name: str
     ) -> Iterable[trials.Outcome]:
         outcomes = trials.search_all(self.model, sentences, config, channels)
-        return tqdm(outcomes, total=len(sentences), desc=name, unit="file")
+        bar: Iterable[trials.Outcome] = tqdm(outcomes, total=len(sentences), desc=name, unit="file")
+        return bar
 
-    def _outcomes(
+    def _measure_outcomes(
         self, sentences: Sequence[trials.Sentence], config: SearchConfig, channels: int, labels: Row
     ) -> Iterator[Row]:
         name = " ".join(str(v) for v in labels.values()) + f", {channels} channels"
@@ -206,8 +209,8 @@ class Report:
                 "objective": outcome.objective,
                 "encoder_objective": outcome.encoder_objective,
                 "distortion": outcome.distortion,
-                "kbps": trials.kbps(self.model, outcome),
-                **trials.quality(outcome.sentence.audio, trials.received(self.model, outcome)),
+                "kbps": trials.measure_rate(self.model, outcome),
+                **trials.measure_quality(outcome.sentence.audio, trials.decode_outcome(self.model, outcome)),
                 "steps": outcome.iterations,
                 "cpu_seconds": outcome.cpu_seconds,
             }
@@ -227,7 +230,7 @@ class Report:
             "second of audio.",
         ]
         if rows := self.rows("presets"):
-            text += ["## Presets", table(rows, ("preset",)), self._won(rows)]
+            text += ["## Presets", table(rows, ("preset",)), self._compare_presets(rows)]
         if rows := self.rows("curves"):
             text += ["## Methods and budgets", table(rows, ("method", "iterations")), "![](iterations.svg)"]
             search_plots.plot_iterations(rows, self.out / "iterations.svg")
@@ -241,7 +244,7 @@ class Report:
                 text += [f"## {title}", plain_table(rows)]
         (self.out / "report.md").write_text("\n\n".join(text) + "\n", encoding="utf-8")
 
-    def _won(self, rows: list[Row]) -> str:
+    def _compare_presets(self, rows: list[Row]) -> str:
         worse = [r for r in rows if r["objective"] > r["encoder_objective"] + 1e-6]
         lines = [f"J + weighted rate is above the encoder's own on {len(worse)} of {len(rows)} searches."]
         instant = {r["sentence"]: r for r in rows if r["preset"] == "instant"}
@@ -267,7 +270,7 @@ PARTS: dict[str, Callable[[Report], Iterator[Row]]] = {
 }
 
 
-def _number(text: str) -> float | str:
+def _parse_number(text: str) -> float | str:
     try:
         return float(text)
     except ValueError:

@@ -39,9 +39,9 @@ def gains(rows: Sequence[Row]) -> str:
             continue
         for rate, wide in found:
             if encoder[0][0] <= rate <= encoder[-1][0] and len(encoder) > 1:
-                plain = _join(encoder, rate)
+                plain = _interpolate(encoder, rate)
                 cells = f"{rate:.3f} | {wide:.3f} | {plain:.3f} | {wide - plain:+.3f}"
-                lines.append(f"| {channels:g} | {cells} | {_saved(encoder, rate, wide)} |")
+                lines.append(f"| {channels:g} | {cells} | {_compute_saving(encoder, rate, wide)} |")
     if not lines:
         return "The curves do not overlap: nothing to compare at equal rate."
     head = "| channels | kbit/s | PESQ-WB, searched | encoder there | gain | rate saved at equal PESQ-WB |"
@@ -56,15 +56,15 @@ def gains(rows: Sequence[Row]) -> str:
     )
 
 
-def _saved(encoder: Sequence[tuple[float, float]], rate: float, wide: float) -> str:
+def _compute_saving(encoder: Sequence[tuple[float, float]], rate: float, wide: float) -> str:
     by_quality = [(quality, kbps) for kbps, quality in encoder]
     rising = all(a < b for (a, _), (b, _) in pairwise(by_quality))
     if not rising or not by_quality[0][0] <= wide <= by_quality[-1][0]:
         return "beyond the curve"
-    return f"{1 - rate / _join(by_quality, wide):.1%}"
+    return f"{1 - rate / _interpolate(by_quality, wide):.1%}"
 
 
-def _join(points: Sequence[tuple[float, float]], at: float) -> float:
+def _interpolate(points: Sequence[tuple[float, float]], at: float) -> float:
     """The value at `at` of the straight lines that join `points` (x, y), x rising."""
     x, y = np.array(points, dtype=np.float64).T
     return float(np.interp(at, x, y))

@@ -32,7 +32,7 @@ SECONDS = 12.0
 AHEAD = COUNTED = 16
 
 
-def spans(frames: int, length: int) -> Iterator[tuple[int, int]]:
+def split_into_blocks(frames: int, length: int) -> Iterator[tuple[int, int]]:
     """Cut 0..frames into blocks (start, end) of about the same size: 2/3 to 3/2 of `length`, or all."""
     count = max(1, round(frames / length))
     edges = [frames * i // count for i in range(count + 1)]
@@ -162,7 +162,7 @@ class Blockwise:
         symbols = np.zeros((channels, frames), dtype=np.uint8)
         objective = encoder_objective = original = generated = 0.0
         measured = iterations = 0
-        for start, end in spans(frames, self.length):
+        for start, end in split_into_blocks(frames, self.length):
 
             def part(done: int, total: int, start: int = start, end: int = end) -> None:
                 progress(
@@ -204,7 +204,7 @@ class Blockwise:
         """
         out = np.empty(num_samples, dtype=np.float32)
         frames = symbols.shape[1]
-        for start, end in spans(frames, self.length):
+        for start, end in split_into_blocks(frames, self.length):
             first = max(0, start - self.audio_reach)
             around = self._tensor(symbols[:, first : end + self.audio_reach])
             with torch.inference_mode():

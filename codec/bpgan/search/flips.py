@@ -99,7 +99,7 @@ def _choose(promise: Tensor, level: Tensor, shift: int) -> _Moves:
     before = (_STRETCH - shift) % _STRETCH
     after = -(frames + before) % _STRETCH
     padded = nn.functional.pad(promise, (before, after), value=_NEVER)
-    stretches = padded.unflatten(2, (-1, _STRETCH)).transpose(1, 2).flatten(2)
+    stretches = padded.reshape(*padded.shape[:2], -1, _STRETCH).transpose(1, 2).flatten(2)
     value, index = stretches.min(dim=-1)
     file, stretch = torch.nonzero(value < 0, as_tuple=True)
     index = index[file, stretch]

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from codec.bpgan.entropy.base import RateModel
-from codec.bpgan.network.blocks import valid
+from codec.bpgan.network.blocks import frame_mask
 from codec.bpgan.network.frozen import FrozenGenerator
 from codec.bpgan.network.generator import Generator1d
 from codec.bpgan.network.model import BPGANModel
@@ -88,13 +88,13 @@ class Problem:
         self.lengths = lengths
         ends = mel.new_full((batch,), frames, dtype=torch.int64) if lengths is None else lengths
         fixed = 0 if context is None else context.shape[2]
-        self.free = valid(ends, frames)
+        self.free = frame_mask(ends, frames)
         self.free[:, :, :fixed] = 0.0
         self.size = self.free.sum(dim=(1, 2)) * self.channels
         #: Frames whose error counts, or None if all do: not the padding, nor context out of reach.
         self.weights: Tensor | None = None
         if lengths is not None or fixed:
-            self.weights = valid(ends * latent.stride, frames * latent.stride)
+            self.weights = frame_mask(ends * latent.stride, frames * latent.stride)
             self.weights[:, :, : max(0, fixed - reach) * latent.stride] = 0.0
         #: The same without how each value is heard.
         self.mask = self.weights
@@ -182,7 +182,7 @@ class Problem:
         """What each latent frame adds to the objective, (batch, frames): its mel frames and its bits."""
         generated = self.generate(self.model.quantizer.decode(symbols))
         frames = frame_distortion(generated, self.mel, self.weights)
-        scores = frames.unflatten(1, (symbols.shape[2], -1)).sum(dim=2)
+        scores = frames.reshape(len(frames), symbols.shape[2], -1).sum(dim=2)
         if self.rate_weight:
             bits = (self.rate.bits(symbols, self.lengths) * self.free).sum(dim=1)
             scores = scores + self.rate_weight / self.size[:, None] * bits

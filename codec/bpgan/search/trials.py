@@ -47,7 +47,7 @@ class Sentence:
         return self.audio.size / WORKING_RATE
 
     @classmethod
-    def of(cls, model: BPGANModel, name: str, audio: Audio) -> Sentence:
+    def from_audio(cls, model: BPGANModel, name: str, audio: Audio) -> Sentence:
         """Raises `CodecError` if the audio is silent: there is nothing to search for."""
         level = bitstream.level_index(active_level(audio))
         if not level:
@@ -73,7 +73,8 @@ def read_folder(folder: Path, model: BPGANModel, limit: int | None = None) -> li
         paths = [paths[i * len(paths) // limit] for i in range(limit)]
     rate = model.config.mel.sample_rate
     return [
-        Sentence.of(model, str(path.relative_to(folder)), read_audio(path, rate=rate).audio) for path in paths
+        Sentence.from_audio(model, str(path.relative_to(folder)), read_audio(path, rate=rate).audio)
+        for path in paths
     ]
 
 
@@ -97,7 +98,7 @@ class Outcome:
     cpu_seconds: float
 
 
-def in_batches(sentences: Sequence[Sentence], size: int) -> Iterator[list[Sentence]]:
+def group_by_length(sentences: Sequence[Sentence], size: int) -> Iterator[list[Sentence]]:
     """Sentences of about the same length together, so that little is padding."""
     ordered = sorted(sentences, key=lambda s: s.mel.shape[1])
     for start in range(0, len(ordered), size):
@@ -114,7 +115,7 @@ def search_all(
 ) -> Iterator[Outcome]:
     """Search every sentence; in order of length."""
     rate, stride = model.build_rates(coder), model.config.latent.stride
-    for group in in_batches(sentences, batch):
+    for group in group_by_length(sentences, batch):
         longest = group[-1].mel.shape[1]
         mel = torch.stack([pad(s.mel, (0, longest - s.mel.shape[1])) for s in group])
         lengths = torch.tensor([s.mel.shape[1] // stride for s in group], device=mel.device)
@@ -133,7 +134,7 @@ def search_all(
             )
 
 
-def kbps(model: BPGANModel, outcome: Outcome, coder: str = "range") -> float:
+def measure_rate(model: BPGANModel, outcome: Outcome, coder: str = "range") -> float:
     """Bit rate of the sentence's whole bitstream, header and checksum included, kbit/s."""
     sentence = outcome.sentence
     stream = bitstream.Stream(
@@ -147,22 +148,22 @@ def kbps(model: BPGANModel, outcome: Outcome, coder: str = "range") -> float:
     return 8 * len(bitstream.pack(stream)) / sentence.seconds / 1000
 
 
-def received(model: BPGANModel, outcome: Outcome, receiver: Receiver = DEFAULT_RECEIVER) -> Audio:
+def decode_outcome(model: BPGANModel, outcome: Outcome, receiver: Receiver = DEFAULT_RECEIVER) -> Audio:
     """What the receiver makes of the symbols, float32 of the sentence's length, at the model's level."""
     symbols = torch.from_numpy(outcome.symbols.astype(np.int64))[None].to(model.mel.filters.device)
     with torch.inference_mode():
         log_mel = model.generator(model.quantizer.decode(symbols))
-    return heard(model, log_mel, outcome.sentence.audio.size, receiver)
+    return synthesise(model, log_mel, outcome.sentence.audio.size, receiver)
 
 
-def heard(model: BPGANModel, log_mel: Tensor, size: int, receiver: Receiver = DEFAULT_RECEIVER) -> Audio:
+def synthesise(model: BPGANModel, log_mel: Tensor, size: int, receiver: Receiver = DEFAULT_RECEIVER) -> Audio:
     """Audio (size,) of a log-mel (1, bands, frames) that the generator made."""
     with torch.inference_mode():
         audio = griffin_lim(model.mel, model.power(log_mel, receiver))[0].cpu().numpy()
     return np.asarray(audio[:size], dtype=np.float32)
 
 
-def quality(reference: Audio, audio: Audio) -> dict[str, float]:
+def measure_quality(reference: Audio, audio: Audio) -> dict[str, float]:
     """PESQ-NB, PESQ-WB (P.862.1, P.862.2) and STOI of received audio; nan where P.862 finds no speech."""
     from pesq import PesqError, pesq
     from pystoi import stoi

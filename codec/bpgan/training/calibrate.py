@@ -93,7 +93,7 @@ class Calibration:
 
     def sentence(self, index: int) -> trials.Sentence:
         audio = self.corpus.utterance(index, self.model.config.mel.level)
-        return trials.Sentence.of(self.model, str(index), audio)
+        return trials.Sentence.from_audio(self.model, str(index), audio)
 
     def fit(self, seconds: float) -> None:
         """Tables of the encoder's symbols, prices, tables of the searched symbols, prices again.
@@ -102,10 +102,10 @@ class Calibration:
         """
         model = self.model
         if not isinstance(model.contexts, NadeContexts):
-            self._set_tables(list(self._encoded(1500)))
-        speakers = [self.sentence(i) for i in self._one_each(24)]
+            self._set_tables(list(self._encode_members(1500)))
+        speakers = [self.sentence(i) for i in self._pick_speakers(24)]
         for target in self.targets:
-            model.rates[target.slug] = self._price(target, speakers[::2], 0.03)
+            model.rates[target.slug] = self._find_rate(target, speakers[::2], 0.03)
         searched = {
             target: self._search(target, seconds * share)
             for target, share in zip(self.targets, self._shares(), strict=True)
@@ -117,14 +117,14 @@ class Calibration:
                 own = fitting.fit_marginals(codes, latent.levels, latent.channels)
                 model.marginals[: target.channels] = own[: target.channels]
         for target in self.targets:
-            model.rates[target.slug] = self._price(target, speakers, 0.005)
+            model.rates[target.slug] = self._find_rate(target, speakers, 0.005)
 
     def _shares(self) -> list[float]:
         # The widest layers know what all others send; the first is the product.
         weights = [0.55, 0.3, 0.1, 0.05][: len(self.targets)]
         return [w / sum(weights) for w in weights]
 
-    def _encoded(self, count: int) -> Sequence[Tensor]:
+    def _encode_members(self, count: int) -> Sequence[Tensor]:
         model, codes = self.model, []
         for index in tqdm(self.members[:: max(1, len(self.members) // count)], desc="encoder's symbols"):
             mel = self.sentence(int(index)).mel[None]
@@ -147,7 +147,7 @@ class Calibration:
         )
         self.model.marginals.copy_(fitting.fit_marginals(codes, latent.levels, latent.channels))
 
-    def _one_each(self, count: int) -> list[int]:
+    def _pick_speakers(self, count: int) -> list[int]:
         """A sentence of each of `count` speakers."""
         rng = np.random.default_rng([self.seed, 1])
         first: dict[str, int] = {}
@@ -169,14 +169,14 @@ class Calibration:
         bar = tqdm(outcomes, total=len(sentences), desc=f"{target.slug}: symbols")
         return [torch.from_numpy(outcome.symbols.astype(np.int64)) for outcome in bar]
 
-    def _price(self, target: Target, sentences: list[trials.Sentence], precision: float) -> Rate:
+    def _find_rate(self, target: Target, sentences: list[trials.Sentence], precision: float) -> Rate:
         """The price of a bit at which the target's rate is met."""
         means: dict[float, tuple[float, float]] = {}
 
         def measure(weight: float) -> float:
             config = replace(self.budget, rate_weight=weight)
             outcomes = trials.search_all(self.model, sentences, config, target.channels, target.coder)
-            rates = np.array([trials.kbps(self.model, o, target.coder) for o in outcomes])
+            rates = np.array([trials.measure_rate(self.model, o, target.coder) for o in outcomes])
             upper = float(np.quantile(rates, SHARE))
             means[weight] = float(rates.mean()), upper
             tqdm.write(f"{target.slug}: at {weight:.4f} mean {rates.mean():.3f}, upper {upper:.3f} kbit/s")

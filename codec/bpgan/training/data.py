@@ -55,7 +55,7 @@ def find_utterances(sources: Iterable[str | Path]) -> list[Utterance]:
             rows = _read_manifest(manifest)
         elif source.is_dir():
             files = sorted(p for p in source.rglob("*") if p.suffix.lower() in _SUFFIXES)
-            rows = [Utterance(p, _speaker(p, source)) for p in files]
+            rows = [Utterance(p, _find_speaker(p, source)) for p in files]
         else:
             raise CodecError(f"There is no folder or manifest {source}.")
         if not rows:
@@ -72,7 +72,7 @@ def _read_manifest(manifest: Path) -> list[Utterance]:
         return [Utterance(manifest.parent / row["path"], row["speaker"]) for row in reader]
 
 
-def _speaker(path: Path, root: Path) -> str:
+def _find_speaker(path: Path, root: Path) -> str:
     if path.parent == root:
         return re.split(r"[_-]", path.stem, maxsplit=1)[0]
     return path.parent.name
@@ -101,7 +101,7 @@ class Corpus:
         raw = self.samples[self.bounds[index] : self.bounds[index + 1]]
         return raw.astype(np.float32) * np.float32(level / self.levels[index])
 
-    def some(self, members: Sequence[int], hours: float, seed: int) -> list[int]:
+    def draw_hours(self, members: Sequence[int], hours: float, seed: int) -> list[int]:
         """A random choice of `members` that lasts `hours`, or all of them if they do not."""
         drawn = np.random.default_rng([seed, 5]).permutation(np.array(members, dtype=np.int64))
         ends = np.cumsum(np.diff(self.bounds)[drawn]) / self.sample_rate / 3600
@@ -141,11 +141,11 @@ def pack(utterances: Sequence[Utterance], cache: Path, sample_rate: int) -> Corp
     Raises:
         CodecError: if nothing usable remains.
     """
-    print_ = hashlib.sha256(f"pack 2 {sample_rate}".encode())
+    fingerprint = hashlib.sha256(f"pack 2 {sample_rate}".encode())
     for u in utterances:
         stat = u.path.stat()
-        print_.update(f"{u.path.resolve()}|{u.speaker}|{stat.st_size}|{stat.st_mtime_ns}\n".encode())
-    folder = cache / print_.hexdigest()[:16]
+        fingerprint.update(f"{u.path.resolve()}|{u.speaker}|{stat.st_size}|{stat.st_mtime_ns}\n".encode())
+    folder = cache / fingerprint.hexdigest()[:16]
     if (folder / "index.json").is_file():
         return Corpus(folder)
     cache.mkdir(parents=True, exist_ok=True)

@@ -27,6 +27,7 @@ from codec.bpgan.entropy import fitting
 from codec.bpgan.network.model import DEFAULT_RECEIVER, PLAIN_RECEIVER, BPGANModel
 from codec.bpgan.training import data
 from codec.bpgan.training.learning import Learner
+from codec.bpgan.training.stages import SpectrumStage
 from codec.bpgan.training.validation import COLUMNS, validate
 
 _COLUMNS = [
@@ -117,15 +118,15 @@ class Trainer(Learner):
         corpus = data.pack(data.find_utterances(sources), cache, model.mel.sample_rate)
         train, self.validation = corpus.split(24)
         if recipe.hours:
-            train = corpus.some(train, recipe.hours, seed)
+            train = corpus.draw_hours(train, recipe.hours, seed)
         super().__init__(model, recipe, corpus, train, seed, device)
         self.sources = [str(Path(s).resolve()) for s in sources]
         self.out, self.minutes, self.best = out, 0.0, -1.0
         out.mkdir(parents=True, exist_ok=True)
 
-    def _enter(self, stage: str) -> None:
-        super()._enter(stage)
-        if stage == "spectrum":
+    def enter_stage(self, name: str) -> None:
+        super().enter_stage(name)
+        if name == SpectrumStage.name:
             self.best = -1.0  # from here on another receiver is validated
 
     # -- the run's folder
@@ -204,11 +205,11 @@ class Trainer(Learner):
             writer = csv.writer(file)
             if new:
                 writer.writerow(columns)
-            where = {"step": self.step, "minutes": self.minutes, "stage": self._stage(done)}
+            where = {"step": self.step, "minutes": self.minutes, "stage": self.choose_stage(done)}
             row = [(where | values).get(c, "") for c in columns]
             writer.writerow([f"{v:.5g}" if isinstance(v, float) else v for v in row])
 
-    def progress(self, minutes: float | None, steps: int | None) -> float:
+    def measure_progress(self, minutes: float | None, steps: int | None) -> float:
         """How much of the run is done, 0 to 1: the schedule's only clock."""
         return min(1.0, self.step / steps if steps else self.minutes / (minutes or 60.0))
 
@@ -219,18 +220,18 @@ class Trainer(Learner):
         total = steps or round((minutes or 60) * 60)
         start = self.step if steps else round(self.minutes * 60)
         bar = tqdm(total=total, initial=start, unit="step" if steps else "s", desc=self.model.config.name)
-        while (done := self.progress(minutes, steps)) < 1.0:
-            losses = self._one_step(done)
+        while (done := self.measure_progress(minutes, steps)) < 1.0:
+            losses = self.take_step(done)
             self.step += 1
             self.minutes = before + (time.monotonic() - began) / 60
             bar.update(1 if steps else max(0, int(self.minutes * 60) - bar.n))
             if self.step % 50 == 0:
                 values = {name: float(loss.detach()) for name, loss in losses.items()}
-                values["rate"] = self._rate(done)
+                values["rate"] = self.choose_rate(done)
                 if not np.isfinite(list(values.values())).all():
                     raise CodecError(f"Training diverged at step {self.step}; the last checkpoint is sound.")
                 self._log("train.csv", _COLUMNS, done, values)
-                bar.set_postfix(stage=self._stage(done), l1=f"{values['l1']:.3f}")
+                bar.set_postfix(stage=self.choose_stage(done), l1=f"{values['l1']:.3f}")
             if self.minutes - validated >= validate_every:
                 self.validate(done)
                 validated = self.minutes
@@ -247,8 +248,8 @@ class Trainer(Learner):
     def validate(self, done: float) -> dict[str, float]:
         """Averaged weights on speakers that training never sees, and the best of them kept."""
         latent, r = self.model.config.latent, self.recipe
-        sent = self._commonest() if r.layer_shares else latent.channels
-        receiver = DEFAULT_RECEIVER if self._stage(done) == "spectrum" else PLAIN_RECEIVER
+        sent = self.crops.usual_channels if r.layer_shares else latent.channels
+        receiver = DEFAULT_RECEIVER if self.choose_stage(done) == SpectrumStage.name else PLAIN_RECEIVER
         result = validate(self.averaged, self.corpus, self.validation, sent, self.fitted, receiver)
         self._log("validation.csv", _VALIDATION, done, result)
         if self.fitted and result["pesq_wb"] > self.best:
@@ -273,10 +274,10 @@ class Trainer(Learner):
 
     def _export(self, name: str) -> None:
         """Fit the entropy tables of the averaged weights to training speech and write both."""
-        model = self.averaged
+        model, members = self.averaged, self.crops.members
         codes = []
         with torch.no_grad():
-            for index in self.members[:: max(1, len(self.members) // 1500)]:
+            for index in members[:: max(1, len(members) // 1500)]:
                 audio = self.corpus.utterance(int(index), model.config.mel.level)
                 padded = np.pad(audio, (0, -audio.size % model.config.block))
                 mel = model.mel(torch.from_numpy(padded)[None].to(self.device))

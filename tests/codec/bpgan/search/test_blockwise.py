@@ -19,7 +19,7 @@ from codec.bpgan.network.mel import active_level
 from codec.bpgan.network.model import BPGANModel
 from codec.bpgan.network.released import load_model
 from codec.bpgan.network.vocoder import griffin_lim
-from codec.bpgan.search.blockwise import COUNTED, Blockwise, reach, spans
+from codec.bpgan.search.blockwise import COUNTED, Blockwise, reach, split_into_blocks
 from codec.bpgan.search.objective import Problem
 from codec.bpgan.search.search import SEARCHES, SearchConfig
 from tests.codec.speech import SENTENCES, harvard_sentence
@@ -55,8 +55,8 @@ def whole(model: BPGANModel, speech: Audio) -> tuple[torch.Tensor, np.ndarray]:
 
 
 @pytest.mark.parametrize("frames", [1, 2, 30, 31, 45, 46, 1000])
-def test_spans_cover_everything_once_in_blocks_of_about_a_size(frames: int) -> None:
-    cut = list(spans(frames, 30))
+def test_split_into_blocks_cover_everything_once_in_blocks_of_about_a_size(frames: int) -> None:
+    cut = list(split_into_blocks(frames, 30))
     assert [t for a, b in cut for t in range(a, b)] == list(range(frames))
     assert all(b - a <= 45 for a, b in cut)
     assert len(cut) == 1 or all(b - a >= 20 for a, b in cut)
@@ -95,7 +95,7 @@ def test_mel_and_encoder_in_blocks_are_those_of_the_whole(
 ) -> None:
     mel, symbols = whole
     blocks = Blockwise(model, seconds)
-    cut = list(spans(blocks.frames(speech.size), blocks.length))
+    cut = list(split_into_blocks(blocks.frames(speech.size), blocks.length))
     joined = torch.cat([blocks.mel(speech, GAIN, a, b) for a, b in cut], dim=2)
     torch.testing.assert_close(joined, mel, rtol=0, atol=1e-5)
     told: list[tuple[int, int]] = []
@@ -195,7 +195,7 @@ def test_blocks_join_without_a_seam(
         flux = error.diff(dim=1, prepend=error[:, :1])
         errors[seconds] = error.abs().mean(dim=0), flux.abs().mean(dim=0)
         if seconds == 1.0:
-            edges = [a * model.config.latent.stride for a, _ in spans(frames, blocks.length)][1:]
+            edges = [a * model.config.latent.stride for a, _ in split_into_blocks(frames, blocks.length)][1:]
     near = torch.zeros(len(errors[1.0][0]), dtype=torch.bool)
     for edge in edges:
         near[edge - 4 : edge + 4] = True

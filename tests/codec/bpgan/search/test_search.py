@@ -17,7 +17,7 @@ from codec.bpgan.network.frozen import FrozenGenerator
 from codec.bpgan.network.hearing import Hearing
 from codec.bpgan.network.model import BPGANModel
 from codec.bpgan.network.released import load_model
-from codec.bpgan.reports.search_profile import profile
+from codec.bpgan.reports.search_profile import profile_chain
 from codec.bpgan.search.flips import flip
 from codec.bpgan.search.objective import Problem, distortion
 from codec.bpgan.search.search import METHODS, SEARCHES, Found, SearchConfig, search
@@ -239,7 +239,7 @@ def test_a_profile_accounts_for_all_the_time(model: BPGANModel) -> None:
     forward = FrozenGenerator.forward
     began = time.process_time()
     config = SearchConfig(iterations=4, rate_weight=0.02, flip_rounds=1, flip_tries=2)
-    parts = profile(model, torch.from_numpy(audio)[None], config)
+    parts = profile_chain(model, torch.from_numpy(audio)[None], config)
     spent = (time.process_time() - began) / (audio.size / 16_000)
     assert 0.8 * spent < sum(parts.values()) <= spent
     assert {"generator, forward", "generator, backward", "projection", "inverse STFT"} <= set(parts)
