@@ -1,4 +1,4 @@
-"""BPGAN as a system: waveform to bitstream and back, on whatever device there is."""
+"""BPGAN as a codec of the registry: waveform to bitstream and back, on whatever device there is."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from codec.bpgan.search.search import SEARCHES, SearchConfig
 
 
 def choose_rate(model: BPGANModel, slug: str, channels: Sequence[int]) -> Rate:
-    """How a system uses a model: by the model's calibration, else the first layer of `channels` it has.
+    """Choose how a system uses a model: as calibrated, else by the first of `channels` that is a layer.
 
     Raises:
         CodecUnavailable: the model has no such layer.
@@ -52,19 +52,19 @@ class BPGAN(Codec):
 
     Args:
         slug: of the system; the model's calibration may say how to meet its rate.
-        sample_rate: the model's.
+        sample_rate: must be the model's.
         entropy: one of `bitstream.CODERS`.
         search: a budget of `SEARCHES`.
-        channels: how many of the model's channels to send, in order of preference, where the model was
-            not calibrated for `slug`; none: all.
-        checksum: whether a damaged stream should be told from a whole one, for two bytes.
-        model: to encode with; the one of this installation if None.
-        postfilter, network: what the receiver does, see `Receiver`. The symbols are the same; the level in
-            the bitstream is right for this receiver.
-        like: slug of the system whose bitstreams these are, if not of this one.
+        channels: numbers of channels to send, in order of preference, for a model that was not calibrated
+            for `slug`; empty: all channels.
+        checksum: whether to spend two bytes on detecting damaged streams.
+        model: to encode with; None: the default of this installation.
+        postfilter, network: what the receiver does, see `Receiver`. The symbols do not depend on it, but the
+            level in the bitstream is right for this receiver.
+        like: slug of the system whose calibration to use, if not this one's.
 
     Raises:
-        CodecUnavailable: the model is missing, or cannot send so many channels.
+        CodecUnavailable: the model is missing, or cannot send any of these numbers of channels.
     """
 
     def __init__(
@@ -113,11 +113,11 @@ class BPGAN(Codec):
         return replace(SEARCHES[self.search], rate_weight=self.rate.rate_weight)
 
     def _gain(self, level: int) -> float:
-        """From audio of a level to what the model was trained on."""
+        """The gain that takes audio of a level to the level that the model was trained on."""
         return self.model.config.mel.level / bitstream.level_rms(level)
 
     def _finish(self, audio: Audio, level: int, coded: Coded | None) -> tuple[bytes, int, dict[str, Any]]:
-        """Symbols to payload, bits and parameters; None where there is only silence."""
+        """Turn symbols into payload, bits and parameters; `coded` is None for silence."""
         model = self.model
         parameters: dict[str, Any] = {
             "model": model.config.name,
@@ -134,7 +134,7 @@ class BPGAN(Codec):
             parameters["iterations"] = coded.iterations
             parameters["objective"] = round(coded.objective, 5)
             parameters["encoder_objective"] = round(coded.encoder_objective, 5)
-            # The generator errs on the quiet side where it is unsure: the sender knows by how much.
+            # Where the generator is uncertain, it is too quiet; the sender knows by how much.
             louder = float(np.clip(coded.louder, 0.1, 2.0))
             level = max(1, bitstream.level_index(bitstream.level_rms(level) * louder))
             symbols = model.build_coder(self.coder).encode(coded.symbols)
@@ -174,8 +174,8 @@ def read_symbols(stream: bitstream.Stream, model: BPGANModel) -> Symbols:
     """Entropy-decode a stream: uint8 (channels, latent frames).
 
     Raises:
-        CodecError: if it uses a layer that the model lacks, declares more audio than its bytes can hold,
-            or ends before its last symbol.
+        CodecError: it uses a layer that the model lacks, declares more audio than its bytes can hold, or
+            ends before its last symbol.
     """
     if stream.layer >= len(model.layers):
         raise CodecError(

@@ -11,7 +11,7 @@ from codec.bpgan.network.blocks import ConvNeXt, frame_mask, run_one_by_one
 class Encoder1d(nn.Module):
     """(batch, bands, frames) -> (batch, channels, frames / 4), mel bands as channels.
 
-    In a batch of files of different `lengths` (in latent frames) each gets what it would get alone.
+    In a batch of files of different `lengths` (in latent frames), each file's result is as if it were alone.
     """
 
     def __init__(self, config: ModelConfig) -> None:
@@ -47,8 +47,8 @@ class Encoder1d(nn.Module):
 class Encoder2d(nn.Module):
     """The paper's encoder. (batch, bands, frames) -> (batch, maps * rows, frames / 16), sigmoid.
 
-    Feature maps and rows of the 2-D latent are folded into one axis of channels, so that quantiser,
-    search and entropy coder see the same shape from either network.
+    Feature maps and rows of the 2-D latent are merged into one axis of channels, so that quantiser, search
+    and entropy coder get the same shape from either network.
     """
 
     def __init__(self, config: ModelConfig) -> None:

@@ -1,9 +1,10 @@
-"""The generator as the search needs it: frozen, and its gradient by z only, in less time.
+"""The generator as the search needs it: frozen, with its gradient by z only, and faster.
 
-Activations lie as (batch, frames, width), so that the perceptrons of the ConvNeXt blocks need no
-transposition; the LayerNorm's scale and shift are part of the matrix that follows. The forward pass is
-in float32, as at the receiver, where it scores. The backward pass is by hand, with no gradient of any
-weight; it and forward passes for it alone have their matrix products in bfloat16 where the hardware does.
+Activations are stored as (batch, frames, width), so that the perceptrons of the ConvNeXt blocks need no
+transposition; the LayerNorm's scale and shift are merged into the matrix that follows. Forward passes that
+score are in float32, as at the receiver. The backward pass is written by hand and computes no gradient of any
+weight. It, and the forward passes that only serve it, use matrix products in bfloat16 where the hardware has
+them.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ _Saved = tuple[Tensor, Tensor, Tensor]
 
 @dataclass
 class _Matrix:
-    """``y = x @ forward + bias``, the same in less precision, and the gradient by x."""
+    """``y = x @ forward + bias``, the same with less precision, and its gradient by x."""
 
     forward: Tensor
     bias: Tensor
@@ -34,7 +35,7 @@ class _Matrix:
 
     @classmethod
     def from_weight(cls, weight: Tensor, bias: Tensor, precision: torch.dtype) -> _Matrix:
-        """From (out, in) weights."""
+        """Build it from (out, in) weights."""
         forward = weight.T.contiguous()
         return cls(
             forward, bias, forward.to(precision), bias.to(precision), weight.contiguous().to(precision)
@@ -67,7 +68,7 @@ class _Block:
         self.down = _Matrix.from_weight(down.weight, down.bias, precision)
 
     def _convolve(self, x: Tensor, kernel: Tensor, bias: Tensor | None) -> Tensor:
-        # (batch, frames, width) is (batch, width, 1, frames) with channels last: no copy.
+        # (batch, frames, width) is (batch, width, 1, frames) with channels last, so nothing is copied.
         image = x.transpose(1, 2)[:, :, None]
         y = F.conv2d(image, kernel, bias, padding=self.padding, groups=self.width)
         return y[:, :, 0].transpose(1, 2)
@@ -84,7 +85,7 @@ class _Block:
         inner = self.down.gradient(outer if mask is None else outer * mask)
         inner = torch.ops.aten.gelu_backward(inner.to(hidden.dtype), hidden)
         inner = self.up.gradient(inner).float()
-        # The LayerNorm: take out what would change the mean or the variance.
+        # The LayerNorm: remove the components that would change the mean or the variance.
         inner = (
             inner - inner.mean(dim=-1, keepdim=True) - normed * (inner * normed).mean(dim=-1, keepdim=True)
         )
@@ -92,11 +93,11 @@ class _Block:
 
 
 class FrozenGenerator:
-    """A `Generator1d` that only answers and tells the gradient by z. Its weights are copied.
+    """A `Generator1d` for inference and its gradient by z. The weights are copied.
 
     Args:
-        channels: how many of the latent's channels z has.
-        exact: compute gradients in float32, too, whatever the hardware has.
+        channels: number of the latent's channels that z has.
+        exact: compute gradients in float32, too, whatever the hardware offers.
     """
 
     def __init__(self, generator: Generator1d, channels: int, exact: bool = False) -> None:
@@ -120,7 +121,7 @@ class FrozenGenerator:
     def forward(self, z: Tensor, lengths: Tensor | None, exact: bool = True) -> tuple[Tensor, list[_Saved]]:
         """z (batch, channels, frames) -> log-mel (batch, bands, frames * stride), and what `gradient` needs.
 
-        Not `exact`: in less precision where that is faster; good for a gradient, not for a score.
+        Unless `exact`, it is less precise where that is faster: good enough for a gradient, not for a score.
         """
         low, high = self._masks(lengths, z.shape[2])
         saved: list[_Saved] = []
@@ -141,7 +142,7 @@ class FrozenGenerator:
         return self.last(x, True).transpose(1, 2), saved
 
     def gradient(self, outer: Tensor, saved: list[_Saved], lengths: Tensor | None) -> Tensor:
-        """Gradient by z, given that by the log-mel, which must be 0 in the padding. Empties `saved`."""
+        """Gradient by z from that by the log-mel, which must be 0 in the padding. Empties `saved`."""
         low, high = self._masks(lengths, outer.shape[2] // self.stride)
         x = self.last.gradient(outer.transpose(1, 2).contiguous())
         for block in reversed(self.after):
@@ -156,7 +157,7 @@ class FrozenGenerator:
         return z if low is None else z * low.transpose(1, 2)
 
     def _masks(self, lengths: Tensor | None, frames: int) -> tuple[Tensor | None, Tensor | None]:
-        """1 in a file, 0 in its padding: (batch, frames, 1) for latent frames and for mel frames."""
+        """1 within a file, 0 in its padding: (batch, frames, 1) for latent frames and for mel frames."""
         if lengths is None:
             return None, None
         latent, mel = frame_mask(lengths, frames), frame_mask(lengths * self.stride, frames * self.stride)

@@ -1,4 +1,4 @@
-"""Latent z -> log-mel-spectrogram: what the receiver runs and what the search differentiates."""
+"""Latent z -> log-mel-spectrogram: the receiver runs it, the search differentiates it."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from codec.bpgan.network.blocks import ConvNeXt, ResidualBlock2d, frame_mask, ru
 class Generator1d(nn.Module):
     """(batch, channels, frames / 4) -> (batch, bands, frames), mel bands as channels.
 
-    It takes the first channels alone, too: those of the layers that were sent. In a batch of files of
-    different `lengths` (in latent frames) each gets what it would get alone; what follows its end is
-    undefined.
+    The input may consist of the first channels only, those of the layer that was sent. In a batch of files of
+    different `lengths` (in latent frames), each file's result is as if it were alone; frames after its end
+    are undefined.
     """
 
     def __init__(self, config: ModelConfig) -> None:
@@ -51,8 +51,8 @@ class Generator1d(nn.Module):
 class Generator2d(nn.Module):
     """The paper's generator, 15.8 million parameters: residual blocks, then transposed convolutions.
 
-    (batch, maps * rows, frames / 16) -> (batch, bands, frames). The paper ends in a tanh on images in
-    [-1, 1]; log-mels here are not bounded, so the tanh is scaled to their range.
+    (batch, maps * rows, frames / 16) -> (batch, bands, frames). The paper's ends in a tanh, for images in
+    [-1, 1]; log-mels are not bounded, so the tanh is scaled to their range here.
     """
 
     _RANGE = 4.0
@@ -78,7 +78,7 @@ class Generator2d(nn.Module):
 
     def forward(self, z: Tensor, lengths: Tensor | None = None) -> Tensor:
         if lengths is not None:
-            # Reflection at a file's end cannot be had by masking: one file at a time.
+            # A mask cannot reproduce the reflection at the end of a file.
             return run_one_by_one(self.forward, z, lengths, 1, self.stride)
         mel: Tensor = self.layers(z.reshape(len(z), -1, self.rows, z.shape[2]))
         return self._RANGE * mel.squeeze(1)

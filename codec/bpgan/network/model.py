@@ -27,11 +27,11 @@ from codec.bpgan.network.quantizer import Quantizer
 from codec.bpgan.network.spectrum import SpectrumNetwork
 from codec.bpgan.network.vocoder import invert_mel
 
-#: What a receiver does who does not know better than the model.
+#: The receiver that the model's configuration describes.
 DEFAULT_RECEIVER = Receiver()
-#: The paper's: the generated mel-spectrogram, inverted as it is.
+#: The paper's receiver, which inverts the generated mel-spectrogram as it is.
 PLAIN_RECEIVER = Receiver(postfilter=False, network=0.0)
-#: Reach of the postfilter to either side, bands and frames, and its standard deviation.
+#: Reach of the postfilter to either side, in bands or frames, and its standard deviation.
 POSTFILTER_REACH = 8
 _DEVIATION = 2.0
 
@@ -58,11 +58,11 @@ class BPGANModel(nn.Module):
         channels, levels = config.latent.channels, config.latent.levels
         self.contexts: ContextModel = TableContexts.uniform(channels, levels)
         self.register_buffer("marginals", torch.full((channels, levels), TOTAL // levels, dtype=torch.int32))
-        #: First two bytes of the SHA-256 of the weights file: the name of the model in a bitstream.
+        #: First two bytes of the SHA-256 of the model file, by which bitstreams name the model.
         self.model_id = 0
-        #: How systems get their bit rate from this model, by slug; found by calibration.
+        #: How systems get their bit rate from this model, by slug, as found by calibration.
         self.rates: dict[str, Rate] = {}
-        #: What the file says of how the model was made, JSON by subject.
+        #: What the file says about how the model was made: JSON texts by subject.
         self.notes: dict[str, str] = {}
 
     @property
@@ -84,9 +84,9 @@ class BPGANModel(nn.Module):
     def power(self, log_mel: Tensor, receiver: Receiver = DEFAULT_RECEIVER, start: int = 0) -> Tensor:
         """Generated log-mel (batch, bands, frames) -> STFT power (batch, bins, frames), for Griffin-Lim.
 
-        `receiver` says by which steps; `start` is the index of the first frame within its file.
+        `receiver` determines the steps; `start` is the index of the first frame within its file.
         """
-        # The network is shown what it was trained on, and its change adds to what the postfilter made.
+        # The network sees what it was trained on; its change is added to the postfilter's result.
         sharpened = self.sharpen(log_mel) if receiver.postfilter else log_mel
         strength = self.config.spectrum.strength if receiver.network is None else receiver.network
         if self.spectrum is None or not strength:
@@ -97,8 +97,8 @@ class BPGANModel(nn.Module):
     def sharpen(self, log_mel: Tensor) -> Tensor:
         """Log-mel (batch, bands, frames) with more contrast along bands and frames, by `PostfilterConfig`.
 
-        What stands out of its surroundings, a Gaussian blur, stands out more: a generator that is unsure
-        draws harmonics and onsets too flat. The idea is that of the postfilters of CELP codecs.
+        Differences from a Gaussian blur of the surroundings are amplified, because an uncertain generator
+        draws harmonics and onsets too flat. CELP codecs have postfilters for the same reason.
         """
         amounts = self.config.postfilter
         return (
@@ -113,7 +113,7 @@ class BPGANModel(nn.Module):
         super()._load_from_state_dict(state_dict, prefix, *rest)
 
     def save(self, path: Path) -> None:
-        """Write weights as float16 (tables and levels exact); configuration, rates and notes are metadata."""
+        """Write weights as float16, tables and levels exactly; configuration, rates and notes as metadata."""
         tensors = {
             name: tensor.half().contiguous()
             if tensor.dtype == torch.float32 and "centres" not in name
@@ -134,7 +134,7 @@ class BPGANModel(nn.Module):
         try:
             model = cls._read(path)
             model.model_id = model_id(path)
-        # What a file that is damaged, or of another network, brings json, numpy and torch to raise.
+        # What json, numpy and torch raise for a file that is damaged or holds another network.
         except (
             OSError,
             SafetensorError,
@@ -171,13 +171,13 @@ class BPGANModel(nn.Module):
 
 
 def model_id(path: Path) -> int:
-    """The name of a weights file in a bitstream: the first two bytes of its SHA-256."""
+    """The number of a model file in bitstreams: the first two bytes of its SHA-256."""
     with path.open("rb") as file:
         return int.from_bytes(hashlib.file_digest(file, "sha256").digest()[:2], "big")
 
 
 def _blur(x: Tensor, dim: int) -> Tensor:
-    """Gaussian blur of (batch, bands, frames) along one of the last two; the values at the ends go on."""
+    """Blur (batch, bands, frames) along one of the last two axes by a Gaussian; end values are repeated."""
     offsets = torch.arange(-POSTFILTER_REACH, POSTFILTER_REACH + 1, device=x.device, dtype=x.dtype)
     kernel = torch.exp(-offsets.square() / (2 * _DEVIATION**2))
     lines = x.movedim(dim, -1)

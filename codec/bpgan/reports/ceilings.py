@@ -1,9 +1,9 @@
 """``python -m codec ceilings``: what each step of the chain costs, and accuracy against naturalness.
 
-Every row hands the receiver something else: the exact mel-spectrogram, what the generator makes of the
-encoder's z before and after the levels, what it makes of the searched symbols; each inverted plainly and
-by the spectrum network. The network's strength and the postfilter draw the curve of accuracy (PESQ) against
-predicted naturalness (DNSMOS P.808).
+In each row the receiver gets another input: the exact mel-spectrogram, what the generator makes of the
+encoder's z before and after quantisation, or what it makes of the searched symbols; each is inverted plainly
+and by the spectrum network. Varying the network's strength, with and without the postfilter, gives a curve of
+accuracy (PESQ) against predicted naturalness (DNSMOS P.808).
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run the sub-command. Raises `CodecError` for what its user can mend."""
+    """Run the sub-command. Raises `CodecError` for errors that the user can fix."""
     if args.threads:
         torch.set_num_threads(args.threads)
     model = BPGANModel.load(args.model) if args.model else load_model()
@@ -64,13 +64,13 @@ def run(args: argparse.Namespace) -> int:
 
 
 def measure(model: BPGANModel, outcomes: Sequence[trials.Outcome]) -> list[Row]:
-    """Quality of every sentence by what the receiver was handed."""
+    """Measure the quality of every sentence for each input of the receiver."""
     rows: list[Row] = []
     for outcome in tqdm(outcomes, unit="file", disable=None):
         sentence = outcome.sentence
         for name, log_mel, receiver in _generate_versions(model, outcome):
             audio = trials.synthesise(model, log_mel, sentence.audio.size, receiver)
-            # As a system sends it: DNSMOS hears the level.
+            # At the level of a real system, because DNSMOS depends on it.
             audio *= np.float32(active_level(sentence.audio) / max(active_level(audio), 1e-9))
             row = {
                 "receiver's input": name,
@@ -85,7 +85,7 @@ def measure(model: BPGANModel, outcomes: Sequence[trials.Outcome]) -> list[Row]:
 
 @torch.no_grad()
 def _generate_versions(model: BPGANModel, outcome: trials.Outcome) -> Iterator[tuple[str, Tensor, Receiver]]:
-    """What the receiver is handed, its log-mel (1, bands, frames), and the receiver."""
+    """Generate inputs of the receiver: name, log-mel (1, bands, frames), and the receiver to use."""
     mel, channels = outcome.sentence.mel[None], len(outcome.symbols)
     z = model.encoder(mel)
     quantizer = model.quantizer
@@ -107,7 +107,7 @@ def _generate_versions(model: BPGANModel, outcome: trials.Outcome) -> Iterator[t
 
 
 def measure_naturalness(audio: Audio) -> dict[str, float]:
-    """DNSMOS P.808 (Reddy et al. 2021), if the package ``speechmos`` is installed."""
+    """Measure DNSMOS P.808 (Reddy et al. 2021), if the package ``speechmos`` is installed."""
     try:
         from speechmos import dnsmos
     except ImportError:
@@ -116,7 +116,7 @@ def measure_naturalness(audio: Audio) -> dict[str, float]:
 
 
 def build_table(rows: Sequence[Row]) -> str:
-    """Markdown: mean ± half the 95 % interval over sentences of each row."""
+    """Build a Markdown table: mean over sentences ± half the 95 % interval in each row."""
     groups: dict[tuple[str, int, float], list[Row]] = {}
     for row in sorted(rows, key=lambda r: r["sentence"]):
         groups.setdefault((row["receiver's input"], row["postfilter"], row["network"]), []).append(row)
@@ -133,7 +133,7 @@ def build_table(rows: Sequence[Row]) -> str:
 
 
 def plot_tradeoff(rows: Sequence[Row], path: Path) -> None:
-    """Predicted naturalness against PESQ-WB, along the strengths of the spectrum network."""
+    """Plot predicted naturalness against PESQ-WB for all strengths of the spectrum network."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -163,10 +163,7 @@ def plot_tradeoff(rows: Sequence[Row], path: Path) -> None:
 
 @torch.no_grad()
 def plot_mels(model: BPGANModel, outcome: trials.Outcome, path: Path) -> None:
-    """Mel-spectrograms of the original, of what the generator makes of its symbols, and of what is heard.
-
-    As the paper's figures 6 to 8.
-    """
+    """Plot mel-spectrograms of the original and after each step of the receiver (the paper's figures 6 to 8)."""
     import matplotlib
 
     matplotlib.use("Agg")

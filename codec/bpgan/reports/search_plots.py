@@ -13,7 +13,7 @@ _MARKS = {"encoder": "s", "round": "v", "ste": "^", "admm": "o", "paper": "x"}
 
 
 def plot_iterations(rows: Sequence[Row], path: Path) -> None:
-    """J, PESQ-WB and rate against steps, a line for each method."""
+    """Plot J, PESQ-WB and rate against steps, one line per method."""
     figure, axes = _figure(len(_PANELS))
     for (method,), own in _group_by(rows, "method").items():
         points = sorted(means(own, ("iterations",)).items())
@@ -25,7 +25,7 @@ def plot_iterations(rows: Sequence[Row], path: Path) -> None:
 
 
 def plot_rates(rows: Sequence[Row], path: Path) -> None:
-    """PESQ-WB against rate: the encoder's layers, and the search's prices at each layer."""
+    """Plot PESQ-WB against rate: the encoder at every layer, and the search at each layer and price."""
     figure, axes = _figure(1)
     encoder = curve(r for r in rows if r["method"] == "encoder")
     axes[0].plot(*zip(*encoder, strict=True), marker="s", color="black", label="encoder, no search")

@@ -1,4 +1,4 @@
-"""Where the time of encoding and decoding goes, by part."""
+"""Where the time of encoding and decoding is spent, by part."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from codec.bpgan.network.vocoder import griffin_lim
 from codec.bpgan.search.objective import Problem
 from codec.bpgan.search.search import SearchConfig, search
 
-#: Methods that the search spends its time in, and what a reader calls them. What one of them spends in
-#: another counts for the other only.
+#: Methods in which the search spends its time, and their titles. Time that one of them spends in another
+#: counts for the other only.
 _PARTS: tuple[tuple[type, str, str], ...] = (
     (FrozenGenerator, "forward", "generator, forward"),
     (FrozenGenerator, "gradient", "generator, backward"),
@@ -34,7 +34,7 @@ _PARTS: tuple[tuple[type, str, str], ...] = (
 
 
 class _Clock:
-    """Processor time by part, each second counted once."""
+    """Measures processor time by part; every second counts once."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = defaultdict(float)
@@ -68,10 +68,10 @@ class _Clock:
 def profile_chain(
     model: BPGANModel, audio: Tensor, config: SearchConfig, channels: int | None = None
 ) -> dict[str, float]:
-    """Processor seconds per second of audio by part of encoding and decoding.
+    """Measure processor seconds per second of audio for each part of encoding and decoding.
 
-    `audio` (batch, samples) is normalised to the model's level and padded to whole blocks. Not for use
-    beside another search in the same process: it listens in on all of them.
+    `audio` (batch, samples) is normalised to the model's level and padded to whole blocks. No other search
+    may run in the same process, because it would be measured as well.
     """
     clock, coder = _Clock(), model.build_coder("range")
     originals = [(owner, name, getattr(owner, name)) for owner, name, _ in _PARTS]

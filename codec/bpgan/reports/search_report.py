@@ -1,7 +1,7 @@
-"""``python -m codec search-report``: what search and entropy coder earn on a folder of speech.
+"""``python -m codec search-report``: the gains of search and entropy coder on a folder of speech.
 
-Each part writes a CSV with a row per sentence; a part whose CSV is there for the same model and
-sentences is not measured again. ``report.md`` holds the tables, the plots lie beside it.
+Each part writes a CSV with a row per sentence. A part is not measured again if its CSV exists for the same
+model and sentences. The tables are in ``report.md``, the plots next to it.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ from codec.bpgan.reports.search_tables import MEASURES, Row, gains, interval, pl
 from codec.bpgan.search import trials
 from codec.bpgan.search.search import SEARCHES, SearchConfig
 
-#: Budgets of the curves, steps.
+#: Budgets of the curves, in steps.
 ITERATIONS = (0, 6, 12, 24, 48, 96)
-#: The 2020 algorithm's constants want its own number of steps.
+#: The constants of the 2020 algorithm are meant for its own number of steps.
 PAPER_ITERATIONS = (24, 250)
-#: Prices of a bit tried for the curve of quality against rate, relative to the calibrated one.
+#: Prices of a bit for the curve of quality against rate, relative to the calibrated one.
 WEIGHTS = (0.0, 0.5, 1.0, 2.0)
 
 
@@ -50,7 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run the sub-command. Raises `CodecError` for what its user can mend."""
+    """Run the sub-command. Raises `CodecError` for errors that the user can fix."""
     if args.threads:
         torch.set_num_threads(args.threads)
     model = BPGANModel.load(args.model).to(choose_device()) if args.model else load_model()
@@ -63,7 +63,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 class Report:
-    """Measurements of one model on one set of sentences, kept in a folder."""
+    """Measurements of a model on a set of sentences, kept in a folder."""
 
     def __init__(
         self, model: BPGANModel, sentences: list[trials.Sentence], limit: int | None, out: Path
@@ -77,7 +77,7 @@ class Report:
     # -- parts
 
     def measure(self, part: str) -> None:
-        """Measure a part unless its rows are there; an interrupted part is measured again."""
+        """Measure a part, unless its rows exist; an interrupted part is measured again."""
         path, key = self.out / f"{part}.csv", self.out / f"{part}.key"
         if key.is_file() and key.read_text() == self._key():
             return
@@ -93,13 +93,13 @@ class Report:
         key.write_text(self._key())
 
     def _key(self) -> str:
-        """What the rows depend on: model, sentences, and every setting of the search."""
+        """A hash of what the rows depend on: model, sentences, and every setting of the search."""
         settings = (SEARCHES, ITERATIONS, PAPER_ITERATIONS, WEIGHTS, self.model.rates, len(self.few))
         names = [s.name for s in self.sentences]
         return hashlib.sha256(repr((self.model.model_id, names, settings)).encode()).hexdigest()
 
     def rows(self, part: str) -> list[Row]:
-        """The rows of a part, numbers as floats; none if it was not measured."""
+        """The rows of a part, with numbers as floats; empty if it has not been measured."""
         path = self.out / f"{part}.csv"
         if not path.is_file():
             return []
@@ -137,7 +137,7 @@ class Report:
                 yield from self._measure_outcomes(self.few, config, channels, labels)
 
     def presets(self) -> Iterator[Row]:
-        """The budgets that ship, on all sentences; the slowest on those of the curves."""
+        """The named budgets, on all sentences; the slowest one on the sentences of the curves."""
         for name, config in SEARCHES.items():
             config = replace(config, rate_weight=self.rate.rate_weight)
             sentences = self.few if name == "best" else self.sentences
@@ -145,7 +145,7 @@ class Report:
             yield from self._measure_outcomes(sentences, config, self.rate.channels, labels)
 
     def coders(self) -> Iterator[Row]:
-        """Bits per symbol of coders of growing knowledge, for searched symbols."""
+        """Bits per searched symbol for coders with more and more context."""
         config = replace(SEARCHES["realtime"], rate_weight=self.rate.rate_weight)
         found = self._search(self.few, config, self.rate.channels, "coders")
         codes = [torch.from_numpy(o.symbols) for o in found]
@@ -153,7 +153,7 @@ class Report:
         yield from ({"coder": name, "bits per symbol": value} for name, value in bits.items())
 
     def speed(self) -> Iterator[Row]:
-        """The search of sixteen sentences of about the same length, one at a time and in one batch."""
+        """Time for sixteen sentences of about the same length, one at a time and in one batch."""
         sentences = self._pick_median_sentences(16)
         seconds = sum(s.seconds for s in sentences)
         config = replace(SEARCHES["realtime"], rate_weight=self.rate.rate_weight)
@@ -167,7 +167,7 @@ class Report:
             }
 
     def profile(self) -> Iterator[Row]:
-        """Where the time of sender and receiver goes, one file at a time."""
+        """Where sender and receiver spend their time, one file at a time."""
         sentences = self._pick_median_sentences(8)
         total = sum(s.seconds for s in sentences)
         config = replace(SEARCHES["realtime"], rate_weight=self.rate.rate_weight)
@@ -184,7 +184,7 @@ class Report:
             yield {"part": name, "cpu, s per s of audio": seconds, "share": f"{seconds / whole:.0%}"}
 
     def _pick_median_sentences(self, count: int) -> list[trials.Sentence]:
-        """Sentences of about the median length."""
+        """Pick sentences of about the median length."""
         ordered = sorted(self.sentences, key=lambda s: s.mel.shape[1])
         start = max(0, (len(ordered) - count) // 2)
         return ordered[start : start + count]
@@ -218,7 +218,7 @@ class Report:
     # -- the report
 
     def write(self, command: str) -> None:
-        """Write ``report.md`` and the plots from the rows that are there."""
+        """Write ``report.md`` and the plots from the existing rows."""
         text = [
             "# Search report",
             f"`{command}`",

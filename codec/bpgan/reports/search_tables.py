@@ -1,4 +1,4 @@
-"""Tables of the search report: means over sentences, and what the search is worth."""
+"""Tables of the search report: means over sentences, and the gain from searching."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import numpy as np
 
 Row = dict[str, Any]
 
-#: Columns of quality and what they are called.
+#: Columns of quality, and their titles.
 MEASURES = {"pesq_nb": "PESQ-NB", "pesq_wb": "PESQ-WB", "stoi": "STOI"}
 
 
 def means(rows: Iterable[Row], keys: Sequence[str]) -> dict[tuple[Any, ...], dict[str, float]]:
-    """Means over sentences of every measured column, by `keys`."""
+    """Means of every measured column over sentences, grouped by `keys`."""
     groups: dict[tuple[Any, ...], list[Row]] = {}
     for row in rows:
         groups.setdefault(tuple(row[k] for k in keys), []).append(row)
@@ -24,12 +24,12 @@ def means(rows: Iterable[Row], keys: Sequence[str]) -> dict[tuple[Any, ...], dic
 
 
 def curve(rows: Iterable[Row]) -> list[tuple[float, float]]:
-    """(kbit/s, PESQ-WB) of each setting, by rising rate."""
+    """(kbit/s, PESQ-WB) of each setting, by increasing rate."""
     return sorted((m["kbps"], m["pesq_wb"]) for m in means(rows, ("channels", "weight")).values())
 
 
 def gains(rows: Sequence[Row]) -> str:
-    """What the search is worth, from the curves: PESQ-WB at the encoder's rate, and rate at its PESQ-WB."""
+    """The gain from searching: in PESQ-WB at the encoder's rate, and in rate at the encoder's PESQ-WB."""
     encoder = curve(r for r in rows if r["method"] == "encoder")
     lines = []
     for channels in sorted({r["channels"] for r in rows}):
@@ -65,13 +65,13 @@ def _compute_saving(encoder: Sequence[tuple[float, float]], rate: float, wide: f
 
 
 def _interpolate(points: Sequence[tuple[float, float]], at: float) -> float:
-    """The value at `at` of the straight lines that join `points` (x, y), x rising."""
+    """Interpolate linearly between `points` (x, y), sorted by x."""
     x, y = np.array(points, dtype=np.float64).T
     return float(np.interp(at, x, y))
 
 
 def interval(values: Sequence[float], form: str = ".3f") -> str:
-    """Mean ± half the 95 % interval (Student's t); values that are not numbers are left out."""
+    """Mean ± half the 95 % interval (Student's t) as text; values that are not finite are left out."""
     from scipy.stats import t
 
     finite = np.array([v for v in values if np.isfinite(v)])

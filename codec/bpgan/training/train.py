@@ -1,10 +1,10 @@
-"""Training: float autoencoder, levels by k-means, adversary, what the search sends, spectrum network.
+"""Runs of training: float autoencoder, levels by k-means, adversary, searched symbols, spectrum network.
 
 ``python -m codec train --preset default --data DIR --out RUN --minutes 60``
 
-Everything random in step n follows from (seed, n), so weights, optimiser states, the step number and
-the pool of searched batches are the whole state of a run: killed and resumed equals uninterrupted
-(given ``--steps``; with ``--minutes`` the schedule follows the clock).
+Everything random in step n follows from (seed, n), so the state of a run consists of weights, optimiser
+states, the step number and the pool of searched batches. A run that is killed and resumed ends exactly like
+an uninterrupted one (with ``--steps``; with ``--minutes`` the schedule depends on the clock).
 """
 
 from __future__ import annotations
@@ -63,16 +63,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", type=Path, metavar="RUN", help="folder of the run: checkpoint, curves, model"
     )
-    parser.add_argument("--hours", type=float, help="train on so much of the speech, all speakers' alike")
-    parser.add_argument("--resume", type=Path, metavar="RUN", help="go on with an interrupted run")
+    parser.add_argument("--hours", type=float, help="train on this many hours of the speech, drawn at random")
+    parser.add_argument("--resume", type=Path, metavar="RUN", help="continue an interrupted run")
     parser.add_argument(
         "--start-from",
         type=Path,
         metavar="MODEL",
-        help="begin with the weights of a model (.safetensors) that may have fewer latent channels",
+        help="start with the weights of a model (.safetensors), which may have fewer latent channels",
     )
-    parser.add_argument("--minutes", type=float, help="how long to train in all (default 60)")
-    parser.add_argument("--steps", type=int, help="how many steps to train in all, instead of --minutes")
+    parser.add_argument("--minutes", type=float, help="total training time in minutes (default 60)")
+    parser.add_argument("--steps", type=int, help="total number of steps, instead of --minutes")
     parser.add_argument("--device", choices=["cpu", "cuda"], help="default: cuda where there is one")
     parser.add_argument("--threads", type=int, help="CPU threads (default: all)")
     parser.add_argument("--seed", type=int, default=0)
@@ -82,7 +82,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run the sub-command; returns the exit status. Raises `CodecError` for what its user can mend."""
+    """Run the sub-command; returns the exit status. Raises `CodecError` for errors that the user can fix."""
     if args.threads:
         torch.set_num_threads(args.threads)
     device = torch.device(args.device or ("cuda" if torch.cuda.is_available() else "cpu"))
@@ -103,7 +103,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 class Trainer(Learner):
-    """One run: a learner, its schedule, and a folder that holds it all."""
+    """One run: a learner, its schedule, and the folder in which it is kept."""
 
     def __init__(
         self,
@@ -127,7 +127,7 @@ class Trainer(Learner):
     def enter_stage(self, name: str) -> None:
         super().enter_stage(name)
         if name == SpectrumStage.name:
-            self.best = -1.0  # from here on another receiver is validated
+            self.best = -1.0  # from here on, another receiver is validated
 
     # -- the run's folder
 
@@ -144,7 +144,7 @@ class Trainer(Learner):
         return {name: part for name, part in parts.items() if part is not None}
 
     def save(self) -> None:
-        """Write the checkpoint; a kill in the middle leaves the previous one."""
+        """Write the checkpoint; if the process is killed meanwhile, the previous one remains."""
         counters = {
             k: getattr(self, k) for k in ("step", "minutes", "fitted", "stage", "stage_steps", "best")
         }
@@ -167,7 +167,7 @@ class Trainer(Learner):
     def resume(
         cls, out: Path, device: torch.device, cache: Path, data_sources: list[Path] | None = None
     ) -> Trainer:
-        """Rebuild a run from its folder; `data_sources` replaces the speech it was started with."""
+        """Restore a run from its folder; `data_sources` replace the speech that it was started with."""
         path = out / "checkpoint.pt"
         if not path.is_file():
             raise CodecError(f"{out} holds no checkpoint.pt to resume.")
@@ -186,7 +186,7 @@ class Trainer(Learner):
         for name, value in state["counters"].items():
             setattr(trainer, name, value)
         trainer.searched = state["searched"]
-        # The curves may be ahead of the checkpoint: rows that will be made again are dropped.
+        # The curves may be ahead of the checkpoint; rows that will be written again are dropped.
         for file in ("train.csv", "validation.csv"):
             trainer._truncate(out / file)
         return trainer
@@ -210,11 +210,11 @@ class Trainer(Learner):
             writer.writerow([f"{v:.5g}" if isinstance(v, float) else v for v in row])
 
     def measure_progress(self, minutes: float | None, steps: int | None) -> float:
-        """How much of the run is done, 0 to 1: the schedule's only clock."""
+        """The fraction of the run that is done, 0 to 1, on which the schedule depends."""
         return min(1.0, self.step / steps if steps else self.minutes / (minutes or 60.0))
 
     def fit(self, minutes: float | None, steps: int | None, save_every: float, validate_every: float) -> None:
-        """Train until `steps` or `minutes` in all are reached, then write the model."""
+        """Train until the total of `steps` or `minutes` is reached, then write the model."""
         began, before = time.monotonic(), self.minutes
         saved = validated = self.minutes
         total = steps or round((minutes or 60) * 60)
@@ -243,10 +243,10 @@ class Trainer(Learner):
         self.save()
         self.finish()
 
-    # -- what comes out
+    # -- results
 
     def validate(self, done: float) -> dict[str, float]:
-        """Averaged weights on speakers that training never sees, and the best of them kept."""
+        """Validate the averaged weights on speakers that training never sees, and keep the best ones."""
         latent, r = self.model.config.latent, self.recipe
         sent = self.crops.usual_channels if r.layer_shares else latent.channels
         receiver = DEFAULT_RECEIVER if self.choose_stage(done) == SpectrumStage.name else PLAIN_RECEIVER
@@ -260,7 +260,7 @@ class Trainer(Learner):
     def finish(self) -> None:
         """Write ``model.safetensors`` (end of the run), ``best.safetensors`` (best PESQ-WB) and the curves.
 
-        They need not be the same: PESQ does not rise to the end once the adversary is at work.
+        The two may differ, because PESQ need not keep rising once the adversary has joined.
         """
         self._export("model.safetensors")
         if (best := self.out / "best.pt").is_file():
@@ -273,7 +273,7 @@ class Trainer(Learner):
         plot_curves(self.out)
 
     def _export(self, name: str) -> None:
-        """Fit the entropy tables of the averaged weights to training speech and write both."""
+        """Fit the entropy coders' tables to training speech, and write them with the averaged weights."""
         model, members = self.averaged, self.crops.members
         codes = []
         with torch.no_grad():
