@@ -163,7 +163,7 @@ def plot_tradeoff(rows: Sequence[Row], path: Path) -> None:
 
 @torch.no_grad()
 def plot_mels(model: BPGANModel, outcome: trials.Outcome, path: Path) -> None:
-    """Plot mel-spectrograms of the original and after each step of the receiver (the paper's figures 6 to 8)."""
+    """Plot mel-spectrograms of the original and after each receiver step (the paper's figures 6 to 8)."""
     import matplotlib
 
     matplotlib.use("Agg")

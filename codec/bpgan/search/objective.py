@@ -179,7 +179,7 @@ class Problem:
 
     @torch.no_grad()
     def frame_scores(self, symbols: Tensor) -> Tensor:
-        """What each latent frame contributes to the objective, (batch, frames): its mel frames and its bits."""
+        """What each latent frame adds to the objective, (batch, frames), by its mel frames and its bits."""
         generated = self.generate(self.model.quantizer.decode(symbols))
         frames = frame_distortion(generated, self.mel, self.weights)
         scores = frames.reshape(len(frames), symbols.shape[2], -1).sum(dim=2)
