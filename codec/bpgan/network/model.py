@@ -107,11 +107,6 @@ class BPGANModel(nn.Module):
             + amounts.frames * (log_mel - _blur(log_mel, 2))
         )
 
-    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *rest: Any) -> None:
-        # Checkpoints of runs begun before the tables had a class of their own carry them as a buffer.
-        state_dict.pop(prefix + "frequencies", None)
-        super()._load_from_state_dict(state_dict, prefix, *rest)
-
     def save(self, path: Path) -> None:
         """Write weights as float16, tables and levels exactly; configuration, rates and notes as metadata."""
         tensors = {
@@ -160,7 +155,7 @@ class BPGANModel(nn.Module):
         model.rates = rates
         model.notes = {name: text for name, text in metadata.items() if name not in ("config", "rates")}
         tables = {n: state.pop(n) for n in list(state) if n.startswith("contexts.") or n == "frequencies"}
-        # Models of before 2026-12 call their only table `frequencies`.
+        # The first release calls its only table `frequencies` (`released`).
         model.contexts = read_contexts(
             {name.removeprefix("contexts."): tensor.numpy() for name, tensor in tables.items()}
         )

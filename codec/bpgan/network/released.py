@@ -4,8 +4,8 @@ A bitstream names its model by the first two bytes of the SHA-256 of the model f
 stays readable for ever, which rests on three rules:
 
 - the weights of every release stay in ``codec/bpgan/weights``, listed in `RELEASED`;
-- model files of before December 2026 call their only probability table ``frequencies``, newer ones have
-  ``contexts.*`` (`BPGANModel.load`);
+- the first release calls its only probability table ``frequencies``, later ones have ``contexts.*``
+  (`BPGANModel.load`);
 - streams of version 1 carry no layer: all channels of the model were sent (`bitstream.unpack`).
 
 ``tests/codec/bpgan/golden`` has a stream for each of them.
