@@ -12,15 +12,16 @@ import torch
 
 from codec.base import Audio
 from codec.bpgan.config import preset
+from codec.bpgan.entropy.rates import build_rates
 from codec.bpgan.network.encoder import build_encoder
 from codec.bpgan.network.generator import build_generator
 from codec.bpgan.network.mel import active_level
 from codec.bpgan.network.model import BPGANModel
+from codec.bpgan.network.released import load_model
 from codec.bpgan.network.vocoder import griffin_lim
-from codec.bpgan.search.blockwise import COUNTED, Blockwise, reach, spans
+from codec.bpgan.search.blockwise import COUNTED, Blockwise, reach, split_into_blocks
 from codec.bpgan.search.objective import Problem
 from codec.bpgan.search.search import SEARCHES, SearchConfig
-from codec.bpgan.system import load_model
 from tests.codec.speech import SENTENCES, harvard_sentence
 from tests.conftest import ROOT
 
@@ -54,8 +55,8 @@ def whole(model: BPGANModel, speech: Audio) -> tuple[torch.Tensor, np.ndarray]:
 
 
 @pytest.mark.parametrize("frames", [1, 2, 30, 31, 45, 46, 1000])
-def test_spans_cover_everything_once_in_blocks_of_about_a_size(frames: int) -> None:
-    cut = list(spans(frames, 30))
+def test_split_into_blocks_cover_everything_once_in_blocks_of_about_a_size(frames: int) -> None:
+    cut = list(split_into_blocks(frames, 30))
     assert [t for a, b in cut for t in range(a, b)] == list(range(frames))
     assert all(b - a <= 45 for a, b in cut)
     assert len(cut) == 1 or all(b - a >= 20 for a, b in cut)
@@ -94,12 +95,12 @@ def test_mel_and_encoder_in_blocks_are_those_of_the_whole(
 ) -> None:
     mel, symbols = whole
     blocks = Blockwise(model, seconds)
-    cut = list(spans(blocks.frames(speech.size), blocks.length))
+    cut = list(split_into_blocks(blocks.frames(speech.size), blocks.length))
     joined = torch.cat([blocks.mel(speech, GAIN, a, b) for a, b in cut], dim=2)
     torch.testing.assert_close(joined, mel, rtol=0, atol=1e-5)
     told: list[tuple[int, int]] = []
     coded = blocks.encode(
-        speech, GAIN, INSTANT, model.layers[-1], model.contexts.rates(), lambda *at: told.append(at)
+        speech, GAIN, INSTANT, model.layers[-1], build_rates(model.contexts), lambda *at: told.append(at)
     )
     # A value on the edge between two levels may fall to either side.
     assert (coded.symbols != symbols).mean() < 1e-3
@@ -142,7 +143,7 @@ def test_level_in_blocks_is_that_of_the_whole(
     louder = float((original / generated).sqrt())
     for seconds in (1.0, 60.0):
         coded = Blockwise(model, seconds).encode(
-            speech, GAIN, INSTANT, model.layers[-1], model.contexts.rates()
+            speech, GAIN, INSTANT, model.layers[-1], build_rates(model.contexts)
         )
         assert coded.louder == pytest.approx(louder, rel=1e-3)
 
@@ -181,7 +182,7 @@ def test_blocks_join_without_a_seam(
     """The search's error, and that of the spectrum's change, is no larger at block edges than anywhere."""
     mel, _ = whole
     config = SearchConfig(iterations=6, rate_weight=0.02)
-    rate = model.contexts.rates()
+    rate = build_rates(model.contexts)
     audio, gain = speech, model.config.mel.level / active_level(speech)
     errors = {}
     for seconds in (1.0, 60.0):
@@ -194,7 +195,7 @@ def test_blocks_join_without_a_seam(
         flux = error.diff(dim=1, prepend=error[:, :1])
         errors[seconds] = error.abs().mean(dim=0), flux.abs().mean(dim=0)
         if seconds == 1.0:
-            edges = [a * model.config.latent.stride for a, _ in spans(frames, blocks.length)][1:]
+            edges = [a * model.config.latent.stride for a, _ in split_into_blocks(frames, blocks.length)][1:]
     near = torch.zeros(len(errors[1.0][0]), dtype=torch.bool)
     for edge in edges:
         near[edge - 4 : edge + 4] = True
