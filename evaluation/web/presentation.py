@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from django.db.models import QuerySet
@@ -18,6 +19,66 @@ QUEUED, RUNNING, DONE, FAILED = (status.value for status in Job.Status)
 
 #: Lowest PESQ (MOS-LQO) that earns each of P.800's words.
 _WORDS = ((4.0, "Excellent"), (3.5, "Good"), (3.0, "Fair"), (2.0, "Poor"))
+
+
+@dataclass(frozen=True)
+class JobState:
+    """How far work in the background is, as ``_job.html`` shows it.
+
+    Attributes:
+        kind, pk: of the row.
+        status: queued, running, done or failed.
+        text: what a worker does for it and how far it is, or why it failed.
+        title: of what it makes, for who hears the page.
+        done, total: steps, 0 where they are not counted.
+        address: of the state alone; empty where the page follows the work itself.
+        retry_address: to post to; empty where nothing has failed.
+    """
+
+    kind: str
+    pk: str
+    status: str
+    text: str
+    log: str = ""
+    title: str = ""
+    done: int = 0
+    total: int = 0
+    address: str = ""
+    retry_address: str = ""
+
+    @property
+    def queued(self) -> bool:
+        return self.status == QUEUED
+
+    @property
+    def waiting(self) -> bool:
+        return self.status in (QUEUED, RUNNING)
+
+    @property
+    def failed(self) -> bool:
+        return self.status == FAILED
+
+
+def job_state(row: Job) -> JobState:
+    """The state of a row of any kind."""
+    kind = str(row._meta.model_name)
+    counted = row.count_progress() if row.waiting else None
+    done, total = counted or (0, 0)
+    if row.status == FAILED:
+        text = str(row.FAILED).format(error=row.error)
+    else:
+        text = str(row.PROGRESS if counted else row.DOING).format(done=done, total=total)
+    return JobState(
+        kind=kind,
+        pk=str(row.pk),
+        status=str(row.status),
+        text=text,
+        log=row.log,
+        done=done,
+        total=total,
+        address=reverse("job", args=[kind, row.pk]),
+        retry_address=reverse("job_retry", args=[kind, row.pk]) if row.status == FAILED else "",
+    )
 
 
 def with_results(clips: QuerySet[Clip]) -> QuerySet[Clip]:
@@ -68,6 +129,9 @@ def _row(clip: Clip, rendition: Rendition, system: systems.Described) -> dict[st
     status = rendition_status(rendition)
     made = rendition.status == DONE
     own = system.kind == "uploaded"
+    error = _error(rendition, [score for score in scores.values() if score.metric in METRICS])
+    log = "".join([rendition.log, *(score.log for score in scores.values())])
+    retry_url = reverse("rendition_retry", args=[rendition.pk]) if status == FAILED else None
     return {
         "id": rendition.pk,
         "system": rendition.system,
@@ -76,8 +140,12 @@ def _row(clip: Clip, rendition: Rendition, system: systems.Described) -> dict[st
         "kind": system.kind,
         "status": status,
         "unavailable": rendition.unavailable and rendition.status == FAILED,
-        "error": _error(rendition, [score for score in scores.values() if score.metric in METRICS]),
-        "log": "".join([rendition.log, *(score.log for score in scores.values())]),
+        "error": error,
+        "log": log,
+        # Of the rendition with its scores by the default metrics; the page's script follows them all.
+        "job": JobState(
+            "rendition", str(rendition.pk), status, error, log, system.title, retry_address=retry_url or ""
+        ),
         "kbps": rendition.kbps if made else None,
         "stated_kbps": system.kbps if own else None,
         **values,
@@ -86,7 +154,7 @@ def _row(clip: Clip, rendition: Rendition, system: systems.Described) -> dict[st
         "decode_rtf": _rtf(rendition.decode_seconds, clip) if made else None,
         "audio_url": reverse("rendition_audio", args=[rendition.pk]) if made else None,
         "bitstream_url": reverse("rendition_bitstream", args=[rendition.pk]) if made and not own else None,
-        "retry_url": reverse("rendition_retry", args=[rendition.pk]) if status == FAILED else None,
+        "retry_url": retry_url,
         "note": "; ".join([*([system.note] if system.note else []), *_metric_notes(scores)]),
         "others": {metric: _other(score) for metric, score in scores.items() if metric not in METRICS},
     }
@@ -100,6 +168,7 @@ def _other(score: Score) -> dict[str, Any]:
         "version": score.version,
         "note": score.note,
         "error": score.error,
+        "job": job_state(score),
     }
 
 

@@ -16,6 +16,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from evaluation.analysis import figures
 from evaluation.models import Job
+from evaluation.web.presentation import job_state
 from listening.models import Analysis, Stimulus, Study
 from listening.results import (
     BS1534,
@@ -76,17 +77,15 @@ def results(request: HttpRequest, study_id: UUID) -> HttpResponse:
     if request.GET.get("since") == since:
         return HttpResponse(status=204)
     status = wanted.status if wanted else ""
-    waiting = status in analyses.WAITING
     analysis = wanted if status == Job.Status.DONE else analyses.latest(study, kind, profile)
     computed = compute(study, kind=kind, profile=profile)
     context = base | context_of(computed, analysis)
     context |= {
         "analysis": analysis,
-        "waiting": waiting,
+        "job": job_state(wanted) if wanted else None,
         "stale": analysis is not None and analysis.fingerprint != state,
-        "failed": wanted.error if wanted and status == Job.Status.FAILED else "",
         "since": since,
-        "every": SOON if waiting else LATER if study.status == Study.Status.OPEN else None,
+        "every": LATER if study.status == Study.Status.OPEN else None,
     }
     return render(request, "listening/results.html", context)
 
