@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.conf import settings
 from django.db import models
@@ -75,9 +75,9 @@ class Job(models.Model):
     #: Lookup from a row to the user who follows its work and may retry it.
     OWNER: ClassVar[str] = "owner"
     #: Sentences for people: while it is done, with numbers where `count_progress` has any; when it failed.
-    DOING: ClassVar = gettext_lazy("A worker is at it.")
-    PROGRESS: ClassVar = gettext_lazy("{done} of {total} are done.")
-    FAILED: ClassVar = gettext_lazy("This failed: {error}")
+    DOING: ClassVar[Any] = gettext_lazy("A worker is at it.")
+    PROGRESS: ClassVar[Any] = gettext_lazy("{done} of {total} are done.")
+    FAILED: ClassVar[Any] = gettext_lazy("This failed: {error}")
 
     class Status(models.TextChoices):
         QUEUED = "queued"
@@ -98,6 +98,10 @@ class Job(models.Model):
     class Meta:
         abstract = True
 
+    def get_absolute_url(self) -> str:
+        """The page that shows what the work is for."""
+        raise NotImplementedError
+
     @property
     def waiting(self) -> bool:
         """Whether it is queued or running."""
@@ -106,10 +110,6 @@ class Job(models.Model):
     def count_progress(self) -> tuple[int, int] | None:
         """Steps that are done, and all of them; None where that cannot be told."""
         return None
-
-    def get_absolute_url(self) -> str:
-        """The page that shows what the work is for."""
-        raise NotImplementedError
 
 
 class Rendition(Job):
@@ -204,15 +204,15 @@ class OutputBatch(Job):
     def __str__(self) -> str:
         return f"Outputs for {self.system}"
 
+    def get_absolute_url(self) -> str:
+        return reverse("outputs", args=[self.pk])
+
     def count_progress(self) -> tuple[int, int]:
         if self.step == self.Step.CHECK:
             files = self.files.all()
             return files.exclude(problem="", checks={}).count(), files.count()
         taken = self.files.filter(taken=True)
         return taken.filter(~Q(problem="") | Q(upload="")).count(), taken.count()
-
-    def get_absolute_url(self) -> str:
-        return reverse("outputs", args=[self.pk])
 
 
 class OutputFile(models.Model):

@@ -156,16 +156,16 @@ class Preparation(Job):
     def __str__(self) -> str:
         return f"Preparation of {self.study}"
 
+    def get_absolute_url(self) -> str:
+        return reverse("study", args=[self.study_id])
+
     def count_progress(self) -> tuple[int, int]:
         stimuli = Stimulus.objects.filter(item__study=self.study_id)
         return stimuli.exclude(audio="").count(), stimuli.count()
 
-    def get_absolute_url(self) -> str:
-        return reverse("study", args=[self.study_id])
-
 
 class Simulation(Job):
-    """The making of a study's simulated listeners, of what `Study.simulation` says. Its key is the study's."""
+    """The making of simulated listeners as `Study.simulation` describes them. Its key is the study's."""
 
     OWNER = "study__owner"
     DOING = gettext_lazy("Simulated listeners take the test.")
@@ -182,13 +182,13 @@ class Simulation(Job):
     def __str__(self) -> str:
         return f"Simulation of {self.study}"
 
+    def get_absolute_url(self) -> str:
+        return reverse("study_setup", args=[self.study_id, "check"]) + "#trying"
+
     def count_progress(self) -> tuple[int, int]:
         # A listener comes and finishes in one transaction.
         made = Session.objects.filter(study=self.study_id, kind=Session.Kind.SIMULATED).count()
         return made, self.study.simulation["listeners"]
-
-    def get_absolute_url(self) -> str:
-        return reverse("study_setup", args=[self.study_id, "check"]) + "#trying"
 
 
 class Item(models.Model):
@@ -554,11 +554,11 @@ class ImportDraft(Job):
     def __str__(self) -> str:
         return self.name
 
-    def count_progress(self) -> tuple[int, int] | None:
-        return (self.progress["done"], self.progress["total"]) if self.progress else None
-
     def get_absolute_url(self) -> str:
         return reverse("import_draft", args=[self.pk])
+
+    def count_progress(self) -> tuple[int, int] | None:
+        return (self.progress["done"], self.progress["total"]) if self.progress else None
 
 
 class Throttle(models.Model):

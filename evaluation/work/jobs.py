@@ -45,6 +45,9 @@ KINDS: dict[type[Job], str] = {}
 
 Status = Job.Status
 
+#: What people read of an error that nobody foresaw.
+SORRY = gettext_lazy("Something went wrong here ({error}). The log says more; you can retry.")
+
 
 def register(model: type[Job], task: str) -> None:
     """Have rows of `model` sent to `task`, its Celery name, and swept up like the others."""
@@ -143,7 +146,7 @@ def _renew_until(row: Job, stop: threading.Event) -> None:
 def working(
     row: Job,
     refusal: type[Exception] | tuple[type[Exception], ...] = (),
-    sorry: Any = gettext_lazy("Something went wrong here ({error}). The log says more; you can retry."),
+    sorry: Any = SORRY,
 ) -> Iterator[None]:
     """Keep a claimed row alive while the block works for it, and leave in the row what went wrong.
 

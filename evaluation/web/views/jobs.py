@@ -23,7 +23,7 @@ from evaluation.work import jobs
 @never_cache
 @require_safe
 def job(request: HttpRequest, kind: str, pk: str) -> HttpResponse:
-    """``_job.html`` for htmx. When the work is done or has failed, the page hears the event ``job-settled``."""
+    """``_job.html`` for htmx; when the work is done or has failed, with the event ``job-settled``."""
     row = _row(request, kind, pk)
     response = render(request, "evaluation/_job.html", {"job": job_state(row)})
     if not row.waiting:

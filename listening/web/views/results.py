@@ -38,8 +38,8 @@ from listening.study.stimuli import dithered_wav
 
 #: Short names of profiles in addresses that were handed out before there were more than two.
 _OLD_NAMES = {"on": BS1534, "off": NONE}
-#: How often a page looks for news, seconds: while something is computed, and while listeners are at it.
-SOON, LATER = 2, 15
+#: How often a page looks for news while listeners are at it, seconds.
+LATER = 15
 
 
 def asked(request: HttpRequest, study: Study) -> tuple[str, str]:
