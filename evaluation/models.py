@@ -111,6 +111,11 @@ class Job(models.Model):
         """Steps that are done, and all of them; None where that cannot be told."""
         return None
 
+    def describe_work(self, counted: tuple[int, int] | None) -> str:
+        """What a worker does for it and how far that is, for people; `counted` is of `count_progress`."""
+        done, total = counted or (0, 0)
+        return str(self.PROGRESS if counted else self.DOING).format(done=done, total=total)
+
 
 class Rendition(Job):
     """A clip through a system, made once."""
@@ -178,8 +183,8 @@ class OutputBatch(Job):
     confirmation makes renditions of those that are taken (`step` is store).
     """
 
-    DOING = gettext_lazy("Looking into the files.")
-    PROGRESS = gettext_lazy("{done} of {total} files are through.")
+    PROGRESS = gettext_lazy("Checking: {done} of {total} files.")
+    STORING = gettext_lazy("Storing: {done} of {total} files.")
     FAILED = gettext_lazy("The files could not be worked on: {error}")
 
     class Step(models.TextChoices):
@@ -213,6 +218,11 @@ class OutputBatch(Job):
             return files.exclude(problem="", checks={}).count(), files.count()
         taken = self.files.filter(taken=True)
         return taken.filter(~Q(problem="") | Q(upload="")).count(), taken.count()
+
+    def describe_work(self, counted: tuple[int, int] | None) -> str:
+        done, total = counted or (0, 0)
+        text = self.PROGRESS if self.step == self.Step.CHECK else self.STORING
+        return str(text).format(done=done, total=total)
 
 
 class OutputFile(models.Model):

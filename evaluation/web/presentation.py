@@ -64,10 +64,11 @@ def job_state(row: Job) -> JobState:
     kind = str(row._meta.model_name)
     counted = row.count_progress() if row.waiting else None
     done, total = counted or (0, 0)
+    text = ""
     if row.status == FAILED:
         text = str(row.FAILED).format(error=row.error)
-    else:
-        text = str(row.PROGRESS if counted else row.DOING).format(done=done, total=total)
+    elif row.status == RUNNING or counted:
+        text = row.describe_work(counted)
     return JobState(
         kind=kind,
         pk=str(row.pk),
@@ -78,6 +79,22 @@ def job_state(row: Job) -> JobState:
         total=total,
         address=reverse("job", args=[kind, row.pk]),
         retry_address=reverse("job_retry", args=[kind, row.pk]) if row.status == FAILED else "",
+    )
+
+
+def row_state(row: dict[str, Any]) -> JobState:
+    """The state of one of `rendition_rows`: of the rendition with its scores by the default metrics.
+
+    It has no address: the clip's page follows all rows at once.
+    """
+    return JobState(
+        kind="rendition",
+        pk=str(row["id"]),
+        status=row["status"],
+        text=row["error"],
+        log=row["log"],
+        title=row["title"],
+        retry_address=row["retry_url"] or "",
     )
 
 
@@ -129,9 +146,6 @@ def _row(clip: Clip, rendition: Rendition, system: systems.Described) -> dict[st
     status = rendition_status(rendition)
     made = rendition.status == DONE
     own = system.kind == "uploaded"
-    error = _error(rendition, [score for score in scores.values() if score.metric in METRICS])
-    log = "".join([rendition.log, *(score.log for score in scores.values())])
-    retry_url = reverse("rendition_retry", args=[rendition.pk]) if status == FAILED else None
     return {
         "id": rendition.pk,
         "system": rendition.system,
@@ -140,12 +154,8 @@ def _row(clip: Clip, rendition: Rendition, system: systems.Described) -> dict[st
         "kind": system.kind,
         "status": status,
         "unavailable": rendition.unavailable and rendition.status == FAILED,
-        "error": error,
-        "log": log,
-        # Of the rendition with its scores by the default metrics; the page's script follows them all.
-        "job": JobState(
-            "rendition", str(rendition.pk), status, error, log, system.title, retry_address=retry_url or ""
-        ),
+        "error": _error(rendition, [score for score in scores.values() if score.metric in METRICS]),
+        "log": "".join([rendition.log, *(score.log for score in scores.values())]),
         "kbps": rendition.kbps if made else None,
         "stated_kbps": system.kbps if own else None,
         **values,
@@ -154,7 +164,7 @@ def _row(clip: Clip, rendition: Rendition, system: systems.Described) -> dict[st
         "decode_rtf": _rtf(rendition.decode_seconds, clip) if made else None,
         "audio_url": reverse("rendition_audio", args=[rendition.pk]) if made else None,
         "bitstream_url": reverse("rendition_bitstream", args=[rendition.pk]) if made and not own else None,
-        "retry_url": retry_url,
+        "retry_url": reverse("rendition_retry", args=[rendition.pk]) if status == FAILED else None,
         "note": "; ".join([*([system.note] if system.note else []), *_metric_notes(scores)]),
         "others": {metric: _other(score) for metric, score in scores.items() if metric not in METRICS},
     }
@@ -168,7 +178,6 @@ def _other(score: Score) -> dict[str, Any]:
         "version": score.version,
         "note": score.note,
         "error": score.error,
-        "job": job_state(score),
     }
 
 

@@ -7,14 +7,13 @@ from uuid import UUID
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.core.exceptions import ValidationError
+from django.core.exceptions import ObjectDoesNotExist, ValidationError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
-from evaluation.models import Job
 from evaluation.web.presentation import job_state
 from evaluation.work import jobs
 
@@ -48,5 +47,5 @@ def _row(request: HttpRequest, kind: str, pk: str | UUID) -> Any:
         raise Http404
     try:
         return model._default_manager.get(**{"pk": pk, model.OWNER: request.user})
-    except (Job.DoesNotExist, ValueError, ValidationError):
+    except (ObjectDoesNotExist, ValueError, ValidationError):
         raise Http404 from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -38,8 +39,8 @@ from listening.study.stimuli import dithered_wav
 
 #: Short names of profiles in addresses that were handed out before there were more than two.
 _OLD_NAMES = {"on": BS1534, "off": NONE}
-#: How often a page looks for news while listeners are at it, seconds.
-LATER = 15
+#: How often a page looks for news, seconds: while something is computed, and while listeners are at it.
+SOON, LATER = 2, 15
 
 
 def asked(request: HttpRequest, study: Study) -> tuple[str, str]:
@@ -77,15 +78,16 @@ def results(request: HttpRequest, study_id: UUID) -> HttpResponse:
     if request.GET.get("since") == since:
         return HttpResponse(status=204)
     status = wanted.status if wanted else ""
+    waiting = status in analyses.WAITING
     analysis = wanted if status == Job.Status.DONE else analyses.latest(study, kind, profile)
     computed = compute(study, kind=kind, profile=profile)
     context = base | context_of(computed, analysis)
     context |= {
         "analysis": analysis,
-        "job": job_state(wanted) if wanted else None,
+        "job": replace(job_state(wanted), address="") if wanted else None,  # the page follows all of it
         "stale": analysis is not None and analysis.fingerprint != state,
         "since": since,
-        "every": LATER if study.status == Study.Status.OPEN else None,
+        "every": SOON if waiting else LATER if study.status == Study.Status.OPEN else None,
     }
     return render(request, "listening/results.html", context)
 

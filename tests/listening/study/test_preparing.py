@@ -34,6 +34,7 @@ from listening.study.studies import (
     signals_of,
     update_study,
 )
+from tests.evaluation.work.test_jobs import until
 from tests.listening.conftest import SYSTEMS, listen, system_of
 
 ALL = {*ALWAYS, *SYSTEMS}
@@ -164,25 +165,48 @@ def stored_names(study: Study) -> list[str]:
     return sorted(Stimulus.objects.filter(item__study=study).values_list("audio", flat=True))
 
 
-def test_a_study_that_takes_longer_than_its_lease_is_healthy(
-    alice: User, processed: Callable[..., Clip], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.usefixtures("shared_database")
+def test_a_study_that_takes_three_leases_is_healthy(
+    alice: User, processed: Callable[..., Clip], monkeypatch: pytest.MonkeyPatch, settings: Any
 ) -> None:
-    """Between any two items more time passes than the lease, an attempt of many was counted: that is no death."""
-    study = create(alice, [processed(alice, sound=True) for _ in range(3)])
-    seen: list[int] = []
+    """Three leases pass in one item, and sweepers come by: nobody takes the work away."""
+    settings.JOB_LEASE_SECONDS = 0.3
+    study = create(alice, [processed(alice, sound=True)])
+    seen: list[tuple[str, int]] = []
 
     def slow(item: Item, hold: Callable[[], bool]) -> bool:
-        jobs.renew(Preparation.objects.get())  # as the heartbeat does from its thread
-        Preparation.objects.update(attempts=3)  # as if two workers had died in the item before
-        stored = render_item(item, hold)
-        seen.append(Preparation.objects.get().attempts)
-        return stored
+        for _ in range(3):
+            lease = Preparation.objects.get().lease_until
+            assert lease is not None
+            until(lambda end=lease: timezone.now() > end)
+            jobs.sweep()
+            row = Preparation.objects.get()
+            seen.append((row.status, row.attempts))
+        return render_item(item, hold)
 
     monkeypatch.setattr(preparing, "render_item", slow)
     prepare_study(str(study.pk))
     study.refresh_from_db()
-    assert study.status == Study.Status.OPEN
-    assert seen == [1, 1, 1, 1]
+    assert (study.status, study.error) == (Study.Status.OPEN, "")
+    assert seen == [("running", 1)] * 6  # training and the item
+
+
+def test_deaths_count_within_an_item(
+    alice: User, processed: Callable[..., Clip], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = create(alice, [processed(alice, sound=True)])
+    seen: list[int] = []
+
+    def render(item: Item, hold: Callable[[], bool]) -> bool:
+        seen.append(Preparation.objects.get().attempts)
+        stored = render_item(item, hold)
+        seen.append(Preparation.objects.get().attempts)
+        return stored
+
+    Preparation.objects.update(attempts=2)  # two workers died before this one
+    monkeypatch.setattr(preparing, "render_item", render)
+    prepare_study(str(study.pk))
+    assert seen == [3, 1, 1, 1]
 
 
 def test_items_that_change_take_the_claim_away(

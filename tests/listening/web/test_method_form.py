@@ -14,6 +14,7 @@ from listening.models import Study
 from listening.session.sessions import start_session
 from listening.study.studies import create_study
 from listening.web.forms.method import MethodOptions
+from tests.listening.conftest import open_unrendered
 
 
 @pytest.fixture
