@@ -278,12 +278,12 @@ def _made(clip: Clip, slug: str) -> None:
         if row.status == Rendition.Status.DONE:
             return
         if row.status == Rendition.Status.FAILED:
-            raise ImportProblem(f"“{clip.title}” failed in {title_of(slug)}: {row.error}")
+            raise ImportProblem(f"“{clip.title}” failed in {title_of(row.system)}: {row.error}")
         if row.status == Rendition.Status.QUEUED:
             make_rendition(str(row.pk))
         elif monotonic() > end:
             raise ImportProblem(
-                f"“{clip.title}” is still on its way through {title_of(slug)}. Try again later."
+                f"“{clip.title}” is still on its way through {title_of(row.system)}. Try again later."
             )
         else:
             sleep(0.5)
