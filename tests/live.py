@@ -12,7 +12,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -93,14 +93,23 @@ class Site:
         )
         wait_for("the web server", self._answers, 60)
 
-    def start_worker(self) -> subprocess.Popen[bytes]:
-        beat = str(self.home / "celerybeat-schedule")
+    def start_worker(
+        self, queues: Sequence[str] = settings.WORKER_QUEUES, *, beat: bool = True
+    ) -> subprocess.Popen[bytes]:
+        """A worker of two children; with `beat` it has the sweeper's clock in a third."""
         return self._start(
             "worker",
             *("celery", "-A", "listening.site", "worker", "--concurrency", "2"),
-            *("--queues", ",".join(settings.WORKER_QUEUES)),
-            *("--beat", "--schedule", beat, "--without-gossip", "--without-mingle"),
+            *("--queues", ",".join(queues), "--without-gossip", "--without-mingle"),
+            *(("--beat", *self._schedule) if beat else ()),
         )
+
+    def start_beat(self) -> subprocess.Popen[bytes]:
+        return self._start("beat", "celery", "-A", "listening.site", "beat", *self._schedule)
+
+    @property
+    def _schedule(self) -> tuple[str, str]:
+        return "--schedule", str(self.home / "celerybeat-schedule")
 
     def _start(self, name: str, *module: str) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", *module]
@@ -141,6 +150,30 @@ class Site:
             return database.execute(query).fetchall()
         finally:
             database.close()
+
+
+def in_site(site: Site, script: str, given: Any = None) -> Any:
+    """Run a script on the site's database; what it assigns to `out` comes back."""
+    code = (
+        "import json, sys, django; django.setup(); "
+        "given = json.load(sys.stdin)\n" + script + "\nprint(json.dumps(out))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        env=site.environment,
+        input=json.dumps(given),
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def children_of(pid: int) -> list[int]:
+    done = subprocess.run(["ps", "--ppid", str(pid), "-o", "pid="], capture_output=True, text=True)
+    return [int(line) for line in done.stdout.split()]
 
 
 def running_site(home: Path, **extra: str) -> Iterator[Site]:

@@ -19,7 +19,7 @@ from kombu import Connection
 
 from evaluation.clips.demo_clips import DemoClipsMissing, demo_clips
 from listening.site.embedded_redis import EmbeddedRedis, broker_url, is_running, socket_path
-from tests.live import ROOT, Site, running_site, wait_for
+from tests.live import ROOT, Site, children_of, in_site, running_site, wait_for
 from tests.postgres import postgresql
 
 __all__ = ["postgresql"]  # a fixture
@@ -33,6 +33,11 @@ WORK_SECONDS = 300.0
 @pytest.fixture
 def site(tmp_path: Path) -> Iterator[Site]:
     yield from running_site(tmp_path / "home")
+
+
+@pytest.fixture
+def hasty_site(tmp_path: Path) -> Iterator[Site]:
+    yield from running_site(tmp_path / "home", JOB_LEASE_SECONDS="2")
 
 
 @pytest.fixture(scope="module")
@@ -106,6 +111,82 @@ def test_work_survives_sigkill_of_the_whole_worker(site: Site, speech: bytes) ->
     check_nothing_lost_nothing_twice(site)
     attempts = dict(site.rows("SELECT id, attempts FROM evaluation_rendition"))
     assert all(attempts[pk] >= 2 for (pk,) in interrupted)
+
+
+#: A study of 40 short excerpts of one clip through one system, beside what MUSHRA adds: 160 stimuli.
+MAKE_STUDY = """
+import io
+import numpy, soundfile
+from django.contrib.auth.models import User
+from django.core.files.base import ContentFile
+from evaluation.models import Clip, Rendition
+from listening.study.contents import Excerpt
+from listening.study.studies import create_study
+
+def wav(audio):
+    file = io.BytesIO()
+    soundfile.write(file, audio, 16000, format="WAV")
+    return ContentFile(file.getvalue())
+
+audio = 0.1 * numpy.random.default_rng(0).standard_normal(6 * 16000)
+clip = Clip(owner=User.objects.get(), sha256="0" * 64, title="Noise", seconds=6, source_rate=16000,
+            source_channels=1)
+clip.audio.save("noise.wav", wav(audio))
+for system in ("original", "anchor35", "anchor70", "opus-9k"):
+    rendition = Rendition(clip=clip, system=system, status="done")
+    rendition.audio.save("noise.wav", wav(audio))
+excerpts = [Excerpt(clip, number / 8, number / 8 + 0.5) for number in range(40)]
+out = create_study(clip.owner, "Forty items", [], ["opus-9k"], excerpts=excerpts).items.count()
+"""
+
+
+def test_a_study_is_prepared_through_kills_each_stimulus_once(hasty_site: Site) -> None:
+    """Killed before the first item; then the children that do the work; then all of the worker again."""
+    site = hasty_site
+    site.redis.start()
+    site.start_beat()
+    in_site(site, MAKE_STUDY)
+
+    def rendered() -> int:
+        [(count,)] = site.rows("SELECT count(*) FROM listening_stimulus WHERE audio != ''")
+        return int(count)
+
+    def begun() -> bool:
+        return bool(site.rows("SELECT 1 FROM listening_preparation WHERE status = 'running'"))
+
+    def kill(worker: subprocess.Popen[bytes], whole: bool) -> None:
+        for pid in children_of(worker.pid):
+            os.kill(pid, signal.SIGKILL)
+        if whole:
+            os.killpg(worker.pid, signal.SIGKILL)
+            worker.wait()
+
+    worker = site.start_worker(["prepare", "prompt"], beat=False)
+    wait_for("the first claim", begun, WORK_SECONDS, every=0.01)
+    kill(worker, whole=True)
+    before = rendered()
+    for count, whole in ((40, False), (100, True)):
+        if worker.poll() is not None:
+            worker = site.start_worker(["prepare", "prompt"], beat=False)
+        wait_for(f"{count} stimuli", lambda n=count: rendered() >= n, WORK_SECONDS, every=0.01)
+        kill(worker, whole)
+        assert before <= rendered() < 160, "it was through before the kill"
+        before = rendered()
+    site.start_worker(["prepare", "prompt"], beat=False)
+    wait_for(
+        "the study to open",
+        lambda: site.rows("SELECT 1 FROM listening_study WHERE status = 'open'"),
+        WORK_SECONDS,
+    )
+    names = [name for (name,) in site.rows("SELECT audio FROM listening_stimulus")]
+    assert len(set(names)) == len(names) == 160
+    media = site.home / "media"
+    files = [path for path in (media / "stimuli").rglob("*") if path.is_file()]
+    assert sorted(str(path.relative_to(media)) for path in files) == sorted(names)
+    assert {soundfile.info(path).frames for path in files} == {8000}
+    [(status, error, log)] = site.rows("SELECT status, error, log FROM listening_preparation")
+    assert (status, error) == ("done", "")
+    assert log.count("the worker died or hung") == 3
 
 
 def test_an_upload_without_broker_is_taken_and_done_when_it_comes_back(site: Site, speech: bytes) -> None:

@@ -11,8 +11,9 @@
     items           standard deviation of an item's effect on a system, the same for all listeners, points
     use             standard deviation of listeners' use of the scale (1 is what an ideal one uses)
     careless        share of listeners, 0 to 1, who grade at random and miss the hidden reference
-    state           "running" until all are made, then "done"
     asked           when, ISO 8601
+
+How far their making is says the study's `Simulation`, a job of `evaluation.work.jobs`.
 
 Their sessions are of kind SIMULATED: they go through the services that real ones go through, and stay out
 of all results but those that ask for them.
@@ -20,33 +21,28 @@ of all results but those that ask for them.
 
 from __future__ import annotations
 
-import logging
 import math
 from collections.abc import Mapping
-from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
 from django.utils import timezone
-from kombu.exceptions import KombuError
-from redis.exceptions import RedisError
 
 from evaluation.models import Score
+from evaluation.work import jobs
 from listening.methods import METHODS
-from listening.models import Session, Stimulus, Study
+from listening.models import Session, Simulation, Stimulus, Study
 from listening.session.ratings import finish_trial
 from listening.session.sessions import begin, start_session
 from listening.simulation.listener import Listener
 from listening.study.design import items_per_session
 from listening.study.errors import StudyError
-from listening.study.studies import delete_sessions
+from listening.study.studies import delete_sessions, delete_simulation
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from evaluation.analysis.statistics.planning import Plan
-
-logger = logging.getLogger(__name__)
 
 MOST_LISTENERS = 200
 #: What a careful researcher may expect of listeners; from published MUSHRA tests of speech codecs, in round
@@ -55,8 +51,6 @@ USUAL = {"bias": 8.0, "spread": 10.0, "items": 5.0, "use": 0.15, "careless": 0.0
 #: Where low-passed speech ends up.
 ANCHORS = {"original": 100.0, "anchor35": 25.0, "anchor70": 50.0}
 _RANGES = {"bias": (0, 40), "spread": (0, 40), "items": (0, 40), "use": (0, 0.9), "careless": (0, 1)}
-#: A message is sent again if nothing has come of it for so long.
-_PATIENCE = timedelta(seconds=30)
 
 
 def usual_qualities(study: Study) -> dict[str, float]:
@@ -117,7 +111,7 @@ def kept(stored: Any) -> dict[str, Any]:
         or not all(_is_number(value) for value in stored["qualities"].values())
     ):
         raise StudyError("simulation: this is not what simulated listeners are made of.")
-    return stored | {"state": "done"}
+    return {name: value for name, value in stored.items() if name != "state"}
 
 
 def _is_number(value: object) -> bool:
@@ -132,17 +126,28 @@ def start(study: Study, asked: Mapping[str, Any]) -> None:
         StudyError: as in `checked`.
     """
     parameters = checked(study, asked)
+    Study.objects.select_for_update().get(pk=study.pk)  # before the job, as a worker locks them
+    row, _new = Simulation.objects.get_or_create(study=study)
+    jobs.restart(row)
+    study.simulation_job = row
     delete_sessions(study, Session.Kind.SIMULATED)
-    study.simulation = parameters | {"state": "running", "asked": timezone.now().isoformat()}
+    study.simulation = parameters | {"asked": timezone.now().isoformat()}
     study.save(update_fields=["simulation"])
-    transaction.on_commit(lambda: _dispatch(study))
 
 
 def discard(study: Study) -> int:
     """Delete all simulated sessions with their grades; returns how many."""
-    with transaction.atomic():
-        Study.objects.select_for_update().filter(pk=study.pk).update(simulation={})
-        return delete_sessions(study, Session.Kind.SIMULATED)
+    return delete_simulation(study)
+
+
+def state_of(study: Study) -> str:
+    """How far a simulation is: "" (none was asked for), "running" (or queued), "done" or "failed"."""
+    if not study.simulation:
+        return ""
+    row: Simulation | None = getattr(study, "simulation_job", None)
+    if row is None:
+        return "done"  # it came with an archive
+    return "running" if row.waiting else str(row.status)
 
 
 def made(study: Study) -> int:
@@ -157,22 +162,25 @@ def run(study_id: str) -> int:
     two workers make none twice.
     """
     count = 0
-    while _next(study_id):
-        count += 1
+    row = jobs.claim(Simulation, study_id)
+    if row is None:
+        return count
+    with jobs.working(row, StudyError):
+        while _next(row):
+            count += 1
     return count
 
 
 @transaction.atomic
-def _next(study_id: str) -> bool:
-    study = Study.objects.select_for_update().filter(pk=study_id).first()
-    if study is None or study.simulation.get("state") != "running":
-        return False
+def _next(row: Simulation) -> bool:
+    study = Study.objects.select_for_update().filter(pk=row.study_id).first()
+    if study is None or not jobs.advance(row):
+        return False  # taken back, or asked for anew
     number = made(study)
     if number < study.simulation["listeners"]:
         _listen(study, number)
         return True
-    study.simulation["state"] = "done"
-    study.save(update_fields=["simulation"])
+    jobs.finish(row)
     return False
 
 
@@ -187,27 +195,6 @@ def _listen(study: Study, number: int) -> None:
         finish_trial(trial)
     # Programs answer no questions; without this a questionnaire would keep them from the end.
     Session.objects.filter(pk=session.pk, finished=None).update(finished=timezone.now())
-
-
-def _dispatch(study: Study) -> None:
-    from listening.tasks import simulate
-
-    try:
-        simulate.delay(str(study.pk))
-    except (KombuError, RedisError, OSError) as error:
-        logger.warning("Could not send the simulation of %s, the sweeper will: %s", study.pk, error)
-
-
-def sweep() -> int:
-    """Send again the simulations of which nothing has come for a while; returns how many."""
-    since = timezone.now() - _PATIENCE
-    count = 0
-    for study in Study.objects.filter(simulation__state="running"):
-        recent = study.sessions.filter(kind=Session.Kind.SIMULATED, created__gte=since).exists()
-        if not recent and datetime.fromisoformat(study.simulation["asked"]) < since:
-            _dispatch(study)
-            count += 1
-    return count
 
 
 def usual_half_width(study: Study) -> float | None:

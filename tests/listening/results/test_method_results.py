@@ -21,9 +21,8 @@ from listening.session.choices import NO_PREFERENCE, save_choice
 from listening.session.grading import asked
 from listening.session.ratings import finish_trial, save_rating
 from listening.session.sessions import begin, start_session
-from listening.study.preparing import open_prepared_study
 from listening.study.studies import create_study
-from tests.listening.conftest import system_of
+from tests.listening.conftest import open_unrendered, system_of
 
 QUALITY = {"original": 5, "opus-9k": 4, "bpgan-2k": 2, "celp-8k": 3}
 Answer = Callable[[Trial], None]
@@ -45,7 +44,7 @@ def hold(alice: Any, processed: Callable[..., Any]) -> Callable[..., Study]:
         study = create_study(
             alice, "A study", clips, systems, method=method, options=options, seed=70_007_007
         )
-        open_prepared_study(study)
+        open_unrendered(study)
         study.refresh_from_db()
         for _ in range(listeners):
             take(start_session(study), answer)

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from listening.site.loadtest.browsers import Gate, Listener, Pace, Tally
-from tests.live import ROOT, Site
+from tests.live import Site, children_of, in_site
 from tests.postgres import postgresql
 
 __all__ = ["postgresql"]  # a fixture
@@ -46,31 +42,12 @@ def _site(site: Site) -> Iterator[Site]:
         site.stop()
 
 
-def in_site(site: Site, script: str, given: Any = None) -> Any:
-    """Run a script on the site's database; what it assigns to `out` comes back."""
-    code = (
-        "import json, sys, django; django.setup(); "
-        "given = json.load(sys.stdin)\n" + script + "\nprint(json.dumps(out))"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=ROOT,
-        env=site.environment,
-        input=json.dumps(given),
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout.splitlines()[-1])
-
-
 MAKE = """
-from listening.loadtest.trial import make_study
+from listening.site.loadtest.trial import make_study
 out = make_study(items=2, seconds=0.3, systems=("original", "anchor35", "anchor70", "opus-9k")).token
 """
 CHECK = """
-from listening.loadtest.trial import lost
+from listening.site.loadtest.trial import lost
 from listening.models import Rating, Study
 study = Study.objects.get()
 confirmed = {(token, position, key): tuple(grade) for token, position, key, grade in given}
@@ -88,11 +65,6 @@ out = {
 """
 
 
-def workers_of(pid: int) -> list[int]:
-    done = subprocess.run(["ps", "--ppid", str(pid), "-o", "pid="], capture_output=True, text=True)
-    return [int(line) for line in done.stdout.split()]
-
-
 async def grade_through_kills(site: Site, study: str) -> Tally:
     """Let listeners take one session each while a worker, and then all of the server, is killed."""
     tally = Tally(Gate(LISTENERS, seconds=60, patience=20))
@@ -105,14 +77,14 @@ async def grade_through_kills(site: Site, study: str) -> Tally:
 
     server = site.processes[-1]
     await confirmed(30)
-    os.kill(workers_of(server.pid)[0], signal.SIGKILL)
+    os.kill(children_of(server.pid)[0], signal.SIGKILL)
     await confirmed(70)
     os.killpg(server.pid, signal.SIGKILL)
     server.wait()
     assert not all(task.done() for task in tasks), "the listeners were through before the kill"
     await asyncio.to_thread(site.start_web, 2)
     await confirmed(110)
-    for worker in workers_of(site.processes[-1].pid):
+    for worker in children_of(site.processes[-1].pid):
         os.kill(worker, signal.SIGKILL)
     await asyncio.gather(*tasks)
     return tally
