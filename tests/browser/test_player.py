@@ -39,7 +39,7 @@ async ({sounds, script, frames, rate, files}) => {
     for (let i = 0; i < bytes.length; i += 8192) text += String.fromCharCode(...bytes.subarray(i, i + 8192));
     return btoa(text);
   };
-  const { Player } = await import("/js/rating/player.js");
+  const { Player } = await import("/js/audio/player.js");
   const context = new OfflineAudioContext(2, frames, rate);
   const buffers = new Map();
   for (const [name, text] of Object.entries(sounds)) {
