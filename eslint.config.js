@@ -4,5 +4,9 @@ import globals from "globals";
 export default [
   { ignores: ["**/*.min.js", ".venv/", "var/", "build/", "static/vendor/"] },
   js.configs.recommended,
-  { files: ["static/js/**/*.js"], languageOptions: { globals: globals.browser } },
+  {
+    files: ["static/js/**/*.js"],
+    languageOptions: { globals: globals.browser },
+    rules: { eqeqeq: "error", "no-var": "error", "prefer-const": "error" },
+  },
 ];
