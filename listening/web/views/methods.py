@@ -167,14 +167,23 @@ def method_page(request: HttpRequest, session: Session, trial: Trial) -> HttpRes
         "words": [{"value": f"{value:g}", "words": words} for value, words in method.words],
         "page": page,
     }
-    return render(request, f"listening/methods/{method.slug}.html", context)
+    return render(request, TEMPLATES[method.slug], context)
 
 
 def _details(trial: Trial, kind: str) -> list[dict[str, Any]]:
     return list(trial.events.filter(kind=kind).values_list("detail", flat=True))
 
 
-trials.PAGES.update(dict.fromkeys(set(METHODS) - set(trials.PAGES), method_page))
+TEMPLATES = {
+    "abx": "listening/methods/choice.html",
+    "ab": "listening/methods/choice.html",
+    "bs1116": "listening/methods/impairment.html",
+    "acr": "listening/methods/opinion.html",
+    "dcr": "listening/methods/opinion.html",
+    "ccr": "listening/methods/opinion.html",
+}
+
+trials.PAGES.update(dict.fromkeys(TEMPLATES, method_page))
 
 
 @saving

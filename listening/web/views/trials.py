@@ -27,7 +27,7 @@ from listening.web.views.saving import Body, saving
 
 def mushra_page(request: HttpRequest, session: Session, trial: Trial) -> HttpResponse:
     study = session.study
-    context = {"study": study, "texts": study.texts, "session": session, "method": METHODS["mushra"]}
+    context = {"study": study, "texts": study.texts, "session": session, "method": METHODS[study.method]}
     return render(request, "listening/methods/mushra.html", context | _trial_context(session, trial))
 
 
