@@ -37,8 +37,7 @@ from evaluation.systems import title_of
 if TYPE_CHECKING:
     from django.db.models.fields.files import FieldFile
 
-    from evaluation.systems import title_of
-from listening.models import Item, Stimulus, Study
+    from listening.models import Item, Stimulus, Study
 
 #: Hz, that a study may have: what browsers play without surprises, and what speech is coded at. At 8 kHz the
 #: 7 kHz anchor would be the reference itself, so that MUSHRA starts at 16 kHz.
