@@ -2,6 +2,8 @@
 
 import { gettext } from "../common/words.js";
 
+/** Of every clip, Hz. */
+export const CLIP_RATE = 16000;
 const AT_ONCE = 4;
 const ATTEMPTS = 3;
 
@@ -43,6 +45,17 @@ export async function loadSound(context, url, cache = "no-store") {
   } catch {
     throw new Error(gettext("This browser could not decode a sound."));
   }
+}
+
+/**
+ * Fetch and decode a clip, or what a system made of it. In a context of the file's own rate every sample stays as
+ * it is.
+ *
+ * @param {string} url
+ * @throws {Error} whose message is for people
+ */
+export function loadClip(url) {
+  return loadSound(new OfflineAudioContext(1, 1, CLIP_RATE), url, "default");
 }
 
 /**

@@ -32,7 +32,7 @@ const FALL = RISE.slice().reverse();
  *
  * @param {number} x
  */
-export function raisedCosine(x) {
+function raisedCosine(x) {
   return 0.5 - 0.5 * Math.cos(Math.PI * x);
 }
 

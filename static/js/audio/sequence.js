@@ -1,7 +1,7 @@
 /* Recordings one after the other, as one sound. */
 
 /* Between the two of a pair: long enough to tell them apart, short enough to remember the first. */
-export const GAP_SECONDS = 0.5;
+const GAP_SECONDS = 0.5;
 
 /**
  * @param {BaseAudioContext} context

@@ -8,7 +8,7 @@ const NOW = "earshot:volume:now";
 const LOWEST = -30;
 const HIGHEST = 0;
 const OTHERWISE = -6;
-export const BETWEEN_ITEMS_DB = 4;
+const BETWEEN_ITEMS_DB = 4;
 
 /** @param {string} key */
 function read(key) {
@@ -38,7 +38,7 @@ export function keptVolume(otherwise = OTHERWISE) {
 }
 
 /** The levels in dB that an item may be heard at: 4 dB about the chosen one; all if none was chosen here. */
-export function itemRange() {
+function itemRange() {
   const chosen = read(CHOSEN);
   if (chosen === null) return [LOWEST, HIGHEST];
   return [Math.max(LOWEST, chosen - BETWEEN_ITEMS_DB), Math.min(HIGHEST, chosen + BETWEEN_ITEMS_DB)];

@@ -1,7 +1,7 @@
 /* What the clip page and the front page share: the player of one clip's systems, a stage that shows them,
    buttons, and the keyboard. */
 
-import { loadSound } from "../audio/load.js";
+import { CLIP_RATE, loadClip } from "../audio/load.js";
 import { FADE_SECONDS, MIN_LOOP_SECONDS, Player } from "../audio/player.js";
 import { find } from "../common/dom.js";
 import { Emitter } from "../common/emitter.js";
@@ -9,8 +9,6 @@ import { listenToKeys } from "../common/keys.js";
 import { Stage } from "./stage.js";
 
 export const ORIGINAL = "original";
-/** Of every clip, Hz: decoding in a context of the file's own rate keeps every sample as it is. */
-export const RATE = 16000;
 const SKIP_SECONDS = 1;
 const PARALLEL_LOADS = 4;
 
@@ -33,10 +31,9 @@ const PARALLEL_LOADS = 4;
  * @extends {Emitter<{ change: undefined, move: undefined, loaded: string, failed: { slug: string, message: string } }>}
  */
 export class ClipPlayer extends Emitter {
-  #player = new Player(() => new AudioContext({ sampleRate: RATE, latencyHint: "interactive" }), new Map(), {
+  #player = new Player(() => new AudioContext({ sampleRate: CLIP_RATE, latencyHint: "interactive" }), new Map(), {
     confined: true,
   });
-  #decoder = new OfflineAudioContext(1, 1, RATE);
   /** @type {Map<string, System>} */
   #systems = new Map();
   /** @type {((slug: string) => string) | null} labels while names are hidden */
@@ -119,7 +116,7 @@ export class ClipPlayer extends Emitter {
    */
   async load(slug, url) {
     try {
-      this.#player.add(slug, await loadSound(this.#decoder, url, "default"));
+      this.#player.add(slug, await loadClip(url));
       this.emit("loaded", slug);
     } catch (error) {
       this.emit("failed", { slug, message: error instanceof Error ? error.message : String(error) });

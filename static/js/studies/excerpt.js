@@ -1,16 +1,14 @@
 /* An excerpt of a clip, chosen on its waveform, by numbers, or by keyboard; and heard. */
 
-import { loadSound } from "../audio/load.js";
+import { CLIP_RATE, loadClip } from "../audio/load.js";
 import { Solo } from "../audio/solo.js";
 import { Waveform } from "../audio/waveform.js";
 import { find } from "../common/dom.js";
 import { Emitter } from "../common/emitter.js";
 
-const RATE = 16000; // of every clip, Hz
-
 /** @type {Map<string, Promise<AudioBuffer>>} a clip is fetched once however many excerpts are cut from it */
 const decoded = new Map();
-const solo = new Solo(1, RATE);
+const solo = new Solo(1, CLIP_RATE);
 /** @type {Excerpt | null} the excerpt that plays */
 let playing = null;
 
@@ -18,7 +16,7 @@ let playing = null;
 function decode(url) {
   const known = decoded.get(url);
   if (known) return known;
-  const buffer = loadSound(new OfflineAudioContext(1, 1, RATE), url, "default");
+  const buffer = loadClip(url);
   buffer.catch(() => decoded.delete(url));
   decoded.set(url, buffer);
   return buffer;

@@ -72,7 +72,7 @@ function csrfToken() {
  * @returns {Promise<any>} what the server answered
  * @throws {Refused} for a final no; any other error is worth trying again
  */
-export async function post(url, body) {
+async function post(url, body) {
   const response = await fetch(url, {
     method: "POST",
     headers: { "Content-Type": "application/json", "X-CSRFToken": csrfToken() },
