@@ -230,7 +230,7 @@ def test_the_pair_is_one_sound_with_half_a_second_between(page: Page, live_serve
     open_page(page, live_server, session)
     found = page.evaluate(
         """async () => {
-        const { joined } = await import("/static/js/methods/sequence.js");
+        const { join } = await import("/static/js/audio/sequence.js");
         const rate = 48000;
         const context = new OfflineAudioContext(1, rate, rate);
         const make = (length, value) => {
@@ -238,7 +238,7 @@ def test_the_pair_is_one_sound_with_half_a_second_between(page: Page, live_serve
             buffer.getChannelData(0).fill(value);
             return buffer;
         };
-        const { buffer, spans } = joined(context, [["x", make(4800, 0.5)], ["y", make(4801, -0.25)]]);
+        const { buffer, spans } = join(context, [["x", make(4800, 0.5)], ["y", make(4801, -0.25)]]);
         const samples = buffer.getChannelData(0);
         const runs = [];
         for (const value of samples) {

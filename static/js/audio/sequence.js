@@ -1,14 +1,14 @@
 /* Recordings one after the other, as one sound. */
 
 /* Between the two of a pair: long enough to tell them apart, short enough to remember the first. */
-export const GAP_SECONDS = 0.5;
+const GAP_SECONDS = 0.5;
 
 /**
  * @param {BaseAudioContext} context
  * @param {[string, AudioBuffer][]} sounds mono, of one sample rate
  * @returns {{buffer: AudioBuffer, spans: {name: string, start: number, end: number}[]}} spans in seconds
  */
-export function joined(context, sounds) {
+export function join(context, sounds) {
   const rate = sounds[0][1].sampleRate;
   const gap = Math.round(GAP_SECONDS * rate);
   const length = sounds.reduce((sum, [, buffer]) => sum + buffer.length, 0) + gap * (sounds.length - 1);
@@ -21,4 +21,21 @@ export function joined(context, sounds) {
     at += part.length + gap;
   }
   return { buffer, spans };
+}
+
+/**
+ * The mean of sounds, sample by sample, as long as the shortest.
+ *
+ * @param {BaseAudioContext} context
+ * @param {AudioBuffer[]} sounds mono, of one sample rate
+ */
+export function mean(context, sounds) {
+  const length = Math.min(...sounds.map((buffer) => buffer.length));
+  const buffer = context.createBuffer(1, length, sounds[0].sampleRate);
+  const samples = buffer.getChannelData(0);
+  for (const sound of sounds) {
+    const its = sound.getChannelData(0);
+    for (let i = 0; i < length; i++) samples[i] += its[i] / sounds.length;
+  }
+  return buffer;
 }

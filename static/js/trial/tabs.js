@@ -2,13 +2,17 @@
 
 const PATIENCE_MILLISECONDS = 600; // a page that is being left gives way later than its successor comes
 const TAKE_OVER = "earshot:take-over";
+/** @type {Promise<never>} */
 const forEver = new Promise(() => {});
 
 /**
  * Call `start` when this tab is the only one that holds `name`, now or later; `waiting` while another does, and
  * `lost` when another took it. Without the browser's locks (not on a secure address) every tab starts.
+ *
+ * @param {string} name
+ * @param {{ start: () => void, waiting: () => void, lost: () => void }} options
  */
-export function alone(name, { start, waiting, lost }) {
+export function holdAlone(name, { start, waiting, lost }) {
   if (!navigator.locks) {
     start();
     return;

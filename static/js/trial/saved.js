@@ -1,6 +1,6 @@
 /* What the listener is told about the grades' way to the server. */
 
-import { gettext } from "./words.js";
+import { gettext } from "../common/words.js";
 
 /** @param {import("./store.js").Store} store */
 export function savedText(store) {

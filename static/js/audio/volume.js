@@ -1,24 +1,29 @@
 /* The listening level: chosen once before the test, kept in this browser. Between two items it may be changed
    by up to 4 dB either way, within an item never (BS.1534-3). */
 
-import { gettext } from "./words.js";
+import { gettext } from "../common/words.js";
 
 const CHOSEN = "earshot:volume";
 const NOW = "earshot:volume:now";
 const LOWEST = -30;
 const HIGHEST = 0;
 const OTHERWISE = -6;
-export const BETWEEN_ITEMS_DB = 4;
+const BETWEEN_ITEMS_DB = 4;
 
+/** @param {string} key */
 function read(key) {
   try {
-    const decibels = Number.parseFloat(localStorage.getItem(key));
+    const decibels = Number.parseFloat(localStorage.getItem(key) ?? "");
     return decibels >= LOWEST && decibels <= HIGHEST ? decibels : null;
   } catch {
     return null;
   }
 }
 
+/**
+ * @param {number} decibels
+ * @param {string[]} keys
+ */
 function keep(decibels, ...keys) {
   try {
     for (const key of keys) localStorage.setItem(key, String(decibels));
@@ -33,21 +38,27 @@ export function keptVolume(otherwise = OTHERWISE) {
 }
 
 /** The levels in dB that an item may be heard at: 4 dB about the chosen one; all if none was chosen here. */
-export function itemRange() {
+function itemRange() {
   const chosen = read(CHOSEN);
   if (chosen === null) return [LOWEST, HIGHEST];
   return [Math.max(LOWEST, chosen - BETWEEN_ITEMS_DB), Math.min(HIGHEST, chosen + BETWEEN_ITEMS_DB)];
 }
 
-export const linear = (decibels) => 10 ** (decibels / 20);
+export const linear = (/** @type {number} */ decibels) => 10 ** (decibels / 20);
 
+/**
+ * @param {HTMLInputElement} input
+ * @param {HTMLElement} output
+ * @param {(gain: number) => void} changed
+ * @param {string[]} kept
+ */
 function control(input, output, changed, kept) {
   const show = () => {
     output.textContent = `${input.value.replace("-", "−")} dB`;
     input.setAttribute("aria-valuetext", gettext("{number} decibels", { number: input.value }));
     changed(linear(Number(input.value)));
   };
-  input.value = keptVolume();
+  input.value = String(keptVolume());
   input.addEventListener("input", () => {
     keep(Number(input.value), ...kept);
     show();
@@ -58,19 +69,27 @@ function control(input, output, changed, kept) {
 /**
  * Tie a slider and its read-out to the level, to be chosen anew in the whole range; `changed` gets the linear
  * gain, now and on every change.
+ *
+ * @param {HTMLInputElement} input
+ * @param {HTMLElement} output
+ * @param {(gain: number) => void} changed
  */
 export function volumeControl(input, output, changed) {
-  input.disabled = input.hidden; // hidden where the level is locked
+  input.disabled = Boolean(input.hidden); // hidden where the level is locked
   control(input, output, changed, [CHOSEN, NOW]);
 }
 
 /**
  * The same within a test: free by 4 dB either way until `lock` of the answer is called, which has to be done
  * before the item is first heard.
+ *
+ * @param {HTMLInputElement} input
+ * @param {HTMLElement} output
+ * @param {(gain: number) => void} changed
  */
 export function itemVolume(input, output, changed) {
   const chosen = read(CHOSEN) !== null;
-  [input.min, input.max] = itemRange();
+  [input.min, input.max] = itemRange().map(String);
   input.disabled = false;
   control(input, output, changed, [NOW]);
   return {

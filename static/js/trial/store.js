@@ -4,7 +4,8 @@
    What the server has not confirmed is kept in localStorage, so it survives a reload and a lost network, and
    is sent again, less and less often, until it is confirmed. Sequence numbers make repeats harmless. */
 
-import { gettext } from "./words.js";
+import { Emitter } from "../common/emitter.js";
+import { gettext } from "../common/words.js";
 
 const RETRY_SECONDS = [1, 2, 4, 8, 15, 30];
 /* Between two requests for one stimulus: a drag makes a change at every frame. */
@@ -16,8 +17,34 @@ const MOST_EVENTS = 20000;
 /* After the last key press in the comment. */
 const COMMENT_MILLISECONDS = 800;
 
+/**
+ * @typedef {number | string} Score a grade, or the key of an answer
+ * @typedef {{ score: Score | null, sequence: number, saved: boolean, live: boolean }} Grade live: made in this page
+ * @typedef {{ sequence: number, kind: string, milliseconds: number, detail: object }} TrialEvent
+ * @typedef {{ sequence: number, score: Score | null }} Answer
+ * @typedef {object} Kept in the browser's storage
+ * @property {Record<string, { score: Score | null, sequence: number }>} grades
+ * @property {TrialEvent[]} events
+ * @property {string[]} heard
+ * @property {string} [comment] if it is not saved
+ * @typedef {object} TrialData what the store needs of the page
+ * @property {string} ratingsUrl
+ * @property {string} eventsUrl
+ * @property {string} [commentUrl]
+ * @property {string} finishUrl
+ * @property {{ key: string, score: Score | null, sequence?: number }[]} stimuli
+ * @property {string[]} [heard]
+ * @property {string} [comment]
+ * @property {number} eventSequence
+ * @typedef {ReturnType<typeof setTimeout> | undefined} Timer
+ */
+
 /** The server said no, and asking again would not help. */
 export class Refused extends Error {
+  /**
+   * @param {number} status
+   * @param {{ error?: string, detail?: string }} answer
+   */
   constructor(status, answer) {
     super(answer.error || gettext("The server refused this ({status}).", { status }));
   }
@@ -25,6 +52,7 @@ export class Refused extends Error {
 
 /** The server answered, but cannot work now: worth asking again. */
 class Unavailable extends Error {
+  /** @param {number} status */
   constructor(status) {
     super(gettext("The server answered {status}.", { status }));
   }
@@ -36,8 +64,15 @@ function csrfToken() {
   return cookie ? cookie.slice("csrftoken=".length) : "";
 }
 
-/** POST JSON. Throws `Refused` for a final no, any other error for one worth trying again. */
-export async function post(url, body) {
+/**
+ * POST JSON.
+ *
+ * @param {string} url
+ * @param {object} body
+ * @returns {Promise<any>} what the server answered
+ * @throws {Refused} for a final no; any other error is worth trying again
+ */
+async function post(url, body) {
   const response = await fetch(url, {
     method: "POST",
     headers: { "Content-Type": "application/json", "X-CSRFToken": csrfToken() },
@@ -52,11 +87,16 @@ export async function post(url, body) {
   throw new Refused(response.status, await response.json().catch(() => ({})));
 }
 
-/** localStorage, or, where a browser forbids it (in a frame of another site), a memory of this page only. */
+/**
+ * localStorage, or, where a browser forbids it (in a frame of another site), a memory of this page only.
+ *
+ * @returns {Pick<Storage, "getItem" | "setItem" | "removeItem">}
+ */
 function ownStorage() {
   try {
     return window.localStorage;
   } catch {
+    /** @type {Map<string, string>} */
     const items = new Map();
     return {
       getItem: (key) => items.get(key) ?? null,
@@ -66,36 +106,49 @@ function ownStorage() {
   }
 }
 
-const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
+const pause = (/** @type {number} */ milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 
 /**
- * Keeps the grades of one trial. Dispatches "grade" (detail: key) when a grade came from elsewhere, and
- * "state" when `state` changed: "idle", "saving", "saved", "offline" (see `answering`) or "refused" (see `refusal`).
+ * Keeps the grades of one trial. Events: "grade" (detail: key) when a grade came from elsewhere, and "state" when
+ * `state` changed.
+ *
+ * @extends {Emitter<{ grade: string, state: undefined }>}
  */
-export class Store extends EventTarget {
+export class Store extends Emitter {
   #page;
   #id;
-  #grades = new Map(); // key -> {score, sequence, saved, live}
+  /** @type {Map<string, Grade>} */
+  #grades = new Map();
+  /** @type {Set<string>} */
   #sending = new Set();
+  /** @type {TrialEvent[]} */
   #events = [];
   #eventSequence;
-  #eventTimer = null;
-  #sendingEvents = null; // the request under way
+  /** @type {Timer} */
+  #eventTimer;
+  /** @type {Promise<void> | null} the request under way */
+  #sendingEvents = null;
   #failures = 0;
-  #retryTimer = null;
+  /** @type {Timer} */
+  #retryTimer;
+  /** @type {(() => void)[]} */
   #idle = [];
   #heard;
-  #comment; // {text, saved}
-  #commentTimer = null;
+  #comment;
+  /** @type {Timer} */
+  #commentTimer;
   #sendingComment = false;
   #retired = false;
 
+  /** @param {TrialData} page */
   constructor(page, storage = ownStorage()) {
     super();
     this.#page = page;
     this.#id = `earshot:${page.ratingsUrl}`;
     this.storage = storage;
+    /** @type {"idle" | "saving" | "saved" | "offline" | "refused"} see `answering` and `refusal` */
     this.state = "idle";
+    /** @type {number | null} */
     this.savedAt = null;
     this.refusal = "";
     this.answering = true; // false: no answer at all came to the last request
@@ -103,10 +156,10 @@ export class Store extends EventTarget {
     const kept = this.#read();
     for (const { key, score, sequence } of page.stimuli) {
       const mine = kept.grades[key];
-      const newer = mine && mine.sequence > (sequence ?? 0);
+      const isNewer = mine && mine.sequence > (sequence ?? 0);
       this.#grades.set(
         key,
-        newer ? { ...mine, saved: false, live: false } : { score, sequence: sequence ?? 0, saved: true, live: false },
+        isNewer ? { ...mine, saved: false, live: false } : { score, sequence: sequence ?? 0, saved: true, live: false },
       );
     }
     this.#comment = { text: kept.comment ?? page.comment ?? "", saved: kept.comment === undefined };
@@ -125,19 +178,25 @@ export class Store extends EventTarget {
     return this.#comment.text;
   }
 
-  /** Whether a sound has been listened to, on whatever device. */
+  /**
+   * Whether a sound has been listened to, on whatever device.
+   *
+   * @param {string} name
+   */
   heard(name) {
     return this.#heard.has(name);
   }
 
+  /** @param {string} name */
   hear(name) {
     if (this.#heard.has(name)) return;
     this.#heard.add(name);
     this.#keep();
   }
 
+  /** @param {string} key */
   score(key) {
-    return this.#grades.get(key).score;
+    return this.#grade(key).score;
   }
 
   get graded() {
@@ -152,14 +211,27 @@ export class Store extends EventTarget {
     return [...this.#grades.values()].filter((grade) => !grade.saved).length;
   }
 
-  /** The listener's grade, 0-100. */
+  /** @param {string} key */
+  #grade(key) {
+    const grade = this.#grades.get(key);
+    if (!grade) throw new RangeError(`There is no stimulus ${key}.`);
+    return grade;
+  }
+
+  /**
+   * Keep and send the listener's grade.
+   *
+   * @param {string} key
+   * @param {Score} score
+   */
   grade(key, score) {
-    const { sequence } = this.#grades.get(key);
+    const { sequence } = this.#grade(key);
     this.#grades.set(key, { score, sequence: sequence + 1, saved: false, live: true });
     this.#keep();
     this.#send(key);
   }
 
+  /** @param {string} text */
   setComment(text) {
     this.#comment = { text, saved: false };
     this.#keep();
@@ -167,7 +239,13 @@ export class Store extends EventTarget {
     this.#commentTimer = setTimeout(() => this.#sendComment(), COMMENT_MILLISECONDS);
   }
 
-  /** Note what happened, at `milliseconds` since the page was opened; sent in batches. */
+  /**
+   * Note what happened; sent in batches.
+   *
+   * @param {string} kind
+   * @param {number} milliseconds since the page was opened
+   * @param {object} detail
+   */
   event(kind, milliseconds, detail = {}) {
     if (this.#retired || this.#eventSequence >= MOST_EVENTS) return;
     this.#events.push({ sequence: ++this.#eventSequence, kind, milliseconds: Math.round(milliseconds), detail });
@@ -178,7 +256,7 @@ export class Store extends EventTarget {
   /** Send whatever waits, now. */
   retry() {
     clearTimeout(this.#retryTimer);
-    this.#retryTimer = null;
+    this.#retryTimer = undefined;
     for (const [key, grade] of this.#grades) if (!grade.saved) this.#send(key);
     this.#flushEvents();
     this.#sendComment();
@@ -192,14 +270,25 @@ export class Store extends EventTarget {
     clearTimeout(this.#commentTimer);
   }
 
-  /** Resolves when every grade is confirmed or refused. */
+  /**
+   * Resolves when every grade is confirmed or refused.
+   *
+   * @returns {Promise<void>}
+   */
   settled() {
     if (!this.unsaved || this.state === "refused") return Promise.resolve();
     this.retry();
-    return new Promise((resolve) => this.#idle.push(resolve));
+    return new Promise((resolve) => {
+      this.#idle.push(() => resolve(undefined));
+    });
   }
 
-  /** Finish the trial. Returns the next page's address. Throws `Refused`, or an error worth a retry. */
+  /**
+   * Finish the trial.
+   *
+   * @returns {Promise<string>} the next page's address
+   * @throws {Refused} or an error worth a retry
+   */
   async finish() {
     // A finished trial takes no more events, so they go first; without a network they don't hold it up.
     for (let left = Infinity; this.#events.length && this.#events.length < left; ) {
@@ -215,24 +304,29 @@ export class Store extends EventTarget {
     return next;
   }
 
-  /** The server takes nothing more of this trial from this page. */
+  /**
+   * The server takes nothing more of this trial from this page.
+   *
+   * @param {Error} error
+   */
   refuse(error) {
     this.refusal = error.message;
     this.#setState("refused");
   }
 
+  /** @param {string} key */
   async #send(key) {
     if (this.#retired || this.#sending.has(key)) return;
     this.#sending.add(key);
     try {
-      while (!this.#grades.get(key).saved) {
-        const sent = this.#grades.get(key);
+      while (!this.#grade(key).saved) {
+        const sent = this.#grade(key);
         this.#setState("saving");
         const answer = await post(this.#page.ratingsUrl, { key, score: sent.score, sequence: sent.sequence });
         this.#failures = 0;
         this.answering = true;
-        this.#confirmed(key, sent, answer);
-        if (!this.#grades.get(key).saved) await pause(GAP_MILLISECONDS);
+        this.#confirm(key, sent, answer);
+        if (!this.#grade(key).saved) await pause(GAP_MILLISECONDS);
       }
       this.savedAt = Date.now();
       if (!this.unsaved) this.#setState("saved");
@@ -272,8 +366,13 @@ export class Store extends EventTarget {
     if (sent !== this.#comment) this.#commentTimer = setTimeout(() => this.#sendComment(), COMMENT_MILLISECONDS);
   }
 
-  #confirmed(key, sent, answer) {
-    const current = this.#grades.get(key);
+  /**
+   * @param {string} key
+   * @param {Grade} sent
+   * @param {Answer} answer
+   */
+  #confirm(key, sent, answer) {
+    const current = this.#grade(key);
     if (answer.sequence > sent.sequence) {
       // Another page was ahead. A grade just made here is the newest all the same and goes again, above
       // it; one that only waited since an earlier visit gives way.
@@ -282,7 +381,7 @@ export class Store extends EventTarget {
         this.#grades.set(key, { ...current, sequence: sequence + 1 });
       } else {
         this.#grades.set(key, { score: answer.score, sequence, saved: true, live: false });
-        this.dispatchEvent(new CustomEvent("grade", { detail: key }));
+        this.emit("grade", key);
       }
     } else if (current.sequence === sent.sequence) {
       this.#grades.set(key, { ...current, saved: true });
@@ -292,7 +391,7 @@ export class Store extends EventTarget {
 
   #flushEvents() {
     clearTimeout(this.#eventTimer);
-    this.#eventTimer = null;
+    this.#eventTimer = undefined;
     if (this.#events.length && !this.#retired) this.#sendingEvents ??= this.#sendEvents();
     return this.#sendingEvents;
   }
@@ -312,15 +411,17 @@ export class Store extends EventTarget {
     }
   }
 
+  /** @param {Store["state"]} state */
   #setState(state) {
     this.state = state;
     if (state === "saved" || state === "refused") for (const resolve of this.#idle.splice(0)) resolve();
-    this.dispatchEvent(new Event("state"));
+    this.emit("state");
   }
 
+  /** @returns {Kept} */
   #read() {
     try {
-      return { grades: {}, events: [], heard: [], ...JSON.parse(this.storage.getItem(this.#id)) };
+      return { grades: {}, events: [], heard: [], ...JSON.parse(this.storage.getItem(this.#id) ?? "{}") };
     } catch {
       return { grades: {}, events: [], heard: [] };
     }
@@ -331,6 +432,7 @@ export class Store extends EventTarget {
     const grades = Object.fromEntries(
       [...this.#grades].filter(([, { sequence }]) => sequence).map(([key, { score, sequence }]) => [key, { score, sequence }]),
     );
+    /** @type {Kept} */
     const kept = { grades, events: this.#events, heard: [...this.#heard] };
     if (!this.#comment.saved) kept.comment = this.comment;
     try {
@@ -346,7 +448,7 @@ export class Store extends EventTarget {
       const mine = this.#grades.get(key);
       if (!mine || sequence <= mine.sequence) continue;
       this.#grades.set(key, { score, sequence, saved: true, live: false });
-      this.dispatchEvent(new CustomEvent("grade", { detail: key }));
+      this.emit("grade", key);
     }
   }
 }
