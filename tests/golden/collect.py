@@ -22,9 +22,9 @@ from django.http.response import HttpResponseBase
 from django.test import Client
 
 from evaluation.models import Clip, Rendition
-from listening.accounts import make_api_token
 from listening.models import Stimulus, Study
 from listening.results import analyses
+from listening.web.accounts import make_api_token
 
 FOLDER = Path(__file__).parent / "studies"
 #: The fixed studies: one of each method, named by its slug.

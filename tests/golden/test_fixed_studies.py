@@ -19,7 +19,7 @@ from django.core.management import call_command
 from django.db import connection
 from django.test import Client
 
-from listening.archive.read import read_archive
+from listening.interchange.archive.read import read_archive
 from listening.models import Study
 from tests.golden.collect import FOLDER, METHODS, archive_of, exports_of, findings_of, stored_recordings
 
