@@ -32,6 +32,7 @@ from codec import registry
 from codec.audio import AudioError, read_audio, resample
 from codec.base import WORKING_RATE, Audio, fit_length
 from evaluation.metrics.alignment import delay_of
+from evaluation.systems import title_of
 
 if TYPE_CHECKING:
     from django.db.models.fields.files import FieldFile
