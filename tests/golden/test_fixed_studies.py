@@ -9,7 +9,7 @@ from __future__ import annotations
 import gzip
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from django.test import Client
 
 from listening.interchange.archive.read import read_archive
 from listening.models import Study
+from tests.database import connected_to
 from tests.golden.collect import FOLDER, METHODS, archive_of, exports_of, findings_of, stored_recordings
 
 
@@ -32,17 +33,6 @@ def owner_of(study: Study) -> Client:
     client = Client()
     client.force_login(study.owner)
     return client
-
-
-@contextmanager
-def connected_to(path: Path) -> Iterator[None]:
-    connection.close()
-    name, connection.settings_dict["NAME"] = connection.settings_dict["NAME"], str(path)
-    try:
-        yield
-    finally:
-        connection.close()
-        connection.settings_dict["NAME"] = name
 
 
 @pytest.fixture(scope="module")
