@@ -23,7 +23,7 @@ demo: $(DEMO)
 	@exec $(BIN)/python manage.py demo $(DEMO_OPTIONS)
 
 test: $(DEV)
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(PYTEST_OPTIONS)
+	$(BIN)/python -m pytest --numprocesses 3 --dist worksteal $(PYTEST_OPTIONS)
 
 lint: $(DEV) $(NODE)
 	$(BIN)/ruff check .
