@@ -17,7 +17,8 @@ from codec.base import CodecError, CodecUnavailable
 from codec.bpgan.config import Rate
 from codec.bpgan.entropy import bitstream
 from codec.bpgan.network.model import BPGANModel
-from codec.bpgan.search.search import SearchConfig, distortion, search
+from codec.bpgan.search.objective import distortion
+from codec.bpgan.search.search import SearchConfig, search
 from codec.bpgan.system import BPGAN
 from tests.codec.speech import SENTENCES, coded_sentence, harvard_sentence
 
