@@ -36,12 +36,12 @@ from codec.audio import AudioError, read_audio, resample
 from codec.base import WORKING_RATE, Audio, fit_length
 from evaluation.clips.removal import delete_files
 from evaluation.metrics.alignment import delay_of
+from evaluation.systems import title_of
 
 if TYPE_CHECKING:
     from django.db.models.fields.files import FieldFile
 
-    from evaluation.systems import title_of
-from listening.models import Item, Stimulus, Study
+    from listening.models import Item, Stimulus, Study
 
 #: Hz, that a study may have: what browsers play without surprises, and what speech is coded at. At 8 kHz the
 #: 7 kHz anchor would be the reference itself, so that MUSHRA starts at 16 kHz.
