@@ -17,11 +17,14 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from django.conf import settings
+from django.contrib.auth.models import User
 from django.test.client import BOUNDARY, MULTIPART_CONTENT, encode_multipart
 
 from listening.site.embedded_redis import EmbeddedRedis
 from listening.site.processes import spawn, stop_groups
+from listening.web.accounts import make_api_token
 from tests.conftest import ROOT
+from tests.database import connected_to
 
 T = TypeVar("T")
 
@@ -85,6 +88,18 @@ class Site:
         assert done.returncode == 0, done.stderr
         return done.stdout
 
+    @property
+    def database(self) -> Path:
+        """The SQLite database, where the site has one."""
+        return self.home / "earshot.sqlite3"
+
+    def make_database(self, new_database: Callable[[Path], None]) -> None:
+        """Give the site a database as `migrate` would."""
+        if "DATABASE_URL" in self.environment:
+            self.manage("migrate", "--verbosity", "0")
+        else:
+            new_database(self.database)
+
     def start_web(self, workers: int = 1) -> None:
         self._start(
             "web",
@@ -145,7 +160,7 @@ class Site:
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         """Read the site's SQLite database from outside."""
-        database = sqlite3.connect(f"file:{self.home / 'earshot.sqlite3'}?mode=ro", uri=True, timeout=20)
+        database = sqlite3.connect(f"file:{self.database}?mode=ro", uri=True, timeout=20)
         try:
             return database.execute(query).fetchall()
         finally:
@@ -176,11 +191,12 @@ def children_of(pid: int) -> list[int]:
     return [int(line) for line in done.stdout.split()]
 
 
-def running_site(home: Path, **extra: str) -> Iterator[Site]:
-    """A migrated site with a token, nothing started yet; for fixtures."""
+def running_site(home: Path, new_database: Callable[[Path], None], **extra: str) -> Iterator[Site]:
+    """A site with a database and a token, nothing started yet; for fixtures."""
     site = Site(home, **extra)
-    site.manage("migrate", "--verbosity", "0")
-    site.token = site.manage("api_token", "alice", "--create").strip()
+    site.make_database(new_database)
+    with connected_to(site.database):
+        site.token = make_api_token(User.objects.create_user("alice"))
     try:
         yield site
     finally:

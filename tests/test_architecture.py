@@ -27,7 +27,7 @@ PLAN: dict[str, dict[str, set[str]]] = {
         "network": {"entropy", "config"},
         "search": {"entropy", "config", "network"},
         "system": {"entropy", "config", "network", "search"},
-        "training": {"entropy", "config", "network", "search", "system"},
+        "training": {"entropy", "config", "network", "search"},
         "reports": {"entropy", "config", "network", "search", "system"},
     },
     "evaluation": {
