@@ -23,7 +23,7 @@ from evaluation.clips.demo_clips import DemoClip, DemoClipsMissing, demo_clips
 from evaluation.clips.ingest import ingest
 from evaluation.models import Clip, Job, Rendition
 from tests.browser.conftest import Errors
-from tests.evaluation.conftest import make_wav, shared_database  # noqa: F401 - a fixture
+from tests.evaluation.conftest import make_wav
 
 if TYPE_CHECKING:
     from playwright.sync_api import BrowserContext, Locator, Page
@@ -44,7 +44,7 @@ def sentence() -> DemoClip:
 
 
 @pytest.fixture
-def site(shared_database: None) -> Iterator[str]:  # noqa: F811
+def site(transactional_db: None) -> Iterator[str]:
     server = LiveServer("127.0.0.1")
     yield server.url
     server.stop()
