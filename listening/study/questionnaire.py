@@ -26,9 +26,9 @@ from typing import Any, Literal
 from django.http import QueryDict
 from django.utils.translation import gettext as _
 
+from listening.columns.texts import clean_text
 from listening.models import Answer, Session, Study
 from listening.study.errors import StudyError
-from listening.study.texts import clean_text
 
 When = Literal["before", "after"]
 

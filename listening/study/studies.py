@@ -9,6 +9,7 @@ from typing import Any
 from django.db import transaction
 
 from evaluation.models import Clip
+from listening.columns.texts import clean_text
 from listening.kinds import COUNTED
 from listening.methods import MUSHRA, clean_options, trials_per_item
 from listening.models import Assessor, Session, Stimulus, Study
@@ -26,7 +27,6 @@ from listening.study.errors import StudyError
 from listening.study.preparing import dispatch_study
 from listening.study.sealing import check_seal
 from listening.study.stimuli import SAMPLE_RATES
-from listening.study.texts import clean_text
 
 #: In every trial of a MUSHRA test: the hidden reference and both anchors (M1, M3).
 ALWAYS = MUSHRA.always

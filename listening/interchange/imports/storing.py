@@ -13,6 +13,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from evaluation.systems import order
+from listening.columns.texts import clean_text
 from listening.interchange.imports.reading import Grade, ImportProblem, Reading, Verdict
 from listening.interchange.imports.roles import checked
 from listening.interchange.imports.scores import Scores
@@ -30,7 +31,6 @@ from listening.models import (
     opaque_token,
 )
 from listening.study.questionnaire import MAX_NAME, MAX_QUESTIONS, validated
-from listening.study.texts import clean_text
 
 ALWAYS = ("original", "anchor35", "anchor70")
 _BATCH = 1000

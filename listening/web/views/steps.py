@@ -18,6 +18,7 @@ from django.views.decorators.cache import cache_control, never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
+from listening.columns.texts import clean_text
 from listening.models import Session, Study
 from listening.session import sessions
 from listening.session.sessions import (
@@ -30,7 +31,6 @@ from listening.session.sessions import (
 )
 from listening.study import headphones, questionnaire, removal, selectors
 from listening.study.languages import in_study_language
-from listening.study.texts import clean_text
 from listening.web.views.sessions import framed, page, show
 
 TRANSDUCERS = ("headphones", "earphones", "loudspeakers")
