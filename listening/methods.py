@@ -11,6 +11,7 @@ from itertools import combinations
 from typing import Annotated, Any, Literal
 
 from django.utils.functional import Promise
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from pydantic import Field
 from pydantic_core import CoreSchema, core_schema
@@ -37,17 +38,18 @@ def _check_pairs(value: object) -> object:
         return value
     if not isinstance(value, list) or not 0 < len(value) <= MAX_PAIRS:
         refuse(
-            _("The pairs must be one of %(known)s, or a list of up to %(limit)s pairs.")
+            gettext("The pairs must be one of %(known)s, or a list of up to %(limit)s pairs.")
             % {"known": ", ".join(PAIRS), "limit": MAX_PAIRS}
         )
     seen = set()
     for pair in value:
         texts = isinstance(pair, list | tuple) and all(isinstance(slug, str) for slug in pair)
         if not texts or len(pair) != 2 or pair[0] == pair[1]:
-            refuse(_("A pair must be two different systems."))
+            refuse(gettext("A pair must be two different systems."))
         if frozenset(pair) in seen:
             refuse(
-                _("The pair %(first)s, %(second)s is there twice.") % {"first": pair[0], "second": pair[1]}
+                gettext("The pair %(first)s, %(second)s is there twice.")
+                % {"first": pair[0], "second": pair[1]}
             )
         seen.add(frozenset(pair))
     return value
@@ -307,8 +309,11 @@ def pairs_of(pairs: object, systems: Sequence[str]) -> list[tuple[str, str]]:
     return [(first, second) for first, second in pairs]  # type: ignore[attr-defined]
 
 
-def trials_per_item(method: Method, options: Mapping[str, Any], systems: Sequence[str]) -> int:
+def trials_per_item(
+    method: Method, options: Mapping[str, Any] | MethodOptions, systems: Sequence[str]
+) -> int:
     """How many trials an item makes in a session that hears all of `systems` (those under test)."""
+    options = options.stored() if isinstance(options, MethodOptions) else options
     tested = len([slug for slug in systems if slug not in method.always])
     counts = {
         "mushra": 1,
@@ -323,7 +328,7 @@ def trials_per_item(method: Method, options: Mapping[str, Any], systems: Sequenc
 
 
 def seconds_per_item(
-    method: Method, options: Mapping[str, Any], systems: Sequence[str], seconds: float
+    method: Method, options: Mapping[str, Any] | MethodOptions, systems: Sequence[str], seconds: float
 ) -> float:
     """How long a listener takes for all trials of an item that lasts so many seconds: a guess.
 

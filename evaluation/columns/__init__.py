@@ -11,6 +11,7 @@ from evaluation.columns.base import (
     JsonObject,
     Number,
     Real,
+    Shown,
     Whole,
     parse,
     refuse,
@@ -20,6 +21,6 @@ from evaluation.columns.field import TypedJSONField, plain
 from evaluation.columns.problems import BadColumn, Problem
 
 __all__ = [
-    "BadColumn", "Column", "Json", "JsonObject", "Number", "Problem", "Real", "TypedJSONField", "Whole",
-    "parse", "plain", "refuse", "refuse_at",
+    "BadColumn", "Column", "Json", "JsonObject", "Number", "Problem", "Real", "Shown", "TypedJSONField",
+    "Whole", "parse", "plain", "refuse", "refuse_at",
 ]  # fmt: skip

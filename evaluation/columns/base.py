@@ -6,7 +6,7 @@ import math
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Annotated, Any, ClassVar, NoReturn, TypeVar
+from typing import Annotated, Any, ClassVar, NoReturn, TypeVar, cast
 
 from django.utils.translation import gettext as _
 from pydantic import (
@@ -140,9 +140,27 @@ class Column(BaseModel):
         return (self.model_extra or {})[key]
 
 
+class Shown:
+    """Annotates a value that is validated elsewhere with the schema that documents show for it."""
+
+    def __init__(self, schema: Any) -> None:
+        self.schema = schema
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> CoreSchema:
+        return core_schema.any_schema()
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: Any) -> Any:
+        found: Any = adapter_of(self.schema).core_schema
+        if isinstance(self.schema, type) and issubclass(self.schema, BaseModel):
+            # The reference gives the model an entry of its own among the document's components.
+            name = f"{self.schema.__module__}.{self.schema.__qualname__}:{id(self.schema)}"
+            found = {**found, "ref": name}
+        return handler(found)
+
+
 @cache
 def adapter_of(schema: Hashable) -> TypeAdapter[Any]:
-    return TypeAdapter(schema)
+    return TypeAdapter(cast("type[Any]", schema))
 
 
 def parse(schema: type[T], value: object, column: str) -> T:
@@ -152,6 +170,6 @@ def parse(schema: type[T], value: object, column: str) -> T:
         BadColumn: it does not fit; the error names every problem with its path.
     """
     try:
-        return adapter_of(schema).validate_python(value, strict=True)  # type: ignore[arg-type, no-any-return]
+        return adapter_of(schema).validate_python(value, strict=True)  # type: ignore[arg-type]
     except ValidationError as error:
         raise BadColumn(column, problems_of(error)) from None

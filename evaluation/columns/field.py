@@ -47,7 +47,7 @@ def plain(value: Any) -> Any:
 
 
 class _ColumnAttribute(DeferredAttribute):
-    """Validates what is set, and what is stored when it is first read.
+    """Validates what is set, and what is stored when it is first read; remembers the JSON that it came from.
 
     Rows whose column nobody reads cost nothing, and a bad one does not keep the others from being listed.
     """
@@ -61,17 +61,18 @@ class _ColumnAttribute(DeferredAttribute):
         held = super().__get__(instance, cls)
         if isinstance(held, _STORED):
             instance.__dict__[name] = value = self.field.read(held, instance)
-            instance.__dict__[_original(name)] = held
             return value
         if self.field.schema_of is not None and isinstance(held, BaseModel):
             return self.field.parse(plain(held), instance)  # the columns that it depends on may have changed
         return held
 
     def __set__(self, instance: models.Model, value: Any) -> None:
+        name = self.field.attname
+        given = value
         if not isinstance(value, _STORED) and not hasattr(value, "resolve_expression"):
             value = self.field.parse(value, instance)
-        instance.__dict__[self.field.attname] = value
-        instance.__dict__.pop(_original(self.field.attname), None)
+        instance.__dict__[name] = value
+        instance.__dict__[_original(name)] = given if isinstance(given, dict | list) else None
 
 
 def _original(name: str) -> str:
@@ -85,8 +86,8 @@ class TypedJSONField(_JSONField[_Set, _Get]):
         schema: of the value.
         schema_of: a row's own schema, a part of the other, where it depends on the row's other columns.
 
-    What is stored is the JSON of the keys that were set. A value that was only read is stored as it was,
-    to the order of its keys. Migrations see a plain `JSONField`. ``values()`` gives the JSON itself.
+    What is stored is the JSON of the keys that were set, in the order in which they came if they came as
+    JSON. Migrations see a plain `JSONField`. ``values()`` gives the JSON itself.
     """
 
     descriptor_class = _ColumnAttribute
@@ -104,7 +105,7 @@ class TypedJSONField(_JSONField[_Set, _Get]):
     def clone(self) -> Self:
         _, _, args, kwargs = self.deconstruct()
         own: Any = type(self)
-        return own(self.schema, *args, schema_of=self.schema_of, **kwargs)  # type: ignore[no-any-return]
+        return own(self.schema, *args, schema_of=self.schema_of, **kwargs)
 
     def deconstruct(self) -> tuple[str, str, list[Any], dict[str, Any]]:
         name, _, args, kwargs = super().deconstruct()
@@ -120,8 +121,11 @@ class TypedJSONField(_JSONField[_Set, _Get]):
         """
         if value is None:
             return None
-        schema = self.schema_of(instance) if self.schema_of and instance is not None else self.schema
-        return base.parse(schema, value, self.name)
+        if self.schema_of is None:
+            return base.parse(self.schema, value, self.name)
+        if instance is None:  # an update of many rows: each checks it when it is read
+            return plain(value)
+        return base.parse(self.schema_of(instance), value, self.name)
 
     def read(self, stored: Any, instance: models.Model) -> Any:
         """`parse` of what a row holds; the error names the row."""
@@ -132,7 +136,7 @@ class TypedJSONField(_JSONField[_Set, _Get]):
             raise BadColumn(error.column, error.problems, row) from None
 
     def as_stored(self, instance: models.Model) -> Any:
-        """The column's JSON, with keys in the order in which they lie in the database."""
+        """The column's JSON, with keys in the order in which they lie in the database, or were given."""
         held = instance.__dict__.get(self.attname)
         if isinstance(held, _STORED):
             return held

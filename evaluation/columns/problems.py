@@ -94,4 +94,9 @@ def _message(row: Any) -> str:
     if row["type"] == "value_error":
         return str(context["error"])  # a validator of ours has said it
     message = _MESSAGES.get(row["type"])
+    if "expected" in context:
+        context = {
+            **context,
+            "expected": context["expected"].replace(" or ", ", ").replace("'", "").lstrip(", "),
+        }
     return _(message) % context if message else str(row["msg"])

@@ -6,7 +6,7 @@ import re
 from typing import Annotated
 
 from django.utils.translation import gettext as _
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, ValidationInfo, model_validator
 
 from evaluation.columns import Column, refuse
 
@@ -20,9 +20,10 @@ def clean_text(text: str) -> str:
     return _UNFIT.sub("", text.encode("utf-8", "replace").decode()).strip()
 
 
-def _check_length(text: str) -> str:
+def _check_length(text: str, info: ValidationInfo) -> str:
     if len(text) > MAX_TEXT:
-        refuse(_("is longer than %(limit)s characters.") % {"limit": MAX_TEXT})
+        named = {"name": info.field_name, "limit": MAX_TEXT}
+        refuse(_("The %(name)s text is longer than %(limit)s characters.") % named)
     return text
 
 

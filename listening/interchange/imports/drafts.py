@@ -95,7 +95,7 @@ def read_draft(draft: ImportDraft, choices: dict[str, str]) -> tuple[Reading, Sc
     reading = read_results(content_of(draft), choices)
     if not draft.extra:
         return reading, None
-    name = draft.choices.get("extra_name", "")
+    name = draft.choices.extra_name
     with draft.extra.open("rb") as file:
         content = bytes(file.read(MAX_BYTES + 1))
     if len(content) > MAX_BYTES:
@@ -127,7 +127,8 @@ def import_results(
 
 def start_configuration(draft: ImportDraft, name: str, group: str) -> None:
     """Have a worker make the study of a configuration; asking twice changes nothing."""
-    choices = {**draft.choices, "name": " ".join(clean_text(name).split())[:200], "group": group}
+    named = " ".join(clean_text(name).split())[:200]
+    choices = draft.choices.model_copy(update={"name": named, "group": group})
     waiting = ImportDraft.objects.filter(pk=draft.pk, study=None).exclude(
         status__in=[ImportDraft.Status.QUEUED, ImportDraft.Status.RUNNING]
     )

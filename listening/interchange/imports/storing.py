@@ -13,6 +13,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from evaluation.systems import order
+from listening.columns.questions import MAX_NAME, MAX_QUESTIONS, Question
 from listening.columns.texts import clean_text
 from listening.interchange.imports.reading import Grade, ImportProblem, Reading, Verdict
 from listening.interchange.imports.roles import checked
@@ -30,7 +31,7 @@ from listening.models import (
     Trial,
     opaque_token,
 )
-from listening.study.questionnaire import MAX_NAME, MAX_QUESTIONS, validated
+from listening.study.questionnaire import validated
 
 ALWAYS = ("original", "anchor35", "anchor70")
 _BATCH = 1000
@@ -145,7 +146,7 @@ def store(
     return study
 
 
-def _questions(reading: Reading, personal: set[str]) -> list[dict[str, Any]]:
+def _questions(reading: Reading, personal: set[str]) -> list[Question]:
     """The file's questions as `Study.questionnaire` keeps them, as far as they fit."""
     names: dict[str, str] = {}
     for given in reading.answers.values():

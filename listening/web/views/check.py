@@ -41,7 +41,7 @@ def _trials(study: Study, plan: designs.Plan, training: int) -> dict[str, int]:
     method = METHODS[study.method]
     if method is MUSHRA:
         return {"training": training * designs.training_trials(plan), "test": len(plan.items[0])}
-    options = method.defaults | study.method_options
+    options = method.defaults | study.method_options.stored()
     once = options | ({"trials": 1} if "trials" in options else {})  # as a training asks
     return {
         "training": training * trials_per_item(method, once, study.systems),

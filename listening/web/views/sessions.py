@@ -91,7 +91,7 @@ def page(
 
 def framed(response: HttpResponse, study: Study) -> HttpResponse:
     """Let MTurk show the page in its frame, where the study is for MTurk, and be sent the result."""
-    if recruitment.platform_of(study) == "mturk":
+    if study.recruitment.platform == "mturk":
         allow(response, frame_ancestors=recruitment.MTURK_ANCESTORS, form_action=recruitment.MTURK_HOSTS)
     return response
 
@@ -105,7 +105,7 @@ def closed(
         "texts": study.texts,
         "session": session,
         "reason": reason,
-        "platform": recruitment.PLATFORMS.get(recruitment.platform_of(study), ""),
+        "platform": recruitment.PLATFORMS.get(study.recruitment.platform, ""),
     }
     return page(request, "closed", study, context)
 
@@ -146,7 +146,7 @@ def _questions(session: Session, step: Step) -> dict[str, Any]:
     after = step.stage == AFTER
     return {
         "questions": questionnaire.questions_of(session.study, "after" if after else "before"),
-        "answers": dict(Answer.objects.filter(session=session).values_list("question", "value")),
+        "answers": {row.question: row.value for row in Answer.objects.filter(session=session)},
         "after": after,
         "action": reverse("session_questions", args=[session.token]),
     }
