@@ -324,7 +324,7 @@ def trials_per_item(
     }
     if method.slug in counts:
         return counts[method.slug]
-    return len(pairs_of(options["pairs"], systems)) * options.get("trials", 1)
+    return len(pairs_of(options["pairs"], systems)) * int(options.get("trials", 1))
 
 
 def seconds_per_item(

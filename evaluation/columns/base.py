@@ -170,6 +170,8 @@ def parse(schema: type[T], value: object, column: str) -> T:
         BadColumn: it does not fit; the error names every problem with its path.
     """
     try:
-        return adapter_of(schema).validate_python(value, strict=True)  # type: ignore[arg-type]
+        # mypy takes a type for a value that has no hash.
+        adapter: TypeAdapter[T] = adapter_of(schema)  # type: ignore[arg-type]
+        return adapter.validate_python(value, strict=True)
     except ValidationError as error:
         raise BadColumn(column, problems_of(error)) from None

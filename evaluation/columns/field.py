@@ -105,7 +105,8 @@ class TypedJSONField(_JSONField[_Set, _Get]):
     def clone(self) -> Self:
         _, _, args, kwargs = self.deconstruct()
         own: Any = type(self)
-        return own(self.schema, *args, schema_of=self.schema_of, **kwargs)
+        other: Self = own(self.schema, *args, schema_of=self.schema_of, **kwargs)
+        return other
 
     def deconstruct(self) -> tuple[str, str, list[Any], dict[str, Any]]:
         name, _, args, kwargs = super().deconstruct()

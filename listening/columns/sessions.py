@@ -36,9 +36,11 @@ class RoundAnswer(TypedDict):
     at: str
 
 
-@with_config(_STRICT)
+@with_config(ConfigDict(extra="allow", strict=True))
 class StageData(TypedDict, total=False):
     """What came of a stage; which keys there are follows from its name.
+
+    Others are kept: what an Earshot of another version noted of a listener is no reason to refuse a session.
 
     Attributes:
         transducer, channels, device, volume_db: of "volume": what the listener said, and the level set, dB.

@@ -43,7 +43,7 @@ def study_of(user: Any, study_id: UUID) -> Study:
 
 def listener_url(study: Study) -> str:
     """The absolute address to give to listeners."""
-    return settings.SITE_URL + reverse("join", args=[study.token])
+    return f"{settings.SITE_URL}{reverse('join', args=[study.token])}"
 
 
 def listed_studies() -> QuerySet[Study]:

@@ -229,7 +229,7 @@ def dithered_wav(audio: Audio, rate: int, key: bytes) -> bytes:
     levels += audio * np.float32(32767)
     np.rint(levels, out=levels)
     np.clip(levels, -32768, 32767, out=levels)
-    quantised = levels.astype("<i2").tobytes()
+    quantised: bytes = levels.astype("<i2").tobytes()
     header = struct.pack(
         "<4sI4s4sIHHIIHH4sI",
         b"RIFF", 36 + len(quantised), b"WAVE",

@@ -261,10 +261,10 @@ class _Reader:
 
     def _study(self) -> Study:
         data = self.document.get("study")
-        study = from_json(Study, data, "study.json, study", skip=_CHECKED, owner=self.owner)
+        study: Study = from_json(Study, data, "study.json, study", skip=_CHECKED, owner=self.owner)
         if study.method not in METHODS:
             raise ArchiveProblem(f"study.json: this Earshot does not know the method {study.method!r}.")
-        self._check_settings(study, data)
+        self._check_settings(study, data or {})
         if Study.objects.filter(pk=study.pk).exists():
             raise ArchiveProblem(
                 f"The study “{study.name}” is on this server already. Delete it to take it from the archive."

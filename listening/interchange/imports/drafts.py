@@ -30,7 +30,7 @@ _FORGOTTEN = timedelta(days=7)
 _CONFIGURATION = re.compile(rb"^\s*['\"]?pages['\"]?\s*:", re.MULTILINE)
 
 
-def keep(owner: Any, file: UploadedFile, extra: UploadedFile | None = None) -> ImportDraft:
+def keep(owner: Any, file: UploadedFile[Any], extra: UploadedFile[Any] | None = None) -> ImportDraft:
     """Store what was sent for its owner to look at. Old drafts of the owner's go.
 
     Raises:
@@ -58,14 +58,14 @@ def keep(owner: Any, file: UploadedFile, extra: UploadedFile | None = None) -> I
     return draft
 
 
-def _save(file: UploadedFile) -> str:
+def _save(file: UploadedFile[Any]) -> str:
     suffix = PurePosixPath(file.name or "").suffix.lower()
     suffix = suffix if re.fullmatch(r"\.[a-z0-9]{1,5}", suffix) else ""
     file.seek(0)
     return default_storage.save(f"imports/{uuid.uuid4().hex}{suffix}", File(file))
 
 
-def _kind_of(file: UploadedFile) -> str:
+def _kind_of(file: UploadedFile[Any]) -> str:
     """A configuration has ``pages:`` at the start of a line, or is in a zip with a YAML file."""
     file.seek(0)
     head = file.read(1_000_000)

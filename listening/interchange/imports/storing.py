@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from evaluation.systems import order
 from listening.columns.questions import MAX_NAME, MAX_QUESTIONS, Question
+from listening.columns.sessions import Signal
 from listening.columns.texts import clean_text
 from listening.interchange.imports.reading import Grade, ImportProblem, Reading, Verdict
 from listening.interchange.imports.roles import checked
@@ -277,13 +278,13 @@ def _order(
     rows: Sequence[Grade | Verdict],
     stimuli: Mapping[tuple[str, str], Stimulus],
     mapping: Mapping[str, str],
-) -> list[dict[str, Any]]:
+) -> list[Signal]:
     """`Trial.order`: which side things stood on is in no file, so it is the order of all tables."""
     first = rows[0]
     names = [name for row in (rows if isinstance(first, Grade) else rows[:1]) for name in _systems(row)]
     roles: dict[str, Sequence[str]] = {"bs1116": "BC", "ab": "AB", "abx": "ABX"}
     names = [*names, names[0]] if method == "abx" else sorted(names, key=lambda name: order(mapping[name]))
-    entries: list[dict[str, Any]] = [
+    entries: list[Signal] = [
         {"key": opaque_token(), "stimulus": stimuli[first.item, name].pk} for name in names
     ]
     for entry, role in zip(entries, roles.get(method, ()), strict=False):

@@ -20,6 +20,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_GET, require_http_methods
 
+from listening.columns.studies import ROUNDS
 from listening.methods import METHODS
 from listening.models import Answer, Session, Study
 from listening.session.sessions import (
@@ -179,7 +180,7 @@ def _headphones(session: Session, step: Step) -> dict[str, Any]:
         return {}
     return {
         "round": current,
-        "rounds": headphones.ROUNDS,
+        "rounds": ROUNDS,
         "sound": reverse("round_sound", args=[session.token, current.stage, current.number]),
         "example": reverse("headphones_example", args=[session.token]),
         "interval_seconds": headphones.INTERVAL_SECONDS,
