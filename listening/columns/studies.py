@@ -11,6 +11,9 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from evaluation.columns import Column, Number, Real, Whole, refuse, refuse_at
 
+#: How often a listener may take the training again, at most: not for ever.
+MAX_REPEATS = 5
+
 # -- Who hears what
 
 _LONGEST = 24 * 365

@@ -15,7 +15,7 @@ from listening.columns.questions import Questionnaire
 from listening.columns.studies import Design, Headphones, PostScreening, Recruitment
 from listening.columns.texts import Texts
 
-# What `listening.web.study_settings` checks and the study's columns hold.
+# What `listening.study.settings` checks and the study's columns hold.
 TextsColumn = Annotated[Any, Shown(Texts)]
 OptionsColumn = Annotated[Any, Shown(Union[MethodOptions.models()])]  # noqa: UP007 -- of a tuple
 DesignColumn = Annotated[Any, Shown(Design)]

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from listening.columns.studies import Headphones, PostScreening, Recruitment
+from listening.columns.studies import MAX_REPEATS, Headphones, PostScreening, Recruitment
 from listening.columns.texts import Texts
 from listening.models import Study
-from listening.session.sessions import MAX_REPEATS
 from listening.study.errors import StudyError, read_setting
 from listening.study.languages import LANGUAGES
 from listening.study.questionnaire import validated
