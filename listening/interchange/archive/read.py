@@ -46,6 +46,7 @@ from listening.models import (
 from listening.simulation import runs as simulation
 from listening.study.design import fitting
 from listening.study.errors import StudyError
+from listening.study.preparing import prepare_again
 from listening.study.settings import check_settings
 
 #: Of ``study.json``; a study of 100 assessors, 20 items and 12 systems with all its events has some 30 MB.
@@ -273,6 +274,8 @@ class _Reader:
         clips = self._clips()
         renditions = self._renditions(clips)
         store([study])
+        if study.status == Study.Status.PREPARING:
+            prepare_again(study)
         items: dict[int, Item] = {}
         for where, row in self._rows(self.document, "items"):
             clip = self._told(clips, row["clip"], where, "clip") if row.get("clip") else None

@@ -36,12 +36,14 @@ from listening.models import (
     Participation,
     Rating,
     Session,
+    Simulation,
     Stage,
     Stimulus,
     Study,
 )
 from listening.session.sessions import start_session
-from listening.study import removal
+from listening.simulation import runs as simulation
+from listening.study import preparing, removal
 from listening.study.studies import delete_study, update_study
 from tests.listening.conftest import listen
 from tests.listening.results.test_method_results import hold, right
@@ -387,3 +389,32 @@ def test_an_archive_comes_in_by_the_import_page(full: Study, bob: User, client: 
     answer = client.post(address, {"file": SimpleUploadedFile("archive.zip", content)})
     assert answer.headers["Location"] == reverse("study", args=[full.pk])
     assert Study.objects.get().owner == bob
+
+
+def test_how_far_a_simulation_is_goes_along(full: Study, bob: User) -> None:
+    """As it always stood in the document: before the time when it was asked for. It isn't gone on with."""
+    simulation.start(full, {"listeners": 1})
+    described = describe(full)["study"]["simulation"]
+    assert list(described)[-3:] == ["qualities", "state", "asked"]
+    assert described["state"] == "running"
+    simulation.run(str(full.pk))
+    full.refresh_from_db()
+    assert describe(full)["study"]["simulation"] == {**described, "state": "done"}
+    first = archive_of(full)
+    empty()
+    again = read_archive(io.BytesIO(first), bob).study
+    assert "state" not in again.simulation
+    assert not Simulation.objects.exists()
+    assert archive_of(again) == first
+
+
+def test_a_study_that_was_being_prepared_is_prepared_here(full: Study, bob: User) -> None:
+    Study.objects.update(status=Study.Status.PREPARING)
+    full.refresh_from_db()
+    first = archive_of(full)
+    empty()
+    study = read_archive(io.BytesIO(first), bob).study
+    assert study.preparation.status == "queued"
+    preparing.prepare_study(str(study.pk))
+    study.refresh_from_db()
+    assert study.status == Study.Status.OPEN
