@@ -44,7 +44,7 @@ def study_of(user: Any, study_id: UUID) -> Study:
 
 def listener_url(study: Study) -> str:
     """The absolute address to give to listeners."""
-    return settings.SITE_URL + reverse("join", args=[study.token])
+    return f"{settings.SITE_URL}{reverse('join', args=[study.token])}"
 
 
 def listed_studies() -> QuerySet[Study]:
@@ -122,8 +122,8 @@ def minutes_left(trials: Sequence[Trial]) -> int:
 
 def heard_in(trial: Trial) -> list[str]:
     """The names, in the page, of the sounds that the listener has heard in this trial."""
-    events = trial.events.filter(kind__in=["play", "switch"]).values_list("detail", flat=True)
-    return sorted({detail["sound"] for detail in events if isinstance(detail.get("sound"), str)})
+    events = trial.events.filter(kind__in=["play", "switch"])
+    return sorted({sound for event in events if isinstance(sound := event.detail.get("sound"), str)})
 
 
 def session_of(token: str) -> Session:

@@ -88,8 +88,8 @@ def _study(study: Study) -> Json:
     data = to_json(study)
     if study.simulation:
         # "asked" comes last, as ever: the bytes of an archive stay the same.
-        asked = {"asked": study.simulation["asked"]} if "asked" in study.simulation else {}
-        made_of = {name: value for name, value in study.simulation.items() if name != "asked"}
+        made_of = dict(data["simulation"])
+        asked = {"asked": made_of.pop("asked")} if "asked" in made_of else {}
         data["simulation"] = {**made_of, "state": state_of(study), **asked}
     return data
 

@@ -8,9 +8,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from listening.columns.texts import MAX_TEXT
 from listening.interchange.imports.reading import ImportProblem
 from listening.interchange.imports.yaml_lines import Map, Seq, load
-from listening.study.studies import MAX_TEXT
 
 #: Which method holds a type of page.
 METHODS = {

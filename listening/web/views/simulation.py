@@ -16,6 +16,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from evaluation.systems import titles_of
 from evaluation.web.presentation import job_state
+from listening.columns.studies import MOST_LISTENERS
 from listening.methods import MUSHRA
 from listening.models import Session, Simulation, Study
 from listening.simulation import runs as simulation
@@ -37,7 +38,7 @@ def context_of(study: Study, wanted: str = "") -> dict[str, Any]:
     """The part of the page about simulated listeners and trial runs."""
     asked = study.simulation
     made = simulation.made(study)
-    qualities = asked.get("qualities") or simulation.usual_qualities(study)
+    qualities = asked.qualities or simulation.usual_qualities(study)
     titles = titles_of(qualities) | {"original": "Hidden reference"}
     usual = half_width = simulation.usual_half_width(study)
     if usual is not None and wanted:
@@ -54,17 +55,17 @@ def context_of(study: Study, wanted: str = "") -> dict[str, Any]:
         "simulated": {
             "on_own_scale": study.method == MUSHRA.slug,
             "made": made,
-            "wanted": asked.get("listeners", 20),
+            "wanted": asked.listeners,
             "running": running,
             "job": job_state(row) if row is not None else None,
             "fields": [
-                {"name": name, "label": label, "step": step, "value": asked.get(name, simulation.USUAL[name])}
+                {"name": name, "label": label, "step": step, "value": getattr(asked, name)}
                 for name, (label, step) in FIELDS.items()
             ],
             "qualities": [
                 {"slug": slug, "title": titles[slug], "value": value} for slug, value in qualities.items()
             ],
-            "most": simulation.MOST_LISTENERS,
+            "most": MOST_LISTENERS,
             "ready": study.status != Study.Status.PREPARING,
         },
         "pilots": study.sessions.filter(kind=Session.Kind.PILOT).count(),
