@@ -9,6 +9,7 @@ from django.conf import settings
 from django.db import models
 
 from evaluation.models import Clip, Job, Rendition
+from listening.methods import DEFAULT
 
 
 def random_token(num_bytes: int) -> str:
@@ -69,7 +70,7 @@ class Study(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="studies")
     name = models.CharField(max_length=200)
-    method = models.CharField(max_length=20, default="mushra", help_text="slug in listening.methods")
+    method = models.CharField(max_length=20, default=DEFAULT.slug, help_text="slug in listening.methods")
     method_options = models.JSONField(
         default=dict, help_text="of the method, as `listening.methods.clean_options` describes them"
     )

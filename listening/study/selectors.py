@@ -17,7 +17,7 @@ from evaluation.clips.access import visible_clips
 from evaluation.models import Clip, Rendition
 from evaluation.web.presentation import with_results
 from listening.kinds import COUNTED
-from listening.methods import METHODS, seconds_per_item
+from listening.methods import METHODS
 from listening.models import Item, Session, Stimulus, Study, Trial
 from listening.study import design
 
@@ -90,13 +90,14 @@ def minutes_of(items: Iterable[Item], signals: int) -> int:
 def minutes_of_study(study: Study) -> int:
     """How long a listener takes for what the design gives them, in whole minutes from 1: a guess."""
     plan = design.plan_of(study)
-    method, options = METHODS[study.method], study.method_options
+    method = METHODS[study.method]
+    options = method.read_options(study.method_options)
     items = list(study.items.order_by("position"))
     graded = [item for item in items if not item.training]
     heard = [study.systems[index] for index in plan.systems[0]]
 
     def seconds_of(some: list[Item], repeats: float = 1) -> float:
-        return repeats * sum(seconds_per_item(method, options, heard, item.end - item.start) for item in some)
+        return repeats * sum(method.seconds_per_item(options, heard, item.end - item.start) for item in some)
 
     training = seconds_of([item for item in items if item.training], design.training_trials(plan))
     share = len(plan.items[0]) / len(graded) if graded else 0

@@ -27,7 +27,7 @@ from evaluation.models import Clip, Job, Rendition, Score, UploadedSystem
 from evaluation.outputs import archives
 from listening.interchange.archive.describe import FORMAT, VERSION, Json
 from listening.interchange.archive.fields import ArchiveProblem, from_json, store
-from listening.methods import METHODS, clean_options
+from listening.methods import METHODS
 from listening.models import (
     Answer,
     Assessor,
@@ -316,7 +316,7 @@ class _Reader:
             if study.design:
                 study.design = fitting(study.design, method, graded, len(study.systems))
             if study.method_options:
-                study.method_options = clean_options(method, study.method_options, study.systems)
+                study.method_options = method.clean_options(study.method_options, study.systems).stored()
             study.simulation = simulation.kept(study.simulation)
         except (StudyError, ValueError, TypeError, AttributeError) as error:
             raise ArchiveProblem(f"study.json, study: {error}") from None

@@ -9,6 +9,8 @@ from uuid import UUID
 from ninja import Schema
 from pydantic import ConfigDict, Field
 
+from listening.methods import DEFAULT, METHODS
+
 
 class Problem(Schema):
     error: str
@@ -56,7 +58,9 @@ class Settings(Schema):
 
 class NewStudy(Settings):
     name: str = Field(max_length=200)
-    method: str = Field("mushra", description="mushra, bs1116, abx, ab, acr, dcr or ccr")
+    method: str = Field(
+        DEFAULT.slug, description="{} or {}".format(", ".join([*METHODS][:-1]), [*METHODS][-1])
+    )
     clips: list[UUID] = Field(
         default_factory=list,
         description="ids of processed clips, each a whole item, in the order of the study",

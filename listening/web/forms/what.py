@@ -41,7 +41,7 @@ class Basics(Section):
     template = "listening/setup/_basics.html"
 
     name = forms.CharField(max_length=200, strip=True, help_text="Listeners see it.")
-    method = forms.ChoiceField(choices=[(slug, method.title) for slug, method in METHODS.items()])
+    method = forms.ChoiceField(choices=lambda: [(slug, method.title) for slug, method in METHODS.items()])
     sample_rate = forms.TypedChoiceField(
         coerce=int,
         choices=[(rate, f"{rate / 1000:g} kHz{_RATE_WORDS.get(rate, '')}") for rate in SAMPLE_RATES],

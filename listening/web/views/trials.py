@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
 from typing import Any
 
 import soundfile
@@ -14,6 +13,7 @@ from django.utils.crypto import salted_hmac
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_GET
 
+from listening.methods import METHODS, REFERENCE
 from listening.models import Session, Stimulus, Study, Trial
 from listening.session import comments, ratings
 from listening.session.ratings import last_event, stimulus_of_key
@@ -24,14 +24,11 @@ from listening.study.stimuli import dithered_wav, read_ahead
 from listening.web.views.saving import Body, saving
 
 
-def mushra_page(request: HttpRequest, session: Session, trial: Trial) -> HttpResponse:
+def side_by_side_page(request: HttpRequest, session: Session, trial: Trial) -> HttpResponse:
+    """The page of a trial whose signals stand side by side, numbered."""
     study = session.study
     context = {"study": study, "texts": study.texts, "session": session} | _trial_context(session, trial)
-    return render(request, "listening/rating.html", context)
-
-
-#: The page of a trial, by the study's method.
-PAGES: dict[str, Callable[[HttpRequest, Session, Trial], HttpResponse]] = {"mushra": mushra_page}
+    return render(request, METHODS[study.method].template, context)
 
 
 def _trial_context(session: Session, trial: Trial) -> dict[str, Any]:
@@ -119,7 +116,7 @@ def stimulus_audio(request: HttpRequest, token: str, position: int, key: str) ->
     if key == trial.reference_key:
         together = list(stimuli.filter(item=trial.item_id).only("audio", "system"))
         read_ahead(together)
-        stimulus = next((each for each in together if each.system == "original"), None)
+        stimulus = next((each for each in together if each.system == REFERENCE), None)
     else:
         try:
             stimulus = stimuli.get(pk=stimulus_of_key(trial, key))
