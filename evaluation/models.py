@@ -112,12 +112,6 @@ class Rendition(Job):
     def __str__(self) -> str:
         return f"{self.clip} through {self.system}"
 
-    @property
-    def title(self) -> str:
-        from evaluation.systems import title_of  # it reads this module's rows
-
-        return title_of(self.system)
-
 
 class Score(Job):
     """A rendition measured by a metric. Its row appears, queued, when the rendition is done."""

@@ -1,10 +1,13 @@
-"""Every system there is, by its slug: the registry's, those that researchers upload, and any other text.
+"""Every system there is, by its slug: title, place in tables, colour and marker.
+
+Systems come from the codec registry or are uploaded by researchers; any other text stands for itself.
 
 Imported studies name systems as they like; such a text stands for itself. Nothing here needs a codec.
 """
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -20,6 +23,37 @@ from evaluation.models import UploadedSystem
 PREFIX = "own-"
 
 Kind = Literal["registry", "uploaded", "other"]
+
+
+#: A hue per family, after Okabe and Ito (colour-blind safe), lighter or darker within it. Each has a
+#: contrast of 3:1 on white and on the dark page. The marker tells a family's members apart.
+_LOOKS: dict[str, tuple[str, str]] = {
+    "original": ("#6f7680", "circle"),
+    "anchor35": ("#8b8f96", "triangle"),
+    "anchor70": ("#8b8f96", "square"),
+    "opus-6k": ("#3f97d3", "triangle"),
+    "opus-9k": ("#2585c7", "circle"),
+    "opus-12k": ("#1f6fa8", "square"),
+    "celp-8k": ("#9c6b00", "circle"),
+    "celp-4k": ("#bd8410", "triangle"),
+    "amrwb-6.6k": ("#0b9b74", "circle"),
+    "amrwb-8.85k": ("#0a7f60", "square"),
+    "amrnb-4.75k": ("#2da583", "triangle"),
+    "codec2-2.4k": ("#c877a6", "triangle"),
+    "codec2-3.2k": ("#b8649a", "circle"),
+    "unified-gan-2k": ("#db7b3a", "square"),
+    "bpgan-1k": ("#d55e00", "triangle"),
+    "bpgan-2k": ("#d55e00", "diamond"),
+    "bpgan-2k-plain": ("#c65a5a", "diamond"),
+    "bpgan-4k": ("#b34e00", "circle"),
+}
+
+#: Of systems that the registry does not know: hues of their own, each with every marker.
+_OTHERS = tuple(
+    (hue, shape)
+    for shape in ("circle", "diamond", "square", "triangle")
+    for hue in ("#7d6fc4", "#c4496b", "#7a8420", "#2f8a9c", "#a0603f", "#a558bd")
+)
 
 
 @dataclass(frozen=True)
@@ -81,6 +115,29 @@ def order(slug: str) -> tuple[int, str]:
     if slug in registry.SYSTEMS:
         return list(registry.SYSTEMS).index(slug), slug
     return len(registry.SYSTEMS) + (0 if slug.startswith(PREFIX) else 1), slug
+
+
+def looks_of(slugs: Iterable[str]) -> dict[str, tuple[str, str]]:
+    """Colour and marker of systems that are shown together: no two alike, as far as there are looks.
+
+    The registry's systems have theirs everywhere. Any other has the look that follows from its slug
+    alone, or the next one that is free where two would fall together.
+    """
+    found: dict[str, tuple[str, str]] = {}
+    taken: set[tuple[str, str]] = set()
+    for slug in sorted(set(slugs)):
+        if slug in _LOOKS:
+            found[slug] = _LOOKS[slug]
+            continue
+        start = _place(slug)
+        turn = [_OTHERS[(start + step) % len(_OTHERS)] for step in range(len(_OTHERS))]
+        found[slug] = next((look for look in turn if look not in taken), turn[0])
+        taken.add(found[slug])
+    return found
+
+
+def _place(slug: str) -> int:
+    return int.from_bytes(hashlib.sha256(slug.encode()).digest()[:4], "big") % len(_OTHERS)
 
 
 def systems_for(user: Any) -> list[Described]:

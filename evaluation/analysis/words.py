@@ -1,4 +1,4 @@
-"""Numbers as sentences say them."""
+"""Numbers as sentences and tables show them."""
 
 from __future__ import annotations
 
@@ -13,3 +13,18 @@ def p_words(p: float | None, none: str = "no p") -> str:
     if p is None:
         return none
     return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
+
+
+def figure(value: float | None, decimals: int) -> str:
+    """`value` with that many decimals, or a dash where there is none."""
+    return "–" if value is None else f"{value:.{decimals}f}".replace("-", "−")
+
+
+def p_figure(value: float | None) -> str:
+    """A p value to three decimals, or that it is smaller."""
+    return "–" if value is None else "< 0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def percent(value: float | None) -> str:
+    """A share as whole per cent, or a dash where there is none."""
+    return "–" if value is None else f"{100 * value:.0f} %"

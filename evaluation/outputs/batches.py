@@ -25,7 +25,7 @@ from evaluation.clips.stored import load_audio, local_copy, save_audio
 from evaluation.models import Clip, Job, OutputBatch, OutputFile, Rendition, Score, UploadedSystem
 from evaluation.outputs.archives import ArchiveProblem, members
 from evaluation.outputs.matching import MappingProblem, is_audio, match, read_mapping
-from evaluation.systems import new_slug, uploaded_by
+from evaluation.systems import new_slug, title_of, uploaded_by
 from evaluation.work import jobs
 
 #: Of one batch: files, and bytes of all of them once they are unpacked.
@@ -99,7 +99,7 @@ def _remove_renditions(renditions: Iterable[Rendition]) -> None:
             rendition.delete()
         except ProtectedError:
             raise OutputProblem(
-                f"A study uses “{rendition.clip.title}” through {rendition.title}: it has to stay."
+                f"A study uses “{rendition.clip.title}” through {title_of(rendition.system)}: it has to stay."
             ) from None
     transaction.on_commit(partial(_delete_files, names))
 

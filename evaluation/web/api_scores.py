@@ -12,8 +12,8 @@ from ninja.files import UploadedFile
 from pydantic import Field
 
 from evaluation.metrics import METRICS
-from evaluation.metrics.scores import MAX_BYTES, ScoreProblem, request_scores, store_scores
 from evaluation.models import Clip
+from evaluation.work.scores import MAX_BYTES, ScoreProblem, request_scores, store_scores
 
 router = Router(tags=["metrics"])
 

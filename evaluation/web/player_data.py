@@ -6,8 +6,8 @@ from typing import Any
 
 from django.urls import reverse
 
-from evaluation.analysis.figures import looks
 from evaluation.models import Clip
+from evaluation.systems import looks_of
 from evaluation.web.presentation import DONE, FAILED, QUEUED, RUNNING, pesq_word, rendition_rows
 
 #: What a page opens with when its address names no system: the paper's codec, or else the original.
@@ -44,7 +44,7 @@ def table_rows(clip: Clip) -> list[dict[str, Any]]:
     """
     own_audio = {"original": reverse("clip_audio", args=[clip.pk])}
     rows = rendition_rows(clip)
-    look = looks(row["system"] for row in rows)
+    look = looks_of(row["system"] for row in rows)
     return [
         {
             **row,

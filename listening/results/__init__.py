@@ -7,9 +7,10 @@ asks (`compute`), what is slow by a worker (`analyses`, `heavy`). `page` makes t
 from listening.results.frames import KINDS, PILOT, REAL, SIMULATED, rating_frame
 from listening.results.names import in_order, title_of, titles_of
 from listening.results.objective import METRIC_TITLES, Agreement, Objective, objective_means
+from listening.results.outcome import Results, SystemResult
 from listening.results.profiles import BS1534, CUSTOM, MPEG, NONE, profiles_of
 from listening.results.seal import is_sealed, unseal
-from listening.results.summary import Results, SystemResult, compute
+from listening.results.summary import compute
 
 __all__ = [
     "BS1534",

@@ -14,7 +14,7 @@ from evaluation.analysis import figures
 from evaluation.analysis.words import p_words
 from evaluation.metrics import metric_of
 from listening.results.objective import sounds, stimulus_pairs
-from listening.results.summary import Results, SystemResult
+from listening.results.outcome import Results, SystemResult
 
 #: Figures by their names in addresses, besides those of metrics.
 NAMES = ("grades", "items", "rates", "differences")
@@ -48,8 +48,8 @@ def grades(results: Results) -> str:
         part = by_system.get(row.slug)
         rows.append(
             figures.GradeRow(
-                slug=row.slug,
                 title=row.title,
+                look=(row.colour, row.marker),
                 scores=[] if part is None else part["score"].tolist(),
                 listener_means=[]
                 if part is None
@@ -65,7 +65,9 @@ def items(results: Results) -> str | None:
     """A panel for each graded item."""
     if results.cells.empty:
         return None
-    systems = {row.slug: row.title for row in results.systems if row.mean is not None}
+    systems = {
+        row.slug: (row.title, (row.colour, row.marker)) for row in results.systems if row.mean is not None
+    }
     panels = []
     for item, part in results.cells.groupby("item", sort=True):
         cells = {
@@ -82,7 +84,12 @@ def rates(results: Results, play: Mapping[str, str] | None = None) -> str | None
     """Grades against bit rate."""
     points = [
         figures.Point(
-            row.slug, row.title, row.objective.kbps, row.mean, row.ci95, play=(play or {}).get(row.slug, "")
+            row.title,
+            (row.colour, row.marker),
+            row.objective.kbps,
+            row.mean,
+            row.ci95,
+            play=(play or {}).get(row.slug, ""),
         )
         for row in results.systems
         if row.mean is not None and row.objective.kbps is not None
@@ -95,8 +102,8 @@ def systems(results: Results, metric: str, play: Mapping[str, str] | None = None
     """Grades against a metric, a point per system."""
     points = [
         figures.Point(
-            row.slug,
             row.title,
+            (row.colour, row.marker),
             row.objective.scores[metric],
             row.mean,
             row.ci95,
@@ -112,11 +119,11 @@ def systems(results: Results, metric: str, play: Mapping[str, str] | None = None
 def stimuli(results: Results, metric: str, heard: Mapping[tuple[int, str], str] | None = None) -> str | None:
     """Grades against a metric, a point per stimulus."""
     pairs = stimulus_pairs(results.cells, results.objective, metric)
-    titles = {row.slug: row.title for row in results.systems}
+    shown = {row.slug: row for row in results.systems}
     points = [
         figures.Point(
-            row.system,
-            titles.get(row.system, row.system),
+            shown[row.system].title,
+            (shown[row.system].colour, shown[row.system].marker),
             float(row.objective),
             float(row.subjective),
             None,

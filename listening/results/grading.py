@@ -10,13 +10,13 @@ from django.utils.safestring import mark_safe
 from evaluation.analysis import figures
 from evaluation.analysis.statistics import impairment as impairments
 from evaluation.analysis.statistics import opinion as opinions
-from evaluation.analysis.words import count
+from evaluation.analysis.words import count, figure
+from evaluation.systems import looks_of
 from listening.methods import METHODS, REFERENCE, AnyMethod
 from listening.models import Rating, Stimulus, Study
 from listening.results.frames import REAL, item_titles, rating_frame, ratings_of, uncounted_of
 from listening.results.names import in_order, titles_of
 from listening.session.grading import ccr_sign
-from listening.templatetags.figures import figure
 
 DIFF_SCALE = figures.Scale(
     "diff grade", -4.0, 1.0, (-4, -3, -2, -1, 0, 1), ((-3.7, "very annoying"), (0, "imperceptible"))
@@ -102,7 +102,7 @@ def _few(listeners: int) -> list[str]:
 
 
 def _looks(slugs: list[str]) -> dict[str, dict[str, str]]:
-    titles, looks = titles_of(slugs), figures.looks(slugs)
+    titles, looks = titles_of(slugs), looks_of(slugs)
     return {
         slug: {"slug": slug, "title": titles[slug], "colour": looks[slug][0], "marker": looks[slug][1]}
         for slug in slugs
@@ -130,8 +130,8 @@ def _drawn(
         interval = opinions.t_interval(means, "listeners")
         rows.append(
             figures.GradeRow(
-                slug=str(slug),
                 title=looks[str(slug)]["title"],
+                look=(looks[str(slug)]["colour"], looks[str(slug)]["marker"]),
                 scores=its["score"].tolist(),
                 listener_means=means.tolist(),
                 mean=float(means.mean()),

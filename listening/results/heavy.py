@@ -8,7 +8,7 @@ from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 from listening.models import Study
-from listening.results.summary import Results
+from listening.results.outcome import Results
 from listening.results.summary import compute as compute_summary
 
 if TYPE_CHECKING:

@@ -7,12 +7,11 @@ from typing import Any
 
 from django.utils.safestring import SafeString, mark_safe
 
-from evaluation.analysis.words import count, p_words
+from evaluation.analysis.words import count, figure, p_words
 from evaluation.metrics import METRICS
 from listening.models import Analysis
 from listening.results import drawing, profiles
-from listening.results.summary import Results, SystemResult
-from listening.templatetags.figures import figure
+from listening.results.outcome import Results, SystemResult
 
 #: Rows of a table that a page shows at once.
 MOST_OUTLIERS = 40

@@ -4,158 +4,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any
 
 import pandas as pd
 
-from evaluation.analysis import figures
 from evaluation.analysis.statistics import describe
-from evaluation.analysis.statistics.screening import Screened, Screening
-from evaluation.metrics import Metric, metric_of
-from listening.methods import METHODS
+from evaluation.metrics import metric_of
+from evaluation.systems import looks_of
 from listening.models import Study
-from listening.results import profiles
+from listening.results import profiles, words
 from listening.results.frames import REAL, item_titles, rating_frame, uncounted_of
 from listening.results.names import in_order, titles_of
 from listening.results.objective import (
-    Agreement,
-    Objective,
     agreement,
     in_metric_order,
     objective_means,
 )
 from listening.results.objective_frame import objective_frame
-
-
-@dataclass(frozen=True)
-class SystemResult:
-    """A row of the results table and of the paper's Table 3. What there is no figure of is None: "–".
-
-    Attributes:
-        n, listeners: grades, and listeners who gave them.
-        mean: of listener means; `ci95` half the width of its 95 % t interval.
-        ci95_ratings: the same as if grades were independent: too narrow, for comparison only.
-        all_mean, all_listeners: of all listeners, whoever is screened out.
-        multimodality: b of M25.
-        outliers: grades outside 1.5 IQR of the hinges of their item.
-    """
-
-    slug: str
-    title: str
-    colour: str
-    marker: str
-    objective: Objective
-    n: int = 0
-    listeners: int = 0
-    mean: float | None = None
-    ci95: float | None = None
-    ci95_ratings: float | None = None
-    sd: float | None = None
-    median: float | None = None
-    q1: float | None = None
-    q3: float | None = None
-    all_mean: float | None = None
-    all_listeners: int = 0
-    multimodality: float | None = None
-    outliers: int = 0
-
-    @property
-    def iqr(self) -> float | None:
-        return None if self.q1 is None or self.q3 is None else self.q3 - self.q1
-
-    @property
-    def low(self) -> float | None:
-        return None if self.mean is None or self.ci95 is None else max(0.0, self.mean - self.ci95)
-
-    @property
-    def high(self) -> float | None:
-        return None if self.mean is None or self.ci95 is None else min(100.0, self.mean + self.ci95)
-
-    @property
-    def multimodal(self) -> bool:
-        return self.multimodality is not None and self.multimodality > describe.MULTIMODAL
-
-
-@dataclass(frozen=True)
-class Margin:
-    """How far the best system under test is ahead of the second, paired over the listeners of both."""
-
-    mean: float
-    low: float | None
-    high: float | None
-    listeners: int
-
-
-@dataclass
-class Results:
-    """All that is quick to say of a study's grades.
-
-    Attributes:
-        frame: the grades that count, after screening; `everything` those before.
-        cells: ``item, system, n, mean, median, q1, q3, half_width, outliers`` of each graded item x system.
-        metrics: those that some system has a score of.
-        uncounted: grades in trials that have not been finished; they do not count.
-    """
-
-    study: Study
-    kind: str
-    profile: str
-    frame: pd.DataFrame
-    everything: pd.DataFrame
-    screening: Screening
-    systems: list[SystemResult]
-    cells: pd.DataFrame
-    objective: pd.DataFrame
-    metrics: list[Metric]
-    agreements: list[Agreement]
-    outliers: list[describe.Outlier]
-    hints: list[describe.Hint]
-    margin: Margin | None
-    item_titles: dict[int, str]
-    uncounted: int
-    answer: str = ""
-    warnings: list[str] = field(default_factory=list)
-
-    @property
-    def listeners(self) -> int:
-        return int(self.frame["assessor"].nunique())
-
-    @property
-    def items(self) -> int:
-        return int(self.frame["item"].nunique())
-
-    @property
-    def screened(self) -> list[Screened]:
-        return self.screening.entries
-
-    @property
-    def excluded(self) -> list[Screened]:
-        return self.screening.excluded
-
-    @cached_property
-    def measure(self) -> str:
-        """What a mean grade may be called: without hidden reference and both anchors it is no MUSHRA (M1)."""
-        from listening.study.compliance import has_reference_and_anchors
-
-        return "MUSHRA" if has_reference_and_anchors(self.study) else "Grade"
-
-    @property
-    def always(self) -> tuple[str, ...]:
-        return always_of(self.study)
-
-    @property
-    def ranked(self) -> list[SystemResult]:
-        """Graded systems under test, best mean first."""
-        tested = [row for row in self.systems if row.slug not in self.always and row.mean is not None]
-        return sorted(tested, key=lambda row: row.mean or 0.0, reverse=True)
-
-
-def always_of(study: Study) -> tuple[str, ...]:
-    """Hidden reference and anchors: systems of the study's method that are not under test."""
-    method = METHODS.get(study.method)
-    return method.always if method else ()
+from listening.results.outcome import Margin, Results, SystemResult, always_of
 
 
 def systems_of(study: Study, frame: pd.DataFrame) -> list[str]:
@@ -166,8 +32,6 @@ def systems_of(study: Study, frame: pd.DataFrame) -> list[str]:
 
 def compute(study: Study, *, kind: str = REAL, profile: str = profiles.BS1534) -> Results:
     """The results of a study as it stands, seen through a screening profile."""
-    from listening.results import words
-
     everything = rating_frame(study, kind)
     screening = profiles.apply(study, everything, profile)
     frame = screening.view(everything) if screening.excluded else everything
@@ -211,7 +75,7 @@ def _systems(
     study: Study, frame: pd.DataFrame, everything: pd.DataFrame, scores: pd.DataFrame
 ) -> list[SystemResult]:
     slugs = systems_of(study, everything)
-    titles, looks = titles_of(slugs), figures.looks(slugs)
+    titles, looks = titles_of(slugs), looks_of(slugs)
     objective = objective_means(study, slugs, scores)
     described = {row.system: row for row in describe.systems(frame, resamples=0).conditions}
     before = (

@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from evaluation.analysis.words import count
-from listening.templatetags.figures import figure
-
-if TYPE_CHECKING:
-    from listening.results.summary import Results
+from evaluation.analysis.words import count, figure
+from listening.results.outcome import Results
 
 #: Of a metric whose rank correlation with the grades is lower, the page warns.
 DISAGREEMENT = 0.5

@@ -36,7 +36,8 @@ from evaluation.metrics.alignment import delay_of
 if TYPE_CHECKING:
     from django.db.models.fields.files import FieldFile
 
-    from listening.models import Item, Stimulus, Study
+    from evaluation.systems import title_of
+from listening.models import Item, Stimulus, Study
 
 #: Hz, that a study may have: what browsers play without surprises, and what speech is coded at. At 8 kHz the
 #: 7 kHz anchor would be the reference itself, so that MUSHRA starts at 16 kHz.
@@ -147,7 +148,7 @@ def _reference(item: Item, rate: int) -> Audio:
 def _signal(item: Item, stimulus: Stimulus, reference: Audio, rate: int) -> Audio:
     """What a system made of the item's whole clip, at `rate` Hz and as long as `reference`."""
     rendition, slug = stimulus.rendition, stimulus.system
-    name = f"{item.title} through {rendition.title if rendition else slug}"
+    name = f"{item.title} through {title_of(rendition.system) if rendition else slug}"
     if rendition is not None and rendition.upload:
         audio = _read_upload(rendition.upload, rate, name)
         # Positive where the upload comes late and its owner had that taken out.
@@ -210,8 +211,6 @@ _MADE_HERE = ("original", "anchor35", "anchor70")
 
 
 def _title(stimulus: Stimulus) -> str:
-    from evaluation.systems import title_of
-
     return title_of(stimulus.system)
 
 

@@ -9,8 +9,7 @@ from django.contrib.auth.models import User
 
 from codec.registry import SYSTEMS
 from evaluation import systems
-from evaluation.analysis import figures
-from evaluation.models import Rendition, UploadedSystem
+from evaluation.models import UploadedSystem
 
 
 @pytest.fixture
@@ -30,7 +29,6 @@ def test_an_uploaded_system(own: UploadedSystem) -> None:
     described = systems.describe(own.slug)
     assert (described.kind, described.title, described.note) == ("uploaded", "My codec", "version 3")
     assert described.kbps == 1.5
-    assert Rendition(system=own.slug).title == "My codec"
 
 
 def test_any_other_text_stands_for_itself(db: None) -> None:
@@ -66,7 +64,6 @@ def test_slugs_are_new_plain_and_never_the_registrys() -> None:
 
 def test_looks_of_unknown_systems_are_stable_and_distinct() -> None:
     names = [f"C{number}" for number in range(24)]
-    together = figures.looks([*names, *SYSTEMS])
+    together = systems.looks_of([*names, *SYSTEMS])
     assert len(set(together.values())) == len(names) + len(SYSTEMS)
-    assert figures.looks(reversed([*names, *SYSTEMS])) == together
-    assert figures.looks(["C1"])["C1"] == (figures.colour("C1"), figures.marker("C1"))
+    assert systems.looks_of(reversed([*names, *SYSTEMS])) == together

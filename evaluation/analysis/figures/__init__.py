@@ -1,4 +1,4 @@
-"""Figures of results as SVG: every system always in the same order, colour and marker."""
+"""Figures of results as SVG: every system in the order, colour and marker that the caller gives it."""
 
 from evaluation.analysis.figures.differences import Difference, differences
 from evaluation.analysis.figures.grades import GradeRow, grades
@@ -7,12 +7,9 @@ from evaluation.analysis.figures.scatter import Point, rates, scatter
 from evaluation.analysis.figures.shares import ShareRow, shares
 from evaluation.analysis.figures.style import (
     MUSHRA,
+    Look,
     NoFonts,
     Scale,
-    colour,
-    looks,
-    marker,
-    order,
     png,
     saved,
 )
@@ -22,17 +19,14 @@ __all__ = [
     "Cell",
     "Difference",
     "GradeRow",
+    "Look",
     "NoFonts",
     "Point",
     "Scale",
     "ShareRow",
-    "colour",
     "differences",
     "grades",
     "items",
-    "looks",
-    "marker",
-    "order",
     "png",
     "rates",
     "saved",

@@ -10,10 +10,10 @@ from evaluation.analysis.figures.style import (
     LINE,
     MUSHRA,
     MUTED,
+    Look,
     Scale,
     frame,
     line,
-    looks,
     margin,
     mark,
     short,
@@ -25,8 +25,8 @@ from evaluation.analysis.figures.style import (
 class GradeRow:
     """What `grades` draws of one system. `mean` None: no grades; `half_width` None: no interval."""
 
-    slug: str
     title: str
+    look: Look
     scores: Sequence[float]
     listener_means: Sequence[float]
     mean: float | None
@@ -38,7 +38,6 @@ def grades(rows: Sequence[GradeRow], title: str, scale: Scale = MUSHRA) -> str:
     left, right, top, pitch = margin((row.title for row in rows), 156, 300), 112, 36, 40
     width, height = 684 + left, top + pitch * len(rows) + 52
     span, bottom = width - left - right, top + pitch * len(rows)
-    look = looks(row.slug for row in rows)
 
     def at(score: float) -> float:
         return left + span * scale.share(score)
@@ -53,7 +52,7 @@ def grades(rows: Sequence[GradeRow], title: str, scale: Scale = MUSHRA) -> str:
         )
     parts.append(text(width - 8, top - 14, "mean ± 95 %", anchor="end", fill=MUTED, size=12))
     for number, row in enumerate(rows):
-        parts += _row(row, top + pitch * (number + 0.5), at, left, width - 8, look[row.slug])
+        parts += _row(row, top + pitch * (number + 0.5), at, left, width - 8)
     caption = (
         "Marker and bar: mean of listener means, 95 % t interval. Box: quartiles and median of grades. "
         "Dots: listeners."
@@ -68,9 +67,8 @@ def _row(
     at: Callable[[float], float],
     left: float,
     right: float,
-    look: tuple[str, str],
 ) -> list[str]:
-    hue = look[0]
+    hue = row.look[0]
     parts = [text(left - 16, y + 4.5, short(row.title, left - 24), anchor="end")]
     if row.mean is None:
         parts.append(text(right, y + 4.5, "no grades", anchor="end", fill=MUTED))
@@ -94,7 +92,7 @@ def _row(
         parts.append(line(low, y, high, y, hue, 2.5))
         parts += [line(end, y - 5, end, y + 5, hue, 2.5) for end in (low, high)]
         words += f" ± {row.half_width:.1f}"
-    parts.append(mark(look, at(row.mean), y))
+    parts.append(mark(row.look, at(row.mean), y))
     parts.append(text(right, y + 4.5, words, anchor="end"))
     return parts
 

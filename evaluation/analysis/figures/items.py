@@ -10,10 +10,10 @@ from evaluation.analysis.figures.style import (
     LINE,
     MUSHRA,
     MUTED,
+    Look,
     Scale,
     frame,
     line,
-    looks,
     margin,
     mark,
     short,
@@ -31,7 +31,7 @@ class Cell:
 
 
 def items(
-    systems: Mapping[str, str],
+    systems: Mapping[str, tuple[str, Look]],
     panels: Sequence[tuple[str, Mapping[str, Cell]]],
     title: str,
     scale: Scale = MUSHRA,
@@ -40,15 +40,20 @@ def items(
     """A small panel for each item: mean and 95 % t interval over the listeners, a row for each system.
 
     Args:
-        systems: titles by slug, in the order of the rows.
+        systems: title and look by slug, in the order of the rows.
         panels: the item's title and its cells by slug, in the items' order.
     """
     columns = max(1, min(columns, len(panels)))
-    left, gap, top, pitch, head = margin(systems.values(), 110, 220, 11), 24, 8, 16, 24
+    left, gap, top, pitch, head = (
+        margin((title for title, _ in systems.values()), 110, 220, 11),
+        24,
+        8,
+        16,
+        24,
+    )
     span = (960 - 16 - left - gap * (columns - 1)) / columns
     tall = head + pitch * len(systems) + 28
     rows = math.ceil(len(panels) / columns)
-    look = looks(systems)
     parts = []
     for number, (name, cells) in enumerate(panels):
         column, row = number % columns, number // columns
@@ -59,18 +64,18 @@ def items(
             at = x + span * scale.share(score)
             parts.append(line(at, y + head - 4, at, bottom, LINE))
             parts.append(text(at, bottom + 13, f"{score:g}", anchor="middle", fill=MUTED, size=10))
-        for place, slug in enumerate(systems):
+        for place, (slug, (name_of_system, look)) in enumerate(systems.items()):
             middle = y + head + pitch * (place + 0.5)
             if column == 0:
                 parts.append(
-                    text(left - 10, middle + 4, short(systems[slug], left - 12, 11), anchor="end", size=11)
+                    text(left - 10, middle + 4, short(name_of_system, left - 12, 11), anchor="end", size=11)
                 )
             if slug in cells:
-                parts += _cell(cells[slug], look[slug], x, span, middle, scale)
+                parts += _cell(cells[slug], look, x, span, middle, scale)
     return frame(960, top + rows * tall, title, parts)
 
 
-def _cell(cell: Cell, look: tuple[str, str], x: float, span: float, middle: float, scale: Scale) -> list[str]:
+def _cell(cell: Cell, look: Look, x: float, span: float, middle: float, scale: Scale) -> list[str]:
     parts = []
     if cell.half_width is not None:
         low, high = (x + span * scale.share(cell.mean + sign * cell.half_width) for sign in (-1, 1))

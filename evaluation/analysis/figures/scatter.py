@@ -13,10 +13,10 @@ from evaluation.analysis.figures.style import (
     LINE,
     MUSHRA,
     MUTED,
+    Look,
     Scale,
     frame,
     line,
-    looks,
     mark,
     text,
     upright,
@@ -35,8 +35,8 @@ class Point:
         about: said of a point that has no label, e.g. its item.
     """
 
-    slug: str
     title: str
+    look: Look
     x: float
     y: float
     half_width: float | None
@@ -111,23 +111,22 @@ def _axis_name(x: float, words: str) -> str:
 
 
 def _points(points: Sequence[Point], xs: Sequence[float], scale: Scale, labels: bool) -> list[str]:
-    look = looks(point.slug for point in points)
     parts = []
     for point, x in zip(points, xs, strict=True):
         if point.half_width is not None and labels:
             ends = (_down(scale, point.y + sign * point.half_width) for sign in (-1, 1))
-            parts.append(line(x, next(ends), x, next(ends), look[point.slug][0], 1.5, 'opacity="0.6"'))
+            parts.append(line(x, next(ends), x, next(ends), point.look[0], 1.5, 'opacity="0.6"'))
     for point, x in zip(points, xs, strict=True):
-        parts.append(_button(point, look[point.slug], x, _down(scale, point.y), 5.0 if labels else 4.0))
+        parts.append(_button(point, x, _down(scale, point.y), 5.0 if labels else 4.0))
     if labels:
         places = [(x, _down(scale, point.y), point.title) for point, x in zip(points, xs, strict=True)]
         parts += _labels(places, _LEFT + 4, _WIDTH - 4)
     return parts
 
 
-def _button(point: Point, look: tuple[str, str], x: float, y: float, size: float) -> str:
+def _button(point: Point, x: float, y: float, size: float) -> str:
     """The marker; with a sound, something to click on with a name of its own."""
-    drawn = mark(look, x, y, size)
+    drawn = mark(point.look, x, y, size)
     words = escape(f"{point.title}{', ' + point.about if point.about else ''}: grade {point.y:.1f}")
     if not point.play:
         return f"<g><title>{words}</title>{drawn}</g>"

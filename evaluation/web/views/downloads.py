@@ -28,6 +28,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from evaluation.clips.access import viewer, visible_clips, visible_renditions
 from evaluation.models import Clip, Job, Rendition
+from evaluation.systems import title_of
 from evaluation.web.presentation import rendition_rows, with_results
 from evaluation.work import jobs
 from evaluation.work.benchmark import COLUMNS, rounded
@@ -80,7 +81,7 @@ def rendition_retry(request: HttpRequest, pk: UUID) -> HttpResponse:
     rows: list[Job] = [rendition, *rendition.scores.all()]
     queued = sum(jobs.retry(row) for row in rows)
     if not queued:
-        messages.info(request, f"{rendition.title} has not failed; there is nothing to retry.")
+        messages.info(request, f"{title_of(rendition.system)} has not failed; there is nothing to retry.")
     return redirect("clip", rendition.clip_id)
 
 

@@ -12,7 +12,6 @@ from django.views.decorators.http import require_http_methods
 
 from evaluation.clips.access import viewer, visible_clips
 from evaluation.metrics import METRICS, OPTIONAL
-from evaluation.metrics.scores import request_scores
 from evaluation.models import Clip
 from evaluation.web.presentation import (
     DONE,
@@ -22,6 +21,7 @@ from evaluation.web.presentation import (
     rendition_rows,
     with_results,
 )
+from evaluation.work.scores import request_scores
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

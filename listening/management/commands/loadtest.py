@@ -25,6 +25,7 @@ from django.db import connection
 from listening.site.loadtest import trial
 from listening.site.loadtest.browsers import MAXIMAL, REALISTIC, Tally, listen
 from listening.site.processes import spawn, stop_groups
+from listening.study.stimuli import render_item
 
 PACES = {"realistic": REALISTIC, "maximal": MAXIMAL}
 KINDS = ("join", "page", "audio", "save", "events", "finish")
@@ -49,7 +50,7 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", help="print the figures as JSON")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        study = trial.make_study(options["items"], options["clip_seconds"])
+        study = trial.make_study(render_item, options["items"], options["clip_seconds"])
         try:
             busy = os.getloadavg()[0]
             before = resource.getrusage(resource.RUSAGE_CHILDREN)

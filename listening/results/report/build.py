@@ -14,9 +14,10 @@ from listening.kinds import kinds_of
 from listening.methods import METHODS
 from listening.models import Analysis, Session, Study
 from listening.results import drawing, latex, methods, profiles
+from listening.results.outcome import Results
 from listening.results.page import context_of as page_context
 from listening.results.report import facts
-from listening.results.summary import Results, compute
+from listening.results.summary import compute
 from listening.study import compliance, languages
 
 

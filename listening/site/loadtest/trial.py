@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import secrets
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import soundfile
@@ -15,13 +15,21 @@ from django.core.files.base import ContentFile
 from codec.base import WORKING_RATE, Audio
 from evaluation.models import Clip, Rendition
 from listening.models import Assessor, Item, Rating, Stimulus, Study, Trial
-from listening.study.stimuli import render_item
 
 SYSTEMS = ("original", "anchor35", "anchor70", "opus-6k", "opus-9k", "opus-12k", "celp-8k", "amrwb-6.6k")
 
 
-def make_study(items: int = 2, seconds: float = 10.0, systems: Sequence[str] = SYSTEMS) -> Study:
-    """An open MUSHRA study with noise for speech: `items` items and a training trial of `seconds` each."""
+def make_study(
+    render: Callable[[Item], object],
+    items: int = 2,
+    seconds: float = 10.0,
+    systems: Sequence[str] = SYSTEMS,
+) -> Study:
+    """An open MUSHRA study with noise for speech: `items` items and a training trial of `seconds` each.
+
+    Args:
+        render: makes the stimuli of an item.
+    """
     name = f"loadtest-{uuid.uuid4().hex[:12]}"
     owner = User.objects.create_user(name)
     study = Study.objects.create(
@@ -42,7 +50,7 @@ def make_study(items: int = 2, seconds: float = 10.0, systems: Sequence[str] = S
             rendition = Rendition(clip=clip, system=system, status=Rendition.Status.DONE)
             rendition.audio.save("noise.wav", _wav(audio + 0.01 * _modulated_noise(rng, seconds)))
             Stimulus.objects.create(item=item, system=system, rendition=rendition)
-        render_item(item)
+        render(item)
     Study.objects.filter(pk=study.pk).update(status=Study.Status.OPEN)
     study.refresh_from_db()
     return study

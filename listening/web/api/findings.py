@@ -12,8 +12,8 @@ from ninja.files import UploadedFile
 from pydantic import ConfigDict, Field
 
 from evaluation.analysis import figures
-from evaluation.metrics.scores import MAX_BYTES, ScoreProblem, request_scores, store_scores
 from evaluation.models import Clip, Job
+from evaluation.work.scores import MAX_BYTES, ScoreProblem, request_scores, store_scores
 from listening.methods import METHODS
 from listening.models import Session, Study
 from listening.results import BS1534, KINDS, REAL, analyses, compute, drawing, is_sealed, latex, report

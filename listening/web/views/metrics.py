@@ -16,8 +16,8 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
 from evaluation.metrics import DEFAULT, METRICS, OPTIONAL, Metric, metric_of
-from evaluation.metrics.scores import MAX_BYTES, ScoreProblem, request_scores, store_scores
 from evaluation.models import Clip, Job, Rendition, Score
+from evaluation.work.scores import MAX_BYTES, ScoreProblem, request_scores, store_scores
 from listening.models import Study
 from listening.study import selectors
 

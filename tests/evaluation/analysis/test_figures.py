@@ -9,6 +9,7 @@ from itertools import combinations
 import pytest
 
 from codec.registry import SYSTEMS
+from evaluation import systems
 from evaluation.analysis import figures
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -16,6 +17,10 @@ SVG = "{http://www.w3.org/2000/svg}"
 
 def parse(svg: str) -> ElementTree.Element:
     return ElementTree.fromstring(svg)  # noqa: S314 -- made here
+
+
+def look_of(slug: str) -> figures.Look:
+    return systems.looks_of([slug])[slug]
 
 
 def luminance(colour: str) -> float:
@@ -28,26 +33,26 @@ def luminance(colour: str) -> float:
 @pytest.mark.parametrize("slug", [*SYSTEMS, *(f"C{number}" for number in range(40))])
 @pytest.mark.parametrize("ground", ["#ffffff", "#171c1f"])
 def test_every_system_stands_out_from_the_page(slug: str, ground: str) -> None:
-    light, dark = sorted([luminance(figures.colour(slug)), luminance(ground)], reverse=True)
+    light, dark = sorted([luminance(look_of(slug)[0]), luminance(ground)], reverse=True)
     assert (light + 0.05) / (dark + 0.05) >= 3  # WCAG 1.4.11, graphical objects
 
 
 def test_no_two_systems_look_the_same() -> None:
-    looks = {(figures.colour(slug), figures.marker(slug)) for slug in SYSTEMS}
+    looks = {(look_of(slug)[0], look_of(slug)[1]) for slug in SYSTEMS}
     assert len(looks) == len(SYSTEMS)
     for first, second in combinations(SYSTEMS.values(), 2):
         if first.family == second.family:  # one hue: the marker has to tell
-            assert figures.marker(first.slug) != figures.marker(second.slug)
+            assert look_of(first.slug)[1] != look_of(second.slug)[1]
 
 
 def test_systems_sort_as_in_the_registry_and_strangers_last() -> None:
-    assert sorted(["mine", *reversed(SYSTEMS)], key=figures.order) == [*SYSTEMS, "mine"]
+    assert sorted(["mine", *reversed(SYSTEMS)], key=systems.order) == [*SYSTEMS, "mine"]
 
 
 def test_grades_draw_each_listener_the_mean_and_the_interval() -> None:
     rows = [
-        figures.GradeRow("opus-9k", "Opus 9k", [70, 80, 90, 60], [75, 75], 75.0, 8.0),
-        figures.GradeRow("bpgan-2k", "BPGAN <2k>", [], [], None, None),
+        figures.GradeRow("Opus 9k", look_of("opus-9k"), [70, 80, 90, 60], [75, 75], 75.0, 8.0),
+        figures.GradeRow("BPGAN <2k>", look_of("bpgan-2k"), [], [], None, None),
     ]
     svg = figures.grades(rows, "A & B")
     root = parse(svg)
@@ -62,7 +67,9 @@ def test_grades_draw_each_listener_the_mean_and_the_interval() -> None:
 
 
 def test_intervals_stay_on_the_scale() -> None:
-    svg = figures.grades([figures.GradeRow("opus-9k", "Opus 9k", [95, 5], [95, 5], 50.0, 500.0)], "Wide")
+    svg = figures.grades(
+        [figures.GradeRow("Opus 9k", look_of("opus-9k"), [95, 5], [95, 5], 50.0, 500.0)], "Wide"
+    )
     xs = [float(x) for x in re.findall(r'<line x1="([\d.-]+)"', svg)]
     assert min(xs) == 156
     assert max(xs) == 728
@@ -70,7 +77,7 @@ def test_intervals_stay_on_the_scale() -> None:
 
 @pytest.mark.parametrize("points", [[], [("opus-9k", 3.0)], [("opus-9k", 3.0), ("bpgan-2k", 3.0)]])
 def test_a_scatter_of_little_is_still_a_figure(points: list[tuple[str, float]]) -> None:
-    drawn = [figures.Point(slug, SYSTEMS[slug].title, x, 50.0, None) for slug, x in points]
+    drawn = [figures.Point(SYSTEMS[slug].title, look_of(slug), x, 50.0, None) for slug, x in points]
     svg = figures.scatter(drawn, "PESQ-WB", "Few")
     parse(svg)
     assert "nan" not in svg
@@ -78,7 +85,7 @@ def test_a_scatter_of_little_is_still_a_figure(points: list[tuple[str, float]]) 
 
 def test_names_of_points_in_a_crowd_do_not_cover_each_other() -> None:
     points = [
-        figures.Point(slug, system.title, 3 + n / 20, 50.0, 5.0)
+        figures.Point(system.title, look_of(slug), 3 + n / 20, 50.0, 5.0)
         for n, (slug, system) in enumerate(SYSTEMS.items())
     ]
     root = parse(figures.scatter(points[:8], "PESQ-WB", "Crowd"))

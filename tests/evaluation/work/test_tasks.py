@@ -331,7 +331,7 @@ def test_the_web_process_never_imports_heavy_libraries() -> None:
         "import django\n"
         "django.setup()\n"
         "import evaluation.tasks, evaluation.web.api, evaluation.web.views.downloads, evaluation.ingest\n"
-        "import evaluation.metrics.scores, evaluation.web.views.metrics, listening.web.urls\n"
+        "import evaluation.work.scores, evaluation.web.views.metrics, listening.web.urls\n"
         "from evaluation.analysis.statistics import agreement, anova, comparisons, mixed, planning\n"
         "import evaluation.metrics; evaluation.metrics.available()\n"
         "heavy = {'torch', 'librosa', 'pesq', 'pystoi', 'pycodec2', 'codec.codec2', 'codec.ffmpeg',\n"

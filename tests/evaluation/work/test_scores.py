@@ -11,10 +11,10 @@ from django.test import Client
 from django.urls import reverse
 
 from evaluation.metrics import METRICS
-from evaluation.metrics.scores import ScoreProblem, request_scores, store_scores
 from evaluation.models import Clip, Job, Rendition, Score
 from evaluation.tasks import make_rendition, make_score
 from evaluation.web.presentation import rendition_rows
+from evaluation.work.scores import ScoreProblem, request_scores, store_scores
 from tests.evaluation.conftest import make_speech, make_wav
 
 pytestmark = pytest.mark.django_db
