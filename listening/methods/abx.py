@@ -55,7 +55,7 @@ class Abx(PairMethod[AbxOptions]):
     signals = (("A", "A"), ("X", "X"), ("B", "B"))
     answers = {"A": _("X is the same as A"), "B": _("X is the same as B")}
 
-    analysis = "abx"
+    analysis = "discrimination"
     webmushra_options = {"pairs": "reference", "trials": 1}
 
     def train_options(self, options: AbxOptions) -> AbxOptions:

@@ -30,7 +30,7 @@ class View:
 
 #: By `Method.analysis`. What is not listed says so plainly; `PAGE` has the page of its own.
 VIEWS: dict[str, View] = {
-    "abx": View("listening/methods/_results_abx.html", "listening.results.choosing.abx"),
+    "discrimination": View("listening/methods/_results_abx.html", "listening.results.choosing.abx"),
     "preference": View("listening/methods/_results_ab.html", "listening.results.choosing.preference"),
     "impairment": View("listening/methods/_results_bs1116.html", "listening.results.grading.impairment"),
     "opinion": View("listening/methods/_results_opinion.html", "listening.results.grading.opinion"),
