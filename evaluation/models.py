@@ -7,6 +7,9 @@ import uuid
 from django.conf import settings
 from django.db import models
 
+from evaluation.columns import TypedJSONField
+from evaluation.columns.renditions import Checks, Parameters
+
 
 class Clip(models.Model):
     """A source recording that a researcher uploaded.
@@ -25,7 +28,9 @@ class Clip(models.Model):
     source_rate = models.PositiveIntegerField(help_text="Hz, of the upload")
     source_channels = models.PositiveSmallIntegerField()
     source_format = models.CharField(max_length=80)
-    notes = models.JSONField(default=list, help_text="what ingestion did and found: downmix, resampling, ...")
+    notes = TypedJSONField(
+        list[str], default=list, help_text="what ingestion did and found: downmix, resampling, ..."
+    )
     credit = models.TextField(blank=True, help_text="source and licence, shown on the page")
     public = models.BooleanField(default=False, help_text="a demo clip that strangers may hear")
     created = models.DateTimeField(auto_now_add=True)
@@ -100,7 +105,7 @@ class Rendition(Job):
     kbps = models.FloatField(null=True, blank=True, help_text="measured, kbit/s")
     encode_seconds = models.FloatField(null=True, blank=True)
     decode_seconds = models.FloatField(null=True, blank=True)
-    parameters = models.JSONField(default=dict, help_text="exact settings and versions")
+    parameters = TypedJSONField(Parameters, default=dict, help_text="exact settings and versions")
     unavailable = models.BooleanField(default=False, help_text="failed because the system does not work here")
 
     class Meta:
@@ -149,7 +154,9 @@ class OutputBatch(Job):
         UploadedSystem, on_delete=models.CASCADE, related_name="batches", help_text="of files that name none"
     )
     step = models.CharField(max_length=5, choices=Step.choices, default=Step.CHECK)
-    notes = models.JSONField(default=list, help_text="what was left out before any file was looked into")
+    notes = TypedJSONField(
+        list[str], default=list, help_text="what was left out before any file was looked into"
+    )
     created = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -171,8 +178,8 @@ class OutputFile(models.Model):
         UploadedSystem, on_delete=models.CASCADE, null=True, blank=True, related_name="+"
     )
     reason = models.CharField(max_length=200, blank=True, help_text="how clip and system were found")
-    checks = models.JSONField(
-        default=dict, help_text="`evaluation.outputs.comparison.Comparison`, as a dictionary"
+    checks = TypedJSONField(
+        Checks, default=dict, help_text="`evaluation.outputs.comparison.Comparison`, as a dictionary"
     )
     problem = models.TextField(blank=True, help_text="why it cannot be taken; empty: it can")
     taken = models.BooleanField(default=False, help_text="the researcher confirmed it")

@@ -8,8 +8,22 @@ import uuid
 from django.conf import settings
 from django.db import models
 
+from evaluation.columns import TypedJSONField
 from evaluation.models import Clip, Job, Rendition
-from listening.methods import DEFAULT
+from listening.columns.drafts import DraftChoices, DraftProgress
+from listening.columns.questions import ANSWER, Questionnaire
+from listening.columns.sessions import EventDetail, Findings, References, Signal, StageData
+from listening.columns.studies import (
+    Design,
+    Headphones,
+    Imported,
+    Objective,
+    PostScreening,
+    Recruitment,
+    Simulation,
+)
+from listening.columns.texts import Texts
+from listening.methods import DEFAULT, METHODS, MethodOptions
 
 
 def random_token(num_bytes: int) -> str:
@@ -71,24 +85,37 @@ class Study(models.Model):
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="studies")
     name = models.CharField(max_length=200)
     method = models.CharField(max_length=20, default=DEFAULT.slug, help_text="slug in listening.methods")
-    method_options = models.JSONField(
-        default=dict, help_text="of the method, as `listening.methods.clean_options` describes them"
+    method_options = TypedJSONField(
+        MethodOptions,
+        schema_of=lambda study: METHODS[study.method].Options if study.method in METHODS else MethodOptions,
+        default=dict,
+        help_text="of the method, as `listening.methods.clean_options` describes them",
     )
-    systems = models.JSONField(help_text="slugs under test; the method adds those that are always there")
+    systems = TypedJSONField(
+        list[str], help_text="slugs under test; the method adds those that are always there"
+    )
     language = models.CharField(max_length=10, default="en", help_text="of the listeners' pages")
-    texts = models.JSONField(default=dict, help_text="the researcher's own: consent, instructions, thanks")
+    texts = TypedJSONField(
+        Texts, default=dict, help_text="the researcher's own: consent, instructions, thanks"
+    )
     sample_rate = models.PositiveIntegerField(default=16000, help_text="Hz, of every stimulus")
-    design = models.JSONField(
-        default=dict, help_text="how items and systems are shared out over sessions; empty: all to everybody"
+    design = TypedJSONField(
+        Design,
+        default=dict,
+        help_text="how items and systems are shared out over sessions; empty: all to everybody",
     )
-    questionnaire = models.JSONField(default=list, help_text="questions before or after the trials")
-    headphones = models.JSONField(
-        default=dict, help_text="screening test of headphones and its pass mark; empty: none"
+    questionnaire = TypedJSONField(
+        Questionnaire, default=list, help_text="questions before or after the trials"
     )
-    recruitment = models.JSONField(
-        default=dict, help_text="where listeners come from (Prolific, MTurk) and the codes they go back with"
+    headphones = TypedJSONField(
+        Headphones, default=dict, help_text="screening test of headphones and its pass mark; empty: none"
     )
-    post_screening = models.JSONField(default=dict, help_text="the researcher's own thresholds")
+    recruitment = TypedJSONField(
+        Recruitment,
+        default=dict,
+        help_text="where listeners come from (Prolific, MTurk) and the codes they go back with",
+    )
+    post_screening = TypedJSONField(PostScreening, default=dict, help_text="the researcher's own thresholds")
     break_after = models.PositiveSmallIntegerField(
         null=True, blank=True, help_text="trials until a break is offered"
     )
@@ -99,7 +126,8 @@ class Study(models.Model):
     opens = models.DateTimeField(null=True, blank=True)
     closes = models.DateTimeField(null=True, blank=True)
     pilot = models.BooleanField(default=False, help_text="sessions started now are trial runs, kept apart")
-    simulation = models.JSONField(
+    simulation = TypedJSONField(
+        Simulation,
         default=dict,
         help_text="what simulated listeners are made of, and how many: listening.simulation.runs",
     )
@@ -109,8 +137,8 @@ class Study(models.Model):
     unsealed = models.DateTimeField(
         null=True, blank=True, help_text="when the owner broke the seal before its time; there is no way back"
     )
-    imported = models.JSONField(
-        default=dict, help_text="where a study made elsewhere came from: format, file, notes"
+    imported = TypedJSONField(
+        Imported, default=dict, help_text="where a study made elsewhere came from: format, file, notes"
     )
     seed = models.PositiveBigIntegerField(help_text="every order in the study follows from it")
     token = models.CharField(
@@ -178,8 +206,10 @@ class Stimulus(models.Model):
     )
     audio = models.FileField(upload_to="stimuli/", max_length=255, blank=True)
     gain_db = models.FloatField(null=True, blank=True, help_text="applied to match the reference's loudness")
-    objective = models.JSONField(
-        default=dict, help_text="scores by metric that came with an imported study: it has no rendition"
+    objective = TypedJSONField(
+        Objective,
+        default=dict,
+        help_text="scores by metric that came with an imported study: it has no rendition",
     )
     delay_ms = models.FloatField(
         null=True, blank=True, help_text="measured against the reference, > 0 is late; null: cannot be told"
@@ -266,7 +296,7 @@ class Stage(models.Model):
     name = models.CharField(
         max_length=20, help_text="slug in listening.session.sessions: volume, headphones, ..."
     )
-    data = models.JSONField(default=dict)
+    data = TypedJSONField(StageData, default=dict)
     finished = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -282,7 +312,7 @@ class Answer(models.Model):
 
     session = models.ForeignKey(Session, on_delete=models.CASCADE, related_name="answers")
     question = models.CharField(max_length=64, help_text="name of the question in the study's questionnaire")
-    value = models.JSONField()
+    value = TypedJSONField(ANSWER)
     updated = models.DateTimeField(auto_now=True)
 
     class Meta:
@@ -305,7 +335,7 @@ class Participation(models.Model):
     )
     platform = models.CharField(max_length=20, help_text="prolific or mturk")
     person = models.CharField(max_length=128, help_text="PROLIFIC_PID or workerId")
-    references = models.JSONField(default=dict, help_text="the platform's other ids, as they came")
+    references = TypedJSONField(References, default=dict, help_text="the platform's other ids, as they came")
     created = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -345,7 +375,7 @@ class Trial(models.Model):
     session = models.ForeignKey(Session, on_delete=models.CASCADE, related_name="trials")
     item = models.ForeignKey(Item, on_delete=models.PROTECT, related_name="trials")
     position = models.PositiveSmallIntegerField()
-    order = models.JSONField()
+    order = TypedJSONField(list[Signal])
     reference_key = models.CharField(max_length=43, default=opaque_token)
     comment = models.TextField(blank=True)
     started = models.DateTimeField(null=True, blank=True)
@@ -415,7 +445,7 @@ class Event(models.Model):
     )
     kind = models.CharField(max_length=20)
     milliseconds = models.PositiveIntegerField(help_text="since the trial's page was opened")
-    detail = models.JSONField(default=dict)
+    detail = TypedJSONField(EventDetail, default=dict)
 
     class Meta:
         ordering = ["trial", "sequence"]
@@ -436,7 +466,7 @@ class Analysis(Job):
     kind = models.CharField(max_length=10, choices=Session.Kind.choices, help_text="of sessions")
     profile = models.CharField(max_length=20, help_text="of screening: none, bs1534, mpeg or own")
     fingerprint = models.CharField(max_length=64, help_text="SHA-256 of the state of grades and settings")
-    data = models.JSONField(default=dict, help_text="as listening.results.heavy.compute makes it")
+    data = TypedJSONField(Findings, default=dict, help_text="as listening.results.heavy.compute makes it")
     created = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -475,8 +505,10 @@ class ImportDraft(Job):
         blank=True,
         help_text="recordings as a zip, or a table of scores",
     )
-    choices = models.JSONField(default=dict, help_text="what the researcher decided: name, method, mapping")
-    progress = models.JSONField(default=dict, help_text="{done, total} recordings")
+    choices = TypedJSONField(
+        DraftChoices, default=dict, help_text="what the researcher decided: name, method, mapping"
+    )
+    progress = TypedJSONField(DraftProgress, default=dict, help_text="{done, total} recordings")
     study = models.ForeignKey(
         Study, on_delete=models.SET_NULL, null=True, blank=True, related_name="+", help_text="that came of it"
     )

@@ -137,8 +137,8 @@ class _Arrival:
 
 def receive(
     system: UploadedSystem,
-    files: Sequence[UploadedFile],
-    mapping: UploadedFile | None = None,
+    files: Sequence[UploadedFile[Any]],
+    mapping: UploadedFile[Any] | None = None,
     *,
     make_systems: bool = False,
 ) -> OutputBatch:
@@ -171,7 +171,7 @@ def receive(
         raise
 
 
-def _mapping(file: UploadedFile | None) -> dict[str, tuple[str, str]]:
+def _mapping(file: UploadedFile[Any] | None) -> dict[str, tuple[str, str]]:
     if file is None:
         return {}
     if (file.size or 0) > MAX_MAPPING_BYTES:
@@ -182,7 +182,7 @@ def _mapping(file: UploadedFile | None) -> dict[str, tuple[str, str]]:
         raise OutputProblem(str(problem)) from None
 
 
-def _take(arrival: _Arrival, file: UploadedFile) -> None:
+def _take(arrival: _Arrival, file: UploadedFile[Any]) -> None:
     name = clean_text((file.name or "").replace("\\", "/"))[-400:] or "recording"
     if file.size is not None and file.size > settings.UPLOAD_MAX_BYTES:
         raise OutputProblem(f"{name}: {too_large_message(file.size)}")

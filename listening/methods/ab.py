@@ -6,23 +6,22 @@ from collections.abc import Mapping
 from typing import Annotated
 
 from django.utils.translation import gettext_lazy as _
+from pydantic import Field
 
 from listening.methods.base import Ear, Material, Signal
-from listening.methods.options import Flag, Shown
+from listening.methods.options import Control
 from listening.methods.pairs import PairMethod, PairOptions, Pairs
 
 
 class PreferenceOptions(PairOptions):
-    """``no_preference``: whether that is an answer."""
-
     pairs: Pairs = "systems"
     no_preference: Annotated[
-        Flag,
-        Shown(
+        bool,
+        Control(
             "“No preference” is an answer",
             "Without it listeners have to choose, which finds small preferences better.",
         ),
-    ] = False
+    ] = Field(default=False, description="whether that is an answer")
 
 
 class PairedPreference(PairMethod[PreferenceOptions]):

@@ -6,35 +6,28 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated
 
 from django.utils.translation import gettext_lazy as _
-from pydantic import BeforeValidator
+from pydantic import Field
 
+from evaluation.columns import Whole
 from listening.methods.base import Ear, Material, Signal
-from listening.methods.options import Shown
+from listening.methods.options import Control
 from listening.methods.pairs import PairMethod, PairOptions, Pairs
 
 MAX_TRIALS = 50
 
 
-def _check_trials(value: object) -> object:
-    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= MAX_TRIALS:
-        raise ValueError(f"The trials of a pair must be a whole number from 1 to {MAX_TRIALS}.")
-    return value
-
-
 class AbxOptions(PairOptions):
-    """``trials``: for each item and pair, 1 to `MAX_TRIALS`."""
-
     pairs: Pairs = "reference"
     trials: Annotated[
         int,
-        BeforeValidator(_check_trials),
-        Shown(
+        Whole(1, MAX_TRIALS),
+        Control(
             "Trials of each pair and item",
             "Fewer than 5 cannot show anything: even all answers right are likely by chance. "
             "A listener who is right three times out of four is found with 80 % power in 23 trials.",
             limits=(1, MAX_TRIALS),
         ),
-    ] = 10
+    ] = Field(default=10, description="of each item and pair")
 
 
 class Abx(PairMethod[AbxOptions]):

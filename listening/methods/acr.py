@@ -6,21 +6,22 @@ from collections.abc import Sequence
 from typing import Annotated
 
 from django.utils.translation import gettext_lazy as _
+from pydantic import Field
 
 from listening.methods.base import REFERENCE, Material, Method, Signal
-from listening.methods.options import Flag, MethodOptions, PlaysOptions, Shown
+from listening.methods.options import Control, MethodOptions, PlaysOptions
 
 
 class HiddenReferenceOptions(MethodOptions):
-    """``hidden_reference``: whether the original is graded, too."""
+    """Of methods without an open reference."""
 
     hidden_reference: Annotated[
-        Flag,
-        Shown(
+        bool,
+        Control(
             "The original is graded, too",
             "Hidden among the others; it says what the best grade in this test means.",
         ),
-    ] = True
+    ] = Field(default=True, description="whether the original is graded, too")
 
 
 class AcrOptions(PlaysOptions, HiddenReferenceOptions):

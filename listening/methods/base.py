@@ -17,9 +17,9 @@ from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from pydantic import ValidationError
 
-from listening.methods.options import MethodOptions, first_message
+from evaluation.columns import parse
+from listening.methods.options import MethodOptions
 
 #: The system that is the unprocessed recording.
 REFERENCE = "original"
@@ -201,13 +201,13 @@ class Method(Generic[OptionsT]):
 
     @property
     def defaults(self) -> dict[str, Any]:
-        return self.Options().stored()
+        return self.Options.defaults()
 
     def read_options(self, options: Mapping[str, Any] | MethodOptions | None) -> OptionsT:
-        """Of a study as it stored them, complete. Raises `pydantic.ValidationError` for others."""
+        """Of a study as it stored them; what is not said is the default. Raises `BadColumn` for others."""
         if isinstance(options, self.Options):
             return options
-        return self.Options.model_validate(dict(options or {}))
+        return parse(self.Options, dict(options or {}), "method_options")
 
     def clean_options(
         self, options: Mapping[str, Any] | MethodOptions | None, systems: Sequence[str]
@@ -217,10 +217,10 @@ class Method(Generic[OptionsT]):
         Raises:
             ValueError: with a message for the researcher.
         """
-        try:
-            return self.Options.model_validate(dict(options or {}), context={"systems": systems})
-        except ValidationError as error:
-            raise ValueError(first_message(error, self.title)) from None
+        given, usual = dict(options or {}), self.Options.defaults()
+        if unknown := sorted(set(given) - set(usual)):
+            raise ValueError(f"{self.title} has no option {unknown[0]!r}.")
+        return parse(self.Options, {**usual, **given}, "method_options")
 
     def train_options(self, options: OptionsT) -> OptionsT:
         """As a training asks."""

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import combinations
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, TypeVar
 
-from pydantic import BeforeValidator, ValidationInfo
+from django.utils.translation import gettext
+from pydantic_core import CoreSchema, core_schema
 
+from evaluation.columns import refuse
 from listening.methods.base import REFERENCE, Ear, Material, Method, Signal, Words
-from listening.methods.options import MethodOptions, Shown
+from listening.methods.options import Control, MethodOptions
 
 #: Which pairs of systems a study asks about; a list of ``[slug, slug]`` names them.
 PAIRS = {
@@ -19,12 +21,8 @@ PAIRS = {
 }
 MAX_PAIRS = 100
 
-NamedPairs = Literal["reference", "systems", "all"]
 
-
-def list_pairs(
-    pairs: NamedPairs | Sequence[tuple[str, str]], systems: Sequence[str]
-) -> list[tuple[str, str]]:
+def list_pairs(pairs: str | Sequence[Sequence[str]], systems: Sequence[str]) -> list[tuple[str, str]]:
     """The unordered pairs that an option ``pairs`` means, the original first where it is one."""
     tested = [slug for slug in systems if slug != REFERENCE]
     if pairs == "reference":
@@ -36,39 +34,46 @@ def list_pairs(
     return [(pair[0], pair[1]) for pair in pairs]
 
 
-def _check_pairs(value: object, info: ValidationInfo) -> object:
-    """Where the context has the systems under test, pairs are of these."""
+def _check_pairs(value: object) -> object:
     if isinstance(value, str) and value in PAIRS:
         return value
     if not isinstance(value, list) or not 0 < len(value) <= MAX_PAIRS:
-        raise ValueError(
-            f"The pairs must be one of {', '.join(PAIRS)}, or a list of up to {MAX_PAIRS} pairs."
+        refuse(
+            gettext("The pairs must be one of %(known)s, or a list of up to %(limit)s pairs.")
+            % {"known": ", ".join(PAIRS), "limit": MAX_PAIRS}
         )
-    systems = (info.context or {}).get("systems")
     seen = set()
     for pair in value:
-        if not isinstance(pair, list | tuple) or len(pair) != 2 or pair[0] == pair[1]:
-            raise ValueError("A pair must be two different systems.")
-        for slug in pair:
-            known = isinstance(slug, str) and (systems is None or slug == REFERENCE or slug in systems)
-            if not known:
-                raise ValueError(f"The pairs name {slug!r}, which is not in the study.")
+        texts = isinstance(pair, list | tuple) and all(isinstance(slug, str) for slug in pair)
+        if not texts or len(pair) != 2 or pair[0] == pair[1]:
+            refuse(gettext("A pair must be two different systems."))
         if frozenset(pair) in seen:
-            raise ValueError(f"The pair {pair[0]}, {pair[1]} is there twice.")
+            refuse(
+                gettext("The pair %(first)s, %(second)s is there twice.")
+                % {"first": pair[0], "second": pair[1]}
+            )
         seen.add(frozenset(pair))
     return value
 
 
+class _Pairs:
+    """Annotates an option that is a key of `PAIRS` or a list of pairs of slugs."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> CoreSchema:
+        return core_schema.no_info_plain_validator_function(_check_pairs)
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: Any) -> dict[str, Any]:
+        pair = {"type": "array", "items": {"type": "string"}, "minItems": 2, "maxItems": 2}
+        listed = {"type": "array", "items": pair, "minItems": 1, "maxItems": MAX_PAIRS}
+        return {"anyOf": [{"enum": list(PAIRS)}, listed]}
+
+
 #: A key of `PAIRS`, or the pairs themselves.
-Pairs = Annotated[
-    NamedPairs | list[tuple[str, str]],
-    BeforeValidator(_check_pairs),
-    Shown("Pairs", choices=PAIRS),
-]
+Pairs = Annotated[str | list[list[str]], _Pairs(), Control("Pairs", choices=PAIRS)]
 
 
 class PairOptions(MethodOptions):
-    """``pairs``: a key of `PAIRS`, or a list of up to `MAX_PAIRS` pairs of slugs."""
+    """Of methods that ask about pairs of systems."""
 
     pairs: Pairs
 
@@ -88,8 +93,11 @@ class PairMethod(Method[PairOptionsT]):
         self, options: Mapping[str, Any] | MethodOptions | None, systems: Sequence[str]
     ) -> PairOptionsT:
         cleaned = super().clean_options(options, systems)
-        if not list_pairs(cleaned.pairs, systems) and "pairs" not in cleaned.model_fields_set:
+        if not list_pairs(cleaned.pairs, systems) and "pairs" not in dict(options or {}):
             cleaned = cleaned.model_copy(update={"pairs": "reference"})  # of one system alone
+        named = [] if isinstance(cleaned.pairs, str) else [slug for pair in cleaned.pairs for slug in pair]
+        if strange := [slug for slug in named if slug != REFERENCE and slug not in systems]:
+            raise ValueError(f"The pairs name {strange[0]!r}, which is not in the study.")
         if not list_pairs(cleaned.pairs, systems):
             raise ValueError("Paired with each other, the systems need to be two or more.")
         return cleaned

@@ -11,8 +11,9 @@ from evaluation import systems
 from evaluation.analysis import figures
 from evaluation.analysis.statistics import choices as statistics
 from evaluation.analysis.words import count, p_words
+from listening.kinds import kinds_of
 from listening.models import Choice, Stimulus, Study
-from listening.results.frames import REAL, item_titles, kinds_of
+from listening.results.frames import REAL, item_titles
 
 #: Shares of right answers for which the page says how many trials it takes to find them.
 SHARES = (0.6, 0.7, 0.75, 0.8, 0.9)

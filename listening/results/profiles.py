@@ -16,6 +16,8 @@ from evaluation.analysis.statistics.screening import (
     screen,
     to_json,
 )
+from evaluation.columns import BadColumn, parse
+from listening.columns.studies import PostScreening
 from listening.models import Study
 
 NONE, BS1534, MPEG, CUSTOM = "none", "bs1534", "mpeg", "custom"
@@ -37,13 +39,13 @@ def profiles_of(study: Study) -> dict[str, Profile]:
     """The profiles that the study can be seen through."""
     found = dict(PROFILES)
     if study.post_screening:
-        found[CUSTOM] = custom(study.post_screening)[0]
+        found[CUSTOM] = custom(study.post_screening.stored())[0]
     return found
 
 
 def settings_of(study: Study, profile: str) -> dict[str, Any]:
     """What the profile depends on besides the grades, for the fingerprint."""
-    return {"profile": profile, "own": study.post_screening if profile == CUSTOM else None}
+    return {"profile": profile, "own": study.post_screening.stored() if profile == CUSTOM else None}
 
 
 def apply(study: Study, frame: pd.DataFrame, profile: str) -> Screening:
@@ -53,7 +55,7 @@ def apply(study: Study, frame: pd.DataFrame, profile: str) -> Screening:
 
 def form_of(study: Study) -> list[dict[str, Any]]:
     """The researcher's thresholds as fields of a form; where there are none yet, BS.1534-3's."""
-    values = {**to_json(PROFILES[BS1534].thresholds), **study.post_screening}
+    values = {**to_json(PROFILES[BS1534].thresholds), **study.post_screening.stored()}
     return [
         {"name": name, "label": label, "unit": unit, "value": values.get(name)}
         for name, label, unit in FIELDS
@@ -87,8 +89,12 @@ def save(study: Study, sent: Mapping[str, str]) -> list[str]:
             problems.append(f"{label.strip('… ')}: “{text}” is not a number.")
         if values.get(name) is None and name in ("reference_share", "mid_share"):
             values[name] = usual[name]
-    problems += [] if problems else custom(values)[1]
-    if not problems:
-        study.post_screening = values
-        study.save(update_fields=["post_screening"])
-    return problems
+    if problems:
+        return problems
+    try:
+        study.post_screening = parse(PostScreening, values, "post_screening")
+    except BadColumn as error:
+        labels = {name: label.strip("… ") for name, label, _ in FIELDS}
+        return [f"{labels.get(problem.path, problem.path)} {problem.message}" for problem in error.problems]
+    study.save(update_fields=["post_screening"])
+    return []

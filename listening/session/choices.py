@@ -47,7 +47,7 @@ def _chosen(trial: Trial, answer: object) -> int | None:
     for entry in trial.order:
         if entry["key"] == answer and entry.get("role") in method.answers:
             return int(entry["stimulus"])
-    if answer == NO_PREFERENCE and method.offers_no_preference(method.read_options(study.method_options)):
+    if answer == NO_PREFERENCE and method.offers_no_preference(study.method_options):
         return None
     raise UnknownStimulus(_("There is no such answer in this trial."))
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from django.utils.translation import gettext as _
 
+from listening.columns.texts import clean_text
 from listening.models import Trial
 from listening.session.ratings import MAX_COMMENT
 from listening.session.sessions import check_open
 from listening.study.errors import BadRating, TrialFinished
-from listening.study.texts import clean_text
 
 
 def save_comment(trial: Trial, comment: object) -> None:

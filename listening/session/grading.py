@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.utils.translation import gettext as _
 
+from listening.columns.sessions import Signal
 from listening.methods import METHODS, REFERENCE
 from listening.models import Stimulus, Trial
 from listening.study.errors import BadRating, GradesMissing, GradesUnfit, UnknownStimulus
 
 
-def asked(trial: Trial) -> list[dict[str, Any]]:
+def asked(trial: Trial) -> list[Signal]:
     """The entries of the trial's order whose keys take a grade."""
     method = METHODS[trial.session.study.method]
     return [entry for entry in trial.order if method.takes_grade(entry.get("role", ""))]

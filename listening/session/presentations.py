@@ -11,11 +11,12 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
-from listening.methods import METHODS, REFERENCE, Material
+from listening.columns.sessions import Signal
+from listening.methods import METHODS, REFERENCE, Material, MethodOptions
 from listening.models import Stimulus, opaque_token
 
 #: As `Trial.order` keeps it: ``{"key": opaque, "stimulus": id}``, with a ``"role"`` where signals have parts.
-Order = list[dict[str, Any]]
+Order = list[Signal]
 #: An item, or whatever else trials must not repeat.
 T = TypeVar("T")
 
@@ -25,7 +26,7 @@ def present(
     stimuli: Sequence[Stimulus],
     draw: random.Random,
     *,
-    options: Mapping[str, Any] | None = None,
+    options: MethodOptions | Mapping[str, Any] | None = None,
     turn: int = 0,
     training: bool = False,
 ) -> list[Order]:
@@ -44,14 +45,14 @@ def present(
     position = ordered[0].item.position if ordered else 0
     of = METHODS[method]
     trials = of.present(Material(list(ids), draw, turn, training, position), of.read_options(options))
-    return [
-        [
-            {"key": opaque_token(), "stimulus": ids[signal.system]}
-            | ({"role": signal.role} if signal.role else {})
-            for signal in signals
-        ]
-        for signals in trials
-    ]
+    return [[_entry(ids[signal.system], signal.role) for signal in signals] for signals in trials]
+
+
+def _entry(stimulus: int, role: str) -> Signal:
+    entry: Signal = {"key": opaque_token(), "stimulus": stimulus}
+    if role:
+        entry["role"] = role
+    return entry
 
 
 def arrange(method: str, trials: Sequence[tuple[T, Order]], draw: random.Random) -> list[tuple[T, Order]]:

@@ -11,11 +11,11 @@ from django.db.models import Exists, Max, OuterRef
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from listening.columns.texts import clean_text
 from listening.models import Event, Rating, Session, Trial
 from listening.session.grading import check_complete, check_score, graded_stimulus
 from listening.session.sessions import check_open, finish_if_done
 from listening.study.errors import BadRating, TrialFinished, TrialNotOpen, UnknownStimulus
-from listening.study.texts import clean_text
 
 MAX_COMMENT = 2000
 MAX_EVENTS_PER_REQUEST = 500

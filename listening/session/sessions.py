@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from django.db import transaction
 from django.db.models import Max
 from django.utils import timezone
 
+from listening.columns.sessions import StageData
 from listening.models import Assessor, Participation, Session, Stage, Study, Trial
 from listening.session.orders import derive_seed, draw_training, draw_trials
 from listening.study import headphones, questionnaire
@@ -204,7 +205,7 @@ def _pause_before(trial: Trial, trials: list[Trial], study: Study, stages: set[s
 
 
 @transaction.atomic
-def take_step(session: Session, stage: str, data: dict[str, Any]) -> bool:
+def take_step(session: Session, stage: str, data: StageData) -> bool:
     """Store that the listener has taken the step of this stage, and what came of it.
 
     Does nothing, and returns False, unless that is the current step: a second click, a page left open

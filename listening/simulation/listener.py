@@ -27,10 +27,10 @@ class Listener:
     def __init__(self, study: Study, number: int) -> None:
         made_of = study.simulation
         self.made_of, self.study = made_of, study
-        self.draw = random.Random(f"{study.seed}/{made_of['seed']}/{number}")  # noqa: S311 -- to be the same again
-        self.bias = self.draw.gauss(0, made_of["bias"])
-        self.use = max(0.1, self.draw.gauss(1, made_of["use"]))
-        self.careless = self.draw.random() < made_of["careless"]
+        self.draw = random.Random(f"{study.seed}/{made_of.seed}/{number}")  # noqa: S311 -- to be the same again
+        self.bias = self.draw.gauss(0, made_of.bias)
+        self.use = max(0.1, self.draw.gauss(1, made_of.use))
+        self.careless = self.draw.random() < made_of.careless
 
     def answer(self, trial: Trial, systems: Mapping[int, str]) -> None:
         """Grade or choose in `trial`, through the services that a browser uses.
@@ -44,7 +44,7 @@ class Listener:
         keys = [entry["key"] for entry in trial.order]
         ear = TrialEar(self, trial)
         if not method.graded:
-            options = method.read_options(self.study.method_options)
+            options = self.study.method_options
             chosen = method.simulate_choice(ear, signals, options)
             save_choice(trial, NO_PREFERENCE if chosen is None else keys[chosen], 1)
             return
@@ -61,7 +61,7 @@ class TrialEar:
 
     @property
     def spread(self) -> float:
-        return float(self._listener.made_of["spread"])
+        return self._listener.made_of.spread
 
     def grade_alone(self, system: str) -> int:
         if self.careless:
@@ -76,9 +76,9 @@ class TrialEar:
         if system == REFERENCE:
             return 100.0
         made_of = self._listener.made_of
-        key = f"{self._listener.study.seed}/{made_of['seed']}/{self._position}/{system}"
-        effect = random.Random(key).gauss(0, made_of["items"])  # noqa: S311 -- to be the same again
-        return float(made_of["qualities"].get(system, 50.0)) + effect
+        key = f"{self._listener.study.seed}/{made_of.seed}/{self._position}/{system}"
+        effect = random.Random(key).gauss(0, made_of.items)  # noqa: S311 -- to be the same again
+        return float(made_of.qualities.get(system, 50.0)) + effect
 
     def hear(self, system: str) -> float:
         """No offset: systems that are heard beside each other share it."""

@@ -1,19 +1,6 @@
 """Simulated listeners: programs that take a study as people would, to try its design before anybody does.
 
-`Study.simulation` is empty, or::
-
-    listeners       how many are asked for
-    seed            every grade follows from it, the study's seed and the listener's number
-    qualities       {system: 0 to 100}, what an ideal listener would grade; methods with another scale put
-                    the points on theirs
-    bias            standard deviation of listeners' offsets, points
-    spread          standard deviation of a grade around what its listener thinks, points
-    items           standard deviation of an item's effect on a system, the same for all listeners, points
-    use             standard deviation of listeners' use of the scale (1 is what an ideal one uses)
-    careless        share of listeners, 0 to 1, who grade at random and miss the hidden reference
-    state           "running" until all are made, then "done"
-    asked           when, ISO 8601
-
+`Study.simulation` (`listening.columns.studies.Simulation`) says what they are made of, and how many.
 Their sessions are of kind SIMULATED: they go through the services that real ones go through, and stay out
 of all results but those that ask for them.
 """
@@ -21,7 +8,6 @@ of all results but those that ask for them.
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -32,13 +18,14 @@ from kombu.exceptions import KombuError
 from redis.exceptions import RedisError
 
 from evaluation.models import Score
+from listening.columns.studies import Simulation
 from listening.methods import METHODS
 from listening.models import Session, Stimulus, Study
 from listening.session.ratings import finish_trial
 from listening.session.sessions import begin, start_session
 from listening.simulation.listener import Listener
 from listening.study.design import items_per_session
-from listening.study.errors import StudyError
+from listening.study.errors import StudyError, read_setting
 from listening.study.studies import delete_sessions
 
 if TYPE_CHECKING:
@@ -46,13 +33,11 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-MOST_LISTENERS = 200
-#: What a careful researcher may expect of listeners; from published MUSHRA tests of speech codecs, in round
-#: figures: the spread of listener means is some 10 points, that of grades around them some 12.
-USUAL = {"bias": 8.0, "spread": 10.0, "items": 5.0, "use": 0.15, "careless": 0.05}
+#: Numbers of a simulation that are stored as such, whole or not.
+_FLOATS = ("bias", "spread", "items", "use", "careless")
+_ASKED = ("listeners", "seed", *_FLOATS)
 #: Where low-passed speech ends up.
 ANCHORS = {"original": 100.0, "anchor35": 25.0, "anchor70": 50.0}
-_RANGES = {"bias": (0, 40), "spread": (0, 40), "items": (0, 40), "use": (0, 0.9), "careless": (0, 1)}
 #: A message is sent again if nothing has come of it for so long.
 _PATIENCE = timedelta(seconds=30)
 
@@ -78,48 +63,28 @@ def usual_qualities(study: Study) -> dict[str, float]:
     return found
 
 
-def checked(study: Study, asked: Mapping[str, Any]) -> dict[str, Any]:
+def checked(study: Study, asked: Mapping[str, Any]) -> Simulation:
     """`asked`, complete. Raises `StudyError` for numbers that make no sense."""
-    listeners = asked.get("listeners", 20)
-    if not isinstance(listeners, int) or not 1 <= listeners <= MOST_LISTENERS:
-        raise StudyError(f"The number of simulated listeners is a whole number from 1 to {MOST_LISTENERS}.")
-    found: dict[str, Any] = {"listeners": listeners, "seed": int(asked.get("seed", 1))}
-    for name, (low, high) in _RANGES.items():
-        value = asked.get(name, USUAL[name])
-        if not isinstance(value, (int, float)) or not math.isfinite(value) or not low <= value <= high:
-            raise StudyError(f"“{name}” of simulated listeners is a number from {low:g} to {high:g}.")
-        found[name] = float(value)
+    wanted = read_setting(Simulation, asked, "simulation")
     qualities = usual_qualities(study)
-    for slug, value in dict(asked.get("qualities", {})).items():
-        if slug not in qualities:
-            raise StudyError(f"{slug!r} is not in the study.")
-        if not isinstance(value, (int, float)) or not 0 <= value <= 100:
-            raise StudyError("The quality of a system is a number from 0 to 100.")
-        qualities[slug] = float(value)
-    return found | {"qualities": qualities}
+    if strange := sorted(set(wanted.qualities) - set(qualities)):
+        raise StudyError(f"{strange[0]!r} is not in the study.")
+    return Simulation.model_validate(
+        {name: float(value) if name in _FLOATS else value for name, value in wanted if name in _ASKED}
+        | {"qualities": qualities | {slug: float(value) for slug, value in wanted.qualities.items()}}
+    )
 
 
-def kept(stored: Any) -> dict[str, Any]:
+def kept(stored: object) -> Simulation:
     """What an archive says of the simulation that its simulated sessions came of; it is not gone on with.
 
     Raises:
-        StudyError: it is of another shape than the one above.
+        StudyError: it is not what simulated listeners are made of.
     """
-    if stored == {}:
-        return {}
-    numbers = ("listeners", *_RANGES)
-    if (
-        not isinstance(stored, dict)
-        or not isinstance(stored.get("qualities"), dict)
-        or not all(_is_number(stored.get(name)) for name in numbers)
-        or not all(_is_number(value) for value in stored["qualities"].values())
-    ):
+    found = read_setting(Simulation, stored, "simulation")
+    if found and not {*_ASKED, "qualities"} - {"seed"} <= found.model_fields_set:
         raise StudyError("simulation: this is not what simulated listeners are made of.")
-    return stored | {"state": "done"}
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    return found.model_copy(update={"state": "done"}) if found else found
 
 
 @transaction.atomic
@@ -131,7 +96,8 @@ def start(study: Study, asked: Mapping[str, Any]) -> None:
     """
     parameters = checked(study, asked)
     delete_sessions(study, Session.Kind.SIMULATED)
-    study.simulation = parameters | {"state": "running", "asked": timezone.now().isoformat()}
+    asked_at = timezone.now().isoformat()
+    study.simulation = parameters.model_copy(update={"state": "running", "asked": asked_at})
     study.save(update_fields=["simulation"])
     transaction.on_commit(lambda: _dispatch(study))
 
@@ -163,13 +129,13 @@ def run(study_id: str) -> int:
 @transaction.atomic
 def _next(study_id: str) -> bool:
     study = Study.objects.select_for_update().filter(pk=study_id).first()
-    if study is None or study.simulation.get("state") != "running":
+    if study is None or study.simulation.state != "running":
         return False
     number = made(study)
-    if number < study.simulation["listeners"]:
+    if number < study.simulation.listeners:
         _listen(study, number)
         return True
-    study.simulation["state"] = "done"
+    study.simulation = study.simulation.model_copy(update={"state": "done"})
     study.save(update_fields=["simulation"])
     return False
 
@@ -202,7 +168,7 @@ def sweep() -> int:
     count = 0
     for study in Study.objects.filter(simulation__state="running"):
         recent = study.sessions.filter(kind=Session.Kind.SIMULATED, created__gte=since).exists()
-        if not recent and datetime.fromisoformat(study.simulation["asked"]) < since:
+        if not recent and datetime.fromisoformat(study.simulation.asked) < since:
             _dispatch(study)
             count += 1
     return count

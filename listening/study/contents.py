@@ -12,10 +12,10 @@ from django.db import transaction
 
 from evaluation import systems as known
 from evaluation.models import Clip, Rendition
+from listening.columns.texts import clean_text
 from listening.methods import METHODS, AnyMethod
 from listening.models import Item, Stimulus, Study
 from listening.study.errors import StudyError
-from listening.study.texts import clean_text
 
 #: Longer excerpts "must be justified in the report" (M5), seconds.
 LONG_ITEM_SECONDS = 12.0

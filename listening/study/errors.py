@@ -2,9 +2,27 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
+from evaluation.columns import BadColumn, parse
+
+T = TypeVar("T")
+
 
 class StudyError(Exception):
     """A request that a study cannot grant; the message is for the person who made it."""
+
+
+def read_setting(schema: type[T], value: object, name: str) -> T:
+    """What a person or a program says for the column `name`, as its schema describes it.
+
+    Raises:
+        StudyError: it does not fit; the message names the column and the place in it.
+    """
+    try:
+        return parse(schema, value, name)
+    except BadColumn as error:
+        raise StudyError(str(error)) from None
 
 
 class BadRating(StudyError):

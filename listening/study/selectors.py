@@ -43,7 +43,7 @@ def study_of(user: Any, study_id: UUID) -> Study:
 
 def listener_url(study: Study) -> str:
     """The absolute address to give to listeners."""
-    return settings.SITE_URL + reverse("join", args=[study.token])
+    return f"{settings.SITE_URL}{reverse('join', args=[study.token])}"
 
 
 def listed_studies() -> QuerySet[Study]:
@@ -90,8 +90,7 @@ def minutes_of(items: Iterable[Item], signals: int) -> int:
 def minutes_of_study(study: Study) -> int:
     """How long a listener takes for what the design gives them, in whole minutes from 1: a guess."""
     plan = design.plan_of(study)
-    method = METHODS[study.method]
-    options = method.read_options(study.method_options)
+    method, options = METHODS[study.method], study.method_options
     items = list(study.items.order_by("position"))
     graded = [item for item in items if not item.training]
     heard = [study.systems[index] for index in plan.systems[0]]
@@ -122,8 +121,8 @@ def minutes_left(trials: Sequence[Trial]) -> int:
 
 def heard_in(trial: Trial) -> list[str]:
     """The names, in the page, of the sounds that the listener has heard in this trial."""
-    events = trial.events.filter(kind__in=["play", "switch"]).values_list("detail", flat=True)
-    return sorted({detail["sound"] for detail in events if isinstance(detail.get("sound"), str)})
+    events = trial.events.filter(kind__in=["play", "switch"])
+    return sorted({sound for event in events if isinstance(sound := event.detail.get("sound"), str)})
 
 
 def session_of(token: str) -> Session:

@@ -152,7 +152,7 @@ def _signal(item: Item, stimulus: Stimulus, reference: Audio, rate: int) -> Audi
     if rendition is not None and rendition.upload:
         audio = _read_upload(rendition.upload, rate, name)
         # Positive where the upload comes late and its owner had that taken out.
-        shift = round(float(rendition.parameters.get("delay_seconds", 0.0)) * rate)
+        shift = round(rendition.parameters.delay_seconds * rate)
         audio = audio[shift:] if shift >= 0 else np.concatenate([np.zeros(-shift, np.float32), audio])
         return fit_length(audio, reference.size)
     if slug == "original" or rendition is None:
@@ -228,7 +228,7 @@ def dithered_wav(audio: Audio, rate: int, key: bytes) -> bytes:
     levels += audio * np.float32(32767)
     np.rint(levels, out=levels)
     np.clip(levels, -32768, 32767, out=levels)
-    quantised = levels.astype("<i2").tobytes()
+    quantised: bytes = levels.astype("<i2").tobytes()
     header = struct.pack(
         "<4sI4s4sIHHIIHH4sI",
         b"RIFF", 36 + len(quantised), b"WAVE",

@@ -9,8 +9,10 @@ from typing import Any
 from django.db import transaction
 
 from evaluation.models import Clip
+from listening.columns.studies import Design
+from listening.columns.texts import Texts, clean_text
 from listening.kinds import COUNTED
-from listening.methods import DEFAULT
+from listening.methods import DEFAULT, MethodOptions
 from listening.methods.mushra import Mushra
 from listening.models import Assessor, Session, Stimulus, Study
 from listening.study import design as designs
@@ -23,11 +25,10 @@ from listening.study.contents import (
     render_again,
     set_contents,
 )
-from listening.study.errors import StudyError
+from listening.study.errors import StudyError, read_setting
 from listening.study.preparing import dispatch_study
 from listening.study.sealing import check_seal
 from listening.study.stimuli import SAMPLE_RATES
-from listening.study.texts import clean_text
 
 #: In every trial of a MUSHRA test: the hidden reference and both anchors (M1, M3).
 ALWAYS = Mushra.always
@@ -38,10 +39,6 @@ MAX_SIGNALS = Mushra.max_signals
 LOWEST_RATE = 16_000
 #: In a session, without training.
 MAX_TRIALS = 1000
-
-#: Texts of a study that its researcher may write; the usual ones are in the listener's pages.
-TEXTS = ("consent", "instructions", "thanks")
-MAX_TEXT = 5000
 
 #: What may not change any more once somebody has taken part for real: grades would not be comparable.
 LOCKED = ("method", "method_options", "systems", "sample_rate", "design", "seed")
@@ -76,16 +73,16 @@ def create_study(
     clips: Sequence[Clip],
     systems: Iterable[str],
     *,
-    texts: Mapping[str, str] | None = None,
+    texts: Texts | Mapping[str, str] | None = None,
     seed: int | None = None,
     training_clip: Clip | None = None,
     listed: bool = False,
     excerpts: Sequence[Excerpt] | None = None,
     method: str = DEFAULT.slug,
-    options: Mapping[str, Any] | None = None,
+    options: MethodOptions | Mapping[str, Any] | None = None,
     sample_rate: int = 16_000,
     language: str = "en",
-    design: Mapping[str, Any] | None = None,
+    design: Design | Mapping[str, Any] | None = None,
     open_when_ready: bool = True,
 ) -> Study:
     """Make a study of whole `clips`, or of `excerpts`, through `systems`, and have its stimuli rendered.
@@ -108,18 +105,17 @@ def create_study(
         owner=owner,
         name=clean_name(name),
         method=method,
-        method_options=dict(options or {}),
         language=language,
         sample_rate=sample_rate,
-        texts=clean_texts(texts or {}),
+        texts=read_setting(Texts, texts or {}, "texts"),
         seed=secrets.randbits(53) if seed is None else seed,
         listed=listed,
         open_when_ready=open_when_ready,
     )
     checked = check_excerpts(excerpts)
     study.systems = check_systems(owner, asked, systems)
-    study.design = dict(design or {})
-    _fit(study, checked)
+    study.design = read_setting(Design, design or {}, "design")
+    _fit(study, checked, options or {})
     with transaction.atomic():
         study.save()
         set_contents(study, checked)
@@ -214,8 +210,12 @@ def delete_sessions(study: Study, *kinds: str) -> int:
     return count
 
 
-def _fit(study: Study, excerpts: Sequence[Excerpt] | None) -> None:
-    """Check the study's rate, design and method options; complete a design that a trial has no room for."""
+def _fit(
+    study: Study,
+    excerpts: Sequence[Excerpt] | None,
+    options: MethodOptions | Mapping[str, Any] | None = None,
+) -> None:
+    """Check the study's rate, design and method options, or those given; complete what does not fit."""
     if study.sample_rate not in SAMPLE_RATES:
         raise StudyError(f"The sample rate is one of {', '.join(map(str, SAMPLE_RATES))} Hz.")
     method = method_of(study.method)
@@ -230,13 +230,14 @@ def _fit(study: Study, excerpts: Sequence[Excerpt] | None) -> None:
     )
     study.design = designs.fitting(study.design, method, graded, len(study.systems))
     try:
-        options = method.clean_options(study.method_options, study.systems)
+        study.method_options = method.clean_options(
+            study.method_options if options is None else options, study.systems
+        )
     except ValueError as error:
         raise StudyError(str(error)) from None
-    study.method_options = options.stored()
     heard = study.systems[: designs.systems_per_trial(study)] if study.design else study.systems
-    trials = min(study.design.get("items_per_session", graded), graded)
-    trials *= method.trials_per_item(options, heard)
+    trials = min(study.design.items_per_session or graded, graded)
+    trials *= method.trials_per_item(study.method_options, heard)
     if trials > MAX_TRIALS:
         raise StudyError(
             f"That makes {trials} trials for each listener; {MAX_TRIALS} are the most. "
@@ -252,15 +253,6 @@ def clean_name(name: str) -> str:
     if len(name) > 200:
         raise StudyError("The name is longer than 200 characters.")
     return name
-
-
-def clean_texts(texts: Mapping[str, str]) -> dict[str, str]:
-    """The researcher's own texts without empty ones. Raises `StudyError` if one is too long."""
-    own = {key: clean_text(texts.get(key, "")) for key in TEXTS}
-    for key, text in own.items():
-        if len(text) > MAX_TEXT:
-            raise StudyError(f"The {key} text is longer than {MAX_TEXT} characters.")
-    return {key: text for key, text in own.items() if text}
 
 
 def signals_of(study: Study) -> int:

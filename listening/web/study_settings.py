@@ -1,18 +1,17 @@
-"""Settings of a study as a program or an archive says them, checked by what checks the pages'."""
+"""Settings of a study as a program or an archive says them, checked by the models of their columns."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from evaluation.analysis.statistics.screening import custom
+from listening.columns.studies import Headphones, PostScreening, Recruitment
+from listening.columns.texts import Texts
 from listening.models import Study
 from listening.session.sessions import MAX_REPEATS
-from listening.study.errors import StudyError
+from listening.study.errors import StudyError, read_setting
 from listening.study.languages import LANGUAGES
 from listening.study.questionnaire import validated
-from listening.study.studies import clean_texts
-from listening.web.forms import Headphones, Recruitment, Section
 
 
 def check_settings(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -40,44 +39,18 @@ def _language(value: str) -> str:
     return value
 
 
-def _by_form(section: type[Section], name: str, value: dict[str, Any]) -> Any:
-    """`value` after it went through the form that the study page has for it."""
-    study = Study(**{name: value})
-    try:
-        if not isinstance(value, dict):
-            raise TypeError
-        start = section.initial_of(study)
-    except (KeyError, TypeError, AttributeError, ValueError):
-        raise StudyError(f"{name}: this is not in the shape that GET /studies/{{id}} shows.") from None
-    form = section(study, {f"{section.slug}-{field}": entry for field, entry in start.items() if entry})
-    if not form.is_valid():
-        told = "; ".join(f"{field}: {' '.join(map(str, errors))}" for field, errors in form.errors.items())
-        raise StudyError(f"{name}: {told}")
-    form.apply(study)
-    kept = getattr(study, name)
-    if unknown := sorted(set(value) - set(kept)):
-        raise StudyError(f"{name}: {unknown[0]!r} does not belong here.")
-    return kept
-
-
 def _training_repeats(value: int) -> int:
     if not 0 <= value <= MAX_REPEATS:
         raise StudyError(f"training_repeats: a whole number from 0 to {MAX_REPEATS}.")
     return value
 
 
-def _post_screening(value: dict[str, Any]) -> dict[str, Any]:
-    if problems := custom(value)[1]:
-        raise StudyError("post_screening: " + " ".join(problems))
-    return value
-
-
 _CHECKS: dict[str, Callable[[Any], Any]] = {
-    "texts": clean_texts,
+    "texts": lambda value: read_setting(Texts, value, "texts"),
     "language": _language,
     "questionnaire": validated,
-    "headphones": lambda value: _by_form(Headphones, "headphones", value),
-    "recruitment": lambda value: _by_form(Recruitment, "recruitment", value),
-    "post_screening": _post_screening,
+    "headphones": lambda value: read_setting(Headphones, value, "headphones").complete(),
+    "recruitment": lambda value: read_setting(Recruitment, value, "recruitment").complete(),
+    "post_screening": lambda value: read_setting(PostScreening, value, "post_screening"),
     "training_repeats": _training_repeats,
 }

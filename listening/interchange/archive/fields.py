@@ -12,6 +12,8 @@ from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
 from django.utils.dateparse import parse_datetime
 
+from evaluation.columns import BadColumn, TypedJSONField
+
 #: Columns that never leave: secrets, keys of other tables (told by name instead), the state of work.
 KEPT_HERE: dict[str, frozenset[str]] = {
     "Study": frozenset({"owner", "token", "attempts", "lease_until", "error"}),
@@ -46,10 +48,13 @@ def columns(model: type[models.Model]) -> list[models.Field[Any, Any]]:
 
 
 def to_json(row: models.Model) -> dict[str, Any]:
-    return {field.name: _plain(getattr(row, field.attname)) for field in columns(type(row))}
+    return {field.name: _plain(row, field) for field in columns(type(row))}
 
 
-def _plain(value: Any) -> Any:
+def _plain(row: models.Model, field: models.Field[Any, Any]) -> Any:
+    if isinstance(field, TypedJSONField):
+        return field.as_stored(row)
+    value = getattr(row, field.attname)
     if isinstance(value, datetime):
         return value.isoformat()
     if isinstance(value, uuid.UUID):
@@ -81,11 +86,13 @@ def from_json(
         values[name] = value
         if not (isinstance(field, models.JSONField) and value in ({}, [])):  # these may be empty
             checked.add(name)
-    row = model(**values, **relations)
     try:
+        row = model(**values, **relations)
         row.clean_fields(
             exclude=[column.name for column in model._meta.concrete_fields if column.name not in checked]
         )
+    except BadColumn as error:
+        raise ArchiveProblem(f"{where}, {error}") from None
     except ValidationError as error:
         name, messages = next(iter(error.message_dict.items()))
         raise ArchiveProblem(f"{where}, {name}: {' '.join(messages)}") from None

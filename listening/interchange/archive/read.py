@@ -96,23 +96,10 @@ def read_archive(source: IO[bytes] | File[bytes], owner: Any) -> Imported:
 
 
 #: Of a study, checked as `listening.web.study_settings` checks what programs send.
-_SETTINGS = (
-    "texts",
-    "language",
-    "questionnaire",
-    "headphones",
-    "recruitment",
-    "post_screening",
-    "training_repeats",
-    "opens",
-    "closes",
-)
-
-
-def _are_slugs(systems: object) -> bool:
-    return isinstance(systems, list) and all(
-        isinstance(slug, str) and 0 < len(slug) <= 64 for slug in systems
-    )
+_COLUMNS = ("texts", "questionnaire", "headphones", "recruitment", "post_screening")
+_SETTINGS = ("language", "training_repeats", "opens", "closes")
+#: Checked with the rest of the study, not each by itself.
+_CHECKED = (*_COLUMNS, "design", "method_options", "simulation")
 
 
 class _Reader:
@@ -274,10 +261,10 @@ class _Reader:
 
     def _study(self) -> Study:
         data = self.document.get("study")
-        study = from_json(Study, data, "study.json, study", owner=self.owner)
+        study: Study = from_json(Study, data, "study.json, study", skip=_CHECKED, owner=self.owner)
         if study.method not in METHODS:
             raise ArchiveProblem(f"study.json: this Earshot does not know the method {study.method!r}.")
-        self._check_settings(study)
+        self._check_settings(study, data or {})
         if Study.objects.filter(pk=study.pk).exists():
             raise ArchiveProblem(
                 f"The study “{study.name}” is on this server already. Delete it to take it from the archive."
@@ -303,25 +290,25 @@ class _Reader:
         study.refresh_from_db()
         return study
 
-    def _check_settings(self, study: Study) -> None:
+    def _check_settings(self, study: Study, data: Json) -> None:
         """Have the study's objects and lists go through what checks those that people send."""
         method = METHODS[study.method]
-        if not _are_slugs(study.systems):
+        if not all(0 < len(slug) <= 64 for slug in study.systems):
             raise ArchiveProblem("study.json, study, systems: expected a list of short names.")
         graded = sum(row.get("training") is not True for _, row in self._rows(self.document, "items"))
         try:
-            for name, value in check_settings({name: getattr(study, name) for name in _SETTINGS}).items():
-                if value != getattr(study, name):
-                    setattr(study, name, value)
-            if study.design:
-                study.design = fitting(study.design, method, graded, len(study.systems))
-            if study.method_options:
-                study.method_options = method.clean_options(study.method_options, study.systems).stored()
-            study.simulation = simulation.kept(study.simulation)
-        except (StudyError, ValueError, TypeError, AttributeError) as error:
+            wanted = {name: data[name] for name in _COLUMNS if name in data}
+            wanted |= {name: getattr(study, name) for name in _SETTINGS}
+            for name, value in check_settings(wanted).items():
+                # What fits as it is keeps the order of its keys.
+                setattr(study, name, wanted[name] if value == wanted[name] else value)
+            if design := data.get("design"):
+                study.design = fitting(design, method, graded, len(study.systems))
+            if options := data.get("method_options"):
+                study.method_options = method.clean_options(options, study.systems)
+            study.simulation = simulation.kept(data.get("simulation", {}))
+        except (StudyError, ValueError, TypeError) as error:
             raise ArchiveProblem(f"study.json, study: {error}") from None
-        if not isinstance(study.imported, dict):
-            raise ArchiveProblem("study.json, study, imported: expected an object.")
 
     def _stimuli(
         self, study: Study, items: dict[int, Item], renditions: dict[tuple[str, str], Rendition]
@@ -401,8 +388,6 @@ class _Reader:
              "stimulus": stimulus(entry.get("system"), place).pk}
             for place, entry in self._rows(data, "order", where)
         ]  # fmt: skip
-        if any(not isinstance(entry.get("key"), str) for entry in order):
-            raise ArchiveProblem(f"{where}, order: an entry has no key.")
         trial = from_json(Trial, data, where, session=session, item=item, order=order)
         trial.save(force_insert=True)
         graded: set[int] = set()

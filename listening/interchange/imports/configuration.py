@@ -8,10 +8,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from listening.columns.texts import MAX_TEXT
 from listening.interchange.imports.reading import ImportProblem
 from listening.interchange.imports.yaml_lines import Map, Seq, load
 from listening.methods import AnyMethod, find_method
-from listening.study.studies import MAX_TEXT
 
 _TEXT_PAGES = ("generic", "consent", "volume", "finish")
 #: Settings that are right here without being set, or mean nothing here.

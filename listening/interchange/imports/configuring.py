@@ -7,7 +7,6 @@ import uuid
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path, PurePosixPath
 from time import monotonic, sleep
 from typing import Any
@@ -27,6 +26,7 @@ from evaluation.outputs.batches import MAX_BATCH_BYTES, MAX_FILES, OutputProblem
 from evaluation.outputs.comparison import compare
 from evaluation.outputs.matching import is_audio
 from evaluation.systems import title_of, uploaded_by
+from listening.columns.drafts import ReportLine
 from listening.interchange.imports.configuration import Configuration, Group, read_configuration
 from listening.interchange.imports.reading import ImportProblem, listed
 from listening.interchange.imports.table import decode
@@ -132,7 +132,7 @@ def import_configuration(draft: ImportDraft) -> Study:
         ImportProblem: a recording is missing or cannot be used, or the study cannot be; it names the line.
     """
     configuration = configuration_of(draft)
-    group = configuration.group(draft.choices.get("group", ""))
+    group = configuration.group(draft.choices.group)
     for other in configuration.groups:
         if other is not group:
             lines = ", ".join(str(page.line) for page in other.pages)
@@ -188,13 +188,14 @@ def _study(draft: ImportDraft, configuration: Configuration, group: Group, local
     if method.has_checklist:
         configuration.note("changed", 0, "webMUSHRA has no training: mark an item for it, or add one (M14).")
     language = _language(configuration)
-    report = [asdict(note) for note in sorted(configuration.notes, key=lambda note: note.line)]
-    draft.choices = {**draft.choices, "report": report}
+    lines = sorted(configuration.notes, key=lambda note: note.line)
+    report = [ReportLine(kind=note.kind, line=note.line, text=note.text) for note in lines]
+    draft.choices = draft.choices.model_copy(update={"report": report})
     try:
         with transaction.atomic():  # a worker that dies in between leaves neither
             study = create_study(
                 draft.owner,
-                draft.choices.get("name") or configuration.name,
+                draft.choices.name or configuration.name,
                 [],
                 [system.slug for system in own.values()],
                 texts=configuration.texts,

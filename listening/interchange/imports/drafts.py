@@ -30,7 +30,7 @@ _FORGOTTEN = timedelta(days=7)
 _CONFIGURATION = re.compile(rb"^\s*['\"]?pages['\"]?\s*:", re.MULTILINE)
 
 
-def keep(owner: Any, file: UploadedFile, extra: UploadedFile | None = None) -> ImportDraft:
+def keep(owner: Any, file: UploadedFile[Any], extra: UploadedFile[Any] | None = None) -> ImportDraft:
     """Store what was sent for its owner to look at. Old drafts of the owner's go.
 
     Raises:
@@ -58,14 +58,14 @@ def keep(owner: Any, file: UploadedFile, extra: UploadedFile | None = None) -> I
     return draft
 
 
-def _save(file: UploadedFile) -> str:
+def _save(file: UploadedFile[Any]) -> str:
     suffix = PurePosixPath(file.name or "").suffix.lower()
     suffix = suffix if re.fullmatch(r"\.[a-z0-9]{1,5}", suffix) else ""
     file.seek(0)
     return default_storage.save(f"imports/{uuid.uuid4().hex}{suffix}", File(file))
 
 
-def _kind_of(file: UploadedFile) -> str:
+def _kind_of(file: UploadedFile[Any]) -> str:
     """A configuration has ``pages:`` at the start of a line, or is in a zip with a YAML file."""
     file.seek(0)
     head = file.read(1_000_000)
@@ -95,7 +95,7 @@ def read_draft(draft: ImportDraft, choices: dict[str, str]) -> tuple[Reading, Sc
     reading = read_results(content_of(draft), choices)
     if not draft.extra:
         return reading, None
-    name = draft.choices.get("extra_name", "")
+    name = draft.choices.extra_name
     with draft.extra.open("rb") as file:
         content = bytes(file.read(MAX_BYTES + 1))
     if len(content) > MAX_BYTES:
@@ -127,7 +127,8 @@ def import_results(
 
 def start_configuration(draft: ImportDraft, name: str, group: str) -> None:
     """Have a worker make the study of a configuration; asking twice changes nothing."""
-    choices = {**draft.choices, "name": " ".join(clean_text(name).split())[:200], "group": group}
+    named = " ".join(clean_text(name).split())[:200]
+    choices = draft.choices.model_copy(update={"name": named, "group": group})
     waiting = ImportDraft.objects.filter(pk=draft.pk, study=None).exclude(
         status__in=[ImportDraft.Status.QUEUED, ImportDraft.Status.RUNNING]
     )

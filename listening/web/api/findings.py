@@ -228,7 +228,7 @@ def unseal_study(request: HttpRequest, study_id: UUID, wanted: UnsealIn) -> Stat
 
 
 def _simulated(study: Study) -> dict[str, Any]:
-    return {"state": study.simulation.get("state", ""), "made": simulation.made(study)}
+    return {"state": study.simulation.state, "made": simulation.made(study)}
 
 
 @router.get(

@@ -17,6 +17,7 @@ from django.shortcuts import get_object_or_404
 from ninja import Router, Status
 from ninja.pagination import LimitOffsetPagination, paginate
 
+from evaluation.columns import plain
 from listening.interchange.archive.read import read_archive
 from listening.kinds import kinds_of
 from listening.models import Deletion, Session, Study
@@ -99,7 +100,7 @@ def _describe(study: Study) -> dict[str, Any]:
 
 
 def _detail(study: Study) -> dict[str, Any]:
-    own = {name: getattr(study, name) for name in StudyDetail.model_fields if hasattr(study, name)}
+    own = {name: plain(getattr(study, name)) for name in StudyDetail.model_fields if hasattr(study, name)}
     items = study.items.order_by("position")
     return {
         **own,

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, TypeVar
 
 from django import forms
 
+from evaluation.columns import BadColumn, parse
 from listening.models import Study
 from listening.study.studies import has_real_sessions
 
+T = TypeVar("T")
 Step = Literal["what", "who", "check"]
 
 
@@ -53,6 +55,17 @@ class Section(forms.Form):
     def initial_of(cls, study: Study) -> dict[str, Any]:
         """What the form starts with."""
         raise NotImplementedError
+
+    def read(self, schema: type[T], value: object) -> T | None:
+        """What was sent, as `schema` describes it; None, with errors in the form, if it does not fit."""
+        try:
+            return parse(schema, value, self.slug)
+        except BadColumn as error:
+            for problem in error.problems:
+                field = str(problem.where[0]) if problem.where else ""
+                message = problem.message if field in self.fields else str(problem)
+                self.add_error(field if field in self.fields else None, message)
+            return None
 
     def was_sent(self) -> bool:
         """Whether anything of the section is in what was sent."""

@@ -8,7 +8,8 @@ from typing import Any
 from django import forms
 
 from listening.methods import METHODS
-from listening.methods.options import Shown
+from listening.methods.options import Control
+from listening.methods.pairs import PairOptions
 from listening.models import Study
 from listening.web.forms.base import Section
 
@@ -16,14 +17,16 @@ from listening.web.forms.base import Section
 LISTED = "listed"
 
 
-def _make_field(kind: object, shown: Shown) -> forms.Field:
-    if shown.choices:
-        choices = [(value, words.capitalize()) for value, words in shown.choices.items()]
-        return forms.ChoiceField(label=shown.label, help_text=shown.help, choices=choices)
+def _make_field(kind: object, control: Control) -> forms.Field:
+    if control.choices:
+        choices = [(value, words.capitalize()) for value, words in control.choices.items()]
+        return forms.ChoiceField(label=control.label, help_text=control.help, choices=choices)
     if kind is bool:
-        return forms.BooleanField(label=shown.label, help_text=shown.help, required=False)
-    lowest, highest = shown.limits or (None, None)
-    return forms.IntegerField(label=shown.label, help_text=shown.help, min_value=lowest, max_value=highest)
+        return forms.BooleanField(label=control.label, help_text=control.help, required=False)
+    lowest, highest = control.limits or (None, None)
+    return forms.IntegerField(
+        label=control.label, help_text=control.help, min_value=lowest, max_value=highest
+    )
 
 
 class MethodOptions(Section):
@@ -36,19 +39,19 @@ class MethodOptions(Section):
     def __init__(self, study: Study, data: Mapping[str, Any] | None = None) -> None:
         super().__init__(study, data)
         self.method = METHODS[study.method]
-        for name, (kind, shown) in self.method.Options.shown().items():
-            self.fields[name] = _make_field(kind, shown)
+        for name, (kind, control) in self.method.Options.controls().items():
+            self.fields[name] = _make_field(kind, control)
         if "pairs" in self.fields and not isinstance(self._pairs_of(study), str):
             field = self.fields["pairs"]
             field.choices = [(LISTED, "Those named by program"), *field.choices]  # type: ignore[attr-defined]
 
     @staticmethod
     def _pairs_of(study: Study) -> Any:
-        return study.method_options.get("pairs", "")
+        return study.method_options.pairs if isinstance(study.method_options, PairOptions) else ""
 
     @classmethod
     def initial_of(cls, study: Study) -> dict[str, Any]:
-        options = {**METHODS[study.method].defaults, **study.method_options}
+        options = {**METHODS[study.method].defaults, **study.method_options.stored()}
         if not isinstance(options.get("pairs", ""), str):
             options["pairs"] = LISTED
         return options
@@ -65,5 +68,5 @@ class MethodOptions(Section):
         return cleaned
 
     def apply(self, study: Study) -> list[str]:
-        study.method_options = self.options.stored()
+        study.method_options = self.options
         return ["method_options"]

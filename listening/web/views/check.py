@@ -11,6 +11,7 @@ from listening.models import Session, Study
 from listening.study import compliance
 from listening.study import design as designs
 from listening.study.balance import meetings
+from listening.study.compliance.states import NOT_MET
 from listening.study.stimuli import warnings_of
 
 #: Blocks beyond this are not listed one by one.
@@ -32,7 +33,7 @@ def context_of(study: Study) -> dict[str, Any]:
         "warnings": warnings_of(study),
         "rules": rules,
         "rules_summary": compliance.summary(rules),
-        "unmet": compliance.counts(rules)[compliance.NOT_MET],
+        "unmet": compliance.counts(rules)[NOT_MET],
     }
 
 
@@ -41,7 +42,7 @@ def _trials(study: Study, plan: designs.Plan, training: int) -> dict[str, int]:
     method = METHODS[study.method]
     if method.side_by_side:
         return {"training": training * designs.training_trials(plan), "test": len(plan.items[0])}
-    options = method.read_options(study.method_options)
+    options = study.method_options
     return {
         "training": training * method.trials_per_item(method.train_options(options), study.systems),
         "test": len(plan.items[0]) * method.trials_per_item(options, study.systems),

@@ -83,8 +83,7 @@ def _configuration(request: HttpRequest, found: ImportDraft) -> HttpResponse:
     """A configuration: what becomes of it, how far that is, and the report when it is done."""
     context: dict[str, Any] = {"draft": found, "section": "studies", "error": found.error}
     if found.study_id:
-        notes = found.choices.get("report", [])
-        context |= {"report": _by_kind(notes)}
+        context |= {"report": _by_kind([line.stored() for line in found.choices.report])}
         return render(request, "listening/import_report.html", context)
     if request.method == "POST":
         services.start_configuration(found, request.POST.get("name", ""), request.POST.get("group", ""))
@@ -115,8 +114,8 @@ def _configuration(request: HttpRequest, found: ImportDraft) -> HttpResponse:
     context |= {
         "configuration": configuration,
         "groups": groups,
-        "chosen": found.choices.get("group") or groups[0]["key"],
-        "name": found.choices.get("name") or configuration.name,
+        "chosen": found.choices.group or groups[0]["key"],
+        "name": found.choices.name or configuration.name,
         "report": _by_kind([asdict(note) for note in configuration.notes]),
     }
     return render(request, "listening/import_configuration.html", context)

@@ -11,6 +11,7 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
+from evaluation.columns import JsonObject
 from listening.methods import METHODS, NO_PREFERENCE, OPEN_REFERENCE
 from listening.models import Session, Study, Trial
 from listening.session.choices import answer_of, save_choice
@@ -36,8 +37,7 @@ class Signal:
 
 def minutes_left(study: Study, waiting: Sequence[Trial]) -> int:
     """How long a listener takes for the trials that wait, in whole minutes from 1: a guess."""
-    method = METHODS[study.method]
-    options = method.read_options(study.method_options)
+    method, options = METHODS[study.method], study.method_options
     trials = max(1, method.trials_per_item(options, study.systems))
     seconds = sum(
         method.seconds_per_item(options, study.systems, trial.item.end - trial.item.start) / trials
@@ -89,7 +89,7 @@ def _answers(trial: Trial) -> list[dict[str, str]]:
         for entry in trial.order
         if entry.get("role") in method.answers
     ]
-    if method.offers_no_preference(method.read_options(study.method_options)):
+    if method.offers_no_preference(study.method_options):
         answers.append({"value": NO_PREFERENCE, "words": _("No preference")})
     return answers
 
@@ -126,7 +126,7 @@ def method_page(request: HttpRequest, session: Session, trial: Trial) -> HttpRes
         "comment": trial.comment,
         "eventSequence": last_event(trial),
         "training": trial.item.training,
-        "once": method.read_options(study.method_options).plays_once,
+        "once": study.method_options.plays_once,
     }
     context = {
         "study": study,
@@ -149,8 +149,8 @@ def method_page(request: HttpRequest, session: Session, trial: Trial) -> HttpRes
     return render(request, method.template, context)
 
 
-def _details(trial: Trial, kind: str) -> list[dict[str, Any]]:
-    return list(trial.events.filter(kind=kind).values_list("detail", flat=True))
+def _details(trial: Trial, kind: str) -> list[JsonObject]:
+    return [event.detail for event in trial.events.filter(kind=kind)]
 
 
 @saving

@@ -15,6 +15,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
 from evaluation.systems import titles_of
+from listening.columns.studies import MOST_LISTENERS
 from listening.methods import METHODS
 from listening.models import Session, Study
 from listening.simulation import runs as simulation
@@ -36,13 +37,13 @@ def context_of(study: Study, wanted: str = "") -> dict[str, Any]:
     """The part of the page about simulated listeners and trial runs."""
     asked, method = study.simulation, METHODS[study.method]
     made = simulation.made(study)
-    qualities = asked.get("qualities") or simulation.usual_qualities(study)
+    qualities = asked.qualities or simulation.usual_qualities(study)
     titles = titles_of(qualities) | {"original": "Hidden reference"}
     usual = half_width = simulation.usual_half_width(study)
     if usual is not None and wanted:
         with contextlib.suppress(ValueError):
             half_width = float(wanted.replace(",", "."))
-    running = asked.get("state") == "running"
+    running = asked.state == "running"
     trials = (Session.Kind.SIMULATED, Session.Kind.PILOT)
     kind = next((kind for kind in trials if _finished(study, kind) >= 2), None)
     plan = None
@@ -52,16 +53,16 @@ def context_of(study: Study, wanted: str = "") -> dict[str, Any]:
         "simulated": {
             "on_own_scale": (method.lowest, method.highest) == (0, 100),
             "made": made,
-            "wanted": asked.get("listeners", 20),
+            "wanted": asked.listeners,
             "running": running,
             "fields": [
-                {"name": name, "label": label, "step": step, "value": asked.get(name, simulation.USUAL[name])}
+                {"name": name, "label": label, "step": step, "value": getattr(asked, name)}
                 for name, (label, step) in FIELDS.items()
             ],
             "qualities": [
                 {"slug": slug, "title": titles[slug], "value": value} for slug, value in qualities.items()
             ],
-            "most": simulation.MOST_LISTENERS,
+            "most": MOST_LISTENERS,
             "ready": study.status != Study.Status.PREPARING,
         },
         "pilots": study.sessions.filter(kind=Session.Kind.PILOT).count(),

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Any
 
 from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
@@ -18,6 +17,9 @@ from django.views.decorators.cache import cache_control, never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
+from listening.columns.sessions import StageData
+from listening.columns.studies import ROUNDS
+from listening.columns.texts import clean_text
 from listening.models import Session, Study
 from listening.session import sessions
 from listening.session.sessions import (
@@ -30,7 +32,6 @@ from listening.session.sessions import (
 )
 from listening.study import headphones, questionnaire, removal, selectors
 from listening.study.languages import in_study_language
-from listening.study.texts import clean_text
 from listening.web.views.sessions import framed, page, show
 
 TRANSDUCERS = ("headphones", "earphones", "loudspeakers")
@@ -115,7 +116,7 @@ def volume(request: HttpRequest, session: Session) -> HttpResponse | None:
         )
     if problems:
         return show(request, session, step, {"problems": problems, "sent": sent}, status=422)
-    data: dict[str, Any] = {
+    data: StageData = {
         "transducer": transducer,
         "channels": channels,
         "device": clean_text(sent.get("device", ""))[:MAX_DEVICE],
@@ -138,7 +139,7 @@ def _decibels(text: str) -> float | None:
 def screening(request: HttpRequest, session: Session) -> HttpResponse | None:
     """One answer of the headphone screening."""
     number, answer = (request.POST.get(key, "") for key in ("number", "answer"))
-    if number not in {str(n) for n in range(1, headphones.ROUNDS + 1)} or answer not in {"1", "2", "3"}:
+    if number not in {str(n) for n in range(1, ROUNDS + 1)} or answer not in {"1", "2", "3"}:
         return None
     with transaction.atomic():
         session = locked(session)

@@ -130,7 +130,8 @@ def test_the_sweeper_sends_what_a_dead_worker_left(
     assert sent == [str(study.pk)]
     sweep_studies()
     assert len(sent) == 1  # it has only just been asked for
-    study.simulation["asked"] = (timezone.now() - timedelta(minutes=1)).isoformat()
+    earlier = (timezone.now() - timedelta(minutes=1)).isoformat()
+    study.simulation = study.simulation.model_copy(update={"asked": earlier})
     study.save()
     sweep_studies()
     assert len(sent) == 2
