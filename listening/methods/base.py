@@ -19,7 +19,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from evaluation.columns import parse
-from listening.methods.options import MethodOptions
+from listening.methods.options import MethodOptions, stored_options
 
 #: The system that is the unprocessed recording.
 REFERENCE = "original"
@@ -207,7 +207,7 @@ class Method(Generic[OptionsT]):
         """Of a study as it stored them; what is not said is the default. Raises `BadColumn` for others."""
         if isinstance(options, self.Options):
             return options
-        return parse(self.Options, dict(options or {}), "method_options")
+        return parse(self.Options, stored_options(options), "method_options")
 
     def clean_options(
         self, options: Mapping[str, Any] | MethodOptions | None, systems: Sequence[str]
@@ -217,7 +217,7 @@ class Method(Generic[OptionsT]):
         Raises:
             ValueError: with a message for the researcher.
         """
-        given, usual = dict(options or {}), self.Options.defaults()
+        given, usual = stored_options(options), self.Options.defaults()
         if unknown := sorted(set(given) - set(usual)):
             raise ValueError(f"{self.title} has no option {unknown[0]!r}.")
         return parse(self.Options, {**usual, **given}, "method_options")

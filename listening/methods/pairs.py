@@ -11,7 +11,7 @@ from pydantic_core import CoreSchema, core_schema
 
 from evaluation.columns import refuse
 from listening.methods.base import REFERENCE, Ear, Material, Method, Signal, Words
-from listening.methods.options import Control, MethodOptions
+from listening.methods.options import Control, MethodOptions, stored_options
 
 #: Which pairs of systems a study asks about; a list of ``[slug, slug]`` names them.
 PAIRS = {
@@ -93,7 +93,7 @@ class PairMethod(Method[PairOptionsT]):
         self, options: Mapping[str, Any] | MethodOptions | None, systems: Sequence[str]
     ) -> PairOptionsT:
         cleaned = super().clean_options(options, systems)
-        if not list_pairs(cleaned.pairs, systems) and "pairs" not in dict(options or {}):
+        if not list_pairs(cleaned.pairs, systems) and "pairs" not in stored_options(options):
             cleaned = cleaned.model_copy(update={"pairs": "reference"})  # of one system alone
         named = [] if isinstance(cleaned.pairs, str) else [slug for pair in cleaned.pairs for slug in pair]
         if strange := [slug for slug in named if slug != REFERENCE and slug not in systems]:

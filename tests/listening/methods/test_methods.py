@@ -195,3 +195,13 @@ def test_no_other_room_names_a_method() -> None:
         for slug in METHODS:
             assert f'method == "{slug}"' not in text, path
             assert f'method.slug == "{slug}"' not in text, path
+
+
+def test_pairs_that_nobody_chose_fit_the_systems() -> None:
+    method = METHODS["ab"]
+    for given in ({"no_preference": True}, method.read_options({"no_preference": True})):
+        assert method.clean_options(given, ["bpgan-2k"]).stored() == {
+            "pairs": "reference", "no_preference": True,
+        }  # fmt: skip
+    with pytest.raises(ValueError, match="two or more"):
+        method.clean_options(method.read_options({"pairs": "systems"}), ["bpgan-2k"])
