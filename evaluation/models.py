@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import uuid
+from typing import Any, ClassVar
 
 from django.conf import settings
 from django.db import models
+from django.db.models import Q
+from django.urls import reverse
+from django.utils.translation import gettext_lazy
 
 from evaluation.columns import TypedJSONField
 from evaluation.columns.renditions import Checks, Parameters
@@ -68,7 +72,17 @@ class Job(models.Model):
 
     ``queued -> running -> done | failed``; claimed by one atomic update (`evaluation.work.jobs`), kept
     by a lease that a heartbeat renews, and re-queued by the sweeper when the lease runs out.
+
+    A kind of work is a model of its own, registered with `evaluation.work.jobs.register`; what pages say of
+    it is here.
     """
+
+    #: Lookup from a row to the user who follows its work and may retry it.
+    OWNER: ClassVar[str] = "owner"
+    #: Sentences for people: while it is done, with numbers where `count_progress` has any; when it failed.
+    DOING: ClassVar[Any] = gettext_lazy("A worker is at it.")
+    PROGRESS: ClassVar[Any] = gettext_lazy("{done} of {total} are done.")
+    FAILED: ClassVar[Any] = gettext_lazy("This failed: {error}")
 
     class Status(models.TextChoices):
         QUEUED = "queued"
@@ -89,9 +103,31 @@ class Job(models.Model):
     class Meta:
         abstract = True
 
+    def get_absolute_url(self) -> str:
+        """The page that shows what the work is for."""
+        raise NotImplementedError
+
+    @property
+    def waiting(self) -> bool:
+        """Whether it is queued or running."""
+        return self.status in (self.Status.QUEUED, self.Status.RUNNING)
+
+    def count_progress(self) -> tuple[int, int] | None:
+        """Steps that are done, and all of them; None where that cannot be told."""
+        return None
+
+    def describe_work(self, counted: tuple[int, int] | None) -> str:
+        """What a worker does for it and how far that is, for people; `counted` is of `count_progress`."""
+        done, total = counted or (0, 0)
+        return str(self.PROGRESS if counted else self.DOING).format(done=done, total=total)
+
 
 class Rendition(Job):
     """A clip through a system, made once."""
+
+    OWNER = "clip__owner"
+    DOING = gettext_lazy("Encoding and decoding.")
+    FAILED = "{error}"
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     clip = models.ForeignKey(Clip, on_delete=models.CASCADE, related_name="renditions")
@@ -117,9 +153,16 @@ class Rendition(Job):
     def __str__(self) -> str:
         return f"{self.clip} through {self.system}"
 
+    def get_absolute_url(self) -> str:
+        return reverse("clip", args=[self.clip_id])
+
 
 class Score(Job):
     """A rendition measured by a metric. Its row appears, queued, when the rendition is done."""
+
+    OWNER = "rendition__clip__owner"
+    DOING = gettext_lazy("Measuring.")
+    FAILED = "{error}"
 
     rendition = models.ForeignKey(Rendition, on_delete=models.CASCADE, related_name="scores")
     metric = models.CharField(max_length=32, help_text="pesq_nb, pesq_wb or stoi")
@@ -134,6 +177,9 @@ class Score(Job):
     def __str__(self) -> str:
         return f"{self.metric} of {self.rendition}"
 
+    def get_absolute_url(self) -> str:
+        return self.rendition.get_absolute_url()
+
 
 class OutputBatch(Job):
     """Outputs that a researcher has sent for systems of their own, to be checked and then confirmed.
@@ -141,6 +187,10 @@ class OutputBatch(Job):
     The job checks every file against its clip (`step` is check), and after the researcher's
     confirmation makes renditions of those that are taken (`step` is store).
     """
+
+    PROGRESS = gettext_lazy("Checking: {done} of {total} files.")
+    STORING = gettext_lazy("Storing: {done} of {total} files.")
+    FAILED = gettext_lazy("The files could not be worked on: {error}")
 
     class Step(models.TextChoices):
         CHECK = "check"
@@ -165,6 +215,21 @@ class OutputBatch(Job):
 
     def __str__(self) -> str:
         return f"Outputs for {self.system}"
+
+    def get_absolute_url(self) -> str:
+        return reverse("outputs", args=[self.pk])
+
+    def count_progress(self) -> tuple[int, int]:
+        if self.step == self.Step.CHECK:
+            files = self.files.all()
+            return files.exclude(problem="", checks={}).count(), files.count()
+        taken = self.files.filter(taken=True)
+        return taken.filter(~Q(problem="") | Q(upload="")).count(), taken.count()
+
+    def describe_work(self, counted: tuple[int, int] | None) -> str:
+        done, total = counted or (0, 0)
+        text = self.PROGRESS if self.step == self.Step.CHECK else self.STORING
+        return str(text).format(done=done, total=total)
 
 
 class OutputFile(models.Model):

@@ -7,7 +7,9 @@ class ListeningConfig(AppConfig):
 
     def ready(self) -> None:
         from evaluation.work import jobs
-        from listening.models import Analysis, ImportDraft
+        from listening.models import Analysis, ImportDraft, Preparation, Simulation
 
+        jobs.register(Preparation, "listening.tasks.prepare_study")
+        jobs.register(Simulation, "listening.tasks.simulate")
         jobs.register(Analysis, "listening.tasks.make_analysis")
         jobs.register(ImportDraft, "listening.tasks.import_configuration")

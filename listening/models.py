@@ -7,6 +7,8 @@ import uuid
 
 from django.conf import settings
 from django.db import models
+from django.urls import reverse
+from django.utils.translation import gettext_lazy
 
 from evaluation.columns import TypedJSONField
 from evaluation.models import Clip, Job, Rendition
@@ -20,7 +22,7 @@ from listening.columns.studies import (
     Objective,
     PostScreening,
     Recruitment,
-    Simulation,
+    SimulatedListeners,
 )
 from listening.columns.texts import Texts
 from listening.methods import DEFAULT, METHODS, MethodOptions
@@ -127,7 +129,7 @@ class Study(models.Model):
     closes = models.DateTimeField(null=True, blank=True)
     pilot = models.BooleanField(default=False, help_text="sessions started now are trial runs, kept apart")
     simulation = TypedJSONField(
-        Simulation,
+        SimulatedListeners,
         default=dict,
         help_text="what simulated listeners are made of, and how many: listening.simulation.runs",
     )
@@ -149,12 +151,6 @@ class Study(models.Model):
         default=True, help_text="let listeners in as soon as the stimuli are there"
     )
     listed = models.BooleanField(default=False, help_text="shown to strangers on the front page")
-    # Preparing is work in the background, kept as `evaluation.models.Job` keeps it.
-    attempts = models.PositiveSmallIntegerField(default=0, help_text="to render the stimuli")
-    lease_until = models.DateTimeField(
-        null=True, blank=True, help_text="a worker renders the stimuli until then"
-    )
-    error = models.TextField(blank=True, help_text="for people: why the stimuli could not be rendered")
     created = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -163,6 +159,65 @@ class Study(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def error(self) -> str:
+        """For people: why the stimuli could not be rendered; empty unless that failed."""
+        preparation: Preparation | None = getattr(self, "preparation", None)
+        return preparation.error if preparation is not None else ""
+
+
+class Preparation(Job):
+    """The rendering of a study's stimuli. Its key is the study's; a study made elsewhere has none."""
+
+    OWNER = "study__owner"
+    DOING = gettext_lazy("Rendering the stimuli.")
+    PROGRESS = gettext_lazy("Rendering the stimuli: {done} of {total} cut, aligned and matched in loudness.")
+    FAILED = gettext_lazy("The stimuli could not be rendered: {error}")
+
+    study = models.OneToOneField(
+        Study, on_delete=models.CASCADE, primary_key=True, related_name="preparation"
+    )
+
+    class Meta:
+        ordering = ["pk"]
+
+    def __str__(self) -> str:
+        return f"Preparation of {self.study}"
+
+    def get_absolute_url(self) -> str:
+        return reverse("study", args=[self.study_id])
+
+    def count_progress(self) -> tuple[int, int]:
+        stimuli = Stimulus.objects.filter(item__study=self.study_id)
+        return stimuli.exclude(audio="").count(), stimuli.count()
+
+
+class Simulation(Job):
+    """The making of simulated listeners as `Study.simulation` describes them. Its key is the study's."""
+
+    OWNER = "study__owner"
+    DOING = gettext_lazy("Simulated listeners take the test.")
+    PROGRESS = gettext_lazy("{done} of {total} simulated listeners are through.")
+    FAILED = gettext_lazy("The simulation failed: {error}")
+
+    study = models.OneToOneField(
+        Study, on_delete=models.CASCADE, primary_key=True, related_name="simulation_job"
+    )
+
+    class Meta:
+        ordering = ["pk"]
+
+    def __str__(self) -> str:
+        return f"Simulation of {self.study}"
+
+    def get_absolute_url(self) -> str:
+        return reverse("study_setup", args=[self.study_id, "check"]) + "#trying"
+
+    def count_progress(self) -> tuple[int, int]:
+        # A listener comes and finishes in one transaction.
+        made = Session.objects.filter(study=self.study_id, kind=Session.Kind.SIMULATED).count()
+        return made, self.study.simulation.listeners
 
 
 class Item(models.Model):
@@ -462,6 +517,10 @@ class Analysis(Job):
     one is done, the older ones of the same kind and profile go.
     """
 
+    OWNER = "study__owner"
+    DOING = gettext_lazy("Computing the tests between systems.")
+    FAILED = "{error}"
+
     study = models.ForeignKey(Study, on_delete=models.CASCADE, related_name="analyses")
     kind = models.CharField(max_length=10, choices=Session.Kind.choices, help_text="of sessions")
     profile = models.CharField(max_length=20, help_text="of screening: none, bs1534, mpeg or own")
@@ -481,12 +540,20 @@ class Analysis(Job):
     def __str__(self) -> str:
         return f"Analysis of {self.study} ({self.kind}, {self.profile})"
 
+    def get_absolute_url(self) -> str:
+        address = reverse("results", args=[self.study_id])
+        return f"{address}?kind={self.kind}&screening={self.profile}#section-pairs"
+
 
 class ImportDraft(Job):
     """A file that a researcher has sent to be imported, kept until they have seen what is in it.
 
     Reading a configuration's recordings is work for a worker; results are read in the request.
     """
+
+    DOING = gettext_lazy("Reading recordings.")
+    PROGRESS = gettext_lazy("Reading recordings: {done} of {total}.")
+    FAILED = "{error}"
 
     class Kind(models.TextChoices):
         RESULTS = "results"
@@ -519,6 +586,12 @@ class ImportDraft(Job):
 
     def __str__(self) -> str:
         return self.name
+
+    def get_absolute_url(self) -> str:
+        return reverse("import_draft", args=[self.pk])
+
+    def count_progress(self) -> tuple[int, int] | None:
+        return (self.progress["done"], self.progress["total"]) if self.progress else None
 
 
 class Throttle(models.Model):

@@ -27,7 +27,7 @@ PLAN: dict[str, dict[str, set[str]]] = {
         "network": {"entropy", "config"},
         "search": {"entropy", "config", "network"},
         "system": {"entropy", "config", "network", "search"},
-        "training": {"entropy", "config", "network", "search", "system"},
+        "training": {"entropy", "config", "network", "search"},
         "reports": {"entropy", "config", "network", "search", "system"},
     },
     "evaluation": {
@@ -37,12 +37,12 @@ PLAN: dict[str, dict[str, set[str]]] = {
         "systems": {"models"},
         "metrics": {"models"},
         "work": {"models", "metrics"},
-        "clips": {"models", "work"},
+        "clips": {"models", "metrics", "work"},
         "outputs": {"columns", "models", "systems", "metrics", "work", "clips"},
         "web": {"columns", "models", "analysis", "systems", "metrics", "work", "clips", "outputs"},
         # Where Django and Celery look for them:
-        "apps": set(),
-        "tasks": {"models", "metrics", "work", "clips", "outputs"},
+        "apps": {"models", "work"},
+        "tasks": {"work", "clips", "outputs"},
         "templatetags": {"models", "web"},
         "management": {"metrics", "work", "clips"},
     },
@@ -70,7 +70,7 @@ PLAN: dict[str, dict[str, set[str]]] = {
         "site": {"models"},
         # Where Django and Celery look for them:
         "apps": {"models"},
-        "tasks": {"models", "study", "results", "simulation", "interchange"},
+        "tasks": {"study", "results", "simulation", "interchange"},
         "templatetags": {"models", "study", "interchange"},
         "management": {"models", "study", "web", "site"},
     },

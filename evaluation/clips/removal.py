@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from functools import partial
 
@@ -27,10 +27,11 @@ def remove_clip(clip: Clip) -> None:
     with transaction.atomic():
         clip.delete()
         # Rows first: files without a row are lost disk space, a row without files is an error page.
-        transaction.on_commit(partial(_delete_files, [name for name in names if name]))
+        transaction.on_commit(partial(delete_files, [name for name in names if name]))
 
 
-def _delete_files(names: list[str]) -> None:
+def delete_files(names: Iterable[str]) -> None:
+    """Delete stored files by their names, at once; one that is gone already is no error."""
     for name in names:
         default_storage.delete(name)
 
@@ -48,7 +49,9 @@ def orphans(older_than: timedelta) -> Iterator[str]:
     ]
     # Files before rows: a row that is written in between is seen.
     stored = [
-        name for folder in sorted({str(field.upload_to) for _, field in fields}) for name in _walk(folder)
+        name
+        for folder in sorted({str(field.upload_to) for _, field in fields})
+        for name in list_files(folder)
     ]
     named: set[str] = set()
     for model, field in fields:
@@ -59,7 +62,8 @@ def orphans(older_than: timedelta) -> Iterator[str]:
             yield name
 
 
-def _walk(folder: str) -> Iterator[str]:
+def list_files(folder: str) -> Iterator[str]:
+    """Names of all stored files in `folder` and the folders inside it."""
     folder = folder.strip("/")
     try:
         folders, names = default_storage.listdir(folder)
@@ -68,4 +72,4 @@ def _walk(folder: str) -> Iterator[str]:
     for name in names:
         yield f"{folder}/{name}"
     for inside in folders:
-        yield from _walk(f"{folder}/{inside}")
+        yield from list_files(f"{folder}/{inside}")

@@ -17,7 +17,7 @@ from django.core.files import File
 from django.core.files.storage import default_storage
 from django.core.files.uploadedfile import UploadedFile
 from django.db import transaction
-from django.db.models import ProtectedError
+from django.db.models import ProtectedError, Q
 from django.utils import timezone
 
 from evaluation.clips.ingest import clean_text, too_large_message
@@ -269,6 +269,16 @@ def remove_batch(batch: OutputBatch) -> None:
 # -- Checking and storing: a worker's
 
 
+def handle_batch(batch_id: str) -> None:
+    """Check the files of a batch, or store those that were confirmed."""
+    row = jobs.claim(OutputBatch, batch_id)
+    if row is None:
+        return
+    with jobs.working(row, OutputProblem):
+        (check_batch if row.step == OutputBatch.Step.CHECK else store_batch)(row)
+        jobs.finish(row)
+
+
 def check_batch(batch: OutputBatch) -> None:
     """Compare every matched file with its clip. Files that were checked before a worker died are kept."""
     from codec.audio import AudioError
@@ -300,12 +310,8 @@ def confirm(batch: OutputBatch, taken: Iterable[int], shifted: Iterable[int]) ->
         if not count:
             raise OutputProblem("Choose at least one file.")
         batch.files.filter(taken=True, pk__in=list(shifted), checks__shifts=True).update(shift=True)
-        changed = OutputBatch.objects.filter(
-            pk=batch.pk, step=OutputBatch.Step.CHECK, status=Job.Status.DONE
-        ).update(step=OutputBatch.Step.STORE, status=Job.Status.QUEUED, attempts=0, dispatched=None)
-        if changed:
-            batch.refresh_from_db()
-            transaction.on_commit(partial(jobs.dispatch, [batch]))
+        checked = Q(step=OutputBatch.Step.CHECK, status=Job.Status.DONE)
+        jobs.restart(batch, checked, step=OutputBatch.Step.STORE)
     return count
 
 

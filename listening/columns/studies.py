@@ -11,6 +11,9 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from evaluation.columns import Column, Number, Real, Whole, refuse, refuse_at
 
+#: How often a listener may take the training again, at most: not for ever.
+MAX_REPEATS = 5
+
 # -- Who hears what
 
 _LONGEST = 24 * 365
@@ -176,7 +179,7 @@ MOST_LISTENERS = 200
 _Spread = Annotated[float, Real(0, 40)]
 
 
-class Simulation(Column):
+class SimulatedListeners(Column):
     """What simulated listeners are made of, and how many (`listening.simulation.runs`); empty: none.
 
     Points are those of a scale from 0 to 100; methods with another scale put them on theirs. The usual
@@ -204,7 +207,6 @@ class Simulation(Column):
     qualities: dict[str, Annotated[float, Real(0, 100)]] = Field(
         default={}, description="by system, what an ideal listener would grade, points"
     )
-    state: Literal["", "running", "done"] = Field(default="", description="running until all are made")
     asked: str = Field(default="", description="when, ISO 8601")
 
 

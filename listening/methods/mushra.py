@@ -39,7 +39,7 @@ class Mushra(Method[MethodOptions]):
     analysis = "bs1534"
     has_checklist = True
 
-    template = "listening/rating.html"
+    template = "listening/methods/mushra.html"
     webmushra = ("mushra",)
     also_holds = ("likert_single_stimulus", "likert_multi_stimulus")
 

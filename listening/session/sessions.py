@@ -16,6 +16,7 @@ from django.db.models import Max
 from django.utils import timezone
 
 from listening.columns.sessions import StageData
+from listening.columns.studies import MAX_REPEATS
 from listening.models import Assessor, Participation, Session, Stage, Study, Trial
 from listening.session.orders import derive_seed, draw_training, draw_trials
 from listening.study import headphones, questionnaire
@@ -25,8 +26,6 @@ from listening.study.recruitment import Entry
 
 #: Names of stages, as `Stage.name` keeps them. A break's has the number of graded trials before it.
 BEFORE, VOLUME, TRAINED, REPEAT, AFTER = "before", "volume", "trained", "repeat-", "after"
-#: The training may be repeated, but not for ever.
-MAX_REPEATS = 5
 
 
 @transaction.atomic

@@ -1,45 +1,40 @@
 """Simulated listeners: programs that take a study as people would, to try its design before anybody does.
 
-`Study.simulation` (`listening.columns.studies.Simulation`) says what they are made of, and how many.
+`Study.simulation` (`listening.columns.studies.SimulatedListeners`) says what they are made of, and how many.
+How far their making is says the study's `Simulation`, a job of `evaluation.work.jobs`.
+
 Their sessions are of kind SIMULATED: they go through the services that real ones go through, and stay out
 of all results but those that ask for them.
 """
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
-from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
 from django.utils import timezone
-from kombu.exceptions import KombuError
-from redis.exceptions import RedisError
 
 from evaluation.models import Score
-from listening.columns.studies import Simulation
+from evaluation.work import jobs
+from listening.columns.studies import SimulatedListeners
 from listening.methods import METHODS
-from listening.models import Session, Stimulus, Study
+from listening.models import Session, Simulation, Stimulus, Study
 from listening.session.ratings import finish_trial
 from listening.session.sessions import begin, start_session
 from listening.simulation.listener import Listener
 from listening.study.design import items_per_session
 from listening.study.errors import StudyError, read_setting
-from listening.study.studies import delete_sessions
+from listening.study.studies import delete_sessions, delete_simulation
 
 if TYPE_CHECKING:
     from evaluation.analysis.statistics.planning import Plan
-
-logger = logging.getLogger(__name__)
 
 #: Numbers of a simulation that are stored as such, whole or not.
 _FLOATS = ("bias", "spread", "items", "use", "careless")
 _ASKED = ("listeners", "seed", *_FLOATS)
 #: Where low-passed speech ends up.
 ANCHORS = {"original": 100.0, "anchor35": 25.0, "anchor70": 50.0}
-#: A message is sent again if nothing has come of it for so long.
-_PATIENCE = timedelta(seconds=30)
 
 
 def usual_qualities(study: Study) -> dict[str, float]:
@@ -63,28 +58,33 @@ def usual_qualities(study: Study) -> dict[str, float]:
     return found
 
 
-def checked(study: Study, asked: Mapping[str, Any]) -> Simulation:
+def checked(study: Study, asked: Mapping[str, Any]) -> SimulatedListeners:
     """`asked`, complete. Raises `StudyError` for numbers that make no sense."""
-    wanted = read_setting(Simulation, asked, "simulation")
+    wanted = read_setting(SimulatedListeners, asked, "simulation")
     qualities = usual_qualities(study)
     if strange := sorted(set(wanted.qualities) - set(qualities)):
         raise StudyError(f"{strange[0]!r} is not in the study.")
-    return Simulation.model_validate(
+    return SimulatedListeners.model_validate(
         {name: float(value) if name in _FLOATS else value for name, value in wanted if name in _ASKED}
         | {"qualities": qualities | {slug: float(value) for slug, value in wanted.qualities.items()}}
     )
 
 
-def kept(stored: object) -> Simulation:
+def kept(stored: object) -> SimulatedListeners:
     """What an archive says of the simulation that its simulated sessions came of; it is not gone on with.
 
     Raises:
         StudyError: it is not what simulated listeners are made of.
     """
-    found = read_setting(Simulation, stored, "simulation")
-    if found and not {*_ASKED, "qualities"} - {"seed"} <= found.model_fields_set:
+    known = (
+        {name: value for name, value in stored.items() if name != "state"}
+        if isinstance(stored, Mapping)
+        else stored
+    )
+    found = read_setting(SimulatedListeners, known, "simulation")
+    if stored and not {*_ASKED, "qualities"} - {"seed"} <= found.model_fields_set:
         raise StudyError("simulation: this is not what simulated listeners are made of.")
-    return found.model_copy(update={"state": "done"}) if found else found
+    return found
 
 
 @transaction.atomic
@@ -95,18 +95,28 @@ def start(study: Study, asked: Mapping[str, Any]) -> None:
         StudyError: as in `checked`.
     """
     parameters = checked(study, asked)
+    Study.objects.select_for_update().get(pk=study.pk)  # before the job, as a worker locks them
+    row, _new = Simulation.objects.get_or_create(study=study)
+    jobs.restart(row)
+    study.simulation_job = row
     delete_sessions(study, Session.Kind.SIMULATED)
-    asked_at = timezone.now().isoformat()
-    study.simulation = parameters.model_copy(update={"state": "running", "asked": asked_at})
+    study.simulation = parameters.model_copy(update={"asked": timezone.now().isoformat()})
     study.save(update_fields=["simulation"])
-    transaction.on_commit(lambda: _dispatch(study))
 
 
 def discard(study: Study) -> int:
     """Delete all simulated sessions with their grades; returns how many."""
-    with transaction.atomic():
-        Study.objects.select_for_update().filter(pk=study.pk).update(simulation={})
-        return delete_sessions(study, Session.Kind.SIMULATED)
+    return delete_simulation(study)
+
+
+def state_of(study: Study) -> str:
+    """How far a simulation is: "" (none was asked for), "running" (or queued), "done" or "failed"."""
+    if not study.simulation:
+        return ""
+    row: Simulation | None = getattr(study, "simulation_job", None)
+    if row is None:
+        return "done"  # it came with an archive
+    return "running" if row.waiting else str(row.status)
 
 
 def made(study: Study) -> int:
@@ -121,22 +131,25 @@ def run(study_id: str) -> int:
     two workers make none twice.
     """
     count = 0
-    while _next(study_id):
-        count += 1
+    row = jobs.claim(Simulation, study_id)
+    if row is None:
+        return count
+    with jobs.working(row, StudyError):
+        while _next(row):
+            count += 1
     return count
 
 
 @transaction.atomic
-def _next(study_id: str) -> bool:
-    study = Study.objects.select_for_update().filter(pk=study_id).first()
-    if study is None or study.simulation.state != "running":
-        return False
+def _next(row: Simulation) -> bool:
+    study = Study.objects.select_for_update().filter(pk=row.study_id).first()
+    if study is None or not jobs.advance(row):
+        return False  # taken back, or asked for anew
     number = made(study)
     if number < study.simulation.listeners:
         _listen(study, number)
         return True
-    study.simulation = study.simulation.model_copy(update={"state": "done"})
-    study.save(update_fields=["simulation"])
+    jobs.finish(row)
     return False
 
 
@@ -151,27 +164,6 @@ def _listen(study: Study, number: int) -> None:
         finish_trial(trial)
     # Programs answer no questions; without this a questionnaire would keep them from the end.
     Session.objects.filter(pk=session.pk, finished=None).update(finished=timezone.now())
-
-
-def _dispatch(study: Study) -> None:
-    from listening.tasks import simulate
-
-    try:
-        simulate.delay(str(study.pk))
-    except (KombuError, RedisError, OSError) as error:
-        logger.warning("Could not send the simulation of %s, the sweeper will: %s", study.pk, error)
-
-
-def sweep() -> int:
-    """Send again the simulations of which nothing has come for a while; returns how many."""
-    since = timezone.now() - _PATIENCE
-    count = 0
-    for study in Study.objects.filter(simulation__state="running"):
-        recent = study.sessions.filter(kind=Session.Kind.SIMULATED, created__gte=since).exists()
-        if not recent and datetime.fromisoformat(study.simulation.asked) < since:
-            _dispatch(study)
-            count += 1
-    return count
 
 
 def usual_half_width(study: Study) -> float | None:

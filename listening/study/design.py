@@ -177,7 +177,7 @@ def take_place(study: Study, kind: str = Session.Kind.REAL) -> tuple[int, int]:
     finish: nothing is deleted. Call it in the transaction that creates the session, with the study's row
     locked (SQLite: with the write lock), and store both; then two who join at once get two places.
     """
-    held = {place_of(session) for session in live_sessions(study, kind).only("place", "number")}
+    held = {place_of(session) for session in live_sessions(study, kind).only("study", "place", "number")}
     place = next(number for number in range(len(held) + 1) if number not in held)
     lost = stale_sessions(study, kind).filter(abandoned=None, screened_out=None)
     lost = lost.filter(Q(place=place) | Q(place=None, number=place + 1))

@@ -30,6 +30,7 @@ def studies_of(user: Any) -> QuerySet[Study]:
         started_count=Count("sessions", filter=counts & Q(sessions__instructed__isnull=False), distinct=True),
         finished_count=Count("sessions", filter=counts & Q(sessions__finished__isnull=False), distinct=True),
     )
+    counted = counted.prefetch_related("preparation")  # whether it failed
     return counted.order_by("-created", "id")  # Django drops a model's own order where it counts
 
 

@@ -8,13 +8,14 @@ from typing import Any
 
 from django.db import transaction
 
+from evaluation.clips.removal import list_files
 from evaluation.models import Clip
 from listening.columns.studies import Design
 from listening.columns.texts import Texts, clean_text
 from listening.kinds import COUNTED
 from listening.methods import DEFAULT, MethodOptions
 from listening.methods.mushra import Mushra
-from listening.models import Assessor, Session, Stimulus, Study
+from listening.models import Assessor, Session, Simulation, Stimulus, Study
 from listening.study import design as designs
 from listening.study.contents import (
     Excerpt,
@@ -26,9 +27,9 @@ from listening.study.contents import (
     set_contents,
 )
 from listening.study.errors import StudyError, read_setting
-from listening.study.preparing import dispatch_study
+from listening.study.preparing import prepare_again
 from listening.study.sealing import check_seal
-from listening.study.stimuli import SAMPLE_RATES
+from listening.study.stimuli import SAMPLE_RATES, folder_of
 
 #: In every trial of a MUSHRA test: the hidden reference and both anchors (M1, M3).
 ALWAYS = Mushra.always
@@ -119,7 +120,7 @@ def create_study(
     with transaction.atomic():
         study.save()
         set_contents(study, checked)
-        transaction.on_commit(lambda: dispatch_study(study))
+        prepare_again(study)
     return study
 
 
@@ -166,13 +167,12 @@ def update_study(
         render_again(study)
     if checked is None:
         checked = excerpts_of(study)
-    if set_contents(study, checked):
-        # No lease: whoever renders the old state must not report it as the new.
-        waiting = now.status == Study.Status.PREPARING and now.open_when_ready
-        study.open_when_ready = waiting or now.status == Study.Status.OPEN
-        study.status, study.lease_until, study.attempts, study.error = Study.Status.PREPARING, None, 0, ""
-        study.save(update_fields=["status", "lease_until", "attempts", "error", "open_when_ready"])
-        transaction.on_commit(lambda: dispatch_study(study))
+    preparing = now.status == Study.Status.PREPARING
+    if set_contents(study, checked) or preparing:
+        study.open_when_ready = now.open_when_ready if preparing else now.status == Study.Status.OPEN
+        study.status = Study.Status.PREPARING
+        study.save(update_fields=["status", "open_when_ready"])
+        prepare_again(study)
     return study
 
 
@@ -196,8 +196,17 @@ def _free_of_sessions(study: Study, discard_trial_runs: bool) -> None:
     pilots = study.sessions.filter(kind=Session.Kind.PILOT).count()
     if pilots and not discard_trial_runs:
         raise TrialRunsExist(pilots)
-    delete_sessions(study, Session.Kind.PILOT, Session.Kind.SIMULATED)
-    Study.objects.filter(pk=study.pk).update(simulation={})
+    delete_sessions(study, Session.Kind.PILOT)
+    delete_simulation(study)
+
+
+def delete_simulation(study: Study) -> int:
+    """Delete all simulated sessions with what they were made of; returns how many."""
+    with transaction.atomic():
+        # Locked, and the job first: a worker that makes them finds its claim lost before the next one.
+        Study.objects.select_for_update().filter(pk=study.pk).update(simulation={})
+        Simulation.objects.filter(study=study).delete()
+        return delete_sessions(study, Session.Kind.SIMULATED)
 
 
 def delete_sessions(study: Study, *kinds: str) -> int:
@@ -267,8 +276,9 @@ def open_study(study: Study, *, pilot: bool = False) -> None:
     Sessions that begin in a `pilot` are trial runs and never count among the real ones.
     """
     rows = Study.objects.filter(pk=study.pk)
-    rows.filter(status=Study.Status.READY).update(status=Study.Status.OPEN, pilot=pilot)
+    # In this order: the preparation may be done between the two.
     rows.filter(status=Study.Status.PREPARING).update(open_when_ready=True, pilot=pilot)
+    rows.filter(status=Study.Status.READY).update(status=Study.Status.OPEN, pilot=pilot)
     rows.filter(status=Study.Status.OPEN).update(pilot=pilot)
 
 
@@ -303,7 +313,9 @@ def set_listed(study: Study, listed: bool) -> None:
 @transaction.atomic
 def delete_study(study: Study) -> None:
     """Delete the study with its sessions, grades and rendered stimuli. Clips and renditions stay."""
-    names = list(Stimulus.objects.filter(item__study=study).exclude(audio="").values_list("audio", flat=True))
+    Study.objects.select_for_update().filter(pk=study.pk).first()  # before its jobs, as workers lock them
+    stimuli = Stimulus.objects.filter(item__study=study).exclude(audio="")
+    names = [*stimuli.values_list("audio", flat=True), *list_files(folder_of(study.pk))]
     delete_sessions(study, *Session.Kind.values)
     study.delete()
     delete_files(names)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -19,6 +20,7 @@ from evaluation.models import Job, OutputBatch, Rendition, UploadedSystem
 from evaluation.outputs import batches as outputs
 from evaluation.outputs.batches import OutputProblem
 from evaluation.systems import uploaded_by
+from evaluation.web.presentation import job_state
 
 
 @login_required
@@ -169,10 +171,9 @@ def outputs_page(request: HttpRequest, pk: UUID) -> HttpResponse:
     context = {
         "batch": batch,
         "rows": rows,
-        "busy": batch.status in (Job.Status.QUEUED, Job.Status.RUNNING),
+        "job": replace(job_state(batch), address=""),  # the page asks for the whole table
         "checked": checked,
         "stored": batch.step == OutputBatch.Step.STORE and batch.status == Job.Status.DONE,
-        "done": sum(bool(file.checks) or bool(file.problem) for file in files),
         "usable": len(usable),
         "delayed": sum(file.checks.shifts for file in usable),
         "problems": sum(bool(file.problem) for file in files),

@@ -16,7 +16,7 @@ from evaluation.columns import BadColumn, TypedJSONField
 
 #: Columns that never leave: secrets, keys of other tables (told by name instead), the state of work.
 KEPT_HERE: dict[str, frozenset[str]] = {
-    "Study": frozenset({"owner", "token", "attempts", "lease_until", "error"}),
+    "Study": frozenset({"owner", "token"}),
     "Item": frozenset({"id", "study", "clip"}),
     "Stimulus": frozenset({"id", "item", "rendition", "audio"}),
     "Session": frozenset({"study", "assessor", "token"}),

@@ -46,7 +46,8 @@ from listening.models import (
 from listening.simulation import runs as simulation
 from listening.study.design import fitting
 from listening.study.errors import StudyError
-from listening.web.study_settings import check_settings
+from listening.study.preparing import prepare_again
+from listening.study.settings import check_settings
 
 #: Of ``study.json``; a study of 100 assessors, 20 items and 12 systems with all its events has some 30 MB.
 MAX_DOCUMENT_BYTES = 200_000_000
@@ -95,7 +96,7 @@ def read_archive(source: IO[bytes] | File[bytes], owner: Any) -> Imported:
         raise ArchiveProblem(str(problem)) from None
 
 
-#: Of a study, checked as `listening.web.study_settings` checks what programs send.
+#: Of a study, checked as `listening.study.settings` checks what programs send.
 _COLUMNS = ("texts", "questionnaire", "headphones", "recruitment", "post_screening")
 _SETTINGS = ("language", "training_repeats", "opens", "closes")
 #: Checked with the rest of the study, not each by itself.
@@ -273,6 +274,8 @@ class _Reader:
         clips = self._clips()
         renditions = self._renditions(clips)
         store([study])
+        if study.status == Study.Status.PREPARING:
+            prepare_again(study)
         items: dict[int, Item] = {}
         for where, row in self._rows(self.document, "items"):
             clip = self._told(clips, row["clip"], where, "clip") if row.get("clip") else None

@@ -18,6 +18,7 @@ from django.db import transaction
 
 from codec.audio import AudioError
 from evaluation.clips.ingest import ClipRejected, ingest
+from evaluation.clips.rendering import make_rendition
 from evaluation.clips.stored import load_audio
 from evaluation.models import Clip, Rendition, UploadedSystem
 from evaluation.outputs import batches as outputs
@@ -26,8 +27,10 @@ from evaluation.outputs.batches import MAX_BATCH_BYTES, MAX_FILES, OutputProblem
 from evaluation.outputs.comparison import compare
 from evaluation.outputs.matching import is_audio
 from evaluation.systems import title_of, uploaded_by
+from evaluation.work import jobs
 from listening.columns.drafts import ReportLine
 from listening.interchange.imports.configuration import Configuration, Group, read_configuration
+from listening.interchange.imports.drafts import forget_files
 from listening.interchange.imports.reading import ImportProblem, listed
 from listening.interchange.imports.table import decode
 from listening.interchange.imports.yaml_lines import MAX_BYTES
@@ -123,6 +126,18 @@ def _shared_end(one: tuple[str, ...], other: tuple[str, ...]) -> int:
             break
         count += 1
     return count
+
+
+def run(draft_id: str) -> None:
+    """What the worker does: claim a draft, make its study, and forget what was sent."""
+    row = jobs.claim(ImportDraft, draft_id)
+    if row is None:
+        return
+    with jobs.working(row, ImportProblem):
+        if row.study_id is None:
+            import_configuration(row)
+        if jobs.finish(row):
+            forget_files(row)
 
 
 def import_configuration(draft: ImportDraft) -> Study:
@@ -258,8 +273,6 @@ def _clip(draft: ImportDraft, path: Path, name: str, line: int, always: tuple[st
 
 def _made(clip: Clip, slug: str) -> None:
     """Have the clip put through a system now, or wait for the worker that is at it."""
-    from evaluation.tasks import make_rendition
-
     end = monotonic() + _PATIENCE
     while True:
         row = Rendition.objects.get(clip=clip, system=slug)

@@ -15,6 +15,7 @@ from django.core.files import File
 from django.core.files.storage import default_storage
 from django.core.files.uploadedfile import UploadedFile
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from evaluation.clips.ingest import clean_text, too_large_message
@@ -129,20 +130,8 @@ def start_configuration(draft: ImportDraft, name: str, group: str) -> None:
     """Have a worker make the study of a configuration; asking twice changes nothing."""
     named = " ".join(clean_text(name).split())[:200]
     choices = draft.choices.model_copy(update={"name": named, "group": group})
-    waiting = ImportDraft.objects.filter(pk=draft.pk, study=None).exclude(
-        status__in=[ImportDraft.Status.QUEUED, ImportDraft.Status.RUNNING]
-    )
-    with transaction.atomic():
-        if waiting.update(
-            status=ImportDraft.Status.QUEUED,
-            attempts=0,
-            error="",
-            dispatched=None,
-            choices=choices,
-            progress={},
-        ):
-            draft.refresh_from_db()
-            transaction.on_commit(partial(jobs.dispatch, [draft]))
+    waits = Q(status__in=[ImportDraft.Status.QUEUED, ImportDraft.Status.RUNNING])
+    jobs.restart(draft, ~waits, Q(study=None), choices=choices, progress={})
 
 
 def forget_files(draft: ImportDraft) -> None:

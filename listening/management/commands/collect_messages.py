@@ -12,7 +12,7 @@ from django.core.management.base import BaseCommand
 from listening.study.languages import LANGUAGES
 
 #: What never holds a listener's words.
-IGNORED = [".venv/*", "var/*", "tests/*", "codec/*", "docs/*", "static/vendor/*", "build/*"]
+IGNORED = [".venv/*", "var/*", "tests/*", "codec/*", "docs/*", "static/vendor/*", "build/*", "node_modules/*"]
 
 
 class Command(BaseCommand):

@@ -83,7 +83,7 @@ class SimulationIn(Schema):
 
 
 class SimulationOut(Schema):
-    state: str = Field(description="running or done; empty where nobody asked")
+    state: str = Field(description="running, done or failed; empty where nobody asked")
     made: int
 
 
@@ -228,7 +228,7 @@ def unseal_study(request: HttpRequest, study_id: UUID, wanted: UnsealIn) -> Stat
 
 
 def _simulated(study: Study) -> dict[str, Any]:
-    return {"state": study.simulation.state, "made": simulation.made(study)}
+    return {"state": simulation.state_of(study), "made": simulation.made(study)}
 
 
 @router.get(

@@ -15,7 +15,7 @@ from listening.columns.studies import Design, Headphones, PostScreening, Recruit
 from listening.columns.texts import Texts
 from listening.methods import DEFAULT, METHODS
 
-# What `listening.web.study_settings` checks and the study's columns hold.
+# What `listening.study.settings` checks and the study's columns hold.
 TextsColumn = Annotated[Any, Shown(Texts)]
 _ALL_OPTIONS = tuple(dict.fromkeys(method.Options for method in METHODS.values()))
 OptionsColumn = Annotated[Any, Shown(Union[_ALL_OPTIONS])]  # noqa: UP007 -- of a tuple

@@ -27,6 +27,7 @@ from listening.study import removal, selectors, studies
 from listening.study.contents import Excerpt
 from listening.study.errors import StudyError
 from listening.study.preparing import retry_preparing
+from listening.study.settings import check_settings
 from listening.study.studies import (
     close_study,
     end_pilot,
@@ -46,7 +47,6 @@ from listening.web.api.schemas import (
     StudyDetail,
     StudyOut,
 )
-from listening.web.study_settings import check_settings
 from listening.web.views.exports import archive_response, document_response, table_response
 
 router = Router(tags=["studies"])

@@ -7,9 +7,9 @@ from typing import Any
 from django import forms
 
 from listening.columns import texts as columns
+from listening.columns.studies import MAX_REPEATS
 from listening.columns.texts import MAX_TEXT
 from listening.models import Study
-from listening.session.sessions import MAX_REPEATS
 from listening.study.languages import CHOICES, LANGUAGES
 from listening.web.forms.base import Section
 

@@ -15,6 +15,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from evaluation import systems
 from evaluation.outputs.matching import is_audio
+from evaluation.web.presentation import job_state
 from listening.interchange.archive.fields import ArchiveProblem
 from listening.interchange.archive.read import is_archive, read_archive
 from listening.interchange.imports import FORMATS, MAX_BYTES, ImportProblem, Reading, configuring
@@ -81,14 +82,14 @@ def draft(request: HttpRequest, draft_id: UUID) -> HttpResponse:
 
 def _configuration(request: HttpRequest, found: ImportDraft) -> HttpResponse:
     """A configuration: what becomes of it, how far that is, and the report when it is done."""
-    context: dict[str, Any] = {"draft": found, "section": "studies", "error": found.error}
+    context: dict[str, Any] = {"draft": found, "section": "studies", "job": job_state(found)}
     if found.study_id:
         context |= {"report": _by_kind([line.stored() for line in found.choices.report])}
         return render(request, "listening/import_report.html", context)
     if request.method == "POST":
         services.start_configuration(found, request.POST.get("name", ""), request.POST.get("group", ""))
         return redirect("import_draft", found.pk)
-    if found.status in (ImportDraft.Status.QUEUED, ImportDraft.Status.RUNNING):
+    if found.waiting:
         return render(request, "listening/import_progress.html", context)
     try:
         configuration = configuring.configuration_of(found)

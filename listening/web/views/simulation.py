@@ -15,9 +15,10 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
 from evaluation.systems import titles_of
+from evaluation.web.presentation import job_state
 from listening.columns.studies import MOST_LISTENERS
 from listening.methods import METHODS
-from listening.models import Session, Study
+from listening.models import Session, Simulation, Study
 from listening.simulation import runs as simulation
 from listening.study import selectors
 from listening.study.errors import StudyError
@@ -43,7 +44,8 @@ def context_of(study: Study, wanted: str = "") -> dict[str, Any]:
     if usual is not None and wanted:
         with contextlib.suppress(ValueError):
             half_width = float(wanted.replace(",", "."))
-    running = asked.state == "running"
+    row: Simulation | None = getattr(study, "simulation_job", None)
+    running = row is not None and row.waiting
     trials = (Session.Kind.SIMULATED, Session.Kind.PILOT)
     kind = next((kind for kind in trials if _finished(study, kind) >= 2), None)
     plan = None
@@ -55,6 +57,7 @@ def context_of(study: Study, wanted: str = "") -> dict[str, Any]:
             "made": made,
             "wanted": asked.listeners,
             "running": running,
+            "job": job_state(row) if row is not None else None,
             "fields": [
                 {"name": name, "label": label, "step": step, "value": getattr(asked, name)}
                 for name, (label, step) in FIELDS.items()

@@ -16,7 +16,8 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
 from evaluation.systems import titles_of
-from listening.models import Study
+from evaluation.web.presentation import job_state
+from listening.models import Preparation, Study
 from listening.study import compliance, removal, selectors
 from listening.study import studies as study_studies
 from listening.study.contents import LONG_ITEM_SECONDS, method_of
@@ -79,9 +80,11 @@ def _study_context(study: Study) -> dict[str, Any]:
     method = method_of(study.method)
     titles = titles_of([*method.always, *study.systems])
     titles["original"] = "hidden reference"
+    preparation: Preparation | None = getattr(study, "preparation", None)
     return head_context(study) | {
         "study": study,
         "method": method,
+        "job": job_state(preparation) if preparation is not None else None,
         "items": graded,
         "training": training,
         "training_comes_again": {item.clip_id for item in training} <= {item.clip_id for item in graded},

@@ -27,8 +27,9 @@ from listening.web.views.saving import Body, saving
 def side_by_side_page(request: HttpRequest, session: Session, trial: Trial) -> HttpResponse:
     """The page of a trial whose signals stand side by side, numbered."""
     study = session.study
-    context = {"study": study, "texts": study.texts, "session": session} | _trial_context(session, trial)
-    return render(request, METHODS[study.method].template, context)
+    method = METHODS[study.method]
+    context = {"study": study, "texts": study.texts, "session": session, "method": method}
+    return render(request, method.template, context | _trial_context(session, trial))
 
 
 def _trial_context(session: Session, trial: Trial) -> dict[str, Any]:

@@ -40,7 +40,7 @@ CHOSEN = {
 }  # fmt: skip
 SIMULATION = {
     "listeners": 3, "seed": 7, "bias": 8.0, "spread": 10.0, "items": 5.0, "use": 0.15, "careless": 0.05,
-    "qualities": {"original": 100.0, "opus-9k": 70}, "state": "done", "asked": "2026-01-01T00:00:00+00:00",
+    "qualities": {"original": 100.0, "opus-9k": 70}, "asked": "2026-01-01T00:00:00+00:00",
 }  # fmt: skip
 
 #: By column: what it may hold, as JSON; keys in another order than the models have them, here and there.

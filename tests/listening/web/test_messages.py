@@ -17,7 +17,7 @@ TEMPLATES = ROOT / "templates"
 #: What listeners meet. (What a folder holds of results is for researchers, whose pages are in English.)
 FOR_LISTENERS = sorted(
     path
-    for pattern in ("rating.html", "session/**/*.html", "methods/**/*.html")
+    for pattern in ("session/**/*.html", "methods/**/*.html")
     for path in (TEMPLATES / "listening").glob(pattern)
     if not path.name.startswith(("_results", "_figure"))
 )
