@@ -48,8 +48,8 @@ PLAN: dict[str, dict[str, set[str]]] = {
     },
     "listening": {
         "columns": set(),
-        "models": {"columns"},
         "methods": {"columns"},
+        "models": {"columns", "methods"},
         "kinds": {"models"},
         "study": {"columns", "models", "methods", "kinds"},
         "session": {"columns", "models", "methods", "kinds", "study"},
@@ -69,7 +69,7 @@ PLAN: dict[str, dict[str, set[str]]] = {
         },
         "site": {"models"},
         # Where Django and Celery look for them:
-        "apps": {"models", "methods"},
+        "apps": {"models"},
         "tasks": {"study", "results", "simulation", "interchange"},
         "templatetags": {"models", "study", "interchange"},
         "management": {"models", "study", "web", "site"},

@@ -17,7 +17,7 @@ from evaluation.clips.access import visible_clips
 from evaluation.models import Clip, Rendition
 from evaluation.web.presentation import with_results
 from listening.kinds import COUNTED
-from listening.methods import METHODS, seconds_per_item
+from listening.methods import METHODS
 from listening.models import Item, Session, Stimulus, Study, Trial
 from listening.study import design
 
@@ -97,7 +97,7 @@ def minutes_of_study(study: Study) -> int:
     heard = [study.systems[index] for index in plan.systems[0]]
 
     def seconds_of(some: list[Item], repeats: float = 1) -> float:
-        return repeats * sum(seconds_per_item(method, options, heard, item.end - item.start) for item in some)
+        return repeats * sum(method.seconds_per_item(options, heard, item.end - item.start) for item in some)
 
     training = seconds_of([item for item in items if item.training], design.training_trials(plan))
     share = len(plan.items[0]) / len(graded) if graded else 0

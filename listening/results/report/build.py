@@ -84,7 +84,7 @@ def context_of(
         "analysis": analysis,
         "address": settings.SITE_URL,
     }
-    if study.method != "mushra":
+    if not methods.has_page(study):
         context |= _other_method(study, kind, files)
     return context
 

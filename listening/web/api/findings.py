@@ -14,8 +14,10 @@ from pydantic import ConfigDict, Field
 from evaluation.analysis import figures
 from evaluation.models import Clip, Job
 from evaluation.work.scores import MAX_BYTES, ScoreProblem, request_scores, store_scores
+from listening.methods import METHODS
 from listening.models import Session, Study
 from listening.results import BS1534, KINDS, REAL, analyses, compute, drawing, is_sealed, latex, report
+from listening.results.methods import PAGE, has_page
 from listening.results.profiles import profiles_of
 from listening.results.seal import unseal
 from listening.simulation import runs as simulation
@@ -93,8 +95,10 @@ def _study(request: HttpRequest, study_id: UUID) -> Study:
     return selectors.study_of(request.auth, study_id)  # type: ignore[attr-defined]
 
 
-def _graded(request: HttpRequest, study_id: UUID, kind: str, profile: str, *methods: str) -> Study:
-    """The study, if its grades may be seen so. Raises `StudyError`."""
+def _graded(
+    request: HttpRequest, study_id: UUID, kind: str, profile: str, *, with_page: bool = False
+) -> Study:
+    """The study, if its grades may be seen so, and its results are those of `PAGE`. Raises `StudyError`."""
     study = _study(request, study_id)
     if is_sealed(study):
         raise StudyError("The study is sealed: nobody sees its grades yet, in no form.")
@@ -103,8 +107,9 @@ def _graded(request: HttpRequest, study_id: UUID, kind: str, profile: str, *meth
     if profile not in profiles_of(study):
         known = ", ".join(profiles_of(study))
         raise StudyError(f"There is no profile {profile!r} of screening. Known: {known}.")
-    if methods and study.method not in methods:
-        raise StudyError(f"This is of {', '.join(methods)} studies only; fetch ratings.csv instead.")
+    if with_page and not has_page(study):
+        methods = ", ".join(slug for slug, method in METHODS.items() if method.analysis == PAGE)
+        raise StudyError(f"This is of {methods} studies only; fetch ratings.csv instead.")
     return study
 
 
@@ -113,7 +118,7 @@ def get_tests(
     request: HttpRequest, study_id: UUID, profile: str = BS1534, kind: str = REAL
 ) -> dict[str, Any]:
     """Of a MUSHRA study. They take seconds: ask again while they are queued or running."""
-    study = _graded(request, study_id, kind, profile, "mushra")
+    study = _graded(request, study_id, kind, profile, with_page=True)
     row = analyses.current(study, kind, profile)
     if row is None:
         return {"status": "none", "error": "", "tests": None}
@@ -130,7 +135,7 @@ def get_tests(
 def get_report(request: HttpRequest, study_id: UUID, profile: str = BS1534, kind: str = REAL) -> Any:
     """409 while the tests in it are being computed."""
     study = _graded(request, study_id, kind, profile)
-    row = analyses.current(study, kind, profile) if study.method == "mushra" else None
+    row = analyses.current(study, kind, profile) if has_page(study) else None
     if row is not None and row.status in analyses.WAITING:
         return Status(409, {"error": "The tests are still being computed. Ask again in some seconds."})
     analysis = row if row is not None and row.status == Job.Status.DONE else None
@@ -146,7 +151,7 @@ def get_report(request: HttpRequest, study_id: UUID, profile: str = BS1534, kind
 def get_table(
     request: HttpRequest, study_id: UUID, name: str, profile: str = BS1534, kind: str = REAL
 ) -> HttpResponse:
-    study = _graded(request, study_id, kind, profile, "mushra")
+    study = _graded(request, study_id, kind, profile, with_page=True)
     if name not in latex.TABLES:
         raise Http404("There is no such table.")
     content = latex.TABLES[name](compute(study, kind=kind, profile=profile))
@@ -158,7 +163,7 @@ def get_figure(
     request: HttpRequest, study_id: UUID, name: str, suffix: str, profile: str = BS1534, kind: str = REAL
 ) -> HttpResponse:
     """grades, items, rates, differences, a metric's slug (per system) or METRIC-stimuli."""
-    study = _graded(request, study_id, kind, profile, "mushra")
+    study = _graded(request, study_id, kind, profile, with_page=True)
     analysis = analyses.latest(study, kind, profile)
     computed = compute(study, kind=kind, profile=profile)
     svg = drawing.draw(computed, name, analysis.data if analysis else None)

@@ -13,7 +13,7 @@ from django.urls import reverse
 from codec import registry
 from evaluation import systems as known
 from evaluation.models import Clip, Rendition
-from listening.methods import METHODS
+from listening.methods import METHODS, AnyMethod
 from listening.models import Study
 from listening.study import selectors
 from listening.study.contents import LONG_ITEM_SECONDS, MAX_ITEMS, SHORTEST_ITEM_SECONDS, Excerpt
@@ -41,7 +41,7 @@ class Basics(Section):
     template = "listening/setup/_basics.html"
 
     name = forms.CharField(max_length=200, strip=True, help_text="Listeners see it.")
-    method = forms.ChoiceField(choices=[(slug, method.title) for slug, method in METHODS.items()])
+    method = forms.ChoiceField(choices=lambda: [(slug, method.title) for slug, method in METHODS.items()])
     sample_rate = forms.TypedChoiceField(
         coerce=int,
         choices=[(rate, f"{rate / 1000:g} kHz{_RATE_WORDS.get(rate, '')}") for rate in SAMPLE_RATES],
@@ -57,12 +57,8 @@ class Basics(Section):
         if self.frozen:
             self.fields["method"].disabled = self.fields["sample_rate"].disabled = True
 
-    def methods(self) -> list[dict[str, str]]:
-        """What each method presents, for the page."""
-        return [
-            {"slug": slug, "title": method.title, "source": method.source, "presents": method.presents}
-            for slug, method in METHODS.items()
-        ]
+    def methods(self) -> list[AnyMethod]:
+        return list(METHODS.values())
 
     def apply(self, study: Study) -> list[str]:
         study.name = self.cleaned_data["name"]

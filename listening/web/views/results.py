@@ -70,7 +70,7 @@ def results(request: HttpRequest, study_id: UUID) -> HttpResponse:
         "began": frames.began_of(study),
         "query": f"kind={kind}&screening={profile}",
     }
-    if study.method != "mushra":
+    if not methods.has_page(study):
         return _other_method(request, study, kind, state, base)
     graded = frames.ratings_of(study, kind).filter(trial__finished__isnull=False).exists()
     wanted = analyses.request(study, kind, profile, state) if graded else None

@@ -38,10 +38,8 @@ from listening.study.languages import in_study_language
 from listening.study.studies import signals_of
 from listening.web.security import allow
 from listening.web.views.limits import limit_joins
-from listening.web.views.trials import PAGES
-
-#: Methods whose trials have a reference that is known to be it.
-OPEN_REFERENCE = ("mushra", "bs1116", "dcr")
+from listening.web.views.methods import method_page
+from listening.web.views.trials import side_by_side_page
 
 
 @csrf_exempt
@@ -131,7 +129,8 @@ def show(
     """The page of a step; `extra` goes into its context, such as what was wrong with what was sent."""
     if step.trial is not None:
         open_trial(step.trial)
-        return framed(PAGES[session.study.method](request, session, step.trial), session.study)
+        show_trial = side_by_side_page if METHODS[session.study.method].side_by_side else method_page
+        return framed(show_trial(request, session, step.trial), session.study)
     context = {
         "study": session.study,
         "texts": session.study.texts,
@@ -170,7 +169,7 @@ def speech_url(session: Session) -> str:
     trial = session.trials.order_by("position").first()
     if trial is None:
         return ""
-    key = trial.reference_key if session.study.method in OPEN_REFERENCE else trial.order[0]["key"]
+    key = trial.reference_key if METHODS[session.study.method].open_reference else trial.order[0]["key"]
     return reverse("stimulus_audio", args=[session.token, trial.position, key])
 
 

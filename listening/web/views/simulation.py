@@ -17,7 +17,7 @@ from django.views.decorators.http import require_GET, require_POST
 from evaluation.systems import titles_of
 from evaluation.web.presentation import job_state
 from listening.columns.studies import MOST_LISTENERS
-from listening.methods import MUSHRA
+from listening.methods import METHODS
 from listening.models import Session, Simulation, Study
 from listening.simulation import runs as simulation
 from listening.study import selectors
@@ -36,7 +36,7 @@ FIELDS = {
 
 def context_of(study: Study, wanted: str = "") -> dict[str, Any]:
     """The part of the page about simulated listeners and trial runs."""
-    asked = study.simulation
+    asked, method = study.simulation, METHODS[study.method]
     made = simulation.made(study)
     qualities = asked.qualities or simulation.usual_qualities(study)
     titles = titles_of(qualities) | {"original": "Hidden reference"}
@@ -53,7 +53,7 @@ def context_of(study: Study, wanted: str = "") -> dict[str, Any]:
         plan = simulation.needed(study, half_width, kind)
     return {
         "simulated": {
-            "on_own_scale": study.method == MUSHRA.slug,
+            "on_own_scale": (method.lowest, method.highest) == (0, 100),
             "made": made,
             "wanted": asked.listeners,
             "running": running,

@@ -77,18 +77,20 @@ def _study_context(study: Study) -> dict[str, Any]:
     items = list(study.items.select_related("clip").order_by("position"))
     graded = [item for item in items if not item.training]
     training = [item for item in items if item.training]
-    titles = titles_of([*method_of(study.method).always, *study.systems])
+    method = method_of(study.method)
+    titles = titles_of([*method.always, *study.systems])
     titles["original"] = "hidden reference"
     preparation: Preparation | None = getattr(study, "preparation", None)
     return head_context(study) | {
         "study": study,
+        "method": method,
         "job": job_state(preparation) if preparation is not None else None,
         "items": graded,
         "training": training,
         "training_comes_again": {item.clip_id for item in training} <= {item.clip_id for item in graded},
         "long_items": [item for item in graded if item.end - item.start > LONG_ITEM_SECONDS],
         "systems": [titles[slug] for slug in study.systems],
-        "always": [titles[slug] for slug in method_of(study.method).always],
+        "always": [titles[slug] for slug in method.always],
         "plan": plan_of(study),
         "listener_url": selectors.listener_url(study),
         "qr": _qr(selectors.listener_url(study)),
