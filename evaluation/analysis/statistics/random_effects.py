@@ -173,7 +173,7 @@ def _maximise(problem: _Problem) -> Floats:
     number = len(problem.groups)
     freedom = problem.n - problem.p
     variances = np.ones(number + 1)
-    ratios = variances[:-1] / variances[-1]
+    ratios: Floats = variances[:-1] / variances[-1]
     state = _solve(problem, ratios)
     value = _deviance(problem, state)
     for _ in range(100):
@@ -261,7 +261,8 @@ def _search(problem: _Problem, start: Floats) -> Floats:
         ),
         key=lambda outcome: float(outcome.fun),
     )
-    return np.maximum(np.asarray(best.x, dtype=float), 0.0)
+    found: Floats = np.maximum(np.asarray(best.x, dtype=float), 0.0)
+    return found
 
 
 def _describe(problem: _Problem, state: _State, ratios: Floats, scale: float) -> Fit:
