@@ -19,9 +19,9 @@ from listening.session.sessions import begin, start_session
 from listening.study.preparing import finish_preparing
 from listening.study.studies import ALWAYS, create_study
 from listening.tasks import prepare_study
-from tests.evaluation.conftest import make_clip, make_speech, make_wav, shared_database
+from tests.evaluation.conftest import make_clip, make_speech, make_wav
 
-__all__ = ["make_clip", "shared_database"]  # fixtures
+__all__ = ["make_clip"]  # a fixture
 
 SYSTEMS = ["opus-9k", "bpgan-2k"]
 SECONDS = 0.5

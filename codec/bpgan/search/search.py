@@ -19,10 +19,10 @@ from codec.base import CodecError
 from codec.bpgan.entropy.base import RateModel
 from codec.bpgan.network.model import BPGANModel
 from codec.bpgan.search.flips import flip
-from codec.bpgan.search.objective import Problem, distortion
+from codec.bpgan.search.objective import Problem
 from codec.bpgan.search.search_steps import METHODS, Method, SearchConfig
 
-__all__ = ["METHODS", "SEARCHES", "Found", "SearchConfig", "distortion", "search"]
+__all__ = ["METHODS", "SEARCHES", "Found", "SearchConfig", "search"]
 
 #: Named budgets.
 SEARCHES = {
@@ -83,16 +83,17 @@ def search(
     """Search symbols for log-mels (batch, bands, frames), all files of the batch at once.
 
     Args:
-        model: its weights must not require gradients. mel: `frames` is a multiple of the latent's stride.
-        config: method, budget and price of a bit. progress: called with (steps done, steps in all). channels:
-        number of the latent's channels that are sent, counted from the first; None: all. rate: what symbols
-        cost; None: what the model's range coder needs for them. lengths: latent frames of each file, int64
-        (batch,), if they differ. Each file's result is as if it were
-            alone, up to rounding (see `SearchConfig.exact`).
+        model: its weights must not require gradients.
+        mel: `frames` is a multiple of the latent's stride.
+        config: method, budget and price of a bit.
+        progress: called with (steps done, steps in all).
+        channels: number of the latent's channels that are sent, counted from the first; None: all.
+        rate: what symbols cost; None: what the model's range coder needs for them.
+        lengths: latent frames of each file, int64 (batch,), if they differ. Each file's result is as if it
+            were alone, up to rounding (see `SearchConfig.exact`).
         context: symbols that are already decided, int64 (batch, channels, n), when the next block of a long
-        file
-            is searched; they belong to the first ``n * stride`` frames of `mel`. They do not change, but are
-            inputs of the generator and of the coder's contexts.
+            file is searched; they belong to the first ``n * stride`` frames of `mel`. They do not change, but
+            are inputs of the generator and of the coder's contexts.
         ahead: number of latent frames at the end of `mel` that are look-ahead: searched, but not returned.
 
     Raises:

@@ -19,24 +19,24 @@ class SearchConfig:
         method: ``encoder`` (no search), ``price`` (the encoder's z on levels that are near and cheap),
             ``round`` (plain back-propagation, then rounding), ``ste`` (straight-through Adam), ``admm``, or
             ``paper`` (the 2020 algorithm with its constants).
-        iterations: steps of back-propagation; 0 takes the encoder's z as it is. rate: Adam's step in units of
-        each channel's spread of levels. betas: Adam's. rate_weight: price of a bit per symbol, in units of J
-        (lambda). penalty: ADMM's mu, in units of J's curvature. closing: the share of ADMM's steps during
-        which more and more symbols are fixed for good, while the rest
-            continue and compensate for them.
+        iterations: steps of back-propagation; 0 takes the encoder's z as it is.
+        rate: Adam's step in units of each channel's spread of levels.
+        betas: Adam's.
+        rate_weight: price of a bit per symbol, in units of J (lambda).
+        penalty: ADMM's mu, in units of J's curvature.
+        closing: the share of ADMM's steps during which more and more symbols are fixed for good, while the
+            rest continue and compensate for them.
         closing_penalty: how strongly symbols that are still free are drawn to their levels meanwhile.
         caution: the curvature of J to assume when a level's bits are weighed against its distance, relative
-        to
-            the measured one; it is above 1 because errors of many symbols add up.
-        flip_rounds: greedy rounds of moves of single symbols after `ste` and `admm` (`flips`). flip_tries:
-        forward passes per round. patience: a file is finished when its projection has not changed for this
-        many steps; 0: never. exact: compute gradients, too, in float32. Otherwise they may be in bfloat16,
-        which takes half the time;
-            files in a batch then end up slightly different from the same files alone, neither better nor
-            worse.
+            to the measured one; it is above 1 because errors of many symbols add up.
+        flip_rounds: greedy rounds of moves of single symbols after `ste` and `admm` (`flips`).
+        flip_tries: forward passes per round.
+        patience: a file is finished when its projection has not changed for this many steps; 0: never.
+        exact: compute gradients, too, in float32. Otherwise they may be in bfloat16, which takes half the
+            time; files in a batch then end up slightly different from the same files alone, neither better
+            nor worse.
         keep_best: return the best candidate seen, the encoder's included. Off only to reproduce the 2020
-        code,
-            which sends the last one.
+            code, which sends the last one.
     """
 
     method: str = "admm"

@@ -24,9 +24,10 @@ from codec.base import CodecError, Encoded
 from codec.bpgan.entropy import bitstream
 from codec.bpgan.network.model import BPGANModel
 from codec.bpgan.system import BPGAN
-from tests.conftest import ROOT
 
 FOLDER = Path(__file__).parent / "golden"
+#: Not by tests.conftest, which needs Django: a process of its own imports this module.
+ROOT = Path(__file__).parents[3]
 SEEDS = {
     path.stem: bytes.fromhex(json.loads(path.read_text())["payload"])
     for path in sorted(FOLDER.glob("*.json"))

@@ -17,9 +17,10 @@ from codec.base import CodecError, CodecUnavailable
 from codec.bpgan.config import Rate
 from codec.bpgan.entropy import bitstream
 from codec.bpgan.network.model import BPGANModel
-from codec.bpgan.search.search import SearchConfig, distortion, search
+from codec.bpgan.search.objective import distortion
+from codec.bpgan.search.search import SearchConfig, search
 from codec.bpgan.system import BPGAN
-from tests.codec.speech import SENTENCES, coded_sentence, harvard_sentence
+from tests.codec.speech import coded_sentence, harvard_sentence
 
 #: Rates are those of ordinary sentences. These are short and have no pauses: every bit of a header and of
 #: speech shows.
@@ -41,7 +42,7 @@ def coded() -> tuple[np.ndarray, object, np.ndarray]:
 def test_two_kilobits_beat_amrwb_at_six() -> None:
     rates: list[float] = []
     scores: dict[str, list[float]] = {"bpgan-2k": [], "amrwb-6.6k": []}
-    for index in range(SENTENCES):
+    for index in (0, 3, 4, 6):  # one of each talker
         speech = harvard_sentence(index)
         for slug, found in scores.items():
             codec = registry.load(slug)

@@ -73,7 +73,7 @@ def test_claim_of_a_deleted_row_is_none(db: None) -> None:
     assert jobs.claim(Rendition, uuid.uuid4()) is None
 
 
-@pytest.mark.usefixtures("shared_database")
+@pytest.mark.usefixtures("transactional_db")
 def test_of_many_workers_one_gets_the_row(alice: User, make_clip: MakeClip) -> None:
     rendition = Rendition.objects.create(clip=make_clip(alice), system="original")
     start = threading.Barrier(8)
@@ -192,7 +192,7 @@ def test_kinds_of_work_are_known_by_name() -> None:
 # -- Leases
 
 
-@pytest.mark.usefixtures("shared_database")
+@pytest.mark.usefixtures("transactional_db")
 def test_lease_is_renewed_while_the_work_goes_on(alice: User, make_clip: MakeClip, settings: Any) -> None:
     settings.JOB_LEASE_SECONDS = 0.3
     rendition = Rendition.objects.create(clip=make_clip(alice), system="original")
@@ -205,7 +205,7 @@ def test_lease_is_renewed_while_the_work_goes_on(alice: User, make_clip: MakeCli
     assert jobs.finish(row)
 
 
-@pytest.mark.usefixtures("shared_database")
+@pytest.mark.usefixtures("transactional_db")
 def test_renewal_stops_when_the_claim_is_lost(alice: User, make_clip: MakeClip, settings: Any) -> None:
     settings.JOB_LEASE_SECONDS = 0.03
     rendition = Rendition.objects.create(clip=make_clip(alice), system="original")
@@ -217,7 +217,7 @@ def test_renewal_stops_when_the_claim_is_lost(alice: User, make_clip: MakeClip, 
     assert Rendition.objects.get().lease_until is None
 
 
-@pytest.mark.usefixtures("shared_database")
+@pytest.mark.usefixtures("transactional_db")
 def test_work_that_hangs_loses_its_lease(alice: User, make_clip: MakeClip, settings: Any) -> None:
     settings.JOB_LEASE_SECONDS, settings.JOB_MAX_SECONDS = 0.03, 0.05
     rendition = Rendition.objects.create(clip=make_clip(alice), system="original")

@@ -165,7 +165,7 @@ def test_messages_for_rows_that_are_gone_do_nothing(db: None) -> None:
     tasks.make_score(123456)
 
 
-@pytest.mark.usefixtures("shared_database")
+@pytest.mark.usefixtures("transactional_db")
 def test_workers_at_the_same_time_make_it_once(alice: User, make_clip: MakeClip, media: Path) -> None:
     rendition = Rendition.objects.create(clip=make_clip(alice), system="codec2-3.2k")
     start = threading.Barrier(4)

@@ -109,6 +109,18 @@ def empty() -> None:
     UploadedSystem.objects.all().delete()
 
 
+_packed: list[bytes] = []
+
+
+@pytest.fixture
+def packed(request: pytest.FixtureRequest, db: None) -> bytes:
+    """The archive of `full`, made once, on a server that knows nothing of it."""
+    if not _packed:
+        _packed.append(archive_of(request.getfixturevalue("full")))
+        empty()
+    return _packed[0]
+
+
 def edited(content: bytes, change: Callable[[dict[str, Any]], None]) -> io.BytesIO:
     """The archive with its document changed."""
     target = io.BytesIO()
@@ -341,10 +353,9 @@ def put(value: Any, *path: str | int) -> Callable[[dict[str, Any]], None]:
     ],
 )
 def test_what_is_wrong_is_named_and_nothing_is_stored(
-    full: Study, bob: User, change: Callable[[dict[str, Any]], None], message: str
+    packed: bytes, bob: User, change: Callable[[dict[str, Any]], None], message: str
 ) -> None:
-    content = edited(archive_of(full), change)
-    empty()
+    content = edited(packed, change)
     before = {path for path in Path(default_storage.location).rglob("*") if path.is_file()}
     with pytest.raises(ArchiveProblem, match=message):
         read_archive(content, bob)
@@ -367,9 +378,8 @@ def test_other_files_are_refused_in_words(bob: User, settings: Any) -> None:
 
 
 @pytest.mark.parametrize("folder", ["stimuli/", "study.json"])
-def test_a_damaged_file_is_named(full: Study, bob: User, folder: str) -> None:
-    content = bytearray(archive_of(full))
-    empty()
+def test_a_damaged_file_is_named(packed: bytes, bob: User, folder: str) -> None:
+    content = bytearray(packed)
     with zipfile.ZipFile(io.BytesIO(bytes(content))) as archive:
         member = next(info for info in archive.infolist() if info.filename.startswith(folder))
     content[member.header_offset + 500] ^= 0xFF

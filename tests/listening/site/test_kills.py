@@ -46,7 +46,8 @@ def _site(site: Site, new_database: Callable[[Path], None]) -> Iterator[Site]:
 MAKE = """
 from listening.site.loadtest.trial import make_study
 from listening.study.stimuli import render_item
-out = make_study(render_item, items=2, seconds=0.3, systems=("original", "anchor35", "anchor70", "opus-9k")).token
+systems = ("original", "anchor35", "anchor70", "opus-9k")
+out = make_study(render_item, items=2, seconds=0.3, systems=systems).token
 """
 CHECK = """
 from listening.site.loadtest.trial import lost

@@ -211,7 +211,7 @@ def test_kinds_have_places_of_their_own(study: Study) -> None:
     assert start_session(study).place == 1
 
 
-def test_two_who_join_at_once_get_two_places(shared_database: None, study: Study) -> None:
+def test_two_who_join_at_once_get_two_places(transactional_db: None, study: Study) -> None:
     places: list[int | None] = []
     gate = threading.Barrier(6)
 

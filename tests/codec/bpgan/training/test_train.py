@@ -78,9 +78,9 @@ class Killed(BaseException):
 
 def test_killed_and_resumed_equals_uninterrupted(timit: Path, tmp_path: Path) -> None:
     trainer(timit, tmp_path / "whole").fit(None, STEPS, 999, 999)
+    run = tmp_path / "killed"
+    victim = trainer(timit, run)
     for kill_at in (2, 11, 15, 18):  # float, adversarial, search, spectrum
-        run = tmp_path / f"killed-{kill_at}"
-        victim = trainer(timit, run)
         one_step = victim.take_step
 
         def step(done: float, victim: Trainer = victim, one_step=one_step, kill_at: int = kill_at):
@@ -91,9 +91,11 @@ def test_killed_and_resumed_equals_uninterrupted(timit: Path, tmp_path: Path) ->
         victim.take_step = step  # type: ignore[method-assign]
         with pytest.raises(Killed):
             victim.fit(None, STEPS, 0.0, 999)
-        Trainer.resume(run, torch.device("cpu"), timit / "cache").fit(None, STEPS, 999, 999)
-        whole, resumed = weights(tmp_path / "whole"), weights(run)
-        assert all(torch.equal(whole[name], resumed[name]) for name in whole)
+        assert victim.step == kill_at
+        victim = Trainer.resume(run, torch.device("cpu"), timit / "cache")
+    victim.fit(None, STEPS, 999, 999)
+    whole, resumed = weights(tmp_path / "whole"), weights(run)
+    assert all(torch.equal(whole[name], resumed[name]) for name in whole)
 
 
 def test_a_run_leaves_a_model_curves_and_validation(timit: Path, tmp_path: Path) -> None:
