@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
-from typing import Any
 
 import soundfile
 from django.http import Http404, HttpRequest, HttpResponse
@@ -14,6 +13,7 @@ from django.utils.crypto import salted_hmac
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_GET
 
+from evaluation.contexts import Context
 from listening.methods import METHODS
 from listening.models import Session, Stimulus, Study, Trial
 from listening.session import comments, ratings
@@ -35,7 +35,7 @@ def mushra_page(request: HttpRequest, session: Session, trial: Trial) -> HttpRes
 PAGES: dict[str, Callable[[HttpRequest, Session, Trial], HttpResponse]] = {"mushra": mushra_page}
 
 
-def _trial_context(session: Session, trial: Trial) -> dict[str, Any]:
+def _trial_context(session: Session, trial: Trial) -> Context:
     """All that the rating page gets to know of a trial."""
     trials = list(session.trials.select_related("item").order_by("position"))
     same_kind = [other for other in trials if other.item.training == trial.item.training]
