@@ -7,7 +7,6 @@ sessions; docs/compliance.md says of each where it is kept and tested.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from evaluation.contexts import Context
 from listening.methods import METHODS, MUSHRA
