@@ -32,6 +32,7 @@ PLAN: dict[str, dict[str, set[str]]] = {
     },
     "evaluation": {
         "columns": set(),
+        "contexts": set(),
         "models": {"columns"},
         "analysis": set(),
         "systems": {"models"},
@@ -39,11 +40,21 @@ PLAN: dict[str, dict[str, set[str]]] = {
         "work": {"models", "metrics"},
         "clips": {"models", "metrics", "work"},
         "outputs": {"columns", "models", "systems", "metrics", "work", "clips"},
-        "web": {"columns", "models", "analysis", "systems", "metrics", "work", "clips", "outputs"},
+        "web": {
+            "columns",
+            "contexts",
+            "models",
+            "analysis",
+            "systems",
+            "metrics",
+            "work",
+            "clips",
+            "outputs",
+        },
         # Where Django and Celery look for them:
         "apps": {"models", "work"},
         "tasks": {"work", "clips", "outputs"},
-        "templatetags": {"models", "web"},
+        "templatetags": {"contexts", "models", "web"},
         "management": {"metrics", "work", "clips"},
     },
     "listening": {

@@ -7,8 +7,8 @@ sessions; docs/compliance.md says of each where it is kept and tested.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
+from evaluation.contexts import Context
 from listening.methods import METHODS
 from listening.models import Study
 from listening.study.compliance.rules import RULES, Seen, missing_signals
@@ -101,7 +101,7 @@ def summary(rules: list[Rule]) -> str:
     return f"{found[MET]} met, {found[NOT_MET]} not met, {found[DUTY]} left to the researcher"
 
 
-def context_of(study: Study) -> dict[str, Any]:
+def context_of(study: Study) -> Context:
     """What the page's list shows: what is not met first."""
     rules = checklist(study)
     return {

@@ -12,6 +12,7 @@ from ninja.files import UploadedFile
 from pydantic import ConfigDict, Field
 
 from evaluation.analysis import figures
+from evaluation.contexts import Context
 from evaluation.models import Clip, Job
 from evaluation.work.scores import MAX_BYTES, ScoreProblem, request_scores, store_scores
 from listening.methods import METHODS
@@ -36,7 +37,7 @@ class Refused(Schema):
 class TestsOut(Schema):
     status: str = Field(description="queued, running, done or failed; none where there is nothing to test")
     error: str
-    tests: dict[str, Any] | None = Field(
+    tests: Context | None = Field(
         description="by name: pairs, against, attachment3, wilcoxon, friedman, anova, mixed, plan, agreement"
     )
 
@@ -114,9 +115,7 @@ def _graded(
 
 
 @router.get("/studies/{uuid:study_id}/tests", response=TestsOut, summary="Tests between systems, and models")
-def get_tests(
-    request: HttpRequest, study_id: UUID, profile: str = BS1534, kind: str = REAL
-) -> dict[str, Any]:
+def get_tests(request: HttpRequest, study_id: UUID, profile: str = BS1534, kind: str = REAL) -> Context:
     """Of a MUSHRA study. They take seconds: ask again while they are queued or running."""
     study = _graded(request, study_id, kind, profile, with_page=True)
     row = analyses.current(study, kind, profile)
@@ -182,7 +181,7 @@ def get_figure(
     response={202: MeasureOut, 422: Refused},
     summary="Measure all that listeners grade by more metrics",
 )
-def measure_study(request: HttpRequest, study_id: UUID, wanted: MeasureIn) -> Status[dict[str, Any]]:
+def measure_study(request: HttpRequest, study_id: UUID, wanted: MeasureIn) -> Status[Context]:
     try:
         queued = request_scores(renditions_of(_study(request, study_id)), wanted.metrics)
     except ValueError as error:
@@ -197,7 +196,7 @@ def measure_study(request: HttpRequest, study_id: UUID, wanted: MeasureIn) -> St
 )
 def upload_study_scores(
     request: HttpRequest, study_id: UUID, file: File[UploadedFile], metric: str = "polqa"
-) -> Status[dict[str, Any]]:
+) -> Status[Context]:
     """CSV with the columns ``clip``, ``system`` and ``value``. All of it is taken, or nothing."""
     study = _study(request, study_id)
     if file.size is None or file.size > MAX_BYTES:
@@ -218,7 +217,7 @@ def upload_study_scores(
     response={200: UnsealedOut, 422: Refused},
     summary="Break the seal before its time",
 )
-def unseal_study(request: HttpRequest, study_id: UUID, wanted: UnsealIn) -> Status[dict[str, Any]]:
+def unseal_study(request: HttpRequest, study_id: UUID, wanted: UnsealIn) -> Status[Context]:
     """The report says when it was broken; there is no way back."""
     study = _study(request, study_id)
     if not wanted.understood:
@@ -227,14 +226,14 @@ def unseal_study(request: HttpRequest, study_id: UUID, wanted: UnsealIn) -> Stat
     return Status(200, {"sealed": is_sealed(study)})
 
 
-def _simulated(study: Study) -> dict[str, Any]:
+def _simulated(study: Study) -> Context:
     return {"state": simulation.state_of(study), "made": simulation.made(study)}
 
 
 @router.get(
     "/studies/{uuid:study_id}/simulation", response=SimulationOut, summary="How far the simulation is"
 )
-def get_simulation(request: HttpRequest, study_id: UUID) -> dict[str, Any]:
+def get_simulation(request: HttpRequest, study_id: UUID) -> Context:
     return _simulated(_study(request, study_id))
 
 
@@ -243,7 +242,7 @@ def get_simulation(request: HttpRequest, study_id: UUID) -> dict[str, Any]:
     response={202: SimulationOut},
     summary="Have simulated listeners take the study, to try its design",
 )
-def simulate_study(request: HttpRequest, study_id: UUID, wanted: SimulationIn) -> Status[dict[str, Any]]:
+def simulate_study(request: HttpRequest, study_id: UUID, wanted: SimulationIn) -> Status[Context]:
     """In place of those of an earlier simulation. Their results have the kind simulated."""
     study = _study(request, study_id)
     simulation.start(study, wanted.dict(exclude_none=True))

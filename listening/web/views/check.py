@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any
 
+from evaluation.contexts import Context
 from evaluation.systems import titles_of
 from listening.methods import METHODS
 from listening.models import Session, Study
@@ -18,7 +18,7 @@ from listening.study.stimuli import warnings_of
 MOST_BLOCKS = 60
 
 
-def context_of(study: Study) -> dict[str, Any]:
+def context_of(study: Study) -> Context:
     plan = designs.plan_of(study)
     items = list(study.items.select_related("clip").order_by("position"))
     graded = [item for item in items if not item.training]
@@ -64,9 +64,7 @@ def _balance(study: Study, plan: designs.Plan) -> str:
     return f"{'; '.join(parts)}; {text}"
 
 
-def _blocks(
-    study: Study, plan: designs.Plan, items: list[str], titles: dict[str, str]
-) -> list[dict[str, Any]]:
+def _blocks(study: Study, plan: designs.Plan, items: list[str], titles: dict[str, str]) -> list[Context]:
     real = study.sessions.filter(kind=Session.Kind.REAL)
     finished = Counter(real.filter(finished__isnull=False).values_list("block", flat=True))
     live = Counter(designs.live_sessions(study).filter(finished=None).values_list("block", flat=True))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
@@ -14,6 +13,7 @@ from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
+from evaluation.contexts import Context
 from evaluation.systems import titles_of
 from evaluation.web.presentation import job_state
 from listening.columns.studies import MOST_LISTENERS
@@ -34,7 +34,7 @@ FIELDS = {
 }
 
 
-def context_of(study: Study, wanted: str = "") -> dict[str, Any]:
+def context_of(study: Study, wanted: str = "") -> Context:
     """The part of the page about simulated listeners and trial runs."""
     asked, method = study.simulation, METHODS[study.method]
     made = simulation.made(study)
@@ -102,7 +102,7 @@ def simulate(request: HttpRequest, study_id: UUID) -> HttpResponse:
     return redirect(reverse("study_setup", args=[study.pk, "check"]) + "#trying")
 
 
-def _asked(request: HttpRequest) -> dict[str, Any]:
+def _asked(request: HttpRequest) -> Context:
     """What was sent, as `simulation.checked` wants it. Raises `StudyError`."""
 
     def number(text: str) -> float:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from typing import Any
 from uuid import UUID
 
 import segno
@@ -15,6 +14,7 @@ from django.utils.safestring import SafeString, mark_safe
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
+from evaluation.contexts import Context
 from evaluation.systems import titles_of
 from evaluation.web.presentation import job_state
 from listening.models import Preparation, Study
@@ -59,7 +59,7 @@ def progress(request: HttpRequest, study_id: UUID) -> HttpResponse:
     return render(request, "listening/study_progress.html", _study_context(study))
 
 
-def head_context(study: Study) -> dict[str, Any]:
+def head_context(study: Study) -> Context:
     """What the head of every page of a study says."""
     return {
         "head": {
@@ -73,7 +73,7 @@ def head_context(study: Study) -> dict[str, Any]:
     }
 
 
-def _study_context(study: Study) -> dict[str, Any]:
+def _study_context(study: Study) -> Context:
     items = list(study.items.select_related("clip").order_by("position"))
     graded = [item for item in items if not item.training]
     training = [item for item in items if item.training]

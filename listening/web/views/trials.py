@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from typing import Any
 
 import soundfile
 from django.http import Http404, HttpRequest, HttpResponse
@@ -13,6 +12,7 @@ from django.utils.crypto import salted_hmac
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_GET
 
+from evaluation.contexts import Context
 from listening.methods import METHODS, REFERENCE
 from listening.models import Session, Stimulus, Study, Trial
 from listening.session import comments, ratings
@@ -32,7 +32,7 @@ def side_by_side_page(request: HttpRequest, session: Session, trial: Trial) -> H
     return render(request, method.template, context | _trial_context(session, trial))
 
 
-def _trial_context(session: Session, trial: Trial) -> dict[str, Any]:
+def _trial_context(session: Session, trial: Trial) -> Context:
     """All that the rating page gets to know of a trial."""
     trials = list(session.trials.select_related("item").order_by("position"))
     same_kind = [other for other in trials if other.item.training == trial.item.training]
