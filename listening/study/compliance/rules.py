@@ -151,28 +151,39 @@ def _signals(seen: Seen) -> Verdict:
     return MET, text
 
 
+def _held_here(otherwise: str = "") -> Callable[[Callable[[Seen], Verdict]], Callable[[Seen], Verdict]]:
+    """A rule about Earshot's own pages. Of an imported study `otherwise` says what becomes of it."""
+
+    def restrict(rule: Callable[[Seen], Verdict]) -> Callable[[Seen], Verdict]:
+        def judge(seen: Seen) -> Verdict:
+            if not seen.study.imported:
+                return rule(seen)
+            return DUTY, "The test was held elsewhere" + (f": {otherwise}." if otherwise else ".")
+
+        return judge
+
+    return restrict
+
+
 def _fades(name: str) -> tuple[float, float]:
     constants = player_constants()
     return 1000 * constants.get("FADE_SECONDS", 0), 1000 * constants.get("MIN_LOOP_SECONDS", 0)
 
 
+@_held_here("its player is for the report")
 def _switching(seen: Seen) -> Verdict:
-    if seen.study.imported:
-        return DUTY, "The test was held elsewhere: its player is for the report."
     return MET, "All signals of a trial run on one clock; listeners switch at will, as often as they want."
 
 
+@_held_here("its player is for the report")
 def _looping(seen: Seen) -> Verdict:
-    if seen.study.imported:
-        return DUTY, "The test was held elsewhere: its player is for the report."
     fade, loop = _fades("loop")
     state: State = MET if loop >= 500 and fade == 5 else NOT_MET
     return state, f"The player loops {loop:g} ms or more, and fades both ends for {fade:g} ms."
 
 
+@_held_here("its player is for the report")
 def _fading(seen: Seen) -> Verdict:
-    if seen.study.imported:
-        return DUTY, "The test was held elsewhere: its player is for the report."
     fade, _loop = _fades("switch")
     return (MET if fade == 5 else NOT_MET), (
         f"The player fades {fade:g} ms out, then {fade:g} ms in, by a raised cosine; the two never overlap."
@@ -194,18 +205,16 @@ def _scale(seen: Seen) -> Verdict:
     ), f"{bands}; a number beside each slider. In the study's language: {seen.study.language}."
 
 
+@_held_here("its page is for the report")
 def _one_at_a_time(seen: Seen) -> Verdict:
-    if seen.study.imported:
-        return DUTY, "The test was held elsewhere: its page is for the report."
     return (
         MET,
-        "Sliders other than that of the sounding signal are disabled; it is named, outlined and numbered.",
+        "Only the slider of the signal that is playing is enabled; it is named, outlined and numbered.",
     )
 
 
+@_held_here()
 def _complete(seen: Seen) -> Verdict:
-    if seen.study.imported:
-        return DUTY, "The test was held elsewhere."
     return (
         MET,
         "The server takes no trial without a grade for each signal; comment, waveform and loop are there.",
@@ -238,9 +247,8 @@ def _instructions(seen: Seen) -> Verdict:
     )
 
 
+@_held_here("its orders are for the report")
 def _orders(seen: Seen) -> Verdict:
-    if seen.study.imported:
-        return DUTY, "The test was held elsewhere: its orders are for the report."
     orders = [
         tuple(entry["stimulus"] for entry in trial.order)
         for trial in Trial.objects.filter(session__study=seen.study, item__training=False)
@@ -336,9 +344,8 @@ def _groups(seen: Seen) -> Verdict:
     return MET, f"{words} Not within 10 %: the results fit a mixed model, which does not need that."
 
 
+@_held_here("no events came with its grades")
 def _recorded(seen: Seen) -> Verdict:
-    if seen.study.imported:
-        return DUTY, "The test was held elsewhere: no events came with its grades."
     trials = seen.study.sessions.filter(kind=Session.Kind.REAL, trials__finished__isnull=False)
     finished = trials.values("trials").distinct().count()
     if not finished:
