@@ -29,6 +29,8 @@ OPEN_REFERENCE = "reference"
 NO_PREFERENCE = "none"
 
 Words = str | Promise
+#: One of a method's `points`, where the page can do more than is said beforehand.
+HELP_POINT = gettext_lazy("Keys and everything else the page can do are behind its help button.")
 OptionsT = TypeVar("OptionsT", bound=MethodOptions)
 
 
@@ -105,12 +107,13 @@ class Method(Generic[OptionsT]):
     """A way to ask listeners. As it stands here, a trial presents one recording, which is graded by itself.
 
     Attributes:
-        slug: as `Study.method` keeps it.
+        slug: as `Study.method` keeps it: the name of the class's file, unless the class says another.
         title: for people.
         source: the publication that defines it.
         place: in lists of methods, lowest first.
         presents: what a trial is, in a sentence for the researcher.
         task: what a listener does in a trial, for the page's help.
+        points: what a listener should know before the first trial, a sentence each.
         question: to the listener, in every trial.
         Options: the model of what a study may decide about it.
 
@@ -148,6 +151,7 @@ class Method(Generic[OptionsT]):
     place: int = 100
     presents: str = ""
     task: Words = ""
+    points: tuple[Words, ...] = ()
     question: Words = ""
     Options: type[OptionsT] = MethodOptions  # type: ignore[assignment]  # of those that do not say
 
@@ -176,6 +180,11 @@ class Method(Generic[OptionsT]):
     webmushra: tuple[str, ...] = ()
     also_holds: tuple[str, ...] = ()
     webmushra_options: Mapping[str, Any] | None = None
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if "title" in vars(cls) and "slug" not in vars(cls):
+            cls.slug = cls.__module__.rpartition(".")[2]
 
     @property
     def graded(self) -> bool:

@@ -13,19 +13,18 @@ from django.db.models import Count
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.http import require_safe
 
 from evaluation.contexts import Context
 from evaluation.models import Job, OutputBatch, Rendition, UploadedSystem
 from evaluation.outputs import batches as outputs
 from evaluation.outputs.batches import OutputProblem
 from evaluation.systems import uploaded_by
+from evaluation.web.guards import researcher_action, researcher_form
 from evaluation.web.presentation import job_state
 
 
-@login_required
-@never_cache
-@require_http_methods(["GET", "HEAD", "POST"])
+@researcher_form
 def systems(request: HttpRequest) -> HttpResponse:
     """The user's own systems. POST makes one."""
     error = ""
@@ -52,9 +51,7 @@ def systems(request: HttpRequest) -> HttpResponse:
     return render(request, "evaluation/own_systems.html", context, status=400 if error else 200)
 
 
-@login_required
-@never_cache
-@require_http_methods(["GET", "HEAD", "POST"])
+@researcher_form
 def system(request: HttpRequest, slug: str) -> HttpResponse:
     """One system with its outputs. POST changes what is said of it."""
     own = _own(request, slug)
@@ -102,8 +99,7 @@ def _output_row(rendition: Rendition) -> Context:
     }
 
 
-@login_required
-@require_POST
+@researcher_action
 def system_delete(request: HttpRequest, slug: str) -> HttpResponse:
     own = _own(request, slug)
     try:
@@ -115,8 +111,7 @@ def system_delete(request: HttpRequest, slug: str) -> HttpResponse:
     return redirect("systems")
 
 
-@login_required
-@require_POST
+@researcher_action
 def output_delete(request: HttpRequest, slug: str, pk: UUID) -> HttpResponse:
     rendition = get_object_or_404(Rendition, pk=pk, system=_own(request, slug).slug)
     try:
@@ -126,8 +121,7 @@ def output_delete(request: HttpRequest, slug: str, pk: UUID) -> HttpResponse:
     return redirect("system", slug)
 
 
-@login_required
-@require_POST
+@researcher_action
 def outputs_send(request: HttpRequest, slug: str) -> HttpResponse:
     """Take files in for a system and show what they are."""
     own = _own(request, slug)
@@ -184,8 +178,7 @@ def outputs_page(request: HttpRequest, pk: UUID) -> HttpResponse:
     return render(request, "evaluation/outputs.html" if whole else "evaluation/_outputs.html", context)
 
 
-@login_required
-@require_POST
+@researcher_action
 def outputs_confirm(request: HttpRequest, pk: UUID) -> HttpResponse:
     batch = _batch(request, pk)
     try:
@@ -195,8 +188,7 @@ def outputs_confirm(request: HttpRequest, pk: UUID) -> HttpResponse:
     return redirect("outputs", pk)
 
 
-@login_required
-@require_POST
+@researcher_action
 def outputs_discard(request: HttpRequest, pk: UUID) -> HttpResponse:
     batch = _batch(request, pk)
     slug = batch.system.slug

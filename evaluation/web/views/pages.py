@@ -13,7 +13,7 @@ from django.db.models import Count, ProtectedError, Q, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_safe
 
 from evaluation.clips.access import viewer, visible_clips
 from evaluation.clips.ingest import ClipRejected, ClipTooLarge, ingest
@@ -21,6 +21,7 @@ from evaluation.clips.removal import remove_clip
 from evaluation.contexts import Context
 from evaluation.metrics import DEFAULT
 from evaluation.models import Clip, Job
+from evaluation.web.guards import researcher_action
 from evaluation.web.player_data import player_data, table_rows
 from evaluation.web.presentation import DONE, FAILED, QUEUED, RUNNING, with_results
 from evaluation.web.views.metrics import metrics_context
@@ -136,8 +137,7 @@ def _clip_context(request: HttpRequest, pk: UUID) -> Context:
     }
 
 
-@login_required
-@require_POST
+@researcher_action
 def clip_delete(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Delete a clip of the user's, unless a study uses it."""
     clip = get_object_or_404(Clip, pk=pk, owner=viewer(request))

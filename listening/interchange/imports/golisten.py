@@ -101,7 +101,7 @@ def _listener(
                 raise ImportProblem(
                     f"{value[:40]!r} is not a grade.", row.line, place + 1, files[place]
                 ) from None
-            reading.grades.append(Grade(who, item, system, score, row.line))
+            reading.grades.append(Grade(who, item, system, score, line=row.line))
         elif place >= 2 and value:
             answers[row.headings[place] or f"question {place - 1}"] = value
     reading.answers[who] = answers

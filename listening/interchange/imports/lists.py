@@ -61,7 +61,7 @@ def read_tidy(table: Table) -> Reading:
                 row.text(columns["item"]),
                 row.text(columns["system"]),
                 row.number(columns["score"]),
-                row.line,
+                line=row.line,
                 comment=row.get("comment"),
             )
         )
@@ -96,7 +96,7 @@ def read_lists(table: Table) -> Reading:
                 raise row.problem(f"{score!r} is not a number.", "ratings")
             if isinstance(who, bool) or not isinstance(who, int | str):
                 raise row.problem(f"{who!r} names nobody.", "participant_ids")
-            reading.grades.append(Grade(str(who), item, system, float(score), row.line))
+            reading.grades.append(Grade(str(who), item, system, float(score), line=row.line))
         folder = row.get("file").rpartition("/")[0]
         if folder:
             folders.setdefault(folder, set()).add(item)

@@ -18,7 +18,6 @@ class Headphones(Section):
     slug = "headphones"
     title = "Headphones"
     step = "who"
-    template = "listening/setup/_headphones.html"
     help = (
         "Everybody sets the volume, hears both sides alone and says what they listen with. A test checks it."
     )

@@ -43,7 +43,6 @@ class Questionnaire(Section):
     slug = "questionnaire"
     title = "Questionnaire"
     step = "who"
-    template = "listening/setup/_questionnaire.html"
     help = "Asked before or after the trials. Answers are personal: exports leave them out unless asked."
     scripts = ("js/session/builder.js",)
     styles = ("css/questionnaire.css",)

@@ -39,7 +39,6 @@ class Basics(Section):
     slug = "basics"
     title = "Name and method"
     step = "what"
-    template = "listening/setup/_basics.html"
 
     name = forms.CharField(max_length=200, strip=True, help_text="Listeners see it.")
     method = forms.ChoiceField(choices=lambda: [(slug, method.title) for slug, method in METHODS.items()])
@@ -94,7 +93,6 @@ class Items(Section):
     slug = "items"
     title = "Items"
     step = "what"
-    template = "listening/setup/_items.html"
     help = f"Clips, or excerpts of {SHORTEST_ITEM_SECONDS} to {LONG_ITEM_SECONDS:g} s. Cut after coding."
     scripts = ("js/studies/what.js",)
     locked = True
@@ -221,7 +219,6 @@ class Systems(Section):
     slug = "systems"
     title = "Systems"
     step = "what"
-    template = "listening/setup/_systems.html"
     locked = True
 
     @classmethod

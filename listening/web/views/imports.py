@@ -6,15 +6,13 @@ from collections.abc import Iterable
 from uuid import UUID
 
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_http_methods, require_POST
 
 from evaluation import systems
 from evaluation.contexts import Context
 from evaluation.outputs.matching import is_audio
+from evaluation.web.guards import researcher_action, researcher_form
 from evaluation.web.presentation import job_state
 from listening.columns.drafts import ReportLine
 from listening.interchange.archive.fields import ArchiveProblem
@@ -33,9 +31,7 @@ from listening.models import ImportDraft
 _CHOICES = ("rule", "attribute", "kind")
 
 
-@login_required
-@never_cache
-@require_http_methods(["GET", "HEAD", "POST"])
+@researcher_form
 def start(request: HttpRequest) -> HttpResponse:
     """What can be imported. POST sends a file, and another that goes with it."""
     error = ""
@@ -71,9 +67,7 @@ def start(request: HttpRequest) -> HttpResponse:
     return render(request, "listening/import.html", context, status=400 if error else 200)
 
 
-@login_required
-@never_cache
-@require_http_methods(["GET", "HEAD", "POST"])
+@researcher_form
 def draft(request: HttpRequest, draft_id: UUID) -> HttpResponse:
     """What is in a file, and what becomes of it. POST imports it."""
     found = _draft(request, draft_id)
@@ -188,8 +182,7 @@ def _preview(request: HttpRequest, found: ImportDraft, reading: Reading, scores:
     }
 
 
-@login_required
-@require_POST
+@researcher_action
 def discard(request: HttpRequest, draft_id: UUID) -> HttpResponse:
     services.discard(_draft(request, draft_id))
     return redirect("import")

@@ -11,12 +11,12 @@ from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_GET
 
 from evaluation.analysis import figures
 from evaluation.contexts import Context
 from evaluation.models import Job
+from evaluation.web.guards import researcher_action, researcher_page
 from evaluation.web.presentation import job_state
 from listening.models import Analysis, Stimulus, Study
 from listening.results import (
@@ -36,6 +36,7 @@ from listening.results.page import context_of
 from listening.results.seal import is_sealed, unseal
 from listening.study import selectors
 from listening.study.stimuli import dithered_wav
+from listening.web.views.sealing import grades_page
 
 #: Short names of profiles in addresses that were handed out before there were more than two.
 _OLD_NAMES = {"on": BS1534, "off": NONE}
@@ -53,9 +54,7 @@ def asked(request: HttpRequest, study: Study) -> tuple[str, str]:
     return kind, profile
 
 
-@login_required
-@never_cache
-@require_GET
+@researcher_page
 def results(request: HttpRequest, study_id: UUID) -> HttpResponse:
     """The page; with ``since`` of the state that it shows, nothing (204) as long as that is the state."""
     study = selectors.study_of(request.user, study_id)
@@ -111,8 +110,7 @@ def _sealed(request: HttpRequest, study: Study) -> HttpResponse:
     return render(request, "listening/results/sealed.html", context)
 
 
-@login_required
-@require_POST
+@researcher_action
 def break_seal(request: HttpRequest, study_id: UUID) -> HttpResponse:
     study = selectors.study_of(request.user, study_id)
     if request.POST.get("understood") == "yes":
@@ -122,8 +120,7 @@ def break_seal(request: HttpRequest, study_id: UUID) -> HttpResponse:
     return redirect("results", study.pk)
 
 
-@login_required
-@require_POST
+@researcher_action
 def thresholds(request: HttpRequest, study_id: UUID) -> HttpResponse:
     """Keep the researcher's own screening thresholds and show the study through them."""
     study = selectors.study_of(request.user, study_id)
@@ -134,8 +131,7 @@ def thresholds(request: HttpRequest, study_id: UUID) -> HttpResponse:
     return redirect(reverse("results", args=[study.pk]) + f"?screening={profile}#screening")
 
 
-@login_required
-@require_POST
+@researcher_action
 def recompute(request: HttpRequest, study_id: UUID) -> HttpResponse:
     """Try again what could not be computed."""
     study = selectors.study_of(request.user, study_id)
@@ -143,9 +139,7 @@ def recompute(request: HttpRequest, study_id: UUID) -> HttpResponse:
     return redirect("results", study.pk)
 
 
-@login_required
-@never_cache
-@require_GET
+@researcher_page
 def figure(request: HttpRequest, study_id: UUID, name: str, suffix: str) -> HttpResponse:
     """A figure of the results page as a file of its own, SVG or PNG."""
     study = selectors.study_of(request.user, study_id)
@@ -161,9 +155,7 @@ def figure(request: HttpRequest, study_id: UUID, name: str, suffix: str) -> Http
     return _figure_file(svg, f"{name}{_tag(kind)}-{study_id}", suffix)
 
 
-@login_required
-@never_cache
-@require_GET
+@researcher_page
 def method_figure(request: HttpRequest, study_id: UUID, suffix: str) -> HttpResponse:
     """The figure of the results of any method but MUSHRA as a file of its own, SVG or PNG."""
     study = selectors.study_of(request.user, study_id)
@@ -195,15 +187,9 @@ def _figure_file(svg: str, name: str, suffix: str) -> HttpResponse:
     return response
 
 
-@login_required
-@never_cache
-@require_GET
-def table(request: HttpRequest, study_id: UUID, name: str) -> HttpResponse:
+@grades_page
+def table(request: HttpRequest, study: Study, name: str) -> HttpResponse:
     """A table as LaTeX; ``table3`` is the paper's for this study."""
-    study = selectors.study_of(request.user, study_id)
-    if is_sealed(study):
-        messages.error(request, "The study is sealed: nobody sees its grades yet, in no form.")
-        return redirect("results", study.pk)
     kind, profile = asked(request, study)
     if name not in latex.TABLES:
         raise Http404("There is no such table.")

@@ -6,15 +6,13 @@ import contextlib
 from uuid import UUID
 
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_GET, require_POST
 
 from evaluation.contexts import Context
 from evaluation.systems import titles_of
+from evaluation.web.guards import researcher_action, researcher_page
 from evaluation.web.presentation import job_state
 from listening.columns.studies import MOST_LISTENERS
 from listening.methods import METHODS
@@ -80,9 +78,7 @@ def _finished(study: Study, kind: str) -> int:
     return study.sessions.filter(kind=kind, finished__isnull=False).count()
 
 
-@login_required
-@never_cache
-@require_GET
+@researcher_page
 def trying(request: HttpRequest, study_id: UUID) -> HttpResponse:
     """The part of the page, for htmx."""
     study = selectors.study_of(request.user, study_id)
@@ -90,8 +86,7 @@ def trying(request: HttpRequest, study_id: UUID) -> HttpResponse:
     return render(request, "listening/setup/_trying.html", context)
 
 
-@login_required
-@require_POST
+@researcher_action
 def simulate(request: HttpRequest, study_id: UUID) -> HttpResponse:
     """Have simulated listeners take the study, in the place of those of an earlier simulation."""
     study = selectors.study_of(request.user, study_id)
@@ -122,8 +117,7 @@ def _asked(request: HttpRequest) -> Context:
     return sent | {"listeners": whole, "qualities": qualities}
 
 
-@login_required
-@require_POST
+@researcher_action
 def discard(request: HttpRequest, study_id: UUID) -> HttpResponse:
     study = selectors.study_of(request.user, study_id)
     count = simulation.discard(study)
@@ -131,8 +125,7 @@ def discard(request: HttpRequest, study_id: UUID) -> HttpResponse:
     return redirect(reverse("study_setup", args=[study.pk, "check"]) + "#trying")
 
 
-@login_required
-@require_POST
+@researcher_action
 def discard_pilots(request: HttpRequest, study_id: UUID) -> HttpResponse:
     study = selectors.study_of(request.user, study_id)
     count = delete_sessions(study, Session.Kind.PILOT)

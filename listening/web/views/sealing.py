@@ -1,0 +1,34 @@
+"""Views that show grades: not those of a sealed study."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from django.shortcuts import redirect
+
+from evaluation.web.guards import researcher_page
+from listening.models import Study
+from listening.results.seal import is_sealed
+from listening.study import selectors
+
+
+def grades_page(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
+    """A researcher's page that shows grades of a study of theirs, which `view` gets in place of its id.
+
+    As long as the study is sealed, the page of its results says so instead.
+    """
+
+    @wraps(view)
+    def show(request: HttpRequest, study_id: UUID, **parts: str) -> HttpResponseBase:
+        study: Study = selectors.study_of(request.user, study_id)
+        if is_sealed(study):
+            messages.error(request, "The study is sealed: nobody sees its grades yet, in no form.")
+            return redirect("results", study.pk)
+        return view(request, study, **parts)
+
+    return researcher_page(show)
