@@ -72,7 +72,9 @@ class _ColumnAttribute(DeferredAttribute):
         if not isinstance(value, _STORED) and not hasattr(value, "resolve_expression"):
             value = self.field.parse(value, instance)
         instance.__dict__[name] = value
-        instance.__dict__[_original(name)] = plain(given) if isinstance(given, dict | list) else None
+        original = plain(given) if isinstance(given, dict | list) else None
+        if original is None or original != instance.__dict__.get(_original(name)):
+            instance.__dict__[_original(name)] = original  # else `clean_fields` sets the same in another order
 
 
 def _original(name: str) -> str:
