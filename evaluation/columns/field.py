@@ -73,8 +73,9 @@ class _ColumnAttribute(DeferredAttribute):
             value = self.field.parse(value, instance)
         instance.__dict__[name] = value
         original = plain(given) if isinstance(given, dict | list) else None
+        # `clean_fields` sets again what is there, with its keys in another order.
         if original is None or original != instance.__dict__.get(_original(name)):
-            instance.__dict__[_original(name)] = original  # else `clean_fields` sets the same in another order
+            instance.__dict__[_original(name)] = original
 
 
 def _original(name: str) -> str:
