@@ -196,7 +196,7 @@ def delete_clip(request: HttpRequest, clip_id: UUID) -> Status[Any]:
     try:
         remove_clip(_own_clip(request, clip_id))
     except ProtectedError:
-        return Status(409, {"error": "The clip is part of a study and stays as long as the study does."})
+        return Status(409, {"error": "The clip is part of a study and can't be deleted before it."})
     return Status(204, None)
 
 

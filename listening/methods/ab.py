@@ -18,8 +18,8 @@ class PreferenceOptions(PairOptions):
     no_preference: Annotated[
         bool,
         Control(
-            "“No preference” is an answer",
-            "Without it listeners have to choose, which finds small preferences better.",
+            "Offer “No preference” as an answer",
+            "Without it listeners must choose, which reveals small preferences better.",
         ),
     ] = Field(default=False, description="whether that is an answer")
 

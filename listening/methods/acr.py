@@ -18,8 +18,8 @@ class HiddenReferenceOptions(MethodOptions):
     hidden_reference: Annotated[
         bool,
         Control(
-            "The original is graded, too",
-            "Hidden among the others; it says what the best grade in this test means.",
+            "Listeners also grade the original",
+            "It is hidden among the others and shows what the best grade in this test means.",
         ),
     ] = Field(default=True, description="whether the original is graded, too")
 

@@ -323,7 +323,7 @@ def _warning(made: Agreement, title: str, reversals: Sequence[Reversal]) -> str:
         how = "in nearly the opposite order" if value < -DISAGREEMENT else "differently"
         parts.append(
             f"{title} and the listeners rank the {plural} {how}: Spearman {value:.2f} over "
-            f"{made.n} {plural}. {title} can't stand in for these grades."
+            f"{made.n} {plural}. {title} is not a substitute for listeners here."
         )
     if reversals:
         first = reversals[0]

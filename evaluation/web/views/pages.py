@@ -107,7 +107,9 @@ def _upload_all(request: HttpRequest) -> HttpResponse:
         except ClipRejected as error:
             messages.error(request, f"{file.name}: {error}")
         else:
-            messages.success(request, f"{clip.title} {'is uploaded' if created else 'was here already'}.")
+            messages.success(
+                request, f"{clip.title} {'has been uploaded' if created else 'was already uploaded'}."
+            )
     return redirect("clips")
 
 
@@ -144,7 +146,7 @@ def clip_delete(request: HttpRequest, pk: UUID) -> HttpResponse:
     try:
         remove_clip(clip)
     except ProtectedError:
-        messages.error(request, f"{clip.title} is part of a study and stays as long as the study does.")
+        messages.error(request, f"{clip.title} is part of a study and can't be deleted before it.")
         return redirect("clip", pk)
     messages.success(request, f"{clip.title} is deleted.")
     return redirect("clips")

@@ -102,7 +102,7 @@ def _graded(
     """The study, if its grades may be seen so, and its results are those of `PAGE`. Raises `StudyError`."""
     study = _study(request, study_id)
     if is_sealed(study):
-        raise StudyError("The study is sealed: nobody sees its grades yet, in no form.")
+        raise StudyError("The study is sealed: nobody can see its grades yet, in any form.")
     if kind not in KINDS:
         raise StudyError(f"There is no kind of sessions {kind!r}: {', '.join(KINDS)}.")
     if profile not in profiles_of(study):

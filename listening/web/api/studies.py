@@ -304,7 +304,7 @@ def _open_study(request: HttpRequest, study_id: UUID) -> Study:
     """The study, unless it is sealed."""
     study = selectors.study_of(_owner(request), study_id)
     if is_sealed(study):
-        raise StudyError("The study is sealed: nobody sees its grades yet, in no form.")
+        raise StudyError("The study is sealed: nobody can see its grades yet, in any form.")
     return study
 
 

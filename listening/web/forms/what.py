@@ -30,7 +30,7 @@ ROLES = {
     "graded": "graded",
     "training": "training only",
     "both": "training and graded",
-    "out": "leave out",
+    "out": "not used",
 }
 _RATE_WORDS = {16_000: " (wide-band speech, as codecs get it)", 48_000: " (full band of the uploads)"}
 
@@ -40,12 +40,12 @@ class Basics(Section):
     title = "Name and method"
     step = "what"
 
-    name = forms.CharField(max_length=200, strip=True, help_text="Listeners see it.")
+    name = forms.CharField(max_length=200, strip=True, help_text="Listeners see this name.")
     method = forms.ChoiceField(choices=lambda: [(slug, method.title) for slug, method in METHODS.items()])
     sample_rate = forms.TypedChoiceField(
         coerce=int,
         choices=[(rate, f"{rate / 1000:g} kHz{_RATE_WORDS.get(rate, '')}") for rate in SAMPLE_RATES],
-        help_text="Of every recording in the study; the reference is cut from the upload at this rate.",
+        help_text="All recordings of the study use this rate; the reference is cut from the upload.",
     )
 
     @classmethod
@@ -93,7 +93,7 @@ class Items(Section):
     slug = "items"
     title = "Items"
     step = "what"
-    help = f"Clips, or excerpts of {SHORTEST_ITEM_SECONDS} to {LONG_ITEM_SECONDS:g} s. Cut after coding."
+    help = f"Clips, or excerpts of {SHORTEST_ITEM_SECONDS} to {LONG_ITEM_SECONDS:g} s. Excerpts are cut after coding, as BS.1534 asks."
     scripts = ("js/studies/what.js",)
     locked = True
     wide = True
@@ -135,7 +135,7 @@ class Items(Section):
 
         columns = [values(f"{self.prefix}-{name}") for name in ("clip", "start", "end", "role", "name")]
         if len({len(column) for column in columns}) > 1:
-            self._broken = "The rows of the items came incomplete. Reload the page and try again."
+            self._broken = "The list of items arrived incomplete. Reload the page and try again."
             columns = []
         rows = []
         for clip_id, start, end, role, name in list(zip(*columns, strict=False))[: 4 * MAX_ITEMS]:
@@ -200,9 +200,9 @@ class Items(Section):
         excerpts: list[Excerpt] = []
         for row in self.rows:
             if row["clip"] is None:
-                raise forms.ValidationError("One of the clips is not there any more, or not yours.")
+                raise forms.ValidationError("One of the clips no longer exists, or isn't yours.")
             if row["role"] not in ROLES:
-                raise forms.ValidationError(f"“{row['role']}” is not what an item can be for.")
+                raise forms.ValidationError(f"“{row['role']}” is not a role of an item.")
             if row["start"] is None or row["end"] is None:
                 raise forms.ValidationError(f"“{row['clip'].title}” needs a start and an end in seconds.")
             for training in (True, False):

@@ -45,7 +45,9 @@ def start(request: HttpRequest) -> HttpResponse:
             except ArchiveProblem as problem:
                 error = str(problem)
             else:
-                messages.success(request, f"“{imported.study.name}” is here, with everything in its archive.")
+                messages.success(
+                    request, f"“{imported.study.name}” has been imported, with everything in its archive."
+                )
                 for note in imported.notes:
                     messages.info(request, note)
                 return redirect("study", imported.study.pk)

@@ -116,7 +116,7 @@ def break_seal(request: HttpRequest, study_id: UUID) -> HttpResponse:
     if request.POST.get("understood") == "yes":
         unseal(study)
     else:
-        messages.error(request, "Tick that you understand: a broken seal stays broken.")
+        messages.error(request, "Tick the box to confirm: a broken seal cannot be restored.")
     return redirect("results", study.pk)
 
 
@@ -144,7 +144,7 @@ def figure(request: HttpRequest, study_id: UUID, name: str, suffix: str) -> Http
     """A figure of the results page as a file of its own, SVG or PNG."""
     study = selectors.study_of(request.user, study_id)
     if is_sealed(study):
-        messages.error(request, "The study is sealed: nobody sees its grades yet, in no form.")
+        messages.error(request, "The study is sealed: nobody can see its grades yet, in any form.")
         return redirect("results", study.pk)
     kind, profile = asked(request, study)
     analysis = analyses.latest(study, kind, profile)

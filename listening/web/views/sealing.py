@@ -27,7 +27,7 @@ def grades_page(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResp
     def show(request: HttpRequest, study_id: UUID, **parts: str) -> HttpResponseBase:
         study: Study = selectors.study_of(request.user, study_id)
         if is_sealed(study):
-            messages.error(request, "The study is sealed: nobody sees its grades yet, in no form.")
+            messages.error(request, "The study is sealed: nobody can see its grades yet, in any form.")
             return redirect("results", study.pk)
         return view(request, study, **parts)
 

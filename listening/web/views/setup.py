@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from uuid import UUID
 
 from django.contrib import messages
@@ -12,6 +13,7 @@ from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
+from evaluation.analysis.words import count
 from evaluation.contexts import Context
 from listening.models import Session, Study
 from listening.study import selectors
@@ -22,11 +24,11 @@ from listening.web.forms.what import PAPER_SYSTEMS, Items, uuids
 from listening.web.views import check, simulation
 from listening.web.views.studies import head_context
 
-STEPS = {"what": "What", "who": "Who", "check": "Check"}
+STEPS = {"what": "Content", "who": "Listeners", "check": "Review"}
 ABOUT = {
-    "what": "What is tested: items, systems, method.",
-    "who": "Who takes part, and what they read and answer.",
-    "check": "Whether all is as it should be. Then open the study.",
+    "what": "Choose the items, the systems and the method.",
+    "who": "Choose who takes part, and what they read and answer.",
+    "check": "Check the study, then open it.",
 }
 
 
@@ -70,7 +72,7 @@ def _save(request: HttpRequest, study: Study, step: str) -> HttpResponse:
     sent = [section for section in sections if section.is_bound]
     valid = [section.is_valid() for section in sent]  # of each, so that all say what is wrong
     if not all(valid):
-        return _page(request, study, step, sections, "Some of it can't be saved as it is; see below.", 400)
+        return _page(request, study, step, sections, _error_of(sections), 400)
     changed = [name for section in sent for name in section.apply(study)]
     items = next((section for section in sent if isinstance(section, Items)), None)
     excerpts = None if items is None else items.excerpts
@@ -94,6 +96,12 @@ def _save(request: HttpRequest, study: Study, step: str) -> HttpResponse:
     messages.success(request, "Saved.")
     following = request.POST.get("then", step)
     return redirect("study_setup", study.pk, following if following in STEPS else step)
+
+
+def _error_of(sections: Sequence[Section]) -> str:
+    """How much of what was sent has to be corrected."""
+    marked = sum(len(messages) for section in sections for messages in section.errors.values())
+    return f"Please correct the {count(marked, 'problem')} marked below."
 
 
 def _page(

@@ -12,6 +12,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.safestring import SafeString, mark_safe
 
+from evaluation.analysis.words import count
 from evaluation.contexts import Context
 from evaluation.systems import titles_of
 from evaluation.web.guards import researcher_action, researcher_page
@@ -152,5 +153,5 @@ def delete_session(request: HttpRequest, study_id: UUID, session_id: UUID) -> Ht
     session = get_object_or_404(study.sessions, pk=session_id)
     code = session.assessor.code
     note = removal.delete_session(session, request.POST.get("reason", "").strip())
-    messages.success(request, f"All data of {code} has been deleted: {note.ratings} grades.")
+    messages.success(request, f"All data of {code} has been deleted: {count(note.ratings, 'grade')}.")
     return redirect("study", study_id)

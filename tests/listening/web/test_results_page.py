@@ -268,7 +268,7 @@ def test_a_study_of_another_tool_without_reference_or_clips(owner: Client, forei
     text = text_of(owner, foreign)
     assert "ours was graded highest of 3 systems: 42.5 of 100 (4 listeners, 2 items" in text
     assert "MUSHRA" not in text.replace("webMUSHRA", "")  # there is no hidden reference (M1)
-    assert "Hidden reference" not in text.split("Thresholds of your own")[0]
+    assert "Hidden reference" not in text.split("Custom thresholds")[0]
     assert "ViSQOL" in text
     assert "Nobody graded the hidden reference (original)" in text
     assert "C3 &lt;b&gt;" in text  # escaped, in tables and figures alike
