@@ -162,7 +162,8 @@ def warnings(results: Results) -> list[str]:
         )
     notes += [
         f"{row.metric.title} and the listeners order the systems differently: rank correlation "
-        f"{figure(row.spearman, 2)} over {row.systems} systems and anchors. It is not a substitute for listeners here."
+        f"{figure(row.spearman, 2)} over {row.systems} systems and anchors. "
+        "It is not a substitute for listeners here."
         for row in results.agreements
         if row.spearman is not None and _disagrees(row.spearman, row.metric.higher_is_better)
         if row.metric.slug != "stoi"

@@ -107,9 +107,7 @@ def _upload_all(request: HttpRequest) -> HttpResponse:
         except ClipRejected as error:
             messages.error(request, f"{file.name}: {error}")
         else:
-            messages.success(
-                request, f"{clip.title} {'has been uploaded' if created else 'was already uploaded'}."
-            )
+            messages.success(request, f"{clip.title} {'has been' if created else 'was already'} uploaded.")
     return redirect("clips")
 
 

@@ -43,7 +43,10 @@ class Questionnaire(Section):
     slug = "questionnaire"
     title = "Questionnaire"
     step = "who"
-    help = "Asked before or after the trials. Answers are personal data: exports leave them out unless you ask for them."
+    help = (
+        "Asked before or after the trials. Answers are personal data: exports leave them out unless you "
+        "ask for them."
+    )
     scripts = ("js/session/builder.js",)
     styles = ("css/questionnaire.css",)
     locked = True

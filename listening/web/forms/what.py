@@ -93,7 +93,7 @@ class Items(Section):
     slug = "items"
     title = "Items"
     step = "what"
-    help = f"Clips, or excerpts of {SHORTEST_ITEM_SECONDS} to {LONG_ITEM_SECONDS:g} s. Excerpts are cut after coding, as BS.1534 asks."
+    help = f"Clips, or excerpts of {SHORTEST_ITEM_SECONDS} to {LONG_ITEM_SECONDS:g} s. They are cut after coding."
     scripts = ("js/studies/what.js",)
     locked = True
     wide = True

@@ -45,9 +45,7 @@ def start(request: HttpRequest) -> HttpResponse:
             except ArchiveProblem as problem:
                 error = str(problem)
             else:
-                messages.success(
-                    request, f"“{imported.study.name}” has been imported, with everything in its archive."
-                )
+                messages.success(request, f"“{imported.study.name}” has been imported with all its data.")
                 for note in imported.notes:
                     messages.info(request, note)
                 return redirect("study", imported.study.pk)

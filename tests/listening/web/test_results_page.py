@@ -359,4 +359,4 @@ def test_a_published_test_from_its_files_to_the_warning(owner: Client, alice: Us
     assert spearman["low"] < spearman["value"] < spearman["high"]
     assert "PESQ-WB and the listeners rank the stimuli" in text
     report = owner.get(reverse("report", args=[study.pk]))
-    assert "stand in for these grades" in report.content.decode()
+    assert "is not a substitute for listeners here" in report.content.decode()
