@@ -147,7 +147,7 @@ def _reference(item: Item, rate: int) -> Audio:
 def _signal(item: Item, stimulus: Stimulus, reference: Audio, rate: int) -> Audio:
     """What a system made of the item's whole clip, at `rate` Hz and as long as `reference`."""
     rendition, slug = stimulus.rendition, stimulus.system
-    name = f"{item.title} through {rendition.title if rendition else slug}"
+    name = f"{item.title} through {title_of(rendition.system) if rendition else slug}"
     if rendition is not None and rendition.upload:
         audio = _read_upload(rendition.upload, rate, name)
         # Positive where the upload comes late and its owner had that taken out.
@@ -210,8 +210,6 @@ _MADE_HERE = ("original", "anchor35", "anchor70")
 
 
 def _title(stimulus: Stimulus) -> str:
-    from evaluation.systems import title_of
-
     return title_of(stimulus.system)
 
 

@@ -26,7 +26,7 @@ from evaluation.outputs.archives import ArchiveProblem, Member, members
 from evaluation.outputs.batches import MAX_BATCH_BYTES, MAX_FILES, OutputProblem
 from evaluation.outputs.comparison import compare
 from evaluation.outputs.matching import is_audio
-from evaluation.systems import uploaded_by
+from evaluation.systems import title_of, uploaded_by
 from listening.interchange.imports.configuration import Configuration, Group, read_configuration
 from listening.interchange.imports.reading import ImportProblem, listed
 from listening.interchange.imports.table import decode
@@ -265,11 +265,13 @@ def _made(clip: Clip, slug: str) -> None:
         if row.status == Rendition.Status.DONE:
             return
         if row.status == Rendition.Status.FAILED:
-            raise ImportProblem(f"“{clip.title}” failed in {row.title}: {row.error}")
+            raise ImportProblem(f"“{clip.title}” failed in {title_of(row.system)}: {row.error}")
         if row.status == Rendition.Status.QUEUED:
             make_rendition(str(row.pk))
         elif monotonic() > end:
-            raise ImportProblem(f"“{clip.title}” is still on its way through {row.title}. Try again later.")
+            raise ImportProblem(
+                f"“{clip.title}” is still on its way through {title_of(row.system)}. Try again later."
+            )
         else:
             sleep(0.5)
 
