@@ -16,9 +16,11 @@ from django.db import transaction
 
 from codec import container
 from codec.base import WORKING_RATE, CodecError, CodecUnavailable
+from evaluation.clips.removal import delete_files
 from evaluation.clips.stored import load_audio, save_audio
 from evaluation.metrics import OPTIONAL
 from evaluation.models import OutputBatch, Rendition, Score
+from evaluation.refusals import Refusal
 from evaluation.work import jobs
 from evaluation.work.pipeline import METRICS, MetricUnavailable, measure, process
 
@@ -59,9 +61,9 @@ def handle_outputs(batch_id: str) -> None:
     row = jobs.claim(OutputBatch, batch_id)
     if row is None:
         return
-    from evaluation.outputs.batches import OutputProblem, check_batch, store_batch
+    from evaluation.outputs.batches import check_batch, store_batch
 
-    with jobs.working(row, OutputProblem):
+    with jobs.working(row, Refusal):
         (check_batch if row.step == OutputBatch.Step.CHECK else store_batch)(row)
         jobs.finish(row)
 
@@ -114,9 +116,9 @@ def _render(row: Rendition) -> None:
             transaction.on_commit(partial(jobs.dispatch, scores))
     keep = {audio_name, bitstream_name}
     if stored:
-        _remove(_leftovers(folder) - keep)
+        delete_files(_leftovers(folder) - keep)
     else:
-        _remove(keep)
+        delete_files(keep)
 
 
 def _leftovers(folder: str) -> set[str]:
@@ -126,8 +128,3 @@ def _leftovers(folder: str) -> set[str]:
     except FileNotFoundError:
         return set()
     return {f"{folder}/{name}" for name in names}
-
-
-def _remove(names: set[str]) -> None:
-    for name in names:
-        default_storage.delete(name)

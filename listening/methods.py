@@ -13,6 +13,8 @@ from typing import Any
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from evaluation.refusals import Refusal
+
 REFERENCE = "original"
 
 #: Which pairs of systems ABX and paired preference ask about; a list of ``[slug, slug]`` names them.
@@ -25,6 +27,10 @@ PLAYS = {"free": "as often as the listener wants", "once": "once"}
 
 MAX_ABX_TRIALS = 50
 MAX_PAIRS = 100
+
+
+class OptionProblem(Refusal):
+    """An option that a method does not have, or a value that it cannot have."""
 
 
 @dataclass(frozen=True)
@@ -203,19 +209,21 @@ def clean_options(
     original is graded, too; ``plays`` (ACR, DCR, CCR): a key of `PLAYS`.
 
     Raises:
-        ValueError: with a message for the researcher.
+        OptionProblem: an option that the method does not have, or a value that it cannot have.
     """
     given = dict(options or {})
     unknown = sorted(set(given) - set(method.defaults))
     if unknown:
-        raise ValueError(f"{method.title} has no option {unknown[0]!r}.")
+        raise OptionProblem(
+            _("%(method)s has no option %(unknown)r."), method=method.title, unknown=unknown[0]
+        )
     cleaned = {**method.defaults, **given}
     if "pairs" in cleaned and "pairs" not in given and not pairs_of(cleaned["pairs"], systems):
         cleaned["pairs"] = "reference"  # of one system alone
     for name, value in cleaned.items():
         _CHECKS[name](value, systems)
     if "pairs" in cleaned and not pairs_of(cleaned["pairs"], systems):
-        raise ValueError("Paired with each other, the systems need to be two or more.")
+        raise OptionProblem(_("Paired with each other, the systems need to be two or more."))
     return cleaned
 
 
@@ -270,37 +278,44 @@ def seconds_per_item(
 def _one_of(known: Mapping[str, str], what: str) -> Callable[[object, Sequence[str]], None]:
     def check(value: object, systems: Sequence[str]) -> None:
         if not isinstance(value, str) or value not in known:
-            raise ValueError(f"{what} must be one of {', '.join(known)}.")
+            raise OptionProblem(_("%(what)s must be one of %(known)s."), what=what, known=", ".join(known))
 
     return check
 
 
 def _flag(value: object, systems: Sequence[str]) -> None:
     if not isinstance(value, bool):
-        raise ValueError("Say true or false.")
+        raise OptionProblem(_("Say true or false."))
 
 
 def _trials(value: object, systems: Sequence[str]) -> None:
     if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= MAX_ABX_TRIALS:
-        raise ValueError(f"The trials of a pair must be a whole number from 1 to {MAX_ABX_TRIALS}.")
+        raise OptionProblem(
+            _("The trials of a pair must be a whole number from 1 to %(max_abx_trials)s."),
+            max_abx_trials=MAX_ABX_TRIALS,
+        )
 
 
 def _pairs(value: object, systems: Sequence[str]) -> None:
     if isinstance(value, str) and value in PAIRS:
         return
     if not isinstance(value, list) or not 0 < len(value) <= MAX_PAIRS:
-        raise ValueError(
-            f"The pairs must be one of {', '.join(PAIRS)}, or a list of up to {MAX_PAIRS} pairs."
+        raise OptionProblem(
+            _("The pairs must be one of %(pairs)s, or a list of up to %(max_pairs)s pairs."),
+            pairs=", ".join(PAIRS),
+            max_pairs=MAX_PAIRS,
         )
     seen = set()
     for pair in value:
         if not isinstance(pair, list | tuple) or len(pair) != 2 or pair[0] == pair[1]:
-            raise ValueError("A pair must be two different systems.")
+            raise OptionProblem(_("A pair must be two different systems."))
         for slug in pair:
             if slug != REFERENCE and slug not in systems:
-                raise ValueError(f"The pairs name {slug!r}, which is not in the study.")
+                raise OptionProblem(_("The pairs name %(slug)r, which is not in the study."), slug=slug)
         if frozenset(pair) in seen:
-            raise ValueError(f"The pair {pair[0]}, {pair[1]} is there twice.")
+            raise OptionProblem(
+                _("The pair %(pair)s, %(pair_2)s is there twice."), pair=pair[0], pair_2=pair[1]
+            )
         seen.add(frozenset(pair))
 
 

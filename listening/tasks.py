@@ -6,6 +6,8 @@ import logging
 
 from celery import shared_task
 
+from evaluation.refusals import Refusal
+
 logger = logging.getLogger(__name__)
 
 
@@ -66,7 +68,6 @@ def make_analysis(analysis_id: int | str) -> None:
 def import_configuration(draft_id: str) -> None:
     """Make the study of a configuration and its audio."""
     from evaluation.work import jobs
-    from listening.interchange.imports import ImportProblem
     from listening.interchange.imports.configuring import import_configuration as make_study
     from listening.interchange.imports.drafts import forget_files
     from listening.models import ImportDraft
@@ -74,7 +75,7 @@ def import_configuration(draft_id: str) -> None:
     row = jobs.claim(ImportDraft, draft_id)
     if row is None:
         return
-    with jobs.working(row, ImportProblem):
+    with jobs.working(row, Refusal):
         if row.study_id is None:
             make_study(row)
         if jobs.finish(row):

@@ -10,6 +10,7 @@ from django.utils.safestring import mark_safe
 from evaluation import systems
 from evaluation.analysis import figures
 from evaluation.analysis.statistics import choices as statistics
+from evaluation.analysis.statistics.corrections import holm
 from evaluation.analysis.words import count, p_words
 from listening.models import Choice, Stimulus, Study
 from listening.results.frames import REAL, item_titles, kinds_of
@@ -91,7 +92,7 @@ def abx(study: Study, kind: str = REAL) -> dict[str, Any]:
     if found.problem:
         return context | {"answer": "Nobody has finished a trial yet.", "warnings": []}
     titles = _titles(frame)
-    adjusted = statistics.holm([row.p for row in found.pooled])
+    adjusted = holm([row.p for row in found.pooled])
     pooled = [
         {"row": row, "first": titles[row.first], "second": titles[row.second], "p_holm": p}
         for row, p in zip(found.pooled, adjusted, strict=True)

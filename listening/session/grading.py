@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _
 
 from listening.methods import METHODS, REFERENCE
 from listening.models import Stimulus, Trial
@@ -39,7 +39,7 @@ def graded_stimulus(trial: Trial, key: object) -> int:
             if entry.get("role") == "second":
                 return _system_entry(trial)
             return int(entry["stimulus"])
-    raise UnknownStimulus("There is no such recording in this trial.")
+    raise UnknownStimulus(_("There is no such recording in this trial."))
 
 
 def _system_entry(trial: Trial) -> int:
@@ -66,12 +66,14 @@ def check_score(method: str, score: object) -> float:
             return round(steps * scale.step, 1)
     if whole:
         raise BadRating(
-            _("The grade must be a whole number from %(low)s to %(high)s.")
-            % {"low": f"{scale.lowest:g}", "high": f"{scale.highest:g}"}
+            _("The grade must be a whole number from %(low)s to %(high)s."),
+            low=f"{scale.lowest:g}",
+            high=f"{scale.highest:g}",
         )
     raise BadRating(
-        _("The grade must be a number from %(low)s to %(high)s with one decimal.")
-        % {"low": f"{scale.lowest:.1f}", "high": f"{scale.highest:.1f}"}
+        _("The grade must be a number from %(low)s to %(high)s with one decimal."),
+        low=f"{scale.lowest:.1f}",
+        high=f"{scale.highest:.1f}",
     )
 
 

@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 from kombu.exceptions import KombuError
 from redis.exceptions import RedisError
 
@@ -84,19 +85,27 @@ def checked(study: Study, asked: Mapping[str, Any]) -> dict[str, Any]:
     """`asked`, complete. Raises `StudyError` for numbers that make no sense."""
     listeners = asked.get("listeners", 20)
     if not isinstance(listeners, int) or not 1 <= listeners <= MOST_LISTENERS:
-        raise StudyError(f"The number of simulated listeners is a whole number from 1 to {MOST_LISTENERS}.")
+        raise StudyError(
+            _("The number of simulated listeners is a whole number from 1 to %(most_listeners)s."),
+            most_listeners=MOST_LISTENERS,
+        )
     found: dict[str, Any] = {"listeners": listeners, "seed": int(asked.get("seed", 1))}
     for name, (low, high) in _RANGES.items():
         value = asked.get(name, USUAL[name])
         if not isinstance(value, (int, float)) or not math.isfinite(value) or not low <= value <= high:
-            raise StudyError(f"“{name}” of simulated listeners is a number from {low:g} to {high:g}.")
+            raise StudyError(
+                _("“%(name)s” of simulated listeners is a number from %(low)g to %(high)g."),
+                name=name,
+                low=low,
+                high=high,
+            )
         found[name] = float(value)
     qualities = usual_qualities(study)
     for slug, value in dict(asked.get("qualities", {})).items():
         if slug not in qualities:
-            raise StudyError(f"{slug!r} is not in the study.")
+            raise StudyError(_("%(slug)r is not in the study."), slug=slug)
         if not isinstance(value, (int, float)) or not 0 <= value <= 100:
-            raise StudyError("The quality of a system is a number from 0 to 100.")
+            raise StudyError(_("The quality of a system is a number from 0 to 100."))
         qualities[slug] = float(value)
     return found | {"qualities": qualities}
 
@@ -116,7 +125,7 @@ def kept(stored: Any) -> dict[str, Any]:
         or not all(_is_number(stored.get(name)) for name in numbers)
         or not all(_is_number(value) for value in stored["qualities"].values())
     ):
-        raise StudyError("simulation: this is not what simulated listeners are made of.")
+        raise StudyError(_("simulation: this is not what simulated listeners are made of."))
     return stored | {"state": "done"}
 
 

@@ -28,6 +28,7 @@ from typing import Any
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from listening.methods import Method
 from listening.models import Rating, Session, Stage, Study, Trial
@@ -93,7 +94,7 @@ def fitting(design: Mapping[str, Any], method: Method, graded: int, systems: int
         StudyError: it is not of the shape above, or asks for what the method has no room for.
     """
     if not isinstance(design, Mapping) or set(design) - _KEYS:
-        raise StudyError(f"A design may say {', '.join(sorted(_KEYS))}, and nothing else.")
+        raise StudyError(_("A design may say %(names)s, and nothing else."), names=", ".join(sorted(_KEYS)))
     fitted: dict[str, Any] = {}
     items = _count(design, "items_per_session", "items a listener hears")
     if items is not None and items < graded:
@@ -103,8 +104,15 @@ def fitting(design: Mapping[str, Any], method: Method, graded: int, systems: int
     chosen = None if most is None else _count(design, "systems_per_trial", "systems in a trial")
     if chosen is not None and chosen > room and chosen < systems:
         raise StudyError(
-            f"{chosen} systems and {len(method.always)} that are in every trial are more than the "
-            f"{method.max_signals} signals that {method.source} allows; {room} systems at most."
+            _(
+                "%(chosen)s systems and %(count)s that are in every trial are more than the "
+                "%(max_signals)s signals that %(source)s allows; %(room)s systems at most."
+            ),
+            chosen=chosen,
+            count=len(method.always),
+            max_signals=method.max_signals,
+            source=method.source,
+            room=room,
         )
     if chosen is not None and chosen < systems:
         fitted["systems_per_trial"] = chosen
@@ -113,7 +121,7 @@ def fitting(design: Mapping[str, Any], method: Method, graded: int, systems: int
     hours = design.get("drop_out_hours")
     if hours is not None:
         if isinstance(hours, bool) or not isinstance(hours, (int, float)) or not 0 < hours <= 24 * 365:
-            raise StudyError("A place is given away after more than 0 hours, and after a year at most.")
+            raise StudyError(_("A place is given away after more than 0 hours, and after a year at most."))
         if not math.isclose(hours, DROP_OUT_HOURS):
             fitted["drop_out_hours"] = hours
     return fitted
@@ -139,7 +147,7 @@ def _count(design: Mapping[str, Any], key: str, what: str) -> int | None:
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise StudyError(f"The number of {what} is a whole number from 1.")
+        raise StudyError(_("The number of %(what)s is a whole number from 1."), what=what)
     return value
 
 

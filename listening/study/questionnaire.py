@@ -25,10 +25,12 @@ from typing import Any, Literal
 
 from django.http import QueryDict
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _lazy
 
+from evaluation.refusals import Message
+from evaluation.texts import clean_text
 from listening.models import Answer, Session, Study
 from listening.study.errors import StudyError
-from listening.study.texts import clean_text
 
 When = Literal["before", "after"]
 
@@ -59,7 +61,12 @@ class QuestionnaireError(StudyError):
     """
 
     def __init__(self, problems: Sequence[tuple[int, str]]) -> None:
-        super().__init__(" ".join(f"Question {n}: {text}" if n else text for n, text in problems))
+        messages = [
+            (n, Message(_lazy("Question %(number)s: %(problem)s"), number=n, problem=text) if n else text)
+            for n, text in problems
+        ]
+        fields = {f"questionnaire.{n - 1}" if n else "questionnaire": text for n, text in messages}
+        super().__init__(" ".join(str(text) for _number, text in messages), fields=fields)
         self.problems = list(problems)
 
 
@@ -189,9 +196,17 @@ def validated(raw: object) -> list[dict[str, Any]]:
         QuestionnaireError: something is missing or impossible; it names every problem.
     """
     if not isinstance(raw, list):
-        raise QuestionnaireError([(0, "The questionnaire must be a list of questions.")])
+        raise QuestionnaireError([(0, _("The questionnaire must be a list of questions."))])
     if len(raw) > MAX_QUESTIONS:
-        raise QuestionnaireError([(0, f"{len(raw)} questions are too many: {MAX_QUESTIONS} at most.")])
+        raise QuestionnaireError(
+            [
+                (
+                    0,
+                    _("%(count)s questions are too many: %(limit)s at most.")
+                    % {"count": len(raw), "limit": MAX_QUESTIONS},
+                )
+            ]
+        )
     questions: list[dict[str, Any]] = []
     problems: list[tuple[int, str]] = []
     names: set[str] = set()
@@ -199,8 +214,10 @@ def validated(raw: object) -> list[dict[str, Any]]:
         try:
             question = _validated(entry)
             if question["name"].casefold() in names:
-                raise ValueError(f"there is another question named “{question['name']}”.")
-        except ValueError as error:
+                raise StudyError(
+                    _("there is another question named “%(name)s”.") % {"name": question["name"]}
+                )
+        except StudyError as error:
             problems.append((number, str(error)))
         else:
             names.add(question["name"].casefold())
@@ -213,18 +230,18 @@ def validated(raw: object) -> list[dict[str, Any]]:
 def _validated(entry: object) -> dict[str, Any]:
     """One question. Raises `ValueError` with a message for the researcher."""
     if not isinstance(entry, dict):
-        raise ValueError("it must be an object.")
+        raise StudyError(_("it must be an object."))
     name = " ".join(_text(entry, "name", MAX_NAME).split())
     label = _text(entry, "label", MAX_LABEL)
     if not label:
-        raise ValueError("give it a text.")
+        raise StudyError(_("give it a text."))
     if not name:
-        raise ValueError("give it a name, which stands for it in exports.")
+        raise StudyError(_("give it a name, which stands for it in exports."))
     kind, when = entry.get("type"), entry.get("when", "before")
     if not isinstance(kind, str) or kind not in TYPES:
-        raise ValueError(f"its type must be one of {', '.join(TYPES)}.")
+        raise StudyError(_("its type must be one of %(types)s.") % {"types": ", ".join(TYPES)})
     if when not in ("before", "after"):
-        raise ValueError("it must come before or after the trials.")
+        raise StudyError(_("it must come before or after the trials."))
     question: dict[str, Any] = {
         "name": name,
         "label": label,
@@ -238,7 +255,7 @@ def _validated(entry: object) -> dict[str, Any]:
         limits = {key: _limit(entry.get(key), key) for key in ("minimum", "maximum")}
         question |= {key: limit for key, limit in limits.items() if limit is not None}
         if None not in limits.values() and question["minimum"] > question["maximum"]:
-            raise ValueError("the smallest number allowed is larger than the largest.")
+            raise StudyError(_("the smallest number allowed is larger than the largest."))
     if kind in WITH_CHOICES:
         question["choices"] = _choices(entry.get("choices"))
     return question
@@ -247,10 +264,10 @@ def _validated(entry: object) -> dict[str, Any]:
 def _text(entry: Mapping[str, Any], key: str, limit: int) -> str:
     text = entry.get(key, "")
     if not isinstance(text, str):
-        raise ValueError(f"its {key} must be a text.")
+        raise StudyError(_("its %(key)s must be a text.") % {"key": key})
     text = clean_text(text)
     if len(text) > limit:
-        raise ValueError(f"its {key} is longer than {limit} characters.")
+        raise StudyError(_("its %(key)s is longer than %(limit)s characters.") % {"key": key, "limit": limit})
     return text
 
 
@@ -258,25 +275,27 @@ def _limit(value: object, which: str) -> float | None:
     if value is None or value == "":
         return None
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-        raise ValueError(f"its {which} must be a number.")
+        raise StudyError(_("its %(which)s must be a number.") % {"which": which})
     return value
 
 
 def _choices(raw: object) -> list[dict[str, str]]:
     if not isinstance(raw, list) or len(raw) < 2:
-        raise ValueError("give it at least two answers to choose from.")
+        raise StudyError(_("give it at least two answers to choose from."))
     if len(raw) > MAX_CHOICES:
-        raise ValueError(f"give it at most {MAX_CHOICES} answers to choose from.")
+        raise StudyError(
+            _("give it at most %(max_choices)s answers to choose from.") % {"max_choices": MAX_CHOICES}
+        )
     choices = []
     for entry in raw:
         if not isinstance(entry, dict):
-            raise ValueError("an answer to choose must have a value and a label.")
+            raise StudyError(_("an answer to choose must have a value and a label."))
         label = _text(entry, "label", MAX_LABEL)
         value = _text(entry, "value", MAX_LABEL) or label
         if not label:
-            raise ValueError("an answer to choose is empty.")
+            raise StudyError(_("an answer to choose is empty."))
         choices.append({"value": value, "label": label})
     values = [choice["value"] for choice in choices]
     if twice := next((value for value in values if values.count(value) > 1), ""):
-        raise ValueError(f"two of its answers are stored as “{twice}”.")
+        raise StudyError(_("two of its answers are stored as “%(twice)s”.") % {"twice": twice})
     return choices

@@ -27,11 +27,15 @@ import numpy as np
 import soundfile
 from django.core.files.base import ContentFile
 from django.db import transaction
+from django.utils.translation import gettext_lazy as _
 
 from codec import registry
 from codec.audio import AudioError, read_audio, resample
 from codec.base import WORKING_RATE, Audio, fit_length
+from evaluation.clips.removal import delete_files
 from evaluation.metrics.alignment import delay_of
+from evaluation.refusals import Refusal
+from evaluation.systems import title_of
 
 if TYPE_CHECKING:
     from django.db.models.fields.files import FieldFile
@@ -55,8 +59,10 @@ MAX_GAIN_DB = 20.0
 LOUDNESS_BLOCK = 0.4
 
 
-class StimulusError(Exception):
-    """A stimulus that cannot be rendered; the message is for the researcher."""
+class StimulusError(Refusal):
+    """A stimulus that cannot be rendered."""
+
+    status = 409
 
 
 def render_stimulus(
@@ -83,7 +89,12 @@ def render_stimulus(
     first, last = round(start * rate), min(round(end * rate), clip_audio.size)
     if not 0 <= first < last:
         seconds = clip_audio.size / rate
-        raise StimulusError(f"The excerpt {start:.2f}-{end:.2f} s is not inside a clip of {seconds:.2f} s.")
+        raise StimulusError(
+            _("The excerpt %(start).2f-%(end).2f s is not inside a clip of %(seconds).2f s."),
+            start=start,
+            end=end,
+            seconds=seconds,
+        )
     reference = clip_audio[first:last]
     degraded = fit_length(rendition_audio, clip_audio.size)[first:last]
     gain_db = _matching_gain(reference, degraded, rate)
@@ -102,11 +113,15 @@ def render_item(item: Item) -> None:
         StimulusError: a rendition is not ready, a file cannot be read, or the rate does not fit the method.
     """
     if item.clip is None:
-        raise StimulusError(f"{item.title} has no recording.")
+        raise StimulusError(_("%(item)s has no recording."), item=item.title)
     rate = item.study.sample_rate
     if rate not in SAMPLE_RATES:
         known = ", ".join(f"{known:,}".replace(",", " ") for known in SAMPLE_RATES)
-        raise StimulusError(f"A study cannot have {rate} Hz. These rates are possible: {known} Hz.")
+        raise StimulusError(
+            _("A study cannot have %(rate)s Hz. These rates are possible: %(known)s Hz."),
+            rate=rate,
+            known=known,
+        )
     reference = _reference(item, rate)
     first, last = round(item.start * rate), round(item.end * rate)
     stimuli = list(item.stimuli.select_related("rendition"))
@@ -117,12 +132,12 @@ def render_item(item: Item) -> None:
         delay = delay_of(reference[first:last], audio[first:last], rate).seconds
         stimulus.delay_ms = None if delay is None else round(1000 * delay, 2)
 
-    loudest = max((float(np.abs(audio).max()) for audio, _ in rendered), default=0.0)
+    loudest = max((float(np.abs(audio).max()) for audio, _gain in rendered), default=0.0)
     headroom = min(1.0, PEAK / loudest) if loudest else 1.0
-    replaced: list[tuple[FieldFile, str]] = []
+    replaced: list[str | None] = []
     for stimulus, (audio, gain_db) in zip(stimuli, rendered, strict=True):
         if stimulus.audio:
-            replaced.append((stimulus.audio, stimulus.audio.name or ""))
+            replaced.append(stimulus.audio.name)
         master = io.BytesIO()
         soundfile.write(master, audio * np.float32(headroom), rate, format="WAV", subtype="FLOAT")
         stimulus.audio.save(f"{uuid.uuid4()}.wav", ContentFile(master.getvalue()), save=False)
@@ -130,8 +145,7 @@ def render_item(item: Item) -> None:
     with transaction.atomic():
         for stimulus in stimuli:
             stimulus.save(update_fields=["audio", "gain_db", "delay_ms"])
-    for field, name in replaced:
-        field.storage.delete(name)
+    delete_files(replaced)
 
 
 def _reference(item: Item, rate: int) -> Audio:
@@ -163,12 +177,16 @@ def _signal(item: Item, stimulus: Stimulus, reference: Audio, rate: int) -> Audi
 
         if lowpass_taps(cutoff, rate) is None:
             raise StimulusError(
-                f"At {rate / 1000:g} kHz the {cutoff / 1000:g} kHz anchor would be the reference itself. "
-                f"Give the study a higher sample rate."
+                _(
+                    "At %(rate)g kHz the %(cutoff)g kHz anchor would be the reference itself. Give the "
+                    "study a higher sample rate."
+                ),
+                rate=rate / 1000,
+                cutoff=cutoff / 1000,
             )
         return lowpass(reference, cutoff, rate)
     if not rendition.audio:
-        raise StimulusError(f"{name} is not ready yet.")
+        raise StimulusError(_("%(name)s is not ready yet."), name=name)
     audio, its_rate = _read(rendition.audio)
     return fit_length(resample(audio, its_rate, rate), reference.size)
 
@@ -295,4 +313,4 @@ def _read_upload(stored: FieldFile, rate: int, name: str) -> Audio:
         try:
             return read_audio(copy.name, rate=rate).audio
         except AudioError as error:
-            raise StimulusError(f"{name}: {error}") from error
+            raise StimulusError(_("%(name)s: %(error)s"), name=name, error=error) from error

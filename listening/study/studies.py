@@ -7,8 +7,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from django.db import transaction
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext_lazy
 
 from evaluation.models import Clip
+from evaluation.texts import clean_line, clean_text
 from listening.kinds import COUNTED
 from listening.methods import MUSHRA, clean_options, trials_per_item
 from listening.models import Assessor, Session, Stimulus, Study
@@ -17,7 +20,7 @@ from listening.study.contents import (
     Excerpt,
     check_excerpts,
     check_systems,
-    delete_files,
+    delete_files_later,
     method_of,
     render_again,
     set_contents,
@@ -26,7 +29,6 @@ from listening.study.errors import StudyError
 from listening.study.preparing import dispatch_study
 from listening.study.sealing import check_seal
 from listening.study.stimuli import SAMPLE_RATES
-from listening.study.texts import clean_text
 
 #: In every trial of a MUSHRA test: the hidden reference and both anchors (M1, M3).
 ALWAYS = MUSHRA.always
@@ -44,7 +46,7 @@ MAX_TEXT = 5000
 
 #: What may not change any more once somebody has taken part for real: grades would not be comparable.
 LOCKED = ("method", "method_options", "systems", "sample_rate", "design", "seed")
-LOCKED_WHY = (
+LOCKED_WHY = _(
     "A listener has begun. Items, systems, method, sample rate and design stay as they are, "
     "so that all grades can be compared; texts, dates and limits may still change."
 )
@@ -63,8 +65,14 @@ class TrialRunsExist(StudyError):
 
     def __init__(self, sessions: int) -> None:
         super().__init__(
-            f"{sessions} pilot session{'s have' if sessions > 1 else ' has'} heard the items and systems as "
-            "they are. Tick “discard the pilot sessions” to change them."
+            ngettext_lazy(
+                "%(count)s pilot session has heard the items and systems as they are. "
+                "Tick “discard the pilot sessions” to change them.",
+                "%(count)s pilot sessions have heard the items and systems as they are. "
+                "Tick “discard the pilot sessions” to change them.",
+                sessions,
+            ),
+            count=sessions,
         )
         self.sessions = sessions
 
@@ -216,11 +224,14 @@ def delete_sessions(study: Study, *kinds: str) -> int:
 def _fit(study: Study, excerpts: Sequence[Excerpt] | None) -> None:
     """Check the study's rate, design and method options; complete a design that a trial has no room for."""
     if study.sample_rate not in SAMPLE_RATES:
-        raise StudyError(f"The sample rate is one of {', '.join(map(str, SAMPLE_RATES))} Hz.")
+        raise StudyError(
+            _("The sample rate is one of %(rates)s Hz."), rates=", ".join(map(str, SAMPLE_RATES))
+        )
     method = method_of(study.method)
     if method is MUSHRA and study.sample_rate < LOWEST_RATE:
         raise StudyError(
-            f"At {study.sample_rate} Hz the 7 kHz anchor would be the reference: take a higher rate."
+            _("At %(sample_rate)s Hz the 7 kHz anchor would be the reference: take a higher rate."),
+            sample_rate=study.sample_rate,
         )
     graded = (
         sum(not excerpt.training for excerpt in excerpts)
@@ -228,27 +239,28 @@ def _fit(study: Study, excerpts: Sequence[Excerpt] | None) -> None:
         else study.items.filter(training=False).count()
     )
     study.design = designs.fitting(study.design, method, graded, len(study.systems))
-    try:
-        study.method_options = clean_options(method, study.method_options, study.systems)
-    except ValueError as error:
-        raise StudyError(str(error)) from None
+    study.method_options = clean_options(method, study.method_options, study.systems)
     heard = study.systems[: designs.systems_per_trial(study)] if study.design else study.systems
     trials = min(study.design.get("items_per_session", graded), graded)
     trials *= trials_per_item(method, study.method_options, heard)
     if trials > MAX_TRIALS:
         raise StudyError(
-            f"That makes {trials} trials for each listener; {MAX_TRIALS} are the most. "
-            "Choose fewer clips, systems or pairs."
+            _(
+                "That makes %(trials)s trials for each listener; %(max_trials)s are the most. Choose "
+                "fewer clips, systems or pairs."
+            ),
+            trials=trials,
+            max_trials=MAX_TRIALS,
         )
 
 
 def clean_name(name: str) -> str:
     """A study's name in one line. Raises `StudyError`."""
-    name = " ".join(clean_text(name).split())
+    name = clean_line(name)
     if not name:
-        raise StudyError("Give the study a name.")
+        raise StudyError(_("Give the study a name."))
     if len(name) > 200:
-        raise StudyError("The name is longer than 200 characters.")
+        raise StudyError(_("The name is longer than 200 characters."))
     return name
 
 
@@ -257,7 +269,9 @@ def clean_texts(texts: Mapping[str, str]) -> dict[str, str]:
     own = {key: clean_text(texts.get(key, "")) for key in TEXTS}
     for key, text in own.items():
         if len(text) > MAX_TEXT:
-            raise StudyError(f"The {key} text is longer than {MAX_TEXT} characters.")
+            raise StudyError(
+                _("The %(key)s text is longer than %(max_text)s characters."), key=key, max_text=MAX_TEXT
+            )
     return {key: text for key, text in own.items() if text}
 
 
@@ -312,4 +326,4 @@ def delete_study(study: Study) -> None:
     names = list(Stimulus.objects.filter(item__study=study).exclude(audio="").values_list("audio", flat=True))
     delete_sessions(study, *Session.Kind.values)
     study.delete()
-    delete_files(names)
+    delete_files_later(names)

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from evaluation.analysis.statistics.screening import custom
+from django.utils.translation import gettext_lazy as _
+
 from listening.models import Study
+from listening.results.profiles import check_thresholds
 from listening.session.sessions import MAX_REPEATS
 from listening.study.errors import StudyError
 from listening.study.languages import LANGUAGES
@@ -23,20 +25,26 @@ def check_settings(values: Mapping[str, Any]) -> dict[str, Any]:
     """
     for name, value in values.items():
         if value is None and not Study._meta.get_field(name).null:
-            raise StudyError(f"{name}: null is no value here; leave it out to let it be.")
+            raise StudyError(_("%(name)s: null is no value here; leave it out to let it be."), name=name)
     checked = {name: _CHECKS[name](value) if name in _CHECKS else value for name, value in values.items()}
     for name in ("opens", "closes", "sealed_until"):
         if checked.get(name) and checked[name].tzinfo is None:
-            raise StudyError(f"{name}: give the time zone, too, as in 2026-01-31T12:00:00+01:00.")
+            raise StudyError(
+                _("%(name)s: give the time zone, too, as in 2026-01-31T12:00:00+01:00."), name=name
+            )
     opens, closes = checked.get("opens"), checked.get("closes")
     if opens and closes and closes <= opens:
-        raise StudyError("The study would close before it opens.")
+        raise StudyError(_("The study would close before it opens."))
     return checked
 
 
 def _language(value: str) -> str:
     if value not in LANGUAGES:
-        raise StudyError(f"There is no language {value!r}. Known: {', '.join(LANGUAGES)}.")
+        raise StudyError(
+            _("There is no language %(value)r. Known: %(languages)s."),
+            value=value,
+            languages=", ".join(LANGUAGES),
+        )
     return value
 
 
@@ -48,27 +56,30 @@ def _by_form(section: type[Section], name: str, value: dict[str, Any]) -> Any:
             raise TypeError
         start = section.initial_of(study)
     except (KeyError, TypeError, AttributeError, ValueError):
-        raise StudyError(f"{name}: this is not in the shape that GET /studies/{{id}} shows.") from None
+        raise StudyError(
+            _("%(name)s: this is not in the shape that GET /studies/{id} shows."), name=name
+        ) from None
     form = section(study, {f"{section.slug}-{field}": entry for field, entry in start.items() if entry})
     if not form.is_valid():
         told = "; ".join(f"{field}: {' '.join(map(str, errors))}" for field, errors in form.errors.items())
-        raise StudyError(f"{name}: {told}")
+        raise StudyError(_("%(name)s: %(told)s"), name=name, told=told)
     form.apply(study)
     kept = getattr(study, name)
     if unknown := sorted(set(value) - set(kept)):
-        raise StudyError(f"{name}: {unknown[0]!r} does not belong here.")
+        raise StudyError(_("%(name)s: %(unknown)r does not belong here."), name=name, unknown=unknown[0])
     return kept
 
 
 def _training_repeats(value: int) -> int:
     if not 0 <= value <= MAX_REPEATS:
-        raise StudyError(f"training_repeats: a whole number from 0 to {MAX_REPEATS}.")
+        raise StudyError(
+            _("training_repeats: a whole number from 0 to %(max_repeats)s."), max_repeats=MAX_REPEATS
+        )
     return value
 
 
 def _post_screening(value: dict[str, Any]) -> dict[str, Any]:
-    if problems := custom(value)[1]:
-        raise StudyError("post_screening: " + " ".join(problems))
+    check_thresholds(value)
     return value
 
 

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import betainc, betaincinv, ndtri
 
+from evaluation.analysis.statistics.corrections import holm
 from evaluation.analysis.statistics.frames import Floats
 from evaluation.analysis.words import count, p_words
 
@@ -42,17 +43,6 @@ def clopper_pearson(successes: int, n: int, confidence: float = 0.95) -> tuple[f
     low = 0.0 if successes == 0 else float(betaincinv(successes, n - successes + 1, tail))
     high = 1.0 if successes == n else float(betaincinv(successes + 1, n - successes, 1 - tail))
     return low, high
-
-
-def holm(values: Sequence[float]) -> list[float]:
-    """Holm's step-down adjustment of p values, in their order."""
-    order = sorted(range(len(values)), key=values.__getitem__)
-    adjusted = [0.0] * len(values)
-    reached = 0.0
-    for rank, index in enumerate(order):
-        reached = max(reached, min(1.0, (len(values) - rank) * values[index]))
-        adjusted[index] = reached
-    return adjusted
 
 
 def abx_needed(n: int, alpha: float = 0.05) -> int | None:

@@ -10,10 +10,6 @@ from ninja import Schema
 from pydantic import ConfigDict, Field
 
 
-class Problem(Schema):
-    error: str
-
-
 class ItemIn(Schema):
     model_config = ConfigDict(extra="forbid")
 

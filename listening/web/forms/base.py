@@ -7,6 +7,8 @@ from typing import Any, ClassVar, Literal
 
 from django import forms
 
+from evaluation.refusals import Refusal
+from evaluation.web.refusals import add_to_form
 from listening.models import Study
 from listening.study.studies import has_real_sessions
 
@@ -48,6 +50,12 @@ class Section(forms.Form):
         self.study = study
         self.frozen = not study._state.adding and has_real_sessions(study)
         super().__init__(data, prefix=self.slug, initial=self.initial_of(study), label_suffix="")
+
+    def full_clean(self) -> None:
+        try:
+            super().full_clean()
+        except Refusal as refusal:
+            add_to_form(self, refusal)
 
     @classmethod
     def initial_of(cls, study: Study) -> dict[str, Any]:

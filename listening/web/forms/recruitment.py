@@ -8,6 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from django import forms
 from django.conf import settings
+from django.utils.translation import gettext_lazy as _
 
 from listening.models import Study
 from listening.study.recruitment import PLATFORMS, PROLIFIC_QUERY
@@ -29,7 +30,7 @@ class CodeField(forms.CharField):
     def validate(self, value: str) -> None:
         super().validate(value)
         if value and not _CODE.fullmatch(value):
-            raise forms.ValidationError("A code has letters, digits, - and _ only.")
+            raise forms.ValidationError(_("A code has letters, digits, - and _ only."))
 
 
 class Recruitment(Section):
@@ -71,7 +72,7 @@ class Recruitment(Section):
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
         if cleaned.get("platform") == "prolific" and "code" not in self.errors and not cleaned.get("code"):
-            self.add_error("code", "Prolific pays for a completion code: copy it from the study there.")
+            self.add_error("code", _("Prolific pays for a completion code: copy it from the study there."))
         return cleaned
 
     @property

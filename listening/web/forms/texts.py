@@ -6,11 +6,11 @@ from typing import Any
 
 from django import forms
 
+from evaluation.texts import clean_text
 from listening.models import Study
 from listening.session.sessions import MAX_REPEATS
 from listening.study.languages import CHOICES, LANGUAGES
 from listening.study.studies import MAX_TEXT, TEXTS
-from listening.study.texts import clean_text
 from listening.web.forms.base import Section
 
 

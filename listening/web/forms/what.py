@@ -9,6 +9,7 @@ from uuid import UUID
 
 from django import forms
 from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
 
 from codec import registry
 from evaluation import systems as known
@@ -190,11 +191,15 @@ class Items(Section):
         excerpts: list[Excerpt] = []
         for row in self.rows:
             if row["clip"] is None:
-                raise forms.ValidationError("One of the clips is not there any more, or not yours.")
+                raise forms.ValidationError(_("One of the clips is not there any more, or not yours."))
             if row["role"] not in ROLES:
-                raise forms.ValidationError(f"“{row['role']}” is not what an item can be for.")
+                raise forms.ValidationError(
+                    _("“%(row)s” is not what an item can be for.") % {"row": row["role"]}
+                )
             if row["start"] is None or row["end"] is None:
-                raise forms.ValidationError(f"“{row['clip'].title}” needs a start and an end in seconds.")
+                raise forms.ValidationError(
+                    _("“%(row)s” needs a start and an end in seconds.") % {"row": row["clip"].title}
+                )
             for training in (True, False):
                 if row["role"] in ("both", "training" if training else "graded"):
                     excerpts.append(Excerpt(row["clip"], row["start"], row["end"], training, row["name"]))
