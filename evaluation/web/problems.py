@@ -22,7 +22,6 @@ class Problem(Schema):
     title: str = Field(description="of the status")
     status: int
     detail: str = Field(description="why, for a person")
-    instance: str = Field("", description="path of the request")
     errors: list[FieldProblem] = Field([], description="field by field, where fields are to blame")
 
 

@@ -62,7 +62,6 @@ def answer_problem(
         "title": HTTPStatus(status).phrase,
         "status": status,
         "detail": str(detail),
-        "instance": request.path,
     }
     if fields:
         problem["errors"] = [{"path": path, "message": str(message)} for path, message in fields.items()]

@@ -107,7 +107,11 @@ def check_thresholds(values: Mapping[str, Any], problems: Mapping[str, Text] | N
     problems = problems or {str(number): text for number, text in enumerate(custom(values)[1])}
     if problems:
         fields = {f"post_screening.{path}": text for path, text in problems.items()}
-        raise StudyError(" ".join(str(text) for text in problems.values()), fields=fields)
+        raise StudyError(
+            _("These thresholds cannot be: %(problems)s"),
+            fields=fields,
+            problems=" ".join(map(str, problems.values())),
+        )
 
 
 def check_kind(kind: str) -> tuple[Session.Kind, ...]:

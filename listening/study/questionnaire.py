@@ -25,7 +25,7 @@ from typing import Any, Literal
 
 from django.http import QueryDict
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy as _lazy
+from django.utils.translation import gettext_lazy
 
 from evaluation.refusals import Message
 from evaluation.texts import clean_text
@@ -62,7 +62,12 @@ class QuestionnaireError(StudyError):
 
     def __init__(self, problems: Sequence[tuple[int, str]]) -> None:
         messages = [
-            (n, Message(_lazy("Question %(number)s: %(problem)s"), number=n, problem=text) if n else text)
+            (
+                n,
+                Message(gettext_lazy("Question %(number)s: %(problem)s"), number=n, problem=text)
+                if n
+                else text,
+            )
             for n, text in problems
         ]
         fields = {f"questionnaire.{n - 1}" if n else "questionnaire": text for n, text in messages}

@@ -30,7 +30,7 @@ RESEARCHERS = re.compile(
 )
 #: Refusals that only researchers can meet, where they are raised in other files.
 RESEARCHERS_REFUSALS = {"StudyError", "OptionProblem", "QuestionnaireError", "Refusal"}
-_FUNCTIONS = {"gettext", "gettext_lazy", "gettext_noop", "ngettext", "ngettext_lazy", "_", "_lazy"}
+FUNCTIONS = {"gettext", "gettext_lazy", "gettext_noop", "ngettext", "ngettext_lazy", "_"}
 
 
 def messages_of(tree: ast.AST) -> Iterator[str]:
@@ -39,7 +39,7 @@ def messages_of(tree: ast.AST) -> Iterator[str]:
         if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.args):
             continue
         first = node.args[0]
-        if node.func.id in _FUNCTIONS and isinstance(first, ast.Constant) and isinstance(first.value, str):
+        if node.func.id in FUNCTIONS and isinstance(first, ast.Constant) and isinstance(first.value, str):
             yield first.value
 
 

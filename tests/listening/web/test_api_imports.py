@@ -53,7 +53,7 @@ def test_seen_then_imported(client: Client, alice: User) -> None:
 
 def test_what_cannot_be_read_says_where(client: Client) -> None:
     answer = sent(client, TABLE.replace("35", "many"))
-    assert "Line 5, column 5 (score)" in answer.json()["detail"]
+    assert "Line 5, column 5 (score)" in answer.json()["error"]
     done = client.post(f"/api/imports/{answer.json()['id']}", {}, content_type=JSON)
     assert (done.status_code, "Line 5, column 5" in done.json()["detail"]) == (422, True)
     assert not Study.objects.exists()
