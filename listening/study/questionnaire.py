@@ -25,9 +25,7 @@ from typing import Any, Literal
 
 from django.http import QueryDict
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 
-from evaluation.refusals import Message
 from evaluation.texts import clean_text
 from listening.models import Answer, Session, Study
 from listening.study.errors import StudyError
@@ -64,9 +62,7 @@ class QuestionnaireError(StudyError):
         messages = [
             (
                 n,
-                Message(gettext_lazy("Question %(number)s: %(problem)s"), number=n, problem=text)
-                if n
-                else text,
+                StudyError(_("Question %(number)s: %(problem)s"), number=n, problem=text) if n else text,
             )
             for n, text in problems
         ]

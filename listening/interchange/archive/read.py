@@ -229,7 +229,8 @@ class _Reader:
             if known is None and not UploadedSystem.objects.filter(owner=self.owner, title=system.title):
                 store([system])
             elif known is None or known.owner_id != self.owner.pk:
-                self.notes.append(f"The system “{system.title}” is shown by its short name {system.slug}.")
+                note = _("The system “%(title)s” is shown by its short name %(slug)s.")
+                self.notes.append(note % {"title": system.title, "slug": system.slug})
 
     def _clips(self) -> dict[str, Clip]:
         clips: dict[str, Clip] = {}
@@ -264,9 +265,8 @@ class _Reader:
             known = Rendition.objects.filter(clip=clip, system=row.system).first()
             if known is not None:
                 renditions[key] = known
-                self.notes.append(
-                    f"“{clip.title}” through {row.system} was here already: its figures are this server's."
-                )
+                note = _("“%(clip)s” through %(system)s was here already: its figures are this server's.")
+                self.notes.append(note % {"clip": clip.title, "system": row.system})
                 continue
             if row.status not in (Job.Status.DONE, Job.Status.FAILED):
                 row.status = Job.Status.QUEUED  # what was running there is not running here
@@ -405,7 +405,8 @@ class _Reader:
     def _new_assessor(self, code: str) -> Assessor:
         if Assessor.objects.filter(code=code).exists():
             assessor = Assessor.objects.create()
-            self.notes.append(f"Assessor {code} is called {assessor.code} here: the code was taken.")
+            note = _("Assessor %(code)s is called %(here)s here: the code was taken.")
+            self.notes.append(note % {"code": code, "here": assessor.code})
             return assessor
         return Assessor.objects.create(code=code)
 

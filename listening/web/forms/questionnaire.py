@@ -28,7 +28,7 @@ class QuestionsField(forms.CharField):
         try:
             return validated(json.loads(text) if text else [])
         except QuestionnaireError as error:
-            raise forms.ValidationError([str(message) for message in error.fields.values()]) from None
+            raise forms.ValidationError(list(map(str, error.fields.values()))) from None
         except (ValueError, RecursionError):
             raise forms.ValidationError(_("This is not JSON.")) from None
 

@@ -126,7 +126,7 @@ class Items(Section):
 
         columns = [values(f"{self.prefix}-{name}") for name in ("clip", "start", "end", "role", "name")]
         if len({len(column) for column in columns}) > 1:
-            self._broken = "The rows of the items came incomplete. Reload the page and try again."
+            self._broken = True
             columns = []
         rows = []
         for clip_id, start, end, role, name in list(zip(*columns, strict=False))[: 4 * MAX_ITEMS]:
@@ -139,7 +139,7 @@ class Items(Section):
             rows.append(self._row(clip, 0.0, clip.seconds if clip else 0.0, role, "", clip_id))
         return rows
 
-    _broken = ""
+    _broken = False
 
     @staticmethod
     def _row(
@@ -187,7 +187,9 @@ class Items(Section):
 
     def clean(self) -> dict[str, Any]:
         if self._broken:
-            raise forms.ValidationError(self._broken)
+            raise forms.ValidationError(
+                _("The rows of the items came incomplete. Reload the page and try again.")
+            )
         excerpts: list[Excerpt] = []
         for row in self.rows:
             if row["clip"] is None:
