@@ -1,6 +1,6 @@
 # make demo   the site with demo clips and a demo study; PORT and EARSHOT_HOME are taken from the environment
 # make test   everything the tests need, then all tests
-# make lint   ruff, mypy, and whether a migration is missing
+# make lint   ruff, mypy, whether a migration is missing; eslint and tsc for the scripts of the pages
 
 PYTHON ?= python3
 PORT ?= 8000
@@ -11,6 +11,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO := $(VENV)/.installed-demo
 DEV := $(VENV)/.installed-dev
+NODE := node_modules/.installed
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 
 .PHONY: help demo test lint install check-system
@@ -22,13 +23,14 @@ demo: $(DEMO)
 	@exec $(BIN)/python manage.py demo $(DEMO_OPTIONS)
 
 test: $(DEV)
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(PYTEST_OPTIONS)
+	$(BIN)/python -m pytest --numprocesses 3 --dist worksteal $(PYTEST_OPTIONS)
 
-lint: $(DEV)
+lint: $(DEV) $(NODE)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python manage.py makemigrations --check --dry-run
+	npm run --silent lint
 
 install: $(DEV)
 
@@ -39,6 +41,13 @@ $(DEMO): pyproject.toml
 $(DEV): pyproject.toml
 	@$(call install,dev,$@)
 	@touch $(DEMO)
+
+# The linter and the type checker of static/js; the site itself needs neither.
+$(NODE): package.json package-lock.json
+	@command -v node >/dev/null && command -v npm >/dev/null || { \
+	  echo "The checks of static/js need Node.js 18 or newer:  sudo apt-get install -y nodejs npm" >&2; exit 1; }
+	npm ci --no-audit --no-fund
+	@touch $@
 
 # The stamp is written last, so that an interrupted installation is taken up again by the next run. A lock
 # keeps two runs started at once from installing into each other; the second finds the stamp and is through.

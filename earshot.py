@@ -128,7 +128,8 @@ class Site:
             headers["Content-Length"] = str(length)
         try:
             request = urllib.request.Request(address, data, headers, method=method)  # noqa: S310 -- see `site_of`
-            return urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS)  # noqa: S310
+            answer: IO[bytes] = urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS)  # noqa: S310
+            return answer
         except urllib.error.HTTPError as error:
             raise Problem(_refusal(error)) from None
         except urllib.error.URLError as error:

@@ -23,7 +23,7 @@ _BAR = "{desc}: {percentage:3.0f} % |{bar}| {n_fmt} of {total_fmt} s, {remaining
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line; returns the exit status: 0, 2 for what the user can mend, 130 for Ctrl-C."""
+    """Run the command line; returns the exit status: 0, 2 for errors the user can fix, 130 for Ctrl-C."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:
         options = build_parser(arguments).parse_args(arguments)
@@ -41,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def build_parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
-    """The parser for `arguments`: what needs torch is imported only if they ask for it."""
+    """Build the parser for `arguments`; a sub-command that needs torch is imported only if they name it."""
     parser = argparse.ArgumentParser(
         prog="python -m codec", description="Speech to bits and back, by any system."
     )
@@ -57,17 +57,17 @@ def build_parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
     encode = commands.add_parser(
         "encode",
         help="audio file to bitstream",
-        description="Encode a recording; it is mixed to mono at 16 kHz.",
+        description="Encode a recording, mixed down to mono at 16 kHz.",
     )
     encode.add_argument(
-        "--system", required=True, metavar="S", help="slug of a system, as `systems` lists them"
+        "--system", required=True, metavar="S", help="slug of a system, as listed by `systems`"
     )
     encode.add_argument("input", type=Path, help="WAV, FLAC, Ogg, MP3, AIFF or NIST SPHERE")
     encode.add_argument("output", type=Path, help="bitstream to write (.ear)")
     encode.set_defaults(run=_encode)
 
     decode = commands.add_parser(
-        "decode", help="bitstream to WAV", description="Decode a bitstream; it names its system itself."
+        "decode", help="bitstream to WAV", description="Decode a bitstream, which names its own system."
     )
     decode.add_argument("input", type=Path, help="bitstream that `encode` wrote (.ear)")
     decode.add_argument("output", type=Path, help="16-bit WAV to write")
@@ -82,10 +82,16 @@ def build_parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
 
 #: Sub-commands that need torch: the module with their `add_arguments` and `run`, and what they do.
 _TORCH_COMMANDS = {
-    "train": ("train", "train a BPGAN model on folders of speech"),
-    "calibrate": ("calibrate", "fit a model's probability tables and bit rates to searched speech"),
-    "ceilings": ("ceilings", "measure what each step of the chain costs, and accuracy against naturalness"),
-    "search-report": ("search_report", "measure the search and the entropy coder on a folder of speech"),
+    "train": ("training.train", "train a BPGAN model on folders of speech"),
+    "calibrate": ("training.calibrate", "fit a model's probability tables and bit rates to searched speech"),
+    "ceilings": (
+        "reports.ceilings",
+        "measure what each step of the chain costs, and accuracy against naturalness",
+    ),
+    "search-report": (
+        "reports.search_report",
+        "measure the search and the entropy coder on a folder of speech",
+    ),
 }
 
 
@@ -148,7 +154,7 @@ def _encode(options: argparse.Namespace) -> int:
 
 @contextmanager
 def _bar(what: str, sample_rate: int) -> Iterator[Progress]:
-    """A bar of seconds of audio on the terminal, for codecs that say how far they are and take a while."""
+    """Show a bar in seconds of audio on the terminal, for codecs that report progress and take a while."""
     with tqdm(desc=what, unit="s", disable=None, delay=0.5, miniters=1, leave=False, bar_format=_BAR) as bar:
 
         def progress(done: int, total: int) -> None:

@@ -1,4 +1,4 @@
-"""Files and samples: reading recordings people bring, resampling, and writing WAV."""
+"""Files and samples: reading the recordings that people bring, resampling, and writing WAV."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ FORMATS = ("WAV", "WAVEX", "RF64", "W64", "FLAC", "OGG", "MP3", "AIFF", "AU", "C
 MIN_RATE, MAX_RATE = 4_000, 384_000
 MAX_CHANNELS = 64
 
-# Samples (frames x channels) decoded at a time: bounds memory whatever a header declares.
+# Samples (frames x channels) decoded at a time, which bounds memory whatever a header declares.
 _BLOCK = 1 << 18
 # Largest positive 16-bit sample: at or above this a recording is at full scale.
 _FULL_SCALE = 32767 / 32768
 # Below one step of 16-bit PCM nothing is left of a signal.
 _SILENCE = 1 / 32768
-# Recordings with fewer samples at full scale have no audible clipping, only a loud peak.
+# With a smaller share of samples at full scale a recording has a loud peak, but no audible clipping.
 _CLIPPING_SHARE = 0.001
-# libsndfile's count of frames where the header does not tell.
+# libsndfile's count of frames if the header does not state it.
 _UNKNOWN_FRAMES = 2**62
 
 
@@ -49,7 +49,7 @@ class Recording:
         source_rate: of the file, in Hz.
         format: of the file, as libsndfile names it, e.g. ``WAV, PCM_16``.
         seconds: length of the file.
-        notes: what was done to it and what a listener should know, in sentences for people.
+        notes: what was done to it and what a listener should know, for readers.
     """
 
     audio: Audio
@@ -334,9 +334,9 @@ def _read_mono(sound: sf.SoundFile, max_seconds: float | None, mono: _Mono) -> f
     short = known and declared - total > tolerance
     if damaged:
         # Of the block that failed libsndfile keeps the samples before the damage to itself.
-        return max(total, sound.tell()) / rate
+        return float(max(total, sound.tell()) / rate)
     if short or _chunk_is_cut(sound.extra_info):
-        return total / rate
+        return float(total / rate)
     return None
 
 

@@ -1,8 +1,8 @@
-"""The contract that every system keeps: float32 mono in, bits, float32 mono out.
+"""The interface of every system: float32 mono in, bits, float32 mono out.
 
-Output is time-aligned with the input by the codec's known, constant delay and has the input's
-length. Delay is never estimated per clip by correlation: low-passed speech and phase-free
-vocoders fool it.
+The output has the length of the input and is aligned with it in time, by the codec's known, constant delay.
+Delay is never estimated per clip by correlation: low-passed speech and vocoders without phase would mislead
+it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 Audio = NDArray[np.float32]
 
-#: Told how far work is: (done, of all), in samples.
+#: Callback for progress: (samples done, samples in all).
 Progress = Callable[[int, int], None]
 
 #: The rate at which Earshot compares systems, in Hz: wide-band speech, as in the paper.
@@ -55,11 +55,11 @@ class Encoded:
     Attributes:
         system: slug of the system that wrote it.
         payload: every byte the decoder needs, with whatever framing the decoder wants.
-        payload_bits: the bits a receiver needs, counted without container or framing:
-            this, not ``len(payload)``, is what the bit rate is made of.
+        payload_bits: the bits a receiver needs, counted without container or framing; the bit rate is
+            computed from these, not from ``len(payload)``.
         sample_rate: of the input and of the decoded output, in Hz.
         num_samples: length of the input and of the decoded output.
-        parameters: exact settings and library versions that made it, JSON-serialisable.
+        parameters: the exact settings and library versions used, JSON-serialisable.
     """
 
     system: str
@@ -82,7 +82,7 @@ class Encoded:
 class Codec(ABC):
     """A system: a way to turn audio into bits and back.
 
-    A subclass implements `_encode` and `_decode`; checks, lengths and error messages live here.
+    A subclass implements `_encode` and `_decode`; input checks and lengths are taken care of here.
     """
 
     def __init__(self, slug: str, sample_rate: int = WORKING_RATE) -> None:
@@ -100,7 +100,7 @@ class Codec(ABC):
         """Return delay-compensated audio at `encoded.sample_rate`; `decode` fits the length."""
 
     def _encode_with(self, audio: Audio, progress: Progress) -> tuple[bytes, int, dict[str, Any]]:
-        """`_encode` for codecs that take long enough to say how far they are."""
+        """`_encode` for codecs that take long enough to report progress."""
         return self._encode(audio)
 
     def _decode_with(self, encoded: Encoded, progress: Progress) -> Audio:
@@ -113,12 +113,12 @@ class Codec(ABC):
         Raises:
             CodecError: if it is empty, not mono, or has NaN or infinite samples.
         """
-        audio = self.checked(audio)
+        audio = self.check_audio(audio)
         payload, bits, parameters = self._encode_with(audio, progress or no_progress)
         return Encoded(self.slug, payload, bits, self.sample_rate, audio.size, parameters)
 
     @staticmethod
-    def checked(audio: Audio) -> Audio:
+    def check_audio(audio: Audio) -> Audio:
         """`audio` as `_encode` gets it: float32, limited to [-1, 1]. Raises `CodecError` as `encode` does."""
         audio = np.asarray(audio, dtype=np.float32)
         if audio.ndim != 1:
@@ -155,7 +155,7 @@ class Codec(ABC):
 
 
 def no_progress(done: int, total: int) -> None:
-    """The `Progress` of those who did not ask."""
+    """A `Progress` that does nothing."""
 
 
 def _extremes(audio: Audio, not_finite: str) -> tuple[float, float]:

@@ -12,19 +12,19 @@ from codec.audio import from_pcm16, resample, to_pcm16
 from codec.base import WORKING_RATE, Audio, Codec, CodecError, Encoded
 
 _RATE = 8_000
-# 20 ms at 8 kHz (320 samples at 16 kHz): the encoder looks at 40 ms around each frame. A vocoder keeps
-# no waveform, so this is the lag of the envelope, the same for both modes within a millisecond.
+# 20 ms at 8 kHz (320 samples at 16 kHz): the encoder analyses 40 ms around each frame. A vocoder does not
+# preserve the waveform, so this is the lag of the envelope, equal for both modes to within a millisecond.
 _DELAY = 160
 
 
 class Codec2(Codec):
     """Codec 2 at 2400 or 3200 bit/s: frames of 20 ms with 48 or 64 bits.
 
-    Voiced phases are made up and unvoiced ones are random, from a generator that lives in the
-    library and goes on from clip to clip: two decodings differ in detail and sound the same.
+    The decoder synthesises voiced phases and draws unvoiced ones at random, from a generator inside the
+    library that carries on from clip to clip: two decodings differ in detail and sound the same.
     """
 
-    #: Modes with frames of 20 ms and whole bytes, the ones that Earshot compares.
+    #: The modes that Earshot compares: frames of 20 ms that fill whole bytes.
     MODES = (2400, 3200)
 
     def __init__(self, slug: str, sample_rate: int = WORKING_RATE, *, mode: int) -> None:
@@ -43,7 +43,7 @@ class Codec2(Codec):
         inside = to_pcm16(resample(audio, self.sample_rate, _RATE))
         frames = self._frames(audio.size, self.sample_rate)
         pcm = np.pad(inside, (0, frames * self._frame - inside.size))
-        coder = pycodec2.Codec2(self.mode)  # it has state: a new one for each clip
+        coder = pycodec2.Codec2(self.mode)  # it has state, so each clip gets a new one
         payload = b"".join(coder.encode(frame) for frame in pcm.reshape(frames, self._frame))
         parameters = {
             "mode": self.mode,
@@ -67,4 +67,4 @@ class Codec2(Codec):
     def _frames(self, num_samples: int, sample_rate: int) -> int:
         """Frames that bring `num_samples` at `sample_rate` through the delay."""
         length = round(num_samples * _RATE / sample_rate)
-        return -(-(length + _DELAY) // self._frame)
+        return -(-(length + _DELAY) // int(self._frame))

@@ -1,4 +1,4 @@
-"""The ``.ear`` file: one encoded clip of any system, with what its decoder must know.
+"""The ``.ear`` file: one encoded clip of any system, with what its decoder needs to know.
 
 Little-endian::
 
@@ -11,7 +11,7 @@ Little-endian::
     4 bytes   payload bits, as counted for the bit rate
     rest      payload
 
-`Encoded.parameters` are for people and are not stored.
+`Encoded.parameters` only inform people and are not stored.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ _NUMBERS = struct.Struct("<III")
 _CHECKSUM = struct.Struct("<I")
 _SLUG = re.compile(rb"[a-z0-9][a-z0-9._-]{0,63}")
 _RATES = range(1_000, 768_001)
-# A decoder allocates what the header declares. No speech codec gets below 10 bit/s, even in
-# silence, so a header that declares more than that (beyond a first minute) lies. A rate that no codec
-# here works at does not buy longer arrays.
+# A decoder allocates what the header declares. No speech codec gets below 10 bit/s, even in silence, so a
+# header that declares a longer file than that allows (beyond a first minute) is lying. Sample rates above the
+# highest that any codec here uses are counted as that one, or they would pass with longer arrays.
 _MIN_BITS_PER_SECOND = 10
 _FREE_SECONDS = 60
 _HIGHEST_RATE = 48_000
@@ -67,7 +67,7 @@ def loads(data: bytes) -> Encoded:
     (checksum,) = _CHECKSUM.unpack_from(data, len(MAGIC))
     if zlib.crc32(memoryview(data)[start:]) != checksum:
         raise CodecError("The bitstream is truncated or damaged: its checksum is wrong.")
-    # From here on the file is what someone wrote, but they may have meant harm.
+    # The file is now known to be intact, but its author may still have meant harm.
     end = start + 1 + data[start]
     slug = data[start + 1 : end]
     if len(data) < end + _NUMBERS.size or not _SLUG.fullmatch(slug):

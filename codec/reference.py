@@ -1,4 +1,4 @@
-"""The systems that code nothing: the original, and the low-pass anchors of BS.1534-3."""
+"""Systems that do not compress: the original, and the low-pass anchors of BS.1534-3."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _ATTENUATION = 55.0
 
 
 class Original(Codec):
-    """16-bit PCM: changes nothing but the rounding, 256 kbit/s at 16 kHz."""
+    """16-bit PCM: rounds the samples and changes nothing else; 256 kbit/s at 16 kHz."""
 
     def _encode(self, audio: Audio) -> tuple[bytes, int, dict[str, Any]]:
         payload = to_pcm16(audio).astype("<i2").tobytes()
@@ -39,7 +39,7 @@ class Original(Codec):
 
 
 class Anchor(Original):
-    """Low-pass anchor: linear-phase FIR without delay, then 16-bit PCM."""
+    """Low-pass anchor: a linear-phase FIR filter without delay, then 16-bit PCM."""
 
     def __init__(self, slug: str, sample_rate: int = WORKING_RATE, *, cutoff: float) -> None:
         """Make an anchor that passes everything up to `cutoff` Hz."""
@@ -62,16 +62,15 @@ class Anchor(Original):
 def lowpass(audio: Audio, cutoff: float, rate: int) -> Audio:
     """Low-pass `audio` (samples,) at `rate` Hz: same length, no delay.
 
-    The signal is continued at both ends by its point reflection, as in `scipy.signal.filtfilt`:
-    silence there would let the filter ring at a cut and take energy from the first and last
-    milliseconds.
+    The signal is extended at both ends by its point reflection, as in `scipy.signal.filtfilt`: with silence
+    there the filter would ring where speech is cut off, and take energy from the first and last milliseconds.
     """
     taps = lowpass_taps(cutoff, rate)
     if taps is None:
         return audio
     half = taps.size // 2
     continued = np.pad(audio.astype(np.float64), half, mode="reflect", reflect_type="odd")
-    return oaconvolve(continued, taps, mode="valid").astype(np.float32)
+    return np.asarray(oaconvolve(continued, taps, mode="valid"), dtype=np.float32)
 
 
 @lru_cache(maxsize=16)

@@ -1,4 +1,4 @@
-"""Every system by its slug. A codec is imported on first use, so listing costs nothing."""
+"""All systems by slug. A codec is imported on first use, so listing the systems costs nothing."""
 
 from __future__ import annotations
 
@@ -13,16 +13,17 @@ from codec.base import WORKING_RATE, Codec, CodecError, CodecUnavailable
 
 @dataclass(frozen=True)
 class System:
-    """What is known of a system without importing it.
+    """What can be said about a system without importing it.
 
     Attributes:
-        slug: its name everywhere: registry, database, files, pages.
-        title: for people.
-        family: systems of one family share a colour hue and sit together in tables.
-        nominal_kbps: what its name promises, in kbit/s; the measured rate is what counts.
+        slug: its name in the registry, the database, files and URLs.
+        title: its name for readers.
+        family: of codecs, for readers of the API and of lists. Colours and markers are chosen elsewhere, in
+            `evaluation.systems`.
+        nominal_kbps: the rate that its name promises, in kbit/s; results use the measured rate.
         target: ``module:Class`` of its `Codec`.
         options: keyword arguments of that class.
-        note: what a reader of a table must know, e.g. that a codec is narrow-band.
+        note: what readers of a table need to know, for example that a codec is narrow-band.
     """
 
     slug: str
@@ -80,11 +81,11 @@ def get_system(slug: str) -> System:
 
 @cache
 def load(slug: str, sample_rate: int = WORKING_RATE) -> Codec:
-    """Import and build the codec of a system; one instance per process and rate.
+    """Import and build the codec of a system, one instance per process and sample rate.
 
     Raises:
         CodecError: no such system.
-        CodecUnavailable: its library is missing or does not work here.
+        CodecUnavailable: its library is missing, or does not work here.
     """
     system = get_system(slug)
     module, _, name = system.target.partition(":")

@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 import uuid
+from typing import Any, ClassVar
 
 from django.conf import settings
 from django.db import models
+from django.db.models import Q
+from django.urls import reverse
+from django.utils.translation import gettext_lazy
+
+from evaluation.columns import TypedJSONField
+from evaluation.columns.renditions import Checks, Parameters
 
 
 class Clip(models.Model):
@@ -25,7 +32,9 @@ class Clip(models.Model):
     source_rate = models.PositiveIntegerField(help_text="Hz, of the upload")
     source_channels = models.PositiveSmallIntegerField()
     source_format = models.CharField(max_length=80)
-    notes = models.JSONField(default=list, help_text="what ingestion did and found: downmix, resampling, ...")
+    notes = TypedJSONField(
+        list[str], default=list, help_text="what ingestion did and found: downmix, resampling, ..."
+    )
     credit = models.TextField(blank=True, help_text="source and licence, shown on the page")
     public = models.BooleanField(default=False, help_text="a demo clip that strangers may hear")
     created = models.DateTimeField(auto_now_add=True)
@@ -63,7 +72,17 @@ class Job(models.Model):
 
     ``queued -> running -> done | failed``; claimed by one atomic update (`evaluation.work.jobs`), kept
     by a lease that a heartbeat renews, and re-queued by the sweeper when the lease runs out.
+
+    A kind of work is a model of its own, registered with `evaluation.work.jobs.register`; what pages say of
+    it is here.
     """
+
+    #: Lookup from a row to the user who follows its work and may retry it.
+    OWNER: ClassVar[str] = "owner"
+    #: Sentences for people: while it is done, with numbers where `count_progress` has any; when it failed.
+    DOING: ClassVar[Any] = gettext_lazy("A worker is at it.")
+    PROGRESS: ClassVar[Any] = gettext_lazy("{done} of {total} are done.")
+    FAILED: ClassVar[Any] = gettext_lazy("This failed: {error}")
 
     class Status(models.TextChoices):
         QUEUED = "queued"
@@ -84,9 +103,31 @@ class Job(models.Model):
     class Meta:
         abstract = True
 
+    def get_absolute_url(self) -> str:
+        """The page that shows what the work is for."""
+        raise NotImplementedError
+
+    @property
+    def waiting(self) -> bool:
+        """Whether it is queued or running."""
+        return self.status in (self.Status.QUEUED, self.Status.RUNNING)
+
+    def count_progress(self) -> tuple[int, int] | None:
+        """Steps that are done, and all of them; None where that cannot be told."""
+        return None
+
+    def describe_work(self, counted: tuple[int, int] | None) -> str:
+        """What a worker does for it and how far that is, for people; `counted` is of `count_progress`."""
+        done, total = counted or (0, 0)
+        return str(self.PROGRESS if counted else self.DOING).format(done=done, total=total)
+
 
 class Rendition(Job):
     """A clip through a system, made once."""
+
+    OWNER = "clip__owner"
+    DOING = gettext_lazy("Encoding and decoding.")
+    FAILED = "{error}"
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     clip = models.ForeignKey(Clip, on_delete=models.CASCADE, related_name="renditions")
@@ -100,7 +141,7 @@ class Rendition(Job):
     kbps = models.FloatField(null=True, blank=True, help_text="measured, kbit/s")
     encode_seconds = models.FloatField(null=True, blank=True)
     decode_seconds = models.FloatField(null=True, blank=True)
-    parameters = models.JSONField(default=dict, help_text="exact settings and versions")
+    parameters = TypedJSONField(Parameters, default=dict, help_text="exact settings and versions")
     unavailable = models.BooleanField(default=False, help_text="failed because the system does not work here")
 
     class Meta:
@@ -112,9 +153,16 @@ class Rendition(Job):
     def __str__(self) -> str:
         return f"{self.clip} through {self.system}"
 
+    def get_absolute_url(self) -> str:
+        return reverse("clip", args=[self.clip_id])
+
 
 class Score(Job):
     """A rendition measured by a metric. Its row appears, queued, when the rendition is done."""
+
+    OWNER = "rendition__clip__owner"
+    DOING = gettext_lazy("Measuring.")
+    FAILED = "{error}"
 
     rendition = models.ForeignKey(Rendition, on_delete=models.CASCADE, related_name="scores")
     metric = models.CharField(max_length=32, help_text="pesq_nb, pesq_wb or stoi")
@@ -129,6 +177,9 @@ class Score(Job):
     def __str__(self) -> str:
         return f"{self.metric} of {self.rendition}"
 
+    def get_absolute_url(self) -> str:
+        return self.rendition.get_absolute_url()
+
 
 class OutputBatch(Job):
     """Outputs that a researcher has sent for systems of their own, to be checked and then confirmed.
@@ -136,6 +187,10 @@ class OutputBatch(Job):
     The job checks every file against its clip (`step` is check), and after the researcher's
     confirmation makes renditions of those that are taken (`step` is store).
     """
+
+    PROGRESS = gettext_lazy("Checking: {done} of {total} files.")
+    STORING = gettext_lazy("Storing: {done} of {total} files.")
+    FAILED = gettext_lazy("The files could not be worked on: {error}")
 
     class Step(models.TextChoices):
         CHECK = "check"
@@ -149,7 +204,9 @@ class OutputBatch(Job):
         UploadedSystem, on_delete=models.CASCADE, related_name="batches", help_text="of files that name none"
     )
     step = models.CharField(max_length=5, choices=Step.choices, default=Step.CHECK)
-    notes = models.JSONField(default=list, help_text="what was left out before any file was looked into")
+    notes = TypedJSONField(
+        list[str], default=list, help_text="what was left out before any file was looked into"
+    )
     created = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -158,6 +215,21 @@ class OutputBatch(Job):
 
     def __str__(self) -> str:
         return f"Outputs for {self.system}"
+
+    def get_absolute_url(self) -> str:
+        return reverse("outputs", args=[self.pk])
+
+    def count_progress(self) -> tuple[int, int]:
+        if self.step == self.Step.CHECK:
+            files = self.files.all()
+            return files.exclude(problem="", checks={}).count(), files.count()
+        taken = self.files.filter(taken=True)
+        return taken.filter(~Q(problem="") | Q(upload="")).count(), taken.count()
+
+    def describe_work(self, counted: tuple[int, int] | None) -> str:
+        done, total = counted or (0, 0)
+        text = self.PROGRESS if self.step == self.Step.CHECK else self.STORING
+        return str(text).format(done=done, total=total)
 
 
 class OutputFile(models.Model):
@@ -171,8 +243,8 @@ class OutputFile(models.Model):
         UploadedSystem, on_delete=models.CASCADE, null=True, blank=True, related_name="+"
     )
     reason = models.CharField(max_length=200, blank=True, help_text="how clip and system were found")
-    checks = models.JSONField(
-        default=dict, help_text="`evaluation.outputs.comparison.Comparison`, as a dictionary"
+    checks = TypedJSONField(
+        Checks, default=dict, help_text="`evaluation.outputs.comparison.Comparison`, as a dictionary"
     )
     problem = models.TextField(blank=True, help_text="why it cannot be taken; empty: it can")
     taken = models.BooleanField(default=False, help_text="the researcher confirmed it")

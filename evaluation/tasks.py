@@ -1,130 +1,39 @@
-"""The work that Celery carries. Tasks know only ids; a repeated message does nothing.
+"""Names that Celery knows, each mapped to what it does. Messages carry the id of a row and nothing else.
 
-The web process imports this module to send messages: codecs, metrics and PyTorch are imported
-inside the functions, on first use in the worker's child, never before the fork.
+The web process imports this module to send messages: what a worker needs is imported inside the functions,
+on first use in the worker's child, never before the fork.
 """
 
 from __future__ import annotations
 
-import json
-from functools import partial
-
 from celery import shared_task
-from django.core.files.base import ContentFile
-from django.core.files.storage import default_storage
-from django.db import transaction
 
-from codec import container
-from codec.base import WORKING_RATE, CodecError, CodecUnavailable
-from evaluation.clips.removal import delete_files
-from evaluation.clips.stored import load_audio, save_audio
-from evaluation.metrics import OPTIONAL
-from evaluation.models import OutputBatch, Rendition, Score
-from evaluation.refusals import Refusal
 from evaluation.work import jobs
-from evaluation.work.pipeline import METRICS, MetricUnavailable, measure, process
 
 
 @shared_task
 def make_rendition(rendition_id: str) -> None:
-    """Put a clip through a system and queue the measurements of what comes out."""
-    row = jobs.claim(Rendition, rendition_id)
-    if row is None:
-        return
-    with jobs.working(row):
-        try:
-            _render(row)
-        except CodecError as error:
-            unavailable = isinstance(error, CodecUnavailable)
-            jobs.note(row, f"{'not available' if unavailable else 'refused'}: {error}")
-            jobs.fail(row, str(error), unavailable=unavailable)
+    from evaluation.clips import rendering
+
+    rendering.make_rendition(rendition_id)
 
 
 @shared_task
 def make_score(score_id: int | str) -> None:
-    """Measure a rendition with a metric."""
-    row = jobs.claim(Score, score_id)
-    if row is None:
-        return
-    with jobs.working(row, MetricUnavailable):
-        rendition = Rendition.objects.select_related("clip").get(pk=row.rendition_id)
-        reference = load_audio(rendition.clip.audio)
-        degraded = load_audio(rendition.audio)
-        measured = measure(reference, degraded, WORKING_RATE, row.metric)
-        jobs.note(row, f"{row.metric} by {measured.version}: {measured.value} {measured.note}".rstrip())
-        jobs.finish(row, value=measured.value, version=measured.version, note=measured.note)
+    from evaluation.clips import rendering
+
+    rendering.make_score(score_id)
 
 
 @shared_task
 def handle_outputs(batch_id: str) -> None:
-    """Check the files of a batch of a researcher's outputs, or store those that were confirmed."""
-    row = jobs.claim(OutputBatch, batch_id)
-    if row is None:
-        return
-    from evaluation.outputs.batches import check_batch, store_batch
+    from evaluation.outputs import batches
 
-    with jobs.working(row, Refusal):
-        (check_batch if row.step == OutputBatch.Step.CHECK else store_batch)(row)
-        jobs.finish(row)
+    batches.handle_batch(batch_id)
 
 
 @shared_task
 def sweep() -> None:
-    """Set lost work going again; beat sends this every few seconds."""
+    """Set lost work of every kind going again; beat sends this every few seconds."""
+
     jobs.sweep()
-
-
-def _render(row: Rendition) -> None:
-    clip = row.clip
-    audio = load_audio(clip.audio)
-    done = process(audio, row.system)
-    seconds = done.encoded.seconds
-    jobs.note(row, f"loaded {row.system} in {done.load_seconds:.3f} s")
-    jobs.note(
-        row,
-        f"encoded {seconds:.3f} s of audio in {done.encode_seconds:.3f} s: "
-        f"{done.encoded.payload_bits} bits that a receiver needs, {done.encoded.kbps:.3f} kbit/s",
-    )
-    jobs.note(row, f"decoded in {done.decode_seconds:.3f} s")
-    parameters = dict(done.encoded.parameters)
-    jobs.note(row, f"parameters: {json.dumps(parameters, sort_keys=True, default=str)}")
-
-    # New names for every attempt: whoever loses the claim never touches the holder's files.
-    folder = f"renditions/{row.pk}"
-    audio_name = save_audio(f"{folder}/{row.claim}.wav", done.audio)
-    bitstream = ContentFile(container.dumps(done.encoded))
-    bitstream_name = default_storage.save(f"{folder}/{row.claim}.ear", bitstream)
-    with transaction.atomic():
-        stored = jobs.finish(
-            row,
-            audio=audio_name,
-            bitstream=bitstream_name,
-            payload_bits=done.encoded.payload_bits,
-            kbps=done.encoded.kbps,
-            encode_seconds=done.encode_seconds,
-            decode_seconds=done.decode_seconds,
-            parameters=parameters,
-            unavailable=False,
-        )
-        if stored:
-            earlier = Score.objects.filter(rendition=row)  # of an earlier rendition's audio
-            asked = [metric for metric in earlier.values_list("metric", flat=True) if metric in OPTIONAL]
-            earlier.delete()
-            scores = Score.objects.bulk_create(
-                [Score(rendition=row, metric=metric) for metric in (*METRICS, *asked)]
-            )
-            transaction.on_commit(partial(jobs.dispatch, scores))
-    keep = {audio_name, bitstream_name}
-    if stored:
-        delete_files(_leftovers(folder) - keep)
-    else:
-        delete_files(keep)
-
-
-def _leftovers(folder: str) -> set[str]:
-    """What earlier attempts, finished or killed, left in a rendition's folder."""
-    try:
-        _, names = default_storage.listdir(folder)
-    except FileNotFoundError:
-        return set()
-    return {f"{folder}/{name}" for name in names}

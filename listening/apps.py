@@ -6,8 +6,11 @@ class ListeningConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
+        import listening.methods  # noqa: F401 -- each method says which options a study may have
         from evaluation.work import jobs
-        from listening.models import Analysis, ImportDraft
+        from listening.models import Analysis, ImportDraft, Preparation, Simulation
 
+        jobs.register(Preparation, "listening.tasks.prepare_study")
+        jobs.register(Simulation, "listening.tasks.simulate")
         jobs.register(Analysis, "listening.tasks.make_analysis")
         jobs.register(ImportDraft, "listening.tasks.import_configuration")

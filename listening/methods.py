@@ -5,15 +5,20 @@ The words of a scale are those of its Recommendation; listeners read them in the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from itertools import combinations
-from typing import Any
+from typing import Annotated, Any, Literal
 
 from django.utils.functional import Promise
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
+from pydantic import Field
+from pydantic_core import CoreSchema, core_schema
 
+from evaluation.columns import BadColumn, Whole, parse, refuse
 from evaluation.refusals import Refusal
+from listening.columns.options import MethodOptions, NoOptions
 
 REFERENCE = "original"
 
@@ -33,6 +38,74 @@ class OptionProblem(Refusal):
     """An option that a method does not have, or a value that it cannot have."""
 
 
+def _check_pairs(value: object) -> object:
+    if isinstance(value, str) and value in PAIRS:
+        return value
+    if not isinstance(value, list) or not 0 < len(value) <= MAX_PAIRS:
+        refuse(
+            gettext("The pairs must be one of %(known)s, or a list of up to %(limit)s pairs.")
+            % {"known": ", ".join(PAIRS), "limit": MAX_PAIRS}
+        )
+    seen = set()
+    for pair in value:
+        texts = isinstance(pair, list | tuple) and all(isinstance(slug, str) for slug in pair)
+        if not texts or len(pair) != 2 or pair[0] == pair[1]:
+            refuse(gettext("A pair must be two different systems."))
+        if frozenset(pair) in seen:
+            refuse(
+                gettext("The pair %(first)s, %(second)s is there twice.")
+                % {"first": pair[0], "second": pair[1]}
+            )
+        seen.add(frozenset(pair))
+    return value
+
+
+class _Pairs:
+    """Annotates an option that is a key of `PAIRS` or a list of pairs of slugs."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> CoreSchema:
+        return core_schema.no_info_plain_validator_function(_check_pairs)
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: Any) -> dict[str, Any]:
+        pair = {"type": "array", "items": {"type": "string"}, "minItems": 2, "maxItems": 2}
+        listed = {"type": "array", "items": pair, "minItems": 1, "maxItems": MAX_PAIRS}
+        return {"anyOf": [{"enum": list(PAIRS)}, listed]}
+
+
+class PairOptions(MethodOptions):
+    """Of methods that ask about pairs of systems."""
+
+    pairs: Annotated[str | list[list[str]], _Pairs()]
+
+
+class AbxOptions(PairOptions, method="abx"):
+    pairs: Annotated[str | list[list[str]], _Pairs()] = "reference"
+    trials: Annotated[int, Whole(1, MAX_ABX_TRIALS)] = Field(default=10, description="of each item and pair")
+
+
+class AbOptions(PairOptions, method="ab"):
+    pairs: Annotated[str | list[list[str]], _Pairs()] = "systems"
+    no_preference: bool = Field(default=False, description="whether that is an answer")
+
+
+class PlayOptions(MethodOptions):
+    """Of methods whose recordings are heard one after the other."""
+
+    plays: Literal["free", "once"] = Field(default="free", description="how often a recording plays")
+
+
+class AcrOptions(PlayOptions, method="acr"):
+    hidden_reference: bool = Field(default=True, description="whether the original is graded, too")
+
+
+class DcrOptions(PlayOptions, method="dcr"):
+    pass
+
+
+class CcrOptions(PlayOptions, method="ccr"):
+    pass
+
+
 @dataclass(frozen=True)
 class Method:
     """A way to ask listeners.
@@ -46,7 +119,7 @@ class Method:
         lowest, highest, step: of the grading scale; None where listeners choose instead of grading.
         words: of the scale, from the best down: the grade each stands at (MUSHRA: where its band begins).
         presents: what a trial is, in a sentence for the researcher.
-        defaults: of the options (see `clean_options`).
+        Options: the model of a study's options.
         question: to the listener, in every trial.
         max_systems: under test in one study.
     """
@@ -62,8 +135,13 @@ class Method:
     words: tuple[tuple[float, str | Promise], ...] = ()
     presents: str = ""
     question: str | Promise = ""
-    defaults: Mapping[str, Any] = field(default_factory=dict)
+    Options: type[MethodOptions] = NoOptions
     max_systems: int = 30
+
+    @property
+    def defaults(self) -> dict[str, Any]:
+        """Of the options, by name."""
+        return {name: field.default for name, field in self.Options.model_fields.items()}
 
     @property
     def graded(self) -> bool:
@@ -120,7 +198,7 @@ ACR = Method(
     words=((5, _("Excellent")), (4, _("Good")), (3, _("Fair")), (2, _("Poor")), (1, _("Bad"))),
     presents="One recording in each trial, without a reference; the original is one of them, hidden.",
     question=_("How good is the quality of this speech?"),
-    defaults={"hidden_reference": True, "plays": "free"},
+    Options=AcrOptions,
 )
 
 DCR = Method(
@@ -141,7 +219,7 @@ DCR = Method(
     ),
     presents="The reference and then one system in each trial; once an item, that is the reference again.",
     question=_("How degraded is the second recording, compared with the first?"),
-    defaults={"plays": "free"},
+    Options=DcrOptions,
 )
 
 CCR = Method(
@@ -165,7 +243,7 @@ CCR = Method(
     presents="The reference and one system in each trial, in an order that alternates from session to "
     "session; once an item both are the reference.",
     question=_("How is the quality of the second recording, compared with the first?"),
-    defaults={"plays": "free"},
+    Options=CcrOptions,
 )
 
 ABX = Method(
@@ -179,7 +257,7 @@ ABX = Method(
     None,
     presents="Two systems as A and B, and X, which is one of them; a pair's trials follow each other.",
     question=_("Is X the same as A or the same as B?"),
-    defaults={"pairs": "reference", "trials": 10},
+    Options=AbxOptions,
 )
 
 AB = Method(
@@ -193,37 +271,39 @@ AB = Method(
     None,
     presents="Two systems of an item as A and B in each trial, each pair once.",
     question=_("Which do you prefer?"),
-    defaults={"pairs": "systems", "no_preference": False},
+    Options=AbOptions,
 )
 
 METHODS = {method.slug: method for method in (MUSHRA, BS1116, ACR, DCR, CCR, ABX, AB)}
 
 
 def clean_options(
-    method: Method, options: Mapping[str, Any] | None, systems: Sequence[str]
-) -> dict[str, Any]:
+    method: Method, options: Mapping[str, Any] | MethodOptions | None, systems: Sequence[str]
+) -> MethodOptions:
     """The options of a study, complete: what is not said is the method's default.
-
-    ``pairs`` (ABX, AB): a key of `PAIRS`, or a list of pairs of slugs; ``trials`` (ABX): for each item and
-    pair, 1 to 50; ``no_preference`` (AB): whether that is an answer; ``hidden_reference`` (ACR): whether the
-    original is graded, too; ``plays`` (ACR, DCR, CCR): a key of `PLAYS`.
 
     Raises:
         OptionProblem: an option that the method does not have, or a value that it cannot have.
     """
-    given = dict(options or {})
+    given = options.stored() if isinstance(options, MethodOptions) else dict(options or {})
     unknown = sorted(set(given) - set(method.defaults))
     if unknown:
         raise OptionProblem(
             _("%(method)s has no option %(unknown)r."), method=method.title, unknown=unknown[0]
         )
-    cleaned = {**method.defaults, **given}
-    if "pairs" in cleaned and "pairs" not in given and not pairs_of(cleaned["pairs"], systems):
-        cleaned["pairs"] = "reference"  # of one system alone
-    for name, value in cleaned.items():
-        _CHECKS[name](value, systems)
-    if "pairs" in cleaned and not pairs_of(cleaned["pairs"], systems):
-        raise OptionProblem(_("Paired with each other, the systems need to be two or more."))
+    wanted = {**method.defaults, **given}
+    if "pairs" in wanted and "pairs" not in given and not pairs_of(wanted["pairs"], systems):
+        wanted["pairs"] = "reference"  # of one system alone
+    try:
+        cleaned = parse(method.Options, wanted, "method_options")
+    except BadColumn as error:
+        raise OptionProblem(str(error), fields=error.fields) from None
+    if isinstance(cleaned, PairOptions):
+        named = [] if isinstance(cleaned.pairs, str) else [slug for pair in cleaned.pairs for slug in pair]
+        if strange := [slug for slug in named if slug != REFERENCE and slug not in systems]:
+            raise OptionProblem(_("The pairs name %(slug)r, which is not in the study."), slug=strange[0])
+        if not pairs_of(cleaned.pairs, systems):
+            raise OptionProblem(_("Paired with each other, the systems need to be two or more."))
     return cleaned
 
 
@@ -239,8 +319,11 @@ def pairs_of(pairs: object, systems: Sequence[str]) -> list[tuple[str, str]]:
     return [(first, second) for first, second in pairs]  # type: ignore[attr-defined]
 
 
-def trials_per_item(method: Method, options: Mapping[str, Any], systems: Sequence[str]) -> int:
+def trials_per_item(
+    method: Method, options: Mapping[str, Any] | MethodOptions, systems: Sequence[str]
+) -> int:
     """How many trials an item makes in a session that hears all of `systems` (those under test)."""
+    options = options.stored() if isinstance(options, MethodOptions) else options
     tested = len([slug for slug in systems if slug not in method.always])
     counts = {
         "mushra": 1,
@@ -251,11 +334,11 @@ def trials_per_item(method: Method, options: Mapping[str, Any], systems: Sequenc
     }
     if method.slug in counts:
         return counts[method.slug]
-    return len(pairs_of(options["pairs"], systems)) * options.get("trials", 1)
+    return len(pairs_of(options["pairs"], systems)) * int(options.get("trials", 1))
 
 
 def seconds_per_item(
-    method: Method, options: Mapping[str, Any], systems: Sequence[str], seconds: float
+    method: Method, options: Mapping[str, Any] | MethodOptions, systems: Sequence[str], seconds: float
 ) -> float:
     """How long a listener takes for all trials of an item that lasts so many seconds: a guess.
 
@@ -273,56 +356,3 @@ def seconds_per_item(
         "acr": 4 + 1.3 * seconds,
     }.get(method.slug, 5 + 1.3 * (2 * seconds + 0.5))
     return trials * each
-
-
-def _one_of(known: Mapping[str, str], what: str) -> Callable[[object, Sequence[str]], None]:
-    def check(value: object, systems: Sequence[str]) -> None:
-        if not isinstance(value, str) or value not in known:
-            raise OptionProblem(_("%(what)s must be one of %(known)s."), what=what, known=", ".join(known))
-
-    return check
-
-
-def _flag(value: object, systems: Sequence[str]) -> None:
-    if not isinstance(value, bool):
-        raise OptionProblem(_("Say true or false."))
-
-
-def _trials(value: object, systems: Sequence[str]) -> None:
-    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= MAX_ABX_TRIALS:
-        raise OptionProblem(
-            _("The trials of a pair must be a whole number from 1 to %(max_abx_trials)s."),
-            max_abx_trials=MAX_ABX_TRIALS,
-        )
-
-
-def _pairs(value: object, systems: Sequence[str]) -> None:
-    if isinstance(value, str) and value in PAIRS:
-        return
-    if not isinstance(value, list) or not 0 < len(value) <= MAX_PAIRS:
-        raise OptionProblem(
-            _("The pairs must be one of %(pairs)s, or a list of up to %(max_pairs)s pairs."),
-            pairs=", ".join(PAIRS),
-            max_pairs=MAX_PAIRS,
-        )
-    seen = set()
-    for pair in value:
-        if not isinstance(pair, list | tuple) or len(pair) != 2 or pair[0] == pair[1]:
-            raise OptionProblem(_("A pair must be two different systems."))
-        for slug in pair:
-            if slug != REFERENCE and slug not in systems:
-                raise OptionProblem(_("The pairs name %(slug)r, which is not in the study."), slug=slug)
-        if frozenset(pair) in seen:
-            raise OptionProblem(
-                _("The pair %(pair)s, %(pair_2)s is there twice."), pair=pair[0], pair_2=pair[1]
-            )
-        seen.add(frozenset(pair))
-
-
-_CHECKS: dict[str, Callable[[object, Sequence[str]], None]] = {
-    "pairs": _pairs,
-    "trials": _trials,
-    "no_preference": _flag,
-    "hidden_reference": _flag,
-    "plays": _one_of(PLAYS, "How often a recording plays"),
-}

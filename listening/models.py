@@ -7,8 +7,25 @@ import uuid
 
 from django.conf import settings
 from django.db import models
+from django.urls import reverse
+from django.utils.translation import gettext_lazy
 
+from evaluation.columns import TypedJSONField
 from evaluation.models import Clip, Job, Rendition
+from listening.columns.drafts import DraftChoices, DraftProgress
+from listening.columns.options import MethodOptions
+from listening.columns.questions import ANSWER, Questionnaire
+from listening.columns.sessions import EventDetail, Findings, References, Signal, StageData
+from listening.columns.studies import (
+    Design,
+    Headphones,
+    Imported,
+    Objective,
+    PostScreening,
+    Recruitment,
+    SimulatedListeners,
+)
+from listening.columns.texts import Texts
 
 
 def random_token(num_bytes: int) -> str:
@@ -70,24 +87,37 @@ class Study(models.Model):
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="studies")
     name = models.CharField(max_length=200)
     method = models.CharField(max_length=20, default="mushra", help_text="slug in listening.methods")
-    method_options = models.JSONField(
-        default=dict, help_text="of the method, as `listening.methods.clean_options` describes them"
+    method_options = TypedJSONField(
+        MethodOptions,
+        schema_of=lambda study: MethodOptions.of_method(study.method),
+        default=dict,
+        help_text="of the method, as `listening.methods.clean_options` describes them",
     )
-    systems = models.JSONField(help_text="slugs under test; the method adds those that are always there")
+    systems = TypedJSONField(
+        list[str], help_text="slugs under test; the method adds those that are always there"
+    )
     language = models.CharField(max_length=10, default="en", help_text="of the listeners' pages")
-    texts = models.JSONField(default=dict, help_text="the researcher's own: consent, instructions, thanks")
+    texts = TypedJSONField(
+        Texts, default=dict, help_text="the researcher's own: consent, instructions, thanks"
+    )
     sample_rate = models.PositiveIntegerField(default=16000, help_text="Hz, of every stimulus")
-    design = models.JSONField(
-        default=dict, help_text="how items and systems are shared out over sessions; empty: all to everybody"
+    design = TypedJSONField(
+        Design,
+        default=dict,
+        help_text="how items and systems are shared out over sessions; empty: all to everybody",
     )
-    questionnaire = models.JSONField(default=list, help_text="questions before or after the trials")
-    headphones = models.JSONField(
-        default=dict, help_text="screening test of headphones and its pass mark; empty: none"
+    questionnaire = TypedJSONField(
+        Questionnaire, default=list, help_text="questions before or after the trials"
     )
-    recruitment = models.JSONField(
-        default=dict, help_text="where listeners come from (Prolific, MTurk) and the codes they go back with"
+    headphones = TypedJSONField(
+        Headphones, default=dict, help_text="screening test of headphones and its pass mark; empty: none"
     )
-    post_screening = models.JSONField(default=dict, help_text="the researcher's own thresholds")
+    recruitment = TypedJSONField(
+        Recruitment,
+        default=dict,
+        help_text="where listeners come from (Prolific, MTurk) and the codes they go back with",
+    )
+    post_screening = TypedJSONField(PostScreening, default=dict, help_text="the researcher's own thresholds")
     break_after = models.PositiveSmallIntegerField(
         null=True, blank=True, help_text="trials until a break is offered"
     )
@@ -98,7 +128,8 @@ class Study(models.Model):
     opens = models.DateTimeField(null=True, blank=True)
     closes = models.DateTimeField(null=True, blank=True)
     pilot = models.BooleanField(default=False, help_text="sessions started now are trial runs, kept apart")
-    simulation = models.JSONField(
+    simulation = TypedJSONField(
+        SimulatedListeners,
         default=dict,
         help_text="what simulated listeners are made of, and how many: listening.simulation.runs",
     )
@@ -108,8 +139,8 @@ class Study(models.Model):
     unsealed = models.DateTimeField(
         null=True, blank=True, help_text="when the owner broke the seal before its time; there is no way back"
     )
-    imported = models.JSONField(
-        default=dict, help_text="where a study made elsewhere came from: format, file, notes"
+    imported = TypedJSONField(
+        Imported, default=dict, help_text="where a study made elsewhere came from: format, file, notes"
     )
     seed = models.PositiveBigIntegerField(help_text="every order in the study follows from it")
     token = models.CharField(
@@ -120,12 +151,6 @@ class Study(models.Model):
         default=True, help_text="let listeners in as soon as the stimuli are there"
     )
     listed = models.BooleanField(default=False, help_text="shown to strangers on the front page")
-    # Preparing is work in the background, kept as `evaluation.models.Job` keeps it.
-    attempts = models.PositiveSmallIntegerField(default=0, help_text="to render the stimuli")
-    lease_until = models.DateTimeField(
-        null=True, blank=True, help_text="a worker renders the stimuli until then"
-    )
-    error = models.TextField(blank=True, help_text="for people: why the stimuli could not be rendered")
     created = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -134,6 +159,65 @@ class Study(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def error(self) -> str:
+        """For people: why the stimuli could not be rendered; empty unless that failed."""
+        preparation: Preparation | None = getattr(self, "preparation", None)
+        return preparation.error if preparation is not None else ""
+
+
+class Preparation(Job):
+    """The rendering of a study's stimuli. Its key is the study's; a study made elsewhere has none."""
+
+    OWNER = "study__owner"
+    DOING = gettext_lazy("Rendering the stimuli.")
+    PROGRESS = gettext_lazy("Rendering the stimuli: {done} of {total} cut, aligned and matched in loudness.")
+    FAILED = gettext_lazy("The stimuli could not be rendered: {error}")
+
+    study = models.OneToOneField(
+        Study, on_delete=models.CASCADE, primary_key=True, related_name="preparation"
+    )
+
+    class Meta:
+        ordering = ["pk"]
+
+    def __str__(self) -> str:
+        return f"Preparation of {self.study}"
+
+    def get_absolute_url(self) -> str:
+        return reverse("study", args=[self.study_id])
+
+    def count_progress(self) -> tuple[int, int]:
+        stimuli = Stimulus.objects.filter(item__study=self.study_id)
+        return stimuli.exclude(audio="").count(), stimuli.count()
+
+
+class Simulation(Job):
+    """The making of simulated listeners as `Study.simulation` describes them. Its key is the study's."""
+
+    OWNER = "study__owner"
+    DOING = gettext_lazy("Simulated listeners take the test.")
+    PROGRESS = gettext_lazy("{done} of {total} simulated listeners are through.")
+    FAILED = gettext_lazy("The simulation failed: {error}")
+
+    study = models.OneToOneField(
+        Study, on_delete=models.CASCADE, primary_key=True, related_name="simulation_job"
+    )
+
+    class Meta:
+        ordering = ["pk"]
+
+    def __str__(self) -> str:
+        return f"Simulation of {self.study}"
+
+    def get_absolute_url(self) -> str:
+        return reverse("study_setup", args=[self.study_id, "check"]) + "#trying"
+
+    def count_progress(self) -> tuple[int, int]:
+        # A listener comes and finishes in one transaction.
+        made = Session.objects.filter(study=self.study_id, kind=Session.Kind.SIMULATED).count()
+        return made, self.study.simulation.listeners
 
 
 class Item(models.Model):
@@ -177,8 +261,10 @@ class Stimulus(models.Model):
     )
     audio = models.FileField(upload_to="stimuli/", max_length=255, blank=True)
     gain_db = models.FloatField(null=True, blank=True, help_text="applied to match the reference's loudness")
-    objective = models.JSONField(
-        default=dict, help_text="scores by metric that came with an imported study: it has no rendition"
+    objective = TypedJSONField(
+        Objective,
+        default=dict,
+        help_text="scores by metric that came with an imported study: it has no rendition",
     )
     delay_ms = models.FloatField(
         null=True, blank=True, help_text="measured against the reference, > 0 is late; null: cannot be told"
@@ -265,7 +351,7 @@ class Stage(models.Model):
     name = models.CharField(
         max_length=20, help_text="slug in listening.session.sessions: volume, headphones, ..."
     )
-    data = models.JSONField(default=dict)
+    data = TypedJSONField(StageData, default=dict)
     finished = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -281,7 +367,7 @@ class Answer(models.Model):
 
     session = models.ForeignKey(Session, on_delete=models.CASCADE, related_name="answers")
     question = models.CharField(max_length=64, help_text="name of the question in the study's questionnaire")
-    value = models.JSONField()
+    value = TypedJSONField(ANSWER)
     updated = models.DateTimeField(auto_now=True)
 
     class Meta:
@@ -304,7 +390,7 @@ class Participation(models.Model):
     )
     platform = models.CharField(max_length=20, help_text="prolific or mturk")
     person = models.CharField(max_length=128, help_text="PROLIFIC_PID or workerId")
-    references = models.JSONField(default=dict, help_text="the platform's other ids, as they came")
+    references = TypedJSONField(References, default=dict, help_text="the platform's other ids, as they came")
     created = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -344,7 +430,7 @@ class Trial(models.Model):
     session = models.ForeignKey(Session, on_delete=models.CASCADE, related_name="trials")
     item = models.ForeignKey(Item, on_delete=models.PROTECT, related_name="trials")
     position = models.PositiveSmallIntegerField()
-    order = models.JSONField()
+    order = TypedJSONField(list[Signal])
     reference_key = models.CharField(max_length=43, default=opaque_token)
     comment = models.TextField(blank=True)
     started = models.DateTimeField(null=True, blank=True)
@@ -414,7 +500,7 @@ class Event(models.Model):
     )
     kind = models.CharField(max_length=20)
     milliseconds = models.PositiveIntegerField(help_text="since the trial's page was opened")
-    detail = models.JSONField(default=dict)
+    detail = TypedJSONField(EventDetail, default=dict)
 
     class Meta:
         ordering = ["trial", "sequence"]
@@ -431,11 +517,15 @@ class Analysis(Job):
     one is done, the older ones of the same kind and profile go.
     """
 
+    OWNER = "study__owner"
+    DOING = gettext_lazy("Computing the tests between systems.")
+    FAILED = "{error}"
+
     study = models.ForeignKey(Study, on_delete=models.CASCADE, related_name="analyses")
     kind = models.CharField(max_length=10, choices=Session.Kind.choices, help_text="of sessions")
     profile = models.CharField(max_length=20, help_text="of screening: none, bs1534, mpeg or own")
     fingerprint = models.CharField(max_length=64, help_text="SHA-256 of the state of grades and settings")
-    data = models.JSONField(default=dict, help_text="as listening.results.heavy.compute makes it")
+    data = TypedJSONField(Findings, default=dict, help_text="as listening.results.heavy.compute makes it")
     created = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -450,12 +540,20 @@ class Analysis(Job):
     def __str__(self) -> str:
         return f"Analysis of {self.study} ({self.kind}, {self.profile})"
 
+    def get_absolute_url(self) -> str:
+        address = reverse("results", args=[self.study_id])
+        return f"{address}?kind={self.kind}&screening={self.profile}#section-pairs"
+
 
 class ImportDraft(Job):
     """A file that a researcher has sent to be imported, kept until they have seen what is in it.
 
     Reading a configuration's recordings is work for a worker; results are read in the request.
     """
+
+    DOING = gettext_lazy("Reading recordings.")
+    PROGRESS = gettext_lazy("Reading recordings: {done} of {total}.")
+    FAILED = "{error}"
 
     class Kind(models.TextChoices):
         RESULTS = "results"
@@ -474,8 +572,10 @@ class ImportDraft(Job):
         blank=True,
         help_text="recordings as a zip, or a table of scores",
     )
-    choices = models.JSONField(default=dict, help_text="what the researcher decided: name, method, mapping")
-    progress = models.JSONField(default=dict, help_text="{done, total} recordings")
+    choices = TypedJSONField(
+        DraftChoices, default=dict, help_text="what the researcher decided: name, method, mapping"
+    )
+    progress = TypedJSONField(DraftProgress, default=dict, help_text="{done, total} recordings")
     study = models.ForeignKey(
         Study, on_delete=models.SET_NULL, null=True, blank=True, related_name="+", help_text="that came of it"
     )
@@ -486,6 +586,12 @@ class ImportDraft(Job):
 
     def __str__(self) -> str:
         return self.name
+
+    def get_absolute_url(self) -> str:
+        return reverse("import_draft", args=[self.pk])
+
+    def count_progress(self) -> tuple[int, int] | None:
+        return (self.progress["done"], self.progress["total"]) if self.progress else None
 
 
 class Throttle(models.Model):

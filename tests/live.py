@@ -12,16 +12,19 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 from django.conf import settings
+from django.contrib.auth.models import User
 from django.test.client import BOUNDARY, MULTIPART_CONTENT, encode_multipart
 
 from listening.site.embedded_redis import EmbeddedRedis
 from listening.site.processes import spawn, stop_groups
+from listening.web.accounts import make_api_token
 from tests.conftest import ROOT
+from tests.database import connected_to
 
 T = TypeVar("T")
 
@@ -85,6 +88,18 @@ class Site:
         assert done.returncode == 0, done.stderr
         return done.stdout
 
+    @property
+    def database(self) -> Path:
+        """The SQLite database, where the site has one."""
+        return self.home / "earshot.sqlite3"
+
+    def make_database(self, new_database: Callable[[Path], None]) -> None:
+        """Give the site a database as `migrate` would."""
+        if "DATABASE_URL" in self.environment:
+            self.manage("migrate", "--verbosity", "0")
+        else:
+            new_database(self.database)
+
     def start_web(self, workers: int = 1) -> None:
         self._start(
             "web",
@@ -93,14 +108,23 @@ class Site:
         )
         wait_for("the web server", self._answers, 60)
 
-    def start_worker(self) -> subprocess.Popen[bytes]:
-        beat = str(self.home / "celerybeat-schedule")
+    def start_worker(
+        self, queues: Sequence[str] = settings.WORKER_QUEUES, *, beat: bool = True
+    ) -> subprocess.Popen[bytes]:
+        """A worker of two children; with `beat` it has the sweeper's clock in a third."""
         return self._start(
             "worker",
             *("celery", "-A", "listening.site", "worker", "--concurrency", "2"),
-            *("--queues", ",".join(settings.WORKER_QUEUES)),
-            *("--beat", "--schedule", beat, "--without-gossip", "--without-mingle"),
+            *("--queues", ",".join(queues), "--without-gossip", "--without-mingle"),
+            *(("--beat", *self._schedule) if beat else ()),
         )
+
+    def start_beat(self) -> subprocess.Popen[bytes]:
+        return self._start("beat", "celery", "-A", "listening.site", "beat", *self._schedule)
+
+    @property
+    def _schedule(self) -> tuple[str, str]:
+        return "--schedule", str(self.home / "celerybeat-schedule")
 
     def _start(self, name: str, *module: str) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", *module]
@@ -136,18 +160,43 @@ class Site:
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         """Read the site's SQLite database from outside."""
-        database = sqlite3.connect(f"file:{self.home / 'earshot.sqlite3'}?mode=ro", uri=True, timeout=20)
+        database = sqlite3.connect(f"file:{self.database}?mode=ro", uri=True, timeout=20)
         try:
             return database.execute(query).fetchall()
         finally:
             database.close()
 
 
-def running_site(home: Path, **extra: str) -> Iterator[Site]:
-    """A migrated site with a token, nothing started yet; for fixtures."""
+def in_site(site: Site, script: str, given: Any = None) -> Any:
+    """Run a script on the site's database; what it assigns to `out` comes back."""
+    code = (
+        "import json, sys, django; django.setup(); "
+        "given = json.load(sys.stdin)\n" + script + "\nprint(json.dumps(out))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        env=site.environment,
+        input=json.dumps(given),
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def children_of(pid: int) -> list[int]:
+    done = subprocess.run(["ps", "--ppid", str(pid), "-o", "pid="], capture_output=True, text=True)
+    return [int(line) for line in done.stdout.split()]
+
+
+def running_site(home: Path, new_database: Callable[[Path], None], **extra: str) -> Iterator[Site]:
+    """A site with a database and a token, nothing started yet; for fixtures."""
     site = Site(home, **extra)
-    site.manage("migrate", "--verbosity", "0")
-    site.token = site.manage("api_token", "alice", "--create").strip()
+    site.make_database(new_database)
+    with connected_to(site.database):
+        site.token = make_api_token(User.objects.create_user("alice"))
     try:
         yield site
     finally:

@@ -8,7 +8,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from kombu import Connection
 
 from evaluation.clips.demo_clips import DemoClipsMissing, demo_clips
 from listening.site.embedded_redis import EmbeddedRedis, broker_url, is_running, socket_path
-from tests.live import ROOT, Site, running_site, wait_for
+from tests.live import ROOT, Site, children_of, in_site, running_site, wait_for
 from tests.postgres import postgresql
 
 __all__ = ["postgresql"]  # a fixture
@@ -31,19 +31,28 @@ WORK_SECONDS = 300.0
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> Iterator[Site]:
-    yield from running_site(tmp_path / "home")
+def site(tmp_path: Path, new_database: Callable[[Path], None], django_db_blocker: Any) -> Iterator[Site]:
+    with django_db_blocker.unblock():
+        yield from running_site(tmp_path / "home", new_database)
+
+
+@pytest.fixture
+def hasty_site(
+    tmp_path: Path, new_database: Callable[[Path], None], django_db_blocker: Any
+) -> Iterator[Site]:
+    with django_db_blocker.unblock():
+        yield from running_site(tmp_path / "home", new_database, JOB_LEASE_SECONDS="2")
 
 
 @pytest.fixture(scope="module")
 def speech() -> bytes:
-    """A second of a sentence: what is tested here does not depend on length."""
+    """The beginning of a sentence: what is tested here does not depend on length."""
     try:
         audio, rate = soundfile.read(io.BytesIO(demo_clips()[0].wav), dtype="float32")
     except DemoClipsMissing as error:
         pytest.skip(str(error))
     file = io.BytesIO()
-    soundfile.write(file, audio[: round(1.2 * rate)], rate, format="WAV")
+    soundfile.write(file, audio[: round(0.8 * rate)], rate, format="WAV")
     return file.getvalue()
 
 
@@ -81,11 +90,18 @@ def check_nothing_lost_nothing_twice(site: Site) -> None:
             assert (site.home / "media" / name).stat().st_size > 0
 
 
-def test_work_survives_sigkill_of_the_whole_worker(site: Site, speech: bytes) -> None:
-    site.redis.start()
+def test_work_survives_an_absent_broker_and_sigkill_of_worker_and_broker(site: Site, speech: bytes) -> None:
+    """One upload and everything that can be taken away from it, one after the other."""
+    # Without a broker it is taken, and waits.
     site.start_web()
+    assert not is_running(site.home)
+    clip = upload(site, speech)
+    assert site.api(f"/clips/{clip}")["status"] == "queued"
+    assert set(statuses(site)) == {"queued"}
+
+    # The broker comes, and the whole worker dies at its work.
+    site.redis.start()
     worker = site.start_worker()
-    upload(site, speech)
 
     def caught_at_work() -> bool:
         # Stopped first, so that what is running when we look is running when we kill.
@@ -100,25 +116,12 @@ def test_work_survives_sigkill_of_the_whole_worker(site: Site, speech: bytes) ->
     worker.wait()
     interrupted = site.rows("SELECT id FROM evaluation_rendition WHERE status = 'running'")
     assert interrupted
+    done = statuses(site).get("done", 0)
 
+    # The next worker goes on, and the broker dies without warning in the middle of the work.
     site.start_worker()
-    wait_for("all work to be done by the next worker", lambda: finished(site), WORK_SECONDS)
-    check_nothing_lost_nothing_twice(site)
-    attempts = dict(site.rows("SELECT id, attempts FROM evaluation_rendition"))
-    assert all(attempts[pk] >= 2 for (pk,) in interrupted)
-
-
-def test_an_upload_without_broker_is_taken_and_done_when_it_comes_back(site: Site, speech: bytes) -> None:
-    site.start_web()
-    assert not is_running(site.home)
-    clip = upload(site, speech)
-    assert site.api(f"/clips/{clip}")["status"] == "queued"
-    assert set(statuses(site)) == {"queued"}
-
-    site.redis.start()
-    site.start_worker()
-    wait_for("the first rendition", lambda: statuses(site).get("done"), WORK_SECONDS)
-    # And once more, without warning, in the middle of the work.
+    wait_for("another rendition", lambda: statuses(site).get("done", 0) > done, WORK_SECONDS)
+    assert not finished(site)
     assert site.redis.process is not None
     site.redis.process.kill()
     site.redis.process.wait()
@@ -126,6 +129,84 @@ def test_an_upload_without_broker_is_taken_and_done_when_it_comes_back(site: Sit
     site.redis.start()
     wait_for("all work to be done", lambda: finished(site), WORK_SECONDS)
     check_nothing_lost_nothing_twice(site)
+    attempts = dict(site.rows("SELECT id, attempts FROM evaluation_rendition"))
+    assert all(attempts[pk] >= 2 for (pk,) in interrupted)
+
+
+#: A study of 40 short excerpts of one clip through one system, beside what MUSHRA adds: 160 stimuli.
+MAKE_STUDY = """
+import io
+import numpy, soundfile
+from django.contrib.auth.models import User
+from django.core.files.base import ContentFile
+from evaluation.models import Clip, Rendition
+from listening.study.contents import Excerpt
+from listening.study.studies import create_study
+
+def wav(audio):
+    file = io.BytesIO()
+    soundfile.write(file, audio, 16000, format="WAV")
+    return ContentFile(file.getvalue())
+
+audio = 0.1 * numpy.random.default_rng(0).standard_normal(6 * 16000)
+clip = Clip(owner=User.objects.get(), sha256="0" * 64, title="Noise", seconds=6, source_rate=16000,
+            source_channels=1)
+clip.audio.save("noise.wav", wav(audio))
+for system in ("original", "anchor35", "anchor70", "opus-9k"):
+    rendition = Rendition(clip=clip, system=system, status="done")
+    rendition.audio.save("noise.wav", wav(audio))
+excerpts = [Excerpt(clip, number / 8, number / 8 + 0.5) for number in range(40)]
+out = create_study(clip.owner, "Forty items", [], ["opus-9k"], excerpts=excerpts).items.count()
+"""
+
+
+def test_a_study_is_prepared_through_kills_each_stimulus_once(hasty_site: Site) -> None:
+    """Killed before the first item; then the children that do the work; then all of the worker again."""
+    site = hasty_site
+    site.redis.start()
+    site.start_beat()
+    in_site(site, MAKE_STUDY)
+
+    def rendered() -> int:
+        [(count,)] = site.rows("SELECT count(*) FROM listening_stimulus WHERE audio != ''")
+        return int(count)
+
+    def begun() -> bool:
+        return bool(site.rows("SELECT 1 FROM listening_preparation WHERE status = 'running'"))
+
+    def kill(worker: subprocess.Popen[bytes], whole: bool) -> None:
+        for pid in children_of(worker.pid):
+            os.kill(pid, signal.SIGKILL)
+        if whole:
+            os.killpg(worker.pid, signal.SIGKILL)
+            worker.wait()
+
+    worker = site.start_worker(["prepare", "prompt"], beat=False)
+    wait_for("the first claim", begun, WORK_SECONDS, every=0.01)
+    kill(worker, whole=True)
+    before = rendered()
+    for count, whole in ((40, False), (100, True)):
+        if worker.poll() is not None:
+            worker = site.start_worker(["prepare", "prompt"], beat=False)
+        wait_for(f"{count} stimuli", lambda n=count: rendered() >= n, WORK_SECONDS, every=0.01)
+        kill(worker, whole)
+        assert before <= rendered() < 160, "it was through before the kill"
+        before = rendered()
+    site.start_worker(["prepare", "prompt"], beat=False)
+    wait_for(
+        "the study to open",
+        lambda: site.rows("SELECT 1 FROM listening_study WHERE status = 'open'"),
+        WORK_SECONDS,
+    )
+    names = [name for (name,) in site.rows("SELECT audio FROM listening_stimulus")]
+    assert len(set(names)) == len(names) == 160
+    media = site.home / "media"
+    files = [path for path in (media / "stimuli").rglob("*") if path.is_file()]
+    assert sorted(str(path.relative_to(media)) for path in files) == sorted(names)
+    assert {soundfile.info(path).frames for path in files} == {8000}
+    [(status, error, log)] = site.rows("SELECT status, error, log FROM listening_preparation")
+    assert (status, error) == ("done", "")
+    assert log.count("the worker died or hung") == 3
 
 
 def test_two_starters_share_one_redis_and_only_the_first_stops_it(tmp_path: Path) -> None:
@@ -160,8 +241,8 @@ def test_messages_survive_sigkill_of_redis_in_a_home_with_a_long_name(tmp_path: 
         redis.stop()
 
 
-def race(site: Site) -> dict[str, Any]:
-    site.manage("migrate", "--verbosity", "0")
+def race(site: Site, new_database: Callable[[Path], None]) -> dict[str, Any]:
+    site.make_database(new_database)
     command = [sys.executable, "-m", "tests.race"]
     done = subprocess.run(
         command, cwd=ROOT, env=site.environment, capture_output=True, text=True, timeout=120
@@ -176,14 +257,18 @@ def check_race(outcome: dict[str, Any]) -> None:
     assert outcome["sessions"] == {"sessions": 16, "numbers": 16, "places": 16}
 
 
-def test_postgresql_keeps_claims_grades_and_sessions_apart(tmp_path: Path, postgresql: str) -> None:
+def test_postgresql_keeps_claims_grades_and_sessions_apart(
+    tmp_path: Path, postgresql: str, new_database: Callable[[Path], None]
+) -> None:
     site = Site(tmp_path, DATABASE_URL=postgresql)
-    outcome = race(site)
+    outcome = race(site, new_database)
     assert outcome["vendor"] == "postgresql"
     check_race(outcome)
 
 
-def test_sqlite_keeps_claims_grades_and_sessions_apart(tmp_path: Path) -> None:
-    outcome = race(Site(tmp_path))
+def test_sqlite_keeps_claims_grades_and_sessions_apart(
+    tmp_path: Path, new_database: Callable[[Path], None]
+) -> None:
+    outcome = race(Site(tmp_path), new_database)
     assert outcome["vendor"] == "sqlite"
     check_race(outcome)

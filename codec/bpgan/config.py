@@ -1,4 +1,4 @@
-"""A model's sizes and its training recipe, read from a preset: a small TOML file."""
+"""The sizes of a model and the recipe for training it, read from a preset, which is a small TOML file."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from codec.bpgan.entropy.bitstream import MAX_LAYERS
 
 @dataclass(frozen=True)
 class MelConfig:
-    """Front end. Hop 128 and 128 bands keep the harmonics that PESQ listens for."""
+    """Front end. A hop of 128 samples and 128 bands preserve the harmonics that PESQ is sensitive to."""
 
     sample_rate: int = 16_000
     n_fft: int = 512
     hop: int = 128
     bands: int = 128
-    #: Added to the power before the logarithm, of audio that was brought to `level`.
+    #: Added to the power before the logarithm, for audio scaled to `level`.
     floor: float = 1e-5
-    #: RMS of active speech that audio is brought to, linear.
+    #: RMS to which active speech is scaled, linear.
     level: float = 0.08
 
 
@@ -32,16 +32,16 @@ class LatentConfig:
     """z: `channels` values every `stride` mel frames, each quantised to one of `levels`.
 
     Raises:
-        CodecError: `layers` are not what a bitstream can name.
+        CodecError: a bitstream cannot express `layers`.
     """
 
     channels: int = 16
     stride: int = 4
     levels: int = 16
-    #: One set of levels per channel, or one for all as in the 2020 code.
+    #: ``channel``: one set of levels per channel; ``global``: one for all, as in the 2020 code.
     codebook: str = "channel"
-    #: How many of the channels, from the first on, may be sent: one number per rate, ascending, the last all
-    #: of them. Empty: all of them.
+    #: The numbers of channels, counted from the first, that may be sent: one per rate, ascending, the last of
+    #: them all channels. Empty: all channels.
     layers: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
@@ -64,27 +64,27 @@ class NetworkConfig:
     generator_width: int = 256
     generator_blocks: tuple[int, int] = (5, 2)
     expansion: int = 3
-    #: Only for ``2d``: channels of the first layer and the most that a layer has.
+    #: Only for ``2d``: channels of the first layer, and the largest number in any layer.
     base: int = 32
     most: int = 512
 
 
 @dataclass(frozen=True)
 class SpectrumConfig:
-    """Sizes of the network between mel-spectrogram and Griffin-Lim; `blocks` 0: there is none."""
+    """Sizes of the network between mel-spectrogram and Griffin-Lim; there is none if `blocks` is 0."""
 
     width: int = 192
     blocks: int = 0
     expansion: int = 3
     #: Rows of noise beside the mel bands.
     noise: int = 16
-    #: How much of the change that it was trained to make the receiver makes, in decibels: 1 is all of it.
+    #: The share of the network's change, in decibels, that the receiver applies; 1: all of it, as trained.
     strength: float = 1.0
 
 
 @dataclass(frozen=True)
 class PostfilterConfig:
-    """How much the receiver sharpens the generated log-mel (`BPGANModel.sharpen`); 0 and 0: not at all."""
+    """How strongly the receiver sharpens the generated log-mel (`BPGANModel.sharpen`); 0: not at all."""
 
     bands: float = 0.0
     frames: float = 0.0
@@ -95,9 +95,9 @@ class Receiver:
     """What a receiver does between the generator's log-mel and Griffin-Lim.
 
     Attributes:
-        postfilter: whether it sharpens the log-mel, where the model says how much.
-        network: how much of the spectrum network's change it makes, 1 as trained; 0: the plain inversion;
-            None: as the model says (`SpectrumConfig.strength`), where it has such a network.
+        postfilter: whether it sharpens the log-mel, as strongly as the model says.
+        network: the share of the spectrum network's change that it applies, 1: as trained; 0: none, the plain
+            inversion; None: as the model says (`SpectrumConfig.strength`), if it has such a network.
     """
 
     postfilter: bool = True
@@ -108,12 +108,12 @@ class Receiver:
 class ObjectiveConfig:
     """How much an error of each log-mel value counts, in training and in the search (`hearing.Hearing`).
 
-    The defaults count all alike, as the 2020 code does.
+    With the defaults all errors count alike, as in the 2020 code.
     """
 
-    #: Exponent of the value's power. By Stevens' law loudness is a power of about 0.23 of sound power.
+    #: Exponent of the value's power. By Stevens' law, loudness grows with the power 0.23 of sound power.
     loudness: float = 0.0
-    #: Whether a mel band counts by its width in ERB (what the ear resolves), not as one of 128.
+    #: Whether a mel band counts by its width in ERB, the ear's resolution, rather than like any other.
     erb: bool = False
 
 
@@ -156,7 +156,7 @@ class ModelConfig:
 
 @dataclass(frozen=True)
 class Rate:
-    """How a system gets its bit rate from a model: `channels` that are sent, and what a bit is worth.
+    """How a system gets its bit rate from a model: the number of channels sent, and the price of a bit.
 
     `rate_weight` is `SearchConfig.rate_weight`, in units of J per bit and symbol.
     """
@@ -167,7 +167,7 @@ class Rate:
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """The recipe. Stages are fractions of the whole run, so any budget gives a complete model."""
+    """The recipe. Stages begin at fractions of the whole run, so any budget gives a complete model."""
 
     #: How much of the training speech to use; 0: all of it.
     hours: float = 0.0
@@ -175,52 +175,52 @@ class TrainConfig:
     #: Length of a training crop, mel frames.
     frames: int = 128
     learning_rate: float = 6e-4
-    #: Of the cosine, relative to `learning_rate`.
+    #: Where the cosine ends, relative to `learning_rate`.
     final_rate: float = 0.03
     warmup: int = 200
     betas: tuple[float, float] = (0.9, 0.99)
     weight_decay: float = 0.01
     clip: float = 1.0
     ema: float = 0.999
-    #: Where k-means fits the levels and symbols become discrete, fraction of the run.
+    #: Fraction of the run at which k-means fits the levels and symbols become discrete.
     quantise_at: float = 0.25
-    #: Where the discriminators join.
+    #: The same at which the discriminators join.
     adversarial_at: float = 0.75
-    #: Where the decoder learns from what the search sends instead of from the encoder.
+    #: The same from which the generator learns from what the search sends, instead of from the encoder.
     search_at: float = 1.0
-    #: Where all else stays as it is and the spectrum network learns.
+    #: The same from which only the spectrum network learns.
     spectrum_at: float = 1.0
-    #: Steps in which the discriminators learn before the generator listens to them.
+    #: Number of steps that the discriminators learn before the generator takes notice of them.
     discriminator_warmup: int = 200
     discriminator_rate: float = 2e-4
     discriminator_width: int = 24
     discriminator_scales: int = 2
-    #: How many of a batch's crops the discriminators judge; 0: all of them.
+    #: Number of crops per batch that the discriminators judge; 0: all of them.
     discriminator_crops: int = 0
-    #: In how many of the crops each of the latent's layers is sent alone, relative to each other: the
-    #: others' channels are dropped, so that one model serves every rate. The commonest is validated.
+    #: Relative shares of crops in which each of the latent's layers is sent. Channels beyond the layer are
+    #: dropped, so that one model serves every rate. The most frequent layer is validated.
     layer_shares: tuple[int, ...] = ()
-    #: Uniform noise on the float latent, in its standard deviations, that prepares it for quantisation.
+    #: Uniform noise added to the float latent to prepare it for quantisation, in its standard deviations.
     latent_noise: float = 0.2
     w_l1: float = 1.0
     w_mse: float = 0.5
-    #: L1 of the differences along mel and along time: blur loses harmonics, and PESQ with them.
+    #: L1 of the differences along mel and along time: blur would cost harmonics, and with them PESQ.
     w_gradient: float = 0.5
     w_commitment: float = 0.25
     w_adversarial: float = 0.02
     w_feature: float = 0.2
-    #: Of the spectrum network: adversary and feature matching on the linear-frequency log-spectrogram, and
-    #: the L1 of its bins; J of its mel counts once.
+    #: Of the spectrum network: the L1 of the bins of the linear-frequency log-spectrogram, and adversary and
+    #: feature matching on it; J of its mel-spectrogram has weight 1.
     w_spectrum: float = 0.1
     w_spectrum_adversarial: float = 0.1
     w_spectrum_feature: float = 1.0
-    #: Of the search in training: steps of back-propagation, the price of a bit, and how many steps each
-    #: searched batch serves.
+    #: Of the search in training: steps of back-propagation, the price of a bit, and the number of training
+    #: steps between two searches.
     search_steps: int = 10
     search_price: float = 0.02
     search_reuse: int = 4
-    #: Random gain, dB either way; speed, fraction either way; spectral tilt, log-mel units at the band edge;
-    #: equaliser, log-mel units either way of each of three cosines over the bands.
+    #: Augmentation, at most so much in either direction: gain in dB, speed as a fraction, spectral tilt in
+    #: log-mel units at the band edge, equaliser in log-mel units for each of three cosines over the bands.
     gain_db: float = 4.0
     speed: float = 0.08
     tilt: float = 0.1
@@ -236,7 +236,7 @@ def preset(name: str, changes: Iterable[str] = ()) -> tuple[ModelConfig, TrainCo
     """Read ``presets/<name>.toml`` and apply `changes` such as ``latent.channels=8`` (values as in TOML).
 
     Raises:
-        CodecError: there is no such preset (the message names those there are), or no such setting.
+        CodecError: there is no such preset (the message lists the existing ones), or no such setting.
     """
     folder = files("codec.bpgan") / "presets"
     path = folder / f"{name}.toml"

@@ -1,18 +1,13 @@
-"""BPGAN as a system: waveform to bitstream and back, on whatever device there is."""
+"""BPGAN as a codec of the registry: waveform to bitstream and back, on whatever device there is."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import cache
-from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from codec.base import (
     WORKING_RATE,
@@ -25,63 +20,17 @@ from codec.base import (
     no_progress,
 )
 from codec.bpgan.config import Rate, Receiver
-from codec.bpgan.entropy import bitstream, entropy, huffman
-from codec.bpgan.entropy.contexts import RateModel
-from codec.bpgan.entropy.rates import HuffmanRates
+from codec.bpgan.entropy import bitstream
+from codec.bpgan.entropy.base import Symbols
 from codec.bpgan.network.mel import active_level
-from codec.bpgan.network.model import BPGANModel, model_id
+from codec.bpgan.network.model import BPGANModel
+from codec.bpgan.network.released import find_model, load_model
 from codec.bpgan.search.blockwise import Blockwise, Coded
 from codec.bpgan.search.search import SEARCHES, SearchConfig
 
-_WEIGHTS = Path(str(files("codec.bpgan") / "weights"))
-# Blocks that are searched at once, padding included: bounds memory, to about 0.5 GB.
-_TOGETHER = 5
 
-
-def device() -> torch.device:
-    """Where the networks run: ``EARSHOT_DEVICE``, else a GPU when there is one, in full float32.
-
-    TF32, which GPUs use for convolutions unless told otherwise, makes another mel-spectrogram of the same
-    symbols: far enough from a CPU's to be heard by a meter once Griffin-Lim has amplified it.
-    """
-    chosen = torch.device(
-        os.environ.get("EARSHOT_DEVICE") or ("cuda" if torch.cuda.is_available() else "cpu")
-    )
-    if chosen.type == "cuda":
-        torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
-    return chosen
-
-
-@cache
-def load_model(name: str = "default") -> BPGANModel:
-    """A model of this installation by name, ready for inference.
-
-    Raises:
-        CodecUnavailable: there is no such model.
-    """
-    path = _WEIGHTS / f"{name}.safetensors"
-    if not path.is_file():
-        raise CodecUnavailable(f"The model {path.name} is not in this installation (codec/bpgan/weights).")
-    return BPGANModel.load(path).to(device())
-
-
-@cache
-def _ids() -> dict[int, str]:
-    """Models of this installation by what bitstreams call them."""
-    return {model_id(path): path.stem for path in sorted(_WEIGHTS.glob("*.safetensors"))}
-
-
-def model_by_id(wanted: int) -> BPGANModel:
-    """The model that a bitstream names. Raises `CodecError` if this installation lacks it."""
-    if wanted not in _ids():
-        raise CodecError(
-            f"The bitstream was written by model {wanted:04x}, which this installation does not have."
-        )
-    return load_model(_ids()[wanted])
-
-
-def rate_of(model: BPGANModel, slug: str, channels: Sequence[int]) -> Rate:
-    """How a system uses a model: by the model's calibration, else the first layer of `channels` it has.
+def choose_rate(model: BPGANModel, slug: str, channels: Sequence[int]) -> Rate:
+    """Choose how a system uses a model: as calibrated, else by the first of `channels` that is a layer.
 
     Raises:
         CodecUnavailable: the model has no such layer.
@@ -103,19 +52,19 @@ class BPGAN(Codec):
 
     Args:
         slug: of the system; the model's calibration may say how to meet its rate.
-        sample_rate: the model's.
+        sample_rate: must be the model's.
         entropy: one of `bitstream.CODERS`.
         search: a budget of `SEARCHES`.
-        channels: how many of the model's channels to send, in order of preference, where the model was
-            not calibrated for `slug`; none: all.
-        checksum: whether a damaged stream should be told from a whole one, for two bytes.
-        model: to encode with; the one of this installation if None.
-        postfilter, network: what the receiver does, see `Receiver`. The symbols are the same; the level in
-            the bitstream is right for this receiver.
-        like: slug of the system whose bitstreams these are, if not of this one.
+        channels: numbers of channels to send, in order of preference, for a model that was not calibrated
+            for `slug`; empty: all channels.
+        checksum: whether to spend two bytes on detecting damaged streams.
+        model: to encode with; None: the default of this installation.
+        postfilter, network: what the receiver does, see `Receiver`. The symbols do not depend on it, but the
+            level in the bitstream is right for this receiver.
+        like: slug of the system whose calibration to use, if not this one's.
 
     Raises:
-        CodecUnavailable: the model is missing, or cannot send so many channels.
+        CodecUnavailable: the model is missing, or cannot send any of these numbers of channels.
     """
 
     def __init__(
@@ -137,7 +86,7 @@ class BPGAN(Codec):
             raise CodecUnavailable(
                 f"{slug} works at {self.model.config.mel.sample_rate} Hz, not at {sample_rate} Hz."
             )
-        self.rate = rate_of(self.model, like or slug, channels)
+        self.rate = choose_rate(self.model, like or slug, channels)
         self.coder = entropy
         self.search = search
         self.receiver = Receiver(postfilter, network)
@@ -151,61 +100,24 @@ class BPGAN(Codec):
         if not level:
             return self._finish(audio, level, None)
         coded = Blockwise(self.model, receiver=self.receiver).encode(
-            audio, self._gain(level), self._budget(), self.rate.channels, self._costs(), progress
+            audio,
+            self._gain(level),
+            self._budget(),
+            self.rate.channels,
+            self.model.build_rates(self.coder),
+            progress,
         )
         return self._finish(audio, level, coded)
-
-    def encode_many(self, audios: Sequence[Audio]) -> list[Encoded]:
-        """`encode` of several files, of which those that are short enough are searched together.
-
-        Each gets what it would get alone, up to rounding.
-
-        Raises:
-            CodecError: as `encode` does, for any of them.
-        """
-        checked = [self.checked(audio) for audio in audios]
-        levels = [bitstream.level_index(active_level(audio)) for audio in checked]
-        blocks = Blockwise(self.model, receiver=self.receiver)
-        budget, costs = self._budget(), self._costs()
-        coded: dict[int, Coded] = {}
-        waiting: list[int] = []
-
-        def search_waiting() -> None:
-            if waiting:
-                each = [checked[i] for i in waiting]
-                gains = [self._gain(levels[i]) for i in waiting]
-                found = blocks.encode_together(each, gains, budget, self.rate.channels, costs)
-                coded.update(zip(waiting, found, strict=True))
-            waiting.clear()
-
-        # By length, so that little of a batch is padding.
-        for i in sorted(range(len(checked)), key=lambda i: checked[i].size):
-            frames = blocks.frames(checked[i].size)
-            if not levels[i]:
-                continue
-            if frames > blocks.length:
-                gain = self._gain(levels[i])
-                coded[i] = blocks.encode(checked[i], gain, budget, self.rate.channels, costs)
-                continue
-            if frames * (len(waiting) + 1) > _TOGETHER * blocks.length:
-                search_waiting()
-            waiting.append(i)
-        search_waiting()
-        encoded = []
-        for i, audio in enumerate(checked):
-            payload, bits, parameters = self._finish(audio, levels[i], coded.get(i))
-            encoded.append(Encoded(self.slug, payload, bits, self.sample_rate, audio.size, parameters))
-        return encoded
 
     def _budget(self) -> SearchConfig:
         return replace(SEARCHES[self.search], rate_weight=self.rate.rate_weight)
 
     def _gain(self, level: int) -> float:
-        """From audio of a level to what the model was trained on."""
+        """The gain that takes audio of a level to the level that the model was trained on."""
         return self.model.config.mel.level / bitstream.level_rms(level)
 
     def _finish(self, audio: Audio, level: int, coded: Coded | None) -> tuple[bytes, int, dict[str, Any]]:
-        """Symbols to payload, bits and parameters; None where there is only silence."""
+        """Turn symbols into payload, bits and parameters; `coded` is None for silence."""
         model = self.model
         parameters: dict[str, Any] = {
             "model": model.config.name,
@@ -222,13 +134,10 @@ class BPGAN(Codec):
             parameters["iterations"] = coded.iterations
             parameters["objective"] = round(coded.objective, 5)
             parameters["encoder_objective"] = round(coded.encoder_objective, 5)
-            # The generator errs on the quiet side where it is unsure: the sender knows by how much.
+            # Where the generator is uncertain, it is too quiet; the sender knows by how much.
             louder = float(np.clip(coded.louder, 0.1, 2.0))
             level = max(1, bitstream.level_index(bitstream.level_rms(level) * louder))
-            if self.coder == "range":
-                symbols = entropy.encode_symbols(coded.symbols, model.contexts)
-            else:
-                symbols, _ = huffman.encode_symbols(coded.symbols, _words(model, self.rate.channels))
+            symbols = model.build_coder(self.coder).encode(coded.symbols)
             parameters["bits_per_symbol"] = round(8 * len(symbols) / coded.symbols.size, 4)
         stream = bitstream.Stream(
             model.model_id,
@@ -242,12 +151,6 @@ class BPGAN(Codec):
         payload = bitstream.pack(stream)
         return payload, 8 * len(payload), parameters
 
-    def _costs(self) -> RateModel:
-        """What the coder needs for symbols, for the search."""
-        if self.coder == "range":
-            return self.model.contexts.rates(self.model.mel.filters.device)
-        return HuffmanRates(self.model.marginals.cpu().numpy(), self.model.mel.filters.device)
-
     def _decode(self, encoded: Encoded) -> Audio:
         return self._decode_with(encoded, no_progress)
 
@@ -260,19 +163,19 @@ class BPGAN(Codec):
         if not stream.level:
             return np.zeros(stream.num_samples, dtype=np.float32)
         known = stream.model_id == self.model.model_id
-        model = self.model if known else model_by_id(stream.model_id)
+        model = self.model if known else find_model(stream.model_id)
         symbols = read_symbols(stream, model)
         gain = bitstream.level_rms(stream.level) / model.config.mel.level
         blocks = Blockwise(model, receiver=self.receiver)
         return blocks.decode(symbols, stream.num_samples, gain, progress)
 
 
-def read_symbols(stream: bitstream.Stream, model: BPGANModel) -> entropy.Symbols:
+def read_symbols(stream: bitstream.Stream, model: BPGANModel) -> Symbols:
     """Entropy-decode a stream: uint8 (channels, latent frames).
 
     Raises:
-        CodecError: if it uses a layer that the model lacks, declares more audio than its bytes can hold,
-            or ends before its last symbol.
+        CodecError: it uses a layer that the model lacks, declares more audio than its bytes can hold, or
+            ends before its last symbol.
     """
     if stream.layer >= len(model.layers):
         raise CodecError(
@@ -280,15 +183,7 @@ def read_symbols(stream: bitstream.Stream, model: BPGANModel) -> entropy.Symbols
         )
     channels = model.layers[stream.layer]
     frames = -(-stream.num_samples // model.config.block)
-    fewest = model.contexts.fewest_bits(channels) if stream.coder == "range" else channels
-    if frames * fewest > 8 * len(stream.symbols) + 32:
+    coder = model.build_coder(stream.coder)
+    if frames * coder.fewest_bits(channels) > 8 * len(stream.symbols) + 32:
         raise CodecError("The bitstream is damaged: it declares more audio than its bytes can hold.")
-    if stream.coder == "range":
-        return entropy.decode_symbols(stream.symbols, model.contexts, frames, channels)
-    return huffman.decode_symbols(stream.symbols, _words(model, channels), frames)
-
-
-def _words(model: BPGANModel, channels: int) -> NDArray[np.int32]:
-    """Frequencies of the first `channels`, from which their Huffman codes follow."""
-    words: NDArray[np.int32] = model.marginals[:channels].cpu().numpy()
-    return words
+    return coder.decode(stream.symbols, frames, channels)

@@ -52,7 +52,7 @@ class ClipTooLarge(ClipRejected):
 
 def ingest(
     owner: Any,
-    file: UploadedFile,
+    file: UploadedFile[Any],
     *,
     title: str = "",
     credit: str = "",
@@ -135,7 +135,7 @@ def _suffix(name: str) -> str:
     return match.group() if match else ""
 
 
-def _store(file: UploadedFile, path: Path) -> str:
+def _store(file: UploadedFile[Any], path: Path) -> str:
     """Copy an upload to `path`, never more than the limit; returns its SHA-256."""
     digest = hashlib.sha256()
     size = 0

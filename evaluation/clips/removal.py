@@ -76,7 +76,9 @@ def orphans(older_than: timedelta) -> Iterator[str]:
     ]
     # Files before rows: a row that is written in between is seen.
     stored = [
-        name for folder in sorted({str(field.upload_to) for _, field in fields}) for name in _walk(folder)
+        name
+        for folder in sorted({str(field.upload_to) for _, field in fields})
+        for name in list_files(folder)
     ]
     named: set[str] = set()
     for model, field in fields:
@@ -87,7 +89,8 @@ def orphans(older_than: timedelta) -> Iterator[str]:
             yield name
 
 
-def _walk(folder: str) -> Iterator[str]:
+def list_files(folder: str) -> Iterator[str]:
+    """Names of all stored files in `folder` and the folders inside it."""
     folder = folder.strip("/")
     try:
         folders, names = default_storage.listdir(folder)
@@ -96,4 +99,4 @@ def _walk(folder: str) -> Iterator[str]:
     for name in names:
         yield f"{folder}/{name}"
     for inside in folders:
-        yield from _walk(f"{folder}/{inside}")
+        yield from list_files(f"{folder}/{inside}")

@@ -17,7 +17,7 @@ from django.core.files import File
 from django.core.files.storage import default_storage
 from django.core.files.uploadedfile import UploadedFile
 from django.db import transaction
-from django.db.models import ProtectedError
+from django.db.models import ProtectedError, Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -150,8 +150,8 @@ class _Arrival:
 
 def receive(
     system: UploadedSystem,
-    files: Sequence[UploadedFile],
-    mapping: UploadedFile | None = None,
+    files: Sequence[UploadedFile[Any]],
+    mapping: UploadedFile[Any] | None = None,
     *,
     make_systems: bool = False,
 ) -> OutputBatch:
@@ -185,7 +185,7 @@ def receive(
         raise
 
 
-def _mapping(file: UploadedFile | None) -> dict[str, tuple[str, str]]:
+def _mapping(file: UploadedFile[Any] | None) -> dict[str, tuple[str, str]]:
     if file is None:
         return {}
     if (file.size or 0) > MAX_MAPPING_BYTES:
@@ -196,7 +196,7 @@ def _mapping(file: UploadedFile | None) -> dict[str, tuple[str, str]]:
         raise OutputProblem(problem) from None
 
 
-def _take(arrival: _Arrival, file: UploadedFile) -> None:
+def _take(arrival: _Arrival, file: UploadedFile[Any]) -> None:
     name = clean_path((file.name or "").replace("\\", "/"))[-400:] or "recording"
     if file.size is not None and file.size > settings.UPLOAD_MAX_BYTES:
         raise OutputProblem(_("%(name)s: %(problem)s"), name=name, problem=ClipTooLarge(file.size))
@@ -286,6 +286,16 @@ def remove_batch(batch: OutputBatch) -> None:
 # -- Checking and storing: a worker's
 
 
+def handle_batch(batch_id: str) -> None:
+    """Check the files of a batch, or store those that were confirmed."""
+    row = jobs.claim(OutputBatch, batch_id)
+    if row is None:
+        return
+    with jobs.working(row, Refusal):
+        (check_batch if row.step == OutputBatch.Step.CHECK else store_batch)(row)
+        jobs.finish(row)
+
+
 def check_batch(batch: OutputBatch) -> None:
     """Compare every matched file with its clip. Files that were checked before a worker died are kept."""
     from codec.audio import AudioError
@@ -317,12 +327,8 @@ def confirm(batch: OutputBatch, taken: Iterable[int], shifted: Iterable[int]) ->
         if not count:
             raise OutputProblem(_("Choose at least one file."))
         batch.files.filter(taken=True, pk__in=list(shifted), checks__shifts=True).update(shift=True)
-        changed = OutputBatch.objects.filter(
-            pk=batch.pk, step=OutputBatch.Step.CHECK, status=Job.Status.DONE
-        ).update(step=OutputBatch.Step.STORE, status=Job.Status.QUEUED, attempts=0, dispatched=None)
-        if changed:
-            batch.refresh_from_db()
-            transaction.on_commit(partial(jobs.dispatch, [batch]))
+        checked = Q(step=OutputBatch.Step.CHECK, status=Job.Status.DONE)
+        jobs.restart(batch, checked, step=OutputBatch.Step.STORE)
     return count
 
 

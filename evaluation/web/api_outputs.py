@@ -147,7 +147,7 @@ def _described(batch: OutputBatch) -> dict[str, Any]:
                 "clip": row.clip_id,
                 "system": row.system.slug if row.system else None,
                 "reason": row.reason,
-                "checks": row.checks,
+                "checks": row.checks.stored(),
                 "problem": row.problem,
                 "taken": row.taken,
                 "shifted": row.shift,

@@ -8,7 +8,7 @@ from django.urls import reverse
 
 from evaluation.models import Clip
 from evaluation.systems import looks_of
-from evaluation.web.presentation import DONE, FAILED, QUEUED, RUNNING, pesq_word, rendition_rows
+from evaluation.web.presentation import DONE, FAILED, QUEUED, RUNNING, pesq_word, rendition_rows, row_state
 
 #: What a page opens with when its address names no system: the paper's codec, or else the original.
 _START = ("bpgan-2k", "original")
@@ -53,6 +53,7 @@ def table_rows(clip: Clip) -> list[dict[str, Any]]:
             "listen_url": row["audio_url"] or own_audio.get(row["system"]),
             "pesq_nb_word": pesq_word(row["pesq_nb"]),
             "pesq_wb_word": pesq_word(row["pesq_wb"]),
+            "job": row_state(row),
         }
         for row in rows
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from django.db.models import QuerySet
@@ -18,6 +19,83 @@ QUEUED, RUNNING, DONE, FAILED = (status.value for status in Job.Status)
 
 #: Lowest PESQ (MOS-LQO) that earns each of P.800's words.
 _WORDS = ((4.0, "Excellent"), (3.5, "Good"), (3.0, "Fair"), (2.0, "Poor"))
+
+
+@dataclass(frozen=True)
+class JobState:
+    """How far work in the background is, as ``_job.html`` shows it.
+
+    Attributes:
+        kind, pk: of the row.
+        status: queued, running, done or failed.
+        text: what a worker does for it and how far it is, or why it failed.
+        title: of what it makes, for who hears the page.
+        done, total: steps, 0 where they are not counted.
+        address: of the state alone; empty where the page follows the work itself.
+        retry_address: to post to; empty where nothing has failed.
+    """
+
+    kind: str
+    pk: str
+    status: str
+    text: str
+    log: str = ""
+    title: str = ""
+    done: int = 0
+    total: int = 0
+    address: str = ""
+    retry_address: str = ""
+
+    @property
+    def queued(self) -> bool:
+        return self.status == QUEUED
+
+    @property
+    def waiting(self) -> bool:
+        return self.status in (QUEUED, RUNNING)
+
+    @property
+    def failed(self) -> bool:
+        return self.status == FAILED
+
+
+def job_state(row: Job) -> JobState:
+    """The state of a row of any kind."""
+    kind = str(row._meta.model_name)
+    counted = row.count_progress() if row.waiting else None
+    done, total = counted or (0, 0)
+    text = ""
+    if row.status == FAILED:
+        text = str(row.FAILED).format(error=row.error)
+    elif row.status == RUNNING or counted:
+        text = row.describe_work(counted)
+    return JobState(
+        kind=kind,
+        pk=str(row.pk),
+        status=str(row.status),
+        text=text,
+        log=row.log,
+        done=done,
+        total=total,
+        address=reverse("job", args=[kind, row.pk]),
+        retry_address=reverse("job_retry", args=[kind, row.pk]) if row.status == FAILED else "",
+    )
+
+
+def row_state(row: dict[str, Any]) -> JobState:
+    """The state of one of `rendition_rows`: of the rendition with its scores by the default metrics.
+
+    It has no address: the clip's page follows all rows at once.
+    """
+    return JobState(
+        kind="rendition",
+        pk=str(row["id"]),
+        status=row["status"],
+        text=row["error"],
+        log=row["log"],
+        title=row["title"],
+        retry_address=row["retry_url"] or "",
+    )
 
 
 def with_results(clips: QuerySet[Clip]) -> QuerySet[Clip]:

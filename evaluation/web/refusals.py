@@ -114,7 +114,8 @@ def sent_back(request: HttpRequest, to: Any, *where: Any, **named: Any) -> Any:
 
     def back(refusal: Refusal) -> HttpResponse:
         messages.error(request, str(refusal))
-        return redirect(to, *where, **named)
+        response: HttpResponse = redirect(to, *where, **named)
+        return response
 
     return shown_on(back)
 

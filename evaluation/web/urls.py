@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from evaluation.web.views import downloads, metrics, outputs, pages
+from evaluation.web.views import downloads, jobs, metrics, outputs, pages
 
 urlpatterns = [
     path("clips/", pages.clips, name="clips"),
@@ -17,6 +17,8 @@ urlpatterns = [
     path("renditions/<uuid:pk>/audio.wav", downloads.rendition_audio, name="rendition_audio"),
     path("renditions/<uuid:pk>/bitstream.ear", downloads.rendition_bitstream, name="rendition_bitstream"),
     path("renditions/<uuid:pk>/retry/", downloads.rendition_retry, name="rendition_retry"),
+    path("jobs/<slug:kind>/<str:pk>/", jobs.job, name="job"),
+    path("jobs/<slug:kind>/<str:pk>/retry/", jobs.job_retry, name="job_retry"),
     path("systems/", outputs.systems, name="systems"),
     path("systems/<slug:slug>/", outputs.system, name="system"),
     path("systems/<slug:slug>/delete/", outputs.system_delete, name="system_delete"),

@@ -3,9 +3,11 @@
 The row in the database is the truth and a queue only carries its id, so that a message which is
 lost, late or delivered twice changes nothing:
 
+* `restart` queues the work of a row, `dispatch` sends its message.
 * `claim` is one conditional UPDATE: of any number of workers, one gets the row and a token.
 * `keep_alive` renews the lease from a thread while the work goes on.
-* `finish` and `fail` write only while the token is still the row's: who lost the claim has no say.
+* `advance`, `finish` and `fail` write only while the token is still the row's: who lost the claim has no
+  say, and work in several steps stores each in one transaction with `advance`.
 * `working` is what a task does its work in: kept alive, and whatever goes wrong is in the row.
 * `sweep` re-queues rows whose worker died and sends messages again that got lost.
 """
@@ -30,26 +32,31 @@ from django.db.models import F, Max, Q, TextField, Value
 from django.db.models.functions import Concat
 from django.utils import timezone
 from django.utils.module_loading import import_string
+from django.utils.translation import gettext, gettext_lazy
 
-from evaluation.models import Job, OutputBatch, Rendition, Score
+from evaluation.models import Job
 
 logger = logging.getLogger(__name__)
 
 J = TypeVar("J", bound=Job)
 
-#: The kinds of work, each with a task (by its name) and a queue of its own; `register` adds others.
-KINDS: dict[type[Job], str] = {
-    Rendition: "evaluation.tasks.make_rendition",
-    Score: "evaluation.tasks.make_score",
-    OutputBatch: "evaluation.tasks.handle_outputs",
-}
+#: The kinds of work, each with the name of its Celery task; the apps register theirs when they are ready.
+KINDS: dict[type[Job], str] = {}
 
 Status = Job.Status
+
+#: What people read of an error that nobody foresaw.
+SORRY = gettext_lazy("Something went wrong here ({error}). The log says more; you can retry.")
 
 
 def register(model: type[Job], task: str) -> None:
     """Have rows of `model` sent to `task`, its Celery name, and swept up like the others."""
     KINDS[model] = task
+
+
+def kind_of(name: str) -> type[Job] | None:
+    """The kind of work of this name, which is the model's in lower case; None if there is none."""
+    return next((model for model in KINDS if model._meta.model_name == name), None)
 
 
 # -- What a worker does
@@ -86,8 +93,20 @@ def log_line(line: str) -> str:
 
 
 def renew(row: Job) -> bool:
-    """Push the lease of a claimed row out. False: the claim is lost (swept up, or deleted)."""
+    """Push the lease of a claimed row out. False: the claim is lost (swept up, restarted, or deleted)."""
     return bool(_held(row).update(lease_until=timezone.now() + _lease()))
+
+
+def advance(row: Job) -> bool:
+    """Renew the lease of a claimed row, and count its attempts anew because a step is done.
+
+    Called first in the transaction that stores the step, it keeps the claim until that ends: what is stored
+    was made by the holder. `JOB_MAX_ATTEMPTS` workers may die in one step, and as many in the next.
+
+    Returns:
+        False where the claim is lost: the step must not be stored.
+    """
+    return bool(_held(row).update(lease_until=timezone.now() + _lease(), attempts=1))
 
 
 @contextmanager
@@ -127,7 +146,7 @@ def _renew_until(row: Job, stop: threading.Event) -> None:
 def working(
     row: Job,
     refusal: type[Exception] | tuple[type[Exception], ...] = (),
-    sorry: str = "Something went wrong here ({error}). The log says more; you can retry.",
+    sorry: Any = SORRY,
 ) -> Iterator[None]:
     """Keep a claimed row alive while the block works for it, and leave in the row what went wrong.
 
@@ -153,9 +172,10 @@ def working(
             logger.exception("%s %s failed", type(row).__name__, row.pk)
             note(row, "".join(traceback.format_exception(error)))
             if isinstance(error, SoftTimeLimitExceeded):
-                fail(row, f"This took longer than {settings.JOB_MAX_SECONDS} s and was stopped.")
+                limit = settings.JOB_MAX_SECONDS
+                fail(row, gettext("This took longer than {limit} s and was stopped.").format(limit=limit))
             else:
-                fail(row, sorry.format(error=type(error).__name__))
+                fail(row, str(sorry).format(error=type(error).__name__))
 
 
 def is_gone(row: Job) -> bool:
@@ -194,17 +214,31 @@ def _lease() -> timedelta:
 # -- What the site does
 
 
+def restart(row: Job, *conditions: Q, **fields: Any) -> bool:
+    """Queue the work of a stored row, whatever became of it, and send its message after the transaction.
+
+    Whoever has a claim on the row loses it. Attempts are counted afresh; the log goes on.
+
+    Args:
+        conditions: that the row has to fulfil in the database, or else nothing happens.
+        fields: other columns to set.
+
+    Returns:
+        Whether it was queued.
+    """
+    fields |= {"status": Status.QUEUED, "claim": None, "lease_until": None, "attempts": 0}
+    fields |= {"dispatched": None, "finished": None, "error": ""}
+    if not type(row)._default_manager.filter(*conditions, pk=row.pk).update(**fields):
+        return False
+    for name, value in fields.items():
+        setattr(row, name, value)
+    transaction.on_commit(lambda: dispatch([row]))
+    return True
+
+
 def retry(row: Job) -> bool:
-    """Queue a failed row again, with its attempts counted afresh. False: it has not failed."""
-    queued = (
-        type(row)
-        ._default_manager.filter(pk=row.pk, status=Status.FAILED)
-        .update(status=Status.QUEUED, attempts=0, error="", dispatched=None, finished=None)
-    )
-    if queued:
-        row.dispatched = None
-        transaction.on_commit(lambda: dispatch([row]))
-    return bool(queued)
+    """Queue a failed row again. False: it has not failed."""
+    return restart(row, Q(status=Status.FAILED))
 
 
 def dispatch(rows: Iterable[Job]) -> int:
@@ -249,8 +283,10 @@ def _requeue_stale(model: type[Job]) -> None:
         lease_until=None,
         finished=now,
         log=log,
-        error=f"The worker died {settings.JOB_MAX_ATTEMPTS} times while doing this. "
-        "It may have run out of memory; the server's log says more. Retry when that is mended.",
+        error=gettext(
+            "The worker died {times} times while doing this. It may have run out of memory; "
+            "the server's log says more. Retry when that is mended."
+        ).format(times=settings.JOB_MAX_ATTEMPTS),
     )
     stale.filter(attempts__lt=settings.JOB_MAX_ATTEMPTS).update(
         status=Status.QUEUED, claim=None, lease_until=None, dispatched=None, log=log

@@ -12,8 +12,9 @@ from evaluation.analysis import figures
 from evaluation.analysis.statistics import choices as statistics
 from evaluation.analysis.statistics.corrections import holm
 from evaluation.analysis.words import count, p_words
+from listening.kinds import kinds_of
 from listening.models import Choice, Stimulus, Study
-from listening.results.frames import REAL, item_titles, kinds_of
+from listening.results.frames import REAL, item_titles
 
 #: Shares of right answers for which the page says how many trials it takes to find them.
 SHARES = (0.6, 0.7, 0.75, 0.8, 0.9)
@@ -97,7 +98,7 @@ def abx(study: Study, kind: str = REAL) -> dict[str, Any]:
         {"row": row, "first": titles[row.first], "second": titles[row.second], "p_holm": p}
         for row, p in zip(found.pooled, adjusted, strict=True)
     ]
-    told = sum(p <= 0.05 for p in adjusted)
+    told = sum(p is not None and p <= 0.05 for p in adjusted)
     if len(pooled) == 1:
         only = found.pooled[0]
         answer = f"{titles[only.first]} and {titles[only.second]}: {statistics.abx_sentence(only)}"
@@ -164,9 +165,9 @@ def preference(study: Study, kind: str = REAL) -> dict[str, Any]:
             figures.ShareRow(
                 titles[row.first],
                 titles[row.second],
-                None if row.share is None else 1 - row.share,
-                1 - row.high,
-                1 - row.low,
+                1 - row.share,
+                None if row.high is None else 1 - row.high,
+                None if row.low is None else 1 - row.low,
                 [1 - share for share in single[row.first, row.second]],
                 f"{row.first_votes} : {row.second_votes}" + (f", {row.ties} ties" if row.ties else ""),
             )
@@ -174,15 +175,12 @@ def preference(study: Study, kind: str = REAL) -> dict[str, Any]:
         ],
         f"{study.name}: preference",
         "prefer the left one   |   prefer the right one",
-        "Marker and bar: share of decided votes for the right one, exact 95 % interval over votes. "
-        "Dots: listeners.",
+        "Marker and bar: share that prefers the right one, a tie counting half, with its 95 % interval over "
+        "listeners. Dots: listeners, decided votes.",
     )
     warnings = []
-    if context["listeners"] > 1 and any(row.n > context["listeners"] for row in found):
-        warnings.append(
-            "Each listener voted on a pair more than once. The test over votes takes these for independent; "
-            "the one over listeners does not."
-        )
+    if any(row.assessors < 5 for row in found):
+        warnings.append("With fewer than five listeners of a pair an interval says little, and a test less.")
     if scale and scale.problem:
         warnings.append(scale.problem)
     return context | {
@@ -198,22 +196,28 @@ def preference(study: Study, kind: str = REAL) -> dict[str, Any]:
 def _preferred(
     found: list[statistics.Preference], scale: statistics.BradleyTerry | None, titles: dict[str, str]
 ) -> str:
-    if scale and scale.systems:
+    shown = [row for row in found if row.p_holm is not None and row.p_holm < 0.05]
+    rest = len(found) - len(shown)
+    sentences = [_of_pair(row, titles) for row in shown]
+    if rest:
+        what = "the pair" if len(found) == 1 else f"{count(rest, 'pair')} of {len(found)}"
+        sentences.append(f"Undecided: {what}; that is no evidence that listeners are indifferent.")
+    if scale and scale.systems and shown:
         best = scale.systems[0]
-        return (
-            f"{titles[best.system]} is preferred most: over the other {len(scale.systems) - 1} systems in "
-            f"{100 * best.share:.0f} % of votes on average ({count(scale.votes, 'vote')}, Bradley–Terry)."
+        sentences.append(
+            f"On Bradley and Terry's scale {titles[best.system]} stands highest: it wins "
+            f"{100 * best.share:.0f} % of votes on average."
         )
-    row = found[0]
-    if len(found) > 1:
-        clear = sum(each.p_holm <= 0.05 for each in found)
-        return f"In {clear} of {len(found)} pairs one is preferred (exact sign tests, Holm's p ≤ 0.05)."
-    if row.share is None:
-        return f"Nobody prefers {titles[row.first]} or {titles[row.second]}: all {row.ties} answers are ties."
-    better, votes = (row.first, row.first_votes) if row.share >= 0.5 else (row.second, row.second_votes)
-    decided, p = row.first_votes + row.second_votes, p_words(row.p)
-    shown = "" if row.p <= 0.05 else " No preference was shown, nor that there is none."
+    return " ".join(sentences)
+
+
+def _of_pair(row: statistics.Preference, titles: dict[str, str]) -> str:
+    first = row.share >= 0.5
+    better, other = (row.first, row.second) if first else (row.second, row.first)
+    ends = (row.low, row.high) if first else (1 - (row.high or 0.0), 1 - (row.low or 0.0))
+    share = max(row.share, 1 - row.share)
     return (
-        f"{titles[better]} got {votes} of {count(decided, 'decided vote')} against "
-        f"{titles[row.second if better == row.first else row.first]} (exact sign test, {p}).{shown}"
+        f"{titles[better]} is preferred to {titles[other]}: {100 * share:.0f} % "
+        f"({100 * (ends[0] or 0):.0f} to {100 * (ends[1] or 0):.0f} %, {count(row.assessors, 'listener')}, "
+        f"{p_words(row.p_holm)})."
     )

@@ -11,7 +11,6 @@ from typing import Any
 from django.urls import reverse
 
 from evaluation.analysis import figures
-from evaluation.analysis.words import p_words
 from evaluation.metrics import metric_of
 from listening.results.objective import sounds, stimulus_pairs
 from listening.results.outcome import Results, SystemResult
@@ -147,20 +146,20 @@ def differences(results: Results, data: Mapping[str, Any]) -> str | None:
         row = rows.get((first.slug, second.slug))
         if row is not None and row["difference"] is not None:
             drawn.append(_difference(first, second, row))
-    return figures.differences(drawn, title=_title(results, "neighbours in rank")) if drawn else None
+    margin = data["pairs"]["margin"] if drawn else 0.0
+    return figures.differences(drawn, _title(results, "neighbours in rank"), margin) if drawn else None
 
 
 def _difference(first: SystemResult, second: SystemResult, row: Mapping[str, Any]) -> figures.Difference:
-    interval, p = row["interval"], row["p_adjusted"]
-    bounds = f" [{_signed(interval['low'])}, {_signed(interval['high'])}]" if interval else ""
+    bounds = f" [{_signed(row['low'])}, {_signed(row['high'])}]" if row["low"] is not None else ""
     return figures.Difference(
         first=first.title,
         second=second.title,
         mean=row["difference"],
-        low=interval["low"] if interval else None,
-        high=interval["high"] if interval else None,
-        note=f"{_signed(row['difference'])}{bounds}  {p_words(p, 'no test')}",
-        significant=p is not None and p < 0.05,
+        low=row["low"],
+        high=row["high"],
+        note=f"{_signed(row['difference'])}{bounds}  {row['verdict']}",
+        decided=row["verdict"] != "undecided",
     )
 
 

@@ -10,6 +10,7 @@ from django.utils.safestring import mark_safe
 from evaluation.analysis import figures
 from evaluation.analysis.statistics import impairment as impairments
 from evaluation.analysis.statistics import opinion as opinions
+from evaluation.analysis.statistics.intervals import t_interval
 from evaluation.analysis.words import count, figure
 from evaluation.systems import looks_of
 from listening.methods import METHODS, REFERENCE
@@ -127,7 +128,7 @@ def _drawn(
     rows = []
     for slug, its in tidy.groupby("system", sort=False):
         means = its.groupby("assessor", sort=False)["score"].mean()
-        interval = opinions.t_interval(means, "listeners")
+        interval = t_interval(means, "listeners")
         rows.append(
             figures.GradeRow(
                 title=looks[str(slug)]["title"],

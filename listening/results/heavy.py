@@ -21,12 +21,13 @@ PLANNED = 5.0
 def compute(study: Study, kind: str, profile: str) -> dict[str, Any]:
     """Everything slow of a study's results as JSON: the same for the same grades.
 
-    ``pairs``: the paired sign-flip test of every two systems under test, Holm over them; ``against``:
-    each system under test with hidden reference and anchors, Holm over those. ``attachment3`` and
-    ``wilcoxon``: other tests of the same pairs. ``agreement``: a row for each metric and level. Others
-    are results of the module of `evaluation.analysis.statistics` that has their name, as dictionaries.
+    ``pairs``: the primary analysis (`differences`) of every two systems under test; ``against``: of each
+    with hidden reference and anchors. ``sign_flip``, ``wilcoxon`` and ``attachment3``: companions, of the
+    same pairs. ``friedman``, ``anova`` and ``mixed`` compare the systems under test: hidden reference and
+    anchors, which differ by design, would make every such test succeed. ``agreement``: a row for each
+    metric and level. Others are results of the module of `evaluation.analysis.statistics` of their name.
     """
-    from evaluation.analysis.statistics import anova, comparisons, describe, mixed, planning
+    from evaluation.analysis.statistics import anova, comparisons, describe, differences, mixed, planning
 
     results = compute_summary(study, kind=kind, profile=profile)
     frame = results.frame
@@ -35,14 +36,16 @@ def compute(study: Study, kind: str, profile: str) -> dict[str, Any]:
     pairs: list[tuple[object, object]] = list(combinations(tested, 2))
     against = [(slug, other) for slug in tested for other in fixed]
     seed = study.seed % 2**32
+    under_test = frame[frame["system"].isin(tested)]
     everything = {
-        "pairs": comparisons.sign_flip(frame, pairs, seed=seed),
-        "against": comparisons.sign_flip(frame, against, seed=seed),
+        "pairs": differences.compare(frame, pairs),
+        "against": differences.compare(frame, against),
+        "sign_flip": comparisons.sign_flip(frame, pairs, seed=seed),
         "attachment3": comparisons.attachment3(frame, pairs, seed=seed),
         "wilcoxon": comparisons.wilcoxon(frame, pairs),
-        "friedman": comparisons.friedman(frame),
-        "anova": anova.repeated_measures(frame),
-        "mixed": mixed.fit(frame, pairs),
+        "friedman": comparisons.friedman(under_test),
+        "anova": anova.repeated_measures(under_test),
+        "mixed": mixed.fit(under_test, pairs),
         "plan": planning.plan(frame, PLANNED, exclude=results.always),
         "bootstrap": {
             str(row.system): row.bootstrap for row in describe.systems(frame, seed=seed).conditions

@@ -28,7 +28,8 @@ def objective_frame(study: Study) -> pd.DataFrame:
     found: dict[tuple[int, str, str], float] = {}
     for position, system, brought in stimuli.values_list("item__position", "system", "objective"):
         for metric, value in brought.items():
-            found[position, system, metric] = float(value)
+            if value is not None:
+                found[position, system, metric] = float(value)
     measured = Score.objects.filter(
         rendition__stimuli__in=stimuli, status=Score.Status.DONE, value__isnull=False
     ).values_list("rendition__stimuli__item__position", "rendition__stimuli__system", "metric", "value")

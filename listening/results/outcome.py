@@ -65,16 +65,6 @@ class SystemResult:
         return self.multimodality is not None and self.multimodality > describe.MULTIMODAL
 
 
-@dataclass(frozen=True)
-class Margin:
-    """How far the best system under test is ahead of the second, paired over the listeners of both."""
-
-    mean: float
-    low: float | None
-    high: float | None
-    listeners: int
-
-
 @dataclass
 class Results:
     """All that is quick to say of a study's grades.
@@ -83,6 +73,8 @@ class Results:
         frame: the grades that count, after screening; `everything` those before.
         cells: ``item, system, n, mean, median, q1, q3, half_width, outliers`` of each graded item x system.
         metrics: those that some system has a score of.
+        blocks: systems that were heard on common recordings; only within one can they be ranked.
+        adjusted: means as if every listener had graded every item of the block (`adjust_means`).
         uncounted: grades in trials that have not been finished; they do not count.
     """
 
@@ -99,7 +91,8 @@ class Results:
     agreements: list[Agreement]
     outliers: list[describe.Outlier]
     hints: list[describe.Hint]
-    margin: Margin | None
+    blocks: list[list[str]]
+    adjusted: dict[str, float]
     item_titles: dict[int, str]
     uncounted: int
     answer: str = ""
@@ -132,9 +125,26 @@ class Results:
 
     @property
     def ranked(self) -> list[SystemResult]:
-        """Graded systems under test, best mean first."""
-        tested = [row for row in self.systems if row.slug not in self.always and row.mean is not None]
-        return sorted(tested, key=lambda row: row.mean or 0.0, reverse=True)
+        """Graded systems under test: block after block, in each the best adjusted mean first."""
+        return [row for block in self.ranked_blocks for row in block]
+
+    @property
+    def ranked_blocks(self) -> list[list[SystemResult]]:
+        """Graded systems under test that can be ranked among each other, the largest block first."""
+        rows = {row.slug: row for row in self.systems if row.slug not in self.always and row.mean is not None}
+        found = [
+            sorted((rows[slug] for slug in block if slug in rows), key=self._by_mean) for block in self.blocks
+        ]
+        return sorted(filter(None, found), key=len, reverse=True)
+
+    def _by_mean(self, row: SystemResult) -> float:
+        return -self.adjusted[row.slug]
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every listener graded every item with every system, so that adjusting changes nothing."""
+        cells = self.frame[["assessor", "item", "system"]].drop_duplicates()
+        return len(cells) == self.listeners * self.items * self.frame["system"].nunique()
 
 
 def always_of(study: Study) -> tuple[str, ...]:

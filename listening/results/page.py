@@ -10,7 +10,7 @@ from django.utils.safestring import SafeString, mark_safe
 from evaluation.analysis.words import count, figure, p_words
 from evaluation.metrics import METRICS
 from listening.models import Analysis
-from listening.results import drawing, profiles
+from listening.results import drawing, profiles, words
 from listening.results.outcome import Results, SystemResult
 
 #: Rows of a table that a page shows at once.
@@ -24,6 +24,8 @@ def context_of(results: Results, analysis: Analysis | None) -> dict[str, Any]:
     graded = results.listeners > 0
     return {
         "results": results,
+        "answer": words.answer(results, data),
+        "reach": words.reach(data),
         "rows": [_row(results, row) for row in results.systems],
         "metrics": results.metrics,
         "grades": _safe(drawing.grades(results)) if graded else "",
@@ -202,33 +204,31 @@ def _listeners(results: Results) -> list[dict[str, Any]]:
 
 
 def pair_rows(results: Results, data: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Rows of a table of comparisons, with titles and a sentence of how each was made."""
+    """Rows of a table of differences, with titles, the verdict and a sentence of how each was made."""
     titles = {row.slug: row.title for row in results.systems}
-    rows = []
-    for row in data.get("rows", []):
-        interval, p = row["interval"], row["p_adjusted"]
-        rows.append(
-            {
-                "first": titles.get(row["a"], row["a"]),
-                "second": titles.get(row["b"], row["b"]),
-                "difference": row["difference"],
-                "low": interval["low"] if interval else None,
-                "high": interval["high"] if interval else None,
-                "p": p_words(p) if p is not None else "–",
-                "differs": p is not None and p < 0.05,
-                "problem": row["problem"],
-                "how": f"Mean paired difference over n = {row['n_a']} listeners who graded both, in points, "
-                f"with its 95 % t interval. p: {row['method']}, {'all' if row['exact'] else '10 000'} "
-                f"changes of signs, adjusted by {data.get('adjustment', '')} for {len(data['rows'])} pairs.",
-            }
-        )
-    return rows
+    return [
+        {
+            **row,
+            "first": titles.get(row["a"], row["a"]),
+            "second": titles.get(row["b"], row["b"]),
+            "p": p_words(row["p_adjusted"]) if row["p_adjusted"] is not None else "–",
+            "verdict": words.verdict(row, data["margin"]),
+            "how": f"Mean of {count(row['n'], 'matched difference')}: {count(row['assessors'], 'listener')} "
+            f"who graded both in one item, {count(row['items'], 'item')}. Mixed model, "
+            f"{words.POPULATIONS[row['population']]}, {figure(row['df'], 1)} degrees of freedom. The "
+            f"interval is of this pair alone; p is adjusted by Holm for {count(len(data['rows']), 'pair')}.",
+        }
+        for row in data.get("rows", [])
+    ]
 
 
 def _rank_tests(results: Results, data: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Attachment 3 and Wilcoxon's test of the same pairs, side by side."""
+    """Attachment 3, the sign-flip test and Wilcoxon's of the same pairs, side by side."""
     titles = {row.slug: row.title for row in results.systems}
-    wilcoxon = {(row["a"], row["b"]): row["p_adjusted"] for row in data.get("wilcoxon", {}).get("rows", [])}
+    wilcoxon, flipped = (
+        {(row["a"], row["b"]): row["p_adjusted"] for row in data.get(name, {}).get("rows", [])}
+        for name in ("wilcoxon", "sign_flip")
+    )
     return [
         {
             "first": titles.get(row["a"], row["a"]),
@@ -236,7 +236,9 @@ def _rank_tests(results: Results, data: Mapping[str, Any]) -> list[dict[str, Any
             "difference": row["difference"],
             "p": row["p"],
             "p_at_least": row["p_at_least"],
+            "p_two_sided": row["p_two_sided"],
             "wilcoxon": wilcoxon.get((row["a"], row["b"])),
+            "sign_flip": flipped.get((row["a"], row["b"])),
         }
         for row in data.get("attachment3", {}).get("rows", [])
     ]

@@ -17,7 +17,9 @@ from evaluation.analysis.statistics.screening import (
     screen,
     to_json,
 )
+from evaluation.columns import BadColumn, parse
 from evaluation.refusals import Message, Text
+from listening.columns.studies import PostScreening
 from listening.kinds import kinds_of
 from listening.models import Session, Study
 from listening.results.frames import KINDS
@@ -42,13 +44,13 @@ def profiles_of(study: Study) -> dict[str, Profile]:
     """The profiles that the study can be seen through."""
     found = dict(PROFILES)
     if study.post_screening:
-        found[CUSTOM] = custom(study.post_screening)[0]
+        found[CUSTOM] = custom(study.post_screening.stored())[0]
     return found
 
 
 def settings_of(study: Study, profile: str) -> dict[str, Any]:
     """What the profile depends on besides the grades, for the fingerprint."""
-    return {"profile": profile, "own": study.post_screening if profile == CUSTOM else None}
+    return {"profile": profile, "own": study.post_screening.stored() if profile == CUSTOM else None}
 
 
 def apply(study: Study, frame: pd.DataFrame, profile: str) -> Screening:
@@ -58,7 +60,7 @@ def apply(study: Study, frame: pd.DataFrame, profile: str) -> Screening:
 
 def form_of(study: Study) -> list[dict[str, Any]]:
     """The researcher's thresholds as fields of a form; where there are none yet, BS.1534-3's."""
-    values = {**to_json(PROFILES[BS1534].thresholds), **study.post_screening}
+    values = {**to_json(PROFILES[BS1534].thresholds), **study.post_screening.stored()}
     return [
         {"name": name, "label": label, "unit": unit, "value": values.get(name)}
         for name, label, unit in FIELDS
@@ -97,21 +99,24 @@ def save(study: Study, sent: Mapping[str, str]) -> None:
             )
         if values.get(name) is None and name in ("reference_share", "mid_share"):
             values[name] = usual[name]
-    check_thresholds(values, problems)
-    study.post_screening = values
+    if problems:
+        raise _refused(problems)
+    labels = {name: label.strip("… ") for name, label, _unit in FIELDS}
+    try:
+        study.post_screening = parse(PostScreening, values, "post_screening")
+    except BadColumn as error:
+        raise _refused(
+            {row.path: f"{labels.get(row.path, row.path)} {row.message}" for row in error.problems}
+        ) from None
     study.save(update_fields=["post_screening"])
 
 
-def check_thresholds(values: Mapping[str, Any], problems: Mapping[str, Text] | None = None) -> None:
-    """Raise `StudyError` if there are `problems` by field already, or a threshold cannot be what it is."""
-    problems = problems or {str(number): text for number, text in enumerate(custom(values)[1])}
-    if problems:
-        fields = {f"post_screening.{path}": text for path, text in problems.items()}
-        raise StudyError(
-            _("These thresholds cannot be: %(problems)s"),
-            fields=fields,
-            problems=" ".join(map(str, problems.values())),
-        )
+def _refused(problems: Mapping[str, Text]) -> StudyError:
+    return StudyError(
+        _("These thresholds cannot be: %(problems)s"),
+        fields={f"post_screening.{path}": text for path, text in problems.items()},
+        problems=" ".join(map(str, problems.values())),
+    )
 
 
 def check_kind(kind: str) -> tuple[Session.Kind, ...]:

@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from evaluation.analysis.statistics import describe
+from evaluation.analysis.statistics.differences import adjust_means, find_blocks
 from evaluation.metrics import metric_of
 from evaluation.systems import looks_of
 from listening.models import Study
@@ -21,7 +22,7 @@ from listening.results.objective import (
     objective_means,
 )
 from listening.results.objective_frame import objective_frame
-from listening.results.outcome import Margin, Results, SystemResult, always_of
+from listening.results.outcome import Results, SystemResult, always_of
 
 
 def systems_of(study: Study, frame: pd.DataFrame) -> list[str]:
@@ -52,11 +53,14 @@ def compute(study: Study, *, kind: str = REAL, profile: str = profiles.BS1534) -
         agreements=[agreement(metric, system_pairs(systems, metric)) for metric in metrics],
         outliers=describe.outliers(frame),
         hints=describe.validity_hints(frame),
-        margin=None,
+        blocks=[
+            [str(slug) for slug in block]
+            for block in find_blocks(frame[~frame["system"].isin(always_of(study))])
+        ],
+        adjusted={str(slug): mean for slug, mean in adjust_means(frame).items()},
         item_titles=item_titles(study),
         uncounted=uncounted_of(study, kind),
     )
-    results.margin = _margin(results)
     results.answer = words.answer(results)
     results.warnings = words.warnings(results)
     return results
@@ -134,18 +138,3 @@ def _cells(frame: pd.DataFrame) -> pd.DataFrame:
     ]
     columns = ["item", "system", "n", "mean", "median", "q1", "q3", "half_width", "outliers"]
     return pd.DataFrame(rows, columns=columns)
-
-
-def _margin(results: Results) -> Margin | None:
-    ranked = results.ranked
-    if len(ranked) < 2:
-        return None
-    means = describe.assessor_means(results.frame).pivot(index="assessor", columns="system", values="score")
-    apart = (means[ranked[0].slug] - means[ranked[1].slug]).dropna().to_numpy(dtype=float)
-    if apart.size == 0:
-        return None
-    half = describe.half_width(apart)
-    mean = float(apart.mean())
-    if not math.isfinite(half):
-        return Margin(mean, None, None, int(apart.size))
-    return Margin(mean, mean - half, mean + half, int(apart.size))

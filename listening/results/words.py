@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 from evaluation.analysis.words import count, figure
-from listening.results.outcome import Results
+from listening.results.outcome import Results, SystemResult
 
 #: Of a metric whose rank correlation with the grades is lower, the page warns.
 DISAGREEMENT = 0.5
@@ -11,26 +14,107 @@ DISAGREEMENT = 0.5
 LOW_SCALE = 10
 
 
-def answer(results: Results) -> str:
-    """The outcome in one sentence or two, with n and interval."""
+#: Whom a difference speaks for, as its sentences say it.
+POPULATIONS = {"like": "for items like these", "these": "for these items only"}
+
+
+def answer(results: Results, data: Mapping[str, Any] | None = None) -> str:
+    """The outcome in a few sentences; what is said of differences comes from the tests in `data` alone."""
     if results.listeners == 0:
         return _nothing(results)
-    ranked = results.ranked
-    if not ranked:
+    blocks = results.ranked_blocks
+    if not blocks:
         return "No system under test has a grade yet."
-    best = ranked[0]
-    interval = (
-        f"; 95 % interval of listener means {best.low:.0f} to {best.high:.0f}" if best.low is not None else ""
-    )
-    who = f"{count(best.listeners, 'listener')}, {count(results.items, 'item')}"
-    scale = "" if results.frame["score"].max() <= LOW_SCALE else " of 100"
-    mean = f"{best.mean:.1f}{scale} ({who}{interval})"
-    if len(ranked) == 1:
-        return f"{best.title} was graded {mean}."
-    ties = [row.title for row in ranked if row.mean == best.mean]
+    if len(blocks) > 1:
+        groups = "; ".join(", ".join(row.title for row in block) for block in blocks)
+        intro = (
+            f"{count(len(blocks), 'group')} of systems were never heard on the same recordings and cannot be "
+            f"compared with each other: {groups}."
+        )
+        return " ".join([intro, *(_of_block(results, block, data) for block in blocks if len(block) > 1)])
+    return _of_block(results, blocks[0], data)
+
+
+def _of_block(results: Results, block: list[SystemResult], data: Mapping[str, Any] | None) -> str:
+    best = block[0]
+    heard = results.frame[results.frame["system"] == best.slug]
+    who = f"{count(best.listeners, 'listener')}, {count(int(heard['item'].nunique()), 'item')}"
+    if best.low is not None:
+        low, high = _on_scale(results, best.low), _on_scale(results, best.high)
+        who += f"; 95 % interval of listener means {low} to {high}"
+    adjusted = not results.is_complete
+    value = results.adjusted[best.slug] if adjusted else best.mean
+    kind = "mean, adjusted for who heard which items" if adjusted else "mean"
+    mean = f"{figure(value, 1)}{_of_scale(results)} ({who})"
+    if len(block) == 1:
+        return f"{best.title} has a {kind} of {mean}."
+    ties = [
+        row.title for row in block if abs(results.adjusted[row.slug] - results.adjusted[best.slug]) < 1e-9
+    ]
     if len(ties) > 1:
-        return f"{' and '.join(ties)} were graded alike and highest: {mean}."
-    return f"{best.title} was graded highest of {len(ranked)} systems: {mean}. {_second(results)}"
+        first = f"{_list(ties)} have the same {kind}, the highest of {len(block)} systems: {mean}."
+    else:
+        first = f"{best.title} has the highest {kind} of {len(block)} systems: {mean}."
+    return f"{first} {_compared(results, block, data)}".rstrip()
+
+
+def _compared(results: Results, block: list[SystemResult], data: Mapping[str, Any] | None) -> str:
+    """What the tests say of the best against each of the others, grouped by verdict."""
+    if not data or "pairs" not in data:
+        return "The tests between systems are not computed yet."
+    best, margin = block[0], data["pairs"]["margin"]
+    found = {row["b"]: row for row in data["pairs"]["rows"] if row["a"] == best.slug}
+    rows = [(other, found[other.slug]) for other in block[1:] if other.slug in found]
+    sentences = []
+    for name, start in (
+        ("better", "It is better than"),
+        ("worse", "It is worse than"),
+        ("equivalent", f"It is equivalent within ±{margin:g} points to"),
+        ("undecided", "Undecided:"),
+    ):
+        said = [_apart(other, row) for other, row in rows if row["verdict"] == name and not row["problem"]]
+        if said:
+            sentences.append(f"{start} {_list(said)}.")
+    untested = [other.title for other, row in rows if row["problem"]]
+    if untested:
+        sentences.append(f"No test was possible against {_list(untested)}.")
+    populations = {row["population"] for _, row in rows if not row["problem"]}
+    if len(populations) == 1:
+        sentences.append(f"This holds {POPULATIONS[populations.pop()]}.")
+    return " ".join(sentences)
+
+
+def _apart(other: SystemResult, row: Mapping[str, Any]) -> str:
+    difference, low, high = (figure(row[name], 1) for name in ("difference", "low", "high"))
+    return f"{other.title} ({difference} points, {low} to {high})"
+
+
+def verdict(row: Mapping[str, Any], margin: float) -> str:
+    """A row's verdict in words, with the margin where it is one of equivalence."""
+    return f"equivalent within ±{margin:g}" if row["verdict"] == "equivalent" else str(row["verdict"])
+
+
+def reach(data: Mapping[str, Any]) -> list[str]:
+    """Which companion tests cannot become significant with so few listeners, whatever the grades."""
+    names = {"sign_flip": "The sign-flip test", "wilcoxon": "Wilcoxon's test", "attachment3": "Attachment 3"}
+    return [
+        f"{title} cannot fall below 0.05 in {data[name]['out_of_reach']} of {len(data[name]['rows'])} rows "
+        "with so few listeners and so many pairs: there it says nothing."
+        for name, title in names.items()
+        if data.get(name, {}).get("out_of_reach")
+    ]
+
+
+def _list(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def _of_scale(results: Results) -> str:
+    return "" if results.frame["score"].max() <= LOW_SCALE else " of 100"
+
+
+def _on_scale(results: Results, value: float | None) -> str:
+    return figure(value, 1 if results.frame["score"].max() <= LOW_SCALE else 0)
 
 
 def _nothing(results: Results) -> str:
@@ -44,21 +128,6 @@ def _nothing(results: Results) -> str:
     if results.uncounted:
         return "Nobody has finished a trial yet; grades count once their trial is finished."
     return "Nobody has graded anything yet."
-
-
-def _second(results: Results) -> str:
-    second, margin = results.ranked[1], results.margin
-    if margin is None:
-        return f"{second.title} follows with {second.mean:.1f}; no listener graded both."
-    if margin.low is None or margin.high is None:
-        return f"{second.title} follows {margin.mean:.1f} points behind."
-    interval = f"paired 95 % interval {figure(margin.low, 1)} to {figure(margin.high, 1)}"
-    if margin.low <= 0 <= margin.high:
-        return (
-            f"{second.title} follows {figure(margin.mean, 1)} points behind ({interval}): "
-            "these grades do not tell the two apart."
-        )
-    return f"{second.title} follows {figure(margin.mean, 1)} points behind ({interval})."
 
 
 def warnings(results: Results) -> list[str]:

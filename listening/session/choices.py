@@ -48,7 +48,7 @@ def _chosen(trial: Trial, answer: object) -> int | None:
     for entry in trial.order:
         if entry["key"] == answer and entry["role"] != "X":
             return int(entry["stimulus"])
-    if answer == NO_PREFERENCE and trial.session.study.method_options.get("no_preference"):
+    if answer == NO_PREFERENCE and trial.session.study.method_options.stored().get("no_preference"):
         return None
     raise UnknownStimulus(_("There is no such answer in this trial."))
 

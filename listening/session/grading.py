@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 
+from listening.columns.sessions import Signal
 from listening.methods import METHODS, REFERENCE
 from listening.models import Stimulus, Trial
 from listening.study.errors import BadRating, GradesMissing, GradesUnfit, UnknownStimulus
@@ -15,7 +15,7 @@ from listening.study.errors import BadRating, GradesMissing, GradesUnfit, Unknow
 IMPERCEPTIBLE = 5.0
 
 
-def asked(trial: Trial) -> list[dict[str, Any]]:
+def asked(trial: Trial) -> list[Signal]:
     """The entries of the trial's order whose keys take a grade.
 
     In CCR that is the second one's, whichever it is: the listener says how it compares with the first.

@@ -12,11 +12,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from listening.columns.sessions import Signal
 from listening.methods import METHODS, REFERENCE, pairs_of
 from listening.models import Stimulus, opaque_token
 
 #: As `Trial.order` keeps it: ``{"key": opaque, "stimulus": id}``, with a ``"role"`` where signals have parts.
-Order = list[dict[str, Any]]
+Order = list[Signal]
 #: An item, or whatever else trials must not repeat.
 T = TypeVar("T")
 
@@ -42,9 +43,11 @@ class _Call:
         pairs = pairs_of(self.options["pairs"], self.tested)
         return [pair for pair in pairs if pair[0] in self.stimuli and pair[1] in self.stimuli]
 
-    def signal(self, slug: str, role: str = "") -> dict[str, Any]:
-        entry = {"key": opaque_token(), "stimulus": self.stimuli[slug].pk}
-        return entry | {"role": role} if role else entry
+    def signal(self, slug: str, role: str = "") -> Signal:
+        entry: Signal = {"key": opaque_token(), "stimulus": self.stimuli[slug].pk}
+        if role:
+            entry["role"] = role
+        return entry
 
     def turned(self, index: int) -> bool:
         """Whether the `index`-th pair of this item stands the other way round in this session.

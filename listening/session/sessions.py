@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from django.db import transaction
 from django.db.models import Max
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from listening.columns.sessions import StageData
+from listening.columns.studies import MAX_REPEATS
 from listening.models import Assessor, Participation, Session, Stage, Study, Trial
 from listening.session.orders import derive_seed, draw_training, draw_trials
 from listening.study import headphones, questionnaire
@@ -25,8 +27,6 @@ from listening.study.recruitment import Entry
 
 #: Names of stages, as `Stage.name` keeps them. A break's has the number of graded trials before it.
 BEFORE, VOLUME, TRAINED, REPEAT, AFTER = "before", "volume", "trained", "repeat-", "after"
-#: The training may be repeated, but not for ever.
-MAX_REPEATS = 5
 
 
 @transaction.atomic
@@ -205,7 +205,7 @@ def _pause_before(trial: Trial, trials: list[Trial], study: Study, stages: set[s
 
 
 @transaction.atomic
-def take_step(session: Session, stage: str, data: dict[str, Any]) -> bool:
+def take_step(session: Session, stage: str, data: StageData) -> bool:
     """Store that the listener has taken the step of this stage, and what came of it.
 
     Does nothing, and returns False, unless that is the current step: a second click, a page left open

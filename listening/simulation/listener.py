@@ -31,10 +31,10 @@ class Listener:
     def __init__(self, study: Study, number: int) -> None:
         made_of = study.simulation
         self.made_of, self.study = made_of, study
-        self.draw = random.Random(f"{study.seed}/{made_of['seed']}/{number}")  # noqa: S311 -- to be the same again
-        self.bias = self.draw.gauss(0, made_of["bias"])
-        self.use = max(0.1, self.draw.gauss(1, made_of["use"]))
-        self.careless = self.draw.random() < made_of["careless"]
+        self.draw = random.Random(f"{study.seed}/{made_of.seed}/{number}")  # noqa: S311 -- to be the same again
+        self.bias = self.draw.gauss(0, made_of.bias)
+        self.use = max(0.1, self.draw.gauss(1, made_of.use))
+        self.careless = self.draw.random() < made_of.careless
 
     def answer(self, trial: Trial, systems: Mapping[int, str]) -> None:
         """Grade or choose in `trial`, through the services that a browser uses.
@@ -68,19 +68,19 @@ class Listener:
             # Found by most, most of the time: what is left is a slip by a few points.
             return 100 if self.draw.random() < 0.85 else _on_scale(self.draw.gauss(94, 4))
         thought = 50 + self.use * (self._quality(trial, system) - 50) + self.bias
-        return _on_scale(self.draw.gauss(thought, self.made_of["spread"]))
+        return _on_scale(self.draw.gauss(thought, self.made_of.spread))
 
     def _quality(self, trial: Trial, system: str) -> float:
         """What the system is worth on the trial's item, the same for all listeners."""
         if system == REFERENCE:
             return 100.0
-        key = f"{self.study.seed}/{self.made_of['seed']}/{trial.item.position}/{system}"
-        effect = random.Random(key).gauss(0, self.made_of["items"])  # noqa: S311
-        return float(self.made_of["qualities"].get(system, 50.0)) + effect
+        key = f"{self.study.seed}/{self.made_of.seed}/{trial.item.position}/{system}"
+        effect = random.Random(key).gauss(0, self.made_of.items)  # noqa: S311
+        return self.made_of.qualities.get(system, 50.0) + effect
 
     def _heard(self, trial: Trial, system: str) -> float:
         """What the system seems to be worth at this moment, beside others: no offset, they share it."""
-        return self.draw.gauss(self._quality(trial, system), self.made_of["spread"])
+        return self.draw.gauss(self._quality(trial, system), self.made_of.spread)
 
     def _impairment(self, trial: Trial, heard: Mapping[str, str]) -> dict[str, float]:
         """BS.1116: what seems better is taken for the reference."""
@@ -100,7 +100,7 @@ class Listener:
             for role in ("first", "second")
         )
         points = self._quality(trial, heard[second]) - self._quality(trial, heard[first])
-        points = self.draw.gauss(self.use * points, self.made_of["spread"])
+        points = self.draw.gauss(self.use * points, self.made_of.spread)
         if self.careless:
             points = self.draw.uniform(-MUCH, MUCH)
         return {second: max(-3, min(3, round(3 * points / MUCH)))}
@@ -116,7 +116,7 @@ class Listener:
             far_a, far_b = (abs(x - self._quality(trial, heard[key])) for key in (a, b))
             return str(self.draw.choice([a, b]) if far_a == far_b else a if far_a < far_b else b)
         lead = self._heard(trial, heard[a]) - self._heard(trial, heard[b])
-        if self.study.method_options.get("no_preference") and abs(lead) < self.made_of["spread"] / 2:
+        if self.study.method_options.stored().get("no_preference") and abs(lead) < self.made_of.spread / 2:
             return NO_PREFERENCE
         return str(a if lead > 0 else b)
 

@@ -1,18 +1,7 @@
 """Simulated listeners: programs that take a study as people would, to try its design before anybody does.
 
-`Study.simulation` is empty, or::
-
-    listeners       how many are asked for
-    seed            every grade follows from it, the study's seed and the listener's number
-    qualities       {system: 0 to 100}, what an ideal listener would grade; methods with another scale put
-                    the points on theirs
-    bias            standard deviation of listeners' offsets, points
-    spread          standard deviation of a grade around what its listener thinks, points
-    items           standard deviation of an item's effect on a system, the same for all listeners, points
-    use             standard deviation of listeners' use of the scale (1 is what an ideal one uses)
-    careless        share of listeners, 0 to 1, who grade at random and miss the hidden reference
-    state           "running" until all are made, then "done"
-    asked           when, ISO 8601
+`Study.simulation` (`listening.columns.studies.SimulatedListeners`) says what they are made of, and how many.
+How far their making is says the study's `Simulation`, a job of `evaluation.work.jobs`.
 
 Their sessions are of kind SIMULATED: they go through the services that real ones go through, and stay out
 of all results but those that ask for them.
@@ -20,44 +9,35 @@ of all results but those that ask for them.
 
 from __future__ import annotations
 
-import logging
-import math
 from collections.abc import Mapping
-from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
-from kombu.exceptions import KombuError
-from redis.exceptions import RedisError
 
 from evaluation.models import Score
+from evaluation.work import jobs
+from listening.columns.studies import SimulatedListeners
 from listening.methods import METHODS
-from listening.models import Session, Stimulus, Study
+from listening.models import Session, Simulation, Stimulus, Study
 from listening.session.ratings import finish_trial
 from listening.session.sessions import begin, start_session
 from listening.simulation.listener import Listener
 from listening.study.design import items_per_session
-from listening.study.errors import StudyError
-from listening.study.studies import delete_sessions
+from listening.study.errors import StudyError, read_setting
+from listening.study.studies import delete_sessions, delete_simulation
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from evaluation.analysis.statistics.planning import Plan
 
-logger = logging.getLogger(__name__)
-
-MOST_LISTENERS = 200
-#: What a careful researcher may expect of listeners; from published MUSHRA tests of speech codecs, in round
-#: figures: the spread of listener means is some 10 points, that of grades around them some 12.
-USUAL = {"bias": 8.0, "spread": 10.0, "items": 5.0, "use": 0.15, "careless": 0.05}
+#: Numbers of a simulation that are stored as such, whole or not.
+_FLOATS = ("bias", "spread", "items", "use", "careless")
+_ASKED = ("listeners", "seed", *_FLOATS)
 #: Where low-passed speech ends up.
 ANCHORS = {"original": 100.0, "anchor35": 25.0, "anchor70": 50.0}
-_RANGES = {"bias": (0, 40), "spread": (0, 40), "items": (0, 40), "use": (0, 0.9), "careless": (0, 1)}
-#: A message is sent again if nothing has come of it for so long.
-_PATIENCE = timedelta(seconds=30)
 
 
 def usual_qualities(study: Study) -> dict[str, float]:
@@ -81,56 +61,33 @@ def usual_qualities(study: Study) -> dict[str, float]:
     return found
 
 
-def checked(study: Study, asked: Mapping[str, Any]) -> dict[str, Any]:
+def checked(study: Study, asked: Mapping[str, Any]) -> SimulatedListeners:
     """`asked`, complete. Raises `StudyError` for numbers that make no sense."""
-    listeners = asked.get("listeners", 20)
-    if not isinstance(listeners, int) or not 1 <= listeners <= MOST_LISTENERS:
-        raise StudyError(
-            _("The number of simulated listeners is a whole number from 1 to %(most_listeners)s."),
-            most_listeners=MOST_LISTENERS,
-        )
-    found: dict[str, Any] = {"listeners": listeners, "seed": int(asked.get("seed", 1))}
-    for name, (low, high) in _RANGES.items():
-        value = asked.get(name, USUAL[name])
-        if not isinstance(value, (int, float)) or not math.isfinite(value) or not low <= value <= high:
-            raise StudyError(
-                _("“%(name)s” of simulated listeners is a number from %(low)g to %(high)g."),
-                name=name,
-                low=low,
-                high=high,
-            )
-        found[name] = float(value)
+    wanted = read_setting(SimulatedListeners, asked, "simulation")
     qualities = usual_qualities(study)
-    for slug, value in dict(asked.get("qualities", {})).items():
-        if slug not in qualities:
-            raise StudyError(_("%(slug)r is not in the study."), slug=slug)
-        if not isinstance(value, (int, float)) or not 0 <= value <= 100:
-            raise StudyError(_("The quality of a system is a number from 0 to 100."))
-        qualities[slug] = float(value)
-    return found | {"qualities": qualities}
+    if strange := sorted(set(wanted.qualities) - set(qualities)):
+        raise StudyError(_("%(slug)r is not in the study."), slug=strange[0])
+    return SimulatedListeners.model_validate(
+        {name: float(value) if name in _FLOATS else value for name, value in wanted if name in _ASKED}
+        | {"qualities": qualities | {slug: float(value) for slug, value in wanted.qualities.items()}}
+    )
 
 
-def kept(stored: Any) -> dict[str, Any]:
+def kept(stored: object) -> SimulatedListeners:
     """What an archive says of the simulation that its simulated sessions came of; it is not gone on with.
 
     Raises:
-        StudyError: it is of another shape than the one above.
+        StudyError: it is not what simulated listeners are made of.
     """
-    if stored == {}:
-        return {}
-    numbers = ("listeners", *_RANGES)
-    if (
-        not isinstance(stored, dict)
-        or not isinstance(stored.get("qualities"), dict)
-        or not all(_is_number(stored.get(name)) for name in numbers)
-        or not all(_is_number(value) for value in stored["qualities"].values())
-    ):
+    known = (
+        {name: value for name, value in stored.items() if name != "state"}
+        if isinstance(stored, Mapping)
+        else stored
+    )
+    found = read_setting(SimulatedListeners, known, "simulation")
+    if stored and not {*_ASKED, "qualities"} - {"seed"} <= found.model_fields_set:
         raise StudyError(_("simulation: this is not what simulated listeners are made of."))
-    return stored | {"state": "done"}
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    return found
 
 
 @transaction.atomic
@@ -141,17 +98,28 @@ def start(study: Study, asked: Mapping[str, Any]) -> None:
         StudyError: as in `checked`.
     """
     parameters = checked(study, asked)
+    Study.objects.select_for_update().get(pk=study.pk)  # before the job, as a worker locks them
+    row, _new = Simulation.objects.get_or_create(study=study)
+    jobs.restart(row)
+    study.simulation_job = row
     delete_sessions(study, Session.Kind.SIMULATED)
-    study.simulation = parameters | {"state": "running", "asked": timezone.now().isoformat()}
+    study.simulation = parameters.model_copy(update={"asked": timezone.now().isoformat()})
     study.save(update_fields=["simulation"])
-    transaction.on_commit(lambda: _dispatch(study))
 
 
 def discard(study: Study) -> int:
     """Delete all simulated sessions with their grades; returns how many."""
-    with transaction.atomic():
-        Study.objects.select_for_update().filter(pk=study.pk).update(simulation={})
-        return delete_sessions(study, Session.Kind.SIMULATED)
+    return delete_simulation(study)
+
+
+def state_of(study: Study) -> str:
+    """How far a simulation is: "" (none was asked for), "running" (or queued), "done" or "failed"."""
+    if not study.simulation:
+        return ""
+    row: Simulation | None = getattr(study, "simulation_job", None)
+    if row is None:
+        return "done"  # it came with an archive
+    return "running" if row.waiting else str(row.status)
 
 
 def made(study: Study) -> int:
@@ -166,22 +134,25 @@ def run(study_id: str) -> int:
     two workers make none twice.
     """
     count = 0
-    while _next(study_id):
-        count += 1
+    row = jobs.claim(Simulation, study_id)
+    if row is None:
+        return count
+    with jobs.working(row, StudyError):
+        while _next(row):
+            count += 1
     return count
 
 
 @transaction.atomic
-def _next(study_id: str) -> bool:
-    study = Study.objects.select_for_update().filter(pk=study_id).first()
-    if study is None or study.simulation.get("state") != "running":
-        return False
+def _next(row: Simulation) -> bool:
+    study = Study.objects.select_for_update().filter(pk=row.study_id).first()
+    if study is None or not jobs.advance(row):
+        return False  # taken back, or asked for anew
     number = made(study)
-    if number < study.simulation["listeners"]:
+    if number < study.simulation.listeners:
         _listen(study, number)
         return True
-    study.simulation["state"] = "done"
-    study.save(update_fields=["simulation"])
+    jobs.finish(row)
     return False
 
 
@@ -196,27 +167,6 @@ def _listen(study: Study, number: int) -> None:
         finish_trial(trial)
     # Programs answer no questions; without this a questionnaire would keep them from the end.
     Session.objects.filter(pk=session.pk, finished=None).update(finished=timezone.now())
-
-
-def _dispatch(study: Study) -> None:
-    from listening.tasks import simulate
-
-    try:
-        simulate.delay(str(study.pk))
-    except (KombuError, RedisError, OSError) as error:
-        logger.warning("Could not send the simulation of %s, the sweeper will: %s", study.pk, error)
-
-
-def sweep() -> int:
-    """Send again the simulations of which nothing has come for a while; returns how many."""
-    since = timezone.now() - _PATIENCE
-    count = 0
-    for study in Study.objects.filter(simulation__state="running"):
-        recent = study.sessions.filter(kind=Session.Kind.SIMULATED, created__gte=since).exists()
-        if not recent and datetime.fromisoformat(study.simulation["asked"]) < since:
-            _dispatch(study)
-            count += 1
-    return count
 
 
 def usual_half_width(study: Study) -> float | None:

@@ -1,4 +1,4 @@
-"""The Celery application: ``celery -A listening.site worker -Q codec,metrics,prompt -B``."""
+"""The Celery application: ``celery -A listening.site worker -Q codec,metrics,prepare,prompt -B``."""
 
 from __future__ import annotations
 

@@ -200,8 +200,11 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "max_retries": 1,
     "interval_start": 0.1,
 }
-#: What a worker that does everything serves.
-WORKER_QUEUES = ("codec", "metrics", "prompt")
+#: Queues of a worker whose tasks take long, and of one for which someone waits: its children are free when
+#: all of the others' are busy with codecs. A worker may serve all of them, too.
+SLOW_QUEUES = ("codec", "metrics")
+QUICK_QUEUES = ("prepare", "prompt")
+WORKER_QUEUES = (*SLOW_QUEUES, *QUICK_QUEUES)
 CELERY_TASK_DEFAULT_QUEUE = "codec"
 CELERY_TASK_ROUTES = {
     "evaluation.tasks.make_rendition": {"queue": "codec"},
@@ -211,17 +214,16 @@ CELERY_TASK_ROUTES = {
     "evaluation.tasks.handle_outputs": {"queue": "prompt"},
     "listening.tasks.import_configuration": {"queue": "prompt"},
     "listening.tasks.simulate": {"queue": "prompt"},
-    # Short, and someone waits: workers take from their queues in turn, so that this never stands
-    # behind the hundreds of measurements of a large upload.
     "evaluation.tasks.sweep": {"queue": "prompt"},
-    "listening.tasks.prepare_study": {"queue": "prompt"},
-    "listening.tasks.sweep_studies": {"queue": "prompt"},
+    "listening.tasks.prepare_study": {"queue": "prepare"},
 }
 # Sweeps that no worker took for a while would all find the same: beat may run for days without workers.
-_SWEEP = {"schedule": timedelta(seconds=10), "options": {"expires": 30}}
 CELERY_BEAT_SCHEDULE = {
-    "sweep": {"task": "evaluation.tasks.sweep", **_SWEEP},
-    "sweep-studies": {"task": "listening.tasks.sweep_studies", **_SWEEP},
+    "sweep": {
+        "task": "evaluation.tasks.sweep",
+        "schedule": timedelta(seconds=min(10.0, JOB_LEASE_SECONDS / 2)),
+        "options": {"expires": 30},
+    },
 }
 
 LOGGING = {

@@ -1,13 +1,6 @@
 """How items and systems are shared out over sessions, and who gets which share.
 
-`Study.design` is an object with, each optional::
-
-    items_per_session   whole number: how many of the graded items each listener hears; absent: all
-    systems_per_trial   whole number: how many systems under test share a trial, besides what the method
-                        has in every trial; absent: all of them
-    drop_out_hours      number: an unfinished session gives its place away after so long without a sign
-                        of its listener; absent: 24
-
+`Study.design` (`listening.columns.studies.Design`) says how many items and systems a session hears.
 Items are shared out in item blocks, systems in system blocks (`listening.study.balance`). A session hears one
 item block; from item to item it goes on to the next system block, and sessions of the same item block
 begin with different ones. So each listener compares all systems where there are enough items, each item
@@ -30,13 +23,13 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from listening.columns.studies import Design
 from listening.methods import Method
 from listening.models import Rating, Session, Stage, Study, Trial
 from listening.study.balance import balanced_blocks, meetings
-from listening.study.errors import StudyError
+from listening.study.errors import StudyError, read_setting
 
 DROP_OUT_HOURS = 24.0
-_KEYS = {"items_per_session", "systems_per_trial", "drop_out_hours"}
 
 
 @dataclass(frozen=True)
@@ -67,7 +60,7 @@ def plan_of(study: Study, graded: int | None = None) -> Plan:
     """The blocks of the study's design for `graded` items, counted where they are not said."""
     if graded is None:
         graded = study.items.filter(training=False).count()
-    items = min(int(study.design.get("items_per_session") or graded), graded)
+    items = min(study.design.items_per_session or graded, graded)
     return Plan(
         balanced_blocks(graded, items, study.seed, pairs=False) if graded else ((),),
         balanced_blocks(len(study.systems), max(1, systems_per_trial(study)), study.seed)
@@ -78,30 +71,28 @@ def plan_of(study: Study, graded: int | None = None) -> Plan:
 
 def systems_per_trial(study: Study) -> int:
     """How many systems under test a trial of the study has."""
-    return min(int(study.design.get("systems_per_trial") or len(study.systems)), len(study.systems))
+    return min(study.design.systems_per_trial or len(study.systems), len(study.systems))
 
 
 def items_per_session(study: Study) -> int:
     """How many graded items a listener hears."""
     graded = study.items.filter(training=False).count()
-    return min(int(study.design.get("items_per_session") or graded), graded)
+    return min(study.design.items_per_session or graded, graded)
 
 
-def fitting(design: Mapping[str, Any], method: Method, graded: int, systems: int) -> dict[str, Any]:
-    """`design`, checked, without what shares nothing out, and with a proposal if a trial has no room for all.
+def fitting(design: Design | Mapping[str, Any], method: Method, graded: int, systems: int) -> Design:
+    """`design` without what shares nothing out, and with a proposal if a trial has no room for all.
 
     Raises:
-        StudyError: it is not of the shape above, or asks for what the method has no room for.
+        StudyError: it is no design, or asks for what the method has no room for.
     """
-    if not isinstance(design, Mapping) or set(design) - _KEYS:
-        raise StudyError(_("A design may say %(names)s, and nothing else."), names=", ".join(sorted(_KEYS)))
+    asked = read_setting(Design, design, "design")
     fitted: dict[str, Any] = {}
-    items = _count(design, "items_per_session", "items a listener hears")
-    if items is not None and items < graded:
-        fitted["items_per_session"] = items
+    if asked.items_per_session is not None and asked.items_per_session < graded:
+        fitted["items_per_session"] = asked.items_per_session
     room = room_for_systems(method)
     most = systems_per_trial_of(method)
-    chosen = None if most is None else _count(design, "systems_per_trial", "systems in a trial")
+    chosen = None if most is None else asked.systems_per_trial
     if chosen is not None and chosen > room and chosen < systems:
         raise StudyError(
             _(
@@ -118,13 +109,9 @@ def fitting(design: Mapping[str, Any], method: Method, graded: int, systems: int
         fitted["systems_per_trial"] = chosen
     elif most is not None and systems > most:
         fitted["systems_per_trial"] = propose(systems, most)
-    hours = design.get("drop_out_hours")
-    if hours is not None:
-        if isinstance(hours, bool) or not isinstance(hours, (int, float)) or not 0 < hours <= 24 * 365:
-            raise StudyError(_("A place is given away after more than 0 hours, and after a year at most."))
-        if not math.isclose(hours, DROP_OUT_HOURS):
-            fitted["drop_out_hours"] = hours
-    return fitted
+    if asked.drop_out_hours is not None and not math.isclose(asked.drop_out_hours, DROP_OUT_HOURS):
+        fitted["drop_out_hours"] = asked.drop_out_hours
+    return Design.model_validate(fitted)
 
 
 def systems_per_trial_of(method: Method) -> int | None:
@@ -140,15 +127,6 @@ def propose(systems: int, room: int) -> int:
         if fewest and most - fewest <= 1:
             return size
     return room
-
-
-def _count(design: Mapping[str, Any], key: str, what: str) -> int | None:
-    value = design.get(key)
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise StudyError(_("The number of %(what)s is a whole number from 1."), what=what)
-    return value
 
 
 def covering(plan: Plan, block: int) -> list[tuple[int, ...]]:
@@ -172,7 +150,7 @@ def training_trials(plan: Plan) -> int:
 
 def drop_out_time(study: Study) -> timedelta:
     """After so long without a sign of life an unfinished session gives its place away."""
-    return timedelta(hours=float(study.design.get("drop_out_hours") or DROP_OUT_HOURS))
+    return timedelta(hours=study.design.drop_out_hours or DROP_OUT_HOURS)
 
 
 def stale_sessions(study: Study, kind: str = Session.Kind.REAL) -> QuerySet[Session]:
@@ -207,7 +185,7 @@ def take_place(study: Study, kind: str = Session.Kind.REAL) -> tuple[int, int]:
     finish: nothing is deleted. Call it in the transaction that creates the session, with the study's row
     locked (SQLite: with the write lock), and store both; then two who join at once get two places.
     """
-    held = {place_of(session) for session in live_sessions(study, kind).only("place", "number")}
+    held = {place_of(session) for session in live_sessions(study, kind).only("study", "place", "number")}
     place = next(number for number in range(len(held) + 1) if number not in held)
     lost = stale_sessions(study, kind).filter(abandoned=None, screened_out=None)
     lost = lost.filter(Q(place=place) | Q(place=None, number=place + 1))

@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 
 from django.utils.translation import gettext_lazy as _
 
+from evaluation.columns import BadColumn, parse
 from evaluation.refusals import Refusal, Text
+
+T = TypeVar("T")
 
 
 class StudyError(Refusal):
     """A request that a study cannot grant."""
+
+
+def read_setting(schema: type[T], value: object, name: str) -> T:
+    """What a person or a program says for the column `name`, as its schema describes it.
+
+    Raises:
+        StudyError: it does not fit; the message names the column and the place in it.
+    """
+    try:
+        return parse(schema, value, name)
+    except BadColumn as error:
+        raise StudyError(str(error), fields=error.fields) from None
 
 
 class BadRating(StudyError):

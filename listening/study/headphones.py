@@ -1,14 +1,9 @@
 """Are those headphones? Two published screening tests, generated and judged on the server.
 
-`Study.headphones` is empty, or::
-
-    {"required": true,            # loudspeakers are turned away by the listener's own word
-     "tests": [{"test": "huggins", "pass": 5, "attempts": 1}, …],   # one after the other; all to be passed
-     "on_fail": "end"}            # or "go_on": only note it
-
-Each attempt has six rounds of three intervals, one of which is the answer, and is kept as a `Stage`
-(``huggins-1``: first attempt) with what was answered, what would have been right, and the outcome. Which
-interval it is follows from the server's secret, so that nothing a browser gets tells it but the sound.
+`Study.headphones` (`listening.columns.studies.Headphones`) says which tests a study has. Each attempt has
+six rounds of three intervals, one of which is the answer, and is kept as a `Stage` (``huggins-1``: first
+attempt) with what was answered, what would have been right, and the outcome. Which interval it is follows
+from the server's secret, so that nothing a browser gets tells it but the sound.
 
 Sources: A. E. Milne et al., "An online headphone screening test based on dichotic pitch", Behavior Research
 Methods 53 (2021) 1551-1562; K. J. P. Woods et al., "Headphone screening to facilitate web-based auditory
@@ -20,24 +15,21 @@ from __future__ import annotations
 import itertools
 import random
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 from numpy.typing import NDArray
 
+from listening.columns.sessions import RoundAnswer, StageData
+from listening.columns.studies import ROUNDS
 from listening.models import Session, Stage, Study
 
 Audio = NDArray[np.float64]
 
 RATE = 44_100
-ROUNDS = 6
-#: Rounds to get right, in both papers' recommendation 5 or all 6.
-USUAL_PASS = 5
-MAX_ATTEMPTS = 3
 INTERVAL_SECONDS, GAP_SECONDS = 1.0, 0.5
 #: Huggins pitch: the band that is turned round in the right ear, 600 Hz and 6 % to both sides.
 CENTRE_HZ, HALF_WIDTH = 600.0, 0.06
@@ -150,36 +142,30 @@ class Round:
         return f"{self.test.slug}-{self.attempt}"
 
 
-def tests_of(study: Study) -> list[Mapping[str, Any]]:
-    """The study's tests as `Study.headphones` has them, those that are known."""
-    return [row for row in study.headphones.get("tests", []) if row["test"] in TESTS]
-
-
 def required(study: Study) -> bool:
     """Whether loudspeakers will not do: the researcher says so, or a test would turn them away."""
-    return bool(study.headphones.get("required") or tests_of(study))
+    return study.headphones.required or bool(study.headphones.tests)
 
 
 def _ends_on_fail(study: Study) -> bool:
-    return str(study.headphones.get("on_fail", "end")) == "end"
+    return study.headphones.on_fail == "end"
 
 
 def current_round(session: Session) -> Round | None:
     """The round that the listener has to take next; None when all tests are behind, passed or not."""
     if session.kind == Session.Kind.SIMULATED:
         return None
-    rows = tests_of(session.study)
-    if not rows:
+    tests = session.study.headphones.tests
+    if not tests:
         return None
     stages = {stage.name: stage.data for stage in session.stages.all()}
-    for row in rows:
-        attempts = int(row.get("attempts", 1))
-        for attempt in range(1, attempts + 1):
-            data = stages.get(f"{row['test']}-{attempt}", {})
+    for test in tests:
+        for attempt in range(1, test.attempts + 1):
+            data = stages.get(f"{test.test}-{attempt}", StageData())
             if data.get("passed"):
                 break
             if "passed" not in data:
-                return Round(TESTS[row["test"]], attempt, len(data.get("answers", [])) + 1, attempts)
+                return Round(TESTS[test.test], attempt, len(data.get("answers", [])) + 1, test.attempts)
     return None
 
 
@@ -211,7 +197,7 @@ def answer_round(session: Session, stage: str, number: int, answer: int) -> bool
     if current is None or (current.stage, current.number) != (stage, number) or answer not in (1, 2, 3):
         return False
     row, _created = Stage.objects.get_or_create(session=session, name=stage, defaults={"data": {}})
-    answers = [
+    answers: list[RoundAnswer] = [
         *row.data.get("answers", []),
         {
             "answer": answer,
@@ -221,10 +207,10 @@ def answer_round(session: Session, stage: str, number: int, answer: int) -> bool
     ]
     row.data = {"answers": answers}
     if len(answers) == ROUNDS:
-        needed = next(test for test in tests_of(session.study) if test["test"] == current.test.slug)
+        needed = next(test for test in session.study.headphones.tests if test.test == current.test.slug)
         right = sum(entry["answer"] == entry["right"] for entry in answers)
-        passed = right >= int(needed.get("pass", USUAL_PASS))
-        row.data |= {"correct": right, "passed": passed}
+        passed = right >= needed.to_pass
+        row.data = {"answers": answers, "correct": right, "passed": passed}
         if not passed and current.attempt >= current.attempts and _ends_on_fail(session.study):
             Session.objects.filter(pk=session.pk, screened_out=None).update(screened_out=timezone.now())
     row.save(update_fields=["data"])

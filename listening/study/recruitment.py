@@ -1,13 +1,7 @@
 """Where listeners come from: Prolific and Amazon Mechanical Turk, and the way back there.
 
-`Study.recruitment` is empty, or::
-
-    {"platform": "prolific",      # or "mturk"
-     "code": "C1A2B3",            # Prolific's completion code of the study
-     "screened_out_code": "",     # Prolific's code for listeners whom the headphone screening ended; optional
-     "required": true}            # whether only people with the platform's id may take part
-
-What the platform says of a person is personal data: it is kept in `Participation` and nowhere else.
+`Study.recruitment` (`listening.columns.studies.Recruitment`) says which platform, if any. What the platform
+says of a person is personal data: it is kept in `Participation` and nowhere else.
 """
 
 from __future__ import annotations
@@ -15,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 from urllib.parse import urlencode
 
 from listening.models import Participation, Session, Study
@@ -59,20 +53,16 @@ class Arrival:
     entry: Entry | None = None
 
 
-def platform_of(study: Study) -> str:
-    return str(study.recruitment.get("platform", ""))
-
-
 def arrival(study: Study, query: Mapping[str, str]) -> Arrival:
     """Read a platform's parameters; those of other platforms, and what is no id, count for nothing."""
-    platform = platform_of(study)
+    platform = study.recruitment.platform
     if platform not in PLATFORMS:
         return Arrival("direct")
     if platform == "mturk" and query.get("assignmentId") == _PREVIEW:
         return Arrival("preview")
     person, *others = (_identifier(name, query.get(name, "")) for name in _PARAMETERS[platform])
     if not person or (platform == "mturk" and not others[0]):
-        return Arrival("missing" if study.recruitment.get("required", True) else "direct")
+        return Arrival("missing" if study.recruitment.required else "direct")
     names = _PARAMETERS[platform][1:]
     references = {name: value for name, value in zip(names, others, strict=True) if value}
     return Arrival("known", Entry(platform, person, references))
@@ -94,8 +84,8 @@ def is_another_assignment(session: Session, entry: Entry) -> bool:
     """Whether an MTurk worker who is done comes again with another assignment, which cannot be handed in."""
     if entry.platform != "mturk" or not (session.finished or session.screened_out):
         return False
-    kept: dict[str, Any] = session.participation.references
-    return bool(kept.get("assignmentId") != entry.references.get("assignmentId"))
+    kept = session.participation.references
+    return kept.get("assignmentId") != entry.references.get("assignmentId")
 
 
 def _identifier(name: str, value: str) -> str:
@@ -133,13 +123,13 @@ def completion(session: Session) -> Completion | None:
     if person.platform == "mturk":
         return _mturk(session, person)
     recruitment = session.study.recruitment
-    code = str(recruitment.get("screened_out_code" if session.screened_out else "code", ""))
+    code = recruitment.screened_out_code if session.screened_out else recruitment.code
     url = f"{PROLIFIC_COMPLETE}?{urlencode({'cc': code})}" if code else ""
     return Completion(PLATFORMS["prolific"], code, url, {})
 
 
 def _mturk(session: Session, person: Participation) -> Completion:
-    references: dict[str, Any] = person.references
+    references = person.references
     host, assignment = references.get("turkSubmitTo", ""), references.get("assignmentId", "")
     if host not in MTURK_HOSTS or not assignment:
         return Completion(PLATFORMS["mturk"], session.completion_code, "", {})

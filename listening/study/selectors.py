@@ -26,6 +26,7 @@ def studies_of(user: Any) -> QuerySet[Study]:
         started_count=Count("sessions", filter=counts & Q(sessions__instructed__isnull=False), distinct=True),
         finished_count=Count("sessions", filter=counts & Q(sessions__finished__isnull=False), distinct=True),
     )
+    counted = counted.prefetch_related("preparation")  # whether it failed
     return counted.order_by("-created", "id")  # Django drops a model's own order where it counts
 
 
@@ -39,7 +40,7 @@ def study_of(user: Any, study_id: UUID) -> Study:
 
 def listener_url(study: Study) -> str:
     """The absolute address to give to listeners."""
-    return settings.SITE_URL + reverse("join", args=[study.token])
+    return f"{settings.SITE_URL}{reverse('join', args=[study.token])}"
 
 
 def listed_studies() -> QuerySet[Study]:
@@ -76,8 +77,8 @@ def clips_by_id(user: Any, ids: Iterable[UUID]) -> dict[UUID, Clip]:
 
 def heard_in(trial: Trial) -> list[str]:
     """The names, in the page, of the sounds that the listener has heard in this trial."""
-    events = trial.events.filter(kind__in=["play", "switch"]).values_list("detail", flat=True)
-    return sorted({detail["sound"] for detail in events if isinstance(detail.get("sound"), str)})
+    events = trial.events.filter(kind__in=["play", "switch"])
+    return sorted({sound for event in events if isinstance(sound := event.detail.get("sound"), str)})
 
 
 def session_of(token: str) -> Session:

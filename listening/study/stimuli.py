@@ -18,15 +18,18 @@ import shutil
 import struct
 import tempfile
 import uuid
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 import numpy as np
 import soundfile
 from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
 from django.db import transaction
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from codec import registry
@@ -102,12 +105,23 @@ def render_stimulus(
     return (matched * _edges(matched.size, rate)).astype(np.float32), gain_db
 
 
-def render_item(item: Item) -> None:
+def folder_of(study_id: UUID) -> str:
+    """Where the stimuli of a study are stored."""
+    return f"stimuli/{study_id}"
+
+
+def render_item(item: Item, hold: Callable[[], bool] | None = None) -> bool:
     """Render every stimulus of `item` at the study's rate and store it with its gain and measured delay.
 
     If one of them would peak above `PEAK`, all are turned down alike: relative levels stay matched.
     Rendering again replaces what was there. A delay beyond `DELAY_LIMIT_MS` is kept for `warnings_of`: it
     is not corrected, as the delay of a codec is a constant that its owner knows.
+
+    Args:
+        hold: called first in the transaction that stores the stimuli; False keeps it from storing them.
+
+    Returns:
+        Whether they are stored. If not, no file is left.
 
     Raises:
         StimulusError: a rendition is not ready, a file cannot be read, or the rate does not fit the method.
@@ -134,18 +148,24 @@ def render_item(item: Item) -> None:
 
     loudest = max((float(np.abs(audio).max()) for audio, _gain in rendered), default=0.0)
     headroom = min(1.0, PEAK / loudest) if loudest else 1.0
-    replaced: list[str | None] = []
-    for stimulus, (audio, gain_db) in zip(stimuli, rendered, strict=True):
-        if stimulus.audio:
-            replaced.append(stimulus.audio.name)
-        master = io.BytesIO()
-        soundfile.write(master, audio * np.float32(headroom), rate, format="WAV", subtype="FLOAT")
-        stimulus.audio.save(f"{uuid.uuid4()}.wav", ContentFile(master.getvalue()), save=False)
-        stimulus.gain_db = gain_db
-    with transaction.atomic():
-        for stimulus in stimuli:
-            stimulus.save(update_fields=["audio", "gain_db", "delay_ms"])
-    delete_files(replaced)
+    replaced = [stimulus.audio.name for stimulus in stimuli if stimulus.audio.name]
+    written: list[str] = []
+    stored = False
+    try:
+        for stimulus, (audio, gain_db) in zip(stimuli, rendered, strict=True):
+            master = io.BytesIO()
+            soundfile.write(master, audio * np.float32(headroom), rate, format="WAV", subtype="FLOAT")
+            name = f"{folder_of(item.study_id)}/{uuid.uuid4()}.wav"
+            written.append(default_storage.save(name, ContentFile(master.getvalue())))
+            stimulus.audio, stimulus.gain_db = written[-1], gain_db
+        with transaction.atomic():
+            if hold is None or hold():
+                for stimulus in stimuli:
+                    stimulus.save(update_fields=["audio", "gain_db", "delay_ms"])
+                stored = True
+    finally:
+        delete_files(replaced if stored else written)
+    return stored
 
 
 def _reference(item: Item, rate: int) -> Audio:
@@ -153,7 +173,7 @@ def _reference(item: Item, rate: int) -> Audio:
     clip = item.clip
     assert clip is not None  # noqa: S101 -- render_item has looked
     if rate == WORKING_RATE or not clip.upload:
-        audio, its_rate = _read(clip.audio)
+        audio, its_rate = _read(clip.audio, item.title)
         return resample(audio, its_rate, rate)
     return _read_upload(clip.upload, rate, item.title)
 
@@ -165,7 +185,7 @@ def _signal(item: Item, stimulus: Stimulus, reference: Audio, rate: int) -> Audi
     if rendition is not None and rendition.upload:
         audio = _read_upload(rendition.upload, rate, name)
         # Positive where the upload comes late and its owner had that taken out.
-        shift = round(float(rendition.parameters.get("delay_seconds", 0.0)) * rate)
+        shift = round(rendition.parameters.delay_seconds * rate)
         audio = audio[shift:] if shift >= 0 else np.concatenate([np.zeros(-shift, np.float32), audio])
         return fit_length(audio, reference.size)
     if slug == "original" or rendition is None:
@@ -187,7 +207,7 @@ def _signal(item: Item, stimulus: Stimulus, reference: Audio, rate: int) -> Audi
         return lowpass(reference, cutoff, rate)
     if not rendition.audio:
         raise StimulusError(_("%(name)s is not ready yet."), name=name)
-    audio, its_rate = _read(rendition.audio)
+    audio, its_rate = _read(rendition.audio, name)
     return fit_length(resample(audio, its_rate, rate), reference.size)
 
 
@@ -245,7 +265,7 @@ def dithered_wav(audio: Audio, rate: int, key: bytes) -> bytes:
     levels += audio * np.float32(32767)
     np.rint(levels, out=levels)
     np.clip(levels, -32768, 32767, out=levels)
-    quantised = levels.astype("<i2").tobytes()
+    quantised: bytes = levels.astype("<i2").tobytes()
     header = struct.pack(
         "<4sI4s4sIHHIIHH4sI",
         b"RIFF", 36 + len(quantised), b"WAVE",
@@ -298,9 +318,20 @@ def _edges(size: int, rate: int) -> Audio:
     return envelope
 
 
-def _read(stored: FieldFile) -> tuple[Audio, int]:
-    with stored.open("rb") as file:
-        audio, rate = soundfile.read(file, dtype="float32")
+def _read(stored: FieldFile, name: str) -> tuple[Audio, int]:
+    try:
+        with stored.open("rb") as file:
+            audio, rate = soundfile.read(file, dtype="float32")
+    except FileNotFoundError:
+        raise StimulusError(
+            _("%(name)s: its recording %(file)s is no longer there."), name=name, file=stored.name
+        ) from None
+    except soundfile.SoundFileError as error:
+        raise StimulusError(
+            gettext("{name}: its recording {file} cannot be read ({error}).").format(
+                name=name, file=stored.name, error=error
+            )
+        ) from error
     return np.asarray(audio, dtype=np.float32), int(rate)
 
 

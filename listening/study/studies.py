@@ -10,25 +10,28 @@ from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext_lazy
 
+from evaluation.clips.removal import delete_files_later, list_files
 from evaluation.models import Clip
-from evaluation.texts import clean_line, clean_text
+from evaluation.texts import clean_line
+from listening.columns.options import MethodOptions
+from listening.columns.studies import Design
+from listening.columns.texts import Texts
 from listening.kinds import COUNTED
 from listening.methods import MUSHRA, clean_options, trials_per_item
-from listening.models import Assessor, Session, Stimulus, Study
+from listening.models import Assessor, Session, Simulation, Stimulus, Study
 from listening.study import design as designs
 from listening.study.contents import (
     Excerpt,
     check_excerpts,
     check_systems,
-    delete_files_later,
     method_of,
     render_again,
     set_contents,
 )
-from listening.study.errors import StudyError
-from listening.study.preparing import dispatch_study
+from listening.study.errors import StudyError, read_setting
+from listening.study.preparing import prepare_again
 from listening.study.sealing import check_seal
-from listening.study.stimuli import SAMPLE_RATES
+from listening.study.stimuli import SAMPLE_RATES, folder_of
 
 #: In every trial of a MUSHRA test: the hidden reference and both anchors (M1, M3).
 ALWAYS = MUSHRA.always
@@ -39,10 +42,6 @@ MAX_SIGNALS = MUSHRA.max_signals
 LOWEST_RATE = 16_000
 #: In a session, without training.
 MAX_TRIALS = 1000
-
-#: Texts of a study that its researcher may write; the usual ones are in the listener's pages.
-TEXTS = ("consent", "instructions", "thanks")
-MAX_TEXT = 5000
 
 #: What may not change any more once somebody has taken part for real: grades would not be comparable.
 LOCKED = ("method", "method_options", "systems", "sample_rate", "design", "seed")
@@ -83,16 +82,16 @@ def create_study(
     clips: Sequence[Clip],
     systems: Iterable[str],
     *,
-    texts: Mapping[str, str] | None = None,
+    texts: Texts | Mapping[str, str] | None = None,
     seed: int | None = None,
     training_clip: Clip | None = None,
     listed: bool = False,
     excerpts: Sequence[Excerpt] | None = None,
     method: str = MUSHRA.slug,
-    options: Mapping[str, Any] | None = None,
+    options: MethodOptions | Mapping[str, Any] | None = None,
     sample_rate: int = 16_000,
     language: str = "en",
-    design: Mapping[str, Any] | None = None,
+    design: Design | Mapping[str, Any] | None = None,
     open_when_ready: bool = True,
 ) -> Study:
     """Make a study of whole `clips`, or of `excerpts`, through `systems`, and have its stimuli rendered.
@@ -115,22 +114,21 @@ def create_study(
         owner=owner,
         name=clean_name(name),
         method=method,
-        method_options=dict(options or {}),
         language=language,
         sample_rate=sample_rate,
-        texts=clean_texts(texts or {}),
+        texts=read_setting(Texts, texts or {}, "texts"),
         seed=secrets.randbits(53) if seed is None else seed,
         listed=listed,
         open_when_ready=open_when_ready,
     )
     checked = check_excerpts(excerpts)
     study.systems = check_systems(owner, asked, systems)
-    study.design = dict(design or {})
-    _fit(study, checked)
+    study.design = read_setting(Design, design or {}, "design")
+    _fit(study, checked, options or {})
     with transaction.atomic():
         study.save()
         set_contents(study, checked)
-        transaction.on_commit(lambda: dispatch_study(study))
+        prepare_again(study)
     return study
 
 
@@ -177,13 +175,12 @@ def update_study(
         render_again(study)
     if checked is None:
         checked = excerpts_of(study)
-    if set_contents(study, checked):
-        # No lease: whoever renders the old state must not report it as the new.
-        waiting = now.status == Study.Status.PREPARING and now.open_when_ready
-        study.open_when_ready = waiting or now.status == Study.Status.OPEN
-        study.status, study.lease_until, study.attempts, study.error = Study.Status.PREPARING, None, 0, ""
-        study.save(update_fields=["status", "lease_until", "attempts", "error", "open_when_ready"])
-        transaction.on_commit(lambda: dispatch_study(study))
+    preparing = now.status == Study.Status.PREPARING
+    if set_contents(study, checked) or preparing:
+        study.open_when_ready = now.open_when_ready if preparing else now.status == Study.Status.OPEN
+        study.status = Study.Status.PREPARING
+        study.save(update_fields=["status", "open_when_ready"])
+        prepare_again(study)
     return study
 
 
@@ -207,8 +204,17 @@ def _free_of_sessions(study: Study, discard_trial_runs: bool) -> None:
     pilots = study.sessions.filter(kind=Session.Kind.PILOT).count()
     if pilots and not discard_trial_runs:
         raise TrialRunsExist(pilots)
-    delete_sessions(study, Session.Kind.PILOT, Session.Kind.SIMULATED)
-    Study.objects.filter(pk=study.pk).update(simulation={})
+    delete_sessions(study, Session.Kind.PILOT)
+    delete_simulation(study)
+
+
+def delete_simulation(study: Study) -> int:
+    """Delete all simulated sessions with what they were made of; returns how many."""
+    with transaction.atomic():
+        # Locked, and the job first: a worker that makes them finds its claim lost before the next one.
+        Study.objects.select_for_update().filter(pk=study.pk).update(simulation={})
+        Simulation.objects.filter(study=study).delete()
+        return delete_sessions(study, Session.Kind.SIMULATED)
 
 
 def delete_sessions(study: Study, *kinds: str) -> int:
@@ -221,8 +227,12 @@ def delete_sessions(study: Study, *kinds: str) -> int:
     return count
 
 
-def _fit(study: Study, excerpts: Sequence[Excerpt] | None) -> None:
-    """Check the study's rate, design and method options; complete a design that a trial has no room for."""
+def _fit(
+    study: Study,
+    excerpts: Sequence[Excerpt] | None,
+    options: MethodOptions | Mapping[str, Any] | None = None,
+) -> None:
+    """Check the study's rate, design and method options, or those given; complete what does not fit."""
     if study.sample_rate not in SAMPLE_RATES:
         raise StudyError(
             _("The sample rate is one of %(rates)s Hz."), rates=", ".join(map(str, SAMPLE_RATES))
@@ -239,9 +249,11 @@ def _fit(study: Study, excerpts: Sequence[Excerpt] | None) -> None:
         else study.items.filter(training=False).count()
     )
     study.design = designs.fitting(study.design, method, graded, len(study.systems))
-    study.method_options = clean_options(method, study.method_options, study.systems)
+    study.method_options = clean_options(
+        method, study.method_options if options is None else options, study.systems
+    )
     heard = study.systems[: designs.systems_per_trial(study)] if study.design else study.systems
-    trials = min(study.design.get("items_per_session", graded), graded)
+    trials = min(study.design.items_per_session or graded, graded)
     trials *= trials_per_item(method, study.method_options, heard)
     if trials > MAX_TRIALS:
         raise StudyError(
@@ -264,17 +276,6 @@ def clean_name(name: str) -> str:
     return name
 
 
-def clean_texts(texts: Mapping[str, str]) -> dict[str, str]:
-    """The researcher's own texts without empty ones. Raises `StudyError` if one is too long."""
-    own = {key: clean_text(texts.get(key, "")) for key in TEXTS}
-    for key, text in own.items():
-        if len(text) > MAX_TEXT:
-            raise StudyError(
-                _("The %(key)s text is longer than %(max_text)s characters."), key=key, max_text=MAX_TEXT
-            )
-    return {key: text for key, text in own.items() if text}
-
-
 def signals_of(study: Study) -> int:
     """How many signals a trial of the study has, hidden reference and anchors included."""
     method = method_of(study.method)
@@ -287,8 +288,9 @@ def open_study(study: Study, *, pilot: bool = False) -> None:
     Sessions that begin in a `pilot` are trial runs and never count among the real ones.
     """
     rows = Study.objects.filter(pk=study.pk)
-    rows.filter(status=Study.Status.READY).update(status=Study.Status.OPEN, pilot=pilot)
+    # In this order: the preparation may be done between the two.
     rows.filter(status=Study.Status.PREPARING).update(open_when_ready=True, pilot=pilot)
+    rows.filter(status=Study.Status.READY).update(status=Study.Status.OPEN, pilot=pilot)
     rows.filter(status=Study.Status.OPEN).update(pilot=pilot)
 
 
@@ -323,7 +325,9 @@ def set_listed(study: Study, listed: bool) -> None:
 @transaction.atomic
 def delete_study(study: Study) -> None:
     """Delete the study with its sessions, grades and rendered stimuli. Clips and renditions stay."""
-    names = list(Stimulus.objects.filter(item__study=study).exclude(audio="").values_list("audio", flat=True))
+    Study.objects.select_for_update().filter(pk=study.pk).first()  # before its jobs, as workers lock them
+    stimuli = Stimulus.objects.filter(item__study=study).exclude(audio="")
+    names = [*stimuli.values_list("audio", flat=True), *list_files(folder_of(study.pk))]
     delete_sessions(study, *Session.Kind.values)
     study.delete()
     delete_files_later(names)

@@ -13,5 +13,5 @@ register = template.Library()
 
 @register.simple_tag
 def words_of_scripts() -> SafeString:
-    """The translations of what scripts say, for static/js/rating/words.js."""
+    """The translations of what scripts say, for static/js/common/words.js."""
     return json_script(script_words(), "words")

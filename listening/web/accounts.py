@@ -41,7 +41,7 @@ def make_signin_link(user: User) -> str:
     """A new absolute URL that signs `user` in once."""
     token = secrets.token_urlsafe(32)
     SigninLink.objects.create(user=user, digest=_digest(token), expires=timezone.now() + SIGNIN_LINK_LIFETIME)
-    return settings.SITE_URL + reverse("signin_link", args=[token])
+    return f"{settings.SITE_URL}{reverse('signin_link', args=[token])}"
 
 
 @transaction.atomic

@@ -61,7 +61,7 @@ def address_of(request: HttpRequest) -> str:
     Behind `settings.TRUSTED_PROXIES` proxies it is what the outermost of them saw; what a client
     claims in X-Forwarded-For beyond that is not believed.
     """
-    text = request.META.get("REMOTE_ADDR", "")
+    text = str(request.META.get("REMOTE_ADDR", ""))
     if settings.TRUSTED_PROXIES:
         forwarded = [part.strip() for part in request.headers.get("X-Forwarded-For", "").split(",")]
         if len(forwarded) >= settings.TRUSTED_PROXIES and forwarded[-settings.TRUSTED_PROXIES]:

@@ -6,18 +6,18 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
 
 import pytest
 from django.contrib.auth.models import User
 
-from codec import registry
 from listening.models import Session, Study
 from listening.session.sessions import begin, start_session
 from listening.web import security
-from tests.browser.rating import SYSTEMS, make_clip, open_study, ready, speech_like
+from tests.browser.rating import SYSTEMS, make_clip, open_study, ready, speech_through
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page
+    from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Error, Page, ViewportSize
 
 FLAGS = (
     "--no-sandbox",
@@ -30,12 +30,15 @@ FLAGS = (
     "--autoplay-policy=no-user-gesture-required",
     "--disable-dev-shm-usage",
 )
+VIEWPORT: ViewportSize = {"width": 1280, "height": 800}
 #: Milliseconds that a page gets for anything a test waits for.
 PATIENCE = 45_000
 
 
 def find_chromium() -> str | None:
-    return os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+    """The browser of these tests. The headless shell does the same in half of the time."""
+    named = ("chromium-headless-shell", "chromium", "google-chrome")
+    return os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, named)), None)
 
 
 @pytest.fixture(scope="session")
@@ -87,45 +90,109 @@ def errors() -> Errors:
     return Errors()
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    """Note on the test that one of its phases failed."""
+    report = yield
+    if report.failed:
+        item.stash[FAILED] = True
+    return report
+
+
+FAILED = pytest.StashKey[bool]()
+#: Profiles that cannot be made like new: with a script that runs in each of their pages, say.
+_spent: WeakSet[BrowserContext] = WeakSet()
+
+
+def spend(context: BrowserContext) -> None:
+    """Let no other test have this profile."""
+    _spent.add(context)
+
+
+@pytest.fixture(scope="session")
+def profiles() -> list[BrowserContext]:
+    """The one that the last test left, made like new; making another takes a browser half a second."""
+    return []
+
+
 @pytest.fixture
-def context(browser: Browser) -> Iterator[BrowserContext]:
-    context = browser.new_context(viewport={"width": 1280, "height": 800})
-    context.set_default_timeout(PATIENCE)
+def context(
+    browser: Browser, profiles: list[BrowserContext], request: pytest.FixtureRequest
+) -> Iterator[BrowserContext]:
+    """A profile without cookies, storage, permissions or routes, and with one blank page."""
+    if not profiles:
+        profiles.append(browser.new_context(viewport=VIEWPORT))
+        profiles[0].set_default_timeout(PATIENCE)
+        profiles[0].new_page()
+    context = profiles.pop()
     yield context
-    context.close()
+    if context in _spent or request.node.stash.get(FAILED, False) or not context.pages:
+        context.close()
+        return
+    clean(context)
+    profiles.append(context)
+
+
+def clean(context: BrowserContext) -> None:
+    """Make a profile like new."""
+    page, *others = context.pages
+    for other in others:
+        other.close()
+    context.set_offline(False)
+    context.unroute_all()
+    page.unroute_all()
+    page.goto("about:blank")
+    protocol = context.new_cdp_session(page)
+    protocol.send("Storage.clearDataForOrigin", {"origin": "*", "storageTypes": "all"})
+    protocol.send("Page.resetNavigationHistory")
+    protocol.detach()
+    context.clear_cookies()
+    context.clear_permissions()
+    page.set_viewport_size(VIEWPORT)
+    page.emulate_media(media="null", color_scheme="null", reduced_motion="null", forced_colors="null")
+    page.mouse.move(0, 0)
 
 
 @pytest.fixture
-def new_page(context: BrowserContext, errors: Errors) -> Callable[[], Page]:
-    """Opens further tabs of one profile, watched like the first."""
+def watch(errors: Errors) -> Iterator[Callable[[Page], Page]]:
+    """Notes what a page complains about."""
+    watched = []
+
+    def broken(error: Error) -> None:
+        errors.note(str(error))
 
     def console(message: ConsoleMessage) -> None:
         if message.type == "error":
             errors.note(f"{message.text} ({message.location.get('url', '')})")
 
-    def open_page() -> Page:
-        page = context.new_page()
-        page.on("pageerror", lambda error: errors.note(str(error)))
+    def watch(page: Page) -> Page:
+        page.on("pageerror", broken)
         page.on("console", console)
+        watched.append(page)
         return page
 
-    return open_page
+    yield watch
+    for page in watched:
+        page.remove_listener("pageerror", broken)
+        page.remove_listener("console", console)
 
 
 @pytest.fixture
-def page(new_page: Callable[[], Page], errors: Errors) -> Iterator[Page]:
-    yield new_page()
+def new_page(context: BrowserContext, watch: Callable[[Page], Page]) -> Callable[[], Page]:
+    """Opens further tabs of one profile, watched like the first."""
+    return lambda: watch(context.new_page())
+
+
+@pytest.fixture
+def page(context: BrowserContext, watch: Callable[[Page], Page], errors: Errors) -> Iterator[Page]:
+    yield watch(context.pages[0])
     assert not errors, f"the page reported: {errors}"
 
 
 @pytest.fixture
 def study(alice: User) -> Study:
     """A training trial and one item, four stimuli each, through real systems."""
-    audio = speech_like(3.0)
-    outputs = {}
-    for slug in SYSTEMS:
-        codec = registry.load(slug)
-        outputs[slug] = codec.decode(codec.encode(audio))
+    outputs = {slug: speech_through(slug, 3.0) for slug in SYSTEMS}
     return open_study(make_clip(alice, outputs, 3.0), SYSTEMS)
 
 

@@ -7,12 +7,11 @@ from typing import Any
 
 from django.contrib.auth.models import User
 
-from codec import registry
 from listening import tasks
 from listening.models import Session, Study
 from listening.session.sessions import begin, start_session
 from listening.study.studies import create_study
-from tests.browser.rating import make_clip, speech_like
+from tests.browser.rating import make_clip, speech_through
 
 
 def open_method_study(
@@ -24,11 +23,7 @@ def open_method_study(
     seconds: float = 0.6,
 ) -> Study:
     """Training and one item of `seconds`, through `systems`, open."""
-    audio = speech_like(seconds)
-    outputs = {}
-    for slug in ("original", *systems):
-        codec = registry.load(slug)
-        outputs[slug] = codec.decode(codec.encode(audio))
+    outputs = {slug: speech_through(slug, seconds) for slug in ("original", *systems)}
     clip = make_clip(owner, outputs, seconds)
     study = create_study(
         owner, "Vowels at low rates", [clip], systems, seed=1, method=method, options=options

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,6 +11,7 @@ import soundfile
 from django.contrib.auth.models import User
 from django.core.files.base import ContentFile
 
+from codec import registry
 from codec.base import Audio
 from evaluation.models import Clip, Rendition
 from listening import tasks
@@ -24,12 +26,22 @@ RATE = 16_000
 SYSTEMS = ["original", "anchor35", "anchor70", "codec2-3.2k"]
 
 
+@cache
 def speech_like(seconds: float) -> Audio:
-    """Harmonics of a falling pitch in syllables: enough for codecs and loudness, made on the spot."""
+    """Harmonics of a falling pitch in syllables: enough for codecs and loudness; read-only."""
     time = np.arange(round(seconds * RATE)) / RATE
     phase = 2 * np.pi * np.cumsum(140 - 15 * time) / RATE
     voice = np.add.reduce([np.sin(k * phase) / k for k in range(1, 50)])
-    return (0.15 * voice * (0.55 + 0.45 * np.sin(2 * np.pi * 3 * time))).astype(np.float32)
+    audio = (0.15 * voice * (0.55 + 0.45 * np.sin(2 * np.pi * 3 * time))).astype(np.float32)
+    audio.setflags(write=False)
+    return audio
+
+
+@cache
+def speech_through(slug: str, seconds: float) -> Audio:
+    """What a system makes of `speech_like`."""
+    codec = registry.load(slug)
+    return codec.decode(codec.encode(speech_like(seconds)))
 
 
 def wav(audio: Audio) -> ContentFile[bytes]:

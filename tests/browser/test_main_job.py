@@ -12,9 +12,9 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -43,12 +43,15 @@ GRADES = {
 
 
 @pytest.fixture
-def site(browser: Browser, tmp_path: Path) -> Iterator[Site]:
-    for site in running_site(tmp_path / "home"):
-        site.redis.start()
-        site.start_worker()
-        site.start_web()
-        yield site
+def site(
+    browser: Browser, tmp_path: Path, new_database: Callable[[Path], None], django_db_blocker: Any
+) -> Iterator[Site]:
+    with django_db_blocker.unblock():
+        for site in running_site(tmp_path / "home", new_database):
+            site.redis.start()
+            site.start_worker()
+            site.start_web()
+            yield site
 
 
 @pytest.fixture

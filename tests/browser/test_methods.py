@@ -15,6 +15,7 @@ from django.urls import reverse
 
 from listening.models import Choice, Event, Rating, Session, Stimulus, Study, Trial
 from tests.browser.method_studies import instructed, open_method_study
+from tests.browser.rating import wait_for_event
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -230,7 +231,7 @@ def test_the_pair_is_one_sound_with_half_a_second_between(page: Page, live_serve
     open_page(page, live_server, session)
     found = page.evaluate(
         """async () => {
-        const { joined } = await import("/static/js/methods/sequence.js");
+        const { join } = await import("/static/js/audio/sequence.js");
         const rate = 48000;
         const context = new OfflineAudioContext(1, rate, rate);
         const make = (length, value) => {
@@ -238,7 +239,7 @@ def test_the_pair_is_one_sound_with_half_a_second_between(page: Page, live_serve
             buffer.getChannelData(0).fill(value);
             return buffer;
         };
-        const { buffer, spans } = joined(context, [["x", make(4800, 0.5)], ["y", make(4801, -0.25)]]);
+        const { buffer, spans } = join(context, [["x", make(4800, 0.5)], ["y", make(4801, -0.25)]]);
         const samples = buffer.getChannelData(0);
         const runs = [];
         for (const value of samples) {
@@ -259,8 +260,7 @@ def test_once_means_once_even_after_a_reload(page: Page, live_server: Any, alice
     open_page(page, live_server, session)
     play_through(page)
     assert page.locator("#play").is_disabled()
-    page.wait_for_timeout(2500)  # the event that says so is sent within two seconds
-    assert Event.objects.filter(trial__session=session, kind="heard").exists()
+    wait_for_event(session, "heard")
     page.reload()
     page.wait_for_function("document.querySelector('#sounding').textContent === 'heard: now grade it'")
     assert page.locator("#play").is_disabled()
@@ -298,7 +298,7 @@ def test_pages_are_accessible_and_fit(page: Page, live_server: Any, alice: User,
     open_page(page, live_server, session)
     for size in ((1280, 800), (1024, 640), (844, 390), (667, 375)):
         page.set_viewport_size({"width": size[0], "height": size[1]})
-        page.wait_for_timeout(50)
+        page.evaluate("new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)))")
         high, wide = page.evaluate(
             "[document.documentElement.scrollHeight, document.documentElement.scrollWidth]"
         )
@@ -325,7 +325,7 @@ def test_two_tabs_agree_on_the_latest_answer(
         hear(page, letter)
     page.get_by_label("X is the same as A").check()
     page.wait_for_selector('#saved[data-state="saved"]')
-    page.wait_for_timeout(2500)
+    wait_for_event(session, "choose")
     other = new_page()
     other.goto(f"{live_server.url}/s/{session.token}/")
     other.get_by_role("button", name="Continue here").click()

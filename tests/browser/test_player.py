@@ -31,7 +31,7 @@ Render = Callable[..., dict[str, Any]]
 # `sounds` are float32 samples, or whole WAV files, as base64, by name; `script` drives the player. Those
 # whose names begin with "late" are not given to the player but to the script.
 HARNESS = """
-async ({sounds, script, frames, rate, files}) => {
+async ({sounds, script, frames, rate, files, options}) => {
   const fromText = (text) => new Float32Array(Uint8Array.from(atob(text), (c) => c.charCodeAt(0)).buffer);
   const toText = (samples) => {
     const bytes = new Uint8Array(samples.buffer, samples.byteOffset, samples.byteLength);
@@ -39,7 +39,7 @@ async ({sounds, script, frames, rate, files}) => {
     for (let i = 0; i < bytes.length; i += 8192) text += String.fromCharCode(...bytes.subarray(i, i + 8192));
     return btoa(text);
   };
-  const { Player } = await import("/js/rating/player.js");
+  const { Player } = await import("/js/audio/player.js");
   const context = new OfflineAudioContext(2, frames, rate);
   const buffers = new Map();
   for (const [name, text] of Object.entries(sounds)) {
@@ -54,8 +54,9 @@ async ({sounds, script, frames, rate, files}) => {
   }
   const late = new Map([...buffers].filter(([name]) => name.startsWith("late")));
   const first = new Map([...buffers].filter(([name]) => !late.has(name)));
-  const player = new Player(context, first);
-  const answer = new Function("player", "late", script)(player, late);
+  const player = new Player(context, first, options);
+  const make = (buffers, how) => new Player(context, buffers, how);
+  const answer = new Function("player", "late", "make", script)(player, late, make);
   const rendered = await context.startRendering();
   return { left: toText(rendered.getChannelData(0)), right: toText(rendered.getChannelData(1)), answer };
 }
@@ -77,14 +78,27 @@ def render(page: Page) -> Render:
     page.goto("http://earshot.test/")
 
     def run(
-        script: str, frames: int = 24_000, rate: int = RATE, files: bool = False, **sounds: Samples
+        script: str,
+        frames: int = 24_000,
+        rate: int = RATE,
+        files: bool = False,
+        options: dict[str, Any] | None = None,
+        **sounds: Samples,
     ) -> dict[str, Any]:
         given = {
             name: b64encode(wav(samples) if files else samples.astype("<f4").tobytes()).decode()
             for name, samples in sounds.items()
         }
         result: dict[str, Any] = page.evaluate(
-            HARNESS, {"sounds": given, "script": script, "frames": frames, "rate": rate, "files": files}
+            HARNESS,
+            {
+                "sounds": given,
+                "script": script,
+                "frames": frames,
+                "rate": rate,
+                "files": files,
+                "options": options or {},
+            },
         )
         for ear in ("left", "right"):
             result[ear] = np.frombuffer(b64decode(result[ear]), "<f4").astype(np.float64)
@@ -347,6 +361,57 @@ def test_a_late_sound_of_another_length_is_cut_or_filled(render: Render) -> None
     assert render(script, frames=128, a=constant(0.1), late=constant(0.1)[:100])["answer"] == [SECONDS] * 2
     longer = np.concatenate([constant(0.1), constant(0.1)])
     assert render(script, frames=128, a=constant(0.1), late=longer)["answer"] == [SECONDS] * 2
+
+
+def test_a_confined_region_is_played_once_between_its_fades(render: Render) -> None:
+    first, last = 8000, 20_000
+    script = f"player.setLoop({first / RATE}, {last / RATE}); " + play(
+        f"return [0.25, 2].map((seconds) => player.position({START / RATE} + seconds));"
+    )
+    rendered = render(script, options={"confined": True}, a=ramp(0.9))
+    assert rendered["answer"] == pytest.approx([first / RATE + 0.25, last / RATE])
+    expected = np.zeros_like(rendered["left"])
+    expected[START : START + last - first] = ramp(0.9)[first:last]
+    expected[START : START + FADE] *= rise() ** 2  # that of playing and that of the region
+    expected[START + last - first - FADE : START + last - first] *= rise()[::-1]
+    np.testing.assert_allclose(rendered["left"], expected, atol=1e-3)
+
+
+def test_a_choice_waits_for_its_sound(render: Render) -> None:
+    chosen, arrival = 4000, 12_000
+    script = play(
+        f"""player.select("late", {chosen / RATE});
+            const heard = [player.selected, player.sounding];
+            player.add("late", late.get("late"), {arrival / RATE});
+            return [...heard, player.sounding];"""
+    )
+    rendered = render(script, a=constant(0.5), late=constant(-0.25))
+    assert rendered["answer"] == ["late", "a", "late"]
+    heard = rendered["left"]
+    np.testing.assert_allclose(heard[START + FADE : arrival], 0.5, atol=1e-6)
+    np.testing.assert_allclose(heard[arrival : arrival + FADE], 0.5 * fall(), atol=1e-3)
+    np.testing.assert_allclose(heard[arrival + FADE : arrival + 2 * FADE], -0.25 * rise(), atol=1e-3)
+    np.testing.assert_allclose(heard[arrival + 2 * FADE :], -0.25, atol=1e-6)
+
+
+def test_two_channels_stay_apart_and_one_can_be_heard_on_one_side(render: Render) -> None:
+    script = f"""
+      const buffer = new AudioBuffer({{ length: 12000, sampleRate: 16000, numberOfChannels: 2 }});
+      buffer.getChannelData(0).fill(0.5);
+      buffer.getChannelData(1).fill(-0.25);
+      const both = make(new Map([["both", buffer]]), {{ confined: true, channels: 2 }});
+      both.setLooping(false);
+      both.play({START / RATE});
+      const side = make(new Map([["side", late.get("late")]]), {{ pan: 1 }});
+      side.setLooping(false);
+      side.play(1.0);
+    """
+    heard = render(script, a=constant(0.1), late=constant(0.3))
+    middle, end = slice(START + FADE, START + 12_000 - FADE), slice(16_000 + FADE, None)
+    np.testing.assert_allclose(heard["left"][middle], 0.5, atol=1e-6)
+    np.testing.assert_allclose(heard["right"][middle], -0.25, atol=1e-6)
+    np.testing.assert_allclose(heard["left"][end], 0.0, atol=1e-6)
+    np.testing.assert_allclose(heard["right"][end], 0.3, atol=1e-6)
 
 
 @pytest.mark.parametrize("rate", [16_000, 22_050, 44_100, 48_000])

@@ -28,7 +28,7 @@ registerProcessor("recorder", class extends AudioWorkletProcessor {
 # Two ramps, one the other's negative, so each sample says which sound it is of and where in it.
 HARNESS = """
 async (recorderSource) => {
-  const { Player } = await import("/js/rating/player.js");
+  const { Player } = await import("/js/audio/player.js");
   const context = new AudioContext();
   const url = URL.createObjectURL(new Blob([recorderSource], { type: "text/javascript" }));
   await context.audioWorklet.addModule(url);

@@ -12,7 +12,17 @@ from codec import registry
 from listening.models import Event, Session, Study
 from listening.session.sessions import begin, start_session
 from listening.study import languages
-from tests.browser.rating import grades, hear, make_clip, open_study, point, ready, speech_like, stored
+from tests.browser.rating import (
+    grades,
+    hear,
+    make_clip,
+    open_study,
+    point,
+    ready,
+    speech_like,
+    stored,
+    wait_for_event,
+)
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -296,7 +306,7 @@ def test_the_log_tells_what_was_done(page: Page, live_server: Any, session: Sess
     keyboard.press("s")
     page.evaluate("document.activeElement.blur()")  # Space would work the button
     keyboard.press("Space")
-    page.wait_for_timeout(2500)  # events are sent in batches, every two seconds
+    wait_for_event(session, "pause")  # they are sent in batches
     events = list(Event.objects.order_by("sequence"))
     kinds = [event.kind for event in events]
     order = [

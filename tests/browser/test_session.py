@@ -11,7 +11,7 @@ from listening.models import Answer, Session, Stage, Study
 from listening.session.ratings import finish_trial, save_rating
 from listening.session.sessions import begin, start_session, take_step
 from listening.study import headphones
-from tests.browser.conftest import PATIENCE
+from tests.browser.conftest import PATIENCE, spend
 from tests.browser.rating import ready
 from tests.live import wait_for
 
@@ -82,6 +82,7 @@ def full(study: Study) -> Study:
 @pytest.fixture
 def listener(page: Page) -> Page:
     page.add_init_script(LISTENING)
+    spend(page.context)
     return page
 
 

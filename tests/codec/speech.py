@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 import soundfile as sf
 
+from codec import registry
 from codec.audio import resample
-from codec.base import WORKING_RATE, Audio
+from codec.base import WORKING_RATE, Audio, Encoded
 
 #: Sentences: two women and two men, two each.
 SENTENCES = 8
@@ -28,6 +29,12 @@ def harvard_sentence(index: int) -> Audio:
     sentence = audio[second_start:] if second else audio[:first_end]
     sentence.setflags(write=False)
     return sentence
+
+
+@cache
+def coded_sentence(slug: str, index: int) -> Encoded:
+    """Sentence `index` as a system encodes it: the search takes the most of a test's time."""
+    return registry.load(slug).encode(harvard_sentence(index))
 
 
 @cache

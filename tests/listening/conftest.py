@@ -12,15 +12,16 @@ from django.contrib.auth.models import User
 from django.core.files.base import ContentFile
 
 from evaluation.models import Clip, Rendition, Score
-from listening.models import Session, Stimulus, Study, Trial
+from evaluation.work import jobs
+from listening.models import Preparation, Session, Stimulus, Study, Trial
 from listening.session.ratings import finish_trial, save_rating
 from listening.session.sessions import begin, start_session
-from listening.study.preparing import open_prepared_study
+from listening.study.preparing import finish_preparing
 from listening.study.studies import ALWAYS, create_study
 from listening.tasks import prepare_study
-from tests.evaluation.conftest import make_clip, make_speech, make_wav, shared_database
+from tests.evaluation.conftest import make_clip, make_speech, make_wav
 
-__all__ = ["make_clip", "shared_database"]  # fixtures
+__all__ = ["make_clip"]  # a fixture
 
 SYSTEMS = ["opus-9k", "bpgan-2k"]
 SECONDS = 0.5
@@ -66,12 +67,19 @@ def make_study(alice: User, processed: Callable[..., Clip]) -> Callable[..., Stu
         if sound:
             prepare_study(str(study.pk))
         else:
-            open_prepared_study(study)
+            open_unrendered(study)
         study.refresh_from_db()
         assert study.status == Study.Status.OPEN, study.error
         return study
 
     return make
+
+
+def open_unrendered(study: Study) -> None:
+    """Let listeners in, or wait for the researcher to, as if a worker had rendered the stimuli."""
+    row = jobs.claim(Preparation, study.pk)
+    assert row is not None
+    assert finish_preparing(row)
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ n bytes  symbols, then zeros where they are shorter than `fewest_bytes`
 16       CRC-16/XMODEM of all bytes before, unless there is none
 =======  ====================================================================================
 
-No torch here, and no model: what the symbols mean is `codec.bpgan.system`'s business.
+Needs neither torch nor a model: what the symbols mean is up to `codec.bpgan.system`.
 """
 
 from __future__ import annotations
@@ -28,19 +28,19 @@ from dataclasses import dataclass
 from codec.base import WORKING_RATE, CodecError
 
 VERSION = 2
-#: What the header can say: 4 hours and 39 minutes at 16 kHz.
+#: The longest file that the header can describe: 4 hours and 39 minutes at 16 kHz.
 MAX_SAMPLES = (1 << 28) - 1
 MAX_LAYERS = 8
 CODERS = ("range", "huffman")
 
 _MAGIC = 0xB0
-# First bytes. Four bits apart, so that no flipped bit switches the check for flipped bits off.
+# First bytes. The last two differ in four bits, so that no single flipped bit turns the checksum off.
 _VERSION_1, _CHECKED, _UNCHECKED = 0xB1, 0xB2, 0xBD
 _LOWEST_DB, _STEP_DB = -90.0, 0.75
 _SHORT_BITS = 20
-# A decoder allocates what a header declares. Audio beyond the first minute costs a byte for each 0.8 s,
-# even in silence: far below what speech needs, and what bounds a decoder's work by its input. It is
-# also the least that an .ear file has to hold (`codec.container`).
+# A decoder allocates what a header declares. Audio beyond the first minute costs a byte per 0.8 s, even in
+# silence: far less than speech needs, but enough to bound a decoder's work by its input. An .ear file has to
+# hold at least as much (`codec.container`).
 _FREE_SAMPLES = 60 * WORKING_RATE
 _SAMPLES_PER_BYTE = WORKING_RATE * 8 // 10
 
@@ -54,8 +54,8 @@ class Stream:
         coder: one of `CODERS`.
         level: index of the header, 0 to 127.
         num_samples: 1 to `MAX_SAMPLES`.
-        symbols: as the coder wrote them; padding is not told apart from them.
-        layer: index into the model's layers. Streams of version 1, which knew none, have -1: all channels.
+        symbols: as the coder wrote them, followed by any padding, which cannot be told from them.
+        layer: index into the model's layers. Streams of version 1, which had no layers, get -1: all channels.
         checksum: whether the bytes end in one.
     """
 
@@ -69,7 +69,7 @@ class Stream:
 
 
 def level_index(rms: float) -> int:
-    """RMS (linear, full scale 1) -> 7-bit level; 0 for what is too quiet to matter."""
+    """RMS (linear, full scale 1) -> 7-bit level; 0 if it is too quiet to matter."""
     if rms <= 10 ** (_LOWEST_DB / 20):
         return 0
     return min(max(round((20 * math.log10(rms) - _LOWEST_DB) / _STEP_DB), 1), 127)
@@ -81,9 +81,9 @@ def level_rms(index: int) -> float:
 
 
 def fewest_bytes(num_samples: int) -> int:
-    """How many bytes of symbols and padding a stream of `num_samples` has at least.
+    """The least number of bytes of symbols and padding in a stream of `num_samples`.
 
-    In version 1, which does not pad, so many bytes in all.
+    For version 1, which does not pad, the least number of bytes in all.
     """
     return max(0, -(-(num_samples - _FREE_SAMPLES) // _SAMPLES_PER_BYTE))
 
@@ -92,7 +92,7 @@ def pack(stream: Stream) -> bytes:
     """Write version 2.
 
     Raises:
-        CodecError: a field is out of its range, as for audio that is longer than a header can say.
+        CodecError: a field is out of range, for example because the audio is too long.
     """
     if not 0 < stream.num_samples <= MAX_SAMPLES:
         raise CodecError(f"A bitstream holds 1 to {MAX_SAMPLES} samples, not {stream.num_samples}.")
@@ -122,8 +122,8 @@ def unpack(data: bytes) -> Stream:
     """Take a stream of version 1 or 2 apart.
 
     Raises:
-        CodecError: with the reason, if `data` is foreign, of another version, damaged, or declares more
-            audio than its bytes can hold.
+        CodecError: `data` is not a BPGAN stream, is of another version or damaged, or declares more audio
+            than its bytes can hold; the message says which.
     """
     if not data or data[0] & 0xF0 != _MAGIC:
         raise CodecError("This is not a BPGAN bitstream.")
@@ -140,7 +140,7 @@ def unpack(data: bytes) -> Stream:
     stream = _unpack_1(data, end) if data[0] == _VERSION_1 else _unpack_2(data, end, checksum)
     if stream.num_samples == 0:
         raise CodecError("The bitstream declares no samples.")
-    # Version 1 pads nothing. Its files were held to the same rate by their whole length (`codec.container`).
+    # Version 1 does not pad. Its whole length was held to the same rate (`codec.container`).
     paid = len(data) if data[0] == _VERSION_1 else len(stream.symbols)
     if paid < fewest_bytes(stream.num_samples):
         raise CodecError(

@@ -1,6 +1,6 @@
-"""From symbols of training speech to the entropy coders' tables, and what each coder makes of symbols.
+"""From symbols of training speech to the entropy coders' tables, and a comparison of coders.
 
-Fitting is done in floats, once; what it returns is integers.
+Fitting is done once, in floating point; its results are integers.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from codec.bpgan.entropy import entropy, huffman, nade
-from codec.bpgan.entropy.contexts import TOTAL, ContextModel, to_frequencies
+from codec.bpgan.entropy import huffman, nade, range_coder
+from codec.bpgan.entropy.base import TOTAL, ContextModel
 from codec.bpgan.entropy.nade import NadeContexts
-from codec.bpgan.entropy.tables import TableContexts
+from codec.bpgan.entropy.tables import TableContexts, to_frequencies
 
 _LIMIT = 127 * 2.0**-nade.WEIGHT_BITS
 _MEMORY = 2.0 ** (nade.MEMORY_BITS - nade.MEMORY_SCALE)
@@ -27,8 +27,8 @@ _MEMORY = 2.0 ** (nade.MEMORY_BITS - nade.MEMORY_SCALE)
 def count(codes: Iterable[Tensor], levels: int, channels: int = 0) -> NDArray[np.float64]:
     """Count symbols by channel and previous symbol: (channels, levels + 1, levels).
 
-    `codes` are integer tensors (c, frames), of as many channels as were sent; `channels` is how many there
-    are at least. The last context is the start of a file.
+    `codes` are integer tensors (c, frames), where c is the number of channels sent; `channels` is the least
+    number of channels to return. The last context is the start of a file.
     """
     files = [code.cpu().numpy().astype(np.int64) for code in codes]
     if not files:
@@ -41,7 +41,7 @@ def count(codes: Iterable[Tensor], levels: int, channels: int = 0) -> NDArray[np
 
 
 def fit_tables(codes: Sequence[Tensor], levels: int, channels: int = 0, weight: float = 8.0) -> TableContexts:
-    """Order-1 tables. A context seen little leans on its channel's distribution, by `weight` counts."""
+    """Fit order-1 tables. `weight` counts of its channel's distribution back up each context."""
     counts = count(codes, levels, channels)
     overall = counts.sum(axis=1, keepdims=True) + 0.5
     prior = overall / overall.sum(axis=-1, keepdims=True)
@@ -49,12 +49,12 @@ def fit_tables(codes: Sequence[Tensor], levels: int, channels: int = 0, weight: 
 
 
 def fit_marginals(codes: Sequence[Tensor], levels: int, channels: int = 0) -> Tensor:
-    """Integer frequencies (channels, levels) without context, for the 2020 codec's Huffman code."""
+    """Fit integer frequencies (channels, levels) without context, for the 2020 codec's Huffman code."""
     return torch.from_numpy(to_frequencies(count(codes, levels, channels).sum(axis=1) + 0.5))
 
 
-def order0_bits(codes: Sequence[Tensor], levels: int) -> float:
-    """Entropy per symbol without context, bit, mean over channels: what a static coder would need."""
+def measure_entropy(codes: Sequence[Tensor], levels: int) -> float:
+    """Entropy per symbol without context in bits, mean over channels: what a static coder would need."""
     counts = count(codes, levels).sum(axis=1)
     share = counts / counts.sum(axis=1, keepdims=True)
     return float(-(share * np.log2(np.where(share > 0, share, 1.0))).sum(axis=1).mean())
@@ -74,26 +74,26 @@ def fit(
     rate: float | None = None,
     seed: int = 0,
 ) -> ContextModel:
-    """The range coder's network from symbols of training speech.
+    """Fit the range coder's network to symbols of training speech.
 
     The same symbols and arguments give the same tables on the same machine. Every tenth file is held out
-    of the training and judges it: what comes back is the best of the integer networks seen on the way
-    and of order-1 tables.
+    for validation. Returned is the best, on these, of the integer networks seen during training and of
+    order-1 tables.
 
     Args:
-        codes: integer tensors (c, frames), searched symbols of one file each. c is how many of the
-            model's channels were sent, and may differ between files.
-        levels, channels: of the latent. Channels that `codes` say nothing of are as in `start`, else
+        codes: integer tensors (c, frames), the searched symbols of one file each. c is the number of the
+            model's channels that were sent, and may differ between files.
+        levels, channels: of the latent. Channels that do not occur in `codes` stay as in `start`, or else
             uniform.
-        layers: also learn to code only so many of the first channels: of each batch as many as a number
-            drawn from those that its files have. For symbols that do not depend on what is sent of them,
+        layers: numbers of channels to be able to code. Each batch keeps as many of the first channels as one
+            of these, drawn at random, says. Meant for symbols that do not depend on how many are sent, such
             as the encoder's.
-        start: go on from this model, for instance one that was fitted to many more symbols of the
-            encoder: a few hundred `steps` then do. Ignored if it has no network.
-        hidden, delays: width of the hidden layer, and how many frames before it sees; without `start`.
-        steps, batch, rate: Adam's, with `batch` frames a step. At least 4 and at most 30 passes are made
-            over the symbols. The rate is 0.006, from `start` 0.0005, if it is None.
-        seed: of the first weights and of the order of frames.
+        start: continue from this model, for instance one that was fitted to many more symbols of the
+            encoder; then a few hundred `steps` are enough. Ignored if it has no network.
+        hidden, delays: width of the hidden layer, and number of past frames it sees; used without `start`.
+        steps, batch, rate: Adam's, with `batch` frames per step. At least 4 and at most 30 passes are made
+            over the symbols. If the rate is None, it is 0.006, or 0.0005 with `start`.
+        seed: of the initial weights and of the order of frames.
 
     Raises:
         ValueError: there are no symbols.
@@ -109,14 +109,14 @@ def fit(
         channels = start.channels
     tables = fit_tables(kept, levels, channels)
     if isinstance(start, NadeContexts):
-        network, usual_rate = _Network.of(start), 5e-4
+        network, usual_rate = _Network.from_integers(start), 5e-4
     else:
         network, usual_rate = _Network.new(tables, hidden, delays, seed), 6e-3
     rate = usual_rate if rate is None else rate
     for weight in network.weights():
         weight.requires_grad_(True)
-    groups = _groups(kept, levels, len(network.past))
-    judges = _groups(held or kept, levels, len(network.past))
+    groups = _group_frames(kept, levels, len(network.past))
+    judges = _group_frames(held or kept, levels, len(network.past))
     frames = sum(len(symbols) for symbols, _ in groups)
     batch = min(batch, max(32, frames // 16))
     steps = min(max(steps, 4 * frames // batch), 30 * frames // batch) or 1
@@ -124,41 +124,41 @@ def fit(
     random = np.random.default_rng(seed)
     shares = np.array([len(symbols) for symbols, _ in groups]) / frames
     best = network.integers()
-    best_bits = _judge(_Network.of(best), judges, layers)
+    best_bits = _judge(_Network.from_integers(best), judges, layers)
     for step in range(steps):
-        # One cycle: a short rise, then a half cosine to nothing.
+        # One cycle: a short rise, then half a cosine down to zero.
         done = step / steps
         now = rate * (done / 0.1 if done < 0.1 else 0.5 * (1 + math.cos(math.pi * (done - 0.1) / 0.9)))
         for group in optimiser.param_groups:
             group["lr"] = now
         symbols, means = groups[random.choice(len(groups), p=shares)]
         chosen = torch.from_numpy(random.integers(0, len(symbols), min(batch, len(symbols))))
-        sent = random.choice(_sent(symbols, layers))
+        sent = random.choice(_channel_counts(symbols, layers))
         loss = network.loss(symbols[chosen][:, :, :sent].long(), means[chosen][:, :sent])
         optimiser.zero_grad(set_to_none=True)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
         network.clamp()
         if (step + 1) % max(1, steps // 10) == 0:
             integers = network.integers()
-            if (bits := _judge(_Network.of(integers), judges, layers)) < best_bits:
+            if (bits := _judge(_Network.from_integers(integers), judges, layers)) < best_bits:
                 best, best_bits = integers, bits
     judged = held or kept
-    sent = [code[:n] for code in judged for n in _sent(code.T[None], layers)]
+    sent = [code[:n] for code in judged for n in _channel_counts(code.T[None], layers)]
     if best_bits >= _table_bits(tables, sent):
         return fit_tables(codes, levels, channels)
     return best
 
 
 def _table_bits(tables: TableContexts, codes: Sequence[Tensor]) -> float:
-    """Bits per symbol of files."""
+    """Bits per symbol that files cost by order-1 tables."""
     costs = -np.log2(tables.frequencies / TOTAL)
     counts = count(codes, tables.levels, tables.channels)
     return float((counts * costs).sum() / counts.sum())
 
 
-def _sent(symbols: Tensor, layers: Sequence[int]) -> list[int]:
-    """Of how many channels of these symbols to learn."""
+def _channel_counts(symbols: Tensor, layers: Sequence[int]) -> list[int]:
+    """The numbers of channels of these symbols to learn to code."""
     return [n for n in layers if n <= symbols.shape[2]] or [symbols.shape[2]]
 
 
@@ -167,7 +167,7 @@ def _judge(network: _Network, groups: list[tuple[Tensor, Tensor]], layers: Seque
     """Bits per symbol of all frames of `groups`."""
     bits = total = 0.0
     for symbols, means in groups:
-        for sent in _sent(symbols, layers):
+        for sent in _channel_counts(symbols, layers):
             for at in range(0, len(symbols), 4096):
                 part = symbols[at : at + 4096, :, :sent].long()
                 size = part.shape[0] * sent
@@ -176,10 +176,10 @@ def _judge(network: _Network, groups: list[tuple[Tensor, Tensor]], layers: Seque
     return bits / total
 
 
-def _groups(codes: Sequence[Tensor], levels: int, delays: int) -> list[tuple[Tensor, Tensor]]:
-    """Frames by how many channels were sent: symbols uint8 (n, delays + 1, c), and running means (n, c).
+def _group_frames(codes: Sequence[Tensor], levels: int, delays: int) -> list[tuple[Tensor, Tensor]]:
+    """Group frames by the number of channels sent: symbols uint8 (n, delays + 1, c), running means (n, c).
 
-    The present frame comes first, then the ones before it.
+    The present frame comes first, then those before it, latest first.
     """
     found: dict[int, tuple[list[NDArray[np.uint8]], list[NDArray[np.float32]]]] = {}
     for code in codes:
@@ -214,7 +214,7 @@ class _Network:
 
     @classmethod
     def new(cls, tables: TableContexts, hidden: int, delays: int, seed: int) -> _Network:
-        """A network that knows what order 1 knows."""
+        """Build a network that predicts as order-1 tables do."""
         random = torch.Generator().manual_seed(seed)
         channels, levels = tables.channels, tables.levels
         return cls(
@@ -227,8 +227,8 @@ class _Network:
         )
 
     @classmethod
-    def of(cls, integers: NadeContexts) -> _Network:
-        """The network that the coder has."""
+    def from_integers(cls, integers: NadeContexts) -> _Network:
+        """Rebuild the network of a coder."""
         arrays = {name: torch.from_numpy(array).float() for name, array in integers.arrays().items()}
         unit = 2.0**-nade.WEIGHT_BITS
         scales = {"memory": unit * _MEMORY, "direct": 2.0**-nade.LOG_BITS}
@@ -264,20 +264,20 @@ class _Network:
 
     @torch.no_grad()
     def integers(self) -> NadeContexts:
-        """The network as the coder has it."""
-        scale = 1 << nade.WEIGHT_BITS
+        """Round the network to what the coder uses."""
+        unit = 1 << nade.WEIGHT_BITS
 
-        def rounded(weight: Tensor, by: float, kind: type[np.signedinteger]) -> NDArray[np.signedinteger]:
+        def round_to(weight: Tensor, scale: float, kind: type[np.signedinteger]) -> NDArray[np.signedinteger]:
             limit = np.iinfo(kind).max
-            return (weight.detach() * by).round().clamp(-limit, limit).numpy().astype(kind)
+            return (weight.detach() * scale).round().clamp(-limit, limit).numpy().astype(kind)
 
         return NadeContexts(
-            bias=rounded(self.bias, scale, np.int32),
-            current=rounded(self.current, scale, np.int8),
-            past=rounded(self.past, scale, np.int8),
-            memory=rounded(self.memory, scale / _MEMORY, np.int8),
-            direct=rounded(self.direct, 1 << nade.LOG_BITS, np.int16),
-            output=rounded(self.output, scale, np.int8),
+            bias=round_to(self.bias, unit, np.int32),
+            current=round_to(self.current, unit, np.int8),
+            past=round_to(self.past, unit, np.int8),
+            memory=round_to(self.memory, unit / _MEMORY, np.int8),
+            direct=round_to(self.direct, 1 << nade.LOG_BITS, np.int16),
+            output=round_to(self.output, unit, np.int8),
         )
 
 
@@ -287,10 +287,10 @@ def compare_coders(
     contexts: ContextModel,
     training: Sequence[Tensor] | None = None,
 ) -> dict[str, float]:
-    """Bits per symbol that the bytes of each coder come to, over files of symbols (c, frames).
+    """Measure the bits per symbol that each coder needs for files of symbols (c, frames).
 
-    The tables of the simpler coders are fitted to `training`; without it, those for each half of the
-    files to the other half. The bytes are really written: what ends a file is counted.
+    The tables of the simpler coders are fitted to `training`, or, without it, for each half of the files to
+    the other half. The bytes are really written, so the cost of ending a file is included.
 
     Returns:
         by name of coder: ``uniform``, ``Huffman``, ``order 0``, ``order 1``, ``contexts`` (the model's).
@@ -307,9 +307,9 @@ def compare_coders(
         for i in half:
             file = files[i]
             written["uniform"] += -(-file.size * math.ceil(math.log2(levels)) // 8)
-            written["Huffman"] += len(huffman.encode_symbols(file, marginals[: len(file)])[0])
-            written["order 0"] += len(entropy.encode_symbols(file, order0))
-            written["order 1"] += len(entropy.encode_symbols(file, order1))
-            written["contexts"] += len(entropy.encode_symbols(file, contexts))
+            written["Huffman"] += len(huffman.encode_symbols(file, marginals))
+            written["order 0"] += len(range_coder.encode_symbols(file, order0))
+            written["order 1"] += len(range_coder.encode_symbols(file, order1))
+            written["contexts"] += len(range_coder.encode_symbols(file, contexts))
     size = sum(file.size for file in files)
     return {name: 8 * length / size for name, length in written.items()}

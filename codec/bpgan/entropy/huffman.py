@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from codec.base import CodecError
-from codec.bpgan.entropy.entropy import Symbols
+from codec.bpgan.entropy.base import Symbols
 
 
 def code_lengths(frequencies: list[int]) -> list[int]:
-    """Lengths of Huffman's code (1952) for positive integer frequencies, in bits; ties by lowest symbol."""
+    """Lengths in bits of Huffman's code (1952) for positive frequencies; ties go to the lowest symbol."""
     heap: list[tuple[int, int, tuple[int, ...]]] = [(f, s, (s,)) for s, f in enumerate(frequencies)]
     heapq.heapify(heap)
     lengths = [0] * len(frequencies)
@@ -25,7 +25,7 @@ def code_lengths(frequencies: list[int]) -> list[int]:
 
 
 def canonical_codes(lengths: list[int]) -> list[tuple[int, int]]:
-    """Canonical code words ``(bits, length)`` by symbol: they follow from the lengths alone."""
+    """Canonical code words ``(bits, length)`` by symbol; they follow from the lengths alone."""
     codes = [(0, 0)] * len(lengths)
     word = before = 0
     for length, symbol in sorted((n, s) for s, n in enumerate(lengths)):
@@ -35,24 +35,24 @@ def canonical_codes(lengths: list[int]) -> list[tuple[int, int]]:
     return codes
 
 
-def encode_symbols(symbols: Symbols, marginals: NDArray[np.int32]) -> tuple[bytes, int]:
-    """Code symbols (channels, frames), frame by frame; returns bytes and the number of bits used.
+def encode_symbols(symbols: Symbols, marginals: NDArray[np.int32]) -> bytes:
+    """Code symbols (channels, frames), frame by frame; the last byte is filled up with zeros.
 
-    `marginals` is (channels, levels), positive; the last byte is filled with zeros.
+    `marginals` (channels or more, levels) are positive frequencies, from which the codes follow.
     """
-    books = [canonical_codes(code_lengths(row)) for row in marginals.tolist()]
+    books = [canonical_codes(code_lengths(row)) for row in marginals[: len(symbols)].tolist()]
     out = bytearray()
-    word = length = total = 0
+    word = length = 0
     for column in symbols.T:
         for book, symbol in zip(books, column.tolist(), strict=True):
             bits, size = book[symbol]
-            word, length, total = word << size | bits, length + size, total + size
+            word, length = word << size | bits, length + size
         whole, length = length >> 3, length & 7
         out += (word >> length).to_bytes(whole, "big")
         word &= (1 << length) - 1
     if length:
         out.append(word << 8 - length)
-    return bytes(out), total
+    return bytes(out)
 
 
 def decode_symbols(payload: bytes, marginals: NDArray[np.int32], frames: int) -> Symbols:

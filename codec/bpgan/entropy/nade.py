@@ -1,51 +1,44 @@
-"""Contexts from a small autoregressive network in integers: all that was decoded informs each symbol.
+"""A small autoregressive network in integers: everything decoded so far informs the next symbol.
 
-The neural autoregressive distribution estimator (H. Larochelle & I. Murray, "The neural autoregressive
-distribution estimator", AISTATS 2011), conditioned on the frames before. A hidden layer starts from the
-past of all channels; each symbol of the frame, once known, adds its row to it; a layer of outputs per
-channel reads it. Every number is an integer, every sum exact in 32 bits, so that each machine computes
-the same frequencies: there is nothing to round.
+This is the neural autoregressive distribution estimator (H. Larochelle & I. Murray, "The neural
+autoregressive distribution estimator", AISTATS 2011), conditioned on the preceding frames. The hidden layer
+starts from the past of all channels; each symbol of the present frame, once known, adds its row to it; an
+output layer per channel reads it. All numbers are integers and every sum is exact in 32 bits, so every
+machine computes the same frequencies: nothing is ever rounded.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal, localcontext
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from codec.base import CodecError
-from codec.bpgan.entropy.contexts import (
-    TOTAL,
-    Arrays,
-    ContextModel,
-    Predictor,
-    RateModel,
-    Symbols,
-)
-
-if TYPE_CHECKING:
-    import torch
+from codec.bpgan.entropy.base import TOTAL, Arrays, ContextModel, Predictor, Symbols, register
 
 #: Fractional bits of rows and outputs, and of the logarithm (base 2) of a symbol's weight.
 WEIGHT_BITS = 6
 LOG_BITS = 8
 _SHIFT = 2 * WEIGHT_BITS - LOG_BITS
-#: The memory of a channel: its symbols' mean with weights that fall by 1 / 2 ** MEMORY_SHIFT a frame,
-#: with MEMORY_BITS fractional bits. It counts divided by 2 ** MEMORY_SCALE.
+#: The memory of a channel is an exponentially weighted mean of its symbols, whose weights fall by
+#: 1 / 2 ** MEMORY_SHIFT a frame. It has MEMORY_BITS fractional bits, and its contribution is divided by
+#: 2 ** MEMORY_SCALE.
 MEMORY_SHIFT = 3
 MEMORY_BITS = 8
 MEMORY_SCALE = 10
-#: Every symbol has at least this frequency: no symbol costs more than 11 bits, or less than 0.01.
+#: The least frequency of any symbol: no symbol costs more than 11 bits, or less than 0.01.
 FLOOR = 16
-#: Hidden values are clipped to this, so that no sum leaves 32 bits.
+#: Hidden values are clipped to this, which keeps every sum within 32 bits.
 HIDDEN_MOST = (1 << 15) - 1
-#: What a model may have at most, so that none does before it is clipped either: the bias, 16 delays of 256
-#: channels, their frame and means come to less than 2 ** 25, what 256 clipped values add to below 2 ** 31.
+#: Upper bounds on a model's sizes, which keep sums within 32 bits before clipping too: the bias, 16 delays of
+#: 256 channels, the present frame and the means add up to less than 2 ** 25, and 256 clipped hidden values
+#: contribute less than 2 ** 31.
 MOST_HIDDEN, MOST_CHANNELS, MOST_LEVELS, MOST_DELAYS, MOST_BIAS = 256, 256, 64, 16, 1 << 24
-#: Frames that the encoder computes at once: bounds its memory.
+#: Number of frames that the encoder computes at once, to bound its memory.
 _CHUNK = 64
 
 
@@ -59,25 +52,26 @@ def _powers() -> list[int]:
 #: ``round(2 ** (15 - i / 256))``, by decimal arithmetic, which is the same everywhere.
 POWERS = _powers()
 _POWERS = np.array(POWERS, dtype=np.int64)
-#: From here on a weight is 0: ``POWERS[255] >> 15``.
+#: A weight this far below the largest is 0: ``POWERS[255] >> 15``.
 _NOTHING = (16 << LOG_BITS) - 1
 
 
+@register
 class NadeContexts(ContextModel):
-    """A network's integer weights.
+    """A context model given by the integer weights of a network.
 
     Args:
         bias: int32 (hidden,).
-        current: int8 (channels, levels, hidden), what a symbol of this frame adds for later channels.
-        past: int8 (delays, channels, levels + 1, hidden), what those of the frames before add; level
-            ``levels`` is before the start of the file.
+        current: int8 (channels, levels, hidden), what a symbol of the present frame adds for later channels.
+        past: int8 (delays, channels, levels + 1, hidden), what symbols of the preceding frames add; level
+            ``levels`` stands for frames before the start of the file.
         memory: int8 (channels, hidden), what each channel's running mean adds.
-        direct: int16 (channels, levels + 1, levels), logarithm of weights by the previous symbol of the
+        direct: int16 (channels, levels + 1, levels), logarithms of weights by the previous symbol of the
             same channel.
         output: int8 (channels, hidden, levels).
 
     Raises:
-        CodecError: if the arrays do not fit each other.
+        CodecError: the arrays do not fit each other, or exceed the bounds above.
     """
 
     ARRAYS = ("bias", "current", "past", "memory", "direct", "output")
@@ -113,12 +107,16 @@ class NadeContexts(ContextModel):
             or c > MOST_CHANNELS
             or n > MOST_LEVELS
             or self.delays > MOST_DELAYS
-            # Not by abs(), which leaves the least of 32 bits negative.
+            # abs() would leave the lowest 32-bit integer negative.
             or bias.min() < -MOST_BIAS
             or bias.max() > MOST_BIAS
         ):
             raise CodecError("The model's probability tables are larger than the coder's integers.")
         self._arrays = {name: np.ascontiguousarray(array) for name, (array, _, _) in wanted.items()}
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> Self:
+        return cls(**arrays)
 
     def arrays(self) -> Arrays:
         return self._arrays
@@ -129,13 +127,8 @@ class NadeContexts(ContextModel):
     def most_frequent(self) -> NDArray[np.int64]:
         return np.full(self.channels, TOTAL - (self.levels - 1) * FLOOR, dtype=np.int64)
 
-    def rates(self, device: torch.device | str = "cpu") -> RateModel:
-        from codec.bpgan.entropy.rates import NadeRates
-
-        return NadeRates(self, device)
-
     @cached_property
-    def wide(self) -> dict[str, NDArray[np.int32]]:
+    def wide_arrays(self) -> dict[str, NDArray[np.int32]]:
         """The arrays in the coder's 32 bits; `direct` in the units of the sum of outputs."""
         wide = {name: array.astype(np.int32) for name, array in self._arrays.items()}
         wide["direct"] = wide["direct"] << _SHIFT
@@ -144,7 +137,7 @@ class NadeContexts(ContextModel):
 
 class _Predictor:
     def __init__(self, model: NadeContexts, channels: int) -> None:
-        wide = model.wide
+        wide = model.wide_arrays
         self._bias = wide["bias"]
         self._current = wide["current"][:channels]
         self._past = wide["past"][:, :channels]
@@ -158,34 +151,34 @@ class _Predictor:
         self._history = np.full((channels, model.delays), model.levels, dtype=np.int64)
         self._means = np.full(channels, self._middle, dtype=np.int32)
         self._frame = np.empty(channels, dtype=np.int64)
-        self._begin()
+        self._begin_frame()
 
-    def _remembered(self, means: NDArray[np.int32]) -> NDArray[np.int32]:
-        """What running means (..., channels) add to the hidden layer, (..., hidden)."""
+    def _memory_term(self, means: NDArray[np.int32]) -> NDArray[np.int32]:
+        """What running means (..., channels) add to the hidden layer: (..., hidden)."""
         return np.asarray(((means - self._middle) @ self._memory_rows) >> MEMORY_SCALE)
 
-    def _remember(self, frame: NDArray[np.int64]) -> None:
+    def _update_means(self, frame: NDArray[np.int64]) -> None:
         self._means += ((frame.astype(np.int32) << MEMORY_BITS) - self._means) >> MEMORY_SHIFT
 
     def intervals(self, symbols: Symbols) -> tuple[list[list[int]], list[list[int]]]:
         starts: list[list[int]] = []
         sizes: list[list[int]] = []
         for at in range(0, symbols.shape[1], _CHUNK):
-            first, last = self._chunk(symbols[:, at : at + _CHUNK].astype(np.int64))
+            first, last = self._code_chunk(symbols[:, at : at + _CHUNK].astype(np.int64))
             starts += first.T.tolist()
             sizes += (last - first).T.tolist()
-        self._begin()
+        self._begin_frame()
         return starts, sizes
 
-    def _chunk(self, symbols: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Where the intervals of some frames start and end, (channels, frames) each."""
+    def _code_chunk(self, symbols: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Start and end of the intervals of some frames, (channels, frames) each."""
         frames, delays, rows = symbols.shape[1], len(self._past), self._rows[:, None]
         known = np.concatenate([self._history, symbols], axis=1)
         means = np.empty((frames, len(rows)), dtype=np.int32)
         for t in range(frames):
             means[t] = self._means
-            self._remember(symbols[:, t])
-        base = self._remembered(means) + self._bias
+            self._update_means(symbols[:, t])
+        base = self._memory_term(means) + self._bias
         for delay in range(1, delays + 1):
             before = known[:, delays - delay : delays - delay + frames]
             base += self._past[delay - 1][rows, before].sum(axis=0, dtype=np.int32)
@@ -205,10 +198,10 @@ class _Predictor:
         self._history = known[:, known.shape[1] - delays :]
         return first, last
 
-    def _begin(self) -> None:
-        """Start a frame: everything before it is known."""
+    def _begin_frame(self) -> None:
+        """Start a frame, given all frames before it."""
         delays = len(self._past)
-        self._hidden = self._bias + self._remembered(self._means)
+        self._hidden = self._bias + self._memory_term(self._means)
         for delay in range(1, delays + 1):
             self._hidden += self._past[delay - 1][self._rows, self._history[:, delays - delay]].sum(
                 axis=0, dtype=np.int32
@@ -239,5 +232,5 @@ class _Predictor:
             self._hidden += self._current[channel, symbol]
             return
         self._history = np.concatenate([self._history[:, 1:], self._frame[:, None]], axis=1)
-        self._remember(self._frame)
-        self._begin()
+        self._update_means(self._frame)
+        self._begin_frame()

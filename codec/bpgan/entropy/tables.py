@@ -1,30 +1,33 @@
-"""The simplest contexts: a table per channel and previous symbol of the same channel."""
+"""The simplest context model: a table per channel and previous symbol of the same channel."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cached_property
 from itertools import accumulate
-from typing import TYPE_CHECKING
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from codec.base import CodecError
-from codec.bpgan.entropy.contexts import (
-    TOTAL,
-    Arrays,
-    ContextModel,
-    Predictor,
-    RateModel,
-    Symbols,
-)
-
-if TYPE_CHECKING:
-    import torch
+from codec.bpgan.entropy.base import TOTAL, Arrays, ContextModel, Predictor, Symbols, register
 
 
+def to_frequencies(weights: NDArray[np.float64]) -> NDArray[np.int32]:
+    """Scale non-negative weights (..., levels) to integers >= 1 that sum to `TOTAL` along the last axis."""
+    levels = weights.shape[-1]
+    share = weights / weights.sum(axis=-1, keepdims=True)
+    scaled: NDArray[np.int32] = 1 + np.floor(share * (TOTAL - levels)).astype(np.int32)
+    short = TOTAL - scaled.sum(axis=-1)
+    largest = scaled.argmax(axis=-1)[..., None]
+    np.put_along_axis(scaled, largest, np.take_along_axis(scaled, largest, -1) + short[..., None], -1)
+    return scaled
+
+
+@register
 class TableContexts(ContextModel):
-    """Order 1 in each channel.
+    """Order 1 within each channel.
 
     Args:
         frequencies: int32 (channels, levels + 1, levels), each row summing to `TOTAL`; the last context
@@ -48,6 +51,15 @@ class TableContexts(ContextModel):
         self.frequencies = frequencies
         self.channels, _, self.levels = frequencies.shape
 
+    @classmethod
+    def uniform(cls, channels: int, levels: int) -> Self:
+        """Tables in which all symbols are equally frequent: those of a model that has not been fitted."""
+        return cls(to_frequencies(np.ones((channels, levels + 1, levels))))
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> Self:
+        return cls(**arrays)
+
     def arrays(self) -> Arrays:
         return {"frequencies": self.frequencies}
 
@@ -55,12 +67,7 @@ class TableContexts(ContextModel):
         return _Predictor(self.edges, self.channels if channels is None else channels)
 
     def most_frequent(self) -> NDArray[np.int64]:
-        return self.frequencies.max(axis=(1, 2)).astype(np.int64)
-
-    def rates(self, device: torch.device | str = "cpu") -> RateModel:
-        from codec.bpgan.entropy.rates import TableRates
-
-        return TableRates(self.frequencies, device)
+        return np.asarray(self.frequencies.max(axis=(1, 2)), dtype=np.int64)
 
     @cached_property
     def edges(self) -> list[list[list[int]]]:

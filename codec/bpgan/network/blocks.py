@@ -8,15 +8,15 @@ import torch
 from torch import Tensor, nn
 
 
-def valid(lengths: Tensor, frames: int) -> Tensor:
-    """1 where a file of a batch still has frames, 0 in its padding: float (batch, 1, frames)."""
+def frame_mask(lengths: Tensor, frames: int) -> Tensor:
+    """1 for the real frames of each file in a batch, 0 for its padding: float (batch, 1, frames)."""
     return (torch.arange(frames, device=lengths.device) < lengths[:, None])[:, None].float()
 
 
-def one_by_one(
+def run_one_by_one(
     network: Callable[[Tensor], Tensor], x: Tensor, lengths: Tensor, before: int, after: int
 ) -> Tensor:
-    """Run files of different `lengths` through a network that has no mask: (batch, c, frames) each.
+    """Run files of different `lengths` one by one through a network without masks: (batch, c, frames).
 
     A file has ``lengths * before`` frames of input and ``lengths * after`` of output, padded with zeros.
     """
@@ -29,7 +29,8 @@ class ConvNeXt(nn.Module):
     """ConvNeXt block over time: depthwise convolution, then a two-layer perceptron per frame.
 
     Liu et al., "A ConvNet for the 2020s", in the 1-D form of Vocos. (batch, width, frames) in and out.
-    LayerNorm, not BatchNorm: the search runs single utterances through a network trained on batches.
+    It uses LayerNorm, not BatchNorm, because the search runs single utterances through a network that was
+    trained on batches.
     """
 
     def __init__(self, width: int, expansion: int, kernel: int = 7) -> None:
@@ -41,9 +42,9 @@ class ConvNeXt(nn.Module):
         self.activation = nn.GELU()
 
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
-        """`mask` (batch, 1, frames) zeroes what follows a file's end, as padding would."""
-        y = self.norm(self.depthwise(x).transpose(1, 2))
-        y = self.down(self.activation(self.up(y))).transpose(1, 2)
+        """`mask` (batch, 1, frames) zeroes everything after the end of a file, as padding would."""
+        normed = self.norm(self.depthwise(x).transpose(1, 2))
+        y: Tensor = self.down(self.activation(self.up(normed))).transpose(1, 2)
         return x + (y if mask is None else y * mask)
 
 
@@ -61,4 +62,5 @@ class ResidualBlock2d(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        return x + self.layers(x)
+        y: Tensor = self.layers(x)
+        return x + y

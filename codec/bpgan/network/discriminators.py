@@ -1,4 +1,4 @@
-"""Critics of the mel-spectrogram, for training only: pix2pixHD's multi-scale PatchGAN."""
+"""Discriminators of spectrograms, used only in training: pix2pixHD's multi-scale PatchGAN."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch.nn.functional import avg_pool2d, l1_loss, leaky_relu
 
 
 class PatchDiscriminator(nn.Module):
-    """(batch, 1, mel, frames) -> feature maps of every layer, the last being a verdict per patch."""
+    """(batch, 1, bands, frames) -> feature maps of every layer, the last being a verdict per patch."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -31,7 +31,7 @@ class PatchDiscriminator(nn.Module):
 
 
 class Discriminators(nn.Module):
-    """The same critic at several scales: the finest sees harmonics, the coarsest formants."""
+    """The same discriminator at several scales: the finest sees harmonics, the coarsest formants."""
 
     def __init__(self, scales: int, width: int) -> None:
         super().__init__()
@@ -48,7 +48,7 @@ class Discriminators(nn.Module):
 
 
 def discriminator_loss(real: list[list[Tensor]], fake: list[list[Tensor]]) -> Tensor:
-    """Least-squares GAN loss of the critics (Mao et al. 2017), mean over scales."""
+    """Least-squares GAN loss of the discriminators (Mao et al. 2017), mean over scales."""
     losses = [
         (r[-1].float() - 1).square().mean() + f[-1].float().square().mean()
         for r, f in zip(real, fake, strict=True)

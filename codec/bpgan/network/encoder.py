@@ -5,13 +5,13 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from codec.bpgan.config import ModelConfig
-from codec.bpgan.network.blocks import ConvNeXt, one_by_one, valid
+from codec.bpgan.network.blocks import ConvNeXt, frame_mask, run_one_by_one
 
 
 class Encoder1d(nn.Module):
     """(batch, bands, frames) -> (batch, channels, frames / 4), mel bands as channels.
 
-    In a batch of files of different `lengths` (in latent frames) each gets what it would get alone.
+    In a batch of files of different `lengths` (in latent frames), each file's result is as if it were alone.
     """
 
     def __init__(self, config: ModelConfig) -> None:
@@ -31,7 +31,7 @@ class Encoder1d(nn.Module):
         if lengths is None:
             whole: Tensor = self.layers(mel)
             return whole
-        mask = valid(lengths * self.stride, mel.shape[2])
+        mask = frame_mask(lengths * self.stride, mel.shape[2])
         x = mel * mask
         for layer in self.layers:
             if isinstance(layer, ConvNeXt):
@@ -39,7 +39,7 @@ class Encoder1d(nn.Module):
                 continue
             x = layer(x)
             if x.shape[2] != mask.shape[2]:
-                mask = valid(lengths, x.shape[2])
+                mask = frame_mask(lengths, x.shape[2])
             x = x * mask
         return x
 
@@ -47,8 +47,8 @@ class Encoder1d(nn.Module):
 class Encoder2d(nn.Module):
     """The paper's encoder. (batch, bands, frames) -> (batch, maps * rows, frames / 16), sigmoid.
 
-    Feature maps and rows of the 2-D latent are folded into one axis of channels, so that quantiser,
-    search and entropy coder see the same shape from either network.
+    Feature maps and rows of the 2-D latent are merged into one axis of channels, so that quantiser, search
+    and entropy coder get the same shape from either network.
     """
 
     def __init__(self, config: ModelConfig) -> None:
@@ -71,7 +71,7 @@ class Encoder2d(nn.Module):
 
     def forward(self, mel: Tensor, lengths: Tensor | None = None) -> Tensor:
         if lengths is not None:
-            return one_by_one(self.forward, mel, lengths, self.stride, 1)
+            return run_one_by_one(self.forward, mel, lengths, self.stride, 1)
         z: Tensor = self.layers(mel.unsqueeze(1))
         return z.flatten(1, 2)
 

@@ -1,19 +1,19 @@
-"""Latent z -> log-mel-spectrogram: what the receiver runs and what the search differentiates."""
+"""Latent z -> log-mel-spectrogram: the receiver runs it, the search differentiates it."""
 
 from __future__ import annotations
 
 from torch import Tensor, nn
 
 from codec.bpgan.config import ModelConfig
-from codec.bpgan.network.blocks import ConvNeXt, ResidualBlock2d, one_by_one, valid
+from codec.bpgan.network.blocks import ConvNeXt, ResidualBlock2d, frame_mask, run_one_by_one
 
 
 class Generator1d(nn.Module):
     """(batch, channels, frames / 4) -> (batch, bands, frames), mel bands as channels.
 
-    It takes the first channels alone, too: those of the layers that were sent. In a batch of files of
-    different `lengths` (in latent frames) each gets what it would get alone; what follows its end is
-    undefined.
+    The input may consist of the first channels only, those of the layer that was sent. In a batch of files of
+    different `lengths` (in latent frames), each file's result is as if it were alone; frames after its end
+    are undefined.
     """
 
     def __init__(self, config: ModelConfig) -> None:
@@ -36,14 +36,14 @@ class Generator1d(nn.Module):
         if lengths is None:
             whole: Tensor = self.layers(x)
             return whole
-        mask = valid(lengths, z.shape[2])
+        mask = frame_mask(lengths, z.shape[2])
         x = x * mask
         for layer in self.layers:
             if isinstance(layer, ConvNeXt):
                 x = layer(x, mask)
                 continue
             if isinstance(layer, nn.ConvTranspose1d):
-                mask = valid(lengths * self.stride, z.shape[2] * self.stride)
+                mask = frame_mask(lengths * self.stride, z.shape[2] * self.stride)
             x = layer(x) * mask
         return x
 
@@ -51,8 +51,8 @@ class Generator1d(nn.Module):
 class Generator2d(nn.Module):
     """The paper's generator, 15.8 million parameters: residual blocks, then transposed convolutions.
 
-    (batch, maps * rows, frames / 16) -> (batch, bands, frames). The paper ends in a tanh on images in
-    [-1, 1]; log-mels here are not bounded, so the tanh is scaled to their range.
+    (batch, maps * rows, frames / 16) -> (batch, bands, frames). The paper's ends in a tanh, for images in
+    [-1, 1]; log-mels are not bounded, so the tanh is scaled to their range here.
     """
 
     _RANGE = 4.0
@@ -78,9 +78,9 @@ class Generator2d(nn.Module):
 
     def forward(self, z: Tensor, lengths: Tensor | None = None) -> Tensor:
         if lengths is not None:
-            # Reflection at a file's end cannot be had by masking: one file at a time.
-            return one_by_one(self.forward, z, lengths, 1, self.stride)
-        mel: Tensor = self.layers(z.unflatten(1, (-1, self.rows)))
+            # A mask cannot reproduce the reflection at the end of a file.
+            return run_one_by_one(self.forward, z, lengths, 1, self.stride)
+        mel: Tensor = self.layers(z.reshape(len(z), -1, self.rows, z.shape[2]))
         return self._RANGE * mel.squeeze(1)
 
 

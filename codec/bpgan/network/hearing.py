@@ -1,4 +1,4 @@
-"""How much an error of a log-mel-spectrogram is heard: the weights of training and of the search."""
+"""How audible an error of a log-mel-spectrogram is: the weights used in training and in the search."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ def erb_number(hertz: Tensor) -> Tensor:
 
 
 class Hearing(nn.Module):
-    """How much an error of each log-mel value is heard, by a model's `ObjectiveConfig`.
+    """How audible an error of each log-mel value is, by a model's `ObjectiveConfig`.
 
-    An error of the logarithm of a band's power changes its loudness by as much times its loudness: a power of
-    about 0.23 of sound power by Stevens' law (Zwicker & Fastl, Psychoacoustics). Loudness adds up over the
-    ERB-number scale (Glasberg & Moore 1990), of which 0 to 1 kHz is 47 %, but only 33 % of our bands.
+    An error in the logarithm of a band's power changes its loudness in proportion to that loudness, which by
+    Stevens' law grows with the power 0.23 of sound power (Zwicker & Fastl, Psychoacoustics). Loudness is
+    summed over the ERB-number scale (Glasberg & Moore 1990): 0 to 1 kHz takes up 47 % of it, but only 33 % of
+    the mel bands.
     """
 
     bands: Tensor
@@ -35,7 +36,7 @@ class Hearing(nn.Module):
 
     @property
     def plain(self) -> bool:
-        """Whether every error counts alike."""
+        """Whether all errors count alike."""
         return not (self.config.loudness or self.config.erb)
 
     def forward(self, mel: Tensor) -> Tensor:

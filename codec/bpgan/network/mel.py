@@ -1,4 +1,4 @@
-"""Waveform -> STFT -> log-mel-spectrogram, and the level that audio is brought to first."""
+"""Waveform -> STFT -> log-mel-spectrogram, and the measurement of the level to normalise first."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from codec.bpgan.config import MelConfig
 
 #: Affine map of the natural logarithm of power to about zero mean and unit variance.
 _SHIFT, _SCALE = 5.0, 4.0
-# Of a level's measurement: bounds its memory for audio of any length.
+# Bounds the memory of a level measurement for audio of any length.
 _BLOCKS_AT_ONCE = 1024
 
 
 def band_edges(sample_rate: int, bands: int) -> NDArray[np.float64]:
-    """Corners of the bands on Slaney's mel scale, 0 Hz to half the sample rate, Hz, (bands + 2,).
+    """Corner frequencies of the bands on Slaney's mel scale, 0 to half the sample rate, in Hz: (bands + 2,).
 
     Linear to 1 kHz (200/3 Hz a mel), logarithmic above (27 mels to 6.4 kHz): M. Slaney, "Auditory
     Toolbox", 1998. Band i rises from corner i to i + 1 and falls to i + 2.
@@ -66,7 +66,7 @@ class Mel(nn.Module):
     def power(self, audio: Tensor) -> Tensor:
         """STFT power (batch, n_fft // 2 + 1, frames) of a normalised waveform (batch, samples)."""
         n_fft, hop = self.config.n_fft, self.config.hop
-        # Zeros, not a reflection, beyond the ends: a reflected onset would cost bits for what is not there.
+        # Zeros, not a reflection, beyond the ends: a reflected onset would cost bits for nothing.
         padded = nn.functional.pad(audio, (n_fft // 2, n_fft // 2 - hop))
         spectrum = torch.stft(padded, n_fft, hop, window=self.window, center=False, return_complex=True)
         return spectrum.abs().square()
@@ -76,14 +76,14 @@ class Mel(nn.Module):
         return (torch.log(power + self.config.floor) + _SHIFT) / _SCALE
 
     def expand(self, log_mel: Tensor) -> Tensor:
-        """The inverse of `compress`; what the floor had hidden comes back as zero."""
+        """The inverse of `compress`; power below the floor becomes zero."""
         return (torch.exp(log_mel * _SCALE - _SHIFT) - self.config.floor).clamp_min(0.0)
 
 
 def active_level(audio: Audio, block: int = 512) -> float:
     """RMS of the blocks within 30 dB of the loudest, linear; 0 for silence.
 
-    A file's level must not depend on how much silence surrounds the speech.
+    So the level does not depend on how much silence surrounds the speech.
     """
     power = np.empty(-(-audio.size // block))
     for first in range(0, power.size, _BLOCKS_AT_ONCE):

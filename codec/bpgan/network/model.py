@@ -6,7 +6,6 @@ import hashlib
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -15,7 +14,10 @@ from torch import Tensor, nn
 
 from codec.base import CodecError
 from codec.bpgan.config import ModelConfig, Rate, Receiver
-from codec.bpgan.entropy.contexts import TOTAL, ContextModel
+from codec.bpgan.entropy.base import TOTAL, ContextModel, RateModel, read_contexts
+from codec.bpgan.entropy.coders import HuffmanCoder, RangeCoder, SymbolCoder
+from codec.bpgan.entropy.rates import HuffmanRates, build_rates
+from codec.bpgan.entropy.tables import TableContexts
 from codec.bpgan.network.encoder import build_encoder
 from codec.bpgan.network.generator import build_generator
 from codec.bpgan.network.hearing import Hearing
@@ -24,11 +26,11 @@ from codec.bpgan.network.quantizer import Quantizer
 from codec.bpgan.network.spectrum import SpectrumNetwork
 from codec.bpgan.network.vocoder import invert_mel
 
-#: What a receiver does who does not know better than the model.
+#: The receiver that the model's configuration describes.
 DEFAULT_RECEIVER = Receiver()
-#: The paper's: the generated mel-spectrogram, inverted as it is.
+#: The paper's receiver, which inverts the generated mel-spectrogram as it is.
 PLAIN_RECEIVER = Receiver(postfilter=False, network=0.0)
-#: Reach of the postfilter to either side, bands and frames, and its standard deviation.
+#: Reach of the postfilter to either side, in bands or frames, and its standard deviation.
 POSTFILTER_REACH = 8
 _DEVIATION = 2.0
 
@@ -53,13 +55,13 @@ class BPGANModel(nn.Module):
         #: Between the generator's mel and Griffin-Lim, or None: the plain inversion of the mel.
         self.spectrum = SpectrumNetwork(config, self.mel) if config.spectrum.blocks else None
         channels, levels = config.latent.channels, config.latent.levels
-        self.contexts = ContextModel.uniform(channels, levels)
+        self.contexts: ContextModel = TableContexts.uniform(channels, levels)
         self.register_buffer("marginals", torch.full((channels, levels), TOTAL // levels, dtype=torch.int32))
-        #: First two bytes of the SHA-256 of the weights file: the name of the model in a bitstream.
+        #: First two bytes of the SHA-256 of the model file, by which bitstreams name the model.
         self.model_id = 0
-        #: How systems get their bit rate from this model, by slug; found by calibration.
+        #: How systems get their bit rate from this model, by slug, as found by calibration.
         self.rates: dict[str, Rate] = {}
-        #: What the file says of how the model was made, JSON by subject.
+        #: What the file says about how the model was made: JSON texts by subject.
         self.notes: dict[str, str] = {}
 
     @property
@@ -67,12 +69,23 @@ class BPGANModel(nn.Module):
         """The numbers of channels that may be sent, in the order of the bitstream's field."""
         return self.config.latent.layers or (self.config.latent.channels,)
 
+    def build_coder(self, name: str) -> SymbolCoder:
+        """The coder of this name in `bitstream.CODERS`, with this model's tables."""
+        return RangeCoder(self.contexts) if name == "range" else HuffmanCoder(self.marginals.cpu().numpy())
+
+    def build_rates(self, coder: str = "range") -> RateModel:
+        """What the coder of this name charges for symbols, on the model's device."""
+        device = self.mel.filters.device
+        if coder == "range":
+            return build_rates(self.contexts, device)
+        return HuffmanRates(self.marginals.cpu().numpy(), device)
+
     def power(self, log_mel: Tensor, receiver: Receiver = DEFAULT_RECEIVER, start: int = 0) -> Tensor:
         """Generated log-mel (batch, bands, frames) -> STFT power (batch, bins, frames), for Griffin-Lim.
 
-        `receiver` says by which steps; `start` is the index of the first frame within its file.
+        `receiver` determines the steps; `start` is the index of the first frame within its file.
         """
-        # The network is shown what it was trained on, and its change adds to what the postfilter made.
+        # The network sees what it was trained on; its change is added to the postfilter's result.
         sharpened = self.sharpen(log_mel) if receiver.postfilter else log_mel
         strength = self.config.spectrum.strength if receiver.network is None else receiver.network
         if self.spectrum is None or not strength:
@@ -83,23 +96,18 @@ class BPGANModel(nn.Module):
     def sharpen(self, log_mel: Tensor) -> Tensor:
         """Log-mel (batch, bands, frames) with more contrast along bands and frames, by `PostfilterConfig`.
 
-        What stands out of its surroundings, a Gaussian blur, stands out more: a generator that is unsure
-        draws harmonics and onsets too flat. The idea is that of the postfilters of CELP codecs.
+        Differences from a Gaussian blur of the surroundings are amplified, because an uncertain generator
+        draws harmonics and onsets too flat. CELP codecs have postfilters for the same reason.
         """
         amounts = self.config.postfilter
         return (
             log_mel
-            + amounts.bands * (log_mel - _blurred(log_mel, 1))
-            + amounts.frames * (log_mel - _blurred(log_mel, 2))
+            + amounts.bands * (log_mel - _blur(log_mel, 1))
+            + amounts.frames * (log_mel - _blur(log_mel, 2))
         )
 
-    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *rest: Any) -> None:
-        # Checkpoints of runs begun before the tables had a class of their own carry them as a buffer.
-        state_dict.pop(prefix + "frequencies", None)
-        super()._load_from_state_dict(state_dict, prefix, *rest)
-
     def save(self, path: Path) -> None:
-        """Write weights as float16 (tables and levels exact); configuration, rates and notes are metadata."""
+        """Write weights as float16, tables and levels exactly; configuration, rates and notes as metadata."""
         tensors = {
             name: tensor.half().contiguous()
             if tensor.dtype == torch.float32 and "centres" not in name
@@ -120,7 +128,7 @@ class BPGANModel(nn.Module):
         try:
             model = cls._read(path)
             model.model_id = model_id(path)
-        # What a file that is damaged, or of another network, brings json, numpy and torch to raise.
+        # What json, numpy and torch raise for a file that is damaged or holds another network.
         except (
             OSError,
             SafetensorError,
@@ -146,8 +154,8 @@ class BPGANModel(nn.Module):
         model.rates = rates
         model.notes = {name: text for name, text in metadata.items() if name not in ("config", "rates")}
         tables = {n: state.pop(n) for n in list(state) if n.startswith("contexts.") or n == "frequencies"}
-        # Models of before 2026-12 call their only table `frequencies`.
-        model.contexts = ContextModel.from_arrays(
+        # The first release calls its only table `frequencies` (`released`).
+        model.contexts = read_contexts(
             {name.removeprefix("contexts."): tensor.numpy() for name, tensor in tables.items()}
         )
         if (model.contexts.channels, model.contexts.levels) != (config.latent.channels, config.latent.levels):
@@ -157,13 +165,13 @@ class BPGANModel(nn.Module):
 
 
 def model_id(path: Path) -> int:
-    """The name of a weights file in a bitstream: the first two bytes of its SHA-256."""
+    """The number of a model file in bitstreams: the first two bytes of its SHA-256."""
     with path.open("rb") as file:
         return int.from_bytes(hashlib.file_digest(file, "sha256").digest()[:2], "big")
 
 
-def _blurred(x: Tensor, dim: int) -> Tensor:
-    """Gaussian blur of (batch, bands, frames) along one of the last two; the values at the ends go on."""
+def _blur(x: Tensor, dim: int) -> Tensor:
+    """Blur (batch, bands, frames) along one of the last two axes by a Gaussian; end values are repeated."""
     offsets = torch.arange(-POSTFILTER_REACH, POSTFILTER_REACH + 1, device=x.device, dtype=x.dtype)
     kernel = torch.exp(-offsets.square() / (2 * _DEVIATION**2))
     lines = x.movedim(dim, -1)

@@ -1,4 +1,4 @@
-"""Sixteen non-uniform levels for every latent value: k-means fits them, training moves them."""
+"""Sixteen non-uniform levels for every latent value, fitted by k-means and refined in training."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Quantizer(nn.Module):
         self.channels = config.channels
 
     def per_channel(self) -> Tensor:
-        """Centres as (channels, levels), whichever codebook there is."""
+        """Centres as (channels, levels), whichever codebook the model has."""
         return self.centres.expand(self.channels, -1)
 
     def spread(self) -> Tensor:
@@ -35,31 +35,35 @@ class Quantizer(nn.Module):
     def encode(self, z: Tensor) -> Tensor:
         """z (batch, channels, frames) -> symbols, int64 of the same shape: the nearest centre.
 
-        Here and in `decode` there may be fewer channels than the model has: its first ones.
+        Here and in `decode`, the input may have only the first of the model's channels.
         """
         centres = self.per_channel()[: z.shape[1]]
-        # Midpoints make it a search among sorted thresholds: no (.., levels) tensor of distances.
+        # A search among sorted midpoints needs no (..., levels) tensor of distances.
         thresholds = ((centres[:, 1:] + centres[:, :-1]) / 2).contiguous()
         flat = z.detach().float().transpose(0, 1).flatten(1).contiguous()
         symbols = torch.searchsorted(thresholds, flat)
-        return symbols.unflatten(1, (z.shape[0], z.shape[2])).transpose(0, 1)
+        return symbols.reshape(len(symbols), z.shape[0], z.shape[2]).transpose(0, 1)
 
     def decode(self, symbols: Tensor) -> Tensor:
         """Symbols (batch, channels, frames) -> values of the same shape."""
         centres = self.per_channel()[: symbols.shape[1]]
         flat = symbols.transpose(0, 1).flatten(1)
         values = torch.gather(centres, 1, flat)
-        return values.unflatten(1, (symbols.shape[0], symbols.shape[2])).transpose(0, 1)
+        return values.reshape(len(values), symbols.shape[0], symbols.shape[2]).transpose(0, 1)
 
     def forward(self, z: Tensor) -> tuple[Tensor, Tensor]:
-        """Straight-through: quantised values whose gradient is z's, and the symbols."""
+        """Quantised values with the gradient of z (straight-through), and the symbols."""
         symbols = self.encode(z)
         values = self.decode(symbols)
         return z + (values - z).detach(), symbols
 
     @torch.no_grad()
     def fit(self, samples: Tensor, rounds: int = 30) -> None:
-        """k-means (Lloyd) from quantiles of `samples` (channels, n); ValueError if any is not finite."""
+        """Fit the centres by k-means (Lloyd), from quantiles of `samples` (channels, n).
+
+        Raises:
+            ValueError: a sample is not finite.
+        """
         if not torch.isfinite(samples).all():
             raise ValueError("Latent samples are not finite: training has diverged.")
         rows, levels = self.centres.shape
@@ -83,4 +87,4 @@ class Quantizer(nn.Module):
         count = torch.zeros_like(self.centres).scatter_add_(1, nearest, torch.ones_like(data))
         means = torch.where(count > 0, total / count.clamp_min(1), self.centres)
         self.centres.lerp_(means, rate)
-        # Means of adjacent cells are ordered; a partial step from ordered centres keeps that.
+        # Means of adjacent cells are ordered, and a partial step from ordered centres keeps the order.

@@ -1,9 +1,10 @@
-"""Generated log-mel -> STFT power: what the mel bands and the generator's caution have smoothed away.
+"""Generated log-mel -> STFT power, with detail that mel bands and a cautious generator smooth away.
 
-A ConvNeXt network at the frame rate, as in Vocos, but of magnitudes only. The phase stays with Griffin-Lim:
-from an exact mel-spectrogram it costs next to nothing, while what the generator makes is smooth where speech
-is not. The network is trained against discriminators of the linear-frequency spectrogram and hears noise, as
-texture that nobody sent must come from somewhere.
+This is a ConvNeXt network at the frame rate, as in Vocos, but for magnitudes only. The phase is left to
+Griffin-Lim, which loses next to nothing on an exact mel-spectrogram; the weakness is that generated
+spectrograms are smooth where speech is not. The network is trained against discriminators of the
+linear-frequency spectrogram. It gets noise as an additional input, as a source for texture that was not
+transmitted.
 """
 
 from __future__ import annotations
@@ -20,9 +21,9 @@ from codec.bpgan.network.vocoder import invert_mel, random_phases
 
 #: Added to the power of a bin before the logarithm: 5 dB below the floor of the mel bands.
 FLOOR = 1e-4
-#: Of the plain inversion before the network, which makes up for what more of them would do.
+#: Iterations of the plain inversion before the network, which makes up for the small number.
 _MEL_ITERATIONS = 10
-#: The most that the network changes a bin, natural logarithm of power.
+#: The largest change to a bin that the network can make, in natural logarithm of power.
 _MOST = 4.0
 _LOWEST = math.log(FLOOR)
 
@@ -42,7 +43,7 @@ class SpectrumNetwork(nn.Module):
             *(ConvNeXt(size.width, size.expansion) for _ in range(size.blocks)),
             last,
         )
-        # It begins as the plain inversion.
+        # At first the network changes nothing.
         for parameter in last.parameters():
             nn.init.zeros_(parameter)
 
@@ -51,10 +52,10 @@ class SpectrumNetwork(nn.Module):
     ) -> Tensor:
         """The plain inversion of `inverted` (None: of `log_mel`), and the network's change of it.
 
-        `start` is the index of the first frame within its file: a frame has always the same noise. `strength`
-        scales the change, in decibels.
+        `start` is the index of the first frame within its file, so that a frame always gets the same noise.
+        `strength` scales the change, in decibels.
         """
-        # Rounding may end below zero, of which there is no root.
+        # Rounding errors must not make the power negative.
         return (torch.exp(self.log_power(log_mel, start, strength, inverted)) - FLOOR).clamp_min(0.0)
 
     def log_power(
@@ -62,7 +63,7 @@ class SpectrumNetwork(nn.Module):
     ) -> Tensor:
         """Natural logarithm of power plus `FLOOR`."""
         (mel,) = self._mel
-        # The receiver's inversion is in full precision; training has to hear the same.
+        # Training must use full precision here, as the receiver does.
         with torch.autocast(log_mel.device.type, enabled=False):
             shape = log_mel if inverted is None else inverted
             base = torch.log(invert_mel(mel, shape, _MEL_ITERATIONS) + FLOOR)

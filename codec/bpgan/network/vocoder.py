@@ -1,7 +1,7 @@
 """Log-mel-spectrogram -> waveform by an inverse STFT: the paper's receiver after the generator.
 
-Mel power is taken back to linear frequency by non-negative multiplicative updates, and the phase
-that nobody sent is found by fast Griffin-Lim (Perraudin, Balazs & Soendergaard 2013).
+Non-negative multiplicative updates take mel power back to linear frequency; fast Griffin-Lim (Perraudin,
+Balazs & Soendergaard 2013) finds a phase, which is not transmitted.
 """
 
 from __future__ import annotations
@@ -12,22 +12,23 @@ from torch import Tensor
 
 from codec.bpgan.network.mel import Mel
 
-#: More iterations with this momentum do not help, and higher momenta diverge on some voices.
+#: More iterations at this momentum do not help, and a higher momentum diverges for some voices.
 _ITERATIONS, _MOMENTUM = 32, 0.9
 _MEL_ITERATIONS = 60
-# Where frames disagree about a phase, their sum is small and its direction chance: it is scaled up to the
-# wanted magnitude from half of that on, and by 2 below. Without this, rounding errors grow to 3e-3 of the
-# peak within 5 s of speech; with it, to 3e-4, and PESQ-WB of 16 validation utterances rises by 0.02.
+# Where frames disagree about a phase, their sum is small and its direction arbitrary. The sum is scaled to
+# the target magnitude only if it has at least half of it, and by 2 otherwise. Without this limit, rounding
+# errors grow to 3e-3 of the peak within 5 s of speech; with it, to 3e-4, and PESQ-WB of 16 validation
+# utterances rises by 0.02.
 _LEAST = 0.5
-#: First phases repeat after so many frames (8 s): long enough to be heard by nobody.
+#: Initial phases repeat after this many frames (8 s), too long a period to be heard.
 _PHASE_FRAMES = 1024
 
 
 def invert_mel(mel: Mel, log_mel: Tensor, iterations: int = _MEL_ITERATIONS) -> Tensor:
     """Log-mel (batch, bands, frames) -> non-negative STFT power (batch, n_fft // 2 + 1, frames).
 
-    Minimises ``|F p - m|^2`` over p >= 0 by Lee & Seung's multiplicative update, which needs no step
-    size and keeps zeros out.
+    Minimises ``|F p - m|^2`` over p >= 0 by Lee & Seung's multiplicative update, which needs no step size and
+    keeps p positive.
     """
     filters = mel.filters
     power = mel.expand(log_mel)
@@ -40,19 +41,19 @@ def invert_mel(mel: Mel, log_mel: Tensor, iterations: int = _MEL_ITERATIONS) -> 
 
 
 def reach(mel: Mel, iterations: int = _ITERATIONS) -> int:
-    """How many frames to either side of a sample its value depends on, in `griffin_lim`.
+    """The number of frames to either side that a sample from `griffin_lim` depends on.
 
-    One synthesis and analysis joins all frames whose windows overlap.
+    Each synthesis and analysis connects all frames whose windows overlap.
     """
     overlapping = -(-mel.config.n_fft // mel.config.hop) - 1
     return overlapping * (iterations + 1)
 
 
 def random_phases(bins: int, start: int, frames: int) -> Tensor:
-    """Numbers in [0, 2 pi), float32 (bins, frames), on the CPU: the phases that Griffin-Lim starts from.
+    """Numbers in [0, 2 pi), float32 (bins, frames) on the CPU: the initial phases of Griffin-Lim.
 
-    They are hashes of bin and absolute frame (the finaliser "lowbias32" of C. Wellons' hash-prospector),
-    so that any part of a file starts as it would in the whole, on every machine.
+    They are hashes of bin and absolute frame (the finaliser "lowbias32" of C. Wellons' hash-prospector), so
+    that any part of a file starts with the same phases as within the whole, on every machine.
     """
     frame = np.arange(start, start + frames, dtype=np.uint32) % np.uint32(_PHASE_FRAMES)
     x = np.arange(bins, dtype=np.uint32)[:, None] + np.uint32(bins) * frame
@@ -82,7 +83,8 @@ def griffin_lim(
         padded = torch.nn.functional.pad(audio, padding)
         return torch.stft(padded, n_fft, hop, window=mel.window, center=False, return_complex=True)
 
-    # Overlap-add by hand: torch.istft refuses signals whose window sum is zero at the very edge.
+    # Overlap-add is written out because torch.istft refuses signals whose window sum is zero at the very
+    # edge.
     envelope = _overlap_add(mel.window.square()[None, :, None].expand(1, n_fft, power.shape[-1]), hop)
 
     def synthesise(spectrum: Tensor) -> Tensor:

@@ -1,1 +1,1 @@
-"""What a model can do: ceilings, the search report, tables, plots and profiles."""
+"""Measurements of a model: ceilings of each step, and the search report with tables, plots and profile."""

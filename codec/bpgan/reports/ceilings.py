@@ -1,9 +1,9 @@
 """``python -m codec ceilings``: what each step of the chain costs, and accuracy against naturalness.
 
-Every row hands the receiver something else: the exact mel-spectrogram, what the generator makes of the
-encoder's z before and after the levels, what it makes of the searched symbols; each inverted plainly and
-by the spectrum network. The network's strength and the postfilter draw the curve of accuracy (PESQ) against
-predicted naturalness (DNSMOS P.808).
+In each row the receiver gets another input: the exact mel-spectrogram, what the generator makes of the
+encoder's z before and after quantisation, or what it makes of the searched symbols; each is inverted plainly
+and by the spectrum network. Varying the network's strength, with and without the postfilter, gives a curve of
+accuracy (PESQ) against predicted naturalness (DNSMOS P.808).
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from codec.base import WORKING_RATE, Audio
 from codec.bpgan.config import Rate, Receiver
 from codec.bpgan.network.mel import active_level
 from codec.bpgan.network.model import BPGANModel
+from codec.bpgan.network.released import load_model
 from codec.bpgan.reports.search_tables import MEASURES, Row, interval
 from codec.bpgan.search import trials
 from codec.bpgan.search.search import SEARCHES
-from codec.bpgan.system import load_model
 
 #: Strengths of the spectrum network on the trade-off curve, with the postfilter and without.
 STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0)
@@ -43,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run the sub-command. Raises `CodecError` for what its user can mend."""
+    """Run the sub-command. Raises `CodecError` for errors that the user can fix."""
     if args.threads:
         torch.set_num_threads(args.threads)
     model = BPGANModel.load(args.model) if args.model else load_model()
@@ -57,20 +57,20 @@ def run(args: argparse.Namespace) -> int:
         writer = csv.DictWriter(file, list(rows[0]))
         writer.writeheader()
         writer.writerows(rows)
-    (args.out / "ceilings.md").write_text(table(rows), encoding="utf-8")
+    (args.out / "ceilings.md").write_text(build_table(rows), encoding="utf-8")
     plot_tradeoff(rows, args.out / "tradeoff.svg")
     plot_mels(model, outcomes[0], args.out / "mels.png")
     return 0
 
 
 def measure(model: BPGANModel, outcomes: Sequence[trials.Outcome]) -> list[Row]:
-    """Quality of every sentence by what the receiver was handed."""
+    """Measure the quality of every sentence for each input of the receiver."""
     rows: list[Row] = []
     for outcome in tqdm(outcomes, unit="file", disable=None):
         sentence = outcome.sentence
-        for name, log_mel, receiver in _versions(model, outcome):
-            audio = trials.heard(model, log_mel, sentence.audio.size, receiver)
-            # As a system sends it: DNSMOS hears the level.
+        for name, log_mel, receiver in _generate_versions(model, outcome):
+            audio = trials.synthesise(model, log_mel, sentence.audio.size, receiver)
+            # At the level of a real system, because DNSMOS depends on it.
             audio *= np.float32(active_level(sentence.audio) / max(active_level(audio), 1e-9))
             row = {
                 "receiver's input": name,
@@ -79,13 +79,13 @@ def measure(model: BPGANModel, outcomes: Sequence[trials.Outcome]) -> list[Row]:
                 "sentence": sentence.name,
                 "log_mel_db": float((log_mel - sentence.mel).abs().mean()) * 40 / np.log(10),
             }
-            rows.append(row | trials.quality(sentence.audio, audio) | naturalness(audio))
+            rows.append(row | trials.measure_quality(sentence.audio, audio) | measure_naturalness(audio))
     return rows
 
 
 @torch.no_grad()
-def _versions(model: BPGANModel, outcome: trials.Outcome) -> Iterator[tuple[str, Tensor, Receiver]]:
-    """What the receiver is handed, its log-mel (1, bands, frames), and the receiver."""
+def _generate_versions(model: BPGANModel, outcome: trials.Outcome) -> Iterator[tuple[str, Tensor, Receiver]]:
+    """Generate inputs of the receiver: name, log-mel (1, bands, frames), and the receiver to use."""
     mel, channels = outcome.sentence.mel[None], len(outcome.symbols)
     z = model.encoder(mel)
     quantizer = model.quantizer
@@ -106,8 +106,8 @@ def _versions(model: BPGANModel, outcome: trials.Outcome) -> Iterator[tuple[str,
             yield SEARCHED, searched, Receiver(postfilter, strength)
 
 
-def naturalness(audio: Audio) -> dict[str, float]:
-    """DNSMOS P.808 (Reddy et al. 2021), if the package ``speechmos`` is installed."""
+def measure_naturalness(audio: Audio) -> dict[str, float]:
+    """Measure DNSMOS P.808 (Reddy et al. 2021), if the package ``speechmos`` is installed."""
     try:
         from speechmos import dnsmos
     except ImportError:
@@ -115,8 +115,8 @@ def naturalness(audio: Audio) -> dict[str, float]:
     return {"dnsmos": float(dnsmos.run(np.clip(audio, -1, 1).astype(np.float64), WORKING_RATE)["p808_mos"])}
 
 
-def table(rows: Sequence[Row]) -> str:
-    """Markdown: mean ± half the 95 % interval over sentences of each row."""
+def build_table(rows: Sequence[Row]) -> str:
+    """Build a Markdown table: mean over sentences ± half the 95 % interval in each row."""
     groups: dict[tuple[str, int, float], list[Row]] = {}
     for row in sorted(rows, key=lambda r: r["sentence"]):
         groups.setdefault((row["receiver's input"], row["postfilter"], row["network"]), []).append(row)
@@ -133,7 +133,7 @@ def table(rows: Sequence[Row]) -> str:
 
 
 def plot_tradeoff(rows: Sequence[Row], path: Path) -> None:
-    """Predicted naturalness against PESQ-WB, along the strengths of the spectrum network."""
+    """Plot predicted naturalness against PESQ-WB for all strengths of the spectrum network."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -163,10 +163,7 @@ def plot_tradeoff(rows: Sequence[Row], path: Path) -> None:
 
 @torch.no_grad()
 def plot_mels(model: BPGANModel, outcome: trials.Outcome, path: Path) -> None:
-    """Mel-spectrograms of the original, of what the generator makes of its symbols, and of what is heard.
-
-    As the paper's figures 6 to 8.
-    """
+    """Plot mel-spectrograms of the original and after each receiver step (the paper's figures 6 to 8)."""
     import matplotlib
 
     matplotlib.use("Agg")

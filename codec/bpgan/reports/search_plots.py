@@ -13,9 +13,9 @@ _MARKS = {"encoder": "s", "round": "v", "ste": "^", "admm": "o", "paper": "x"}
 
 
 def plot_iterations(rows: Sequence[Row], path: Path) -> None:
-    """J, PESQ-WB and rate against steps, a line for each method."""
+    """Plot J, PESQ-WB and rate against steps, one line per method."""
     figure, axes = _figure(len(_PANELS))
-    for (method,), own in _by(rows, "method").items():
+    for (method,), own in _group_by(rows, "method").items():
         points = sorted(means(own, ("iterations",)).items())
         for axis, (name, title) in zip(axes, _PANELS.items(), strict=True):
             steps = [key[0] for key, _ in points]
@@ -25,17 +25,19 @@ def plot_iterations(rows: Sequence[Row], path: Path) -> None:
 
 
 def plot_rates(rows: Sequence[Row], path: Path) -> None:
-    """PESQ-WB against rate: the encoder's layers, and the search's prices at each layer."""
+    """Plot PESQ-WB against rate: the encoder at every layer, and the search at each layer and price."""
     figure, axes = _figure(1)
     encoder = curve(r for r in rows if r["method"] == "encoder")
     axes[0].plot(*zip(*encoder, strict=True), marker="s", color="black", label="encoder, no search")
-    for (channels,), own in sorted(_by((r for r in rows if r["method"] != "encoder"), "channels").items()):
+    for (channels,), own in sorted(
+        _group_by((r for r in rows if r["method"] != "encoder"), "channels").items()
+    ):
         axes[0].plot(*zip(*curve(own), strict=True), marker="o", label=f"searched, {channels:g} channels")
     axes[0].set(xlabel="kbit/s, whole bitstreams", ylabel="PESQ-WB")
     _finish(figure, axes, path)
 
 
-def _by(rows: Iterable[Row], key: str) -> dict[tuple[Any], list[Row]]:
+def _group_by(rows: Iterable[Row], key: str) -> dict[tuple[Any], list[Row]]:
     groups: dict[tuple[Any], list[Row]] = {}
     for row in rows:
         groups.setdefault((row[key],), []).append(row)

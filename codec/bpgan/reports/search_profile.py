@@ -1,4 +1,4 @@
-"""Where the time of encoding and decoding goes, by part."""
+"""Where the time of encoding and decoding is spent, by part."""
 
 from __future__ import annotations
 
@@ -12,15 +12,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from codec.bpgan.entropy import entropy
 from codec.bpgan.network.frozen import FrozenGenerator
 from codec.bpgan.network.model import BPGANModel
 from codec.bpgan.network.vocoder import griffin_lim
 from codec.bpgan.search.objective import Problem
 from codec.bpgan.search.search import SearchConfig, search
 
-#: Methods that the search spends its time in, and what a reader calls them. What one of them spends in
-#: another counts for the other only.
+#: Methods in which the search spends its time, and their titles. Time that one of them spends in another
+#: counts for the other only.
 _PARTS: tuple[tuple[type, str, str], ...] = (
     (FrozenGenerator, "forward", "generator, forward"),
     (FrozenGenerator, "gradient", "generator, backward"),
@@ -35,7 +34,7 @@ _PARTS: tuple[tuple[type, str, str], ...] = (
 
 
 class _Clock:
-    """Processor time by part, each second counted once."""
+    """Measures processor time by part; every second counts once."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = defaultdict(float)
@@ -58,7 +57,7 @@ class _Clock:
             self.switch()
             self._inside.pop()
 
-    def timed(self, name: str, method: Callable[..., Any]) -> Callable[..., Any]:
+    def time_calls(self, name: str, method: Callable[..., Any]) -> Callable[..., Any]:
         def call(*args: Any, **kwargs: Any) -> Any:
             with self.part(name):
                 return method(*args, **kwargs)
@@ -66,18 +65,18 @@ class _Clock:
         return call
 
 
-def profile(
+def profile_chain(
     model: BPGANModel, audio: Tensor, config: SearchConfig, channels: int | None = None
 ) -> dict[str, float]:
-    """Processor seconds per second of audio by part of encoding and decoding.
+    """Measure processor seconds per second of audio for each part of encoding and decoding.
 
-    `audio` (batch, samples) is normalised to the model's level and padded to whole blocks. Not for use
-    beside another search in the same process: it listens in on all of them.
+    `audio` (batch, samples) is normalised to the model's level and padded to whole blocks. No other search
+    may run in the same process, because it would be measured as well.
     """
-    clock = _Clock()
+    clock, coder = _Clock(), model.build_coder("range")
     originals = [(owner, name, getattr(owner, name)) for owner, name, _ in _PARTS]
     for owner, name, title in _PARTS:
-        setattr(owner, name, clock.timed(title, getattr(owner, name)))
+        setattr(owner, name, clock.time_calls(title, getattr(owner, name)))
     try:
         with clock.part("mel-spectrogram"), torch.no_grad():
             mel = model.mel(audio)
@@ -88,11 +87,11 @@ def profile(
             setattr(owner, name, method)
     with clock.part("entropy coder, sender"):
         codes = symbols.cpu().numpy().astype(np.uint8)
-        payloads = [entropy.encode_symbols(row, model.contexts) for row in codes]
+        payloads = [coder.encode(row) for row in codes]
     with clock.part("entropy coder, receiver"):
         count, frames = codes.shape[1:]
         for payload in payloads:
-            entropy.decode_symbols(payload, model.contexts, frames, count)
+            coder.decode(payload, frames, count)
     with torch.inference_mode():
         with clock.part("receiver's generator"):
             generated = model.generator(model.quantizer.decode(symbols))

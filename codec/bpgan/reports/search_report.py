@@ -1,7 +1,7 @@
-"""``python -m codec search-report``: what search and entropy coder earn on a folder of speech.
+"""``python -m codec search-report``: the gains of search and entropy coder on a folder of speech.
 
-Each part writes a CSV with a row per sentence; a part whose CSV is there for the same model and
-sentences is not measured again. ``report.md`` holds the tables, the plots lie beside it.
+Each part writes a CSV with a row per sentence. A part is not measured again if its CSV exists for the same
+model and sentences. The tables are in ``report.md``, the plots next to it.
 """
 
 from __future__ import annotations
@@ -22,17 +22,18 @@ from tqdm import tqdm
 from codec.bpgan.config import Rate
 from codec.bpgan.entropy import bitstream, fitting
 from codec.bpgan.network.model import BPGANModel
+from codec.bpgan.network.precision import choose_device
+from codec.bpgan.network.released import load_model
 from codec.bpgan.reports import search_plots, search_profile
 from codec.bpgan.reports.search_tables import MEASURES, Row, gains, interval, plain_table, table
 from codec.bpgan.search import trials
 from codec.bpgan.search.search import SEARCHES, SearchConfig
-from codec.bpgan.system import device, load_model
 
-#: Budgets of the curves, steps.
+#: Budgets of the curves, in steps.
 ITERATIONS = (0, 6, 12, 24, 48, 96)
-#: The 2020 algorithm's constants want its own number of steps.
+#: The constants of the 2020 algorithm are meant for its own number of steps.
 PAPER_ITERATIONS = (24, 250)
-#: Prices of a bit tried for the curve of quality against rate, relative to the calibrated one.
+#: Prices of a bit for the curve of quality against rate, relative to the calibrated one.
 WEIGHTS = (0.0, 0.5, 1.0, 2.0)
 
 
@@ -49,10 +50,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run the sub-command. Raises `CodecError` for what its user can mend."""
+    """Run the sub-command. Raises `CodecError` for errors that the user can fix."""
     if args.threads:
         torch.set_num_threads(args.threads)
-    model = BPGANModel.load(args.model).to(device()) if args.model else load_model()
+    model = BPGANModel.load(args.model).to(choose_device()) if args.model else load_model()
     report = Report(model, trials.read_folder(args.folder, model), args.limit, args.out)
     for part in args.parts:
         report.measure(part)
@@ -62,7 +63,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 class Report:
-    """Measurements of one model on one set of sentences, kept in a folder."""
+    """Measurements of a model on a set of sentences, kept in a folder."""
 
     def __init__(
         self, model: BPGANModel, sentences: list[trials.Sentence], limit: int | None, out: Path
@@ -76,7 +77,7 @@ class Report:
     # -- parts
 
     def measure(self, part: str) -> None:
-        """Measure a part unless its rows are there; an interrupted part is measured again."""
+        """Measure a part, unless its rows exist; an interrupted part is measured again."""
         path, key = self.out / f"{part}.csv", self.out / f"{part}.key"
         if key.is_file() and key.read_text() == self._key():
             return
@@ -92,18 +93,18 @@ class Report:
         key.write_text(self._key())
 
     def _key(self) -> str:
-        """What the rows depend on: model, sentences, and every setting of the search."""
+        """A hash of what the rows depend on: model, sentences, and every setting of the search."""
         settings = (SEARCHES, ITERATIONS, PAPER_ITERATIONS, WEIGHTS, self.model.rates, len(self.few))
         names = [s.name for s in self.sentences]
         return hashlib.sha256(repr((self.model.model_id, names, settings)).encode()).hexdigest()
 
     def rows(self, part: str) -> list[Row]:
-        """The rows of a part, numbers as floats; none if it was not measured."""
+        """The rows of a part, with numbers as floats; empty if it has not been measured."""
         path = self.out / f"{part}.csv"
         if not path.is_file():
             return []
         with path.open(encoding="utf-8", newline="") as file:
-            return [{k: _number(v) for k, v in row.items()} for row in csv.DictReader(file)]
+            return [{k: _parse_number(v) for k, v in row.items()} for row in csv.DictReader(file)]
 
     def curves(self) -> Iterator[Row]:
         """Every method at every budget, without the flips of the presets: J, rate and quality."""
@@ -118,31 +119,33 @@ class Report:
                 "method": config.method,
                 "iterations": config.iterations if config.method != "encoder" else 0,
             }
-            yield from self._outcomes(self.few, config, self.rate.channels, labels)
+            yield from self._measure_outcomes(self.few, config, self.rate.channels, labels)
 
     def rates(self) -> Iterator[Row]:
         """Quality against rate: the encoder at every layer, the search at several prices of a bit."""
         for channels in self.model.layers:
             config = SearchConfig(method="encoder")
-            yield from self._outcomes(self.few, config, channels, {"method": "encoder", "weight": 0.0})
+            yield from self._measure_outcomes(
+                self.few, config, channels, {"method": "encoder", "weight": 0.0}
+            )
         for channels in self.model.layers:
             known = [r.rate_weight for r in self.model.rates.values() if r.channels == channels]
             step = max(known, default=0.0) or self.rate.rate_weight or 0.05
             for factor in WEIGHTS:
                 config = replace(SEARCHES["realtime"], rate_weight=factor * step)
                 labels = {"method": config.method, "weight": factor * step}
-                yield from self._outcomes(self.few, config, channels, labels)
+                yield from self._measure_outcomes(self.few, config, channels, labels)
 
     def presets(self) -> Iterator[Row]:
-        """The budgets that ship, on all sentences; the slowest on those of the curves."""
+        """The named budgets, on all sentences; the slowest one on the sentences of the curves."""
         for name, config in SEARCHES.items():
             config = replace(config, rate_weight=self.rate.rate_weight)
             sentences = self.few if name == "best" else self.sentences
             labels = {"preset": name, "method": config.method}
-            yield from self._outcomes(sentences, config, self.rate.channels, labels)
+            yield from self._measure_outcomes(sentences, config, self.rate.channels, labels)
 
     def coders(self) -> Iterator[Row]:
-        """Bits per symbol of coders of growing knowledge, for searched symbols."""
+        """Bits per searched symbol for coders with more and more context."""
         config = replace(SEARCHES["realtime"], rate_weight=self.rate.rate_weight)
         found = self._search(self.few, config, self.rate.channels, "coders")
         codes = [torch.from_numpy(o.symbols) for o in found]
@@ -150,8 +153,8 @@ class Report:
         yield from ({"coder": name, "bits per symbol": value} for name, value in bits.items())
 
     def speed(self) -> Iterator[Row]:
-        """The search of sixteen sentences of about the same length, one at a time and in one batch."""
-        sentences = self._middle(16)
+        """Time for sixteen sentences of about the same length, one at a time and in one batch."""
+        sentences = self._pick_median_sentences(16)
         seconds = sum(s.seconds for s in sentences)
         config = replace(SEARCHES["realtime"], rate_weight=self.rate.rate_weight)
         for batch in (1, 16):
@@ -164,8 +167,8 @@ class Report:
             }
 
     def profile(self) -> Iterator[Row]:
-        """Where the time of sender and receiver goes, one file at a time."""
-        sentences = self._middle(8)
+        """Where sender and receiver spend their time, one file at a time."""
+        sentences = self._pick_median_sentences(8)
         total = sum(s.seconds for s in sentences)
         config = replace(SEARCHES["realtime"], rate_weight=self.rate.rate_weight)
         spent: dict[str, float] = {}
@@ -173,15 +176,15 @@ class Report:
             gain = np.float32(self.model.config.mel.level / bitstream.level_rms(sentence.level))
             padded = np.pad(sentence.audio, (0, -sentence.audio.size % self.model.config.block)) * gain
             audio = torch.from_numpy(padded)[None].to(self.model.mel.filters.device)
-            parts = search_profile.profile(self.model, audio, config, self.rate.channels)
+            parts = search_profile.profile_chain(self.model, audio, config, self.rate.channels)
             for name, seconds in parts.items():
                 spent[name] = spent.get(name, 0.0) + seconds * sentence.seconds / total
         whole = sum(spent.values())
         for name, seconds in sorted(spent.items(), key=lambda item: -item[1]):
             yield {"part": name, "cpu, s per s of audio": seconds, "share": f"{seconds / whole:.0%}"}
 
-    def _middle(self, count: int) -> list[trials.Sentence]:
-        """Sentences of about the median length."""
+    def _pick_median_sentences(self, count: int) -> list[trials.Sentence]:
+        """Pick sentences of about the median length."""
         ordered = sorted(self.sentences, key=lambda s: s.mel.shape[1])
         start = max(0, (len(ordered) - count) // 2)
         return ordered[start : start + count]
@@ -190,9 +193,10 @@ class Report:
         self, sentences: Sequence[trials.Sentence], config: SearchConfig, channels: int, name: str
     ) -> Iterable[trials.Outcome]:
         outcomes = trials.search_all(self.model, sentences, config, channels)
-        return tqdm(outcomes, total=len(sentences), desc=name, unit="file")
+        bar: Iterable[trials.Outcome] = tqdm(outcomes, total=len(sentences), desc=name, unit="file")
+        return bar
 
-    def _outcomes(
+    def _measure_outcomes(
         self, sentences: Sequence[trials.Sentence], config: SearchConfig, channels: int, labels: Row
     ) -> Iterator[Row]:
         name = " ".join(str(v) for v in labels.values()) + f", {channels} channels"
@@ -205,8 +209,8 @@ class Report:
                 "objective": outcome.objective,
                 "encoder_objective": outcome.encoder_objective,
                 "distortion": outcome.distortion,
-                "kbps": trials.kbps(self.model, outcome),
-                **trials.quality(outcome.sentence.audio, trials.received(self.model, outcome)),
+                "kbps": trials.measure_rate(self.model, outcome),
+                **trials.measure_quality(outcome.sentence.audio, trials.decode_outcome(self.model, outcome)),
                 "steps": outcome.iterations,
                 "cpu_seconds": outcome.cpu_seconds,
             }
@@ -214,7 +218,7 @@ class Report:
     # -- the report
 
     def write(self, command: str) -> None:
-        """Write ``report.md`` and the plots from the rows that are there."""
+        """Write ``report.md`` and the plots from the existing rows."""
         text = [
             "# Search report",
             f"`{command}`",
@@ -226,7 +230,7 @@ class Report:
             "second of audio.",
         ]
         if rows := self.rows("presets"):
-            text += ["## Presets", table(rows, ("preset",)), self._won(rows)]
+            text += ["## Presets", table(rows, ("preset",)), self._compare_presets(rows)]
         if rows := self.rows("curves"):
             text += ["## Methods and budgets", table(rows, ("method", "iterations")), "![](iterations.svg)"]
             search_plots.plot_iterations(rows, self.out / "iterations.svg")
@@ -240,7 +244,7 @@ class Report:
                 text += [f"## {title}", plain_table(rows)]
         (self.out / "report.md").write_text("\n\n".join(text) + "\n", encoding="utf-8")
 
-    def _won(self, rows: list[Row]) -> str:
+    def _compare_presets(self, rows: list[Row]) -> str:
         worse = [r for r in rows if r["objective"] > r["encoder_objective"] + 1e-6]
         lines = [f"J + weighted rate is above the encoder's own on {len(worse)} of {len(rows)} searches."]
         instant = {r["sentence"]: r for r in rows if r["preset"] == "instant"}
@@ -266,7 +270,7 @@ PARTS: dict[str, Callable[[Report], Iterator[Row]]] = {
 }
 
 
-def _number(text: str) -> float | str:
+def _parse_number(text: str) -> float | str:
     try:
         return float(text)
     except ValueError:

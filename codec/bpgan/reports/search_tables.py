@@ -1,4 +1,4 @@
-"""Tables of the search report: means over sentences, and what the search is worth."""
+"""Tables of the search report: means over sentences, and the gain from searching."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import numpy as np
 
 Row = dict[str, Any]
 
-#: Columns of quality and what they are called.
+#: Columns of quality, and their titles.
 MEASURES = {"pesq_nb": "PESQ-NB", "pesq_wb": "PESQ-WB", "stoi": "STOI"}
 
 
 def means(rows: Iterable[Row], keys: Sequence[str]) -> dict[tuple[Any, ...], dict[str, float]]:
-    """Means over sentences of every measured column, by `keys`."""
+    """Means of every measured column over sentences, grouped by `keys`."""
     groups: dict[tuple[Any, ...], list[Row]] = {}
     for row in rows:
         groups.setdefault(tuple(row[k] for k in keys), []).append(row)
@@ -24,12 +24,12 @@ def means(rows: Iterable[Row], keys: Sequence[str]) -> dict[tuple[Any, ...], dic
 
 
 def curve(rows: Iterable[Row]) -> list[tuple[float, float]]:
-    """(kbit/s, PESQ-WB) of each setting, by rising rate."""
+    """(kbit/s, PESQ-WB) of each setting, by increasing rate."""
     return sorted((m["kbps"], m["pesq_wb"]) for m in means(rows, ("channels", "weight")).values())
 
 
 def gains(rows: Sequence[Row]) -> str:
-    """What the search is worth, from the curves: PESQ-WB at the encoder's rate, and rate at its PESQ-WB."""
+    """The gain from searching: in PESQ-WB at the encoder's rate, and in rate at the encoder's PESQ-WB."""
     encoder = curve(r for r in rows if r["method"] == "encoder")
     lines = []
     for channels in sorted({r["channels"] for r in rows}):
@@ -39,9 +39,9 @@ def gains(rows: Sequence[Row]) -> str:
             continue
         for rate, wide in found:
             if encoder[0][0] <= rate <= encoder[-1][0] and len(encoder) > 1:
-                plain = _join(encoder, rate)
+                plain = _interpolate(encoder, rate)
                 cells = f"{rate:.3f} | {wide:.3f} | {plain:.3f} | {wide - plain:+.3f}"
-                lines.append(f"| {channels:g} | {cells} | {_saved(encoder, rate, wide)} |")
+                lines.append(f"| {channels:g} | {cells} | {_compute_saving(encoder, rate, wide)} |")
     if not lines:
         return "The curves do not overlap: nothing to compare at equal rate."
     head = "| channels | kbit/s | PESQ-WB, searched | encoder there | gain | rate saved at equal PESQ-WB |"
@@ -56,22 +56,22 @@ def gains(rows: Sequence[Row]) -> str:
     )
 
 
-def _saved(encoder: Sequence[tuple[float, float]], rate: float, wide: float) -> str:
+def _compute_saving(encoder: Sequence[tuple[float, float]], rate: float, wide: float) -> str:
     by_quality = [(quality, kbps) for kbps, quality in encoder]
     rising = all(a < b for (a, _), (b, _) in pairwise(by_quality))
     if not rising or not by_quality[0][0] <= wide <= by_quality[-1][0]:
         return "beyond the curve"
-    return f"{1 - rate / _join(by_quality, wide):.1%}"
+    return f"{1 - rate / _interpolate(by_quality, wide):.1%}"
 
 
-def _join(points: Sequence[tuple[float, float]], at: float) -> float:
-    """The value at `at` of the straight lines that join `points` (x, y), x rising."""
+def _interpolate(points: Sequence[tuple[float, float]], at: float) -> float:
+    """Interpolate linearly between `points` (x, y), sorted by x."""
     x, y = np.array(points, dtype=np.float64).T
     return float(np.interp(at, x, y))
 
 
 def interval(values: Sequence[float], form: str = ".3f") -> str:
-    """Mean ± half the 95 % interval (Student's t); values that are not numbers are left out."""
+    """Mean ± half the 95 % interval (Student's t) as text; values that are not finite are left out."""
     from scipy.stats import t
 
     finite = np.array([v for v in values if np.isfinite(v)])

@@ -1,1 +1,1 @@
-"""The encoder's search: back-propagation through the generator with ADMM, then flips."""
+"""The search for the symbols to send: back-propagation through the generator with ADMM, then flips."""

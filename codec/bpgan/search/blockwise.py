@@ -1,54 +1,51 @@
-"""Files of any length in blocks: in the memory of a few of them, with the result that there is at once.
+"""Files of any length, processed in blocks: memory for a few blocks, results as for the whole file.
 
 Mel-spectrogram, encoder, generator, postfilter, spectrum network and Griffin-Lim each depend on a known
-number of frames to either side. A block that is computed with that many frames around it, which are then
-cut off, is what it would be within the whole, but for rounding: other shapes are summed in another order.
-The networks hardly show it (1e-6 of a generated log-mel); Griffin-Lim amplifies it, in some files to 4e-4
-of full scale. The search does not end at such a distance; it goes from block to block, with the symbols
-decided so far as fixed context and a look-ahead that is searched along and not kept.
+number of frames to either side. A block computed with that many frames around it, which are then cut off, is
+what it would be within the whole, up to rounding, because sums of other shapes are taken in another order.
+The networks hardly show the difference (1e-6 of a generated log-mel); Griffin-Lim amplifies it, in some files
+to 4e-4 of full scale. The reach of the search has no such bound: it proceeds from block to block, with the
+symbols decided so far as fixed context, and with a look-ahead that is searched as well but not kept.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from codec.base import Audio, Progress, no_progress
 from codec.bpgan.config import Receiver
-from codec.bpgan.entropy.contexts import RateModel
+from codec.bpgan.entropy.base import RateModel, Symbols
 from codec.bpgan.network import vocoder
 from codec.bpgan.network.model import DEFAULT_RECEIVER, POSTFILTER_REACH, BPGANModel
 from codec.bpgan.search.search import SearchConfig, search
 
-Symbols = NDArray[np.uint8]
-
-#: Length of a block, seconds. Longer ones cost memory, shorter ones time for what is around them.
+#: Length of a block in seconds. Longer ones cost memory, shorter ones time for the frames around them.
 SECONDS = 12.0
 #: Latent frames of look-ahead in the search, and of decided symbols whose error still counts (the default
-#: `reach` of `objective.Problem`): half a second.
+#: `reach` of `objective.Problem`); 16 are half a second.
 AHEAD = COUNTED = 16
 
 
-def spans(frames: int, length: int) -> Iterator[tuple[int, int]]:
-    """Cut 0..frames into blocks (start, end) of about the same size: 2/3 to 3/2 of `length`, or all."""
+def split_into_blocks(frames: int, length: int) -> Iterator[tuple[int, int]]:
+    """Cut 0..frames into blocks (start, end) of about equal size, 2/3 to 3/2 of `length` or all at once."""
     count = max(1, round(frames / length))
     edges = [frames * i // count for i in range(count + 1)]
     yield from pairwise(edges)
 
 
 def reach(network: nn.Module, step: int, stride: int = 1) -> int:
-    """How many mel frames to either side an output frame of a network depends on, at most.
+    """The largest number of mel frames to either side that an output frame of a network depends on.
 
     Args:
-        network: its convolutions, in the order of its modules, are all that joins frames.
-        step: mel frames that a frame of its input stands for.
-        stride: mel frames that blocks are aligned to; the result is a multiple of it.
+        network: only its convolutions, in the order of its modules, may connect frames.
+        step: mel frames per frame of its input.
+        stride: mel frames to which blocks are aligned; the result is a multiple of it.
     """
     total = 0
     for module in network.modules():
@@ -66,17 +63,17 @@ def reach(network: nn.Module, step: int, stride: int = 1) -> int:
 
 @dataclass(frozen=True)
 class Coded:
-    """What a sender knows after the search.
+    """The result of a search for a whole file.
 
     Attributes:
         symbols: uint8 (channels, latent frames).
-        objective: J + weighted rate as the search minimised it. Of a file in several blocks: the mean over
-            their windows, weighted by the blocks' lengths; a window has context and look-ahead, too.
-        encoder_objective: the same for the encoder's own symbols, in each window after what was decided
-            before it. That `objective` is no larger holds for each window, and so for the mean; it says
-            nothing of the whole file's J, nor of the encoder's symbols throughout.
-        iterations: steps that the search took, of the block that took most.
-        louder: the level of the original relative to that of what the receiver hands to Griffin-Lim.
+        objective: J + weighted rate, as minimised. For a file in several blocks, the mean over their windows,
+            which include context and look-ahead, weighted by the lengths of the blocks.
+        encoder_objective: the same for the encoder's own symbols, in each window after the symbols decided
+            before it. `objective` is no larger in any window, and so on average; this says nothing about J of
+            the whole file, or about the encoder's symbols throughout.
+        iterations: the largest number of steps that the search took in any block.
+        louder: the level of the original relative to what the receiver hands to Griffin-Lim.
     """
 
     symbols: Symbols
@@ -87,12 +84,12 @@ class Coded:
 
 
 class Blockwise:
-    """A model at work on files of any length, on the device where its weights are.
+    """Codes and decodes files of any length with a model, on the device of its weights.
 
     Args:
         model: encoder, generator, and what `receiver` needs.
-        seconds: about how long a block is.
-        receiver: what decodes, and what the sender finds the level for.
+        seconds: approximate length of a block.
+        receiver: decodes, and is the one for which the sender finds the level.
     """
 
     def __init__(
@@ -102,23 +99,23 @@ class Blockwise:
         self.block, self.stride = model.config.block, model.config.latent.stride
         self.length = max(1, round(seconds * model.config.mel.sample_rate / self.block))
         stride = self.stride
-        #: Latent frames that a result depends on to either side: of encoder and generator.
+        #: Latent frames to either side that the results of encoder and generator depend on.
         self.encoder_reach = reach(model.encoder, 1, stride) // stride
         self.generator_reach = reach(model.generator, stride, stride) // stride
         before = reach(model.spectrum, 1) if model.spectrum else 0
         if model.config.postfilter.frames:
             before += POSTFILTER_REACH
-        #: The same of what the receiver hands to Griffin-Lim, and of decoded audio.
+        #: The same for what the receiver hands to Griffin-Lim, and for decoded audio.
         self.power_reach = self.generator_reach - (-before // stride)
         self.audio_reach = self.generator_reach - (-(before + vocoder.reach(model.mel)) // stride)
-        #: What the search is given of the blocks before, and of the block after. The error counts in the last
-        #: `COUNTED` frames of what is decided; they depend on more.
+        #: Frames that the search is given from the preceding blocks, and from the following one. The error
+        #: counts in the last `COUNTED` decided frames, which depend on frames before them.
         self.context = self.generator_reach + COUNTED
         self.ahead = max(AHEAD, self.encoder_reach)
         self.device = model.mel.filters.device
 
     def frames(self, num_samples: int) -> int:
-        """Latent frames of that many samples."""
+        """The number of latent frames for that many samples."""
         return -(-num_samples // self.block)
 
     def spectrum(self, audio: Audio, gain: float, start: int, end: int) -> Tensor:
@@ -133,7 +130,7 @@ class Blockwise:
         return power[:, :, margin * self.stride : (margin + end - start) * self.stride]
 
     def mel(self, audio: Audio, gain: float, start: int, end: int) -> Tensor:
-        """Log-mel (1, bands, frames) of the same."""
+        """Log-mel (1, bands, frames) of latent frames start..end of ``audio * gain``."""
         mel = self.model.mel
         return mel.compress(mel.filters @ self.spectrum(audio, gain, start, end))
 
@@ -156,7 +153,7 @@ class Blockwise:
     ) -> Coded:
         """Search the symbols of ``audio * gain`` in the model's first `channels`.
 
-        `rate` says what they cost; `progress` is told samples.
+        `rate` prices them; `progress` is called with numbers of samples.
 
         Raises:
             CodecError: the audio has no finite mel-spectrogram.
@@ -165,7 +162,7 @@ class Blockwise:
         symbols = np.zeros((channels, frames), dtype=np.uint8)
         objective = encoder_objective = original = generated = 0.0
         measured = iterations = 0
-        for start, end in spans(frames, self.length):
+        for start, end in split_into_blocks(frames, self.length):
 
             def part(done: int, total: int, start: int = start, end: int = end) -> None:
                 progress(
@@ -184,7 +181,7 @@ class Blockwise:
             share = (end - start) / frames
             objective += share * float(found.objective)
             encoder_objective += share * float(found.encoder_objective)
-            # The receiver's power depends on so much on the right: the next block decides the rest.
+            # Frames this close to the end depend on the next block, so their power is measured after it.
             known = end if end == frames else max(measured, end - self.power_reach)
             with torch.no_grad():
                 original += float(self.spectrum(audio, gain, measured, known).sum())
@@ -194,46 +191,6 @@ class Blockwise:
         louder = (original / max(generated, 1e-9)) ** 0.5
         return Coded(symbols, objective, encoder_objective, iterations, louder)
 
-    def encode_together(
-        self,
-        audios: Sequence[Audio],
-        gains: Sequence[float],
-        config: SearchConfig,
-        channels: int,
-        rate: RateModel,
-    ) -> list[Coded]:
-        """`encode` of several files, each of at most a block, in one search.
-
-        Each gets what it would get alone, up to rounding.
-
-        Raises:
-            CodecError: one has no finite mel-spectrogram.
-        """
-        frames = [self.frames(audio.size) for audio in audios]
-        with torch.no_grad():
-            mels = [self.mel(audio, gain, 0, n) for audio, gain, n in zip(audios, gains, frames, strict=True)]
-            batch = mels[0].new_zeros(len(mels), mels[0].shape[1], max(frames) * self.stride)
-            for row, mel in enumerate(mels):
-                batch[row, :, : mel.shape[2]] = mel[0]
-        lengths = torch.tensor(frames, device=self.device)
-        found = search(self.model, batch, config, channels=channels, rate=rate, lengths=lengths)
-        coded = []
-        for row, (audio, gain, n) in enumerate(zip(audios, gains, frames, strict=True)):
-            symbols = found.symbols[row, :, :n].cpu().numpy().astype(np.uint8)
-            with torch.no_grad():
-                original = float(self.spectrum(audio, gain, 0, n).sum())
-                generated = float(self.power(symbols, 0, n).sum())
-            coded.append(
-                Coded(
-                    symbols,
-                    float(found.objective[row]),
-                    float(found.encoder_objective[row]),
-                    int(found.iterations[row]),
-                    (original / max(generated, 1e-9)) ** 0.5,
-                )
-            )
-        return coded
-
     def decode(
         self,
         symbols: Symbols,
@@ -241,13 +198,14 @@ class Blockwise:
         gain: float,
         progress: Progress = no_progress,
     ) -> Audio:
-        """Audio (num_samples,) of symbols (channels, latent frames). `progress` is told samples.
+        """Decode symbols (channels, latent frames) to audio (num_samples,).
 
-        Blocks of another length give the same audio up to what becomes of rounding in Griffin-Lim.
+        Blocks of another length give the same audio, up to rounding errors that Griffin-Lim amplifies.
+        `progress` is called with numbers of samples.
         """
         out = np.empty(num_samples, dtype=np.float32)
         frames = symbols.shape[1]
-        for start, end in spans(frames, self.length):
+        for start, end in split_into_blocks(frames, self.length):
             first = max(0, start - self.audio_reach)
             around = self._tensor(symbols[:, first : end + self.audio_reach])
             with torch.inference_mode():

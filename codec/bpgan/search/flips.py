@@ -1,8 +1,8 @@
-"""Greedy moves of single symbols: what is left to gain when the search has come to rest.
+"""Greedy moves of single symbols, for what is left to gain once the search has converged.
 
-The gradient ranks all moves of all symbols by what they promise. Many are tried in one forward pass:
-one for each stretch of time, far enough apart that the generator hardly mixes them, and each is kept
-or taken back by the error and the bits of the frames around it.
+The gradient ranks all moves of all symbols by the gain they promise. Many are tried in one forward pass: one
+per stretch of time, far enough apart that the generator hardly mixes them. Each is kept or undone, depending
+on the error and the bits of the frames around it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from codec.bpgan.search.objective import Problem
 from codec.bpgan.search.search_steps import SearchConfig
 
-#: Latent frames per stretch, and how many either side of a move it is judged by.
+#: Latent frames per stretch, and the number of frames on either side by which a move is judged.
 _STRETCH, _AROUND = 12, 6
 _NEVER = 1e9
 
@@ -33,8 +33,8 @@ class _Moves:
 def flip(problem: Problem, symbols: Tensor, objective: Tensor, config: SearchConfig) -> tuple[Tensor, Tensor]:
     """Improve symbols (batch, channels, frames) of known objective (batch,) for `config.flip_rounds`.
 
-    Returns both, improved or as they were: each file keeps the best of its rounds. A file in which a
-    round has kept no move is done.
+    Returns both, improved or unchanged: each file keeps the best of its rounds. A file is finished after a
+    round that has kept no move.
     """
     best, best_objective = symbols.clone(), objective.clone()
     rows = torch.arange(len(symbols), device=symbols.device)
@@ -52,7 +52,7 @@ def flip(problem: Problem, symbols: Tensor, objective: Tensor, config: SearchCon
 
 
 def _round(problem: Problem, symbols: Tensor, tries: int, offset: int) -> tuple[Tensor, Tensor]:
-    """Try moves ranked by the gradient at `symbols`: the new symbols, and how many each file has kept."""
+    """Try moves ranked by the gradient at `symbols`. Returns the new symbols and the moves kept per file."""
     promise, level = _rank(problem, symbols)
     current = problem.frame_scores(symbols)
     kept = torch.zeros(len(symbols), dtype=torch.int64, device=symbols.device)
@@ -72,7 +72,7 @@ def _round(problem: Problem, symbols: Tensor, tries: int, offset: int) -> tuple[
         good = change[moves.file, last] - change[moves.file, first] < 0
         symbols = symbols.index_put(where, torch.where(good, moves.level, before))
         kept.index_add_(0, moves.file, good.long())
-        # Around the moves that stay, the new error is the current one.
+        # Around the moves that are kept, the scores just measured become the current ones.
         edges = torch.zeros(tried.shape[0], tried.shape[1] + 1, dtype=torch.int64, device=tried.device)
         edges.index_put_((moves.file, first), good.long(), accumulate=True)
         edges.index_put_((moves.file, last), -good.long(), accumulate=True)
@@ -81,7 +81,7 @@ def _round(problem: Problem, symbols: Tensor, tries: int, offset: int) -> tuple[
 
 
 def _rank(problem: Problem, symbols: Tensor) -> tuple[Tensor, Tensor]:
-    """The best move of each symbol: its expected change of the objective, and its level."""
+    """Find the best move of each symbol: the change in the objective it promises, and its level."""
     values = problem.values(symbols)
     _, gradient = problem.gradient(values)
     step = problem.levels - values[..., None]
@@ -94,12 +94,12 @@ def _rank(problem: Problem, symbols: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _choose(promise: Tensor, level: Tensor, shift: int) -> _Moves:
-    """The most promising move of each stretch of `_STRETCH` frames, the first of which is `shift` long."""
+    """Choose the most promising move in each stretch of `_STRETCH` frames; the first is `shift` long."""
     frames = promise.shape[2]
     before = (_STRETCH - shift) % _STRETCH
     after = -(frames + before) % _STRETCH
     padded = nn.functional.pad(promise, (before, after), value=_NEVER)
-    stretches = padded.unflatten(2, (-1, _STRETCH)).transpose(1, 2).flatten(2)
+    stretches = padded.reshape(*padded.shape[:2], -1, _STRETCH).transpose(1, 2).flatten(2)
     value, index = stretches.min(dim=-1)
     file, stretch = torch.nonzero(value < 0, as_tuple=True)
     index = index[file, stretch]

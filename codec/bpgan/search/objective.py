@@ -1,12 +1,12 @@
-"""What the search minimises: J of the generator's answer plus the price of the symbols' bits."""
+"""What the search minimises: J of the generated log-mel plus the price of the symbols' bits."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
 
-from codec.bpgan.entropy.contexts import RateModel
-from codec.bpgan.network.blocks import valid
+from codec.bpgan.entropy.base import RateModel
+from codec.bpgan.network.blocks import frame_mask
 from codec.bpgan.network.frozen import FrozenGenerator
 from codec.bpgan.network.generator import Generator1d
 from codec.bpgan.network.model import BPGANModel
@@ -15,18 +15,18 @@ from codec.bpgan.network.model import BPGANModel
 def difference_weights(weights: Tensor) -> tuple[Tensor, Tensor]:
     """Weights of differences along mel (batch, bands - 1, frames) and along time (batch, bands, frames - 1).
 
-    A difference counts as much as both of its ends: the geometric mean of `weights` (batch, bands, frames).
+    The weight of a difference is the geometric mean of its ends' `weights` (batch, bands, frames).
     """
     along_mel = (weights[:, 1:] * weights[:, :-1]).sqrt()
     return along_mel, (weights[:, :, 1:] * weights[:, :, :-1]).sqrt()
 
 
 def frame_distortion(generated: Tensor, mel: Tensor, weights: Tensor | None = None) -> Tensor:
-    """What each frame of log-mels (batch, bands, frames) adds to J, (batch, frames).
+    """The contribution of each frame of log-mels (batch, bands, frames) to J, (batch, frames).
 
-    J is the L1 norm, half the MSE, and half the L1 norm of differences along mel and along time: the terms
-    and weights of training; the differences guard the harmonics. `weights` (batch, bands or 1, frames) say
-    how much each value counts: not at all in the padding.
+    J is the L1 norm, plus half the MSE, plus half the L1 norm of differences along mel and along time, with
+    terms and weights as in training; the differences preserve harmonics. `weights` (batch, bands or 1,
+    frames) say how much each value counts; 0 in the padding.
     """
     error = generated - mel
     level = error.abs() + 0.5 * error.square()
@@ -52,15 +52,15 @@ def distortion(generated: Tensor, mel: Tensor, weights: Tensor | None = None) ->
 
 
 class Problem:
-    """One batch to search for: model, target, what is free, and what it costs.
+    """One batch to search for: model, target, which symbols are free, and what they cost.
 
     Attributes:
         mel: target log-mels (batch, bands, frames * stride).
-        channels: how many of the latent's channels are sent.
-        lengths: latent frames of each file (batch,) or None if the batch has no padding.
+        channels: the number of the latent's channels that are sent.
+        lengths: latent frames of each file (batch,), or None if the batch has no padding.
         free: 1 where symbols may be chosen, 0 in the padding and in a fixed left context, float
             (batch, 1, frames).
-        unit: the spread of each channel's levels, (1, channels, 1): the search works in these units.
+        unit: the spread of each channel's levels, (1, channels, 1); the search works in these units.
         levels: levels in these units, (1, channels, 1, levels).
     """
 
@@ -79,7 +79,7 @@ class Problem:
         latent = model.config.latent
         self.model, self.mel = model, mel
         self.channels = channels or latent.channels
-        self.rate = rate or model.contexts.rates(mel.device)
+        self.rate = rate or model.build_rates()
         self.rate_weight = rate_weight
         self.context = context
         batch, frames = mel.shape[0], mel.shape[2] // latent.stride
@@ -88,15 +88,15 @@ class Problem:
         self.lengths = lengths
         ends = mel.new_full((batch,), frames, dtype=torch.int64) if lengths is None else lengths
         fixed = 0 if context is None else context.shape[2]
-        self.free = valid(ends, frames)
+        self.free = frame_mask(ends, frames)
         self.free[:, :, :fixed] = 0.0
         self.size = self.free.sum(dim=(1, 2)) * self.channels
-        #: Frames whose error counts, or None if all do: not the padding, nor context out of reach.
+        #: Weights of errors, or None if all count alike. The padding and context out of reach have 0.
         self.weights: Tensor | None = None
         if lengths is not None or fixed:
-            self.weights = valid(ends * latent.stride, frames * latent.stride)
+            self.weights = frame_mask(ends * latent.stride, frames * latent.stride)
             self.weights[:, :, : max(0, fixed - reach) * latent.stride] = 0.0
-        #: The same without how each value is heard.
+        #: The same without the audibility of each value.
         self.mask = self.weights
         if not model.hearing.plain:
             heard = model.hearing(mel)
@@ -109,7 +109,7 @@ class Problem:
         self.levels = (quantizer.per_channel()[: self.channels] / self.unit[0])[None, :, None, :]
 
     def select(self, rows: Tensor) -> Problem:
-        """The same for some files of the batch, `rows` their indices."""
+        """The same problem for some files of the batch, given by their indices `rows`."""
         part = object.__new__(Problem)
         part.__dict__.update(self.__dict__)
         for name in ("mel", "lengths", "free", "size", "weights", "mask", "context"):
@@ -118,12 +118,12 @@ class Problem:
         return part
 
     def encode(self) -> Tensor:
-        """The encoder's z, (batch, channels, frames); in a fixed context its symbols' values."""
+        """The encoder's z, (batch, channels, frames), with the values of a fixed context in its place."""
         z: Tensor = self.model.encoder(self.mel, self.lengths)[:, : self.channels]
         return self.pin(z)
 
     def pin(self, z: Tensor) -> Tensor:
-        """z with the fixed context's values in their places."""
+        """z, with the values of the fixed context in its place."""
         if self.context is None:
             return z
         fixed = self.model.quantizer.decode(self.context)
@@ -144,9 +144,9 @@ class Problem:
         return symbols
 
     def project(self, x: Tensor, symbols: Tensor, curvature: Tensor | None) -> Tensor:
-        """Entropy-constrained projection: the levels that are near x, and cheap among `symbols`.
+        """Entropy-constrained projection onto levels that are near x and cheap in the context of `symbols`.
 
-        `curvature` (batch, 1, 1) is what half a squared distance costs, in units of J.
+        `curvature` (batch, 1, 1) is the cost of half a squared distance, in units of J.
         """
         if not self.rate_weight or curvature is None:
             return self.quantise(x)
@@ -167,35 +167,35 @@ class Problem:
         return (bits * self.free).sum(dim=(1, 2)) / self.size
 
     def alternatives(self, symbols: Tensor) -> Tensor:
-        """What the objective would change by through the rate alone, (batch, channels, frames, levels)."""
+        """The change in the objective's rate term alone, (batch, channels, frames, levels)."""
         change = self.rate.alternatives(symbols, self.lengths)
         return change * (self.rate_weight / self.size[:, None, None, None])
 
     @torch.no_grad()
     def score(self, symbols: Tensor) -> Tensor:
-        """J + weighted rate of symbols, (batch,), in float32 like the decoder."""
+        """J + weighted rate of symbols, (batch,), in float32 as at the decoder."""
         generated = self.generate(self.model.quantizer.decode(symbols))
         return self.distortion(generated) + self.price(symbols)
 
     @torch.no_grad()
     def frame_scores(self, symbols: Tensor) -> Tensor:
-        """What each latent frame adds to the objective, (batch, frames): its mel frames and its bits."""
+        """What each latent frame adds to the objective, (batch, frames), by its mel frames and its bits."""
         generated = self.generate(self.model.quantizer.decode(symbols))
         frames = frame_distortion(generated, self.mel, self.weights)
-        scores = frames.unflatten(1, (symbols.shape[2], -1)).sum(dim=2)
+        scores = frames.reshape(len(frames), symbols.shape[2], -1).sum(dim=2)
         if self.rate_weight:
             bits = (self.rate.bits(symbols, self.lengths) * self.free).sum(dim=1)
             scores = scores + self.rate_weight / self.size[:, None] * bits
         return scores
 
     def price(self, symbols: Tensor) -> Tensor:
-        """The rate's part of the objective, (batch,)."""
+        """The rate term of the objective, (batch,)."""
         return self.rate_weight * self.bits(symbols) if self.rate_weight else self.size * 0.0
 
     def gradient(self, x: Tensor, exact: bool = False) -> tuple[Tensor, Tensor]:
         """J of x (in units of each channel's spread) and its gradient, 0 where nothing is free.
 
-        J is fit to be compared with other scores only if it is `exact`.
+        J can be compared with scores only if it is `exact`.
         """
         if self.frozen is None:
             leaf = x.detach().requires_grad_(True)
@@ -214,7 +214,7 @@ class Problem:
         return objective.detach(), gradient
 
     def mse_gradient(self, z: Tensor) -> Tensor:
-        """Gradient at z (in its own units) of the plain MSE alone, as the 2020 code minimises it."""
+        """Gradient of the plain MSE at z (in its own units), as in the 2020 code."""
         leaf = z.detach().requires_grad_(True)
         with torch.enable_grad():
             error = (self.generate(leaf) - self.mel).square()
@@ -224,13 +224,13 @@ class Problem:
         return gradient
 
     def curvature(self, x: Tensor, distance: float = 0.1) -> Tensor:
-        """Mean second derivative of J by one value of x, (batch, 1, 1): Hutchinson's estimate, one probe."""
+        """Mean second derivative of J by a value of x, (batch, 1, 1): Hutchinson's estimate, one probe."""
         generator = torch.Generator().manual_seed(1)
-        # Frames first, so that a file draws the same numbers in whatever padding.
+        # Frames first, so that a file draws the same numbers whatever its padding.
         signs = torch.randint(0, 2, (x.shape[2], x.shape[1]), generator=generator).T.to(x) * 2 - 1
         _, above = self.gradient(x + distance * signs)
         _, below = self.gradient(x - distance * signs)
         slope = ((above - below) * signs).sum(dim=(1, 2), keepdim=True) / (2 * distance)
         size = self.size[:, None, None]
-        # J is convex in the mel, but not in z: where the estimate fails, any small positive value will do.
+        # J is convex in the mel, but not in z. Where the estimate fails, any small positive value will do.
         return (slope / size).clamp_min(0.1 / size)

@@ -1,10 +1,10 @@
 """The encoder's search: back-propagation through the generator onto the quantiser's levels.
 
-Minimise ``J(G(z)) + weight * rate(z)`` over z whose values are levels, for all files of a batch at
-once. The methods (`codec.bpgan.search.search_steps`) differ in how they propose symbols; what is returned is
-the best *quantised* candidate scored, the encoder's own included, so that searching never loses to not
-searching. Unlike in the 2020 code every term is a mean, so that a setting means the same for each
-length, and each file is treated as if it were alone.
+Minimise ``J(G(z)) + weight * rate(z)`` over all z that consist of levels, for all files of a batch at once.
+The methods (`codec.bpgan.search.search_steps`) differ in how they propose symbols. Returned is the best
+*quantised* candidate that was scored, the encoder's own included, so searching is never worse than not
+searching. Unlike in the 2020 code, every term is a mean, so that settings do not depend on the length of a
+file, and each file is treated as if it were alone.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ import torch
 from torch import Tensor
 
 from codec.base import CodecError
-from codec.bpgan.entropy.contexts import RateModel
+from codec.bpgan.entropy.base import RateModel
 from codec.bpgan.network.model import BPGANModel
 from codec.bpgan.search.flips import flip
-from codec.bpgan.search.objective import Problem, distortion
+from codec.bpgan.search.objective import Problem
 from codec.bpgan.search.search_steps import METHODS, Method, SearchConfig
 
-__all__ = ["METHODS", "SEARCHES", "Found", "SearchConfig", "distortion", "search"]
+__all__ = ["METHODS", "SEARCHES", "Found", "SearchConfig", "search"]
 
 #: Named budgets.
 SEARCHES = {
@@ -37,10 +37,10 @@ class Found:
     """Result of a search over a batch.
 
     Attributes:
-        symbols: int64 (batch, channels, frames): without the fixed context and the look-ahead; 0 in the
+        symbols: int64 (batch, channels, frames), without the fixed context and the look-ahead; 0 in the
             padding.
-        objective: J + weighted rate, (batch,), in a block-wise search of all that was searched.
-        encoder_objective: the same for the encoder's own quantised z: never below `objective`, unless
+        objective: J + weighted rate, (batch,), context and look-ahead included.
+        encoder_objective: the same for the encoder's own quantised z; never below `objective`, unless
             `SearchConfig.keep_best` is off.
         distortion: J alone, (batch,).
         bits: mean bits per symbol by the rate model, (batch,).
@@ -57,7 +57,7 @@ class Found:
 
 @dataclass
 class _Best:
-    """The best candidates seen, by file of the whole batch."""
+    """The best candidate seen for each file of the whole batch."""
 
     symbols: Tensor
     objective: Tensor
@@ -87,14 +87,14 @@ def search(
         mel: `frames` is a multiple of the latent's stride.
         config: method, budget and price of a bit.
         progress: called with (steps done, steps in all).
-        channels: how many of the latent's channels are sent, from the first on; all if None.
-        rate: what symbols cost; None: what the model's range coder needs.
-        lengths: latent frames of each file, int64 (batch,), when they differ. Each file's result is
-            that of the file alone, up to rounding (see `SearchConfig.exact`).
-        context: symbols that are already decided, int64 (batch, channels, n), for a long file's next
-            block: the first ``n * stride`` frames of `mel` are theirs. They stay, as inputs of the
-            generator and of the coder's contexts.
-        ahead: how many latent frames at the end of `mel` are look-ahead: searched along, not returned.
+        channels: number of the latent's channels that are sent, counted from the first; None: all.
+        rate: what symbols cost; None: what the model's range coder needs for them.
+        lengths: latent frames of each file, int64 (batch,), if they differ. Each file's result is as if it
+            were alone, up to rounding (see `SearchConfig.exact`).
+        context: symbols that are already decided, int64 (batch, channels, n), when the next block of a long
+            file is searched; they belong to the first ``n * stride`` frames of `mel`. They do not change, but
+            are inputs of the generator and of the coder's contexts.
+        ahead: number of latent frames at the end of `mel` that are look-ahead: searched, but not returned.
 
     Raises:
         CodecError: if the mel has no finite objective.
@@ -140,7 +140,7 @@ def _iterate(
     best: _Best,
     progress: Callable[[int, int], None] | None,
 ) -> Tensor:
-    """Run the method on every file until it has done its steps or has come to rest."""
+    """Run the method on every file until it has done its steps or has converged."""
     batch = first.shape[0]
     done = torch.zeros(batch, dtype=torch.int64, device=first.device)
     if config.method == "encoder" or not config.iterations:
@@ -159,7 +159,7 @@ def _iterate(
             unchanged[rows] = torch.where(same, unchanged[rows] + 1, 0)
             going = unchanged[rows] < config.patience
             if not going.all():
-                # It has come to rest: a file of silence, or one that is nearly closed.
+                # Converged: a file of silence, or one in which nearly all symbols are fixed.
                 _close(method, rows, ~going, config, best)
                 rows = rows[going]
                 if not len(rows):
@@ -175,7 +175,7 @@ def _iterate(
 
 
 def _close(method: Method, rows: Tensor, which: Tensor, config: SearchConfig, best: _Best) -> None:
-    """Score the symbols that files end with."""
+    """Score the final symbols of the files that `which` selects."""
     part = torch.nonzero(which).squeeze(1)
     symbols = method.symbols[part]
     objective = method.problem.select(part).score(symbols)

@@ -1,4 +1,4 @@
-"""The search's methods: each a way to propose quantised candidates, step by step."""
+"""The methods of the search, each of which proposes quantised candidates step by step."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from codec.bpgan.search.objective import Problem
 
 @dataclass(frozen=True)
 class SearchConfig:
-    """How to search, and how hard. The defaults were tuned on speech of unseen validation speakers.
+    """How to search, and how thoroughly. The defaults were tuned on speech of unseen validation speakers.
 
     Attributes:
         method: ``encoder`` (no search), ``price`` (the encoder's z on levels that are near and cheap),
@@ -22,20 +22,21 @@ class SearchConfig:
         iterations: steps of back-propagation; 0 takes the encoder's z as it is.
         rate: Adam's step in units of each channel's spread of levels.
         betas: Adam's.
-        rate_weight: what a bit per symbol is worth in units of J (lambda).
+        rate_weight: price of a bit per symbol, in units of J (lambda).
         penalty: ADMM's mu, in units of J's curvature.
-        closing: the share of ADMM's steps in which more and more symbols are fixed for good, while the
-            rest go on and make up for them.
-        closing_penalty: how strongly those that are still free are drawn to their levels meanwhile.
-        caution: J's assumed curvature, relative to the measured one, where a level's bits are weighed
-            against its distance: errors of many symbols add up.
-        flip_rounds: greedy rounds of moves of single symbols after `ste` and `admm` (`flips`);
+        closing: the share of ADMM's steps during which more and more symbols are fixed for good, while the
+            rest continue and compensate for them.
+        closing_penalty: how strongly symbols that are still free are drawn to their levels meanwhile.
+        caution: the curvature of J to assume when a level's bits are weighed against its distance, relative
+            to the measured one; it is above 1 because errors of many symbols add up.
+        flip_rounds: greedy rounds of moves of single symbols after `ste` and `admm` (`flips`).
         flip_tries: forward passes per round.
-        patience: a file is done when its projection has not changed for so many steps. 0: never.
-        exact: gradients in float32, too. Off, they may be in bfloat16: half the time, and files of a batch
-            end a little differently from the same files alone, neither better nor worse.
-        keep_best: return the best candidate seen, the encoder's included. Off only to show what the
-            2020 code does, which sends the last.
+        patience: a file is finished when its projection has not changed for this many steps; 0: never.
+        exact: compute gradients, too, in float32. Otherwise they may be in bfloat16, which takes half the
+            time; files in a batch then end up slightly different from the same files alone, neither better
+            nor worse.
+        keep_best: return the best candidate seen, the encoder's included. Off only to reproduce the 2020
+            code, which sends the last one.
     """
 
     method: str = "admm"
@@ -55,7 +56,7 @@ class SearchConfig:
 
 
 class Adam:
-    """Adam on a whole batch, element by element: a file's steps do not depend on its neighbours."""
+    """Adam for a whole batch, element by element, so that a file's steps do not depend on the other files."""
 
     def __init__(self, like: Tensor, rate: float, betas: tuple[float, float]) -> None:
         self.rate, self.betas = rate, betas
@@ -78,7 +79,7 @@ class Adam:
 class Method:
     """Common state: the problem, x in units of each channel's spread, its projection, and Adam."""
 
-    #: Whether it may end before its steps are done.
+    #: Whether a file may finish before all steps are done.
     may_rest = True
 
     def __init__(self, problem: Problem, x: Tensor, first: Tensor, config: SearchConfig) -> None:
@@ -87,18 +88,18 @@ class Method:
         self.adam = Adam(x, config.rate, config.betas)
 
     def step(self, k: int) -> Tensor | None:
-        """Take step `k`. Returns the objective of `symbols` if it is known by the way, (batch,)."""
+        """Take step `k`. Returns the objective (batch,) of `symbols` if the step happens to compute it."""
         raise NotImplementedError
 
     def select(self, rows: Tensor) -> None:
-        """Go on with these files of the batch only."""
+        """Continue with only these files of the batch."""
         self.problem = self.problem.select(rows)
         self.x, self.symbols = self.x[rows], self.symbols[rows]
         self.adam.select(rows)
 
 
 class Round(Method):
-    """Back-propagation to an unquantised z, whose nearest levels are the candidate."""
+    """Back-propagation to an unquantised z; the nearest levels are the candidate."""
 
     may_rest = False
 
@@ -110,7 +111,7 @@ class Round(Method):
 
 
 class Price(Method):
-    """The encoder's z on the levels that are near and, among the others, cheap; z itself stays."""
+    """The encoder's z, projected onto levels that are near and cheap in their context; z does not change."""
 
     def __init__(self, problem: Problem, x: Tensor, first: Tensor, config: SearchConfig) -> None:
         super().__init__(problem, x, first, config)
@@ -128,9 +129,9 @@ class Price(Method):
 class Paper(Method):
     """The 2020 algorithm: ``alpha * MSE + mu / 2 * |z - u + eta|^2``, a sum, with constant mu; Q(z_K).
 
-    z in its own units. MSE was a mean over patches of 16 384 samples and the sum was divided by their
-    number, so that it means the same here for a file as there for a batch. Its perceptual term needs a
-    phone recogniser that is not ours: left out, as in its authors' audio search.
+    z is in its own units. There, MSE was a mean over patches of 16 384 samples, and the sum was divided by
+    their number; here a file is treated in the same way as a batch was there. The perceptual term is left
+    out, as in the authors' own audio search, because it needs a phone recogniser.
     """
 
     ITERATIONS, ALPHA, MU, RATE, BETAS, PATCH = 250, 15.0, 1e-3, 0.05, (0.9, 0.999), 16_384
@@ -182,9 +183,9 @@ class StraightThrough(Method):
 class Admm(Method):
     """Alternating direction method of multipliers: a step on z, a projection u onto levels, their dual.
 
-    Liu, Cao & Kim 2020; Boyd et al. 2011, section 9.1. On a set that is not convex ADMM need not come to
-    rest. So it closes, instead of by a growing mu, by fixing ever more symbols, drawn at random, to
-    their levels; the gradient lets the others make up for the error that this leaves.
+    Liu, Cao & Kim 2020; Boyd et al. 2011, section 9.1. On a set that is not convex, ADMM need not converge.
+    It is therefore closed, not by a growing mu, but by fixing ever more symbols, drawn at random, to their
+    levels, while the gradient lets the others compensate for the resulting error.
     """
 
     def __init__(self, problem: Problem, x: Tensor, first: Tensor, config: SearchConfig) -> None:
@@ -213,7 +214,7 @@ class Admm(Method):
         if not closing:
             self.dual += (self.x - self.u).masked_fill_(self.fixed, 0.0)
             if k + 1 == self.opening:
-                # From here on a multiplier would only push away from a level that is not going to change.
+                # From here on, a multiplier would only push away from levels that no longer change.
                 self.dual.zero_()
             return
         share = (k + 1 - self.opening) / max(1, config.iterations - self.opening)

@@ -1,4 +1,4 @@
-"""Sentences of speech through search, coder and receiver, for calibration and the search report."""
+"""Runs sentences of speech through search, coder and receiver, for calibration and reports."""
 
 from __future__ import annotations
 
@@ -15,24 +15,23 @@ from torch.nn.functional import pad
 from codec.audio import read_audio
 from codec.base import WORKING_RATE, Audio, CodecError
 from codec.bpgan.config import Receiver
-from codec.bpgan.entropy import bitstream, entropy, huffman
-from codec.bpgan.entropy.contexts import RateModel
-from codec.bpgan.entropy.rates import HuffmanRates
+from codec.bpgan.entropy import bitstream
+from codec.bpgan.entropy.base import Symbols
 from codec.bpgan.network.mel import active_level
 from codec.bpgan.network.model import DEFAULT_RECEIVER, BPGANModel
 from codec.bpgan.network.vocoder import griffin_lim
 from codec.bpgan.search.search import SearchConfig, search
 
-#: What a file is taken for; `read_folder` says which of them it found.
+#: Files with these suffixes are taken for recordings.
 SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".sph")
 
 
 @dataclass(frozen=True)
 class Sentence:
-    """A recording as the sender sees it.
+    """A recording as the sender gets it.
 
     Attributes:
-        name: of the file, with its folders.
+        name: path of the file within its folder.
         audio: float32 (samples,) at the model's rate.
         level: index of the header.
         mel: log-mel (bands, frames) of the audio at the model's level.
@@ -48,8 +47,8 @@ class Sentence:
         return self.audio.size / WORKING_RATE
 
     @classmethod
-    def of(cls, model: BPGANModel, name: str, audio: Audio) -> Sentence:
-        """Raises `CodecError` if the audio is silent: there is nothing to search for."""
+    def from_audio(cls, model: BPGANModel, name: str, audio: Audio) -> Sentence:
+        """Build it from audio. Raises `CodecError` if that is silent: there is nothing to search for."""
         level = bitstream.level_index(active_level(audio))
         if not level:
             raise CodecError(f"{name} is silent.")
@@ -62,10 +61,10 @@ class Sentence:
 
 
 def read_folder(folder: Path, model: BPGANModel, limit: int | None = None) -> list[Sentence]:
-    """The recordings of a folder, sorted by name; with `limit`, so many at even distances.
+    """Read the recordings of a folder, sorted by name; with `limit`, only so many at even distances.
 
     Raises:
-        CodecError: there are none, or one cannot be read.
+        CodecError: there are none, or one of them cannot be read.
     """
     paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES)
     if not paths:
@@ -74,7 +73,8 @@ def read_folder(folder: Path, model: BPGANModel, limit: int | None = None) -> li
         paths = [paths[i * len(paths) // limit] for i in range(limit)]
     rate = model.config.mel.sample_rate
     return [
-        Sentence.of(model, str(path.relative_to(folder)), read_audio(path, rate=rate).audio) for path in paths
+        Sentence.from_audio(model, str(path.relative_to(folder)), read_audio(path, rate=rate).audio)
+        for path in paths
     ]
 
 
@@ -84,13 +84,15 @@ class Outcome:
 
     Attributes:
         symbols: uint8 (channels, latent frames).
-        objective: J + weighted rate, and `encoder_objective` the same for the encoder's own symbols.
+        objective: J + weighted rate.
+        encoder_objective: the same for the encoder's own symbols.
         distortion: J alone.
+        iterations: steps that the search took.
         cpu_seconds: processor time of the search per second of audio, mean over its batch.
     """
 
     sentence: Sentence
-    symbols: entropy.Symbols
+    symbols: Symbols
     objective: float
     encoder_objective: float
     distortion: float
@@ -98,16 +100,8 @@ class Outcome:
     cpu_seconds: float
 
 
-def rate_model(model: BPGANModel, coder: str) -> RateModel:
-    """What a coder of `bitstream.CODERS` charges for symbols."""
-    device = model.mel.filters.device
-    if coder == "range":
-        return model.contexts.rates(device)
-    return HuffmanRates(model.marginals.cpu().numpy(), device)
-
-
-def in_batches(sentences: Sequence[Sentence], size: int) -> Iterator[list[Sentence]]:
-    """Sentences of about the same length together, so that little is padding."""
+def group_by_length(sentences: Sequence[Sentence], size: int) -> Iterator[list[Sentence]]:
+    """Group sentences of about the same length, so that batches have little padding."""
     ordered = sorted(sentences, key=lambda s: s.mel.shape[1])
     for start in range(0, len(ordered), size):
         yield ordered[start : start + size]
@@ -121,9 +115,9 @@ def search_all(
     coder: str = "range",
     batch: int = 8,
 ) -> Iterator[Outcome]:
-    """Search every sentence; in order of length."""
-    rate, stride = rate_model(model, coder), model.config.latent.stride
-    for group in in_batches(sentences, batch):
+    """Search every sentence, in order of length."""
+    rate, stride = model.build_rates(coder), model.config.latent.stride
+    for group in group_by_length(sentences, batch):
         longest = group[-1].mel.shape[1]
         mel = torch.stack([pad(s.mel, (0, longest - s.mel.shape[1])) for s in group])
         lengths = torch.tensor([s.mel.shape[1] // stride for s in group], device=mel.device)
@@ -142,13 +136,8 @@ def search_all(
             )
 
 
-def kbps(model: BPGANModel, outcome: Outcome, coder: str = "range") -> float:
-    """Bit rate of the sentence's whole bitstream, header and checksum included, kbit/s."""
-    if coder == "range":
-        symbols = entropy.encode_symbols(outcome.symbols, model.contexts)
-    else:
-        marginals = model.marginals[: len(outcome.symbols)].cpu().numpy()
-        symbols, _ = huffman.encode_symbols(outcome.symbols, marginals)
+def measure_rate(model: BPGANModel, outcome: Outcome, coder: str = "range") -> float:
+    """Bit rate of the sentence's whole bitstream in kbit/s, header and checksum included."""
     sentence = outcome.sentence
     stream = bitstream.Stream(
         model_id=model.model_id,
@@ -156,28 +145,28 @@ def kbps(model: BPGANModel, outcome: Outcome, coder: str = "range") -> float:
         layer=model.layers.index(outcome.symbols.shape[0]),
         level=sentence.level,
         num_samples=sentence.audio.size,
-        symbols=symbols,
+        symbols=model.build_coder(coder).encode(outcome.symbols),
     )
     return 8 * len(bitstream.pack(stream)) / sentence.seconds / 1000
 
 
-def received(model: BPGANModel, outcome: Outcome, receiver: Receiver = DEFAULT_RECEIVER) -> Audio:
-    """What the receiver makes of the symbols, float32 of the sentence's length, at the model's level."""
+def decode_outcome(model: BPGANModel, outcome: Outcome, receiver: Receiver = DEFAULT_RECEIVER) -> Audio:
+    """Decode the symbols as the receiver does: float32 of the sentence's length, at the model's level."""
     symbols = torch.from_numpy(outcome.symbols.astype(np.int64))[None].to(model.mel.filters.device)
     with torch.inference_mode():
         log_mel = model.generator(model.quantizer.decode(symbols))
-    return heard(model, log_mel, outcome.sentence.audio.size, receiver)
+    return synthesise(model, log_mel, outcome.sentence.audio.size, receiver)
 
 
-def heard(model: BPGANModel, log_mel: Tensor, size: int, receiver: Receiver = DEFAULT_RECEIVER) -> Audio:
-    """Audio (size,) of a log-mel (1, bands, frames) that the generator made."""
+def synthesise(model: BPGANModel, log_mel: Tensor, size: int, receiver: Receiver = DEFAULT_RECEIVER) -> Audio:
+    """Synthesise audio (size,) from a log-mel (1, bands, frames) that the generator made."""
     with torch.inference_mode():
         audio = griffin_lim(model.mel, model.power(log_mel, receiver))[0].cpu().numpy()
     return np.asarray(audio[:size], dtype=np.float32)
 
 
-def quality(reference: Audio, audio: Audio) -> dict[str, float]:
-    """PESQ-NB, PESQ-WB (P.862.1, P.862.2) and STOI of received audio; nan where P.862 finds no speech."""
+def measure_quality(reference: Audio, audio: Audio) -> dict[str, float]:
+    """Measure PESQ-NB, PESQ-WB (P.862.1, P.862.2) and STOI; PESQ is nan where P.862 finds no speech."""
     from pesq import PesqError, pesq
     from pystoi import stoi
 

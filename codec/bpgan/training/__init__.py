@@ -1,1 +1,1 @@
-"""Training a model and calibrating its rates."""
+"""Training a model, and calibrating the rates of the systems that use it."""

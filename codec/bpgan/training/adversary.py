@@ -1,4 +1,4 @@
-"""The adversary of a training stage: discriminators of spectrograms, what they learn and what they say."""
+"""The adversary in a training stage: discriminators of spectrograms, their training and their verdict."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from codec.bpgan.network.precision import autocast
 
 
 class Adversary:
-    """Discriminators with their optimiser. One step of theirs goes before each of the generator's."""
+    """Discriminators with their optimiser. They take a step before each of the generator's."""
 
     def __init__(self, recipe: TrainConfig, device: torch.device) -> None:
         self.recipe = recipe
@@ -51,21 +51,21 @@ class Adversary:
         w_feature: float,
         losses: dict[str, Tensor],
     ) -> Tensor:
-        """Teach the discriminators, then judge: what to add to the generator's loss.
+        """Train the discriminators, then let them judge. Returns what to add to the generator's loss.
 
         Args:
             real: log-spectrograms (batch, bands, frames).
-            generated: of the same shape; the result's gradient goes to them.
+            generated: of the same shape; the result can be differentiated by them.
             w_adversarial: weight of the verdict.
             w_feature: weight of feature matching.
-            losses: takes ``discriminator`` and, once that one is warm, ``adversarial`` and ``feature``.
+            losses: receives ``discriminator`` and, after the warm-up, ``adversarial`` and ``feature``.
         """
         r, crops = self.recipe, self.recipe.discriminator_crops or len(real)
         real, generated = real[:crops], generated[:crops]
         with autocast(real.device):
             verdict = discriminator_loss(self.critics(real), self.critics(generated.detach()))
         self.optimiser.zero_grad(set_to_none=True)
-        verdict.backward()
+        verdict.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self.critics.parameters(), r.clip)
         self.optimiser.step()
         losses["discriminator"] = verdict.detach()

@@ -1,8 +1,8 @@
-"""``python -m codec calibrate``: tables of searched symbols, and what a bit is worth.
+"""``python -m codec calibrate``: probability tables of searched symbols, and the price of a bit.
 
-A trained model has tables of what its encoder sends. What is really sent has been searched, with a
-price on bits; tables and price depend on each other, so they are found in turns, on training speech
-only.
+The tables of a freshly trained model describe its encoder's output. What is really sent comes from the
+search, with a price on bits. Tables and price depend on each other, so they are found in turns, on training
+speech only.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ from codec.bpgan.config import Rate
 from codec.bpgan.entropy import fitting
 from codec.bpgan.entropy.nade import NadeContexts
 from codec.bpgan.network.model import BPGANModel
+from codec.bpgan.network.precision import choose_device
 from codec.bpgan.search import trials
 from codec.bpgan.search.search import SEARCHES, SearchConfig
-from codec.bpgan.system import device
 from codec.bpgan.training import data
 
-#: Nine of ten sentences of different speakers stay at or below the nominal rate.
+#: Share of sentences, of different speakers, that stay at or below the nominal rate.
 SHARE = 0.9
 
 
 @dataclass(frozen=True)
 class Target:
-    """A system that a model serves: how many channels it sends by which coder, and its nominal kbit/s."""
+    """A system that a model serves: the number of channels it sends, its nominal kbit/s and its coder."""
 
     slug: str
     channels: int
@@ -42,7 +42,7 @@ class Target:
     coder: str = "range"
 
 
-#: In the order of calibration; the first's symbols weigh most in the tables.
+#: In the order of calibration; the symbols of the first have most weight in the tables.
 TARGETS = (
     Target("bpgan-2k", 20, 2.0),
     Target("bpgan-4k", 40, 4.0),
@@ -66,10 +66,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run the sub-command. Raises `CodecError` for what its user can mend."""
+    """Run the sub-command. Raises `CodecError` for errors that the user can fix."""
     if args.threads:
         torch.set_num_threads(args.threads)
-    model = BPGANModel.load(args.model).to(device())
+    model = BPGANModel.load(args.model).to(choose_device())
     corpus = data.pack(data.find_utterances(args.data), args.cache, model.config.mel.sample_rate)
     calibration = Calibration(model, corpus, SEARCHES[args.search], args.seed)
     calibration.fit(args.minutes * 60)
@@ -81,7 +81,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 class Calibration:
-    """Finds a model's tables and rates in place."""
+    """Finds the tables and rates of a model, and sets them."""
 
     def __init__(self, model: BPGANModel, corpus: data.Corpus, budget: SearchConfig, seed: int) -> None:
         self.model, self.corpus, self.budget, self.seed = model, corpus, budget, seed
@@ -93,19 +93,19 @@ class Calibration:
 
     def sentence(self, index: int) -> trials.Sentence:
         audio = self.corpus.utterance(index, self.model.config.mel.level)
-        return trials.Sentence.of(self.model, str(index), audio)
+        return trials.Sentence.from_audio(self.model, str(index), audio)
 
     def fit(self, seconds: float) -> None:
-        """Tables of the encoder's symbols, prices, tables of the searched symbols, prices again.
+        """Fit tables to the encoder's symbols, then prices, tables to the searched symbols, and prices again.
 
-        A model that has a network already is one that was calibrated before: it goes on from there.
+        If the model's contexts are a network already, it was calibrated before, and its tables are the start.
         """
         model = self.model
         if not isinstance(model.contexts, NadeContexts):
-            self._set_tables(list(self._encoded(1500)))
-        speakers = [self.sentence(i) for i in self._one_each(24)]
+            self._set_tables(list(self._encode_members(1500)))
+        speakers = [self.sentence(i) for i in self._pick_speakers(24)]
         for target in self.targets:
-            model.rates[target.slug] = self._price(target, speakers[::2], 0.03)
+            model.rates[target.slug] = self._find_rate(target, speakers[::2], 0.03)
         searched = {
             target: self._search(target, seconds * share)
             for target, share in zip(self.targets, self._shares(), strict=True)
@@ -117,14 +117,14 @@ class Calibration:
                 own = fitting.fit_marginals(codes, latent.levels, latent.channels)
                 model.marginals[: target.channels] = own[: target.channels]
         for target in self.targets:
-            model.rates[target.slug] = self._price(target, speakers, 0.005)
+            model.rates[target.slug] = self._find_rate(target, speakers, 0.005)
 
     def _shares(self) -> list[float]:
-        # The widest layers know what all others send; the first is the product.
+        # The wide layers contain the symbols of the others; the first target is the most important.
         weights = [0.55, 0.3, 0.1, 0.05][: len(self.targets)]
         return [w / sum(weights) for w in weights]
 
-    def _encoded(self, count: int) -> Sequence[Tensor]:
+    def _encode_members(self, count: int) -> Sequence[Tensor]:
         model, codes = self.model, []
         for index in tqdm(self.members[:: max(1, len(self.members) // count)], desc="encoder's symbols"):
             mel = self.sentence(int(index)).mel[None]
@@ -134,7 +134,7 @@ class Calibration:
 
     def _set_tables(self, codes: Sequence[Tensor], refine: bool = False) -> None:
         latent, start = self.model.config.latent, self.model.contexts if refine else None
-        # The encoder's symbols are the same whatever is sent of them; searched ones are not.
+        # Unlike searched symbols, the encoder's do not depend on how many channels are sent.
         layers = () if refine else self.model.layers
         self.model.contexts = fitting.fit(
             codes,
@@ -147,8 +147,8 @@ class Calibration:
         )
         self.model.marginals.copy_(fitting.fit_marginals(codes, latent.levels, latent.channels))
 
-    def _one_each(self, count: int) -> list[int]:
-        """A sentence of each of `count` speakers."""
+    def _pick_speakers(self, count: int) -> list[int]:
+        """Pick one sentence each of `count` speakers."""
         rng = np.random.default_rng([self.seed, 1])
         first: dict[str, int] = {}
         for index in rng.permutation(self.members):
@@ -156,7 +156,7 @@ class Calibration:
         return list(first.values())[:count]
 
     def _search(self, target: Target, seconds: float) -> list[Tensor]:
-        """Searched symbols of about so much training speech, sentences at random."""
+        """Search random sentences of training speech that last about `seconds`. Returns their symbols."""
         rng = np.random.default_rng([self.seed, 2, target.channels])
         sentences, total = [], 0.0
         for index in rng.permutation(self.members):
@@ -169,14 +169,14 @@ class Calibration:
         bar = tqdm(outcomes, total=len(sentences), desc=f"{target.slug}: symbols")
         return [torch.from_numpy(outcome.symbols.astype(np.int64)) for outcome in bar]
 
-    def _price(self, target: Target, sentences: list[trials.Sentence], precision: float) -> Rate:
-        """The price of a bit at which the target's rate is met."""
+    def _find_rate(self, target: Target, sentences: list[trials.Sentence], precision: float) -> Rate:
+        """Find the price of a bit at which the target's rate is met."""
         means: dict[float, tuple[float, float]] = {}
 
         def measure(weight: float) -> float:
             config = replace(self.budget, rate_weight=weight)
             outcomes = trials.search_all(self.model, sentences, config, target.channels, target.coder)
-            rates = np.array([trials.kbps(self.model, o, target.coder) for o in outcomes])
+            rates = np.array([trials.measure_rate(self.model, o, target.coder) for o in outcomes])
             upper = float(np.quantile(rates, SHARE))
             means[weight] = float(rates.mean()), upper
             tqdm.write(f"{target.slug}: at {weight:.4f} mean {rates.mean():.3f}, upper {upper:.3f} kbit/s")
@@ -196,18 +196,18 @@ class Calibration:
 
 
 def find_weight(measure: Callable[[float], float], target: float, precision: float, guess: float) -> float:
-    """The least weight >= 0 at which the falling `measure` meets `target` from below.
+    """Find the least weight >= 0 at which `measure`, which decreases, is at or just below `target`.
 
     Args:
         measure: weight -> kbit/s.
         target: kbit/s.
-        precision: how far below the target is near enough, relative to it.
+        precision: tolerated distance below the target, relative to it.
         guess: where to begin.
 
     Raises:
-        CodecError: no weight meets the target.
+        CodecError: no weight reaches the target.
     """
-    low, high = -1.0, guess  # low: too small a weight, or -1 if none is known
+    low, high = -1.0, guess  # low: a weight that is too small, or -1 if none is known
     at_low, at_high = np.inf, measure(guess)
     while at_high > target:
         if high > 100 * max(guess, 0.01):
@@ -220,8 +220,8 @@ def find_weight(measure: Callable[[float], float], target: float, precision: flo
         if low < 0:
             middle = high / 2 if high > guess / 4 else 0.0
         else:
-            # Aim a little below the target, so that the upper end comes to lie there; halve in between,
-            # as the line is a bad guess where the rate falls steeply.
+            # Aim slightly below the target, so that the upper end moves there. Every third time halve the
+            # interval, because the straight line is a bad guess where the rate falls steeply.
             aim = target * (1 - precision / 2)
             share = 0.5 if attempt % 3 == 2 else (at_low - aim) / (at_low - at_high)
             middle = low + (high - low) * min(0.9, max(0.1, share))

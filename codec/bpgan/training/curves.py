@@ -1,4 +1,4 @@
-"""Loss and validation curves of a run, like the paper's figures 9 (MSE) and 10 (discriminator loss)."""
+"""Loss and validation curves of a run, as in the paper's figures 9 (MSE) and 10 (discriminator loss)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _PANELS = (
 
 
 def read_curves(path: Path) -> dict[str, NDArray[np.float64]]:
-    """Columns of a run's CSV as float arrays; empty cells are nan, the text column ``stage`` is left out."""
+    """Read the columns of a run's CSV as float arrays, without ``stage``; empty cells become nan."""
     with path.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     names = [name for name in (rows[0] if rows else {}) if name != "stage"]

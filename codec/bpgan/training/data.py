@@ -1,8 +1,8 @@
 """Training speech: any folder of audio, TIMIT's layout, or a manifest, packed once and streamed from disk.
 
-The pack is one flat file of 16-bit samples, read through a memory map: a hundred hours take a
-hundred hours of disk, not of memory. Crops are drawn by a generator seeded with (seed, step), so a
-resumed run sees exactly the crops that an uninterrupted one would have seen.
+The pack is a flat file of 16-bit samples that is read through a memory map: large corpora take disk space,
+not memory. Crops are drawn by a generator seeded with (seed, step), so a resumed run gets exactly the crops
+that an uninterrupted one would have had.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _SUFFIXES = {".wav", ".flac", ".ogg", ".opus", ".mp3", ".sph", ".nist", ".aiff"}
 
 @dataclass(frozen=True)
 class Utterance:
-    """One recording: where it lies, and who speaks; speakers never straddle training and validation."""
+    """A recording and its speaker; no speaker is in both training and validation."""
 
     path: Path
     speaker: str
@@ -41,12 +41,12 @@ class Utterance:
 def find_utterances(sources: Iterable[str | Path]) -> list[Utterance]:
     """List the recordings in folders and tab-separated manifests (columns ``path`` and ``speaker``).
 
-    In TIMIT's layout (``DR1/FCJF0/SA1.WAV``) and in any nested folder the speaker is the name of the
-    folder that holds the file; in a flat folder it is the file name up to the first ``_`` or ``-``. A
-    folder beside a manifest of its name (``train/`` and ``train.tsv``) is read through that manifest.
+    In TIMIT's layout (``DR1/FCJF0/SA1.WAV``) and in other nested folders, the speaker is the name of the
+    folder that contains the file; in a flat folder, it is the file name up to the first ``_`` or ``-``. A
+    folder next to a manifest of the same name (``train/`` and ``train.tsv``) is read through that manifest.
 
     Raises:
-        CodecError: if a source does not exist or holds no audio.
+        CodecError: a source does not exist or contains no audio.
     """
     found: list[Utterance] = []
     for source in map(Path, sources):
@@ -55,7 +55,7 @@ def find_utterances(sources: Iterable[str | Path]) -> list[Utterance]:
             rows = _read_manifest(manifest)
         elif source.is_dir():
             files = sorted(p for p in source.rglob("*") if p.suffix.lower() in _SUFFIXES)
-            rows = [Utterance(p, _speaker(p, source)) for p in files]
+            rows = [Utterance(p, _find_speaker(p, source)) for p in files]
         else:
             raise CodecError(f"There is no folder or manifest {source}.")
         if not rows:
@@ -72,7 +72,7 @@ def _read_manifest(manifest: Path) -> list[Utterance]:
         return [Utterance(manifest.parent / row["path"], row["speaker"]) for row in reader]
 
 
-def _speaker(path: Path, root: Path) -> str:
+def _find_speaker(path: Path, root: Path) -> str:
     if path.parent == root:
         return re.split(r"[_-]", path.stem, maxsplit=1)[0]
     return path.parent.name
@@ -97,26 +97,26 @@ class Corpus:
         return float(self.bounds[-1]) / self.sample_rate / 3600
 
     def utterance(self, index: int, level: float) -> Audio:
-        """Utterance `index`, float32 (samples,), its active speech brought to RMS `level`."""
+        """Utterance `index`, float32 (samples,), scaled so that active speech has RMS `level`."""
         raw = self.samples[self.bounds[index] : self.bounds[index + 1]]
         return raw.astype(np.float32) * np.float32(level / self.levels[index])
 
-    def some(self, members: Sequence[int], hours: float, seed: int) -> list[int]:
-        """A random choice of `members` that lasts `hours`, or all of them if they do not."""
+    def draw_hours(self, members: Sequence[int], hours: float, seed: int) -> list[int]:
+        """Draw random `members` that last `hours`, or all of them if they are shorter."""
         drawn = np.random.default_rng([seed, 5]).permutation(np.array(members, dtype=np.int64))
         ends = np.cumsum(np.diff(self.bounds)[drawn]) / self.sample_rate / 3600
         return sorted(drawn[: int(np.searchsorted(ends, hours)) + 1].tolist())
 
     def split(self, validation: int) -> tuple[list[int], list[int]]:
-        """Utterances for training, and about `validation` of speakers that training never sees.
+        """Split into utterances for training, and about `validation` of speakers that training never sees.
 
-        Speakers are drawn by a hash of their name: the split stays when data is added. Where there are
-        not enough speakers to spare one, every twentieth utterance is held out instead.
+        Speakers are held out by a hash of their name, so that the split is stable when data is added. If
+        there are too few speakers, every twentieth utterance is held out instead.
         """
         by_speaker: dict[str, list[int]] = {}
         for index, speaker in enumerate(self.speakers):
             by_speaker.setdefault(speaker, []).append(index)
-        # Large speakers carry the training: only those with little of the corpus are held out.
+        # Only speakers with a small part of the corpus are held out; training needs the others.
         small = [s for s, own in by_speaker.items() if len(own) <= max(2, len(self) // 20)]
         held: set[str] = set()
         chosen: list[int] = []
@@ -133,24 +133,24 @@ class Corpus:
 
 
 def pack(utterances: Sequence[Utterance], cache: Path, sample_rate: int) -> Corpus:
-    """Decode, downmix and resample `utterances` into a pack below `cache`, or reuse the one that is there.
+    """Decode, downmix and resample `utterances` into a pack below `cache`, or reuse an existing one.
 
-    Files that cannot be read, are silent or shorter than a quarter of a second are left out, and
-    counted in the index.
+    Files that cannot be read, are silent, or are shorter than a quarter of a second are left out and listed
+    in the index.
 
     Raises:
-        CodecError: if nothing usable remains.
+        CodecError: nothing usable remains.
     """
-    print_ = hashlib.sha256(f"pack 2 {sample_rate}".encode())
+    fingerprint = hashlib.sha256(f"pack 2 {sample_rate}".encode())
     for u in utterances:
         stat = u.path.stat()
-        print_.update(f"{u.path.resolve()}|{u.speaker}|{stat.st_size}|{stat.st_mtime_ns}\n".encode())
-    folder = cache / print_.hexdigest()[:16]
+        fingerprint.update(f"{u.path.resolve()}|{u.speaker}|{stat.st_size}|{stat.st_mtime_ns}\n".encode())
+    folder = cache / fingerprint.hexdigest()[:16]
     if (folder / "index.json").is_file():
         return Corpus(folder)
     cache.mkdir(parents=True, exist_ok=True)
-    # All of it appears at once: an interrupted pack is made again, and two runs may make the same one. What a
-    # killed run leaves has a name of its own and is never read.
+    # A pack appears as a whole: an interrupted one is made again, and two runs may make the same one. The
+    # remains of a killed run have a name of their own and are never read.
     partial = Path(tempfile.mkdtemp(prefix=f"{folder.name}.", dir=cache))
     try:
         _write(utterances, partial, sample_rate)
@@ -165,7 +165,7 @@ def pack(utterances: Sequence[Utterance], cache: Path, sample_rate: int) -> Corp
 
 
 def _write(utterances: Sequence[Utterance], folder: Path, sample_rate: int) -> None:
-    """Make a pack: samples and index."""
+    """Write a pack: samples and index."""
     bounds, levels, speakers, left_out = [0], [], [], []
     with (folder / "samples.i16").open("wb") as out:
         for u in tqdm(utterances, desc="packing", unit="file"):
@@ -179,7 +179,7 @@ def _write(utterances: Sequence[Utterance], folder: Path, sample_rate: int) -> N
             if mono.size < sample_rate // 4 or not np.isfinite(level) or level < 1e-4:
                 left_out.append(f"{u.path}: silent, too short or not finite")
                 continue
-            # Headroom is used in full, so that quiet corpora do not lose bits to the 16-bit pack.
+            # Scaled to full range, so that quiet recordings do not lose precision in 16 bits.
             scale = 32000 / max(float(np.abs(mono).max()), 1e-4)
             np.rint(mono * scale).astype(np.int16).tofile(out)
             bounds.append(bounds[-1] + mono.size)
@@ -200,9 +200,9 @@ def _write(utterances: Sequence[Utterance], folder: Path, sample_rate: int) -> N
 def batch(
     corpus: Corpus, members: NDArray[np.int64], mel: MelConfig, train: TrainConfig, seed: int, step: int
 ) -> NDArray[np.float32]:
-    """Training crops of one step, float32 (batch, frames * hop), augmented by gain, speed and polarity.
+    """Draw the training crops of a step, float32 (batch, frames * hop), with random gain, speed and polarity.
 
-    Utterances are drawn in proportion to their length. Nothing is kept between steps.
+    Utterances are drawn in proportion to their length. There is no state between steps.
     """
     rng = np.random.default_rng([seed, step])
     length = train.frames * mel.hop

@@ -1,10 +1,10 @@
-"""Training: float autoencoder, levels by k-means, adversary, what the search sends, spectrum network.
+"""Runs of training: float autoencoder, levels by k-means, adversary, searched symbols, spectrum network.
 
 ``python -m codec train --preset default --data DIR --out RUN --minutes 60``
 
-Everything random in step n follows from (seed, n), so weights, optimiser states, the step number and
-the pool of searched batches are the whole state of a run: killed and resumed equals uninterrupted
-(given ``--steps``; with ``--minutes`` the schedule follows the clock).
+Everything random in step n follows from (seed, n), so the state of a run consists of weights, optimiser
+states, the step number and the pool of searched batches. A run that is killed and resumed ends exactly like
+an uninterrupted one (with ``--steps``; with ``--minutes`` the schedule depends on the clock).
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from codec.bpgan.entropy import fitting
 from codec.bpgan.network.model import DEFAULT_RECEIVER, PLAIN_RECEIVER, BPGANModel
 from codec.bpgan.training import data
 from codec.bpgan.training.learning import Learner
+from codec.bpgan.training.stages import SpectrumStage
 from codec.bpgan.training.validation import COLUMNS, validate
 
 _COLUMNS = [
@@ -62,16 +63,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", type=Path, metavar="RUN", help="folder of the run: checkpoint, curves, model"
     )
-    parser.add_argument("--hours", type=float, help="train on so much of the speech, all speakers' alike")
-    parser.add_argument("--resume", type=Path, metavar="RUN", help="go on with an interrupted run")
+    parser.add_argument("--hours", type=float, help="train on this many hours of the speech, drawn at random")
+    parser.add_argument("--resume", type=Path, metavar="RUN", help="continue an interrupted run")
     parser.add_argument(
         "--start-from",
         type=Path,
         metavar="MODEL",
-        help="begin with the weights of a model (.safetensors) that may have fewer latent channels",
+        help="start with the weights of a model (.safetensors), which may have fewer latent channels",
     )
-    parser.add_argument("--minutes", type=float, help="how long to train in all (default 60)")
-    parser.add_argument("--steps", type=int, help="how many steps to train in all, instead of --minutes")
+    parser.add_argument("--minutes", type=float, help="total training time in minutes (default 60)")
+    parser.add_argument("--steps", type=int, help="total number of steps, instead of --minutes")
     parser.add_argument("--device", choices=["cpu", "cuda"], help="default: cuda where there is one")
     parser.add_argument("--threads", type=int, help="CPU threads (default: all)")
     parser.add_argument("--seed", type=int, default=0)
@@ -81,7 +82,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run the sub-command; returns the exit status. Raises `CodecError` for what its user can mend."""
+    """Run the sub-command; returns the exit status. Raises `CodecError` for errors that the user can fix."""
     if args.threads:
         torch.set_num_threads(args.threads)
     device = torch.device(args.device or ("cuda" if torch.cuda.is_available() else "cpu"))
@@ -102,7 +103,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 class Trainer(Learner):
-    """One run: a learner, its schedule, and a folder that holds it all."""
+    """One run: a learner, its schedule, and the folder in which it is kept."""
 
     def __init__(
         self,
@@ -117,16 +118,16 @@ class Trainer(Learner):
         corpus = data.pack(data.find_utterances(sources), cache, model.mel.sample_rate)
         train, self.validation = corpus.split(24)
         if recipe.hours:
-            train = corpus.some(train, recipe.hours, seed)
+            train = corpus.draw_hours(train, recipe.hours, seed)
         super().__init__(model, recipe, corpus, train, seed, device)
         self.sources = [str(Path(s).resolve()) for s in sources]
         self.out, self.minutes, self.best = out, 0.0, -1.0
         out.mkdir(parents=True, exist_ok=True)
 
-    def _enter(self, stage: str) -> None:
-        super()._enter(stage)
-        if stage == "spectrum":
-            self.best = -1.0  # from here on another receiver is validated
+    def enter_stage(self, name: str) -> None:
+        super().enter_stage(name)
+        if name == SpectrumStage.name:
+            self.best = -1.0  # from here on, another receiver is validated
 
     # -- the run's folder
 
@@ -143,7 +144,7 @@ class Trainer(Learner):
         return {name: part for name, part in parts.items() if part is not None}
 
     def save(self) -> None:
-        """Write the checkpoint; a kill in the middle leaves the previous one."""
+        """Write the checkpoint; if the process is killed meanwhile, the previous one remains."""
         counters = {
             k: getattr(self, k) for k in ("step", "minutes", "fitted", "stage", "stage_steps", "best")
         }
@@ -166,7 +167,7 @@ class Trainer(Learner):
     def resume(
         cls, out: Path, device: torch.device, cache: Path, data_sources: list[Path] | None = None
     ) -> Trainer:
-        """Rebuild a run from its folder; `data_sources` replaces the speech it was started with."""
+        """Restore a run from its folder; `data_sources` replace the speech that it was started with."""
         path = out / "checkpoint.pt"
         if not path.is_file():
             raise CodecError(f"{out} holds no checkpoint.pt to resume.")
@@ -185,7 +186,7 @@ class Trainer(Learner):
         for name, value in state["counters"].items():
             setattr(trainer, name, value)
         trainer.searched = state["searched"]
-        # The curves may be ahead of the checkpoint: rows that will be made again are dropped.
+        # The curves may be ahead of the checkpoint; rows that will be written again are dropped.
         for file in ("train.csv", "validation.csv"):
             trainer._truncate(out / file)
         return trainer
@@ -204,33 +205,33 @@ class Trainer(Learner):
             writer = csv.writer(file)
             if new:
                 writer.writerow(columns)
-            where = {"step": self.step, "minutes": self.minutes, "stage": self._stage(done)}
+            where = {"step": self.step, "minutes": self.minutes, "stage": self.choose_stage(done)}
             row = [(where | values).get(c, "") for c in columns]
             writer.writerow([f"{v:.5g}" if isinstance(v, float) else v for v in row])
 
-    def progress(self, minutes: float | None, steps: int | None) -> float:
-        """How much of the run is done, 0 to 1: the schedule's only clock."""
+    def measure_progress(self, minutes: float | None, steps: int | None) -> float:
+        """The fraction of the run that is done, 0 to 1, on which the schedule depends."""
         return min(1.0, self.step / steps if steps else self.minutes / (minutes or 60.0))
 
     def fit(self, minutes: float | None, steps: int | None, save_every: float, validate_every: float) -> None:
-        """Train until `steps` or `minutes` in all are reached, then write the model."""
+        """Train until the total of `steps` or `minutes` is reached, then write the model."""
         began, before = time.monotonic(), self.minutes
         saved = validated = self.minutes
         total = steps or round((minutes or 60) * 60)
         start = self.step if steps else round(self.minutes * 60)
         bar = tqdm(total=total, initial=start, unit="step" if steps else "s", desc=self.model.config.name)
-        while (done := self.progress(minutes, steps)) < 1.0:
-            losses = self._one_step(done)
+        while (done := self.measure_progress(minutes, steps)) < 1.0:
+            losses = self.take_step(done)
             self.step += 1
             self.minutes = before + (time.monotonic() - began) / 60
             bar.update(1 if steps else max(0, int(self.minutes * 60) - bar.n))
             if self.step % 50 == 0:
                 values = {name: float(loss.detach()) for name, loss in losses.items()}
-                values["rate"] = self._rate(done)
+                values["rate"] = self.choose_rate(done)
                 if not np.isfinite(list(values.values())).all():
                     raise CodecError(f"Training diverged at step {self.step}; the last checkpoint is sound.")
                 self._log("train.csv", _COLUMNS, done, values)
-                bar.set_postfix(stage=self._stage(done), l1=f"{values['l1']:.3f}")
+                bar.set_postfix(stage=self.choose_stage(done), l1=f"{values['l1']:.3f}")
             if self.minutes - validated >= validate_every:
                 self.validate(done)
                 validated = self.minutes
@@ -242,13 +243,13 @@ class Trainer(Learner):
         self.save()
         self.finish()
 
-    # -- what comes out
+    # -- results
 
     def validate(self, done: float) -> dict[str, float]:
-        """Averaged weights on speakers that training never sees, and the best of them kept."""
+        """Validate the averaged weights on speakers that training never sees, and keep the best ones."""
         latent, r = self.model.config.latent, self.recipe
-        sent = self._commonest() if r.layer_shares else latent.channels
-        receiver = DEFAULT_RECEIVER if self._stage(done) == "spectrum" else PLAIN_RECEIVER
+        sent = self.crops.usual_channels if r.layer_shares else latent.channels
+        receiver = DEFAULT_RECEIVER if self.choose_stage(done) == SpectrumStage.name else PLAIN_RECEIVER
         result = validate(self.averaged, self.corpus, self.validation, sent, self.fitted, receiver)
         self._log("validation.csv", _VALIDATION, done, result)
         if self.fitted and result["pesq_wb"] > self.best:
@@ -259,7 +260,7 @@ class Trainer(Learner):
     def finish(self) -> None:
         """Write ``model.safetensors`` (end of the run), ``best.safetensors`` (best PESQ-WB) and the curves.
 
-        They need not be the same: PESQ does not rise to the end once the adversary is at work.
+        The two may differ, because PESQ need not keep rising once the adversary has joined.
         """
         self._export("model.safetensors")
         if (best := self.out / "best.pt").is_file():
@@ -272,11 +273,11 @@ class Trainer(Learner):
         plot_curves(self.out)
 
     def _export(self, name: str) -> None:
-        """Fit the entropy tables of the averaged weights to training speech and write both."""
-        model = self.averaged
+        """Fit the entropy coders' tables to training speech, and write them with the averaged weights."""
+        model, members = self.averaged, self.crops.members
         codes = []
         with torch.no_grad():
-            for index in self.members[:: max(1, len(self.members) // 1500)]:
+            for index in members[:: max(1, len(members) // 1500)]:
                 audio = self.corpus.utterance(int(index), model.config.mel.level)
                 padded = np.pad(audio, (0, -audio.size % model.config.block))
                 mel = model.mel(torch.from_numpy(padded)[None].to(self.device))

@@ -1,4 +1,4 @@
-"""How good a model in training is on speakers that training never sees."""
+"""Validation of a model in training, on speakers that training never sees."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ def validate(
     quantised: bool,
     receiver: Receiver,
 ) -> dict[str, float]:
-    """Log-mel error in dB, PESQ of the receiver's audio and entropy of the encoder's symbols, without search.
+    """Measure log-mel error in dB, PESQ of decoded audio, and entropy of the encoder's symbols; no search.
 
     Args:
         model: to be measured.
-        corpus: where the utterances are.
+        corpus: contains the utterances.
         utterances: their indices.
-        channels: how many of the latent's channels are sent.
-        quantised: whether the levels are fitted already.
-        receiver: what makes audio of the generated mel-spectrogram.
+        channels: number of the latent's channels that are sent.
+        quantised: whether the levels have been fitted.
+        receiver: turns the generated mel-spectrogram into audio.
     """
     from pesq import PesqError, pesq
 
@@ -58,10 +58,12 @@ def validate(
             narrow.append(pesq(config.mel.sample_rate, audio, degraded, "nb"))
             wide.append(pesq(config.mel.sample_rate, audio, degraded, "wb"))
         except PesqError:
-            continue  # an utterance that P.862 finds no speech in says nothing
+            continue  # P.862 finds no speech in this utterance
     return {
         "log_mel_db": float(np.mean(errors)),
         "pesq_nb": float(np.mean(narrow)) if narrow else float("nan"),
         "pesq_wb": float(np.mean(wide)) if wide else float("nan"),
-        "bits_per_symbol": fitting.order0_bits(symbols, config.latent.levels) if symbols else float("nan"),
+        "bits_per_symbol": fitting.measure_entropy(symbols, config.latent.levels)
+        if symbols
+        else float("nan"),
     }

@@ -19,11 +19,11 @@ class Difference:
     low: float | None
     high: float | None
     note: str
-    significant: bool
+    decided: bool
 
 
-def differences(rows: Sequence[Difference], title: str) -> str:
-    """A row for each pair: the mean difference and its 95 % interval around a line at nothing."""
+def differences(rows: Sequence[Difference], title: str, margin_of_equivalence: float) -> str:
+    """A row for each pair: mean difference and 95 % interval, over the band of equivalence."""
     names = [f"{row.first} − {row.second}" for row in rows]
     left, right = margin(names, 200, 360), margin((row.note for row in rows), 120, 300, 12)
     top, pitch = 12, 28
@@ -36,7 +36,10 @@ def differences(rows: Sequence[Difference], title: str) -> str:
     def at(value: float) -> float:
         return left + (width - left - right) * (value + reach) / (2 * reach)
 
-    parts = []
+    parts = [
+        f'<rect x="{at(-margin_of_equivalence):.1f}" y="{top}" height="{bottom - top:.1f}" fill="{MUTED}" '
+        f'width="{at(margin_of_equivalence) - at(-margin_of_equivalence):.1f}" fill-opacity="0.12"/>'
+    ]
     for tick in range(-int(reach // step), int(reach // step) + 1):
         value = tick * step
         parts.append(
@@ -50,11 +53,11 @@ def differences(rows: Sequence[Difference], title: str) -> str:
     for number, row in enumerate(rows):
         y = top + pitch * (number + 0.5)
         parts.append(text(left - 16, y + 4.5, short(names[number], left - 24), anchor="end"))
-        fade = "" if row.significant else 'opacity="0.55"'
+        fade = "" if row.decided else 'opacity="0.55"'
         if row.low is not None and row.high is not None:
             parts.append(line(at(row.low), y, at(row.high), y, TEXT, 2, fade))
             parts += [line(at(end), y - 4, at(end), y + 4, TEXT, 2, fade) for end in (row.low, row.high)]
-        fill = TEXT if row.significant else "var(--surface, #ffffff)"
+        fill = TEXT if row.decided else "var(--surface, #ffffff)"
         parts.append(
             f'<circle cx="{at(row.mean):.1f}" cy="{y:.1f}" r="4.5" fill="{fill}" stroke="{TEXT}" '
             f'stroke-width="1.5"/>'

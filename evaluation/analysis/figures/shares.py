@@ -16,7 +16,7 @@ class ShareRow:
 
     Attributes:
         left, right: what stands at either side; `right` may be empty.
-        share: None without any answer.
+        share: None without any answer; `low`, `high`: None without an interval.
         parts: shares of single listeners, faint.
         note: at the right end.
     """
@@ -24,8 +24,8 @@ class ShareRow:
     left: str
     right: str
     share: float | None
-    low: float
-    high: float
+    low: float | None
+    high: float | None
     parts: Sequence[float]
     note: str
 
@@ -61,8 +61,9 @@ def shares(rows: Sequence[ShareRow], title: str, axis: str, caption: str) -> str
             parts.append(
                 f'<circle cx="{at(part):.1f}" cy="{y + offset:.1f}" r="2.2" fill="{_HUE}" opacity="0.4"/>'
             )
-        parts.append(line(at(row.low), y, at(row.high), y, _HUE, 2.5))
-        parts += [line(at(end), y - 5, at(end), y + 5, _HUE, 2.5) for end in (row.low, row.high)]
+        if row.low is not None and row.high is not None:
+            parts.append(line(at(row.low), y, at(row.high), y, _HUE, 2.5))
+            parts += [line(at(end), y - 5, at(end), y + 5, _HUE, 2.5) for end in (row.low, row.high)]
         parts.append(f'<circle cx="{at(row.share):.1f}" cy="{y:.1f}" r="5" fill="{_HUE}"/>')
     parts.append(text(8, bottom + 46, caption, fill=MUTED, size=11))
     return frame(width, height, title, parts)

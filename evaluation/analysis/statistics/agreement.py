@@ -6,7 +6,7 @@ An objective score never stands in for listeners where the two rank differently,
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import combinations
 
@@ -120,7 +120,7 @@ def kendall(x: ArrayLike, y: ArrayLike) -> float:
 
 #: Squared standard error on Fisher's z scale and the least n: Pearson (Fisher 1921), Spearman (Bonett
 #: and Wright 2000), Kendall (Fieller, Hartley and Pearson 1957).
-_FISHER = {
+_FISHER: dict[str, tuple[Callable[[ArrayLike, ArrayLike], float], int, Callable[[float, int], float]]] = {
     "Pearson": (pearson, 4, lambda r, n: 1 / (n - 3)),
     "Spearman": (spearman, 4, lambda r, n: (1 + r * r / 2) / (n - 3)),
     "Kendall": (kendall, 5, lambda r, n: 0.437 / (n - 4)),

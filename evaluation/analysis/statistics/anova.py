@@ -15,7 +15,10 @@ from scipy.special import fdtrc
 from evaluation.analysis.statistics.frames import Floats, tidy
 from evaluation.analysis.words import count
 
-#: The standard's rule: univariate if the Huynh-Feldt epsilon is above this and N below K + 30.
+#: The standard's rule: univariate if the Huynh-Feldt epsilon is above this and N below K + 30. Where epsilon
+#: is lower the standard asks for the multivariate test as soon as N >= K; with one degree of freedom of error
+#: that test finds next to nothing, and adding listeners would cost power. So below K + 30 the univariate test
+#: stays, with Greenhouse and Geisser's correction, which holds its level (Maxwell and Delaney 2004, ch. 13).
 EPSILON, EXTRA = 0.85, 30
 
 #: Absolute skewness or excess kurtosis of residuals from which the page warns, and warns severely.
@@ -43,8 +46,8 @@ class Effect:
         greenhouse_geisser, huynh_feldt: estimates of epsilon, at most 1; 1 for one degree of freedom.
         p_uncorrected, p_gg, p_hf: of F without and with the degrees of freedom times epsilon.
         multivariate: None where N < K or the contrasts are collinear.
-        chosen: ``huynh-feldt``, ``multivariate`` or, where the rule asks for the latter and it cannot be
-            had, ``greenhouse-geisser``; `why` says so in a sentence; `p` is the chosen one.
+        chosen: ``huynh-feldt``, ``greenhouse-geisser`` or ``multivariate``; `why` says why in a sentence;
+            `p` is the chosen one.
     """
 
     name: str
@@ -211,11 +214,13 @@ def _choose(effect: Effect, n: int) -> Effect:
     if hf > EPSILON and n < effect.levels + EXTRA:
         why = f"Huynh-Feldt: epsilon above {EPSILON} and fewer than K + {EXTRA} assessors ({numbers})."
         return replace(effect, chosen="huynh-feldt", why=why, p=effect.p_hf)
-    if effect.multivariate is not None:
-        why = f"Multivariate by the standard's rule ({numbers})."
+    if n >= effect.levels + EXTRA and effect.multivariate is not None:
+        why = f"Multivariate: K + {EXTRA} assessors or more ({numbers})."
         return replace(effect, chosen="multivariate", why=why, p=effect.multivariate.p)
-    reason = "needs as many assessors as K" if n < effect.levels else "fails, as contrasts are collinear"
-    why = f"The rule asks for the multivariate test, which {reason} ({numbers}): Greenhouse-Geisser instead."
+    reason = (
+        "the contrasts are collinear" if n >= effect.levels + EXTRA else f"fewer than K + {EXTRA} assessors"
+    )
+    why = f"Greenhouse-Geisser: {reason} ({numbers})."
     return replace(effect, chosen="greenhouse-geisser", why=why, p=effect.p_gg)
 
 
@@ -250,7 +255,8 @@ def _advice(effects: list[Effect]) -> str:
             "look at the items one by one before averaging over them."
         )
     return (
-        f"No sign that differences between systems depend on the item (interaction p = {interaction.p:.2g})."
+        f"It is not shown that differences between systems depend on the item (interaction p = "
+        f"{interaction.p:.2g}), which is no evidence that they do not."
     )
 
 

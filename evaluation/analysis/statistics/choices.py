@@ -15,6 +15,7 @@ import pandas as pd
 from scipy.special import betainc, betaincinv, ndtri
 
 from evaluation.analysis.statistics.corrections import holm
+from evaluation.analysis.statistics.differences import Population, estimate_mean
 from evaluation.analysis.statistics.frames import Floats
 from evaluation.analysis.words import count, p_words
 
@@ -87,7 +88,7 @@ class AbxRow:
     low: float
     high: float
     p: float
-    p_holm: float
+    p_holm: float | None
     needed: int | None
     power: float
 
@@ -147,14 +148,17 @@ def abx(frame: pd.DataFrame) -> Abx:
 
 @dataclass(frozen=True)
 class Preference:
-    """Votes between two systems.
+    """Votes between two systems, and how sure it is that assessors prefer one.
 
     Attributes:
-        share: of the decided votes that `first` got, with its 95 % Clopper-Pearson interval `low`, `high`;
-            None without a decided vote.
-        p: of the exact two-sided sign test over decided votes; `p_holm` adjusted over the pairs.
+        n: votes; `ties` of them for neither.
+        share: of `first`, a tie counting half, on average over the population; `low`, `high`: its 95 %
+            interval over assessors (and items), within 0 and 1; None where there is none.
+        p: two-sided, of no preference; `p_holm` adjusted over the pairs. None where nothing can be tested.
+        p_votes: of the exact sign test over decided votes, which takes an assessor's votes for
+            independent: right where each has one, else too small.
         assessors_first, assessors_second: assessors who preferred one more often than the other.
-        p_assessors: of the sign test over them, which takes no vote for independent of its assessor's others.
+        population: whom `share`, `low`, `high` and `p` speak for.
     """
 
     first: str
@@ -163,53 +167,72 @@ class Preference:
     first_votes: int
     second_votes: int
     ties: int
-    share: float | None
-    low: float
-    high: float
-    p: float
-    p_holm: float
+    share: float
+    low: float | None
+    high: float | None
+    p: float | None
+    p_holm: float | None
+    p_votes: float
+    assessors: int
     assessors_first: int
     assessors_second: int
-    p_assessors: float
+    population: Population
 
 
-def preferences(frame: pd.DataFrame) -> list[Preference]:
+def preferences(
+    frame: pd.DataFrame, population: Population = Population.ITEMS_LIKE_THESE
+) -> list[Preference]:
     """The votes of each pair, from a frame of `PREFERENCE_COLUMNS`, one row a vote.
 
-    "No preference" is no vote for either: it is counted as a tie, and left out of share and tests (the
-    sign test's way); it shortens the test, and says by itself that the two are close.
+    A vote is +1, 0 (no preference) or -1, and its mean is estimated with random assessors and, by
+    `population`, items (`differences.estimate_mean`): votes of one assessor are alike. Where each assessor
+    has one vote and none is a tie, the exact binomial test and Clopper and Pearson's interval are used.
     """
-    rows = []
-    for (first, second), of_pair in _pairs(frame).groupby(["first", "second"], sort=False):
-        won = int((of_pair["chosen"] == first).sum())
-        lost = int((of_pair["chosen"] == second).sum())
-        balance = [
-            int((its["chosen"] == first).sum()) - int((its["chosen"] == second).sum())
-            for _, its in of_pair.groupby("assessor", sort=False)
-        ]
-        for_first, for_second = sum(each > 0 for each in balance), sum(each < 0 for each in balance)
-        low, high = clopper_pearson(won, won + lost)
-        p = two_sided(won, won + lost)
-        rows.append(
-            Preference(
-                first,
-                second,
-                len(of_pair),
-                won,
-                lost,
-                len(of_pair) - won - lost,
-                won / (won + lost) if won + lost else None,
-                low,
-                high,
-                p,
-                p,
-                for_first,
-                for_second,
-                two_sided(for_first, for_first + for_second),
-            )
-        )
-    adjusted = holm([row.p for row in rows])
-    return [replace(row, p_holm=p) for row, p in zip(rows, adjusted, strict=True)]
+    rows = [
+        _preference(first, second, of_pair, population)
+        for (first, second), of_pair in _pairs(frame).groupby(["first", "second"], sort=False)
+    ]
+    return [replace(row, p_holm=p) for row, p in zip(rows, holm([row.p for row in rows]), strict=True)]
+
+
+def _preference(first: str, second: str, votes: pd.DataFrame, population: Population) -> Preference:
+    won, lost = int((votes["chosen"] == first).sum()), int((votes["chosen"] == second).sum())
+    value = (votes["chosen"] == first).to_numpy(float) - (votes["chosen"] == second).to_numpy(float)
+    assessor, names = pd.factorize(votes["assessor"])
+    item, items = pd.factorize(votes["item"])
+    balance = np.bincount(assessor, value)
+    for_first, for_second = int((balance > 0).sum()), int((balance < 0).sum())
+    if len(items) == 1:
+        population = Population.THESE_ITEMS
+    share, low, high, p = (1 + float(value.mean())) / 2, None, None, None
+    if won + lost == len(votes) == len(names):
+        (low, high), p = clopper_pearson(won, len(votes)), two_sided(won, len(votes))
+    elif len(names) > 1 and (contrast := estimate_mean(value, assessor, item, population)) is not None:
+        share = (1 + contrast.estimate) / 2
+        low, high = (min(1.0, max(0.0, (1 + end) / 2)) for end in contrast.interval())
+        p = contrast.p()
+    elif for_first + for_second > 1:
+        # All votes alike: the model has no error, the sign test over assessors still counts them.
+        p = two_sided(for_first, for_first + for_second)
+        low, high = clopper_pearson(for_first, for_first + for_second)
+    return Preference(
+        first,
+        second,
+        len(votes),
+        won,
+        lost,
+        len(votes) - won - lost,
+        share,
+        low,
+        high,
+        p,
+        p,
+        two_sided(won, won + lost),
+        len(names),
+        for_first,
+        for_second,
+        population,
+    )
 
 
 @dataclass(frozen=True)

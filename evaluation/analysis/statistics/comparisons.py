@@ -26,6 +26,9 @@ Pair = tuple[object, object]
 #: With at most so many pairs of means every change of signs is tried: 2^14 = 16 384.
 EXACT_PAIRS = 14
 
+#: What is called significant.
+LEVEL = 0.05
+
 #: Differences closer than this share of the largest count as ties.
 _TIE = 1e-9
 
@@ -41,8 +44,11 @@ class Comparison:
         p: of the test as `method` describes it; None with a `problem`.
         p_at_least: of Attachment 3 only: counting ties with the observed difference, and the observed
             one itself, (1 + k) / (1 + permutations); never 0, and valid where medians tie.
+        p_two_sided: of Attachment 3 only: the same of differences as large in either direction; the one to
+            read where the direction was chosen after looking at the grades.
         p_adjusted: for the family of comparisons, see `Comparisons.adjustment`.
         exact: all changes of signs were tried, not a sample of them.
+        floor: the smallest p that this test can have with so many listeners or grades, before adjustment.
     """
 
     a: object
@@ -55,18 +61,25 @@ class Comparison:
     statistic: float | None = None
     p: float | None = None
     p_at_least: float | None = None
+    p_two_sided: float | None = None
     p_adjusted: float | None = None
     exact: bool = False
+    floor: float | None = None
     problem: str = ""
 
 
 @dataclass(frozen=True)
 class Comparisons:
-    """A family of comparisons and how its p values were adjusted ("" for not at all)."""
+    """A family of comparisons and how its p values were adjusted ("" for not at all).
+
+    Attributes:
+        out_of_reach: how many rows cannot fall below `LEVEL` in this family, whatever the grades are.
+    """
 
     rows: list[Comparison] = field(default_factory=list)
     method: str = ""
     adjustment: str = ""
+    out_of_reach: int = 0
     notes: tuple[str, ...] = ()
     problem: str = ""
 
@@ -92,6 +105,12 @@ class Friedman:
     mean_ranks: dict[object, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     problem: str = ""
+
+
+def _out_of_reach(rows: list[Comparison], adjusted: bool) -> int:
+    """Rows whose smallest possible p, times the family's size where it is adjusted, is `LEVEL` or above."""
+    tested = [row.floor for row in rows if row.p is not None and row.floor is not None]
+    return sum(floor * (len(tested) if adjusted else 1) >= LEVEL for floor in tested)
 
 
 def _family(rows: list[Comparison], adjust: str) -> list[Comparison]:
@@ -133,7 +152,7 @@ def attachment3(
     """
     data = tidy(frame)
     if data.problem:
-        return Comparisons([], ATTACHMENT_3, "", data.notes, data.problem)
+        return Comparisons([], ATTACHMENT_3, notes=data.notes, problem=data.problem)
     grades = [data.score[data.system == index] for index in range(len(data.systems))]
     if pairs is None:
         medians = {name: float(np.median(grades[index])) for index, name in enumerate(data.systems)}
@@ -150,7 +169,7 @@ def attachment3(
         else:
             rows.append(refused)
     problem = "" if wanted else "One system: there is nothing to compare it with."
-    return Comparisons(rows, ATTACHMENT_3, "", data.notes, problem)
+    return Comparisons(rows, ATTACHMENT_3, "", _out_of_reach(rows, False), data.notes, problem)
 
 
 def _attachment3(
@@ -167,11 +186,14 @@ def _attachment3(
     tie = _TIE * float(np.ptp(values))
     above = int((drawn > observed + tie).sum())
     at_least = int((drawn >= observed - tie).sum())
+    as_far = int((np.abs(drawn) >= abs(observed) - tie).sum())
     return replace(
         row,
         statistic=row.difference,
         p=above / permutations,
         p_at_least=(1 + at_least) / (1 + permutations),
+        p_two_sided=(1 + as_far) / (1 + permutations),
+        floor=max(1 / math.comb(first.size + second.size, first.size), 1 / (1 + permutations)),
     )
 
 
@@ -265,7 +287,7 @@ def sign_flip(
     """
     data = tidy(frame)
     if data.problem:
-        return Comparisons([], SIGN_FLIP, "", data.notes, data.problem)
+        return Comparisons([], SIGN_FLIP, notes=data.notes, problem=data.problem)
     found = _differences(data, _pairs(data, pairs), SIGN_FLIP)
     rows = [
         row
@@ -274,7 +296,8 @@ def sign_flip(
         for number, (row, column) in enumerate(zip(found.rows, found.columns, strict=True))
     ]
     problem = "" if rows else "One system: there is nothing to compare it with."
-    return Comparisons(_family(rows, adjust), SIGN_FLIP, _adjustment(adjust), data.notes, problem)
+    reach = _out_of_reach(rows, bool(_adjustment(adjust)))
+    return Comparisons(_family(rows, adjust), SIGN_FLIP, _adjustment(adjust), reach, data.notes, problem)
 
 
 def _sign_flip(
@@ -287,12 +310,13 @@ def _sign_flip(
         # The first sign stays: turning all signs round gives the same absolute sum.
         signs = 1.0 - 2.0 * ((np.arange(2 ** (n - 1))[:, None] >> np.arange(n)) & 1)
         p = float((np.abs(signs @ values) >= observed).mean())
-        return replace(row, statistic=row.difference, p=p, exact=True)
+        return replace(row, statistic=row.difference, p=p, exact=True, floor=2.0 ** (1 - n))
     if permutations < 1:
         return replace(row, problem="The test needs at least one permutation.")
     signs = 1.0 - 2.0 * generator.integers(0, 2, (permutations, n))
     hits = int((np.abs(signs @ values) >= observed).sum())
-    return replace(row, statistic=row.difference, p=(1 + hits) / (1 + permutations))
+    least = 1 / (1 + permutations)
+    return replace(row, statistic=row.difference, p=(1 + hits) / (1 + permutations), floor=least)
 
 
 def wilcoxon(
@@ -307,7 +331,7 @@ def wilcoxon(
 
     data = tidy(frame)
     if data.problem:
-        return Comparisons([], WILCOXON, "", data.notes, data.problem)
+        return Comparisons([], WILCOXON, notes=data.notes, problem=data.problem)
     found = _differences(data, _pairs(data, pairs), WILCOXON)
     rows = []
     for row, column in zip(found.rows, found.columns, strict=True):
@@ -319,11 +343,16 @@ def wilcoxon(
             exact = different.size == values.size <= 50 and np.unique(np.abs(values)).size == values.size
             outcome = stats.wilcoxon(different, method="exact" if exact else "asymptotic")
             row = replace(
-                row, statistic=float(outcome.statistic), p=float(min(1.0, outcome.pvalue)), exact=exact
+                row,
+                statistic=float(outcome.statistic),
+                p=float(min(1.0, outcome.pvalue)),
+                exact=exact,
+                floor=2.0 ** (1 - different.size),
             )
         rows.append(row)
     problem = "" if rows else "One system: there is nothing to compare it with."
-    return Comparisons(_family(rows, adjust), WILCOXON, _adjustment(adjust), data.notes, problem)
+    reach = _out_of_reach(rows, bool(_adjustment(adjust)))
+    return Comparisons(_family(rows, adjust), WILCOXON, _adjustment(adjust), reach, data.notes, problem)
 
 
 def contrasts(frame: pd.DataFrame, pairs: Iterable[Pair], *, adjust: str = "hochberg") -> Comparisons:
@@ -333,7 +362,7 @@ def contrasts(frame: pd.DataFrame, pairs: Iterable[Pair], *, adjust: str = "hoch
     """
     data = tidy(frame)
     if data.problem:
-        return Comparisons([], PAIRED_T, "", data.notes, data.problem)
+        return Comparisons([], PAIRED_T, notes=data.notes, problem=data.problem)
     found = _differences(data, list(pairs), PAIRED_T)
     rows = []
     for row, column in zip(found.rows, found.columns, strict=True):
@@ -349,7 +378,7 @@ def contrasts(frame: pd.DataFrame, pairs: Iterable[Pair], *, adjust: str = "hoch
                 row = replace(row, statistic=t, p=float(2 * stdtr(values.size - 1, -abs(t))))
         rows.append(row)
     problem = "" if rows else "No pair of systems was chosen."
-    return Comparisons(_family(rows, adjust), PAIRED_T, _adjustment(adjust), data.notes, problem)
+    return Comparisons(_family(rows, adjust), PAIRED_T, _adjustment(adjust), 0, data.notes, problem)
 
 
 def _adjustment(adjust: str) -> str:

@@ -16,8 +16,10 @@ from evaluation.metrics import METRICS, OPTIONAL
 from evaluation.models import Clip
 from evaluation.web.presentation import (
     DONE,
+    FAILED,
     QUEUED,
     RUNNING,
+    job_state,
     other_metrics,
     rendition_rows,
     with_results,
@@ -48,8 +50,19 @@ def metrics_context(
     """What ``_metrics.html`` needs; `rows` are the clip's `rendition_rows` or `table_rows`."""
     rows = rendition_rows(clip) if rows is None else rows
     shown = other_metrics(rows)
+    failed = {
+        (rendition.system, score.metric): job_state(score)
+        for rendition in clip.renditions.all()
+        for score in rendition.scores.all()
+        if score.status == FAILED
+    }
+
+    def cell(row: dict[str, Any], metric: str) -> dict[str, Any] | None:
+        score = row["others"].get(metric)
+        return score and {**score, "job": failed.get((row["system"], metric))}
+
     table = [
-        {"title": row["title"], "cells": [row["others"].get(metric.slug) for metric in shown]}
+        {"title": row["title"], "cells": [cell(row, metric.slug) for metric in shown]}
         for row in rows
         if row["others"]
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -21,6 +22,7 @@ from evaluation.outputs import batches as outputs
 from evaluation.outputs.batches import OutputProblem
 from evaluation.refusals import Refusal
 from evaluation.systems import uploaded_by
+from evaluation.web.presentation import job_state
 from evaluation.web.refusals import sent_back, shown_on
 
 
@@ -96,7 +98,11 @@ def _output_row(rendition: Rendition) -> dict[str, Any]:
     return {
         "rendition": rendition,
         "scores": scores,
-        "delay": _milliseconds(rendition.parameters.get("delay_seconds")),
+        "delay": _milliseconds(
+            rendition.parameters.delay_seconds
+            if "delay_seconds" in rendition.parameters.model_fields_set
+            else None
+        ),
     }
 
 
@@ -148,25 +154,25 @@ def outputs_page(request: HttpRequest, pk: UUID) -> HttpResponse:
             system__in=[file.system.slug for file in files if file.system],
         ).values_list("clip_id", "system")
     )
+    usable = [file for file in files if file.checks and not file.problem]
     rows = [
         {
             "file": file,
             "checks": file.checks,
-            "usable": bool(file.checks) and not file.problem,
+            "usable": file in usable,
             "replaces": file.system is not None and (file.clip_id, file.system.slug) in there,
-            "delay_ms": _milliseconds(file.checks.get("delay_seconds")),
+            "delay_ms": _milliseconds(file.checks.delay_seconds),
         }
         for file in files
     ]
     context = {
         "batch": batch,
         "rows": rows,
-        "busy": batch.status in (Job.Status.QUEUED, Job.Status.RUNNING),
+        "job": replace(job_state(batch), address=""),  # the page asks for the whole table
         "checked": checked,
         "stored": batch.step == OutputBatch.Step.STORE and batch.status == Job.Status.DONE,
-        "done": sum(bool(file.checks) or bool(file.problem) for file in files),
-        "usable": sum(row["usable"] for row in rows),
-        "delayed": sum(row["usable"] and bool(row["checks"].get("shifts")) for row in rows),
+        "usable": len(usable),
+        "delayed": sum(file.checks.shifts for file in usable),
         "problems": sum(bool(file.problem) for file in files),
         "taken": sum(file.taken and not file.problem for file in files),
         "section": "systems",

@@ -95,7 +95,7 @@ def _upload_one(request: HttpRequest) -> HttpResponse:
 
 def _upload_all(request: HttpRequest) -> HttpResponse:
     """Take a plain form's files, each with its own message; a refused one keeps no other out."""
-    files: list[UploadedFile] = request.FILES.getlist("file")
+    files: list[UploadedFile[Any]] = request.FILES.getlist("file")
     if not files:
         messages.error(request, NO_FILE)
     for file in files:

@@ -16,6 +16,7 @@ from django.db.models import Prefetch
 from evaluation.models import Clip, Rendition, UploadedSystem
 from listening.interchange.archive.fields import to_json
 from listening.models import Rating, Session, Stimulus, Study, Trial
+from listening.simulation.runs import state_of
 
 FORMAT = "earshot-study"
 #: Grows when an older Earshot could no longer read it.
@@ -46,7 +47,7 @@ def describe(study: Study, *, personal: bool = False) -> Json:
         "format": FORMAT,
         "version": VERSION,
         "personal": personal,
-        "study": to_json(study),
+        "study": _study(study),
         "systems": [to_json(system) for system in uploaded],
         "clips": [_clip(clip) for clip in sorted(clips.values(), key=lambda clip: clip.sha256)],
         "renditions": [
@@ -81,6 +82,16 @@ def rendition_files(row: Rendition) -> dict[str, str | None]:
 
 def stimulus_file(row: Stimulus) -> str | None:
     return file_name(row.system, row.audio, "stimuli", f"item-{row.item.position:02d}")
+
+
+def _study(study: Study) -> Json:
+    data = to_json(study)
+    if study.simulation:
+        # "asked" comes last, as ever: the bytes of an archive stay the same.
+        made_of = dict(data["simulation"])
+        asked = {"asked": made_of.pop("asked")} if "asked" in made_of else {}
+        data["simulation"] = {**made_of, "state": state_of(study), **asked}
+    return data
 
 
 def _clip(clip: Clip) -> Json:

@@ -13,11 +13,12 @@ from django.db import models
 from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext_lazy as _
 
+from evaluation.columns import BadColumn, TypedJSONField
 from evaluation.outputs import archives
 
 #: Columns that never leave: secrets, keys of other tables (told by name instead), the state of work.
 KEPT_HERE: dict[str, frozenset[str]] = {
-    "Study": frozenset({"owner", "token", "attempts", "lease_until", "error"}),
+    "Study": frozenset({"owner", "token"}),
     "Item": frozenset({"id", "study", "clip"}),
     "Stimulus": frozenset({"id", "item", "rendition", "audio"}),
     "Session": frozenset({"study", "assessor", "token"}),
@@ -51,10 +52,13 @@ def columns(model: type[models.Model]) -> list[models.Field[Any, Any]]:
 
 
 def to_json(row: models.Model) -> dict[str, Any]:
-    return {field.name: _plain(getattr(row, field.attname)) for field in columns(type(row))}
+    return {field.name: _plain(row, field) for field in columns(type(row))}
 
 
-def _plain(value: Any) -> Any:
+def _plain(row: models.Model, field: models.Field[Any, Any]) -> Any:
+    if isinstance(field, TypedJSONField):
+        return field.as_stored(row)
+    value = getattr(row, field.attname)
     if isinstance(value, datetime):
         return value.isoformat()
     if isinstance(value, uuid.UUID):
@@ -88,11 +92,13 @@ def from_json(
         values[name] = value
         if not (isinstance(field, models.JSONField) and value in ({}, [])):  # these may be empty
             checked.add(name)
-    row = model(**values, **relations)
     try:
+        row = model(**values, **relations)
         row.clean_fields(
             exclude=[column.name for column in model._meta.concrete_fields if column.name not in checked]
         )
+    except BadColumn as error:
+        raise ArchiveProblem(_("%(where)s, %(error)s"), where=where, error=error) from None
     except ValidationError as error:
         name, messages = next(iter(error.message_dict.items()))
         raise ArchiveProblem(

@@ -47,7 +47,8 @@ from listening.models import (
 )
 from listening.simulation import runs as simulation
 from listening.study.design import fitting
-from listening.web.study_settings import check_settings
+from listening.study.preparing import prepare_again
+from listening.study.settings import check_settings
 
 #: Of ``study.json``; a study of 100 assessors, 20 items and 12 systems with all its events has some 30 MB.
 MAX_DOCUMENT_BYTES = 200_000_000
@@ -93,24 +94,11 @@ def read_archive(source: IO[bytes] | File[bytes], owner: Any) -> Imported:
         return _Reader(files, owner).run()
 
 
-#: Of a study, checked as `listening.web.study_settings` checks what programs send.
-_SETTINGS = (
-    "texts",
-    "language",
-    "questionnaire",
-    "headphones",
-    "recruitment",
-    "post_screening",
-    "training_repeats",
-    "opens",
-    "closes",
-)
-
-
-def _are_slugs(systems: object) -> bool:
-    return isinstance(systems, list) and all(
-        isinstance(slug, str) and 0 < len(slug) <= 64 for slug in systems
-    )
+#: Of a study, checked as `listening.study.settings` checks what programs send.
+_COLUMNS = ("texts", "questionnaire", "headphones", "recruitment", "post_screening")
+_SETTINGS = ("language", "training_repeats", "opens", "closes")
+#: Checked with the rest of the study, not each by itself.
+_CHECKED = (*_COLUMNS, "design", "method_options", "simulation")
 
 
 class _Reader:
@@ -292,12 +280,12 @@ class _Reader:
 
     def _study(self) -> Study:
         data = self.document.get("study")
-        study = from_json(Study, data, "study.json, study", owner=self.owner)
+        study: Study = from_json(Study, data, "study.json, study", skip=_CHECKED, owner=self.owner)
         if study.method not in METHODS:
             raise ArchiveProblem(
                 _("study.json: this Earshot does not know the method %(method)r."), method=study.method
             )
-        self._check_settings(study)
+        self._check_settings(study, data or {})
         if Study.objects.filter(pk=study.pk).exists():
             raise ArchiveProblem(
                 _("The study “%(study)s” is on this server already. Delete it to take it from the archive."),
@@ -307,6 +295,8 @@ class _Reader:
         clips = self._clips()
         renditions = self._renditions(clips)
         store([study])
+        if study.status == Study.Status.PREPARING:
+            prepare_again(study)
         items: dict[int, Item] = {}
         for where, row in self._rows(self.document, "items"):
             clip = self._told(clips, row["clip"], where, "clip") if row.get("clip") else None
@@ -326,25 +316,25 @@ class _Reader:
         study.refresh_from_db()
         return study
 
-    def _check_settings(self, study: Study) -> None:
+    def _check_settings(self, study: Study, data: Json) -> None:
         """Have the study's objects and lists go through what checks those that people send."""
         method = METHODS[study.method]
-        if not _are_slugs(study.systems):
+        if not all(0 < len(slug) <= 64 for slug in study.systems):
             raise ArchiveProblem(_("study.json, study, systems: expected a list of short names."))
         graded = sum(row.get("training") is not True for _where, row in self._rows(self.document, "items"))
         try:
-            for name, value in check_settings({name: getattr(study, name) for name in _SETTINGS}).items():
-                if value != getattr(study, name):
-                    setattr(study, name, value)
-            if study.design:
-                study.design = fitting(study.design, method, graded, len(study.systems))
-            if study.method_options:
-                study.method_options = clean_options(method, study.method_options, study.systems)
-            study.simulation = simulation.kept(study.simulation)
-        except (Refusal, ValueError, TypeError, AttributeError) as error:
+            wanted = {name: data[name] for name in _COLUMNS if name in data}
+            wanted |= {name: getattr(study, name) for name in _SETTINGS}
+            for name, value in check_settings(wanted).items():
+                # What fits as it is keeps the order of its keys.
+                setattr(study, name, wanted[name] if value == wanted[name] else value)
+            if design := data.get("design"):
+                study.design = fitting(design, method, graded, len(study.systems))
+            if options := data.get("method_options"):
+                study.method_options = clean_options(method, options, study.systems)
+            study.simulation = simulation.kept(data.get("simulation", {}))
+        except (Refusal, ValueError, TypeError) as error:
             raise ArchiveProblem(_("study.json, study: %(error)s"), error=error) from None
-        if not isinstance(study.imported, dict):
-            raise ArchiveProblem(_("study.json, study, imported: expected an object."))
 
     def _stimuli(
         self, study: Study, items: dict[int, Item], renditions: dict[tuple[str, str], Rendition]
@@ -429,8 +419,6 @@ class _Reader:
              "stimulus": stimulus(entry.get("system"), place).pk}
             for place, entry in self._rows(data, "order", where)
         ]  # fmt: skip
-        if any(not isinstance(entry.get("key"), str) for entry in order):
-            raise ArchiveProblem(_("%(where)s, order: an entry has no key."), where=where)
         trial = from_json(Trial, data, where, session=session, item=item, order=order)
         trial.save(force_insert=True)
         graded: set[int] = set()

@@ -10,9 +10,9 @@ from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 
+from listening.columns.texts import MAX_TEXT
 from listening.interchange.imports.reading import ImportProblem
 from listening.interchange.imports.yaml_lines import Map, Seq, load
-from listening.study.studies import MAX_TEXT
 
 #: Which method holds a type of page.
 METHODS = {

@@ -7,7 +7,6 @@ import uuid
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path, PurePosixPath
 from time import monotonic, sleep
 from typing import Any
@@ -21,6 +20,7 @@ from django.utils.translation import ngettext_lazy
 
 from codec.audio import AudioError
 from evaluation.clips.ingest import ClipRejected, ingest
+from evaluation.clips.rendering import make_rendition
 from evaluation.clips.stored import load_audio
 from evaluation.models import Clip, Rendition, UploadedSystem
 from evaluation.outputs import batches as outputs
@@ -28,8 +28,12 @@ from evaluation.outputs.archives import ArchiveProblem, Member, members
 from evaluation.outputs.batches import MAX_BATCH_BYTES, MAX_FILES
 from evaluation.outputs.comparison import compare
 from evaluation.outputs.matching import is_audio
+from evaluation.refusals import Refusal
 from evaluation.systems import title_of, uploaded_by
+from evaluation.work import jobs
+from listening.columns.drafts import ReportLine
 from listening.interchange.imports.configuration import Configuration, Group, read_configuration
+from listening.interchange.imports.drafts import forget_files
 from listening.interchange.imports.reading import ImportProblem, listed
 from listening.interchange.imports.table import decode
 from listening.interchange.imports.yaml_lines import MAX_BYTES
@@ -124,6 +128,18 @@ def _shared_end(one: tuple[str, ...], other: tuple[str, ...]) -> int:
     return count
 
 
+def run(draft_id: str) -> None:
+    """What the worker does: claim a draft, make its study, and forget what was sent."""
+    row = jobs.claim(ImportDraft, draft_id)
+    if row is None:
+        return
+    with jobs.working(row, Refusal):
+        if row.study_id is None:
+            import_configuration(row)
+        if jobs.finish(row):
+            forget_files(row)
+
+
 def import_configuration(draft: ImportDraft) -> Study:
     """Make the study of a draft's chosen group of pages. Doing it again after a worker died goes on.
 
@@ -131,7 +147,7 @@ def import_configuration(draft: ImportDraft) -> Study:
         ImportProblem: a recording is missing or cannot be used, or the study cannot be; it names the line.
     """
     configuration = configuration_of(draft)
-    group = configuration.group(draft.choices.get("group", ""))
+    group = configuration.group(draft.choices.group)
     for other in configuration.groups:
         if other is not group:
             lines = ", ".join(str(page.line) for page in other.pages)
@@ -202,12 +218,13 @@ def _study(draft: ImportDraft, configuration: Configuration, group: Group, local
     if method.slug == "mushra":
         configuration.note("changed", 0, "webMUSHRA has no training: mark an item for it, or add one (M14).")
     language = _language(configuration)
-    report = [asdict(note) for note in sorted(configuration.notes, key=lambda note: note.line)]
-    draft.choices = {**draft.choices, "report": report}
+    lines = sorted(configuration.notes, key=lambda note: note.line)
+    report = [ReportLine(kind=note.kind, line=note.line, text=note.text) for note in lines]
+    draft.choices = draft.choices.model_copy(update={"report": report})
     with transaction.atomic():  # a worker that dies in between leaves neither
         study = create_study(
             draft.owner,
-            draft.choices.get("name") or configuration.name,
+            draft.choices.name or configuration.name,
             [],
             [system.slug for system in own.values()],
             texts=configuration.texts,
@@ -265,8 +282,6 @@ def _clip(draft: ImportDraft, path: Path, name: str, line: int, always: tuple[st
 
 def _made(clip: Clip, slug: str) -> None:
     """Have the clip put through a system now, or wait for the worker that is at it."""
-    from evaluation.tasks import make_rendition
-
     end = monotonic() + _PATIENCE
     while True:
         row = Rendition.objects.get(clip=clip, system=slug)

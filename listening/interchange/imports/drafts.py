@@ -6,7 +6,6 @@ import re
 import uuid
 import zipfile
 from datetime import timedelta
-from functools import partial
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -15,6 +14,7 @@ from django.core.files import File
 from django.core.files.storage import default_storage
 from django.core.files.uploadedfile import UploadedFile
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -33,7 +33,7 @@ _FORGOTTEN = timedelta(days=7)
 _CONFIGURATION = re.compile(rb"^\s*['\"]?pages['\"]?\s*:", re.MULTILINE)
 
 
-def keep(owner: Any, file: UploadedFile, extra: UploadedFile | None = None) -> ImportDraft:
+def keep(owner: Any, file: UploadedFile[Any], extra: UploadedFile[Any] | None = None) -> ImportDraft:
     """Store what was sent for its owner to look at. Old drafts of the owner's go.
 
     Raises:
@@ -65,14 +65,14 @@ def keep(owner: Any, file: UploadedFile, extra: UploadedFile | None = None) -> I
     return draft
 
 
-def _save(file: UploadedFile) -> str:
+def _save(file: UploadedFile[Any]) -> str:
     suffix = PurePosixPath(file.name or "").suffix.lower()
     suffix = suffix if re.fullmatch(r"\.[a-z0-9]{1,5}", suffix) else ""
     file.seek(0)
     return default_storage.save(f"imports/{uuid.uuid4().hex}{suffix}", File(file))
 
 
-def _kind_of(file: UploadedFile) -> str:
+def _kind_of(file: UploadedFile[Any]) -> str:
     """A configuration has ``pages:`` at the start of a line, or is in a zip with a YAML file."""
     file.seek(0)
     head = file.read(1_000_000)
@@ -102,7 +102,7 @@ def read_draft(draft: ImportDraft, choices: dict[str, str]) -> tuple[Reading, Sc
     reading = read_results(content_of(draft), choices)
     if not draft.extra:
         return reading, None
-    name = draft.choices.get("extra_name", "")
+    name = draft.choices.extra_name
     with draft.extra.open("rb") as file:
         content = bytes(file.read(MAX_BYTES + 1))
     if len(content) > MAX_BYTES:
@@ -139,21 +139,10 @@ def import_results(
 
 def start_configuration(draft: ImportDraft, name: str, group: str) -> None:
     """Have a worker make the study of a configuration; asking twice changes nothing."""
-    choices = {**draft.choices, "name": clean_line(name)[:200], "group": group}
-    waiting = ImportDraft.objects.filter(pk=draft.pk, study=None).exclude(
-        status__in=[ImportDraft.Status.QUEUED, ImportDraft.Status.RUNNING]
-    )
-    with transaction.atomic():
-        if waiting.update(
-            status=ImportDraft.Status.QUEUED,
-            attempts=0,
-            error="",
-            dispatched=None,
-            choices=choices,
-            progress={},
-        ):
-            draft.refresh_from_db()
-            transaction.on_commit(partial(jobs.dispatch, [draft]))
+    named = clean_line(name)[:200]
+    choices = draft.choices.model_copy(update={"name": named, "group": group})
+    waits = Q(status__in=[ImportDraft.Status.QUEUED, ImportDraft.Status.RUNNING])
+    jobs.restart(draft, ~waits, Q(study=None), choices=choices, progress={})
 
 
 def forget_files(draft: ImportDraft) -> None:

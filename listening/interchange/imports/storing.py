@@ -15,6 +15,8 @@ from django.utils.translation import gettext_lazy as _
 
 from evaluation.systems import order
 from evaluation.texts import clean_line, clean_text
+from listening.columns.questions import MAX_NAME, MAX_QUESTIONS, Question
+from listening.columns.sessions import Signal
 from listening.interchange.imports.reading import Grade, ImportProblem, Reading, Verdict
 from listening.interchange.imports.roles import checked
 from listening.interchange.imports.scores import Scores
@@ -31,7 +33,7 @@ from listening.models import (
     Trial,
     opaque_token,
 )
-from listening.study.questionnaire import MAX_NAME, MAX_QUESTIONS, validated
+from listening.study.questionnaire import validated
 
 ALWAYS = ("original", "anchor35", "anchor70")
 _BATCH = 1000
@@ -148,7 +150,7 @@ def store(
     return study
 
 
-def _questions(reading: Reading, personal: set[str]) -> list[dict[str, Any]]:
+def _questions(reading: Reading, personal: set[str]) -> list[Question]:
     """The file's questions as `Study.questionnaire` keeps them, as far as they fit."""
     names: dict[str, str] = {}
     for given in reading.answers.values():
@@ -279,13 +281,13 @@ def _order(
     rows: Sequence[Grade | Verdict],
     stimuli: Mapping[tuple[str, str], Stimulus],
     mapping: Mapping[str, str],
-) -> list[dict[str, Any]]:
+) -> list[Signal]:
     """`Trial.order`: which side things stood on is in no file, so it is the order of all tables."""
     first = rows[0]
     names = [name for row in (rows if isinstance(first, Grade) else rows[:1]) for name in _systems(row)]
     roles: dict[str, Sequence[str]] = {"bs1116": "BC", "ab": "AB", "abx": "ABX"}
     names = [*names, names[0]] if method == "abx" else sorted(names, key=lambda name: order(mapping[name]))
-    entries: list[dict[str, Any]] = [
+    entries: list[Signal] = [
         {"key": opaque_token(), "stimulus": stimuli[first.item, name].pk} for name in names
     ]
     for entry, role in zip(entries, roles.get(method, ()), strict=False):

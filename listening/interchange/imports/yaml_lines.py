@@ -113,7 +113,7 @@ class _Loader(yaml.SafeLoader):
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         if self.check_event(yaml.AliasEvent):
-            mark = self.peek_event().start_mark
+            mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
             raise ImportProblem(_("Aliases (*name) are not read."), mark.line + 1, mark.column + 1)
         return super().compose_node(parent, index)
 

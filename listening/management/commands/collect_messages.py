@@ -20,16 +20,30 @@ from django.core.management.base import BaseCommand
 from listening.study.languages import LANGUAGES
 
 #: What never holds a message.
-IGNORED = [".venv/*", "var/*", "tests/*", "codec/bpgan/*", "docs/*", "static/vendor/*", "build/*"]
+IGNORED = [
+    ".venv/*",
+    "var/*",
+    "tests/*",
+    "codec/bpgan/*",
+    "docs/*",
+    "static/vendor/*",
+    "build/*",
+    "node_modules/*",
+]
 #: Whose messages only researchers can meet.
 RESEARCHERS = re.compile(
-    r"codec/|evaluation/(?!refusals\.py)|listening/(interchange|management|results|simulation)/"
-    r"|listening/study/(contents|design|preparing|recruitment|sealing|stimuli|studies)\.py"
-    r"|listening/web/(api|forms)/|listening/web/study_settings\.py"
+    r"codec/|evaluation/(?!refusals\.py)|listening/(columns|interchange|management|results|simulation)/"
+    r"|listening/models\.py|listening/study/(contents|design|preparing|recruitment|sealing|settings|stimuli|studies)\.py"
+    r"|listening/web/(api|forms)/"
     r"|listening/web/views/(check|exports|imports|metrics|report|results|setup|simulation|studies)\.py"
 )
+#: Templates that only researchers can meet.
+RESEARCHERS_TEMPLATES = re.compile(
+    r"templates/evaluation/|templates/listening/(setup|results|report|import|stimuli|stud|signin|metrics|_export|_import"
+    r"|_metrics|_status|methods/(_results|_figure))"
+)
 #: Refusals that only researchers can meet, where they are raised in other files.
-RESEARCHERS_REFUSALS = {"StudyError", "OptionProblem", "QuestionnaireError", "Refusal"}
+RESEARCHERS_REFUSALS = {"StudyError", "OptionProblem", "QuestionnaireError", "Refusal", "refuse"}
 FUNCTIONS = {"gettext", "gettext_lazy", "gettext_noop", "ngettext", "ngettext_lazy", "_"}
 
 
@@ -68,7 +82,7 @@ def researchers_messages(root: Path) -> set[str]:
 
 
 def _drop(path: Path, messages: set[str]) -> None:
-    """Take `messages` out of a catalogue unless a template has them, too."""
+    """Take `messages`, and what only researchers' templates say, out of a catalogue."""
     kept = []
     for entry in path.read_text(encoding="utf-8").split("\n\n"):
         lines = [line for line in entry.splitlines() if not line.startswith("#")]
@@ -77,7 +91,11 @@ def _drop(path: Path, messages: set[str]) -> None:
             for line in lines[: next((n for n, line in enumerate(lines) if line.startswith("msgstr")), 0)]
             if not line.startswith(("msgid_plural", "msgctxt"))
         )
-        if text not in messages or ".html" in entry:
+        places = re.findall(r"\S+\.(?:html|py)", entry.split("msgid", 1)[0])
+        pages = [place for place in places if place.endswith(".html")]
+        listeners = not all(map(RESEARCHERS_TEMPLATES.match, pages))
+        coded = any(place.endswith(".py") for place in places)
+        if listeners or not text or (coded and text not in messages):
             kept.append(entry.rstrip("\n"))
     path.write_text("\n\n".join(kept) + "\n", encoding="utf-8")
 

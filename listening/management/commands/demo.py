@@ -1,6 +1,6 @@
 """``make demo``: the whole site on one machine, with clips and a study to try it on.
 
-One process that starts Redis (unless REDIS_URL names one), a Celery worker and the web server, watches
+One process that starts Redis (unless REDIS_URL names one), two Celery workers and the web server, watches
 them, and stops them again. What it makes stays in EARSHOT_HOME, so the next run continues with it.
 """
 
@@ -17,7 +17,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from django.conf import settings
@@ -114,25 +114,11 @@ class Command(BaseCommand):
         # EARSHOT_HOME may be relative to where this command was started.
         environment = {**os.environ, "EARSHOT_HOME": str(settings.HOME)}
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        self.supervisor.start(
-            Child(
-                "worker",
-                [
-                    *(sys.executable, "-m", "celery", "-A", "listening.site", "worker"),
-                    *("--queues", ",".join(settings.WORKER_QUEUES), "--concurrency", str(min(cores, 8))),
-                    *("--beat", "--schedule", str(settings.HOME / "celerybeat-schedule")),
-                    # A heartbeat would be sent on the way out too, and wait for ever where Redis went first.
-                    *("--loglevel", "INFO", "--without-gossip", "--without-mingle", "--without-heartbeat"),
-                ],
-                logs / "worker.log",
-                # SIGTERM would wait for the work in hand, which may be a minute of search; SIGQUIT does
-                # not, and the rows it leaves are given back at the next start.
-                stop_signal=signal.SIGQUIT,
-                # One child for each core, one thread for each child: more would spin, waiting for each other.
-                environment={"OMP_NUM_THREADS": "1", "EARSHOT_TORCH_THREADS": "1", **environment},
-                folder=settings.BASE_DIR,
-            )
-        )
+        beat = ("--beat", "--schedule", str(settings.HOME / "celerybeat-schedule"))
+        # One child for each core, one thread for each child: more would spin, waiting for each other. The
+        # second worker's children are there for what must not wait until one of those is free.
+        self.start_worker("worker", settings.SLOW_QUEUES, min(cores, 8), environment, *beat)
+        self.start_worker("worker for studies", settings.QUICK_QUEUES, 2, environment)
         self.supervisor.start(
             Child(
                 "web server",
@@ -148,6 +134,29 @@ class Command(BaseCommand):
         )
         self.wait_for_site(f"http://127.0.0.1:{port}/")
         self.say(f"Earshot is at {settings.SITE_URL}/  (logs: {logs})")
+
+    def start_worker(
+        self, name: str, queues: Sequence[str], children: int, environment: Mapping[str, str], *options: str
+    ) -> None:
+        node = name.replace(" ", "-")
+        self.supervisor.start(
+            Child(
+                name,
+                [
+                    *(sys.executable, "-m", "celery", "-A", "listening.site", "worker"),
+                    *("--hostname", f"{node}@%h", "--queues", ",".join(queues)),
+                    *("--concurrency", str(children), *options),
+                    # A heartbeat would be sent on the way out too, and wait for ever where Redis went first.
+                    *("--loglevel", "INFO", "--without-gossip", "--without-mingle", "--without-heartbeat"),
+                ],
+                settings.HOME / "logs" / f"{node}.log",
+                # SIGTERM would wait for the work in hand, which may be a minute of search; SIGQUIT does
+                # not, and the rows it leaves are given back at the next start.
+                stop_signal=signal.SIGQUIT,
+                environment={"OMP_NUM_THREADS": "1", "EARSHOT_TORCH_THREADS": "1", **environment},
+                folder=settings.BASE_DIR,
+            )
+        )
 
     def wait_for_site(self, url: str) -> None:
         deadline = time.monotonic() + START_SECONDS
@@ -278,9 +287,6 @@ def _give_back_running_work() -> None:
     for model in jobs.KINDS:
         running = model._default_manager.filter(status=Job.Status.RUNNING, attempts__gt=0)
         running.update(lease_until=timezone.now(), attempts=F("attempts") - 1)
-    Study.objects.filter(status=Study.Status.PREPARING, attempts__gt=0, lease_until__isnull=False).update(
-        lease_until=timezone.now(), attempts=F("attempts") - 1
-    )
 
 
 @contextlib.contextmanager

@@ -123,7 +123,7 @@ def cite(results: Results) -> str:
     return (
         f"We held a {title} with Earshot, of {count(results.items, 'item')} and {len(results.ranked)} "
         f"systems under test, graded by {count(results.listeners, 'listener')}{screened}. We report means of "
-        "listener means with Student's t intervals of 95 % over listeners; systems are compared by paired "
-        "sign-flip permutation tests on listener means, with Holm's correction over all pairs of systems "
-        "under test."
+        "listener means with Student's t intervals of 95 % over listeners; systems are compared by mixed "
+        "models of matched differences with Satterthwaite's degrees of freedom and Holm's correction over "
+        "all pairs of systems under test."
     )

@@ -51,10 +51,10 @@ def listeners(study: Study, kind: str) -> dict[str, Any]:
     last = Rating.objects.filter(trial__session__in=sessions).aggregate(last=Max("updated"))["last"]
     heard: Counter[str] = Counter()
     devices: Counter[str] = Counter()
-    for data in Stage.objects.filter(session__in=began, name="volume").values_list("data", flat=True):
-        heard[TRANSDUCERS.get(data.get("transducer", ""), "not said")] += 1
-        if data.get("device"):
-            devices[str(data["device"])] += 1
+    for stage in Stage.objects.filter(session__in=began, name="volume"):
+        heard[TRANSDUCERS.get(stage.data.get("transducer", ""), "not said")] += 1
+        if device := stage.data.get("device"):
+            devices[device] += 1
     told = sum(heard.values())
     if told < totals["began"]:
         heard["not asked"] += totals["began"] - told
@@ -79,9 +79,9 @@ def instructions(study: Study) -> dict[str, str]:
     apart = re.sub(r"</(?:p|li|h\d|dt|dd|div|tr|section|ul|ol)>", r"\g<0>\n", task)
     lines = [" ".join(line.split()) for line in strip_tags(apart).splitlines()]
     return {
-        "own": study.texts.get("instructions", ""),
+        "own": study.texts.instructions,
         "task": "\n".join(line for line in lines if line),
-        "consent": study.texts.get("consent", ""),
+        "consent": study.texts.consent,
     }
 
 
@@ -149,8 +149,8 @@ def codecs(study: Study, slugs: Iterable[str]) -> list[dict[str, Any]]:
     wanted = list(slugs)
     renditions = Rendition.objects.filter(stimuli__item__study=study, system__in=wanted).distinct()
     found: dict[str, list[Mapping[str, Any]]] = {}
-    for system, parameters in renditions.order_by("system", "pk").values_list("system", "parameters"):
-        found.setdefault(system, []).append(parameters)
+    for row in renditions.order_by("system", "pk").only("system", "parameters"):
+        found.setdefault(row.system, []).append(row.parameters.stored())
     titles, described = titles_of(wanted), evaluation_systems.describe_all(wanted)
     method = METHODS.get(study.method)
     rows = []
@@ -240,5 +240,5 @@ def design(study: Study) -> list[str]:
 def recruitment(study: Study) -> str:
     from listening.study.recruitment import PLATFORMS
 
-    name = PLATFORMS.get(study.recruitment.get("platform", ""), "")
+    name = PLATFORMS.get(study.recruitment.platform, "")
     return f"through {name}" if name else "by a link; how it was given out is the researcher's to say"

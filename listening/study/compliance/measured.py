@@ -36,7 +36,7 @@ def measured_filter(cutoff: float, rate: int) -> tuple[float, float, float] | No
 @cache
 def player_constants() -> dict[str, float]:
     """Seconds that the player's script fades for and loops at least, as the script has them."""
-    path = finders.find("js/rating/player.js")
+    path = finders.find("js/audio/player.js")
     text = Path(str(path)).read_text(encoding="utf-8") if path else ""
     return {
         name: float(value)

@@ -9,7 +9,7 @@ from evaluation import systems as known
 from evaluation.analysis.words import count
 from listening.kinds import COUNTED
 from listening.methods import MUSHRA
-from listening.models import Event, Item, Session, Stimulus, Study
+from listening.models import Event, Item, Session, Stimulus, Study, Trial
 from listening.study import design as designs
 from listening.study.compliance.measured import measured_filter, player_constants
 from listening.study.compliance.states import DUTY, MET, NOT_MET, State, Verdict
@@ -231,7 +231,7 @@ def _training(seen: Seen) -> Verdict:
 
 
 def _instructions(seen: Seen) -> Verdict:
-    own = " Your own text stands above it." if seen.study.texts.get("instructions") else ""
+    own = " Your own text stands above it." if seen.study.texts.instructions else ""
     return MET, (
         "Every listener reads that the reference is among the versions and one or more must get 100, and "
         f"that the worst need not be bad, before the training.{own}"
@@ -242,11 +242,11 @@ def _orders(seen: Seen) -> Verdict:
     if seen.study.imported:
         return DUTY, "The test was held elsewhere: its orders are for the report."
     orders = [
-        tuple(entry["stimulus"] for entry in order)
-        for order in seen.study.sessions.filter(trials__item__training=False)
-        .exclude(kind=Session.Kind.IMPORTED)
-        .values_list("trials__order", flat=True)[:2000]
-        if order
+        tuple(entry["stimulus"] for entry in trial.order)
+        for trial in Trial.objects.filter(session__study=seen.study, item__training=False)
+        .exclude(session__kind=Session.Kind.IMPORTED)
+        .only("order")[:2000]
+        if trial.order
     ]
     seen_already = f" {len(set(orders))} different of {len(orders)} drawn so far." if orders else ""
     return MET, (
@@ -287,7 +287,7 @@ def _levels(seen: Seen) -> Verdict:
 
 
 def _transducer(seen: Seen) -> Verdict:
-    tests = [str(row.get("test")) for row in seen.study.headphones.get("tests", [])]
+    tests = [test.test for test in seen.study.headphones.tests]
     screened = f"Headphone test: {', '.join(tests)}. " if tests else "No headphone test is set. "
     return DUTY, f"{screened}Ask for one type, and declare it in the report."
 

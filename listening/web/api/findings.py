@@ -89,7 +89,7 @@ class SimulationIn(Schema):
 
 
 class SimulationOut(Schema):
-    state: str = Field(description="running or done; empty where nobody asked")
+    state: str = Field(description="running, done or failed; empty where nobody asked")
     made: int
 
 
@@ -218,7 +218,7 @@ def unseal_study(request: HttpRequest, study_id: UUID, wanted: UnsealIn) -> Stat
 
 
 def _simulated(study: Study) -> dict[str, Any]:
-    return {"state": study.simulation.get("state", ""), "made": simulation.made(study)}
+    return {"state": simulation.state_of(study), "made": simulation.made(study)}
 
 
 @router.get(

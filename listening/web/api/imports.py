@@ -120,7 +120,7 @@ def _described(draft: ImportDraft, choices: dict[str, str]) -> dict[str, Any]:
         "study": draft.study_id,
         "results": None,
         "groups": [],
-        "report": draft.choices.get("report", []),
+        "report": [line.stored() for line in draft.choices.report],
     }
     if draft.study_id or draft.status in (ImportDraft.Status.QUEUED, ImportDraft.Status.RUNNING):
         return shown

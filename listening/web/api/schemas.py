@@ -3,11 +3,26 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any, Union
 from uuid import UUID
 
 from ninja import Schema
 from pydantic import ConfigDict, Field
+
+from evaluation.columns import Shown
+from listening.columns.options import MethodOptions
+from listening.columns.questions import Questionnaire
+from listening.columns.studies import Design, Headphones, PostScreening, Recruitment
+from listening.columns.texts import Texts
+
+# What `listening.study.settings` checks and the study's columns hold.
+TextsColumn = Annotated[Any, Shown(Texts)]
+OptionsColumn = Annotated[Any, Shown(Union[MethodOptions.models()])]  # noqa: UP007 -- of a tuple
+DesignColumn = Annotated[Any, Shown(Design)]
+QuestionnaireColumn = Annotated[Any, Shown(Questionnaire)]
+HeadphonesColumn = Annotated[Any, Shown(Headphones)]
+RecruitmentColumn = Annotated[Any, Shown(Recruitment)]
+PostScreeningColumn = Annotated[Any, Shown(PostScreening)]
 
 
 class ItemIn(Schema):
@@ -25,19 +40,19 @@ class Settings(Schema):
 
     model_config = ConfigDict(extra="forbid")
 
-    texts: dict[str, str] | None = Field(None, description="your own consent, instructions, thanks")
+    texts: TextsColumn | None = Field(None, description="your own consent, instructions, thanks")
     language: str | None = Field(None, description="of the listeners' pages: en, de, fr, ne, ja or ar")
-    method_options: dict[str, Any] | None = Field(None, description="of the method, such as pairs and trials")
+    method_options: OptionsColumn | None = Field(None, description="of the method, such as pairs and trials")
     sample_rate: int | None = Field(None, description="of every stimulus, Hz")
-    design: dict[str, Any] | None = Field(
+    design: DesignColumn | None = Field(
         None, description="items_per_session, systems_per_trial, drop_out_hours; default: all to everybody"
     )
-    questionnaire: list[dict[str, Any]] | None = Field(
+    questionnaire: QuestionnaireColumn | None = Field(
         None, description="questions before or after the trials"
     )
-    headphones: dict[str, Any] | None = Field(None, description="screening of headphones; {} for none")
-    recruitment: dict[str, Any] | None = Field(None, description="Prolific or MTurk; {} for a plain link")
-    post_screening: dict[str, float | None] | None = Field(None, description="your own thresholds")
+    headphones: HeadphonesColumn | None = Field(None, description="screening of headphones; {} for none")
+    recruitment: RecruitmentColumn | None = Field(None, description="Prolific or MTurk; {} for a plain link")
+    post_screening: PostScreeningColumn | None = Field(None, description="your own thresholds")
     break_after: int | None = Field(None, ge=1, le=1000, description="trials until a break is offered")
     training_repeats: int | None = Field(
         None, description="how often a listener may take the training again, 0 to 5"
@@ -101,14 +116,14 @@ class StudyDetail(StudyOut):
     items: list[ItemOut]
     seed: int
     language: str
-    texts: dict[str, str]
-    method_options: dict[str, Any]
+    texts: TextsColumn
+    method_options: OptionsColumn
     sample_rate: int
-    design: dict[str, Any]
-    questionnaire: list[dict[str, Any]]
-    headphones: dict[str, Any]
-    recruitment: dict[str, Any]
-    post_screening: dict[str, Any]
+    design: DesignColumn
+    questionnaire: QuestionnaireColumn
+    headphones: HeadphonesColumn
+    recruitment: RecruitmentColumn
+    post_screening: PostScreeningColumn
     break_after: int | None
     training_repeats: int
     max_sessions: int | None

@@ -15,6 +15,7 @@ from django.shortcuts import get_object_or_404
 from ninja import Router, Status
 from ninja.pagination import LimitOffsetPagination, paginate
 
+from evaluation.columns import plain
 from evaluation.web.problems import FileMissing, Problem, check_length
 from listening.interchange.archive.read import read_archive
 from listening.models import Deletion, Session, Study
@@ -23,6 +24,7 @@ from listening.results.profiles import BS1534, check_kind, check_view
 from listening.study import removal, selectors, studies
 from listening.study.contents import Excerpt
 from listening.study.preparing import retry_preparing
+from listening.study.settings import check_settings
 from listening.study.studies import (
     close_study,
     end_pilot,
@@ -41,7 +43,6 @@ from listening.web.api.schemas import (
     StudyDetail,
     StudyOut,
 )
-from listening.web.study_settings import check_settings
 from listening.web.views.exports import archive_response, document_response, table_response
 
 router = Router(tags=["studies"])
@@ -95,7 +96,7 @@ def _describe(study: Study) -> dict[str, Any]:
 
 
 def _detail(study: Study) -> dict[str, Any]:
-    own = {name: getattr(study, name) for name in StudyDetail.model_fields if hasattr(study, name)}
+    own = {name: plain(getattr(study, name)) for name in StudyDetail.model_fields if hasattr(study, name)}
     items = study.items.order_by("position")
     return {
         **own,

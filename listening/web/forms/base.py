@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, TypeVar
 
 from django import forms
 
+from evaluation.columns import BadColumn, parse
 from evaluation.refusals import Refusal
 from evaluation.web.refusals import add_to_form
 from listening.models import Study
 from listening.study.studies import has_real_sessions
 
+T = TypeVar("T")
 Step = Literal["what", "who", "check"]
 
 
@@ -61,6 +63,17 @@ class Section(forms.Form):
     def initial_of(cls, study: Study) -> dict[str, Any]:
         """What the form starts with."""
         raise NotImplementedError
+
+    def read(self, schema: type[T], value: object) -> T | None:
+        """What was sent, as `schema` describes it; None, with errors in the form, if it does not fit."""
+        try:
+            return parse(schema, value, self.slug)
+        except BadColumn as error:
+            at = [str(problem.where[0]) if problem.where else "" for problem in error.problems]
+            told = zip(at, error.problems, strict=True)
+            fields = {name: each.message if name in self.fields else str(each) for name, each in told}
+            add_to_form(self, Refusal(str(error), fields=fields))
+            return None
 
     def was_sent(self) -> bool:
         """Whether anything of the section is in what was sent."""

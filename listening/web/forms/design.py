@@ -41,7 +41,7 @@ class Design(Section):
 
     @classmethod
     def initial_of(cls, study: Study) -> dict[str, Any]:
-        return dict(study.design)
+        return study.design.stored()
 
     def clean(self) -> dict[str, Any]:
         cleaned = {key: value for key, value in (super().clean() or {}).items() if value is not None}

@@ -6,8 +6,10 @@ from typing import Any
 
 from django import forms
 
+from listening.columns import studies as columns
+from listening.columns.studies import MAX_ATTEMPTS, ROUNDS, USUAL_PASS
 from listening.models import Study
-from listening.study.headphones import MAX_ATTEMPTS, ROUNDS, TESTS, USUAL_PASS
+from listening.study.headphones import TESTS
 from listening.web.forms.base import Section
 
 _PASS = f"Right of {ROUNDS} to pass"
@@ -46,14 +48,17 @@ class Headphones(Section):
     @classmethod
     def initial_of(cls, study: Study) -> dict[str, Any]:
         initial: dict[str, Any] = {
-            "required": bool(study.headphones.get("required")),
-            "on_fail": study.headphones.get("on_fail", "end"),
+            "required": study.headphones.required,
+            "on_fail": study.headphones.on_fail,
         }
-        rows = {row["test"]: row for row in study.headphones.get("tests", [])}
-        for slug in TESTS:
-            initial[slug] = slug in rows
-            initial[f"{slug}_pass"] = rows.get(slug, {}).get("pass", USUAL_PASS)
-            initial[f"{slug}_attempts"] = rows.get(slug, {}).get("attempts", 1)
+        own = {test.test: test for test in study.headphones.tests}
+        for slug in columns.TEST_NAMES:
+            test = own.get(slug, columns.HeadphoneTest(test=slug))
+            initial |= {
+                slug: slug in own,
+                f"{slug}_pass": test.to_pass,
+                f"{slug}_attempts": test.attempts,
+            }
         return initial
 
     def tests(self) -> list[dict[str, Any]]:
@@ -87,9 +92,8 @@ class Headphones(Section):
             for slug in TESTS
             if sent[slug]
         ]
-        study.headphones = {}
-        if sent["required"]:
-            study.headphones["required"] = True
-        if tests:
-            study.headphones |= {"tests": tests, "on_fail": sent["on_fail"] or "end"}
+        asked = columns.Headphones.model_validate(
+            {"required": sent["required"], "tests": tests, "on_fail": sent["on_fail"] or "end"}
+        )
+        study.headphones = asked.complete()
         return ["headphones"]

@@ -7,7 +7,7 @@ from typing import Any
 
 from django import forms
 
-from listening.methods import MAX_ABX_TRIALS, METHODS, PAIRS, PLAYS, clean_options
+from listening.methods import MAX_ABX_TRIALS, METHODS, PAIRS, PLAYS, PairOptions, clean_options
 from listening.models import Study
 from listening.web.forms.base import Section
 
@@ -57,11 +57,11 @@ class MethodOptions(Section):
 
     @staticmethod
     def _pairs_of(study: Study) -> Any:
-        return study.method_options.get("pairs", "")
+        return study.method_options.pairs if isinstance(study.method_options, PairOptions) else ""
 
     @classmethod
     def initial_of(cls, study: Study) -> dict[str, Any]:
-        options = {**METHODS[study.method].defaults, **study.method_options}
+        options = {**METHODS[study.method].defaults, **study.method_options.stored()}
         if not isinstance(options.get("pairs", ""), str):
             options["pairs"] = LISTED
         return options

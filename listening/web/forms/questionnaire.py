@@ -8,8 +8,10 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
+from evaluation.columns import plain
+from listening.columns.questions import TYPES, Question
 from listening.models import Study
-from listening.study.questionnaire import TYPES, QuestionnaireError, validated
+from listening.study.questionnaire import QuestionnaireError, validated
 from listening.web.forms.base import Section
 
 MAX_JSON = 200_000
@@ -21,9 +23,11 @@ class QuestionsField(forms.CharField):
     widget = forms.Textarea(attrs={"rows": 8, "spellcheck": "false", "class": "code-text"})
 
     def prepare_value(self, value: Any) -> str:
-        return value if isinstance(value, str) else json.dumps(value or [], ensure_ascii=False, indent=1)
+        return (
+            value if isinstance(value, str) else json.dumps(plain(value or []), ensure_ascii=False, indent=1)
+        )
 
-    def clean(self, value: Any) -> list[dict[str, Any]]:
+    def clean(self, value: Any) -> list[Question]:
         text = super().clean(value).strip()
         try:
             return validated(json.loads(text) if text else [])

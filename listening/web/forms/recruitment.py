@@ -2,35 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 from django import forms
 from django.conf import settings
-from django.utils.translation import gettext_lazy as _
 
+from listening.columns import studies as columns
 from listening.models import Study
 from listening.study.recruitment import PLATFORMS, PROLIFIC_QUERY
 from listening.study.selectors import listener_url
 from listening.web.forms.base import Section
-
-_CODE = re.compile(r"[A-Za-z0-9_-]{1,64}")
-
-
-class CodeField(forms.CharField):
-    """A completion code; the whole address that Prolific shows with it may be pasted as well."""
-
-    def to_python(self, value: Any) -> str:
-        text = (super().to_python(value) or "").strip()
-        if text.startswith("https://"):
-            text = parse_qs(urlsplit(text).query).get("cc", [""])[0]
-        return str(text)
-
-    def validate(self, value: str) -> None:
-        super().validate(value)
-        if value and not _CODE.fullmatch(value):
-            raise forms.ValidationError(_("A code has letters, digits, - and _ only."))
 
 
 class Recruitment(Section):
@@ -52,13 +33,13 @@ class Recruitment(Section):
         label="Only people whom the platform sends",
         help_text="Otherwise the link works without the platform's ids as well, once for every visit.",
     )
-    code = CodeField(
+    code = forms.CharField(
         required=False,
         max_length=200,
         label="Prolific's completion code",
         help_text="Of the study there, or the whole address that it is part of.",
     )
-    screened_out_code = CodeField(
+    screened_out_code = forms.CharField(
         required=False,
         max_length=200,
         label="Prolific's code for the screened out",
@@ -67,12 +48,13 @@ class Recruitment(Section):
 
     @classmethod
     def initial_of(cls, study: Study) -> dict[str, Any]:
-        return {"platform": "", "required": True, "code": "", "screened_out_code": ""} | study.recruitment
+        return dict(study.recruitment)
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
-        if cleaned.get("platform") == "prolific" and "code" not in self.errors and not cleaned.get("code"):
-            self.add_error("code", _("Prolific pays for a completion code: copy it from the study there."))
+        if not self.errors:
+            codes = {} if cleaned["platform"] == "prolific" else {"code": "", "screened_out_code": ""}
+            self.asked = self.read(columns.Recruitment, cleaned | codes)
         return cleaned
 
     @property
@@ -103,10 +85,6 @@ class Recruitment(Section):
         )
 
     def apply(self, study: Study) -> list[str]:
-        sent = self.cleaned_data
-        study.recruitment = {}
-        if sent["platform"]:
-            study.recruitment = {"platform": sent["platform"], "required": sent["required"]}
-        if sent["platform"] == "prolific":
-            study.recruitment |= {"code": sent["code"], "screened_out_code": sent["screened_out_code"]}
+        if self.asked is not None:
+            study.recruitment = self.asked.complete()
         return ["recruitment"]

@@ -6,11 +6,11 @@ from typing import Any
 
 from django import forms
 
-from evaluation.texts import clean_text
+from listening.columns import texts as columns
+from listening.columns.studies import MAX_REPEATS
+from listening.columns.texts import MAX_TEXT
 from listening.models import Study
-from listening.session.sessions import MAX_REPEATS
 from listening.study.languages import CHOICES, LANGUAGES
-from listening.study.studies import MAX_TEXT, TEXTS
 from listening.web.forms.base import Section
 
 
@@ -55,8 +55,7 @@ class Texts(Section):
     @classmethod
     def initial_of(cls, study: Study) -> dict[str, Any]:
         language = study.language if study.language in LANGUAGES else "en"
-        texts = {key: study.texts.get(key, "") for key in TEXTS}
-        return {"language": language, "training_repeats": study.training_repeats, **texts}
+        return {"language": language, "training_repeats": study.training_repeats, **dict(study.texts)}
 
     @property
     def unpublished_scales(self) -> list[str]:
@@ -64,8 +63,7 @@ class Texts(Section):
         return [language.english for language in LANGUAGES.values() if not language.published]
 
     def apply(self, study: Study) -> list[str]:
-        texts = {key: clean_text(self.cleaned_data[key]) for key in TEXTS}
         study.language = self.cleaned_data["language"]
-        study.texts = {key: text for key, text in texts.items() if text}
+        study.texts = columns.Texts(**{key: self.cleaned_data[key] for key in columns.Texts.model_fields})
         study.training_repeats = self.cleaned_data["training_repeats"] or 0
         return ["language", "texts", "training_repeats"]

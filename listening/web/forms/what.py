@@ -66,10 +66,10 @@ class Basics(Section):
         ]
 
     def apply(self, study: Study) -> list[str]:
-        if study.method != self.cleaned_data["method"]:
-            study.method_options = {}
         study.name = self.cleaned_data["name"]
-        study.method = self.cleaned_data["method"]
+        if study.method != self.cleaned_data["method"]:
+            study.method = self.cleaned_data["method"]
+            study.method_options = {}
         study.sample_rate = self.cleaned_data["sample_rate"]
         return ["name", "method", "method_options", "sample_rate"]
 
@@ -230,7 +230,7 @@ class Systems(Section):
     def __init__(self, study: Study, data: Mapping[str, Any] | None = None) -> None:
         super().__init__(study, data)
         self.always = METHODS[study.method].always
-        self.room = study.design.get("systems_per_trial") or room_for_systems(METHODS[study.method])
+        self.room = study.design.systems_per_trial or room_for_systems(METHODS[study.method])
         self.offered = [each for each in known.systems_for(study.owner) if each.slug not in self.always]
         self.fields["chosen"].choices = [(each.slug, each.title) for each in self.offered]  # type: ignore[attr-defined]
 

@@ -11,6 +11,7 @@ from listening.models import Session, Study
 from listening.study import compliance
 from listening.study import design as designs
 from listening.study.balance import meetings
+from listening.study.compliance.states import NOT_MET
 from listening.study.stimuli import warnings_of
 
 #: Blocks beyond this are not listed one by one.
@@ -32,7 +33,7 @@ def context_of(study: Study) -> dict[str, Any]:
         "warnings": warnings_of(study),
         "rules": rules,
         "rules_summary": compliance.summary(rules),
-        "unmet": compliance.counts(rules)[compliance.NOT_MET],
+        "unmet": compliance.counts(rules)[NOT_MET],
     }
 
 
@@ -41,7 +42,7 @@ def _trials(study: Study, plan: designs.Plan, training: int) -> dict[str, int]:
     method = METHODS[study.method]
     if method is MUSHRA:
         return {"training": training * designs.training_trials(plan), "test": len(plan.items[0])}
-    options = method.defaults | study.method_options
+    options = method.defaults | study.method_options.stored()
     once = options | ({"trials": 1} if "trials" in options else {})  # as a training asks
     return {
         "training": training * trials_per_item(method, once, study.systems),

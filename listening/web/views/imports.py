@@ -17,6 +17,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from evaluation import systems
 from evaluation.outputs.matching import is_audio
 from evaluation.refusals import Refusal
+from evaluation.web.presentation import job_state
 from evaluation.web.refusals import shown_on
 from listening.interchange.archive.read import is_archive, read_archive
 from listening.interchange.imports import FORMATS, MAX_BYTES, ImportProblem, Reading, configuring
@@ -83,15 +84,14 @@ def draft(request: HttpRequest, draft_id: UUID) -> HttpResponse:
 
 def _configuration(request: HttpRequest, found: ImportDraft) -> HttpResponse:
     """A configuration: what becomes of it, how far that is, and the report when it is done."""
-    context: dict[str, Any] = {"draft": found, "section": "studies", "error": found.error}
+    context: dict[str, Any] = {"draft": found, "section": "studies", "job": job_state(found)}
     if found.study_id:
-        notes = found.choices.get("report", [])
-        context |= {"report": _by_kind(notes)}
+        context |= {"report": _by_kind([line.stored() for line in found.choices.report])}
         return render(request, "listening/import_report.html", context)
     if request.method == "POST":
         services.start_configuration(found, request.POST.get("name", ""), request.POST.get("group", ""))
         return redirect("import_draft", found.pk)
-    if found.status in (ImportDraft.Status.QUEUED, ImportDraft.Status.RUNNING):
+    if found.waiting:
         return render(request, "listening/import_progress.html", context)
     try:
         configuration = configuring.configuration_of(found)
@@ -117,8 +117,8 @@ def _configuration(request: HttpRequest, found: ImportDraft) -> HttpResponse:
     context |= {
         "configuration": configuration,
         "groups": groups,
-        "chosen": found.choices.get("group") or groups[0]["key"],
-        "name": found.choices.get("name") or configuration.name,
+        "chosen": found.choices.group or groups[0]["key"],
+        "name": found.choices.name or configuration.name,
         "report": _by_kind([asdict(note) for note in configuration.notes]),
     }
     return render(request, "listening/import_configuration.html", context)

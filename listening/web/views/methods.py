@@ -10,6 +10,7 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
+from evaluation.columns import JsonObject
 from listening.methods import METHODS
 from listening.models import Session, Trial
 from listening.session.choices import NO_PREFERENCE, answer_of, save_choice
@@ -99,7 +100,7 @@ def _answers(trial: Trial) -> list[dict[str, str]]:
         for entry in trial.order
         if entry.get("role") in words
     ]
-    if method == "ab" and trial.session.study.method_options.get("no_preference"):
+    if method == "ab" and trial.session.study.method_options.stored().get("no_preference"):
         answers.append({"value": NO_PREFERENCE, "words": _("No preference")})
     return answers
 
@@ -136,7 +137,7 @@ def method_page(request: HttpRequest, session: Session, trial: Trial) -> HttpRes
         "comment": trial.comment,
         "eventSequence": last_event(trial),
         "training": trial.item.training,
-        "once": study.method_options.get("plays") == "once",
+        "once": study.method_options.stored().get("plays") == "once",
     }
     context = {
         "study": study,
@@ -159,8 +160,8 @@ def method_page(request: HttpRequest, session: Session, trial: Trial) -> HttpRes
     return render(request, TEMPLATES[method.slug], context)
 
 
-def _details(trial: Trial, kind: str) -> list[dict[str, Any]]:
-    return list(trial.events.filter(kind=kind).values_list("detail", flat=True))
+def _details(trial: Trial, kind: str) -> list[JsonObject]:
+    return [event.detail for event in trial.events.filter(kind=kind)]
 
 
 TEMPLATES = {

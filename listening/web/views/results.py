@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -18,6 +19,7 @@ from django.views.decorators.http import require_GET, require_POST
 from evaluation.analysis import figures
 from evaluation.models import Job
 from evaluation.refusals import Refusal
+from evaluation.web.presentation import job_state
 from evaluation.web.refusals import sent_back
 from listening.models import Analysis, Stimulus, Study
 from listening.results import (
@@ -85,9 +87,8 @@ def results(request: HttpRequest, study_id: UUID) -> HttpResponse:
     context = base | context_of(computed, analysis)
     context |= {
         "analysis": analysis,
-        "waiting": waiting,
+        "job": replace(job_state(wanted), address="") if wanted else None,  # the page follows all of it
         "stale": analysis is not None and analysis.fingerprint != state,
-        "failed": wanted.error if wanted and status == Job.Status.FAILED else "",
         "since": since,
         "every": SOON if waiting else LATER if study.status == Study.Status.OPEN else None,
     }

@@ -21,6 +21,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_GET, require_http_methods
 
 from evaluation.web.refusals import shown_on
+from listening.columns.studies import ROUNDS
 from listening.methods import METHODS
 from listening.models import Answer, Session, Study
 from listening.session.sessions import (
@@ -87,7 +88,7 @@ def page(
 
 def framed(response: HttpResponse, study: Study) -> HttpResponse:
     """Let MTurk show the page in its frame, where the study is for MTurk, and be sent the result."""
-    if recruitment.platform_of(study) == "mturk":
+    if study.recruitment.platform == "mturk":
         allow(response, frame_ancestors=recruitment.MTURK_ANCESTORS, form_action=recruitment.MTURK_HOSTS)
     return response
 
@@ -101,7 +102,7 @@ def closed(
         "texts": study.texts,
         "session": session,
         "reason": reason,
-        "platform": recruitment.PLATFORMS.get(recruitment.platform_of(study), ""),
+        "platform": recruitment.PLATFORMS.get(study.recruitment.platform, ""),
     }
     return page(request, "closed", study, context)
 
@@ -141,7 +142,7 @@ def _questions(session: Session, step: Step) -> dict[str, Any]:
     after = step.stage == AFTER
     return {
         "questions": questionnaire.questions_of(session.study, "after" if after else "before"),
-        "answers": dict(Answer.objects.filter(session=session).values_list("question", "value")),
+        "answers": {row.question: row.value for row in Answer.objects.filter(session=session)},
         "after": after,
         "action": reverse("session_questions", args=[session.token]),
     }
@@ -174,7 +175,7 @@ def _headphones(session: Session, step: Step) -> dict[str, Any]:
         return {}
     return {
         "round": current,
-        "rounds": headphones.ROUNDS,
+        "rounds": ROUNDS,
         "sound": reverse("round_sound", args=[session.token, current.stage, current.number]),
         "example": reverse("headphones_example", args=[session.token]),
         "interval_seconds": headphones.INTERVAL_SECONDS,

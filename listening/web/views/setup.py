@@ -85,7 +85,7 @@ def _save(request: HttpRequest, study: Study, step: str) -> HttpResponse:
                 study.systems,
                 excerpts=excerpts,
                 method=study.method,
-                options=study.method_options,
+                options=study.method_options.stored(),
                 sample_rate=study.sample_rate,
                 open_when_ready=False,
             )

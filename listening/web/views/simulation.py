@@ -17,9 +17,11 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
 from evaluation.systems import titles_of
+from evaluation.web.presentation import job_state
 from evaluation.web.refusals import sent_back
+from listening.columns.studies import MOST_LISTENERS
 from listening.methods import MUSHRA
-from listening.models import Session, Study
+from listening.models import Session, Simulation, Study
 from listening.simulation import runs as simulation
 from listening.study import selectors
 from listening.study.errors import StudyError
@@ -39,13 +41,14 @@ def context_of(study: Study, wanted: str = "") -> dict[str, Any]:
     """The part of the page about simulated listeners and trial runs."""
     asked = study.simulation
     made = simulation.made(study)
-    qualities = asked.get("qualities") or simulation.usual_qualities(study)
+    qualities = asked.qualities or simulation.usual_qualities(study)
     titles = titles_of(qualities) | {"original": "Hidden reference"}
     usual = half_width = simulation.usual_half_width(study)
     if usual is not None and wanted:
         with contextlib.suppress(ValueError):
             half_width = float(wanted.replace(",", "."))
-    running = asked.get("state") == "running"
+    row: Simulation | None = getattr(study, "simulation_job", None)
+    running = row is not None and row.waiting
     trials = (Session.Kind.SIMULATED, Session.Kind.PILOT)
     kind = next((kind for kind in trials if _finished(study, kind) >= 2), None)
     plan = None
@@ -55,16 +58,17 @@ def context_of(study: Study, wanted: str = "") -> dict[str, Any]:
         "simulated": {
             "on_own_scale": study.method == MUSHRA.slug,
             "made": made,
-            "wanted": asked.get("listeners", 20),
+            "wanted": asked.listeners,
             "running": running,
+            "job": job_state(row) if row is not None else None,
             "fields": [
-                {"name": name, "label": label, "step": step, "value": asked.get(name, simulation.USUAL[name])}
+                {"name": name, "label": label, "step": step, "value": getattr(asked, name)}
                 for name, (label, step) in FIELDS.items()
             ],
             "qualities": [
                 {"slug": slug, "title": titles[slug], "value": value} for slug, value in qualities.items()
             ],
-            "most": simulation.MOST_LISTENERS,
+            "most": MOST_LISTENERS,
             "ready": study.status != Study.Status.PREPARING,
         },
         "pilots": study.sessions.filter(kind=Session.Kind.PILOT).count(),

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Any
 
 from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
@@ -19,6 +18,8 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from evaluation.texts import clean_text
+from listening.columns.sessions import StageData
+from listening.columns.studies import ROUNDS
 from listening.models import Session, Study
 from listening.session import sessions
 from listening.session.sessions import (
@@ -113,7 +114,7 @@ def volume(request: HttpRequest, session: Session) -> HttpResponse | None:
         )
     if problems:
         return show(request, session, step, {"problems": problems, "sent": sent}, status=422)
-    data: dict[str, Any] = {
+    data: StageData = {
         "transducer": transducer,
         "channels": channels,
         "device": clean_text(sent.get("device", ""))[:MAX_DEVICE],
@@ -136,7 +137,7 @@ def _decibels(text: str) -> float | None:
 def screening(request: HttpRequest, session: Session) -> HttpResponse | None:
     """One answer of the headphone screening."""
     number, answer = (request.POST.get(key, "") for key in ("number", "answer"))
-    if number not in {str(n) for n in range(1, headphones.ROUNDS + 1)} or answer not in {"1", "2", "3"}:
+    if number not in {str(n) for n in range(1, ROUNDS + 1)} or answer not in {"1", "2", "3"}:
         return None
     with transaction.atomic():
         session = locked(session)

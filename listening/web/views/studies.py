@@ -17,7 +17,8 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
 from evaluation.systems import titles_of
-from listening.models import Study
+from evaluation.web.presentation import job_state
+from listening.models import Preparation, Study
 from listening.study import compliance, removal, selectors
 from listening.study import studies as study_studies
 from listening.study.contents import LONG_ITEM_SECONDS, method_of
@@ -80,8 +81,10 @@ def _study_context(study: Study) -> dict[str, Any]:
     training = [item for item in items if item.training]
     titles = titles_of([*method_of(study.method).always, *study.systems])
     titles["original"] = "hidden reference"
+    preparation: Preparation | None = getattr(study, "preparation", None)
     return head_context(study) | {
         "study": study,
+        "job": job_state(preparation) if preparation is not None else None,
         "items": graded,
         "training": training,
         "training_comes_again": {item.clip_id for item in training} <= {item.clip_id for item in graded},

@@ -14,6 +14,7 @@ from django.utils.crypto import salted_hmac
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_GET
 
+from listening.methods import METHODS
 from listening.models import Session, Stimulus, Study, Trial
 from listening.session import comments, ratings
 from listening.session.ratings import last_event, stimulus_of_key
@@ -27,8 +28,8 @@ from listening.web.views.saving import Body, saving
 
 def mushra_page(request: HttpRequest, session: Session, trial: Trial) -> HttpResponse:
     study = session.study
-    context = {"study": study, "texts": study.texts, "session": session} | _trial_context(session, trial)
-    return render(request, "listening/rating.html", context)
+    context = {"study": study, "texts": study.texts, "session": session, "method": METHODS[study.method]}
+    return render(request, "listening/methods/mushra.html", context | _trial_context(session, trial))
 
 
 #: The page of a trial, by the study's method.

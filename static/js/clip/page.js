@@ -1,22 +1,35 @@
-// The clip page: player, table and scatter of one clip, live while the systems are at work.
+/* The clip page: player, table and scatter of one clip, live while the systems are at work. */
 
-import { ORIGINAL, Player } from "./player.js";
+import { copy } from "../common/copy.js";
+import { closest, find, findAll, readData } from "../common/dom.js";
+import { say } from "../common/text.js";
+import { ClipPlayer, ORIGINAL } from "./player.js";
 import { Scatter } from "./scatter.js";
 import { SystemTable } from "./table.js";
 
 const POLL_MILLISECONDS = 1500;
 const POLL_AFTER_ERROR_MILLISECONDS = 5000;
 
-const page = document.querySelector("[data-clip-page]");
-const status = page.querySelector("[data-status]");
-const say = (text) => { page.querySelector("[data-announce]").textContent = text; };
-const read = (root) => JSON.parse(root.querySelector("#player-data").textContent);
+/**
+ * @typedef {object} ClipData
+ * @property {import("./player.js").System[]} systems
+ * @property {string} start the system to begin with
+ * @property {boolean} finished
+ * @property {string} status_text
+ */
 
-let data = read(document);
-const player = new Player(page);
-const table = new SystemTable(page.querySelector("[data-systems]"));
-const scatter = new Scatter(page.querySelector("[data-scatter]"), (slug) => player.playOrPause(slug));
-const blindButton = page.querySelector("[data-blind]");
+const page = find("[data-clip-page]");
+const status = find("[data-status]", HTMLElement, page);
+/** @param {string} text */
+const announce = (text) => { find("[data-announce]", HTMLElement, page).textContent = text; };
+
+/** @type {ClipData} */
+let data = readData("#player-data");
+const player = new ClipPlayer(page);
+const table = new SystemTable(find("[data-systems]", HTMLTableElement, page));
+const scatter = new Scatter(find("[data-scatter]", SVGSVGElement, page), (slug) => player.playOrPause(slug));
+const blindButton = find("[data-blind]", HTMLElement, page);
+const shareButton = find("[data-share]", HTMLButtonElement, page);
 let blind = false;
 
 // -- One state, shown in every place
@@ -27,40 +40,41 @@ function show() {
     row.classList.toggle("selected", selected);
     const button = row.querySelector("[data-play-system]");
     if (!button) continue;
-    button.setAttribute("aria-pressed", selected);
+    button.setAttribute("aria-pressed", String(selected));
     button.classList.toggle("playing", selected && player.playing);
-    button.classList.toggle("ready", player.engine.has(row.dataset.system));
+    button.classList.toggle("ready", player.has(row.dataset.system ?? ""));
   }
   scatter.select(blind ? null : player.selected);
 }
 
+/** @param {ClipData} fresh */
 function take(fresh) {
   data = fresh;
   player.setSystems(data.systems);
   scatter.setSystems(blind ? [] : data.systems);
-  if (status.textContent !== data.status_text) status.textContent = data.status_text;
+  say(status, data.status_text);
   show();
 }
 
-player.addEventListener("change", show);
-player.addEventListener("loaded", show);
-player.addEventListener("failed", (event) => {
-  const system = data.systems.find(({ slug }) => slug === event.detail.key);
-  say(`${blind ? "A sound" : system.title} could not be loaded: ${event.detail.message}.`);
+player.on("change", show);
+player.on("failed", ({ slug, message }) => {
+  const title = data.systems.find((system) => system.slug === slug)?.title ?? slug;
+  announce(`${blind ? "A sound" : title} could not be loaded: ${message}`);
 });
 
-page.querySelector("[data-systems]").addEventListener("click", (event) => {
-  const row = event.target.closest("tr[data-system]");
-  if (!row) return;
-  if (event.target.closest("[data-play-system]")) player.playOrPause(row.dataset.system);
-  else if (!event.target.closest("a, button, summary, details, form") && row.dataset.audio) player.select(row.dataset.system);
+find("[data-systems]", HTMLElement, page).addEventListener("click", (event) => {
+  const { system = "", audio } = closest(event, "tr[data-system]")?.dataset ?? {};
+  if (!system) return;
+  if (closest(event, "[data-play-system]")) player.playOrPause(system);
+  else if (!closest(event, "a, button, summary, details, form") && audio) player.select(system);
 });
-player.listenToKeys(() => table.order(blind ? null : ORIGINAL).filter((slug) => table.row(slug).dataset.audio));
+player.listenToKeys(() => table.order(blind ? null : ORIGINAL).filter((slug) => table.row(slug)?.dataset.audio));
 
-for (const button of page.querySelectorAll("[data-metric]")) {
+const metricButtons = findAll("[data-metric]", HTMLElement, page);
+for (const button of metricButtons) {
   button.addEventListener("click", () => {
-    for (const other of page.querySelectorAll("[data-metric]")) other.setAttribute("aria-pressed", other === button);
-    scatter.setMetric(button.dataset.metric);
+    for (const other of metricButtons) other.setAttribute("aria-pressed", String(other === button));
+    scatter.setMetric(button.dataset.metric === "pesq_nb" ? "pesq_nb" : "pesq_wb");
   });
 }
 
@@ -69,13 +83,13 @@ for (const button of page.querySelectorAll("[data-metric]")) {
 blindButton.addEventListener("click", () => {
   blind = !blind;
   page.classList.toggle("blind", blind);
-  blindButton.setAttribute("aria-pressed", blind);
-  blindButton.querySelector("[data-text]").textContent = blind ? "Reveal names" : "Hide names";
+  blindButton.setAttribute("aria-pressed", String(blind));
+  find("[data-text]", HTMLElement, blindButton).textContent = blind ? "Reveal names" : "Hide names";
   table.setBlind(blind);
-  player.setBlind(blind, (slug) => `Sound ${table.letter(slug)}`);
+  player.setBlind(blind ? (slug) => `Sound ${table.letter(slug)}` : null);
   scatter.setSystems(blind ? [] : data.systems);
   shareButton.disabled = blind;
-  say(blind ? "Names are hidden, sounds are in a new random order." : "Names are shown again.");
+  announce(blind ? "Names are hidden, sounds are in a new random order." : "Names are shown again.");
   if (!blind) remember();
   else history.replaceState(null, "", location.pathname);
   show();
@@ -83,10 +97,8 @@ blindButton.addEventListener("click", () => {
 
 // -- The link that opens the same clip, system and position
 
-const shareButton = page.querySelector("[data-share]");
-
 function link() {
-  const place = new URLSearchParams({ system: player.selected, t: player.engine.position.toFixed(2) });
+  const place = new URLSearchParams({ system: player.selected, t: player.position.toFixed(2) });
   return new URL(`#${place}`, location.href);
 }
 
@@ -94,21 +106,12 @@ function remember() {
   if (!blind && player.selected) history.replaceState(null, "", link());
 }
 
-player.engine.addEventListener("select", remember);
-player.engine.addEventListener("seek", remember);
-player.engine.addEventListener("state", remember);
+player.on("move", remember);
 
-shareButton.addEventListener("click", async () => {
+shareButton.addEventListener("click", () => {
   remember();
-  const text = shareButton.querySelector("[data-text]");
-  try {
-    await navigator.clipboard.writeText(link().href);
-    text.textContent = page.dataset.public ? "Link copied" : "Copied: opens for you only";
-    say(page.dataset.public ? "Link copied." : "Link copied. The clip is private: it opens for you only.");
-  } catch {
-    text.textContent = "Link is in the address bar";
-  }
-  setTimeout(() => { text.textContent = "Copy link"; }, 4000);
+  const done = page.dataset.public ? "Link copied" : "Copied: opens for you only";
+  copy(find("[data-text]", HTMLElement, shareButton), () => link().href, { done, failed: "Link is in the address bar" });
 });
 
 /** Go where the address says: `#system=opus-9k&t=2.34`. */
@@ -116,36 +119,35 @@ function open() {
   const place = new URLSearchParams(location.hash.slice(1));
   const wanted = data.systems.find(({ slug }) => slug === place.get("system"));
   if (wanted || !player.selected) player.select(wanted?.slug ?? data.start);
-  const seconds = Number.parseFloat(place.get("t"));
-  if (Number.isFinite(seconds)) {
-    const go = () => {
-      if (!player.engine.has(ORIGINAL)) return;
-      player.removeEventListener("loaded", go);
-      player.engine.seek(seconds);
-    };
-    player.addEventListener("loaded", go);
-    go();
-  }
+  let seconds = Number.parseFloat(place.get("t") ?? "");
+  const go = () => {
+    if (!Number.isFinite(seconds) || !player.has(ORIGINAL)) return;
+    player.seek(seconds);
+    seconds = Number.NaN;
+  };
+  player.on("loaded", go);
+  go();
 }
 
 window.addEventListener("hashchange", open);
 
 // -- Live while it runs
 
-let timer = 0;
+/** @type {ReturnType<typeof setTimeout> | undefined} */
+let timer;
 
 async function poll() {
   clearTimeout(timer);
   let pause = POLL_MILLISECONDS;
   try {
-    const response = await fetch(page.dataset.rowsUrl, { credentials: "same-origin", cache: "no-store" });
+    const response = await fetch(page.dataset.rowsUrl ?? "", { credentials: "same-origin", cache: "no-store" });
     if (response.status === 404 || response.redirected) return; // deleted or signed out meanwhile
     if (!response.ok) throw new Error(`the server answered ${response.status}`);
     const fragment = new DOMParser().parseFromString(await response.text(), "text/html");
     const before = data.finished;
-    table.merge(fragment.querySelector("tbody"));
-    take(read(fragment));
-    if (data.finished && !before) say(data.status_text);
+    table.merge(fragment.querySelectorAll("tbody > tr"));
+    take(readData("#player-data", fragment));
+    if (data.finished && !before) announce(data.status_text);
   } catch {
     pause = POLL_AFTER_ERROR_MILLISECONDS;
   }
@@ -153,10 +155,10 @@ async function poll() {
 }
 
 page.addEventListener("submit", async (event) => {
-  const form = event.target.closest("[data-retry]");
+  const form = closest(event, "[data-retry]", HTMLFormElement);
   if (!form) return;
   event.preventDefault();
-  const button = form.querySelector("button");
+  const button = find("button", HTMLButtonElement, form);
   button.disabled = true;
   try {
     await fetch(form.action, { method: "POST", body: new FormData(form), credentials: "same-origin" });
@@ -164,13 +166,15 @@ page.addEventListener("submit", async (event) => {
     poll();
   } catch {
     button.disabled = false;
-    say("The server could not be reached. Try again.");
+    announce("The server could not be reached. Try again.");
   }
 });
 
-page.querySelector("[data-delete]")?.addEventListener("submit", (event) => {
-  if (!window.confirm("Delete this clip with everything that was made from it? This cannot be undone.")) event.preventDefault();
-});
+for (const form of findAll("[data-delete]", HTMLFormElement, page)) {
+  form.addEventListener("submit", (event) => {
+    if (!window.confirm("Delete this clip with everything that was made from it? This cannot be undone.")) event.preventDefault();
+  });
+}
 
 open();
 take(data);

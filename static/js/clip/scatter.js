@@ -1,4 +1,6 @@
-// Quality against measured bit rate: one labelled point a system; a click plays it.
+/* Quality against measured bit rate: one labelled point a system; a click plays it. */
+
+import { findAll } from "../common/dom.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const HEIGHT = 300;
@@ -15,13 +17,19 @@ const OFFSETS = [
   [11, -18], [11, 18], [-11, -18], [-11, 18], [0, -28], [0, 28],
 ];
 
+/**
+ * @param {string} name
+ * @param {Record<string, string | number>} attributes
+ * @param {(Node | string)[]} children
+ */
 function make(name, attributes, ...children) {
   const element = document.createElementNS(SVG, name);
-  for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
+  for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, String(value));
   element.append(...children);
   return element;
 }
 
+/** @type {Record<string, string>} */
 const MARKERS = {
   circle: "M-5 0a5 5 0 1 0 10 0a5 5 0 1 0-10 0z",
   square: "M-4.5-4.5h9v9h-9z",
@@ -29,77 +37,117 @@ const MARKERS = {
   diamond: "M0-6.5L6.5 0L0 6.5L-6.5 0z",
 };
 
+/**
+ * @typedef {{ left: number, right: number, top: number, bottom: number }} Box
+ * @typedef {object} Point
+ * @property {import("./player.js").System} system
+ * @property {string} label
+ * @property {boolean} coded
+ * @property {number} kbps
+ * @property {number} value
+ * @property {number} x
+ * @property {number} y
+ */
+
+/**
+ * The area that two boxes share.
+ *
+ * @param {Box} a
+ * @param {Box} b
+ */
 function overlap(a, b) {
   const width = Math.min(a.right, b.right) - Math.max(a.left, b.left);
   const height = Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top);
   return width > 0 && height > 0 ? width * height : 0;
 }
 
-/** Put each label where it covers least of the other labels, points and edges. */
+/**
+ * Where each point's label covers least of the other labels, points and edges: its left end on the base line.
+ *
+ * @param {Point[]} points
+ * @param {(text: string) => number} measure
+ * @param {Box} frame
+ */
 function placeLabels(points, measure, frame) {
   // A label may touch another's edge sooner than hide a point: points weigh more.
   const taken = points.map(({ x, y }) => ({ left: x - 7, right: x + 7, top: y - 7, bottom: y + 7, weight: 4 }));
-  for (const point of points) {
+  return points.map((point) => {
     const width = measure(point.label);
-    let best = null;
+    let best = { cost: Infinity, box: taken[0] };
     for (const [dx, dy] of OFFSETS.filter(([right]) => point.coded || right > 0)) {
       const left = point.x + dx - (dx < 0 ? width : dx === 0 ? width / 2 : 0);
       const box = { left, right: left + width, top: point.y + dy - LABEL_HEIGHT / 2, bottom: point.y + dy + LABEL_HEIGHT / 2 };
       const outside = Math.max(0, frame.left - box.left, box.right - frame.right, frame.top - box.top, box.bottom - frame.bottom);
       const cost = outside * 1000 + taken.reduce((sum, other) => sum + other.weight * overlap(box, other), 0) + Math.hypot(dx, dy) / 100;
-      if (!best || cost < best.cost) best = { cost, box };
+      if (cost < best.cost) best = { cost, box: { ...box, weight: 1 } };
     }
-    taken.push({ ...best.box, weight: 1 });
-    point.text = { x: best.box.left, y: best.box.top + LABEL_HEIGHT - 3 };
-  }
+    taken.push(best.box);
+    return { x: best.box.left, y: best.box.top + LABEL_HEIGHT - 3 };
+  });
 }
 
 export class Scatter {
   #svg;
+  #frame;
   #onPick;
+  /** @type {"pesq_wb" | "pesq_nb"} */
   #metric = "pesq_wb";
+  /** @type {import("./player.js").System[]} */
   #systems = [];
+  /** @type {string | null} */
   #selected = null;
 
+  /**
+   * @param {SVGSVGElement} svg
+   * @param {(slug: string) => void} onPick
+   */
   constructor(svg, onPick) {
     this.#svg = svg;
     this.#onPick = onPick;
-    new ResizeObserver(() => this.#draw()).observe(svg.parentElement);
+    this.#frame = /** @type {HTMLElement} */ (svg.parentElement);
+    new ResizeObserver(() => this.#draw()).observe(this.#frame);
   }
 
+  /** @param {"pesq_wb" | "pesq_nb"} metric */
   setMetric(metric) {
     this.#metric = metric;
     this.#draw();
   }
 
+  /** @param {import("./player.js").System[]} systems */
   setSystems(systems) {
     this.#systems = systems;
     this.#draw();
   }
 
+  /** @param {string | null} slug */
   select(slug) {
     this.#selected = slug;
-    for (const point of this.#svg.querySelectorAll("[data-point]")) {
+    for (const point of findAll("[data-point]", SVGElement, this.#svg)) {
       point.classList.toggle("selected", point.dataset.point === slug);
     }
   }
 
   #draw() {
-    const width = this.#svg.parentElement.clientWidth;
+    const width = this.#frame.clientWidth;
     if (!width) return;
-    const focused = this.#svg.contains(document.activeElement) ? document.activeElement.dataset.point : null;
+    const active = document.activeElement;
+    const focused = active instanceof SVGElement && this.#svg.contains(active) ? active.dataset.point : null;
     this.#svg.setAttribute("viewBox", `0 0 ${width} ${HEIGHT}`);
-    this.#svg.setAttribute("width", width);
-    this.#svg.setAttribute("height", HEIGHT);
+    this.#svg.setAttribute("width", String(width));
+    this.#svg.setAttribute("height", String(HEIGHT));
     this.#svg.classList.toggle("narrow", width < NARROW);
-    const known = this.#systems.filter((system) => system.kbps !== null && system[this.#metric] !== null);
-    const coded = known.filter((system) => system.kbps < UNCODED_FROM_KBPS);
-    const most = Math.max(14, Math.ceil(Math.max(0, ...coded.map((system) => system.kbps)) / 2) * 2);
+    const known = this.#systems.flatMap((system) => {
+      const { kbps, [this.#metric]: value } = system;
+      return kbps === null || value === null ? [] : [{ system, kbps, value, coded: kbps < UNCODED_FROM_KBPS }];
+    });
+    const rates = known.filter(({ coded }) => coded).map(({ kbps }) => kbps);
+    const most = Math.max(14, Math.ceil(Math.max(0, ...rates) / 2) * 2);
     const narrow = width < NARROW;
     const right = width - EDGE.right - UNCODED[Number(narrow)];
     const bottom = HEIGHT - EDGE.bottom;
-    const x = (kbps) => EDGE.left + (kbps / most) * (right - EDGE.left);
-    const y = (value) => bottom - ((value - QUALITY[0]) / (QUALITY[1] - QUALITY[0])) * (bottom - EDGE.top);
+    const x = (/** @type {number} */ kbps) => EDGE.left + (kbps / most) * (right - EDGE.left);
+    const y = (/** @type {number} */ value) => bottom - ((value - QUALITY[0]) / (QUALITY[1] - QUALITY[0])) * (bottom - EDGE.top);
 
     const grid = make("g", { class: "grid" });
     const axis = make("g", { class: "axis" });
@@ -121,31 +169,31 @@ export class Scatter {
       make("text", { transform: `translate(12 ${(EDGE.top + bottom) / 2}) rotate(-90)`, "text-anchor": "middle", class: "name" }, `${name}, MOS-LQO`),
     );
 
-    const points = known.map((system) => ({
-      system,
-      label: system.title,
-      coded: system.kbps < UNCODED_FROM_KBPS,
-      x: system.kbps < UNCODED_FROM_KBPS ? x(system.kbps) : right + (narrow ? 30 : 36),
-      y: y(system[this.#metric]),
+    const points = known.map((point) => ({
+      ...point,
+      label: point.system.title,
+      x: point.coded ? x(point.kbps) : right + (narrow ? 30 : 36),
+      y: y(point.value),
     }));
-    const pen = new OffscreenCanvas(1, 1).getContext("2d");
+    const pen = /** @type {OffscreenCanvasRenderingContext2D} */ (new OffscreenCanvas(1, 1).getContext("2d"));
     pen.font = `500 ${narrow ? 10 : 12}px ${getComputedStyle(this.#svg).fontFamily}`;
-    placeLabels(points, (text) => pen.measureText(text).width + 2, { left: EDGE.left + 2, right: width, top: 0, bottom: bottom - 2 });
+    const texts = placeLabels(points, (text) => pen.measureText(text).width + 2, { left: EDGE.left + 2, right: width, top: 0, bottom: bottom - 2 });
 
     const marks = make("g", { class: "points" });
-    for (const point of points) {
-      const { slug, title, kbps } = point.system;
-      const value = point.system[this.#metric].toFixed(2);
+    for (const [index, point] of points.entries()) {
+      const { slug, title } = point.system;
+      const figures = `${title}: ${point.kbps.toFixed(2)} kbit/s, ${name} ${point.value.toFixed(2)}`;
       const group = make(
         "g",
-        { "data-point": slug, tabindex: 0, role: "button", "aria-label": `Play ${title}: ${kbps.toFixed(2)} kbit/s, ${name} ${value}` },
-        make("title", {}, `${title}: ${kbps.toFixed(2)} kbit/s, ${name} ${value}`),
+        { "data-point": slug, tabindex: 0, role: "button", "aria-label": `Play ${figures}` },
+        make("title", {}, figures),
         make("circle", { class: "target", cx: point.x, cy: point.y, r: 10 }),
         make("path", { class: "mark", d: MARKERS[point.system.marker] ?? MARKERS.circle, transform: `translate(${point.x} ${point.y})`, fill: point.system.colour }),
-        make("text", { x: point.text.x, y: point.text.y }, point.label),
+        make("text", texts[index], point.label),
       );
       group.addEventListener("click", () => this.#onPick(slug));
       group.addEventListener("keydown", (event) => {
+        if (!(event instanceof KeyboardEvent)) return;
         if (event.key !== "Enter" && event.key !== " ") return;
         event.preventDefault();
         this.#onPick(slug);
@@ -154,6 +202,6 @@ export class Scatter {
     }
     this.#svg.replaceChildren(grid, axis, marks);
     this.select(this.#selected);
-    if (focused) this.#svg.querySelector(`[data-point="${CSS.escape(focused)}"]`)?.focus();
+    if (focused) findAll(`[data-point="${CSS.escape(focused)}"]`, SVGElement, this.#svg)[0]?.focus();
   }
 }

@@ -1,10 +1,15 @@
-// Short-time spectra, drawn on one fixed scale so that two pictures can be compared.
+/* Short-time spectra, drawn on one fixed scale so that two pictures can be compared. */
 
 export const FFT_SIZE = 512; // 32 ms at 16 kHz: harmonics of a voice are apart, syllables too
 export const FLOOR_DB = -100;
 export const CEILING_DB = -20;
 
-/** In-place radix-2 FFT of `re` and `im`, Float64Arrays whose length is a power of two. */
+/**
+ * In-place radix-2 FFT.
+ *
+ * @param {Float64Array} re
+ * @param {Float64Array} im of the same length, a power of two
+ */
 export function fft(re, im) {
   const n = re.length;
   for (let i = 1, j = 0; i < n; i += 1) {
@@ -37,7 +42,10 @@ export function fft(re, im) {
 
 /**
  * Levels in dB relative to a full-scale sine, Hann window: `columns` frames evenly spread over
- * `samples`, each FFT_SIZE / 2 + 1 bins from 0 Hz up. Float32Array, one frame after the other.
+ * `samples`, each FFT_SIZE / 2 + 1 bins from 0 Hz up, one frame after the other.
+ *
+ * @param {Float32Array} samples
+ * @param {number} columns
  */
 export function spectrogram(samples, columns) {
   const bins = FFT_SIZE / 2 + 1;
@@ -60,7 +68,7 @@ export function spectrogram(samples, columns) {
   return levels;
 }
 
-// Magma: perceptually uniform, and still ordered when printed grey. 17 points of the original map.
+/* Magma: perceptually uniform, and still ordered when printed grey. 17 points of the original map. */
 const MAGMA = (
   "000004 0a0822 1d1147 36106b 51127c 6a1c81 832681 9c2e7f b73779 " +
   "d0416f e75263 f56b5c fc8961 fea772 fec488 fde2a3 fcfdbf"
@@ -72,17 +80,27 @@ const PALETTE = Uint8ClampedArray.from({ length: 256 * 3 }, (_, i) => {
   return MAGMA[low][i % 3] + (place - low) * (MAGMA[low + 1][i % 3] - MAGMA[low][i % 3]);
 });
 
-/** The colour scale from quiet (0) to loud (1) as a CSS gradient towards `direction`. */
+/**
+ * The colour scale from quiet (0) to loud (1) as a CSS gradient.
+ *
+ * @param {string} direction
+ */
 export function gradient(direction) {
   return `linear-gradient(${direction}, ${MAGMA.map((rgb) => `rgb(${rgb.join(" ")})`).join(", ")})`;
 }
 
-/** A picture of `samples`: a canvas of `columns` by FFT_SIZE / 2 + 1 pixels, 0 Hz at the bottom. */
+/**
+ * A picture of `samples`: a canvas of `columns` by FFT_SIZE / 2 + 1 pixels, 0 Hz at the bottom.
+ *
+ * @param {Float32Array} samples
+ * @param {number} columns
+ */
 export function picture(samples, columns) {
   const bins = FFT_SIZE / 2 + 1;
   const levels = spectrogram(samples, columns);
   const canvas = new OffscreenCanvas(columns, bins);
   const context = canvas.getContext("2d");
+  if (!context) throw new Error("This browser draws no pictures off the screen.");
   const image = context.createImageData(columns, bins);
   for (let column = 0; column < columns; column += 1) {
     for (let bin = 0; bin < bins; bin += 1) {

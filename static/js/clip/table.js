@@ -1,11 +1,22 @@
-// The table of systems: sorting, names hidden and shown, and rows that change in place.
+/* The table of systems: sorting, names hidden and shown, and rows that change in place. */
 
-/** Letters for hidden names: A, B, ... Z, AA, ... */
-function letter(index) {
-  return index < 26 ? String.fromCharCode(65 + index) : letter(Math.floor(index / 26) - 1) + letter(index % 26);
+import { find, findAll } from "../common/dom.js";
+
+/**
+ * Letters for hidden names: A, B, ... Z, AA, ...
+ *
+ * @param {number} index
+ * @returns {string}
+ */
+function letterAt(index) {
+  return index < 26 ? String.fromCharCode(65 + index) : letterAt(Math.floor(index / 26) - 1) + letterAt(index % 26);
 }
 
-function shuffled(items) {
+/**
+ * @template T
+ * @param {T[]} items
+ */
+function shuffle(items) {
   const result = [...items];
   for (let i = result.length - 1; i > 0; i -= 1) {
     const j = crypto.getRandomValues(new Uint32Array(1))[0] % (i + 1);
@@ -14,49 +25,69 @@ function shuffled(items) {
   return result;
 }
 
+/** @param {HTMLElement} row */
+const slugOf = (row) => row.dataset.system ?? "";
+
 export class SystemTable {
-  #table;
   #body;
-  #markup = new Map(); // slug -> the server's markup, to see what changed
-  #registry = []; // slugs in the server's order
-  #sort = null; // {key, descending}
+  /** @type {Map<string, string>} the server's markup by slug, to see what changed */
+  #markup = new Map();
+  /** @type {string[]} slugs in the server's order */
+  #registry = [];
+  /** @type {{ key: string, descending: boolean } | null} */
+  #sort = null;
+  #sortButtons;
+  /** @type {Map<string, string>} by slug, while names are hidden */
   #letters = new Map();
   #blind = false;
 
+  /** @param {HTMLTableElement} table */
   constructor(table) {
-    this.#table = table;
     this.#body = table.tBodies[0];
-    for (const row of this.#body.rows) this.#markup.set(row.dataset.system, row.innerHTML);
+    for (const row of this.#body.rows) this.#markup.set(slugOf(row), row.innerHTML);
     this.#registry = [...this.#markup.keys()];
-    for (const button of table.querySelectorAll("[data-sort]")) {
-      button.addEventListener("click", () => this.#sortBy(button.dataset.sort));
+    this.#sortButtons = findAll("[data-sort]", HTMLButtonElement, table);
+    for (const button of this.#sortButtons) {
+      button.addEventListener("click", () => this.#sortBy(button.dataset.sort ?? ""));
     }
     this.#arrange();
   }
 
   get rows() { return [...this.#body.rows]; }
 
-  row(slug) { return this.rows.find((row) => row.dataset.system === slug); }
+  /** @param {string} slug */
+  row(slug) { return this.rows.find((row) => slugOf(row) === slug); }
 
-  /** Slugs as they stand, top to bottom, without `except`. */
+  /**
+   * Slugs as they stand, top to bottom.
+   *
+   * @param {string | null} except
+   */
   order(except) {
-    return this.rows.map((row) => row.dataset.system).filter((slug) => slug !== except);
+    return this.rows.map(slugOf).filter((slug) => slug !== except);
   }
 
+  /** @param {string} slug */
   letter(slug) { return this.#letters.get(slug) ?? ""; }
 
-  /** Take over the rows of a newer `body` that differ; the others keep focus and open logs. */
-  merge(body) {
-    for (const fresh of [...body.rows]) {
-      const slug = fresh.dataset.system;
+  /**
+   * Take over the newer rows that differ; the others keep focus and open logs.
+   *
+   * @param {Iterable<Element>} rows
+   */
+  merge(rows) {
+    for (const fresh of [...rows]) {
+      if (!(fresh instanceof HTMLTableRowElement)) continue;
+      const slug = slugOf(fresh);
       const markup = fresh.innerHTML;
       if (this.#markup.get(slug) === markup) continue;
       const old = this.row(slug);
       if (old) {
-        const focus = old.contains(document.activeElement) ? document.activeElement.dataset.focus : null;
+        const active = document.activeElement;
+        const focus = active instanceof HTMLElement && old.contains(active) ? active.dataset.focus : null;
         old.replaceChildren(...fresh.childNodes);
         for (const [key, value] of Object.entries(fresh.dataset)) old.dataset[key] = value;
-        if (focus) old.querySelector(`[data-focus="${focus}"]`)?.focus();
+        if (focus) findAll(`[data-focus="${focus}"]`, HTMLElement, old)[0]?.focus();
       } else {
         this.#body.append(fresh);
         this.#registry.push(slug);
@@ -66,26 +97,37 @@ export class SystemTable {
     this.#arrange();
   }
 
+  /**
+   * The best first, then the worst, then as before.
+   *
+   * @param {string} key
+   */
   #sortBy(key) {
-    if (this.#sort?.key !== key) this.#sort = { key, descending: key.startsWith("pesq") || key === "stoi" };
-    else if (this.#sort.descending === (key.startsWith("pesq") || key === "stoi")) this.#sort.descending = !this.#sort.descending;
+    const bestFirst = key.startsWith("pesq") || key === "stoi";
+    if (this.#sort?.key !== key) this.#sort = { key, descending: bestFirst };
+    else if (this.#sort.descending === bestFirst) this.#sort = { key, descending: !bestFirst };
     else this.#sort = null;
-    for (const button of this.#table.querySelectorAll("[data-sort]")) {
-      const active = this.#sort?.key === button.dataset.sort;
-      button.closest("th").setAttribute("aria-sort", active ? (this.#sort.descending ? "descending" : "ascending") : "none");
+    const { key: active, descending } = this.#sort ?? { key: null, descending: false };
+    for (const button of this.#sortButtons) {
+      const sorted = descending ? "descending" : "ascending";
+      button.closest("th")?.setAttribute("aria-sort", button.dataset.sort === active ? sorted : "none");
     }
     this.#arrange();
   }
 
   #heard() {
-    return this.#registry.filter((slug) => this.row(slug).dataset.audio);
+    return this.#registry.filter((slug) => this.row(slug)?.dataset.audio);
   }
 
-  /** Hide the names of what can be heard behind letters in a new random order, or show them again. */
+  /**
+   * Hide the names of what can be heard behind letters in a new random order, or show them again.
+   *
+   * @param {boolean} blind
+   */
   setBlind(blind) {
     this.#blind = blind;
-    if (blind) this.#letters = new Map(shuffled(this.#heard()).map((slug, index) => [slug, letter(index)]));
-    for (const button of this.#table.querySelectorAll("[data-sort]")) button.disabled = blind;
+    if (blind) this.#letters = new Map(shuffle(this.#heard()).map((slug, index) => [slug, letterAt(index)]));
+    for (const button of this.#sortButtons) button.disabled = blind;
     this.#arrange();
   }
 
@@ -93,17 +135,19 @@ export class SystemTable {
     if (this.#blind) {
       // What became ready meanwhile joins at the end.
       for (const slug of this.#heard()) {
-        if (!this.#letters.has(slug)) this.#letters.set(slug, letter(this.#letters.size));
+        if (!this.#letters.has(slug)) this.#letters.set(slug, letterAt(this.#letters.size));
       }
     }
     const slugs = this.#blind ? [...new Set([...this.#letters.keys(), ...this.#registry])] : this.#registry;
-    const rank = new Map(slugs.map((slug, index) => [slug, index]));
+    const ranks = new Map(slugs.map((slug, index) => [slug, index]));
+    const rank = (/** @type {HTMLElement} */ row) => ranks.get(slugOf(row)) ?? slugs.length;
     const sort = this.#blind ? null : this.#sort;
+    /** @type {(a: HTMLElement, b: HTMLElement) => number} */
     const compare = (a, b) => {
-      const byRank = rank.get(a.dataset.system) - rank.get(b.dataset.system);
+      const byRank = rank(a) - rank(b);
       if (!sort) return byRank;
       const [left, right] = [a, b].map((row) => row.dataset[sort.key] ?? "");
-      if (left === "" || right === "") return (left === "") - (right === "") || byRank;
+      if (left === "" || right === "") return Number(left === "") - Number(right === "") || byRank;
       const difference = sort.key === "title" ? left.localeCompare(right) : Number(left) - Number(right);
       return (sort.descending ? -difference : difference) || byRank;
     };
@@ -112,7 +156,7 @@ export class SystemTable {
     if (after.some((row, index) => row !== before[index])) {
       const focused = document.activeElement;
       this.#body.append(...after);
-      if (this.#body.contains(focused)) focused.focus();
+      if (focused instanceof HTMLElement && this.#body.contains(focused)) focused.focus();
     }
     this.#label();
   }
@@ -120,14 +164,14 @@ export class SystemTable {
   #label() {
     let number = 0;
     for (const row of this.rows) {
-      const slug = row.dataset.system;
+      const slug = slugOf(row);
       const original = slug === "original" && !this.#blind;
       const counts = row.dataset.audio && !original;
       if (counts) number += 1;
-      row.querySelector("[data-key]").textContent = original ? "0" : counts && number <= 9 ? `${number}` : "";
-      const name = this.#blind ? `Sound ${this.letter(slug)}` : row.dataset.title;
-      for (const element of row.querySelectorAll("[data-name]")) element.textContent = name;
-      const chip = row.querySelector("[data-letter]");
+      find("[data-key]", HTMLElement, row).textContent = original ? "0" : counts && number <= 9 ? `${number}` : "";
+      const name = this.#blind ? `Sound ${this.letter(slug)}` : (row.dataset.title ?? "");
+      for (const element of findAll("[data-name]", HTMLElement, row)) element.textContent = name;
+      const chip = find("[data-letter]", HTMLElement, row);
       chip.textContent = this.letter(slug);
       chip.hidden = this.#blind || !this.letter(slug);
       row.querySelector("[data-play-system]")?.setAttribute("aria-label", `Play ${name}`);

@@ -1,30 +1,43 @@
-// Uploads: drop or choose several recordings; each is sent by itself, with its own progress and,
-// where the server refuses it, its own reason. Without this script the form sends them together.
+/* Uploads: drop or choose several recordings; each is sent by itself, with its own progress and,
+   where the server refuses it, its own reason. Without this script the form sends them together. */
 
-const form = document.querySelector("[data-upload]");
-const input = form.querySelector("input[type=file]");
-const zone = form.querySelector("[data-drop]");
-const list = form.querySelector("[data-uploads]");
+import { find } from "../common/dom.js";
+import { acceptDrops } from "../common/drop.js";
+
+const form = find("[data-upload]", HTMLFormElement);
+const input = find("input[type=file]", HTMLInputElement, form);
+const list = find("[data-uploads]", HTMLElement, form);
 const most = Number(form.dataset.maxBytes);
 
-function line(file) {
+/** @param {File} file */
+function addLine(file) {
   const item = document.createElement("li");
-  item.innerHTML = '<span class="upload-name"></span><span class="upload-state" role="status"></span><progress class="progress" max="1" value="0"></progress>';
-  const [name, state, bar] = item.children;
-  name.textContent = file.name;
+  const name = Object.assign(document.createElement("span"), { className: "upload-name", textContent: file.name });
+  const state = Object.assign(document.createElement("span"), { className: "upload-state" });
+  state.setAttribute("role", "status");
+  const bar = Object.assign(document.createElement("progress"), { className: "progress", max: 1, value: 0 });
   bar.setAttribute("aria-label", `Upload of ${file.name}`);
+  item.append(name, state, bar);
   list.append(item);
   list.hidden = false;
   return { item, name, state, bar };
 }
 
+/**
+ * @param {ReturnType<typeof addLine>} line
+ * @param {string} message
+ */
 function fail({ item, state, bar }, message) {
   item.classList.add("failed");
   state.textContent = message;
   bar.remove();
 }
 
-/** What the server says; an empty object where that is a page for people. */
+/**
+ * What the server says; an empty object where that is a page for people.
+ *
+ * @param {XMLHttpRequest} request
+ */
 function read(request) {
   try {
     return JSON.parse(request.responseText);
@@ -33,6 +46,12 @@ function read(request) {
   }
 }
 
+/**
+ * Why a file was refused.
+ *
+ * @param {XMLHttpRequest} request
+ * @param {string | undefined} error what the server says, if anything
+ */
 function reason(request, error) {
   if (error) return error;
   // Whoever is signed out is sent to another page, and the request follows.
@@ -40,8 +59,12 @@ function reason(request, error) {
   return `The server answered ${request.status}.`;
 }
 
+/**
+ * @param {File} file
+ * @returns {Promise<void>}
+ */
 function send(file) {
-  const row = line(file);
+  const row = addLine(file);
   if (file.size > most) {
     fail(row, `The file has ${(file.size / 1e6).toFixed(1)} MB; this site takes up to ${most / 1e6} MB.`);
     return Promise.resolve();
@@ -65,7 +88,7 @@ function send(file) {
         row.state.textContent = created ? "uploaded" : "already here";
         row.item.classList.add("done");
         row.bar.remove();
-        window.htmx.trigger("#clip-rows", "refresh");
+        find("#clip-rows").dispatchEvent(new Event("refresh"));
       } else {
         fail(row, reason(request, error));
       }
@@ -76,7 +99,7 @@ function send(file) {
       resolve();
     });
     const body = new FormData();
-    body.append("csrfmiddlewaretoken", form.querySelector("[name=csrfmiddlewaretoken]").value);
+    body.append("csrfmiddlewaretoken", find("[name=csrfmiddlewaretoken]", HTMLInputElement, form).value);
     body.append("file", file);
     request.send(body);
     row.state.textContent = "0 %";
@@ -85,28 +108,14 @@ function send(file) {
 
 let queue = Promise.resolve();
 
+/** @param {Iterable<File>} files */
 function sendAll(files) {
   for (const file of files) queue = queue.then(() => send(file));
 }
 
 form.classList.add("scripted");
 input.addEventListener("change", () => {
-  sendAll([...input.files]);
+  sendAll([...(input.files ?? [])]);
   input.value = "";
 });
-
-for (const kind of ["dragenter", "dragover"]) {
-  zone.addEventListener(kind, (event) => {
-    event.preventDefault();
-    zone.classList.add("over");
-  });
-}
-for (const kind of ["dragleave", "drop"]) {
-  zone.addEventListener(kind, (event) => {
-    event.preventDefault();
-    if (kind === "drop" || !zone.contains(event.relatedTarget)) zone.classList.remove("over");
-  });
-}
-zone.addEventListener("drop", (event) => sendAll([...event.dataTransfer.files]));
-// A file dropped beside the zone would replace the page.
-for (const kind of ["dragover", "drop"]) window.addEventListener(kind, (event) => event.preventDefault());
+acceptDrops(find("[data-drop]", HTMLElement, form), sendAll);

@@ -1,17 +1,20 @@
-// A form with a drop zone: what is dropped is put into its file field, and what is chosen is named.
-// Without this script the field itself does.
+/* A form with a drop zone: what is dropped is put into its file field, and what is chosen is named.
+   Without this script the field itself does. */
+
+import { find } from "../common/dom.js";
+import { acceptDrops } from "../common/drop.js";
 
 const MOST = 100; // files that one request may carry
 
-const form = document.querySelector("[data-drop-form]");
-const input = form.querySelector("[data-drop] input[type=file]");
-const zone = form.querySelector("[data-drop]");
-const chosen = form.querySelector("[data-chosen]");
-const button = form.querySelector("button.primary");
+const form = find("[data-drop-form]", HTMLFormElement);
+const zone = find("[data-drop]", HTMLElement, form);
+const input = find("input[type=file]", HTMLInputElement, zone);
+const chosen = find("[data-chosen]", HTMLElement, form);
+const button = find("button.primary", HTMLButtonElement, form);
 const usual = chosen.textContent;
 
 function show() {
-  const files = [...input.files];
+  const files = [...(input.files ?? [])];
   const bytes = files.reduce((sum, file) => sum + file.size, 0);
   const tooMany = files.length > MOST;
   if (!files.length) chosen.textContent = usual;
@@ -32,22 +35,7 @@ form.addEventListener("submit", () => {
 });
 // Coming back with the browser's Back button shows the page as it was left.
 window.addEventListener("pageshow", (event) => event.persisted && window.location.reload());
-
-for (const kind of ["dragenter", "dragover"]) {
-  zone.addEventListener(kind, (event) => {
-    event.preventDefault();
-    zone.classList.add("over");
-  });
-}
-for (const kind of ["dragleave", "drop"]) {
-  zone.addEventListener(kind, (event) => {
-    event.preventDefault();
-    if (kind === "drop" || !zone.contains(event.relatedTarget)) zone.classList.remove("over");
-  });
-}
-zone.addEventListener("drop", (event) => {
-  input.files = event.dataTransfer.files;
+acceptDrops(zone, (files) => {
+  input.files = files;
   show();
 });
-// A file dropped beside the zone would replace the page.
-for (const kind of ["dragover", "drop"]) window.addEventListener(kind, (event) => event.preventDefault());

@@ -1,8 +1,10 @@
-// The preview of outputs: one button ticks every delay. Rows come and go while files are checked, so it
-// listens on the page.
+/* The preview of outputs: one button ticks every delay. Rows come and go while files are checked, so it
+   listens on the page. */
+
+import { closest, findAll } from "../common/dom.js";
 
 document.addEventListener("click", (event) => {
-  const button = event.target.closest("[data-all-shifts]");
-  if (!button) return;
-  for (const box of button.closest("form").querySelectorAll("[name=shift]")) box.checked = true;
+  const form = closest(event, "[data-all-shifts]")?.closest("form");
+  if (!form) return;
+  for (const box of findAll("[name=shift]", HTMLInputElement, form)) box.checked = true;
 });

@@ -1,23 +1,24 @@
-// Tables as LaTeX into the clipboard with one click.
+/* Tables as LaTeX into the clipboard with one click. */
 
-async function textFor(button) {
-  if (button.dataset.copyText) return document.getElementById(button.dataset.copyText).textContent;
-  const answer = await fetch(button.dataset.copyFrom);
+import { copy } from "../common/copy.js";
+import { closest } from "../common/dom.js";
+
+/**
+ * The text that a button copies: of an element of the page, or of a file.
+ *
+ * @param {HTMLElement} button
+ */
+async function textFor({ dataset: { copyText, copyFrom = "" } }) {
+  if (copyText) return document.getElementById(copyText)?.textContent ?? "";
+  const answer = await fetch(copyFrom);
   if (!answer.ok) throw new Error(`${answer.status}`);
   return answer.text();
 }
 
+/** @param {HTMLElement} root */
 export function copyTables(root) {
-  root.addEventListener("click", async (event) => {
-    const button = event.target.closest?.("[data-copy-from], [data-copy-text]");
-    if (!button) return;
-    const words = button.textContent;
-    try {
-      await navigator.clipboard.writeText(await textFor(button));
-      button.textContent = "Copied";
-    } catch {
-      button.textContent = "Use the file";
-    }
-    setTimeout(() => { button.textContent = words; }, 2000);
+  root.addEventListener("click", (event) => {
+    const button = closest(event, "[data-copy-from], [data-copy-text]");
+    if (button) copy(button, () => textFor(button), { failed: "Use the file" });
   });
 }

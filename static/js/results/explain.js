@@ -1,21 +1,26 @@
-// Every figure with data-how says its unit, n and method when it is pointed at, tapped or focused.
-// A table is one stop of the Tab key; the arrow keys go through its figures.
+/* Every figure with data-how says its unit, n and method when it is pointed at, tapped or focused.
+   A table is one stop of the Tab key; the arrow keys go through its figures. */
+
+import { closest, findAll } from "../common/dom.js";
 
 const GAP = 8;
 
+/** @param {HTMLElement} root */
 export function explain(root) {
   const box = document.createElement("div");
   box.id = "how";
   box.setAttribute("role", "tooltip");
   box.hidden = true;
   root.append(box);
+  /** @type {HTMLElement | SVGElement | null} */
   let shown = null;
 
+  /** @param {HTMLElement | SVGElement} element */
   function show(element) {
     if (shown === element) return;
     hide();
     shown = element;
-    box.textContent = element.dataset.how;
+    box.textContent = element.dataset.how ?? "";
     box.hidden = false;
     element.setAttribute("aria-describedby", "how");
     const target = element.getBoundingClientRect();
@@ -33,7 +38,8 @@ export function explain(root) {
     box.hidden = true;
   }
 
-  const found = (event) => event.target.closest?.("[data-how]");
+  const found = (/** @type {Event} */ event) =>
+    closest(event, "[data-how]") ?? closest(event, "[data-how]", SVGElement);
   root.addEventListener("pointerover", (event) => {
     const element = found(event);
     if (element) show(element);
@@ -47,12 +53,12 @@ export function explain(root) {
   root.addEventListener("focusout", hide);
   root.addEventListener("click", (event) => {
     const element = found(event);
-    if (element?.tagName === "TD") element.focus();
+    if (element instanceof HTMLTableCellElement) element.focus();
   });
   document.addEventListener("scroll", hide, { capture: true, passive: true });
   root.addEventListener("keydown", (event) => {
     if (event.key === "Escape") hide();
-    const cell = event.target.closest?.("td[data-how]");
+    const cell = closest(event, "td[data-how]", HTMLTableCellElement);
     if (cell) move(event, cell);
   });
   prepare(root);
@@ -62,21 +68,32 @@ export function explain(root) {
   });
 }
 
-/** One figure of each table takes the focus, the others when the arrow keys come by. */
+/**
+ * One figure of each table takes the focus, the others when the arrow keys come by.
+ *
+ * @param {HTMLElement} root
+ */
 function prepare(root) {
-  for (const table of root.querySelectorAll("table.hinted")) {
-    const cells = table.querySelectorAll("td[data-how]");
-    for (const cell of cells) cell.tabIndex = -1;
-    if (cells.length) cells[0].tabIndex = 0;
+  for (const table of findAll("table.hinted", HTMLTableElement, root)) {
+    const cells = findAll("td[data-how]", HTMLElement, table);
+    for (const [index, cell] of cells.entries()) cell.tabIndex = index === 0 ? 0 : -1;
   }
 }
 
+/** @type {Record<string, [number, number] | undefined>} rows and columns to go */
+const STEPS = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] };
+
+/**
+ * @param {KeyboardEvent} event
+ * @param {HTMLTableCellElement} cell
+ */
 function move(event, cell) {
+  const step = STEPS[event.key];
   const row = cell.parentElement;
-  const rows = [...row.parentElement.rows];
-  const step = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] }[event.key];
-  if (!step) return;
+  const body = row?.parentElement;
+  if (!step || !(row instanceof HTMLTableRowElement) || !(body instanceof HTMLTableSectionElement)) return;
   event.preventDefault();
+  const rows = [...body.rows];
   let [y, x] = [rows.indexOf(row), cell.cellIndex];
   do {
     y += step[0];

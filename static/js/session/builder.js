@@ -1,16 +1,33 @@
 /* The questionnaire as cards that can be added, removed and put in order by buttons; what is sent is the JSON
    in the text field, which the cards write and which can be edited, or pasted from another study, itself. */
 
-const builder = document.querySelector("#questionnaire-builder");
-const source = document.getElementById(builder.dataset.source);
-const status = document.querySelector("#questionnaire-status");
-const types = JSON.parse(document.querySelector("#questionnaire-types").textContent);
+import { find, findAll, readData } from "../common/dom.js";
+
+/**
+ * @typedef {{ value: string, label: string }} Choice
+ * @typedef {object} Question
+ * @property {string} name in exports
+ * @property {string} label
+ * @property {string} type
+ * @property {string} when
+ * @property {boolean} required
+ * @property {string} [help]
+ * @property {number | string} [minimum] a string where that is no number: the server refuses it
+ * @property {number | string} [maximum]
+ * @property {Choice[]} [choices]
+ */
+
+const builder = find("#questionnaire-builder");
+const source = find(`#${builder.dataset.source}`, HTMLTextAreaElement);
+const status = find("#questionnaire-status");
+/** @type {Record<string, string>} what each type is called */
+const types = readData("#questionnaire-types");
 const withChoices = new Set(["single", "multiple", "likert"]);
 /* Places of the buttons in a card's head. */
 const [UP, DOWN] = [1, 2];
 const frozen = source.disabled || source.closest("fieldset[disabled]") !== null;
 
-/** Questions that many studies ask; a start, to be changed. */
+/** @type {Record<string, Partial<Question>>} questions that many studies ask; a start, to be changed */
 const ready = {
   Age: { name: "age", label: "How old are you?", type: "number", minimum: 16, maximum: 110, required: true },
   Hearing: {
@@ -30,12 +47,17 @@ const ready = {
   Remarks: { name: "remarks", label: "Is there anything you would like to tell us?", type: "long_text", when: "after" },
 };
 
+/** @type {Question[]} */
 let questions = [];
-let opened = new WeakSet(); // questions whose fields are shown
-let list = null;
+/** @type {WeakSet<Question>} questions whose fields are shown */
+let opened = new WeakSet();
 let count = 0;
 
-/** Lines "value | label", or labels alone, as choices. */
+/**
+ * Lines "value | label", or labels alone, as choices.
+ *
+ * @param {string} text
+ */
 function options(text) {
   return text
     .split("\n")
@@ -48,17 +70,27 @@ function options(text) {
     });
 }
 
+/** @param {Choice[] | undefined} choices */
 function lines(choices) {
   if (!Array.isArray(choices)) return "";
   return choices.map(({ value, label }) => (value === label ? label : `${value} | ${label}`)).join("\n");
 }
 
-/** A question in a line, for its closed card. */
+/**
+ * A question in a line, for its closed card.
+ *
+ * @param {Question} question
+ */
 function summary({ type, when, required }) {
   return `${types[type]} · ${when === "after" ? "after" : "before"} the trials${required ? " · required" : ""}`;
 }
 
-/** A name for exports out of the question's words, not used by another question. */
+/**
+ * A name for exports out of the question's words, not used by another question.
+ *
+ * @param {string} label
+ * @param {string[]} others
+ */
 function nameFor(label, others) {
   const words = label.normalize("NFKD").toLowerCase().match(/[a-z0-9]+/g) ?? ["question"];
   const stem = words.slice(0, 4).join("_").slice(0, 40);
@@ -81,8 +113,13 @@ function write() {
   source.value = JSON.stringify(questions.map(tidy), null, 1);
 }
 
-/** The question as it is sent: only what its type has. */
+/**
+ * The question as it is sent: only what its type has.
+ *
+ * @param {Question} question
+ */
 function tidy({ name, label, help, type, when, required, minimum, maximum, choices }) {
+  /** @type {Question} */
   const question = { name, label, type, when, required };
   if (help) question.help = help;
   if (type === "number") {
@@ -93,17 +130,31 @@ function tidy({ name, label, help, type, when, required, minimum, maximum, choic
   return question;
 }
 
+/**
+ * @template {keyof HTMLElementTagNameMap} Tag
+ * @param {Tag} tag
+ * @param {Partial<Record<keyof HTMLInputElement | keyof HTMLLabelElement, unknown>>} properties
+ * @param {(Node | string)[]} children
+ */
 function element(tag, properties = {}, ...children) {
-  const made = Object.assign(document.createElement(tag), properties);
+  const made = document.createElement(tag);
+  Object.assign(made, properties);
   made.append(...children);
   return made;
 }
 
-/** A labelled control; `set` gets its value at every change. */
+/**
+ * A labelled control.
+ *
+ * @param {string} text
+ * @param {HTMLInputElement | HTMLTextAreaElement | HTMLSelectElement} control
+ * @param {(value: string) => void} set gets its value at every change
+ * @param {string} help
+ */
 function field(text, control, set, help = "") {
   control.id = `question-control-${++count}`;
   control.addEventListener("input", () => {
-    set(control.type === "checkbox" ? control.checked : control.value);
+    set(control.value);
     write();
   });
   const label = element("label", { htmlFor: control.id, textContent: text });
@@ -116,12 +167,21 @@ function field(text, control, set, help = "") {
   return made;
 }
 
+/**
+ * @param {[string, string][]} choices values and what they are called
+ * @param {string} value
+ */
 function select(choices, value) {
   const made = element("select");
   for (const [key, text] of choices) made.append(new Option(text, key, false, key === value));
   return made;
 }
 
+/**
+ * @param {string} text
+ * @param {string} name for screen readers
+ * @param {() => void} press
+ */
 function button(text, name, press) {
   const made = element("button", { type: "button", className: "button small", textContent: text, disabled: frozen });
   made.setAttribute("aria-label", name);
@@ -129,6 +189,10 @@ function button(text, name, press) {
   return made;
 }
 
+/**
+ * @param {Question} question
+ * @param {number} index
+ */
 function card(question, index) {
   const called = `question ${index + 1}`;
   const title = element("strong", { textContent: question.label || "New question" });
@@ -145,13 +209,13 @@ function card(question, index) {
   type.disabled = when.disabled = frozen;
 
   const others = () => questions.filter((other) => other !== question).map((other) => other.name);
-  const number = (key) => (text) => {
+  const number = (/** @type {"minimum" | "maximum"} */ key) => (/** @type {string} */ text) => {
     question[key] = text.trim() === "" || Number.isNaN(Number(text)) ? text.trim() : Number(text);
   };
   const showExtra = () => {
     extra.replaceChildren();
     if (question.type === "number") {
-      const limits = ["minimum", "maximum"].map((key) =>
+      const limits = /** @type {const} */ (["minimum", "maximum"]).map((key) =>
         field(
           key === "minimum" ? "Smallest number" : "Largest number",
           element("input", { value: question[key] ?? "", inputMode: "decimal", disabled: frozen }),
@@ -184,13 +248,13 @@ function card(question, index) {
   const fields = element("div", { className: "fields-of", id: `question-fields-${++count}` });
   const toggle = button("Edit", `Edit ${called}`, () => open(!opened.has(question)));
   toggle.setAttribute("aria-controls", fields.id);
-  const open = (shown) => {
+  const open = (/** @type {boolean} */ shown) => {
     if (shown) opened.add(question);
     else opened.delete(question);
     fields.hidden = !shown;
     about.textContent = summary(question);
     toggle.textContent = shown ? "Close" : "Edit";
-    toggle.setAttribute("aria-expanded", shown);
+    toggle.setAttribute("aria-expanded", String(shown));
   };
 
   fields.append(
@@ -241,49 +305,57 @@ function card(question, index) {
 
 function show() {
   list.replaceChildren(...questions.map(card));
-  const heads = [...list.querySelectorAll(".head")];
+  const heads = findAll(".head", HTMLElement, list);
   heads[0]?.querySelectorAll("button")[UP].setAttribute("disabled", "");
   heads.at(-1)?.querySelectorAll("button")[DOWN].setAttribute("disabled", "");
 }
 
+/** @param {string} message */
 function changed(message) {
   write();
   show();
   status.textContent = message;
 }
 
+/** @param {Partial<Question>} question */
 function add(question) {
-  questions.push({
+  const added = {
     label: "",
     type: "text",
     when: "before",
     required: false,
     ...question,
     name: question.name ? nameFor(question.name, questions.map((other) => other.name)) : "",
-  });
-  opened.add(questions.at(-1));
+  };
+  questions.push(added);
+  opened.add(added);
   changed(`Question ${questions.length} added.`);
-  list.lastElementChild.querySelector("input").focus();
+  list.lastElementChild?.querySelector("input")?.focus();
 }
 
+/** @param {number} index */
 function remove(index) {
   questions.splice(index, 1);
   changed(`Question ${index + 1} removed, ${questions.length} left.`);
-  const next = list.children[Math.min(index, questions.length - 1)] ?? builder.querySelector(".builder-foot");
-  next.querySelector("button").focus();
+  const next = list.children[Math.min(index, questions.length - 1)] ?? foot;
+  find("button", HTMLButtonElement, next).focus();
 }
 
+/**
+ * @param {number} index
+ * @param {-1 | 1} by
+ */
 function move(index, by) {
   const to = index + by;
   if (to < 0 || to >= questions.length) return;
   questions.splice(to, 0, ...questions.splice(index, 1));
   changed(`Now question ${to + 1} of ${questions.length}.`);
-  const buttons = list.children[to].querySelectorAll(".head button");
+  const buttons = findAll(".head button", HTMLButtonElement, list.children[to]);
   const same = buttons[by < 0 ? UP : DOWN];
   (same.disabled ? buttons[by < 0 ? DOWN : UP] : same).focus();
 }
 
-list = element("ol", { className: "builder" });
+const list = element("ol", { className: "builder" });
 const foot = element("div", { className: "builder-foot" }, button("Add a question", "Add a question", () => add({})));
 if (!frozen) {
   foot.append(element("span", { className: "muted small", textContent: "or one of these:" }));
@@ -296,7 +368,7 @@ if (read()) {
   // What the server refused may be in any of them.
   if (builder.dataset.problems === "yes") opened = new WeakSet(questions);
   show();
-} else document.querySelector("#questionnaire-json").open = true;
+} else find("#questionnaire-json", HTMLDetailsElement).open = true;
 source.addEventListener("change", () => {
   if (read()) show();
 });

@@ -1,7 +1,10 @@
 /* Answers are kept on the server while they are given, so that a reload or another device goes on from there. */
 
-const form = document.querySelector("#questions");
-let timer = null;
+import { find, findAll } from "../common/dom.js";
+
+const form = find("#questions", HTMLFormElement);
+/** @type {ReturnType<typeof setTimeout> | undefined} */
+let timer;
 let sending = false;
 let changed = false;
 
@@ -14,7 +17,7 @@ function send() {
 /** Send what is there now: one request at a time, so that an older draft never comes after a newer one. */
 async function keep() {
   clearTimeout(timer);
-  timer = null;
+  timer = undefined;
   changed = true;
   if (sending) return;
   sending = true;
@@ -36,10 +39,10 @@ form.addEventListener("input", () => {
 form.addEventListener("change", keep);
 form.addEventListener("submit", () => {
   clearTimeout(timer);
-  timer = null;
+  timer = undefined;
   changed = false;
 });
 addEventListener("pagehide", () => {
-  if (timer !== null || changed) send().catch(() => {});
+  if (timer !== undefined || changed) send().catch(() => {});
 });
-document.querySelector(".question.wrong :is(input, textarea)")?.focus();
+findAll(".question.wrong :is(input, textarea)")[0]?.focus();

@@ -1,6 +1,8 @@
 /* Dates in the reader's own time zone; without this script they are in UTC, and say so. */
 
-for (const element of document.querySelectorAll("time[datetime]")) {
+import { findAll } from "../common/dom.js";
+
+for (const element of findAll("time[datetime]", HTMLTimeElement)) {
   const when = new Date(element.dateTime);
   if (Number.isNaN(when.valueOf())) continue;
   element.textContent = when.toLocaleString(document.documentElement.lang, {

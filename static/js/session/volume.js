@@ -1,40 +1,43 @@
 /* Setting the sound: speech of the study at the level of the test, then on each side alone. */
 
-import { volumeControl } from "../rating/volume.js";
-import { gettext } from "../rating/words.js";
-import { Sounds } from "./sounds.js";
+import { Solo } from "../audio/solo.js";
+import { volumeControl } from "../audio/volume.js";
+import { find, findAll } from "../common/dom.js";
+import { gettext } from "../common/words.js";
 
-const form = document.querySelector("#sound-check");
-const status = form.querySelector("#volume-status");
-const speech = form.querySelector("#speech-play");
+const form = find("#sound-check", HTMLFormElement);
+const status = find("#volume-status");
+/** @type {[HTMLButtonElement, number][]} */
 const buttons = [
-  [speech, null],
-  [form.querySelector("#play-left"), -1],
-  [form.querySelector("#play-right"), 1],
+  [find("#speech-play", HTMLButtonElement), 0],
+  [find("#play-left", HTMLButtonElement), -1],
+  [find("#play-right", HTMLButtonElement), 1],
 ];
-const sounds = new Sounds();
-volumeControl(form.querySelector("#volume"), form.querySelector("#volume-value"), (gain) => sounds.setLevel(gain));
+const solo = new Solo();
+volumeControl(find("#volume", HTMLInputElement), find("#volume-value"), (gain) => solo.setLevel(gain));
 
+/** @param {HTMLButtonElement | null} active */
 function show(active) {
-  for (const [button] of buttons) button.setAttribute("aria-pressed", button === active);
+  for (const [button] of buttons) button.setAttribute("aria-pressed", String(button === active));
 }
 
+solo.on("stop", () => show(null));
 for (const [button, pan] of buttons) {
   button.disabled = false;
   button.addEventListener("click", async () => {
     if (button.getAttribute("aria-pressed") === "true") {
-      sounds.stop();
+      solo.stop();
       show(null);
       return;
     }
     status.textContent = "";
     show(button);
     try {
-      await sounds.play(form.dataset.speech, { pan, ended: () => show(null) });
+      await solo.play(form.dataset.speech ?? "", { pan });
     } catch {
       show(null);
       status.textContent = gettext("The sound could not be loaded. Press the button to try again.");
     }
   });
 }
-document.querySelector(".question.wrong input")?.focus();
+findAll(".question.wrong input")[0]?.focus();

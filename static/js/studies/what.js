@@ -1,56 +1,77 @@
-// The first step of a study: clips become items, items become excerpts; what the choice amounts to.
+/* The first step of a study: clips become items, items become excerpts; what the choice amounts to. */
 
-import { Excerpt } from "./excerpt.js";
+import { find, findAll } from "../common/dom.js";
+import { Excerpt, readNumber } from "./excerpt.js";
 
-const form = document.getElementById("setup");
-const list = form.querySelector("[data-items]");
-const blank = document.getElementById("item-row");
-const none = form.querySelector("[data-none]");
-const out = form.querySelector("[data-sum]");
-const systems = form.querySelector("[data-systems]");
-const method = form.elements["basics-method"];
-const clips = [...form.querySelectorAll(".clips [data-clip]")];
+const form = find("#setup", HTMLFormElement);
+const list = find("[data-items]", HTMLElement, form);
+const blank = find("#item-row", HTMLTemplateElement);
+const none = find("[data-none]", HTMLElement, form);
+const out = find("[data-sum]", HTMLElement, form);
+const systems = find("[data-systems]", HTMLElement, form);
+/** Its radio buttons have one value. */
+const method = /** @type {RadioNodeList | HTMLSelectElement} */ (form.elements.namedItem("basics-method"));
+const clips = findAll(".clips [data-clip]", HTMLElement, form);
 const longSeconds = Number(list.dataset.long);
 const shortest = Number(list.dataset.shortest);
 
-const rows = () => [...list.querySelectorAll("[data-item]")];
-const field = (row, name) => row.querySelector(`[name="items-${name}"]`);
-const seconds = (row, name) => Number.parseFloat(field(row, name).value.replace(",", "."));
+const rows = () => findAll("[data-item]", HTMLElement, list);
 
+/**
+ * @param {HTMLElement} row
+ * @param {"clip" | "start" | "end"} name
+ */
+const input = (row, name) => find(`[name="items-${name}"]`, HTMLInputElement, row);
+
+/** @param {HTMLElement} row */
+const role = (row) => find('[name="items-role"]', HTMLSelectElement, row);
+
+/** @param {HTMLElement} row */
+const length = (row) => readNumber(input(row, "end")) - readNumber(input(row, "start"));
+
+/** @param {HTMLElement} row */
 function wire(row) {
   const excerpt = new Excerpt(row, {
-    audio: row.dataset.audio,
+    audio: row.dataset.audio ?? "",
     duration: Number(row.dataset.seconds),
     shortest,
-    start: field(row, "start"),
-    end: field(row, "end"),
+    start: input(row, "start"),
+    end: input(row, "end"),
   });
-  row.addEventListener("excerpt", sum);
-  row.querySelector("[data-remove]").addEventListener("click", () => {
+  excerpt.on("change", sum);
+  find("[data-remove]", HTMLElement, row).addEventListener("click", () => {
     excerpt.stop();
     const next = row.nextElementSibling ?? row.previousElementSibling;
     row.remove();
-    (next?.querySelector("[data-remove]") ?? form.querySelector("[data-search]"))?.focus();
+    const focus = next?.querySelector("[data-remove]") ?? form.querySelector("[data-search]");
+    if (focus instanceof HTMLElement) focus.focus();
     sum();
   });
-  row.querySelector("[data-again]").addEventListener("click", () => add(clipOf(row.dataset.clip) ?? row, row));
+  find("[data-again]", HTMLElement, row).addEventListener("click", () => add(clipWith(row.dataset.clip) ?? row, row));
 }
 
-function clipOf(id) {
+/** @param {string | undefined} id */
+function clipWith(id) {
   return clips.find((clip) => clip.dataset.clip === id);
 }
 
+/**
+ * Add an excerpt: all of a clip, to be cut.
+ *
+ * @param {HTMLElement} clip it, or another excerpt of it
+ * @param {HTMLElement | null} after
+ */
 function add(clip, after = null) {
-  const row = blank.content.cloneNode(true).querySelector("[data-item]");
-  const { clip: id, audio, seconds: length } = clip.dataset;
-  Object.assign(row.dataset, { clip: id, audio, seconds: length });
-  row.querySelector("[data-title]").textContent =
-    clip.dataset.title ?? clip.querySelector("[data-title]").textContent;
-  field(row, "clip").value = id;
-  field(row, "start").value = "0";
-  field(row, "end").value = String(Number(length));
+  const row = find("[data-item]", HTMLElement, /** @type {DocumentFragment} */ (blank.content.cloneNode(true)));
+  const { clip: id = "", audio = "", seconds = "" } = clip.dataset;
+  Object.assign(row.dataset, { clip: id, audio, seconds });
+  find("[data-title]", HTMLElement, row).textContent =
+    clip.dataset.title ?? find("[data-title]", HTMLElement, clip).textContent;
+  input(row, "clip").value = id;
+  input(row, "start").value = "0";
+  input(row, "end").value = String(Number(seconds));
   // The first item is for training, too, as long as nobody says otherwise.
-  field(row, "role").value = rows().length ? "graded" : "both";
+  role(row).value = rows().length ? "graded" : "both";
   if (after) after.after(row);
   else list.append(row);
   wire(row);
@@ -59,39 +80,42 @@ function add(clip, after = null) {
 }
 
 function chosenSystems() {
-  return [...systems.querySelectorAll("input:checked")];
+  return findAll("input:checked", HTMLInputElement, systems);
 }
 
-/** As the server reckons: half a minute to get into a trial, each signal heard about three times. */
+/**
+ * As the server reckons: half a minute to get into a trial, each signal heard about three times.
+ *
+ * @param {number} signals
+ * @param {HTMLElement[]} items
+ */
 function minutes(signals, items) {
   let total = 0;
   for (const row of items) {
-    const length = seconds(row, "end") - seconds(row, "start");
-    const trials = field(row, "role").value === "both" ? 2 : 1;
-    if (length > 0) total += trials * (30 + 3 * signals * length);
+    const trials = role(row).value === "both" ? 2 : 1;
+    if (length(row) > 0) total += trials * (30 + 3 * signals * length(row));
   }
   return Math.max(1, Math.ceil(total / 60));
 }
 
 function sum() {
   const mushra = method.value === "mushra";
-  const items = rows().filter((row) => field(row, "role").value !== "out");
+  const items = rows().filter((row) => role(row).value !== "out");
   none.hidden = rows().length > 0;
   const picked = chosenSystems();
   for (const row of rows()) {
-    const length = seconds(row, "end") - seconds(row, "start");
-    row.querySelector("[data-length]").textContent = length > 0 ? `= ${length.toFixed(1)} s` : "";
-    row.querySelector("[data-long]").hidden = !(length > longSeconds);
-    const done = clipOf(row.dataset.clip)?.dataset.done.split(" ");
+    find("[data-length]", HTMLElement, row).textContent = length(row) > 0 ? `= ${length(row).toFixed(1)} s` : "";
+    find("[data-long]", HTMLElement, row).hidden = !(length(row) > longSeconds);
+    const done = clipWith(row.dataset.clip)?.dataset.done?.split(" ");
     const lacking = done ? picked.filter((box) => !done.includes(box.value)).map((box) => box.dataset.title) : [];
-    const missing = row.querySelector("[data-missing]");
+    const missing = find("[data-missing]", HTMLElement, row);
     missing.hidden = lacking.length === 0;
     missing.textContent = lacking.length ? `not through ${lacking.join(", ")}` : "";
   }
-  for (const text of form.querySelectorAll("[data-method]")) text.hidden = text.dataset.method !== method.value;
-  for (const text of form.querySelectorAll("[data-for]")) text.hidden = text.dataset.for !== method.value;
-  const graded = items.filter((row) => field(row, "role").value !== "training").length;
-  const training = items.filter((row) => field(row, "role").value !== "graded").length;
+  for (const text of findAll("[data-method]", HTMLElement, form)) text.hidden = text.dataset.method !== method.value;
+  for (const text of findAll("[data-for]", HTMLElement, form)) text.hidden = text.dataset.for !== method.value;
+  const graded = items.filter((row) => role(row).value !== "training").length;
+  const training = items.filter((row) => role(row).value !== "graded").length;
   const parts = [
     `${graded} ${graded === 1 ? "item" : "items"}`,
     training ? `${training} for training` : "no training",
@@ -107,13 +131,12 @@ function sum() {
   out.textContent = parts.join(" · ");
 }
 
-if (!list.closest("fieldset").disabled) {
-  const search = form.querySelector("[data-search]");
-  if (search) {
+if (!list.closest("fieldset")?.disabled) {
+  for (const search of findAll("[data-search]", HTMLInputElement, form)) {
     search.hidden = clips.length < 8;
     search.addEventListener("input", () => {
       const wanted = search.value.trim().toLowerCase();
-      for (const clip of clips) clip.hidden = !clip.dataset.title.toLowerCase().includes(wanted);
+      for (const clip of clips) clip.hidden = !clip.dataset.title?.toLowerCase().includes(wanted);
     });
     search.addEventListener("keydown", (event) => {
       if (event.key === "Enter") event.preventDefault();
@@ -121,9 +144,8 @@ if (!list.closest("fieldset").disabled) {
   }
   for (const clip of clips) {
     // Without this script the box takes the clip whole; with it there is a button, and any number of excerpts.
-    const label = clip.querySelector("label");
-    label.querySelector("input").remove();
-    const button = clip.querySelector("[data-add]");
+    find("label input", HTMLInputElement, clip).remove();
+    const button = find("[data-add]", HTMLElement, clip);
     button.hidden = false;
     button.addEventListener("click", () => add(clip));
   }

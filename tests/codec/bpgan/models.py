@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from codec.bpgan.entropy.contexts import ContextModel, to_frequencies
+from codec.bpgan.entropy.base import ContextModel
 from codec.bpgan.entropy.nade import NadeContexts
-from codec.bpgan.entropy.tables import TableContexts
+from codec.bpgan.entropy.tables import TableContexts, to_frequencies
 
 RNG = np.random.default_rng(5)
 LEVELS = 16
@@ -47,7 +47,7 @@ def extreme_nade(channels: int) -> NadeContexts:
     )
 
 
-def drawn(contexts: ContextModel, channels: int, frames: int) -> np.ndarray:
+def draw_symbols(contexts: ContextModel, channels: int, frames: int) -> np.ndarray:
     """Symbols as `contexts` expects them, uint8 (channels, frames)."""
     predictor = contexts.predictor(channels)
     out = np.empty((channels, frames), np.uint8)

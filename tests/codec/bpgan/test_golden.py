@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 import json
 import re
 from dataclasses import replace
@@ -15,10 +16,11 @@ import soundfile as sf
 import torch
 
 from codec.base import Audio, CodecError, Encoded
-from codec.bpgan.entropy import bitstream, entropy, huffman
+from codec.bpgan.entropy import bitstream, huffman, range_coder
 from codec.bpgan.network.model import BPGANModel
+from codec.bpgan.network.released import RELEASED, WEIGHTS, find_model, load_model
 from codec.bpgan.search.blockwise import Blockwise
-from codec.bpgan.system import BPGAN, load_model, model_by_id, read_symbols
+from codec.bpgan.system import BPGAN, read_symbols
 from tests.codec.speech import harvard_sentence
 from tests.conftest import ROOT
 
@@ -38,7 +40,7 @@ def models() -> dict[int, BPGANModel]:
 def golden(name: str, models: dict[int, BPGANModel]) -> tuple[dict[str, Any], bitstream.Stream, BPGANModel]:
     entry = json.loads((FOLDER / f"{name}.json").read_text())
     stream = bitstream.unpack(bytes.fromhex(entry["payload"]))
-    return entry, stream, models.get(stream.model_id) or model_by_id(stream.model_id)
+    return entry, stream, models.get(stream.model_id) or find_model(stream.model_id)
 
 
 def decode(payload: bytes, model: BPGANModel) -> Audio:
@@ -52,10 +54,23 @@ def test_every_form_has_a_golden_stream() -> None:
     assert {"version-1-range", "version-1-huffman", "version-1-silence"} <= set(NAMES)
 
 
-def test_the_model_that_is_shipped_has_a_golden_stream() -> None:
-    """It is recorded by ``make_golden released``, once, when the model is released."""
-    assert f"released-{load_model().model_id:04x}" in NAMES
-    assert (FOLDER / f"released-{load_model().model_id:04x}.wav").is_file()
+@pytest.mark.parametrize("wanted", RELEASED)
+def test_a_released_model_is_found_and_its_stream_decoded(wanted: int) -> None:
+    """Its stream is recorded by ``make_golden released``, once, when the model is released."""
+    path = WEIGHTS / f"{RELEASED[wanted]}.safetensors"
+    assert hashlib.sha256(path.read_bytes()).hexdigest()[:4] == f"{wanted:04x}"
+    assert find_model(wanted).model_id == wanted
+    # By the codec as people have it, which looks the model up by itself.
+    entry = json.loads((FOLDER / f"released-{wanted:04x}.json").read_text())
+    payload = bytes.fromhex(entry["payload"])
+    audio = BPGAN("bpgan-2k").decode(Encoded("bpgan-2k", payload, 8 * len(payload), 16_000, entry["samples"]))
+    expected, _ = sf.read(FOLDER / f"released-{wanted:04x}.wav", dtype="float32")
+    np.testing.assert_allclose(audio, expected, rtol=0, atol=1e-3)
+    assert np.abs(audio).max() > 0.02
+
+
+def test_the_model_that_is_shipped_is_among_the_released() -> None:
+    assert RELEASED[load_model().model_id] == "default"
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -68,10 +83,10 @@ def test_bytes_and_symbols_are_exact(name: str, models: dict[int, BPGANModel]) -
         expected = np.frombuffer(bytes.fromhex(entry["symbols"]), np.uint8).reshape(-1, entry["channels"]).T
         np.testing.assert_array_equal(symbols, expected)
         if stream.coder == "range":
-            again = entropy.encode_symbols(expected, model.contexts)
+            again = range_coder.encode_symbols(expected, model.contexts)
         else:
             marginals = model.marginals[: len(expected)].cpu().numpy()
-            again, _ = huffman.encode_symbols(expected, marginals)
+            again = huffman.encode_symbols(expected, marginals)
         assert again == stream.symbols
     if payload[0] != 0xB1:
         assert bitstream.pack(stream) == payload
@@ -154,13 +169,18 @@ def variants(model: BPGANModel) -> dict[str, tuple[BPGANModel, int, float]]:
     return {"two threads": (model, 2, 60.0), "small blocks": (model, 1, 0.5), "float64": (double, 1, 60.0)}
 
 
-@pytest.mark.parametrize("how", ["two threads", "small blocks", "float64"])
-def test_a_stream_decodes_alike_whatever_computes_it(how: str) -> None:
+@pytest.fixture(scope="module")
+def instant() -> tuple[BPGAN, bytes, Audio]:
+    """A codec, what it sends, and what one thread makes of that."""
     codec = BPGAN("bpgan-2k", search="instant")
-    speech = harvard_sentence(6)
-    payload = codec.encode(speech).payload
+    payload = codec.encode(harvard_sentence(6)).payload
     torch.set_num_threads(1)
-    reference = decode(payload, codec.model)
+    return codec, payload, decode(payload, codec.model)
+
+
+@pytest.mark.parametrize("how", ["two threads", "small blocks", "float64"])
+def test_a_stream_decodes_alike_whatever_computes_it(how: str, instant: tuple[BPGAN, bytes, Audio]) -> None:
+    codec, payload, reference = instant
     stream = bitstream.unpack(payload)
     model, threads, seconds = variants(codec.model)[how]
     gain = bitstream.level_rms(stream.level) / model.config.mel.level
@@ -180,18 +200,17 @@ def test_one_device_decodes_what_another_encoded(
     sender: str, receiver: str, models: dict[int, BPGANModel]
 ) -> None:
     here = next(iter(models.values()))
-    # Where both are one, they differ in threads and in how much they compute at once.
+    # Where both are the same device, they differ in the number of threads.
     torch.set_num_threads(2)
     try:
         model = copy.deepcopy(here).to(sender)
-        together = BPGAN("golden", model=model).encode_many([harvard_sentence(1), harvard_sentence(3)])
+        encoded = BPGAN("golden", model=model, search="instant").encode(harvard_sentence(1))
     finally:
         torch.set_num_threads(1)
-    encoded = together[0]
     stream = bitstream.unpack(encoded.payload)
     other = copy.deepcopy(here).to(receiver)
     symbols = read_symbols(stream, other)
-    assert entropy.encode_symbols(symbols, model.contexts) == stream.symbols
+    assert range_coder.encode_symbols(symbols, model.contexts) == stream.symbols
     gain = bitstream.level_rms(stream.level) / here.config.mel.level
     audio = Blockwise(other, 0.5).decode(symbols, stream.num_samples, gain)
     torch.set_num_threads(2)

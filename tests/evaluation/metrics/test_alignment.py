@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from codec import registry
 from codec.base import CodecUnavailable
+from codec.bpgan.system import BPGAN
 from codec.registry import SYSTEMS
 from evaluation.metrics.alignment import LEAST_CERTAINTY, delay_of
 from evaluation.work.pipeline import process
@@ -23,9 +25,13 @@ def shifted(audio: np.ndarray, samples: int) -> np.ndarray:
 
 
 @pytest.mark.parametrize("slug", SYSTEMS)
-def test_every_system_is_aligned_on_real_speech_and_a_shift_is_found(slug: str) -> None:
+def test_every_system_is_aligned_on_real_speech_and_a_shift_is_found(
+    slug: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     speech = np.concatenate([harvard_sentence(0), harvard_sentence(3)])
     try:
+        if isinstance(codec := registry.load(slug), BPGAN):
+            monkeypatch.setattr(codec, "search", "instant")  # what is sent differs, not when it sounds
         audio = process(speech, slug).audio
     except CodecUnavailable as error:
         pytest.skip(str(error))

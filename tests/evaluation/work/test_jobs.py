@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 from django.db import connection
+from django.db.models import Q
 from django.utils import timezone
 
 from evaluation import tasks
@@ -72,7 +73,7 @@ def test_claim_of_a_deleted_row_is_none(db: None) -> None:
     assert jobs.claim(Rendition, uuid.uuid4()) is None
 
 
-@pytest.mark.usefixtures("shared_database")
+@pytest.mark.usefixtures("transactional_db")
 def test_of_many_workers_one_gets_the_row(alice: User, make_clip: MakeClip) -> None:
     rendition = Rendition.objects.create(clip=make_clip(alice), system="original")
     start = threading.Barrier(8)
@@ -139,10 +140,59 @@ def test_fail_keeps_message_and_log(rendition: Rendition) -> None:
     assert rendition.log.endswith(" line\n")
 
 
+# -- Steps
+
+
+def test_a_step_that_is_done_counts_attempts_anew(rendition: Rendition) -> None:
+    Rendition.objects.update(attempts=2)
+    row = jobs.claim(Rendition, rendition.pk)
+    assert row is not None
+    Rendition.objects.update(lease_until=ago(1))
+    assert jobs.advance(row)
+    rendition.refresh_from_db()
+    assert (rendition.status, rendition.attempts) == (Status.RUNNING, 1)
+    assert rendition.lease_until is not None
+    assert rendition.lease_until > timezone.now()
+
+
+@pytest.mark.parametrize("status", list(Status))
+def test_restart_takes_the_claim_from_whoever_has_it(
+    rendition: Rendition, sent: Sent, status: str, django_capture_on_commit_callbacks: Any
+) -> None:
+    row = jobs.claim(Rendition, rendition.pk)
+    assert row is not None
+    Rendition.objects.update(status=status, error="no", dispatched=ago(5))
+    with django_capture_on_commit_callbacks(execute=True):
+        assert jobs.restart(rendition, kbps=2.5)
+        assert (rendition.status, rendition.kbps) == (Status.QUEUED, 2.5)  # the object too, before it is sent
+        assert sent == []
+    assert sent == [("make_rendition", str(rendition.pk))]
+    assert not jobs.advance(row)
+    assert not jobs.finish(row, kbps=1.0)
+    rendition.refresh_from_db()
+    assert (rendition.status, rendition.attempts, rendition.error) == (Status.QUEUED, 0, "")
+    assert (rendition.claim, rendition.lease_until, rendition.kbps) == (None, None, 2.5)
+
+
+def test_restart_under_a_condition(rendition: Rendition, sent: Sent) -> None:
+    assert not jobs.restart(rendition, Q(status=Status.DONE), kbps=2.5)
+    rendition.refresh_from_db()
+    assert (rendition.status, rendition.kbps) == (Status.QUEUED, None)
+
+
+def test_kinds_of_work_are_known_by_name() -> None:
+    names = {model._meta.model_name for model in jobs.KINDS}
+    assert names == {
+        "rendition", "score", "outputbatch", "preparation", "simulation", "analysis", "importdraft"
+    }  # fmt: skip
+    assert all(jobs.kind_of(str(name)) in jobs.KINDS for name in names)
+    assert jobs.kind_of("clip") is None
+
+
 # -- Leases
 
 
-@pytest.mark.usefixtures("shared_database")
+@pytest.mark.usefixtures("transactional_db")
 def test_lease_is_renewed_while_the_work_goes_on(alice: User, make_clip: MakeClip, settings: Any) -> None:
     settings.JOB_LEASE_SECONDS = 0.3
     rendition = Rendition.objects.create(clip=make_clip(alice), system="original")
@@ -155,7 +205,7 @@ def test_lease_is_renewed_while_the_work_goes_on(alice: User, make_clip: MakeCli
     assert jobs.finish(row)
 
 
-@pytest.mark.usefixtures("shared_database")
+@pytest.mark.usefixtures("transactional_db")
 def test_renewal_stops_when_the_claim_is_lost(alice: User, make_clip: MakeClip, settings: Any) -> None:
     settings.JOB_LEASE_SECONDS = 0.03
     rendition = Rendition.objects.create(clip=make_clip(alice), system="original")
@@ -167,7 +217,7 @@ def test_renewal_stops_when_the_claim_is_lost(alice: User, make_clip: MakeClip, 
     assert Rendition.objects.get().lease_until is None
 
 
-@pytest.mark.usefixtures("shared_database")
+@pytest.mark.usefixtures("transactional_db")
 def test_work_that_hangs_loses_its_lease(alice: User, make_clip: MakeClip, settings: Any) -> None:
     settings.JOB_LEASE_SECONDS, settings.JOB_MAX_SECONDS = 0.03, 0.05
     rendition = Rendition.objects.create(clip=make_clip(alice), system="original")

@@ -21,6 +21,7 @@ from codec import container, registry
 from codec.base import Audio, Codec
 from codec.reference import Original
 from evaluation import tasks
+from evaluation.clips import rendering
 from evaluation.models import Clip, Job, Rendition, Score
 from evaluation.work import jobs, pipeline
 from evaluation.work.pipeline import METRICS, measure, process
@@ -164,7 +165,7 @@ def test_messages_for_rows_that_are_gone_do_nothing(db: None) -> None:
     tasks.make_score(123456)
 
 
-@pytest.mark.usefixtures("shared_database")
+@pytest.mark.usefixtures("transactional_db")
 def test_workers_at_the_same_time_make_it_once(alice: User, make_clip: MakeClip, media: Path) -> None:
     rendition = Rendition.objects.create(clip=make_clip(alice), system="codec2-3.2k")
     start = threading.Barrier(4)
@@ -304,7 +305,7 @@ def test_score_of_a_rendition_deleted_meanwhile_stops_quietly(
         Clip.objects.all().delete()
         return measure(*args)
 
-    monkeypatch.setattr(tasks, "measure", delete_first)
+    monkeypatch.setattr(rendering, "measure", delete_first)
     tasks.make_score(score.pk)
     assert not Score.objects.exists()
     assert [record for record in caplog.records if record.levelname in ("WARNING", "ERROR")] == []
@@ -330,8 +331,9 @@ def test_the_web_process_never_imports_heavy_libraries() -> None:
         "os.environ['DJANGO_SETTINGS_MODULE'] = 'tests.settings'\n"
         "import django\n"
         "django.setup()\n"
-        "import evaluation.tasks, evaluation.web.api, evaluation.web.views.downloads, evaluation.ingest\n"
-        "import evaluation.work.scores, evaluation.web.views.metrics, listening.web.urls\n"
+        "import evaluation.tasks, evaluation.web.api, evaluation.web.views.downloads\n"
+        "import evaluation.clips.ingest, evaluation.work.scores, evaluation.web.views.metrics\n"
+        "import listening.web.urls\n"
         "from evaluation.analysis.statistics import agreement, anova, comparisons, mixed, planning\n"
         "import evaluation.metrics; evaluation.metrics.available()\n"
         "heavy = {'torch', 'librosa', 'pesq', 'pystoi', 'pycodec2', 'codec.codec2', 'codec.ffmpeg',\n"
@@ -361,7 +363,7 @@ def test_torch_keeps_to_the_threads_it_is_given() -> None:
 
 
 def test_a_worker_serves_the_queue_of_every_task(settings: Any) -> None:
-    """And no study waits behind measurements: those queues are long."""
+    """And nobody who waits does so behind codecs and measurements, nor a study behind anything else."""
     app.loader.import_default_modules()  # as a worker does
     routes = settings.CELERY_TASK_ROUTES
     ours = {name for name in app.tasks if name.startswith(("evaluation.", "listening."))}
@@ -370,4 +372,7 @@ def test_a_worker_serves_the_queue_of_every_task(settings: Any) -> None:
     waited_for = {
         name for name in ours if name.split(".")[-1] not in ("make_rendition", "make_score", "make_analysis")
     }
-    assert {routes[name]["queue"] for name in waited_for} == {"prompt"}
+    quick = {routes[name]["queue"] for name in waited_for}
+    assert quick == set(settings.QUICK_QUEUES) == {"prepare", "prompt"}
+    assert [name for name in ours if routes[name]["queue"] == "prepare"] == ["listening.tasks.prepare_study"]
+    assert set(jobs.KINDS.values()) == ours - {"evaluation.tasks.sweep"}  # one task for each kind of work

@@ -36,12 +36,14 @@ from listening.models import (
     Participation,
     Rating,
     Session,
+    Simulation,
     Stage,
     Stimulus,
     Study,
 )
 from listening.session.sessions import start_session
-from listening.study import removal
+from listening.simulation import runs as simulation
+from listening.study import preparing, removal
 from listening.study.studies import delete_study, update_study
 from tests.listening.conftest import listen
 from tests.listening.results.test_method_results import hold, right
@@ -105,6 +107,18 @@ def empty() -> None:
         delete_study(study)
     Clip.objects.all().delete()
     UploadedSystem.objects.all().delete()
+
+
+_packed: list[bytes] = []
+
+
+@pytest.fixture
+def packed(request: pytest.FixtureRequest, db: None) -> bytes:
+    """The archive of `full`, made once, on a server that knows nothing of it."""
+    if not _packed:
+        _packed.append(archive_of(request.getfixturevalue("full")))
+        empty()
+    return _packed[0]
 
 
 def edited(content: bytes, change: Callable[[dict[str, Any]], None]) -> io.BytesIO:
@@ -339,10 +353,9 @@ def put(value: Any, *path: str | int) -> Callable[[dict[str, Any]], None]:
     ],
 )
 def test_what_is_wrong_is_named_and_nothing_is_stored(
-    full: Study, bob: User, change: Callable[[dict[str, Any]], None], message: str
+    packed: bytes, bob: User, change: Callable[[dict[str, Any]], None], message: str
 ) -> None:
-    content = edited(archive_of(full), change)
-    empty()
+    content = edited(packed, change)
     before = {path for path in Path(default_storage.location).rglob("*") if path.is_file()}
     with pytest.raises(ArchiveProblem, match=message):
         read_archive(content, bob)
@@ -365,9 +378,8 @@ def test_other_files_are_refused_in_words(bob: User, settings: Any) -> None:
 
 
 @pytest.mark.parametrize("folder", ["stimuli/", "study.json"])
-def test_a_damaged_file_is_named(full: Study, bob: User, folder: str) -> None:
-    content = bytearray(archive_of(full))
-    empty()
+def test_a_damaged_file_is_named(packed: bytes, bob: User, folder: str) -> None:
+    content = bytearray(packed)
     with zipfile.ZipFile(io.BytesIO(bytes(content))) as archive:
         member = next(info for info in archive.infolist() if info.filename.startswith(folder))
     content[member.header_offset + 500] ^= 0xFF
@@ -387,3 +399,32 @@ def test_an_archive_comes_in_by_the_import_page(full: Study, bob: User, client: 
     answer = client.post(address, {"file": SimpleUploadedFile("archive.zip", content)})
     assert answer.headers["Location"] == reverse("study", args=[full.pk])
     assert Study.objects.get().owner == bob
+
+
+def test_how_far_a_simulation_is_goes_along(full: Study, bob: User) -> None:
+    """As it always stood in the document: before the time when it was asked for. It isn't gone on with."""
+    simulation.start(full, {"listeners": 1})
+    described = describe(full)["study"]["simulation"]
+    assert list(described)[-3:] == ["qualities", "state", "asked"]
+    assert described["state"] == "running"
+    simulation.run(str(full.pk))
+    full.refresh_from_db()
+    assert describe(full)["study"]["simulation"] == {**described, "state": "done"}
+    first = archive_of(full)
+    empty()
+    again = read_archive(io.BytesIO(first), bob).study
+    assert "state" not in again.simulation
+    assert not Simulation.objects.exists()
+    assert archive_of(again) == first
+
+
+def test_a_study_that_was_being_prepared_is_prepared_here(full: Study, bob: User) -> None:
+    Study.objects.update(status=Study.Status.PREPARING)
+    full.refresh_from_db()
+    first = archive_of(full)
+    empty()
+    study = read_archive(io.BytesIO(first), bob).study
+    assert study.preparation.status == "queued"
+    preparing.prepare_study(str(study.pk))
+    study.refresh_from_db()
+    assert study.status == Study.Status.OPEN

@@ -10,7 +10,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
 
-from evaluation.analysis.statistics import comparisons
+from evaluation.analysis.statistics import comparisons, differences
 from evaluation.models import Job
 from evaluation.work import jobs
 from listening import results
@@ -101,13 +101,29 @@ def test_tests_are_those_of_the_statistics(study: Study) -> None:
     assert row.status == Job.Status.DONE
     frame = results.compute(study).frame
     assert frame["assessor"].nunique() == 8
-    expected = comparisons.sign_flip(frame, [("opus-9k", "bpgan-2k")], seed=study.seed).rows[0]
+    expected = differences.compare(frame, [("opus-9k", "bpgan-2k")]).rows[0]
     pair = row.data["pairs"]["rows"][0]
     assert (pair["a"], pair["b"], pair["p"]) == ("opus-9k", "bpgan-2k", pytest.approx(expected.p))
-    assert expected.interval is not None
-    assert pair["interval"]["low"] == pytest.approx(expected.interval.low)
+    assert pair["low"] == pytest.approx(expected.low)
+    flipped = comparisons.sign_flip(frame, [("opus-9k", "bpgan-2k")], seed=study.seed).rows[0]
+    assert row.data["sign_flip"]["rows"][0]["p"] == pytest.approx(flipped.p)
     ours = {each.slug: each for each in results.compute(study).systems}
     assert pair["difference"] == pytest.approx(ours["opus-9k"].mean - ours["bpgan-2k"].mean)  # type: ignore[operator]
+
+
+def test_hidden_reference_and_anchors_enter_no_test_of_all_systems(study: Study) -> None:
+    generate(study, 6, QUALITY)
+    data = computed(study).data
+    frame = results.compute(study).frame
+    assert set(frame["system"]) == {"original", "anchor35", "anchor70", "opus-9k", "bpgan-2k"}
+    assert data["friedman"]["systems"] == 2
+    assert data["anova"]["systems"] == 2
+    assert {row["system"] for row in data["mixed"]["means"]} == {"opus-9k", "bpgan-2k"}
+    assert {(row["a"], row["b"]) for row in data["against"]["rows"]} == {
+        (system, other)
+        for system in ("opus-9k", "bpgan-2k")
+        for other in ("original", "anchor35", "anchor70")
+    }
 
 
 def test_the_same_grades_give_the_same_data(study: Study) -> None:
@@ -125,7 +141,7 @@ def test_a_running_study_does_not_fill_the_queue(study: Study) -> None:
     make_analysis(row.pk)  # of the grades that are there now, not those when it was asked for
     row.refresh_from_db()
     assert row.fingerprint == state_of(study, "none")
-    assert row.data["pairs"]["rows"][0]["n_a"] == 2
+    assert row.data["pairs"]["rows"][0]["assessors"] == 2
     listen(study)
     newer = computed(study, "none")
     assert list(Analysis.objects.all()) == [newer]

@@ -14,8 +14,9 @@ from django.urls import reverse
 
 from evaluation.models import Score
 from listening import results
-from listening.models import Rating, Study
+from listening.models import Analysis, Rating, Study
 from listening.session.sessions import begin, start_session
+from listening.tasks import make_analysis
 from tests.listening.conftest import grade, listen
 
 GRADES = {"original": 100, "anchor35": 20, "anchor70": 60, "opus-9k": 80, "bpgan-2k": 64}
@@ -60,8 +61,8 @@ def test_grades_of_unfinished_trials_wait(owner: Client, study: Study) -> None:
 def test_one_listener_has_means_and_no_interval(owner: Client, study: Study) -> None:
     listen(study, GRADES)
     text = page(owner, study)
-    assert "Opus 9k was graded highest of 2 systems: 80.0 of 100 (1 listener, 2 items)." in text
-    assert "BPGAN 2k follows 16.0 points behind." in text
+    assert "Opus 9k has the highest mean of 2 systems: 80.0 of 100 (1 listener, 2 items)." in text
+    assert "The tests between systems are not computed yet." in text
     assert "One listener: there is no interval" in text
     assert "needs 2 listeners" in text
     assert not re.search(r"± (?!95 %)\d", text)
@@ -111,7 +112,7 @@ def test_screening_is_a_view_with_reasons(owner: Client, study: Study) -> None:
 def test_when_all_are_screened_out_the_page_says_where_the_grades_are(owner: Client, study: Study) -> None:
     listen(study)
     assert "The only listener is screened out" in page(owner, study)
-    assert "graded alike and highest: 50.0" in page(owner, study, screening="off")
+    assert "have the same mean, the highest of 2 systems: 50.0" in page(owner, study, screening="off")
     listen(study)
     assert "All 2 listeners are screened out" in page(owner, study)
 
@@ -165,10 +166,17 @@ def test_the_answer_says_whose_interval_and_when_two_overlap(owner: Client, stud
     for opus in (78, 80, 82):
         listen(study, GRADES | {"opus-9k": opus})
     text = page(owner, study)
-    assert "95 % interval of listener means 75 to 85). BPGAN 2k follows 16.0 points behind" in text
-    assert "(paired 95 % interval 11.0 to 21.0)." in text  # 4.3027 * 2 / sqrt(3)
+    assert (
+        "95 % interval of listener means 75 to 85). The tests between systems are not computed yet." in text
+    )
+    make_analysis(Analysis.objects.get().pk)
+    text = page(owner, study)
+    # Three listeners 14, 16 and 18 points apart: 4.3027 * 2 / sqrt(3) = 4.97.
+    assert "It is better than BPGAN 2k (16.0 points, 11.0 to 21.0). This holds for items like these." in text
     listen(study, GRADES | {"opus-9k": 60})
-    assert "these grades do not tell the two apart." in page(owner, study)
+    page(owner, study)
+    make_analysis(Analysis.objects.filter(status="queued").get().pk)
+    assert "Undecided: BPGAN 2k (11.0 points, " in page(owner, study)
 
 
 @pytest.mark.parametrize("name", ["grades", "pesq_nb", "pesq_wb", "stoi"])

@@ -15,9 +15,8 @@ from listening.session.orders import draw_trials
 from listening.session.presentations import arrange, present
 from listening.session.sessions import start_session
 from listening.study.errors import StudyError
-from listening.study.preparing import open_prepared_study
 from listening.study.studies import create_study
-from tests.listening.conftest import SYSTEMS, system_of
+from tests.listening.conftest import SYSTEMS, open_unrendered, system_of
 
 Orders = list[list[tuple[str, str]]]
 
@@ -142,7 +141,7 @@ def test_a_study_of_each_method_draws_its_session(method: str, alice, processed)
     assert study.method_options == dict(METHODS[method].defaults)
     always = METHODS[method].always
     assert set(Stimulus.objects.values_list("system", flat=True)) == {*always, *SYSTEMS}
-    open_prepared_study(study)
+    open_unrendered(study)
     session = start_session(Study.objects.get(pk=study.pk))
     graded = session.trials.filter(item__training=False)
     assert graded.count() == 2 * trials_per_item(METHODS[method], study.method_options, study.systems)

@@ -228,7 +228,7 @@ def at_once(calls: list[Any]) -> list[Any]:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_two_tabs_and_a_bad_line_leave_the_latest_grade(shared_database: None, session: Session) -> None:
+def test_two_tabs_and_a_bad_line_leave_the_latest_grade(transactional_db: None, session: Session) -> None:
     trial = session.trials.get(position=1)
     changes = [(place, sequence) for place in range(3) for sequence in range(1, 9)] * 2
     random.Random(5).shuffle(changes)
@@ -245,7 +245,7 @@ def test_two_tabs_and_a_bad_line_leave_the_latest_grade(shared_database: None, s
 
 
 @pytest.mark.django_db(transaction=True)
-def test_no_grade_changes_behind_a_finished_trial(shared_database: None, session: Session) -> None:
+def test_no_grade_changes_behind_a_finished_trial(transactional_db: None, session: Session) -> None:
     """What finishing saw is what stays: a grade is either in before, or refused after."""
     trial = session.trials.get(position=1)
     grade(trial, finish=False)
@@ -267,7 +267,7 @@ def test_no_grade_changes_behind_a_finished_trial(shared_database: None, session
 
 
 @pytest.mark.django_db(transaction=True)
-def test_listeners_who_come_together_get_orders_of_their_own(shared_database: None, study: Study) -> None:
+def test_listeners_who_come_together_get_orders_of_their_own(transactional_db: None, study: Study) -> None:
     sessions = at_once([lambda: start_session(study)] * 8)
     assert sorted(session.number for session in sessions) == list(range(1, 9))
     assert len({session.seed for session in sessions}) == 8

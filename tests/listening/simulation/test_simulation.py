@@ -13,8 +13,9 @@ from django.urls import reverse
 from django.utils import timezone
 
 from evaluation.models import Clip
+from evaluation.work import jobs
 from listening.methods import METHODS
-from listening.models import Rating, Session, Study, Trial
+from listening.models import Rating, Session, Simulation, Study, Trial
 from listening.results.choosing import choice_rows
 from listening.results.frames import rating_frame
 from listening.session.sessions import start_session
@@ -22,10 +23,9 @@ from listening.simulation import runs as simulation
 from listening.study import selectors
 from listening.study.design import live_sessions
 from listening.study.errors import StudyError
-from listening.study.preparing import open_prepared_study
 from listening.study.studies import create_study, update_study
-from listening.tasks import simulate, sweep_studies
-from tests.listening.conftest import SYSTEMS, listen
+from listening.tasks import simulate
+from tests.listening.conftest import SYSTEMS, listen, open_unrendered
 
 SIMULATED = Session.Kind.SIMULATED
 
@@ -42,7 +42,7 @@ def test_they_take_the_test_through_the_real_services(study: Study) -> None:
     Study.objects.update(status=Study.Status.READY)  # nobody has been let in
     study.refresh_from_db()
     made(study)
-    assert study.simulation["state"] == "done"
+    assert simulation.state_of(study) == "done"
     sessions = study.sessions.all()
     assert {session.kind for session in sessions} == {SIMULATED}
     assert sessions.filter(finished__isnull=False).count() == 12
@@ -119,24 +119,71 @@ def test_a_message_that_comes_twice_makes_nobody_twice(study: Study) -> None:
     assert study.sessions.count() == 3
 
 
-def test_the_sweeper_sends_what_a_dead_worker_left(
-    study: Study, monkeypatch: pytest.MonkeyPatch, django_capture_on_commit_callbacks: Any
-) -> None:
-    sent: list[str] = []
-    monkeypatch.setattr(simulate, "delay", sent.append)
-    with django_capture_on_commit_callbacks(execute=True):
-        simulation.start(study, {"listeners": 3})
-    assert sent == [str(study.pk)]
-    sweep_studies()
-    assert len(sent) == 1  # it has only just been asked for
-    study.simulation["asked"] = (timezone.now() - timedelta(minutes=1)).isoformat()
-    study.save()
-    sweep_studies()
-    assert len(sent) == 2
-    simulate(sent[1])
-    sweep_studies()
-    assert len(sent) == 2
+def test_another_worker_goes_on_where_one_died(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
+    simulation.start(study, {"listeners": 3})
+    listen_once = simulation._listen
+
+    def die(study: Study, number: int) -> None:
+        listen_once(study, number)
+        if number == 1:
+            raise KeyboardInterrupt  # in the middle of the second listener: nothing of that one stays
+
+    with monkeypatch.context() as patch:
+        patch.setattr(simulation, "_listen", die)
+        with pytest.raises(KeyboardInterrupt):
+            simulate(str(study.pk))
+    assert study.sessions.count() == 1
+    assert simulation.state_of(study) == "running"
+    simulate(str(study.pk))
+    assert study.sessions.count() == 1  # it is the dead worker's while its lease runs
+    Simulation.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
+    jobs.sweep()
+    simulate(str(study.pk))
+    study.refresh_from_db()
     assert study.sessions.count() == 3
+    assert simulation.state_of(study) == "done"
+
+
+def test_asking_anew_takes_the_claim_away(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
+    simulation.start(study, {"listeners": 3})
+    listen_once = simulation._listen
+
+    def interrupted(taken: Study, number: int) -> None:
+        listen_once(taken, number)
+        simulation.start(study, {"listeners": 2})
+
+    with monkeypatch.context() as patch:
+        patch.setattr(simulation, "_listen", interrupted)
+        assert simulation.run(str(study.pk)) == 1
+    assert not study.sessions.exists()
+    assert simulation.run(str(study.pk)) == 2
+    simulation.start(study, {"listeners": 2})
+    row = jobs.claim(Simulation, study.pk)
+    assert row is not None
+    assert simulation.discard(study) == 0  # and taking it back
+    assert not simulation._next(row)
+    study.refresh_from_db()
+    assert (study.simulation, simulation.state_of(study)) == ({}, "")
+
+
+def test_a_failure_is_shown_with_its_log_and_can_be_retried(
+    study: Study, monkeypatch: pytest.MonkeyPatch, client: Client, alice: User
+) -> None:
+    def fall(study: Study, number: int) -> None:
+        raise ZeroDivisionError("no")
+
+    simulation.start(study, {"listeners": 2})
+    with monkeypatch.context() as patch:
+        patch.setattr(simulation, "_listen", fall)
+        simulate(str(study.pk))
+    client.force_login(alice)
+    page = client.get(reverse("study_trying", args=[study.pk])).content.decode()
+    assert "The simulation failed: Something went wrong here (ZeroDivisionError)." in page
+    assert "ZeroDivisionError: no" in page  # the log
+    assert "hx-get" not in page
+    client.post(reverse("job_retry", args=["simulation", study.pk]))
+    simulate(str(study.pk))
+    assert study.sessions.count() == 2
 
 
 @pytest.mark.parametrize(
@@ -209,7 +256,7 @@ def by_method(alice: User, processed: Callable[..., Clip]) -> Callable[..., Stud
             options=options,
             seed=7,
         )
-        open_prepared_study(study)
+        open_unrendered(study)
         study.refresh_from_db()
         return study
 
@@ -220,12 +267,12 @@ def by_method(alice: User, processed: Callable[..., Clip]) -> Callable[..., Stud
 def test_they_take_tests_of_every_method(
     by_method: Callable[..., Study], method: str, client: Client, alice: User
 ) -> None:
-    study = made(by_method(method), listeners=12, qualities={"opus-9k": 75.0, "bpgan-2k": 40.0}, items=0.0)
-    assert study.sessions.filter(kind=SIMULATED, finished__isnull=False).count() == 12
+    study = made(by_method(method), listeners=6, qualities={"opus-9k": 75.0, "bpgan-2k": 40.0}, items=0.0)
+    assert study.sessions.filter(kind=SIMULATED, finished__isnull=False).count() == 6
     assert not Trial.objects.filter(finished=None).exists()
     client.force_login(alice)
     page = client.get(reverse("study_setup", args=[study.pk, "check"])).content.decode()
-    assert "12 simulated listeners, no people." in page
+    assert "6 simulated listeners, no people." in page
     assert ("Assessors for a 95 % interval" in page) == METHODS[method].graded
     trials = study.sessions.first().trials
     trained, graded = (trials.filter(item__training=training).count() for training in (True, False))
@@ -245,13 +292,13 @@ def test_who_compares_hears_what_lies_far_apart_and_guesses_what_does_not(
     by_method: Callable[..., Study],
 ) -> None:
     qualities = {"opus-9k": 100.0, "bpgan-2k": 20.0}
-    study = made(by_method("abx", trials=6), qualities=qualities, items=0.0, listeners=20)
+    study = made(by_method("abx", trials=6), qualities=qualities, items=0.0, listeners=10)
     right: dict[str, list[bool]] = {}
     for row in choice_rows(study, SIMULATED):
         right.setdefault(next(iter({row["A"], row["B"]} - {"original"})), []).append(row["correct"])
     assert sum(right["bpgan-2k"]) / len(right["bpgan-2k"]) > 0.99  # 8 standard deviations apart
     share = sum(right["opus-9k"]) / len(right["opus-9k"])  # like the original: a coin
-    assert len(right["opus-9k"]) == 240
+    assert len(right["opus-9k"]) == 120
     assert share == pytest.approx(0.5, abs=0.13)
 
     study = made(by_method("ab", no_preference=True), qualities=qualities, items=0.0)

@@ -23,9 +23,8 @@ from listening.study import design as designs
 from listening.study.contents import method_of
 from listening.study.design import live_sessions
 from listening.study.errors import StudyError
-from listening.study.preparing import open_prepared_study
 from listening.study.studies import ALWAYS, create_study
-from tests.listening.conftest import SYSTEMS, grade, system_of
+from tests.listening.conftest import SYSTEMS, grade, open_unrendered, system_of
 
 ALL = {*ALWAYS, *SYSTEMS}
 TWELVE = [slug for slug in KNOWN if slug not in ALWAYS][:12]
@@ -38,7 +37,7 @@ def designed(alice: User, processed: Callable[..., Clip]) -> Callable[..., Study
     def make(clips: int = 6, systems: list[str] = SYSTEMS, **design: Any) -> Study:
         made = [processed(alice, systems) for _ in range(clips)]
         study = create_study(alice, "Designed", made, systems, seed=70_007_007, design=design)
-        open_prepared_study(study)
+        open_unrendered(study)
         study.refresh_from_db()
         return study
 
@@ -212,7 +211,7 @@ def test_kinds_have_places_of_their_own(study: Study) -> None:
     assert start_session(study).place == 1
 
 
-def test_two_who_join_at_once_get_two_places(shared_database: None, study: Study) -> None:
+def test_two_who_join_at_once_get_two_places(transactional_db: None, study: Study) -> None:
     places: list[int | None] = []
     gate = threading.Barrier(6)
 

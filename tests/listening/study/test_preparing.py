@@ -9,15 +9,21 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.utils import timezone
 
-from evaluation.models import Clip, Rendition
-from listening.models import Assessor, Item, Session, Stimulus, Study
+from evaluation.clips.removal import list_files
+from evaluation.models import Clip, Job, Rendition
+from evaluation.work import jobs
+from listening.models import Assessor, Item, Preparation, Session, Stimulus, Study
 from listening.session.ratings import finish_trial, save_rating
 from listening.session.sessions import begin, current_step, start_session, take_step
+from listening.study import preparing
+from listening.study.contents import Excerpt
 from listening.study.errors import StudyClosed, StudyError
-from listening.study.preparing import claim_study, retry_preparing
+from listening.study.preparing import prepare_study, retry_preparing
+from listening.study.stimuli import folder_of, render_item
 from listening.study.studies import (
     ALWAYS,
     MAX_SIGNALS,
@@ -26,8 +32,9 @@ from listening.study.studies import (
     delete_study,
     reopen_study,
     signals_of,
+    update_study,
 )
-from listening.tasks import prepare_study, sweep_studies
+from tests.evaluation.work.test_jobs import until
 from tests.listening.conftest import SYSTEMS, listen, system_of
 
 ALL = {*ALWAYS, *SYSTEMS}
@@ -149,43 +156,134 @@ def test_a_failure_is_kept_shown_and_can_be_retried(alice: User, processed: Call
     assert (study.status, study.error) == (Study.Status.OPEN, "")
 
 
-@pytest.fixture
-def sent(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The studies that were sent to the workers."""
-    messages: list[str] = []
-    monkeypatch.setattr(prepare_study, "delay", messages.append)
-    return messages
+def prepared_by(study: Study) -> list[str]:
+    """Names of the files that are stored for the study's stimuli."""
+    return sorted(list_files(folder_of(study.pk)))
 
 
-def test_the_sweeper_sends_what_a_dead_worker_left(
-    alice: User, processed: Callable[..., Clip], sent: list[str]
+def stored_names(study: Study) -> list[str]:
+    return sorted(Stimulus.objects.filter(item__study=study).values_list("audio", flat=True))
+
+
+@pytest.mark.usefixtures("shared_database")
+def test_a_study_that_takes_three_leases_is_healthy(
+    alice: User, processed: Callable[..., Clip], monkeypatch: pytest.MonkeyPatch, settings: Any
+) -> None:
+    """Three leases pass in one item, and sweepers come by: nobody takes the work away."""
+    settings.JOB_LEASE_SECONDS = 0.3
+    study = create(alice, [processed(alice, sound=True)])
+    seen: list[tuple[str, int]] = []
+
+    def slow(item: Item, hold: Callable[[], bool]) -> bool:
+        for _ in range(3):
+            lease = Preparation.objects.get().lease_until
+            assert lease is not None
+            until(lambda end=lease: timezone.now() > end)
+            jobs.sweep()
+            row = Preparation.objects.get()
+            seen.append((row.status, row.attempts))
+        return render_item(item, hold)
+
+    monkeypatch.setattr(preparing, "render_item", slow)
+    prepare_study(str(study.pk))
+    study.refresh_from_db()
+    assert (study.status, study.error) == (Study.Status.OPEN, "")
+    assert seen == [("running", 1)] * 6  # training and the item
+
+
+def test_deaths_count_within_an_item(
+    alice: User, processed: Callable[..., Clip], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     study = create(alice, [processed(alice, sound=True)])
-    assert claim_study(str(study.pk)) is not None  # a worker took it
-    assert claim_study(str(study.pk)) is None  # and no other does
-    past = timezone.now() - timedelta(minutes=5)
-    Study.objects.update(created=past)
-    sweep_studies()
-    assert sent == []  # its lease runs
-    Study.objects.update(lease_until=past)  # it died
-    sweep_studies()
-    assert sent == [str(study.pk)]
-    prepare_study(sent[0])
+    seen: list[int] = []
+
+    def render(item: Item, hold: Callable[[], bool]) -> bool:
+        seen.append(Preparation.objects.get().attempts)
+        stored = render_item(item, hold)
+        seen.append(Preparation.objects.get().attempts)
+        return stored
+
+    Preparation.objects.update(attempts=2)  # two workers died before this one
+    monkeypatch.setattr(preparing, "render_item", render)
+    prepare_study(str(study.pk))
+    assert seen == [3, 1, 1, 1]
+
+
+def test_items_that_change_take_the_claim_away(
+    alice: User, processed: Callable[..., Clip], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While the first item is rendered the researcher changes the study: the new state is what opens."""
+    clips = [processed(alice, sound=True) for _ in range(2)]
+    study = create(alice, clips)
+    rendered: list[int] = []
+
+    def render(item: Item, hold: Callable[[], bool]) -> bool:
+        rendered.append(item.pk)
+        if len(rendered) == 1:
+            update_study(Study.objects.get(), excerpts=[Excerpt(clips[1], 0.0, 0.5)])
+        return render_item(item, hold)
+
+    monkeypatch.setattr(preparing, "render_item", render)
+    prepare_study(str(study.pk))
+    row = Preparation.objects.get()
+    assert (len(rendered), row.status, row.attempts) == (1, Job.Status.QUEUED, 0)
+    assert prepared_by(study) == []  # the loser has removed what it wrote
+    prepare_study(str(study.pk))
     study.refresh_from_db()
     assert study.status == Study.Status.OPEN
-    sweep_studies()
-    assert len(sent) == 1
+    assert rendered[1:] == [study.items.get().pk]
+    assert prepared_by(study) == stored_names(study)
+    assert len(stored_names(study)) == len(ALL)
 
 
-def test_the_sweeper_gives_up_on_what_kills_workers(
-    alice: User, processed: Callable[..., Clip], sent: list[str], settings: Any
+def test_what_killed_workers_wrote_is_removed_and_nothing_else(
+    alice: User, processed: Callable[..., Clip], make_study: Callable[..., Study]
 ) -> None:
-    create(alice, [processed(alice)])
-    past = timezone.now() - timedelta(minutes=5)
-    Study.objects.update(created=past, attempts=settings.JOB_MAX_ATTEMPTS, lease_until=past)
-    sweep_studies()
-    assert sent == []
-    assert "died 3 times" in Study.objects.get().error
+    other = make_study(clips=1, sound=True)
+    study = create(alice, [processed(alice, sound=True)])
+    default_storage.save(f"{folder_of(study.pk)}/killed.wav", ContentFile(b"half a file"))
+    render_item(study.items.all()[0])  # of an attempt before
+    kept = set(stored_names(study)) - {""}
+    prepare_study(str(study.pk))
+    assert prepared_by(study) == stored_names(study)
+    assert kept < set(prepared_by(study))
+    assert prepared_by(other) == stored_names(other)
+
+
+def test_dead_workers_are_swept_up_in_bounds(
+    alice: User, processed: Callable[..., Clip], settings: Any
+) -> None:
+    """Two more attempts, then the page says what happened and offers to retry."""
+    study = create(alice, [processed(alice, sound=True)])
+    for _ in range(settings.JOB_MAX_ATTEMPTS):
+        assert jobs.claim(Preparation, study.pk) is not None
+        assert jobs.claim(Preparation, study.pk) is None  # nobody else's while its lease runs
+        Preparation.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
+        jobs.sweep()
+    study.refresh_from_db()
+    assert "died 3 times" in study.error
+    retry_preparing(study)
+    prepare_study(str(study.pk))
+    study.refresh_from_db()
+    assert (study.status, study.error) == (Study.Status.OPEN, "")
+
+
+def test_a_study_deleted_while_it_is_prepared_leaves_no_files(
+    alice: User, processed: Callable[..., Clip], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = create(alice, [processed(alice, sound=True)])
+
+    def render(item: Item, hold: Callable[[], bool]) -> bool:
+        def deleted() -> bool:
+            delete_study(Study.objects.get())
+            return hold()
+
+        return render_item(item, deleted)
+
+    monkeypatch.setattr(preparing, "render_item", render)
+    prepare_study(str(study.pk))
+    assert not Study.objects.exists()
+    assert prepared_by(study) == []
 
 
 def order_of(session: Session) -> list[tuple[int, list[str]]]:

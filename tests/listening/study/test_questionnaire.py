@@ -147,7 +147,7 @@ def test_a_questionnaire_is_kept_as_it_is_described() -> None:
     assert validated(ALL) == ALL
     assert validated([]) == []
     [question] = validated(
-        [{"name": " the  age ", "label": "Age\x00", "type": "number", "minimum": "", "choices": 3, "x": 1}]
+        [{"name": " the  age ", "label": "Age\x00", "type": "number", "minimum": "", "choices": 3}]
     )
     assert question == {
         "name": "the age", "label": "Age", "type": "number", "when": "before", "required": False,
@@ -169,6 +169,7 @@ def test_a_questionnaire_is_kept_as_it_is_described() -> None:
         ({"type": "number", "minimum": 5, "maximum": 4}, "smallest number allowed is larger"),
         ({"type": "number", "minimum": "many"}, "must be a number"),
         ({"type": "number", "minimum": True}, "must be a number"),
+        ({"x": 1}, "'x' does not belong here"),
         ({"type": "single"}, "at least two"),
         ({"type": "single", "choices": YES_NO[:1]}, "at least two"),
         ({"type": "single", "choices": [*YES_NO, *YES_NO]}, "stored as “yes”"),

@@ -14,8 +14,8 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from evaluation.models import Clip, Rendition
-from listening.models import Session, Study
+from evaluation.models import Clip, Job, Rendition
+from listening.models import Preparation, Session, Study
 from listening.session.sessions import begin, start_session
 from listening.tasks import prepare_study
 from listening.web.forms.what import PAPER_SYSTEMS
@@ -369,14 +369,20 @@ def test_preparing_polls_failing_offers_retry(owner: Client, study: Study) -> No
     url = reverse("study", args=[study.pk])
     assert "hx-get" not in owner.get(url).content.decode()
     Study.objects.update(status=Study.Status.PREPARING)
-    assert "hx-get" in owner.get(url).content.decode()
-    Study.objects.update(error="Opus fell over <b>")
+    Preparation.objects.update(status=Job.Status.RUNNING)
+    html = owner.get(url).content.decode()
+    assert "hx-get" in html
+    assert "Rendering the stimuli: 0 of 15 cut, aligned and matched in loudness." in html
+    Preparation.objects.update(status=Job.Status.FAILED, error="Opus fell over <b>", log="line 1")
     html = owner.get(url).content.decode()
     assert "hx-get" not in html
-    assert "Opus fell over &lt;b&gt;" in html
+    assert "The stimuli could not be rendered: Opus fell over &lt;b&gt;" in html
+    assert "<pre>line 1</pre>" in html
+    assert reverse("job_retry", args=["preparation", study.pk]) in html
     owner.post(reverse("study_retry", args=[study.pk]))
     study.refresh_from_db()
     assert study.error == ""
+    assert "Waiting for a worker." in owner.get(url).content.decode()
 
 
 def test_close_reopen_list_delete(owner: Client, study: Study) -> None:

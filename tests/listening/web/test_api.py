@@ -313,13 +313,23 @@ def test_settings_are_kept_as_the_pages_keep_them(
 @pytest.mark.parametrize(
     ("setting", "message"),
     [
-        ({"headphones": {"tests": [{"test": "huggins", "pass": 50}]}}, "headphones: huggins_pass"),
-        ({"headphones": {"tests": ["huggins"]}}, "headphones: this is not in the shape"),
+        (
+            {"headphones": {"tests": [{"test": "huggins", "pass": 50}]}},
+            "headphones: tests[0].pass: must be a whole number from 1 to 6",
+        ),
+        ({"headphones": {"tests": ["huggins"]}}, "headphones: tests[0]: must be an object"),
         ({"headphones": {"colour": "red"}}, "'colour' does not belong here"),
         ({"recruitment": {"platform": "prolific"}}, "recruitment: code"),
         ({"recruitment": {"platform": "fiverr"}}, "recruitment: platform"),
-        ({"questionnaire": [{"label": "x"}]}, ""),
-        ({"post_screening": {"reference_belw": 80}}, "no threshold called 'reference_belw'"),
+        ({"questionnaire": [{"label": "x"}]}, "Question 1: give it a name"),
+        (
+            {"questionnaire": [{"name": "x", "label": "x", "type": "text", "colour": 1}]},
+            "'colour' does not belong",
+        ),
+        ({"texts": {"consnt": "Yes"}}, "texts: 'consnt' does not belong here"),
+        ({"method_options": {"plays": "once"}}, "no option 'plays'"),
+        ({"design": {"systems_per_trail": 3}}, "design: 'systems_per_trail' does not belong here"),
+        ({"post_screening": {"reference_belw": 80}}, "post_screening: 'reference_belw' does not belong here"),
         ({"training_repeats": 6}, "training_repeats: "),
         ({"training_repeats": None}, "training_repeats: null"),
         ({"texts": None}, "texts: null"),

@@ -12,9 +12,9 @@ from django.urls import reverse
 from listening.methods import METHODS
 from listening.models import Study
 from listening.session.sessions import start_session
-from listening.study.preparing import open_prepared_study
 from listening.study.studies import create_study
 from listening.web.forms.method import MethodOptions
+from tests.listening.conftest import open_unrendered
 
 
 @pytest.fixture
@@ -88,7 +88,7 @@ def test_listeners_read_the_task_of_their_method(
     client: Client, make: Callable[..., Study], method: str
 ) -> None:
     study = make(method)
-    open_prepared_study(study)
+    open_unrendered(study)
     session = start_session(Study.objects.get(pk=study.pk))
     from listening.models import Stage
 

@@ -17,10 +17,9 @@ from listening.session.grading import ccr_sign
 from listening.session.ratings import finish_trial, save_rating
 from listening.session.sessions import begin, start_session
 from listening.study.errors import UnknownStimulus
-from listening.study.preparing import open_prepared_study
 from listening.study.studies import create_study
 from listening.tasks import prepare_study
-from tests.listening.conftest import SYSTEMS, system_of
+from tests.listening.conftest import SYSTEMS, open_unrendered, system_of
 from tests.listening.web.test_blindness import page_of
 
 CHOOSING = ("abx", "ab")
@@ -39,7 +38,7 @@ def start(alice: Any, processed: Callable[..., Any]) -> Callable[..., Session]:
         if sound:
             prepare_study(str(study.pk))
         else:
-            open_prepared_study(study)
+            open_unrendered(study)
         session = start_session(Study.objects.get(pk=study.pk))
         begin(session)
         return session

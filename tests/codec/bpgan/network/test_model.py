@@ -13,10 +13,10 @@ from safetensors.torch import load_file, save_file
 
 from codec.base import CodecError
 from codec.bpgan.config import LatentConfig, ModelConfig, preset
-from codec.bpgan.entropy import entropy
-from codec.bpgan.entropy.contexts import TOTAL, ContextModel
+from codec.bpgan.entropy import range_coder
+from codec.bpgan.entropy.base import TOTAL, ContextModel
 from codec.bpgan.network.model import BPGANModel
-from codec.bpgan.system import load_model
+from codec.bpgan.network.released import load_model
 from tests.codec.bpgan.models import random_nade, random_tables
 from tests.codec.speech import harvard_sentence
 
@@ -117,7 +117,7 @@ def test_bytes_of_real_speech_are_what_its_symbols_are_worth() -> None:
         predictor = contexts.predictor(len(symbols))
         _, sizes = predictor.intervals(symbols)
         bits = -np.log2(np.array(sizes) / TOTAL).sum()
-        payload = entropy.encode_symbols(symbols, contexts)
+        payload = range_coder.encode_symbols(symbols, contexts)
         assert bits - 8 <= 8 * len(payload) <= bits + 16
-        again = entropy.decode_symbols(payload, contexts, symbols.shape[1], len(symbols))
+        again = range_coder.decode_symbols(payload, contexts, symbols.shape[1], len(symbols))
         np.testing.assert_array_equal(again, symbols)

@@ -12,14 +12,15 @@ import torch
 from torch import Tensor
 
 from codec.bpgan.config import ObjectiveConfig
+from codec.bpgan.entropy.rates import build_rates
 from codec.bpgan.network.frozen import FrozenGenerator
 from codec.bpgan.network.hearing import Hearing
 from codec.bpgan.network.model import BPGANModel
-from codec.bpgan.reports.search_profile import profile
+from codec.bpgan.network.released import load_model
+from codec.bpgan.reports.search_profile import profile_chain
 from codec.bpgan.search.flips import flip
 from codec.bpgan.search.objective import Problem, distortion
 from codec.bpgan.search.search import METHODS, SEARCHES, Found, SearchConfig, search
-from codec.bpgan.system import load_model
 from tests.codec.speech import harvard_sentence
 
 ALL = ["encoder", *METHODS]
@@ -54,7 +55,7 @@ def padded_batch(model: BPGANModel, lengths: list[int]) -> tuple[Tensor, Tensor]
 
 def objective(model: BPGANModel, mel: Tensor, symbols: Tensor, weight: float) -> Tensor:
     """J + weighted rate by hand: no part of the search in it but the formula of J."""
-    rate = model.contexts.rates().bits(symbols).mean(dim=(1, 2)) if weight else 0.0
+    rate = build_rates(model.contexts).bits(symbols).mean(dim=(1, 2)) if weight else 0.0
     generated = model.generator(model.quantizer.decode(symbols))
     return distortion(generated, mel, model.hearing(mel)) + weight * rate
 
@@ -67,7 +68,7 @@ def test_no_method_loses_to_the_encoder_alone_or_in_a_batch(
     config = SearchConfig(
         method=method, iterations=7, rate_weight=weight, flip_rounds=2, flip_tries=4, exact=True
     )
-    rate = model.contexts.rates()
+    rate = build_rates(model.contexts)
     lengths = [24, 32, 17]
     batch, sizes = padded_batch(model, lengths)
     together = search(model, batch, config, rate=rate, lengths=sizes)
@@ -147,7 +148,7 @@ def test_the_original_may_lose_and_is_shown_as_it_is(model: BPGANModel) -> None:
 
 
 def test_a_rate_weight_saves_bits(model: BPGANModel) -> None:
-    rate = model.contexts.rates()
+    rate = build_rates(model.contexts)
     mel = mel_of(model, 5, 40)[None]
     free = search(model, mel, SearchConfig(iterations=16), rate=rate)
     cheap = search(model, mel, SearchConfig(iterations=16, rate_weight=0.05), rate=rate)
@@ -166,7 +167,7 @@ def test_an_instant_encoder_heeds_the_price_of_a_bit(model: BPGANModel) -> None:
 
 @pytest.mark.parametrize("method", ALL)
 def test_a_block_keeps_what_is_decided_and_helps_the_whole(model: BPGANModel, method: str) -> None:
-    rate = model.contexts.rates()
+    rate = build_rates(model.contexts)
     config = replace(SEARCHES["realtime"], method=method, iterations=8, rate_weight=0.02)
     mel = mel_of(model, 6, 64, 2000)[None]
     decided = model.quantizer.encode(model.encoder(mel))[:, :, :24]
@@ -238,7 +239,7 @@ def test_a_profile_accounts_for_all_the_time(model: BPGANModel) -> None:
     forward = FrozenGenerator.forward
     began = time.process_time()
     config = SearchConfig(iterations=4, rate_weight=0.02, flip_rounds=1, flip_tries=2)
-    parts = profile(model, torch.from_numpy(audio)[None], config)
+    parts = profile_chain(model, torch.from_numpy(audio)[None], config)
     spent = (time.process_time() - began) / (audio.size / 16_000)
     assert 0.8 * spent < sum(parts.values()) <= spent
     assert {"generator, forward", "generator, backward", "projection", "inverse STFT"} <= set(parts)

@@ -87,7 +87,7 @@ def test_a_calibrated_model_keeps_its_rates_and_serves_its_systems(speech: Path,
 
 
 def test_the_command_writes_a_model_with_its_history(speech: Path, tmp_path: Path) -> None:
-    model = small_model()
+    model = small_model(layers=())
     model.notes["trained"] = '{"steps": 1}'
     model.save(tmp_path / "trained.safetensors")
     arguments = [

@@ -17,9 +17,10 @@ import torch
 
 from codec.base import CodecError
 from codec.bpgan.config import ModelConfig, SpectrumConfig, TrainConfig, preset
-from codec.bpgan.entropy.contexts import ContextModel
+from codec.bpgan.entropy.tables import TableContexts
 from codec.bpgan.network.model import BPGANModel
 from codec.bpgan.training import data
+from codec.bpgan.training.pool import draw_searched
 from codec.bpgan.training.train import Trainer
 from tests.codec.speech import harvard_sentence
 
@@ -77,22 +78,24 @@ class Killed(BaseException):
 
 def test_killed_and_resumed_equals_uninterrupted(timit: Path, tmp_path: Path) -> None:
     trainer(timit, tmp_path / "whole").fit(None, STEPS, 999, 999)
+    run = tmp_path / "killed"
+    victim = trainer(timit, run)
     for kill_at in (2, 11, 15, 18):  # float, adversarial, search, spectrum
-        run = tmp_path / f"killed-{kill_at}"
-        victim = trainer(timit, run)
-        one_step = victim._one_step
+        one_step = victim.take_step
 
         def step(done: float, victim: Trainer = victim, one_step=one_step, kill_at: int = kill_at):
             if victim.step == kill_at:
                 raise Killed
             return one_step(done)
 
-        victim._one_step = step  # type: ignore[method-assign]
+        victim.take_step = step  # type: ignore[method-assign]
         with pytest.raises(Killed):
             victim.fit(None, STEPS, 0.0, 999)
-        Trainer.resume(run, torch.device("cpu"), timit / "cache").fit(None, STEPS, 999, 999)
-        whole, resumed = weights(tmp_path / "whole"), weights(run)
-        assert all(torch.equal(whole[name], resumed[name]) for name in whole)
+        assert victim.step == kill_at
+        victim = Trainer.resume(run, torch.device("cpu"), timit / "cache")
+    victim.fit(None, STEPS, 999, 999)
+    whole, resumed = weights(tmp_path / "whole"), weights(run)
+    assert all(torch.equal(whole[name], resumed[name]) for name in whole)
 
 
 def test_a_run_leaves_a_model_curves_and_validation(timit: Path, tmp_path: Path) -> None:
@@ -105,7 +108,7 @@ def test_a_run_leaves_a_model_curves_and_validation(timit: Path, tmp_path: Path)
     for name in written:
         assert (tmp_path / name).stat().st_size > 0
     model = BPGANModel.load(tmp_path / "model.safetensors")
-    fitted, blank = (m.arrays()["frequencies"] for m in (model.contexts, ContextModel.uniform(16, 16)))
+    fitted, blank = (m.arrays()["frequencies"] for m in (model.contexts, TableContexts.uniform(16, 16)))
     assert not np.array_equal(fitted, blank)
     assert (model.quantizer.centres.diff(dim=1) >= 0).all()
 
@@ -120,12 +123,12 @@ def test_a_model_with_layers_starts_from_one_without_and_serves_every_rate(
     latent = replace(small.latent, channels=24, layers=(8, 16, 24))
     run = trainer(timit, tmp_path / "grown", replace(small, latent=latent))
     run.start_from(start)
-    mel = run._crops(0)
+    mel = run.crops.targets(0)
     with torch.no_grad():
         z = run.model.encoder(mel)
         torch.testing.assert_close(z[:, :16], start.encoder(mel))
         torch.testing.assert_close(run.model.generator(z), start.generator(start.encoder(mel)))
-    counts = {int(n) for n in run._sent().sum(dim=1).flatten()}
+    counts = {int(n) for n in run.crops.channel_mask(run.step).sum(dim=1).flatten()}
     assert counts <= {8, 16, 24}
     run.fit(None, 4, 999, 999)
 
@@ -149,7 +152,7 @@ def test_a_deeper_network_starts_as_the_one_it_grows_from(timit: Path, tmp_path:
     deep = replace(small, network=replace(TINY, encoder_blocks=(2, 3), generator_blocks=(4, 2)))
     run = trainer(timit, tmp_path, deep)
     run.start_from(start)
-    mel = run._crops(0)
+    mel = run.crops.targets(0)
     with torch.no_grad():
         z = start.encoder(mel)
         torch.testing.assert_close(run.model.encoder(mel), z)
@@ -170,13 +173,13 @@ def test_the_search_stage_teaches_the_decoder_only_what_is_sent(timit: Path, tmp
     for run.step, done in enumerate((0.3, 0.6, 0.8)):
         encoder = [p.detach().clone() for p in run.model.encoder.parameters()]
         generator = [p.detach().clone() for p in run.model.generator.parameters()]
-        run._one_step(done)
+        run.take_step(done)
         moved = [
             any(not torch.equal(a, b) for a, b in zip(before, part.parameters(), strict=True))
             for before, part in ((encoder, run.model.encoder), (generator, run.model.generator))
         ]
         assert moved == [done < 0.7, True]
-    step, values = run._found(run._crops, run.step)
+    step, values = draw_searched(run, run.crops.targets, run.step)
     assert step in run.searched
     levels = run.model.quantizer.per_channel()
     assert (values[..., None] == levels[None, :, None]).any(dim=-1).all()
@@ -184,14 +187,14 @@ def test_the_search_stage_teaches_the_decoder_only_what_is_sent(timit: Path, tmp
 
 def test_the_spectrum_stage_leaves_the_codec_as_it_is(timit: Path, tmp_path: Path) -> None:
     run = trainer(timit, tmp_path)
-    run._one_step(0.3)
-    run._one_step(0.9)
+    run.take_step(0.3)
+    run.take_step(0.9)
     before = {n: t.clone() for n, t in run.model.state_dict().items()}
     for run.step in range(1, 4):
-        run._one_step(0.95)
+        run.take_step(0.95)
     assert len(run.searched) == 1
     for run.step in range(4, 12):
-        run._one_step(0.95)
+        run.take_step(0.95)
     assert len(run.searched) > 2  # the diet changes
     changed = {n.split(".")[0] for n, t in run.model.state_dict().items() if not torch.equal(t, before[n])}
     assert changed == {"spectrum", "marginals"}  # the price list of the search in training
@@ -212,11 +215,11 @@ def test_hours_and_settings_are_chosen_on_the_command_line(timit: Path, tmp_path
         preset("default", ["latent.codebook=global"])
     corpus = data.pack(data.find_utterances([timit]), timit / "cache", 16_000)
     everything = list(range(len(corpus)))
-    few = corpus.some(everything, 0.5 * corpus.hours, seed=1)
+    few = corpus.draw_hours(everything, 0.5 * corpus.hours, seed=1)
     lengths = np.diff(corpus.bounds) / 16_000 / 3600
     assert 0.5 * corpus.hours <= lengths[few].sum() <= 0.5 * corpus.hours + lengths.max()
-    assert few == corpus.some(everything, 0.5 * corpus.hours, seed=1)
-    assert corpus.some(everything, 99, seed=1) == everything
+    assert few == corpus.draw_hours(everything, 0.5 * corpus.hours, seed=1)
+    assert corpus.draw_hours(everything, 99, seed=1) == everything
 
 
 def test_training_learns(timit: Path, tmp_path: Path) -> None:
@@ -224,7 +227,7 @@ def test_training_learns(timit: Path, tmp_path: Path) -> None:
     run.recipe = replace(RECIPE, learning_rate=5e-3)
     losses = []
     for run.step in range(60):
-        losses.append(run._one_step(0.0)["l1"].item())
+        losses.append(run.take_step(0.0)["l1"].item())
     assert np.mean(losses[-10:]) < 0.7 * np.mean(losses[:5])
 
 
@@ -271,7 +274,7 @@ def test_unusable_files_are_left_out_and_an_empty_corpus_is_refused(tmp_path: Pa
 _PACK = """
 import sys
 from pathlib import Path
-from codec.bpgan.data import Utterance, pack
+from codec.bpgan.training.data import Utterance, pack
 pack([Utterance(Path(path), "anna") for path in sys.argv[2:]], Path(sys.argv[1]), 16_000)
 """
 
@@ -313,13 +316,13 @@ def test_a_finished_run_can_be_gone_on_with(timit: Path, tmp_path: Path) -> None
     longer = Trainer.resume(tmp_path / "run", torch.device("cpu"), timit / "cache")
     assert (longer.stage, longer.stage_steps, set(longer.searched)) == ("spectrum", run.stage_steps, searched)
     # Of twice as many steps this one is half of the way: back among the codec's stages.
-    longer._one_step(longer.progress(None, 2 * STEPS))
+    longer.take_step(longer.measure_progress(None, 2 * STEPS))
     assert longer.stage == "adversarial"
     assert not longer.searched
     assert longer.averaged.spectrum is not None
     assert longer.model.spectrum is not None
     before = [p.clone() for p in longer.averaged.spectrum.parameters()]
-    longer._one_step(0.99)
+    longer.take_step(0.99)
     # The spectrum stage begins anew, after the average of what the others have learnt.
     assert (longer.stage, longer.stage_steps) == ("spectrum", 1)
     for mine, theirs in zip(

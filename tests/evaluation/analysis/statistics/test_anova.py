@@ -86,7 +86,7 @@ def cube(values: np.ndarray) -> pd.DataFrame:
     return tidy(*((k, "1", j, v) for k, row in enumerate(values) for j, v in enumerate(row)))
 
 
-def test_the_standards_rule_chooses_the_test() -> None:
+def test_the_rule_chooses_the_test() -> None:
     generator = np.random.default_rng(0)
     spherical = generator.normal(50, 5, (12, 3)) + generator.normal(0, 10, (12, 1))
     (effect,) = anova.repeated_measures(cube(spherical)).effects
@@ -101,12 +101,26 @@ def test_the_standards_rule_chooses_the_test() -> None:
 
     uneven = generator.normal(0, 1, (12, 4)) * [0.1, 0.1, 0.1, 20]
     (effect,) = anova.repeated_measures(cube(uneven)).effects
-    assert effect.chosen == "multivariate"
+    assert (effect.chosen, effect.p) == ("greenhouse-geisser", effect.p_gg)
+    assert effect.multivariate is not None  # shown beside it
 
     few = generator.normal(0, 1, (4, 6)) * [0.1, 0.1, 0.1, 0.1, 5, 20]  # N < K
     (effect,) = anova.repeated_measures(cube(few)).effects
     assert (effect.chosen, effect.p) == ("greenhouse-geisser", effect.p_gg)
-    assert "needs as many assessors as K" in effect.why
+    assert effect.multivariate is None
+
+
+def test_more_assessors_never_cost_the_test_its_power() -> None:
+    """A real interaction of 8 items and 4 systems, K = 22, with as many listeners as levels and around."""
+    rng = np.random.default_rng(5)
+    effect = rng.normal(0, 6, (8, 4))
+    for assessors in (20, 23, 29, 40):
+        grades = 50 + effect + rng.normal(0, 8, (assessors, 8, 4))
+        rows = [(f"a{a}", f"{i}", f"s{s}", value) for (a, i, s), value in np.ndenumerate(grades)]
+        interaction = anova.repeated_measures(tidy(*rows)).effects[2]
+        assert interaction.levels == 22
+        assert interaction.p is not None
+        assert interaction.p < 1e-6, assessors
 
 
 def test_residuals_of_a_skewed_scale_warn() -> None:

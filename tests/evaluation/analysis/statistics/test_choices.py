@@ -14,6 +14,7 @@ from statsmodels.stats.proportion import proportion_confint
 
 from evaluation.analysis.statistics import choices, corrections
 from evaluation.analysis.statistics.choices import ABX_COLUMNS, PREFERENCE_COLUMNS
+from evaluation.analysis.statistics.differences import Population
 
 
 @pytest.mark.parametrize("n", [1, 5, 10, 16, 100])
@@ -90,12 +91,37 @@ def test_preference_leaves_ties_out_and_counts_assessors() -> None:
     )
     (row,) = choices.preferences(frame)
     assert (row.n, row.first_votes, row.second_votes, row.ties) == (13, 6, 3, 4)
-    assert row.share == pytest.approx(6 / 9)
-    assert row.p == pytest.approx(stats.binomtest(6, 9).pvalue)
-    assert (row.assessors_first, row.assessors_second, row.p_assessors) == (1, 1, 1.0)
+    assert row.p_votes == pytest.approx(stats.binomtest(6, 9).pvalue)
+    assert (row.assessors, row.assessors_first, row.assessors_second) == (3, 1, 1)
     (tied,) = choices.preferences(votes(("x", 1, "a", "b", None)))
-    assert (tied.share, tied.p, tied.low, tied.high) == (None, 1.0, 0.0, 1.0)
+    assert (tied.share, tied.p, tied.low, tied.high) == (0.5, None, None, None)
     assert choices.preferences(votes()) == []
+
+
+def test_one_vote_a_listener_is_an_exact_binomial_test() -> None:
+    (row,) = choices.preferences(votes(*[(f"l{n}", 1, "a", "b", "a" if n < 14 else "b") for n in range(20)]))
+    theirs = stats.binomtest(14, 20)
+    assert row.p == pytest.approx(theirs.pvalue)
+    exact = theirs.proportion_ci(0.95, "exact")
+    assert (row.low, row.high) == (pytest.approx(exact.low), pytest.approx(exact.high))
+
+
+def test_many_votes_of_few_listeners_are_not_many_votes() -> None:
+    """Ten listeners with tastes of their own vote on 20 items: the sign test over 200 votes cries wolf."""
+    rng = np.random.default_rng(2)
+    alarms = {"listeners": 0, "votes": 0}
+    for _ in range(200):
+        taste = rng.beta(2, 2, 10)
+        won = rng.random((10, 20)) < taste[:, None]
+        frame = votes(
+            *[(f"l{a}", i, "a", "b", "a" if won[a, i] else "b") for a in range(10) for i in range(20)]
+        )
+        (row,) = choices.preferences(frame, Population.THESE_ITEMS)
+        assert row.p is not None
+        alarms["listeners"] += row.p < 0.05
+        alarms["votes"] += row.p_votes < 0.05
+    assert alarms["listeners"] <= 18  # 5 % of 200, and three standard errors
+    assert alarms["votes"] > 60
 
 
 #: Wins of row over column: American League, eastern division, 1987 (Agresti, Categorical Data Analysis).

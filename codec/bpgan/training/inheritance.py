@@ -1,0 +1,60 @@
+"""A run that begins with the weights of an older model, whose networks may be smaller."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+from torch import nn
+
+from codec.base import CodecError
+from codec.bpgan.network.blocks import ConvNeXt
+from codec.bpgan.network.model import BPGANModel
+
+
+def inherit_weights(model: BPGANModel, other: BPGANModel) -> bool:
+    """Copy `other`'s weights into `model`; where `model` is larger, it begins as `other` does.
+
+    Latent channels that `other` lacks start unheard by the generator, and blocks appended to a stage of the
+    network start as identities.
+
+    Returns:
+        whether the quantiser's levels were copied, too, as they are for equal latents.
+
+    Raises:
+        CodecError: the networks differ in more than channels of the latent and numbers of blocks.
+    """
+    _copy_layers(model.encoder, other.encoder)
+    _copy_layers(model.generator, other.generator)
+    fitted = model.config.latent == other.config.latent
+    if fitted:
+        model.quantizer.load_state_dict(other.quantizer.state_dict())
+    if model.spectrum and other.spectrum:
+        if model.config.spectrum != replace(other.config.spectrum, strength=model.config.spectrum.strength):
+            raise CodecError("The weights to start from have a spectrum network of another size.")
+        model.spectrum.load_state_dict(other.spectrum.state_dict())
+    return fitted
+
+
+@torch.no_grad()
+def _copy_layers(target: nn.Module, source: nn.Module) -> None:
+    """Copy the layers of a network into one that has as many of them, or more blocks in a stage."""
+    layers = list(target.get_submodule("layers").children())
+    waiting = list(source.get_submodule("layers").children())
+    for layer in layers:
+        if isinstance(layer, ConvNeXt) and not (waiting and isinstance(waiting[0], ConvNeXt)):
+            nn.init.zeros_(layer.down.weight)
+            nn.init.zeros_(layer.down.bias)
+            continue
+        other = waiting.pop(0) if waiting else None
+        if other is None or type(other) is not type(layer):
+            raise CodecError("The weights to start from are of another kind of network, or of a deeper one.")
+        for (name, mine), theirs in zip(layer.named_parameters(), other.parameters(), strict=True):
+            # Only the first and the last layer face the latent, which may have more channels here.
+            end = layer in (layers[0], layers[-1])
+            shared = [min(a, b) for a, b in zip(mine.shape, theirs.shape, strict=True)]
+            if list(theirs.shape) != (shared if end else list(mine.shape)):
+                raise CodecError(f"The weights to start from do not fit: {name} is {tuple(theirs.shape)}.")
+            if layer is layers[0]:
+                mine.zero_()
+            mine[tuple(slice(n) for n in shared)] = theirs

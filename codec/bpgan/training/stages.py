@@ -1,0 +1,284 @@
+"""The stages of training: what each feeds the networks, and its loss. One loop drives them (`learning`).
+
+A stage begins at a fraction of the run that the recipe sets, and lasts until a later one in `STAGES` begins.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from typing import ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from codec.base import CodecError
+from codec.bpgan.config import TrainConfig
+from codec.bpgan.network.hearing import Hearing
+from codec.bpgan.network.precision import autocast
+from codec.bpgan.network.spectrum import FLOOR, SpectrumNetwork
+from codec.bpgan.search.objective import difference_weights
+from codec.bpgan.training.adversary import Adversary
+from codec.bpgan.training.pool import draw_searched
+from codec.bpgan.training.state import RunState
+
+#: Parts of a loss by name, for the log.
+Losses = dict[str, Tensor]
+
+
+def measure_distortion(generated: Tensor, mel: Tensor, hearing: Hearing) -> Losses:
+    """The parts of J (`objective.frame_distortion`): means over all values, weighted by audibility."""
+    here = torch.ones_like(mel) if hearing.plain else hearing(mel)
+    along_mel, along_time = difference_weights(here)
+    error = generated - mel
+    return {
+        "l1": (here * error.abs()).mean(),
+        "mse": (here * error.square()).mean(),
+        "gradient": (along_mel * error.diff(dim=1).abs()).mean()
+        + (along_time * error.diff(dim=2).abs()).mean(),
+    }
+
+
+def weigh_distortion(losses: Losses, recipe: TrainConfig) -> Tensor:
+    """J: the weighted sum of the parts that `measure_distortion` gives."""
+    return recipe.w_l1 * losses["l1"] + recipe.w_mse * losses["mse"] + recipe.w_gradient * losses["gradient"]
+
+
+class Stage(ABC):
+    """A stage of a run.
+
+    Attributes:
+        name: in logs and checkpoints.
+    """
+
+    name: ClassVar[str]
+
+    def __init__(self, run: RunState) -> None:
+        self.run = run
+
+    @classmethod
+    @abstractmethod
+    def begins_at(cls, recipe: TrainConfig) -> float:
+        """The fraction of the run at which the stage begins; 1: never."""
+
+    @abstractmethod
+    def parameters(self) -> Iterable[nn.Parameter]:
+        """The weights whose gradients are clipped together."""
+
+    @property
+    @abstractmethod
+    def optimiser(self) -> torch.optim.Optimizer:
+        """What moves the weights."""
+
+    @abstractmethod
+    def loss(self, done: float) -> tuple[Tensor, Losses]:
+        """The loss of one step, and its parts. `done` is the fraction of the run that lies behind."""
+
+    def enter(self) -> None:  # noqa: B027 (most stages need none)
+        """Prepare the networks, once, before the first step of the stage."""
+
+    def count_step(self) -> None:  # noqa: B027
+        """Count a finished step, where the stage has a schedule of its own."""
+
+
+class CodecStage(Stage):
+    """A stage that trains encoder and generator: J of the generated log-mel, and what else the stage asks."""
+
+    @property
+    def optimiser(self) -> torch.optim.Optimizer:
+        return self.run.optimiser
+
+    def parameters(self) -> Iterable[nn.Parameter]:
+        model = self.run.model
+        return [*model.encoder.parameters(), *model.generator.parameters()]
+
+    @abstractmethod
+    def draw(self, done: float) -> tuple[Tensor, Tensor, Tensor]:
+        """Target log-mels, what the generator gets for them, and the commitment loss."""
+
+    def loss(self, done: float) -> tuple[Tensor, Losses]:
+        run, r = self.run, self.run.recipe
+        mel, values, commitment = self.draw(done)
+        with autocast(run.device):
+            generated = run.model.generator(values)
+        generated = generated.float()
+        losses = measure_distortion(generated, mel, run.model.hearing)
+        loss = weigh_distortion(losses, r) + r.w_commitment * commitment
+        return loss + self.judge(mel, generated, done, losses), losses
+
+    def judge(self, mel: Tensor, generated: Tensor, done: float, losses: Losses) -> Tensor:
+        """The adversary's share of the loss, once it has joined."""
+        run, r = self.run, self.run.recipe
+        if done < r.adversarial_at:
+            return mel.new_zeros(())
+        return run.adversary.loss(mel, generated, r.w_adversarial, r.w_feature, losses)
+
+    def encode(self, mel: Tensor) -> Tensor:
+        """The encoder's z, float32 (batch, channels, frames)."""
+        with autocast(self.run.device):
+            z: Tensor = self.run.model.encoder(mel)
+        return z.float()
+
+
+class FloatStage(CodecStage):
+    """An autoencoder without levels, whose latent gets noise so that it will stand quantisation."""
+
+    name = "float"
+
+    @classmethod
+    def begins_at(cls, recipe: TrainConfig) -> float:
+        return 0.0
+
+    def draw(self, done: float) -> tuple[Tensor, Tensor, Tensor]:
+        run = self.run
+        mel = run.crops.targets(run.step)
+        z = self.encode(mel)
+        rng = np.random.default_rng([run.seed, run.step, 2])
+        noise = torch.from_numpy(rng.uniform(-1, 1, z.shape).astype(np.float32)).to(run.device)
+        values = z + noise * run.recipe.latent_noise * z.detach().std(dim=(0, 2), keepdim=True)
+        return mel, values * run.crops.channel_mask(run.step), z.new_zeros(())
+
+
+class QuantisedStage(CodecStage):
+    """The generator gets levels, straight through; the encoder commits to them, and they follow it."""
+
+    name = "quantised"
+
+    @classmethod
+    def begins_at(cls, recipe: TrainConfig) -> float:
+        return recipe.quantise_at
+
+    def draw(self, done: float) -> tuple[Tensor, Tensor, Tensor]:
+        run, quantizer = self.run, self.run.model.quantizer
+        mel = run.crops.targets(run.step)
+        z = self.encode(mel)
+        values, _ = quantizer(z)
+        commitment = ((z - values.detach()) / quantizer.spread()).square().mean()
+        quantizer.adapt(z, 0.02)
+        return mel, values * run.crops.channel_mask(run.step), commitment
+
+
+class AdversarialStage(CodecStage):
+    """As the stage before it, quantised or still float, with the discriminators' verdict in the loss."""
+
+    name = "adversarial"
+
+    def __init__(self, run: RunState) -> None:
+        super().__init__(run)
+        self._float, self._quantised = FloatStage(run), QuantisedStage(run)
+
+    @classmethod
+    def begins_at(cls, recipe: TrainConfig) -> float:
+        return recipe.adversarial_at
+
+    def draw(self, done: float) -> tuple[Tensor, Tensor, Tensor]:
+        quantised = done >= self.run.recipe.quantise_at
+        return (self._quantised if quantised else self._float).draw(done)
+
+
+class SearchStage(CodecStage):
+    """The generator alone learns, from what the search sends instead of from the encoder's output."""
+
+    name = "search"
+
+    @classmethod
+    def begins_at(cls, recipe: TrainConfig) -> float:
+        return recipe.search_at
+
+    def draw(self, done: float) -> tuple[Tensor, Tensor, Tensor]:
+        run = self.run
+        step, values = draw_searched(run, run.crops.targets, run.step)
+        mel = run.crops.targets(step)
+        return mel, values, mel.new_zeros(())
+
+
+class SpectrumStage(Stage):
+    """The spectrum network alone learns; encoder and generator stay as the average of their weights is.
+
+    Its input alternates between what the search sends, which is of one layer, and the encoder's symbols,
+    which keep the others in use.
+    """
+
+    name = "spectrum"
+
+    @classmethod
+    def begins_at(cls, recipe: TrainConfig) -> float:
+        return recipe.spectrum_at
+
+    @property
+    def network(self) -> SpectrumNetwork:
+        """The network to train. Raises `CodecError` if the model has none."""
+        if self.run.model.spectrum is None:
+            raise CodecError("The model has no spectrum network to train: set spectrum.blocks.")
+        return self.run.model.spectrum
+
+    @property
+    def optimiser(self) -> torch.optim.Optimizer:
+        assert self.run.spectrum_optimiser is not None  # noqa: S101 (the model has the network)
+        return self.run.spectrum_optimiser
+
+    @property
+    def adversary(self) -> Adversary:
+        assert self.run.spectrum_adversary is not None  # noqa: S101
+        return self.run.spectrum_adversary
+
+    def parameters(self) -> Iterable[nn.Parameter]:
+        return list(self.network.parameters())
+
+    def enter(self) -> None:
+        self.run.stage_steps = 0
+        self.run.model.load_state_dict(self.run.averaged.state_dict())
+
+    def loss(self, done: float) -> tuple[Tensor, Losses]:
+        run, r, model = self.run, self.run.recipe, self.run.model
+        # The running averages of their normalisation must not move either.
+        model.encoder.eval()
+        model.generator.eval()
+        with torch.no_grad():
+            generated, mel, target = self._generate()
+        with autocast(run.device):
+            out = self.network.log_power(generated, start=run.step * r.frames)
+        out = out.float()
+        heard = model.mel.compress(model.mel.filters @ (out.exp() - FLOOR).clamp_min(0.0))
+        losses = measure_distortion(heard, mel, model.hearing)
+        loss = weigh_distortion(losses, r) + r.w_spectrum * (out - target).abs().mean()
+        loss = loss + self.adversary.loss(
+            _normalise(target), _normalise(out), r.w_spectrum_adversarial, r.w_spectrum_feature, losses
+        )
+        return loss, losses
+
+    def count_step(self) -> None:
+        self.run.stage_steps += 1
+
+    def _generate(self) -> tuple[Tensor, Tensor, Tensor]:
+        """What the generator makes of a step's symbols, the log-mels it aims at, and their log-power."""
+        run, model, crops = self.run, self.run.model, self.run.crops
+        step, values = run.step, None
+        if run.recipe.search_at < 1 and run.stage_steps % 2:
+            step, values = draw_searched(run, crops.mel, run.stage_steps // 2)
+        power = crops.power(step)
+        mel, target = model.mel.compress(model.mel.filters @ power), torch.log(power + FLOOR)
+        if values is None:
+            with autocast(run.device):
+                z = model.encoder(mel)
+            symbols = model.quantizer.encode(z.float())
+            values = model.quantizer.decode(symbols) * crops.channel_mask(run.step)
+        with autocast(run.device):
+            generated: Tensor = model.generator(values)
+        return generated.float(), mel, target
+
+
+def _normalise(log_power: Tensor) -> Tensor:
+    """Bring log-power to about N(0, 1), for the discriminators."""
+    return (log_power + 2.0) / 4.0
+
+
+#: In the order of a run. Where several have begun, the last in this list is the one at work.
+STAGES: tuple[type[Stage], ...] = (
+    FloatStage,
+    QuantisedStage,
+    AdversarialStage,
+    SearchStage,
+    SpectrumStage,
+)

@@ -1,0 +1,310 @@
+"""The primary analysis of graded methods: how far two systems are apart, and for whom that holds.
+
+Of each pair of systems the differences d of the grades that one listener gave both in one item are
+described by a mixed model,
+
+    d = difference + listener + item + rest,
+
+fitted by restricted maximum likelihood with Satterthwaite's degrees of freedom. It is the model with
+random listener, item, system x listener and system x item, seen through one contrast: what two grades
+of a cell share falls out, and the variances belong to this pair, so that systems may spread differently.
+Only matched cells count. With complete data and fixed items it is the paired t test of listener means.
+
+Whom it speaks for is the researcher's choice (`Population`): with random items the interval is of all
+items like these, with fixed items of these recordings alone.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+
+from evaluation.analysis.statistics.comparisons import Pair
+from evaluation.analysis.statistics.corrections import holm
+from evaluation.analysis.statistics.frames import Floats, Ints, Tidy, tidy
+from evaluation.analysis.statistics.random_effects import Contrast, NoError, fit
+
+#: Points on a scale of 0 to 100 within which two systems count as equal, if the researcher states no other.
+MARGIN = 5.0
+LEVEL = 0.05
+
+_SAME = "All differences are the same: there is no spread to test with."
+
+
+class Population(StrEnum):
+    """What the items stand for."""
+
+    ITEMS_LIKE_THESE = "like"
+    THESE_ITEMS = "these"
+
+
+class Verdict(StrEnum):
+    """All that is ever said of a difference."""
+
+    BETTER = "better"
+    WORSE = "worse"
+    EQUIVALENT = "equivalent"
+    UNDECIDED = "undecided"
+
+
+@dataclass(frozen=True)
+class Difference:
+    """System `a` minus system `b`.
+
+    Attributes:
+        n: matched cells (one listener's grades of both in one item); `assessors` and `items` in them.
+        population: whom the figures speak for; never wider than the data allow.
+        difference, low, high: points, 95 % interval of this pair alone.
+        low90, high90: the 90 % interval, which lies within ± margin where equivalence is shown at 5 %.
+        p, p_adjusted: two-sided, of no difference; the latter by Holm over the family.
+        p_equivalent: of two one-sided tests against ± margin (TOST), by Holm over the family.
+        standardised: mean of listeners' differences by their standard deviation (d_z).
+        rank_biserial: matched-pairs rank-biserial correlation over listeners (Kerby 2014), -1 to 1.
+        note: what a reader of the row has to know.
+        problem: why nothing could be tested, "" if something could.
+    """
+
+    a: object
+    b: object
+    n: int = 0
+    assessors: int = 0
+    items: int = 0
+    population: Population = Population.ITEMS_LIKE_THESE
+    difference: float | None = None
+    low: float | None = None
+    high: float | None = None
+    low90: float | None = None
+    high90: float | None = None
+    df: float | None = None
+    p: float | None = None
+    p_adjusted: float | None = None
+    p_equivalent: float | None = None
+    standardised: float | None = None
+    rank_biserial: float | None = None
+    verdict: Verdict = Verdict.UNDECIDED
+    note: str = ""
+    problem: str = ""
+
+
+@dataclass(frozen=True)
+class Differences:
+    """A family of pairs, the population that was asked for, and the margin of equivalence in points."""
+
+    rows: list[Difference] = field(default_factory=list)
+    population: Population = Population.ITEMS_LIKE_THESE
+    margin: float = MARGIN
+    notes: tuple[str, ...] = ()
+    problem: str = ""
+
+
+def compare(
+    frame: pd.DataFrame,
+    pairs: Iterable[Pair] | None = None,
+    *,
+    population: Population = Population.ITEMS_LIKE_THESE,
+    margin: float = MARGIN,
+) -> Differences:
+    """Compare `pairs` of systems, every two by default, with Holm's correction over all of them.
+
+    Args:
+        frame: ``assessor, item, system, score``; rows without a score are left out.
+        population: whom the answer is to hold for.
+        margin: half width of the range of equivalence, in points, positive.
+    """
+    if not margin > 0:
+        raise ValueError("The margin of equivalence must be positive.")
+    data = tidy(frame)
+    wanted = list(combinations(data.systems, 2)) if pairs is None else list(pairs)
+    result = Differences([], population, margin, data.notes, data.problem)
+    if data.problem:
+        return result
+    if not wanted:
+        return replace(result, problem="One system: there is nothing to compare it with.")
+    cube = data.cube()
+    found = [_difference(data, cube, a, b, population, margin) for a, b in wanted]
+    unequal = holm([row.p for row in found])
+    equal = holm([row.p_equivalent for row in found])
+    rows = [
+        _judge(replace(row, p_adjusted=p, p_equivalent=q), margin, len(found))
+        for row, p, q in zip(found, unequal, equal, strict=True)
+    ]
+    return replace(result, rows=rows)
+
+
+def _difference(
+    data: Tidy, cube: Floats, a: object, b: object, population: Population, margin: float
+) -> Difference:
+    row = Difference(a, b, population=population)
+    first, second = data.find(a), data.find(b)
+    if first is None or second is None or first == second:
+        absent = [str(name) for name, place in ((a, first), (b, second)) if place is None]
+        text = f"Nobody graded {' or '.join(absent)}." if absent else "A system against itself."
+        return replace(row, problem=text)
+    apart = cube[:, :, first] - cube[:, :, second]
+    assessor, item = np.nonzero(~np.isnan(apart))
+    values = apart[assessor, item]
+    listeners, assessor = np.unique(assessor, return_inverse=True)
+    heard, item = np.unique(item, return_inverse=True)
+    row = replace(row, n=values.size, assessors=listeners.size, items=heard.size)
+    if values.size == 0:
+        shared = bool(
+            np.any(~np.isnan(cube[:, :, first]).all(axis=0) & ~np.isnan(cube[:, :, second]).all(axis=0))
+        )
+        text = "No listener heard both in one item." if shared else "Never heard in the same item."
+        return replace(row, problem=text)
+    if heard.size == 1 and population is Population.ITEMS_LIKE_THESE:
+        row = replace(
+            row,
+            population=Population.THESE_ITEMS,
+            note="One item in common: the figures hold for this recording only.",
+        )
+    row = replace(row, difference=float(values.mean()))
+    if np.ptp(values) <= 1e-9:
+        return replace(row, problem=_SAME)
+    if listeners.size < 2:
+        return replace(row, problem="One listener heard both: a test needs two.")
+    means = np.bincount(assessor, values) / np.bincount(assessor)
+    spread = float(means.std(ddof=1))
+    row = replace(
+        row,
+        standardised=float(means.mean()) / spread if spread > 1e-9 else None,
+        rank_biserial=_rank_biserial(means),
+    )
+    contrast = estimate_mean(values, assessor, item, row.population)
+    if contrast is None:
+        return replace(row, problem=_SAME)
+    low, high = contrast.interval(0.95)
+    low90, high90 = contrast.interval(0.90)
+    return replace(
+        row,
+        difference=contrast.estimate,
+        low=low,
+        high=high,
+        low90=low90,
+        high90=high90,
+        df=contrast.df,
+        p=contrast.p(),
+        p_equivalent=contrast.p_equivalent(margin),
+    )
+
+
+def estimate_mean(values: Floats, assessor: Ints, item: Ints, population: Population) -> Contrast | None:
+    """The mean of `values` with random assessors: over these items, or over all of their kind.
+
+    Args:
+        values: (n,), each of one assessor and one item; `assessor`, `item`: their indices from 0, all used.
+        population: where items are fixed they count alike.
+
+    Returns:
+        None where nothing varies, so that there is no error.
+    """
+    try:
+        return _fit(values, assessor, item, population)
+    except NoError:
+        means = np.bincount(assessor, values) / np.bincount(assessor)
+        spread = float(means.std(ddof=1)) if means.size > 1 else 0.0
+        if spread <= 1e-9:
+            return None
+        # Every assessor judges all items alike: what is left is how assessors differ.
+        return Contrast(float(means.mean()), spread / math.sqrt(means.size), means.size - 1)
+
+
+def _fit(values: Floats, assessor: Ints, item: Ints, population: Population) -> Contrast:
+    groups = [assessor] if assessor.max() + 1 < values.size else []
+    if population is Population.ITEMS_LIKE_THESE:
+        design = np.ones((values.size, 1))
+        if item.max() + 1 < values.size:
+            groups.append(item)
+    else:
+        last = int(item.max())
+        design = np.zeros((values.size, last + 1))
+        design[:, 0] = 1
+        rest = item < last
+        design[np.flatnonzero(rest), 1 + item[rest]] = 1
+        design[~rest, 1:] = -1
+    weights = np.zeros(design.shape[1])
+    weights[0] = 1
+    contrast = fit(values, design, groups).contrast(weights)
+    # Satterthwaite's approximation falls below the least that any of its mean squares has when one is small.
+    least = min(assessor.max(), item.max()) if population is Population.ITEMS_LIKE_THESE else assessor.max()
+    return replace(contrast, df=max(contrast.df, float(least), 1.0))
+
+
+def _rank_biserial(values: Floats) -> float | None:
+    values = values[np.abs(values) > 1e-9]
+    if values.size == 0:
+        return None
+    ranks = pd.Series(np.abs(np.round(values, 9))).rank().to_numpy()
+    return float((ranks * np.sign(values)).sum() / ranks.sum())
+
+
+def _judge(row: Difference, margin: float, family: int) -> Difference:
+    if row.problem or row.p_adjusted is None or row.difference is None:
+        return row
+    if row.p_equivalent is not None and row.p_equivalent < LEVEL:
+        return replace(row, verdict=Verdict.EQUIVALENT)
+    if row.p_adjusted < LEVEL:
+        return replace(row, verdict=Verdict.BETTER if row.difference > 0 else Verdict.WORSE)
+    notes = [row.note] if row.note else []
+    if row.p is not None and row.p < LEVEL:
+        notes.append(
+            f"The interval of this pair alone excludes 0; corrected for {family} comparisons the difference "
+            "is not shown."
+        )
+    return replace(row, note=" ".join(notes))
+
+
+def find_blocks(frame: pd.DataFrame) -> list[list[object]]:
+    """Systems that are connected by items in which they were heard: only within a block can they be ranked.
+
+    Two systems are connected if both were graded in one item, or by a chain of such pairs. Blocks and the
+    systems in them stand in the order of the frame.
+    """
+    data = tidy(frame)
+    owner = list(range(len(data.systems)))
+
+    def root(index: int) -> int:
+        while owner[index] != index:
+            owner[index] = owner[owner[index]]
+            index = owner[index]
+        return index
+
+    first_of: dict[int, int] = {}
+    for item, system in sorted({*zip(data.item.tolist(), data.system.tolist(), strict=True)}):
+        other = first_of.setdefault(item, system)
+        one, two = sorted((root(other), root(system)))
+        owner[two] = one
+    blocks: dict[int, list[object]] = {}
+    for index, name in enumerate(data.systems):
+        blocks.setdefault(root(index), []).append(name)
+    return list(blocks.values())
+
+
+def adjust_means(frame: pd.DataFrame) -> dict[object, float]:
+    """Each system's mean as if every listener had graded it in every item of its block.
+
+    Least squares of ``score = system + item + listener`` within each block (`find_blocks`). With complete
+    data these are the plain means; without, a system heard in hard items only is not blamed for them.
+    """
+    means: dict[object, float] = {}
+    for block in find_blocks(frame):
+        data = tidy(frame[frame["system"].isin(block)])
+        sizes = np.cumsum([0, len(data.systems), len(data.items), len(data.assessors)])
+        columns = np.stack([sizes[0] + data.system, sizes[1] + data.item, sizes[2] + data.assessor])
+        gram, sums = np.zeros((sizes[3], sizes[3])), np.zeros(sizes[3])
+        for one in columns:
+            np.add.at(sums, one, data.score)
+            for two in columns:
+                np.add.at(gram, (one, two), 1.0)
+        solution = np.linalg.lstsq(gram, sums, rcond=1e-10)[0]
+        shift = solution[sizes[1] : sizes[2]].mean() + solution[sizes[2] :].mean()
+        means |= {
+            name: float(value + shift) for name, value in zip(data.systems, solution[: sizes[1]], strict=True)
+        }
+    return means

@@ -1,0 +1,91 @@
+"""Clip -> rendition -> score: what a worker does for the rows of both."""
+
+from __future__ import annotations
+
+import json
+from functools import partial
+
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
+from django.db import transaction
+
+from codec import container
+from codec.base import WORKING_RATE, CodecError, CodecUnavailable
+from evaluation.clips.removal import delete_files, list_files
+from evaluation.clips.stored import load_audio, save_audio
+from evaluation.metrics import OPTIONAL
+from evaluation.models import Rendition, Score
+from evaluation.work import jobs
+from evaluation.work.pipeline import METRICS, MetricUnavailable, measure, process
+
+
+def make_rendition(rendition_id: str) -> None:
+    """Put a clip through a system and queue the measurements of what comes out."""
+    row = jobs.claim(Rendition, rendition_id)
+    if row is None:
+        return
+    with jobs.working(row):
+        try:
+            _render(row)
+        except CodecError as error:
+            unavailable = isinstance(error, CodecUnavailable)
+            jobs.note(row, f"{'not available' if unavailable else 'refused'}: {error}")
+            jobs.fail(row, str(error), unavailable=unavailable)
+
+
+def make_score(score_id: int | str) -> None:
+    """Measure a rendition with a metric."""
+    row = jobs.claim(Score, score_id)
+    if row is None:
+        return
+    with jobs.working(row, MetricUnavailable):
+        rendition = Rendition.objects.select_related("clip").get(pk=row.rendition_id)
+        reference = load_audio(rendition.clip.audio)
+        degraded = load_audio(rendition.audio)
+        measured = measure(reference, degraded, WORKING_RATE, row.metric)
+        jobs.note(row, f"{row.metric} by {measured.version}: {measured.value} {measured.note}".rstrip())
+        jobs.finish(row, value=measured.value, version=measured.version, note=measured.note)
+
+
+def _render(row: Rendition) -> None:
+    clip = row.clip
+    audio = load_audio(clip.audio)
+    done = process(audio, row.system)
+    seconds = done.encoded.seconds
+    jobs.note(row, f"loaded {row.system} in {done.load_seconds:.3f} s")
+    jobs.note(
+        row,
+        f"encoded {seconds:.3f} s of audio in {done.encode_seconds:.3f} s: "
+        f"{done.encoded.payload_bits} bits that a receiver needs, {done.encoded.kbps:.3f} kbit/s",
+    )
+    jobs.note(row, f"decoded in {done.decode_seconds:.3f} s")
+    parameters = dict(done.encoded.parameters)
+    jobs.note(row, f"parameters: {json.dumps(parameters, sort_keys=True, default=str)}")
+
+    # New names for every attempt: whoever loses the claim never touches the holder's files.
+    folder = f"renditions/{row.pk}"
+    audio_name = save_audio(f"{folder}/{row.claim}.wav", done.audio)
+    bitstream = ContentFile(container.dumps(done.encoded))
+    bitstream_name = default_storage.save(f"{folder}/{row.claim}.ear", bitstream)
+    with transaction.atomic():
+        stored = jobs.finish(
+            row,
+            audio=audio_name,
+            bitstream=bitstream_name,
+            payload_bits=done.encoded.payload_bits,
+            kbps=done.encoded.kbps,
+            encode_seconds=done.encode_seconds,
+            decode_seconds=done.decode_seconds,
+            parameters=parameters,
+            unavailable=False,
+        )
+        if stored:
+            earlier = Score.objects.filter(rendition=row)  # of an earlier rendition's audio
+            asked = [metric for metric in earlier.values_list("metric", flat=True) if metric in OPTIONAL]
+            earlier.delete()
+            scores = Score.objects.bulk_create(
+                [Score(rendition=row, metric=metric) for metric in (*METRICS, *asked)]
+            )
+            transaction.on_commit(partial(jobs.dispatch, scores))
+    keep = {audio_name, bitstream_name}
+    delete_files(set(list_files(folder)) - keep if stored else keep)

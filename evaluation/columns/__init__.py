@@ -1,0 +1,26 @@
+"""What JSON columns hold: pydantic models, and the one field that reads and writes them.
+
+A column's model says which keys it has, of which type and within which limits. `TypedJSONField` validates
+with it whenever a value is set and when a stored one is read; forms, the API, archives and imports validate
+with the same model (`parse`). What does not fit is a `BadColumn` that names column and path.
+"""
+
+from evaluation.columns.base import (
+    Column,
+    Json,
+    JsonObject,
+    Number,
+    Real,
+    Shown,
+    Whole,
+    parse,
+    refuse,
+    refuse_at,
+)
+from evaluation.columns.field import TypedJSONField, plain
+from evaluation.columns.problems import BadColumn, Problem
+
+__all__ = [
+    "BadColumn", "Column", "Json", "JsonObject", "Number", "Problem", "Real", "Shown", "TypedJSONField",
+    "Whole", "parse", "plain", "refuse", "refuse_at",
+]  # fmt: skip

@@ -1,0 +1,107 @@
+"""What is wrong with a value, in words for people: the one place where pydantic's errors become messages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
+from pydantic import ValidationError
+
+#: By pydantic's type of error; names in the messages are those of its context.
+_MESSAGES = {
+    "missing": gettext_noop("is missing."),
+    "string_type": gettext_noop("must be a text."),
+    "string_too_long": gettext_noop("is longer than %(max_length)s characters."),
+    "string_too_short": gettext_noop("is shorter than %(min_length)s characters."),
+    "string_pattern_mismatch": gettext_noop("is not written as it has to be."),
+    "int_type": gettext_noop("must be a whole number."),
+    "float_type": gettext_noop("must be a number."),
+    "finite_number": gettext_noop("must be a number."),
+    "bool_type": gettext_noop("must be true or false."),
+    "literal_error": gettext_noop("must be one of %(expected)s."),
+    "greater_than": gettext_noop("must be more than %(gt)s."),
+    "greater_than_equal": gettext_noop("must be %(ge)s or more."),
+    "less_than": gettext_noop("must be less than %(lt)s."),
+    "less_than_equal": gettext_noop("must be %(le)s or less."),
+    "list_type": gettext_noop("must be a list."),
+    "dict_type": gettext_noop("must be an object."),
+    "model_type": gettext_noop("must be an object."),
+    "too_long": gettext_noop("has more than %(max_length)s entries."),
+    "too_short": gettext_noop("has fewer than %(min_length)s entries."),
+    "extra_forbidden": gettext_noop("does not belong here."),
+}
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What is wrong at one place of a value.
+
+    Attributes:
+        where: keys and indices from the value's root to the place.
+        message: for people, a sentence without its subject, or a whole one.
+    """
+
+    where: tuple[str | int, ...]
+    message: str
+
+    @property
+    def path(self) -> str:
+        """The place as text, as in ``tests[0].pass``; "" for the value itself."""
+        text = ""
+        for part in self.where:
+            text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
+        return text
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.message}" if self.where else self.message
+
+
+class BadColumn(ValueError):
+    """A value that does not fit its JSON column.
+
+    Attributes:
+        column: its name.
+        problems: what is wrong, place by place; never empty.
+        row: which row holds it, for people; "" for a value that is not stored.
+    """
+
+    def __init__(self, column: str, problems: Iterable[Problem], row: str = "") -> None:
+        self.column, self.problems, self.row = column, list(problems), row
+        super().__init__(str(self))
+
+    @property
+    def fields(self) -> dict[str, str]:
+        """Messages by the paths of what they are about, which begin with the column's name."""
+        return {".".join(map(str, (self.column, *each.where))): each.message for each in self.problems}
+
+    @property
+    def told(self) -> str:
+        """The problems in one line, without the column's name."""
+        return " ".join(map(str, self.problems))
+
+    def __str__(self) -> str:
+        said = f"{self.column}: {self.told}"
+        return f"{self.row}, {said}" if self.row else said
+
+
+def problems_of(error: ValidationError) -> list[Problem]:
+    """What pydantic found, in the site's own words."""
+    return [
+        Problem(row["loc"], _message(row)) for row in error.errors(include_url=False, include_input=False)
+    ]
+
+
+def _message(row: Any) -> str:
+    context = row.get("ctx", {})
+    if row["type"] == "value_error":
+        return str(context["error"])  # a validator of ours has said it
+    message = _MESSAGES.get(row["type"])
+    if "expected" in context:
+        context = {
+            **context,
+            "expected": context["expected"].replace(" or ", ", ").replace("'", "").lstrip(", "),
+        }
+    return _(message) % context if message else str(row["msg"])

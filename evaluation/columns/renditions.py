@@ -1,0 +1,44 @@
+"""What the columns of renditions and of uploaded outputs hold."""
+
+from __future__ import annotations
+
+from pydantic import ConfigDict, Field
+
+from evaluation.columns.base import Column, Number
+
+
+class Checks(Column):
+    """How an uploaded output compares with its clip (`evaluation.outputs.comparison.Comparison`).
+
+    Empty until the comparison is done. Levels in dB or LU, times in seconds; None: it cannot be told.
+    """
+
+    seconds: Number = 0.0
+    reference_seconds: Number = 0.0
+    rate: int = Field(default=0, description="Hz, of the file")
+    channels: int = 1
+    format: str = ""
+    delay_seconds: Number | None = Field(default=None, description="> 0 is late")
+    exact: bool = Field(default=False, description="whether the delay is that of the waveform")
+    certainty: Number = 0.0
+    inverted: bool | None = None
+    level_db: Number | None = None
+    loudness_db: Number | None = None
+    clipped: Number = Field(default=0.0, description="share of samples at full scale")
+    warnings: list[str] = []
+    notes: list[str] = []
+    shifts: bool = Field(
+        default=False, description="whether there is a delay that can be taken out and is worth it"
+    )
+
+
+class Parameters(Column):
+    """What a rendition was made with: of an uploaded output these keys, else what its codec says."""
+
+    model_config = ConfigDict(extra="allow")
+
+    sha256: str = Field(default="", description="of the uploaded bytes")
+    uploaded: str = Field(default="", description="name of the file, as it was sent")
+    matched: str = Field(default="", description="how clip and system were found")
+    checks: Checks = Checks()
+    delay_seconds: Number = Field(default=0.0, description="taken out of what was uploaded")

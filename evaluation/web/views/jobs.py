@@ -1,0 +1,51 @@
+"""The state of any work in the background: one part of a page for all kinds, and the button to retry."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.core.exceptions import ObjectDoesNotExist, ValidationError
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_POST, require_safe
+
+from evaluation.web.presentation import job_state
+from evaluation.work import jobs
+
+
+@login_required
+@never_cache
+@require_safe
+def job(request: HttpRequest, kind: str, pk: str) -> HttpResponse:
+    """``_job.html`` for htmx; when the work is done or has failed, with the event ``job-settled``."""
+    row = _row(request, kind, pk)
+    response = render(request, "evaluation/_job.html", {"job": job_state(row)})
+    if not row.waiting:
+        response["HX-Trigger"] = "job-settled"
+    return response
+
+
+@login_required
+@require_POST
+def job_retry(request: HttpRequest, kind: str, pk: str) -> HttpResponse:
+    """Queue work again that failed, and show the page that waits for it."""
+    row = _row(request, kind, pk)
+    if not jobs.retry(row):
+        messages.info(request, gettext("This has not failed; there is nothing to retry."))
+    return redirect(row)
+
+
+def _row(request: HttpRequest, kind: str, pk: str | UUID) -> Any:
+    """The row if it is the user's. Raises `Http404`."""
+    model = jobs.kind_of(kind)
+    if model is None:
+        raise Http404
+    try:
+        return model._default_manager.get(**{"pk": pk, model.OWNER: request.user})
+    except (ObjectDoesNotExist, ValueError, ValidationError):
+        raise Http404 from None

@@ -1,0 +1,23 @@
+/* What pages show in words and figures. */
+
+/**
+ * Change text only when it differs: a live region would speak it again.
+ *
+ * @param {Element} element
+ * @param {string} text
+ */
+export function say(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
+/**
+ * Seconds as minutes, seconds and tenths: 01:02.3.
+ *
+ * @param {number} seconds
+ * @param {number} digits of the minutes, at least
+ */
+export function clock(seconds, digits = 2) {
+  const tenths = Math.floor(seconds * 10 + 1e-6);
+  const pad = (/** @type {number} */ value, /** @type {number} */ length) => String(value).padStart(length, "0");
+  return `${pad(Math.floor(tenths / 600), digits)}:${pad(Math.floor(tenths / 10) % 60, 2)}.${tenths % 10}`;
+}

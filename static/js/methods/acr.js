@@ -1,0 +1,5 @@
+/* Absolute category rating: grade one recording. */
+
+import { openOpinion } from "../trial/opinion.js";
+
+openOpinion({ keysFromTop: false });

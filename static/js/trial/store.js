@@ -1,0 +1,454 @@
+/* Grades, the comment and events on their way to the server.
+
+   A change of a grade is sent at once. While a request for a stimulus is under way, only its newest grade waits.
+   What the server has not confirmed is kept in localStorage, so it survives a reload and a lost network, and
+   is sent again, less and less often, until it is confirmed. Sequence numbers make repeats harmless. */
+
+import { Emitter } from "../common/emitter.js";
+import { gettext } from "../common/words.js";
+
+const RETRY_SECONDS = [1, 2, 4, 8, 15, 30];
+/* Between two requests for one stimulus: a drag makes a change at every frame. */
+const GAP_MILLISECONDS = 100;
+const EVENTS_MILLISECONDS = 2000;
+const EVENTS_AT_ONCE = 200;
+/* The server takes so many events of a trial. */
+const MOST_EVENTS = 20000;
+/* After the last key press in the comment. */
+const COMMENT_MILLISECONDS = 800;
+
+/**
+ * @typedef {number | string} Score a grade, or the key of an answer
+ * @typedef {{ score: Score | null, sequence: number, saved: boolean, live: boolean }} Grade live: made in this page
+ * @typedef {{ sequence: number, kind: string, milliseconds: number, detail: object }} TrialEvent
+ * @typedef {{ sequence: number, score: Score | null }} Answer
+ * @typedef {object} Kept in the browser's storage
+ * @property {Record<string, { score: Score | null, sequence: number }>} grades
+ * @property {TrialEvent[]} events
+ * @property {string[]} heard
+ * @property {string} [comment] if it is not saved
+ * @typedef {object} TrialData what the store needs of the page
+ * @property {string} ratingsUrl
+ * @property {string} eventsUrl
+ * @property {string} [commentUrl]
+ * @property {string} finishUrl
+ * @property {{ key: string, score: Score | null, sequence?: number }[]} stimuli
+ * @property {string[]} [heard]
+ * @property {string} [comment]
+ * @property {number} eventSequence
+ * @typedef {ReturnType<typeof setTimeout> | undefined} Timer
+ */
+
+/** The server said no, and asking again would not help. */
+export class Refused extends Error {
+  /**
+   * @param {number} status
+   * @param {{ error?: string, detail?: string }} answer
+   */
+  constructor(status, answer) {
+    super(answer.error || gettext("The server refused this ({status}).", { status }));
+  }
+}
+
+/** The server answered, but cannot work now: worth asking again. */
+class Unavailable extends Error {
+  /** @param {number} status */
+  constructor(status) {
+    super(gettext("The server answered {status}.", { status }));
+  }
+}
+
+/** Read at each request: signing in or out in another tab changes it. */
+function csrfToken() {
+  const cookie = document.cookie.split("; ").find((part) => part.startsWith("csrftoken="));
+  return cookie ? cookie.slice("csrftoken=".length) : "";
+}
+
+/**
+ * POST JSON.
+ *
+ * @param {string} url
+ * @param {object} body
+ * @returns {Promise<any>} what the server answered
+ * @throws {Refused} for a final no; any other error is worth trying again
+ */
+async function post(url, body) {
+  const response = await fetch(url, {
+    method: "POST",
+    headers: { "Content-Type": "application/json", "X-CSRFToken": csrfToken() },
+    body: JSON.stringify(body),
+    keepalive: true,
+    signal: AbortSignal.timeout(15000),
+  });
+  if (response.ok) return response.json();
+  if (response.status >= 500 || response.status === 408 || response.status === 429) {
+    throw new Unavailable(response.status);
+  }
+  throw new Refused(response.status, await response.json().catch(() => ({})));
+}
+
+/**
+ * localStorage, or, where a browser forbids it (in a frame of another site), a memory of this page only.
+ *
+ * @returns {Pick<Storage, "getItem" | "setItem" | "removeItem">}
+ */
+function ownStorage() {
+  try {
+    return window.localStorage;
+  } catch {
+    /** @type {Map<string, string>} */
+    const items = new Map();
+    return {
+      getItem: (key) => items.get(key) ?? null,
+      setItem: (key, value) => items.set(key, value),
+      removeItem: (key) => items.delete(key),
+    };
+  }
+}
+
+const pause = (/** @type {number} */ milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
+
+/**
+ * Keeps the grades of one trial. Events: "grade" (detail: key) when a grade came from elsewhere, and "state" when
+ * `state` changed.
+ *
+ * @extends {Emitter<{ grade: string, state: undefined }>}
+ */
+export class Store extends Emitter {
+  #page;
+  #id;
+  /** @type {Map<string, Grade>} */
+  #grades = new Map();
+  /** @type {Set<string>} */
+  #sending = new Set();
+  /** @type {TrialEvent[]} */
+  #events = [];
+  #eventSequence;
+  /** @type {Timer} */
+  #eventTimer;
+  /** @type {Promise<void> | null} the request under way */
+  #sendingEvents = null;
+  #failures = 0;
+  /** @type {Timer} */
+  #retryTimer;
+  /** @type {(() => void)[]} */
+  #idle = [];
+  #heard;
+  #comment;
+  /** @type {Timer} */
+  #commentTimer;
+  #sendingComment = false;
+  #retired = false;
+
+  /** @param {TrialData} page */
+  constructor(page, storage = ownStorage()) {
+    super();
+    this.#page = page;
+    this.#id = `earshot:${page.ratingsUrl}`;
+    this.storage = storage;
+    /** @type {"idle" | "saving" | "saved" | "offline" | "refused"} see `answering` and `refusal` */
+    this.state = "idle";
+    /** @type {number | null} */
+    this.savedAt = null;
+    this.refusal = "";
+    this.answering = true; // false: no answer at all came to the last request
+
+    const kept = this.#read();
+    for (const { key, score, sequence } of page.stimuli) {
+      const mine = kept.grades[key];
+      const isNewer = mine && mine.sequence > (sequence ?? 0);
+      this.#grades.set(
+        key,
+        isNewer ? { ...mine, saved: false, live: false } : { score, sequence: sequence ?? 0, saved: true, live: false },
+      );
+    }
+    this.#comment = { text: kept.comment ?? page.comment ?? "", saved: kept.comment === undefined };
+    this.#heard = new Set([...(page.heard ?? []), ...kept.heard]);
+    this.#events = kept.events.filter((event) => event.sequence > page.eventSequence);
+    this.#eventSequence = Math.max(page.eventSequence, ...this.#events.map((event) => event.sequence));
+    window.addEventListener("online", () => this.retry());
+    window.addEventListener("storage", (event) => event.key === this.#id && this.#adopt());
+    window.addEventListener("pagehide", () => {
+      this.#flushEvents();
+      this.#sendComment();
+    });
+  }
+
+  get comment() {
+    return this.#comment.text;
+  }
+
+  /**
+   * Whether a sound has been listened to, on whatever device.
+   *
+   * @param {string} name
+   */
+  heard(name) {
+    return this.#heard.has(name);
+  }
+
+  /** @param {string} name */
+  hear(name) {
+    if (this.#heard.has(name)) return;
+    this.#heard.add(name);
+    this.#keep();
+  }
+
+  /** @param {string} key */
+  score(key) {
+    return this.#grade(key).score;
+  }
+
+  get graded() {
+    return [...this.#grades.values()].filter((grade) => grade.score !== null).length;
+  }
+
+  get missing() {
+    return [...this.#grades].filter(([, grade]) => grade.score === null).map(([key]) => key);
+  }
+
+  get unsaved() {
+    return [...this.#grades.values()].filter((grade) => !grade.saved).length;
+  }
+
+  /** @param {string} key */
+  #grade(key) {
+    const grade = this.#grades.get(key);
+    if (!grade) throw new RangeError(`There is no stimulus ${key}.`);
+    return grade;
+  }
+
+  /**
+   * Keep and send the listener's grade.
+   *
+   * @param {string} key
+   * @param {Score} score
+   */
+  grade(key, score) {
+    const { sequence } = this.#grade(key);
+    this.#grades.set(key, { score, sequence: sequence + 1, saved: false, live: true });
+    this.#keep();
+    this.#send(key);
+  }
+
+  /** @param {string} text */
+  setComment(text) {
+    this.#comment = { text, saved: false };
+    this.#keep();
+    clearTimeout(this.#commentTimer);
+    this.#commentTimer = setTimeout(() => this.#sendComment(), COMMENT_MILLISECONDS);
+  }
+
+  /**
+   * Note what happened; sent in batches.
+   *
+   * @param {string} kind
+   * @param {number} milliseconds since the page was opened
+   * @param {object} detail
+   */
+  event(kind, milliseconds, detail = {}) {
+    if (this.#retired || this.#eventSequence >= MOST_EVENTS) return;
+    this.#events.push({ sequence: ++this.#eventSequence, kind, milliseconds: Math.round(milliseconds), detail });
+    this.#keep();
+    this.#eventTimer ??= setTimeout(() => this.#flushEvents(), EVENTS_MILLISECONDS);
+  }
+
+  /** Send whatever waits, now. */
+  retry() {
+    clearTimeout(this.#retryTimer);
+    this.#retryTimer = undefined;
+    for (const [key, grade] of this.#grades) if (!grade.saved) this.#send(key);
+    this.#flushEvents();
+    this.#sendComment();
+  }
+
+  /** Another tab goes on with this trial: say and keep nothing more. */
+  retire() {
+    this.#retired = true;
+    clearTimeout(this.#retryTimer);
+    clearTimeout(this.#eventTimer);
+    clearTimeout(this.#commentTimer);
+  }
+
+  /**
+   * Resolves when every grade is confirmed or refused.
+   *
+   * @returns {Promise<void>}
+   */
+  settled() {
+    if (!this.unsaved || this.state === "refused") return Promise.resolve();
+    this.retry();
+    return new Promise((resolve) => {
+      this.#idle.push(() => resolve(undefined));
+    });
+  }
+
+  /**
+   * Finish the trial.
+   *
+   * @returns {Promise<string>} the next page's address
+   * @throws {Refused} or an error worth a retry
+   */
+  async finish() {
+    // A finished trial takes no more events, so they go first; without a network they don't hold it up.
+    for (let left = Infinity; this.#events.length && this.#events.length < left; ) {
+      left = this.#events.length;
+      await this.#sendingEvents;
+      await this.#flushEvents();
+    }
+    clearTimeout(this.#commentTimer);
+    const { next } = await post(this.#page.finishUrl, { comment: this.comment });
+    this.retire();
+    this.#events = [];
+    this.storage.removeItem(this.#id);
+    return next;
+  }
+
+  /**
+   * The server takes nothing more of this trial from this page.
+   *
+   * @param {Error} error
+   */
+  refuse(error) {
+    this.refusal = error.message;
+    this.#setState("refused");
+  }
+
+  /** @param {string} key */
+  async #send(key) {
+    if (this.#retired || this.#sending.has(key)) return;
+    this.#sending.add(key);
+    try {
+      while (!this.#grade(key).saved) {
+        const sent = this.#grade(key);
+        this.#setState("saving");
+        const answer = await post(this.#page.ratingsUrl, { key, score: sent.score, sequence: sent.sequence });
+        this.#failures = 0;
+        this.answering = true;
+        this.#confirm(key, sent, answer);
+        if (!this.#grade(key).saved) await pause(GAP_MILLISECONDS);
+      }
+      this.savedAt = Date.now();
+      if (!this.unsaved) this.#setState("saved");
+    } catch (error) {
+      if (error instanceof Refused) {
+        this.refuse(error);
+      } else {
+        this.answering = error instanceof Unavailable;
+        this.#setState("offline");
+        this.#retryLater();
+      }
+    } finally {
+      this.#sending.delete(key);
+    }
+  }
+
+  #retryLater() {
+    if (this.#retired) return;
+    const seconds = RETRY_SECONDS[Math.min(this.#failures++, RETRY_SECONDS.length - 1)];
+    this.#retryTimer ??= setTimeout(() => this.retry(), 1000 * seconds);
+  }
+
+  async #sendComment() {
+    clearTimeout(this.#commentTimer);
+    if (this.#comment.saved || this.#sendingComment || this.#retired || !this.#page.commentUrl) return;
+    this.#sendingComment = true;
+    const sent = this.#comment;
+    try {
+      await post(this.#page.commentUrl, { comment: sent.text });
+      sent.saved = true;
+      this.#keep();
+    } catch (error) {
+      // It goes with the end of the trial in any case.
+      if (!(error instanceof Refused)) this.#retryLater();
+    }
+    this.#sendingComment = false;
+    if (sent !== this.#comment) this.#commentTimer = setTimeout(() => this.#sendComment(), COMMENT_MILLISECONDS);
+  }
+
+  /**
+   * @param {string} key
+   * @param {Grade} sent
+   * @param {Answer} answer
+   */
+  #confirm(key, sent, answer) {
+    const current = this.#grade(key);
+    if (answer.sequence > sent.sequence) {
+      // Another page was ahead. A grade just made here is the newest all the same and goes again, above
+      // it; one that only waited since an earlier visit gives way.
+      const sequence = Math.max(answer.sequence, current.sequence);
+      if (current.live) {
+        this.#grades.set(key, { ...current, sequence: sequence + 1 });
+      } else {
+        this.#grades.set(key, { score: answer.score, sequence, saved: true, live: false });
+        this.emit("grade", key);
+      }
+    } else if (current.sequence === sent.sequence) {
+      this.#grades.set(key, { ...current, saved: true });
+    }
+    this.#keep();
+  }
+
+  #flushEvents() {
+    clearTimeout(this.#eventTimer);
+    this.#eventTimer = undefined;
+    if (this.#events.length && !this.#retired) this.#sendingEvents ??= this.#sendEvents();
+    return this.#sendingEvents;
+  }
+
+  async #sendEvents() {
+    try {
+      const { stored } = await post(this.#page.eventsUrl, { events: this.#events.slice(0, EVENTS_AT_ONCE) });
+      this.#events = this.#events.filter((event) => event.sequence > stored);
+    } catch (error) {
+      // Events explain grades but must not hold them up: refused ones are dropped, others wait.
+      if (error instanceof Refused) this.#events = [];
+    }
+    this.#sendingEvents = null;
+    this.#keep();
+    if (this.#events.length && !this.#retired) {
+      this.#eventTimer ??= setTimeout(() => this.#flushEvents(), EVENTS_MILLISECONDS);
+    }
+  }
+
+  /** @param {Store["state"]} state */
+  #setState(state) {
+    this.state = state;
+    if (state === "saved" || state === "refused") for (const resolve of this.#idle.splice(0)) resolve();
+    this.emit("state");
+  }
+
+  /** @returns {Kept} */
+  #read() {
+    try {
+      return { grades: {}, events: [], heard: [], ...JSON.parse(this.storage.getItem(this.#id) ?? "{}") };
+    } catch {
+      return { grades: {}, events: [], heard: [] };
+    }
+  }
+
+  #keep() {
+    if (this.#retired) return;
+    const grades = Object.fromEntries(
+      [...this.#grades].filter(([, { sequence }]) => sequence).map(([key, { score, sequence }]) => [key, { score, sequence }]),
+    );
+    /** @type {Kept} */
+    const kept = { grades, events: this.#events, heard: [...this.#heard] };
+    if (!this.#comment.saved) kept.comment = this.comment;
+    try {
+      this.storage.setItem(this.#id, JSON.stringify(kept));
+    } catch {
+      // Full or forbidden storage: grades still go to the server, only a reload while offline would lose them.
+    }
+  }
+
+  /** Another tab of this browser wrote: take over grades that are ahead of ours; it sends them. */
+  #adopt() {
+    for (const [key, { score, sequence }] of Object.entries(this.#read().grades)) {
+      const mine = this.#grades.get(key);
+      if (!mine || sequence <= mine.sequence) continue;
+      this.#grades.set(key, { score, sequence, saved: true, live: false });
+      this.emit("grade", key);
+    }
+  }
+}

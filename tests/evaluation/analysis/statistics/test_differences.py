@@ -1,0 +1,145 @@
+"""The primary analysis: against the paired t test, on designs with gaps, and its verdicts."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from evaluation.analysis.statistics.differences import (
+    Population,
+    Verdict,
+    adjust_means,
+    compare,
+    find_blocks,
+)
+
+THESE, LIKE = Population.THESE_ITEMS, Population.ITEMS_LIKE_THESE
+
+
+def graded(values: dict[str, np.ndarray]) -> pd.DataFrame:
+    """A frame of (listeners, items) arrays by system; NaN is no grade."""
+    rows = [
+        (f"L{listener}", f"i{item}", system, score)
+        for system, array in values.items()
+        for (listener, item), score in np.ndenumerate(array)
+        if not np.isnan(score)
+    ]
+    return pd.DataFrame(rows, columns=["assessor", "item", "system", "score"])
+
+
+def noise(listeners: int, items: int, seed: int, sd: float = 4.0) -> np.ndarray:
+    return sd * np.random.default_rng(seed).standard_normal((listeners, items))
+
+
+def test_complete_data_and_fixed_items_are_the_paired_t_test() -> None:
+    a, b = 60 + noise(9, 4, 1), 55 + noise(9, 4, 2)
+    a += 3 * np.random.default_rng(3).standard_normal((9, 1))  # listeners differ in their difference
+    (row,) = compare(graded({"a": a, "b": b}), population=THESE).rows
+    apart = (a - b).mean(axis=1)
+    theirs = stats.ttest_1samp(apart, 0)
+    assert row.difference == pytest.approx(apart.mean())
+    assert row.p == pytest.approx(theirs.pvalue, rel=1e-5)
+    bounds = theirs.confidence_interval(0.95)
+    assert (row.low, row.high) == (pytest.approx(bounds.low, abs=1e-4), pytest.approx(bounds.high, abs=1e-4))
+    assert row.df == pytest.approx(8, rel=1e-4)
+    assert row.standardised == pytest.approx(apart.mean() / apart.std(ddof=1))
+    assert (row.n, row.assessors, row.items) == (36, 9, 4)
+
+
+def test_equivalence_is_two_one_sided_tests() -> None:
+    a = 60 + noise(12, 3, 5, 2.0) + 1.5 * np.random.default_rng(6).standard_normal((12, 1))
+    b = np.full((12, 3), 60.0)
+    found = compare(graded({"a": a, "b": b}), population=THESE, margin=4.0)
+    apart = (a - b).mean(axis=1)
+    p = max(
+        stats.ttest_1samp(apart, -4.0, alternative="greater").pvalue,
+        stats.ttest_1samp(apart, 4.0, alternative="less").pvalue,
+    )
+    assert found.rows[0].p_equivalent == pytest.approx(p, rel=1e-4)
+    assert found.rows[0].verdict is Verdict.EQUIVALENT
+    assert (found.rows[0].low90 or -9) > -4
+    assert (found.rows[0].high90 or 9) < 4
+
+
+def test_eight_consistent_listeners_and_five_systems_are_told_apart() -> None:
+    """A sign-flip test with Holm over ten pairs cannot fall below 10 * 2 / 2**8 = 0.078."""
+    systems = {name: 90 - 20 * place + noise(8, 4, place, 1.5) for place, name in enumerate("ABCDE")}
+    rows = compare(graded(systems)).rows
+    assert len(rows) == 10
+    assert {row.verdict for row in rows} == {Verdict.BETTER}
+
+
+def test_a_system_heard_on_hard_items_only_is_compared_on_those() -> None:
+    easy, hard = np.array([85.0, 85.0, 45.0, 45.0]), [2, 3]
+    a = easy + noise(10, 4, 7, 1.0)
+    b = np.full((10, 4), np.nan)
+    b[:, hard] = 45 + noise(10, 2, 8, 1.0)
+    frame = graded({"A": a, "B": b})
+    (row,) = compare(frame).rows
+    assert row.difference == pytest.approx((a - b)[:, hard].mean(), abs=0.2)
+    assert abs(row.difference or 99) < 1
+    assert row.items == 2
+    assert row.verdict is Verdict.EQUIVALENT
+    adjusted = adjust_means(frame)
+    assert adjusted["A"] - adjusted["B"] == pytest.approx(0, abs=1)
+    assert a.mean() - np.nanmean(b) > 15  # what averaging over whatever was heard would have said
+
+
+def test_systems_without_a_common_recording_are_not_compared() -> None:
+    a, b, c = (np.full((6, 4), np.nan) for _ in range(3))
+    a[:, :2], b[:, :2], c[:, 2:] = 70 + noise(6, 2, 1), 60 + noise(6, 2, 2), 90 + noise(6, 2, 3)
+    frame = graded({"a": a, "b": b, "c": c})
+    assert find_blocks(frame) == [["a", "b"], ["c"]]
+    rows = {(row.a, row.b): row for row in compare(frame).rows}
+    assert rows["a", "c"].problem == "Never heard in the same item."
+    assert rows["a", "c"].verdict is Verdict.UNDECIDED
+    assert rows["a", "b"].problem == ""
+
+
+def test_a_chain_of_common_recordings_is_one_block() -> None:
+    a, b, c = (np.full((6, 3), np.nan) for _ in range(3))
+    a[:, :1], b[:, :2], c[:, 1:] = 70.0, 60.0, 50.0
+    assert find_blocks(graded({"a": a, "b": b, "c": c})) == [["a", "b", "c"]]
+
+
+def test_one_item_speaks_for_itself_alone() -> None:
+    frame = graded({"a": 70 + noise(9, 1, 1), "b": 60 + noise(9, 1, 2)})
+    (row,) = compare(frame, population=LIKE).rows
+    assert row.population is THESE
+    assert "this recording only" in row.note
+    assert row.df == pytest.approx(8)
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "problem"),
+    [
+        (np.full((8, 4), 100.0), np.full((8, 4), 100.0), "no spread"),
+        (np.full((8, 4), 90.0), np.full((8, 4), 30.0), "no spread"),
+        (noise(1, 3, 1), noise(1, 3, 2), "a test needs two"),
+    ],
+)
+def test_what_cannot_be_tested_says_so(a: np.ndarray, b: np.ndarray, problem: str) -> None:
+    (row,) = compare(graded({"a": a, "b": b})).rows
+    assert problem in row.problem
+    assert row.p is None
+    assert row.verdict is Verdict.UNDECIDED
+
+
+def test_listeners_who_grade_all_items_alike_are_tested_by_their_means() -> None:
+    a = np.repeat([[78.0], [80.0], [82.0]], 2, axis=1)
+    (row,) = compare(graded({"a": a, "b": np.full((3, 2), 64.0)})).rows
+    assert (row.difference, row.df) == (16.0, 2)
+    assert row.low == pytest.approx(16 - 4.302653 * 2 / np.sqrt(3))  # t of two degrees of freedom
+
+
+def test_an_interval_and_a_p_that_disagree_are_explained() -> None:
+    rng = np.random.default_rng(12)
+    systems = {f"s{place}": 60 + 0.9 * place + noise(10, 6, place, 3.0) for place in range(6)}
+    systems["s0"] += rng.standard_normal((10, 1))
+    rows = compare(graded(systems), population=THESE, margin=0.1).rows
+    torn = [row for row in rows if row.p is not None and row.p < 0.05 <= (row.p_adjusted or 0)]
+    assert torn
+    assert all("The interval of this pair alone excludes 0" in row.note for row in torn)
+    assert all(row.verdict is Verdict.UNDECIDED for row in torn)

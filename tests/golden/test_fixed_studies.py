@@ -1,0 +1,74 @@
+"""Studies made before the rooms were moved say the same as they did then, byte for byte.
+
+``studies/`` was written by the code of commit cf6d48c (`make_studies.py`, in the history beside it): a
+database with a study of each method, and everything that left it. It is not to be written again.
+"""
+
+from __future__ import annotations
+
+import gzip
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.core.management import call_command
+from django.db import connection
+from django.test import Client
+
+from listening.interchange.archive.read import read_archive
+from listening.models import Study
+from tests.database import connected_to
+from tests.golden.collect import FOLDER, METHODS, archive_of, exports_of, findings_of, stored_recordings
+
+
+def expected(method: str) -> dict[str, str]:
+    return {path.name: path.read_bytes().decode() for path in (FOLDER / method).iterdir()}
+
+
+def owner_of(study: Study) -> Client:
+    client = Client()
+    client.force_login(study.owner)
+    return client
+
+
+@pytest.fixture(scope="module")
+def old_database(django_db_blocker: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The old database, brought up to date as an installation does it."""
+    if connection.vendor != "sqlite":
+        pytest.skip("the old database is one of SQLite")
+    path = tmp_path_factory.mktemp("golden") / "old.sqlite3"
+    with closing(sqlite3.connect(path)) as old:
+        old.executescript(gzip.decompress((FOLDER / "database.sql.gz").read_bytes()).decode())
+    with django_db_blocker.unblock(), connected_to(path):
+        call_command("migrate", verbosity=0)
+    return path
+
+
+@pytest.fixture
+def migrated(old_database: Path, django_db_blocker: Any) -> Iterator[None]:
+    with django_db_blocker.unblock(), connected_to(old_database):
+        yield
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_database_from_before_says_what_it_said(migrated: None, media: Path, method: str) -> None:
+    study = Study.objects.get(method=method)
+    for name, sound in stored_recordings(study):
+        (media / name).parent.mkdir(parents=True, exist_ok=True)
+        (media / name).write_bytes(sound)
+    client = owner_of(study)
+    assert exports_of(client, study) | findings_of(client, study) == expected(method)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("method", METHODS)
+def test_an_archive_from_before_is_exported_as_it_was(method: str, alice: User) -> None:
+    wanted = expected(method)
+    study = read_archive(archive_of(wanted["study.json"]), alice).study
+    found = exports_of(owner_of(study), study)
+    assert found == {name: text for name, text in wanted.items() if name in found}
+    assert "archive-personal.txt" in found

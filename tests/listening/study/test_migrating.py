@@ -1,0 +1,61 @@
+"""Data of releases before the one job queue: what was under way goes on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
+from django.utils import timezone
+
+BEFORE = [("listening", "0010_completion_code")]
+SIMULATION = {"listeners": 4, "seed": 1, "qualities": {"original": 100.0}}
+
+
+def migrate(targets: list[tuple[str, str]]) -> Any:
+    executor = MigrationExecutor(connection)
+    executor.migrate(targets)
+    return MigrationExecutor(connection).loader.project_state(targets).apps
+
+
+@pytest.mark.django_db(transaction=True)
+def test_preparations_and_simulations_become_jobs() -> None:
+    newest = MigrationExecutor(connection).loader.graph.leaf_nodes("listening")
+    try:
+        models = migrate(BEFORE)
+        owner = User.objects.create_user("old")
+        Old = models.get_model("listening", "Study")
+
+        def study(name: str, **fields: Any) -> None:
+            Old.objects.create(owner_id=owner.pk, name=name, systems=[], seed=1, token=name, **fields)
+
+        study("waits")
+        study("held", attempts=1, lease_until=timezone.now())
+        study("failed", attempts=3, error="No file.")
+        study("ready", status="ready", attempts=1)
+        study("running", status="open", simulation={**SIMULATION, "state": "running", "asked": "2026-01-01"})
+        study("done", status="open", simulation={**SIMULATION, "state": "done", "asked": "2026-01-01"})
+        models = migrate(newest)
+        Preparation, Simulation, New = (
+            models.get_model("listening", name) for name in ("Preparation", "Simulation", "Study")
+        )
+        columns = ("study__name", "status", "attempts", "error", "dispatched")
+        assert set(Preparation.objects.values_list(*columns)) == {
+            ("waits", "queued", 0, "", None),
+            ("held", "queued", 1, "", None),
+            ("failed", "failed", 3, "No file.", None),
+        }
+        assert list(Simulation.objects.values_list("study__name", "status")) == [("running", "queued")]
+        made_of = set(map(str, New.objects.exclude(simulation={}).values_list("simulation", flat=True)))
+        assert made_of == {str({**SIMULATION, "asked": "2026-01-01"})}
+
+        models = migrate(BEFORE)  # and back
+        Old = models.get_model("listening", "Study")
+        work = Old.objects.filter(status="preparing").values_list("name", "attempts", "error")
+        assert set(work) == {("waits", 0, ""), ("held", 1, ""), ("failed", 3, "No file.")}
+        states = {row.name: row.simulation.get("state") for row in Old.objects.exclude(simulation={})}
+        assert states == {"running": "running", "done": "done"}
+    finally:
+        migrate(newest)
