@@ -29,7 +29,6 @@ import soundfile
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.db import transaction
-from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from codec import registry
@@ -328,9 +327,10 @@ def _read(stored: FieldFile, name: str) -> tuple[Audio, int]:
         ) from None
     except soundfile.SoundFileError as error:
         raise StimulusError(
-            gettext("{name}: its recording {file} cannot be read ({error}).").format(
-                name=name, file=stored.name, error=error
-            )
+            _("%(name)s: its recording %(file)s cannot be read (%(error)s)."),
+            name=name,
+            file=stored.name,
+            error=error,
         ) from error
     return np.asarray(audio, dtype=np.float32), int(rate)
 
