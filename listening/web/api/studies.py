@@ -15,7 +15,7 @@ from django.shortcuts import get_object_or_404
 from ninja import Router, Status
 from ninja.pagination import LimitOffsetPagination, paginate
 
-from evaluation.columns import plain
+from evaluation.columns import BadColumn, plain
 from evaluation.web.problems import FileMissing, Problem, check_length
 from listening.interchange.archive.read import read_archive
 from listening.models import Deletion, Session, Study
@@ -23,6 +23,7 @@ from listening.results import check_unsealed, compute
 from listening.results.profiles import BS1534, check_kind, check_view
 from listening.study import removal, selectors, studies
 from listening.study.contents import Excerpt
+from listening.study.errors import StudyError
 from listening.study.preparing import retry_preparing
 from listening.study.settings import check_settings
 from listening.study.studies import (
@@ -147,8 +148,11 @@ def create_study(request: HttpRequest, new: NewStudy) -> Status[dict[str, Any]]:
 
 
 def _store(study: Study, values: dict[str, Any], **contents: Any) -> None:
-    for name, value in values.items():
-        setattr(study, name, value)
+    try:
+        for name, value in values.items():
+            setattr(study, name, value)
+    except BadColumn as error:
+        raise StudyError(str(error), fields=error.fields) from None
     update_study(study, values, **contents)
 
 
