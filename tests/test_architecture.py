@@ -34,6 +34,7 @@ PLAN: dict[str, dict[str, set[str]]] = {
         "columns": set(),
         "refusals": set(),
         "texts": set(),
+        "contexts": set(),
         "models": {"columns"},
         "analysis": set(),
         "systems": {"models"},
@@ -43,6 +44,7 @@ PLAN: dict[str, dict[str, set[str]]] = {
         "outputs": {"columns", "models", "refusals", "texts", "systems", "metrics", "work", "clips"},
         "web": {
             "columns",
+            "contexts",
             "models",
             "refusals",
             "analysis",
@@ -55,13 +57,13 @@ PLAN: dict[str, dict[str, set[str]]] = {
         # Where Django and Celery look for them:
         "apps": {"models", "work"},
         "tasks": {"work", "clips", "outputs"},
-        "templatetags": {"models", "web"},
+        "templatetags": {"contexts", "models", "web"},
         "management": {"metrics", "work", "clips"},
     },
     "listening": {
         "columns": set(),
-        "models": {"columns"},
         "methods": {"columns"},
+        "models": {"columns", "methods"},
         "kinds": {"models"},
         "study": {"columns", "models", "methods", "kinds"},
         "session": {"columns", "models", "methods", "kinds", "study"},
@@ -81,7 +83,7 @@ PLAN: dict[str, dict[str, set[str]]] = {
         },
         "site": {"models"},
         # Where Django and Celery look for them:
-        "apps": {"models", "methods"},
+        "apps": {"models"},
         "tasks": {"study", "results", "simulation", "interchange"},
         "templatetags": {"models", "study", "interchange"},
         "management": {"models", "study", "web", "site"},

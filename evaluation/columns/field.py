@@ -72,7 +72,7 @@ class _ColumnAttribute(DeferredAttribute):
         if not isinstance(value, _STORED) and not hasattr(value, "resolve_expression"):
             value = self.field.parse(value, instance)
         instance.__dict__[name] = value
-        instance.__dict__[_original(name)] = given if isinstance(given, dict | list) else None
+        instance.__dict__[_original(name)] = plain(given) if isinstance(given, dict | list) else None
 
 
 def _original(name: str) -> str:

@@ -1,4 +1,4 @@
-"""What the results pages of BS.1116, ACR, DCR and CCR show."""
+"""What the results pages of graded methods show, but those of BS.1534-3's analysis."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from evaluation.analysis.statistics import opinion as opinions
 from evaluation.analysis.statistics.intervals import t_interval
 from evaluation.analysis.words import count, figure
 from evaluation.systems import looks_of
-from listening.methods import METHODS, REFERENCE
+from listening.methods import METHODS, REFERENCE, AnyMethod
 from listening.models import Rating, Stimulus, Study
 from listening.results.frames import REAL, item_titles, rating_frame, ratings_of, uncounted_of
 from listening.results.names import in_order, titles_of
@@ -22,28 +22,13 @@ from listening.session.grading import ccr_sign
 DIFF_SCALE = figures.Scale(
     "diff grade", -4.0, 1.0, (-4, -3, -2, -1, 0, 1), ((-3.7, "very annoying"), (0, "imperceptible"))
 )
-SCALES = {
-    "acr": figures.Scale(
-        "MOS",
-        1.0,
-        5.0,
-        (1, 2, 3, 4, 5),
-        ((1, "Bad"), (2, "Poor"), (3, "Fair"), (4, "Good"), (4.85, "Excellent")),
-    ),
-    "dcr": figures.Scale("DMOS", 1.0, 5.0, (1, 2, 3, 4, 5), ((1.2, "very annoying"), (4.85, "inaudible"))),
-    "ccr": figures.Scale(
-        "CMOS",
-        -3.0,
-        3.0,
-        (-3, -2, -1, 0, 1, 2, 3),
-        ((-2.7, "Much worse"), (0, "The same"), (2.6, "Much better")),
-    ),
-}
-NAMES = {"acr": "MOS", "dcr": "DMOS", "ccr": "CMOS"}
 
 
 def diff_frame(study: Study, kind: str = REAL) -> pd.DataFrame:
-    """Finished BS.1116 trials without training as ``assessor, item, system, score, reference``."""
+    """Grades of finished trials without training, each system's beside that of its hidden reference.
+
+    Columns are ``assessor, item, system, score, reference``.
+    """
     grades = (
         ratings_of(study, kind)
         .filter(trial__finished__isnull=False)
@@ -68,8 +53,11 @@ def diff_frame(study: Study, kind: str = REAL) -> pd.DataFrame:
     return ordered
 
 
-def ccr_frame(study: Study, kind: str = REAL) -> pd.DataFrame:
-    """Finished CCR trials without training as ``assessor, item, system, score, sign``, scores as given."""
+def comparison_frame(study: Study, kind: str = REAL) -> pd.DataFrame:
+    """Comparisons of finished trials without training as ``assessor, item, system, score, sign``.
+
+    Scores are as given; times the sign they say how the system compares with the reference.
+    """
     systems = dict(Stimulus.objects.filter(item__study=study).values_list("pk", "system"))
     rows = ratings_of(study, kind).filter(trial__finished__isnull=False)
     rows = rows.select_related("trial__session__assessor", "trial__item", "stimulus")
@@ -120,6 +108,18 @@ def _looks(slugs: list[str]) -> dict[str, dict[str, str]]:
         slug: {"slug": slug, "title": titles[slug], "colour": looks[slug][0], "marker": looks[slug][1]}
         for slug in slugs
     }
+
+
+def _scale_of(method: AnyMethod) -> figures.Scale:
+    """The method's own scale, with the words of both ends unless it says which."""
+    ends = [(value, str(word)) for value, word in (method.words[-1], method.words[0])]
+    return figures.Scale(
+        method.mean_name,
+        method.lowest or 0.0,
+        method.highest or 0.0,
+        tuple(sorted(value for value, _ in method.words)),
+        method.axis_words or tuple(ends),
+    )
 
 
 def _drawn(
@@ -179,11 +179,11 @@ def impairment(study: Study, kind: str = REAL) -> dict[str, Any]:
 
 
 def opinion(study: Study, kind: str = REAL) -> dict[str, Any]:
-    """The context of ``_results_opinion.html``: ACR, DCR and CCR."""
+    """The context of ``_results_opinion.html``: a mean opinion of each system."""
     method = METHODS[study.method]
-    raw = ccr_frame(study, kind) if method.slug == "ccr" else rating_frame(study, kind)
-    tidy = opinions.turned(raw) if method.slug == "ccr" else raw
-    name = NAMES[method.slug]
+    raw = comparison_frame(study, kind) if method.compares else rating_frame(study, kind)
+    tidy = opinions.turned(raw) if method.compares else raw
+    name = method.mean_name
     context = _base(study, kind, tidy) | {"name": name, "method": method}
     if tidy.empty:
         return context | {"answer": "Nobody has finished a trial yet.", "warnings": []}
@@ -212,7 +212,7 @@ def opinion(study: Study, kind: str = REAL) -> dict[str, Any]:
         {"item": titles.get(row.item, f"Item {row.item}"), "system": looks[str(row.system)], "row": row}
         for row in opinions.per_item(tidy).sort_values("item", kind="stable").itertuples()
     ]
-    drawn = _drawn(study, tidy, looks, SCALES[method.slug], f"{name} per system")
+    drawn = _drawn(study, tidy, looks, _scale_of(method), f"{name} per system")
     return context | {
         "answer": answer,
         "warnings": _few(context["listeners"]),
@@ -224,7 +224,7 @@ def opinion(study: Study, kind: str = REAL) -> dict[str, Any]:
             {"value": f"{value:g}".replace("-", "−"), "words": str(words)} for value, words in method.words
         ],
         "per_item": per_item,
-        "order": opinions.order_effect(raw) if method.slug == "ccr" else None,
+        "order": opinions.order_effect(raw) if method.compares else None,
         "svg": drawn,
         "figure": mark_safe(drawn),  # noqa: S308 -- texts are escaped there
     }

@@ -144,7 +144,7 @@ class Results:
     def is_complete(self) -> bool:
         """Whether every listener graded every item with every system, so that adjusting changes nothing."""
         cells = self.frame[["assessor", "item", "system"]].drop_duplicates()
-        return len(cells) == self.listeners * self.items * self.frame["system"].nunique()
+        return bool(len(cells) == self.listeners * self.items * self.frame["system"].nunique())
 
 
 def always_of(study: Study) -> tuple[str, ...]:

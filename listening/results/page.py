@@ -8,6 +8,7 @@ from typing import Any
 from django.utils.safestring import SafeString, mark_safe
 
 from evaluation.analysis.words import count, figure, p_words
+from evaluation.contexts import Context
 from evaluation.metrics import METRICS
 from listening.models import Analysis
 from listening.results import drawing, profiles, words
@@ -17,7 +18,7 @@ from listening.results.outcome import Results, SystemResult
 MOST_OUTLIERS = 40
 
 
-def context_of(results: Results, analysis: Analysis | None) -> dict[str, Any]:
+def context_of(results: Results, analysis: Analysis | None) -> Context:
     """Everything that the page shows of `results` and of the slow part, if it is there."""
     data = analysis.data if analysis is not None else {}
     by_system, heard = drawing.playing(results)
@@ -61,7 +62,7 @@ def _safe(svg: str | None) -> SafeString:
     return mark_safe(svg or "")  # noqa: S308
 
 
-def _row(results: Results, row: SystemResult) -> dict[str, Any]:
+def _row(results: Results, row: SystemResult) -> Context:
     return {
         "system": row,
         "implied": row.slug in results.always,
@@ -117,11 +118,11 @@ def _how_score(row: SystemResult, slug: str) -> str:
     return f"{unit}Mean over n = {n} stimuli.{note}"
 
 
-def _cells(results: Results) -> list[dict[str, Any]]:
+def _cells(results: Results) -> list[Context]:
     """Rows of the table of items: one for each item, a cell for each graded system."""
     found = {(row.item, row.system): row for row in results.cells.itertuples()}
     slugs = [row.slug for row in results.systems if row.mean is not None]
-    rows = []
+    rows: list[Context] = []
     for item in sorted({key[0] for key in found}):
         cells = [found.get((item, slug)) for slug in slugs]
         rows.append({"title": results.item_titles.get(item, f"Item {item}"), "cells": cells})
@@ -133,7 +134,7 @@ def _scatters(
     by_system: Mapping[str, str],
     heard: Mapping[tuple[int, str], str],
     data: Mapping[str, Any],
-) -> list[dict[str, Any]]:
+) -> list[Context]:
     computed: dict[tuple[str, str], Any] = {
         (row["metric"], row["level"]): row for row in data.get("agreement", [])
     }
@@ -173,7 +174,7 @@ def caveats(results: Results) -> list[str]:
     return said
 
 
-def _outliers(results: Results) -> list[dict[str, Any]]:
+def _outliers(results: Results) -> list[Context]:
     titles = {row.slug: row.title for row in results.systems}
     return [
         {
@@ -188,7 +189,7 @@ def _outliers(results: Results) -> list[dict[str, Any]]:
     ]
 
 
-def _listeners(results: Results) -> list[dict[str, Any]]:
+def _listeners(results: Results) -> list[Context]:
     grouped = results.everything.groupby("assessor", sort=False)
     items, means = grouped["item"].nunique(), grouped["score"].mean()
     labels = dict(results.study.sessions.exclude(label="").values_list("assessor__code", "label"))
@@ -203,7 +204,7 @@ def _listeners(results: Results) -> list[dict[str, Any]]:
     ]
 
 
-def pair_rows(results: Results, data: Mapping[str, Any]) -> list[dict[str, Any]]:
+def pair_rows(results: Results, data: Mapping[str, Any]) -> list[Context]:
     """Rows of a table of differences, with titles, the verdict and a sentence of how each was made."""
     titles = {row.slug: row.title for row in results.systems}
     return [
@@ -222,7 +223,7 @@ def pair_rows(results: Results, data: Mapping[str, Any]) -> list[dict[str, Any]]
     ]
 
 
-def _rank_tests(results: Results, data: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _rank_tests(results: Results, data: Mapping[str, Any]) -> list[Context]:
     """Attachment 3, the sign-flip test and Wilcoxon's of the same pairs, side by side."""
     titles = {row.slug: row.title for row in results.systems}
     wilcoxon, flipped = (
@@ -244,7 +245,7 @@ def _rank_tests(results: Results, data: Mapping[str, Any]) -> list[dict[str, Any
     ]
 
 
-def _mixed(results: Results, data: Mapping[str, Any]) -> dict[str, Any] | None:
+def _mixed(results: Results, data: Mapping[str, Any]) -> Context | None:
     """The mixed model's adjusted means in the order of the tables, and what it is of."""
     found = data.get("mixed")
     if not found:
@@ -254,7 +255,7 @@ def _mixed(results: Results, data: Mapping[str, Any]) -> dict[str, Any] | None:
     return {**found, "means": rows}
 
 
-def _effects(data: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _effects(data: Mapping[str, Any]) -> list[Context]:
     """The rows of the analysis of variance, each with F and degrees of freedom of the p that was chosen."""
     rows = []
     for row in data.get("anova", {}).get("effects", []):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import pandas as pd
 from django.utils.translation import gettext_lazy as _
@@ -18,6 +17,7 @@ from evaluation.analysis.statistics.screening import (
     to_json,
 )
 from evaluation.columns import BadColumn, parse
+from evaluation.contexts import Context
 from evaluation.refusals import Message, Text
 from listening.columns.studies import PostScreening
 from listening.kinds import kinds_of
@@ -48,7 +48,7 @@ def profiles_of(study: Study) -> dict[str, Profile]:
     return found
 
 
-def settings_of(study: Study, profile: str) -> dict[str, Any]:
+def settings_of(study: Study, profile: str) -> Context:
     """What the profile depends on besides the grades, for the fingerprint."""
     return {"profile": profile, "own": study.post_screening.stored() if profile == CUSTOM else None}
 
@@ -58,7 +58,7 @@ def apply(study: Study, frame: pd.DataFrame, profile: str) -> Screening:
     return screen(frame, profiles_of(study)[profile])
 
 
-def form_of(study: Study) -> list[dict[str, Any]]:
+def form_of(study: Study) -> list[Context]:
     """The researcher's thresholds as fields of a form; where there are none yet, BS.1534-3's."""
     values = {**to_json(PROFILES[BS1534].thresholds), **study.post_screening.stored()}
     return [
@@ -87,7 +87,7 @@ def save(study: Study, sent: Mapping[str, str]) -> None:
         StudyError: something is wrong with them; none is kept.
     """
     usual = to_json(Thresholds())
-    values: dict[str, Any] = {}
+    values: Context = {}
     problems: dict[str, Text] = {}
     for name, label, _unit in FIELDS:
         text = sent.get(name, "").strip().replace(",", ".")

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 from statistics import median
 
-from listening.methods import METHODS, seconds_per_item, trials_per_item
+from listening.methods import METHODS
 from listening.models import Item, Study, Trial
 from listening.study import design
 
@@ -25,7 +25,7 @@ def minutes_of_study(study: Study) -> int:
 def _seconds(study: Study, heard: Sequence[str], items: Iterable[Item]) -> float:
     """How long all trials of `items` take who hears the systems `heard`."""
     method, options = METHODS[study.method], study.method_options
-    return sum(seconds_per_item(method, options, heard, item.end - item.start) for item in items)
+    return sum(method.seconds_per_item(options, heard, item.end - item.start) for item in items)
 
 
 def minutes_left(study: Study, trials: Sequence[Trial]) -> int:
@@ -43,7 +43,7 @@ def minutes_left(study: Study, trials: Sequence[Trial]) -> int:
     if len(paces) >= 2:
         return _minutes(median(paces) * len(left))
     heard = study.systems[: design.systems_per_trial(study)] if study.design else study.systems
-    trials_of_item = trials_per_item(METHODS[study.method], study.method_options, heard)
+    trials_of_item = METHODS[study.method].trials_per_item(study.method_options, heard)
     return _minutes(_seconds(study, heard, (trial.item for trial in left)) / max(1, trials_of_item))
 
 

@@ -12,6 +12,7 @@ from django.http import Http404
 from django.urls import reverse
 
 from evaluation.clips.access import visible_clips
+from evaluation.contexts import Context
 from evaluation.models import Clip, Rendition
 from evaluation.web.presentation import with_results
 from listening.kinds import COUNTED
@@ -123,7 +124,7 @@ def stimuli_count(study: Study) -> dict[str, int]:
     return {"done": stimuli.exclude(audio="").count(), "total": stimuli.count()}
 
 
-def session_rows(study: Study) -> list[dict[str, Any]]:
+def session_rows(study: Study) -> list[Context]:
     """Progress of each session of a person who got past the consent page, newest first."""
     sessions = (
         study.sessions.exclude(instructed=None)

@@ -136,7 +136,7 @@ def fit(
         sent = random.choice(_channel_counts(symbols, layers))
         loss = network.loss(symbols[chosen][:, :, :sent].long(), means[chosen][:, :sent])
         optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         optimiser.step()
         network.clamp()
         if (step + 1) % max(1, steps // 10) == 0:

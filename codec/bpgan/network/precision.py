@@ -25,7 +25,7 @@ def choose_device() -> torch.device:
 
 def has_onednn() -> bool:
     """Whether this build of PyTorch contains oneDNN, which computes in bfloat16 on CPUs."""
-    return bool(torch.backends.mkldnn.is_available())  # type: ignore[no-untyped-call]
+    return bool(torch.backends.mkldnn.is_available())
 
 
 def autocast(device: torch.device) -> AbstractContextManager[Any]:

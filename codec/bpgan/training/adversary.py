@@ -65,7 +65,7 @@ class Adversary:
         with autocast(real.device):
             verdict = discriminator_loss(self.critics(real), self.critics(generated.detach()))
         self.optimiser.zero_grad(set_to_none=True)
-        verdict.backward()  # type: ignore[no-untyped-call]
+        verdict.backward()
         nn.utils.clip_grad_norm_(self.critics.parameters(), r.clip)
         self.optimiser.step()
         losses["discriminator"] = verdict.detach()

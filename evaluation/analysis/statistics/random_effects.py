@@ -198,7 +198,7 @@ def _maximise(problem: _Problem) -> Floats:
         moved = float(np.abs(tried - ratios).max() / (1e-3 + np.abs(ratios).max()))
         ratios, state, value = tried, next_state, next_value
         if moved < 1e-10:
-            return ratios
+            return np.asarray(ratios, dtype=np.float64)
     return _search(problem, ratios)
 
 
@@ -261,7 +261,7 @@ def _search(problem: _Problem, start: Floats) -> Floats:
         ),
         key=lambda outcome: float(outcome.fun),
     )
-    return np.maximum(np.asarray(best.x, dtype=float), 0.0)
+    return np.asarray(np.maximum(np.asarray(best.x, dtype=float), 0.0), dtype=np.float64)
 
 
 def _describe(problem: _Problem, state: _State, ratios: Floats, scale: float) -> Fit:

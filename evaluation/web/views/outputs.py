@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import Any
 from uuid import UUID
 
 from django.conf import settings
@@ -17,6 +16,7 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from evaluation.contexts import Context
 from evaluation.models import Job, OutputBatch, Rendition, UploadedSystem
 from evaluation.outputs import batches as outputs
 from evaluation.outputs.batches import OutputProblem
@@ -91,7 +91,7 @@ def _show(
     return render(request, "evaluation/own_system.html", context, status=wrong.status if wrong else 200)
 
 
-def _output_row(rendition: Rendition) -> dict[str, Any]:
+def _output_row(rendition: Rendition) -> Context:
     scores = {
         score.metric: score.value for score in rendition.scores.all() if score.status == Job.Status.DONE
     }

@@ -17,6 +17,7 @@ from django.utils.translation import gettext_lazy as _
 
 from listening.interchange.imports.reading import Grade, ImportProblem, Reading, Verdict
 from listening.interchange.imports.table import Row, Table, shortened
+from listening.methods import METHODS, list_holders
 
 _QUESTION = "questionaire_"
 _ANSWERS = ("correct", "incorrect", "undecided")
@@ -162,7 +163,7 @@ def _read(rows: list[_Response], kind: str, notes: list[str], reason: str) -> Re
     kinds = Counter(row.text("wm_type") for row in rows)
     if not kinds:
         raise ImportProblem(_("This is pymushra's export, but it has a header and nothing else."))
-    known = {"mushra", "paired_comparison", "bs1116", "likert_single_stimulus", "likert_multi_stimulus"}
+    known = {page_type for method in METHODS.values() for page_type in method.webmushra}
     usable = [name for name, _count in kinds.most_common() if name in known]
     if not usable:
         raise ImportProblem(
@@ -171,10 +172,7 @@ def _read(rows: list[_Response], kind: str, notes: list[str], reason: str) -> Re
             known=", ".join(sorted(known)),
         )
     chosen = kind if kind in usable else usable[0]
-    methods = {"mushra": ("mushra", "acr"), "paired_comparison": ("abx", "ab"), "bs1116": ("bs1116",)}
-    reading = Reading(
-        "pymushra", "pymushra's export", reason, methods.get(chosen, ("acr", "dcr", "mushra")), notes=notes
-    )
+    reading = Reading("pymushra", "pymushra's export", reason, list_holders(chosen), notes=notes)
     others = {name: count for name, count in kinds.items() if name != chosen}
     if others:
         named = ", ".join(f"{count} of type {name or '(none)'}" for name, count in others.items())

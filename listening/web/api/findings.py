@@ -13,9 +13,11 @@ from ninja.files import UploadedFile
 from pydantic import ConfigDict, Field
 
 from evaluation.analysis import figures
+from evaluation.contexts import Context
 from evaluation.models import Clip, Job
 from evaluation.web.problems import Problem
 from evaluation.work.scores import check_size, request_scores, store_scores
+from listening.methods import METHODS
 from listening.models import Session, Study
 from listening.results import (
     BS1534,
@@ -28,6 +30,7 @@ from listening.results import (
     latex,
     report,
 )
+from listening.results.methods import PAGE, has_page
 from listening.results.profiles import check_view
 from listening.results.seal import unseal
 from listening.simulation import runs as simulation
@@ -42,7 +45,7 @@ router = Router(tags=["findings"])
 class TestsOut(Schema):
     status: str = Field(description="queued, running, done or failed; none where there is nothing to test")
     error: str
-    tests: dict[str, Any] | None = Field(
+    tests: Context | None = Field(
         description="by name: pairs, against, attachment3, wilcoxon, friedman, anova, mixed, plan, agreement"
     )
 
@@ -101,24 +104,25 @@ def _study(request: HttpRequest, study_id: UUID) -> Study:
     return selectors.study_of(request.auth, study_id)  # type: ignore[attr-defined]
 
 
-def _graded(request: HttpRequest, study_id: UUID, kind: str, profile: str, *methods: str) -> Study:
-    """The study, if its grades may be seen so. Raises `StudyError`."""
+def _graded(
+    request: HttpRequest, study_id: UUID, kind: str, profile: str, *, with_page: bool = False
+) -> Study:
+    """The study, if its grades may be seen so, and its results are those of `PAGE`. Raises `StudyError`."""
     study = _study(request, study_id)
     check_unsealed(study)
     check_view(study, kind, profile)
-    if methods and study.method not in methods:
+    if with_page and not has_page(study):
+        methods = ", ".join(slug for slug, method in METHODS.items() if method.analysis == PAGE)
         raise StudyError(
-            _("This is of %(methods)s studies only; fetch ratings.csv instead."), methods=", ".join(methods)
+            _("This is of %(methods)s studies only; fetch ratings.csv instead."), methods=methods
         )
     return study
 
 
 @router.get("/studies/{uuid:study_id}/tests", response=TestsOut, summary="Tests between systems, and models")
-def get_tests(
-    request: HttpRequest, study_id: UUID, profile: str = BS1534, kind: str = REAL
-) -> dict[str, Any]:
+def get_tests(request: HttpRequest, study_id: UUID, profile: str = BS1534, kind: str = REAL) -> Context:
     """Of a MUSHRA study. They take seconds: ask again while they are queued or running."""
-    study = _graded(request, study_id, kind, profile, "mushra")
+    study = _graded(request, study_id, kind, profile, with_page=True)
     row = analyses.current(study, kind, profile)
     if row is None:
         return {"status": "none", "error": "", "tests": None}
@@ -135,7 +139,7 @@ def get_tests(
 def get_report(request: HttpRequest, study_id: UUID, profile: str = BS1534, kind: str = REAL) -> Any:
     """409 while the tests in it are being computed."""
     study = _graded(request, study_id, kind, profile)
-    row = analyses.current(study, kind, profile) if study.method == "mushra" else None
+    row = analyses.current(study, kind, profile) if has_page(study) else None
     if row is not None and row.status in analyses.WAITING:
         raise StudyError(_("The tests are still being computed. Ask again in some seconds."), 409)
     analysis = row if row is not None and row.status == Job.Status.DONE else None
@@ -147,7 +151,7 @@ def get_report(request: HttpRequest, study_id: UUID, profile: str = BS1534, kind
 def get_table(
     request: HttpRequest, study_id: UUID, name: str, profile: str = BS1534, kind: str = REAL
 ) -> HttpResponse:
-    study = _graded(request, study_id, kind, profile, "mushra")
+    study = _graded(request, study_id, kind, profile, with_page=True)
     if name not in latex.TABLES:
         raise Http404("There is no such table.")
     content = latex.TABLES[name](compute(study, kind=kind, profile=profile))
@@ -159,7 +163,7 @@ def get_figure(
     request: HttpRequest, study_id: UUID, name: str, suffix: str, profile: str = BS1534, kind: str = REAL
 ) -> HttpResponse:
     """grades, items, rates, differences, a metric's slug (per system) or METRIC-stimuli."""
-    study = _graded(request, study_id, kind, profile, "mushra")
+    study = _graded(request, study_id, kind, profile, with_page=True)
     analysis = analyses.latest(study, kind, profile)
     computed = compute(study, kind=kind, profile=profile)
     svg = drawing.draw(computed, name, analysis.data if analysis else None)
@@ -178,7 +182,7 @@ def get_figure(
     response={202: MeasureOut, 422: Problem},
     summary="Measure all that listeners grade by more metrics",
 )
-def measure_study(request: HttpRequest, study_id: UUID, wanted: MeasureIn) -> Status[dict[str, Any]]:
+def measure_study(request: HttpRequest, study_id: UUID, wanted: MeasureIn) -> Status[Context]:
     queued = request_scores(renditions_of(_study(request, study_id)), wanted.metrics)
     return Status(202, {"queued": queued})
 
@@ -190,7 +194,7 @@ def measure_study(request: HttpRequest, study_id: UUID, wanted: MeasureIn) -> St
 )
 def upload_study_scores(
     request: HttpRequest, study_id: UUID, file: File[UploadedFile], metric: str = "polqa"
-) -> Status[dict[str, Any]]:
+) -> Status[Context]:
     """CSV with the columns ``clip``, ``system`` and ``value``. All of it is taken, or nothing."""
     study = _study(request, study_id)
     check_size(file.size)
@@ -207,7 +211,7 @@ def upload_study_scores(
     response={200: UnsealedOut, 422: Problem},
     summary="Break the seal before its time",
 )
-def unseal_study(request: HttpRequest, study_id: UUID, wanted: UnsealIn) -> Status[dict[str, Any]]:
+def unseal_study(request: HttpRequest, study_id: UUID, wanted: UnsealIn) -> Status[Context]:
     """The report says when it was broken; there is no way back."""
     study = _study(request, study_id)
     if not wanted.understood:
@@ -217,14 +221,14 @@ def unseal_study(request: HttpRequest, study_id: UUID, wanted: UnsealIn) -> Stat
     return Status(200, {"sealed": is_sealed(study)})
 
 
-def _simulated(study: Study) -> dict[str, Any]:
+def _simulated(study: Study) -> Context:
     return {"state": simulation.state_of(study), "made": simulation.made(study)}
 
 
 @router.get(
     "/studies/{uuid:study_id}/simulation", response=SimulationOut, summary="How far the simulation is"
 )
-def get_simulation(request: HttpRequest, study_id: UUID) -> dict[str, Any]:
+def get_simulation(request: HttpRequest, study_id: UUID) -> Context:
     return _simulated(_study(request, study_id))
 
 
@@ -233,7 +237,7 @@ def get_simulation(request: HttpRequest, study_id: UUID) -> dict[str, Any]:
     response={202: SimulationOut},
     summary="Have simulated listeners take the study, to try its design",
 )
-def simulate_study(request: HttpRequest, study_id: UUID, wanted: SimulationIn) -> Status[dict[str, Any]]:
+def simulate_study(request: HttpRequest, study_id: UUID, wanted: SimulationIn) -> Status[Context]:
     """In place of those of an earlier simulation. Their results have the kind simulated."""
     study = _study(request, study_id)
     simulation.start(study, wanted.dict(exclude_none=True))

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Literal, TypeVar
 from django import forms
 
 from evaluation.columns import BadColumn, parse
+from evaluation.contexts import Context
 from evaluation.refusals import Refusal
 from evaluation.web.refusals import add_to_form
 from listening.models import Study
@@ -60,7 +61,7 @@ class Section(forms.Form):
             add_to_form(self, refusal)
 
     @classmethod
-    def initial_of(cls, study: Study) -> dict[str, Any]:
+    def initial_of(cls, study: Study) -> Context:
         """What the form starts with."""
         raise NotImplementedError
 

@@ -18,6 +18,7 @@ from evaluation.models import Job
 from evaluation.web.refusals import sent_back
 from listening.models import Analysis, Study
 from listening.results import analyses
+from listening.results.methods import has_page
 from listening.results.report import context_of, pdf_of
 from listening.results.seal import check_unsealed
 from listening.study import selectors
@@ -26,7 +27,7 @@ from listening.web.views.results import asked
 
 def _analysis(study: Study, kind: str, profile: str) -> tuple[Analysis | None, bool]:
     """The tests of the grades as they are now, and whether they are still being computed."""
-    if study.method != "mushra":
+    if not has_page(study):
         return None, False  # its figures are all computed with the page
     wanted = analyses.current(study, kind, profile)
     if wanted is None:

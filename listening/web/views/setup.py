@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
@@ -14,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
+from evaluation.contexts import Context
 from evaluation.refusals import Refusal, Text
 from evaluation.web.refusals import shown_on
 from listening.models import Session, Study
@@ -123,7 +123,7 @@ def _page(
     pilots = 0 if new else study.sessions.filter(kind=Session.Kind.PILOT).count()
     order = list(STEPS)
     following = order[order.index(step) + 1] if step != order[-1] else None
-    context: dict[str, Any] = {
+    context: Context = {
         "study": study,
         "new": new,
         "step": step,
