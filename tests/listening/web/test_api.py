@@ -327,7 +327,7 @@ def test_settings_are_kept_as_the_pages_keep_them(
             "'colour' does not belong",
         ),
         ({"texts": {"consnt": "Yes"}}, "texts: 'consnt' does not belong here"),
-        ({"method_options": {"plays": "once"}}, "no option 'plays'"),
+        ({"method_options": {"plays": "once"}}, "'plays' does not belong here"),
         ({"design": {"systems_per_trail": 3}}, "design: 'systems_per_trail' does not belong here"),
         ({"post_screening": {"reference_belw": 80}}, "post_screening: 'reference_belw' does not belong here"),
         ({"training_repeats": 6}, "training_repeats: "),
