@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import Any, ClassVar, Literal, TypeVar
 
 from django import forms
 
 from evaluation.columns import BadColumn, parse
 from evaluation.contexts import Context
+from evaluation.refusals import Refusal
+from evaluation.web.refusals import add_to_form
 from listening.models import Study
 from listening.study.studies import has_real_sessions
 
@@ -71,6 +72,12 @@ class Section(forms.Form):
         """Of its fields: one of its own, or that which shows every field below the other."""
         return [f"listening/setup/_{self.slug}.html", "listening/setup/_fields.html"]
 
+    def full_clean(self) -> None:
+        try:
+            super().full_clean()
+        except Refusal as refusal:
+            add_to_form(self, refusal)
+
     @classmethod
     def initial_of(cls, study: Study) -> Context:
         """What the form starts with."""
@@ -81,19 +88,11 @@ class Section(forms.Form):
         try:
             return parse(schema, value, self.slug)
         except BadColumn as error:
-            for problem in error.problems:
-                field = str(problem.where[0]) if problem.where else ""
-                message = problem.message if field in self.fields else str(problem)
-                self.add_error(field if field in self.fields else None, message)
+            at = [str(problem.where[0]) if problem.where else "" for problem in error.problems]
+            told = zip(at, error.problems, strict=True)
+            fields = {name: each.message if name in self.fields else str(each) for name, each in told}
+            add_to_form(self, Refusal(str(error), fields=fields))
             return None
-
-    @contextmanager
-    def refusing(self, kind: type[Exception], field: str | None = None) -> Iterator[None]:
-        """Show an exception of that kind as the error of a field, or of the whole section."""
-        try:
-            yield
-        except kind as error:
-            self.add_error(field, str(error))
 
     def was_sent(self) -> bool:
         """Whether anything of the section is in what was sent."""

@@ -18,8 +18,10 @@ class Headphones(Section):
     slug = "headphones"
     title = "Headphones"
     step = "who"
-    help = "Every listener sets the volume, checks left and right, and says what they listen with. "
+    help = (
+        "Every listener sets the volume, checks left and right, and says what they listen with. "
         "A test can verify it."
+    )
     locked = True
 
     required = forms.BooleanField(required=False, label="Exclude listeners who say they use loudspeakers")

@@ -60,8 +60,7 @@ class MethodOptions(Section):
         if cleaned.get("pairs") == LISTED:
             cleaned["pairs"] = self._pairs_of(self.study)
         if not self.errors:
-            with self.refusing(ValueError):
-                self.options = self.method.clean_options(cleaned, self.study.systems)
+            self.options = self.method.clean_options(cleaned, self.study.systems)
         return cleaned
 
     def apply(self, study: Study) -> list[str]:

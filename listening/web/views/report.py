@@ -7,12 +7,14 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from evaluation.models import Job
+from evaluation.web.refusals import sent_back
 from listening.models import Analysis, Study
 from listening.results import analyses
 from listening.results.methods import has_page
-from listening.results.report import PdfUnavailable, context_of, pdf_of
+from listening.results.report import context_of, pdf_of
 from listening.web.views.results import asked
 from listening.web.views.sealing import grades_page
 
@@ -45,13 +47,10 @@ def report_pdf(request: HttpRequest, study: Study) -> HttpResponse:
     page = f"{reverse('report', args=[study.pk])}?kind={kind}&screening={profile}"
     analysis, waiting = _analysis(study, kind, profile)
     if waiting:
-        messages.info(request, "The tests are still being computed. Ask for the PDF when they are ready.")
+        messages.info(request, _("The tests are still being computed. Ask for the PDF when they are here."))
         return redirect(page)
-    try:
+    with sent_back(request, page):
         content = pdf_of(context_of(study, kind, profile, analysis, made=timezone.now().date(), files=True))
-    except PdfUnavailable as error:
-        messages.error(request, str(error))
-        return redirect(page)
     tag = "" if kind == "real" else f"-{kind}"
     response = HttpResponse(content, content_type="application/pdf")
     response["Content-Disposition"] = f'attachment; filename="report{tag}-{study.pk}.pdf"'

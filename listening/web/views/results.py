@@ -11,13 +11,16 @@ from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_GET
 
 from evaluation.analysis import figures
 from evaluation.contexts import Context
 from evaluation.models import Job
+from evaluation.refusals import Refusal
 from evaluation.web.guards import researcher_action, researcher_page
 from evaluation.web.presentation import job_state
+from evaluation.web.refusals import sent_back
 from listening.models import Analysis, Stimulus, Study
 from listening.results import (
     BS1534,
@@ -33,7 +36,7 @@ from listening.results import (
     profiles,
 )
 from listening.results.page import context_of
-from listening.results.seal import is_sealed, unseal
+from listening.results.seal import check_unsealed, is_sealed, unseal
 from listening.study import selectors
 from listening.study.stimuli import dithered_wav
 from listening.web.views.sealing import grades_page
@@ -116,7 +119,7 @@ def break_seal(request: HttpRequest, study_id: UUID) -> HttpResponse:
     if request.POST.get("understood") == "yes":
         unseal(study)
     else:
-        messages.error(request, "Tick the box to confirm: a broken seal cannot be restored.")
+        messages.error(request, _("Tick that you understand: a broken seal stays broken."))
     return redirect("results", study.pk)
 
 
@@ -124,11 +127,10 @@ def break_seal(request: HttpRequest, study_id: UUID) -> HttpResponse:
 def thresholds(request: HttpRequest, study_id: UUID) -> HttpResponse:
     """Keep the researcher's own screening thresholds and show the study through them."""
     study = selectors.study_of(request.user, study_id)
-    problems = profiles.save(study, request.POST.dict())
-    for problem in problems:
-        messages.error(request, problem)
-    profile = BS1534 if problems else profiles.CUSTOM
-    return redirect(reverse("results", args=[study.pk]) + f"?screening={profile}#screening")
+    page = reverse("results", args=[study.pk])
+    with sent_back(request, f"{page}?screening={BS1534}#screening"):
+        profiles.save(study, request.POST.dict())
+    return redirect(f"{page}?screening={profiles.CUSTOM}#screening")
 
 
 @researcher_action
@@ -143,9 +145,8 @@ def recompute(request: HttpRequest, study_id: UUID) -> HttpResponse:
 def figure(request: HttpRequest, study_id: UUID, name: str, suffix: str) -> HttpResponse:
     """A figure of the results page as a file of its own, SVG or PNG."""
     study = selectors.study_of(request.user, study_id)
-    if is_sealed(study):
-        messages.error(request, "The study is sealed: nobody can see its grades yet, in any form.")
-        return redirect("results", study.pk)
+    with sent_back(request, "results", study.pk):
+        check_unsealed(study)
     kind, profile = asked(request, study)
     analysis = analyses.latest(study, kind, profile)
     computed = compute(study, kind=kind, profile=profile)
@@ -160,7 +161,9 @@ def method_figure(request: HttpRequest, study_id: UUID, suffix: str) -> HttpResp
     """The figure of the results of any method but MUSHRA as a file of its own, SVG or PNG."""
     study = selectors.study_of(request.user, study_id)
     kind = request.GET.get("kind", REAL)
-    if kind not in KINDS or suffix not in ("svg", "png") or is_sealed(study):
+    with sent_back(request, "results", study.pk):
+        check_unsealed(study)
+    if kind not in KINDS or suffix not in ("svg", "png"):
         raise Http404("There is no such figure.")
     svg = methods.context_of(study, kind).get("svg")
     if svg is None:
@@ -181,7 +184,7 @@ def _figure_file(svg: str, name: str, suffix: str) -> HttpResponse:
             else (figures.saved(svg).encode(), "image/svg+xml")
         )
     except figures.NoFonts as error:
-        return HttpResponse(str(error), status=503, content_type="text/plain; charset=utf-8")
+        raise Refusal(_("This server cannot draw figures as PNG: %(error)s"), 503, error=error) from None
     response = HttpResponse(content, content_type=media)
     response["Content-Disposition"] = f'attachment; filename="{name}.{suffix}"'
     return response

@@ -6,14 +6,12 @@ from collections.abc import Callable
 from functools import wraps
 from uuid import UUID
 
-from django.contrib import messages
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
-from django.shortcuts import redirect
 
 from evaluation.web.guards import researcher_page
-from listening.models import Study
-from listening.results.seal import is_sealed
+from evaluation.web.refusals import sent_back
+from listening.results.seal import check_unsealed
 from listening.study import selectors
 
 
@@ -25,10 +23,9 @@ def grades_page(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResp
 
     @wraps(view)
     def show(request: HttpRequest, study_id: UUID, **parts: str) -> HttpResponseBase:
-        study: Study = selectors.study_of(request.user, study_id)
-        if is_sealed(study):
-            messages.error(request, "The study is sealed: nobody can see its grades yet, in any form.")
-            return redirect("results", study.pk)
+        study = selectors.study_of(request.user, study_id)
+        with sent_back(request, "results", study.pk):
+            check_unsealed(study)
         return view(request, study, **parts)
 
     return researcher_page(show)
