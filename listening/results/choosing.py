@@ -11,6 +11,7 @@ from evaluation import systems
 from evaluation.analysis import figures
 from evaluation.analysis.statistics import choices as statistics
 from evaluation.analysis.statistics.corrections import holm
+from evaluation.analysis.statistics.differences import Population
 from evaluation.analysis.words import count, p_words
 from listening.kinds import kinds_of
 from listening.models import Choice, Stimulus, Study
@@ -149,7 +150,7 @@ def preference(study: Study, kind: str = REAL) -> dict[str, Any]:
     if frame.empty:
         return context | {"answer": "Nobody has finished a trial yet.", "warnings": []}
     titles = _titles(frame)
-    found = statistics.preferences(frame)
+    found = statistics.preferences(frame, Population(study.analysis.population))
     scale = statistics.bradley_terry(frame) if len(titles) > 2 else None
     single = {
         key: [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any
@@ -13,7 +13,8 @@ from django.urls import reverse
 from evaluation.analysis import figures
 from evaluation.metrics import metric_of
 from listening.results.objective import sounds, stimulus_pairs
-from listening.results.outcome import Results, SystemResult
+from listening.results.outcome import Results
+from listening.results.scales import decimals_of
 
 #: Figures by their names in addresses, besides those of metrics.
 NAMES = ("grades", "items", "rates", "differences")
@@ -57,7 +58,7 @@ def grades(results: Results) -> str:
                 half_width=row.ci95,
             )
         )
-    return figures.grades(rows, title=_title(results, "grades per system"))
+    return figures.grades(rows, title=_title(results, "grades per system"), scale=results.scale)
 
 
 def items(results: Results) -> str | None:
@@ -76,7 +77,7 @@ def items(results: Results) -> str | None:
             for row in part.itertuples()
         }
         panels.append((results.item_titles.get(item, f"Item {item}"), cells))
-    return figures.items(systems, panels, title=_title(results, "grades per item"))
+    return figures.items(systems, panels, title=_title(results, "grades per item"), scale=results.scale)
 
 
 def rates(results: Results, play: Mapping[str, str] | None = None) -> str | None:
@@ -139,32 +140,39 @@ def stimuli(results: Results, metric: str, heard: Mapping[tuple[int, str], str] 
 
 def differences(results: Results, data: Mapping[str, Any]) -> str | None:
     """Neighbours in rank: by how much each is ahead of the next."""
-    rows = {(row["a"], row["b"]): row for row in data.get("pairs", {}).get("rows", [])}
-    ranked = results.ranked
+    ranked = [(row.slug, row.title) for row in results.ranked]
+    return neighbours(ranked, data.get("pairs", {}), _title(results, "neighbours in rank"), results.scale)
+
+
+def neighbours(
+    ranked: Sequence[tuple[str, str]], data: Mapping[str, Any], title: str, scale: figures.Scale
+) -> str | None:
+    """Differences of neighbours in `ranked`, slugs and titles; `data` is of `differences.compare` as JSON."""
+    rows = {(row["a"], row["b"]): row for row in data.get("rows", [])}
+    decimals = decimals_of(scale)
     drawn = []
-    for first, second in pairwise(ranked):
-        row = rows.get((first.slug, second.slug))
+    for (first, first_title), (second, second_title) in pairwise(ranked):
+        row = rows.get((first, second))
         if row is not None and row["difference"] is not None:
-            drawn.append(_difference(first, second, row))
-    margin = data["pairs"]["margin"] if drawn else 0.0
-    return figures.differences(drawn, _title(results, "neighbours in rank"), margin) if drawn else None
+            drawn.append(_difference(first_title, second_title, row, decimals))
+    return figures.differences(drawn, title, data["margin"]) if drawn else None
 
 
-def _difference(first: SystemResult, second: SystemResult, row: Mapping[str, Any]) -> figures.Difference:
-    bounds = f" [{_signed(row['low'])}, {_signed(row['high'])}]" if row["low"] is not None else ""
+def _difference(first: str, second: str, row: Mapping[str, Any], decimals: int) -> figures.Difference:
+    def signed(value: float) -> str:
+        return f"{value:+.{decimals}f}".replace("-", "−")
+
+    bounds = f" [{signed(row['low'])}, {signed(row['high'])}]" if row["low"] is not None else ""
+    verdict = "not tested" if row["problem"] else row["verdict"]
     return figures.Difference(
-        first=first.title,
-        second=second.title,
+        first=first,
+        second=second,
         mean=row["difference"],
         low=row["low"],
         high=row["high"],
-        note=f"{_signed(row['difference'])}{bounds}  {row['verdict']}",
+        note=f"{signed(row['difference'])}{bounds}  {verdict}",
         decided=row["verdict"] != "undecided",
     )
-
-
-def _signed(value: float) -> str:
-    return f"{value:+.1f}".replace("-", "−")
 
 
 def playing(results: Results) -> tuple[dict[str, str], dict[tuple[int, str], str]]:
@@ -180,7 +188,7 @@ def playing(results: Results) -> tuple[dict[str, str], dict[tuple[int, str], str
 
 
 def _scale(results: Results) -> figures.Scale:
-    return replace(figures.MUSHRA, name=results.measure)
+    return replace(results.scale, name=results.measure)
 
 
 def _axis(metric: str) -> str:

@@ -94,4 +94,4 @@ def fingerprint(study: Study, kind: str, settings: Any = None) -> str:
 
 
 #: Counts up when the way to compute changes, so that nothing computed the old way is shown.
-VERSION = 2
+VERSION = 3

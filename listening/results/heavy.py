@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from listening.models import Study
 from listening.results.outcome import Results
+from listening.results.scales import question_of
 from listening.results.summary import compute as compute_summary
 
 if TYPE_CHECKING:
@@ -24,7 +25,8 @@ def compute(study: Study, kind: str, profile: str) -> dict[str, Any]:
     ``pairs``: the primary analysis (`differences`) of every two systems under test; ``against``: of each
     with hidden reference and anchors. ``sign_flip``, ``wilcoxon`` and ``attachment3``: companions, of the
     same pairs. ``friedman``, ``anova`` and ``mixed`` compare the systems under test: hidden reference and
-    anchors, which differ by design, would make every such test succeed. ``agreement``: a row for each
+    anchors, which differ by design, would make every such test succeed, and enter only where the study says
+    so (``omnibus``). ``agreement``: a row for each
     metric and level. Others are results of the module of `evaluation.analysis.statistics` of their name.
     """
     from evaluation.analysis.statistics import anova, comparisons, describe, differences, mixed, planning
@@ -36,16 +38,20 @@ def compute(study: Study, kind: str, profile: str) -> dict[str, Any]:
     pairs: list[tuple[object, object]] = list(combinations(tested, 2))
     against = [(slug, other) for slug in tested for other in fixed]
     seed = study.seed % 2**32
-    under_test = frame[frame["system"].isin(tested)]
+    question = question_of(study, results.scale)
+    omnibus = frame if question.include_reference else frame[frame["system"].isin(tested)]
+    family: list[tuple[object, object]] = [*against, *pairs] if question.include_reference else pairs
+    asked: dict[str, Any] = {"population": question.population, "margin": question.margin}
     everything = {
-        "pairs": differences.compare(frame, pairs),
-        "against": differences.compare(frame, against),
+        "omnibus": {"include_reference": question.include_reference},
+        "pairs": differences.compare(frame, pairs, **asked),
+        "against": differences.compare(frame, against, **asked),
         "sign_flip": comparisons.sign_flip(frame, pairs, seed=seed),
         "attachment3": comparisons.attachment3(frame, pairs, seed=seed),
         "wilcoxon": comparisons.wilcoxon(frame, pairs),
-        "friedman": comparisons.friedman(under_test),
-        "anova": anova.repeated_measures(under_test),
-        "mixed": mixed.fit(under_test, pairs),
+        "friedman": comparisons.friedman(omnibus),
+        "anova": anova.repeated_measures(omnibus),
+        "mixed": mixed.fit(omnibus, family),
         "plan": planning.plan(frame, PLANNED, exclude=results.always),
         "bootstrap": {
             str(row.system): row.bootstrap for row in describe.systems(frame, seed=seed).conditions

@@ -7,12 +7,14 @@ from functools import cached_property
 
 import pandas as pd
 
+from evaluation.analysis.figures import MUSHRA, Scale
 from evaluation.analysis.statistics import describe
 from evaluation.analysis.statistics.screening import Screened, Screening
 from evaluation.metrics import Metric
 from listening.methods import METHODS
 from listening.models import Study
 from listening.results.objective import Agreement, Objective
+from listening.results.scales import decimals_of
 from listening.study.compliance import has_reference_and_anchors
 
 
@@ -34,6 +36,7 @@ class SystemResult:
     colour: str
     marker: str
     objective: Objective
+    scale: Scale = MUSHRA
     n: int = 0
     listeners: int = 0
     mean: float | None = None
@@ -54,11 +57,17 @@ class SystemResult:
 
     @property
     def low(self) -> float | None:
-        return None if self.mean is None or self.ci95 is None else max(0.0, self.mean - self.ci95)
+        """Of the 95 % interval of `mean`, within the scale."""
+        return None if self.mean is None or self.ci95 is None else self.scale.clip(self.mean - self.ci95)
 
     @property
     def high(self) -> float | None:
-        return None if self.mean is None or self.ci95 is None else min(100.0, self.mean + self.ci95)
+        return None if self.mean is None or self.ci95 is None else self.scale.clip(self.mean + self.ci95)
+
+    @property
+    def spread(self) -> str:
+        """The interval after the mean, as tables print it."""
+        return "" if self.mean is None else self.scale.spread(self.mean, self.ci95, decimals_of(self.scale))
 
     @property
     def multimodal(self) -> bool:
@@ -95,6 +104,7 @@ class Results:
     adjusted: dict[str, float]
     item_titles: dict[int, str]
     uncounted: int
+    scale: Scale = MUSHRA
     answer: str = ""
     warnings: list[str] = field(default_factory=list)
 

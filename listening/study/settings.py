@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from listening.columns.studies import MAX_REPEATS, Headphones, PostScreening, Recruitment
+from listening.columns.studies import MAX_REPEATS, AnalysisSettings, Headphones, PostScreening, Recruitment
 from listening.columns.texts import Texts
 from listening.models import Study
 from listening.study.errors import StudyError, read_setting
@@ -51,5 +51,6 @@ _CHECKS: dict[str, Callable[[Any], Any]] = {
     "headphones": lambda value: read_setting(Headphones, value, "headphones").complete(),
     "recruitment": lambda value: read_setting(Recruitment, value, "recruitment").complete(),
     "post_screening": lambda value: read_setting(PostScreening, value, "post_screening"),
+    "analysis": lambda value: read_setting(AnalysisSettings, value, "analysis"),
     "training_repeats": _training_repeats,
 }

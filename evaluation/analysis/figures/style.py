@@ -33,6 +33,15 @@ class Scale:
     def clip(self, score: float) -> float:
         return min(self.high, max(self.low, score))
 
+    def spread(self, mean: float, half_width: float | None, decimals: int) -> str:
+        """The interval of a mean after its figure: “ ± 3.4”, or its ends where one would leave the scale."""
+        if half_width is None:
+            return ""
+        low, high = mean - half_width, mean + half_width
+        if self.low <= low and high <= self.high:
+            return f" ± {half_width:.{decimals}f}"
+        return f" ({self.clip(low):.{decimals}f} to {self.clip(high):.{decimals}f})".replace("-", "−")
+
     def share(self, score: float) -> float:
         """Where `score` stands between the ends, 0 to 1; what is outside stands at the end."""
         return (self.clip(score) - self.low) / (self.high - self.low)

@@ -45,6 +45,7 @@ def context_of(
 
     context |= {
         "study": study,
+        "report": True,
         "kind": kind,
         "made": made,
         "files": files,

@@ -1,0 +1,124 @@
+"""The scale that a study's grades are on, and what the researcher wants its differences to be judged by."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+from evaluation.analysis import figures
+from evaluation.analysis.statistics.differences import Population
+from evaluation.columns import BadColumn, parse
+from listening.columns.studies import AnalysisSettings
+from listening.methods import METHODS, MUSHRA
+from listening.models import Study
+
+#: Share of a scale's range within which two systems count as equivalent, if the researcher states no margin.
+MARGIN_SHARE = 0.05
+#: A test without a grade above this has used another scale than 0 to 100.
+LOW_SCALE = 10.0
+
+#: As figures draw them. Diff grades above 1 are so rare that they stand at the figure's end.
+SCALES = {
+    "mushra": figures.MUSHRA,
+    "bs1116": figures.Scale(
+        "diff grade", -4.0, 1.0, (-4, -3, -2, -1, 0, 1), ((-3.7, "very annoying"), (0, "imperceptible"))
+    ),
+    "acr": figures.Scale(
+        "MOS",
+        1.0,
+        5.0,
+        (1, 2, 3, 4, 5),
+        ((1, "Bad"), (2, "Poor"), (3, "Fair"), (4, "Good"), (4.85, "Excellent")),
+    ),
+    "dcr": figures.Scale("DMOS", 1.0, 5.0, (1, 2, 3, 4, 5), ((1.2, "very annoying"), (4.85, "inaudible"))),
+    "ccr": figures.Scale(
+        "CMOS",
+        -3.0,
+        3.0,
+        (-3, -2, -1, 0, 1, 2, 3),
+        ((-2.7, "Much worse"), (0, "The same"), (2.6, "Much better")),
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Question:
+    """What the tests between systems are to answer.
+
+    Attributes:
+        margin: half width of the range of equivalence, in points of the scale.
+        stated: whether the researcher chose it; otherwise it is `MARGIN_SHARE` of the range.
+        include_reference: whether hidden reference and anchors enter the omnibus tests.
+    """
+
+    population: Population
+    margin: float
+    stated: bool
+    include_reference: bool
+
+
+def scale_of(study: Study, highest: float | None = None) -> figures.Scale:
+    """The scale of the study's grades, for figures and for the ends that no interval goes beyond.
+
+    Args:
+        highest: of the grades. Imported MUSHRA grades that are all low were given on another scale; it is
+            taken from the file where that says it, and else for 1 to 5 or 0 to 10.
+    """
+    scale = SCALES[study.method if study.method in SCALES else MUSHRA.slug]
+    if study.method != MUSHRA.slug:
+        return scale
+    if len(study.imported.scale) == 2:
+        return _other(float(study.imported.scale[0]), float(study.imported.scale[1]))
+    if study.imported and highest is not None and highest <= LOW_SCALE:
+        return _other(1.0, 5.0) if highest <= 5 else _other(0.0, 10.0)
+    return scale
+
+
+def _other(low: float, high: float) -> figures.Scale:
+    if (low, high) == (figures.MUSHRA.low, figures.MUSHRA.high):
+        return figures.MUSHRA
+    ticks = tuple(low + (high - low) * part / 4 for part in range(5))
+    return replace(figures.MUSHRA, low=low, high=high, ticks=ticks, words=())
+
+
+def decimals_of(scale: figures.Scale) -> int:
+    """Decimals of a mean on the scale: of a hundred points one, of five two."""
+    return 1 if scale.high - scale.low > 20 else 2
+
+
+def question_of(study: Study, scale: figures.Scale) -> Question:
+    """The researcher's question, or the usual one."""
+    method = METHODS.get(study.method)
+    span = scale.high - scale.low
+    if study.method == "bs1116" and method and method.lowest is not None and method.highest is not None:
+        span = method.highest - method.lowest  # differences of grades are on the grades' scale
+    wanted = study.analysis
+    margin = float(wanted.margin) if wanted.margin is not None else MARGIN_SHARE * span
+    return Question(
+        Population(wanted.population), margin, wanted.margin is not None, wanted.include_reference
+    )
+
+
+def save_question(study: Study, sent: Mapping[str, str]) -> list[str]:
+    """Keep what a sent form says of population and margin; returns what is wrong, and then keeps nothing.
+
+    An empty margin means the usual one.
+    """
+    values: dict[str, Any] = {"population": sent.get("population", Population.ITEMS_LIKE_THESE.value)}
+    text = sent.get("margin", "").strip().replace(",", ".")
+    if text:
+        try:
+            values["margin"] = float(text)
+        except ValueError:
+            return [_("Margin: “%(text)s” is not a number.") % {"text": text}]
+    if sent.get("include_reference"):
+        values["include_reference"] = True
+    try:
+        study.analysis = parse(AnalysisSettings, values, "analysis")
+    except BadColumn as error:
+        return [problem.message for problem in error.problems]
+    study.save(update_fields=["analysis"])
+    return []
