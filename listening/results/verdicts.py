@@ -79,7 +79,10 @@ def describe_block(block: Sequence[Ranked], terms: Terms, data: Mapping[str, Any
         )
         first = f"{names(ties)} have {how}: {mean}."
     elif data is not None and not _decided(block, data):
-        first = f"Which of {len(block)} systems is highest is undecided: {best.title} has a {terms.kind} of {mean}."
+        first = (
+            f"Which of {len(block)} systems is highest is undecided: "
+            f"{best.title} has a {terms.kind} of {mean}."
+        )
     else:
         first = f"{best.title} has the highest {terms.kind} of {len(block)} systems: {mean}."
     if data is None:
