@@ -83,13 +83,16 @@ def agreements(results: Results, seed: int) -> list[dict[str, Any]]:
             "title": metric.title,
         }
         rows.append(_row(metric.slug, agreement.per_system(frame, values, seed=seed, **common)))
-        rows.append(_row(metric.slug, agreement.per_stimulus(frame, values, **common)))
+        rows.append(_row(metric.slug, agreement.per_stimulus(frame, values, seed=seed, **common)))
     return rows
 
 
 def _row(metric: str, found: Agreement) -> dict[str, Any]:
     figures = [_correlation(each) for each in (found.pearson, found.spearman, found.kendall)]
-    figures.append({"value": found.rmse, "low": None, "high": None, "decimals": 1, "why": found.rmse_problem})
+    figures += [
+        {"value": value, "low": None, "high": None, "decimals": decimals, "why": found.rmse_problem}
+        for value, decimals in ((found.rmse, 1), (found.rmse_star, 1), (found.outlier_ratio, 2))
+    ]
     return {
         "metric": metric,
         "level": found.per,

@@ -11,6 +11,7 @@ import pandas as pd
 
 from evaluation import systems
 from evaluation.analysis import statistics
+from evaluation.analysis.statistics.agreement import correlate
 from evaluation.metrics import METRICS, Metric, metric_of
 from listening.models import Stimulus, Study
 from listening.results.objective_frame import objective_frame
@@ -38,12 +39,17 @@ class Objective:
 
 @dataclass(frozen=True)
 class Agreement:
-    """Rank and linear correlation of a metric with the grades, over systems without the hidden reference."""
+    """Rank and linear correlation of a metric with the grades, over systems without the hidden reference.
+
+    `low` and `high` are of the rank correlation's 95 % interval, None without one.
+    """
 
     metric: Metric
     systems: int
     spearman: float | None
     pearson: float | None
+    low: float | None = None
+    high: float | None = None
 
 
 def in_metric_order(slugs: Iterable[str]) -> list[str]:
@@ -85,11 +91,14 @@ def objective_means(
 def agreement(metric: str, pairs: Sequence[tuple[float, float]]) -> Agreement:
     """Of ``(objective, subjective)`` means of systems."""
     objective, subjective = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
+    ranks = correlate("Spearman", objective, subjective)
     return Agreement(
         metric_of(metric),
         len(pairs),
-        _number(statistics.spearman(objective, subjective)),
+        ranks.value,
         _number(statistics.pearson(objective, subjective)),
+        ranks.interval.low if ranks.interval else None,
+        ranks.interval.high if ranks.interval else None,
     )
 
 

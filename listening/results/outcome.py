@@ -27,7 +27,7 @@ class SystemResult:
         mean: of listener means; `ci95` half the width of its 95 % t interval.
         ci95_ratings: the same as if grades were independent: too narrow, for comparison only.
         all_mean, all_listeners: of all listeners, whoever is screened out.
-        multimodality: b of M25.
+        multimodality: b of M25; `groups`: whether it may be read as a sign of several modes.
         outliers: grades outside 1.5 IQR of the hinges of their item.
     """
 
@@ -49,6 +49,7 @@ class SystemResult:
     all_mean: float | None = None
     all_listeners: int = 0
     multimodality: float | None = None
+    groups: bool = False
     outliers: int = 0
 
     @property
@@ -68,10 +69,6 @@ class SystemResult:
     def spread(self) -> str:
         """The interval after the mean, as tables print it."""
         return "" if self.mean is None else self.scale.spread(self.mean, self.ci95, decimals_of(self.scale))
-
-    @property
-    def multimodal(self) -> bool:
-        return self.multimodality is not None and self.multimodality > describe.MULTIMODAL
 
 
 @dataclass

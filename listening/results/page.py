@@ -180,10 +180,10 @@ def caveats(results: Results) -> list[str]:
     said = [hint.text for hint in results.hints]
     said += list(results.screening.notes)
     said += [
-        f"Grades of {row.title} fall into groups (multimodality coefficient {figure(row.multimodality, 2)}, "
-        "above 0.56): some listeners or items differ from the others, and a mean hides it."
+        f"Grades of {row.title} may fall into groups (multimodality coefficient "
+        f"{figure(row.multimodality, 2)}, above 0.56): look at the dots before you trust the mean."
         for row in results.systems
-        if row.multimodal and row.slug != "original"
+        if row.groups and row.slug != "original"
     ]
     if results.outliers:
         share = 100 * len(results.outliers) / len(results.frame)

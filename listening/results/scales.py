@@ -64,22 +64,18 @@ def scale_of(study: Study, highest: float | None = None) -> figures.Scale:
     """The scale of the study's grades, for figures and for the ends that no interval goes beyond.
 
     Args:
-        highest: of the grades. Imported MUSHRA grades that are all low were given on another scale; it is
-            taken from the file where that says it, and else for 1 to 5 or 0 to 10.
+        highest: of the grades. Imported MUSHRA grades that are all low were given on another scale, which
+            no file names: it is taken to be 1 to 5 or 0 to 10.
     """
     scale = SCALES[study.method if study.method in SCALES else MUSHRA.slug]
     if study.method != MUSHRA.slug:
         return scale
-    if len(study.imported.scale) == 2:
-        return _other(float(study.imported.scale[0]), float(study.imported.scale[1]))
     if study.imported and highest is not None and highest <= LOW_SCALE:
         return _other(1.0, 5.0) if highest <= 5 else _other(0.0, 10.0)
     return scale
 
 
 def _other(low: float, high: float) -> figures.Scale:
-    if (low, high) == (figures.MUSHRA.low, figures.MUSHRA.high):
-        return figures.MUSHRA
     ticks = tuple(low + (high - low) * part / 4 for part in range(5))
     return replace(figures.MUSHRA, low=low, high=high, ticks=ticks, words=())
 

@@ -105,6 +105,9 @@ def _systems(
             all_mean=before[slug].assessor_mean if slug in before else None,
             all_listeners=before[slug].n_assessors if slug in before else 0,
             outliers=outliers.get(slug, 0),
+            groups=describe.suggests_groups(
+                frame.loc[frame["system"] == slug, "score"], scale.low, scale.high
+            ),
             **_figures(described[slug]) if slug in described else {},
         )
         for slug in slugs

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from evaluation.analysis.statistics.agreement import DISAGREEMENT
 from evaluation.analysis.words import count, figure
+from listening.results.objective import Agreement
 from listening.results.outcome import Results, SystemResult
 from listening.results.scales import LOW_SCALE
 from listening.results.verdicts import Ranked, Terms, describe_block
-
-#: Of a metric whose rank correlation with the grades is lower, the page warns.
-DISAGREEMENT = 0.5
 
 
 def answer(results: Results, data: Mapping[str, Any] | None = None) -> str:
@@ -107,10 +106,10 @@ def warnings(results: Results) -> list[str]:
         )
     notes += [
         f"{row.metric.title} and the listeners order the systems differently: rank correlation "
-        f"{figure(row.spearman, 2)} over {row.systems} systems and anchors. It can't stand in for the grades."
+        f"{figure(row.spearman, 2)} ({figure(row.low, 2)} to {figure(row.high, 2)}) over {row.systems} systems "
+        "and anchors. It can't stand in for the grades."
         for row in results.agreements
-        if row.spearman is not None and _disagrees(row.spearman, row.metric.higher_is_better)
-        if row.metric.slug != "stoi"
+        if _disagrees(row)
     ]
     if results.uncounted:
         notes.append(
@@ -120,5 +119,8 @@ def warnings(results: Results) -> list[str]:
     return notes
 
 
-def _disagrees(correlation: float, higher_is_better: bool) -> bool:
-    return (correlation if higher_is_better else -correlation) < DISAGREEMENT
+def _disagrees(row: Agreement) -> bool:
+    """Whether all of the correlation's interval is below `DISAGREEMENT`: few systems show nothing."""
+    if row.low is None or row.high is None:
+        return False
+    return row.high < DISAGREEMENT if row.metric.higher_is_better else row.low > -DISAGREEMENT
