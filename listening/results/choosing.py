@@ -15,7 +15,7 @@ from evaluation.analysis.statistics.differences import Population
 from evaluation.analysis.words import count, p_words
 from listening.kinds import kinds_of
 from listening.models import Choice, Stimulus, Study
-from listening.results.frames import REAL, item_titles
+from listening.results.frames import LOUD, REAL, item_titles
 
 #: Shares of right answers for which the page says how many trials it takes to find them.
 SHARES = (0.6, 0.7, 0.75, 0.8, 0.9)
@@ -130,6 +130,7 @@ def abx(study: Study, kind: str = REAL) -> dict[str, Any]:
         "Marker and bar: share of right answers, exact 95 % interval over answers. Dots: listeners. "
         "Guessing: 50 %.",
     )
+    drawn = figures.stamp(drawn, LOUD.get(kind, ""))
     return context | {
         "answer": answer,
         "warnings": list(found.warnings),
@@ -184,6 +185,7 @@ def preference(study: Study, kind: str = REAL) -> dict[str, Any]:
         warnings.append("With fewer than five listeners of a pair an interval says little, and a test less.")
     if scale and scale.problem:
         warnings.append(scale.problem)
+    drawn = figures.stamp(drawn, LOUD.get(kind, ""))
     return context | {
         "answer": _preferred(found, scale, titles),
         "warnings": warnings,

@@ -12,6 +12,7 @@ from django.urls import reverse
 
 from evaluation.analysis import figures
 from evaluation.metrics import metric_of
+from listening.results.frames import LOUD
 from listening.results.objective import sounds, stimulus_pairs
 from listening.results.outcome import Results
 from listening.results.scales import decimals_of
@@ -58,7 +59,9 @@ def grades(results: Results) -> str:
                 half_width=row.ci95,
             )
         )
-    return figures.grades(rows, title=_title(results, "grades per system"), scale=results.scale)
+    return _stamped(
+        results, figures.grades(rows, title=_title(results, "grades per system"), scale=results.scale)
+    )
 
 
 def items(results: Results) -> str | None:
@@ -77,7 +80,9 @@ def items(results: Results) -> str | None:
             for row in part.itertuples()
         }
         panels.append((results.item_titles.get(item, f"Item {item}"), cells))
-    return figures.items(systems, panels, title=_title(results, "grades per item"), scale=results.scale)
+    return _stamped(
+        results, figures.items(systems, panels, title=_title(results, "grades per item"), scale=results.scale)
+    )
 
 
 def rates(results: Results, play: Mapping[str, str] | None = None) -> str | None:
@@ -95,7 +100,9 @@ def rates(results: Results, play: Mapping[str, str] | None = None) -> str | None
         if row.mean is not None and row.objective.kbps is not None
     ]
     title = _title(results, "grades against bit rate")
-    return figures.rates(points, title=title, scale=_scale(results)) if points else None
+    if not points:
+        return None
+    return _stamped(results, figures.rates(points, title=title, scale=_scale(results)))
 
 
 def systems(results: Results, metric: str, play: Mapping[str, str] | None = None) -> str:
@@ -113,7 +120,7 @@ def systems(results: Results, metric: str, play: Mapping[str, str] | None = None
         if row.mean is not None and metric in row.objective.scores
     ]
     title = _title(results, f"grades against {metric_of(metric).title}, per system")
-    return figures.scatter(points, _axis(metric), title=title, scale=_scale(results))
+    return _stamped(results, figures.scatter(points, _axis(metric), title=title, scale=_scale(results)))
 
 
 def stimuli(results: Results, metric: str, heard: Mapping[tuple[int, str], str] | None = None) -> str | None:
@@ -135,13 +142,16 @@ def stimuli(results: Results, metric: str, heard: Mapping[tuple[int, str], str] 
     title = _title(results, f"grades against {metric_of(metric).title}, per stimulus")
     if not points:
         return None
-    return figures.scatter(points, _axis(metric), title=title, labels=False, scale=_scale(results))
+    return _stamped(
+        results, figures.scatter(points, _axis(metric), title=title, labels=False, scale=_scale(results))
+    )
 
 
 def differences(results: Results, data: Mapping[str, Any]) -> str | None:
     """Neighbours in rank: by how much each is ahead of the next."""
     ranked = [(row.slug, row.title) for row in results.ranked]
-    return neighbours(ranked, data.get("pairs", {}), _title(results, "neighbours in rank"), results.scale)
+    svg = neighbours(ranked, data.get("pairs", {}), _title(results, "neighbours in rank"), results.scale)
+    return _stamped(results, svg) if svg else None
 
 
 def neighbours(
@@ -185,6 +195,10 @@ def playing(results: Results) -> tuple[dict[str, str], dict[tuple[int, str], str
     for (_, system), url in sorted(found.items()):
         by_system.setdefault(system, []).append(url)
     return {system: " ".join(urls) for system, urls in by_system.items()}, found
+
+
+def _stamped(results: Results, svg: str) -> str:
+    return figures.stamp(svg, LOUD.get(results.kind, ""))
 
 
 def _scale(results: Results) -> figures.Scale:

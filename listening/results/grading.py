@@ -18,7 +18,7 @@ from evaluation.systems import looks_of
 from listening.methods import METHODS, REFERENCE
 from listening.models import Rating, Stimulus, Study
 from listening.results.drawing import neighbours
-from listening.results.frames import REAL, item_titles, rating_frame, ratings_of, uncounted_of
+from listening.results.frames import LOUD, REAL, item_titles, rating_frame, ratings_of, uncounted_of
 from listening.results.heavy import plain
 from listening.results.names import in_order, titles_of
 from listening.results.scales import Question, question_of, scale_of
@@ -145,6 +145,7 @@ def _compare(tidy: pd.DataFrame, tested: list[str], question: Question) -> dict[
 
 def _between(
     study: Study,
+    kind: str,
     tidy: pd.DataFrame,
     ranked: list[Ranked],
     looks: dict[str, dict[str, str]],
@@ -157,6 +158,7 @@ def _between(
     svg = neighbours(
         [(row.slug, row.title) for row in ranked], data, f"{study.name}: neighbours in rank", terms.scale
     )
+    svg = figures.stamp(svg or "", LOUD.get(kind, ""))
     by_slug = {row.slug: row for row in ranked}
     blocks = [
         [row for row in ranked if row.slug in {str(slug) for slug in block}]
@@ -176,8 +178,8 @@ def _between(
         "question": question,
         "decimals": terms.decimals,
         "pairs": pair_rows(titles, data, terms.decimals),
-        "differences_svg": svg or "",
-        "differences": mark_safe(svg or ""),  # noqa: S308 -- texts are escaped there
+        "differences_svg": svg,
+        "differences": mark_safe(svg),  # noqa: S308 -- texts are escaped there
     }
 
 
@@ -225,11 +227,12 @@ def impairment(study: Study, kind: str = REAL) -> dict[str, Any]:
     rows = [{"system": looks[row.system], "row": row, "experts": by_experts.get(row.system)} for row in found]
     ranked, adjusted = _rank(tidy, list(looks), looks, scale)
     terms = Terms(scale, measure="mean diff grade", adjusted=adjusted)
-    between = _between(study, tidy, ranked, looks, terms, question)
+    between = _between(study, kind, tidy, ranked, looks, terms, question)
     answer = _impaired(found, looks)
     if len(ranked) > 1:
         answer += f" Between systems: {between['answer']}"
     drawn = _drawn(study, tidy, looks, scale, "diff grades")
+    drawn = figures.stamp(drawn, LOUD.get(kind, ""))
     warnings = _few(context["listeners"])
     if len(kept) < len(experts):
         warnings.append(
@@ -294,7 +297,7 @@ def opinion(study: Study, kind: str = REAL) -> dict[str, Any]:
     warnings = _few(context["listeners"])
     if tested:
         ranked, adjusted = _rank(tidy, tested, looks, scale)
-        between = _between(study, tidy, ranked, looks, Terms(scale, name, adjusted=adjusted), question)
+        between = _between(study, kind, tidy, ranked, looks, Terms(scale, name, adjusted=adjusted), question)
         warnings += cautions(between["data"]["pairs"])
     titles = item_titles(study)
     per_item = [
@@ -308,6 +311,7 @@ def opinion(study: Study, kind: str = REAL) -> dict[str, Any]:
         for row in opinions.per_item(tidy).sort_values("item", kind="stable").itertuples()
     ]
     drawn = _drawn(study, tidy, looks, scale, f"{name} per system")
+    drawn = figures.stamp(drawn, LOUD.get(kind, ""))
     return (
         context
         | between

@@ -11,7 +11,7 @@ import pandas as pd
 
 from evaluation import systems
 from evaluation.analysis import statistics
-from evaluation.analysis.statistics.agreement import correlate
+from evaluation.analysis.statistics.agreement import DISAGREEMENT, correlate, is_below
 from evaluation.metrics import METRICS, Metric, metric_of
 from listening.models import Stimulus, Study
 from listening.results.objective_frame import objective_frame
@@ -41,15 +41,15 @@ class Objective:
 class Agreement:
     """Rank and linear correlation of a metric with the grades, over systems without the hidden reference.
 
-    `low` and `high` are of the rank correlation's 95 % interval, None without one.
+    `disagrees`: the rank correlation is shown to be low, whichever way the metric runs; few systems show
+    nothing.
     """
 
     metric: Metric
     systems: int
     spearman: float | None
     pearson: float | None
-    low: float | None = None
-    high: float | None = None
+    disagrees: bool = False
 
 
 def in_metric_order(slugs: Iterable[str]) -> list[str]:
@@ -91,14 +91,15 @@ def objective_means(
 def agreement(metric: str, pairs: Sequence[tuple[float, float]]) -> Agreement:
     """Of ``(objective, subjective)`` means of systems."""
     objective, subjective = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
-    ranks = correlate("Spearman", objective, subjective)
+    known = metric_of(metric)
+    sign = 1 if known.higher_is_better else -1
+    ranks = correlate("Spearman", [sign * value for value in objective], subjective)
     return Agreement(
-        metric_of(metric),
+        known,
         len(pairs),
-        ranks.value,
+        None if ranks.value is None else sign * ranks.value,
         _number(statistics.pearson(objective, subjective)),
-        ranks.interval.low if ranks.interval else None,
-        ranks.interval.high if ranks.interval else None,
+        is_below(ranks, DISAGREEMENT),
     )
 
 

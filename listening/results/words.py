@@ -7,7 +7,6 @@ from typing import Any
 
 from evaluation.analysis.statistics.agreement import DISAGREEMENT
 from evaluation.analysis.words import count, figure
-from listening.results.objective import Agreement
 from listening.results.outcome import Results, SystemResult
 from listening.results.scales import LOW_SCALE
 from listening.results.verdicts import Ranked, Terms, describe_block
@@ -106,10 +105,10 @@ def warnings(results: Results) -> list[str]:
         )
     notes += [
         f"{row.metric.title} and the listeners order the systems differently: rank correlation "
-        f"{figure(row.spearman, 2)} ({figure(row.low, 2)} to {figure(row.high, 2)}) over {row.systems} systems "
-        "and anchors. It can't stand in for the grades."
+        f"{figure(row.spearman, 2)} over {row.systems} systems and anchors, all of its 95 % interval below "
+        f"{DISAGREEMENT:g}. It can't stand in for the grades."
         for row in results.agreements
-        if _disagrees(row)
+        if row.disagrees
     ]
     if results.uncounted:
         notes.append(
@@ -117,10 +116,3 @@ def warnings(results: Results) -> list[str]:
             f"{'is' if results.uncounted == 1 else 'are'} in the export and not in these figures."
         )
     return notes
-
-
-def _disagrees(row: Agreement) -> bool:
-    """Whether all of the correlation's interval is below `DISAGREEMENT`: few systems show nothing."""
-    if row.low is None or row.high is None:
-        return False
-    return row.high < DISAGREEMENT if row.metric.higher_is_better else row.low > -DISAGREEMENT

@@ -42,7 +42,7 @@ TABLES = (
     ),
     Table(
         "ratings.parquet", "the same table, typed", (),
-        lambda study, kind, personal: parquet_bytes(ratings_rows(study, kind)),
+        lambda study, kind, personal: parquet_bytes(ratings_rows(study, kind), {"earshot.kind": kind}),
     ),
     Table(
         "events.csv", "what happened in the pages", (),

@@ -50,10 +50,12 @@ def read_tidy(table: Table) -> Reading:
     )
     reading.methods = ("mushra", "acr", "dcr", "ccr")
     training = 0
+    simulated = 0
     for row in table.rows:
         if row.get("training") in ("1", "True", "true"):
             training += 1
             continue
+        simulated += row.get("kind") == "simulated"
         reading.grades.append(
             Grade(
                 row.text(columns["assessor"]),
@@ -66,6 +68,8 @@ def read_tidy(table: Table) -> Reading:
         )
     if training:
         reading.notes.append(f"{training} grades of training were left out.")
+    if simulated:
+        reading.mark_simulated()
     left = [name for name in table.headings if name and name not in columns.values() and name != "comment"]
     if left:
         reading.notes.append(f"These columns were not needed: {', '.join(left)}.")

@@ -166,10 +166,11 @@ def test_bs1116_corrects_for_the_number_of_systems(hold: Callable[..., Study]) -
     scores = {"opus-9k": (-3, -1, -3, 0), "bpgan-2k": (1, -1, 0, 0), "celp-8k": (1, 0, -1, 1)}
 
     def noisy(trial: Trial) -> None:
+        tested = next(slug for slug in map(system_of, asked(trial)) if slug != "original")
+        apart = scores[tested][(trial.session.number - 1) % 4] / 10
         for entry in asked(trial):
-            slug, place = system_of(entry), (trial.session.number - 1) % 4
-            offset = 0 if slug == "original" else scores[slug][place]
-            save_rating(trial, entry["key"], round(4.5 + offset / 10, 1), 1)
+            lower = (system_of(entry) == "original") == (apart > 0)
+            save_rating(trial, entry["key"], round(5 - abs(apart) * lower, 1), 1)
 
     context = impairment(hold("bs1116", noisy, systems=("opus-9k", "bpgan-2k", "celp-8k")))
     row = context["rows"][0]["row"]
