@@ -22,7 +22,7 @@ KINDS = (REAL, PILOT, SIMULATED)
 
 #: What stands in every figure, and over every page and table, of sessions that are no results.
 LOUD = {
-    PILOT: "PILOT: trial runs of the researcher's, no result",
+    PILOT: "PILOT: trial runs, no result",
     SIMULATED: "SIMULATED GRADES: a program gave them, no listener; no result",
 }
 

@@ -9,7 +9,7 @@ import pandas as pd
 from django.utils.safestring import mark_safe
 
 from evaluation.analysis import figures
-from evaluation.analysis.statistics import differences
+from evaluation.analysis.statistics import differences, reliability
 from evaluation.analysis.statistics import impairment as impairments
 from evaluation.analysis.statistics import opinion as opinions
 from evaluation.analysis.statistics.intervals import Interval, t_interval
@@ -19,7 +19,7 @@ from listening.methods import METHODS, REFERENCE
 from listening.models import Rating, Stimulus, Study
 from listening.results.drawing import neighbours
 from listening.results.frames import LOUD, REAL, item_titles, rating_frame, ratings_of, uncounted_of
-from listening.results.heavy import plain
+from listening.results.heavy import needed, plain
 from listening.results.names import in_order, titles_of
 from listening.results.scales import Question, question_of, scale_of
 from listening.results.verdicts import (
@@ -174,7 +174,11 @@ def _between(
         )
     return {
         "answer": " ".join(answer),
-        "data": {"pairs": data},
+        "data": {
+            "pairs": data,
+            "reliability": plain(reliability.assess(tidy[tidy["system"].isin(list(by_slug))])),
+            "needed": plain(needed(tidy, list(by_slug), question)),
+        },
         "question": question,
         "decimals": terms.decimals,
         "pairs": pair_rows(titles, data, terms.decimals),

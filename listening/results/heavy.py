@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from listening.models import Study
 from listening.results.outcome import Results
-from listening.results.scales import question_of
+from listening.results.scales import Question, question_of
 from listening.results.summary import compute as compute_summary
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from evaluation.analysis.statistics.agreement import Agreement, Correlation
 
 #: Half width of the interval that the plan for the next study is made for, in points of the scale.
@@ -29,7 +31,15 @@ def compute(study: Study, kind: str, profile: str) -> dict[str, Any]:
     so (``omnibus``). ``agreement``: a row for each
     metric and level. Others are results of the module of `evaluation.analysis.statistics` of their name.
     """
-    from evaluation.analysis.statistics import anova, comparisons, describe, differences, mixed, planning
+    from evaluation.analysis.statistics import (
+        anova,
+        comparisons,
+        describe,
+        differences,
+        mixed,
+        planning,
+        reliability,
+    )
 
     results = compute_summary(study, kind=kind, profile=profile)
     frame = results.frame
@@ -52,6 +62,8 @@ def compute(study: Study, kind: str, profile: str) -> dict[str, Any]:
         "friedman": comparisons.friedman(omnibus),
         "anova": anova.repeated_measures(omnibus),
         "mixed": mixed.fit(omnibus, family),
+        "reliability": reliability.assess(frame[frame["system"].isin(tested)]),
+        "needed": needed(frame, tested, question),
         "plan": planning.plan(frame, PLANNED, exclude=results.always),
         "bootstrap": {
             str(row.system): row.bootstrap for row in describe.systems(frame, seed=seed).conditions
@@ -59,6 +71,30 @@ def compute(study: Study, kind: str, profile: str) -> dict[str, Any]:
         "agreement": agreements(results, seed),
     }
     return {name: plain(value) for name, value in everything.items()}
+
+
+def needed(frame: pd.DataFrame, tested: list[str], question: Question) -> dict[str, Any] | None:
+    """Listeners that a study like this one takes to show differences of one, two and four margins.
+
+    With the spread of the pair that spreads most; None where no pair has a spread.
+    """
+    from evaluation.analysis.statistics import power
+
+    pairs = list(combinations(tested, 2))
+    items = int(frame["item"].nunique())
+    found = [spread for a, b in pairs if (spread := power.spread_of(frame, a, b)) is not None]
+    if not found:
+        return None
+    options: dict[str, Any] = {"population": question.population, "pairs": len(pairs)}
+    widest = max(found, key=lambda each: each.listener**2 + each.item**2 + each.rest**2)
+    rows = [
+        {
+            "difference": times * question.margin,
+            "listeners": power.listeners_needed(times * question.margin, widest, items, **options),
+        }
+        for times in (1, 2, 4)
+    ]
+    return {"rows": rows, "items": items, "spread": widest, **options}
 
 
 def agreements(results: Results, seed: int) -> list[dict[str, Any]]:

@@ -152,5 +152,6 @@ def cite(results: Results) -> str:
     compared = f" {_COMPARED}" if len(results.ranked) > 1 and results.listeners > 1 else ""
     return (
         f"We {what}, of {count(results.items, 'item')} and {tested} under test, graded by "
-        f"{count(results.listeners, 'listener')}{screened}. We report means of listener means{interval}.{compared}"
+        f"{count(results.listeners, 'listener')}{screened}. We report means of listener means{interval}."
+        f"{compared}"
     )
