@@ -6,7 +6,6 @@ class ListeningConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        import listening.methods  # noqa: F401 -- each method says which options a study may have
         from evaluation.work import jobs
         from listening.models import Analysis, ImportDraft, Preparation, Simulation
 

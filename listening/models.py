@@ -13,7 +13,6 @@ from django.utils.translation import gettext_lazy
 from evaluation.columns import TypedJSONField
 from evaluation.models import Clip, Job, Rendition
 from listening.columns.drafts import DraftChoices, DraftProgress
-from listening.columns.options import MethodOptions
 from listening.columns.questions import ANSWER, Questionnaire
 from listening.columns.sessions import EventDetail, Findings, References, Signal, StageData
 from listening.columns.studies import (
@@ -27,6 +26,7 @@ from listening.columns.studies import (
     SimulatedListeners,
 )
 from listening.columns.texts import Texts
+from listening.methods import DEFAULT, METHODS, MethodOptions
 
 
 def random_token(num_bytes: int) -> str:
@@ -87,10 +87,10 @@ class Study(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="studies")
     name = models.CharField(max_length=200)
-    method = models.CharField(max_length=20, default="mushra", help_text="slug in listening.methods")
+    method = models.CharField(max_length=20, default=DEFAULT.slug, help_text="slug in listening.methods")
     method_options = TypedJSONField(
         MethodOptions,
-        schema_of=lambda study: MethodOptions.of_method(study.method),
+        schema_of=lambda study: METHODS[study.method].Options if study.method in METHODS else MethodOptions,
         default=dict,
         help_text="of the method, as `listening.methods.clean_options` describes them",
     )

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django import template
 
+from evaluation.contexts import Context
 from evaluation.models import Clip
 from evaluation.web.player_data import player_data, table_rows
 
@@ -16,7 +15,7 @@ FRONT_SYSTEMS = ("original", "opus-6k", "opus-9k", "amrwb-6.6k", "amrnb-4.75k", 
 
 
 @register.inclusion_tag("evaluation/_front_player.html")
-def front_player(clip: Clip) -> dict[str, Any]:
+def front_player(clip: Clip) -> Context:
     """Show `clip` with those of `FRONT_SYSTEMS` that are done."""
     rows = [row for row in table_rows(clip) if row["system"] in FRONT_SYSTEMS and row["listen_url"]]
     return {"rows": rows, "player": player_data(rows)}

@@ -20,6 +20,7 @@ from pydantic import Field
 from evaluation.clips.access import visible_clips
 from evaluation.clips.ingest import ClipRejected, ClipTooLarge, ingest, too_large_message
 from evaluation.clips.removal import remove_clip
+from evaluation.contexts import Context
 from evaluation.models import Clip, Job
 from evaluation.web import api_outputs, api_scores
 from evaluation.web.presentation import clip_status, rendition_rows, with_results
@@ -124,7 +125,7 @@ class RetryOut(Schema):
     openapi_extra=_UPLOAD_BODY,
     summary="Upload a recording; every system processes it in the background",
 )
-def create_clip(request: HttpRequest) -> Status[dict[str, Any]]:
+def create_clip(request: HttpRequest) -> Status[Context]:
     """201 for a new clip, 200 with the known clip's id for bytes that were uploaded before."""
     # `request.FILES` reads the body, so that a body which cannot fit is refused before that.
     announced = request.headers.get("Content-Length", "")
@@ -154,13 +155,13 @@ def list_clips(request: HttpRequest, search: str = "", public: bool | None = Non
 
 
 @router.get("/clips/{uuid:clip_id}", response=ClipOut, summary="A clip and what each system made of it")
-def get_clip(request: HttpRequest, clip_id: UUID) -> dict[str, Any]:
+def get_clip(request: HttpRequest, clip_id: UUID) -> Context:
     user = request.auth  # type: ignore[attr-defined]
     clip = get_object_or_404(with_results(visible_clips(user)), pk=clip_id)
     rows = rendition_rows(clip)
     for row in rows:
-        for key in ("audio_url", "bitstream_url"):
-            row[key] = row[key] and request.build_absolute_uri(row[key])
+        row["audio_url"] = row["audio_url"] and request.build_absolute_uri(row["audio_url"])
+        row["bitstream_url"] = row["bitstream_url"] and request.build_absolute_uri(row["bitstream_url"])
     return {
         **_summary(clip),
         "original_name": clip.original_name,
@@ -212,7 +213,7 @@ def _own_clip(request: HttpRequest, clip_id: UUID) -> Clip:
     return get_object_or_404(with_results(Clip.objects.filter(owner=owner)), pk=clip_id)
 
 
-def _summary(clip: Clip) -> dict[str, Any]:
+def _summary(clip: Clip) -> Context:
     return {
         "id": clip.pk,
         "title": clip.title,

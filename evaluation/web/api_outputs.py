@@ -14,6 +14,7 @@ from ninja import Router, Schema, Status
 from pydantic import ConfigDict, Field
 
 from evaluation import systems
+from evaluation.contexts import Context
 from evaluation.models import OutputBatch, Rendition, UploadedSystem
 from evaluation.outputs import batches as outputs
 from evaluation.outputs.batches import OutputProblem
@@ -89,7 +90,7 @@ class FileOut(Schema):
     clip: UUID | None
     system: str | None
     reason: str = Field(description="how clip and system were found")
-    checks: dict[str, Any] = Field(
+    checks: Context = Field(
         description="beside the clip: length, rate, delay_seconds, level; shifts: the delay can be taken out"
     )
     problem: str = Field(description="why it cannot be taken; empty if it can")
@@ -126,7 +127,7 @@ def _batch(request: HttpRequest, batch_id: UUID) -> OutputBatch:
     return get_object_or_404(OutputBatch, pk=batch_id, owner=request.auth)  # type: ignore[attr-defined]
 
 
-def _system(system: UploadedSystem) -> dict[str, Any]:
+def _system(system: UploadedSystem) -> Context:
     made = Rendition.objects.filter(system=system.slug).order_by("clip__title", "clip")
     return {
         "slug": system.slug,
@@ -137,7 +138,7 @@ def _system(system: UploadedSystem) -> dict[str, Any]:
     }
 
 
-def _described(batch: OutputBatch) -> dict[str, Any]:
+def _described(batch: OutputBatch) -> Context:
     rows = batch.files.select_related("system").order_by("name", "pk")
     return {
         "id": batch.pk,
@@ -169,7 +170,7 @@ def list_systems(request: HttpRequest) -> list[systems.Described]:
 
 
 @router.post("/systems", response={201: OwnSystemOut, 422: Refused}, summary="Make a system of your own")
-def create_system(request: HttpRequest, new: SystemIn) -> Status[dict[str, Any]]:
+def create_system(request: HttpRequest, new: SystemIn) -> Status[Context]:
     try:
         made = outputs.save_system(request.auth, new.title, new.note, new.kbps)  # type: ignore[attr-defined]
     except OutputProblem as problem:
@@ -180,14 +181,14 @@ def create_system(request: HttpRequest, new: SystemIn) -> Status[dict[str, Any]]
 @router.get(
     "/systems/{slug}", response=OwnSystemOut, summary="A system of your own and what it has outputs for"
 )
-def get_system(request: HttpRequest, slug: str) -> dict[str, Any]:
+def get_system(request: HttpRequest, slug: str) -> Context:
     return _system(_own(request, slug))
 
 
 @router.patch(
     "/systems/{slug}", response={200: OwnSystemOut, 422: Refused}, summary="Change what is said of a system"
 )
-def change_system(request: HttpRequest, slug: str, change: SystemChange) -> Status[dict[str, Any]]:
+def change_system(request: HttpRequest, slug: str, change: SystemChange) -> Status[Context]:
     system = _own(request, slug)
     try:
         saved = outputs.save_system(
@@ -220,7 +221,7 @@ def delete_system(request: HttpRequest, slug: str) -> Status[Any]:
     openapi_extra=_BODY,
     summary="Send outputs of your system, to be checked against their clips",
 )
-def send_outputs(request: HttpRequest, slug: str) -> Status[dict[str, Any]]:
+def send_outputs(request: HttpRequest, slug: str) -> Status[Context]:
     """Nothing is stored before ``/outputs/{id}/confirm``: look at the checks first."""
     system = _own(request, slug)
     announced = request.headers.get("Content-Length", "")
@@ -257,7 +258,7 @@ def delete_output(request: HttpRequest, slug: str, clip_id: UUID) -> Status[Any]
 
 
 @router.get("/outputs/{uuid:batch_id}", response=BatchOut, summary="What was sent, and what the checks found")
-def get_outputs(request: HttpRequest, batch_id: UUID) -> dict[str, Any]:
+def get_outputs(request: HttpRequest, batch_id: UUID) -> Context:
     return _described(_batch(request, batch_id))
 
 
@@ -266,7 +267,7 @@ def get_outputs(request: HttpRequest, batch_id: UUID) -> dict[str, Any]:
     response={202: Confirmed, 422: Refused},
     summary="Make outputs of the files that were checked",
 )
-def confirm_outputs(request: HttpRequest, batch_id: UUID, wanted: Confirmation) -> Status[dict[str, Any]]:
+def confirm_outputs(request: HttpRequest, batch_id: UUID, wanted: Confirmation) -> Status[Context]:
     """In place of outputs that are there. Storing goes on in the background."""
     batch = _batch(request, batch_id)
     take = wanted.take

@@ -11,6 +11,7 @@ from ninja import File, Router, Schema, Status
 from ninja.files import UploadedFile
 from pydantic import Field
 
+from evaluation.contexts import Context
 from evaluation.metrics import METRICS
 from evaluation.models import Clip
 from evaluation.work.scores import MAX_BYTES, ScoreProblem, request_scores, store_scores
@@ -59,7 +60,7 @@ def list_metrics(request: HttpRequest) -> list[Any]:
     response={202: MeasureOut, 422: Refused},
     summary="Measure a clip's outputs by more metrics",
 )
-def measure_clip(request: HttpRequest, clip_id: UUID, wanted: MeasureIn) -> Status[dict[str, Any]]:
+def measure_clip(request: HttpRequest, clip_id: UUID, wanted: MeasureIn) -> Status[Context]:
     """Queues what is not there yet, and again what failed."""
     clip = get_object_or_404(Clip, pk=clip_id, owner=request.auth)  # type: ignore[attr-defined]
     try:
@@ -71,9 +72,7 @@ def measure_clip(request: HttpRequest, clip_id: UUID, wanted: MeasureIn) -> Stat
 @router.post(
     "/scores", response={200: StoredOut, 422: Refused}, summary="Take a table of scores from elsewhere"
 )
-def upload_scores(
-    request: HttpRequest, file: File[UploadedFile], metric: str = "polqa"
-) -> Status[dict[str, Any]]:
+def upload_scores(request: HttpRequest, file: File[UploadedFile], metric: str = "polqa") -> Status[Context]:
     """CSV with the columns ``clip`` (id, title or file name), ``system`` and ``value``, of your own clips.
 
     All of it is taken, or nothing; a refusal names the line. For POLQA, which is licensed.

@@ -2,19 +2,41 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
 
 from django.urls import reverse
 
+from evaluation.contexts import Context
 from evaluation.models import Clip
 from evaluation.systems import looks_of
-from evaluation.web.presentation import DONE, FAILED, QUEUED, RUNNING, pesq_word, rendition_rows, row_state
+from evaluation.web.presentation import (
+    DONE,
+    FAILED,
+    QUEUED,
+    RUNNING,
+    JobState,
+    RenditionRow,
+    pesq_word,
+    rendition_rows,
+    row_state,
+)
 
 #: What a page opens with when its address names no system: the paper's codec, or else the original.
 _START = ("bpgan-2k", "original")
 
 
-def player_data(rows: list[dict[str, Any]]) -> dict[str, Any]:
+class TableRow(RenditionRow):
+    """A `RenditionRow` with what only pages show."""
+
+    colour: str
+    marker: str
+    listen_url: str | None
+    pesq_nb_word: str
+    pesq_wb_word: str
+    job: JobState
+
+
+def player_data(rows: list[TableRow]) -> Context:
     """Describe the systems of a clip, given its `table_rows`, for the player's scripts (``json_script``)."""
     heard = [row["system"] for row in rows if row["listen_url"]]
     return {
@@ -37,7 +59,7 @@ def player_data(rows: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def table_rows(clip: Clip) -> list[dict[str, Any]]:
+def table_rows(clip: Clip) -> list[TableRow]:
     """`rendition_rows` with what only pages show: colour, marker, words of both PESQ scores, what to play.
 
     The original can be heard before any worker has started: it is the clip itself.
@@ -59,7 +81,7 @@ def table_rows(clip: Clip) -> list[dict[str, Any]]:
     ]
 
 
-def status_text(rows: list[dict[str, Any]]) -> str:
+def status_text(rows: Sequence[RenditionRow]) -> str:
     """How far a clip is, in words: ``12 of 15 systems done, 1 failed``."""
     counts = {status: sum(row["status"] == status for row in rows) for status in (DONE, RUNNING, QUEUED)}
     failed = sum(row["status"] == FAILED and not row["unavailable"] for row in rows)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import TypedDict
+from uuid import UUID
 
 from django.db.models import QuerySet
 from django.urls import reverse
@@ -82,7 +83,44 @@ def job_state(row: Job) -> JobState:
     )
 
 
-def row_state(row: dict[str, Any]) -> JobState:
+class OtherScore(TypedDict):
+    """A score by a metric beyond the default ones: `value` is None until it is done, or with a `note` why."""
+
+    value: float | None
+    status: str
+    version: str
+    note: str
+    error: str
+
+
+class RenditionRow(TypedDict):
+    """A system's row in tables and JSON. Figures that are not there (yet) are None; `note` says why."""
+
+    id: UUID
+    system: str
+    title: str
+    family: str
+    kind: str
+    status: str
+    unavailable: bool
+    error: str
+    log: str
+    kbps: float | None
+    stated_kbps: float | None
+    pesq_nb: float | None
+    pesq_wb: float | None
+    stoi: float | None
+    pesq_word: str
+    encode_rtf: float | None
+    decode_rtf: float | None
+    audio_url: str | None
+    bitstream_url: str | None
+    retry_url: str | None
+    note: str
+    others: dict[str, OtherScore]
+
+
+def row_state(row: RenditionRow) -> JobState:
     """The state of one of `rendition_rows`: of the rendition with its scores by the default metrics.
 
     It has no address: the clip's page follows all rows at once.
@@ -130,17 +168,14 @@ def rendition_status(rendition: Rendition) -> str:
     return FAILED if FAILED in scores else DONE
 
 
-def rendition_rows(clip: Clip) -> list[dict[str, Any]]:
-    """One dictionary for each system, in the registry's order, for tables and JSON.
-
-    Figures that are not there (yet) are None; `note` says why a metric has no answer.
-    """
+def rendition_rows(clip: Clip) -> list[RenditionRow]:
+    """One row for each system, in the registry's order."""
     renditions = sorted(clip.renditions.all(), key=lambda rendition: systems.order(rendition.system))
     described = systems.describe_all(rendition.system for rendition in renditions)
     return [_row(clip, rendition, described[rendition.system]) for rendition in renditions]
 
 
-def _row(clip: Clip, rendition: Rendition, system: systems.Described) -> dict[str, Any]:
+def _row(clip: Clip, rendition: Rendition, system: systems.Described) -> RenditionRow:
     scores = {score.metric: score for score in rendition.scores.all()}
     values = {metric: _value(scores.get(metric)) for metric in METRICS}
     status = rendition_status(rendition)
@@ -158,7 +193,9 @@ def _row(clip: Clip, rendition: Rendition, system: systems.Described) -> dict[st
         "log": "".join([rendition.log, *(score.log for score in scores.values())]),
         "kbps": rendition.kbps if made else None,
         "stated_kbps": system.kbps if own else None,
-        **values,
+        "pesq_nb": values["pesq_nb"],
+        "pesq_wb": values["pesq_wb"],
+        "stoi": values["stoi"],
         "pesq_word": pesq_word(values["pesq_wb"]),
         "encode_rtf": _rtf(rendition.encode_seconds, clip) if made else None,
         "decode_rtf": _rtf(rendition.decode_seconds, clip) if made else None,
@@ -170,8 +207,7 @@ def _row(clip: Clip, rendition: Rendition, system: systems.Described) -> dict[st
     }
 
 
-def _other(score: Score) -> dict[str, Any]:
-    """A score by a metric beyond the default ones: `value` is None until it is done, or with a `note` why."""
+def _other(score: Score) -> OtherScore:
     return {
         "value": _value(score),
         "status": str(score.status),
@@ -181,7 +217,7 @@ def _other(score: Score) -> dict[str, Any]:
     }
 
 
-def other_metrics(rows: Iterable[dict[str, Any]]) -> list[Metric]:
+def other_metrics(rows: Iterable[RenditionRow]) -> list[Metric]:
     """Metrics beyond the default ones by which some of `rendition_rows` has a score, in order of tables."""
     found = {metric for row in rows for metric in row["others"]}
     known = [slug for slug in REGISTRY if slug in found]

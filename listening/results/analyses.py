@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.db import transaction
 
+from evaluation.contexts import Context
 from evaluation.models import Job
 from evaluation.work import jobs
 from listening.models import Analysis, Study
@@ -64,7 +63,7 @@ def run(pk: int | str) -> None:
             older.filter(status__in=(Job.Status.DONE, Job.Status.FAILED), pk__lt=row.pk).delete()
 
 
-def compute(row: Analysis) -> tuple[dict[str, Any], str]:
+def compute(row: Analysis) -> tuple[Context, str]:
     """Data of an analysis, and the fingerprint of the state that it was computed from."""
     from listening.results import heavy, profiles
 

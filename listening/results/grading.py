@@ -1,4 +1,4 @@
-"""What the results pages of BS.1116, ACR, DCR and CCR show."""
+"""What the results pages of graded methods show, but those of BS.1534-3's analysis."""
 
 from __future__ import annotations
 
@@ -33,11 +33,12 @@ from listening.results.verdicts import (
 )
 from listening.session.grading import ccr_sign
 
-NAMES = {"acr": "MOS", "dcr": "DMOS", "ccr": "CMOS"}
-
 
 def diff_frame(study: Study, kind: str = REAL) -> pd.DataFrame:
-    """Finished BS.1116 trials without training as ``assessor, item, system, score, reference``."""
+    """Grades of finished trials without training, each system's beside that of its hidden reference.
+
+    Columns are ``assessor, item, system, score, reference``.
+    """
     grades = (
         ratings_of(study, kind)
         .filter(trial__finished__isnull=False)
@@ -62,8 +63,11 @@ def diff_frame(study: Study, kind: str = REAL) -> pd.DataFrame:
     return ordered
 
 
-def ccr_frame(study: Study, kind: str = REAL) -> pd.DataFrame:
-    """Finished CCR trials without training as ``assessor, item, system, score, sign``, scores as given."""
+def comparison_frame(study: Study, kind: str = REAL) -> pd.DataFrame:
+    """Comparisons of finished trials without training as ``assessor, item, system, score, sign``.
+
+    Scores are as given; times the sign they say how the system compares with the reference.
+    """
     systems = dict(Stimulus.objects.filter(item__study=study).values_list("pk", "system"))
     rows = ratings_of(study, kind).filter(trial__finished__isnull=False)
     rows = rows.select_related("trial__session__assessor", "trial__item", "stimulus")
@@ -283,11 +287,11 @@ def _impaired(found: list[impairments.Impairment], looks: dict[str, dict[str, st
 
 
 def opinion(study: Study, kind: str = REAL) -> dict[str, Any]:
-    """The context of ``_results_opinion.html``: ACR, DCR and CCR."""
+    """The context of ``_results_opinion.html``: a mean opinion of each system."""
     method = METHODS[study.method]
-    raw = ccr_frame(study, kind) if method.slug == "ccr" else rating_frame(study, kind)
-    tidy = opinions.turned(raw) if method.slug == "ccr" else raw
-    name = NAMES[method.slug]
+    raw = comparison_frame(study, kind) if method.compares else rating_frame(study, kind)
+    tidy = opinions.turned(raw) if method.compares else raw
+    name = method.mean_name
     context = _base(study, kind, tidy) | {"name": name, "method": method}
     if tidy.empty:
         return context | {"answer": "Nobody has finished a trial yet.", "warnings": []}
@@ -336,7 +340,7 @@ def opinion(study: Study, kind: str = REAL) -> dict[str, Any]:
                 for value, words in method.words
             ],
             "per_item": per_item,
-            "order": opinions.order_effect(raw) if method.slug == "ccr" else None,
+            "order": opinions.order_effect(raw) if method.compares else None,
             "svg": drawn,
             "figure": mark_safe(drawn),  # noqa: S308 -- texts are escaped there
         }

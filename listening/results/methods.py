@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.utils.module_loading import import_string
 
+from listening.methods import METHODS
 from listening.models import Study
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -24,22 +28,51 @@ class View:
     context: str
 
 
-#: By slug of `listening.methods`. MUSHRA has the page of its own; what is not listed says so plainly.
+#: By `Method.analysis`. What is not listed says so plainly; `PAGE` has the page of its own.
 VIEWS: dict[str, View] = {
-    "abx": View("listening/methods/_results_abx.html", "listening.results.choosing.abx"),
-    "ab": View("listening/methods/_results_ab.html", "listening.results.choosing.preference"),
-    "bs1116": View("listening/methods/_results_bs1116.html", "listening.results.grading.impairment"),
-    "acr": View("listening/methods/_results_opinion.html", "listening.results.grading.opinion"),
-    "dcr": View("listening/methods/_results_opinion.html", "listening.results.grading.opinion"),
-    "ccr": View("listening/methods/_results_opinion.html", "listening.results.grading.opinion"),
+    "discrimination": View("listening/methods/_results_abx.html", "listening.results.choosing.abx"),
+    "preference": View("listening/methods/_results_ab.html", "listening.results.choosing.preference"),
+    "impairment": View("listening/methods/_results_bs1116.html", "listening.results.grading.impairment"),
+    "opinion": View("listening/methods/_results_opinion.html", "listening.results.grading.opinion"),
 }
+#: The analysis of BS.1534-3: tests and models that a worker computes, screening, tables and figures.
+PAGE = "bs1534"
+
+
+def analysis_of(study: Study) -> str:
+    """The name of the study's analysis; empty for none."""
+    return METHODS[study.method].analysis if study.method in METHODS else ""
+
+
+def has_page(study: Study) -> bool:
+    """Whether the study's results are those of `PAGE`."""
+    return analysis_of(study) == PAGE
 
 
 def view_of(study: Study) -> View | None:
-    return VIEWS.get(study.method)
+    return VIEWS.get(analysis_of(study))
 
 
 def context_of(study: Study, kind: str) -> dict[str, Any]:
     """What the partial of the study's method is filled with; empty if the method has none."""
     view = view_of(study)
     return dict(import_string(view.context)(study, kind)) if view else {}
+
+
+def score_frame(study: Study, kind: str) -> pd.DataFrame:
+    """What the grades say of each system, as ``assessor, item, system, score``, and columns besides.
+
+    Where the reference is hidden beside each system, that is the diff grade; where two recordings are
+    compared, how the system compares with the reference, whichever was heard first.
+    """
+    from listening.results.frames import rating_frame
+    from listening.results.grading import comparison_frame, diff_frame
+
+    method = METHODS[study.method]
+    if method.hides_reference:
+        frame = diff_frame(study, kind)
+        return frame.assign(score=frame["score"] - frame["reference"])
+    if method.compares:
+        frame = comparison_frame(study, kind)
+        return frame.assign(score=frame["score"] * frame["sign"])
+    return rating_frame(study, kind)

@@ -9,6 +9,7 @@ from typing import Any
 from django.utils.safestring import SafeString, mark_safe
 
 from evaluation.analysis.words import count, figure
+from evaluation.contexts import Context
 from evaluation.metrics import METRICS
 from listening.models import Analysis
 from listening.results import drawing, profiles, words
@@ -20,7 +21,7 @@ from listening.results.verdicts import pair_rows
 MOST_OUTLIERS = 40
 
 
-def context_of(results: Results, analysis: Analysis | None) -> dict[str, Any]:
+def context_of(results: Results, analysis: Analysis | None) -> Context:
     """Everything that the page shows of `results` and of the slow part, if it is there."""
     data = analysis.data if analysis is not None else {}
     by_system, heard = drawing.playing(results)
@@ -69,7 +70,7 @@ def _safe(svg: str | None) -> SafeString:
     return mark_safe(svg or "")  # noqa: S308
 
 
-def _row(results: Results, row: SystemResult) -> dict[str, Any]:
+def _row(results: Results, row: SystemResult) -> Context:
     return {
         "system": row,
         "implied": row.slug in results.always,
@@ -130,11 +131,11 @@ def _how_score(row: SystemResult, slug: str) -> str:
     return f"{unit}Mean over n = {n} stimuli.{note}"
 
 
-def _cells(results: Results) -> list[dict[str, Any]]:
+def _cells(results: Results) -> list[Context]:
     """Rows of the table of items: one for each item, a cell for each graded system."""
     found = {(row.item, row.system): row for row in results.cells.itertuples()}
     slugs = [row.slug for row in results.systems if row.mean is not None]
-    rows = []
+    rows: list[Context] = []
     for item in sorted({key[0] for key in found}):
         cells = [_cell(results, found.get((item, slug))) for slug in slugs]
         rows.append({"title": results.item_titles.get(item, f"Item {item}"), "cells": cells})
@@ -154,7 +155,7 @@ def _scatters(
     by_system: Mapping[str, str],
     heard: Mapping[tuple[int, str], str],
     data: Mapping[str, Any],
-) -> list[dict[str, Any]]:
+) -> list[Context]:
     computed: dict[tuple[str, str], Any] = {
         (row["metric"], row["level"]): row for row in data.get("agreement", [])
     }
@@ -194,7 +195,7 @@ def caveats(results: Results) -> list[str]:
     return said
 
 
-def _outliers(results: Results) -> list[dict[str, Any]]:
+def _outliers(results: Results) -> list[Context]:
     titles = {row.slug: row.title for row in results.systems}
     return [
         {
@@ -209,7 +210,7 @@ def _outliers(results: Results) -> list[dict[str, Any]]:
     ]
 
 
-def _listeners(results: Results) -> list[dict[str, Any]]:
+def _listeners(results: Results) -> list[Context]:
     grouped = results.everything.groupby("assessor", sort=False)
     items, means = grouped["item"].nunique(), grouped["score"].mean()
     labels = dict(results.study.sessions.exclude(label="").values_list("assessor__code", "label"))
@@ -224,7 +225,7 @@ def _listeners(results: Results) -> list[dict[str, Any]]:
     ]
 
 
-def _rank_tests(results: Results, data: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _rank_tests(results: Results, data: Mapping[str, Any]) -> list[Context]:
     """Attachment 3, the sign-flip test and Wilcoxon's of the same pairs, side by side."""
     titles = {row.slug: row.title for row in results.systems}
     wilcoxon, flipped = (
@@ -246,7 +247,7 @@ def _rank_tests(results: Results, data: Mapping[str, Any]) -> list[dict[str, Any
     ]
 
 
-def _mixed(results: Results, data: Mapping[str, Any]) -> dict[str, Any] | None:
+def _mixed(results: Results, data: Mapping[str, Any]) -> Context | None:
     """The mixed model's adjusted means in the order of the tables, and what it is of."""
     found = data.get("mixed")
     if not found:
@@ -256,7 +257,7 @@ def _mixed(results: Results, data: Mapping[str, Any]) -> dict[str, Any] | None:
     return {**found, "means": rows}
 
 
-def _effects(data: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _effects(data: Mapping[str, Any]) -> list[Context]:
     """The rows of the analysis of variance, each with F and degrees of freedom of the p that was chosen."""
     rows = []
     for row in data.get("anova", {}).get("effects", []):

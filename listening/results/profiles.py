@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import pandas as pd
 
@@ -17,6 +16,7 @@ from evaluation.analysis.statistics.screening import (
     to_json,
 )
 from evaluation.columns import BadColumn, parse
+from evaluation.contexts import Context
 from listening.columns.studies import PostScreening
 from listening.models import Study
 
@@ -43,7 +43,7 @@ def profiles_of(study: Study) -> dict[str, Profile]:
     return found
 
 
-def settings_of(study: Study, profile: str) -> dict[str, Any]:
+def settings_of(study: Study, profile: str) -> Context:
     """What figures seen through the profile depend on besides the grades, for the fingerprint."""
     return {
         "profile": profile,
@@ -57,7 +57,7 @@ def apply(study: Study, frame: pd.DataFrame, profile: str) -> Screening:
     return screen(frame, profiles_of(study)[profile])
 
 
-def form_of(study: Study) -> list[dict[str, Any]]:
+def form_of(study: Study) -> list[Context]:
     """The researcher's thresholds as fields of a form; where there are none yet, BS.1534-3's."""
     values = {**to_json(PROFILES[BS1534].thresholds), **study.post_screening.stored()}
     return [
@@ -83,7 +83,7 @@ def save(study: Study, sent: Mapping[str, str]) -> list[str]:
     An empty field switches its rule off; shares that belong to a rule fall back to the usual 0.15.
     """
     usual = to_json(Thresholds())
-    values: dict[str, Any] = {}
+    values: Context = {}
     problems = []
     for name, label, _ in FIELDS:
         text = sent.get(name, "").strip().replace(",", ".")

@@ -12,36 +12,19 @@ from evaluation.analysis import figures
 from evaluation.analysis.statistics.differences import Population
 from evaluation.columns import BadColumn, parse
 from listening.columns.studies import AnalysisSettings
-from listening.methods import METHODS, MUSHRA
+from listening.methods import METHODS
 from listening.models import Study
+from listening.results.methods import has_page
 
 #: Share of a scale's range within which two systems count as equivalent, if the researcher states no margin.
 MARGIN_SHARE = 0.05
 #: A test without a grade above this has used another scale than 0 to 100.
 LOW_SCALE = 10.0
 
-#: As figures draw them. Diff grades above 1 are so rare that they stand at the figure's end.
-SCALES = {
-    "mushra": figures.MUSHRA,
-    "bs1116": figures.Scale(
-        "diff grade", -4.0, 1.0, (-4, -3, -2, -1, 0, 1), ((-3.7, "very annoying"), (0, "imperceptible"))
-    ),
-    "acr": figures.Scale(
-        "MOS",
-        1.0,
-        5.0,
-        (1, 2, 3, 4, 5),
-        ((1, "Bad"), (2, "Poor"), (3, "Fair"), (4, "Good"), (4.85, "Excellent")),
-    ),
-    "dcr": figures.Scale("DMOS", 1.0, 5.0, (1, 2, 3, 4, 5), ((1.2, "very annoying"), (4.85, "inaudible"))),
-    "ccr": figures.Scale(
-        "CMOS",
-        -3.0,
-        3.0,
-        (-3, -2, -1, 0, 1, 2, 3),
-        ((-2.7, "Much worse"), (0, "The same"), (2.6, "Much better")),
-    ),
-}
+#: Of diff grades, as figures draw them: those above 1 are so rare that they stand at the figure's end.
+DIFF_SCALE = figures.Scale(
+    "diff grade", -4.0, 1.0, (-4, -3, -2, -1, 0, 1), ((-3.7, "very annoying"), (0, "imperceptible"))
+)
 
 
 @dataclass(frozen=True)
@@ -67,12 +50,21 @@ def scale_of(study: Study, highest: float | None = None) -> figures.Scale:
         highest: of the grades. Imported MUSHRA grades that are all low were given on another scale, which
             no file names: it is taken to be 1 to 5 or 0 to 10.
     """
-    scale = SCALES[study.method if study.method in SCALES else MUSHRA.slug]
-    if study.method != MUSHRA.slug:
-        return scale
-    if study.imported and highest is not None and highest <= LOW_SCALE:
-        return _other(1.0, 5.0) if highest <= 5 else _other(0.0, 10.0)
-    return scale
+    method = METHODS.get(study.method)
+    if method is None or has_page(study):
+        if study.imported and highest is not None and highest <= LOW_SCALE:
+            return _other(1.0, 5.0) if highest <= 5 else _other(0.0, 10.0)
+        return figures.MUSHRA
+    if method.hides_reference:
+        return DIFF_SCALE
+    ends = [(value, str(word)) for value, word in (method.words[-1], method.words[0])]
+    return figures.Scale(
+        method.mean_name,
+        method.lowest or 0.0,
+        method.highest or 0.0,
+        tuple(sorted(value for value, _word in method.words)),
+        method.axis_words or tuple(ends),
+    )
 
 
 def _other(low: float, high: float) -> figures.Scale:
@@ -89,7 +81,7 @@ def question_of(study: Study, scale: figures.Scale) -> Question:
     """The researcher's question, or the usual one."""
     method = METHODS.get(study.method)
     span = scale.high - scale.low
-    if study.method == "bs1116" and method and method.lowest is not None and method.highest is not None:
+    if method and method.hides_reference and method.lowest is not None and method.highest is not None:
         span = method.highest - method.lowest  # differences of grades are on the grades' scale
     wanted = study.analysis
     margin = float(wanted.margin) if wanted.margin is not None else MARGIN_SHARE * span

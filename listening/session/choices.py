@@ -5,13 +5,10 @@ from __future__ import annotations
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from listening.methods import METHODS
+from listening.methods import METHODS, NO_PREFERENCE
 from listening.models import Choice, Trial
 from listening.session.ratings import check_turn, locked_trial
 from listening.study.errors import BadRating, UnknownStimulus
-
-#: The answer that chooses neither.
-NO_PREFERENCE = "none"
 
 
 @transaction.atomic
@@ -45,17 +42,20 @@ def save_choice(trial: Trial, answer: object, sequence: object) -> Choice:
 
 
 def _chosen(trial: Trial, answer: object) -> int | None:
+    study = trial.session.study
+    method = METHODS[study.method]
     for entry in trial.order:
-        if entry["key"] == answer and entry["role"] != "X":
+        if entry["key"] == answer and entry.get("role") in method.answers:
             return int(entry["stimulus"])
-    if answer == NO_PREFERENCE and trial.session.study.method_options.stored().get("no_preference"):
+    if answer == NO_PREFERENCE and method.offers_no_preference(study.method_options):
         return None
     raise UnknownStimulus(_("There is no such answer in this trial."))
 
 
 def answer_of(choice: Choice, trial: Trial) -> str:
     """The answer that leads to this choice: a key of the trial's, or `NO_PREFERENCE`."""
+    answers = METHODS[trial.session.study.method].answers
     for entry in trial.order:
-        if entry["stimulus"] == choice.chosen_id and entry["role"] != "X":
+        if entry["stimulus"] == choice.chosen_id and entry.get("role") in answers:
             return str(entry["key"])
     return NO_PREFERENCE

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 from django.utils.translation import gettext as _
 
 from listening.columns.sessions import Signal
@@ -11,19 +9,11 @@ from listening.methods import METHODS, REFERENCE
 from listening.models import Stimulus, Trial
 from listening.study.errors import BadRating, GradesMissing, GradesUnfit, UnknownStimulus
 
-#: The grade of BS.1116 that says "this is the reference".
-IMPERCEPTIBLE = 5.0
-
 
 def asked(trial: Trial) -> list[Signal]:
-    """The entries of the trial's order whose keys take a grade.
-
-    In CCR that is the second one's, whichever it is: the listener says how it compares with the first.
-    """
+    """The entries of the trial's order whose keys take a grade."""
     method = METHODS[trial.session.study.method]
-    if not method.graded:
-        return []
-    return [entry for entry in trial.order if entry.get("role") != "first"]
+    return [entry for entry in trial.order if method.takes_grade(entry.get("role", ""))]
 
 
 def graded_stimulus(trial: Trial, key: object) -> int:
@@ -36,7 +26,7 @@ def graded_stimulus(trial: Trial, key: object) -> int:
     """
     for entry in asked(trial):
         if entry["key"] == key:
-            if entry.get("role") == "second":
+            if METHODS[trial.session.study.method].compares:
                 return _system_entry(trial)
             return int(entry["stimulus"])
     raise UnknownStimulus("There is no such recording in this trial.")
@@ -50,29 +40,11 @@ def _system_entry(trial: Trial) -> int:
 
 
 def check_score(method: str, score: object) -> float:
-    """`score`, if it is a grade of the method: a number on its scale's steps; JSON's true and "1" are none.
-
-    Raises:
-        BadRating: it is not.
-    """
-    scale = METHODS[method]
-    if scale.step is None or scale.lowest is None or scale.highest is None:
-        raise BadRating(_("Nothing is graded in this test."))
-    whole = scale.step.is_integer()
-    fit = isinstance(score, int if whole else int | float) and not isinstance(score, bool)
-    if fit and scale.lowest <= score <= scale.highest:  # type: ignore[operator]
-        steps = float(score) / scale.step  # type: ignore[arg-type]
-        if math.isclose(steps, round(steps), abs_tol=1e-6):
-            return round(steps * scale.step, 1)
-    if whole:
-        raise BadRating(
-            _("The grade must be a whole number from %(low)s to %(high)s.")
-            % {"low": f"{scale.lowest:g}", "high": f"{scale.highest:g}"}
-        )
-    raise BadRating(
-        _("The grade must be a number from %(low)s to %(high)s with one decimal.")
-        % {"low": f"{scale.lowest:.1f}", "high": f"{scale.highest:.1f}"}
-    )
+    """`score`, if it is a grade of the method. Raises `BadRating` if it is not."""
+    try:
+        return METHODS[method].clean_grade(score)
+    except ValueError as error:
+        raise BadRating(str(error)) from None
 
 
 def check_complete(trial: Trial) -> None:
@@ -86,8 +58,10 @@ def check_complete(trial: Trial) -> None:
     missing = [entry["key"] for entry in asked(trial) if graded_stimulus(trial, entry["key"]) not in scores]
     if missing:
         raise GradesMissing(missing)
-    if method.slug == "bs1116" and IMPERCEPTIBLE not in scores.values():
-        raise GradesUnfit(_("One of B and C is the reference itself: grade that one 5.0."))
+    try:
+        method.check_grades(scores.values())
+    except ValueError as error:
+        raise GradesUnfit(str(error)) from None
 
 
 def ccr_sign(trial: Trial, systems: dict[int, str]) -> int:

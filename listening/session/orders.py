@@ -92,7 +92,7 @@ def _trials(
             study.method,
             stimuli,
             draw,
-            options=study.method_options.stored(),
+            options=study.method_options,
             turn=row,
             training=item.training,
         )

@@ -28,8 +28,6 @@ from listening.study.errors import StudyError, read_setting
 from listening.study.studies import delete_sessions, delete_simulation
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from evaluation.analysis.statistics.planning import Plan
 
 #: Numbers of a simulation that are stored as such, whole or not.
@@ -179,27 +177,14 @@ def usual_half_width(study: Study) -> float | None:
 def needed(study: Study, half_width: float, kind: str = Session.Kind.SIMULATED) -> Plan:
     """How many assessors make the 95 % interval of each system under test ± `half_width` points wide.
 
-    From the spread of this kind's listeners over the items that a session of the study hears; in BS.1116
-    of diff grades, in CCR of what is said of the system.
+    From the spread of this kind's listeners over the items that a session of the study hears.
     """
     from evaluation.analysis.statistics import planning
+    from listening.results.methods import score_frame
 
     return planning.plan(
-        _frame(study, kind),
+        score_frame(study, kind),
         half_width,
         items=items_per_session(study),
         exclude=METHODS[study.method].always,
     )
-
-
-def _frame(study: Study, kind: str) -> pd.DataFrame:
-    from listening.results.frames import rating_frame
-    from listening.results.grading import ccr_frame, diff_frame
-
-    if study.method == "bs1116":
-        frame = diff_frame(study, kind)
-        return frame.assign(score=frame["score"] - frame["reference"])
-    if study.method == "ccr":
-        frame = ccr_frame(study, kind)
-        return frame.assign(score=frame["score"] * frame["sign"])
-    return rating_frame(study, kind)

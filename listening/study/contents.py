@@ -13,7 +13,7 @@ from django.db import transaction
 from evaluation import systems as known
 from evaluation.models import Clip, Rendition
 from listening.columns.texts import clean_text
-from listening.methods import METHODS, MUSHRA, Method
+from listening.methods import METHODS, AnyMethod
 from listening.models import Item, Stimulus, Study
 from listening.study.errors import StudyError
 
@@ -42,7 +42,7 @@ class Excerpt:
     name: str = ""
 
 
-def method_of(slug: str) -> Method:
+def method_of(slug: str) -> AnyMethod:
     """Raises `StudyError` for a method that there is not."""
     try:
         return METHODS[slug]
@@ -82,7 +82,7 @@ def check_excerpts(excerpts: Sequence[Excerpt]) -> list[Excerpt]:
     return [*training, *graded]
 
 
-def check_systems(owner: Any, method: Method, systems: Iterable[str]) -> list[str]:
+def check_systems(owner: Any, method: AnyMethod, systems: Iterable[str]) -> list[str]:
     """The systems under test in the order of every table, without those the method brings anyway.
 
     Raises:
@@ -99,7 +99,7 @@ def check_systems(owner: Any, method: Method, systems: Iterable[str]) -> list[st
             if len(method.always) > 1
             else "Choose at least one system besides the original, which is always there."
         )
-    most = MAX_SYSTEMS if method is MUSHRA else method.max_systems
+    most = MAX_SYSTEMS if method.side_by_side else method.max_systems
     if len(chosen) > most:
         raise StudyError(f"{len(chosen)} systems are too many; choose {most} at most.")
     return sorted(chosen, key=known.order)

@@ -23,7 +23,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from listening.columns.studies import Design
-from listening.methods import Method
+from listening.methods import AnyMethod
 from listening.models import Rating, Session, Stage, Study, Trial
 from listening.study.balance import balanced_blocks, meetings
 from listening.study.errors import StudyError, read_setting
@@ -50,7 +50,7 @@ class Plan:
         return self.systems[(block // len(self.items) + item) % len(self.systems)]
 
 
-def room_for_systems(method: Method) -> int:
+def room_for_systems(method: AnyMethod) -> int:
     """How many systems under test a trial has room for besides what is always in it."""
     return method.max_signals - len(method.always)
 
@@ -79,7 +79,7 @@ def items_per_session(study: Study) -> int:
     return min(study.design.items_per_session or graded, graded)
 
 
-def fitting(design: Design | Mapping[str, Any], method: Method, graded: int, systems: int) -> Design:
+def fitting(design: Design | Mapping[str, Any], method: AnyMethod, graded: int, systems: int) -> Design:
     """`design` without what shares nothing out, and with a proposal if a trial has no room for all.
 
     Raises:
@@ -106,9 +106,9 @@ def fitting(design: Design | Mapping[str, Any], method: Method, graded: int, sys
     return Design.model_validate(fitted)
 
 
-def systems_per_trial_of(method: Method) -> int | None:
+def systems_per_trial_of(method: AnyMethod) -> int | None:
     """How many systems at most are heard side by side; None for methods that present them otherwise."""
-    return room_for_systems(method) if method.slug == "mushra" else None
+    return room_for_systems(method) if method.side_by_side else None
 
 
 def propose(systems: int, room: int) -> int:

@@ -14,10 +14,11 @@ from django.http import Http404
 from django.urls import reverse
 
 from evaluation.clips.access import visible_clips
+from evaluation.contexts import Context
 from evaluation.models import Clip, Rendition
 from evaluation.web.presentation import with_results
 from listening.kinds import COUNTED
-from listening.methods import METHODS, seconds_per_item
+from listening.methods import METHODS
 from listening.models import Item, Session, Stimulus, Study, Trial
 from listening.study import design
 
@@ -97,7 +98,7 @@ def minutes_of_study(study: Study) -> int:
     heard = [study.systems[index] for index in plan.systems[0]]
 
     def seconds_of(some: list[Item], repeats: float = 1) -> float:
-        return repeats * sum(seconds_per_item(method, options, heard, item.end - item.start) for item in some)
+        return repeats * sum(method.seconds_per_item(options, heard, item.end - item.start) for item in some)
 
     training = seconds_of([item for item in items if item.training], design.training_trials(plan))
     share = len(plan.items[0]) / len(graded) if graded else 0
@@ -168,7 +169,7 @@ def stimuli_count(study: Study) -> dict[str, int]:
     return {"done": stimuli.exclude(audio="").count(), "total": stimuli.count()}
 
 
-def session_rows(study: Study) -> list[dict[str, Any]]:
+def session_rows(study: Study) -> list[Context]:
     """Progress of each session of a person who got past the consent page, newest first."""
     sessions = (
         study.sessions.exclude(instructed=None)

@@ -10,11 +10,11 @@ from django.db import transaction
 
 from evaluation.clips.removal import list_files
 from evaluation.models import Clip
-from listening.columns.options import MethodOptions
 from listening.columns.studies import Design
 from listening.columns.texts import Texts, clean_text
 from listening.kinds import COUNTED
-from listening.methods import MUSHRA, clean_options, trials_per_item
+from listening.methods import DEFAULT, MethodOptions
+from listening.methods.mushra import Mushra
 from listening.models import Assessor, Session, Simulation, Stimulus, Study
 from listening.study import design as designs
 from listening.study.contents import (
@@ -32,11 +32,11 @@ from listening.study.sealing import check_seal
 from listening.study.stimuli import SAMPLE_RATES, folder_of
 
 #: In every trial of a MUSHRA test: the hidden reference and both anchors (M1, M3).
-ALWAYS = MUSHRA.always
+ALWAYS = Mushra.always
 #: Signals in one trial of it, hidden reference and anchors included, open reference not (M6).
-MAX_SIGNALS = MUSHRA.max_signals
+MAX_SIGNALS = Mushra.max_signals
 
-#: Hz; below, MUSHRA's mid anchor has nothing to remove.
+#: Hz; below, the mid anchor has nothing to remove.
 LOWEST_RATE = 16_000
 #: In a session, without training.
 MAX_TRIALS = 1000
@@ -79,7 +79,7 @@ def create_study(
     training_clip: Clip | None = None,
     listed: bool = False,
     excerpts: Sequence[Excerpt] | None = None,
-    method: str = MUSHRA.slug,
+    method: str = DEFAULT.slug,
     options: MethodOptions | Mapping[str, Any] | None = None,
     sample_rate: int = 16_000,
     language: str = "en",
@@ -92,7 +92,7 @@ def create_study(
     With `clips`, training is a trial with `training_clip`, or with the first clip, before all others; with
     `excerpts` it is what they say. Training grades are not used (M14). If more systems are chosen than a
     trial has room for, and `design` does not say how to share them out, a balanced design does. `options`
-    are the method's, see `listening.methods.clean_options`.
+    are the method's, see its ``Options``.
 
     Raises:
         StudyError: nothing chosen, something unknown, or renditions are not there yet.
@@ -228,7 +228,7 @@ def _fit(
     if study.sample_rate not in SAMPLE_RATES:
         raise StudyError(f"The sample rate is one of {', '.join(map(str, SAMPLE_RATES))} Hz.")
     method = method_of(study.method)
-    if method is MUSHRA and study.sample_rate < LOWEST_RATE:
+    if "anchor70" in method.always and study.sample_rate < LOWEST_RATE:
         raise StudyError(
             f"At {study.sample_rate} Hz the 7 kHz anchor would be the reference: take a higher rate."
         )
@@ -239,14 +239,14 @@ def _fit(
     )
     study.design = designs.fitting(study.design, method, graded, len(study.systems))
     try:
-        study.method_options = clean_options(
-            method, study.method_options if options is None else options, study.systems
+        study.method_options = method.clean_options(
+            study.method_options if options is None else options, study.systems
         )
     except ValueError as error:
         raise StudyError(str(error)) from None
     heard = study.systems[: designs.systems_per_trial(study)] if study.design else study.systems
     trials = min(study.design.items_per_session or graded, graded)
-    trials *= trials_per_item(method, study.method_options, heard)
+    trials *= method.trials_per_item(study.method_options, heard)
     if trials > MAX_TRIALS:
         raise StudyError(
             f"That makes {trials} trials for each listener; {MAX_TRIALS} are the most. "

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django import template
 
+from evaluation.contexts import Context
 from listening.interchange.exports import tables_of
 from listening.models import Study
 
@@ -13,5 +12,5 @@ register = template.Library()
 
 
 @register.inclusion_tag("listening/_export_menu.html")
-def export_menu(study: Study, kind: str = "real") -> dict[str, Any]:
+def export_menu(study: Study, kind: str = "real") -> Context:
     return {"study": study, "kind": kind, "tables": list(tables_of(study))}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
 from uuid import UUID
 
 from django.contrib import messages
@@ -11,6 +11,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods
 
 from evaluation.clips.access import viewer, visible_clips
+from evaluation.contexts import Context
 from evaluation.metrics import METRICS, OPTIONAL
 from evaluation.models import Clip
 from evaluation.web.presentation import (
@@ -18,6 +19,7 @@ from evaluation.web.presentation import (
     FAILED,
     QUEUED,
     RUNNING,
+    RenditionRow,
     job_state,
     other_metrics,
     rendition_rows,
@@ -45,9 +47,7 @@ def clip_metrics(request: HttpRequest, pk: UUID) -> HttpResponse:
     return response
 
 
-def metrics_context(
-    request: HttpRequest, clip: Clip, rows: list[dict[str, Any]] | None = None
-) -> dict[str, Any]:
+def metrics_context(request: HttpRequest, clip: Clip, rows: Sequence[RenditionRow] | None = None) -> Context:
     """What ``_metrics.html`` needs; `rows` are the clip's `rendition_rows` or `table_rows`."""
     rows = rendition_rows(clip) if rows is None else rows
     shown = other_metrics(rows)
@@ -58,16 +58,21 @@ def metrics_context(
         if score.status == FAILED
     }
 
-    def cell(row: dict[str, Any], metric: str) -> dict[str, Any] | None:
+    def cell(row: RenditionRow, metric: str) -> Context | None:
         score = row["others"].get(metric)
-        return score and {**score, "job": failed.get((row["system"], metric))}
+        return {**score, "job": failed.get((row["system"], metric))} if score else None
 
-    table = [
+    table: list[Context] = [
         {"title": row["title"], "cells": [cell(row, metric.slug) for metric in shown]}
         for row in rows
         if row["others"]
     ]
-    cells = [cell for row in table for cell in row["cells"] if cell]
+    statuses = {
+        score["status"]
+        for row in rows
+        for metric in shown
+        if (score := row["others"].get(metric.slug)) is not None
+    }
     made = [row for row in rows if row["audio_url"] is not None]
     offers = [METRICS[slug] for slug in OPTIONAL if not all(_settled(row, slug) for row in made)]
     return {
@@ -76,11 +81,11 @@ def metrics_context(
         "other_metrics": shown,
         "other_rows": table,
         "offers": offers,
-        "measuring": any(cell["status"] in (QUEUED, RUNNING) for cell in cells),
+        "measuring": bool(statuses & {QUEUED, RUNNING}),
     }
 
 
-def _settled(row: dict[str, Any], metric: str) -> bool:
+def _settled(row: RenditionRow, metric: str) -> bool:
     """Whether there is nothing to ask for: measured already, or about to be."""
     score = row["others"].get(metric)
     return score is not None and score["status"] in (DONE, QUEUED, RUNNING)

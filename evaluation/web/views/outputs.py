@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import Any
 from uuid import UUID
 
 from django.conf import settings
@@ -16,6 +15,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from evaluation.contexts import Context
 from evaluation.models import Job, OutputBatch, Rendition, UploadedSystem
 from evaluation.outputs import batches as outputs
 from evaluation.outputs.batches import OutputProblem
@@ -87,7 +87,7 @@ def _show(request: HttpRequest, own: UploadedSystem, error: str = "", refused: s
     return render(request, "evaluation/own_system.html", context, status=400 if error or refused else 200)
 
 
-def _output_row(rendition: Rendition) -> dict[str, Any]:
+def _output_row(rendition: Rendition) -> Context:
     scores = {
         score.metric: score.value for score in rendition.scores.all() if score.status == Job.Status.DONE
     }

@@ -18,6 +18,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from evaluation.clips.access import viewer, visible_clips
 from evaluation.clips.ingest import ClipRejected, ClipTooLarge, ingest
 from evaluation.clips.removal import remove_clip
+from evaluation.contexts import Context
 from evaluation.metrics import DEFAULT
 from evaluation.models import Clip, Job
 from evaluation.web.player_data import player_data, table_rows
@@ -123,7 +124,7 @@ def clip_rows(request: HttpRequest, pk: UUID) -> HttpResponse:
     return response
 
 
-def _clip_context(request: HttpRequest, pk: UUID) -> dict[str, Any]:
+def _clip_context(request: HttpRequest, pk: UUID) -> Context:
     clip = get_object_or_404(with_results(visible_clips(viewer(request))), pk=pk)
     rows = table_rows(clip)
     return {

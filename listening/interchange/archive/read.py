@@ -27,7 +27,7 @@ from evaluation.models import Clip, Job, Rendition, Score, UploadedSystem
 from evaluation.outputs import archives
 from listening.interchange.archive.describe import FORMAT, VERSION, Json
 from listening.interchange.archive.fields import ArchiveProblem, from_json, store
-from listening.methods import METHODS, clean_options
+from listening.methods import METHODS
 from listening.models import (
     Answer,
     Assessor,
@@ -308,7 +308,7 @@ class _Reader:
             if design := data.get("design"):
                 study.design = fitting(design, method, graded, len(study.systems))
             if options := data.get("method_options"):
-                study.method_options = clean_options(method, options, study.systems)
+                study.method_options = method.clean_options(options, study.systems)
             study.simulation = simulation.kept(data.get("simulation", {}))
         except (StudyError, ValueError, TypeError) as error:
             raise ArchiveProblem(f"study.json, study: {error}") from None

@@ -16,6 +16,7 @@ from listening.interchange.exports.parquet import parquet_bytes
 from listening.interchange.exports.ratings import ratings_rows
 from listening.interchange.exports.tables import csv_text
 from listening.interchange.exports.webmushra import mushra_rows, php_csv_text
+from listening.methods import METHODS, AnyMethod
 from listening.models import Study
 
 
@@ -25,47 +26,56 @@ class Table(NamedTuple):
     Attributes:
         name: of the file.
         title: what it is, in a few words.
-        methods: of the studies that have it; empty means all.
+        fits: whether studies of a method have it.
         make: the file's bytes of a study, a kind of sessions, and whether personal data is in them.
     """
 
     name: str
     title: str
-    methods: tuple[str, ...]
+    fits: Callable[[AnyMethod], bool]
     make: Callable[[Study, str, bool], bytes]
+
+
+def _always(method: AnyMethod) -> bool:
+    return True
+
+
+def _page(page_type: str) -> Callable[[AnyMethod], bool]:
+    """Whether a method is this type of webMUSHRA's pages."""
+    return lambda method: page_type in method.webmushra
 
 
 TABLES = (
     Table(
-        "ratings.csv", "every grade, one row each", (),
+        "ratings.csv", "every grade, one row each", _always,
         lambda study, kind, personal: csv_text(ratings_rows(study, kind)).encode(),
     ),
     Table(
-        "ratings.parquet", "the same table, typed", (),
+        "ratings.parquet", "the same table, typed", _always,
         lambda study, kind, personal: parquet_bytes(ratings_rows(study, kind), {"earshot.kind": kind}),
     ),
     Table(
-        "events.csv", "what happened in the pages", (),
+        "events.csv", "what happened in the pages", _always,
         lambda study, kind, personal: csv_text(events_rows(study, kind)).encode(),
     ),
     Table(
-        "mushra.csv", "the grades as webMUSHRA writes them", ("mushra",),
+        "mushra.csv", "the grades as webMUSHRA writes them", _page("mushra"),
         lambda study, kind, personal: php_csv_text(mushra_rows(study, kind, personal=personal)).encode(),
     ),
     Table(
-        "choices.csv", "every answer, one row each", ("abx", "ab"),
+        "choices.csv", "every answer, one row each", lambda method: not method.graded,
         lambda study, kind, personal: csv_text(choices_rows(study, kind)).encode(),
     ),
     Table(
-        "paired_comparison.csv", "the answers as webMUSHRA writes them", ("abx", "ab"),
+        "paired_comparison.csv", "the answers as webMUSHRA writes them", _page("paired_comparison"),
         lambda study, kind, personal: php_csv_text(paired_rows(study, kind, personal=personal)).encode(),
     ),
     Table(
-        "bs1116.csv", "the grades as webMUSHRA writes them", ("bs1116",),
+        "bs1116.csv", "the grades as webMUSHRA writes them", _page("bs1116"),
         lambda study, kind, personal: php_csv_text(bs1116_rows(study, kind, personal=personal)).encode(),
     ),
     Table(
-        "lss.csv", "the grades as webMUSHRA writes them", ("acr", "dcr"),
+        "lss.csv", "the grades as webMUSHRA writes them", _page("likert_single_stimulus"),
         lambda study, kind, personal: php_csv_text(lss_rows(study, kind, personal=personal)).encode(),
     ),
 )  # fmt: skip
@@ -73,7 +83,7 @@ TABLES = (
 
 def tables_of(study: Study) -> Iterator[Table]:
     """The tables that a study of this method has."""
-    return (table for table in TABLES if not table.methods or study.method in table.methods)
+    return (table for table in TABLES if table.fits(METHODS[study.method]))
 
 
 def table(study: Study, name: str, kind: str = "real", *, personal: bool = False) -> bytes:

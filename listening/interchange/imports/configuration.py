@@ -11,15 +11,8 @@ from typing import Any
 from listening.columns.texts import MAX_TEXT
 from listening.interchange.imports.reading import ImportProblem
 from listening.interchange.imports.yaml_lines import Map, Seq, load
+from listening.methods import AnyMethod, find_method
 
-#: Which method holds a type of page.
-METHODS = {
-    "mushra": "mushra",
-    "bs1116": "bs1116",
-    "paired_comparison": "abx",
-    "likert_single_stimulus": "acr",
-    "likert_multi_stimulus": "acr",
-}
 _TEXT_PAGES = ("generic", "consent", "volume", "finish")
 #: Settings that are right here without being set, or mean nothing here.
 _OWN_WAY = {
@@ -36,18 +29,15 @@ _QUESTIONS = {"text": "text", "number": "number", "likert": "likert", "long_text
 
 @dataclass(frozen=True)
 class Page:
-    """A page with recordings: `stimuli` are paths by the names of systems."""
+    """A page with recordings, and the `method` that it is here; `stimuli` are paths by names of systems."""
 
     kind: str
+    method: str
     id: str
     line: int
     reference: str
     stimuli: Mapping[str, str]
     anchors: frozenset[str]
-
-    @property
-    def method(self) -> str:
-        return METHODS[self.kind]
 
 
 @dataclass(frozen=True)
@@ -129,8 +119,8 @@ def read_configuration(text: str) -> Configuration:
     asked: list[str] = []
     for page in _flat(found, data["pages"]):
         kind = str(page.get("type"))
-        if kind in METHODS:
-            _test_page(found, page, kind, refused)
+        if method := find_method(kind):
+            _test_page(found, page, kind, method, refused)
             asked.append(_text_of(page, "content"))
         elif kind in _TEXT_PAGES:
             _text_page(found, page, kind)
@@ -171,7 +161,7 @@ def _flat(found: Configuration, pages: Seq, shuffled: bool = False) -> Iterator[
             found.note("left_out", pages.line, f"{str(entry)[:40]!r} in the list of pages is no page.")
 
 
-def _test_page(found: Configuration, page: Map, kind: str, refused: list[str]) -> None:
+def _test_page(found: Configuration, page: Map, kind: str, method: AnyMethod, refused: list[str]) -> None:
     line, title = page.line, plain_text(page.get("id")) or plain_text(page.get("name"))
     stimuli = page.get("stimuli")
     if not isinstance(stimuli, Map) or not stimuli:
@@ -199,7 +189,9 @@ def _test_page(found: Configuration, page: Map, kind: str, refused: list[str]) -
         return
     paths = {str(key): str(path).strip() for key, path in stimuli.items() if path is not None}
     anchors = frozenset(name for name in ("35", "70") if page.get(f"createAnchor{name}") is True)
-    found.pages.append(Page(kind, title or f"line {line}", line, reference.strip(), paths, anchors))
+    found.pages.append(
+        Page(kind, method.slug, title or f"line {line}", line, reference.strip(), paths, anchors)
+    )
     found.note("taken", line, f"{title}: an item with {', '.join(paths)}.")
     if kind == "mushra" and len(anchors) < 2:
         found.note("changed", line, f"{title}: both anchors are added; without them it would not be MUSHRA.")

@@ -200,7 +200,7 @@ def _study(draft: ImportDraft, configuration: Configuration, group: Group, local
             if before == (path, page.line):
                 _output(configuration, clip, own[key], local[path], path, page.line)
             done = _tell(draft, done + 1, total)
-    if method.slug == "mushra":
+    if method.has_checklist:
         configuration.note("changed", 0, "webMUSHRA has no training: mark an item for it, or add one (M14).")
     language = _language(configuration)
     lines = sorted(configuration.notes, key=lambda note: note.line)
@@ -216,7 +216,7 @@ def _study(draft: ImportDraft, configuration: Configuration, group: Group, local
                 texts=configuration.texts,
                 excerpts=excerpts,
                 method=method.slug,
-                options={"pairs": "reference", "trials": 1} if method.slug == "abx" else None,
+                options=method.webmushra_options,
                 language=language,
                 open_when_ready=False,
             )

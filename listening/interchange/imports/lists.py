@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from listening.interchange.imports.reading import Grade, ImportProblem, Reading
 from listening.interchange.imports.table import Row, Table, shortened
+from listening.methods import METHODS
 
 #: What people call the four columns of a tidy table; the first that is there counts.
 _NAMES = {
@@ -48,7 +49,7 @@ def read_tidy(table: Table) -> Reading:
     reading = Reading(
         "tidy", "a table with a grade a row", f"By its header: {said}.", notes=list(table.notes)
     )
-    reading.methods = ("mushra", "acr", "dcr", "ccr")
+    reading.methods = tuple(slug for slug, method in METHODS.items() if method.holds_tables)
     training = 0
     simulated = 0
     for row in table.rows:

@@ -15,6 +15,7 @@ from typing import Any
 
 from listening.interchange.imports.reading import Grade, ImportProblem, Reading, Verdict
 from listening.interchange.imports.table import Row, Table, shortened
+from listening.methods import METHODS, list_holders
 
 _QUESTION = "questionaire_"
 _ANSWERS = ("correct", "incorrect", "undecided")
@@ -156,7 +157,7 @@ def _read(rows: list[_Response], kind: str, notes: list[str], reason: str) -> Re
     kinds = Counter(row.text("wm_type") for row in rows)
     if not kinds:
         raise ImportProblem("This is pymushra's export, but it has a header and nothing else.")
-    known = {"mushra", "paired_comparison", "bs1116", "likert_single_stimulus", "likert_multi_stimulus"}
+    known = {page_type for method in METHODS.values() for page_type in method.webmushra}
     usable = [name for name, _ in kinds.most_common() if name in known]
     if not usable:
         raise ImportProblem(
@@ -164,10 +165,7 @@ def _read(rows: list[_Response], kind: str, notes: list[str], reason: str) -> Re
             f"{', '.join(sorted(known))} can."
         )
     chosen = kind if kind in usable else usable[0]
-    methods = {"mushra": ("mushra", "acr"), "paired_comparison": ("abx", "ab"), "bs1116": ("bs1116",)}
-    reading = Reading(
-        "pymushra", "pymushra's export", reason, methods.get(chosen, ("acr", "dcr", "mushra")), notes=notes
-    )
+    reading = Reading("pymushra", "pymushra's export", reason, list_holders(chosen), notes=notes)
     others = {name: count for name, count in kinds.items() if name != chosen}
     if others:
         named = ", ".join(f"{count} of type {name or '(none)'}" for name, count in others.items())

@@ -6,6 +6,8 @@ import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
+from listening.methods import DEFAULT
+
 #: A file with more is refused: a test of 100 listeners, 50 items and 12 systems has 60 000.
 MAX_GRADES = 100_000
 #: What `listening.models` can hold of a name.
@@ -79,7 +81,7 @@ class Reading:
     format: str
     title: str
     reason: str
-    methods: tuple[str, ...] = ("mushra",)
+    methods: tuple[str, ...] = (DEFAULT.slug,)
     grades: list[Grade] = field(default_factory=list)
     verdicts: list[Verdict] = field(default_factory=list)
     answers: dict[str, dict[str, str]] = field(default_factory=dict)

@@ -19,7 +19,7 @@ from listening.columns.texts import clean_text
 from listening.interchange.imports.reading import Grade, ImportProblem, Reading, Verdict
 from listening.interchange.imports.roles import checked
 from listening.interchange.imports.scores import Scores
-from listening.methods import METHODS
+from listening.methods import DEFAULT, METHODS
 from listening.models import (
     Answer,
     Assessor,
@@ -68,7 +68,7 @@ def methods_of(reading: Reading) -> list[str]:
 
     The file's own method comes first, and stays where no scale fits: then a note says so.
     """
-    known = [slug for slug in reading.methods if slug in METHODS] or ["mushra"]
+    known = [slug for slug in reading.methods if slug in METHODS] or [DEFAULT.slug]
     return [known[0], *(slug for slug in known[1:] if not outside(reading, slug))]
 
 
@@ -268,9 +268,9 @@ def _trial_of(method: str, row: Grade | Verdict) -> str:
     """What tells a listener's trials of one item apart."""
     if isinstance(row, Verdict):
         return str(row.line)  # a pair may come several times
-    if method == "bs1116":
+    if METHODS[method].hides_reference:
         return row.trial
-    return "" if method == "mushra" else row.system
+    return "" if METHODS[method].side_by_side else row.system
 
 
 def _order(
@@ -282,11 +282,12 @@ def _order(
     """`Trial.order`: which side things stood on is in no file, so it is the order of all tables."""
     first = rows[0]
     names = [name for row in (rows if isinstance(first, Grade) else rows[:1]) for name in _systems(row)]
-    roles: dict[str, Sequence[str]] = {"bs1116": "BC", "ab": "AB", "abx": "ABX"}
-    names = [*names, names[0]] if method == "abx" else sorted(names, key=lambda name: order(mapping[name]))
+    roles = METHODS[method].roles
+    names = [*names, names[0]] if "X" in roles else sorted(names, key=lambda name: order(mapping[name]))
     entries: list[Signal] = [
         {"key": opaque_token(), "stimulus": stimuli[first.item, name].pk} for name in names
     ]
-    for entry, role in zip(entries, roles.get(method, ()), strict=False):
-        entry["role"] = role
+    if len(roles) == len(entries):  # a grade of a comparison comes with one system, and without an order
+        for entry, role in zip(entries, roles, strict=True):
+            entry["role"] = role
     return entries

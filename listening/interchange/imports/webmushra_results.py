@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from listening.interchange.exports.webmushra import SIMULATED_PREFIX
 from listening.interchange.imports.reading import Grade, Reading, Verdict
 from listening.interchange.imports.table import Row, Table, shortened
+from listening.methods import list_holders
 
 _FIXED = {"session_test_id", "session_uuid", "trial_id"}
 
@@ -44,7 +45,7 @@ def read_mushra(table: Table) -> Reading:
         "webmushra-mushra",
         "webMUSHRA's mushra.csv",
         "Its header has rating_stimulus and rating_score.",
-        ("mushra", "acr"),
+        list_holders("mushra"),
     )
     sessions = _Sessions(table, {"rating_stimulus", "rating_score", "rating_time", "rating_comment"})
     for row in table.rows:
@@ -63,7 +64,7 @@ def read_paired(table: Table) -> Reading:
         "webmushra-paired",
         "webMUSHRA's paired_comparison.csv",
         "Its header has choice_reference, choice_non_reference and choice_answer.",
-        methods=("abx", "ab"),
+        methods=list_holders("paired_comparison"),
     )
     sessions = _Sessions(
         table,
@@ -106,7 +107,7 @@ def read_bs1116(table: Table) -> Reading:
         "webmushra-bs1116",
         "webMUSHRA's bs1116.csv",
         "Its header has rating_reference_score and rating_non_reference_score.",
-        methods=("bs1116",),
+        methods=list_holders("bs1116"),
     )
     own = {"rating_reference", "rating_non_reference", "rating_reference_score", "rating_non_reference_score",
            "rating_time", "choice_comment", "rating_comment"}  # fmt: skip
@@ -132,7 +133,7 @@ def read_likert(table: Table, attribute: str = "") -> Reading:
         "webmushra-likert",
         "webMUSHRA's lss.csv or lms.csv",
         f"Its header has stimuli and {chosen}.",
-        methods=("acr", "dcr", "mushra"),
+        methods=list_holders("likert_single_stimulus"),
     )
     if len(attributes) > 1:
         reading.notes.append(

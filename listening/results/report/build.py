@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Any
+from typing import Any, cast
 
 from django.conf import settings
 from django.utils.safestring import SafeString, mark_safe
 
 from evaluation.analysis import figures
 from evaluation.analysis.words import count
+from evaluation.contexts import Context
 from listening.kinds import kinds_of
 from listening.methods import METHODS
 from listening.models import Analysis, Session, Study
@@ -24,7 +25,7 @@ from listening.study import compliance, languages
 
 def context_of(
     study: Study, kind: str, profile: str, analysis: Analysis | None, *, made: date, files: bool = False
-) -> dict[str, Any]:
+) -> Context:
     """The report's context.
 
     Args:
@@ -65,7 +66,7 @@ def context_of(
                 "systems": picture(drawing.systems(results, scatter["metric"].slug)),
                 "stimuli": picture(drawing.stimuli(results, scatter["metric"].slug)),
             }
-            for scatter in context["scatters"]
+            for scatter in cast("list[dict[str, Any]]", context["scatters"])
         ],
         "compared": _compared(results, unscreened),
         "people": facts.listeners(study, kind),
@@ -87,7 +88,7 @@ def context_of(
         "analysis": analysis,
         "address": settings.SITE_URL,
     }
-    if study.method != "mushra":
+    if not methods.has_page(study):
         context |= _other_method(study, kind, files)
     return context
 
@@ -99,7 +100,7 @@ _COMPARED = (
 )
 
 
-def _other_method(study: Study, kind: str, files: bool) -> dict[str, Any]:
+def _other_method(study: Study, kind: str, files: bool) -> Context:
     """What the page of another method shows, in place of MUSHRA's sections."""
     shown = methods.context_of(study, kind)
     if files and shown.get("figure"):
@@ -121,7 +122,7 @@ def _other_method(study: Study, kind: str, files: bool) -> dict[str, Any]:
     return {**shown, "view": methods.view_of(study), "cite": cited, "table3": "", "checklist": []}
 
 
-def _compared(results: Results, unscreened: Results) -> list[dict[str, Any]]:
+def _compared(results: Results, unscreened: Results) -> list[Context]:
     """Means with and without screening, side by side."""
     before = {row.slug: row for row in unscreened.systems}
     return [{"with": row, "without": before[row.slug]} for row in results.systems if row.slug in before]

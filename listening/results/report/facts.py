@@ -17,6 +17,7 @@ from django.utils.html import strip_tags
 import codec
 from codec.registry import SYSTEMS
 from evaluation import systems as evaluation_systems
+from evaluation.contexts import Context
 from evaluation.models import Rendition, Score
 from listening.kinds import kinds_of
 from listening.methods import METHODS
@@ -36,7 +37,7 @@ PACKAGES = (
 )  # fmt: skip
 
 
-def listeners(study: Study, kind: str) -> dict[str, Any]:
+def listeners(study: Study, kind: str) -> Context:
     """How many began, finished, left, were turned away and deleted; when; and through what they listened."""
     sessions = study.sessions.filter(kind__in=kinds_of(kind))
     began = sessions.exclude(instructed=None)
@@ -86,7 +87,7 @@ def instructions(study: Study) -> dict[str, str]:
     }
 
 
-def items(study: Study) -> list[dict[str, Any]]:
+def items(study: Study) -> list[Context]:
     """Every item with its length, where it comes from and who made it."""
     rows = []
     for item in study.items.select_related("clip").order_by("position"):
@@ -118,7 +119,7 @@ def trained_again(study: Study) -> bool:
     return study.items.filter(training=False, clip__in=clips).exists()
 
 
-def stimuli(study: Study) -> dict[str, Any]:
+def stimuli(study: Study) -> Context:
     """Gains of the loudness matching and remaining delays, per system, over the graded and training items."""
     gains: dict[str, list[float]] = {}
     delays: dict[str, list[float]] = {}
@@ -145,7 +146,7 @@ def stimuli(study: Study) -> dict[str, Any]:
     }
 
 
-def codecs(study: Study, slugs: Iterable[str]) -> list[dict[str, Any]]:
+def codecs(study: Study, slugs: Iterable[str]) -> list[Context]:
     """What made each system's renditions: exact commands, settings and versions, as stored with them."""
     wanted = list(slugs)
     renditions = Rendition.objects.filter(stimuli__item__study=study, system__in=wanted).distinct()
@@ -154,7 +155,7 @@ def codecs(study: Study, slugs: Iterable[str]) -> list[dict[str, Any]]:
         found.setdefault(row.system, []).append(row.parameters.stored())
     titles, described = titles_of(wanted), evaluation_systems.describe_all(wanted)
     method = METHODS.get(study.method)
-    rows = []
+    rows: list[Context] = []
     for slug in wanted:
         always = slug in (method.always if method else ())
         rows.append(

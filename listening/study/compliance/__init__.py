@@ -7,9 +7,9 @@ sessions; docs/compliance.md says of each where it is kept and tested.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
-from listening.methods import METHODS, MUSHRA
+from evaluation.contexts import Context
+from listening.methods import METHODS
 from listening.models import Study
 from listening.study.compliance.rules import RULES, Seen, missing_signals
 from listening.study.compliance.states import DUTY, MET, NOT_MET, State, Verdict
@@ -71,9 +71,10 @@ class Rule:
 
 def method_title(study: Study) -> str:
     """What the study may be called. Without hidden reference and both anchors it is no MUSHRA test (M1)."""
-    if study.method == MUSHRA.slug and not has_reference_and_anchors(study):
-        return "Multiple stimuli, not MUSHRA"
-    return METHODS[study.method].title if study.method in METHODS else study.method
+    method = METHODS.get(study.method)
+    if method and method.has_checklist and not has_reference_and_anchors(study):
+        return f"Multiple stimuli, not {method.title}"
+    return method.title if method else study.method
 
 
 def has_reference_and_anchors(study: Study) -> bool:
@@ -83,7 +84,7 @@ def has_reference_and_anchors(study: Study) -> bool:
 
 def checklist(study: Study) -> list[Rule]:
     """M1 to M30 for a study by BS.1534-3; empty for a method of another Recommendation."""
-    if study.method != MUSHRA.slug:
+    if not METHODS[study.method].has_checklist:
         return []
     seen = Seen.of(study)
     return [Rule(name, *REQUIREMENTS[name], *_verdict(name, seen)) for name in REQUIREMENTS]
@@ -125,7 +126,7 @@ def summary(rules: list[Rule]) -> str:
     return f"{found[MET]} met, {found[NOT_MET]} not met, {found[DUTY]} left to the researcher"
 
 
-def context_of(study: Study) -> dict[str, Any]:
+def context_of(study: Study) -> Context:
     """What the page's list shows: what is not met first."""
     rules = checklist(study)
     return {

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from evaluation import systems as known
 from evaluation.analysis.words import count
 from listening.kinds import COUNTED
-from listening.methods import MUSHRA
+from listening.methods.mushra import Mushra
 from listening.models import Event, Item, Session, Stimulus, Study, Trial
 from listening.study import design as designs
 from listening.study.compliance.measured import measured_filter, player_constants
@@ -45,9 +45,9 @@ class Seen:
 def missing_signals(study: Study) -> list[str]:
     """Those of hidden reference and anchors that not every item has."""
     items = study.items.count()
-    rows = Stimulus.objects.filter(item__study=study, system__in=MUSHRA.always)
+    rows = Stimulus.objects.filter(item__study=study, system__in=Mushra.always)
     systems = list(rows.values_list("system", flat=True))
-    return [slug for slug in MUSHRA.always if systems.count(slug) < items or not items]
+    return [slug for slug in Mushra.always if systems.count(slug) < items or not items]
 
 
 def _named(seen: Seen) -> Verdict:
@@ -92,7 +92,7 @@ def _anchors(seen: Seen) -> Verdict:
     missing = [slug for slug in missing_signals(seen.study) if slug != "original"]
     if missing:
         return NOT_MET, f"Missing in some items: {', '.join(known.titles_of(missing).values())}."
-    late = [abs(s.delay_ms) for s in seen.stimuli if s.system in MUSHRA.always[1:] and s.delay_ms is not None]
+    late = [abs(s.delay_ms) for s in seen.stimuli if s.system in Mushra.always[1:] and s.delay_ms is not None]
     measured = f" Their delay, measured: {max(late):.2f} ms at most." if late else ""
     return MET, (
         "Both are in every trial, made here from the reference (codec/reference.py has the code)."
@@ -140,7 +140,7 @@ def _signals(seen: Seen) -> Verdict:
         (len(systems - tested) + min(len(systems & tested), per_trial) for systems in by_item.values()),
         default=0,
     )
-    if most > MUSHRA.max_signals:
+    if most > Mushra.max_signals:
         return NOT_MET, f"{most} signals in a trial; choose a blocked design."
     text = f"{count(most, 'signal')} in a trial, the open reference not counted."
     if len(seen.plan.systems) > 1:
@@ -180,8 +180,8 @@ def _fading(seen: Seen) -> Verdict:
 
 
 def _scale(seen: Seen) -> Verdict:
-    words = [(value, str(word)) for value, word in MUSHRA.words]
-    kept = (MUSHRA.lowest, MUSHRA.highest) == (0, 100) and [value for value, _ in words] == [
+    words = [(value, str(word)) for value, word in Mushra.words]
+    kept = (Mushra.lowest, Mushra.highest) == (0, 100) and [value for value, _ in words] == [
         80,
         60,
         40,
@@ -213,13 +213,13 @@ def _complete(seen: Seen) -> Verdict:
 
 
 def _attribute(seen: Seen) -> Verdict:
-    return MET, f"Each trial asks one question: “{MUSHRA.question}”"
+    return MET, f"Each trial asks one question: “{Mushra.question}”"
 
 
 def _training(seen: Seen) -> Verdict:
     if not seen.training:
         return NOT_MET, "There is no training item; make an item “training and graded” or “training only”."
-    signals = {*MUSHRA.always, *seen.study.systems}
+    signals = {*Mushra.always, *seen.study.systems}
     heard = {s.system for s in seen.stimuli if s.item.training}
     if signals - heard:
         return NOT_MET, f"Training lacks {', '.join(known.titles_of(sorted(signals - heard)).values())}."

@@ -12,10 +12,13 @@ from ninja.files import UploadedFile
 from pydantic import ConfigDict, Field
 
 from evaluation.analysis import figures
+from evaluation.contexts import Context
 from evaluation.models import Clip, Job
 from evaluation.work.scores import MAX_BYTES, ScoreProblem, request_scores, store_scores
+from listening.methods import METHODS
 from listening.models import Session, Study
 from listening.results import BS1534, KINDS, REAL, analyses, compute, drawing, is_sealed, latex, report
+from listening.results.methods import PAGE, has_page
 from listening.results.profiles import profiles_of
 from listening.results.seal import unseal
 from listening.simulation import runs as simulation
@@ -34,7 +37,7 @@ class Refused(Schema):
 class TestsOut(Schema):
     status: str = Field(description="queued, running, done or failed; none where there is nothing to test")
     error: str
-    tests: dict[str, Any] | None = Field(
+    tests: Context | None = Field(
         description="by name: pairs, against, attachment3, wilcoxon, friedman, anova, mixed, plan, agreement"
     )
 
@@ -93,8 +96,10 @@ def _study(request: HttpRequest, study_id: UUID) -> Study:
     return selectors.study_of(request.auth, study_id)  # type: ignore[attr-defined]
 
 
-def _graded(request: HttpRequest, study_id: UUID, kind: str, profile: str, *methods: str) -> Study:
-    """The study, if its grades may be seen so. Raises `StudyError`."""
+def _graded(
+    request: HttpRequest, study_id: UUID, kind: str, profile: str, *, with_page: bool = False
+) -> Study:
+    """The study, if its grades may be seen so, and its results are those of `PAGE`. Raises `StudyError`."""
     study = _study(request, study_id)
     if is_sealed(study):
         raise StudyError("The study is sealed: nobody sees its grades yet, in no form.")
@@ -103,17 +108,16 @@ def _graded(request: HttpRequest, study_id: UUID, kind: str, profile: str, *meth
     if profile not in profiles_of(study):
         known = ", ".join(profiles_of(study))
         raise StudyError(f"There is no profile {profile!r} of screening. Known: {known}.")
-    if methods and study.method not in methods:
-        raise StudyError(f"This is of {', '.join(methods)} studies only; fetch ratings.csv instead.")
+    if with_page and not has_page(study):
+        methods = ", ".join(slug for slug, method in METHODS.items() if method.analysis == PAGE)
+        raise StudyError(f"This is of {methods} studies only; fetch ratings.csv instead.")
     return study
 
 
 @router.get("/studies/{uuid:study_id}/tests", response=TestsOut, summary="Tests between systems, and models")
-def get_tests(
-    request: HttpRequest, study_id: UUID, profile: str = BS1534, kind: str = REAL
-) -> dict[str, Any]:
+def get_tests(request: HttpRequest, study_id: UUID, profile: str = BS1534, kind: str = REAL) -> Context:
     """Of a MUSHRA study. They take seconds: ask again while they are queued or running."""
-    study = _graded(request, study_id, kind, profile, "mushra")
+    study = _graded(request, study_id, kind, profile, with_page=True)
     row = analyses.current(study, kind, profile)
     if row is None:
         return {"status": "none", "error": "", "tests": None}
@@ -130,7 +134,7 @@ def get_tests(
 def get_report(request: HttpRequest, study_id: UUID, profile: str = BS1534, kind: str = REAL) -> Any:
     """409 while the tests in it are being computed."""
     study = _graded(request, study_id, kind, profile)
-    row = analyses.current(study, kind, profile) if study.method == "mushra" else None
+    row = analyses.current(study, kind, profile) if has_page(study) else None
     if row is not None and row.status in analyses.WAITING:
         return Status(409, {"error": "The tests are still being computed. Ask again in some seconds."})
     analysis = row if row is not None and row.status == Job.Status.DONE else None
@@ -146,7 +150,7 @@ def get_report(request: HttpRequest, study_id: UUID, profile: str = BS1534, kind
 def get_table(
     request: HttpRequest, study_id: UUID, name: str, profile: str = BS1534, kind: str = REAL
 ) -> HttpResponse:
-    study = _graded(request, study_id, kind, profile, "mushra")
+    study = _graded(request, study_id, kind, profile, with_page=True)
     if name not in latex.TABLES:
         raise Http404("There is no such table.")
     content = latex.TABLES[name](compute(study, kind=kind, profile=profile))
@@ -158,7 +162,7 @@ def get_figure(
     request: HttpRequest, study_id: UUID, name: str, suffix: str, profile: str = BS1534, kind: str = REAL
 ) -> HttpResponse:
     """grades, items, rates, differences, a metric's slug (per system) or METRIC-stimuli."""
-    study = _graded(request, study_id, kind, profile, "mushra")
+    study = _graded(request, study_id, kind, profile, with_page=True)
     analysis = analyses.latest(study, kind, profile)
     computed = compute(study, kind=kind, profile=profile)
     svg = drawing.draw(computed, name, analysis.data if analysis else None)
@@ -177,7 +181,7 @@ def get_figure(
     response={202: MeasureOut, 422: Refused},
     summary="Measure all that listeners grade by more metrics",
 )
-def measure_study(request: HttpRequest, study_id: UUID, wanted: MeasureIn) -> Status[dict[str, Any]]:
+def measure_study(request: HttpRequest, study_id: UUID, wanted: MeasureIn) -> Status[Context]:
     try:
         queued = request_scores(renditions_of(_study(request, study_id)), wanted.metrics)
     except ValueError as error:
@@ -192,7 +196,7 @@ def measure_study(request: HttpRequest, study_id: UUID, wanted: MeasureIn) -> St
 )
 def upload_study_scores(
     request: HttpRequest, study_id: UUID, file: File[UploadedFile], metric: str = "polqa"
-) -> Status[dict[str, Any]]:
+) -> Status[Context]:
     """CSV with the columns ``clip``, ``system`` and ``value``. All of it is taken, or nothing."""
     study = _study(request, study_id)
     if file.size is None or file.size > MAX_BYTES:
@@ -213,7 +217,7 @@ def upload_study_scores(
     response={200: UnsealedOut, 422: Refused},
     summary="Break the seal before its time",
 )
-def unseal_study(request: HttpRequest, study_id: UUID, wanted: UnsealIn) -> Status[dict[str, Any]]:
+def unseal_study(request: HttpRequest, study_id: UUID, wanted: UnsealIn) -> Status[Context]:
     """The report says when it was broken; there is no way back."""
     study = _study(request, study_id)
     if not wanted.understood:
@@ -222,14 +226,14 @@ def unseal_study(request: HttpRequest, study_id: UUID, wanted: UnsealIn) -> Stat
     return Status(200, {"sealed": is_sealed(study)})
 
 
-def _simulated(study: Study) -> dict[str, Any]:
+def _simulated(study: Study) -> Context:
     return {"state": simulation.state_of(study), "made": simulation.made(study)}
 
 
 @router.get(
     "/studies/{uuid:study_id}/simulation", response=SimulationOut, summary="How far the simulation is"
 )
-def get_simulation(request: HttpRequest, study_id: UUID) -> dict[str, Any]:
+def get_simulation(request: HttpRequest, study_id: UUID) -> Context:
     return _simulated(_study(request, study_id))
 
 
@@ -238,7 +242,7 @@ def get_simulation(request: HttpRequest, study_id: UUID) -> dict[str, Any]:
     response={202: SimulationOut},
     summary="Have simulated listeners take the study, to try its design",
 )
-def simulate_study(request: HttpRequest, study_id: UUID, wanted: SimulationIn) -> Status[dict[str, Any]]:
+def simulate_study(request: HttpRequest, study_id: UUID, wanted: SimulationIn) -> Status[Context]:
     """In place of those of an earlier simulation. Their results have the kind simulated."""
     study = _study(request, study_id)
     simulation.start(study, wanted.dict(exclude_none=True))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
 from uuid import UUID
 
 from django.conf import settings
@@ -13,6 +12,7 @@ from django.shortcuts import get_object_or_404
 from ninja import Router, Schema, Status
 from pydantic import ConfigDict, Field
 
+from evaluation.contexts import Context
 from listening.interchange.imports import ImportProblem, configuring, drafts
 from listening.interchange.imports.configuration import Configuration
 from listening.interchange.imports.roles import suggest
@@ -103,7 +103,7 @@ class ImportOut(Schema):
     study: UUID | None = Field(description="that came of it")
     results: ReadingOut | None
     groups: list[GroupOut] = Field(description="of a configuration: one of them becomes a study")
-    report: list[dict[str, Any]] = Field(description="of a configuration: taken, changed, left out, by line")
+    report: list[Context] = Field(description="of a configuration: taken, changed, left out, by line")
 
 
 class DoneOut(Schema):
@@ -114,8 +114,8 @@ def _draft(request: HttpRequest, draft_id: UUID) -> ImportDraft:
     return get_object_or_404(ImportDraft, pk=draft_id, owner=request.auth)  # type: ignore[attr-defined]
 
 
-def _described(draft: ImportDraft, choices: dict[str, str]) -> dict[str, Any]:
-    shown: dict[str, Any] = {
+def _described(draft: ImportDraft, choices: dict[str, str]) -> Context:
+    shown: Context = {
         "id": draft.pk,
         "name": draft.name,
         "kind": draft.kind,
@@ -138,7 +138,7 @@ def _described(draft: ImportDraft, choices: dict[str, str]) -> dict[str, Any]:
     return shown
 
 
-def _configuration(found: Configuration) -> dict[str, Any]:
+def _configuration(found: Configuration) -> Context:
     groups = [
         {
             "key": group.key,
@@ -148,11 +148,12 @@ def _configuration(found: Configuration) -> dict[str, Any]:
         }
         for group in found.groups
     ]
-    report = [{"kind": note.kind, "line": note.line, "text": note.text} for note in found.notes]
-    return {"groups": groups, "report": sorted(report, key=lambda note: note["line"])}
+    notes = sorted(found.notes, key=lambda note: note.line)
+    report = [{"kind": note.kind, "line": note.line, "text": note.text} for note in notes]
+    return {"groups": groups, "report": report}
 
 
-def _results(draft: ImportDraft, choices: dict[str, str]) -> dict[str, Any]:
+def _results(draft: ImportDraft, choices: dict[str, str]) -> Context:
     reading, scores = drafts.read_draft(draft, choices)
     methods = methods_of(reading)
     notes = [note for note in (scale_note(reading, methods[0]),) if note]
@@ -177,7 +178,7 @@ def _results(draft: ImportDraft, choices: dict[str, str]) -> dict[str, Any]:
     openapi_extra=_BODY,
     summary="Send another tool's results or configuration",
 )
-def send_import(request: HttpRequest) -> Status[dict[str, Any]]:
+def send_import(request: HttpRequest) -> Status[Context]:
     """Nothing is made before ``POST /imports/{id}``: look at what was read first."""
     announced = request.headers.get("Content-Length", "")
     if announced.isdecimal() and int(announced) > 2 * settings.UPLOAD_MAX_BYTES:
@@ -197,7 +198,7 @@ def send_import(request: HttpRequest) -> Status[dict[str, Any]]:
 @router.get("/imports/{uuid:draft_id}", response=ImportOut, summary="What is in a file that was sent")
 def get_import(
     request: HttpRequest, draft_id: UUID, rule: str = "", attribute: str = "", kind: str = ""
-) -> dict[str, Any]:
+) -> Context:
     return _described(_draft(request, draft_id), {"rule": rule, "attribute": attribute, "kind": kind})
 
 
@@ -206,7 +207,7 @@ def get_import(
     response={201: DoneOut, 202: DoneOut, 422: Refused},
     summary="Make a study of a file that was sent",
 )
-def finish_import(request: HttpRequest, draft_id: UUID, wanted: Decision) -> Status[dict[str, Any]]:
+def finish_import(request: HttpRequest, draft_id: UUID, wanted: Decision) -> Status[Context]:
     """Of results at once (201); of a configuration in the background (202)."""
     draft = _draft(request, draft_id)
     if draft.kind == ImportDraft.Kind.CONFIGURATION:

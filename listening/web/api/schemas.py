@@ -10,14 +10,15 @@ from ninja import Schema
 from pydantic import ConfigDict, Field
 
 from evaluation.columns import Shown
-from listening.columns.options import MethodOptions
 from listening.columns.questions import Questionnaire
 from listening.columns.studies import AnalysisSettings, Design, Headphones, PostScreening, Recruitment
 from listening.columns.texts import Texts
+from listening.methods import DEFAULT, METHODS
 
 # What `listening.study.settings` checks and the study's columns hold.
 TextsColumn = Annotated[Any, Shown(Texts)]
-OptionsColumn = Annotated[Any, Shown(Union[MethodOptions.models()])]  # noqa: UP007 -- of a tuple
+_ALL_OPTIONS = tuple(dict.fromkeys(method.Options for method in METHODS.values()))
+OptionsColumn = Annotated[Any, Shown(Union[_ALL_OPTIONS])]  # noqa: UP007 -- of a tuple
 DesignColumn = Annotated[Any, Shown(Design)]
 QuestionnaireColumn = Annotated[Any, Shown(Questionnaire)]
 HeadphonesColumn = Annotated[Any, Shown(Headphones)]
@@ -75,7 +76,9 @@ class Settings(Schema):
 
 class NewStudy(Settings):
     name: str = Field(max_length=200)
-    method: str = Field("mushra", description="mushra, bs1116, abx, ab, acr, dcr or ccr")
+    method: str = Field(
+        DEFAULT.slug, description="{} or {}".format(", ".join([*METHODS][:-1]), [*METHODS][-1])
+    )
     clips: list[UUID] = Field(
         default_factory=list,
         description="ids of processed clips, each a whole item, in the order of the study",

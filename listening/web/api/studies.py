@@ -18,6 +18,7 @@ from ninja import Router, Status
 from ninja.pagination import LimitOffsetPagination, paginate
 
 from evaluation.columns import plain
+from evaluation.contexts import Context
 from listening.interchange.archive.read import read_archive
 from listening.kinds import kinds_of
 from listening.models import Deletion, Session, Study
@@ -83,7 +84,7 @@ def _owner(request: HttpRequest) -> Any:
     return request.auth  # type: ignore[attr-defined]
 
 
-def _describe(study: Study) -> dict[str, Any]:
+def _describe(study: Study) -> Context:
     """A study from `selectors.studies_of` as `StudyOut` shows it."""
     return {
         "id": study.pk,
@@ -99,7 +100,7 @@ def _describe(study: Study) -> dict[str, Any]:
     }
 
 
-def _detail(study: Study) -> dict[str, Any]:
+def _detail(study: Study) -> Context:
     own = {name: plain(getattr(study, name)) for name in StudyDetail.model_fields if hasattr(study, name)}
     items = study.items.order_by("position")
     return {
@@ -125,7 +126,7 @@ def _excerpts(request: HttpRequest, items: list[ItemIn]) -> list[Excerpt]:
 
 
 @router.post("/studies", response={201: StudyDetail, 400: Problem}, summary="Make a study")
-def create_study(request: HttpRequest, new: NewStudy) -> Status[dict[str, Any]]:
+def create_study(request: HttpRequest, new: NewStudy) -> Status[Context]:
     """Of whole `clips` or of `items`. Its stimuli are rendered in the background."""
     owner = _owner(request)
     found = selectors.clips_by_id(owner, [*new.clips, *([new.training_clip] if new.training_clip else [])])
@@ -150,7 +151,7 @@ def create_study(request: HttpRequest, new: NewStudy) -> Status[dict[str, Any]]:
     return Status(201, _detail(selectors.study_of(owner, study.pk)))
 
 
-def _store(study: Study, values: dict[str, Any], **contents: Any) -> None:
+def _store(study: Study, values: Context, **contents: Any) -> None:
     for name, value in values.items():
         setattr(study, name, value)
     update_study(study, values, **contents)
@@ -160,7 +161,7 @@ def _store(study: Study, values: dict[str, Any], **contents: Any) -> None:
 @paginate(LimitOffsetPagination)
 def list_studies(
     request: HttpRequest, search: str = "", status: str | None = None, method: str | None = None
-) -> list[dict[str, Any]]:
+) -> list[Context]:
     """Those with `search` in the name, of one status or method."""
     rows = selectors.studies_of(_owner(request)).filter(name__icontains=search)
     rows = rows.filter(status=status) if status else rows
@@ -173,7 +174,7 @@ def list_studies(
     openapi_extra=_ARCHIVE_BODY,
     summary="Take a study from an archive",
 )
-def import_study(request: HttpRequest) -> Status[dict[str, Any]]:
+def import_study(request: HttpRequest) -> Status[Context]:
     """As written by ``/studies/{id}/files/archive.zip``, of this server or another."""
     announced = request.headers.get("Content-Length", "")
     if announced.isdecimal() and int(announced) > settings.ARCHIVE_MAX_BYTES:
@@ -192,12 +193,12 @@ def import_study(request: HttpRequest) -> Status[dict[str, Any]]:
 @router.get(
     "/studies/{uuid:study_id}", response=StudyDetail, summary="A study, its settings and how far it is"
 )
-def get_study(request: HttpRequest, study_id: UUID) -> dict[str, Any]:
+def get_study(request: HttpRequest, study_id: UUID) -> Context:
     return _detail(selectors.study_of(_owner(request), study_id))
 
 
 @router.patch("/studies/{uuid:study_id}", response={200: StudyDetail, 400: Problem}, summary="Change a study")
-def change_study(request: HttpRequest, study_id: UUID, change: StudyChange) -> dict[str, Any]:
+def change_study(request: HttpRequest, study_id: UUID, change: StudyChange) -> Context:
     """Only what is sent changes; null takes a limit or date away. What was heard once stays as it is."""
     study = selectors.study_of(_owner(request), study_id)
     values = check_settings(change.dict(exclude=_CONTENTS, exclude_unset=True))
@@ -228,7 +229,7 @@ def _action(name: str, act: Callable[[Study], None], summary: str) -> None:
         summary=summary,
         operation_id=f"{name.replace('-', '_')}_study",
     )
-    def view(request: HttpRequest, study_id: UUID) -> dict[str, Any]:
+    def view(request: HttpRequest, study_id: UUID) -> Context:
         act(selectors.study_of(_owner(request), study_id))
         return _describe(selectors.study_of(_owner(request), study_id))
 
@@ -250,7 +251,7 @@ _action("retry", retry_preparing, "Render again what failed")
 @paginate(LimitOffsetPagination)
 def list_sessions(
     request: HttpRequest, study_id: UUID, kind: str = "real", finished: bool | None = None
-) -> list[dict[str, Any]]:
+) -> list[Context]:
     """Sessions of one kind (real, pilot or simulated) whose listener got past the instructions."""
     study = selectors.study_of(_owner(request), study_id)
     rows = study.sessions.filter(kind__in=_kinds(kind)).exclude(instructed=None)
@@ -272,7 +273,7 @@ def _with_counts(sessions: QuerySet[Session]) -> QuerySet[Session]:
     return counted.select_related("assessor").order_by("-number")
 
 
-def _session(session: Any) -> dict[str, Any]:
+def _session(session: Any) -> Context:
     return {
         "id": session.pk,
         "number": session.number,
@@ -308,9 +309,7 @@ def _open_study(request: HttpRequest, study_id: UUID) -> Study:
 
 
 @router.get("/studies/{uuid:study_id}/results", response=ResultsOut, summary="What the grades say")
-def get_results(
-    request: HttpRequest, study_id: UUID, profile: str = BS1534, kind: str = "real"
-) -> dict[str, Any]:
+def get_results(request: HttpRequest, study_id: UUID, profile: str = BS1534, kind: str = "real") -> Context:
     """Of a MUSHRA study: figures per system, seen through a profile of screening."""
     study = _open_study(request, study_id)
     _kinds(kind)
@@ -330,7 +329,7 @@ def get_results(
     }
 
 
-def _system(row: Any) -> dict[str, Any]:
+def _system(row: Any) -> Context:
     return {
         **{name: getattr(row, name) for name in _SYSTEM},
         "kbps": row.objective.kbps,

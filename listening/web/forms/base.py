@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Literal, TypeVar
 from django import forms
 
 from evaluation.columns import BadColumn, parse
+from evaluation.contexts import Context
 from listening.models import Study
 from listening.study.studies import has_real_sessions
 
@@ -52,7 +53,7 @@ class Section(forms.Form):
         super().__init__(data, prefix=self.slug, initial=self.initial_of(study), label_suffix="")
 
     @classmethod
-    def initial_of(cls, study: Study) -> dict[str, Any]:
+    def initial_of(cls, study: Study) -> Context:
         """What the form starts with."""
         raise NotImplementedError
 

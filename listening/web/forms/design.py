@@ -7,6 +7,7 @@ from typing import Any
 
 from django import forms
 
+from evaluation.contexts import Context
 from listening.methods import METHODS
 from listening.models import Study
 from listening.study import design as designs
@@ -41,10 +42,10 @@ class Design(Section):
             del self.fields["systems_per_trial"]  # the method says what shares a trial
 
     @classmethod
-    def initial_of(cls, study: Study) -> dict[str, Any]:
+    def initial_of(cls, study: Study) -> Context:
         return study.design.stored()
 
-    def clean(self) -> dict[str, Any]:
+    def clean(self) -> Context:
         cleaned = {key: value for key, value in (super().clean() or {}).items() if value is not None}
         if self.errors:
             return cleaned

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django import forms
 
+from evaluation.contexts import Context
 from listening.columns import studies as columns
 from listening.columns.studies import MAX_ATTEMPTS, ROUNDS, USUAL_PASS
 from listening.models import Study
@@ -46,8 +45,8 @@ class Headphones(Section):
     )
 
     @classmethod
-    def initial_of(cls, study: Study) -> dict[str, Any]:
-        initial: dict[str, Any] = {
+    def initial_of(cls, study: Study) -> Context:
+        initial: Context = {
             "required": study.headphones.required,
             "on_fail": study.headphones.on_fail,
         }
@@ -61,7 +60,7 @@ class Headphones(Section):
             }
         return initial
 
-    def tests(self) -> list[dict[str, Any]]:
+    def tests(self) -> list[Context]:
         """What the template shows of each test."""
         notes = {
             "huggins": "A tone that is heard only where each ear gets its own signal. As published, 80 % of "

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django import forms
 
+from evaluation.contexts import Context
 from listening.models import Study
 from listening.study.errors import StudyError
 from listening.study.sealing import check_seal
@@ -54,10 +53,10 @@ class Limits(Section):
     )
 
     @classmethod
-    def initial_of(cls, study: Study) -> dict[str, Any]:
+    def initial_of(cls, study: Study) -> Context:
         return {name: getattr(study, name) for name in cls.base_fields}
 
-    def clean(self) -> dict[str, Any]:
+    def clean(self) -> Context:
         cleaned = super().clean() or {}
         opens, closes = cleaned.get("opens"), cleaned.get("closes")
         if opens and closes and closes <= opens:

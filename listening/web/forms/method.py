@@ -7,12 +7,26 @@ from typing import Any
 
 from django import forms
 
-from listening.methods import MAX_ABX_TRIALS, METHODS, PAIRS, PLAYS, PairOptions, clean_options
+from listening.methods import METHODS
+from listening.methods.options import Control
+from listening.methods.pairs import PairOptions
 from listening.models import Study
 from listening.web.forms.base import Section
 
 #: Stands for pairs that were named one by one, by program.
 LISTED = "listed"
+
+
+def _make_field(kind: object, control: Control) -> forms.Field:
+    if control.choices:
+        choices = [(value, words.capitalize()) for value, words in control.choices.items()]
+        return forms.ChoiceField(label=control.label, help_text=control.help, choices=choices)
+    if kind is bool:
+        return forms.BooleanField(label=control.label, help_text=control.help, required=False)
+    lowest, highest = control.limits or (None, None)
+    return forms.IntegerField(
+        label=control.label, help_text=control.help, min_value=lowest, max_value=highest
+    )
 
 
 class MethodOptions(Section):
@@ -22,35 +36,11 @@ class MethodOptions(Section):
     template = "listening/setup/_method.html"
     locked = True
 
-    pairs = forms.ChoiceField(
-        label="Pairs", choices=[(slug, words.capitalize()) for slug, words in PAIRS.items()]
-    )
-    trials = forms.IntegerField(
-        label="Trials of each pair and item",
-        min_value=1,
-        max_value=MAX_ABX_TRIALS,
-        help_text="Fewer than 5 cannot show anything: even all answers right are likely by chance. "
-        "A listener who is right three times out of four is found with 80 % power in 23 trials.",
-    )
-    no_preference = forms.BooleanField(
-        label="“No preference” is an answer",
-        required=False,
-        help_text="Without it listeners have to choose, which finds small preferences better.",
-    )
-    hidden_reference = forms.BooleanField(
-        label="The original is graded, too",
-        required=False,
-        help_text="Hidden among the others; it says what the best grade in this test means.",
-    )
-    plays = forms.ChoiceField(
-        label="A recording plays", choices=[(slug, words.capitalize()) for slug, words in PLAYS.items()]
-    )
-
     def __init__(self, study: Study, data: Mapping[str, Any] | None = None) -> None:
         super().__init__(study, data)
         self.method = METHODS[study.method]
-        for name in set(self.fields) - set(self.method.defaults):
-            del self.fields[name]
+        for name, (kind, control) in self.method.Options.controls().items():
+            self.fields[name] = _make_field(kind, control)
         if "pairs" in self.fields and not isinstance(self._pairs_of(study), str):
             field = self.fields["pairs"]
             field.choices = [(LISTED, "Those named by program"), *field.choices]  # type: ignore[attr-defined]
@@ -72,7 +62,7 @@ class MethodOptions(Section):
             cleaned["pairs"] = self._pairs_of(self.study)
         if not self.errors:
             try:
-                self.options = clean_options(self.method, cleaned, self.study.systems)
+                self.options = self.method.clean_options(cleaned, self.study.systems)
             except ValueError as error:
                 raise forms.ValidationError(str(error)) from None
         return cleaned

@@ -8,6 +8,7 @@ from typing import Any
 from django import forms
 
 from evaluation.columns import plain
+from evaluation.contexts import Context
 from listening.columns.questions import TYPES, Question
 from listening.models import Study
 from listening.study.questionnaire import QuestionnaireError, validated
@@ -52,7 +53,7 @@ class Questionnaire(Section):
     questions = QuestionsField(required=False, max_length=MAX_JSON, label="Questions as JSON")
 
     @classmethod
-    def initial_of(cls, study: Study) -> dict[str, Any]:
+    def initial_of(cls, study: Study) -> Context:
         return {"questions": study.questionnaire}
 
     @property

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django import forms
 from django.conf import settings
 
+from evaluation.contexts import Context
 from listening.columns import studies as columns
 from listening.models import Study
 from listening.study.recruitment import PLATFORMS, PROLIFIC_QUERY
@@ -47,10 +46,10 @@ class Recruitment(Section):
     )
 
     @classmethod
-    def initial_of(cls, study: Study) -> dict[str, Any]:
+    def initial_of(cls, study: Study) -> Context:
         return dict(study.recruitment)
 
-    def clean(self) -> dict[str, Any]:
+    def clean(self) -> Context:
         cleaned = super().clean() or {}
         if not self.errors:
             codes = {} if cleaned["platform"] == "prolific" else {"code": "", "screened_out_code": ""}

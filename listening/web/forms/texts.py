@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django import forms
 
+from evaluation.contexts import Context
 from listening.columns import texts as columns
 from listening.columns.studies import MAX_REPEATS
 from listening.columns.texts import MAX_TEXT
@@ -53,7 +52,7 @@ class Texts(Section):
     )
 
     @classmethod
-    def initial_of(cls, study: Study) -> dict[str, Any]:
+    def initial_of(cls, study: Study) -> Context:
         language = study.language if study.language in LANGUAGES else "en"
         return {"language": language, "training_repeats": study.training_repeats, **dict(study.texts)}
 

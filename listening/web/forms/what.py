@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, TypedDict
 from uuid import UUID
 
 from django import forms
@@ -12,8 +12,9 @@ from django.urls import reverse
 
 from codec import registry
 from evaluation import systems as known
+from evaluation.contexts import Context
 from evaluation.models import Clip, Rendition
-from listening.methods import METHODS
+from listening.methods import METHODS, AnyMethod
 from listening.models import Study
 from listening.study import selectors
 from listening.study.contents import LONG_ITEM_SECONDS, MAX_ITEMS, SHORTEST_ITEM_SECONDS, Excerpt
@@ -41,7 +42,7 @@ class Basics(Section):
     template = "listening/setup/_basics.html"
 
     name = forms.CharField(max_length=200, strip=True, help_text="Listeners see it.")
-    method = forms.ChoiceField(choices=[(slug, method.title) for slug, method in METHODS.items()])
+    method = forms.ChoiceField(choices=lambda: [(slug, method.title) for slug, method in METHODS.items()])
     sample_rate = forms.TypedChoiceField(
         coerce=int,
         choices=[(rate, f"{rate / 1000:g} kHz{_RATE_WORDS.get(rate, '')}") for rate in SAMPLE_RATES],
@@ -49,7 +50,7 @@ class Basics(Section):
     )
 
     @classmethod
-    def initial_of(cls, study: Study) -> dict[str, Any]:
+    def initial_of(cls, study: Study) -> Context:
         return {"name": study.name, "method": study.method, "sample_rate": study.sample_rate}
 
     def __init__(self, study: Study, data: Mapping[str, Any] | None = None) -> None:
@@ -57,12 +58,8 @@ class Basics(Section):
         if self.frozen:
             self.fields["method"].disabled = self.fields["sample_rate"].disabled = True
 
-    def methods(self) -> list[dict[str, str]]:
-        """What each method presents, for the page."""
-        return [
-            {"slug": slug, "title": method.title, "source": method.source, "presents": method.presents}
-            for slug, method in METHODS.items()
-        ]
+    def methods(self) -> list[AnyMethod]:
+        return list(METHODS.values())
 
     def apply(self, study: Study) -> list[str]:
         study.name = self.cleaned_data["name"]
@@ -71,6 +68,21 @@ class Basics(Section):
             study.method_options = {}
         study.sample_rate = self.cleaned_data["sample_rate"]
         return ["name", "method", "method_options", "sample_rate"]
+
+
+class ItemRow(TypedDict):
+    """A row of the form's table of items; `start` and `end` are None where what was sent is no number."""
+
+    id: str
+    clip: Clip | None
+    start: float | None
+    end: float | None
+    start_text: str
+    end_text: str
+    role: str
+    name: str
+    seconds: float | None
+    audio: str
 
 
 class Items(Section):
@@ -93,7 +105,7 @@ class Items(Section):
     roles = ROLES
 
     @classmethod
-    def initial_of(cls, study: Study) -> dict[str, Any]:
+    def initial_of(cls, study: Study) -> Context:
         return {}
 
     def __init__(
@@ -105,8 +117,8 @@ class Items(Section):
         self.offered = {str(clip.pk): clip for clip in [*offered, *(clip for clip in own if clip)]}
         self.rows = self._sent() if data is not None else self._stored(clips)
 
-    def _stored(self, clips: Iterable[Clip]) -> list[dict[str, Any]]:
-        rows: dict[tuple[Any, ...], dict[str, Any]] = {}
+    def _stored(self, clips: Iterable[Clip]) -> list[ItemRow]:
+        rows: dict[tuple[Any, ...], ItemRow] = {}
         excerpts = excerpts_of(self.study) if not self.study._state.adding else []
         for excerpt in sorted(excerpts, key=lambda each: each.training):
             key = (excerpt.clip.pk, excerpt.start, excerpt.end, excerpt.name)
@@ -119,7 +131,7 @@ class Items(Section):
             rows[clip.pk, len(rows)] = self._row(clip, 0.0, clip.seconds, "graded" if rows else "both", "")
         return list(rows.values())
 
-    def _sent(self) -> list[dict[str, Any]]:
+    def _sent(self) -> list[ItemRow]:
         def values(name: str) -> list[str]:
             return self.data.getlist(name) if hasattr(self.data, "getlist") else list(self.data.get(name, []))
 
@@ -143,7 +155,7 @@ class Items(Section):
     @staticmethod
     def _row(
         clip: Clip | None, start: float | None, end: float | None, role: str, name: str, clip_id: str = ""
-    ) -> dict[str, Any]:
+    ) -> ItemRow:
         return {
             "id": str(clip.pk) if clip else clip_id,
             "clip": clip,
@@ -157,11 +169,11 @@ class Items(Section):
             "audio": reverse("clip_audio", args=[clip.pk]) if clip else "",
         }
 
-    def blank(self) -> dict[str, Any]:
+    def blank(self) -> ItemRow:
         """A row for the page's script to fill in."""
         return self._row(None, 0.0, 0.0, "graded", "")
 
-    def picker(self) -> list[dict[str, Any]]:
+    def picker(self) -> list[Context]:
         """Every clip on offer, with the systems that it has not been through."""
         done: dict[str, set[str]] = {}
         through = Rendition.objects.filter(clip__in=self.offered.values(), status=Rendition.Status.DONE)
@@ -184,7 +196,7 @@ class Items(Section):
     def was_sent(self) -> bool:
         return super().was_sent() or "clip" in self.data
 
-    def clean(self) -> dict[str, Any]:
+    def clean(self) -> Context:
         if self._broken:
             raise forms.ValidationError(self._broken)
         excerpts: list[Excerpt] = []
@@ -213,7 +225,7 @@ class Systems(Section):
     locked = True
 
     @classmethod
-    def initial_of(cls, study: Study) -> dict[str, Any]:
+    def initial_of(cls, study: Study) -> Context:
         return {"chosen": list(study.systems or [])}
 
     chosen = forms.MultipleChoiceField(
@@ -227,7 +239,7 @@ class Systems(Section):
         self.offered = [each for each in known.systems_for(study.owner) if each.slug not in self.always]
         self.fields["chosen"].choices = [(each.slug, each.title) for each in self.offered]  # type: ignore[attr-defined]
 
-    def boxes(self) -> list[dict[str, Any]]:
+    def boxes(self) -> list[Context]:
         chosen = set(self["chosen"].value() or [])
         return [{"system": each, "chosen": each.slug in chosen} for each in self.offered]
 

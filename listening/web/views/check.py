@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any
 
+from evaluation.contexts import Context
 from evaluation.systems import titles_of
-from listening.methods import METHODS, MUSHRA, trials_per_item
+from listening.methods import METHODS
 from listening.models import Session, Study
 from listening.study import compliance
 from listening.study import design as designs
@@ -18,7 +18,7 @@ from listening.study.stimuli import warnings_of
 MOST_BLOCKS = 60
 
 
-def context_of(study: Study) -> dict[str, Any]:
+def context_of(study: Study) -> Context:
     plan = designs.plan_of(study)
     items = list(study.items.select_related("clip").order_by("position"))
     graded = [item for item in items if not item.training]
@@ -40,19 +40,18 @@ def context_of(study: Study) -> dict[str, Any]:
 def _trials(study: Study, plan: designs.Plan, training: int) -> dict[str, int]:
     """How many trials a listener takes in the training, of so many items, and in the test."""
     method = METHODS[study.method]
-    if method is MUSHRA:
+    if method.side_by_side:
         return {"training": training * designs.training_trials(plan), "test": len(plan.items[0])}
-    options = method.defaults | study.method_options.stored()
-    once = options | ({"trials": 1} if "trials" in options else {})  # as a training asks
+    options = study.method_options
     return {
-        "training": training * trials_per_item(method, once, study.systems),
-        "test": len(plan.items[0]) * trials_per_item(method, options, study.systems),
+        "training": training * method.trials_per_item(method.train_options(options), study.systems),
+        "test": len(plan.items[0]) * method.trials_per_item(options, study.systems),
     }
 
 
 def _balance(study: Study, plan: designs.Plan) -> str:
     """What is balanced, in a sentence."""
-    if study.method != MUSHRA.slug:
+    if not METHODS[study.method].side_by_side:
         return "orders follow from the seed; what comes first alternates over sessions as the method asks"
     text = "each item and each signal comes at each place equally often (Williams' Latin squares)"
     if plan.blocks == 1:
@@ -65,9 +64,7 @@ def _balance(study: Study, plan: designs.Plan) -> str:
     return f"{'; '.join(parts)}; {text}"
 
 
-def _blocks(
-    study: Study, plan: designs.Plan, items: list[str], titles: dict[str, str]
-) -> list[dict[str, Any]]:
+def _blocks(study: Study, plan: designs.Plan, items: list[str], titles: dict[str, str]) -> list[Context]:
     real = study.sessions.filter(kind=Session.Kind.REAL)
     finished = Counter(real.filter(finished__isnull=False).values_list("block", flat=True))
     live = Counter(designs.live_sessions(study).filter(finished=None).values_list("block", flat=True))

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from typing import Any
+from collections.abc import Iterable
 from uuid import UUID
 
 from django.contrib import messages
@@ -14,12 +13,15 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
 from evaluation import systems
+from evaluation.contexts import Context
 from evaluation.outputs.matching import is_audio
 from evaluation.web.presentation import job_state
+from listening.columns.drafts import ReportLine
 from listening.interchange.archive.fields import ArchiveProblem
 from listening.interchange.archive.read import is_archive, read_archive
 from listening.interchange.imports import FORMATS, MAX_BYTES, ImportProblem, Reading, configuring
 from listening.interchange.imports import drafts as services
+from listening.interchange.imports.configuration import Note
 from listening.interchange.imports.golisten import RULES
 from listening.interchange.imports.roles import suggest
 from listening.interchange.imports.scores import Scores
@@ -82,9 +84,9 @@ def draft(request: HttpRequest, draft_id: UUID) -> HttpResponse:
 
 def _configuration(request: HttpRequest, found: ImportDraft) -> HttpResponse:
     """A configuration: what becomes of it, how far that is, and the report when it is done."""
-    context: dict[str, Any] = {"draft": found, "section": "studies", "job": job_state(found)}
+    context: Context = {"draft": found, "section": "studies", "job": job_state(found)}
     if found.study_id:
-        context |= {"report": _by_kind([line.stored() for line in found.choices.report])}
+        context |= {"report": _by_kind(found.choices.report)}
         return render(request, "listening/import_report.html", context)
     if request.method == "POST":
         services.start_configuration(found, request.POST.get("name", ""), request.POST.get("group", ""))
@@ -117,15 +119,15 @@ def _configuration(request: HttpRequest, found: ImportDraft) -> HttpResponse:
         "groups": groups,
         "chosen": found.choices.group or groups[0]["key"],
         "name": found.choices.name or configuration.name,
-        "report": _by_kind([asdict(note) for note in configuration.notes]),
+        "report": _by_kind(configuration.notes),
     }
     return render(request, "listening/import_configuration.html", context)
 
 
-def _by_kind(notes: list[dict[str, Any]]) -> list[tuple[str, list[dict[str, Any]]]]:
+def _by_kind(notes: Iterable[Note | ReportLine]) -> list[tuple[str, list[Note | ReportLine]]]:
     titles = (("taken", "Taken"), ("changed", "Changed"), ("left_out", "Left out"))
-    ordered = sorted(notes, key=lambda note: note["line"])
-    return [(title, [note for note in ordered if note["kind"] == kind]) for kind, title in titles]
+    ordered = sorted(notes, key=lambda note: note.line)
+    return [(title, [note for note in ordered if note.kind == kind]) for kind, title in titles]
 
 
 def _results(request: HttpRequest, found: ImportDraft) -> HttpResponse:
@@ -158,9 +160,7 @@ def _results(request: HttpRequest, found: ImportDraft) -> HttpResponse:
     return render(request, "listening/import_results.html", context, status=400 if refused else 200)
 
 
-def _preview(
-    request: HttpRequest, found: ImportDraft, reading: Reading, scores: Scores | None
-) -> dict[str, Any]:
+def _preview(request: HttpRequest, found: ImportDraft, reading: Reading, scores: Scores | None) -> Context:
     suggested = suggest(reading.systems)
     sent = dict(zip(request.POST.getlist("from"), request.POST.getlist("to"), strict=False))
     method = request.POST.get("method") or methods_of(reading)[0]

@@ -1,4 +1,4 @@
-"""The trial pages of ABX, paired preference, BS.1116, ACR, DCR and CCR. Nothing here tells which is which."""
+"""The trial pages of methods whose signals do not stand side by side. Nothing here tells which is which."""
 
 from __future__ import annotations
 
@@ -12,16 +12,12 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from evaluation.columns import JsonObject
-from listening.methods import METHODS, seconds_per_item, trials_per_item
+from listening.methods import METHODS, NO_PREFERENCE, OPEN_REFERENCE
 from listening.models import Session, Study, Trial
-from listening.session.choices import NO_PREFERENCE, answer_of, save_choice
+from listening.session.choices import answer_of, save_choice
 from listening.session.grading import asked, graded_stimulus
 from listening.session.ratings import last_event
-from listening.web.views import trials
 from listening.web.views.saving import Body, saving
-
-#: What scripts and events call the open reference; every other signal goes by its key.
-OPEN_REFERENCE = "reference"
 
 
 @dataclass(frozen=True)
@@ -42,9 +38,9 @@ class Signal:
 def minutes_left(study: Study, waiting: Sequence[Trial]) -> int:
     """How long a listener takes for the trials that wait, in whole minutes from 1: a guess."""
     method, options = METHODS[study.method], study.method_options
+    trials = max(1, method.trials_per_item(options, study.systems))
     seconds = sum(
-        seconds_per_item(method, options, study.systems, trial.item.end - trial.item.start)
-        / max(1, trials_per_item(method, options, study.systems))
+        method.seconds_per_item(options, study.systems, trial.item.end - trial.item.start) / trials
         for trial in waiting
     )
     return max(1, round(seconds / 60))
@@ -52,31 +48,16 @@ def minutes_left(study: Study, waiting: Sequence[Trial]) -> int:
 
 def _signals(trial: Trial, where: dict[str, Any]) -> list[Signal]:
     """The sounds of the page in the order in which they stand or play."""
-    method = trial.session.study.method
-
-    def signal(key: str, label: str, name: str = "") -> Signal:
-        return Signal(name or key, label, reverse("stimulus_audio", kwargs=where | {"key": key}))
-
     keys = {entry.get("role", ""): entry["key"] for entry in trial.order}
-    reference = trial.reference_key
-    if method == "bs1116":
-        return [
-            signal(reference, "A", OPEN_REFERENCE),
-            signal(keys["B"], "B"),
-            signal(keys["C"], "C"),
-        ]
-    if method == "abx":
-        return [signal(keys[role], role) for role in ("A", "X", "B")]
-    if method == "ab":
-        return [signal(keys[role], role) for role in ("A", "B")]
-    if method == "dcr":
-        return [
-            signal(reference, _("First"), OPEN_REFERENCE),
-            signal(keys[""], _("Second")),
-        ]
-    if method == "ccr":
-        return [signal(keys["first"], _("First")), signal(keys["second"], _("Second"))]
-    return [signal(keys[""], _("Recording"))]
+    keys[OPEN_REFERENCE] = trial.reference_key
+    return [
+        Signal(
+            role if role == OPEN_REFERENCE else keys[role],
+            str(label),
+            reverse("stimulus_audio", kwargs=where | {"key": keys[role]}),
+        )
+        for role, label in METHODS[trial.session.study.method].signals
+    ]
 
 
 def _grades(trial: Trial) -> list[dict[str, Any]]:
@@ -101,17 +82,14 @@ def _grades(trial: Trial) -> list[dict[str, Any]]:
 
 def _answers(trial: Trial) -> list[dict[str, str]]:
     """What can be chosen: key and words."""
-    method = trial.session.study.method
-    words = {
-        "abx": {"A": _("X is the same as A"), "B": _("X is the same as B")},
-        "ab": {"A": _("I prefer A"), "B": _("I prefer B")},
-    }.get(method, {})
+    study = trial.session.study
+    method = METHODS[study.method]
     answers = [
-        {"value": entry["key"], "words": words[entry["role"]]}
+        {"value": entry["key"], "words": str(method.answers[entry["role"]])}
         for entry in trial.order
-        if entry.get("role") in words
+        if entry.get("role") in method.answers
     ]
-    if method == "ab" and trial.session.study.method_options.stored().get("no_preference"):
+    if method.offers_no_preference(study.method_options):
         answers.append({"value": NO_PREFERENCE, "words": _("No preference")})
     return answers
 
@@ -124,7 +102,7 @@ def _heading(trial: Trial, number: int, total: int) -> str:
 
 
 def method_page(request: HttpRequest, session: Session, trial: Trial) -> HttpResponse:
-    """The page of a trial of any method but MUSHRA."""
+    """The page of a trial of any method whose signals do not stand side by side."""
     study = session.study
     method = METHODS[study.method]
     trial = Trial.objects.select_related("session__study", "item", "choice").get(pk=trial.pk)
@@ -148,7 +126,7 @@ def method_page(request: HttpRequest, session: Session, trial: Trial) -> HttpRes
         "comment": trial.comment,
         "eventSequence": last_event(trial),
         "training": trial.item.training,
-        "once": study.method_options.stored().get("plays") == "once",
+        "once": study.method_options.plays_once,
     }
     context = {
         "study": study,
@@ -168,23 +146,11 @@ def method_page(request: HttpRequest, session: Session, trial: Trial) -> HttpRes
         "words": [{"value": f"{value:g}", "words": words} for value, words in method.words],
         "page": page,
     }
-    return render(request, TEMPLATES[method.slug], context)
+    return render(request, method.template, context)
 
 
 def _details(trial: Trial, kind: str) -> list[JsonObject]:
     return [event.detail for event in trial.events.filter(kind=kind)]
-
-
-TEMPLATES = {
-    "abx": "listening/methods/choice.html",
-    "ab": "listening/methods/choice.html",
-    "bs1116": "listening/methods/impairment.html",
-    "acr": "listening/methods/opinion.html",
-    "dcr": "listening/methods/opinion.html",
-    "ccr": "listening/methods/opinion.html",
-}
-
-trials.PAGES.update(dict.fromkeys(TEMPLATES, method_page))
 
 
 @saving

@@ -16,6 +16,7 @@ from django.views.decorators.http import require_GET
 from evaluation.models import Job
 from listening.models import Analysis, Study
 from listening.results import analyses
+from listening.results.methods import has_page
 from listening.results.report import PdfUnavailable, context_of, pdf_of
 from listening.results.seal import is_sealed
 from listening.study import selectors
@@ -24,7 +25,7 @@ from listening.web.views.results import asked
 
 def _analysis(study: Study, kind: str, profile: str) -> tuple[Analysis | None, bool]:
     """The tests of the grades as they are now, and whether they are still being computed."""
-    if study.method != "mushra":
+    if not has_page(study):
         return None, False  # its figures are all computed with the page
     wanted = analyses.current(study, kind, profile)
     if wanted is None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 from uuid import UUID
 
 import soundfile
@@ -16,6 +15,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
 from evaluation.analysis import figures
+from evaluation.contexts import Context
 from evaluation.models import Job
 from evaluation.web.presentation import job_state
 from listening.models import Analysis, Stimulus, Study
@@ -71,7 +71,7 @@ def results(request: HttpRequest, study_id: UUID) -> HttpResponse:
         "began": frames.began_of(study),
         "query": f"kind={kind}&screening={profile}",
     }
-    if study.method != "mushra":
+    if not methods.has_page(study):
         return _other_method(request, study, kind, state, base)
     graded = frames.ratings_of(study, kind).filter(trial__finished__isnull=False).exists()
     wanted = analyses.request(study, kind, profile, state) if graded else None
@@ -93,9 +93,7 @@ def results(request: HttpRequest, study_id: UUID) -> HttpResponse:
     return render(request, "listening/results.html", context)
 
 
-def _other_method(
-    request: HttpRequest, study: Study, kind: str, state: str, base: dict[str, Any]
-) -> HttpResponse:
+def _other_method(request: HttpRequest, study: Study, kind: str, state: str, base: Context) -> HttpResponse:
     if request.GET.get("since") == state[:16]:
         return HttpResponse(status=204)
     view = methods.view_of(study)

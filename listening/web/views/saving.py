@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from functools import wraps
-from typing import Any
 
 from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, HttpResponse, JsonResponse
@@ -13,6 +12,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
+from evaluation.contexts import Context
 from listening.models import Trial
 from listening.study import selectors
 from listening.study.errors import (
@@ -36,7 +36,7 @@ _STATUS: dict[type[StudyError], int] = {
     StudyClosed: 410,
 }
 
-Body = dict[str, Any]
+Body = Context
 
 
 def saving(save: Callable[[Trial, Body], Body]) -> Callable[[HttpRequest, str, int], HttpResponse]:

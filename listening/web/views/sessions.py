@@ -9,7 +9,6 @@ pages work inside MTurk's frame, where browsers send no cookies.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -20,6 +19,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_GET, require_http_methods
 
+from evaluation.contexts import Context
 from listening.columns.studies import ROUNDS
 from listening.methods import METHODS
 from listening.models import Answer, Session, Study
@@ -38,10 +38,8 @@ from listening.study.languages import in_study_language
 from listening.study.studies import signals_of
 from listening.web.security import allow
 from listening.web.views.limits import limit_joins
-from listening.web.views.trials import PAGES
-
-#: Methods whose trials have a reference that is known to be it.
-OPEN_REFERENCE = ("mushra", "bs1116", "dcr")
+from listening.web.views.methods import method_page
+from listening.web.views.trials import side_by_side_page
 
 
 @csrf_exempt
@@ -83,9 +81,7 @@ def join(request: HttpRequest, token: str) -> HttpResponse:
     return page(request, "consent", study, context)
 
 
-def page(
-    request: HttpRequest, name: str, study: Study, context: dict[str, Any], status: int = 200
-) -> HttpResponse:
+def page(request: HttpRequest, name: str, study: Study, context: Context, status: int = 200) -> HttpResponse:
     """A page of a session, by the name of its template."""
     return framed(render(request, f"listening/session/{name}.html", context, status=status), study)
 
@@ -126,12 +122,13 @@ def session(request: HttpRequest, token: str) -> HttpResponse:
 
 
 def show(
-    request: HttpRequest, session: Session, step: Step, extra: dict[str, Any] | None = None, status: int = 200
+    request: HttpRequest, session: Session, step: Step, extra: Context | None = None, status: int = 200
 ) -> HttpResponse:
     """The page of a step; `extra` goes into its context, such as what was wrong with what was sent."""
     if step.trial is not None:
         open_trial(step.trial)
-        return framed(PAGES[session.study.method](request, session, step.trial), session.study)
+        show_trial = side_by_side_page if METHODS[session.study.method].side_by_side else method_page
+        return framed(show_trial(request, session, step.trial), session.study)
     context = {
         "study": session.study,
         "texts": session.study.texts,
@@ -143,7 +140,7 @@ def show(
     return page(request, step.kind, session.study, context, status)
 
 
-def _questions(session: Session, step: Step) -> dict[str, Any]:
+def _questions(session: Session, step: Step) -> Context:
     after = step.stage == AFTER
     return {
         "questions": questionnaire.questions_of(session.study, "after" if after else "before"),
@@ -153,7 +150,7 @@ def _questions(session: Session, step: Step) -> dict[str, Any]:
     }
 
 
-def _volume(session: Session, step: Step) -> dict[str, Any]:
+def _volume(session: Session, step: Step) -> Context:
     return {
         "speech": speech_url(session),
         "headphones": headphones.required(session.study),
@@ -170,11 +167,11 @@ def speech_url(session: Session) -> str:
     trial = session.trials.order_by("position").first()
     if trial is None:
         return ""
-    key = trial.reference_key if session.study.method in OPEN_REFERENCE else trial.order[0]["key"]
+    key = trial.reference_key if METHODS[session.study.method].open_reference else trial.order[0]["key"]
     return reverse("stimulus_audio", args=[session.token, trial.position, key])
 
 
-def _headphones(session: Session, step: Step) -> dict[str, Any]:
+def _headphones(session: Session, step: Step) -> Context:
     current = headphones.current_round(session)
     if current is None:
         return {}
@@ -189,7 +186,7 @@ def _headphones(session: Session, step: Step) -> dict[str, Any]:
     }
 
 
-def _instructions(session: Session, step: Step) -> dict[str, Any]:
+def _instructions(session: Session, step: Step) -> Context:
     method = session.study.method
     task = select_template([f"listening/session/tasks/{method}.html", "listening/session/tasks/other.html"])
     return {
@@ -200,7 +197,7 @@ def _instructions(session: Session, step: Step) -> dict[str, Any]:
     }
 
 
-def _trained(session: Session, step: Step) -> dict[str, Any]:
+def _trained(session: Session, step: Step) -> Context:
     return {
         "left": trainings_left(session),
         "count": session.trials.filter(item__training=False).count(),
@@ -208,7 +205,7 @@ def _trained(session: Session, step: Step) -> dict[str, Any]:
     }
 
 
-def _break(session: Session, step: Step) -> dict[str, Any]:
+def _break(session: Session, step: Step) -> Context:
     graded = session.trials.filter(item__training=False)
     left = [trial.item for trial in graded.filter(finished=None).select_related("item")]
     return {
@@ -219,7 +216,7 @@ def _break(session: Session, step: Step) -> dict[str, Any]:
     }
 
 
-def _end(session: Session, step: Step) -> dict[str, Any]:
+def _end(session: Session, step: Step) -> Context:
     return {
         "completion": recruitment.completion(session),
         "practice": session.kind == Session.Kind.PILOT,
@@ -228,7 +225,7 @@ def _end(session: Session, step: Step) -> dict[str, Any]:
 
 
 #: What the page of each step needs besides the study, its texts and the session.
-STEPS: dict[str, Callable[[Session, Step], dict[str, Any]]] = {
+STEPS: dict[str, Callable[[Session, Step], Context]] = {
     "questions": _questions,
     "volume": _volume,
     "headphones": _headphones,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
@@ -13,6 +12,7 @@ from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
+from evaluation.contexts import Context
 from listening.models import Session, Study
 from listening.study import selectors
 from listening.study.errors import StudyError
@@ -109,7 +109,7 @@ def _page(
     pilots = 0 if new else study.sessions.filter(kind=Session.Kind.PILOT).count()
     order = list(STEPS)
     following = order[order.index(step) + 1] if step != order[-1] else None
-    context: dict[str, Any] = {
+    context: Context = {
         "study": study,
         "new": new,
         "step": step,

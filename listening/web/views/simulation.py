@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
@@ -14,10 +13,11 @@ from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
+from evaluation.contexts import Context
 from evaluation.systems import titles_of
 from evaluation.web.presentation import job_state
 from listening.columns.studies import MOST_LISTENERS
-from listening.methods import MUSHRA
+from listening.methods import METHODS
 from listening.models import Session, Simulation, Study
 from listening.simulation import runs as simulation
 from listening.study import selectors
@@ -34,9 +34,9 @@ FIELDS = {
 }
 
 
-def context_of(study: Study, wanted: str = "") -> dict[str, Any]:
+def context_of(study: Study, wanted: str = "") -> Context:
     """The part of the page about simulated listeners and trial runs."""
-    asked = study.simulation
+    asked, method = study.simulation, METHODS[study.method]
     made = simulation.made(study)
     qualities = asked.qualities or simulation.usual_qualities(study)
     titles = titles_of(qualities) | {"original": "Hidden reference"}
@@ -53,7 +53,7 @@ def context_of(study: Study, wanted: str = "") -> dict[str, Any]:
         plan = simulation.needed(study, half_width, kind)
     return {
         "simulated": {
-            "on_own_scale": study.method == MUSHRA.slug,
+            "on_own_scale": (method.lowest, method.highest) == (0, 100),
             "made": made,
             "wanted": asked.listeners,
             "running": running,
@@ -102,7 +102,7 @@ def simulate(request: HttpRequest, study_id: UUID) -> HttpResponse:
     return redirect(reverse("study_setup", args=[study.pk, "check"]) + "#trying")
 
 
-def _asked(request: HttpRequest) -> dict[str, Any]:
+def _asked(request: HttpRequest) -> Context:
     """What was sent, as `simulation.checked` wants it. Raises `StudyError`."""
 
     def number(text: str) -> float:

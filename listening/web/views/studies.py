@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from typing import Any
 from uuid import UUID
 
 import segno
@@ -15,6 +14,7 @@ from django.utils.safestring import SafeString, mark_safe
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
+from evaluation.contexts import Context
 from evaluation.systems import titles_of
 from evaluation.web.presentation import job_state
 from listening.models import Preparation, Study
@@ -59,7 +59,7 @@ def progress(request: HttpRequest, study_id: UUID) -> HttpResponse:
     return render(request, "listening/study_progress.html", _study_context(study))
 
 
-def head_context(study: Study) -> dict[str, Any]:
+def head_context(study: Study) -> Context:
     """What the head of every page of a study says."""
     return {
         "head": {
@@ -73,22 +73,24 @@ def head_context(study: Study) -> dict[str, Any]:
     }
 
 
-def _study_context(study: Study) -> dict[str, Any]:
+def _study_context(study: Study) -> Context:
     items = list(study.items.select_related("clip").order_by("position"))
     graded = [item for item in items if not item.training]
     training = [item for item in items if item.training]
-    titles = titles_of([*method_of(study.method).always, *study.systems])
+    method = method_of(study.method)
+    titles = titles_of([*method.always, *study.systems])
     titles["original"] = "hidden reference"
     preparation: Preparation | None = getattr(study, "preparation", None)
     return head_context(study) | {
         "study": study,
+        "method": method,
         "job": job_state(preparation) if preparation is not None else None,
         "items": graded,
         "training": training,
         "training_comes_again": {item.clip_id for item in training} <= {item.clip_id for item in graded},
         "long_items": [item for item in graded if item.end - item.start > LONG_ITEM_SECONDS],
         "systems": [titles[slug] for slug in study.systems],
-        "always": [titles[slug] for slug in method_of(study.method).always],
+        "always": [titles[slug] for slug in method.always],
         "plan": plan_of(study),
         "listener_url": selectors.listener_url(study),
         "qr": _qr(selectors.listener_url(study)),

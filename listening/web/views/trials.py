@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
-from typing import Any
 
 import soundfile
 from django.http import Http404, HttpRequest, HttpResponse
@@ -14,7 +12,8 @@ from django.utils.crypto import salted_hmac
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_GET
 
-from listening.methods import METHODS
+from evaluation.contexts import Context
+from listening.methods import METHODS, REFERENCE
 from listening.models import Session, Stimulus, Study, Trial
 from listening.session import comments, ratings
 from listening.session.ratings import last_event, stimulus_of_key
@@ -25,17 +24,15 @@ from listening.study.stimuli import dithered_wav, read_ahead
 from listening.web.views.saving import Body, saving
 
 
-def mushra_page(request: HttpRequest, session: Session, trial: Trial) -> HttpResponse:
+def side_by_side_page(request: HttpRequest, session: Session, trial: Trial) -> HttpResponse:
+    """The page of a trial whose signals stand side by side, numbered."""
     study = session.study
-    context = {"study": study, "texts": study.texts, "session": session, "method": METHODS[study.method]}
-    return render(request, "listening/methods/mushra.html", context | _trial_context(session, trial))
+    method = METHODS[study.method]
+    context = {"study": study, "texts": study.texts, "session": session, "method": method}
+    return render(request, method.template, context | _trial_context(session, trial))
 
 
-#: The page of a trial, by the study's method.
-PAGES: dict[str, Callable[[HttpRequest, Session, Trial], HttpResponse]] = {"mushra": mushra_page}
-
-
-def _trial_context(session: Session, trial: Trial) -> dict[str, Any]:
+def _trial_context(session: Session, trial: Trial) -> Context:
     """All that the rating page gets to know of a trial."""
     trials = list(session.trials.select_related("item").order_by("position"))
     same_kind = [other for other in trials if other.item.training == trial.item.training]
@@ -120,7 +117,7 @@ def stimulus_audio(request: HttpRequest, token: str, position: int, key: str) ->
     if key == trial.reference_key:
         together = list(stimuli.filter(item=trial.item_id).only("audio", "system"))
         read_ahead(together)
-        stimulus = next((each for each in together if each.system == "original"), None)
+        stimulus = next((each for each in together if each.system == REFERENCE), None)
     else:
         try:
             stimulus = stimuli.get(pk=stimulus_of_key(trial, key))

@@ -99,7 +99,9 @@ function minutes(signals, items) {
 }
 
 function sum() {
-  const mushra = method.value === "mushra";
+  const explanations = findAll("[data-method]", HTMLElement, form);
+  const chosen = explanations.find((text) => text.dataset.method === method.value);
+  const sideBySide = chosen !== undefined && "sideBySide" in chosen.dataset;
   const items = rows().filter((row) => role(row).value !== "out");
   none.hidden = rows().length > 0;
   const picked = chosenSystems();
@@ -112,15 +114,15 @@ function sum() {
     missing.hidden = lacking.length === 0;
     missing.textContent = lacking.length ? `not through ${lacking.join(", ")}` : "";
   }
-  for (const text of findAll("[data-method]", HTMLElement, form)) text.hidden = text.dataset.method !== method.value;
-  for (const text of findAll("[data-for]", HTMLElement, form)) text.hidden = text.dataset.for !== method.value;
+  for (const text of explanations) text.hidden = text !== chosen;
+  for (const text of findAll("[data-if-side-by-side]", HTMLElement, form)) text.hidden = !sideBySide;
   const graded = items.filter((row) => role(row).value !== "training").length;
   const training = items.filter((row) => role(row).value !== "graded").length;
   const parts = [
     `${graded} ${graded === 1 ? "item" : "items"}`,
     training ? `${training} for training` : "no training",
   ];
-  if (mushra) {
+  if (sideBySide) {
     const room = Number(systems.dataset.room);
     const always = Number(systems.dataset.always);
     const signals = Math.min(picked.length, room) + always;

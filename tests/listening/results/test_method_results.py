@@ -13,12 +13,12 @@ from django.urls import reverse
 
 from listening.columns.studies import AnalysisSettings
 from listening.interchange import exports
-from listening.methods import METHODS
+from listening.methods import METHODS, NO_PREFERENCE
 from listening.models import Session, Study, Trial
 from listening.results.choosing import abx, choice_rows, preference
-from listening.results.grading import ccr_frame, diff_frame, impairment, opinion
+from listening.results.grading import comparison_frame, diff_frame, impairment, opinion
 from listening.results.methods import VIEWS
-from listening.session.choices import NO_PREFERENCE, save_choice
+from listening.session.choices import save_choice
 from listening.session.grading import asked
 from listening.session.ratings import finish_trial, save_rating
 from listening.session.sessions import begin, start_session
@@ -231,7 +231,7 @@ def test_opinion_scores_are_means_of_votes(hold: Callable[..., Study], method: s
 
 def test_cmos_is_against_the_reference_whichever_was_first(hold: Callable[..., Study]) -> None:
     study = hold("ccr", grade)
-    frame = ccr_frame(study)
+    frame = comparison_frame(study)
     assert set(frame["sign"]) == {1, -1}
     context = opinion(study)
     assert {each["system"]["slug"]: each["row"].mean for each in context["rows"]} == {
@@ -252,7 +252,7 @@ def test_the_results_page_and_figure_of_each_method(
     client: Client, alice: Any, hold: Callable[..., Study], method: str, answer: Answer
 ) -> None:
     study = hold(method, answer, listeners=2)
-    assert method in VIEWS
+    assert METHODS[method].analysis in VIEWS
     url, figure = reverse("results", args=[study.pk]), reverse("method_figure", args=[study.pk, "svg"])
     assert client.get(figure).status_code == 302
     client.force_login(alice)

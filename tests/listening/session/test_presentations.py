@@ -9,7 +9,8 @@ from itertools import pairwise
 
 import pytest
 
-from listening.methods import METHODS, clean_options, pairs_of, seconds_per_item, trials_per_item
+from listening.methods import METHODS
+from listening.methods.pairs import list_pairs
 from listening.models import Session, Stimulus, Study
 from listening.session.orders import draw_trials
 from listening.session.presentations import arrange, present
@@ -68,14 +69,14 @@ def test_abx_asks_about_each_pair_in_a_block_of_its_own(make_study: Callable[...
         blocks = [frozenset((a[1], b[1])) for a, b, _ in orders]
         assert len(orders) == 3 * count
         assert blocks == [pair for pair in dict.fromkeys(blocks) for _ in range(3)]
-        assert set(blocks) == {frozenset(pair) for pair in pairs_of(pairs, tested)}
+        assert set(blocks) == {frozenset(pair) for pair in list_pairs(pairs, tested)}
     training = present("abx", stimuli, random.Random(1), options={"trials": 3}, training=True)
     assert len(training) == 4
 
 
-@pytest.mark.parametrize("method", ["ab", "ccr"])
+@pytest.mark.parametrize(("method", "options"), [("ab", {"pairs": "all"}), ("ccr", {})])
 def test_sides_are_balanced_within_a_session_and_over_sessions(
-    method: str, make_study: Callable[..., Study]
+    method: str, options: dict[str, str], make_study: Callable[..., Study]
 ) -> None:
     study = make_study(4)
     first: Counter[tuple[int, str, str]] = Counter()
@@ -83,7 +84,7 @@ def test_sides_are_balanced_within_a_session_and_over_sessions(
         session: Counter[tuple[str, str]] = Counter()
         for item in study.items.filter(training=False):
             stimuli = list(item.stimuli.select_related("item"))
-            orders = heard(present(method, stimuli, random.Random(turn), options={"pairs": "all"}, turn=turn))
+            orders = heard(present(method, stimuli, random.Random(turn), options=options, turn=turn))
             for (_, left), (_, right) in orders:
                 if left != right:
                     first[item.position, left, right] += 1
@@ -138,18 +139,19 @@ def test_a_study_of_each_method_draws_its_session(method: str, alice, processed)
     clips = [processed(alice), processed(alice)]
     study = create_study(alice, "A study", clips, SYSTEMS, method=method, seed=5)
     assert study.method == method
+    options = METHODS[method].read_options(study.method_options)
     assert study.method_options == dict(METHODS[method].defaults)
     always = METHODS[method].always
     assert set(Stimulus.objects.values_list("system", flat=True)) == {*always, *SYSTEMS}
     open_unrendered(study)
     session = start_session(Study.objects.get(pk=study.pk))
     graded = session.trials.filter(item__training=False)
-    assert graded.count() == 2 * trials_per_item(METHODS[method], study.method_options, study.systems)
+    assert graded.count() == 2 * METHODS[method].trials_per_item(options, study.systems)
     training = list(session.trials.filter(item__training=True))
     assert [trial.position for trial in training] == list(range(1, len(training) + 1))
     again = draw_trials(Session.objects.get(pk=session.pk))
     assert [heard([trial.order]) for trial in again] == [heard([t.order]) for t in session.trials.all()]
-    assert seconds_per_item(METHODS[method], study.method_options, study.systems, 8.0) > 8
+    assert METHODS[method].seconds_per_item(options, study.systems, 8.0) > 8
 
 
 def test_anchors_are_systems_like_others_outside_mushra(alice, processed) -> None:  # type: ignore[no-untyped-def]
@@ -176,7 +178,7 @@ def test_anchors_are_systems_like_others_outside_mushra(alice, processed) -> Non
 )
 def test_options_that_mean_nothing_are_refused(method: str, options: dict, message: str) -> None:  # type: ignore[type-arg]
     with pytest.raises(ValueError, match=message):
-        clean_options(METHODS[method], options, SYSTEMS)
+        METHODS[method].clean_options(options, SYSTEMS)
 
 
 def test_one_system_alone_makes_no_pair_of_systems(alice, processed) -> None:  # type: ignore[no-untyped-def]

@@ -18,6 +18,7 @@ from listening.methods import METHODS
 from listening.models import Rating, Session, Simulation, Study, Trial
 from listening.results.choosing import choice_rows
 from listening.results.frames import rating_frame
+from listening.results.methods import score_frame
 from listening.session.sessions import start_session
 from listening.simulation import runs as simulation
 from listening.study import selectors
@@ -283,7 +284,7 @@ def test_they_take_tests_of_every_method(
     assert "Nobody heard anything" in results
     if METHODS[method].graded:
         assert simulation.needed(study, 0.5).assessors
-        frame = simulation._frame(study, SIMULATED)
+        frame = score_frame(study, SIMULATED)
         means = frame.groupby("system")["score"].mean()
         assert means["opus-9k"] > means["bpgan-2k"] + 0.5
 

@@ -1,0 +1,60 @@
+"""Paired preference: which of two is better?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated
+
+from django.utils.translation import gettext_lazy as _
+from pydantic import Field
+
+from listening.methods.base import Ear, Material, Signal
+from listening.methods.options import Control
+from listening.methods.pairs import PairMethod, PairOptions, Pairs
+
+
+class PreferenceOptions(PairOptions):
+    pairs: Pairs = "systems"
+    no_preference: Annotated[
+        bool,
+        Control(
+            "“No preference” is an answer",
+            "Without it listeners have to choose, which finds small preferences better.",
+        ),
+    ] = Field(default=False, description="whether that is an answer")
+
+
+class PairedPreference(PairMethod[PreferenceOptions]):
+    slug = "ab"
+    title = "Paired preference (AB)"
+    source = "Bradley and Terry (1952)"
+    place = 70
+    presents = "Two systems of an item as A and B in each trial, each pair once."
+    task = _(
+        "A and B are two versions of a recording. Listen to both, as often as you like, and say which one "
+        "you prefer."
+    )
+    question = _("Which do you prefer?")
+    Options = PreferenceOptions
+
+    answers = {"A": _("I prefer A"), "B": _("I prefer B")}
+
+    analysis = "preference"
+
+    def present(self, material: Material, options: PreferenceOptions) -> list[list[Signal]]:
+        """Each pair once."""
+        trials = []
+        for index, pair in enumerate(self.pairs_heard(material, options)):
+            first, second = pair[::-1] if material.is_turned(index) else pair
+            trials.append([Signal(first, "A"), Signal(second, "B")])
+        return trials
+
+    def offers_no_preference(self, options: PreferenceOptions) -> bool:
+        return options.no_preference
+
+    def choose(self, ear: Ear, systems: Mapping[str, str], options: PreferenceOptions) -> str:
+        """Which seems better at this moment; neither, if that can be said, where they are close."""
+        lead = ear.hear(systems["A"]) - ear.hear(systems["B"])
+        if options.no_preference and abs(lead) < ear.spread / 2:
+            return ""
+        return "A" if lead > 0 else "B"
