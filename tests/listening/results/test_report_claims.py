@@ -146,7 +146,7 @@ def test_every_figure_and_page_of_simulated_grades_says_so(
     text = text_of(client, simulated, kind="simulated")
     assert "Held from" not in text
     assert "Listeners switched" not in text
-    assert "None. A program made 5 simulated listeners" in text
+    assert "No listener: a program made 5 simulated listeners" in text
     assert cite(found).startswith("Nothing")
 
 
