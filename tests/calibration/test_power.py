@@ -22,7 +22,7 @@ NEAR = 0.03 + 3 * (0.16 / STUDIES) ** 0.5
 def draw(
     difference: float, spread: Spread, listeners: int, items: int, step: float, rng: np.random.Generator
 ) -> pd.DataFrame:
-    """Grades of systems ``a`` and ``b`` whose differences have this mean and these spreads, before rounding."""
+    """Grades of systems ``a`` and ``b``; their differences have this mean and these spreads until rounded."""
     apart = (
         difference
         + spread.listener * rng.standard_normal((listeners, 1))

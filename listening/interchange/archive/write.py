@@ -43,8 +43,8 @@ _PERSONAL = (
     "This archive holds personal data: platform ids of listeners and their answers. Keep it accordingly."
 )
 _SIMULATED = (
-    "Sessions of the kind “simulated” in study.json were made by a program: no listener gave those grades, and "
-    "they are in no table."
+    "Sessions of the kind “simulated” in study.json were made by a program: no listener gave those "
+    "grades, and they are in no table."
 )
 _IMPERSONAL = "Platform ids of listeners and their answers to the questionnaire were left out."
 
