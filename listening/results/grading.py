@@ -144,7 +144,7 @@ def _compare(tidy: pd.DataFrame, tested: list[str], question: Question) -> dict[
     """The primary analysis of every two of `tested`, as JSON."""
     pairs = list(combinations(tested, 2))
     found = differences.compare(tidy, pairs, population=question.population, margin=question.margin)
-    return dict(plain(found))
+    return question.clip(plain(found))
 
 
 def _between(

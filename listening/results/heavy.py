@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from evaluation.analysis.statistics.agreement import Agreement, Correlation
 
+#: Items from which on a plan may rest on their spread.
+_LEAST_ITEMS = 3
 #: Half width of the interval that the plan for the next study is made for, in points of the scale.
 PLANNED = 5.0
 
@@ -70,7 +72,8 @@ def compute(study: Study, kind: str, profile: str) -> dict[str, Any]:
         },
         "agreement": agreements(results, seed),
     }
-    return {name: plain(value) for name, value in everything.items()}
+    found = {name: plain(value) for name, value in everything.items()}
+    return found | {name: question.clip(found[name]) for name in ("pairs", "against")}
 
 
 def needed(frame: pd.DataFrame, tested: list[str], question: Question) -> dict[str, Any] | None:
@@ -79,9 +82,12 @@ def needed(frame: pd.DataFrame, tested: list[str], question: Question) -> dict[s
     With the spread of the pair that spreads most; None where no pair has a spread.
     """
     from evaluation.analysis.statistics import power
+    from evaluation.analysis.statistics.differences import Population
 
     pairs = list(combinations(tested, 2))
     items = int(frame["item"].nunique())
+    if question.population is Population.ITEMS_LIKE_THESE and items < _LEAST_ITEMS:
+        return None  # of so few items their spread cannot be told
     found = [spread for a, b in pairs if (spread := power.spread_of(frame, a, b)) is not None]
     if not found:
         return None

@@ -35,12 +35,29 @@ class Question:
         margin: half width of the range of equivalence, in points of the scale.
         stated: whether the researcher chose it; otherwise it is `MARGIN_SHARE` of the range.
         include_reference: whether hidden reference and anchors enter the omnibus tests.
+        most: the largest difference that the scale allows.
     """
 
     population: Population
     margin: float
     stated: bool
     include_reference: bool
+    most: float
+
+    def clip(self, data: dict[str, Any]) -> dict[str, Any]:
+        """`differences.compare` as JSON, with intervals that end where no difference can be."""
+        rows = [
+            {
+                **row,
+                **{
+                    end: min(self.most, max(-self.most, row[end]))
+                    for end in ("low", "high", "low90", "high90")
+                    if row[end] is not None
+                },
+            }
+            for row in data["rows"]
+        ]
+        return {**data, "rows": rows}
 
 
 def scale_of(study: Study, highest: float | None = None) -> figures.Scale:
@@ -80,13 +97,14 @@ def decimals_of(scale: figures.Scale) -> int:
 def question_of(study: Study, scale: figures.Scale) -> Question:
     """The researcher's question, or the usual one."""
     method = METHODS.get(study.method)
-    span = scale.high - scale.low
+    most = span = scale.high - scale.low
     if method and method.hides_reference and method.lowest is not None and method.highest is not None:
-        span = method.highest - method.lowest  # differences of grades are on the grades' scale
+        span = method.highest - method.lowest
+        most = 2 * span  # between two differences of grades
     wanted = study.analysis
     margin = float(wanted.margin) if wanted.margin is not None else MARGIN_SHARE * span
     return Question(
-        Population(wanted.population), margin, wanted.margin is not None, wanted.include_reference
+        Population(wanted.population), margin, wanted.margin is not None, wanted.include_reference, most
     )
 
 

@@ -9,7 +9,7 @@ from evaluation.analysis.statistics.agreement import DISAGREEMENT
 from evaluation.analysis.words import count, figure
 from listening.results.outcome import Results, SystemResult
 from listening.results.scales import LOW_SCALE
-from listening.results.verdicts import Ranked, Terms, describe_block
+from listening.results.verdicts import Ranked, Terms, describe_block, names
 
 
 def answer(results: Results, data: Mapping[str, Any] | None = None) -> str:
@@ -82,6 +82,12 @@ def warnings(results: Results) -> list[str]:
         )
     elif results.listeners == 2:
         notes.append("Two listeners: the intervals have one degree of freedom and say next to nothing.")
+    alike = [row.title for row in results.ranked if row.ci95 is not None and row.ci95 < 1e-9]
+    if alike:
+        notes.append(
+            f"All listeners have the same mean of {names(alike)}: the interval has no width, which says that "
+            "nothing varied here, not that another listener would agree."
+        )
     if results.listeners and results.items == 1:
         notes.append(
             "One item: the figures hold for this recording, not the systems; BS.1534-3 asks for 5 or more."

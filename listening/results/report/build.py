@@ -112,14 +112,18 @@ def _other_method(study: Study, kind: str, files: bool) -> Context:
         cited = _NOT_CITED
     elif study.imported:
         cited = (
-            f"We analysed grades of {count(number, 'listener')} from a {title} that was held elsewhere, with "
-            "Earshot."
+            f"We analysed grades of {count(number, 'listener')} from {_with_article(title)} that was held elsewhere, "
+            "with Earshot."
         )
     else:
-        cited = f"We held a {title} with Earshot; {count(number, 'listener')} finished it."
+        cited = f"We held {_with_article(title)} with Earshot; {count(number, 'listener')} finished it."
     if shown.get("pairs"):
         cited += f" {_COMPARED}"
     return {**shown, "view": methods.view_of(study), "cite": cited, "table3": "", "checklist": []}
+
+
+def _with_article(title: str) -> str:
+    return f"{'an' if title[0] in 'AEIO' else 'a'} {title}"
 
 
 def _compared(results: Results, unscreened: Results) -> list[Context]:
@@ -144,9 +148,9 @@ def cite(results: Results) -> str:
         else ""
     )
     what = (
-        f"analysed the grades of a {title} that was held elsewhere, with Earshot"
+        f"analysed the grades of {_with_article(title)} that was held elsewhere, with Earshot"
         if study.imported
-        else f"held a {title} with Earshot"
+        else f"held {_with_article(title)} with Earshot"
     )
     tested = count(len(results.ranked), "system")
     interval = " with Student's t intervals of 95 % over listeners" if results.listeners > 1 else ""
