@@ -57,6 +57,10 @@ def assess(frame: pd.DataFrame, confidence: float = 0.95) -> Reliability:
         return _with_problem(found, "All grades are the same: there is nothing to agree about.")
     if error <= 1e-12:
         return _with_problem(found, "Listeners differ by their level alone: the rest has no spread.")
+    if rows <= error:
+        return _with_problem(
+            found, "Stimuli differ no more than the rest: listeners were not shown to agree."
+        )
     n, k = stimuli, listeners
     single = (rows - error) / (rows + (k - 1) * error + k * (columns - error) / n)
     low, high = _bounds(rows, columns, error, n, k, single, confidence)
@@ -67,7 +71,10 @@ def assess(frame: pd.DataFrame, confidence: float = 0.95) -> Reliability:
         single=single,
         single_interval=Interval(low, high, method),
         mean=(rows - error) / (rows + (columns - error) / n),
-        mean_interval=Interval(low * k / (1 + low * (k - 1)), high * k / (1 + high * (k - 1)), method),
+        # Below 0 the mean of k listeners has no reliability to speak of.
+        mean_interval=Interval(
+            max(0.0, low) * k / (1 + max(0.0, low) * (k - 1)), high * k / (1 + high * (k - 1)), method
+        ),
         alpha=1 - error / rows if rows > 0 else None,
         left_out=found.left_out,
     )

@@ -112,8 +112,8 @@ def _other_method(study: Study, kind: str, files: bool) -> Context:
         cited = _NOT_CITED
     elif study.imported:
         cited = (
-            f"We analysed grades of {count(number, 'listener')} from {_with_article(title)} that was held elsewhere, "
-            "with Earshot."
+            f"We analysed grades of {count(number, 'listener')} from {_with_article(title)} that was held "
+            "elsewhere, with Earshot."
         )
     else:
         cited = f"We held {_with_article(title)} with Earshot; {count(number, 'listener')} finished it."

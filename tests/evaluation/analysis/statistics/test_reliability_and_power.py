@@ -39,6 +39,10 @@ def test_who_left_stimuli_out_is_left_out_of_agreement() -> None:
     assert reliability.assess(frame.iloc[1:]).left_out == 1
     alike = frame.assign(score=50.0)
     assert "nothing to agree about" in reliability.assess(alike).problem
+    rng = np.random.default_rng(6)
+    noise = frame.assign(score=[50.0 + 5 * (-1) ** row + rng.normal() / 9 for row in range(len(frame))])
+    found = reliability.assess(noise)
+    assert found.problem or (found.mean is not None and 0 <= found.mean <= 1)
 
 
 @pytest.mark.parametrize(("difference", "listeners"), [(5, 12), (3, 20), (8, 6)])
