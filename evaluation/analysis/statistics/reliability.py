@@ -58,9 +58,7 @@ def assess(frame: pd.DataFrame, confidence: float = 0.95) -> Reliability:
     if error <= 1e-12:
         return _with_problem(found, "Listeners differ by their level alone: the rest has no spread.")
     if rows <= error:
-        return _with_problem(
-            found, "Stimuli differ no more than the rest: listeners were not shown to agree."
-        )
+        return _with_problem(found, "Stimuli differ no more than the rest: no agreement was shown.")
     n, k = stimuli, listeners
     single = (rows - error) / (rows + (k - 1) * error + k * (columns - error) / n)
     low, high = _bounds(rows, columns, error, n, k, single, confidence)
@@ -78,6 +76,11 @@ def assess(frame: pd.DataFrame, confidence: float = 0.95) -> Reliability:
         alpha=1 - error / rows if rows > 0 else None,
         left_out=found.left_out,
     )
+
+
+def _step_up(single: float, k: int) -> float:
+    """Reliability of the mean of `k` listeners from that of one (Spearman and Brown)."""
+    return single * k / (1 + single * (k - 1))
 
 
 def _with_problem(found: Reliability, problem: str) -> Reliability:
