@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import replace
 from typing import Any
 
@@ -27,6 +28,10 @@ from codec.bpgan.network.model import BPGANModel
 from codec.bpgan.network.released import find_model, load_model
 from codec.bpgan.search.blockwise import Blockwise, Coded
 from codec.bpgan.search.search import SEARCHES, SearchConfig
+
+#: Of a file with a limit: by what the price of a bit rises until the limit is kept, the lowest price to begin
+#: with, how often it may rise, and how often the last step is halved.
+_DEARER, _CHEAPEST, _RISES, _HALVINGS = 1.6, 0.01, 12, 2
 
 
 def choose_rate(model: BPGANModel, slug: str, channels: Sequence[int]) -> Rate:
@@ -59,8 +64,8 @@ class BPGAN(Codec):
             for `slug`; empty: all channels.
         checksum: whether to spend two bytes on detecting damaged streams.
         model: to encode with; None: the default of this installation.
-        postfilter, network: what the receiver does, see `Receiver`. The symbols do not depend on it, but the
-            level in the bitstream is right for this receiver.
+        postfilter, network, refiner: what the receiver does, see `Receiver`. The symbols do not depend on it,
+            but the level in the bitstream is right for this receiver.
         like: slug of the system whose calibration to use, if not this one's.
 
     Raises:
@@ -78,6 +83,7 @@ class BPGAN(Codec):
         model: BPGANModel | None = None,
         postfilter: bool = True,
         network: float | None = None,
+        refiner: bool = True,
         like: str = "",
     ) -> None:
         super().__init__(slug, sample_rate)
@@ -89,25 +95,61 @@ class BPGAN(Codec):
         self.rate = choose_rate(self.model, like or slug, channels)
         self.coder = entropy
         self.search = search
-        self.receiver = Receiver(postfilter, network)
+        self.receiver = Receiver(postfilter, network, refiner)
         self.checksum = checksum
+        #: No file has more kbit/s; None: as `calibrate` made it, nine of ten are below the nominal rate.
+        self.max_kbps: float | None = None
+
+    def limit_rate(self, max_kbps: float) -> BPGAN:
+        """See `Codec.limit_rate`: a file that would be above is searched again at a higher price of a bit."""
+        limited = copy(self)
+        limited.max_kbps = max_kbps
+        return limited
 
     def _encode(self, audio: Audio) -> tuple[bytes, int, dict[str, Any]]:
         return self._encode_with(audio, no_progress)
 
     def _encode_with(self, audio: Audio, progress: Progress) -> tuple[bytes, int, dict[str, Any]]:
         level = bitstream.level_index(active_level(audio))
-        if not level:
-            return self._finish(audio, level, None)
-        coded = Blockwise(self.model, receiver=self.receiver).encode(
-            audio,
-            self._gain(level),
-            self._budget(),
-            self.rate.channels,
-            self.model.build_rates(self.coder),
-            progress,
-        )
-        return self._finish(audio, level, coded)
+        coded = self._search(audio, level, self._budget(), progress) if level else None
+        return self._enforce_limit(audio, level, coded, progress)
+
+    def _search(self, audio: Audio, level: int, budget: SearchConfig, progress: Progress) -> Coded:
+        blocks = Blockwise(self.model, receiver=self.receiver)
+        rates = self.model.build_rates(self.coder)
+        return blocks.encode(audio, self._gain(level), budget, self.rate.channels, rates, progress)
+
+    def _enforce_limit(
+        self, audio: Audio, level: int, first: Coded | None, progress: Progress
+    ) -> tuple[bytes, int, dict[str, Any]]:
+        """What is sent: `first` if it keeps the limit, else the search at the lowest price found that does.
+
+        Raises:
+            CodecError: no price is high enough, or silence is too short for its header.
+        """
+        sent = self._finish(audio, level, first, self.rate.rate_weight)
+        if self.max_kbps is None or self._kbps(audio, sent[1]) <= self.max_kbps:
+            return sent
+        low, high, found = max(self.rate.rate_weight, _CHEAPEST), 0.0, None
+        rises, halvings = _RISES if first else 0, _HALVINGS
+        while halvings if high else rises:
+            price = float(np.sqrt(low * high)) if high else _DEARER * low
+            rises, halvings = (rises, halvings - 1) if high else (rises - 1, halvings)
+            coded = self._search(audio, level, replace(self._budget(), rate_weight=price), progress)
+            tried = self._finish(audio, level, coded, price)
+            if self._kbps(audio, tried[1]) <= self.max_kbps:
+                high, found = price, tried
+            else:
+                low, sent = price, tried
+        if found is None:
+            least = self._kbps(audio, sent[1])
+            raise CodecError(
+                f"{self.slug} cannot send this recording at {self.max_kbps:g} kbit/s: it needs {least:.2f}."
+            )
+        return found
+
+    def _kbps(self, audio: Audio, bits: int) -> float:
+        return bits * self.sample_rate / audio.size / 1000
 
     def _budget(self) -> SearchConfig:
         return replace(SEARCHES[self.search], rate_weight=self.rate.rate_weight)
@@ -116,14 +158,16 @@ class BPGAN(Codec):
         """The gain that takes audio of a level to the level that the model was trained on."""
         return self.model.config.mel.level / bitstream.level_rms(level)
 
-    def _finish(self, audio: Audio, level: int, coded: Coded | None) -> tuple[bytes, int, dict[str, Any]]:
-        """Turn symbols into payload, bits and parameters; `coded` is None for silence."""
+    def _finish(
+        self, audio: Audio, level: int, coded: Coded | None, price: float
+    ) -> tuple[bytes, int, dict[str, Any]]:
+        """Turn symbols, searched at `price`, into payload, bits and parameters; `coded` is None for silence."""
         model = self.model
         parameters: dict[str, Any] = {
             "model": model.config.name,
             "model_id": f"{model.model_id:04x}",
             "channels": self.rate.channels,
-            "rate_weight": self.rate.rate_weight,
+            "rate_weight": price,
             "search": self.search,
             "entropy": self.coder,
             "torch": torch.__version__,
