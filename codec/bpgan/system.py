@@ -161,7 +161,7 @@ class BPGAN(Codec):
     def _finish(
         self, audio: Audio, level: int, coded: Coded | None, price: float
     ) -> tuple[bytes, int, dict[str, Any]]:
-        """Turn symbols, searched at `price`, into payload, bits and parameters; `coded` is None for silence."""
+        """Turn symbols found at `price` into payload, bits and parameters; `coded` is None for silence."""
         model = self.model
         parameters: dict[str, Any] = {
             "model": model.config.name,
