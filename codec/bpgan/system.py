@@ -27,11 +27,11 @@ from codec.bpgan.network.mel import active_level
 from codec.bpgan.network.model import BPGANModel
 from codec.bpgan.network.released import find_model, load_model
 from codec.bpgan.search.blockwise import Blockwise, Coded
-from codec.bpgan.search.search import SEARCHES, SearchConfig
+from codec.bpgan.search.search import SEARCHES
 
-#: Of a file with a limit: by what the price of a bit rises until the limit is kept, the lowest price to begin
-#: with, how often it may rise, and how often the last step is halved.
-_DEARER, _CHEAPEST, _RISES, _HALVINGS = 1.6, 0.01, 12, 2
+#: Of a file with a limit: the factor by which the price of a bit rises, the lowest price to begin with, and
+#: how many prices and halves of the last step are tried. Above 7 times the usual price nothing more is saved.
+_DEARER, _CHEAPEST, _RISES, _HALVINGS = 1.6, 0.01, 4, 2
 
 
 def choose_rate(model: BPGANModel, slug: str, channels: Sequence[int]) -> Rate:
@@ -111,48 +111,58 @@ class BPGAN(Codec):
 
     def _encode_with(self, audio: Audio, progress: Progress) -> tuple[bytes, int, dict[str, Any]]:
         level = bitstream.level_index(active_level(audio))
-        coded = self._search(audio, level, self._budget(), progress) if level else None
+        price, channels = self.rate.rate_weight, self.rate.channels
+        coded = self._search(audio, level, price, channels, progress) if level else None
         return self._enforce_limit(audio, level, coded, progress)
 
-    def _search(self, audio: Audio, level: int, budget: SearchConfig, progress: Progress) -> Coded:
-        blocks = Blockwise(self.model, receiver=self.receiver)
+    def _search(self, audio: Audio, level: int, price: float, channels: int, progress: Progress) -> Coded:
+        budget = replace(SEARCHES[self.search], rate_weight=price)
         rates = self.model.build_rates(self.coder)
-        return blocks.encode(audio, self._gain(level), budget, self.rate.channels, rates, progress)
+        blocks = Blockwise(self.model, receiver=self.receiver)
+        return blocks.encode(audio, self._gain(level), budget, channels, rates, progress)
 
     def _enforce_limit(
         self, audio: Audio, level: int, first: Coded | None, progress: Progress
     ) -> tuple[bytes, int, dict[str, Any]]:
-        """What is sent: `first` if it keeps the limit, else the search at the lowest price found that does.
+        """What is sent: `first` if it keeps the limit, else what is found by paying more for bits.
+
+        Prices rise until the limit is kept, and then go back by halves of the last step. Where the highest
+        price is not enough, the next smaller layer is sent, from the usual price on.
 
         Raises:
-            CodecError: no price is high enough, or silence is too short for its header.
+            CodecError: no price and no layer will do, or silence is too short for its header.
         """
         sent = self._finish(audio, level, first, self.rate.rate_weight)
-        if self.max_kbps is None or self._kbps(audio, sent[1]) <= self.max_kbps:
+        least = self._kbps(audio, sent[1])
+        if self.max_kbps is None or least <= self.max_kbps:
             return sent
-        low, high, found = max(self.rate.rate_weight, _CHEAPEST), 0.0, None
-        rises, halvings = _RISES if first else 0, _HALVINGS
-        while halvings if high else rises:
-            price = float(np.sqrt(low * high)) if high else _DEARER * low
-            rises, halvings = (rises, halvings - 1) if high else (rises - 1, halvings)
-            coded = self._search(audio, level, replace(self._budget(), rate_weight=price), progress)
-            tried = self._finish(audio, level, coded, price)
-            if self._kbps(audio, tried[1]) <= self.max_kbps:
-                high, found = price, tried
-            else:
-                low, sent = price, tried
-        if found is None:
-            least = self._kbps(audio, sent[1])
-            raise CodecError(
-                f"{self.slug} cannot send this recording at {self.max_kbps:g} kbit/s: it needs {least:.2f}."
-            )
-        return found
+
+        def attempt(price: float, channels: int) -> tuple[bytes, int, dict[str, Any]] | None:
+            """What is sent at a price, if it keeps the limit."""
+            nonlocal least
+            tried = self._finish(audio, level, self._search(audio, level, price, channels, progress), price)
+            least = min(least, self._kbps(audio, tried[1]))
+            return tried if self._kbps(audio, tried[1]) <= limit else None
+
+        limit, usual = self.max_kbps, max(self.rate.rate_weight, _CHEAPEST)
+        smaller = [n for n in reversed(self.model.layers) if n <= self.rate.channels]
+        for channels in smaller if first else ():
+            low = usual if channels == self.rate.channels else 0.0
+            high = _DEARER * low or usual
+            for _ in range(_RISES):
+                if kept := attempt(high, channels):
+                    for _ in range(_HALVINGS if low else 0):
+                        middle = float(np.sqrt(low * high))
+                        if better := attempt(middle, channels):
+                            kept, high = better, middle
+                        else:
+                            low = middle
+                    return kept
+                low, high = high, _DEARER * high
+        raise CodecError(f"{self.slug} cannot send this recording at {limit:g} kbit/s: it needs {least:.2f}.")
 
     def _kbps(self, audio: Audio, bits: int) -> float:
         return bits * self.sample_rate / audio.size / 1000
-
-    def _budget(self) -> SearchConfig:
-        return replace(SEARCHES[self.search], rate_weight=self.rate.rate_weight)
 
     def _gain(self, level: int) -> float:
         """The gain that takes audio of a level to the level that the model was trained on."""
@@ -163,10 +173,11 @@ class BPGAN(Codec):
     ) -> tuple[bytes, int, dict[str, Any]]:
         """Turn symbols found at `price` into payload, bits and parameters; `coded` is None for silence."""
         model = self.model
+        channels = self.rate.channels if coded is None else len(coded.symbols)
         parameters: dict[str, Any] = {
             "model": model.config.name,
             "model_id": f"{model.model_id:04x}",
-            "channels": self.rate.channels,
+            "channels": channels,
             "rate_weight": price,
             "search": self.search,
             "entropy": self.coder,
@@ -189,7 +200,7 @@ class BPGAN(Codec):
             level,
             audio.size,
             symbols,
-            layer=model.layers.index(self.rate.channels),
+            layer=model.layers.index(channels),
             checksum=self.checksum,
         )
         payload = bitstream.pack(stream)

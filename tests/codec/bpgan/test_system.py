@@ -227,6 +227,12 @@ def test_a_limit_holds_for_each_file_and_costs_no_more_than_it_must() -> None:
     assert 0.8 * limit < sent.kbps <= limit
     assert sent.parameters["rate_weight"] > free.parameters["rate_weight"]
     assert bpgan().decode(sent).shape == speech.shape
+    # Far below, price alone is not enough: fewer channels are sent.
+    low = bpgan().limit_rate(0.85 * free.kbps).encode(speech)
+    assert 0.7 * free.kbps < low.kbps <= 0.85 * free.kbps
+    assert free.parameters["channels"] == sent.parameters["channels"] == 20
+    assert low.parameters["channels"] == 16
+    assert bpgan().decode(low).shape == speech.shape
     # Who is below anyway gets what everybody gets, and so does the system without a limit.
     assert bpgan().limit_rate(10.0).encode(speech).payload == free.payload == bpgan().encode(speech).payload
 
