@@ -106,7 +106,7 @@ def _upload_all(request: HttpRequest) -> HttpResponse:
         except ClipRejected as error:
             messages.error(request, _("%(file)s: %(error)s") % {"file": file.name, "error": error})
         else:
-            text = _("%(clip)s is uploaded.") if created else _("%(clip)s was here already.")
+            text = _("%(clip)s has been uploaded.") if created else _("%(clip)s was already uploaded.")
             messages.success(request, text % {"clip": clip.title})
     return redirect("clips")
 

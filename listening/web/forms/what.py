@@ -198,16 +198,14 @@ class Items(Section):
     def clean(self) -> Context:
         if self._broken:
             raise forms.ValidationError(
-                _("The rows of the items came incomplete. Reload the page and try again.")
+                _("The list of items arrived incomplete. Reload the page and try again.")
             )
         excerpts: list[Excerpt] = []
         for row in self.rows:
             if row["clip"] is None:
-                raise forms.ValidationError(_("One of the clips is not there any more, or not yours."))
+                raise forms.ValidationError(_("One of the clips no longer exists, or isn't yours."))
             if row["role"] not in ROLES:
-                raise forms.ValidationError(
-                    _("“%(row)s” is not what an item can be for.") % {"row": row["role"]}
-                )
+                raise forms.ValidationError(_("“%(row)s” is not a role of an item.") % {"row": row["role"]})
             if row["start"] is None or row["end"] is None:
                 raise forms.ValidationError(
                     _("“%(row)s” needs a start and an end in seconds.") % {"row": row["clip"].title}

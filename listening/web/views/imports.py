@@ -50,7 +50,7 @@ def _take(request: HttpRequest) -> HttpResponse:
     if not is_archive(file):
         return redirect("import_draft", services.keep(request.user, file, request.FILES.get("extra")).pk)
     imported = read_archive(file, request.user)
-    text = _("“%(study)s” is here, with everything in its archive.")
+    text = _("“%(study)s” has been imported, with everything in its archive.")
     messages.success(request, text % {"study": imported.study.name})
     for note in imported.notes:
         messages.info(request, note)

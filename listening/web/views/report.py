@@ -47,7 +47,7 @@ def report_pdf(request: HttpRequest, study: Study) -> HttpResponse:
     page = f"{reverse('report', args=[study.pk])}?kind={kind}&screening={profile}"
     analysis, waiting = _analysis(study, kind, profile)
     if waiting:
-        messages.info(request, _("The tests are still being computed. Ask for the PDF when they are here."))
+        messages.info(request, _("The tests are still being computed. Ask for the PDF when they are ready."))
         return redirect(page)
     with sent_back(request, page):
         content = pdf_of(context_of(study, kind, profile, analysis, made=timezone.now().date(), files=True))

@@ -11,10 +11,10 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
-from evaluation.analysis.words import count
 from evaluation.contexts import Context
 from evaluation.refusals import Refusal, Text
 from evaluation.web.refusals import shown_on
@@ -74,7 +74,7 @@ def _save(request: HttpRequest, study: Study, step: str) -> HttpResponse:
     sent = [section for section in sections if section.is_bound]
     valid = [section.is_valid() for section in sent]  # of each, so that all say what is wrong
     if not all(valid):
-        return _page(request, study, step, sections, _("Some of it can't be saved as it is; see below."), 400)
+        return _page(request, study, step, sections, _error_of(sections), 400)
     changed = [name for section in sent for name in section.apply(study)]
     items = next((section for section in sent if isinstance(section, Items)), None)
     excerpts = None if items is None else items.excerpts
@@ -115,7 +115,12 @@ def _refused(
 def _error_of(sections: Sequence[Section]) -> str:
     """How much of what was sent has to be corrected."""
     marked = sum(len(messages) for section in sections for messages in section.errors.values())
-    return f"Please correct the {count(marked, 'problem')} marked below."
+    text = ngettext(
+        "Please correct the problem marked below.",
+        "Please correct the %(count)d problems marked below.",
+        marked,
+    )
+    return text % {"count": marked}
 
 
 def _page(
