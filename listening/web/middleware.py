@@ -20,11 +20,18 @@ from listening.web.views.errors import BY_STATUS, NOT_UNDERSTOOD
 _LISTENERS = re.compile(r"/(?P<kind>[st])/(?P<token>[^/]+)/(?!.*\.wav$)")
 
 
-class SecurityHeadersMiddleware:
-    """The Content-Security-Policy and its neighbours, on pages, errors and static files alike."""
+class _Middleware:
+    """What answers a request with the help of what comes after it, `get_response`."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        raise NotImplementedError
+
+
+class SecurityHeadersMiddleware(_Middleware):
+    """The Content-Security-Policy and its neighbours, on pages, errors and static files alike."""
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response = self.get_response(request)
@@ -34,14 +41,11 @@ class SecurityHeadersMiddleware:
         return response
 
 
-class StudyLanguageMiddleware:
+class StudyLanguageMiddleware(_Middleware):
     """Let all that a listener meets speak the study's language: pages, refusals and error pages alike.
 
     It goes by the address, so that the language is in force before any view or middleware refuses anything.
     """
-
-    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
-        self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         found = _LISTENERS.match(request.path_info)
@@ -52,11 +56,8 @@ class StudyLanguageMiddleware:
             return self.get_response(request)
 
 
-class RefusalMiddleware:
+class RefusalMiddleware(_Middleware):
     """Answer a `Refusal` that ended a view; and give programs a problem (RFC 9457) for every other error."""
-
-    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
-        self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response = self.get_response(request)
@@ -80,15 +81,12 @@ class RefusalMiddleware:
         return answer_refusal(request, exception) if isinstance(exception, Refusal) else None
 
 
-class BearerTokenMiddleware:
+class BearerTokenMiddleware(_Middleware):
     """Set ``request.user`` from ``Authorization: Bearer``: what the API links to opens with the same token.
 
     A token that is not known changes nothing here; the API answers it with 401. CSRF checks stay
     as they are: the API asks for the token itself and never looks at cookies, pages always check.
     """
-
-    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
-        self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
@@ -97,11 +95,8 @@ class BearerTokenMiddleware:
         return self.get_response(request)
 
 
-class FragmentSignInMiddleware:
+class FragmentSignInMiddleware(_Middleware):
     """Reload the page whose htmx fragment needs signing in: it would show the sign-in page inside itself."""
-
-    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
-        self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response = self.get_response(request)

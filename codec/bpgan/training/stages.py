@@ -222,10 +222,7 @@ class RefinerStage(ReceiverStage):
     """The refiner learns to bring the generated log-mel nearer to its target, by J."""
 
     name = "refiner"
-
-    @classmethod
-    def begins_at(cls, recipe: TrainConfig) -> float:
-        return recipe.refiner_at
+    start = "refiner_at"
 
     @property
     def network(self) -> Refiner:
