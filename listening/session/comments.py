@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _
 
-from listening.columns.texts import clean_text
+from evaluation.texts import clean_text
 from listening.models import Trial
 from listening.session.ratings import MAX_COMMENT
 from listening.session.sessions import check_open
@@ -20,7 +20,7 @@ def save_comment(trial: Trial, comment: object) -> None:
         StudyClosed: the study takes no grades.
     """
     if not isinstance(comment, str) or len(comment) > MAX_COMMENT:
-        raise BadRating(f"The comment must be a text of at most {MAX_COMMENT} characters.")
+        raise BadRating(_("The comment must be a text of at most %(limit)s characters."), limit=MAX_COMMENT)
     check_open(trial.session.study)
     # One statement, so that no lock is needed.
     stored = Trial.objects.filter(pk=trial.pk, finished=None).update(comment=clean_text(comment))

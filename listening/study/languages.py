@@ -7,13 +7,11 @@ Translations are gettext catalogues in `locale/`; researchers' pages are in Engl
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from functools import lru_cache, wraps
+from functools import lru_cache
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse
 from django.utils import translation
 from django.utils.translation import gettext_lazy
 from django.utils.translation.trans_real import DjangoTranslation
@@ -118,17 +116,10 @@ def of_study(study: Study) -> AbstractContextManager[None]:
     return translation.override(language_of(study).locale)
 
 
-def in_study_language(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
-    """Let a listener's view speak the language of the study whose session or listener link `token` is."""
-
-    @wraps(view)
-    def speak(request: HttpRequest, token: str, *args: Any, **kwargs: Any) -> HttpResponse:
-        study = Study.objects.filter(sessions__token=token).only("language").first()
-        study = study or Study.objects.filter(token=token).only("language").first()
-        with of_study(study or Study()):
-            return view(request, token, *args, **kwargs)
-
-    return speak
+def of_link(session: bool, token: str) -> AbstractContextManager[None]:
+    """The same for the study whose listener link `token` is, or a session's; English where it is none."""
+    studies = Study.objects.filter(sessions__token=token) if session else Study.objects.filter(token=token)
+    return of_study(studies.only("language").first() or Study())
 
 
 @lru_cache(maxsize=len(LANGUAGES))

@@ -27,10 +27,6 @@ PostScreeningColumn = Annotated[Any, Shown(PostScreening)]
 AnalysisColumn = Annotated[Any, Shown(AnalysisSettings)]
 
 
-class Problem(Schema):
-    error: str
-
-
 class ItemIn(Schema):
     model_config = ConfigDict(extra="forbid")
 

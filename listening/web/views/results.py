@@ -11,13 +11,16 @@ from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
 from evaluation.analysis import figures
 from evaluation.contexts import Context
 from evaluation.models import Job
+from evaluation.refusals import Refusal
 from evaluation.web.presentation import job_state
+from evaluation.web.refusals import sent_back
 from listening.models import Analysis, Stimulus, Study
 from listening.results import (
     BS1534,
@@ -34,7 +37,7 @@ from listening.results import (
 )
 from listening.results.page import context_of
 from listening.results.scales import save_question
-from listening.results.seal import is_sealed, unseal
+from listening.results.seal import check_unsealed, is_sealed, unseal
 from listening.study import selectors
 from listening.study.stimuli import dithered_wav
 
@@ -119,7 +122,7 @@ def break_seal(request: HttpRequest, study_id: UUID) -> HttpResponse:
     if request.POST.get("understood") == "yes":
         unseal(study)
     else:
-        messages.error(request, "Tick that you understand: a broken seal stays broken.")
+        messages.error(request, _("Tick that you understand: a broken seal stays broken."))
     return redirect("results", study.pk)
 
 
@@ -128,11 +131,10 @@ def break_seal(request: HttpRequest, study_id: UUID) -> HttpResponse:
 def thresholds(request: HttpRequest, study_id: UUID) -> HttpResponse:
     """Keep the researcher's own screening thresholds and show the study through them."""
     study = selectors.study_of(request.user, study_id)
-    problems = profiles.save(study, request.POST.dict())
-    for problem in problems:
-        messages.error(request, problem)
-    profile = BS1534 if problems else profiles.CUSTOM
-    return redirect(reverse("results", args=[study.pk]) + f"?screening={profile}#screening")
+    page = reverse("results", args=[study.pk])
+    with sent_back(request, f"{page}?screening={BS1534}#screening"):
+        profiles.save(study, request.POST.dict())
+    return redirect(f"{page}?screening={profiles.CUSTOM}#screening")
 
 
 @login_required
@@ -140,9 +142,10 @@ def thresholds(request: HttpRequest, study_id: UUID) -> HttpResponse:
 def question(request: HttpRequest, study_id: UUID) -> HttpResponse:
     """Keep whom differences are to hold for and what counts as equivalent, and show the study so."""
     study = selectors.study_of(request.user, study_id)
-    for problem in save_question(study, request.POST.dict()):
-        messages.error(request, problem)
-    return redirect(reverse("results", args=[study.pk]) + "#pairs")
+    page = reverse("results", args=[study.pk]) + "#pairs"
+    with sent_back(request, page):
+        save_question(study, request.POST.dict())
+    return redirect(page)
 
 
 @login_required
@@ -160,9 +163,8 @@ def recompute(request: HttpRequest, study_id: UUID) -> HttpResponse:
 def figure(request: HttpRequest, study_id: UUID, name: str, suffix: str) -> HttpResponse:
     """A figure of the results page as a file of its own, SVG or PNG."""
     study = selectors.study_of(request.user, study_id)
-    if is_sealed(study):
-        messages.error(request, "The study is sealed: nobody sees its grades yet, in no form.")
-        return redirect("results", study.pk)
+    with sent_back(request, "results", study.pk):
+        check_unsealed(study)
     kind, profile = asked(request, study)
     analysis = analyses.latest(study, kind, profile)
     computed = compute(study, kind=kind, profile=profile)
@@ -179,7 +181,9 @@ def method_figure(request: HttpRequest, study_id: UUID, suffix: str) -> HttpResp
     """The figure of the results of any method but MUSHRA as a file of its own, SVG or PNG."""
     study = selectors.study_of(request.user, study_id)
     kind = request.GET.get("kind", REAL)
-    if kind not in KINDS or suffix not in ("svg", "png") or is_sealed(study):
+    with sent_back(request, "results", study.pk):
+        check_unsealed(study)
+    if kind not in KINDS or suffix not in ("svg", "png"):
         raise Http404("There is no such figure.")
     name = "differences" if request.GET.get("figure") == "differences" else ""
     svg = methods.context_of(study, kind).get(f"{name}_svg" if name else "svg")
@@ -202,7 +206,7 @@ def _figure_file(svg: str, name: str, suffix: str) -> HttpResponse:
             else (figures.saved(svg).encode(), "image/svg+xml")
         )
     except figures.NoFonts as error:
-        return HttpResponse(str(error), status=503, content_type="text/plain; charset=utf-8")
+        raise Refusal(_("This server cannot draw figures as PNG: %(error)s"), 503, error=error) from None
     response = HttpResponse(content, content_type=media)
     response["Content-Disposition"] = f'attachment; filename="{name}.{suffix}"'
     return response
@@ -214,9 +218,8 @@ def _figure_file(svg: str, name: str, suffix: str) -> HttpResponse:
 def table(request: HttpRequest, study_id: UUID, name: str) -> HttpResponse:
     """A table as LaTeX; ``table3`` is the paper's for this study."""
     study = selectors.study_of(request.user, study_id)
-    if is_sealed(study):
-        messages.error(request, "The study is sealed: nobody sees its grades yet, in no form.")
-        return redirect("results", study.pk)
+    with sent_back(request, "results", study.pk):
+        check_unsealed(study)
     kind, profile = asked(request, study)
     if name not in latex.TABLES:
         raise Http404("There is no such table.")

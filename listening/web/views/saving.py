@@ -1,4 +1,4 @@
-"""What the views that keep a listener's work share: the JSON that comes in, and refusals that go out."""
+"""What the views that keep a listener's work share: the JSON that comes in."""
 
 from __future__ import annotations
 
@@ -8,33 +8,16 @@ from functools import wraps
 
 from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
 from evaluation.contexts import Context
+from evaluation.web.refusals import answers_json
 from listening.models import Trial
 from listening.study import selectors
-from listening.study.errors import (
-    BadRating,
-    GradesMissing,
-    GradesUnfit,
-    StudyClosed,
-    StudyError,
-    TrialFinished,
-    TrialNotOpen,
-    UnknownStimulus,
-)
-from listening.study.languages import of_study
-
-_STATUS: dict[type[StudyError], int] = {
-    UnknownStimulus: 404,
-    TrialFinished: 409,
-    TrialNotOpen: 409,
-    GradesMissing: 409,
-    GradesUnfit: 409,
-    StudyClosed: 410,
-}
+from listening.study.errors import BadRating
 
 Body = Context
 
@@ -42,21 +25,16 @@ Body = Context
 def saving(save: Callable[[Trial, Body], Body]) -> Callable[[HttpRequest, str, int], HttpResponse]:
     """A view for what the page of a trial posts as JSON. `save` keeps it and returns the answer's JSON.
 
-    A `StudyError` becomes its status and, in the study's language, its message. No cookie is
-    asked for: the link of the session is what lets a listener in.
+    No cookie is asked for: the link of the session is what lets a listener in.
     """
 
+    @answers_json
     @csrf_exempt
     @never_cache
     @require_POST
     @wraps(save)
     def view(request: HttpRequest, token: str, position: int) -> HttpResponse:
-        trial = selectors.trial_key(token, position)
-        with of_study(trial.session.study):
-            try:
-                return JsonResponse(save(trial, _body(request)))
-            except StudyError as error:
-                return _refusal(error)
+        return JsonResponse(save(selectors.trial_key(token, position), _body(request)))
 
     return view
 
@@ -65,20 +43,13 @@ def _body(request: HttpRequest) -> Body:
     """The JSON object that was posted. Raises `BadRating`."""
     if request.content_type != "application/json":
         # The CSRF check has parsed forms already, and their bytes can't be read again.
-        raise BadRating("Expected JSON.")
+        raise BadRating(_("Expected JSON."))
     try:
         body = json.loads(request.body)
     except RequestDataTooBig:
-        raise BadRating("This is too much for one request.") from None
+        raise BadRating(_("This is too much for one request.")) from None
     except (ValueError, RecursionError):
-        raise BadRating("Expected JSON.") from None
+        raise BadRating(_("Expected JSON.")) from None
     if not isinstance(body, dict):
-        raise BadRating("Expected a JSON object.")
+        raise BadRating(_("Expected a JSON object."))
     return body
-
-
-def _refusal(error: StudyError) -> JsonResponse:
-    body: Body = {"error": str(error)}
-    if isinstance(error, GradesMissing):
-        body["missing"] = error.keys
-    return JsonResponse(body, status=_STATUS.get(type(error), 400))

@@ -17,9 +17,9 @@ from django.views.decorators.cache import cache_control, never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
+from evaluation.texts import clean_text
 from listening.columns.sessions import StageData
 from listening.columns.studies import ROUNDS
-from listening.columns.texts import clean_text
 from listening.models import Session, Study
 from listening.session import sessions
 from listening.session.sessions import (
@@ -31,7 +31,6 @@ from listening.session.sessions import (
     take_step,
 )
 from listening.study import headphones, questionnaire, removal, selectors
-from listening.study.languages import in_study_language
 from listening.web.views.sessions import framed, page, show
 
 TRANSDUCERS = ("headphones", "earphones", "loudspeakers")
@@ -46,7 +45,6 @@ def step_view(view: Callable[[HttpRequest, Session], HttpResponse | None]) -> Ca
     @csrf_exempt
     @never_cache
     @require_POST
-    @in_study_language
     @wraps(view)
     def take(request: HttpRequest, token: str) -> HttpResponse:
         session = selectors.session_of(token)
@@ -172,7 +170,6 @@ def rest(request: HttpRequest, session: Session) -> HttpResponse | None:
 @csrf_exempt
 @never_cache
 @require_http_methods(["GET", "POST"])
-@in_study_language
 def withdraw(request: HttpRequest, token: str) -> HttpResponse:
     """Taking the consent back: asks once, then deletes all that the session left. Open or closed study."""
     session = selectors.session_of(token)

@@ -18,6 +18,7 @@ from listening.models import Session, Stimulus, Study, Trial
 from listening.session import comments, ratings
 from listening.session.ratings import last_event, stimulus_of_key
 from listening.study import selectors
+from listening.study.duration import minutes_left
 from listening.study.errors import UnknownStimulus
 from listening.study.languages import QUALITY
 from listening.study.stimuli import dithered_wav, read_ahead
@@ -72,7 +73,7 @@ def _trial_context(session: Session, trial: Trial) -> Context:
         "total": len(same_kind),
         "done": sum(other.finished is not None for other in same_kind),
         "training": trial.item.training,
-        "minutes_left": selectors.minutes_left(trials),
+        "minutes_left": minutes_left(session.study, trials),
         "scale": QUALITY,
         "page": page,
     }
