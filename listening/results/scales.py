@@ -13,7 +13,6 @@ from evaluation.analysis.statistics.differences import Population
 from listening.columns.studies import AnalysisSettings
 from listening.methods import METHODS
 from listening.models import Study
-from listening.results.methods import has_page
 from listening.study.errors import StudyError, read_setting
 
 #: Share of a scale's range within which two systems count as equivalent, if the researcher states no margin.
@@ -68,10 +67,11 @@ def scale_of(study: Study, highest: float | None = None) -> figures.Scale:
             no file names: it is taken to be 1 to 5 or 0 to 10.
     """
     method = METHODS.get(study.method)
-    if method is None or has_page(study):
+    mushra = figures.MUSHRA
+    if method is None or (method.lowest, method.highest) == (mushra.low, mushra.high):
         if study.imported and highest is not None and highest <= LOW_SCALE:
             return _other(1.0, 5.0) if highest <= 5 else _other(0.0, 10.0)
-        return figures.MUSHRA
+        return mushra
     if method.hides_reference:
         return DIFF_SCALE
     if not method.words:
