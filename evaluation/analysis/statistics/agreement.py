@@ -395,8 +395,11 @@ def _clusters(cube: Floats, objective: Floats, seed: int) -> dict[str, Interval 
     method = f"95 % bootstrap over {count(items, 'item')} and {count(assessors, 'listener')}"
     intervals: dict[str, Interval | None] = {}
     for name, values in found.items():
-        low, high = np.quantile(values, [0.025, 0.975]) if len(values) > _RESAMPLES // 2 else (None, None)
-        intervals[name] = None if low is None else Interval(float(low), float(high), method)
+        if len(values) > _RESAMPLES // 2:
+            low, high = np.quantile(values, [0.025, 0.975])
+            intervals[name] = Interval(float(low), float(high), method)
+        else:
+            intervals[name] = None
     return intervals
 
 

@@ -171,8 +171,8 @@ def codecs(study: Study, slugs: Iterable[str]) -> list[Context]:
             }
         )
     if study.imported:
-        for row in rows:
-            row |= {"kind": "", "note": "As the file calls it; how it was made is not known here."}
+        unknown = {"kind": "", "note": "As the file calls it; how it was made is not known here."}
+        return [{**each, **unknown} for each in rows]
     return rows
 
 
