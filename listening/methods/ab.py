@@ -44,7 +44,7 @@ class PairedPreference(PairMethod[PreferenceOptions]):
     def present(self, material: Material, options: PreferenceOptions) -> list[list[Signal]]:
         """Each pair once."""
         trials = []
-        for index, pair in enumerate(self.pairs_heard(material, options)):
+        for index, pair in enumerate(self.list_heard_pairs(material, options)):
             first, second = pair[::-1] if material.is_turned(index) else pair
             trials.append([Signal(first, "A"), Signal(second, "B")])
         return trials

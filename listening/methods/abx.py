@@ -63,7 +63,7 @@ class Abx(PairMethod[AbxOptions]):
         binomial test supposes.
         """
         draw, trials = material.draw, []
-        pairs = self.pairs_heard(material, options)
+        pairs = self.list_heard_pairs(material, options)
         draw.shuffle(pairs)
         count = (self.train_options(options) if material.training else options).trials
         for pair in pairs:

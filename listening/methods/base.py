@@ -67,7 +67,7 @@ class Material:
     position: int = 0
 
     @property
-    def tested(self) -> list[str]:
+    def tested_systems(self) -> list[str]:
         return [slug for slug in self.systems if slug != REFERENCE]
 
     def is_turned(self, index: int) -> bool:
@@ -187,7 +187,7 @@ class Method(Generic[OptionsT]):
     webmushra_options: Mapping[str, Any] | None = None
 
     @property
-    def graded(self) -> bool:
+    def takes_grades(self) -> bool:
         """Whether listeners grade; else they choose."""
         return self.step is not None
 
@@ -204,7 +204,7 @@ class Method(Generic[OptionsT]):
     @property
     def holds_tables(self) -> bool:
         """Whether a table with a grade for each listener, item and system can be kept as this method."""
-        return self.graded and not self.hides_reference
+        return self.takes_grades and not self.hides_reference
 
     # -- Options
 
@@ -268,7 +268,7 @@ class Method(Generic[OptionsT]):
 
     def takes_grade(self, role: str) -> bool:
         """Whether the signal of this role is graded."""
-        return self.graded
+        return self.takes_grades
 
     def clean_grade(self, grade: object) -> float:
         """`grade`, if it is one of the scale's steps; JSON's true and "1" are none.
@@ -312,12 +312,12 @@ class Method(Generic[OptionsT]):
     def simulate_grades(self, ear: Ear, signals: Sequence[Signal]) -> dict[int, float]:
         """Grades by the place of their signal in the trial: here each is graded by itself."""
         return {
-            place: self._grade_of(ear.grade_alone(signal.system))
+            place: self._nearest_grade(ear.grade_alone(signal.system))
             for place, signal in enumerate(signals)
             if self.takes_grade(signal.role)
         }
 
-    def _grade_of(self, points: float) -> float:
+    def _nearest_grade(self, points: float) -> float:
         """Of 0 to 100 points: the step of the scale that is nearest."""
         if self.lowest is None or self.highest is None or self.step is None:
             raise TypeError(f"Nothing is graded in {self.title}.")

@@ -63,7 +63,7 @@ class TripleStimulus(Method[MethodOptions]):
     def present(self, material: Material, options: MethodOptions) -> list[list[Signal]]:
         """A trial for each system: it and the hidden reference as B and C."""
         trials = []
-        for slug in material.tested:
+        for slug in material.tested_systems:
             pair = [REFERENCE, slug]
             material.draw.shuffle(pair)
             trials.append([Signal(pair[0], "B"), Signal(pair[1], "C")])
@@ -87,6 +87,6 @@ class TripleStimulus(Method[MethodOptions]):
             seems = [ear.draw.uniform(0, 100) for _ in signals]
         best = seems.index(max(seems))
         return {
-            place: IMPERCEPTIBLE if place == best else min(4.9, self._grade_of(clip_points(points)))
+            place: IMPERCEPTIBLE if place == best else min(4.9, self._nearest_grade(clip_points(points)))
             for place, points in enumerate(seems)
         }

@@ -110,9 +110,9 @@ class PairMethod(Method[PairOptionsT]):
     def seconds_per_trial(self, seconds: float) -> float:
         return 5 + 4 * seconds
 
-    def pairs_heard(self, material: Material, options: PairOptionsT) -> list[tuple[str, str]]:
+    def list_heard_pairs(self, material: Material, options: PairOptionsT) -> list[tuple[str, str]]:
         """The pairs of the study whose systems are both in the session, in a stable order."""
-        pairs = list_pairs(options.pairs, material.tested)
+        pairs = list_pairs(options.pairs, material.tested_systems)
         return [pair for pair in pairs if pair[0] in material.systems and pair[1] in material.systems]
 
     def simulate_choice(self, ear: Ear, signals: Sequence[Signal], options: PairOptionsT) -> int | None:
