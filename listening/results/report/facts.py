@@ -73,7 +73,7 @@ def listeners(study: Study, kind: str) -> Context:
 
 def instructions(study: Study) -> dict[str, str]:
     """The words that listeners read, without markup: the researcher's own and those of the method's page."""
-    with languages.of_study(study):
+    with languages.use_study_language(study):
         task = render_task(study)
     apart = re.sub(r"</(?:p|li|h\d|dt|dd|div|tr|section|ul|ol)>", r"\g<0>\n", task)
     lines = [" ".join(line.split()) for line in strip_tags(apart).splitlines()]
