@@ -189,7 +189,10 @@ def _maximise(problem: _Problem) -> Floats:
             if trial[-1] <= 0:
                 continue
             tried = np.minimum(trial[:-1] / trial[-1], _MOST)
-            next_state = _solve(problem, tried)
+            try:
+                next_state = _solve(problem, tried)
+            except np.linalg.LinAlgError:  # so large a ratio leaves the fixed part nothing to be told from
+                continue
             next_value = _deviance(problem, next_state)
             if next_value <= value + 1e-12 * abs(value):
                 break
