@@ -13,7 +13,7 @@ _STARTS = 12
 _FIRST_BLOCKS = 4000
 
 
-def williams(size: int) -> list[list[int]]:
+def williams_square(size: int) -> list[list[int]]:
     """Williams' Latin square over 0 .. size - 1: rows in which each symbol is once at each position.
 
     For an even size there are `size` rows, and each ordered pair of symbols stands next to each other
@@ -41,7 +41,7 @@ def order_of(size: int, row: int, key: str) -> list[int]:
     Names and rows of each square are drawn anew from `key`, so that one order tells next to nothing of the
     next: whoever knows the first does not know where the second has what.
     """
-    square = williams(size)
+    square = williams_square(size)
     cycle, at = divmod(row, len(square))
     draw = random.Random(f"{key}/{cycle}")  # noqa: S311 -- an order, not a secret: it has to be reproducible
     names = list(range(size))
@@ -70,11 +70,11 @@ def balanced_blocks(symbols: int, size: int, seed: int, pairs: bool = True) -> t
         return (tuple(range(symbols)),)
     step = symbols // gcd(symbols, size)
     if not pairs or size == 1:
-        return _windows(symbols, size, step, seed)
+        return _sliding_blocks(symbols, size, step, seed)
     draw = random.Random(f"{seed}/{symbols}/{size}")  # noqa: S311
-    best = _cyclic(symbols, size, draw)
+    best = _cyclic_blocks(symbols, size, draw)
     for _ in range(_STARTS if step < symbols else 2 if _spread(symbols, best) > 1 else 0):
-        blocks = _improved(symbols, size, step, draw)
+        blocks = _improve_blocks(symbols, size, step, draw)
         if (max(1, _spread(symbols, blocks)), len(blocks)) < (max(1, _spread(symbols, best)), len(best)):
             best = blocks
     return best
@@ -86,7 +86,7 @@ def _spread(symbols: int, blocks: tuple[tuple[int, ...], ...]) -> int:
     return most - fewest if fewest else symbols + most
 
 
-def _cyclic(symbols: int, size: int, draw: random.Random) -> tuple[tuple[int, ...], ...]:
+def _cyclic_blocks(symbols: int, size: int, draw: random.Random) -> tuple[tuple[int, ...], ...]:
     """The best `symbols` blocks that are shifts of one: how often two meet follows from their distance."""
     others = range(1, symbols)
     firsts: Iterable[tuple[int, ...]]
@@ -124,7 +124,7 @@ def meetings(symbols: int, blocks: tuple[tuple[int, ...], ...]) -> tuple[int, in
     return (min(found), max(found)) if found else (0, 0)
 
 
-def _windows(symbols: int, size: int, count: int, seed: int) -> tuple[tuple[int, ...], ...]:
+def _sliding_blocks(symbols: int, size: int, count: int, seed: int) -> tuple[tuple[int, ...], ...]:
     names = list(range(symbols))
     random.Random(f"{seed}/windows").shuffle(names)  # noqa: S311
     return tuple(
@@ -133,7 +133,7 @@ def _windows(symbols: int, size: int, count: int, seed: int) -> tuple[tuple[int,
     )
 
 
-def _improved(symbols: int, size: int, count: int, draw: random.Random) -> tuple[tuple[int, ...], ...]:
+def _improve_blocks(symbols: int, size: int, count: int, draw: random.Random) -> tuple[tuple[int, ...], ...]:
     """Random blocks with every symbol equally often, then swaps as long as they make pairs more even."""
     supply: list[int] = []
     blocks: list[set[int]] = []
@@ -152,7 +152,7 @@ def _improved(symbols: int, size: int, count: int, draw: random.Random) -> tuple
             supply.remove(fresh)
             block.add(fresh)
         blocks.append(block)
-    _level(symbols, size, blocks)
+    _level_counts(symbols, size, blocks)
     counts = [[0] * symbols for _ in range(symbols)]
     for block in blocks:
         for one in block:
@@ -192,7 +192,7 @@ def _improved(symbols: int, size: int, count: int, draw: random.Random) -> tuple
     return tuple(tuple(sorted(block)) for block in blocks)
 
 
-def _level(symbols: int, size: int, blocks: list[set[int]]) -> None:
+def _level_counts(symbols: int, size: int, blocks: list[set[int]]) -> None:
     """Hand symbols that are in too many blocks over to those that are in too few."""
     target = len(blocks) * size // symbols
     while True:

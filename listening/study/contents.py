@@ -189,7 +189,7 @@ def set_contents(study: Study, excerpts: Sequence[Excerpt]) -> bool:
         left.remove(match)
         match.position, match.training, match.name = position, excerpt.training, excerpt.name
         kept.append((match, excerpt))
-    _discard(study.items.filter(pk__in=[item.pk for item in left]))
+    _discard_items(study.items.filter(pk__in=[item.pk for item in left]))
     # Two steps: no two items of a study may share a position even for a moment.
     for offset in (1000, 0):
         for item, _excerpt in kept:
@@ -232,7 +232,7 @@ def _cut(excerpt: Excerpt) -> tuple[Any, float, float | None]:
     return excerpt.clip.pk, excerpt.start, excerpt.end
 
 
-def _discard(items: Any) -> None:
+def _discard_items(items: Any) -> None:
     _drop_files(Stimulus.objects.filter(item__in=list(items)))
     items.delete()
 

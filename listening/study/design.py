@@ -80,7 +80,7 @@ def items_per_session(study: Study) -> int:
     return min(study.design.items_per_session or graded, graded)
 
 
-def fitting(design: Design | Mapping[str, Any], method: AnyMethod, graded: int, systems: int) -> Design:
+def fit_design(design: Design | Mapping[str, Any], method: AnyMethod, graded: int, systems: int) -> Design:
     """`design` without what shares nothing out, and with a proposal if a trial has no room for all.
 
     Raises:
@@ -91,7 +91,7 @@ def fitting(design: Design | Mapping[str, Any], method: AnyMethod, graded: int, 
     if asked.items_per_session is not None and asked.items_per_session < graded:
         fitted["items_per_session"] = asked.items_per_session
     room = room_for_systems(method)
-    most = systems_per_trial_of(method)
+    most = max_systems_per_trial(method)
     chosen = None if most is None else asked.systems_per_trial
     if chosen is not None and chosen > room and chosen < systems:
         raise StudyError(
@@ -108,18 +108,18 @@ def fitting(design: Design | Mapping[str, Any], method: AnyMethod, graded: int, 
     if chosen is not None and chosen < systems:
         fitted["systems_per_trial"] = chosen
     elif most is not None and systems > most:
-        fitted["systems_per_trial"] = propose(systems, most)
+        fitted["systems_per_trial"] = propose_systems_per_trial(systems, most)
     if asked.drop_out_hours is not None and not math.isclose(asked.drop_out_hours, DROP_OUT_HOURS):
         fitted["drop_out_hours"] = asked.drop_out_hours
     return Design.model_validate(fitted)
 
 
-def systems_per_trial_of(method: AnyMethod) -> int | None:
+def max_systems_per_trial(method: AnyMethod) -> int | None:
     """How many systems at most are heard side by side; None for methods that present them otherwise."""
     return room_for_systems(method) if method.side_by_side else None
 
 
-def propose(systems: int, room: int) -> int:
+def propose_systems_per_trial(systems: int, room: int) -> int:
     """How many systems a trial should have: as many as there is room for, or one or two fewer if that
     lets every two systems be compared almost equally often."""
     for size in range(room, max(room - 3, 1), -1):
@@ -129,7 +129,7 @@ def propose(systems: int, room: int) -> int:
     return room
 
 
-def covering(plan: Plan, block: int) -> list[tuple[int, ...]]:
+def covering_blocks(plan: Plan, block: int) -> list[tuple[int, ...]]:
     """System blocks, beginning with the block's first, that together show all systems: training (M14)."""
     left = {system for systems in plan.systems for system in systems}
     chosen = []
@@ -145,7 +145,7 @@ def covering(plan: Plan, block: int) -> list[tuple[int, ...]]:
 
 def training_trials(plan: Plan) -> int:
     """Into how many trials a training item is split so that all systems are heard."""
-    return len(covering(plan, 0))
+    return len(covering_blocks(plan, 0))
 
 
 def drop_out_time(study: Study) -> timedelta:
@@ -157,16 +157,16 @@ def stale_sessions(study: Study, kind: str = Session.Kind.REAL) -> QuerySet[Sess
     """Unfinished sessions of whose listeners there has been no sign for `drop_out_time`."""
     since = timezone.now() - drop_out_time(study)
 
-    def recent(model: Any, path: str, field: str) -> Exists:
+    def has_recent(model: Any, path: str, field: str) -> Exists:
         return Exists(model._default_manager.filter(**{path: OuterRef("pk"), f"{field}__gte": since}))
 
     return (
         study.sessions.filter(kind=kind, finished=None, created__lt=since)
         .exclude(instructed__gte=since)
-        .exclude(recent(Rating, "trial__session", "updated"))
-        .exclude(recent(Trial, "session", "started"))
-        .exclude(recent(Trial, "session", "finished"))
-        .exclude(recent(Stage, "session", "finished"))
+        .exclude(has_recent(Rating, "trial__session", "updated"))
+        .exclude(has_recent(Trial, "session", "started"))
+        .exclude(has_recent(Trial, "session", "finished"))
+        .exclude(has_recent(Stage, "session", "finished"))
     )
 
 

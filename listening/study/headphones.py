@@ -79,7 +79,7 @@ def huggins_signal(plan: tuple[int, int], generator: np.random.Generator) -> Aud
             spectrum[turned] *= -1
             right = np.fft.irfft(spectrum, size)
         bursts.append(np.stack([left, right], axis=1) * _ramps(size, NOISE_RAMP_SECONDS)[:, None])
-    return _in_a_row(bursts)
+    return _join_with_gaps(bursts)
 
 
 def antiphase_signal(plan: tuple[int, int], generator: np.random.Generator) -> Audio:
@@ -94,7 +94,7 @@ def antiphase_signal(plan: tuple[int, int], generator: np.random.Generator) -> A
     for interval in range(3):
         gain = 10 ** (SOFTER_DB / 20) if interval == softest else 1.0
         tones.append(gain * np.stack([tone, -tone if interval == turned else tone], axis=1))
-    return _in_a_row(tones)
+    return _join_with_gaps(tones)
 
 
 def example_signal() -> Audio:
@@ -104,7 +104,7 @@ def example_signal() -> Audio:
     noise = generator.normal(scale=NOISE_RMS, size=(2, size)) * _ramps(size, NOISE_RAMP_SECONDS)
     tone = 0.4 * NOISE_RMS * np.sqrt(2) * np.sin(2 * np.pi * CENTRE_HZ * np.arange(size) / RATE)
     with_tone = noise[1] + tone * _ramps(size, TONE_RAMP_SECONDS)
-    return _in_a_row([np.stack([part, part], axis=1) for part in (noise[0], with_tone)])
+    return _join_with_gaps([np.stack([part, part], axis=1) for part in (noise[0], with_tone)])
 
 
 TESTS = {
@@ -142,12 +142,12 @@ class Round:
         return f"{self.test.slug}-{self.attempt}"
 
 
-def required(study: Study) -> bool:
+def requires_headphones(study: Study) -> bool:
     """Whether loudspeakers will not do: the researcher says so, or a test would turn them away."""
     return study.headphones.required or bool(study.headphones.tests)
 
 
-def _ends_on_fail(study: Study) -> bool:
+def _ends_session_on_failure(study: Study) -> bool:
     return study.headphones.on_fail == "end"
 
 
@@ -211,7 +211,7 @@ def answer_round(session: Session, stage: str, number: int, answer: int) -> bool
         right = sum(entry["answer"] == entry["right"] for entry in answers)
         passed = right >= needed.to_pass
         row.data = {"answers": answers, "correct": right, "passed": passed}
-        if not passed and current.attempt >= current.attempts and _ends_on_fail(session.study):
+        if not passed and current.attempt >= current.attempts and _ends_session_on_failure(session.study):
             Session.objects.filter(pk=session.pk, screened_out=None).update(screened_out=timezone.now())
     row.save(update_fields=["data"])
     return True
@@ -238,7 +238,7 @@ def _ramps(size: int, seconds: float) -> Audio:
     return envelope
 
 
-def _in_a_row(parts: list[Audio]) -> Audio:
+def _join_with_gaps(parts: list[Audio]) -> Audio:
     gap = np.zeros((round(GAP_SECONDS * RATE), 2))
     joined = [piece for part in parts for piece in (part, gap)]
     return np.concatenate(joined[:-1])

@@ -111,15 +111,15 @@ def language_of(study: Study) -> Language:
     return LANGUAGES.get(study.language, LANGUAGES["en"])
 
 
-def of_study(study: Study) -> AbstractContextManager[None]:
+def use_study_language(study: Study) -> AbstractContextManager[None]:
     """Within it, `gettext` and templates speak the study's language."""
     return translation.override(language_of(study).locale)
 
 
-def of_link(session: bool, token: str) -> AbstractContextManager[None]:
+def use_link_language(session: bool, token: str) -> AbstractContextManager[None]:
     """The same for the study whose listener link `token` is, or a session's; English where it is none."""
     studies = Study.objects.filter(sessions__token=token) if session else Study.objects.filter(token=token)
-    return of_study(studies.only("language").first() or Study())
+    return use_study_language(studies.only("language").first() or Study())
 
 
 @lru_cache(maxsize=len(LANGUAGES))

@@ -59,10 +59,10 @@ def read_answer(question: Question, data: QueryDict) -> AnswerValue | None:
     if not sent:
         return None
     if question.type == "multiple":
-        chosen = _chosen(question, sent)
+        chosen = _read_choices(question, sent)
         return [option.value for option in question.choices if option.value in chosen]
     if question.type in WITH_CHOICES:
-        [value] = _chosen(question, sent[-1:])
+        [value] = _read_choices(question, sent[-1:])
         options = question.choices
         whole = question.type == "likert" and all(_WHOLE.fullmatch(option.value) for option in options)
         return int(value) if whole else value
@@ -74,7 +74,7 @@ def read_answer(question: Question, data: QueryDict) -> AnswerValue | None:
     return sent[-1]
 
 
-def _chosen(question: Question, sent: Sequence[str]) -> set[str]:
+def _read_choices(question: Question, sent: Sequence[str]) -> set[str]:
     if not set(sent) <= {option.value for option in question.choices}:
         raise ValueError(_("Please choose one of the answers offered."))
     return set(sent)
@@ -129,7 +129,7 @@ def store_answers(
             Answer.objects.filter(session=session, question=question.name).delete()
 
 
-def validated(raw: object) -> list[Question]:
+def check_questionnaire(raw: object) -> list[Question]:
     """`raw`, as a program or a form says it, as `Study.questionnaire` keeps it: texts cleaned.
 
     Raises:

@@ -53,7 +53,7 @@ class Arrival:
     entry: Entry | None = None
 
 
-def arrival(study: Study, query: Mapping[str, str]) -> Arrival:
+def read_arrival(study: Study, query: Mapping[str, str]) -> Arrival:
     """Read a platform's parameters; those of other platforms, and what is no id, count for nothing."""
     platform = study.recruitment.platform
     if platform not in PLATFORMS:

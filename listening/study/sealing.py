@@ -25,32 +25,32 @@ def check_seal(study: Study, until: datetime | None) -> None:
         return
     now = timezone.now()
     if study.unsealed is not None:
-        raise _refused(_("The seal was broken: that stays as it is, and stands in the report."))
+        raise _refusal(_("The seal was broken: that stays as it is, and stands in the report."))
     if sealed is not None and sealed > now:
         if until is None or until < sealed:
             moment = timezone.localtime(sealed)
-            raise _refused(
+            raise _refusal(
                 _("Sealed until %(moment)s: the seal can only be prolonged."),
                 moment=f"{moment:%d %B %Y, %H:%M}",
             )
         return
-    if _graded(study):
-        raise _refused(
+    if _has_grades(study):
+        raise _refusal(
             _(
                 "Somebody has graded already, and the grades could be seen: the seal cannot be set "
                 "or moved now."
             )
         )
     if until is not None and until <= now:
-        raise _refused(_("The seal would be over already: choose a time to come."))
+        raise _refusal(_("The seal would be over already: choose a time to come."))
 
 
-def _refused(message: Text, **values: object) -> StudyError:
+def _refusal(message: Text, **values: object) -> StudyError:
     told = Message(message, **values)
     return StudyError(told, fields={"sealed_until": told})
 
 
-def _graded(study: Study) -> bool:
+def _has_grades(study: Study) -> bool:
     return any(
         model._default_manager.filter(trial__session__study=study, trial__session__kind__in=_COUNTED).exists()
         for model in (Rating, Choice)

@@ -76,7 +76,7 @@ def clips_by_id(user: Any, ids: Iterable[UUID]) -> dict[UUID, Clip]:
     return found
 
 
-def heard_in(trial: Trial) -> list[str]:
+def heard_sounds(trial: Trial) -> list[str]:
     """The names, in the page, of the sounds that the listener has heard in this trial."""
     events = trial.events.filter(kind__in=["play", "switch"])
     return sorted({sound for event in events if isinstance(sound := event.detail.get("sound"), str)})
@@ -90,7 +90,7 @@ def session_of(token: str) -> Session:
         raise Http404("There is no such session.") from None
 
 
-def trial_key(token: str, position: int) -> Trial:
+def trial_for_answer(token: str, position: int) -> Trial:
     """A trial by its session's link, with what an answer takes and no more: saving looks the rest up locked.
 
     Raises `Http404`.
@@ -104,7 +104,7 @@ def trial_key(token: str, position: int) -> Trial:
         raise Http404("There is no such trial.") from None
 
 
-def trial_sounds(token: str, position: int) -> Trial:
+def trial_for_sound(token: str, position: int) -> Trial:
     """The same with what serving its sounds takes, and nothing else: they are fetched more than all the rest.
 
     Raises `Http404`.

@@ -12,7 +12,7 @@ from listening.columns.texts import Texts
 from listening.models import Study
 from listening.study.errors import StudyError, read_setting
 from listening.study.languages import LANGUAGES
-from listening.study.questionnaire import validated
+from listening.study.questionnaire import check_questionnaire
 
 
 def check_settings(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -36,7 +36,7 @@ def check_settings(values: Mapping[str, Any]) -> dict[str, Any]:
     return checked
 
 
-def _language(value: str) -> str:
+def _check_language(value: str) -> str:
     if value not in LANGUAGES:
         raise StudyError(
             _("There is no language %(value)r. Known: %(languages)s."),
@@ -46,7 +46,7 @@ def _language(value: str) -> str:
     return value
 
 
-def _training_repeats(value: int) -> int:
+def _check_training_repeats(value: int) -> int:
     if not 0 <= value <= MAX_REPEATS:
         raise StudyError(
             _("training_repeats: a whole number from 0 to %(max_repeats)s."), max_repeats=MAX_REPEATS
@@ -56,11 +56,11 @@ def _training_repeats(value: int) -> int:
 
 _CHECKS: dict[str, Callable[[Any], Any]] = {
     "texts": lambda value: read_setting(Texts, value, "texts"),
-    "language": _language,
-    "questionnaire": validated,
+    "language": _check_language,
+    "questionnaire": check_questionnaire,
     "headphones": lambda value: read_setting(Headphones, value, "headphones").complete(),
     "recruitment": lambda value: read_setting(Recruitment, value, "recruitment").complete(),
     "post_screening": lambda value: read_setting(PostScreening, value, "post_screening"),
     "analysis": lambda value: read_setting(AnalysisSettings, value, "analysis"),
-    "training_repeats": _training_repeats,
+    "training_repeats": _check_training_repeats,
 }

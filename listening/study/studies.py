@@ -124,7 +124,7 @@ def create_study(
     checked = check_excerpts(excerpts)
     study.systems = check_systems(owner, asked, systems)
     study.design = read_setting(Design, design or {}, "design")
-    _fit(study, checked, options or {})
+    _fit_settings(study, checked, options or {})
     with transaction.atomic():
         study.save()
         set_contents(study, checked)
@@ -160,12 +160,12 @@ def update_study(
     if "systems" in changed or "method" in changed:
         study.systems = check_systems(study.owner, method, study.systems)
     checked = None if excerpts is None else check_excerpts(excerpts)
-    _fit(study, checked)
+    _fit_settings(study, checked)
     before = [(item.clip_id, item.start, item.end, item.training) for item in now.items.order_by("position")]
     after = before if checked is None else [(e.clip.pk, e.start, e.end, e.training) for e in checked]
     heard = after != before or any(getattr(now, name) != getattr(study, name) for name in LOCKED)
     if heard:
-        _free_of_sessions(now, discard_trial_runs)
+        _clear_unreal_sessions(now, discard_trial_runs)
     fields = {*changed, *(LOCKED if heard else ())}
     if fields:
         study.save(update_fields=sorted(fields))
@@ -198,7 +198,7 @@ def has_real_sessions(study: Study) -> bool:
     return study.sessions.filter(kind__in=COUNTED).exists()
 
 
-def _free_of_sessions(study: Study, discard_trial_runs: bool) -> None:
+def _clear_unreal_sessions(study: Study, discard_trial_runs: bool) -> None:
     if has_real_sessions(study):
         raise StudyLocked(LOCKED_WHY)
     pilots = study.sessions.filter(kind=Session.Kind.PILOT).count()
@@ -227,7 +227,7 @@ def delete_sessions(study: Study, *kinds: str) -> int:
     return count
 
 
-def _fit(
+def _fit_settings(
     study: Study,
     excerpts: Sequence[Excerpt] | None,
     options: MethodOptions | Mapping[str, Any] | None = None,
@@ -248,7 +248,7 @@ def _fit(
         if excerpts is not None
         else study.items.filter(training=False).count()
     )
-    study.design = designs.fitting(study.design, method, graded, len(study.systems))
+    study.design = designs.fit_design(study.design, method, graded, len(study.systems))
     study.method_options = method.clean_options(
         study.method_options if options is None else options, study.systems
     )

@@ -12,7 +12,7 @@ from django.shortcuts import resolve_url
 
 from evaluation.refusals import Refusal
 from evaluation.web.refusals import PROBLEM, answer_problem, answer_refusal, render_refusal, wants_json
-from listening.study.languages import of_link
+from listening.study.languages import use_link_language
 from listening.web import accounts, security
 from listening.web.views.errors import BY_STATUS, NOT_UNDERSTOOD
 
@@ -48,7 +48,7 @@ class StudyLanguageMiddleware:
         if found is None:
             return self.get_response(request)
         request.refusal_template = "listening/session/refused.html"  # type: ignore[attr-defined]
-        with of_link(found["kind"] == "s", found["token"]):
+        with use_link_language(found["kind"] == "s", found["token"]):
             return self.get_response(request)
 
 

@@ -29,7 +29,7 @@ HEADERS = {
 }
 
 
-def allow(response: HttpResponseBase, **more: Iterable[str]) -> None:
+def allow_sources(response: HttpResponseBase, **more: Iterable[str]) -> None:
     """Let one answer do more than `POLICY` says.
 
     Args:
@@ -47,7 +47,7 @@ def allow(response: HttpResponseBase, **more: Iterable[str]) -> None:
 
 
 def policy_of(response: HttpResponseBase) -> str:
-    """The Content-Security-Policy of an answer: `POLICY` and what `allow` added."""
+    """The Content-Security-Policy of an answer: `POLICY` and what `allow_sources` added."""
     policy = dict(POLICY)
     for directive, origins in getattr(response, "policy_additions", {}).items():
         kept = tuple(origin for origin in policy.get(directive, ()) if origin != "'none'")

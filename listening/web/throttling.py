@@ -60,7 +60,7 @@ JOIN = Limit("join", 300, 10 * 60)
 API_TOKEN = Limit("api token", 60, 10 * 60)
 
 
-def check(tries: Mapping[Limit, str]) -> None:
+def check_limits(tries: Mapping[Limit, str]) -> None:
     """Raise `TooManyTries` unless each of `tries`, an identity by its limit, may be made now."""
     if seconds := max(_wait_for(limit, identity) for limit, identity in tries.items()):
         raise TooManyTries(seconds)
@@ -76,7 +76,7 @@ def _wait_for(limit: Limit, identity: str) -> int:
 
 
 @transaction.atomic
-def count(limit: Limit, identity: str) -> None:
+def count_try(limit: Limit, identity: str) -> None:
     """Count a try of `identity`."""
     if not settings.THROTTLING:
         return
@@ -92,7 +92,7 @@ def count(limit: Limit, identity: str) -> None:
         counted.update(count=F("count") + 1)
 
 
-def forget(limit: Limit, identity: str) -> None:
+def forget_tries(limit: Limit, identity: str) -> None:
     """It was the right person: start from none."""
     Throttle.objects.filter(key=_key(limit, identity)).delete()
 

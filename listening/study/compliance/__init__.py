@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from evaluation.contexts import Context
 from listening.methods import METHODS
 from listening.models import Study
-from listening.study.compliance.rules import RULES, Seen, missing_signals
+from listening.study.compliance.rules import RULES, Facts, missing_signals
 from listening.study.compliance.states import DUTY, MET, NOT_MET, State, Verdict
 
 #: The Recommendation's requirements in short, with its pages.
@@ -86,8 +86,8 @@ def checklist(study: Study) -> list[Rule]:
     """M1 to M30 for a study by BS.1534-3; empty for a method of another Recommendation."""
     if not METHODS[study.method].has_checklist:
         return []
-    seen = Seen.of(study)
-    return [Rule(name, *REQUIREMENTS[name], *_verdict(name, seen)) for name in REQUIREMENTS]
+    facts = Facts.of(study)
+    return [Rule(name, *REQUIREMENTS[name], *_verdict(name, facts)) for name in REQUIREMENTS]
 
 
 #: What a file of grades says nothing of: how the test was held.
@@ -106,23 +106,23 @@ _UNKNOWN_ELSEWHERE = {
 }
 
 
-def _verdict(name: str, seen: Seen) -> Verdict:
+def _verdict(name: str, facts: Facts) -> Verdict:
     """The rule's verdict; of a test that was held elsewhere only what its file can show."""
-    if seen.study.imported and name in _UNKNOWN_ELSEWHERE:
-        lacking = missing_signals(seen.study)
+    if facts.study.imported and name in _UNKNOWN_ELSEWHERE:
+        lacking = missing_signals(facts.study)
         if not ((name == "M2" and "original" in lacking) or (name == "M3" and set(lacking) - {"original"})):
             return DUTY, f"The test was held elsewhere: {_UNKNOWN_ELSEWHERE[name]} is not known here."
-    return RULES[name](seen)
+    return RULES[name](facts)
 
 
-def counts(rules: list[Rule]) -> dict[str, int]:
+def count_states(rules: list[Rule]) -> dict[str, int]:
     """How many rules are in each state."""
     return {state: sum(rule.state == state for rule in rules) for state in (MET, NOT_MET, DUTY)}
 
 
 def summary(rules: list[Rule]) -> str:
     """The list in a sentence."""
-    found = counts(rules)
+    found = count_states(rules)
     return f"{found[MET]} met, {found[NOT_MET]} not met, {found[DUTY]} left to the researcher"
 
 

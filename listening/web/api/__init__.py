@@ -25,7 +25,7 @@ from listening.web.security import address_of
 from listening.web.views.errors import BY_STATUS, FORBIDDEN, NOT_FOUND, NOT_UNDERSTOOD, TOO_LARGE
 
 #: What ninja refuses, in our words.
-_SAID: dict[int, Text] = {
+_DETAILS: dict[int, Text] = {
     401: _("Send a token that this site knows: Authorization: Bearer TOKEN."),
     429: _("Too many requests. Try again later."),
 }
@@ -36,10 +36,10 @@ class BearerToken(HttpBearer):
 
     def authenticate(self, request: HttpRequest, token: str) -> User | None:
         address = address_of(request)
-        throttling.check({throttling.API_TOKEN: address})
+        throttling.check_limits({throttling.API_TOKEN: address})
         user = accounts.user_of_token(token)
         if user is None:
-            throttling.count(throttling.API_TOKEN, address)
+            throttling.count_try(throttling.API_TOKEN, address)
         return user
 
 
@@ -66,7 +66,7 @@ def refuse_request(request: HttpRequest, error: HttpError) -> HttpResponse:
         headers["WWW-Authenticate"] = "Bearer"
     if isinstance(error, Throttled) and error.wait:
         headers["Retry-After"] = str(error.wait)
-    detail = _SAID.get(error.status_code) or BY_STATUS.get(error.status_code, NOT_UNDERSTOOD)
+    detail = _DETAILS.get(error.status_code) or BY_STATUS.get(error.status_code, NOT_UNDERSTOOD)
     return answer_problem(request, error.status_code, detail, headers=headers)
 
 
@@ -91,7 +91,7 @@ def refuse_body(request: HttpRequest, error: Exception) -> HttpResponse:
 
 
 @api.exception_handler(ValidationError)
-def explain(request: HttpRequest, error: ValidationError) -> HttpResponse:
+def refuse_invalid(request: HttpRequest, error: ValidationError) -> HttpResponse:
     """What is wrong with the request, in one readable line and field by field."""
     fields: dict[str, Text] = {}
     for problem in error.errors:

@@ -104,7 +104,7 @@ def _study(request: HttpRequest, study_id: UUID) -> Study:
     return selectors.study_of(request.auth, study_id)  # type: ignore[attr-defined]
 
 
-def _graded(
+def _study_with_grades(
     request: HttpRequest, study_id: UUID, kind: str, profile: str, *, with_page: bool = False
 ) -> Study:
     """The study, if its grades may be seen so, and its results are those of `PAGE`. Raises `StudyError`."""
@@ -122,7 +122,7 @@ def _graded(
 @router.get("/studies/{uuid:study_id}/tests", response=TestsOut, summary="Tests between systems, and models")
 def get_tests(request: HttpRequest, study_id: UUID, profile: str = BS1534, kind: str = REAL) -> Context:
     """Of a MUSHRA study. They take seconds: ask again while they are queued or running."""
-    study = _graded(request, study_id, kind, profile, with_page=True)
+    study = _study_with_grades(request, study_id, kind, profile, with_page=True)
     row = analyses.current(study, kind, profile)
     if row is None:
         return {"status": "none", "error": "", "tests": None}
@@ -138,7 +138,7 @@ def get_tests(request: HttpRequest, study_id: UUID, profile: str = BS1534, kind:
 )
 def get_report(request: HttpRequest, study_id: UUID, profile: str = BS1534, kind: str = REAL) -> Any:
     """409 while the tests in it are being computed."""
-    study = _graded(request, study_id, kind, profile)
+    study = _study_with_grades(request, study_id, kind, profile)
     row = analyses.current(study, kind, profile) if has_page(study) else None
     if row is not None and row.status in analyses.WAITING:
         raise StudyError(_("The tests are still being computed. Ask again in some seconds."), 409)
@@ -151,7 +151,7 @@ def get_report(request: HttpRequest, study_id: UUID, profile: str = BS1534, kind
 def get_table(
     request: HttpRequest, study_id: UUID, name: str, profile: str = BS1534, kind: str = REAL
 ) -> HttpResponse:
-    study = _graded(request, study_id, kind, profile, with_page=True)
+    study = _study_with_grades(request, study_id, kind, profile, with_page=True)
     if name not in latex.TABLES:
         raise Http404("There is no such table.")
     content = latex.TABLES[name](compute(study, kind=kind, profile=profile))
@@ -163,7 +163,7 @@ def get_figure(
     request: HttpRequest, study_id: UUID, name: str, suffix: str, profile: str = BS1534, kind: str = REAL
 ) -> HttpResponse:
     """grades, items, rates, differences, a metric's slug (per system) or METRIC-stimuli."""
-    study = _graded(request, study_id, kind, profile, with_page=True)
+    study = _study_with_grades(request, study_id, kind, profile, with_page=True)
     analysis = analyses.latest(study, kind, profile)
     computed = compute(study, kind=kind, profile=profile)
     svg = drawing.draw(computed, name, analysis.data if analysis else None)
@@ -221,7 +221,7 @@ def unseal_study(request: HttpRequest, study_id: UUID, wanted: UnsealIn) -> Stat
     return Status(200, {"sealed": is_sealed(study)})
 
 
-def _simulated(study: Study) -> Context:
+def _describe_simulation(study: Study) -> Context:
     return {"state": simulation.state_of(study), "made": simulation.made(study)}
 
 
@@ -229,7 +229,7 @@ def _simulated(study: Study) -> Context:
     "/studies/{uuid:study_id}/simulation", response=SimulationOut, summary="How far the simulation is"
 )
 def get_simulation(request: HttpRequest, study_id: UUID) -> Context:
-    return _simulated(_study(request, study_id))
+    return _describe_simulation(_study(request, study_id))
 
 
 @router.post(
@@ -241,7 +241,7 @@ def simulate_study(request: HttpRequest, study_id: UUID, wanted: SimulationIn) -
     """In place of those of an earlier simulation. Their results have the kind simulated."""
     study = _study(request, study_id)
     simulation.start(study, wanted.dict(exclude_none=True))
-    return Status(202, _simulated(study))
+    return Status(202, _describe_simulation(study))
 
 
 @router.delete(

@@ -110,7 +110,7 @@ def _draft(request: HttpRequest, draft_id: UUID) -> ImportDraft:
     return get_object_or_404(ImportDraft, pk=draft_id, owner=request.auth)  # type: ignore[attr-defined]
 
 
-def _described(draft: ImportDraft, choices: dict[str, str]) -> Context:
+def _describe(draft: ImportDraft, choices: dict[str, str]) -> Context:
     shown: Context = {
         "id": draft.pk,
         "name": draft.name,
@@ -126,15 +126,15 @@ def _described(draft: ImportDraft, choices: dict[str, str]) -> Context:
         return shown
     try:
         if draft.kind == ImportDraft.Kind.CONFIGURATION:
-            shown |= _configuration(configuring.configuration_of(draft))
+            shown |= _describe_configuration(configuring.configuration_of(draft))
         else:
-            shown["results"] = _results(draft, choices)
+            shown["results"] = _describe_results(draft, choices)
     except Refusal as problem:  # of a file that is kept: the answer says what can be done with it
         shown["error"] = str(problem)
     return shown
 
 
-def _configuration(found: Configuration) -> Context:
+def _describe_configuration(found: Configuration) -> Context:
     groups = [
         {
             "key": group.key,
@@ -149,7 +149,7 @@ def _configuration(found: Configuration) -> Context:
     return {"groups": groups, "report": report}
 
 
-def _results(draft: ImportDraft, choices: dict[str, str]) -> Context:
+def _describe_results(draft: ImportDraft, choices: dict[str, str]) -> Context:
     reading, scores = drafts.read_draft(draft, choices)
     methods = methods_of(reading)
     notes = [note for note in (scale_note(reading, methods[0]),) if note]
@@ -181,14 +181,14 @@ def send_import(request: HttpRequest) -> Status[Context]:
     if file is None:
         raise FileMissing
     draft = drafts.keep(request.auth, file, request.FILES.get("extra"))  # type: ignore[attr-defined]
-    return Status(201, _described(draft, {}))
+    return Status(201, _describe(draft, {}))
 
 
 @router.get("/imports/{uuid:draft_id}", response=ImportOut, summary="What is in a file that was sent")
 def get_import(
     request: HttpRequest, draft_id: UUID, rule: str = "", attribute: str = "", kind: str = ""
 ) -> Context:
-    return _described(_draft(request, draft_id), {"rule": rule, "attribute": attribute, "kind": kind})
+    return _describe(_draft(request, draft_id), {"rule": rule, "attribute": attribute, "kind": kind})
 
 
 @router.post(

@@ -97,7 +97,7 @@ def _describe(study: Study) -> Context:
     }
 
 
-def _detail(study: Study) -> Context:
+def _describe_in_full(study: Study) -> Context:
     own = {name: plain(getattr(study, name)) for name in StudyDetail.model_fields if hasattr(study, name)}
     items = study.items.order_by("position")
     return {
@@ -145,7 +145,7 @@ def create_study(request: HttpRequest, new: NewStudy) -> Status[Context]:
             open_when_ready=new.open_when_ready,
         )
         _store(study, values)
-    return Status(201, _detail(selectors.study_of(owner, study.pk)))
+    return Status(201, _describe_in_full(selectors.study_of(owner, study.pk)))
 
 
 def _store(study: Study, values: Context, **contents: Any) -> None:
@@ -189,7 +189,7 @@ def import_study(request: HttpRequest) -> Status[Context]:
     "/studies/{uuid:study_id}", response=StudyDetail, summary="A study, its settings and how far it is"
 )
 def get_study(request: HttpRequest, study_id: UUID) -> Context:
-    return _detail(selectors.study_of(_owner(request), study_id))
+    return _describe_in_full(selectors.study_of(_owner(request), study_id))
 
 
 @router.patch("/studies/{uuid:study_id}", response={200: StudyDetail, 400: Problem}, summary="Change a study")
@@ -206,7 +206,7 @@ def change_study(request: HttpRequest, study_id: UUID, change: StudyChange) -> C
         excerpts=None if change.items is None else _excerpts(request, change.items),
         discard_trial_runs=change.discard_trial_runs,
     )
-    return _detail(selectors.study_of(_owner(request), study_id))
+    return _describe_in_full(selectors.study_of(_owner(request), study_id))
 
 
 @router.delete("/studies/{uuid:study_id}", response={204: None}, summary="Delete a study with all its grades")
@@ -215,7 +215,7 @@ def delete_study(request: HttpRequest, study_id: UUID) -> Status[None]:
     return Status(204, None)
 
 
-def _action(name: str, act: Callable[[Study], None], summary: str) -> None:
+def _offer_action(name: str, act: Callable[[Study], None], summary: str) -> None:
     """Offer what changes a study's state, each at an address of its own."""
 
     @router.post(
@@ -229,12 +229,12 @@ def _action(name: str, act: Callable[[Study], None], summary: str) -> None:
         return _describe(selectors.study_of(_owner(request), study_id))
 
 
-_action("open", open_study, "Let listeners in")
-_action("close", close_study, "Take no more listeners and no more grades")
-_action("reopen", reopen_study, "Go on")
-_action("pilot", lambda study: open_study(study, pilot=True), "Let trial listeners in, kept apart")
-_action("end-pilot", end_pilot, "End the pilot")
-_action("retry", retry_preparing, "Render again what failed")
+_offer_action("open", open_study, "Let listeners in")
+_offer_action("close", close_study, "Take no more listeners and no more grades")
+_offer_action("reopen", reopen_study, "Go on")
+_offer_action("pilot", lambda study: open_study(study, pilot=True), "Let trial listeners in, kept apart")
+_offer_action("end-pilot", end_pilot, "End the pilot")
+_offer_action("retry", retry_preparing, "Render again what failed")
 
 
 # -- Who took part
@@ -252,7 +252,7 @@ def list_sessions(
     rows = study.sessions.filter(kind__in=check_kind(kind)).exclude(instructed=None)
     if finished is not None:
         rows = rows.filter(finished__isnull=not finished)
-    return [_session(row) for row in _with_counts(rows)]
+    return [_describe_session(row) for row in _with_counts(rows)]
 
 
 def _with_counts(sessions: QuerySet[Session]) -> QuerySet[Session]:
@@ -261,7 +261,7 @@ def _with_counts(sessions: QuerySet[Session]) -> QuerySet[Session]:
     return counted.select_related("assessor").order_by("-number")
 
 
-def _session(session: Any) -> Context:
+def _describe_session(session: Any) -> Context:
     return {
         "id": session.pk,
         "number": session.number,
@@ -288,7 +288,7 @@ def delete_session(request: HttpRequest, study_id: UUID, session_id: UUID, reaso
 # -- What came out
 
 
-def _open_study(request: HttpRequest, study_id: UUID) -> Study:
+def _unsealed_study(request: HttpRequest, study_id: UUID) -> Study:
     """The study, unless it is sealed."""
     study = selectors.study_of(_owner(request), study_id)
     check_unsealed(study)
@@ -298,7 +298,7 @@ def _open_study(request: HttpRequest, study_id: UUID) -> Study:
 @router.get("/studies/{uuid:study_id}/results", response=ResultsOut, summary="What the grades say")
 def get_results(request: HttpRequest, study_id: UUID, profile: str = BS1534, kind: str = "real") -> Context:
     """Of a MUSHRA study: figures per system, seen through a profile of screening."""
-    study = _open_study(request, study_id)
+    study = _unsealed_study(request, study_id)
     check_view(study, kind, profile)
     found = compute(study, kind=kind, profile=profile)
     return {
@@ -308,12 +308,12 @@ def get_results(request: HttpRequest, study_id: UUID, profile: str = BS1534, kin
         "listeners": found.listeners,
         "items": found.items,
         "excluded": [{"assessor": str(row.assessor), "reason": row.reason} for row in found.excluded],
-        "systems": [_system(row) for row in found.systems],
+        "systems": [_describe_system(row) for row in found.systems],
         "warnings": found.warnings,
     }
 
 
-def _system(row: Any) -> Context:
+def _describe_system(row: Any) -> Context:
     return {
         **{name: getattr(row, name) for name in _SYSTEM},
         "kbps": row.objective.kbps,
@@ -329,7 +329,7 @@ def get_file(
     request: HttpRequest, study_id: UUID, name: str, kind: str = "real", personal: str = ""
 ) -> HttpResponseBase:
     """archive.zip, study.json, ratings.csv, ratings.parquet, events.csv, and those of the study's method."""
-    study = _open_study(request, study_id)
+    study = _unsealed_study(request, study_id)
     wanted = personal == "yes"
     if name == "archive.zip":
         return archive_response(study, personal=wanted)
@@ -340,9 +340,9 @@ def get_file(
 
 @router.get("/studies/{uuid:study_id}/ratings.csv", summary="Every grade, one row each")
 def get_ratings(request: HttpRequest, study_id: UUID) -> HttpResponse:
-    return table_response(_open_study(request, study_id), "ratings.csv")
+    return table_response(_unsealed_study(request, study_id), "ratings.csv")
 
 
 @router.get("/studies/{uuid:study_id}/mushra.csv", summary="The grades as webMUSHRA writes them")
 def get_mushra(request: HttpRequest, study_id: UUID) -> HttpResponse:
-    return table_response(_open_study(request, study_id), "mushra.csv")
+    return table_response(_unsealed_study(request, study_id), "mushra.csv")

@@ -14,9 +14,9 @@ from evaluation.analysis.statistics.differences import (
     compare,
     find_blocks,
 )
+from tests.calibration.simulation import SCENARIOS, draw_study
 
 THESE, LIKE = Population.THESE_ITEMS, Population.ITEMS_LIKE_THESE
-from tests.calibration.simulation import SCENARIOS, draw_study
 
 
 def graded(values: dict[str, np.ndarray]) -> pd.DataFrame:

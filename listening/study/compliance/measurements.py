@@ -11,7 +11,7 @@ from django.contrib.staticfiles import finders
 
 
 @cache
-def measured_filter(cutoff: float, rate: int) -> tuple[float, float, float] | None:
+def measure_filter(cutoff: float, rate: int) -> tuple[float, float, float] | None:
     """Ripple up to `cutoff`, and least attenuation from 500 Hz and from 1 kHz above it on, in dB.
 
     Measured on the taps' frequency response at 4 Hz steps or finer; None where there is nothing to filter.
