@@ -134,7 +134,7 @@ def _sliding_blocks(symbols: int, size: int, count: int, seed: int) -> tuple[tup
 
 
 def _improve_blocks(symbols: int, size: int, count: int, draw: random.Random) -> tuple[tuple[int, ...], ...]:
-    """Random blocks with every symbol equally often, improved by swaps while these make pair counts more even."""
+    """Random blocks with every symbol equally often, improved by swaps until pair counts are even."""
     supply: list[int] = []
     blocks: list[set[int]] = []
     for _ in range(count):

@@ -1,4 +1,4 @@
-"""Checks whether a study meets Recommendation ITU-R BS.1534-3 (10/2015), and lists what its researcher must do.
+"""Checks a study against Recommendation ITU-R BS.1534-3 (10/2015), and lists its researcher's duties.
 
 Every rule looks at the study itself, at the filter, scale and player that it uses, or at its sessions;
 docs/compliance.md lists where each rule is implemented and tested.

@@ -250,10 +250,10 @@ def _check_orders(facts: Facts) -> Verdict:
         .only("order")[:2000]
         if trial.order
     ]
-    seen_already = f" {len(set(orders))} different of {len(orders)} drawn so far." if orders else ""
+    drawn = f" {len(set(orders))} different of {len(orders)} drawn so far." if orders else ""
     return MET, (
         f"Items and signals in balanced Latin squares drawn from seed {facts.study.seed}, stored with each "
-        f"session.{seen_already} Neither page nor address nor file tells which signal is which."
+        f"session.{drawn} Neither page nor address nor file tells which signal is which."
     )
 
 
