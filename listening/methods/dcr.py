@@ -14,9 +14,7 @@ class DegradationCategoryRating(Method[PlaysOptions]):
     title = "Degradation category rating (DCR)"
     source = "ITU-T P.800 Annex D and P.808"
     place = 40
-    presents = (
-        "The reference and then one system in each trial; in one trial per item it is the reference again."
-    )
+    presents = "The reference and then one system in each trial; one trial per item repeats the reference."
     task = _(
         "You hear the reference first, then a processed version of it. Listen to both to the end. Then grade "
         "how degraded the second is, compared with the first."
