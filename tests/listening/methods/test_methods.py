@@ -202,5 +202,5 @@ def test_pairs_that_nobody_chose_fit_the_systems() -> None:
         assert method.clean_options(given, ["bpgan-2k"]).stored() == {
             "pairs": "reference", "no_preference": True,
         }  # fmt: skip
-    with pytest.raises(ValueError, match="two or more"):
+    with pytest.raises(ValueError, match="at least two"):
         method.clean_options(method.read_options({"pairs": "systems"}), ["bpgan-2k"])
