@@ -21,6 +21,7 @@ from listening.interchange import exports
 from listening.interchange.imports.results import read_results
 from listening.interchange.imports.storing import Decisions, store
 from listening.methods import METHODS, Method
+from listening.methods.base import OptionProblem
 from listening.methods.options import PlaysOptions
 from listening.models import Session, Stage, Study, Trial
 from listening.results.frames import rating_frame
@@ -202,5 +203,5 @@ def test_pairs_that_nobody_chose_fit_the_systems() -> None:
         assert method.clean_options(given, ["bpgan-2k"]).stored() == {
             "pairs": "reference", "no_preference": True,
         }  # fmt: skip
-    with pytest.raises(ValueError, match="at least two"):
+    with pytest.raises(OptionProblem, match="at least two"):
         method.clean_options(method.read_options({"pairs": "systems"}), ["bpgan-2k"])
