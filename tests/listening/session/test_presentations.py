@@ -182,7 +182,7 @@ def test_options_that_mean_nothing_are_refused(method: str, options: dict, messa
 
 
 def test_one_system_alone_makes_no_pair_of_systems(alice, processed) -> None:  # type: ignore[no-untyped-def]
-    with pytest.raises(StudyError, match="two or more"):
+    with pytest.raises(StudyError, match="at least two"):
         create_study(
             alice, "A study", [processed(alice)], ["bpgan-2k"], method="ab", options={"pairs": "systems"}
         )
