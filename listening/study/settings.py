@@ -1,4 +1,4 @@
-"""Settings of a study as a program or an archive says them, checked by the models of their columns."""
+"""Checks of study settings from a program or an archive, by the models of their columns."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from listening.study.questionnaire import check_questionnaire
 
 
 def check_settings(values: Mapping[str, Any]) -> dict[str, Any]:
-    """`values` as `Study` keeps them, by attribute. None takes a limit or date away, and nothing else.
+    """Convert `values`, by attribute, to the form that `Study` stores. None clears a limit or date only.
 
     Raises:
-        StudyError: naming what does not fit.
+        StudyError: a value is invalid; the message names it.
     """
     for name, value in values.items():
         if value is None and not Study._meta.get_field(name).null:
-            raise StudyError(_("%(name)s: null is no value here; leave it out to let it be."), name=name)
+            raise StudyError(_("%(name)s cannot be null; leave it out to keep its value."), name=name)
     checked = {name: _CHECKS[name](value) if name in _CHECKS else value for name, value in values.items()}
     for name in ("opens", "closes", "sealed_until"):
         if checked.get(name) and checked[name].tzinfo is None:
             raise StudyError(
-                _("%(name)s: give the time zone, too, as in 2026-01-31T12:00:00+01:00."), name=name
+                _("%(name)s: include the time zone, as in 2026-01-31T12:00:00+01:00."), name=name
             )
     opens, closes = checked.get("opens"), checked.get("closes")
     if opens and closes and closes <= opens:

@@ -1,7 +1,7 @@
-"""What a study keeps of Recommendation ITU-R BS.1534-3 (10/2015), and what is left to its researcher.
+"""Checks a study against Recommendation ITU-R BS.1534-3 (10/2015), and lists its researcher's duties.
 
-Every rule looks at the study itself, at the filter, scale and player that it is held with, or at its
-sessions; docs/compliance.md says of each where it is kept and tested.
+Every rule looks at the study itself, at the filter, scale and player that it uses, or at its sessions;
+docs/compliance.md lists where each rule is implemented and tested.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from listening.models import Study
 from listening.study.compliance.rules import RULES, Facts, missing_signals
 from listening.study.compliance.states import DUTY, MET, NOT_MET, State, Verdict
 
-#: The Recommendation's requirements in short, with its pages.
+#: The Recommendation's requirements in short, with page numbers.
 REQUIREMENTS = {
     "M1": ("Hidden reference and mandatory anchors, or it is not MUSHRA", "1"),
     "M2": ("The reference is unprocessed and of full bandwidth, and also hidden", "6-7"),
@@ -54,12 +54,12 @@ REQUIREMENTS = {
 
 @dataclass(frozen=True)
 class Rule:
-    """One requirement and how the study stands to it.
+    """One requirement and whether the study meets it.
 
     Attributes:
         id: M1 to M30.
-        state: "met", "not met", or "researcher's duty" where no program can see to it.
-        evidence: in a sentence or two, computed from the study.
+        state: "met", "not met", or "researcher's duty" if no program can check it.
+        evidence: a sentence or two, computed from the study.
     """
 
     id: str
@@ -70,7 +70,7 @@ class Rule:
 
 
 def method_title(study: Study) -> str:
-    """What the study may be called. Without hidden reference and both anchors it is no MUSHRA test (M1)."""
+    """The name of the method. Without hidden reference and both anchors a test is not MUSHRA (M1)."""
     method = METHODS.get(study.method)
     if method and method.has_checklist and not has_reference_and_anchors(study):
         return f"Multiple stimuli, not {method.title}"
@@ -121,13 +121,13 @@ def count_states(rules: list[Rule]) -> dict[str, int]:
 
 
 def summary(rules: list[Rule]) -> str:
-    """The list in a sentence."""
+    """The checklist summarised in a sentence."""
     found = count_states(rules)
     return f"{found[MET]} met, {found[NOT_MET]} not met, {found[DUTY]} left to the researcher"
 
 
 def context_of(study: Study) -> Context:
-    """What the page's list shows: what is not met first."""
+    """The context of the page's checklist."""
     rules = checklist(study)
     return {
         "rules": rules,

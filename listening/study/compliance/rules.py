@@ -1,4 +1,4 @@
-"""What each requirement of BS.1534-3 finds in a study: a function of what is `Facts` of it for each."""
+"""The rules of BS.1534-3: a function for each, which judges the `Facts` of a study."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from listening.study.contents import LONG_ITEM_SECONDS
 
 @dataclass(frozen=True)
 class Facts:
-    """What the rules look at, read once."""
+    """The data of a study that the rules need, read once."""
 
     study: Study
     items: list[Item]
@@ -43,7 +43,7 @@ class Facts:
 
 
 def missing_signals(study: Study) -> list[str]:
-    """Those of hidden reference and anchors that not every item has."""
+    """The hidden reference and anchors that some item lacks."""
     items = study.items.count()
     rows = Stimulus.objects.filter(item__study=study, system__in=Mushra.always)
     systems = list(rows.values_list("system", flat=True))
@@ -250,10 +250,10 @@ def _check_orders(facts: Facts) -> Verdict:
         .only("order")[:2000]
         if trial.order
     ]
-    seen_already = f" {len(set(orders))} different of {len(orders)} drawn so far." if orders else ""
+    drawn = f" {len(set(orders))} different of {len(orders)} drawn so far." if orders else ""
     return MET, (
         f"Items and signals in balanced Latin squares drawn from seed {facts.study.seed}, stored with each "
-        f"session.{seen_already} Neither page nor address nor file tells which signal is which."
+        f"session.{drawn} Neither page nor address nor file tells which signal is which."
     )
 
 
