@@ -86,6 +86,8 @@ def stimulus_file(row: Stimulus) -> str | None:
 
 def _study(study: Study) -> Json:
     data = to_json(study)
+    if not study.analysis:
+        del data["analysis"]  # as before there was such a setting: the bytes of an archive stay the same
     if study.simulation:
         # "asked" comes last, as ever: the bytes of an archive stay the same.
         made_of = dict(data["simulation"])

@@ -45,7 +45,7 @@ SIMULATED_PREFIX = "simulated-"
 
 def session_test_id(study: Study, kind: str) -> str:
     """``session_test_id`` of the study's rows of one kind of sessions; an importer reads the kind from it."""
-    return f"{SIMULATED_PREFIX if kind == 'simulated' else 'pilot-' if kind == 'pilot' else ''}{study.pk}"
+    return f"{SIMULATED_PREFIX if kind == 'simulated' else ''}{study.pk}"
 
 
 def question_names(study: Study) -> list[str]:
