@@ -25,6 +25,7 @@ from listening.columns.studies import (
     SimulatedListeners,
 )
 from listening.columns.texts import Texts
+from listening.columns.versions import VersionContent
 from listening.methods import DEFAULT, METHODS, MethodOptions
 
 
@@ -142,6 +143,9 @@ class Study(models.Model):
     imported = TypedJSONField(
         Imported, default=dict, help_text="where a study made elsewhere came from: format, file, notes"
     )
+    version = models.PositiveIntegerField(
+        default=1, help_text="of language, texts and questionnaire, as the columns hold them now"
+    )
     seed = models.PositiveBigIntegerField(help_text="every order in the study follows from it")
     token = models.CharField(
         max_length=43, unique=True, default=opaque_token, help_text="of the listener link"
@@ -165,6 +169,25 @@ class Study(models.Model):
         """For people: why the stimuli could not be rendered; empty unless that failed."""
         preparation: Preparation | None = getattr(self, "preparation", None)
         return preparation.error if preparation is not None else ""
+
+
+class StudyVersion(models.Model):
+    """Language, texts and questionnaire that listeners met before the study was given others.
+
+    The version in force has no row: the study's own columns hold it.
+    """
+
+    study = models.ForeignKey(Study, on_delete=models.CASCADE, related_name="versions")
+    number = models.PositiveIntegerField(help_text="counts the study's versions from 1")
+    content = TypedJSONField(VersionContent)
+    ended = models.DateTimeField(auto_now_add=True, help_text="when the next version came into force")
+
+    class Meta:
+        ordering = ["study", "number"]
+        constraints = [models.UniqueConstraint(fields=["study", "number"], name="version_once")]
+
+    def __str__(self) -> str:
+        return f"Version {self.number} of {self.study}"
 
 
 class Preparation(Job):
@@ -315,6 +338,9 @@ class Session(models.Model):
         null=True, blank=True, help_text="in the design, from 0; a drop-out's is given to somebody else"
     )
     token = models.CharField(max_length=43, unique=True, default=opaque_token)
+    version = models.PositiveIntegerField(
+        default=1, help_text="of the study's language, texts and questionnaire that the listener meets"
+    )
     seed = models.PositiveBigIntegerField(
         help_text="drawn from the study's seed; trial and stimulus orders follow from it"
     )
@@ -417,6 +443,23 @@ class Deletion(models.Model):
 
     def __str__(self) -> str:
         return f"Deletion of session {self.number} of {self.study}"
+
+
+class DeletedSession(models.Model):
+    """A link that led to a session, so that whoever still has its page open is told what happened.
+
+    Only the SHA-256 of the link's token is kept, and the language to say it in.
+    """
+
+    digest = models.CharField(max_length=64, primary_key=True)
+    language = models.CharField(max_length=10)
+    deleted = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["deleted", "digest"]
+
+    def __str__(self) -> str:
+        return f"Session deleted on {self.deleted:%Y-%m-%d}"
 
 
 class Trial(models.Model):

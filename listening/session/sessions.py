@@ -21,8 +21,9 @@ from listening.models import Assessor, Participation, Session, Stage, Study, Tri
 from listening.session.orders import derive_seed, draw_training, draw_trials
 from listening.study import headphones, questionnaire
 from listening.study.design import live_sessions, take_place
-from listening.study.errors import StudyClosed
+from listening.study.errors import SESSION_GONE, SessionGone, StudyClosed
 from listening.study.recruitment import Entry
+from listening.study.versions import apply_version
 
 #: Names of stages, as `Stage.name` keeps them. A break's has the number of graded trials before it.
 BEFORE, VOLUME, TRAINED, REPEAT, AFTER = "before", "volume", "trained", "repeat-", "after"
@@ -220,8 +221,12 @@ def take_step(session: Session, stage: str, data: StageData) -> bool:
 
 
 def locked(session: Session) -> Session:
-    """The session as it is now, locked until the transaction ends."""
-    return Session.objects.select_for_update(of=("self",)).select_related("study").get(pk=session.pk)
+    """The session as it is now, locked until the transaction ends. Raises `SessionGone`."""
+    sessions = Session.objects.select_for_update(of=("self",)).select_related("study")
+    try:
+        return apply_version(sessions.get(pk=session.pk))
+    except Session.DoesNotExist:
+        raise SessionGone(SESSION_GONE) from None
 
 
 def finish_if_done(session: Session) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from django.utils.translation import gettext_lazy
 
 from evaluation.columns import BadColumn, parse
 
@@ -33,8 +36,30 @@ class UnknownStimulus(StudyError):
     """A key that is not in the trial."""
 
 
-class TrialFinished(StudyError):
+class ElsewhereChanged(StudyError):
+    """What the page shows is not what is stored: another browser changed it.
+
+    Attributes:
+        stored: what is stored, as `listening.session.stored.stored_work` describes it.
+    """
+
+    def __init__(self, message: str, stored: Mapping[str, Any]) -> None:
+        super().__init__(message)
+        self.stored = stored
+
+
+class TrialFinished(ElsewhereChanged):
     """The trial has been handed in and takes no more changes."""
+
+
+#: To the listener.
+SESSION_GONE = gettext_lazy(
+    "This session has been deleted, with all its grades. Nothing that you do here is saved any more."
+)
+
+
+class SessionGone(StudyError):
+    """The session was deleted, with all that its listener left."""
 
 
 class TrialNotOpen(StudyError):

@@ -19,7 +19,9 @@ from django.utils.translation import gettext_lazy
 from django.utils.translation.trans_real import DjangoTranslation
 from django.views.i18n import JavaScriptCatalog
 
-from listening.models import Study
+from listening.models import Session, Study
+from listening.study.removal import language_of_deleted
+from listening.study.versions import apply_version
 
 
 @dataclass(frozen=True)
@@ -118,14 +120,26 @@ def of_study(study: Study) -> AbstractContextManager[None]:
     return translation.override(language_of(study).locale)
 
 
+def _study_of_link(token: str) -> Study:
+    """The study of a session's or listener link, for its language: the one that the listener has met."""
+    session = (
+        Session.objects.filter(token=token)
+        .select_related("study")
+        .only("version", "study__language", "study__version")
+        .first()
+    )
+    if session is not None:
+        return apply_version(session).study
+    study = Study.objects.filter(token=token).only("language").first()
+    return study or Study(language=language_of_deleted(token) or "en")
+
+
 def in_study_language(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
     """Let a listener's view speak the language of the study whose session or listener link `token` is."""
 
     @wraps(view)
     def speak(request: HttpRequest, token: str, *args: Any, **kwargs: Any) -> HttpResponse:
-        study = Study.objects.filter(sessions__token=token).only("language").first()
-        study = study or Study.objects.filter(token=token).only("language").first()
-        with of_study(study or Study()):
+        with of_study(_study_of_link(token)):
             return view(request, token, *args, **kwargs)
 
     return speak

@@ -21,6 +21,8 @@ from listening.kinds import COUNTED
 from listening.methods import METHODS
 from listening.models import Item, Session, Stimulus, Study, Trial
 from listening.study import design
+from listening.study.removal import check_there
+from listening.study.versions import apply_version
 
 
 def studies_of(user: Any) -> QuerySet[Study]:
@@ -128,24 +130,43 @@ def heard_in(trial: Trial) -> list[str]:
 
 
 def session_of(token: str) -> Session:
-    """The session whose link this is. Raises `Http404`."""
+    """The session whose link this is. Raises `Http404`, or `SessionGone` if it was deleted."""
     try:
-        return Session.objects.select_related("study", "assessor").get(token=token)
+        return apply_version(Session.objects.select_related("study", "assessor").get(token=token))
     except Session.DoesNotExist:
+        check_there(token)
         raise Http404("There is no such session.") from None
 
 
 def trial_key(token: str, position: int) -> Trial:
     """A trial by its session's link, with what an answer takes and no more: saving looks the rest up locked.
 
-    Raises `Http404`.
+    Raises `Http404`, or `SessionGone` if its session was deleted.
     """
     trials = Trial.objects.select_related("session__study").only(
-        "pk", "session__token", "session__study__language"
+        *("pk", "session__token", "session__version"),
+        *("session__study__language", "session__study__version"),
     )
     try:
         return trials.get(session__token=token, position=position)
     except Trial.DoesNotExist:
+        check_there(token)
+        raise Http404("There is no such trial.") from None
+
+
+def trial_stored(token: str, position: int) -> Trial:
+    """The same with what `listening.session.stored` looks at; every page that is open asks for it again.
+
+    Raises `Http404`, or `SessionGone` if its session was deleted.
+    """
+    trials = Trial.objects.select_related("session__study").only(
+        *("order", "comment", "finished", "session__token", "session__version"),
+        *("session__study__method", "session__study__language", "session__study__version"),
+    )
+    try:
+        return trials.get(session__token=token, position=position)
+    except Trial.DoesNotExist:
+        check_there(token)
         raise Http404("There is no such trial.") from None
 
 

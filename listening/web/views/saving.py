@@ -17,19 +17,23 @@ from listening.models import Trial
 from listening.study import selectors
 from listening.study.errors import (
     BadRating,
+    ElsewhereChanged,
     GradesMissing,
     GradesUnfit,
+    SessionGone,
     StudyClosed,
     StudyError,
     TrialFinished,
     TrialNotOpen,
     UnknownStimulus,
 )
-from listening.study.languages import of_study
+from listening.study.languages import in_study_language
 
 _STATUS: dict[type[StudyError], int] = {
     UnknownStimulus: 404,
     TrialFinished: 409,
+    ElsewhereChanged: 409,
+    SessionGone: 410,
     TrialNotOpen: 409,
     GradesMissing: 409,
     GradesUnfit: 409,
@@ -51,14 +55,26 @@ def saving(save: Callable[[Trial, Body], Body]) -> Callable[[HttpRequest, str, i
     @require_POST
     @wraps(save)
     def view(request: HttpRequest, token: str, position: int) -> HttpResponse:
-        trial = selectors.trial_key(token, position)
-        with of_study(trial.session.study):
-            try:
-                return JsonResponse(save(trial, _body(request)))
-            except StudyError as error:
-                return _refusal(error)
+        return answer(request, token, position)
+
+    @answer_as_json
+    def answer(request: HttpRequest, token: str, position: int) -> Body:
+        return save(selectors.trial_key(token, position), _body(request))
 
     return view
+
+
+def answer_as_json(view: Callable[..., Body]) -> Callable[..., HttpResponse]:
+    """Answer a page's script in JSON, and refuse it in the language of the session that its link leads to."""
+
+    @wraps(view)
+    def answer(request: HttpRequest, token: str, position: int) -> HttpResponse:
+        try:
+            return JsonResponse(view(request, token, position))
+        except StudyError as error:
+            return _refusal(error)
+
+    return in_study_language(answer)
 
 
 def _body(request: HttpRequest) -> Body:
@@ -81,4 +97,6 @@ def _refusal(error: StudyError) -> JsonResponse:
     body: Body = {"error": str(error)}
     if isinstance(error, GradesMissing):
         body["missing"] = error.keys
+    if isinstance(error, ElsewhereChanged):
+        body["stored"] = dict(error.stored)
     return JsonResponse(body, status=_STATUS.get(type(error), 400))

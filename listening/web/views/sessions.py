@@ -37,6 +37,7 @@ from listening.study.errors import StudyClosed
 from listening.study.languages import in_study_language
 from listening.study.studies import signals_of
 from listening.web.security import allow
+from listening.web.views.gone import listener_view
 from listening.web.views.limits import limit_joins
 from listening.web.views.methods import method_page
 from listening.web.views.trials import side_by_side_page
@@ -110,7 +111,7 @@ def closed(
 @csrf_exempt
 @never_cache
 @require_GET
-@in_study_language
+@listener_view
 def session(request: HttpRequest, token: str) -> HttpResponse:
     """The step that the listener has to take next; reloading or opening the link elsewhere resumes here."""
     session = selectors.session_of(token)

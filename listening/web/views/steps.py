@@ -31,7 +31,7 @@ from listening.session.sessions import (
     take_step,
 )
 from listening.study import headphones, questionnaire, removal, selectors
-from listening.study.languages import in_study_language
+from listening.web.views.gone import listener_view
 from listening.web.views.sessions import framed, page, show
 
 TRANSDUCERS = ("headphones", "earphones", "loudspeakers")
@@ -46,7 +46,7 @@ def step_view(view: Callable[[HttpRequest, Session], HttpResponse | None]) -> Ca
     @csrf_exempt
     @never_cache
     @require_POST
-    @in_study_language
+    @listener_view
     @wraps(view)
     def take(request: HttpRequest, token: str) -> HttpResponse:
         session = selectors.session_of(token)
@@ -172,7 +172,7 @@ def rest(request: HttpRequest, session: Session) -> HttpResponse | None:
 @csrf_exempt
 @never_cache
 @require_http_methods(["GET", "POST"])
-@in_study_language
+@listener_view
 def withdraw(request: HttpRequest, token: str) -> HttpResponse:
     """Taking the consent back: asks once, then deletes all that the session left. Open or closed study."""
     session = selectors.session_of(token)
