@@ -405,8 +405,9 @@ class Answer(models.Model):
 
 
 class Participation(models.Model):
-    """Who a crowd-working platform says that a listener is: one session per person and study.
+    """Who a crowd-working platform says that a listener is: one row per session that it sent.
 
+    A person has one session in a study, unless it lets who returns begin again (`Recruitment.returning`).
     Personal data, kept apart from the assessor: never exported unless asked for, and deletable alone.
     """
 
@@ -421,9 +422,7 @@ class Participation(models.Model):
 
     class Meta:
         ordering = ["study", "created", "id"]
-        constraints = [
-            models.UniqueConstraint(fields=["study", "platform", "person"], name="participation_once")
-        ]
+        indexes = [models.Index(fields=["study", "platform", "person"], name="participation_of_person")]
 
     def __str__(self) -> str:
         return f"{self.platform} participant in {self.study}"

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from evaluation.columns import Column
 from listening.columns.questions import Questionnaire
 from listening.columns.texts import Texts
-from evaluation.columns import Column
 
 
 class VersionContent(Column):

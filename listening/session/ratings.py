@@ -197,9 +197,7 @@ def check_comment(trial: Trial, comment: str, before: object) -> None:
 
 
 @transaction.atomic
-def finish_trial(
-    trial: Trial, comment: object = "", *, before: object = None, shown: object = None
-) -> Trial:
+def finish_trial(trial: Trial, comment: object = "", *, before: object = None, shown: object = None) -> Trial:
     """Hand a trial in, and with the last one the session. Doing it again changes nothing.
 
     Args:
@@ -228,7 +226,9 @@ def finish_trial(
     check_turn(trial)
     if isinstance(shown, dict) and differs(shown, stored_grades(trial)):
         raise ElsewhereChanged(
-            _("The grades were changed in another browser. They are shown now: press Next if they are right."),
+            _(
+                "The grades were changed in another browser. They are shown now: press Next if they are right."
+            ),
             stored_work(trial),
         )
     check_comment(trial, comment, before)

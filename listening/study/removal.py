@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from django.db import transaction
-
 import hashlib
 
+from django.db import transaction
 from django.db.models import QuerySet
 
 from listening.models import Assessor, DeletedSession, Deletion, Rating, Session

@@ -209,6 +209,7 @@ def session_rows(study: Study) -> list[Context]:
             "id": session.pk,
             "number": session.number,
             "kind": session.kind,
+            "version": session.version,
             "assessor": session.assessor.code,
             "screened_out": session.screened_out,
             "completion_code": session.completion_code,

@@ -8,6 +8,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db.models import Count
 
 from listening.columns.questions import Question
 from listening.columns.versions import VersionContent
@@ -79,3 +83,36 @@ def version_columns(study: Study) -> list[str]:
 def version_cells(study: Study, session: Session) -> Iterable[int]:
     """The cells of `version_columns`."""
     return [session.version] if study.version > 1 else []
+
+
+@dataclass(frozen=True)
+class Version:
+    """A version for the study's page: what is new in it, how many met it, until when."""
+
+    number: int
+    changed: list[str]
+    sessions: int
+    ended: datetime | None
+
+
+def versions_of(study: Study) -> list[Version]:
+    """All versions of the study, the first one first; empty where there is one."""
+    if study.version == 1:
+        return []
+    kept = list(study.versions.order_by("number"))
+    contents = [*(row.content for row in kept), content_of(study)]
+    people = study.sessions.filter(kind__in=_MET).order_by()
+    met = dict(people.values_list("version").annotate(count=Count("pk")))
+    return [
+        Version(
+            number=number,
+            changed=[
+                name for name in VERSIONED if before and getattr(before, name) != getattr(content, name)
+            ],
+            sessions=met.get(number, 0),
+            ended=row.ended if row else None,
+        )
+        for number, before, content, row in zip(
+            range(1, len(contents) + 1), [None, *contents], contents, [*kept, None], strict=False
+        )
+    ]

@@ -68,11 +68,12 @@ class Listener:
                 self.page.keyboard.press(number)
                 self.page.wait_for_selector(f".column.sounding:has(button:text-is('{number}'))")
                 self.page.keyboard.press("ArrowUp")
+            self.saved()
         elif self.method == "bs1116":
             self.page.keyboard.press("c")
             self.page.wait_for_selector(".pick.sounding:has(b:text-is('C'))")
             self.page.keyboard.press("5")
-        self.saved()
+            self.saved()
 
     def saved(self) -> None:
         self.page.wait_for_selector('#saved[data-state="saved"]')

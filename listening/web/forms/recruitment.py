@@ -30,7 +30,18 @@ class Recruitment(Section):
     required = forms.BooleanField(
         required=False,
         label="Only people whom the platform sends",
-        help_text="Otherwise the link works without the platform's ids as well, once for every visit.",
+        help_text="Otherwise the link works without the platform's ids as well.",
+    )
+    returning = forms.ChoiceField(
+        required=False,
+        choices=[
+            ("resume", "goes on with the session they have, and counts as one listener"),
+            ("new", "begins again once they have finished, and counts as another listener"),
+        ],
+        widget=forms.RadioSelect,
+        label="Who comes again",
+        help_text="A person is known by the platform's id, or by the browser. Choose the second where "
+        "several people share one computer.",
     )
     code = forms.CharField(
         required=False,
@@ -53,7 +64,8 @@ class Recruitment(Section):
         cleaned = super().clean() or {}
         if not self.errors:
             codes = {} if cleaned["platform"] == "prolific" else {"code": "", "screened_out_code": ""}
-            self.asked = self.read(columns.Recruitment, cleaned | codes)
+            returning = cleaned["returning"] or "resume"
+            self.asked = self.read(columns.Recruitment, cleaned | codes | {"returning": returning})
         return cleaned
 
     @property

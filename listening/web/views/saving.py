@@ -13,7 +13,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
 from evaluation.contexts import Context
-from listening.models import Trial
+from listening.models import Study, Trial
 from listening.study import selectors
 from listening.study.errors import (
     BadRating,
@@ -27,7 +27,9 @@ from listening.study.errors import (
     TrialNotOpen,
     UnknownStimulus,
 )
-from listening.study.languages import in_study_language
+from listening.study.languages import of_study
+from listening.study.removal import language_of_deleted
+from listening.study.versions import apply_version
 
 _STATUS: dict[type[StudyError], int] = {
     UnknownStimulus: 404,
@@ -55,26 +57,30 @@ def saving(save: Callable[[Trial, Body], Body]) -> Callable[[HttpRequest, str, i
     @require_POST
     @wraps(save)
     def view(request: HttpRequest, token: str, position: int) -> HttpResponse:
-        return answer(request, token, position)
-
-    @answer_as_json
-    def answer(request: HttpRequest, token: str, position: int) -> Body:
-        return save(selectors.trial_key(token, position), _body(request))
+        return answer_as_json(
+            request, token, position, lambda trial: save(trial, _body(request)), selectors.trial_key
+        )
 
     return view
 
 
-def answer_as_json(view: Callable[..., Body]) -> Callable[..., HttpResponse]:
-    """Answer a page's script in JSON, and refuse it in the language of the session that its link leads to."""
+Find = Callable[[str, int], Trial]
 
-    @wraps(view)
-    def answer(request: HttpRequest, token: str, position: int) -> HttpResponse:
+
+def answer_as_json(
+    request: HttpRequest, token: str, position: int, view: Callable[[Trial], Body], find: Find
+) -> HttpResponse:
+    """Answer a trial's page in JSON, and refuse it in the language that its session met."""
+    try:
+        trial = find(token, position)
+    except SessionGone as error:
+        with of_study(Study(language=language_of_deleted(token))):
+            return _refusal(error)
+    with of_study(apply_version(trial.session).study):
         try:
-            return JsonResponse(view(request, token, position))
+            return JsonResponse(view(trial))
         except StudyError as error:
             return _refusal(error)
-
-    return in_study_language(answer)
 
 
 def _body(request: HttpRequest) -> Body:

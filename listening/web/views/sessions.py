@@ -28,6 +28,7 @@ from listening.session.sessions import (
     Step,
     check_entry,
     current_step,
+    kind_now,
     open_trial,
     start_session,
     trainings_left,
@@ -36,6 +37,7 @@ from listening.study import headphones, questionnaire, recruitment, selectors
 from listening.study.errors import StudyClosed
 from listening.study.languages import in_study_language
 from listening.study.studies import signals_of
+from listening.study.versions import digest_of
 from listening.web.security import allow
 from listening.web.views.gone import listener_view
 from listening.web.views.limits import limit_joins
@@ -63,8 +65,15 @@ def join(request: HttpRequest, token: str) -> HttpResponse:
         return framed(redirect("session", known.token), study)
     if arrival.state == "missing":
         return closed(request, study, "missing")
+    sent = request.POST
+    if arrival.state == "direct":
+        here = recruitment.remembered_session(study, sent.get("session", ""), kind_now(study))
+        if here and ("continue" in sent or study.recruitment.returning == "resume"):
+            return framed(redirect("session", here.token), study)
+    # Who read another version of what taking part means has not agreed to this one.
+    outdated = "consent" in sent and sent.get("read", digest_of(study)) != digest_of(study)
     try:
-        if request.method == "POST" and request.POST.get("consent") == "yes" and arrival.state != "preview":
+        if sent.get("consent") == "yes" and arrival.state != "preview" and not outdated:
             session = start_session(study, participation=arrival.entry)
             return framed(redirect("session", session.token), study)
         check_entry(study)
@@ -78,6 +87,11 @@ def join(request: HttpRequest, token: str) -> HttpResponse:
         "preview": arrival.state == "preview",
         "platform": recruitment.PLATFORMS.get(arrival.entry.platform, "") if arrival.entry else "",
         "action": request.get_full_path(),  # with the platform's ids
+        "direct": arrival.state == "direct",
+        "resumes": study.recruitment.returning == "resume",
+        "forgotten": "continue" in sent,
+        "outdated": outdated,
+        "read": digest_of(study),
     }
     return page(request, "consent", study, context)
 

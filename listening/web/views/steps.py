@@ -180,7 +180,7 @@ def withdraw(request: HttpRequest, token: str) -> HttpResponse:
     context = {"study": study, "texts": study.texts, "session": session}
     if request.method == "POST" and request.POST.get("withdraw") == "yes":
         removal.withdraw(session)
-        return page(request, "withdrawn", study, {"study": study, "texts": study.texts})
+        return page(request, "withdrawn", study, {"study": study, "texts": study.texts, "gone": token})
     return page(request, "withdraw", study, context)
 
 

@@ -32,6 +32,7 @@ from listening.study.studies import (
     set_listed,
     signals_of,
 )
+from listening.study.versions import versions_of
 
 
 @login_required
@@ -97,6 +98,7 @@ def _study_context(study: Study) -> Context:
         "sessions": selectors.session_rows(study),
         "stimulus_warnings": warnings_of(study),
         "deletions": study.deletions.order_by("number", "deleted"),
+        "versions": versions_of(study),
     }
 
 

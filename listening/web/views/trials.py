@@ -98,10 +98,11 @@ def finish_trial(trial: Trial, body: Body) -> Body:
 
 @never_cache
 @require_GET
-@answer_as_json
-def stored(request: HttpRequest, token: str, position: int) -> Body:
+def stored(request: HttpRequest, token: str, position: int) -> HttpResponse:
     """What is stored of the trial, for a page that another browser may have left behind."""
-    return dict(stored_work(selectors.trial_stored(token, position)))
+    return answer_as_json(
+        request, token, position, lambda trial: dict(stored_work(trial)), selectors.trial_stored
+    )
 
 
 @cache_control(no_store=True, private=True)

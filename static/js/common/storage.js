@@ -18,3 +18,10 @@ export function ownStorage() {
     };
   }
 }
+
+/**
+ * Under which a browser remembers its session of a study.
+ *
+ * @param {string} study the token of its listener link
+ */
+export const keyOf = (study) => `earshot:session of ${study}`;
