@@ -149,13 +149,18 @@ def _parts(pieces: Iterable[bytes | Path]) -> Iterator[bytes]:
 
 
 def _refusal(error: urllib.error.HTTPError) -> str:
+    """What a problem (RFC 9457) says, with its fields where the message does not name them."""
     try:
-        said = json.loads(error.read()).get("error")
-    except (ValueError, AttributeError, OSError):
-        said = None
+        problem = json.loads(error.read())
+        said = problem.get("detail") or problem.get("error")  # sites before 2026-12 said "error"
+        lines = [f"  {row['path']}: {row['message']}" for row in problem.get("errors", [])]
+    except (ValueError, AttributeError, OSError, KeyError, TypeError):
+        said, lines = None, []
     if error.code == 401:
         return "The site does not know this token. Run: earshot login URL TOKEN"
-    return said or f"The site answered {error.code} {error.reason}."
+    if said:
+        return "\n".join([said, *(line for line in lines if line.split(": ", 1)[1] not in said)])
+    return f"The site answered {error.code} {error.reason}."
 
 
 # -- Who and where

@@ -13,7 +13,7 @@ import soundfile as sf
 import soxr
 from numpy.typing import NDArray
 
-from codec.base import WORKING_RATE, Audio, CodecError, fit_length
+from codec.base import WORKING_RATE, Audio, CodecError, fit_length, gettext_noop
 
 #: What libsndfile may parse here: formats people record speech in. Its other parsers (Matlab files,
 #: sampler formats) are attack surface that no listener needs.
@@ -98,19 +98,28 @@ def read_audio(
                     source_rate, channels = sound.samplerate, sound.channels
                     kind, subtype = sound.format, sound.subtype
             except (sf.LibsndfileError, TypeError) as error:
-                raise AudioError(_unreadable(error)) from error
+                raise _unreadable(error) from error
             if mono.count < nist_frames or (kind == "OGG" and not _ogg_is_complete(file)):
                 breaks_off = breaks_off or mono.count / source_rate
     except OSError as error:
-        raise AudioError(f"The file cannot be read: {error.strerror or error}.") from error
+        raise AudioError(
+            gettext_noop("The file cannot be read: %(strerror)s."), strerror=error.strerror or error
+        ) from error
 
     if mono.count == 0 and not breaks_off:
-        raise AudioError("The file holds no audio.")
+        raise AudioError(gettext_noop("The file holds no audio."))
     if breaks_off is not None:
-        raise AudioError(f"The recording breaks off at {breaks_off:.2f} s: the file is truncated or damaged.")
+        raise AudioError(
+            gettext_noop("The recording breaks off at %(breaks_off).2f s: the file is truncated or damaged."),
+            breaks_off=breaks_off,
+        )
     seconds = mono.count / source_rate
     if seconds < min_seconds:
-        raise AudioError(f"{seconds:.2f} s is shorter than the {min_seconds:g} s that can be measured.")
+        raise AudioError(
+            gettext_noop("%(seconds).2f s is shorter than the %(min_seconds)g s that can be measured."),
+            seconds=seconds,
+            min_seconds=min_seconds,
+        )
 
     notes = []
     if channels > 1:
@@ -126,7 +135,7 @@ def read_audio(
         notes.append(f"resampled from {source_rate} Hz")
     audio = mono.finish()
     if audio.size == 0:
-        raise AudioError(f"The recording is shorter than one sample at {rate} Hz.")
+        raise AudioError(gettext_noop("The recording is shorter than one sample at %(rate)s Hz."), rate=rate)
     return Recording(audio, rate, channels, source_rate, f"{kind}, {subtype}", seconds, tuple(notes))
 
 
@@ -164,7 +173,10 @@ def write_wav(path: str | Path | BinaryIO, audio: Audio, rate: int, subtype: str
         AudioError: if the subtype is another one, or the file cannot be written.
     """
     if subtype not in _CONVERSIONS:
-        raise AudioError(f"WAV files are written as PCM_16, PCM_24 or FLOAT, not as {subtype}.")
+        raise AudioError(
+            gettext_noop("WAV files are written as PCM_16, PCM_24 or FLOAT, not as %(subtype)s."),
+            subtype=subtype,
+        )
     try:
         if isinstance(path, str | Path):
             with Path(path).open("wb") as file:
@@ -172,9 +184,13 @@ def write_wav(path: str | Path | BinaryIO, audio: Audio, rate: int, subtype: str
         else:
             _write(path, audio, rate, subtype)
     except sf.LibsndfileError as error:
-        raise AudioError(f"The WAV file cannot be written: {error.error_string}") from error
+        raise AudioError(
+            gettext_noop("The WAV file cannot be written: %(error_string)s"), error_string=error.error_string
+        ) from error
     except OSError as error:
-        raise AudioError(f"The WAV file cannot be written: {error.strerror or error}.") from error
+        raise AudioError(
+            gettext_noop("The WAV file cannot be written: %(strerror)s."), strerror=error.strerror or error
+        ) from error
 
 
 def _write(file: BinaryIO, audio: Audio, rate: int, subtype: str) -> None:
@@ -205,12 +221,14 @@ def _check_head(file: BinaryIO) -> int:
     head = file.read(1024)
     file.seek(0)
     if not head:
-        raise AudioError("The file is empty.")
+        raise AudioError(gettext_noop("The file is empty."))
     if head.startswith(b"NIST_1A"):
         if b"shorten" in head:
             raise AudioError(
-                "This NIST SPHERE file is compressed with shorten, which cannot be read here. Expand it "
-                "first: `w_decode -o pcm in.wav out.wav` or `sph2pipe -f wav in.wav out.wav`."
+                gettext_noop(
+                    "This NIST SPHERE file is compressed with shorten, which cannot be read here. Expand "
+                    "it first: `w_decode -o pcm in.wav out.wav` or `sph2pipe -f wav in.wav out.wav`."
+                )
             )
         match = re.search(rb"^sample_count -i (\d{1,18})\s", head, flags=re.MULTILINE)
         return int(match[1]) if match else 0
@@ -220,7 +238,7 @@ def _check_head(file: BinaryIO) -> int:
         except UnicodeDecodeError as error:
             if error.start < len(head) - 4:  # else only a character that the end of the block cuts
                 return 0
-        raise AudioError("This is a text file, not a recording.")
+        raise AudioError(gettext_noop("This is a text file, not a recording."))
     return 0
 
 
@@ -266,11 +284,23 @@ def _read_mono(sound: sf.SoundFile, max_seconds: float | None, mono: _Mono) -> f
     """Decode into `mono`; say after how many seconds the file breaks off, None if it is complete."""
     rate, channels, declared = sound.samplerate, sound.channels, sound.frames
     if sound.format not in FORMATS:
-        raise AudioError(f"{sound.format} files are not taken. Use WAV, FLAC, Ogg, MP3 or AIFF.")
+        raise AudioError(
+            gettext_noop("%(format)s files are not taken. Use WAV, FLAC, Ogg, MP3 or AIFF."),
+            format=sound.format,
+        )
     if not MIN_RATE <= rate <= MAX_RATE:
-        raise AudioError(f"The sample rate is {rate} Hz; {MIN_RATE} to {MAX_RATE} Hz can be read.")
+        raise AudioError(
+            gettext_noop("The sample rate is %(rate)s Hz; %(min_rate)s to %(max_rate)s Hz can be read."),
+            rate=rate,
+            min_rate=MIN_RATE,
+            max_rate=MAX_RATE,
+        )
     if not 1 <= channels <= MAX_CHANNELS:
-        raise AudioError(f"The file has {channels} channels; up to {MAX_CHANNELS} can be read.")
+        raise AudioError(
+            gettext_noop("The file has %(channels)s channels; up to %(max_channels)s can be read."),
+            channels=channels,
+            max_channels=MAX_CHANNELS,
+        )
     known = declared < _UNKNOWN_FRAMES
     max_frames = None if max_seconds is None else int(max_seconds * rate)
     if known and max_frames is not None and declared > max_frames:
@@ -289,7 +319,10 @@ def _read_mono(sound: sf.SoundFile, max_seconds: float | None, mono: _Mono) -> f
         finite = np.isfinite(block).all(axis=1)
         if not finite.all():
             second = (total + int(np.argmin(finite))) / rate
-            raise AudioError(f"The sample at {second:.3f} s is not a finite number (NaN or infinity).")
+            raise AudioError(
+                gettext_noop("The sample at %(second).3f s is not a finite number (NaN or infinity)."),
+                second=second,
+            )
         total += len(block)
         if max_frames is not None and total > max_frames:
             raise _too_long(max_seconds)
@@ -308,8 +341,15 @@ def _read_mono(sound: sf.SoundFile, max_seconds: float | None, mono: _Mono) -> f
 
 
 def _too_long(max_seconds: float | None, seconds: float | None = None) -> AudioError:
-    length = "The recording" if seconds is None else f"{seconds:.1f} s"
-    return AudioError(f"{length} is longer than the {max_seconds:g} s this site takes.")
+    if seconds is None:
+        return AudioError(
+            gettext_noop("The recording is longer than the %(limit)g s this site takes."), limit=max_seconds
+        )
+    return AudioError(
+        gettext_noop("%(seconds).1f s is longer than the %(limit)g s this site takes."),
+        seconds=seconds,
+        limit=max_seconds,
+    )
 
 
 def _chunk_is_cut(log: str) -> bool:
@@ -340,11 +380,14 @@ def _ogg_is_complete(file: BinaryIO) -> bool:
     return len(page) >= 27 + page[26] + sum(lacing) and bool(page[5] & 4)
 
 
-def _unreadable(error: Exception) -> str:
+def _unreadable(error: Exception) -> AudioError:
     reason = getattr(error, "error_string", "") or str(error)
-    return (
-        "This is not a recording that can be read here, or it is damaged. WAV, FLAC, Ogg, MP3, AIFF and "
-        f"NIST SPHERE can be read. The reader says: {reason.strip().rstrip('.')}."
+    return AudioError(
+        gettext_noop(
+            "This is not a recording that can be read here, or it is damaged. WAV, FLAC, Ogg, MP3, AIFF and "
+            "NIST SPHERE can be read. The reader says: %(reason)s."
+        ),
+        reason=reason.strip().rstrip("."),
     )
 
 

@@ -24,8 +24,24 @@ Progress = Callable[[int, int], None]
 WORKING_RATE = 16_000
 
 
+def gettext_noop(text: str) -> str:
+    """Mark a message for translation. Nothing is translated here: whoever shows it does that."""
+    return text
+
+
 class CodecError(Exception):
-    """Audio or a bitstream that a system cannot take; the message is for its user."""
+    """Audio or a bitstream that a system cannot take; the message is for its user.
+
+    Args:
+        text: in English, with a place such as ``%(name)s`` for every value. Whoever shows it in another
+            language translates it first and puts the values in then.
+        values: for the places, by name.
+    """
+
+    def __init__(self, text: str = "", **values: object) -> None:
+        super().__init__(text % values if values else text)
+        self.text = text
+        self.values = values
 
 
 class CodecUnavailable(CodecError):
@@ -106,9 +122,11 @@ class Codec(ABC):
         """`audio` as `_encode` gets it: float32, limited to [-1, 1]. Raises `CodecError` as `encode` does."""
         audio = np.asarray(audio, dtype=np.float32)
         if audio.ndim != 1:
-            raise CodecError(f"Expected mono audio of shape (samples,), got {audio.shape}.")
+            raise CodecError(
+                gettext_noop("Expected mono audio of shape (samples,), got %(shape)s."), shape=audio.shape
+            )
         if audio.size == 0:
-            raise CodecError("The audio is empty.")
+            raise CodecError(gettext_noop("The audio is empty."))
         lowest, highest = _extremes(
             audio, "The audio has samples that are not finite numbers (NaN or infinity)."
         )
@@ -122,7 +140,11 @@ class Codec(ABC):
                 for more than its size can justify.
         """
         if encoded.system != self.slug:
-            raise CodecError(f"This bitstream was written by {encoded.system!r}, not by {self.slug!r}.")
+            raise CodecError(
+                gettext_noop("This bitstream was written by %(system)r, not by %(slug)r."),
+                system=encoded.system,
+                slug=self.slug,
+            )
         audio = np.asarray(self._decode_with(encoded, progress or no_progress), dtype=np.float32)
         lowest, highest = _extremes(
             audio, "The bitstream decodes to samples that are not finite numbers: it is damaged."

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from celery import shared_task
 
+from evaluation.work import jobs
+
 
 @shared_task
 def make_rendition(rendition_id: str) -> None:
@@ -33,6 +35,5 @@ def handle_outputs(batch_id: str) -> None:
 @shared_task
 def sweep() -> None:
     """Set lost work of every kind going again; beat sends this every few seconds."""
-    from evaluation.work import jobs
 
     jobs.sweep()

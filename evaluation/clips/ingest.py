@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import re
 import tempfile
-import unicodedata
 import uuid
 from collections.abc import Collection
 from functools import partial
@@ -17,23 +16,38 @@ from django.core.files import File
 from django.core.files.storage import default_storage
 from django.core.files.uploadedfile import UploadedFile
 from django.db import IntegrityError, transaction
+from django.utils.translation import gettext_lazy as _
 
 from codec import registry
 from codec.audio import AudioError, read_audio, write_wav
 from codec.base import WORKING_RATE
+from evaluation.clips.removal import delete_files
 from evaluation.models import Clip, Rendition
+from evaluation.refusals import Refusal, translate_error
+from evaluation.texts import clean_line, clean_name
 from evaluation.work import jobs
 
 #: Metrics have no answer for less (PESQ: 0.25 s).
 MIN_SECONDS = 0.25
 
 
-class ClipRejected(Exception):
-    """The upload cannot become a clip; the message is for the person who chose the file."""
+class ClipRejected(Refusal):
+    """The upload cannot become a clip."""
+
+    status = 422
 
 
 class ClipTooLarge(ClipRejected):
-    """The upload has more bytes than the site takes."""
+    """The upload has `size` bytes, more than the site takes."""
+
+    status = 413
+
+    def __init__(self, size: int) -> None:
+        super().__init__(
+            _("The file has %(size).1f MB; this site takes up to %(limit)g MB."),
+            size=size / 1e6,
+            limit=settings.UPLOAD_MAX_BYTES / 1e6,
+        )
 
 
 def ingest(
@@ -57,7 +71,7 @@ def ingest(
         ClipRejected: the file is too large (`ClipTooLarge`), no readable audio, or too short or long.
     """
     if file.size is not None and file.size > settings.UPLOAD_MAX_BYTES:
-        raise ClipTooLarge(too_large_message(file.size))
+        raise ClipTooLarge(file.size)
     name = clean_name(file.name or "")
     with tempfile.TemporaryDirectory(prefix="earshot-upload-") as folder:
         upload = Path(folder) / f"upload{_suffix(name)}"
@@ -70,13 +84,13 @@ def ingest(
                 upload, rate=WORKING_RATE, max_seconds=settings.UPLOAD_MAX_SECONDS, min_seconds=MIN_SECONDS
             )
         except AudioError as error:
-            raise ClipRejected(str(error)) from error
+            raise ClipRejected(translate_error(error)) from error
         audio = Path(folder) / "audio.wav"
         write_wav(audio, recording.audio, recording.rate)
         clip = Clip(
             owner=owner,
             sha256=sha256,
-            title=(clean_text(title) or PurePath(name).stem or name)[:200],
+            title=(clean_line(title) or PurePath(name).stem or name)[:200],
             original_name=name,
             seconds=recording.seconds,
             source_rate=recording.source_rate,
@@ -95,8 +109,7 @@ def ingest(
             queue_renditions(clip, systems)
     except IntegrityError:
         # The same file came twice at the same moment: the other request was first.
-        default_storage.delete(clip.upload.name)
-        default_storage.delete(clip.audio.name)
+        delete_files([clip.upload.name, clip.audio.name])
         return Clip.objects.get(owner=owner, sha256=sha256), False
     return clip, True
 
@@ -116,23 +129,6 @@ def queue_renditions(clip: Clip, systems: Collection[str] | None = None) -> None
         transaction.on_commit(partial(jobs.dispatch, new))
 
 
-def too_large_message(size: int) -> str:
-    limit = settings.UPLOAD_MAX_BYTES / 1e6
-    return f"The file has {size / 1e6:.1f} MB; this site takes up to {limit:g} MB."
-
-
-def clean_text(text: str) -> str:
-    """`text` without control characters, changes of direction and halves of characters, in one line."""
-    return " ".join(
-        "".join(" " if unicodedata.category(c) in ("Cc", "Cf", "Cs") else c for c in text).split()
-    )
-
-
-def clean_name(name: str) -> str:
-    """The last part of a file name as its sender's system wrote it, for showing; never a path."""
-    return clean_text(re.split(r"[\\/]", name)[-1])[-255:] or "recording"
-
-
 def _suffix(name: str) -> str:
     """The name's extension where it is a plain one; content, not this, decides the format."""
     match = re.fullmatch(r"\.[a-z0-9]{1,5}", PurePath(name).suffix.lower())
@@ -147,7 +143,7 @@ def _store(file: UploadedFile[Any], path: Path) -> str:
         for chunk in file.chunks():
             size += len(chunk)
             if size > settings.UPLOAD_MAX_BYTES:
-                raise ClipTooLarge(too_large_message(size))
+                raise ClipTooLarge(size)
             digest.update(chunk)
             target.write(chunk)
     return digest.hexdigest()

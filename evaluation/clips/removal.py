@@ -1,4 +1,7 @@
-"""Taking a clip away again, with everything that was made from it, and files that nobody owns."""
+"""Taking a clip away again, with everything that was made from it, and files that nobody owns.
+
+Nothing else deletes stored files: rows first, then files, and only when the rows are gone for good.
+"""
 
 from __future__ import annotations
 
@@ -9,31 +12,55 @@ from functools import partial
 from django.apps import apps
 from django.core.files.storage import default_storage
 from django.db import transaction
-from django.db.models import FileField
+from django.db.models import FileField, ProtectedError
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from evaluation.models import Clip
+from evaluation.refusals import Refusal
+
+
+class ClipInUse(Refusal):
+    """A clip that a study needs."""
+
+    status = 409
+
+    def __init__(self, clip: Clip) -> None:
+        super().__init__(
+            _("“%(clip)s” is part of a study and stays as long as the study does."), clip=clip.title
+        )
 
 
 def remove_clip(clip: Clip) -> None:
     """Delete `clip`, its renditions and scores, and their files.
 
     Raises:
-        django.db.models.ProtectedError: a study uses it; nothing has been deleted.
+        ClipInUse: a study uses it; nothing has been deleted.
     """
     names = [clip.upload.name, clip.audio.name]
     for rendition in clip.renditions.all():
         names += [rendition.upload.name, rendition.audio.name, rendition.bitstream.name]
     with transaction.atomic():
-        clip.delete()
-        # Rows first: files without a row are lost disk space, a row without files is an error page.
-        transaction.on_commit(partial(delete_files, [name for name in names if name]))
+        try:
+            clip.delete()
+        except ProtectedError:
+            raise ClipInUse(clip) from None
+        delete_files_later(names)
 
 
-def delete_files(names: Iterable[str]) -> None:
-    """Delete stored files by their names, at once; one that is gone already is no error."""
+def delete_files(names: Iterable[str | None]) -> None:
+    """Delete stored files that no row names, or is about to name; empty names are none."""
     for name in names:
-        default_storage.delete(name)
+        if name:
+            default_storage.delete(name)
+
+
+def delete_files_later(names: Iterable[str | None]) -> None:
+    """Delete the stored files of rows that the transaction in progress deletes, once it is committed.
+
+    Files without a row are lost disk space; a row without files is an error page.
+    """
+    transaction.on_commit(partial(delete_files, list(names)))
 
 
 def orphans(older_than: timedelta) -> Iterator[str]:

@@ -72,7 +72,10 @@ class _ColumnAttribute(DeferredAttribute):
         if not isinstance(value, _STORED) and not hasattr(value, "resolve_expression"):
             value = self.field.parse(value, instance)
         instance.__dict__[name] = value
-        instance.__dict__[_original(name)] = plain(given) if isinstance(given, dict | list) else None
+        came = plain(given) if isinstance(given, dict | list) else None
+        # `clean_fields` sets again what it has checked, with the keys in the order of the schema.
+        if came is None or came != instance.__dict__.get(_original(name)):
+            instance.__dict__[_original(name)] = came
 
 
 def _original(name: str) -> str:

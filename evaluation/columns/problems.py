@@ -73,6 +73,11 @@ class BadColumn(ValueError):
         super().__init__(str(self))
 
     @property
+    def fields(self) -> dict[str, str]:
+        """Messages by the paths of what they are about, which begin with the column's name."""
+        return {".".join(map(str, (self.column, *each.where))): each.message for each in self.problems}
+
+    @property
     def told(self) -> str:
         """The problems in one line, without the column's name."""
         return " ".join(map(str, self.problems))

@@ -15,14 +15,20 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import IO
 
+from django.utils.translation import gettext_lazy as _
+
+from evaluation.refusals import Refusal
+
 _CHUNK = 1 << 16
 #: Operating systems add these to every zip; nobody means to send them.
 _CLUTTER = ("__MACOSX/", ".DS_Store", "Thumbs.db", "desktop.ini")
 _NESTED = (".zip", ".7z", ".rar", ".gz", ".tar", ".bz2", ".xz", ".tgz")
 
 
-class ArchiveProblem(Exception):
-    """A zip that is not opened; the message is for the person who sent it."""
+class ArchiveProblem(Refusal):
+    """A zip that is not opened."""
+
+    status = 422
 
 
 @dataclass
@@ -36,7 +42,8 @@ class _Budget:
         self.left -= count
         if self.left < 0:
             raise ArchiveProblem(
-                f"Unpacked, the zip has more than {self.limit / 1e6:g} MB; that is the limit."
+                _("Unpacked, the zip has more than %(limit)g MB; that is the limit."),
+                limit=self.limit / 1e6,
             )
 
 
@@ -65,7 +72,9 @@ class Member:
             RuntimeError,
             OSError,
         ) as error:
-            raise ArchiveProblem(f"{self.name} cannot be unpacked: {error}.") from None
+            raise ArchiveProblem(
+                _("%(name)s cannot be unpacked: %(error)s."), name=self.name, error=error
+            ) from None
 
     def read(self) -> bytes:
         import io
@@ -94,11 +103,15 @@ def members(
     try:
         archive = zipfile.ZipFile(file)
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
-        raise ArchiveProblem(f"This is no zip that can be opened: {error}.") from None
+        raise ArchiveProblem(_("This is no zip that can be opened: %(error)s."), error=error) from None
     with archive:
         infos = archive.infolist()
         if len(infos) > max_files * 2:
-            raise ArchiveProblem(f"The zip has {len(infos)} entries; {max_files} files at most.")
+            raise ArchiveProblem(
+                _("The zip has %(count)s entries; %(max_files)s files at most."),
+                count=len(infos),
+                max_files=max_files,
+            )
         budget = _Budget(max_bytes, max_bytes)
         found: dict[str, Member] = {}
         for info in infos:
@@ -114,19 +127,25 @@ def members(
                 said.append(f"{name} is a link and was passed over.")
                 continue
             if info.flag_bits & 0x1:
-                raise ArchiveProblem(f"{name} is encrypted. Send a zip without a password.")
+                raise ArchiveProblem(_("%(name)s is encrypted. Send a zip without a password."), name=name)
             if name.lower().endswith(_NESTED):
                 said.append(f"{name} is an archive inside the zip and was not opened.")
                 continue
             if name in found:
-                raise ArchiveProblem(f"{name} is in the zip twice.")
+                raise ArchiveProblem(_("%(name)s is in the zip twice."), name=name)
             found[name] = Member(name, info.file_size, archive, info, budget)
         if len(found) > max_files:
-            raise ArchiveProblem(f"The zip has {len(found)} files; {max_files} at most.")
+            raise ArchiveProblem(
+                _("The zip has %(count)s files; %(max_files)s at most."),
+                count=len(found),
+                max_files=max_files,
+            )
         declared = sum(member.size for member in found.values())
         if declared > max_bytes:
             raise ArchiveProblem(
-                f"Unpacked, the zip has {declared / 1e6:.0f} MB; {max_bytes / 1e6:g} MB is the limit."
+                _("Unpacked, the zip has %(declared).0f MB; %(max_bytes)g MB is the limit."),
+                declared=declared / 1e6,
+                max_bytes=max_bytes / 1e6,
             )
         yield list(found.values())
 
@@ -134,6 +153,6 @@ def members(
 def _check_name(name: str) -> None:
     parts = PurePosixPath(name).parts
     if name.startswith("/") or ".." in parts or (len(name) > 1 and name[1] == ":"):
-        raise ArchiveProblem(f"{name!r} leads out of the zip; nothing was unpacked.")
+        raise ArchiveProblem(_("%(name)r leads out of the zip; nothing was unpacked."), name=name)
     if not name.isprintable() or len(name) > 400:
-        raise ArchiveProblem(f"{name[:60]!r} is no file name.")
+        raise ArchiveProblem(_("%(name)r is no file name."), name=name[:60])

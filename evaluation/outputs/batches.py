@@ -19,13 +19,17 @@ from django.core.files.uploadedfile import UploadedFile
 from django.db import transaction
 from django.db.models import ProtectedError, Q
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
-from evaluation.clips.ingest import clean_text, too_large_message
+from evaluation.clips.ingest import ClipTooLarge
+from evaluation.clips.removal import delete_files, delete_files_later
 from evaluation.clips.stored import load_audio, local_copy, save_audio
 from evaluation.models import Clip, Job, OutputBatch, OutputFile, Rendition, Score, UploadedSystem
 from evaluation.outputs.archives import ArchiveProblem, members
 from evaluation.outputs.matching import MappingProblem, is_audio, match, read_mapping
+from evaluation.refusals import Refusal
 from evaluation.systems import new_slug, title_of, uploaded_by
+from evaluation.texts import clean_line, clean_path
 from evaluation.work import jobs
 
 #: Of one batch: files, and bytes of all of them once they are unpacked.
@@ -38,8 +42,16 @@ MAX_KBPS = 100_000.0
 _FORGOTTEN = timedelta(days=7)
 
 
-class OutputProblem(Exception):
+class OutputProblem(Refusal):
     """What cannot be done; the message is for the researcher."""
+
+    status = 422
+
+
+class OutputInUse(OutputProblem):
+    """An output that a study needs."""
+
+    status = 409
 
 
 # -- Systems
@@ -53,21 +65,23 @@ def save_system(
     Raises:
         OutputProblem: no title, one that is there already, or a bit rate that is none.
     """
-    title = clean_text(title)
+    title = clean_line(title)
     if not title:
-        raise OutputProblem("Give the system a title.")
+        raise OutputProblem(_("Give the system a title."))
     if len(title) > 100:
-        raise OutputProblem("The title is longer than 100 characters.")
+        raise OutputProblem(_("The title is longer than 100 characters."))
     if len(note) > 5000:
-        raise OutputProblem("The note is longer than 5000 characters.")
+        raise OutputProblem(_("The note is longer than 5000 characters."))
     if kbps is not None and not 0 <= kbps <= MAX_KBPS:
-        raise OutputProblem("The bit rate has to be a number of kbit/s, 0 or more.")
+        raise OutputProblem(_("The bit rate has to be a number of kbit/s, 0 or more."))
     others = [other for other in uploaded_by(owner) if system is None or other.pk != system.pk]
     if any(other.title.casefold() == title.casefold() for other in others):
-        raise OutputProblem(f"You have a system called {title} already.")
+        raise OutputProblem(_("You have a system called %(title)s already."), title=title)
     if system is None:
         if len(others) >= MAX_SYSTEMS:
-            raise OutputProblem(f"You have {MAX_SYSTEMS} systems; delete one first.")
+            raise OutputProblem(
+                _("You have %(max_systems)s systems; delete one first."), max_systems=MAX_SYSTEMS
+            )
         system = UploadedSystem(owner=owner, slug=new_slug(title))
     system.title, system.note, system.kbps = title, note.replace("\0", "").strip(), kbps
     system.save()
@@ -98,15 +112,12 @@ def _remove_renditions(renditions: Iterable[Rendition]) -> None:
         try:
             rendition.delete()
         except ProtectedError:
-            raise OutputProblem(
-                f"A study uses “{rendition.clip.title}” through {title_of(rendition.system)}: it has to stay."
+            raise OutputInUse(
+                _("A study uses “%(clip)s” through %(system)s: it has to stay."),
+                clip=rendition.clip.title,
+                system=title_of(rendition.system),
             ) from None
-    transaction.on_commit(partial(_delete_files, names))
-
-
-def _delete_files(names: Sequence[str]) -> None:
-    for name in names:
-        default_storage.delete(name)
+    delete_files_later(names)
 
 
 # -- Receiving
@@ -128,7 +139,9 @@ class _Arrival:
 
     def store(self, name: str, source: Path) -> None:
         if len(self.files) >= MAX_FILES:
-            raise OutputProblem(f"More than {MAX_FILES} files; send them in several parts.")
+            raise OutputProblem(
+                _("More than %(max_files)s files; send them in several parts."), max_files=MAX_FILES
+            )
         suffix = PurePosixPath(name).suffix.lower()
         with source.open("rb") as content:
             stored = default_storage.save(f"incoming/{uuid.uuid4().hex}{suffix}", File(content))
@@ -162,12 +175,13 @@ def receive(
         for file in files:
             _take(arrival, file)
         if not arrival.files:
-            said = " ".join(arrival.notes)
-            raise OutputProblem(f"No recording arrived. {said}".strip())
+            if not arrival.notes:
+                raise OutputProblem(_("No recording arrived."))
+            raise OutputProblem(_("No recording arrived. %(notes)s"), notes=" ".join(arrival.notes))
         with transaction.atomic():
             return _batch(system, arrival, table, make_systems)
     except BaseException:
-        _delete_files([file.stored for file in arrival.files])
+        delete_files([file.stored for file in arrival.files])
         raise
 
 
@@ -175,17 +189,17 @@ def _mapping(file: UploadedFile[Any] | None) -> dict[str, tuple[str, str]]:
     if file is None:
         return {}
     if (file.size or 0) > MAX_MAPPING_BYTES:
-        raise OutputProblem("The mapping table is larger than 2 MB.")
+        raise OutputProblem(_("The mapping table is larger than 2 MB."))
     try:
         return read_mapping(file.read())
     except MappingProblem as problem:
-        raise OutputProblem(str(problem)) from None
+        raise OutputProblem(problem) from None
 
 
 def _take(arrival: _Arrival, file: UploadedFile[Any]) -> None:
-    name = clean_text((file.name or "").replace("\\", "/"))[-400:] or "recording"
+    name = clean_path((file.name or "").replace("\\", "/"))[-400:] or "recording"
     if file.size is not None and file.size > settings.UPLOAD_MAX_BYTES:
-        raise OutputProblem(f"{name}: {too_large_message(file.size)}")
+        raise OutputProblem(_("%(name)s: %(problem)s"), name=name, problem=ClipTooLarge(file.size))
     with tempfile.TemporaryDirectory(prefix="earshot-outputs-") as folder:
         path = Path(folder) / "file"
         with path.open("wb") as target:
@@ -200,7 +214,10 @@ def _take(arrival: _Arrival, file: UploadedFile[Any]) -> None:
         else:
             arrival.left -= path.stat().st_size
             if arrival.left < 0:
-                raise OutputProblem(f"Together the files have more than {MAX_BATCH_BYTES / 1e6:g} MB.")
+                raise OutputProblem(
+                    _("Together the files have more than %(max_batch_bytes)g MB."),
+                    max_batch_bytes=MAX_BATCH_BYTES / 1e6,
+                )
             arrival.store(name, path)
 
 
@@ -220,7 +237,7 @@ def _unpack(arrival: _Arrival, name: str, path: Path, folder: Path) -> None:
                 arrival.left -= one.stat().st_size
                 arrival.store(member.name, one)
     except ArchiveProblem as problem:
-        raise OutputProblem(f"{name}: {problem}") from None
+        raise OutputProblem(_("%(name)s: %(problem)s"), name=name, problem=problem) from None
 
 
 def _batch(
@@ -263,7 +280,7 @@ def remove_batch(batch: OutputBatch) -> None:
     names = [name for name in batch.files.values_list("upload", flat=True) if name]
     with transaction.atomic():
         batch.delete()
-        transaction.on_commit(partial(_delete_files, names))
+        delete_files_later(names)
 
 
 # -- Checking and storing: a worker's
@@ -274,7 +291,7 @@ def handle_batch(batch_id: str) -> None:
     row = jobs.claim(OutputBatch, batch_id)
     if row is None:
         return
-    with jobs.working(row, OutputProblem):
+    with jobs.working(row, Refusal):
         (check_batch if row.step == OutputBatch.Step.CHECK else store_batch)(row)
         jobs.finish(row)
 
@@ -305,10 +322,10 @@ def confirm(batch: OutputBatch, taken: Iterable[int], shifted: Iterable[int]) ->
     with transaction.atomic():
         rows = batch.files.filter(pk__in=list(taken), problem="").exclude(checks={})
         if batch.step != OutputBatch.Step.CHECK or batch.status != Job.Status.DONE:
-            raise OutputProblem("The files have not been checked yet, or are being stored already.")
+            raise OutputProblem(_("The files have not been checked yet, or are being stored already."))
         count = rows.update(taken=True)
         if not count:
-            raise OutputProblem("Choose at least one file.")
+            raise OutputProblem(_("Choose at least one file."))
         batch.files.filter(taken=True, pk__in=list(shifted), checks__shifts=True).update(shift=True)
         checked = Q(step=OutputBatch.Step.CHECK, status=Job.Status.DONE)
         jobs.restart(batch, checked, step=OutputBatch.Step.STORE)
@@ -324,7 +341,7 @@ def store_batch(batch: OutputBatch) -> None:
             OutputFile.objects.filter(pk=row.pk).update(problem=str(problem))
     left = list(batch.files.filter(taken=False).exclude(upload="").values_list("upload", flat=True))
     batch.files.filter(taken=False).update(upload="")
-    _delete_files(left)
+    delete_files(left)
 
 
 def _store(row: OutputFile) -> None:
@@ -375,6 +392,6 @@ def keep_output(clip: Clip, system: UploadedSystem, upload: str, said: dict[str,
             scores = Score.objects.bulk_create([Score(rendition=rendition, metric=m) for m in METRICS])
             transaction.on_commit(partial(jobs.dispatch, scores))
     except BaseException:
-        default_storage.delete(audio)
+        delete_files([audio])
         raise
     return rendition

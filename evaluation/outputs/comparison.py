@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from codec.audio import AudioError, read_audio
-from codec.base import WORKING_RATE, Audio, fit_length
+from codec.base import WORKING_RATE, Audio, fit_length, gettext_noop
 from evaluation.metrics.alignment import delay_of
 
 #: A difference in length that nobody hears: codecs work in frames, seconds.
@@ -82,7 +82,7 @@ def compare(path: Path, reference: Audio, max_seconds: float) -> Comparison:
     recording = read_audio(path, max_seconds=max_seconds)
     audio = recording.audio
     if _level(audio) < _SILENCE_DB:
-        raise AudioError("The file is silent from start to end.")
+        raise AudioError(gettext_noop("The file is silent from start to end."))
     seconds = reference.size / WORKING_RATE
     delay, exact, certainty, inverted = _delay(reference, audio)
     level = _difference(_level(audio), _level(reference))

@@ -13,7 +13,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from django.utils.translation import gettext_lazy as _
+
 from evaluation.models import Clip, UploadedSystem
+from evaluation.refusals import Refusal
 
 _TABLE_COLUMNS = {
     "clip": ("clip", "item", "reference"),
@@ -24,7 +27,7 @@ _MAX_ROWS = 5000
 _AUDIO = (".wav", ".flac", ".ogg", ".mp3", ".aif", ".aiff", ".au", ".caf", ".sph", ".w64")
 
 
-class MappingProblem(Exception):
+class MappingProblem(Refusal):
     """A mapping table that cannot be used; the message names the line."""
 
 
@@ -52,7 +55,7 @@ def read_mapping(content: bytes) -> dict[str, tuple[str, str]]:
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise MappingProblem("The mapping table is not UTF-8 text.") from None
+        raise MappingProblem(_("The mapping table is not UTF-8 text.")) from None
     first = text.lstrip().split("\n", 1)[0]
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=first.count))
     headings: dict[str, int] = {}
@@ -65,20 +68,29 @@ def read_mapping(content: bytes) -> dict[str, tuple[str, str]]:
                 headings = _columns([cell.strip().lower() for cell in cells])
                 continue
             if len(found) >= _MAX_ROWS:
-                raise MappingProblem(f"The mapping table has more than {_MAX_ROWS} rows.")
+                raise MappingProblem(
+                    _("The mapping table has more than %(max_rows)s rows."), max_rows=_MAX_ROWS
+                )
             values = {part: cells[at].strip() if at < len(cells) else "" for part, at in headings.items()}
             if not values["clip"] or not values["file"]:
-                raise MappingProblem(f"Line {reader.line_num} of the mapping table names no clip or no file.")
+                raise MappingProblem(
+                    _("Line %(line_num)s of the mapping table names no clip or no file."),
+                    line_num=reader.line_num,
+                )
             key = _key(values["file"].replace("\\", "/"))
             if key in found:
                 raise MappingProblem(
-                    f"Line {reader.line_num} of the mapping table: {values['file']} is there twice."
+                    _("Line %(line_num)s of the mapping table: %(values)s is there twice."),
+                    line_num=reader.line_num,
+                    values=values["file"],
                 )
             found[key] = (values["clip"], values.get("system", ""))
     except csv.Error as error:
-        raise MappingProblem(f"Line {reader.line_num} of the mapping table: {error}.") from None
+        raise MappingProblem(
+            _("Line %(line_num)s of the mapping table: %(error)s."), line_num=reader.line_num, error=error
+        ) from None
     if not headings:
-        raise MappingProblem("The mapping table is empty.")
+        raise MappingProblem(_("The mapping table is empty."))
     return found
 
 
@@ -90,7 +102,8 @@ def _columns(names: Sequence[str]) -> dict[str, int]:
             found[part] = place
         elif part != "system":
             raise MappingProblem(
-                f"The mapping table needs the columns clip and file; it has {', '.join(names)}."
+                _("The mapping table needs the columns clip and file; it has %(names)s."),
+                names=", ".join(names),
             )
     return found
 

@@ -7,10 +7,8 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.core.exceptions import SuspiciousOperation
-from django.db.models import ProtectedError, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.http.multipartparser import MultiPartParserError
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from ninja import Router, Schema, Status
@@ -18,12 +16,13 @@ from ninja.pagination import LimitOffsetPagination, paginate
 from pydantic import Field
 
 from evaluation.clips.access import visible_clips
-from evaluation.clips.ingest import ClipRejected, ClipTooLarge, ingest, too_large_message
+from evaluation.clips.ingest import ClipTooLarge, ingest
 from evaluation.clips.removal import remove_clip
 from evaluation.contexts import Context
 from evaluation.models import Clip, Job
 from evaluation.web import api_outputs, api_scores
 from evaluation.web.presentation import clip_status, rendition_rows, with_results
+from evaluation.web.problems import FileMissing, Problem, announced_bytes
 from evaluation.work import jobs
 
 router = Router(tags=["clips"])
@@ -54,10 +53,6 @@ _UPLOAD_BODY = {
         },
     }
 }
-
-
-class Refusal(Schema):
-    error: str
 
 
 class ClipId(Schema):
@@ -121,28 +116,20 @@ class RetryOut(Schema):
 
 @router.post(
     "/clips",
-    response={201: ClipId, 200: ClipId, 413: Refusal, 422: Refusal},
+    response={201: ClipId, 200: ClipId, 413: Problem, 422: Problem},
     openapi_extra=_UPLOAD_BODY,
     summary="Upload a recording; every system processes it in the background",
 )
 def create_clip(request: HttpRequest) -> Status[Context]:
     """201 for a new clip, 200 with the known clip's id for bytes that were uploaded before."""
     # `request.FILES` reads the body, so that a body which cannot fit is refused before that.
-    announced = request.headers.get("Content-Length", "")
-    if announced.isdecimal() and int(announced) > settings.UPLOAD_MAX_BYTES + _BODY_SLACK:
-        return Status(413, {"error": too_large_message(int(announced))})
-    try:
-        file = request.FILES.get("file")
-    except (MultiPartParserError, SuspiciousOperation) as error:
-        return Status(422, {"error": f"The request is no valid multipart/form-data: {error}"})
+    size = announced_bytes(request)
+    if size > settings.UPLOAD_MAX_BYTES + _BODY_SLACK:
+        raise ClipTooLarge(size)
+    file = request.FILES.get("file")
     if file is None:
-        return Status(422, {"error": "Send the recording as multipart/form-data in a field named 'file'."})
-    try:
-        clip, created = ingest(request.auth, file, title=request.POST.get("title", ""))  # type: ignore[attr-defined]
-    except ClipTooLarge as error:
-        return Status(413, {"error": str(error)})
-    except ClipRejected as error:
-        return Status(422, {"error": str(error)})
+        raise FileMissing
+    clip, created = ingest(request.auth, file, title=request.POST.get("title", ""))  # type: ignore[attr-defined]
     return Status(201 if created else 200, {"id": clip.pk})
 
 
@@ -190,13 +177,10 @@ def change_clip(request: HttpRequest, clip_id: UUID, change: ClipChange) -> Clip
     return clip
 
 
-@router.delete("/clips/{uuid:clip_id}", response={204: None, 409: Refusal}, summary="Delete a clip for good")
+@router.delete("/clips/{uuid:clip_id}", response={204: None, 409: Problem}, summary="Delete a clip for good")
 def delete_clip(request: HttpRequest, clip_id: UUID) -> Status[Any]:
     """With everything that was made from it. 409 while a study uses it."""
-    try:
-        remove_clip(_own_clip(request, clip_id))
-    except ProtectedError:
-        return Status(409, {"error": "The clip is part of a study and stays as long as the study does."})
+    remove_clip(_own_clip(request, clip_id))
     return Status(204, None)
 
 

@@ -6,9 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.core.exceptions import SuspiciousOperation
 from django.http import HttpRequest
-from django.http.multipartparser import MultiPartParserError
 from django.shortcuts import get_object_or_404
 from ninja import Router, Schema, Status
 from pydantic import ConfigDict, Field
@@ -17,8 +15,8 @@ from evaluation import systems
 from evaluation.contexts import Context
 from evaluation.models import OutputBatch, Rendition, UploadedSystem
 from evaluation.outputs import batches as outputs
-from evaluation.outputs.batches import OutputProblem
 from evaluation.systems import uploaded_by
+from evaluation.web.problems import Problem, check_length
 
 router = Router(tags=["own systems"])
 
@@ -45,10 +43,6 @@ _BODY = {
         },
     }
 }
-
-
-class Refused(Schema):
-    error: str
 
 
 class SystemOut(Schema):
@@ -169,12 +163,9 @@ def list_systems(request: HttpRequest) -> list[systems.Described]:
     return systems.systems_for(request.auth)  # type: ignore[attr-defined]
 
 
-@router.post("/systems", response={201: OwnSystemOut, 422: Refused}, summary="Make a system of your own")
+@router.post("/systems", response={201: OwnSystemOut, 422: Problem}, summary="Make a system of your own")
 def create_system(request: HttpRequest, new: SystemIn) -> Status[Context]:
-    try:
-        made = outputs.save_system(request.auth, new.title, new.note, new.kbps)  # type: ignore[attr-defined]
-    except OutputProblem as problem:
-        return Status(422, {"error": str(problem)})
+    made = outputs.save_system(request.auth, new.title, new.note, new.kbps)  # type: ignore[attr-defined]
     return Status(201, _system(made))
 
 
@@ -186,74 +177,56 @@ def get_system(request: HttpRequest, slug: str) -> Context:
 
 
 @router.patch(
-    "/systems/{slug}", response={200: OwnSystemOut, 422: Refused}, summary="Change what is said of a system"
+    "/systems/{slug}", response={200: OwnSystemOut, 422: Problem}, summary="Change what is said of a system"
 )
 def change_system(request: HttpRequest, slug: str, change: SystemChange) -> Status[Context]:
     system = _own(request, slug)
-    try:
-        saved = outputs.save_system(
-            request.auth,  # type: ignore[attr-defined]
-            system.title if change.title is None else change.title,
-            system.note if change.note is None else change.note,
-            change.kbps if "kbps" in change.model_fields_set else system.kbps,
-            system=system,
-        )
-    except OutputProblem as problem:
-        return Status(422, {"error": str(problem)})
+    saved = outputs.save_system(
+        request.auth,  # type: ignore[attr-defined]
+        system.title if change.title is None else change.title,
+        system.note if change.note is None else change.note,
+        change.kbps if "kbps" in change.model_fields_set else system.kbps,
+        system=system,
+    )
     return Status(200, _system(saved))
 
 
 @router.delete(
-    "/systems/{slug}", response={204: None, 409: Refused}, summary="Delete a system with all its outputs"
+    "/systems/{slug}", response={204: None, 409: Problem}, summary="Delete a system with all its outputs"
 )
 def delete_system(request: HttpRequest, slug: str) -> Status[Any]:
     """Refused as long as a study uses one of them."""
-    try:
-        outputs.remove_system(_own(request, slug))
-    except OutputProblem as problem:
-        return Status(409, {"error": str(problem)})
+    outputs.remove_system(_own(request, slug))
     return Status(204, None)
 
 
 @router.post(
     "/systems/{slug}/outputs",
-    response={202: BatchOut, 413: Refused, 422: Refused},
+    response={202: BatchOut, 413: Problem, 422: Problem},
     openapi_extra=_BODY,
     summary="Send outputs of your system, to be checked against their clips",
 )
 def send_outputs(request: HttpRequest, slug: str) -> Status[Context]:
     """Nothing is stored before ``/outputs/{id}/confirm``: look at the checks first."""
     system = _own(request, slug)
-    announced = request.headers.get("Content-Length", "")
-    if announced.isdecimal() and int(announced) > outputs.MAX_BATCH_BYTES:
-        most = outputs.MAX_BATCH_BYTES / 1e6
-        return Status(413, {"error": f"Together the files have more than {most:.0f} MB."})
-    try:
-        files = request.FILES.getlist("file")
-        batch = outputs.receive(
-            system,
-            files,
-            request.FILES.get("mapping"),
-            make_systems=request.POST.get("make_systems", "") == "yes",
-        )
-    except (MultiPartParserError, SuspiciousOperation) as error:
-        return Status(422, {"error": f"The request is no valid multipart/form-data: {error}"})
-    except OutputProblem as problem:
-        return Status(422, {"error": str(problem)})
+    check_length(request, outputs.MAX_BATCH_BYTES)
+    batch = outputs.receive(
+        system,
+        request.FILES.getlist("file"),
+        request.FILES.get("mapping"),
+        make_systems=request.POST.get("make_systems", "") == "yes",
+    )
     return Status(202, _described(batch))
 
 
 @router.delete(
     "/systems/{slug}/outputs/{uuid:clip_id}",
-    response={204: None, 409: Refused},
+    response={204: None, 409: Problem},
     summary="Delete your system's output for a clip",
 )
 def delete_output(request: HttpRequest, slug: str, clip_id: UUID) -> Status[Any]:
     rendition = get_object_or_404(Rendition, system=_own(request, slug).slug, clip=clip_id)
-    try:
-        outputs.remove_output(rendition)
-    except OutputProblem as problem:
-        return Status(409, {"error": str(problem)})
+    outputs.remove_output(rendition)
     return Status(204, None)
 
 
@@ -264,7 +237,7 @@ def get_outputs(request: HttpRequest, batch_id: UUID) -> Context:
 
 @router.post(
     "/outputs/{uuid:batch_id}/confirm",
-    response={202: Confirmed, 422: Refused},
+    response={202: Confirmed, 422: Problem},
     summary="Make outputs of the files that were checked",
 )
 def confirm_outputs(request: HttpRequest, batch_id: UUID, wanted: Confirmation) -> Status[Context]:
@@ -273,10 +246,7 @@ def confirm_outputs(request: HttpRequest, batch_id: UUID, wanted: Confirmation) 
     take = wanted.take
     if take is None:
         take = list(batch.files.filter(problem="").exclude(checks={}).values_list("pk", flat=True))
-    try:
-        return Status(202, {"taken": outputs.confirm(batch, take, wanted.shift)})
-    except OutputProblem as problem:
-        return Status(422, {"error": str(problem)})
+    return Status(202, {"taken": outputs.confirm(batch, take, wanted.shift)})
 
 
 @router.delete(

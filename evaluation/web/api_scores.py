@@ -14,7 +14,8 @@ from pydantic import Field
 from evaluation.contexts import Context
 from evaluation.metrics import METRICS
 from evaluation.models import Clip
-from evaluation.work.scores import MAX_BYTES, ScoreProblem, request_scores, store_scores
+from evaluation.web.problems import Problem
+from evaluation.work.scores import check_size, request_scores, store_scores
 
 router = Router(tags=["metrics"])
 
@@ -46,10 +47,6 @@ class StoredOut(Schema):
     replaced: int
 
 
-class Refused(Schema):
-    error: str
-
-
 @router.get("/metrics", response=list[MetricOut], summary="Every objective metric, in table order")
 def list_metrics(request: HttpRequest) -> list[Any]:
     return list(METRICS.values())
@@ -57,31 +54,24 @@ def list_metrics(request: HttpRequest) -> list[Any]:
 
 @router.post(
     "/clips/{uuid:clip_id}/metrics",
-    response={202: MeasureOut, 422: Refused},
+    response={202: MeasureOut, 422: Problem},
     summary="Measure a clip's outputs by more metrics",
 )
 def measure_clip(request: HttpRequest, clip_id: UUID, wanted: MeasureIn) -> Status[Context]:
     """Queues what is not there yet, and again what failed."""
     clip = get_object_or_404(Clip, pk=clip_id, owner=request.auth)  # type: ignore[attr-defined]
-    try:
-        return Status(202, {"queued": request_scores(clip.renditions.all(), wanted.metrics)})
-    except ValueError as error:
-        return Status(422, {"error": str(error)})
+    return Status(202, {"queued": request_scores(clip.renditions.all(), wanted.metrics)})
 
 
 @router.post(
-    "/scores", response={200: StoredOut, 422: Refused}, summary="Take a table of scores from elsewhere"
+    "/scores", response={200: StoredOut, 422: Problem}, summary="Take a table of scores from elsewhere"
 )
 def upload_scores(request: HttpRequest, file: File[UploadedFile], metric: str = "polqa") -> Status[Context]:
     """CSV with the columns ``clip`` (id, title or file name), ``system`` and ``value``, of your own clips.
 
     All of it is taken, or nothing; a refusal names the line. For POLQA, which is licensed.
     """
-    if file.size is None or file.size > MAX_BYTES:
-        return Status(422, {"error": f"The table is larger than {MAX_BYTES / 1e6:.0f} MB."})
+    check_size(file.size)
     clips = Clip.objects.filter(owner=request.auth)  # type: ignore[attr-defined]
-    try:
-        stored = store_scores(file.read(), clips, metric=metric, source=file.name or "")
-    except ScoreProblem as problem:
-        return Status(422, {"error": str(problem)})
+    stored = store_scores(file.read(), clips, metric=metric, source=file.name or "")
     return Status(200, {"metric": stored.metric, "created": stored.created, "replaced": stored.replaced})

@@ -15,9 +15,11 @@ from functools import partial
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from evaluation.metrics import DEFAULT, METRICS, OPTIONAL, UPLOADED, metric_of
 from evaluation.models import Clip, Job, Rendition, Score
+from evaluation.refusals import Message, Refusal, Text
 from evaluation.work import jobs
 
 #: A table of 1000 clips through 15 systems has as many rows.
@@ -28,12 +30,15 @@ _CLIP = ("clip", "clip_id", "item", "file")
 _SLUG = re.compile(r"[a-z][a-z0-9_]{0,31}")
 
 
-class ScoreProblem(Exception):
+class ScoreProblem(Refusal):
     """A table that cannot be taken; `line` is from 1, None where it is the whole file."""
 
-    def __init__(self, message: str, line: int | None = None) -> None:
+    status = 422
+
+    def __init__(self, message: Text, line: int | None = None, **values: object) -> None:
         self.line = line
-        super().__init__(f"Line {line}: {message}" if line else message)
+        told = Message(message, **values)
+        super().__init__(Message(_("Line %(line)s: %(message)s"), line=line, message=told) if line else told)
 
 
 @dataclass(frozen=True)
@@ -52,11 +57,11 @@ def request_scores(renditions: Iterable[Rendition], metrics: Sequence[str]) -> i
     fails there and says so.
 
     Raises:
-        ValueError: a metric that cannot be computed.
+        ScoreProblem: a metric that cannot be computed.
     """
     for metric in metrics:
         if metric not in (*DEFAULT, *OPTIONAL):
-            raise ValueError(f"{metric_of(metric).title} cannot be computed here.")
+            raise ScoreProblem(_("%(metric)s cannot be computed here."), metric=metric_of(metric).title)
     made = [row.pk for row in renditions if row.status == Job.Status.DONE]
     with transaction.atomic():
         there = Score.objects.filter(rendition__in=made, metric__in=metrics)
@@ -75,6 +80,12 @@ def _dispatch(keys: Sequence[int]) -> None:
     jobs.dispatch(Score.objects.filter(pk__in=keys, dispatched=None))
 
 
+def check_size(size: int | None) -> None:
+    """Raise `ScoreProblem` if a table of so many bytes is too large to be read."""
+    if size is None or size > MAX_BYTES:
+        raise ScoreProblem(_("The table is larger than %(limit).0f MB."), limit=MAX_BYTES / 1e6)
+
+
 def store_scores(content: bytes, clips: Iterable[Clip], *, metric: str = "polqa", source: str = "") -> Stored:
     """Take a table of scores that were computed elsewhere: all of it, or nothing.
 
@@ -91,9 +102,11 @@ def store_scores(content: bytes, clips: Iterable[Clip], *, metric: str = "polqa"
     """
     known = METRICS.get(metric)
     if known is not None and known.computed:
-        raise ScoreProblem(f"{known.title} is computed here; only other metrics can be uploaded.")
+        raise ScoreProblem(
+            _("%(known)s is computed here; only other metrics can be uploaded."), known=known.title
+        )
     if not _SLUG.fullmatch(metric):
-        raise ScoreProblem("The metric's name must be of small letters, digits and _, at most 32.")
+        raise ScoreProblem(_("The metric's name must be of small letters, digits and _, at most 32."))
     rows = _read(content, metric)
     names = _names(clips)
     described = metric_of(metric)
@@ -101,29 +114,46 @@ def store_scores(content: bytes, clips: Iterable[Clip], *, metric: str = "polqa"
     for line, clip_name, system, text in rows:
         found = names.get(clip_name)
         if found is None:
-            raise ScoreProblem(f"There is no clip called {clip_name[:80]!r}.", line)
+            raise ScoreProblem(_("There is no clip called %(clip_name)r."), line, clip_name=clip_name[:80])
         if len(found) > 1:
-            raise ScoreProblem(f"Several clips are called {clip_name[:80]!r}: give the clip's id.", line)
+            raise ScoreProblem(
+                _("Several clips are called %(clip_name)r: give the clip's id."),
+                line,
+                clip_name=clip_name[:80],
+            )
         value = _number(text, line)
         if not described.low <= value <= described.high:
-            between = f"from {described.low:g} to {described.high:g}"
-            raise ScoreProblem(f"{described.title} lies {between}, not at {value:g}.", line)
+            raise ScoreProblem(
+                _("%(metric)s lies from %(low)g to %(high)g, not at %(value)g."),
+                line,
+                metric=described.title,
+                low=described.low,
+                high=described.high,
+                value=value,
+            )
         key = (next(iter(found)), system)
         if key in values:
             first = values[key][0]
-            raise ScoreProblem(f"{system} of {clip_name[:80]} is there twice, first in line {first}.", line)
+            raise ScoreProblem(
+                _("%(system)s of %(clip_name)s is there twice, first in line %(first)s."),
+                line,
+                system=system,
+                clip_name=clip_name[:80],
+                first=first,
+            )
         values[key] = (line, value)
     return _store(values, metric, source)
 
 
 def _read(content: bytes, metric: str) -> list[tuple[int, str, str, str]]:
     """Line, clip, system and value of each row that is not blank."""
-    if len(content) > MAX_BYTES:
-        raise ScoreProblem(f"The table is larger than {MAX_BYTES / 1e6:.0f} MB.")
+    check_size(len(content))
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise ScoreProblem("The table is not UTF-8 text.", content[: error.start].count(b"\n") + 1) from error
+        raise ScoreProblem(
+            _("The table is not UTF-8 text."), content[: error.start].count(b"\n") + 1
+        ) from error
     head = text.split("\n", 1)[0]
     delimiter = max(",;\t", key=head.count)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
@@ -135,23 +165,32 @@ def _read(content: bytes, metric: str) -> list[tuple[int, str, str, str]]:
         value = next((names.index(name) for name in wanted if name in names), None)
         if clip is None or system is None or value is None:
             raise ScoreProblem(
-                f"The table needs the columns clip, system and value (or {metric}). "
-                f"This one has {', '.join(filter(None, names)) or 'none'}.",
+                _(
+                    "The table needs the columns clip, system and value (or %(metric)s). This one has "
+                    "%(value)s."
+                ),
                 1,
+                metric=metric,
+                value=", ".join(filter(None, names)) or "none",
             )
         rows = []
         for row in reader:
             if not any(cell.strip() for cell in row):
                 continue
             if len(row) <= max(clip, system, value):
-                raise ScoreProblem(f"{len(row)} cells where the header has {len(names)}.", reader.line_num)
+                raise ScoreProblem(
+                    _("%(count)s cells where the header has %(count_2)s."),
+                    reader.line_num,
+                    count=len(row),
+                    count_2=len(names),
+                )
             rows.append((reader.line_num, row[clip].strip(), row[system].strip(), row[value].strip()))
             if len(rows) > MAX_ROWS:
-                raise ScoreProblem(f"More than {MAX_ROWS} rows.", reader.line_num)
+                raise ScoreProblem(_("More than %(max_rows)s rows."), reader.line_num, max_rows=MAX_ROWS)
     except csv.Error as error:
-        raise ScoreProblem(f"The table cannot be read: {error}.", reader.line_num) from error
+        raise ScoreProblem(_("The table cannot be read: %(error)s."), reader.line_num, error=error) from error
     if not rows:
-        raise ScoreProblem("The table has a header and nothing else.")
+        raise ScoreProblem(_("The table has a header and nothing else."))
     return rows
 
 
@@ -170,13 +209,15 @@ def _number(text: str, line: int) -> float:
     except ValueError:
         value = math.nan
     if not math.isfinite(value):
-        raise ScoreProblem(f"{text[:40]!r} is no number." if text else "The value is missing.", line)
+        raise ScoreProblem(
+            _("%(value)r is no number.") if text else _("The value is missing."), line, value=text[:40]
+        )
     return value
 
 
 def _store(values: dict[tuple[str, str], tuple[int, float]], metric: str, source: str) -> Stored:
     wanted = Rendition.objects.filter(
-        clip__in={clip for clip, _ in values}, system__in={system for _, system in values}
+        clip__in={clip for clip, _system in values}, system__in={system for _clip, system in values}
     )
     renditions = {(str(row.clip_id), row.system): row for row in wanted}
     note = f"uploaded {timezone.now():%Y-%m-%d}" + (f" from {source[:200]}" if source else "")
@@ -189,7 +230,9 @@ def _store(values: dict[tuple[str, str], tuple[int, float]], metric: str, source
     for (clip, system), (line, value) in values.items():
         rendition = renditions.get((clip, system))
         if rendition is None or rendition.status != Job.Status.DONE:
-            raise ScoreProblem(f"There is no finished output of {system[:64]!r} for this clip.", line)
+            raise ScoreProblem(
+                _("There is no finished output of %(system)r for this clip."), line, system=system[:64]
+            )
         score = earlier.get(rendition.pk)
         (changed if score else new).append(score := score or Score(rendition=rendition, metric=metric))
         score.value, score.version, score.note, score.error = value, UPLOADED, note, ""

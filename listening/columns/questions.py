@@ -23,7 +23,7 @@ from django.utils.translation import gettext as _
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from evaluation.columns import Column, Number, refuse, refuse_at
-from listening.columns.texts import clean_text
+from evaluation.texts import clean_text
 
 When = Literal["before", "after"]
 Type = Literal["text", "long_text", "number", "single", "multiple", "likert"]

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated
 
 from django.utils.translation import gettext as _
 from pydantic import AfterValidator, Field, ValidationInfo, model_validator
 
 from evaluation.columns import Column, refuse
+from evaluation.texts import clean_text
 
 #: Characters of a text of the researcher's own.
 MAX_TEXT = 5000
-_UNFIT = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffe\uffff]")
-
-
-def clean_text(text: str) -> str:
-    """`text` without what a database or an SVG file cannot hold: control characters, lone surrogates."""
-    return _UNFIT.sub("", text.encode("utf-8", "replace").decode()).strip()
 
 
 def _check_length(text: str, info: ValidationInfo) -> str:

@@ -18,7 +18,8 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from evaluation.columns import parse
+from evaluation.columns import BadColumn, parse
+from evaluation.refusals import Refusal
 from listening.methods.options import MethodOptions, stored_options
 
 #: The system that is the unprocessed recording.
@@ -30,6 +31,14 @@ NO_PREFERENCE = "none"
 
 Words = str | Promise
 OptionsT = TypeVar("OptionsT", bound=MethodOptions)
+
+
+class OptionProblem(Refusal):
+    """An option that a method does not have, or a value that it cannot have."""
+
+
+class GradeProblem(Refusal):
+    """A grade that is none, or grades that cannot be together; listeners meet it."""
 
 
 class Signal(NamedTuple):
@@ -215,12 +224,17 @@ class Method(Generic[OptionsT]):
         """Options that somebody sent, complete and checked against the systems under test.
 
         Raises:
-            ValueError: with a message for the researcher.
+            OptionProblem: an option that the method does not have, or a value that it cannot have.
         """
         given, usual = stored_options(options), self.Options.defaults()
         if unknown := sorted(set(given) - set(usual)):
-            raise ValueError(f"{self.title} has no option {unknown[0]!r}.")
-        return parse(self.Options, {**usual, **given}, "method_options")
+            raise OptionProblem(
+                _("%(method)s has no option %(unknown)r."), method=self.title, unknown=unknown[0]
+            )
+        try:
+            return parse(self.Options, {**usual, **given}, "method_options")
+        except BadColumn as error:
+            raise OptionProblem(str(error), fields=error.fields) from None
 
     def train_options(self, options: OptionsT) -> OptionsT:
         """As a training asks."""
@@ -260,10 +274,10 @@ class Method(Generic[OptionsT]):
         """`grade`, if it is one of the scale's steps; JSON's true and "1" are none.
 
         Raises:
-            ValueError: with a message in the listener's language.
+            GradeProblem: it is none.
         """
         if self.step is None or self.lowest is None or self.highest is None:
-            raise ValueError(_("Nothing is graded in this test."))
+            raise GradeProblem(_("Nothing is graded in this test."))
         whole = self.step.is_integer()
         fit = isinstance(grade, int if whole else int | float) and not isinstance(grade, bool)
         if fit and self.lowest <= grade <= self.highest:  # type: ignore[operator]
@@ -271,20 +285,22 @@ class Method(Generic[OptionsT]):
             if math.isclose(steps, round(steps), abs_tol=1e-6):
                 return round(steps * self.step, 1)
         if whole:
-            raise ValueError(
-                _("The grade must be a whole number from %(low)s to %(high)s.")
-                % {"low": f"{self.lowest:g}", "high": f"{self.highest:g}"}
+            raise GradeProblem(
+                _("The grade must be a whole number from %(low)s to %(high)s."),
+                low=f"{self.lowest:g}",
+                high=f"{self.highest:g}",
             )
-        raise ValueError(
-            _("The grade must be a number from %(low)s to %(high)s with one decimal.")
-            % {"low": f"{self.lowest:.1f}", "high": f"{self.highest:.1f}"}
+        raise GradeProblem(
+            _("The grade must be a number from %(low)s to %(high)s with one decimal."),
+            low=f"{self.lowest:.1f}",
+            high=f"{self.highest:.1f}",
         )
 
     def check_grades(self, grades: Collection[float]) -> None:
         """Check the grades of a trial, none of which is missing.
 
         Raises:
-            ValueError: they cannot be, with a message in the listener's language.
+            GradeProblem: they cannot be.
         """
 
     def offers_no_preference(self, options: OptionsT) -> bool:

@@ -4,10 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy
 from django.utils.translation import gettext_lazy as _
 
-from listening.methods.base import OPEN_REFERENCE, REFERENCE, Ear, Material, Method, Signal, clip_points
+from listening.methods.base import (
+    OPEN_REFERENCE,
+    REFERENCE,
+    Ear,
+    GradeProblem,
+    Material,
+    Method,
+    Signal,
+    clip_points,
+)
 from listening.methods.options import MethodOptions
 
 #: The grade that says "this is the reference".
@@ -69,7 +78,7 @@ class TripleStimulus(Method[MethodOptions]):
 
     def check_grades(self, grades: Collection[float]) -> None:
         if IMPERCEPTIBLE not in grades:
-            raise ValueError(gettext("One of B and C is the reference itself: grade that one 5.0."))
+            raise GradeProblem(gettext_lazy("One of B and C is the reference itself: grade that one 5.0."))
 
     def simulate_grades(self, ear: Ear, signals: Sequence[Signal]) -> dict[int, float]:
         """What seems better is taken for the reference."""

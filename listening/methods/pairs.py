@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from itertools import combinations
 from typing import Annotated, Any, TypeVar
 
-from django.utils.translation import gettext
+from django.utils.translation import gettext, gettext_lazy
 from pydantic_core import CoreSchema, core_schema
 
 from evaluation.columns import refuse
-from listening.methods.base import REFERENCE, Ear, Material, Method, Signal, Words
+from listening.methods.base import REFERENCE, Ear, Material, Method, OptionProblem, Signal, Words
 from listening.methods.options import Control, MethodOptions, stored_options
 
 #: Which pairs of systems a study asks about; a list of ``[slug, slug]`` names them.
@@ -97,9 +97,11 @@ class PairMethod(Method[PairOptionsT]):
             cleaned = cleaned.model_copy(update={"pairs": "reference"})  # of one system alone
         named = [] if isinstance(cleaned.pairs, str) else [slug for pair in cleaned.pairs for slug in pair]
         if strange := [slug for slug in named if slug != REFERENCE and slug not in systems]:
-            raise ValueError(f"The pairs name {strange[0]!r}, which is not in the study.")
+            raise OptionProblem(
+                gettext_lazy("The pairs name %(slug)r, which is not in the study."), slug=strange[0]
+            )
         if not list_pairs(cleaned.pairs, systems):
-            raise ValueError("Paired with each other, the systems need to be two or more.")
+            raise OptionProblem(gettext_lazy("Paired with each other, the systems need to be two or more."))
         return cleaned
 
     def trials_per_item(self, options: PairOptionsT, systems: Sequence[str]) -> int:

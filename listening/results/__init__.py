@@ -9,7 +9,7 @@ from listening.results.names import in_order, title_of, titles_of
 from listening.results.objective import METRIC_TITLES, Agreement, Objective, objective_means
 from listening.results.outcome import Results, SystemResult
 from listening.results.profiles import BS1534, CUSTOM, MPEG, NONE, profiles_of
-from listening.results.seal import is_sealed, unseal
+from listening.results.seal import check_unsealed, is_sealed, unseal
 from listening.results.summary import compute
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "Objective",
     "Results",
     "SystemResult",
+    "check_unsealed",
     "compute",
     "in_order",
     "is_sealed",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import pandas as pd
+from django.utils.translation import gettext_lazy as _
 
 from evaluation.analysis.statistics.screening import (
     PROFILES,
@@ -17,8 +18,12 @@ from evaluation.analysis.statistics.screening import (
 )
 from evaluation.columns import BadColumn, parse
 from evaluation.contexts import Context
+from evaluation.refusals import Message, Text
 from listening.columns.studies import PostScreening
-from listening.models import Study
+from listening.kinds import kinds_of
+from listening.models import Session, Study
+from listening.results.frames import KINDS
+from listening.study.errors import StudyError
 
 NONE, BS1534, MPEG, CUSTOM = "none", "bs1534", "mpeg", "custom"
 
@@ -73,28 +78,68 @@ def rules_of(profile: Profile) -> list[tuple[str, float | int, str]]:
     ]
 
 
-def save(study: Study, sent: Mapping[str, str]) -> list[str]:
-    """Keep the thresholds of a sent form; returns what is wrong with them, and then keeps nothing.
+def save(study: Study, sent: Mapping[str, str]) -> None:
+    """Keep the thresholds of a sent form.
 
     An empty field switches its rule off; shares that belong to a rule fall back to the usual 0.15.
+
+    Raises:
+        StudyError: something is wrong with them; none is kept.
     """
     usual = to_json(Thresholds())
     values: Context = {}
-    problems = []
-    for name, label, _ in FIELDS:
+    problems: dict[str, Text] = {}
+    for name, label, _unit in FIELDS:
         text = sent.get(name, "").strip().replace(",", ".")
         try:
             values[name] = (int if name == "least_items" else float)(text) if text else None
         except ValueError:
-            problems.append(f"{label.strip('… ')}: “{text}” is not a number.")
+            problems[name] = Message(
+                _("%(label)s: “%(text)s” is not a number."), label=label.strip("… "), text=text
+            )
         if values.get(name) is None and name in ("reference_share", "mid_share"):
             values[name] = usual[name]
     if problems:
-        return problems
+        raise _refused(problems)
+    labels = {name: label.strip("… ") for name, label, _unit in FIELDS}
     try:
         study.post_screening = parse(PostScreening, values, "post_screening")
     except BadColumn as error:
-        labels = {name: label.strip("… ") for name, label, _ in FIELDS}
-        return [f"{labels.get(problem.path, problem.path)} {problem.message}" for problem in error.problems]
+        raise _refused(
+            {row.path: f"{labels.get(row.path, row.path)} {row.message}" for row in error.problems}
+        ) from None
     study.save(update_fields=["post_screening"])
-    return []
+
+
+def _refused(problems: Mapping[str, Text]) -> StudyError:
+    return StudyError(
+        _("These thresholds cannot be: %(problems)s"),
+        fields={f"post_screening.{path}": text for path, text in problems.items()},
+        problems=" ".join(map(str, problems.values())),
+    )
+
+
+def check_kind(kind: str) -> tuple[Session.Kind, ...]:
+    """`kinds_of` what a person named. Raises `StudyError` where there is no such kind."""
+    try:
+        return kinds_of(kind)
+    except ValueError:
+        raise StudyError(
+            _("There is no kind of sessions %(kind)r: %(kinds)s."),
+            fields={"kind": _("There is no such kind of sessions.")},
+            kind=kind,
+            kinds=", ".join(KINDS),
+        ) from None
+
+
+def check_view(study: Study, kind: str, profile: str) -> None:
+    """Raise `StudyError` unless results of `study` can be seen by this kind of sessions and profile."""
+    check_kind(kind)
+    known = profiles_of(study)
+    if profile not in known:
+        raise StudyError(
+            _("There is no profile %(profile)r of screening. Known: %(known)s."),
+            fields={"profile": _("There is no such profile of screening.")},
+            profile=profile,
+            known=", ".join(known),
+        )

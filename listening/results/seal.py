@@ -5,8 +5,17 @@ from __future__ import annotations
 from datetime import datetime
 
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from listening.models import Study
+from listening.study.errors import StudyError
+
+
+class StudySealed(StudyError):
+    """Grades that nobody may see yet."""
+
+    def __init__(self) -> None:
+        super().__init__(_("The study is sealed: nobody sees its grades yet, in no form."))
 
 
 def is_sealed(study: Study, now: datetime | None = None) -> bool:
@@ -14,6 +23,12 @@ def is_sealed(study: Study, now: datetime | None = None) -> bool:
     if study.sealed_until is None or study.unsealed is not None:
         return False
     return (now or timezone.now()) < study.sealed_until
+
+
+def check_unsealed(study: Study) -> None:
+    """Raise `StudySealed` while nobody may see the study's grades. Whatever shows grades calls this first."""
+    if is_sealed(study):
+        raise StudySealed
 
 
 def unseal(study: Study) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from django.db import transaction
-from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _
 
 from listening.methods import METHODS, NO_PREFERENCE
 from listening.models import Choice, Trial

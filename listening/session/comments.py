@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from django.db import transaction
-from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _
 
 from listening.models import Trial
 from listening.session.ratings import check_comment, clean_comment, locked_trial

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _
 
+from evaluation.refusals import Refusal
 from listening.columns.sessions import Signal
 from listening.methods import METHODS, NO_PREFERENCE, REFERENCE
 from listening.models import Choice, Stimulus, Trial
@@ -29,7 +30,7 @@ def graded_stimulus(trial: Trial, key: object) -> int:
             if METHODS[trial.session.study.method].compares:
                 return _system_entry(trial)
             return int(entry["stimulus"])
-    raise UnknownStimulus("There is no such recording in this trial.")
+    raise UnknownStimulus(_("There is no such recording in this trial."))
 
 
 def _system_entry(trial: Trial) -> int:
@@ -52,8 +53,8 @@ def check_score(method: str, score: object) -> float:
     """`score`, if it is a grade of the method. Raises `BadRating` if it is not."""
     try:
         return METHODS[method].clean_grade(score)
-    except ValueError as error:
-        raise BadRating(str(error)) from None
+    except Refusal as problem:
+        raise BadRating(problem) from None
 
 
 def check_complete(trial: Trial) -> None:
@@ -69,8 +70,8 @@ def check_complete(trial: Trial) -> None:
         raise GradesMissing(missing)
     try:
         method.check_grades(scores.values())
-    except ValueError as error:
-        raise GradesUnfit(str(error)) from None
+    except Refusal as problem:
+        raise GradesUnfit(problem) from None
 
 
 def ccr_sign(trial: Trial, systems: dict[int, str]) -> int:

@@ -9,15 +9,15 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Exists, Max, OuterRef
 from django.utils import timezone
-from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _
 
-from listening.columns.texts import clean_text
+from evaluation.refusals import Message, Text
+from evaluation.texts import clean_text
 from listening.models import Event, Rating, Session, Trial
 from listening.session.grading import check_complete, check_score, graded_stimulus
 from listening.session.sessions import check_open, finish_if_done
 from listening.session.stored import differs, stored_grades, stored_work
 from listening.study.errors import (
-    SESSION_GONE,
     BadRating,
     ElsewhereChanged,
     SessionGone,
@@ -53,7 +53,7 @@ def locked_trial(trial: Trial) -> Trial:
     try:
         return trials.select_for_update(of=("self",)).get(pk=trial.pk)
     except Trial.DoesNotExist:
-        raise SessionGone(SESSION_GONE) from None
+        raise SessionGone() from None
 
 
 def check_turn(trial: Trial) -> None:
@@ -82,10 +82,14 @@ def check_turn(trial: Trial) -> None:
         raise TrialNotOpen(_("It is not the turn of this page yet. Reload to go on where you are."))
 
 
-def _whole_number(value: object, what: str, low: int, high: int) -> int:
-    """`value`, if it is a whole number from `low` to `high`; JSON's true, 1.0 and "1" are none."""
+def _whole_number(value: object, message: Text, low: int, high: int) -> int:
+    """`value`, if it is a whole number from `low` to `high`; JSON's true, 1.0 and "1" are none.
+
+    Raises:
+        BadRating: it is not; `message` has places for both.
+    """
     if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
-        raise BadRating(f"{what} must be a whole number from {low} to {high}.")
+        raise BadRating(Message(message, low=low, high=high))
     return value
 
 
@@ -94,7 +98,7 @@ def stimulus_of_key(trial: Trial, key: object) -> int:
     for entry in trial.order:
         if entry["key"] == key:
             return int(entry["stimulus"])
-    raise UnknownStimulus("There is no such recording in this trial.")
+    raise UnknownStimulus(_("There is no such recording in this trial."))
 
 
 @transaction.atomic
@@ -109,7 +113,7 @@ def save_rating(trial: Trial, key: object, score: object, sequence: object) -> R
         UnknownStimulus: `key` is not in this trial.
         TrialFinished, TrialNotOpen, StudyClosed: it is not this trial's turn.
     """
-    sequence = _whole_number(sequence, "The sequence number", 1, 2**31 - 1)
+    sequence = _whole_number(sequence, SEQUENCE, 1, 2**31 - 1)
     trial = locked_trial(trial)
     score = check_score(trial.session.study.method, score)
     stimulus = graded_stimulus(trial, key)
@@ -124,6 +128,9 @@ def save_rating(trial: Trial, key: object, score: object, sequence: object) -> R
     return rating
 
 
+#: Of what the page sends twice only the newest is kept.
+SEQUENCE = _("The sequence number must be a whole number from %(low)s to %(high)s.")
+_MILLISECONDS = _("The time in milliseconds must be a whole number from %(low)s to %(high)s.")
 _EVENT_KIND = re.compile(r"[A-Za-z0-9_-]{1,20}")
 
 
@@ -145,25 +152,26 @@ def save_events(trial: Trial, events: object) -> int:
         TrialFinished, TrialNotOpen, StudyClosed: it is not this trial's turn.
     """
     if not isinstance(events, list) or len(events) > MAX_EVENTS_PER_REQUEST:
-        raise BadRating(f"Expected a list of at most {MAX_EVENTS_PER_REQUEST} events.")
+        raise BadRating(
+            _("Expected a list of at most %(limit)s events."),
+            limit=MAX_EVENTS_PER_REQUEST,
+        )
     rows = []
     trial = locked_trial(trial)
     for event in events:
         if not isinstance(event, dict):
-            raise BadRating("An event must be an object.")
+            raise BadRating(_("An event must be an object."))
         kind, detail = event.get("kind"), event.get("detail", {})
         if not isinstance(kind, str) or not _EVENT_KIND.fullmatch(kind):
-            raise BadRating("The kind of an event must be a word of at most 20 letters.")
+            raise BadRating(_("The kind of an event must be a word of at most 20 letters."))
         if not isinstance(detail, dict) or not _is_plain(detail):
-            raise BadRating("The detail of an event must be a small object of plain values.")
+            raise BadRating(_("The detail of an event must be a small object of plain values."))
         rows.append(
             Event(
                 trial=trial,
-                sequence=_whole_number(event.get("sequence"), "The sequence number", 1, MAX_EVENTS_PER_TRIAL),
+                sequence=_whole_number(event.get("sequence"), SEQUENCE, 1, MAX_EVENTS_PER_TRIAL),
                 kind=kind,
-                milliseconds=_whole_number(
-                    event.get("milliseconds"), "The time in milliseconds", 0, 2**31 - 1
-                ),
+                milliseconds=_whole_number(event.get("milliseconds"), _MILLISECONDS, 0, 2**31 - 1),
                 detail=detail,
             )
         )
@@ -180,7 +188,7 @@ def last_event(trial: Trial) -> int:
 def clean_comment(comment: object) -> str:
     """`comment` as it is stored. Raises `BadRating`."""
     if not isinstance(comment, str) or len(comment) > MAX_COMMENT:
-        raise BadRating(f"The comment must be a text of at most {MAX_COMMENT} characters.")
+        raise BadRating(_("The comment must be a text of at most %(limit)s characters."), limit=MAX_COMMENT)
     return clean_text(comment)
 
 

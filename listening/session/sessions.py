@@ -14,6 +14,7 @@ from typing import Literal
 from django.db import transaction
 from django.db.models import Max
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from listening.columns.sessions import StageData
 from listening.columns.studies import MAX_REPEATS
@@ -21,7 +22,7 @@ from listening.models import Assessor, Participation, Session, Stage, Study, Tri
 from listening.session.orders import derive_seed, draw_training, draw_trials
 from listening.study import headphones, questionnaire
 from listening.study.design import live_sessions, take_place
-from listening.study.errors import SESSION_GONE, SessionGone, StudyClosed
+from listening.study.errors import SessionGone, StudyClosed
 from listening.study.recruitment import Entry, participation_of
 from listening.study.versions import apply_version
 
@@ -102,9 +103,9 @@ def kind_now(study: Study) -> str:
 def check_open(study: Study) -> None:
     """Raises `StudyClosed`, with a message for the listener, unless `study` takes grades."""
     if study.status == Study.Status.CLOSED:
-        raise StudyClosed("This listening test is closed.")
+        raise StudyClosed(_("This listening test is closed."))
     if study.status != Study.Status.OPEN:
-        raise StudyClosed("This listening test is not ready yet.", "preparing")
+        raise StudyClosed(_("This listening test is not ready yet."), "preparing")
 
 
 def check_entry(study: Study) -> None:
@@ -115,11 +116,11 @@ def check_entry(study: Study) -> None:
     check_open(study)
     now = timezone.now()
     if study.opens and now < study.opens:
-        raise StudyClosed("This listening test is not open yet.", "not_yet")
+        raise StudyClosed(_("This listening test is not open yet."), "not_yet")
     if study.closes and now >= study.closes:
-        raise StudyClosed("This listening test is over.", "over")
+        raise StudyClosed(_("This listening test is over."), "over")
     if study.max_sessions is not None and live_sessions(study).count() >= study.max_sessions:
-        raise StudyClosed("This listening test has all the listeners it needs.", "full")
+        raise StudyClosed(_("This listening test has all the listeners it needs."), "full")
 
 
 def begin(session: Session) -> None:
@@ -222,7 +223,7 @@ def locked(session: Session) -> Session:
     try:
         return apply_version(sessions.get(pk=session.pk))
     except Session.DoesNotExist:
-        raise SessionGone(SESSION_GONE) from None
+        raise SessionGone() from None
 
 
 def finish_if_done(session: Session) -> None:

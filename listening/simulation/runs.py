@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from evaluation.models import Score
 from evaluation.work import jobs
@@ -63,7 +64,7 @@ def checked(study: Study, asked: Mapping[str, Any]) -> SimulatedListeners:
     wanted = read_setting(SimulatedListeners, asked, "simulation")
     qualities = usual_qualities(study)
     if strange := sorted(set(wanted.qualities) - set(qualities)):
-        raise StudyError(f"{strange[0]!r} is not in the study.")
+        raise StudyError(_("%(slug)r is not in the study."), slug=strange[0])
     return SimulatedListeners.model_validate(
         {name: float(value) if name in _FLOATS else value for name, value in wanted if name in _ASKED}
         | {"qualities": qualities | {slug: float(value) for slug, value in wanted.qualities.items()}}
@@ -83,7 +84,7 @@ def kept(stored: object) -> SimulatedListeners:
     )
     found = read_setting(SimulatedListeners, known, "simulation")
     if stored and not {*_ASKED, "qualities"} - {"seed"} <= found.model_fields_set:
-        raise StudyError("simulation: this is not what simulated listeners are made of.")
+        raise StudyError(_("simulation: this is not what simulated listeners are made of."))
     return found
 
 

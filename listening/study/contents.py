@@ -7,12 +7,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.core.files.storage import default_storage
-from django.db import transaction
+from django.utils.translation import gettext_lazy as _
 
 from evaluation import systems as known
+from evaluation.clips.removal import delete_files_later
 from evaluation.models import Clip, Rendition
-from listening.columns.texts import clean_text
+from evaluation.texts import clean_line
 from listening.methods import METHODS, AnyMethod
 from listening.models import Item, Stimulus, Study
 from listening.study.errors import StudyError
@@ -47,7 +47,9 @@ def method_of(slug: str) -> AnyMethod:
     try:
         return METHODS[slug]
     except KeyError:
-        raise StudyError(f"There is no method {slug!r}. Known: {', '.join(METHODS)}.") from None
+        raise StudyError(
+            _("There is no method %(slug)r. Known: %(methods)s."), slug=slug, methods=", ".join(METHODS)
+        ) from None
 
 
 def check_excerpts(excerpts: Sequence[Excerpt]) -> list[Excerpt]:
@@ -57,28 +59,49 @@ def check_excerpts(excerpts: Sequence[Excerpt]) -> list[Excerpt]:
         clip = excerpt.clip
         end = clip.seconds if excerpt.end is None else excerpt.end
         if not (math.isfinite(excerpt.start) and math.isfinite(end)):
-            raise StudyError(f"The excerpt of “{clip.title}” has no start or no end.")
+            raise StudyError(_("The excerpt of “%(clip)s” has no start or no end."), clip=clip.title)
         if not 0 <= excerpt.start < end <= clip.seconds + _SLACK_SECONDS:
             raise StudyError(
-                f"The excerpt {excerpt.start:.2f} to {end:.2f} s is not inside “{clip.title}”, "
-                f"which has {clip.seconds:.2f} s."
+                _(
+                    "The excerpt %(start).2f to %(end).2f s is not inside “%(clip)s”, which has "
+                    "%(seconds).2f s."
+                ),
+                start=excerpt.start,
+                end=end,
+                clip=clip.title,
+                seconds=clip.seconds,
             )
         if end - excerpt.start < SHORTEST_ITEM_SECONDS and end - excerpt.start < clip.seconds:
             raise StudyError(
-                f"The excerpt of “{clip.title}” is shorter than {SHORTEST_ITEM_SECONDS} s, the shortest loop."
+                _(
+                    "The excerpt of “%(clip)s” is shorter than %(shortest_item_seconds)s s, the shortest "
+                    "loop."
+                ),
+                clip=clip.title,
+                shortest_item_seconds=SHORTEST_ITEM_SECONDS,
             )
-        name = " ".join(clean_text(excerpt.name).split())
+        name = clean_line(excerpt.name)
         if len(name) > 200:
-            raise StudyError("The name of an item is longer than 200 characters.")
+            raise StudyError(_("The name of an item is longer than 200 characters."))
         checked.append(Excerpt(clip, excerpt.start, min(end, clip.seconds), excerpt.training, name))
     graded = [excerpt for excerpt in checked if not excerpt.training]
     training = [excerpt for excerpt in checked if excerpt.training]
     if not graded:
-        raise StudyError("Choose at least one clip." if not checked else "Every item is training: grade one.")
+        raise StudyError(
+            _("Choose at least one clip.") if not checked else _("Every item is training: grade one.")
+        )
     if len(graded) > MAX_ITEMS:
-        raise StudyError(f"{len(graded)} clips are more than a study can hold; choose {MAX_ITEMS} at most.")
+        raise StudyError(
+            _("%(count)s clips are more than a study can hold; choose %(max_items)s at most."),
+            count=len(graded),
+            max_items=MAX_ITEMS,
+        )
     if len(training) > MAX_ITEMS:
-        raise StudyError(f"{len(training)} training trials are too many; choose {MAX_ITEMS} at most.")
+        raise StudyError(
+            _("%(count)s training trials are too many; choose %(max_items)s at most."),
+            count=len(training),
+            max_items=MAX_ITEMS,
+        )
     return [*training, *graded]
 
 
@@ -92,16 +115,22 @@ def check_systems(owner: Any, method: AnyMethod, systems: Iterable[str]) -> list
     offered = {system.slug for system in known.systems_for(owner)}
     unknown = [slug for slug in chosen if slug not in offered]
     if unknown:
-        raise StudyError(f"There is no system {unknown[0]!r}. Known: {', '.join(sorted(offered))}.")
+        raise StudyError(
+            _("There is no system %(unknown)r. Known: %(offered)s."),
+            unknown=unknown[0],
+            offered=", ".join(sorted(offered)),
+        )
     if not chosen:
         raise StudyError(
-            "Choose at least one system besides the original and the anchors, which are always there."
+            _("Choose at least one system besides the original and the anchors, which are always there.")
             if len(method.always) > 1
-            else "Choose at least one system besides the original, which is always there."
+            else _("Choose at least one system besides the original, which is always there.")
         )
     most = MAX_SYSTEMS if method.side_by_side else method.max_systems
     if len(chosen) > most:
-        raise StudyError(f"{len(chosen)} systems are too many; choose {most} at most.")
+        raise StudyError(
+            _("%(count)s systems are too many; choose %(most)s at most."), count=len(chosen), most=most
+        )
     return sorted(chosen, key=known.order)
 
 
@@ -116,15 +145,24 @@ def done_renditions(clips: Iterable[Clip], systems: Sequence[str]) -> dict[tuple
             row, title = found.get((clip.pk, slug)), titles[slug]
             if row is None:
                 raise StudyError(
-                    f"“{clip.title}” has not been through {title}. Choose another clip or leave {title} out."
+                    _(
+                        "“%(clip)s” has not been through %(title)s. Choose another clip or leave %(title)s "
+                        "out."
+                    ),
+                    clip=clip.title,
+                    title=title,
                 )
             if row.status == Rendition.Status.FAILED:
                 raise StudyError(
-                    f"“{clip.title}” failed in {title}. Retry it on the clip's page or leave {title} out."
+                    _("“%(clip)s” failed in %(title)s. Retry it on the clip's page or leave %(title)s out."),
+                    clip=clip.title,
+                    title=title,
                 )
             if row.status != Rendition.Status.DONE:
                 raise StudyError(
-                    f"“{clip.title}” is still on its way through {title}. Wait until it is done."
+                    _("“%(clip)s” is still on its way through %(title)s. Wait until it is done."),
+                    clip=clip.title,
+                    title=title,
                 )
     return found
 
@@ -187,17 +225,7 @@ def render_again(study: Study) -> None:
     stimuli = Stimulus.objects.filter(item__study=study).exclude(audio="")
     names = list(stimuli.values_list("audio", flat=True))
     stimuli.update(audio="", gain_db=None)
-    delete_files(names)
-
-
-def delete_files(names: Sequence[str]) -> None:
-    """Remove files of stimuli once the transaction is through."""
-
-    def remove() -> None:
-        for name in names:
-            default_storage.delete(name)
-
-    transaction.on_commit(remove)
+    delete_files_later(names)
 
 
 def _cut(excerpt: Excerpt) -> tuple[Any, float, float | None]:
@@ -212,4 +240,4 @@ def _discard(items: Any) -> None:
 def _drop_files(stimuli: Any) -> None:
     names = list(stimuli.exclude(audio="").values_list("audio", flat=True))
     stimuli.delete()
-    delete_files(names)
+    delete_files_later(names)

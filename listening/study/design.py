@@ -21,6 +21,7 @@ from typing import Any
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from listening.columns.studies import Design
 from listening.methods import AnyMethod
@@ -94,8 +95,15 @@ def fitting(design: Design | Mapping[str, Any], method: AnyMethod, graded: int, 
     chosen = None if most is None else asked.systems_per_trial
     if chosen is not None and chosen > room and chosen < systems:
         raise StudyError(
-            f"{chosen} systems and {len(method.always)} that are in every trial are more than the "
-            f"{method.max_signals} signals that {method.source} allows; {room} systems at most."
+            _(
+                "%(chosen)s systems and %(count)s that are in every trial are more than the "
+                "%(max_signals)s signals that %(source)s allows; %(room)s systems at most."
+            ),
+            chosen=chosen,
+            count=len(method.always),
+            max_signals=method.max_signals,
+            source=method.source,
+            room=room,
         )
     if chosen is not None and chosen < systems:
         fitted["systems_per_trial"] = chosen

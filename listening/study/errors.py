@@ -1,19 +1,20 @@
-"""What can be refused, each with a message for the person who asked."""
+"""What a study refuses, to its researcher and to its listeners."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy as _
 
 from evaluation.columns import BadColumn, parse
+from evaluation.refusals import Refusal, Text
 
 T = TypeVar("T")
 
 
-class StudyError(Exception):
-    """A request that a study cannot grant; the message is for the person who made it."""
+class StudyError(Refusal):
+    """A request that a study cannot grant."""
 
 
 def read_setting(schema: type[T], value: object, name: str) -> T:
@@ -25,7 +26,7 @@ def read_setting(schema: type[T], value: object, name: str) -> T:
     try:
         return parse(schema, value, name)
     except BadColumn as error:
-        raise StudyError(str(error)) from None
+        raise StudyError(str(error), fields=error.fields) from None
 
 
 class BadRating(StudyError):
@@ -35,6 +36,8 @@ class BadRating(StudyError):
 class UnknownStimulus(StudyError):
     """A key that is not in the trial."""
 
+    status = 404
+
 
 class ElsewhereChanged(StudyError):
     """What the page shows is not what is stored: another browser changed it.
@@ -43,27 +46,39 @@ class ElsewhereChanged(StudyError):
         stored: what is stored, as `listening.session.stored.stored_work` describes it.
     """
 
-    def __init__(self, message: str, stored: Mapping[str, Any]) -> None:
+    status = 409
+
+    def __init__(self, message: Text, stored: Mapping[str, Any]) -> None:
         super().__init__(message)
         self.stored = stored
+
+    @property
+    def more(self) -> dict[str, Any]:
+        return {"stored": dict(self.stored)}
 
 
 class TrialFinished(ElsewhereChanged):
     """The trial has been handed in and takes no more changes."""
 
 
-#: To the listener.
-SESSION_GONE = gettext_lazy(
-    "This session has been deleted, with all its grades. Nothing that you do here is saved any more."
-)
-
-
 class SessionGone(StudyError):
     """The session was deleted, with all that its listener left."""
+
+    status = 410
+    title = _("This session has been deleted")
+
+    def __init__(self) -> None:
+        super().__init__(
+            _(
+                "This session has been deleted, with all its grades. Nothing that you do here is saved any more."
+            )
+        )
 
 
 class TrialNotOpen(StudyError):
     """The trial is not the one that the listener has to take now."""
+
+    status = 409
 
 
 class StudyClosed(StudyError):
@@ -73,7 +88,9 @@ class StudyClosed(StudyError):
         reason: "preparing", "not_yet", "full", "over" or "closed"; the listener's page words it.
     """
 
-    def __init__(self, message: str, reason: str = "closed") -> None:
+    status = 410
+
+    def __init__(self, message: Text, reason: str = "closed") -> None:
         super().__init__(message)
         self.reason = reason
 
@@ -85,15 +102,18 @@ class GradesMissing(StudyError):
         keys: of the stimuli without a grade, in order of presentation.
     """
 
-    def __init__(self, keys: list[str], message: str = "") -> None:
-        counted = (
-            "1 recording has no grade yet."
-            if len(keys) == 1
-            else f"{len(keys)} recordings have no grade yet."
-        )
-        super().__init__(message or counted)
+    status = 409
+
+    def __init__(self, keys: list[str], message: Text | None = None) -> None:
+        super().__init__(message or _("Recordings without a grade: %(count)s."), count=len(keys))
         self.keys = keys
+
+    @property
+    def more(self) -> dict[str, Any]:
+        return {"missing": self.keys}
 
 
 class GradesUnfit(StudyError):
     """The grades of a trial are all there, but its method does not allow them together."""
+
+    status = 409

@@ -7,13 +7,11 @@ Translations are gettext catalogues in `locale/`; researchers' pages are in Engl
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from functools import lru_cache, wraps
+from functools import lru_cache
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse
 from django.utils import translation
 from django.utils.translation import gettext_lazy
 from django.utils.translation.trans_real import DjangoTranslation
@@ -120,29 +118,18 @@ def of_study(study: Study) -> AbstractContextManager[None]:
     return translation.override(language_of(study).locale)
 
 
-def _study_of_link(token: str) -> Study:
-    """The study of a session's or listener link, for its language: the one that the listener has met."""
-    session = (
-        Session.objects.filter(token=token)
-        .select_related("study")
-        .only("version", "study__language", "study__version")
-        .first()
-    )
-    if session is not None:
-        return apply_version(session).study
-    study = Study.objects.filter(token=token).only("language").first()
-    return study or Study(language=language_of_deleted(token) or "en")
+def of_link(session: bool, token: str) -> AbstractContextManager[None]:
+    """The same for the study whose listener link `token` is, or a session's; English where it is none.
 
-
-def in_study_language(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
-    """Let a listener's view speak the language of the study whose session or listener link `token` is."""
-
-    @wraps(view)
-    def speak(request: HttpRequest, token: str, *args: Any, **kwargs: Any) -> HttpResponse:
-        with of_study(_study_of_link(token)):
-            return view(request, token, *args, **kwargs)
-
-    return speak
+    Of a session, the language that it met counts, also where the session has been deleted.
+    """
+    if not session:
+        return of_study(Study.objects.filter(token=token).only("language").first() or Study())
+    sessions = Session.objects.select_related("study").only("version", "study__language", "study__version")
+    found = sessions.filter(token=token).first()
+    if found is None:
+        return of_study(Study(language=language_of_deleted(token) or "en"))
+    return of_study(apply_version(found).study)
 
 
 @lru_cache(maxsize=len(LANGUAGES))

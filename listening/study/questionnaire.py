@@ -14,8 +14,8 @@ from django.http import QueryDict
 from django.utils.translation import gettext as _
 
 from evaluation.columns import BadColumn, parse
+from evaluation.texts import clean_text
 from listening.columns.questions import WITH_CHOICES, AnswerValue, Question, Questionnaire, When
-from listening.columns.texts import clean_text
 from listening.models import Answer, Session, Study
 from listening.study.errors import StudyError
 
@@ -32,7 +32,15 @@ class QuestionnaireError(StudyError):
     """
 
     def __init__(self, problems: Sequence[tuple[int, str]]) -> None:
-        super().__init__(" ".join(f"Question {n}: {text}" if n else text for n, text in problems))
+        messages = [
+            (
+                n,
+                StudyError(_("Question %(number)s: %(problem)s"), number=n, problem=text) if n else text,
+            )
+            for n, text in problems
+        ]
+        fields = {f"questionnaire.{n - 1}" if n else "questionnaire": text for n, text in messages}
+        super().__init__(" ".join(str(text) for _number, text in messages), fields=fields)
         self.problems = list(problems)
 
 

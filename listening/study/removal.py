@@ -8,7 +8,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from listening.models import Assessor, DeletedSession, Deletion, Rating, Session
-from listening.study.errors import SESSION_GONE, SessionGone
+from listening.study.errors import SessionGone
 from listening.study.versions import apply_version
 
 
@@ -37,7 +37,7 @@ def language_of_deleted(token: str) -> str:
 def check_there(token: str) -> None:
     """Raises `SessionGone` if this was the link of a session that has been deleted."""
     if language_of_deleted(token):
-        raise SessionGone(SESSION_GONE)
+        raise SessionGone()
 
 
 @transaction.atomic

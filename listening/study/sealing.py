@@ -5,7 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
+from evaluation.refusals import Message, Text
 from listening.models import Choice, Rating, Session, Study
 from listening.study.errors import StudyError
 
@@ -23,18 +25,29 @@ def check_seal(study: Study, until: datetime | None) -> None:
         return
     now = timezone.now()
     if study.unsealed is not None:
-        raise StudyError("The seal was broken: that stays as it is, and stands in the report.")
+        raise _refused(_("The seal was broken: that stays as it is, and stands in the report."))
     if sealed is not None and sealed > now:
         if until is None or until < sealed:
             moment = timezone.localtime(sealed)
-            raise StudyError(f"Sealed until {moment:%d %B %Y, %H:%M}: the seal can only be prolonged.")
+            raise _refused(
+                _("Sealed until %(moment)s: the seal can only be prolonged."),
+                moment=f"{moment:%d %B %Y, %H:%M}",
+            )
         return
     if _graded(study):
-        raise StudyError(
-            "Somebody has graded already, and the grades could be seen: the seal cannot be set or moved now."
+        raise _refused(
+            _(
+                "Somebody has graded already, and the grades could be seen: the seal cannot be set "
+                "or moved now."
+            )
         )
     if until is not None and until <= now:
-        raise StudyError("The seal would be over already: choose a time to come.")
+        raise _refused(_("The seal would be over already: choose a time to come."))
+
+
+def _refused(message: Text, **values: object) -> StudyError:
+    told = Message(message, **values)
+    return StudyError(told, fields={"sealed_until": told})
 
 
 def _graded(study: Study) -> bool:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Sequence
-from statistics import median
+from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
@@ -18,9 +16,7 @@ from evaluation.contexts import Context
 from evaluation.models import Clip, Rendition
 from evaluation.web.presentation import with_results
 from listening.kinds import COUNTED
-from listening.methods import METHODS
-from listening.models import Item, Session, Stimulus, Study, Trial
-from listening.study import design
+from listening.models import Session, Stimulus, Study, Trial
 from listening.study.removal import check_there
 from listening.study.versions import apply_version
 
@@ -80,47 +76,6 @@ def clips_by_id(user: Any, ids: Iterable[UUID]) -> dict[UUID, Clip]:
     if missing := wanted - set(found):
         raise Http404(f"There is no clip {min(missing)}.")
     return found
-
-
-def minutes_of(items: Iterable[Item], signals: int) -> int:
-    """How long a listener takes for a trial of each item with so many signals, in whole minutes from 1.
-
-    A guess: each signal is heard about three times, and each trial takes half a minute to get into.
-    """
-    seconds = sum(30 + 3 * signals * (item.end - item.start) for item in items)
-    return max(1, math.ceil(seconds / 60))
-
-
-def minutes_of_study(study: Study) -> int:
-    """How long a listener takes for what the design gives them, in whole minutes from 1: a guess."""
-    plan = design.plan_of(study)
-    method, options = METHODS[study.method], study.method_options
-    items = list(study.items.order_by("position"))
-    graded = [item for item in items if not item.training]
-    heard = [study.systems[index] for index in plan.systems[0]]
-
-    def seconds_of(some: list[Item], repeats: float = 1) -> float:
-        return repeats * sum(method.seconds_per_item(options, heard, item.end - item.start) for item in some)
-
-    training = seconds_of([item for item in items if item.training], design.training_trials(plan))
-    share = len(plan.items[0]) / len(graded) if graded else 0
-    return max(1, math.ceil((training + seconds_of(graded, share)) / 60))
-
-
-def minutes_left(trials: Sequence[Trial]) -> int:
-    """What is left of a session with these trials, in whole minutes from 1.
-
-    At the listener's own pace, the median of the finished items, once there are two; a guess before.
-    """
-    left = [trial for trial in trials if trial.finished is None]
-    paces = [
-        (trial.finished - trial.started).total_seconds()
-        for trial in trials
-        if trial.finished and trial.started and not trial.item.training
-    ]
-    if len(paces) < 2:
-        return minutes_of([trial.item for trial in left], max((len(t.order) for t in left), default=0))
-    return max(1, math.ceil(median(paces) * len(left) / 60))
 
 
 def heard_in(trial: Trial) -> list[str]:

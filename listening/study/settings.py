@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from django.utils.translation import gettext_lazy as _
+
 from listening.columns.studies import MAX_REPEATS, Headphones, PostScreening, Recruitment
 from listening.columns.texts import Texts
 from listening.models import Study
@@ -21,26 +23,34 @@ def check_settings(values: Mapping[str, Any]) -> dict[str, Any]:
     """
     for name, value in values.items():
         if value is None and not Study._meta.get_field(name).null:
-            raise StudyError(f"{name}: null is no value here; leave it out to let it be.")
+            raise StudyError(_("%(name)s: null is no value here; leave it out to let it be."), name=name)
     checked = {name: _CHECKS[name](value) if name in _CHECKS else value for name, value in values.items()}
     for name in ("opens", "closes", "sealed_until"):
         if checked.get(name) and checked[name].tzinfo is None:
-            raise StudyError(f"{name}: give the time zone, too, as in 2026-01-31T12:00:00+01:00.")
+            raise StudyError(
+                _("%(name)s: give the time zone, too, as in 2026-01-31T12:00:00+01:00."), name=name
+            )
     opens, closes = checked.get("opens"), checked.get("closes")
     if opens and closes and closes <= opens:
-        raise StudyError("The study would close before it opens.")
+        raise StudyError(_("The study would close before it opens."))
     return checked
 
 
 def _language(value: str) -> str:
     if value not in LANGUAGES:
-        raise StudyError(f"There is no language {value!r}. Known: {', '.join(LANGUAGES)}.")
+        raise StudyError(
+            _("There is no language %(value)r. Known: %(languages)s."),
+            value=value,
+            languages=", ".join(LANGUAGES),
+        )
     return value
 
 
 def _training_repeats(value: int) -> int:
     if not 0 <= value <= MAX_REPEATS:
-        raise StudyError(f"training_repeats: a whole number from 0 to {MAX_REPEATS}.")
+        raise StudyError(
+            _("training_repeats: a whole number from 0 to %(max_repeats)s."), max_repeats=MAX_REPEATS
+        )
     return value
 
 

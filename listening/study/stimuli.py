@@ -29,13 +29,14 @@ import soundfile
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.db import transaction
-from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from codec import registry
 from codec.audio import AudioError, read_audio, resample
 from codec.base import WORKING_RATE, Audio, fit_length
 from evaluation.clips.removal import delete_files
 from evaluation.metrics.alignment import delay_of
+from evaluation.refusals import Refusal
 from evaluation.systems import title_of
 
 if TYPE_CHECKING:
@@ -60,8 +61,10 @@ MAX_GAIN_DB = 20.0
 LOUDNESS_BLOCK = 0.4
 
 
-class StimulusError(Exception):
-    """A stimulus that cannot be rendered; the message is for the researcher."""
+class StimulusError(Refusal):
+    """A stimulus that cannot be rendered."""
+
+    status = 409
 
 
 def render_stimulus(
@@ -88,7 +91,12 @@ def render_stimulus(
     first, last = round(start * rate), min(round(end * rate), clip_audio.size)
     if not 0 <= first < last:
         seconds = clip_audio.size / rate
-        raise StimulusError(f"The excerpt {start:.2f}-{end:.2f} s is not inside a clip of {seconds:.2f} s.")
+        raise StimulusError(
+            _("The excerpt %(start).2f-%(end).2f s is not inside a clip of %(seconds).2f s."),
+            start=start,
+            end=end,
+            seconds=seconds,
+        )
     reference = clip_audio[first:last]
     degraded = fit_length(rendition_audio, clip_audio.size)[first:last]
     gain_db = _matching_gain(reference, degraded, rate)
@@ -118,11 +126,15 @@ def render_item(item: Item, hold: Callable[[], bool] | None = None) -> bool:
         StimulusError: a rendition is not ready, a file cannot be read, or the rate does not fit the method.
     """
     if item.clip is None:
-        raise StimulusError(f"{item.title} has no recording.")
+        raise StimulusError(_("%(item)s has no recording."), item=item.title)
     rate = item.study.sample_rate
     if rate not in SAMPLE_RATES:
         known = ", ".join(f"{known:,}".replace(",", " ") for known in SAMPLE_RATES)
-        raise StimulusError(f"A study cannot have {rate} Hz. These rates are possible: {known} Hz.")
+        raise StimulusError(
+            _("A study cannot have %(rate)s Hz. These rates are possible: %(known)s Hz."),
+            rate=rate,
+            known=known,
+        )
     reference = _reference(item, rate)
     first, last = round(item.start * rate), round(item.end * rate)
     stimuli = list(item.stimuli.select_related("rendition"))
@@ -133,7 +145,7 @@ def render_item(item: Item, hold: Callable[[], bool] | None = None) -> bool:
         delay = delay_of(reference[first:last], audio[first:last], rate).seconds
         stimulus.delay_ms = None if delay is None else round(1000 * delay, 2)
 
-    loudest = max((float(np.abs(audio).max()) for audio, _ in rendered), default=0.0)
+    loudest = max((float(np.abs(audio).max()) for audio, _gain in rendered), default=0.0)
     headroom = min(1.0, PEAK / loudest) if loudest else 1.0
     replaced = [stimulus.audio.name for stimulus in stimuli if stimulus.audio.name]
     written: list[str] = []
@@ -184,12 +196,16 @@ def _signal(item: Item, stimulus: Stimulus, reference: Audio, rate: int) -> Audi
 
         if lowpass_taps(cutoff, rate) is None:
             raise StimulusError(
-                f"At {rate / 1000:g} kHz the {cutoff / 1000:g} kHz anchor would be the reference itself. "
-                f"Give the study a higher sample rate."
+                _(
+                    "At %(rate)g kHz the %(cutoff)g kHz anchor would be the reference itself. Give the "
+                    "study a higher sample rate."
+                ),
+                rate=rate / 1000,
+                cutoff=cutoff / 1000,
             )
         return lowpass(reference, cutoff, rate)
     if not rendition.audio:
-        raise StimulusError(f"{name} is not ready yet.")
+        raise StimulusError(_("%(name)s is not ready yet."), name=name)
     audio, its_rate = _read(rendition.audio, name)
     return fit_length(resample(audio, its_rate, rate), reference.size)
 
@@ -307,13 +323,14 @@ def _read(stored: FieldFile, name: str) -> tuple[Audio, int]:
             audio, rate = soundfile.read(file, dtype="float32")
     except FileNotFoundError:
         raise StimulusError(
-            gettext("{name}: its recording {file} is no longer there.").format(name=name, file=stored.name)
+            _("%(name)s: its recording %(file)s is no longer there."), name=name, file=stored.name
         ) from None
     except soundfile.SoundFileError as error:
         raise StimulusError(
-            gettext("{name}: its recording {file} cannot be read ({error}).").format(
-                name=name, file=stored.name, error=error
-            )
+            _("%(name)s: its recording %(file)s cannot be read (%(error)s)."),
+            name=name,
+            file=stored.name,
+            error=error,
         ) from error
     return np.asarray(audio, dtype=np.float32), int(rate)
 
@@ -327,4 +344,4 @@ def _read_upload(stored: FieldFile, rate: int, name: str) -> Audio:
         try:
             return read_audio(copy.name, rate=rate).audio
         except AudioError as error:
-            raise StimulusError(f"{name}: {error}") from error
+            raise StimulusError(_("%(name)s: %(error)s"), name=name, error=error) from error

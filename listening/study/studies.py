@@ -7,11 +7,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from django.db import transaction
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext_lazy
 
-from evaluation.clips.removal import list_files
+from evaluation.clips.removal import delete_files_later, list_files
 from evaluation.models import Clip
+from evaluation.texts import clean_line
 from listening.columns.studies import Design
-from listening.columns.texts import Texts, clean_text
+from listening.columns.texts import Texts
 from listening.kinds import COUNTED
 from listening.methods import DEFAULT, MethodOptions
 from listening.methods.mushra import Mushra
@@ -21,7 +24,6 @@ from listening.study.contents import (
     Excerpt,
     check_excerpts,
     check_systems,
-    delete_files,
     method_of,
     render_again,
     set_contents,
@@ -45,7 +47,7 @@ MAX_TRIALS = 1000
 
 #: What may not change any more once somebody has taken part for real: grades would not be comparable.
 LOCKED = ("method", "method_options", "systems", "sample_rate", "design", "seed")
-LOCKED_WHY = (
+LOCKED_WHY = _(
     "A listener has begun. Items, systems, method, sample rate and design stay as they are, "
     "so that all grades can be compared; texts, dates and limits may still change."
 )
@@ -64,8 +66,14 @@ class TrialRunsExist(StudyError):
 
     def __init__(self, sessions: int) -> None:
         super().__init__(
-            f"{sessions} pilot session{'s have' if sessions > 1 else ' has'} heard the items and systems as "
-            "they are. Tick “discard the pilot sessions” to change them."
+            ngettext_lazy(
+                "%(count)s pilot session has heard the items and systems as they are. "
+                "Tick “discard the pilot sessions” to change them.",
+                "%(count)s pilot sessions have heard the items and systems as they are. "
+                "Tick “discard the pilot sessions” to change them.",
+                sessions,
+            ),
+            count=sessions,
         )
         self.sessions = sessions
 
@@ -231,11 +239,14 @@ def _fit(
 ) -> None:
     """Check the study's rate, design and method options, or those given; complete what does not fit."""
     if study.sample_rate not in SAMPLE_RATES:
-        raise StudyError(f"The sample rate is one of {', '.join(map(str, SAMPLE_RATES))} Hz.")
+        raise StudyError(
+            _("The sample rate is one of %(rates)s Hz."), rates=", ".join(map(str, SAMPLE_RATES))
+        )
     method = method_of(study.method)
     if "anchor70" in method.always and study.sample_rate < LOWEST_RATE:
         raise StudyError(
-            f"At {study.sample_rate} Hz the 7 kHz anchor would be the reference: take a higher rate."
+            _("At %(sample_rate)s Hz the 7 kHz anchor would be the reference: take a higher rate."),
+            sample_rate=study.sample_rate,
         )
     graded = (
         sum(not excerpt.training for excerpt in excerpts)
@@ -243,29 +254,30 @@ def _fit(
         else study.items.filter(training=False).count()
     )
     study.design = designs.fitting(study.design, method, graded, len(study.systems))
-    try:
-        study.method_options = method.clean_options(
-            study.method_options if options is None else options, study.systems
-        )
-    except ValueError as error:
-        raise StudyError(str(error)) from None
+    study.method_options = method.clean_options(
+        study.method_options if options is None else options, study.systems
+    )
     heard = study.systems[: designs.systems_per_trial(study)] if study.design else study.systems
     trials = min(study.design.items_per_session or graded, graded)
     trials *= method.trials_per_item(study.method_options, heard)
     if trials > MAX_TRIALS:
         raise StudyError(
-            f"That makes {trials} trials for each listener; {MAX_TRIALS} are the most. "
-            "Choose fewer clips, systems or pairs."
+            _(
+                "That makes %(trials)s trials for each listener; %(max_trials)s are the most. Choose "
+                "fewer clips, systems or pairs."
+            ),
+            trials=trials,
+            max_trials=MAX_TRIALS,
         )
 
 
 def clean_name(name: str) -> str:
     """A study's name in one line. Raises `StudyError`."""
-    name = " ".join(clean_text(name).split())
+    name = clean_line(name)
     if not name:
-        raise StudyError("Give the study a name.")
+        raise StudyError(_("Give the study a name."))
     if len(name) > 200:
-        raise StudyError("The name is longer than 200 characters.")
+        raise StudyError(_("The name is longer than 200 characters."))
     return name
 
 
@@ -323,4 +335,4 @@ def delete_study(study: Study) -> None:
     names = [*stimuli.values_list("audio", flat=True), *list_files(folder_of(study.pk))]
     delete_sessions(study, *Session.Kind.values)
     study.delete()
-    delete_files(names)
+    delete_files_later(names)

@@ -6,6 +6,7 @@ What is counted is kept under an HMAC of where or who it comes from: no address 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -14,8 +15,28 @@ from django.db import IntegrityError, transaction
 from django.db.models import F
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
+from django.utils.translation import gettext_lazy as _
 
+from evaluation.refusals import Refusal
 from listening.models import Throttle
+
+
+class TooManyTries(Refusal):
+    """Something was tried more often than its `Limit` allows; `seconds` until it may be tried again."""
+
+    status = 429
+    title = _("Too many tries")
+
+    def __init__(self, seconds: int) -> None:
+        self.seconds = seconds
+        super().__init__(
+            _("This was tried too often from here. Please wait %(minutes)s min and try again."),
+            minutes=max(1, math.ceil(seconds / 60)),
+        )
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Retry-After": str(self.seconds)}
 
 
 @dataclass(frozen=True)
@@ -39,7 +60,13 @@ JOIN = Limit("join", 300, 10 * 60)
 API_TOKEN = Limit("api token", 60, 10 * 60)
 
 
-def wait_for(limit: Limit, identity: str) -> int:
+def check(tries: Mapping[Limit, str]) -> None:
+    """Raise `TooManyTries` unless each of `tries`, an identity by its limit, may be made now."""
+    if seconds := max(_wait_for(limit, identity) for limit, identity in tries.items()):
+        raise TooManyTries(seconds)
+
+
+def _wait_for(limit: Limit, identity: str) -> int:
     """Seconds until `identity` may try again; 0 if it may now."""
     if not settings.THROTTLING:
         return 0

@@ -77,7 +77,7 @@ def test_own_system_from_a_zip_to_the_results_of_a_study(
     assert not box.is_checked()
     box.check()
     page.get_by_role("button", name="Confirm what is ticked").click()
-    page.get_by_text("Storing 2 files.").wait_for()
+    page.get_by_text("Storing: 0 of 2 files.").wait_for()
     evaluation_tasks.handle_outputs(str(OutputBatch.objects.get().pk))
     page.get_by_text("2 outputs stored.").wait_for()
     for score in Score.objects.filter(rendition__system__startswith="own-"):
@@ -98,7 +98,7 @@ def test_own_system_from_a_zip_to_the_results_of_a_study(
     for score in (70, 60, 75):
         listen(study, {"original": 100, "anchor35": 20, "anchor70": 40, system.slug: score})
     page.goto(f"{live_server.url}/studies/{study.pk}/results/")
-    page.get_by_text("My codec was graded").first.wait_for()
+    page.get_by_text("My codec has a mean of").first.wait_for()
 
 
 def test_results_are_imported_with_drag_and_drop(signed_in: Page, live_server: Any) -> None:
@@ -133,7 +133,7 @@ def test_results_are_imported_with_drag_and_drop(signed_in: Page, live_server: A
     page.get_by_label("Name of the study").fill("Held in 2019")
     page.get_by_role("button", name="Import", exact=True).click()
     page.get_by_text("“Held in 2019” is imported.").wait_for()
-    page.get_by_text("Mine was graded 61.5 of 100").first.wait_for()
+    page.get_by_text("Mine has a mean of 61.5 of 100").first.wait_for()
     assert Rating.objects.count() == 24
     assert set(Session.objects.values_list("kind", flat=True)) == {Session.Kind.IMPORTED}
 

@@ -6,10 +6,9 @@ from argparse import ArgumentParser
 from datetime import timedelta
 from typing import Any
 
-from django.core.files.storage import default_storage
 from django.core.management.base import BaseCommand, CommandError
 
-from evaluation.clips.removal import orphans
+from evaluation.clips.removal import delete_files, orphans
 
 
 class Command(BaseCommand):
@@ -28,4 +27,4 @@ class Command(BaseCommand):
         for name in orphans(timedelta(hours=older_than)):
             self.stdout.write(name)
             if not dry_run:
-                default_storage.delete(name)
+                delete_files([name])

@@ -24,6 +24,7 @@ from django.http import (
     StreamingHttpResponse,
 )
 from django.shortcuts import get_object_or_404, redirect
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST, require_safe
 
 from evaluation.clips.access import viewer, visible_clips, visible_renditions
@@ -80,8 +81,12 @@ def rendition_retry(request: HttpRequest, pk: UUID) -> HttpResponse:
     rendition = get_object_or_404(Rendition, pk=pk, clip__owner=user)
     rows: list[Job] = [rendition, *rendition.scores.all()]
     queued = sum(jobs.retry(row) for row in rows)
+    title = title_of(rendition.system)
     if not queued:
-        messages.info(request, f"{title_of(rendition.system)} has not failed; there is nothing to retry.")
+        messages.info(
+            request,
+            _("%(system)s has not failed; there is nothing to retry.") % {"system": title},
+        )
     return redirect("clip", rendition.clip_id)
 
 

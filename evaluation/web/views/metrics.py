@@ -8,6 +8,7 @@ from uuid import UUID
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_http_methods
 
 from evaluation.clips.access import viewer, visible_clips
@@ -25,6 +26,7 @@ from evaluation.web.presentation import (
     rendition_rows,
     with_results,
 )
+from evaluation.web.refusals import sent_back
 from evaluation.work.scores import request_scores
 
 
@@ -34,13 +36,10 @@ def clip_metrics(request: HttpRequest, pk: UUID) -> HttpResponse:
     clip = get_object_or_404(with_results(visible_clips(viewer(request))), pk=pk)
     if request.method == "POST":
         get_object_or_404(Clip, pk=pk, owner=viewer(request))
-        try:
+        with sent_back(request, "clip", pk):
             queued = request_scores(clip.renditions.all(), request.POST.getlist("metric"))
-        except ValueError as error:
-            messages.error(request, str(error))
-        else:
-            if not queued:
-                messages.info(request, "There is nothing new to measure.")
+        if not queued:
+            messages.info(request, _("There is nothing new to measure."))
         return redirect("clip", pk)
     response = render(request, "evaluation/_metrics.html", metrics_context(request, clip))
     response["Cache-Control"] = "no-store"

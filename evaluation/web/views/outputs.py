@@ -12,6 +12,7 @@ from django.contrib.auth.decorators import login_required
 from django.db.models import Count
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
@@ -19,8 +20,10 @@ from evaluation.contexts import Context
 from evaluation.models import Job, OutputBatch, Rendition, UploadedSystem
 from evaluation.outputs import batches as outputs
 from evaluation.outputs.batches import OutputProblem
+from evaluation.refusals import Refusal
 from evaluation.systems import uploaded_by
 from evaluation.web.presentation import job_state
+from evaluation.web.refusals import sent_back, shown_on
 
 
 @login_required
@@ -28,14 +31,13 @@ from evaluation.web.presentation import job_state
 @require_http_methods(["GET", "HEAD", "POST"])
 def systems(request: HttpRequest) -> HttpResponse:
     """The user's own systems. POST makes one."""
-    error = ""
     if request.method == "POST":
-        try:
-            made = outputs.save_system(request.user, *_sent(request))
-        except OutputProblem as problem:
-            error = str(problem)
-        else:
-            return redirect("system", made.slug)
+        with shown_on(lambda refusal: _list(request, refusal)):
+            return redirect("system", outputs.save_system(request.user, *_sent(request)).slug)
+    return _list(request)
+
+
+def _list(request: HttpRequest, refusal: Refusal | None = None) -> HttpResponse:
     own = list(uploaded_by(request.user))
     counts = dict(
         Rendition.objects.filter(system__in=[one.slug for one in own])
@@ -46,10 +48,10 @@ def systems(request: HttpRequest) -> HttpResponse:
     context = {
         "systems": [{"system": one, "outputs": counts.get(one.slug, 0)} for one in own],
         "sent": request.POST,
-        "error": error,
+        "error": refusal or "",
         "section": "systems",
     }
-    return render(request, "evaluation/own_systems.html", context, status=400 if error else 200)
+    return render(request, "evaluation/own_systems.html", context, status=refusal.status if refusal else 200)
 
 
 @login_required
@@ -58,33 +60,35 @@ def systems(request: HttpRequest) -> HttpResponse:
 def system(request: HttpRequest, slug: str) -> HttpResponse:
     """One system with its outputs. POST changes what is said of it."""
     own = _own(request, slug)
-    error = ""
     if request.method == "POST":
-        try:
+        with shown_on(lambda refusal: _show(request, _own(request, slug), error=refusal)):
             outputs.save_system(request.user, *_sent(request), system=own)
-        except OutputProblem as problem:
-            error = str(problem)
-            own = _own(request, slug)
-        else:
-            messages.success(request, "Saved.")
-            return redirect("system", slug)
-    return _show(request, own, error)
+        messages.success(request, _("Saved."))
+        return redirect("system", slug)
+    return _show(request, own)
 
 
-def _show(request: HttpRequest, own: UploadedSystem, error: str = "", refused: str = "") -> HttpResponse:
+def _show(
+    request: HttpRequest,
+    own: UploadedSystem,
+    error: Refusal | None = None,
+    refused: Refusal | None = None,
+) -> HttpResponse:
+    """The page; `error` is what is wrong with what was said of the system, `refused` with the files sent."""
     made = Rendition.objects.filter(system=own.slug).select_related("clip").prefetch_related("scores")
     context = {
         "system": own,
         "rows": [_output_row(rendition) for rendition in made.order_by("clip__title", "pk")],
         "batches": OutputBatch.objects.filter(system=own).exclude(step=OutputBatch.Step.STORE, status="done"),
-        "error": error,
-        "refused": refused,
+        "error": error or "",
+        "refused": refused or "",
         "sent": request.POST,
         "section": "systems",
         "max_files": outputs.MAX_FILES,
         "max_megabytes": settings.UPLOAD_MAX_BYTES / 1e6,
     }
-    return render(request, "evaluation/own_system.html", context, status=400 if error or refused else 200)
+    wrong = error or refused
+    return render(request, "evaluation/own_system.html", context, status=wrong.status if wrong else 200)
 
 
 def _output_row(rendition: Rendition) -> Context:
@@ -106,12 +110,9 @@ def _output_row(rendition: Rendition) -> Context:
 @require_POST
 def system_delete(request: HttpRequest, slug: str) -> HttpResponse:
     own = _own(request, slug)
-    try:
+    with sent_back(request, "system", slug):
         outputs.remove_system(own)
-    except OutputProblem as problem:
-        messages.error(request, str(problem))
-        return redirect("system", slug)
-    messages.success(request, f"{own.title} and its outputs are deleted.")
+    messages.success(request, _("%(own)s and its outputs are deleted.") % {"own": own.title})
     return redirect("systems")
 
 
@@ -119,10 +120,8 @@ def system_delete(request: HttpRequest, slug: str) -> HttpResponse:
 @require_POST
 def output_delete(request: HttpRequest, slug: str, pk: UUID) -> HttpResponse:
     rendition = get_object_or_404(Rendition, pk=pk, system=_own(request, slug).slug)
-    try:
+    with sent_back(request, "system", slug):
         outputs.remove_output(rendition)
-    except OutputProblem as problem:
-        messages.error(request, str(problem))
     return redirect("system", slug)
 
 
@@ -131,15 +130,13 @@ def output_delete(request: HttpRequest, slug: str, pk: UUID) -> HttpResponse:
 def outputs_send(request: HttpRequest, slug: str) -> HttpResponse:
     """Take files in for a system and show what they are."""
     own = _own(request, slug)
-    try:
+    with shown_on(lambda refusal: _show(request, own, refused=refusal)):
         batch = outputs.receive(
             own,
             request.FILES.getlist("file"),
             request.FILES.get("mapping"),
             make_systems="make_systems" in request.POST,
         )
-    except OutputProblem as problem:
-        return _show(request, own, refused=str(problem))
     return redirect("outputs", batch.pk)
 
 
@@ -188,10 +185,8 @@ def outputs_page(request: HttpRequest, pk: UUID) -> HttpResponse:
 @require_POST
 def outputs_confirm(request: HttpRequest, pk: UUID) -> HttpResponse:
     batch = _batch(request, pk)
-    try:
+    with sent_back(request, "outputs", pk):
         outputs.confirm(batch, _ids(request, "take"), _ids(request, "shift"))
-    except OutputProblem as problem:
-        messages.error(request, str(problem))
     return redirect("outputs", pk)
 
 
@@ -226,7 +221,7 @@ def _sent(request: HttpRequest) -> tuple[str, str, float | None]:
     try:
         kbps = float(text) if text else None
     except ValueError:
-        raise OutputProblem(f"{text[:40]!r} is no bit rate in kbit/s.") from None
+        raise OutputProblem(_("%(value)r is no bit rate in kbit/s."), value=text[:40]) from None
     if kbps is not None and not math.isfinite(kbps):
-        raise OutputProblem("The bit rate has to be a number of kbit/s, 0 or more.")
+        raise OutputProblem(_("The bit rate has to be a number of kbit/s, 0 or more."))
     return request.POST.get("title", ""), request.POST.get("note", ""), kbps

@@ -9,21 +9,25 @@ from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.files.uploadedfile import UploadedFile
-from django.db.models import Count, ProtectedError, Q, QuerySet
+from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from evaluation.clips.access import viewer, visible_clips
-from evaluation.clips.ingest import ClipRejected, ClipTooLarge, ingest
+from evaluation.clips.ingest import ClipRejected, ingest
 from evaluation.clips.removal import remove_clip
 from evaluation.contexts import Context
 from evaluation.metrics import DEFAULT
 from evaluation.models import Clip, Job
 from evaluation.web.player_data import player_data, table_rows
 from evaluation.web.presentation import DONE, FAILED, QUEUED, RUNNING, with_results
+from evaluation.web.refusals import sent_back
 from evaluation.web.views.metrics import metrics_context
+
+NO_FILE = _("No file arrived. Choose a recording.")
 
 
 @login_required
@@ -84,13 +88,8 @@ def _upload_one(request: HttpRequest) -> HttpResponse:
     """Answer the page's script, which sends one file a request."""
     file = request.FILES.get("file")
     if file is None:
-        return JsonResponse({"error": "No file arrived. Choose a recording."}, status=400)
-    try:
-        clip, created = ingest(request.user, file)
-    except ClipTooLarge as error:
-        return JsonResponse({"error": str(error)}, status=413)
-    except ClipRejected as error:
-        return JsonResponse({"error": str(error)}, status=400)
+        raise ClipRejected(NO_FILE)
+    clip, created = ingest(request.user, file)
     answer = {"url": reverse("clip", args=[clip.pk]), "title": clip.title, "created": created}
     return JsonResponse(answer, status=201 if created else 200)
 
@@ -99,14 +98,15 @@ def _upload_all(request: HttpRequest) -> HttpResponse:
     """Take a plain form's files, each with its own message; a refused one keeps no other out."""
     files: list[UploadedFile[Any]] = request.FILES.getlist("file")
     if not files:
-        messages.error(request, "No file arrived. Choose a recording.")
+        messages.error(request, NO_FILE)
     for file in files:
         try:
             clip, created = ingest(request.user, file)
         except ClipRejected as error:
-            messages.error(request, f"{file.name}: {error}")
+            messages.error(request, _("%(file)s: %(error)s") % {"file": file.name, "error": error})
         else:
-            messages.success(request, f"{clip.title} {'is uploaded' if created else 'was here already'}.")
+            text = _("%(clip)s is uploaded.") if created else _("%(clip)s was here already.")
+            messages.success(request, text % {"clip": clip.title})
     return redirect("clips")
 
 
@@ -141,10 +141,7 @@ def _clip_context(request: HttpRequest, pk: UUID) -> Context:
 def clip_delete(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Delete a clip of the user's, unless a study uses it."""
     clip = get_object_or_404(Clip, pk=pk, owner=viewer(request))
-    try:
+    with sent_back(request, "clip", pk):
         remove_clip(clip)
-    except ProtectedError:
-        messages.error(request, f"{clip.title} is part of a study and stays as long as the study does.")
-        return redirect("clip", pk)
-    messages.success(request, f"{clip.title} is deleted.")
+    messages.success(request, _("%(clip)s is deleted.") % {"clip": clip.title})
     return redirect("clips")

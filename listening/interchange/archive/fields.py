@@ -11,8 +11,10 @@ from django.core.exceptions import ValidationError
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
 from django.utils.dateparse import parse_datetime
+from django.utils.translation import gettext_lazy as _
 
 from evaluation.columns import BadColumn, TypedJSONField
+from evaluation.outputs import archives
 
 #: Columns that never leave: secrets, keys of other tables (told by name instead), the state of work.
 KEPT_HERE: dict[str, frozenset[str]] = {
@@ -38,8 +40,10 @@ KEPT_HERE: dict[str, frozenset[str]] = {
 }
 
 
-class ArchiveProblem(Exception):
-    """An archive that cannot be read; the message is for the person who sent it."""
+class ArchiveProblem(archives.ArchiveProblem):
+    """An archive that cannot be read."""
+
+    status = 400
 
 
 def columns(model: type[models.Model]) -> list[models.Field[Any, Any]]:
@@ -74,7 +78,9 @@ def from_json(
         ArchiveProblem: naming `where` and the column, if a value does not fit.
     """
     if not isinstance(data, Mapping):
-        raise ArchiveProblem(f"{where}: expected an object, found {type(data).__name__}.")
+        raise ArchiveProblem(
+            _("%(where)s: expected an object, found %(name)s."), where=where, name=type(data).__name__
+        )
     fields = {field.name: field for field in columns(model) if field.name not in set(skip)}
     values: dict[str, Any] = {}
     checked: set[str] = set()
@@ -93,10 +99,12 @@ def from_json(
             exclude=[column.name for column in model._meta.concrete_fields if column.name not in checked]
         )
     except BadColumn as error:
-        raise ArchiveProblem(f"{where}, {error}") from None
+        raise ArchiveProblem(_("%(where)s, %(error)s"), where=where, error=error) from None
     except ValidationError as error:
         name, messages = next(iter(error.message_dict.items()))
-        raise ArchiveProblem(f"{where}, {name}: {' '.join(messages)}") from None
+        raise ArchiveProblem(
+            _("%(where)s, %(name)s: %(messages)s"), where=where, name=name, messages=" ".join(messages)
+        ) from None
     return row
 
 
@@ -106,7 +114,9 @@ def _moment(value: Any, where: str) -> datetime:
     except ValueError:
         moment = None
     if moment is None or moment.tzinfo is None:
-        raise ArchiveProblem(f"{where}: {value!r} is no date and time with a time zone.")
+        raise ArchiveProblem(
+            _("%(where)s: %(value)r is no date and time with a time zone."), where=where, value=value
+        )
     return moment
 
 

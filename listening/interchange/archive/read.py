@@ -18,13 +18,15 @@ from typing import IO, Any
 import soundfile
 from django.conf import settings
 from django.core.files import File
-from django.core.files.storage import default_storage
 from django.db import transaction
+from django.utils.translation import gettext_lazy as _
 
 from codec import registry
 from codec.base import WORKING_RATE
+from evaluation.clips.removal import delete_files
 from evaluation.models import Clip, Job, Rendition, Score, UploadedSystem
 from evaluation.outputs import archives
+from evaluation.refusals import Refusal
 from listening.interchange.archive.describe import FORMAT, VERSION, Json
 from listening.interchange.archive.fields import ArchiveProblem, from_json, store
 from listening.methods import METHODS
@@ -46,7 +48,6 @@ from listening.models import (
 )
 from listening.simulation import runs as simulation
 from listening.study.design import fitting
-from listening.study.errors import StudyError
 from listening.study.preparing import prepare_again
 from listening.study.settings import check_settings
 
@@ -92,11 +93,8 @@ def read_archive(source: IO[bytes] | File[bytes], owner: Any) -> Imported:
         ArchiveProblem: it is no archive, damaged, of a newer format, or the study is here already;
             nothing was stored.
     """
-    try:
-        with archives.members(source, max_files=MAX_FILES, max_bytes=settings.ARCHIVE_MAX_BYTES) as files:
-            return _Reader(files, owner).run()
-    except archives.ArchiveProblem as problem:
-        raise ArchiveProblem(str(problem)) from None
+    with archives.members(source, max_files=MAX_FILES, max_bytes=settings.ARCHIVE_MAX_BYTES) as files:
+        return _Reader(files, owner).run()
 
 
 #: Of a study, checked as `listening.study.settings` checks what programs send.
@@ -121,8 +119,7 @@ class _Reader:
             with transaction.atomic():
                 study = self._study()
         except BaseException:
-            for name in self.stored:
-                default_storage.delete(name)
+            delete_files(self.stored)
             raise
         return Imported(study, self.notes)
 
@@ -131,21 +128,25 @@ class _Reader:
     def _document(self) -> Json:
         member = self.members.get("study.json")
         if member is None:
-            raise ArchiveProblem("There is no study.json in this zip file: it is no archive of Earshot.")
+            raise ArchiveProblem(_("There is no study.json in this zip file: it is no archive of Earshot."))
         if member.size > MAX_DOCUMENT_BYTES:
-            raise ArchiveProblem(f"study.json has {member.size / 1e6:.0f} MB, which is too much.")
+            raise ArchiveProblem(
+                _("study.json has %(size).0f MB, which is too much."), size=member.size / 1e6
+            )
         text = member.read()
         if b"\\u0000" in text:
-            raise ArchiveProblem("study.json has a NUL character in a text, which no database can hold.")
+            raise ArchiveProblem(_("study.json has a NUL character in a text, which no database can hold."))
         try:
             document = json.loads(text)
         except (ValueError, RecursionError) as error:
-            raise ArchiveProblem(f"study.json cannot be read: {error}") from None
+            raise ArchiveProblem(_("study.json cannot be read: %(error)s"), error=error) from None
         if not isinstance(document, dict) or document.get("format") != FORMAT:
-            raise ArchiveProblem("study.json is not a study of Earshot.")
+            raise ArchiveProblem(_("study.json is not a study of Earshot."))
         if document.get("version") != VERSION:
             raise ArchiveProblem(
-                f"study.json is of version {document.get('version')}; this Earshot reads version {VERSION}."
+                _("study.json is of version %(value)s; this Earshot reads version %(version)s."),
+                value=document.get("version"),
+                version=VERSION,
             )
         return document
 
@@ -153,18 +154,22 @@ class _Reader:
         """The objects of the list `data[name]`, each with where it stands."""
         rows = data.get(name) if isinstance(data, dict) else None
         if not isinstance(rows, list):
-            raise ArchiveProblem(f"{where}: there is no list {name!r}.")
+            raise ArchiveProblem(_("%(where)s: there is no list %(name)r."), where=where, name=name)
         for index, row in enumerate(rows):
             place = f"{where}, {name}[{index}]"
             if not isinstance(row, dict):
-                raise ArchiveProblem(f"{place}: expected an object, found {type(row).__name__}.")
+                raise ArchiveProblem(
+                    _("%(place)s: expected an object, found %(name)s."), place=place, name=type(row).__name__
+                )
             yield place, row
 
     def _told(self, known: dict[Any, Any], key: Any, where: str, what: str) -> Any:
         try:
             return known[key]
         except (KeyError, TypeError):
-            raise ArchiveProblem(f"{where}: there is no {what} {key!r} in the archive.") from None
+            raise ArchiveProblem(
+                _("%(where)s: there is no %(what)s %(key)r in the archive."), where=where, what=what, key=key
+            ) from None
 
     # -- Recordings
 
@@ -172,7 +177,7 @@ class _Reader:
         """Store the member `name` in the file column `stored`, under a name of our own."""
         member = self.members.get(name) if isinstance(name, str) else None
         if member is None:
-            raise ArchiveProblem(f"{where}: the archive lacks the file {name!r}.")
+            raise ArchiveProblem(_("%(where)s: the archive lacks the file %(name)r."), where=where, name=name)
         suffix = f".{name.rsplit('.', 1)[-1]}" if "." in name.rsplit("/", 1)[-1] else ""
         with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY) as unpacked:
             member.write_to(unpacked)
@@ -186,11 +191,20 @@ class _Reader:
             with stored.open("rb") as file:
                 info = soundfile.info(file)
         except (soundfile.SoundFileError, RuntimeError) as error:
-            raise ArchiveProblem(f"{where}: {name} is no readable recording: {error}") from None
-        if info.channels != 1 or (rate is not None and info.samplerate != rate):
             raise ArchiveProblem(
-                f"{where}: {name} has {info.channels} channels at {info.samplerate} Hz; expected one"
-                + (f" at {rate} Hz." if rate else ".")
+                _("%(where)s: %(name)s is no readable recording: %(error)s"),
+                where=where,
+                name=name,
+                error=error,
+            ) from None
+        if info.channels != 1 or (rate is not None and info.samplerate != rate):
+            expected = (
+                _("%(where)s: %(name)s has %(channels)s channels at %(has)s Hz; expected one at %(rate)s Hz.")
+                if rate
+                else _("%(where)s: %(name)s has %(channels)s channels at %(has)s Hz; expected one.")
+            )
+            raise ArchiveProblem(
+                expected, where=where, name=name, channels=info.channels, has=info.samplerate, rate=rate
             )
 
     # -- Material
@@ -199,12 +213,15 @@ class _Reader:
         for where, data in self._rows(self.document, "systems"):
             system = from_json(UploadedSystem, data, where, owner=self.owner)
             if system.slug in registry.SYSTEMS:
-                raise ArchiveProblem(f"{where}: {system.slug!r} is a system of Earshot's own.")
+                raise ArchiveProblem(
+                    _("%(where)s: %(slug)r is a system of Earshot's own."), where=where, slug=system.slug
+                )
             known = UploadedSystem.objects.filter(slug=system.slug).first()
             if known is None and not UploadedSystem.objects.filter(owner=self.owner, title=system.title):
                 store([system])
             elif known is None or known.owner_id != self.owner.pk:
-                self.notes.append(f"The system “{system.title}” is shown by its short name {system.slug}.")
+                note = _("The system “%(title)s” is shown by its short name %(slug)s.")
+                self.notes.append(note % {"title": system.title, "slug": system.slug})
 
     def _clips(self) -> dict[str, Clip]:
         clips: dict[str, Clip] = {}
@@ -222,7 +239,9 @@ class _Reader:
             with clip.upload.open("rb") as file:
                 found = hashlib.file_digest(file, "sha256").hexdigest()
             if found != sha256:
-                raise ArchiveProblem(f"{where}: the upload is not the one that it says (SHA-256 differs).")
+                raise ArchiveProblem(
+                    _("%(where)s: the upload is not the one that it says (SHA-256 differs)."), where=where
+                )
             self._keep_audio(clip.audio, files.get("audio"), where, WORKING_RATE)
             store([clip])
             clips[sha256] = clip
@@ -237,9 +256,8 @@ class _Reader:
             known = Rendition.objects.filter(clip=clip, system=row.system).first()
             if known is not None:
                 renditions[key] = known
-                self.notes.append(
-                    f"“{clip.title}” through {row.system} was here already: its figures are this server's."
-                )
+                note = _("“%(clip)s” through %(system)s was here already: its figures are this server's.")
+                self.notes.append(note % {"clip": clip.title, "system": row.system})
                 continue
             if row.status not in (Job.Status.DONE, Job.Status.FAILED):
                 row.status = Job.Status.QUEUED  # what was running there is not running here
@@ -267,11 +285,14 @@ class _Reader:
         data = self.document.get("study")
         study: Study = from_json(Study, data, "study.json, study", skip=_CHECKED, owner=self.owner)
         if study.method not in METHODS:
-            raise ArchiveProblem(f"study.json: this Earshot does not know the method {study.method!r}.")
+            raise ArchiveProblem(
+                _("study.json: this Earshot does not know the method %(method)r."), method=study.method
+            )
         self._check_settings(study, data or {})
         if Study.objects.filter(pk=study.pk).exists():
             raise ArchiveProblem(
-                f"The study “{study.name}” is on this server already. Delete it to take it from the archive."
+                _("The study “%(study)s” is on this server already. Delete it to take it from the archive."),
+                study=study.name,
             )
         study.version = self._number(
             (data or {}).get("version", 1), "study.json, study, version", MAX_VERSION
@@ -288,7 +309,9 @@ class _Reader:
             clip = self._told(clips, row["clip"], where, "clip") if row.get("clip") else None
             item = from_json(Item, row, where, study=study, clip=clip)
             if item.position in items:
-                raise ArchiveProblem(f"{where}: there are two items {item.position}.")
+                raise ArchiveProblem(
+                    _("%(where)s: there are two items %(position)s."), where=where, position=item.position
+                )
             item.save(force_insert=True)
             items[item.position] = item
         stimuli = self._stimuli(study, items, renditions)
@@ -323,8 +346,8 @@ class _Reader:
         """Have the study's objects and lists go through what checks those that people send."""
         method = METHODS[study.method]
         if not all(0 < len(slug) <= 64 for slug in study.systems):
-            raise ArchiveProblem("study.json, study, systems: expected a list of short names.")
-        graded = sum(row.get("training") is not True for _, row in self._rows(self.document, "items"))
+            raise ArchiveProblem(_("study.json, study, systems: expected a list of short names."))
+        graded = sum(row.get("training") is not True for _where, row in self._rows(self.document, "items"))
         try:
             wanted = {name: data[name] for name in _COLUMNS if name in data}
             wanted |= {name: getattr(study, name) for name in _SETTINGS}
@@ -336,8 +359,8 @@ class _Reader:
             if options := data.get("method_options"):
                 study.method_options = method.clean_options(options, study.systems)
             study.simulation = simulation.kept(data.get("simulation", {}))
-        except (StudyError, ValueError, TypeError) as error:
-            raise ArchiveProblem(f"study.json, study: {error}") from None
+        except (Refusal, ValueError, TypeError) as error:
+            raise ArchiveProblem(_("study.json, study: %(error)s"), error=error) from None
 
     def _stimuli(
         self, study: Study, items: dict[int, Item], renditions: dict[tuple[str, str], Rendition]
@@ -353,7 +376,9 @@ class _Reader:
             if data.get("file"):
                 self._keep_audio(stimulus.audio, data["file"], where, study.sample_rate)
             if (item.position, stimulus.system) in stimuli:
-                raise ArchiveProblem(f"{where}: {stimulus.system} is there twice.")
+                raise ArchiveProblem(
+                    _("%(where)s: %(system)s is there twice."), where=where, system=stimulus.system
+                )
             stimulus.save(force_insert=True)
             stimuli[item.position, stimulus.system] = stimulus
         return stimuli
@@ -367,7 +392,9 @@ class _Reader:
         for where, data in self._rows(self.document, "sessions"):
             session = from_json(Session, data, where, study=study, assessor=self._assessor(data, where))
             if session.number in numbers:
-                raise ArchiveProblem(f"{where}: there are two sessions {session.number}.")
+                raise ArchiveProblem(
+                    _("%(where)s: there are two sessions %(number)s."), where=where, number=session.number
+                )
             numbers.add(session.number)
             session.version = self._number(data.get("version", 1), f"{where}, version", study.version)
             if Session.objects.filter(pk=session.pk).exists():
@@ -387,7 +414,7 @@ class _Reader:
         """The assessor of that code; of a new one, with a note, where somebody else here has it."""
         code = data.get("assessor")
         if not isinstance(code, str) or not 0 < len(code) <= 16:
-            raise ArchiveProblem(f"{where}: {code!r} is no code of an assessor.")
+            raise ArchiveProblem(_("%(where)s: %(code)r is no code of an assessor."), where=where, code=code)
         if code not in self.assessors:
             self.assessors[code] = self._new_assessor(code)
         return self.assessors[code]
@@ -395,7 +422,8 @@ class _Reader:
     def _new_assessor(self, code: str) -> Assessor:
         if Assessor.objects.filter(code=code).exists():
             assessor = Assessor.objects.create()
-            self.notes.append(f"Assessor {code} is called {assessor.code} here: the code was taken.")
+            note = _("Assessor %(code)s is called %(here)s here: the code was taken.")
+            self.notes.append(note % {"code": code, "here": assessor.code})
             return assessor
         return Assessor.objects.create(code=code)
 
@@ -424,9 +452,9 @@ class _Reader:
         for place, row in self._rows(data, "ratings", where):
             rating = from_json(Rating, row, place, trial=trial, stimulus=stimulus(row.get("system"), place))
             if not -3 <= rating.score <= 100:
-                raise ArchiveProblem(f"{place}: {rating.score} is no grade.")
+                raise ArchiveProblem(_("%(place)s: %(score)s is no grade."), place=place, score=rating.score)
             if rating.stimulus_id in graded:
-                raise ArchiveProblem(f"{place}: {row['system']} is graded twice.")
+                raise ArchiveProblem(_("%(place)s: %(row)s is graded twice."), place=place, row=row["system"])
             graded.add(rating.stimulus_id)
             self.ratings.append(rating)
         if data.get("choice"):
@@ -442,7 +470,12 @@ class _Reader:
         if not isinstance(events, list) or any(
             not isinstance(event, list) or len(event) != len(names) for event in events
         ):
-            raise ArchiveProblem(f"{where}, events: expected rows of {len(names)}: {', '.join(names)}.")
+            raise ArchiveProblem(
+                _("%(where)s, events: expected rows of %(count)s: %(names)s."),
+                where=where,
+                count=len(names),
+                names=", ".join(names),
+            )
         Event.objects.bulk_create(
             from_json(Event, dict(zip(names, event, strict=True)), f"{where}, events[{index}]", trial=trial)
             for index, event in enumerate(events)

@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import io
 
-from evaluation.outputs.archives import ArchiveProblem, members
-from listening.interchange.imports.reading import ImportProblem
+from evaluation.outputs.archives import members
 
 
 def read_archive(content: bytes, *, max_files: int, max_bytes: int) -> dict[str, bytes]:
     """The files of a small zip by their names, unpacked in memory.
 
     Raises:
-        ImportProblem: damaged, too many files, too large, or names that lead elsewhere.
+        ArchiveProblem: damaged, too many files, too large, or names that lead elsewhere.
     """
     found: dict[str, bytes] = {}
-    try:
-        with members(io.BytesIO(content), max_files=max_files, max_bytes=max_bytes) as archive:
-            for member in archive:
-                found[member.name] = member.read()
-    except ArchiveProblem as problem:
-        raise ImportProblem(str(problem)) from None
+    with members(io.BytesIO(content), max_files=max_files, max_bytes=max_bytes) as archive:
+        for member in archive:
+            found[member.name] = member.read()
     return found

@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from django.utils.translation import gettext_lazy as _
+
 from listening.columns.texts import MAX_TEXT
 from listening.interchange.imports.reading import ImportProblem
 from listening.interchange.imports.yaml_lines import Map, Seq, load
@@ -106,7 +108,7 @@ def read_configuration(text: str) -> Configuration:
     """
     data, mended = load(text)
     if not isinstance(data, Map) or not isinstance(data.get("pages"), Seq):
-        raise ImportProblem("This is no webMUSHRA configuration: it has no list of pages.", 1, 1)
+        raise ImportProblem(_("This is no webMUSHRA configuration: it has no list of pages."), 1, 1)
     found = Configuration(
         name=plain_text(data.get("testname"))[:200] or "Imported test",
         test_id=str(data.get("testId") or ""),
@@ -129,8 +131,10 @@ def read_configuration(text: str) -> Configuration:
             found.note("left_out", page.line, f"A page of type {kind}: Earshot has none like it.")
     if not found.pages:
         raise ImportProblem(
-            "No page of this configuration can be held here. "
-            + (f"It has {_counted(refused)}." if refused else "It has no page with recordings.")
+            _("No page of this configuration can be held here. It has %(refused)s.")
+            if refused
+            else _("No page of this configuration can be held here. It has no page with recordings."),
+            refused=_counted(refused),
         )
     _page_texts(found, asked)
     found.texts = {key: _fitted(found, key, value) for key, value in found.texts.items() if value}

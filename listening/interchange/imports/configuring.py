@@ -15,6 +15,8 @@ from django.conf import settings
 from django.core.files import File
 from django.core.files.storage import default_storage
 from django.db import transaction
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext_lazy
 
 from codec.audio import AudioError
 from evaluation.clips.ingest import ClipRejected, ingest
@@ -23,9 +25,10 @@ from evaluation.clips.stored import load_audio
 from evaluation.models import Clip, Rendition, UploadedSystem
 from evaluation.outputs import batches as outputs
 from evaluation.outputs.archives import ArchiveProblem, Member, members
-from evaluation.outputs.batches import MAX_BATCH_BYTES, MAX_FILES, OutputProblem
+from evaluation.outputs.batches import MAX_BATCH_BYTES, MAX_FILES
 from evaluation.outputs.comparison import compare
 from evaluation.outputs.matching import is_audio
+from evaluation.refusals import Refusal
 from evaluation.systems import title_of, uploaded_by
 from evaluation.work import jobs
 from listening.columns.drafts import ReportLine
@@ -37,9 +40,8 @@ from listening.interchange.imports.yaml_lines import MAX_BYTES
 from listening.methods import METHODS
 from listening.models import ImportDraft, Study
 from listening.study.contents import Excerpt
-from listening.study.errors import StudyError
 from listening.study.languages import LANGUAGES
-from listening.study.questionnaire import QuestionnaireError, validated
+from listening.study.questionnaire import validated
 from listening.study.studies import create_study
 
 #: A worker that has the same recording is waited for, seconds.
@@ -48,22 +50,19 @@ _PATIENCE = 120
 
 @contextmanager
 def recordings_of(draft: ImportDraft) -> Iterator[list[Member]]:
-    """The files of a draft's zip; none if it came without one. Raises `ImportProblem`."""
+    """The files of a draft's zip; none if it came without one. Raises `ArchiveProblem`."""
     stored = draft.extra if draft.extra else draft.file
     with stored.open("rb") as file:
         if file.read(4) != b"PK\x03\x04":
             yield []
             return
         file.seek(0)
-        try:
-            with members(file, max_files=2 * MAX_FILES, max_bytes=MAX_BATCH_BYTES) as inside:
-                yield inside
-        except ArchiveProblem as problem:
-            raise ImportProblem(str(problem)) from None
+        with members(file, max_files=2 * MAX_FILES, max_bytes=MAX_BATCH_BYTES) as inside:
+            yield inside
 
 
 def configuration_of(draft: ImportDraft) -> Configuration:
-    """What the draft's YAML says, in its zip or by itself. Raises `ImportProblem`."""
+    """What the draft's YAML says, in its zip or by itself. Raises `ImportProblem` or `ArchiveProblem`."""
     with draft.file.open("rb") as file:
         head = file.read(4)
         file.seek(0)
@@ -73,15 +72,16 @@ def configuration_of(draft: ImportDraft) -> Configuration:
         found = [member for member in inside if member.name.lower().endswith((".yaml", ".yml"))]
         if len(found) != 1:
             raise ImportProblem(
-                f"The zip has {len(found)} YAML files ({listed(member.name for member in found)}), not one. "
-                "Send the one you mean by itself, with the zip as the file that goes with it."
+                _(
+                    "The zip has %(count)s YAML files (%(found)s), not one. Send the one you mean by "
+                    "itself, with the zip as the file that goes with it."
+                ),
+                count=len(found),
+                found=listed(member.name for member in found),
             )
         if found[0].size > MAX_BYTES:
-            raise ImportProblem("The configuration is larger than 2 MB.")
-        try:
-            return _read(found[0].read())
-        except ArchiveProblem as problem:
-            raise ImportProblem(str(problem)) from None
+            raise ImportProblem(_("The configuration is larger than 2 MB."))
+        return _read(found[0].read())
 
 
 def _without_extra(draft: ImportDraft) -> ImportDraft:
@@ -90,7 +90,7 @@ def _without_extra(draft: ImportDraft) -> ImportDraft:
 
 def _read(content: bytes) -> Configuration:
     if len(content) > MAX_BYTES:
-        raise ImportProblem("The configuration is larger than 2 MB.")
+        raise ImportProblem(_("The configuration is larger than 2 MB."))
     text, notes = decode(content)
     found = read_configuration(text)
     for note in notes:
@@ -133,7 +133,7 @@ def run(draft_id: str) -> None:
     row = jobs.claim(ImportDraft, draft_id)
     if row is None:
         return
-    with jobs.working(row, ImportProblem):
+    with jobs.working(row, Refusal):
         if row.study_id is None:
             import_configuration(row)
         if jobs.finish(row):
@@ -163,8 +163,16 @@ def import_configuration(draft: ImportDraft) -> Study:
         found, missing = locate(list(paths), [name for name in by_name if is_audio(name)])
         if missing:
             path, why = next(iter(missing.items()))
-            more = f" {len(missing) - 1} more are missing." if len(missing) > 1 else ""
-            raise ImportProblem(f"{path}: {why}.{more}", paths[path])
+            text = (
+                ngettext_lazy(
+                    "%(path)s: %(why)s. %(more)s more is missing.",
+                    "%(path)s: %(why)s. %(more)s more are missing.",
+                    len(missing) - 1,
+                )
+                if len(missing) > 1
+                else _("%(path)s: %(why)s.")
+            )
+            raise ImportProblem(text, paths[path], path=path, why=why, more=len(missing) - 1)
         local: dict[str, Path] = {}
         for number, path in enumerate(paths):
             local[path] = Path(folder) / f"{number}{PurePosixPath(path).suffix.lower()[:6]}"
@@ -172,7 +180,7 @@ def import_configuration(draft: ImportDraft) -> Study:
                 try:
                     by_name[found[path]].write_to(target)
                 except ArchiveProblem as problem:
-                    raise ImportProblem(str(problem), paths[path]) from None
+                    raise ImportProblem(problem, paths[path]) from None
         return _study(draft, configuration, group, local)
 
 
@@ -193,9 +201,16 @@ def _study(draft: ImportDraft, configuration: Configuration, group: Group, local
             before = kept.setdefault((clip.pk, key), (path, page.line))
             if before[0] != path:
                 raise ImportProblem(
-                    f"{key} of {page.reference} is {path} here and {before[0]} in line {before[1]}: a system "
-                    "has one output for a recording.",
+                    _(
+                        "%(key)s of %(reference)s is %(path)s here and %(earlier)s in line %(there)s: a "
+                        "system has one output for a recording."
+                    ),
                     page.line,
+                    key=key,
+                    reference=page.reference,
+                    path=path,
+                    earlier=before[0],
+                    there=before[1],
                 )
             if before == (path, page.line):
                 _output(configuration, clip, own[key], local[path], path, page.line)
@@ -206,25 +221,22 @@ def _study(draft: ImportDraft, configuration: Configuration, group: Group, local
     lines = sorted(configuration.notes, key=lambda note: note.line)
     report = [ReportLine(kind=note.kind, line=note.line, text=note.text) for note in lines]
     draft.choices = draft.choices.model_copy(update={"report": report})
-    try:
-        with transaction.atomic():  # a worker that dies in between leaves neither
-            study = create_study(
-                draft.owner,
-                draft.choices.name or configuration.name,
-                [],
-                [system.slug for system in own.values()],
-                texts=configuration.texts,
-                excerpts=excerpts,
-                method=method.slug,
-                options=method.webmushra_options,
-                language=language,
-                open_when_ready=False,
-            )
-            questions = validated(configuration.questions)
-            Study.objects.filter(pk=study.pk).update(questionnaire=questions)
-            ImportDraft.objects.filter(pk=draft.pk).update(study=study, choices=draft.choices)
-    except (StudyError, QuestionnaireError) as error:
-        raise ImportProblem(str(error)) from None
+    with transaction.atomic():  # a worker that dies in between leaves neither
+        study = create_study(
+            draft.owner,
+            draft.choices.name or configuration.name,
+            [],
+            [system.slug for system in own.values()],
+            texts=configuration.texts,
+            excerpts=excerpts,
+            method=method.slug,
+            options=method.webmushra_options,
+            language=language,
+            open_when_ready=False,
+        )
+        questions = validated(configuration.questions)
+        Study.objects.filter(pk=study.pk).update(questionnaire=questions)
+        ImportDraft.objects.filter(pk=draft.pk).update(study=study, choices=draft.choices)
     return study
 
 
@@ -250,10 +262,7 @@ def _systems(draft: ImportDraft, configuration: Configuration, group: Group) -> 
         title, number = base, 2
         while title in known and known[title].note != note:
             title, number = f"{base} {number}", number + 1
-        try:
-            found[key] = known.get(title) or outputs.save_system(draft.owner, title, note)
-        except OutputProblem as problem:
-            raise ImportProblem(str(problem)) from None
+        found[key] = known.get(title) or outputs.save_system(draft.owner, title, note)
         configuration.note("changed", 0, f"{key} is your system “{found[key].title}”.")
     return found
 
@@ -265,7 +274,7 @@ def _clip(draft: ImportDraft, path: Path, name: str, line: int, always: tuple[st
         try:
             clip, _new = ingest(draft.owner, sent, systems=always)
         except ClipRejected as problem:
-            raise ImportProblem(f"{name}: {problem}", line) from None
+            raise ImportProblem(_("%(name)s: %(problem)s"), line, name=name, problem=problem) from None
     for slug in always:
         _made(clip, slug)
     return clip
@@ -279,12 +288,19 @@ def _made(clip: Clip, slug: str) -> None:
         if row.status == Rendition.Status.DONE:
             return
         if row.status == Rendition.Status.FAILED:
-            raise ImportProblem(f"“{clip.title}” failed in {title_of(row.system)}: {row.error}")
+            raise ImportProblem(
+                _("“%(clip)s” failed in %(system)s: %(error)s"),
+                clip=clip.title,
+                system=title_of(row.system),
+                error=row.error,
+            )
         if row.status == Rendition.Status.QUEUED:
             make_rendition(str(row.pk))
         elif monotonic() > end:
             raise ImportProblem(
-                f"“{clip.title}” is still on its way through {title_of(row.system)}. Try again later."
+                _("“%(clip)s” is still on its way through %(system)s. Try again later."),
+                clip=clip.title,
+                system=title_of(row.system),
             )
         else:
             sleep(0.5)
@@ -298,7 +314,7 @@ def _output(
     try:
         found = compare(path, load_audio(clip.audio), settings.UPLOAD_MAX_SECONDS)
     except AudioError as error:
-        raise ImportProblem(f"{name}: {error}", line) from None
+        raise ImportProblem(_("%(name)s: %(error)s"), line, name=name, error=error) from None
     for warning in found.warnings:
         configuration.note("changed" if "will be" in warning else "taken", line, f"{name}: {warning}")
     with path.open("rb") as file:

@@ -6,7 +6,6 @@ import re
 import uuid
 import zipfile
 from datetime import timedelta
-from functools import partial
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -17,8 +16,11 @@ from django.core.files.uploadedfile import UploadedFile
 from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
-from evaluation.clips.ingest import clean_text, too_large_message
+from evaluation.clips.ingest import ClipTooLarge
+from evaluation.clips.removal import delete_files, delete_files_later
+from evaluation.texts import clean_line
 from evaluation.work import jobs
 from listening.interchange.imports.reading import ImportProblem, Reading
 from listening.interchange.imports.results import MAX_BYTES, read_results
@@ -39,22 +41,26 @@ def keep(owner: Any, file: UploadedFile[Any], extra: UploadedFile[Any] | None = 
     """
     for sent in (file, extra):
         if sent is not None and (sent.size or 0) > settings.UPLOAD_MAX_BYTES:
-            raise ImportProblem(f"{sent.name}: {too_large_message(sent.size or 0)}")
+            raise ImportProblem(
+                _("%(name)s: %(problem)s"), name=sent.name, problem=ClipTooLarge(sent.size or 0)
+            )
     if not file.size:
-        raise ImportProblem("The file is empty.")
+        raise ImportProblem(_("The file is empty."))
     for old in ImportDraft.objects.filter(owner=owner, study=None, created__lt=timezone.now() - _FORGOTTEN):
         discard(old)
     kind = _kind_of(file)
     if kind == ImportDraft.Kind.RESULTS and file.size > MAX_BYTES:
         raise ImportProblem(
-            f"The file has {file.size / 1e6:.1f} MB; results of up to {MAX_BYTES / 1e6:g} MB can be read."
+            _("The file has %(size).1f MB; results of up to %(max_bytes)g MB can be read."),
+            size=file.size / 1e6,
+            max_bytes=MAX_BYTES / 1e6,
         )
-    draft = ImportDraft(owner=owner, kind=kind, name=clean_text(file.name or "")[-255:] or "results")
+    draft = ImportDraft(owner=owner, kind=kind, name=clean_line(file.name or "")[-255:] or "results")
     draft.status = ImportDraft.Status.DONE  # nothing for a worker to do yet
     draft.file.name = _save(file)
     if extra is not None:
         draft.extra.name = _save(extra)
-        draft.choices = {"extra_name": clean_text(extra.name or "")[-255:]}
+        draft.choices = {"extra_name": clean_line(extra.name or "")[-255:]}
     draft.save()
     return draft
 
@@ -76,7 +82,7 @@ def _kind_of(file: UploadedFile[Any]) -> str:
             with zipfile.ZipFile(file) as archive:
                 names = archive.namelist()
         except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
-            raise ImportProblem("This zip is damaged.") from None
+            raise ImportProblem(_("This zip is damaged.")) from None
         finally:
             file.seek(0)
         yaml = any(name.lower().endswith((".yaml", ".yml")) for name in names)
@@ -100,12 +106,17 @@ def read_draft(draft: ImportDraft, choices: dict[str, str]) -> tuple[Reading, Sc
     with draft.extra.open("rb") as file:
         content = bytes(file.read(MAX_BYTES + 1))
     if len(content) > MAX_BYTES:
-        raise ImportProblem(f"{name}: more than {MAX_BYTES / 1e6:g} MB.")
+        raise ImportProblem(_("%(name)s: more than %(max_bytes)g MB."), name=name, max_bytes=MAX_BYTES / 1e6)
     try:
         return reading, read_scores(content, reading, name)
     except ImportProblem as problem:
         raise ImportProblem(
-            f"{name}: {problem.message}", problem.line, problem.column, problem.heading
+            _("%(name)s: %(said)s"),
+            problem.line,
+            problem.column,
+            problem.heading,
+            name=name,
+            said=problem.what,
         ) from None
 
 
@@ -128,7 +139,7 @@ def import_results(
 
 def start_configuration(draft: ImportDraft, name: str, group: str) -> None:
     """Have a worker make the study of a configuration; asking twice changes nothing."""
-    named = " ".join(clean_text(name).split())[:200]
+    named = clean_line(name)[:200]
     choices = draft.choices.model_copy(update={"name": named, "group": group})
     waits = Q(status__in=[ImportDraft.Status.QUEUED, ImportDraft.Status.RUNNING])
     jobs.restart(draft, ~waits, Q(study=None), choices=choices, progress={})
@@ -138,16 +149,11 @@ def forget_files(draft: ImportDraft) -> None:
     """The study is there: its draft goes on as the report, without what was sent."""
     names = [name for name in (draft.file.name, draft.extra.name) if name]
     ImportDraft.objects.filter(pk=draft.pk).update(file="", extra="")
-    _delete(names)
+    delete_files(names)
 
 
 def discard(draft: ImportDraft) -> None:
     names = [name for name in (draft.file.name, draft.extra.name) if name]
     with transaction.atomic():
         draft.delete()
-        transaction.on_commit(partial(_delete, names))
-
-
-def _delete(names: list[str]) -> None:
-    for name in names:
-        default_storage.delete(name)
+        delete_files_later(names)

@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from django.utils.translation import gettext_lazy as _
+
 from listening.interchange.imports.reading import Grade, ImportProblem, Reading, listed
 from listening.interchange.imports.table import Row, records, separator_of
 
@@ -53,7 +55,7 @@ def read_golisten(text: str, rule: str = "") -> Reading:
         marker = cells[1].strip() if len(cells) > 1 else ""
         if marker == _FILES:
             if files:
-                raise ImportProblem("A second row of file names: this is more than one export.", line, 2)
+                raise ImportProblem(_("A second row of file names: this is more than one export."), line, 2)
             files = [cell.strip() for cell in cells]
             rule_used, parted = _parted(line, files, rule)
             continue
@@ -63,17 +65,21 @@ def read_golisten(text: str, rule: str = "") -> Reading:
             questions = [cell.strip() for cell in cells]
             continue
         if not files:
-            raise ImportProblem(f"Before the row with {_FILES} there is a listener.", line)
+            raise ImportProblem(_("Before the row with %(files)s there is a listener."), line, files=_FILES)
         if len(cells) > len(files):
             raise ImportProblem(
-                f"{len(cells)} cells, but the file names end at {len(files)}.", line, len(files) + 1
+                _("%(count)s cells, but the file names end at %(count_2)s."),
+                line,
+                len(files) + 1,
+                count=len(cells),
+                count_2=len(files),
             )
         number += 1
         who = f"Listener {number}"
         headings = [*questions, *[""] * len(files)][: len(files)]
         _listener(reading, Row(line, cells, headings), who, parted, files)
     if not files:
-        raise ImportProblem(f"There is no row with {_FILES}.")
+        raise ImportProblem(_("There is no row with %(files)s."), files=_FILES)
     reading.notes.append(
         f"GoListen names no listeners: they are counted by their rows, {number} in all. Items and systems "
         f"are parted by the file names: {RULES[rule_used]}."
@@ -99,7 +105,7 @@ def _listener(
                 score = float(value)
             except ValueError:
                 raise ImportProblem(
-                    f"{value[:40]!r} is not a grade.", row.line, place + 1, files[place]
+                    _("%(value)r is not a grade."), row.line, place + 1, files[place], value=value[:40]
                 ) from None
             reading.grades.append(Grade(who, item, system, score, row.line))
         elif place >= 2 and value:
@@ -113,15 +119,17 @@ def _parted(line: int, files: Sequence[str], rule: str) -> tuple[str, dict[int, 
     """Which rule, and item and system by column."""
     places = [place for place, name in enumerate(files) if place > 1 and name]
     if not places:
-        raise ImportProblem(f"The row with {_FILES} names no file.", line)
+        raise ImportProblem(_("The row with %(files)s names no file."), line, files=_FILES)
     stems = {place: _AUDIO.sub("", files[place]) for place in places}
     if doubled := {name for name in stems.values() if list(stems.values()).count(name) > 1}:
-        raise ImportProblem(f"These files have two columns: {listed(sorted(doubled))}.", line)
+        raise ImportProblem(
+            _("These files have two columns: %(doubled)s."), line, doubled=listed(sorted(doubled))
+        )
     tries = [rule] if rule in RULES else list(RULES)
     for name in tries:
         found = {place: _part(stem, name) for place, stem in stems.items()}
-        items = {item for item, _ in found.values()}
-        systems = {system for _, system in found.values()}
+        items = {item for item, _system in found.values()}
+        systems = {system for _item, system in found.values()}
         whole = all(item and system for item, system in found.values())
         if name == rule or name == "whole" or (whole and len(items) * len(systems) == len(found)):
             return name, found

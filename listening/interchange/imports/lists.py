@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
+from django.utils.translation import gettext_lazy as _
+
 from listening.interchange.imports.reading import Grade, ImportProblem, Reading
 from listening.interchange.imports.table import Row, Table, shortened
 from listening.methods import METHODS
@@ -90,12 +92,17 @@ def read_lists(table: Table) -> Reading:
         item, system = row.text("signal"), row.text("condition")
         scores, people = _list(row, "ratings"), _list(row, "participant_ids")
         if len(scores) != len(people):
-            raise row.problem(f"{len(scores)} ratings, but {len(people)} participants.", "participant_ids")
+            raise row.problem(
+                _("%(count)s ratings, but %(count_2)s participants."),
+                "participant_ids",
+                count=len(scores),
+                count_2=len(people),
+            )
         for score, who in zip(scores, people, strict=True):
             if isinstance(score, bool) or not isinstance(score, int | float):
-                raise row.problem(f"{score!r} is not a number.", "ratings")
+                raise row.problem(_("%(score)r is not a number."), "ratings", score=score)
             if isinstance(who, bool) or not isinstance(who, int | str):
-                raise row.problem(f"{who!r} names nobody.", "participant_ids")
+                raise row.problem(_("%(who)r names nobody."), "participant_ids", who=who)
             reading.grades.append(Grade(str(who), item, system, float(score), row.line))
         folder = row.get("file").rpartition("/")[0]
         if folder:
@@ -114,9 +121,11 @@ def _list(row: Row, heading: str) -> list[object]:
     try:
         found = json.loads(text.replace("'", '"'), parse_constant=lambda name: name)
     except (ValueError, RecursionError):
-        raise row.problem(f"{shortened(text)!r} is not a list like [1, 2].", heading) from None
+        raise row.problem(_("%(value)r is not a list like [1, 2]."), heading, value=shortened(text)) from None
     if not isinstance(found, list):
-        raise row.problem(f"{shortened(text)!r} is not a list like [1, 2].", heading)
+        raise row.problem(_("%(value)r is not a list like [1, 2]."), heading, value=shortened(text))
     if len(found) > _MAX_LIST:
-        raise ImportProblem(f"A list of {len(found)}; {_MAX_LIST} at most.", row.line)
+        raise ImportProblem(
+            _("A list of %(count)s; %(max_list)s at most."), row.line, count=len(found), max_list=_MAX_LIST
+        )
     return found

@@ -12,6 +12,9 @@ from pathlib import PurePosixPath
 from typing import Any
 from xml.parsers import expat
 
+from django.utils.translation import gettext_lazy as _
+
+from evaluation.refusals import Message, Text
 from listening.interchange.imports.reading import Grade, ImportProblem, Reading
 
 _MAX_DEPTH = 20
@@ -74,47 +77,55 @@ class _Document:
             self._parser.Parse(content, True)
         except expat.ExpatError as error:
             raise ImportProblem(
-                f"This is no XML: {expat.ErrorString(error.code)}.", error.lineno, error.offset + 1
+                _("This is no XML: %(code)s."),
+                error.lineno,
+                error.offset + 1,
+                code=expat.ErrorString(error.code),
             ) from None
         except (ValueError, LookupError) as error:
-            raise ImportProblem(f"The XML's encoding cannot be read: {error}.", 1) from None
+            raise ImportProblem(_("The XML's encoding cannot be read: %(error)s."), 1, error=error) from None
 
-    def _problem(self, message: str) -> ImportProblem:
-        return ImportProblem(message, self._parser.CurrentLineNumber, self._parser.CurrentColumnNumber + 1)
+    def _problem(self, message: Text, **values: object) -> ImportProblem:
+        return ImportProblem(
+            Message(message, **values), self._parser.CurrentLineNumber, self._parser.CurrentColumnNumber + 1
+        )
 
-    def _refuse(self, *_: Any) -> int:
-        raise self._problem("XML with a DTD or entities is not read: it can be made to exhaust a computer.")
+    def _refuse(self, *_declaration: Any) -> int:
+        raise self._problem(
+            _("XML with a DTD or entities is not read: it can be made to exhaust a computer.")
+        )
 
     def _start(self, name: str, attributes: dict[str, str]) -> None:
         if not self._path and name != "MUSHRA":
             raise self._problem(
-                f"The root element is {name[:40]}. The listening-test-app's MUSHRA documents can be imported."
+                _("The root element is %(name)s. The listening-test-app's MUSHRA documents can be imported."),
+                name=name[:40],
             )
         self._path.append(name)
         if len(self._path) > _MAX_DEPTH:
-            raise self._problem("The XML is nested too deeply.")
+            raise self._problem(_("The XML is nested too deeply."))
         if name == "info":
             self.subject = attributes.get("subjectName", "")
         elif name == "trial":
             self._trial = attributes.get("trialName", "").strip()
             if not self._trial:
-                raise self._problem("This trial has no trialName.")
+                raise self._problem(_("This trial has no trialName."))
             self._seconds = self._optional(attributes.get("trialSeconds"))
         elif name == "testFile":
             self._file(attributes)
 
     def _file(self, attributes: dict[str, str]) -> None:
         if not self._trial:
-            raise self._problem("This testFile is in no trial.")
+            raise self._problem(_("This testFile is in no trial."))
         file, score = attributes.get("fileName", "").strip(), attributes.get("score", "").strip()
         if not file:
-            raise self._problem("This testFile has no fileName.")
+            raise self._problem(_("This testFile has no fileName."))
         if not score:
             self.left_out += 1
             return
         value = self._optional(score)
         if value is None:
-            raise self._problem(f"The score {score[:40]!r} is not a number.")
+            raise self._problem(_("The score %(score)r is not a number."), score=score[:40])
         self.grades.append((self._trial, file, value, self._parser.CurrentLineNumber, self._seconds))
 
     @staticmethod

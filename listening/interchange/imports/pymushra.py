@@ -13,6 +13,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from django.utils.translation import gettext_lazy as _
+
 from listening.interchange.imports.reading import Grade, ImportProblem, Reading, Verdict
 from listening.interchange.imports.table import Row, Table, shortened
 from listening.methods import METHODS, list_holders
@@ -39,10 +41,10 @@ class _Response:
             value = float(self.text(name))
         except ValueError:
             raise ImportProblem(
-                f"{shortened(self.text(name))!r} is not a number.", self.line, heading=name
+                _("%(name)r is not a number."), self.line, heading=name, name=shortened(self.text(name))
             ) from None
         if not math.isfinite(value):
-            raise ImportProblem(f"{self.text(name)!r} is not a finite number.", self.line)
+            raise ImportProblem(_("%(name)r is not a finite number."), self.line, name=self.text(name))
         return value
 
     def milliseconds(self) -> float | None:
@@ -78,14 +80,18 @@ def read_json(text: str, kind: str = "") -> Reading:
     try:
         data = json.loads(text)
     except json.JSONDecodeError as error:
-        raise ImportProblem(f"This is no JSON: {error.msg}.", error.lineno, error.colno) from None
+        raise ImportProblem(
+            _("This is no JSON: %(msg)s."), error.lineno, error.colno, msg=error.msg
+        ) from None
     except RecursionError:
-        raise ImportProblem("This JSON is nested too deeply.") from None
+        raise ImportProblem(_("This JSON is nested too deeply.")) from None
     rows = list(_database(data)) or list(_by_columns(data)) or list(_by_rows(data))
     if not rows or not is_pymushra(list(rows[0].cells)):
         raise ImportProblem(
-            "This JSON is none of pymushra's exports: it has no wm_id, wm_type and responses_…. A study of "
-            "Earshot's own is imported as its archive.",
+            _(
+                "This JSON is none of pymushra's exports: it has no wm_id, wm_type and responses_…. "
+                "A study of Earshot's own is imported as its archive."
+            ),
             1,
             1,
         )
@@ -156,13 +162,14 @@ def _answers(session: Mapping[str, Any]) -> dict[str, Any]:
 def _read(rows: list[_Response], kind: str, notes: list[str], reason: str) -> Reading:
     kinds = Counter(row.text("wm_type") for row in rows)
     if not kinds:
-        raise ImportProblem("This is pymushra's export, but it has a header and nothing else.")
+        raise ImportProblem(_("This is pymushra's export, but it has a header and nothing else."))
     known = {page_type for method in METHODS.values() for page_type in method.webmushra}
-    usable = [name for name, _ in kinds.most_common() if name in known]
+    usable = [name for name, _count in kinds.most_common() if name in known]
     if not usable:
         raise ImportProblem(
-            f"Pages of the types {', '.join(sorted(kinds)) or '(none)'} cannot be imported; "
-            f"{', '.join(sorted(known))} can."
+            _("Pages of the types %(kinds)s cannot be imported; %(known)s can."),
+            kinds=", ".join(sorted(kinds)) or "(none)",
+            known=", ".join(sorted(known)),
         )
     chosen = kind if kind in usable else usable[0]
     reading = Reading("pymushra", "pymushra's export", reason, list_holders(chosen), notes=notes)
@@ -177,7 +184,7 @@ def _read(rows: list[_Response], kind: str, notes: list[str], reason: str) -> Re
         who = row.text(f"{_QUESTION}uuid") or row.text("wm_date")
         if not who:
             raise ImportProblem(
-                "This row has neither questionaire_uuid nor wm_date: whose it is cannot be told.", row.line
+                _("This row has neither questionaire_uuid nor wm_date: whose it is cannot be told."), row.line
             )
         given = {
             name.removeprefix(_QUESTION): row.text(name)

@@ -6,6 +6,9 @@ import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
+from django.utils.translation import gettext_lazy as _
+
+from evaluation.refusals import Message, Refusal, Text
 from listening.methods import DEFAULT
 
 #: A file with more is refused: a test of 100 listeners, 50 items and 12 systems has 60 000.
@@ -14,26 +17,37 @@ MAX_GRADES = 100_000
 MAX_NAME, MAX_SYSTEM = 200, 64
 
 
-class ImportProblem(Exception):
+class ImportProblem(Refusal):
     """A file that cannot be imported.
 
     Attributes:
+        what: the message without the place.
         line: from 1, where the problem is; None where it is the whole file.
         column: of a table the number of its cell from 1, of other texts that of the character.
         heading: of the table's column, if it has one.
     """
 
+    status = 422
+
     def __init__(
-        self, message: str, line: int | None = None, column: int | None = None, heading: str = ""
+        self,
+        message: Text,
+        line: int | None = None,
+        column: int | None = None,
+        heading: str = "",
+        **values: object,
     ) -> None:
-        self.message, self.line, self.column, self.heading = message, line, column, heading
-        where = []
-        if line is not None:
-            where.append(f"line {line}")
-        if column is not None:
-            where.append(f"column {column}" + (f" ({heading})" if heading else ""))
-        prefix = ", ".join(where)
-        super().__init__(f"{prefix[0].upper()}{prefix[1:]}: {message}" if prefix else message)
+        self.line, self.column, self.heading = line, column, heading
+        self.what = Message(message, **values)
+        place = {"line": line, "column": f"{column} ({heading})" if heading else column, "message": self.what}
+        if line is not None and column is not None:
+            super().__init__(Message(_("Line %(line)s, column %(column)s: %(message)s"), **place))
+        elif line is not None:
+            super().__init__(Message(_("Line %(line)s: %(message)s"), **place))
+        elif column is not None:
+            super().__init__(Message(_("Column %(column)s: %(message)s"), **place))
+        else:
+            super().__init__(self.what)
 
 
 @dataclass(frozen=True)
@@ -133,25 +147,37 @@ class Reading:
     def check(self) -> Reading:
         """This reading. Raises `ImportProblem` unless there is something in it that can be kept."""
         if not self.grades and not self.verdicts:
-            raise ImportProblem(f"This is {self.title}, but there is not a single grade in it.")
+            raise ImportProblem(
+                _("This is %(title)s, but there is not a single grade in it."), title=self.title
+            )
         if len(self.grades) + len(self.verdicts) > MAX_GRADES:
             raise ImportProblem(
-                f"{len(self.grades) + len(self.verdicts)} grades are more than the {MAX_GRADES} that one "
-                "import takes."
+                _("%(count)s grades are more than the %(max_grades)s that one import takes."),
+                count=len(self.grades) + len(self.verdicts),
+                max_grades=MAX_GRADES,
             )
         seen: dict[tuple[str, str, str, str], Grade] = {}
         for grade in self.grades:
             if not math.isfinite(grade.score) or not -3 <= grade.score <= 100:
                 raise ImportProblem(
-                    f"The grade {grade.score:g} is outside -3 to 100, where the scales of all methods lie.",
+                    _("The grade %(score)g is outside -3 to 100, where the scales of all methods lie."),
                     grade.line,
+                    score=grade.score,
                 )
             first = seen.setdefault((grade.assessor, grade.item, grade.trial, grade.system), grade)
             if first is not grade:
                 raise ImportProblem(
-                    f"{grade.assessor} graded {grade.system} of {grade.item} in line {first.line} already "
-                    f"({first.score:g}, here {grade.score:g}). Remove one of the two.",
+                    _(
+                        "%(assessor)s graded %(system)s of %(item)s in line %(row)s already (%(score)g, here "
+                        "%(score_2)g). Remove one of the two."
+                    ),
                     grade.line,
+                    assessor=grade.assessor,
+                    system=grade.system,
+                    item=grade.item,
+                    row=first.line,
+                    score=first.score,
+                    score_2=grade.score,
                 )
         for row in self:
             systems = [row.system] if isinstance(row, Grade) else [row.first, row.second]
@@ -161,9 +187,15 @@ class Reading:
                 *((system, MAX_SYSTEM, "system's name") for system in systems),
             ):
                 if not text.strip():
-                    raise ImportProblem(f"The {what} is empty.", row.line)
+                    raise ImportProblem(_("The %(what)s is empty."), row.line, what=what)
                 if len(text) > limit:
-                    raise ImportProblem(f"The {what} has {len(text)} characters; {limit} at most.", row.line)
+                    raise ImportProblem(
+                        _("The %(what)s has %(count)s characters; %(limit)s at most."),
+                        row.line,
+                        what=what,
+                        count=len(text),
+                        limit=limit,
+                    )
         return self
 
 

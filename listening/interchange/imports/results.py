@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from django.utils.translation import gettext_lazy as _
+
 from listening.interchange.imports import golisten, lists, netflix, pymushra, webmushra_results
 from listening.interchange.imports.archive import read_archive
 from listening.interchange.imports.reading import ImportProblem, Reading, listed
@@ -37,9 +39,13 @@ def read_results(content: bytes, choices: Mapping[str, str] | None = None) -> Re
     """
     choices = choices or {}
     if len(content) > MAX_BYTES:
-        raise ImportProblem(f"The file has {len(content) / 1e6:.1f} MB; {MAX_BYTES / 1e6:g} MB can be read.")
+        raise ImportProblem(
+            _("The file has %(count).1f MB; %(max_bytes)g MB can be read."),
+            count=len(content) / 1e6,
+            max_bytes=MAX_BYTES / 1e6,
+        )
     if not content.strip():
-        raise ImportProblem("The file is empty.")
+        raise ImportProblem(_("The file is empty."))
     if content.startswith(b"PK\x03\x04"):
         return _merged(content)
     if netflix.is_netflix(content):
@@ -70,10 +76,13 @@ def _table(text: str, choices: Mapping[str, str]) -> Reading:
     if lists.is_tidy(headings):
         return lists.read_tidy(table)
     raise ImportProblem(
-        f"No format that can be read has this header: {listed(name or '(empty)' for name in headings)}. "
-        "A plain table needs columns for listener, item, system and score.",
+        _(
+            "No format that can be read has this header: %(headings)s. A plain table needs "
+            "columns for listener, item, system and score."
+        ),
         1,
         1,
+        headings=listed(name or "(empty)" for name in headings),
     )
 
 
@@ -85,16 +94,26 @@ def _merged(content: bytes) -> Reading:
     for number, (name, body) in enumerate(sorted(files.items()), 1):
         if not netflix.is_netflix(body):
             raise ImportProblem(
-                f"{name} is no XML. A zip of results holds the listening-test-app's XML files; send other "
-                "formats as they are."
+                _(
+                    "%(name)s is no XML. A zip of results holds the listening-test-app's XML files; send "
+                    "other formats as they are."
+                ),
+                name=name,
             )
         try:
             reading = netflix.read_netflix(body, number)
         except ImportProblem as problem:
-            raise ImportProblem(f"{name}: {problem.message}", problem.line, problem.column) from None
+            raise ImportProblem(
+                _("%(name)s: %(said)s"), problem.line, problem.column, name=name, said=problem.what
+            ) from None
         (who,) = reading.assessors
         if who in names:
-            raise ImportProblem(f"{name} and {names[who]} are both of the listener {who}.")
+            raise ImportProblem(
+                _("%(name)s and %(names)s are both of the listener %(who)s."),
+                name=name,
+                names=names[who],
+                who=who,
+            )
         names[who] = name
         if merged is None:
             merged = reading
@@ -102,5 +121,5 @@ def _merged(content: bytes) -> Reading:
             merged.grades += reading.grades
             merged.notes += reading.notes
     if merged is None:
-        raise ImportProblem("There is no file in this zip.")
+        raise ImportProblem(_("There is no file in this zip."))
     return merged.check()

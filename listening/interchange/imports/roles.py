@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 
+from django.utils.translation import gettext_lazy as _
+
 from codec import registry
 from listening.interchange.imports.reading import ImportProblem
 
@@ -44,6 +46,11 @@ def checked(systems: Iterable[str], mapping: Mapping[str, str]) -> dict[str, str
         slug = mapping.get(name) or name
         if slug in found.values():
             other = next(key for key, value in found.items() if value == slug)
-            raise ImportProblem(f"{other} and {name} cannot both be {slug}. Choose another for one of them.")
+            raise ImportProblem(
+                _("%(other)s and %(name)s cannot both be %(slug)s. Choose another for one of them."),
+                other=other,
+                name=name,
+                slug=slug,
+            )
         found[name] = slug
     return found

@@ -9,6 +9,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from django.utils.translation import gettext_lazy as _
+
 from listening.interchange.imports.reading import ImportProblem, Reading, listed
 from listening.interchange.imports.table import decode, read_table
 
@@ -51,18 +53,28 @@ def read_scores(content: bytes, reading: Reading, file: str = "") -> Scores:
     system = next((lowered[name] for name in _SYSTEM if name in lowered), "")
     if not item or not system:
         raise ImportProblem(
-            f"A table of scores needs a column for items ({', '.join(_ITEM[:4])}, …) and one for systems "
-            f"({', '.join(_SYSTEM[:4])}, …). This one has {listed(table.headings)}.",
+            _(
+                "A table of scores needs a column for items (%(item)s, …) and one for systems "
+                "(%(system)s, …). This one has %(headings)s."
+            ),
             1,
+            item=", ".join(_ITEM[:4]),
+            system=", ".join(_SYSTEM[:4]),
+            headings=listed(table.headings),
         )
     rest = [name for name in table.headings if name and name not in (item, system)]
     metrics = {name: metric_slug(name, file) for name in rest if name.lower() not in _SUBJECTIVE}
     if not metrics:
-        raise ImportProblem("There is no column with an instrument's scores.", 1)
+        raise ImportProblem(_("There is no column with an instrument's scores."), 1)
     if len(metrics) > _MAX_METRICS:
-        raise ImportProblem(f"{len(metrics)} columns of scores; {_MAX_METRICS} at most.", 1)
+        raise ImportProblem(
+            _("%(count)s columns of scores; %(max_metrics)s at most."),
+            1,
+            count=len(metrics),
+            max_metrics=_MAX_METRICS,
+        )
     if len(set(metrics.values())) < len(metrics) or not all(metrics.values()):
-        raise ImportProblem("Two columns of scores have the same name, or one has none.", 1)
+        raise ImportProblem(_("Two columns of scores have the same name, or one has none."), 1)
     found = Scores(list(metrics.values()), notes=notes + table.notes)
     if left := [name for name in rest if name not in metrics]:
         found.notes.append(f"Not an instrument's, and left out: {', '.join(left)}.")
@@ -72,15 +84,15 @@ def read_scores(content: bytes, reading: Reading, file: str = "") -> Scores:
         name, slug = row.text(item), row.text(system)
         name = name if name in items else used.get(name, name)
         if name not in items:
-            raise row.problem(f"No item of the results is called {name[:60]!r}.", item)
+            raise row.problem(_("No item of the results is called %(name)r."), item, name=name[:60])
         if slug not in systems:
-            raise row.problem(f"No system of the results is called {slug[:60]!r}.", system)
+            raise row.problem(_("No system of the results is called %(slug)r."), system, slug=slug[:60])
         if (name, slug) in found.values:
-            raise row.problem(f"{slug} of {name} is there twice.", system)
+            raise row.problem(_("%(slug)s of %(name)s is there twice."), system, slug=slug, name=name)
         values = {metric: row.optional(column) for column, metric in metrics.items()}
         found.values[name, slug] = {metric: value for metric, value in values.items() if value is not None}
     if not found.values:
-        raise ImportProblem("The table of scores has a header and nothing else.")
+        raise ImportProblem(_("The table of scores has a header and nothing else."))
     for column, metric in metrics.items():
         if column != metric:
             found.notes.append(f"The column {column} is taken as {metric}.")

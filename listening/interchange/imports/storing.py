@@ -11,11 +11,12 @@ from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from evaluation.systems import order
+from evaluation.texts import clean_line, clean_text
 from listening.columns.questions import MAX_NAME, MAX_QUESTIONS, Question
 from listening.columns.sessions import Signal
-from listening.columns.texts import clean_text
 from listening.interchange.imports.reading import Grade, ImportProblem, Reading, Verdict
 from listening.interchange.imports.roles import checked
 from listening.interchange.imports.scores import Scores
@@ -107,11 +108,13 @@ def store(
     Raises:
         ImportProblem: no name, a method that the reading cannot have, or two systems mapped to one.
     """
-    name = " ".join(clean_text(decisions.name).split())[:200]
+    name = clean_line(decisions.name)[:200]
     if not name:
-        raise ImportProblem("Give the study a name.")
+        raise ImportProblem(_("Give the study a name."))
     if decisions.method not in methods_of(reading):
-        raise ImportProblem(f"{reading.title} cannot be kept as {decisions.method}.")
+        raise ImportProblem(
+            _("%(reading)s cannot be kept as %(method)s."), reading=reading.title, method=decisions.method
+        )
     mapping = checked(reading.systems, decisions.mapping)
     personal = [] if decisions.keep_personal else personal_questions(reading)
     notes = [*reading.notes, *(scores.notes if scores else [])]
@@ -161,7 +164,7 @@ def _questions(reading: Reading, personal: set[str]) -> list[Question]:
 
 
 def _short(question: str) -> str:
-    return " ".join(clean_text(question)[:MAX_NAME].split())
+    return clean_line(question)[:MAX_NAME]
 
 
 def _stimuli(
@@ -216,7 +219,7 @@ def _sessions(
         [
             Answer(
                 session=sessions[label],
-                question=" ".join(clean_text(question)[:MAX_NAME].split()),
+                question=_short(question),
                 value=clean_text(value),
             )
             for label, given in reading.answers.items()
@@ -232,7 +235,7 @@ def _sessions(
         trials.setdefault((row.assessor, row.item, _trial_of(study.method, row)), []).append(row)
     made = []
     counts: dict[str, int] = {}
-    for (label, item, _), rows in trials.items():
+    for (label, item, _trial), rows in trials.items():
         counts[label] = counts.get(label, 0) + 1
         spent = max((row.milliseconds or 0.0 for row in rows), default=0.0)
         made.append(

@@ -9,6 +9,9 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
+from django.utils.translation import gettext_lazy as _
+
+from evaluation.refusals import Message, Text
 from listening.interchange.imports.reading import ImportProblem
 
 _SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs"}
@@ -24,10 +27,10 @@ def decode(content: bytes) -> tuple[str, list[str]]:
         try:
             return content.decode("utf-16"), ["The file is in UTF-16."]
         except UnicodeDecodeError:
-            raise ImportProblem("The file begins like UTF-16 text, but is none.") from None
+            raise ImportProblem(_("The file begins like UTF-16 text, but is none.")) from None
     if b"\0" in content:
         line = content[: content.index(b"\0")].count(b"\n") + 1
-        raise ImportProblem("This is no text file: it has a zero byte.", line)
+        raise ImportProblem(_("This is no text file: it has a zero byte."), line)
     try:
         return content.decode("utf-8-sig"), []
     except UnicodeDecodeError as error:
@@ -55,14 +58,14 @@ class Row:
         place = self.column(heading)
         return self.cells[place].strip() if place < len(self.cells) else ""
 
-    def problem(self, message: str, heading: str) -> ImportProblem:
-        return ImportProblem(message, self.line, self.column(heading) + 1, heading)
+    def problem(self, message: Text, heading: str, **values: object) -> ImportProblem:
+        return ImportProblem(Message(message, **values), self.line, self.column(heading) + 1, heading)
 
     def text(self, heading: str) -> str:
         """The cell, which must not be empty."""
         value = self.get(heading)
         if not value:
-            raise self.problem("There is nothing in this cell.", heading)
+            raise self.problem(_("There is nothing in this cell."), heading)
         return value
 
     def number(self, heading: str) -> float:
@@ -78,10 +81,12 @@ class Row:
             number = float(value.replace(",", ".") if comma else value)
         except ValueError:
             raise self.problem(
-                f"{shortened(value)!r} is not a number." if value else "The number is missing.", heading
+                _("%(value)r is not a number.") if value else _("The number is missing."),
+                heading,
+                value=shortened(value),
             ) from None
         if not math.isfinite(number) or "_" in value:
-            raise self.problem(f"{shortened(value)!r} is not a finite number.", heading)
+            raise self.problem(_("%(value)r is not a finite number."), heading, value=shortened(value))
         return number
 
 
@@ -109,7 +114,7 @@ def records(text: str, separator: str) -> Iterator[tuple[int, list[str]]]:
         except StopIteration:
             return
         except csv.Error as error:
-            raise ImportProblem(f"This is not a row of a table: {error}.", line) from None
+            raise ImportProblem(_("This is not a row of a table: %(error)s."), line, error=error) from None
         yield line, cells
 
 
@@ -149,14 +154,18 @@ def read_table(text: str, *, ragged: Sequence[str] = ()) -> Table:
         absent = table.headings[len(cells) :]
         if len(cells) > len(table.headings) or any(heading not in ragged for heading in absent):
             raise ImportProblem(
-                f"This row has {len(cells)} cells, the header has {len(table.headings)}. Rows shift where a "
-                "questionnaire was changed while the file was written: give each part its own header.",
+                _(
+                    "This row has %(count)s cells, the header has %(count_2)s. Rows shift where a "
+                    "questionnaire was changed while the file was written: give each part its own header."
+                ),
                 line,
                 min(len(cells), len(table.headings)) + (len(cells) > len(table.headings)),
+                count=len(cells),
+                count_2=len(table.headings),
             )
         table.rows.append(Row(line, cells, table.headings, separator != ","))
     if not table.headings:
-        raise ImportProblem("The file is empty.")
+        raise ImportProblem(_("The file is empty."))
     if blank:
         table.notes.append(f"{blank} blank {'line was' if blank == 1 else 'lines were'} passed over.")
     if repeated:
@@ -170,7 +179,9 @@ def _headings(line: int, cells: list[str]) -> list[str]:
         headings.pop()
     for place, heading in enumerate(headings):
         if heading and heading in headings[:place]:
-            raise ImportProblem(f"Two columns are called {heading!r}.", line, place + 1, heading)
+            raise ImportProblem(
+                _("Two columns are called %(header)r."), line, place + 1, heading, header=heading
+            )
     return headings
 
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 
+from django.utils.translation import gettext_lazy as _
+
 from listening.interchange.imports.reading import Grade, Reading, Verdict
 from listening.interchange.imports.table import Row, Table, shortened
 from listening.methods import list_holders
@@ -78,9 +80,9 @@ def read_paired(table: Table) -> Reading:
         )
         if chosen is ...:
             raise row.problem(
-                f"{shortened(row.get('choice_answer'))!r} is no answer; webMUSHRA writes correct, incorrect, "
-                "undecided or unknown.",
+                _("%(value)r is no answer; webMUSHRA writes correct, incorrect, undecided or unknown."),
                 "choice_answer",
+                value=shortened(row.get("choice_answer")),
             )
         who = sessions.of(row, (item, first, second))
         if not isinstance(chosen, str):
@@ -195,7 +197,11 @@ class _Sessions:
         if uuid and first != given:
             name = next(name for name in self.questions if first[name] != given[name])
             raise row.problem(
-                f"Session {shortened(uuid)} answered {first[name]!r} before and {given[name]!r} here.", name
+                _("Session %(uuid)s answered %(first)r before and %(given)r here."),
+                name,
+                uuid=shortened(uuid),
+                first=first[name],
+                given=given[name],
             )
         return who
 

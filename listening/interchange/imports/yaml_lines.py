@@ -10,6 +10,7 @@ import re
 from typing import Any
 
 import yaml
+from django.utils.translation import gettext_lazy as _
 
 from listening.interchange.imports.reading import ImportProblem
 
@@ -98,8 +99,13 @@ def _depth(line: str) -> int:
 
 def _problem(error: yaml.MarkedYAMLError) -> ImportProblem:
     mark = error.problem_mark or error.context_mark
-    said = (error.problem or error.context or "this is no YAML").strip()
-    return ImportProblem(said, mark.line + 1 if mark else None, mark.column + 1 if mark else None)
+    said = (error.problem or error.context or "").strip()
+    return ImportProblem(
+        _("This is no YAML: %(said)s") if said else _("This is no YAML."),
+        mark.line + 1 if mark else None,
+        mark.column + 1 if mark else None,
+        said=said,
+    )
 
 
 class _Loader(yaml.SafeLoader):
@@ -108,38 +114,41 @@ class _Loader(yaml.SafeLoader):
     def compose_node(self, parent: Any, index: Any) -> Any:
         if self.check_event(yaml.AliasEvent):
             mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
-            raise ImportProblem("Aliases (*name) are not read.", mark.line + 1, mark.column + 1)
+            raise ImportProblem(_("Aliases (*name) are not read."), mark.line + 1, mark.column + 1)
         return super().compose_node(parent, index)
 
 
 def _load(text: str) -> Any:
     if len(text) > MAX_BYTES:
-        raise ImportProblem(f"The configuration has more than {MAX_BYTES / 1e6:g} million characters.")
+        raise ImportProblem(
+            _("The configuration has more than %(max_bytes)g million characters."),
+            max_bytes=MAX_BYTES / 1e6,
+        )
     try:
         loader = _Loader(text)
         node = loader.get_single_node()
         return None if node is None else _plain(loader, node, 0)
     except yaml.reader.ReaderError as error:
         line = text[: error.position].count("\n") + 1
-        raise ImportProblem("A character that YAML does not allow.", line) from None
+        raise ImportProblem(_("A character that YAML does not allow."), line) from None
     except RecursionError:
-        raise ImportProblem("The configuration is nested too deeply.") from None
+        raise ImportProblem(_("The configuration is nested too deeply.")) from None
 
 
 def _plain(loader: _Loader, node: Any, depth: int) -> Any:
     line = node.start_mark.line + 1
     if depth > _MAX_DEPTH:
-        raise ImportProblem("The configuration is nested too deeply.", line)
+        raise ImportProblem(_("The configuration is nested too deeply."), line)
     if isinstance(node, yaml.MappingNode):
         found = Map(line)
         for key_node, value_node in node.value:
             at = key_node.start_mark.line + 1
             if not isinstance(key_node, yaml.ScalarNode):
-                raise ImportProblem("A key has to be a plain text.", at, key_node.start_mark.column + 1)
+                raise ImportProblem(_("A key has to be a plain text."), at, key_node.start_mark.column + 1)
             key = str(key_node.value)
             if key in found:
                 raise ImportProblem(
-                    f"The key {key[:40]!r} is there twice.", at, key_node.start_mark.column + 1
+                    _("The key %(key)r is there twice."), at, key_node.start_mark.column + 1, key=key[:40]
                 )
             found[key] = _plain(loader, value_node, depth + 1)
             found.lines[key] = at

@@ -1,8 +1,16 @@
-"""Collect what listeners read and hear into locale/, and compile the translations (needs GNU gettext)."""
+"""Collect what people read and hear into locale/, and compile the translations (needs GNU gettext).
+
+``locale/django.pot`` holds every message. The catalogues of the languages hold those that listeners can meet:
+researchers' pages are in English.
+"""
 
 from __future__ import annotations
 
+import ast
 import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
@@ -11,14 +19,91 @@ from django.core.management.base import BaseCommand
 
 from listening.study.languages import LANGUAGES
 
-#: What never holds a listener's words.
-IGNORED = [".venv/*", "var/*", "tests/*", "codec/*", "docs/*", "static/vendor/*", "build/*", "node_modules/*"]
+#: What never holds a message.
+IGNORED = [
+    ".venv/*",
+    "var/*",
+    "tests/*",
+    "codec/bpgan/*",
+    "docs/*",
+    "static/vendor/*",
+    "build/*",
+    "node_modules/*",
+]
+#: Whose messages only researchers can meet.
+RESEARCHERS = re.compile(
+    r"codec/|evaluation/(?!refusals\.py)|listening/(columns|interchange|management|results|simulation)/"
+    r"|listening/models\.py|listening/study/(contents|design|preparing|recruitment|sealing|settings|stimuli|studies)\.py"
+    r"|listening/web/(api|forms)/"
+    r"|listening/web/views/(check|exports|imports|metrics|report|results|setup|simulation|studies)\.py"
+)
+#: Templates that only researchers can meet.
+RESEARCHERS_TEMPLATES = re.compile(
+    r"templates/evaluation/|templates/listening/(setup|results|report|import|stimuli|stud|signin|metrics|_export|_import"
+    r"|_metrics|_status|methods/(_results|_figure))"
+)
+#: Refusals that only researchers can meet, where they are raised in other files.
+RESEARCHERS_REFUSALS = {"StudyError", "OptionProblem", "QuestionnaireError", "Refusal", "refuse"}
+FUNCTIONS = {"gettext", "gettext_lazy", "gettext_noop", "ngettext", "ngettext_lazy", "_"}
+
+
+def messages_of(tree: ast.AST) -> Iterator[str]:
+    """Every message that Python code marks for translation; plurals by their singular."""
+    for node in ast.walk(tree):
+        if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.args):
+            continue
+        first = node.args[0]
+        if node.func.id in FUNCTIONS and isinstance(first, ast.Constant) and isinstance(first.value, str):
+            yield first.value
+
+
+def researchers_messages(root: Path) -> set[str]:
+    """The messages of Python code below `root` that no listener can meet."""
+    theirs: set[str] = set()
+    listeners: set[str] = set()
+    for package in ("codec", "evaluation", "listening"):
+        for path in sorted((root / package).rglob("*.py")):
+            tree = ast.parse(path.read_text())
+            found = set(messages_of(tree))
+            if RESEARCHERS.match(path.relative_to(root).as_posix()):
+                theirs |= found
+                continue
+            refused = {
+                message
+                for node in ast.walk(tree)
+                if isinstance(node, ast.Call)
+                and isinstance(node.func, ast.Name)
+                and node.func.id in RESEARCHERS_REFUSALS
+                for message in messages_of(node)
+            }
+            theirs |= refused
+            listeners |= found - refused
+    return theirs - listeners
+
+
+def _drop(path: Path, messages: set[str]) -> None:
+    """Take `messages`, and what only researchers' templates say, out of a catalogue."""
+    kept = []
+    for entry in path.read_text(encoding="utf-8").split("\n\n"):
+        lines = [line for line in entry.splitlines() if not line.startswith("#")]
+        text = "".join(
+            ast.literal_eval(line.removeprefix("msgid "))
+            for line in lines[: next((n for n, line in enumerate(lines) if line.startswith("msgstr")), 0)]
+            if not line.startswith(("msgid_plural", "msgctxt"))
+        )
+        places = re.findall(r"\S+\.(?:html|py)", entry.split("msgid", 1)[0])
+        pages = [place for place in places if place.endswith(".html")]
+        listeners = not all(map(RESEARCHERS_TEMPLATES.match, pages))
+        coded = any(place.endswith(".py") for place in places)
+        if listeners or not text or (coded and text not in messages):
+            kept.append(entry.rstrip("\n"))
+    path.write_text("\n\n".join(kept) + "\n", encoding="utf-8")
 
 
 class Command(BaseCommand):
     """Bring the catalogues up to date with templates, Python and scripts; new messages are left empty."""
 
-    help = "Collect listeners' messages into locale/ and compile them."
+    help = "Collect messages into locale/ and compile the translations."
 
     def handle(self, *args: Any, **options: Any) -> None:
         os.chdir(settings.BASE_DIR)
@@ -30,9 +115,13 @@ class Command(BaseCommand):
                 domain=domain,
                 extensions=extensions,
                 ignore_patterns=IGNORED,
+                keep_pot=domain == "django",
                 no_wrap=True,
                 no_obsolete=True,
                 add_location="file",
                 verbosity=0,
             )
+        theirs = researchers_messages(settings.BASE_DIR)
+        for locale in locales:
+            _drop(settings.BASE_DIR / "locale" / locale / "LC_MESSAGES" / "django.po", theirs)
         call_command("compilemessages", locale=locales, ignore_patterns=IGNORED, verbosity=0)

@@ -7,10 +7,15 @@ from typing import Any
 
 from django.contrib.staticfiles import finders
 from django.template.loader import render_to_string
+from django.utils.translation import gettext_lazy as _
+
+from evaluation.refusals import Refusal
 
 
-class PdfUnavailable(Exception):
-    """This server cannot write PDF; the message is for its user."""
+class PdfUnavailable(Refusal):
+    """This server cannot write PDF."""
+
+    status = 503
 
 
 def pdf_of(context: dict[str, Any]) -> bytes:
@@ -23,9 +28,11 @@ def pdf_of(context: dict[str, Any]) -> bytes:
         from weasyprint import CSS, HTML
     except (ImportError, OSError) as error:  # OSError: WeasyPrint is there, Pango is not
         raise PdfUnavailable(
-            "This server cannot write PDF: WeasyPrint does not find Pango. Install it (Debian: apt-get "
-            "install libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0), or print the page from the "
-            "browser."
+            _(
+                "This server cannot write PDF: WeasyPrint does not find Pango. Install it (Debian: "
+                "apt-get install libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0), or print the "
+                "page from the browser."
+            )
         ) from error
     logging.getLogger("weasyprint").setLevel(logging.ERROR)  # it tells of every page and unknown rule
     html = render_to_string("listening/report/document.html", {**context, "files": True})

@@ -13,6 +13,7 @@ from django.contrib.auth.models import User
 from django.core.files.base import ContentFile
 
 from codec.base import WORKING_RATE, Audio
+from evaluation.clips.removal import delete_files
 from evaluation.models import Clip, Rendition
 from listening.models import Assessor, Item, Rating, Stimulus, Study, Trial
 
@@ -68,8 +69,7 @@ def remove_study(study: Study) -> None:
     Assessor.objects.filter(pk__in=assessors, sessions=None).delete()
     study.delete()
     owner.delete()
-    for field in fields:
-        field.delete(save=False)
+    delete_files(field.name for field in fields)
 
 
 def lost(study: Study, confirmed: Mapping[tuple[str, int, str], tuple[int, float]]) -> list[str]:

@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from django.contrib.auth.models import User
+from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
 from django.http import Http404, HttpRequest, HttpResponse
+from django.http.multipartparser import MultiPartParserError
+from django.utils.translation import gettext_lazy as _
 from ninja import NinjaAPI
-from ninja.errors import HttpError, ValidationError
+from ninja.errors import HttpError, Throttled, ValidationError
 from ninja.security import HttpBearer
 from ninja.throttling import AuthRateThrottle
 
 import codec
+from evaluation.refusals import Message, Refusal, Text
 from evaluation.web.api import router as evaluation_router
-from listening.interchange.archive.fields import ArchiveProblem
-from listening.study.errors import StudyError
+from evaluation.web.refusals import answer_problem, answer_refusal
 from listening.web import accounts, throttling
 from listening.web.api import findings, imports
 from listening.web.api.studies import router
 from listening.web.security import address_of
-from listening.web.views.errors import NOT_FOUND
+from listening.web.views.errors import BY_STATUS, FORBIDDEN, NOT_FOUND, NOT_UNDERSTOOD, TOO_LARGE
+
+#: What ninja refuses, in our words.
+_SAID: dict[int, Text] = {
+    401: _("Send a token that this site knows: Authorization: Bearer TOKEN."),
+    429: _("Too many requests. Try again later."),
+}
 
 
 class BearerToken(HttpBearer):
@@ -25,8 +36,7 @@ class BearerToken(HttpBearer):
 
     def authenticate(self, request: HttpRequest, token: str) -> User | None:
         address = address_of(request)
-        if throttling.wait_for(throttling.API_TOKEN, address):
-            raise HttpError(429, "Too many wrong tokens came from here. Try again in ten minutes.")
+        throttling.check({throttling.API_TOKEN: address})
         user = accounts.user_of_token(token)
         if user is None:
             throttling.count(throttling.API_TOKEN, address)
@@ -43,38 +53,62 @@ api = NinjaAPI(
 )
 
 
-@api.exception_handler(StudyError)
-@api.exception_handler(ArchiveProblem)
-def refuse(request: HttpRequest, error: Exception) -> HttpResponse:
-    return api.create_response(request, {"error": str(error)}, status=400)
+@api.exception_handler(Refusal)
+def refuse(request: HttpRequest, refusal: Refusal) -> HttpResponse:
+    return answer_refusal(request, refusal)
 
 
 @api.exception_handler(HttpError)
 def refuse_request(request: HttpRequest, error: HttpError) -> HttpResponse:
-    """No token, a wrong one, or a body that is no JSON: in the same words as everything else."""
-    return api.create_response(request, {"error": str(error)}, status=error.status_code)
+    """No token, a wrong one, too many requests, or a body that is no JSON."""
+    headers = {}
+    if error.status_code == 401:
+        headers["WWW-Authenticate"] = "Bearer"
+    if isinstance(error, Throttled) and error.wait:
+        headers["Retry-After"] = str(error.wait)
+    detail = _SAID.get(error.status_code) or BY_STATUS.get(error.status_code, NOT_UNDERSTOOD)
+    return answer_problem(request, error.status_code, detail, headers=headers)
 
 
 @api.exception_handler(Http404)
 def refuse_unknown(request: HttpRequest, error: Http404) -> HttpResponse:
-    return api.create_response(request, {"error": NOT_FOUND}, status=404)
+    return answer_problem(request, 404, NOT_FOUND)
+
+
+@api.exception_handler(PermissionDenied)
+def refuse_forbidden(request: HttpRequest, error: PermissionDenied) -> HttpResponse:
+    return answer_problem(request, 403, FORBIDDEN)
+
+
+@api.exception_handler(MultiPartParserError)
+@api.exception_handler(SuspiciousOperation)
+def refuse_body(request: HttpRequest, error: Exception) -> HttpResponse:
+    """A body that is too large, or none of the kind that it says it is."""
+    if isinstance(error, RequestDataTooBig):
+        return answer_problem(request, 413, TOO_LARGE)
+    detail = Message(_("The request is no valid multipart/form-data: %(error)s"), error=error)
+    return answer_problem(request, 422, detail)
 
 
 @api.exception_handler(ValidationError)
 def explain(request: HttpRequest, error: ValidationError) -> HttpResponse:
     """What is wrong with the request, in one readable line and field by field."""
-    detail = []
+    fields: dict[str, Text] = {}
     for problem in error.errors:
-        where = [
-            str(part)
-            for part in problem["loc"]
-            if part not in ("body", "query", "path", "new", "change", "form", "file")
-        ]
-        detail.append({"field": ".".join(where), "message": problem["msg"]})
-    line = "; ".join(
-        f"{row['field']}: {row['message']}" if row["field"] else row["message"] for row in detail
-    )
-    return api.create_response(request, {"error": line, "detail": detail}, status=422)
+        path = path_of(problem["loc"])
+        message = problem["msg"]
+        fields[path] = f"{fields[path]} {message}" if path in fields else message
+    line = "; ".join(f"{path}: {message}" if path else str(message) for path, message in fields.items())
+    return answer_problem(request, 422, line, fields)
+
+
+def path_of(location: Sequence[str | int]) -> str:
+    """The path of a field in what was sent, from where ninja found the fault.
+
+    That begins with the part of the request, and in a body with the name of the function's argument.
+    """
+    parts = location[2:] if location[0] == "body" else location[1:]
+    return ".".join(map(str, parts))
 
 
 api.add_router("", evaluation_router)

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from django.http import Http404, HttpRequest, HttpResponse
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 from ninja import File, Router, Schema, Status
 from ninja.files import UploadedFile
 from pydantic import ConfigDict, Field
@@ -14,12 +15,23 @@ from pydantic import ConfigDict, Field
 from evaluation.analysis import figures
 from evaluation.contexts import Context
 from evaluation.models import Clip, Job
-from evaluation.work.scores import MAX_BYTES, ScoreProblem, request_scores, store_scores
+from evaluation.web.problems import Problem
+from evaluation.work.scores import check_size, request_scores, store_scores
 from listening.methods import METHODS
 from listening.models import Session, Study
-from listening.results import BS1534, KINDS, REAL, analyses, compute, drawing, is_sealed, latex, report
+from listening.results import (
+    BS1534,
+    REAL,
+    analyses,
+    check_unsealed,
+    compute,
+    drawing,
+    is_sealed,
+    latex,
+    report,
+)
 from listening.results.methods import PAGE, has_page
-from listening.results.profiles import profiles_of
+from listening.results.profiles import check_view
 from listening.results.seal import unseal
 from listening.simulation import runs as simulation
 from listening.study import selectors
@@ -28,10 +40,6 @@ from listening.study.studies import delete_sessions
 from listening.web.views.metrics import renditions_of
 
 router = Router(tags=["findings"])
-
-
-class Refused(Schema):
-    error: str
 
 
 class TestsOut(Schema):
@@ -101,16 +109,13 @@ def _graded(
 ) -> Study:
     """The study, if its grades may be seen so, and its results are those of `PAGE`. Raises `StudyError`."""
     study = _study(request, study_id)
-    if is_sealed(study):
-        raise StudyError("The study is sealed: nobody sees its grades yet, in no form.")
-    if kind not in KINDS:
-        raise StudyError(f"There is no kind of sessions {kind!r}: {', '.join(KINDS)}.")
-    if profile not in profiles_of(study):
-        known = ", ".join(profiles_of(study))
-        raise StudyError(f"There is no profile {profile!r} of screening. Known: {known}.")
+    check_unsealed(study)
+    check_view(study, kind, profile)
     if with_page and not has_page(study):
         methods = ", ".join(slug for slug, method in METHODS.items() if method.analysis == PAGE)
-        raise StudyError(f"This is of {methods} studies only; fetch ratings.csv instead.")
+        raise StudyError(
+            _("This is of %(methods)s studies only; fetch ratings.csv instead."), methods=methods
+        )
     return study
 
 
@@ -129,21 +134,17 @@ def get_tests(request: HttpRequest, study_id: UUID, profile: str = BS1534, kind:
 
 
 @router.get(
-    "/studies/{uuid:study_id}/report.pdf", response={409: Refused, 503: Refused}, summary="The report as PDF"
+    "/studies/{uuid:study_id}/report.pdf", response={409: Problem, 503: Problem}, summary="The report as PDF"
 )
 def get_report(request: HttpRequest, study_id: UUID, profile: str = BS1534, kind: str = REAL) -> Any:
     """409 while the tests in it are being computed."""
     study = _graded(request, study_id, kind, profile)
     row = analyses.current(study, kind, profile) if has_page(study) else None
     if row is not None and row.status in analyses.WAITING:
-        return Status(409, {"error": "The tests are still being computed. Ask again in some seconds."})
+        raise StudyError(_("The tests are still being computed. Ask again in some seconds."), 409)
     analysis = row if row is not None and row.status == Job.Status.DONE else None
     context = report.context_of(study, kind, profile, analysis, made=timezone.now().date(), files=True)
-    try:
-        content = report.pdf_of(context)
-    except report.PdfUnavailable as error:
-        return Status(503, {"error": str(error)})
-    return HttpResponse(content, content_type="application/pdf")
+    return HttpResponse(report.pdf_of(context), content_type="application/pdf")
 
 
 @router.get("/studies/{uuid:study_id}/tables/{name}.tex", summary="A table as LaTeX: table3 or grades")
@@ -178,20 +179,17 @@ def get_figure(
 
 @router.post(
     "/studies/{uuid:study_id}/metrics",
-    response={202: MeasureOut, 422: Refused},
+    response={202: MeasureOut, 422: Problem},
     summary="Measure all that listeners grade by more metrics",
 )
 def measure_study(request: HttpRequest, study_id: UUID, wanted: MeasureIn) -> Status[Context]:
-    try:
-        queued = request_scores(renditions_of(_study(request, study_id)), wanted.metrics)
-    except ValueError as error:
-        return Status(422, {"error": str(error)})
+    queued = request_scores(renditions_of(_study(request, study_id)), wanted.metrics)
     return Status(202, {"queued": queued})
 
 
 @router.post(
     "/studies/{uuid:study_id}/scores",
-    response={200: StoredOut, 422: Refused},
+    response={200: StoredOut, 422: Problem},
     summary="Take a table of scores from elsewhere for the study's clips",
 )
 def upload_study_scores(
@@ -199,13 +197,9 @@ def upload_study_scores(
 ) -> Status[Context]:
     """CSV with the columns ``clip``, ``system`` and ``value``. All of it is taken, or nothing."""
     study = _study(request, study_id)
-    if file.size is None or file.size > MAX_BYTES:
-        return Status(422, {"error": f"The table is larger than {MAX_BYTES / 1e6:.0f} MB."})
+    check_size(file.size)
     clips = Clip.objects.filter(items__study=study, owner=study.owner).distinct()
-    try:
-        stored = store_scores(file.read(), clips, metric=metric, source=file.name or "")
-    except ScoreProblem as problem:
-        return Status(422, {"error": str(problem)})
+    stored = store_scores(file.read(), clips, metric=metric, source=file.name or "")
     return Status(200, {"metric": stored.metric, "created": stored.created, "replaced": stored.replaced})
 
 
@@ -214,14 +208,15 @@ def upload_study_scores(
 
 @router.post(
     "/studies/{uuid:study_id}/unseal",
-    response={200: UnsealedOut, 422: Refused},
+    response={200: UnsealedOut, 422: Problem},
     summary="Break the seal before its time",
 )
 def unseal_study(request: HttpRequest, study_id: UUID, wanted: UnsealIn) -> Status[Context]:
     """The report says when it was broken; there is no way back."""
     study = _study(request, study_id)
     if not wanted.understood:
-        return Status(422, {"error": "Say that you understand: a broken seal stays broken."})
+        message = _("Say that you understand: a broken seal stays broken.")
+        raise StudyError(message, 422, {"understood": message})
     unseal(study)
     return Status(200, {"sealed": is_sealed(study)})
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 from uuid import UUID
 
 from django.conf import settings
-from django.core.exceptions import SuspiciousOperation
 from django.http import HttpRequest
-from django.http.multipartparser import MultiPartParserError
 from django.shortcuts import get_object_or_404
 from ninja import Router, Schema, Status
 from pydantic import ConfigDict, Field
 
 from evaluation.contexts import Context
-from listening.interchange.imports import ImportProblem, configuring, drafts
+from evaluation.refusals import Refusal
+from evaluation.web.problems import FileMissing, Problem, check_length
+from listening.interchange.imports import configuring, drafts
 from listening.interchange.imports.configuration import Configuration
 from listening.interchange.imports.roles import suggest
 from listening.interchange.imports.storing import methods_of, personal_questions, scale_note
@@ -45,10 +45,6 @@ _BODY = {
         },
     }
 }
-
-
-class Refused(Schema):
-    error: str
 
 
 class Choices(Schema):
@@ -133,7 +129,7 @@ def _described(draft: ImportDraft, choices: dict[str, str]) -> Context:
             shown |= _configuration(configuring.configuration_of(draft))
         else:
             shown["results"] = _results(draft, choices)
-    except ImportProblem as problem:
+    except Refusal as problem:  # of a file that is kept: the answer says what can be done with it
         shown["error"] = str(problem)
     return shown
 
@@ -174,24 +170,17 @@ def _results(draft: ImportDraft, choices: dict[str, str]) -> Context:
 
 @router.post(
     "/imports",
-    response={201: ImportOut, 413: Refused, 422: Refused},
+    response={201: ImportOut, 413: Problem, 422: Problem},
     openapi_extra=_BODY,
     summary="Send another tool's results or configuration",
 )
 def send_import(request: HttpRequest) -> Status[Context]:
     """Nothing is made before ``POST /imports/{id}``: look at what was read first."""
-    announced = request.headers.get("Content-Length", "")
-    if announced.isdecimal() and int(announced) > 2 * settings.UPLOAD_MAX_BYTES:
-        return Status(413, {"error": f"{settings.UPLOAD_MAX_BYTES / 1e6:.0f} MB are the most of a file."})
-    try:
-        file = request.FILES.get("file")
-        if file is None:
-            return Status(422, {"error": "Send it as multipart/form-data in a field named 'file'."})
-        draft = drafts.keep(request.auth, file, request.FILES.get("extra"))  # type: ignore[attr-defined]
-    except (MultiPartParserError, SuspiciousOperation) as error:
-        return Status(422, {"error": f"The request is no valid multipart/form-data: {error}"})
-    except ImportProblem as problem:
-        return Status(422, {"error": str(problem)})
+    check_length(request, 2 * settings.UPLOAD_MAX_BYTES)
+    file = request.FILES.get("file")
+    if file is None:
+        raise FileMissing
+    draft = drafts.keep(request.auth, file, request.FILES.get("extra"))  # type: ignore[attr-defined]
     return Status(201, _described(draft, {}))
 
 
@@ -204,7 +193,7 @@ def get_import(
 
 @router.post(
     "/imports/{uuid:draft_id}",
-    response={201: DoneOut, 202: DoneOut, 422: Refused},
+    response={201: DoneOut, 202: DoneOut, 422: Problem},
     summary="Make a study of a file that was sent",
 )
 def finish_import(request: HttpRequest, draft_id: UUID, wanted: Decision) -> Status[Context]:
@@ -215,14 +204,9 @@ def finish_import(request: HttpRequest, draft_id: UUID, wanted: Decision) -> Sta
             drafts.start_configuration(draft, wanted.name or draft.name.rsplit(".", 1)[0], wanted.group)
         return Status(202, {"study": draft.study_id})
     choices = {"rule": wanted.rule, "attribute": wanted.attribute, "kind": wanted.kind}
-    try:
-        method = wanted.method or methods_of(drafts.read_draft(draft, choices)[0])[0]
-        name = wanted.name or draft.name.rsplit(".", 1)[0]
-        study = drafts.import_results(
-            draft, name, method, wanted.systems or {}, choices, wanted.keep_personal
-        )
-    except ImportProblem as problem:
-        return Status(422, {"error": str(problem)})
+    method = wanted.method or methods_of(drafts.read_draft(draft, choices)[0])[0]
+    name = wanted.name or draft.name.rsplit(".", 1)[0]
+    study = drafts.import_results(draft, name, method, wanted.systems or {}, choices, wanted.keep_personal)
     return Status(201, {"study": study.pk})
 
 

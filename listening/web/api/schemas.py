@@ -26,10 +26,6 @@ RecruitmentColumn = Annotated[Any, Shown(Recruitment)]
 PostScreeningColumn = Annotated[Any, Shown(PostScreening)]
 
 
-class Problem(Schema):
-    error: str
-
-
 class ItemIn(Schema):
     model_config = ConfigDict(extra="forbid")
 

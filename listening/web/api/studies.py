@@ -7,23 +7,21 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.core.exceptions import SuspiciousOperation
 from django.db import transaction
 from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.http.multipartparser import MultiPartParserError
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404
 from ninja import Router, Status
 from ninja.pagination import LimitOffsetPagination, paginate
 
-from evaluation.columns import plain
+from evaluation.columns import BadColumn, plain
 from evaluation.contexts import Context
+from evaluation.web.problems import FileMissing, Problem, check_length
 from listening.interchange.archive.read import read_archive
-from listening.kinds import kinds_of
 from listening.models import Deletion, Session, Study
-from listening.results import compute, is_sealed
-from listening.results.profiles import BS1534, profiles_of
+from listening.results import check_unsealed, compute
+from listening.results.profiles import BS1534, check_kind, check_view
 from listening.study import removal, selectors, studies
 from listening.study.contents import Excerpt
 from listening.study.errors import StudyError
@@ -41,7 +39,6 @@ from listening.web.api.schemas import (
     ImportedOut,
     ItemIn,
     NewStudy,
-    Problem,
     ResultsOut,
     SessionOut,
     StudyChange,
@@ -152,8 +149,11 @@ def create_study(request: HttpRequest, new: NewStudy) -> Status[Context]:
 
 
 def _store(study: Study, values: Context, **contents: Any) -> None:
-    for name, value in values.items():
-        setattr(study, name, value)
+    try:
+        for name, value in values.items():
+            setattr(study, name, value)
+    except BadColumn as error:
+        raise StudyError(str(error), fields=error.fields) from None
     update_study(study, values, **contents)
 
 
@@ -176,15 +176,10 @@ def list_studies(
 )
 def import_study(request: HttpRequest) -> Status[Context]:
     """As written by ``/studies/{id}/files/archive.zip``, of this server or another."""
-    announced = request.headers.get("Content-Length", "")
-    if announced.isdecimal() and int(announced) > settings.ARCHIVE_MAX_BYTES:
-        return Status(413, {"error": f"{settings.ARCHIVE_MAX_BYTES / 1e6:.0f} MB are the most."})
-    try:
-        file = request.FILES.get("file")
-    except (MultiPartParserError, SuspiciousOperation) as error:
-        return Status(422, {"error": f"The request is no valid multipart/form-data: {error}"})
+    check_length(request, settings.ARCHIVE_MAX_BYTES)
+    file = request.FILES.get("file")
     if file is None:
-        return Status(422, {"error": "Send the archive as multipart/form-data in a field named 'file'."})
+        raise FileMissing
     imported = read_archive(file, _owner(request))
     study = selectors.study_of(_owner(request), imported.study.pk)
     return Status(201, {"study": _describe(study), "notes": imported.notes})
@@ -254,17 +249,10 @@ def list_sessions(
 ) -> list[Context]:
     """Sessions of one kind (real, pilot or simulated) whose listener got past the instructions."""
     study = selectors.study_of(_owner(request), study_id)
-    rows = study.sessions.filter(kind__in=_kinds(kind)).exclude(instructed=None)
+    rows = study.sessions.filter(kind__in=check_kind(kind)).exclude(instructed=None)
     if finished is not None:
         rows = rows.filter(finished__isnull=not finished)
     return [_session(row) for row in _with_counts(rows)]
-
-
-def _kinds(kind: str) -> Any:
-    try:
-        return kinds_of(kind)
-    except ValueError:
-        raise StudyError(f"There is no kind of sessions {kind!r}: real, pilot, simulated.") from None
 
 
 def _with_counts(sessions: QuerySet[Session]) -> QuerySet[Session]:
@@ -303,8 +291,7 @@ def delete_session(request: HttpRequest, study_id: UUID, session_id: UUID, reaso
 def _open_study(request: HttpRequest, study_id: UUID) -> Study:
     """The study, unless it is sealed."""
     study = selectors.study_of(_owner(request), study_id)
-    if is_sealed(study):
-        raise StudyError("The study is sealed: nobody sees its grades yet, in no form.")
+    check_unsealed(study)
     return study
 
 
@@ -312,10 +299,7 @@ def _open_study(request: HttpRequest, study_id: UUID) -> Study:
 def get_results(request: HttpRequest, study_id: UUID, profile: str = BS1534, kind: str = "real") -> Context:
     """Of a MUSHRA study: figures per system, seen through a profile of screening."""
     study = _open_study(request, study_id)
-    _kinds(kind)
-    if profile not in profiles_of(study):
-        known = ", ".join(profiles_of(study))
-        raise StudyError(f"There is no profile {profile!r} of screening. Known: {known}.")
+    check_view(study, kind, profile)
     found = compute(study, kind=kind, profile=profile)
     return {
         "answer": found.answer,

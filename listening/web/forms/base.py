@@ -9,6 +9,8 @@ from django import forms
 
 from evaluation.columns import BadColumn, parse
 from evaluation.contexts import Context
+from evaluation.refusals import Refusal
+from evaluation.web.refusals import add_to_form
 from listening.models import Study
 from listening.study.studies import has_real_sessions
 
@@ -52,6 +54,12 @@ class Section(forms.Form):
         self.frozen = not study._state.adding and has_real_sessions(study)
         super().__init__(data, prefix=self.slug, initial=self.initial_of(study), label_suffix="")
 
+    def full_clean(self) -> None:
+        try:
+            super().full_clean()
+        except Refusal as refusal:
+            add_to_form(self, refusal)
+
     @classmethod
     def initial_of(cls, study: Study) -> Context:
         """What the form starts with."""
@@ -62,10 +70,10 @@ class Section(forms.Form):
         try:
             return parse(schema, value, self.slug)
         except BadColumn as error:
-            for problem in error.problems:
-                field = str(problem.where[0]) if problem.where else ""
-                message = problem.message if field in self.fields else str(problem)
-                self.add_error(field if field in self.fields else None, message)
+            at = [str(problem.where[0]) if problem.where else "" for problem in error.problems]
+            told = zip(at, error.problems, strict=True)
+            fields = {name: each.message if name in self.fields else str(each) for name, each in told}
+            add_to_form(self, Refusal(str(error), fields=fields))
             return None
 
     def was_sent(self) -> bool:

@@ -11,7 +11,6 @@ from evaluation.contexts import Context
 from listening.methods import METHODS
 from listening.models import Study
 from listening.study import design as designs
-from listening.study.errors import StudyError
 from listening.web.forms.base import Section
 
 
@@ -49,12 +48,9 @@ class Design(Section):
         cleaned = {key: value for key, value in (super().clean() or {}).items() if value is not None}
         if self.errors:
             return cleaned
-        try:
-            graded = self.study.items.filter(training=False).count()
-            method = METHODS[self.study.method]
-            self.fitted = designs.fitting(cleaned, method, graded, len(self.study.systems))
-        except StudyError as error:
-            raise forms.ValidationError(str(error)) from None
+        graded = self.study.items.filter(training=False).count()
+        method = METHODS[self.study.method]
+        self.fitted = designs.fitting(cleaned, method, graded, len(self.study.systems))
         return cleaned
 
     def apply(self, study: Study) -> list[str]:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from django import forms
+from django.utils.translation import gettext_lazy as _
 
 from evaluation.contexts import Context
 from listening.models import Study
-from listening.study.errors import StudyError
 from listening.study.sealing import check_seal
 from listening.web.forms.base import Section
 
@@ -60,15 +60,12 @@ class Limits(Section):
         cleaned = super().clean() or {}
         opens, closes = cleaned.get("opens"), cleaned.get("closes")
         if opens and closes and closes <= opens:
-            self.add_error("closes", "The study would close before it opens.")
+            self.add_error("closes", _("The study would close before it opens."))
         stored, sent = self.study.sealed_until, cleaned.get("sealed_until")
         if stored and sent and stored.replace(second=0, microsecond=0) == sent:
             cleaned["sealed_until"] = stored  # browsers pick minutes
         elif "sealed_until" not in self.errors:
-            try:
-                check_seal(self.study, sent)
-            except StudyError as refused:
-                self.add_error("sealed_until", str(refused))
+            check_seal(self.study, sent)
         return cleaned
 
     def apply(self, study: Study) -> list[str]:

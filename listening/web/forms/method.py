@@ -61,10 +61,7 @@ class MethodOptions(Section):
         if cleaned.get("pairs") == LISTED:
             cleaned["pairs"] = self._pairs_of(self.study)
         if not self.errors:
-            try:
-                self.options = self.method.clean_options(cleaned, self.study.systems)
-            except ValueError as error:
-                raise forms.ValidationError(str(error)) from None
+            self.options = self.method.clean_options(cleaned, self.study.systems)
         return cleaned
 
     def apply(self, study: Study) -> list[str]:

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from django import forms
+from django.utils.translation import gettext_lazy as _
 
 from evaluation.columns import plain
 from evaluation.contexts import Context
@@ -32,11 +33,9 @@ class QuestionsField(forms.CharField):
         try:
             return validated(json.loads(text) if text else [])
         except QuestionnaireError as error:
-            raise forms.ValidationError(
-                [f"Question {number}: {problem}" if number else problem for number, problem in error.problems]
-            ) from None
+            raise forms.ValidationError(list(map(str, error.fields.values()))) from None
         except (ValueError, RecursionError):
-            raise forms.ValidationError("This is not JSON.") from None
+            raise forms.ValidationError(_("This is not JSON.")) from None
 
 
 class Questionnaire(Section):

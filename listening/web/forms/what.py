@@ -9,6 +9,7 @@ from uuid import UUID
 
 from django import forms
 from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
 
 from codec import registry
 from evaluation import systems as known
@@ -137,7 +138,7 @@ class Items(Section):
 
         columns = [values(f"{self.prefix}-{name}") for name in ("clip", "start", "end", "role", "name")]
         if len({len(column) for column in columns}) > 1:
-            self._broken = "The rows of the items came incomplete. Reload the page and try again."
+            self._broken = True
             columns = []
         rows = []
         for clip_id, start, end, role, name in list(zip(*columns, strict=False))[: 4 * MAX_ITEMS]:
@@ -150,7 +151,7 @@ class Items(Section):
             rows.append(self._row(clip, 0.0, clip.seconds if clip else 0.0, role, "", clip_id))
         return rows
 
-    _broken = ""
+    _broken = False
 
     @staticmethod
     def _row(
@@ -198,15 +199,21 @@ class Items(Section):
 
     def clean(self) -> Context:
         if self._broken:
-            raise forms.ValidationError(self._broken)
+            raise forms.ValidationError(
+                _("The rows of the items came incomplete. Reload the page and try again.")
+            )
         excerpts: list[Excerpt] = []
         for row in self.rows:
             if row["clip"] is None:
-                raise forms.ValidationError("One of the clips is not there any more, or not yours.")
+                raise forms.ValidationError(_("One of the clips is not there any more, or not yours."))
             if row["role"] not in ROLES:
-                raise forms.ValidationError(f"“{row['role']}” is not what an item can be for.")
+                raise forms.ValidationError(
+                    _("“%(row)s” is not what an item can be for.") % {"row": row["role"]}
+                )
             if row["start"] is None or row["end"] is None:
-                raise forms.ValidationError(f"“{row['clip'].title}” needs a start and an end in seconds.")
+                raise forms.ValidationError(
+                    _("“%(row)s” needs a start and an end in seconds.") % {"row": row["clip"].title}
+                )
             for training in (True, False):
                 if row["role"] in ("both", "training" if training else "graded"):
                     excerpts.append(Excerpt(row["clip"], row["start"], row["end"], training, row["name"]))

@@ -15,7 +15,6 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from listening.study import selectors
 from listening.web import accounts, throttling
 from listening.web.security import address_of
-from listening.web.views.errors import too_many
 
 _BACKEND = "django.contrib.auth.backends.ModelBackend"
 
@@ -53,8 +52,7 @@ def _signin_by_password(request: HttpRequest) -> HttpResponse:
         throttling.SIGNIN_NAME: name,
     }
     # Before the password is looked at: a right one must not be told from a wrong one now.
-    if seconds := max(throttling.wait_for(limit, whose) for limit, whose in limits.items()):
-        return too_many(request, seconds)
+    throttling.check(limits)
     form = AuthenticationForm(request, request.POST)
     if form.is_valid():
         throttling.forget(throttling.SIGNIN_NAME_HERE, f"{name}\n{address}")
@@ -69,8 +67,7 @@ def _signin_by_password(request: HttpRequest) -> HttpResponse:
 @require_GET  # not HEAD: what merely looks at a link must not use it up
 def signin_link(request: HttpRequest, token: str) -> HttpResponse:
     address = address_of(request)
-    if seconds := throttling.wait_for(throttling.SIGNIN_ADDRESS, address):
-        return too_many(request, seconds)
+    throttling.check({throttling.SIGNIN_ADDRESS: address})
     user = accounts.use_signin_link(token)
     if user is None:
         throttling.count(throttling.SIGNIN_ADDRESS, address)

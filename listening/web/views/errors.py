@@ -1,64 +1,72 @@
-"""What is answered instead of an answer: to people a page, to programs JSON in the same words."""
+"""What is answered instead of an answer: to people a page, to programs a problem in the same words."""
 
 from __future__ import annotations
 
-import math
+from collections.abc import Callable
 
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.core.exceptions import RequestDataTooBig
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _
 from django.views import defaults
 
-#: To programs; what belongs to someone else looks as if it did not exist.
-NOT_FOUND = "There is nothing here, or it belongs to someone else."
+from evaluation.refusals import Refusal, Text
+from evaluation.web.refusals import answer_problem, is_fragment, render_refusal, wants_json
+
+#: What belongs to someone else looks as if it did not exist.
+NOT_FOUND = _("There is nothing here, or it belongs to someone else.")
+NOT_UNDERSTOOD = _("This request cannot be understood. Nothing was changed.")
+TOO_LARGE = _("This is too much for one request.")
+FORBIDDEN = _("This is not allowed.")
+BROKEN = _("Something went wrong here. It has been logged.")
+CSRF_FAILED = _("This page has been open for too long, or cookies are blocked. Reload it; nothing is lost.")
+
+#: To programs, where nothing better is known than the status.
+BY_STATUS: dict[int, Text] = {
+    400: NOT_UNDERSTOOD,
+    403: FORBIDDEN,
+    404: NOT_FOUND,
+    405: _("This address does not take such a request."),
+    413: TOO_LARGE,
+    500: BROKEN,
+}
 
 
-def wants_json(request: HttpRequest) -> bool:
-    """Whether a program asks: the API, or a page's script that sends JSON."""
-    return request.path.startswith("/api/") or request.content_type == "application/json"
+def _answer(
+    request: HttpRequest, status: int, message: Text, page: Callable[[], HttpResponse]
+) -> HttpResponse:
+    if wants_json(request):
+        return answer_problem(request, status, message)
+    if is_fragment(request) or hasattr(request, "refusal_template"):
+        return render_refusal(request, message, status, Refusal.title)
+    return page()
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """A page for people, JSON for programs: they get here by a mistyped path or id."""
-    if wants_json(request):
-        return JsonResponse({"error": NOT_FOUND}, status=404)
-    return defaults.page_not_found(request, exception)
+    """A page for people: they get here by a mistyped path or id."""
+    return _answer(request, 404, NOT_FOUND, lambda: defaults.page_not_found(request, exception))
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
-    if wants_json(request):
-        return JsonResponse({"error": "This request cannot be understood. Nothing was changed."}, status=400)
-    return defaults.bad_request(request, exception)
+    if isinstance(exception, RequestDataTooBig):
+        return _answer(
+            request, 413, TOO_LARGE, lambda: _with_status(defaults.bad_request(request, exception), 413)
+        )
+    return _answer(request, 400, NOT_UNDERSTOOD, lambda: defaults.bad_request(request, exception))
+
+
+def _with_status(response: HttpResponse, status: int) -> HttpResponse:
+    response.status_code = status
+    return response
 
 
 def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
-    if wants_json(request):
-        return JsonResponse({"error": "This is not allowed."}, status=403)
-    return defaults.permission_denied(request, exception)
+    return _answer(request, 403, FORBIDDEN, lambda: defaults.permission_denied(request, exception))
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    if wants_json(request):
-        return JsonResponse({"error": "Something went wrong here. It has been logged."}, status=500)
-    return defaults.server_error(request)
+    return _answer(request, 500, BROKEN, lambda: defaults.server_error(request))
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
-    if wants_json(request):
-        message = _(
-            "This page has been open for too long, or cookies are blocked. Reload it; nothing is lost."
-        )
-        return JsonResponse({"error": message}, status=403)
-    return render(request, "403_csrf.html", status=403)
-
-
-def too_many(request: HttpRequest, seconds: int) -> HttpResponse:
-    """429: try again in `seconds`."""
-    minutes = max(1, math.ceil(seconds / 60))
-    if wants_json(request):
-        message = f"Too many requests. Try again in {seconds} s."
-        response: HttpResponse = JsonResponse({"error": message}, status=429)
-    else:
-        response = render(request, "429.html", {"minutes": minutes}, status=429)
-    response["Retry-After"] = str(seconds)
-    return response
+    return _answer(request, 403, CSRF_FAILED, lambda: render(request, "403_csrf.html", status=403))

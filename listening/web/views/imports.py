@@ -9,15 +9,17 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
 from evaluation import systems
 from evaluation.contexts import Context
 from evaluation.outputs.matching import is_audio
+from evaluation.refusals import Refusal
 from evaluation.web.presentation import job_state
+from evaluation.web.refusals import shown_on
 from listening.columns.drafts import ReportLine
-from listening.interchange.archive.fields import ArchiveProblem
 from listening.interchange.archive.read import is_archive, read_archive
 from listening.interchange.imports import FORMATS, MAX_BYTES, ImportProblem, Reading, configuring
 from listening.interchange.imports import drafts as services
@@ -38,37 +40,37 @@ _CHOICES = ("rule", "attribute", "kind")
 @require_http_methods(["GET", "HEAD", "POST"])
 def start(request: HttpRequest) -> HttpResponse:
     """What can be imported. POST sends a file, and another that goes with it."""
-    error = ""
-    if request.method == "POST":
-        file = request.FILES.get("file")
-        if file is None:
-            error = "No file arrived. Choose one."
-        elif is_archive(file):
-            try:
-                imported = read_archive(file, request.user)
-            except ArchiveProblem as problem:
-                error = str(problem)
-            else:
-                messages.success(request, f"“{imported.study.name}” is here, with everything in its archive.")
-                for note in imported.notes:
-                    messages.info(request, note)
-                return redirect("study", imported.study.pk)
-        else:
-            try:
-                draft = services.keep(request.user, file, request.FILES.get("extra"))
-            except ImportProblem as problem:
-                error = str(problem)
-            else:
-                return redirect("import_draft", draft.pk)
+    if request.method != "POST":
+        return _start_page(request)
+    with shown_on(lambda refusal: _start_page(request, refusal)):
+        return _take(request)
+
+
+def _take(request: HttpRequest) -> HttpResponse:
+    """Import an archive, or keep another file as a draft."""
+    file = request.FILES.get("file")
+    if file is None:
+        raise ImportProblem(_("No file arrived. Choose one."))
+    if not is_archive(file):
+        return redirect("import_draft", services.keep(request.user, file, request.FILES.get("extra")).pk)
+    imported = read_archive(file, request.user)
+    text = _("“%(study)s” is here, with everything in its archive.")
+    messages.success(request, text % {"study": imported.study.name})
+    for note in imported.notes:
+        messages.info(request, note)
+    return redirect("study", imported.study.pk)
+
+
+def _start_page(request: HttpRequest, refusal: Refusal | None = None) -> HttpResponse:
     context = {
-        "error": error,
+        "error": refusal or "",
         "formats": FORMATS,
         "drafts": ImportDraft.objects.filter(owner_id=request.user.pk, study=None)[:10],
         "reports": ImportDraft.objects.filter(owner_id=request.user.pk, study__isnull=False)[:50],
         "max_megabytes": MAX_BYTES / 1e6,
         "section": "studies",
     }
-    return render(request, "listening/import.html", context, status=400 if error else 200)
+    return render(request, "listening/import.html", context, status=refusal.status if refusal else 200)
 
 
 @login_required
@@ -97,13 +99,13 @@ def _configuration(request: HttpRequest, found: ImportDraft) -> HttpResponse:
         configuration = configuring.configuration_of(found)
         with configuring.recordings_of(found) as inside:
             names = [member.name for member in inside if is_audio(member.name)]
-    except ImportProblem as problem:
+    except Refusal as problem:  # of a file that is kept: the page shows what can be done with it
         context["error"] = str(problem)
         return render(request, "listening/import_configuration.html", context)
     groups = []
     for group in configuration.groups:
         paths = configuration.paths(group)
-        _, missing = configuring.locate(list(paths), names)
+        _found, missing = configuring.locate(list(paths), names)
         groups.append(
             {
                 "key": group.key,
@@ -133,31 +135,30 @@ def _by_kind(notes: Iterable[Note | ReportLine]) -> list[tuple[str, list[Note | 
 def _results(request: HttpRequest, found: ImportDraft) -> HttpResponse:
     sent = request.POST if request.method == "POST" else request.GET
     choices = {name: sent.get(name, "") for name in _CHOICES}
-    error = ""
-    reading: Reading | None = None
-    scores = None
+    if request.method != "POST":
+        return _results_page(request, found, choices)
+    mapping = dict(zip(request.POST.getlist("from"), request.POST.getlist("to"), strict=False))
+    with shown_on(lambda refusal: _results_page(request, found, choices, refusal)):
+        study = services.import_results(
+            found, request.POST.get("name", ""), request.POST.get("method", ""), mapping, choices,
+            "keep_personal" in request.POST,
+        )  # fmt: skip
+    messages.success(request, _("“%(study)s” is imported.") % {"study": study.name})
+    return redirect("results", study.pk)
+
+
+def _results_page(
+    request: HttpRequest, found: ImportDraft, choices: dict[str, str], refusal: Refusal | None = None
+) -> HttpResponse:
+    """What a file of results says, as far as it can be read, and why no study came of it."""
+    context: Context = {"draft": found, "error": refusal or "", "section": "studies", "choices": choices}
     try:
-        if request.method == "POST":
-            mapping = dict(zip(request.POST.getlist("from"), request.POST.getlist("to"), strict=False))
-            study = services.import_results(
-                found, request.POST.get("name", ""), request.POST.get("method", ""), mapping, choices,
-                "keep_personal" in request.POST,
-            )  # fmt: skip
-            messages.success(request, f"“{study.name}” is imported.")
-            return redirect("results", study.pk)
-        reading, scores = services.read_draft(found, choices)
-    except ImportProblem as problem:
-        error = str(problem)
-        if request.method == "POST":
-            try:
-                reading, scores = services.read_draft(found, choices)
-            except ImportProblem:
-                reading = None
-    context = {"draft": found, "error": error, "section": "studies", "choices": choices}
-    if reading is not None:
-        context |= _preview(request, found, reading, scores)
-    refused = bool(error) and request.method == "POST"
-    return render(request, "listening/import_results.html", context, status=400 if refused else 200)
+        context |= _preview(request, found, *services.read_draft(found, choices))
+    except Refusal as problem:  # of a file that is kept: the page shows what can be done with it
+        context["error"] = refusal or problem
+    return render(
+        request, "listening/import_results.html", context, status=refusal.status if refusal else 200
+    )
 
 
 def _preview(request: HttpRequest, found: ImportDraft, reading: Reading, scores: Scores | None) -> Context:

@@ -10,20 +10,18 @@ from django.http import HttpRequest, HttpResponse
 
 from listening.web import throttling
 from listening.web.security import address_of
-from listening.web.views.errors import too_many
 
 View = Callable[..., HttpResponse]
 
 
 def limit_joins(view: View) -> View:
-    """Answer 429 where more sessions were asked for (POST) from one address than `throttling.JOIN` allows."""
+    """Refuse more sessions (POST) from one address than `throttling.JOIN` allows."""
 
     @wraps(view)
     def limited(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if request.method == "POST":
             address = address_of(request)
-            if seconds := throttling.wait_for(throttling.JOIN, address):
-                return too_many(request, seconds)
+            throttling.check({throttling.JOIN: address})
             throttling.count(throttling.JOIN, address)
         return view(request, *args, **kwargs)
 

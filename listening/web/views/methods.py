@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,11 +12,12 @@ from django.utils.translation import gettext as _
 
 from evaluation.columns import JsonObject
 from listening.methods import METHODS, NO_PREFERENCE, OPEN_REFERENCE
-from listening.models import Session, Study, Trial
+from listening.models import Session, Trial
 from listening.session.choices import save_choice
 from listening.session.grading import answer_of
 from listening.session.ratings import last_event
 from listening.session.stored import stored_grades
+from listening.study.duration import minutes_left
 from listening.web.views.saving import Body, saving
 
 
@@ -34,17 +34,6 @@ class Signal:
     name: str
     label: str
     url: str
-
-
-def minutes_left(study: Study, waiting: Sequence[Trial]) -> int:
-    """How long a listener takes for the trials that wait, in whole minutes from 1: a guess."""
-    method, options = METHODS[study.method], study.method_options
-    trials = max(1, method.trials_per_item(options, study.systems))
-    seconds = sum(
-        method.seconds_per_item(options, study.systems, trial.item.end - trial.item.start) / trials
-        for trial in waiting
-    )
-    return max(1, round(seconds / 60))
 
 
 def _signals(trial: Trial, where: dict[str, Any]) -> list[Signal]:
@@ -122,7 +111,7 @@ def method_page(request: HttpRequest, session: Session, trial: Trial) -> HttpRes
         "total": len(same_part),
         "done": sum(other.finished is not None for other in same_part),
         "where": _heading(trial, number, len(same_part)),
-        "minutes_left": minutes_left(study, [other for other in others if other.finished is None]),
+        "minutes_left": minutes_left(study, others),
         "signals": signals,
         "graded": [signal for signal in signals if signal.name != OPEN_REFERENCE],
         "answers": _answers(trial),

@@ -12,12 +12,15 @@ from django.db.models import Count, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
 from evaluation.metrics import DEFAULT, METRICS, OPTIONAL, Metric, metric_of
 from evaluation.models import Clip, Job, Rendition, Score
-from evaluation.work.scores import MAX_BYTES, ScoreProblem, request_scores, store_scores
+from evaluation.web.refusals import sent_back
+from evaluation.work.scores import ScoreProblem, check_size, request_scores, store_scores
 from listening.models import Study
 from listening.study import selectors
 
@@ -56,7 +59,7 @@ def lines_of(study: Study) -> list[Line]:
         counts[metric, status] = n
     failed = scores.filter(status=Job.Status.FAILED).order_by("metric", "pk").values_list("metric", "error")
     errors = dict(reversed(list(failed)))
-    found = {metric for metric, _ in counts}
+    found = {metric for metric, _status in counts}
     order = [*METRICS, *sorted(found - set(METRICS))]
     return [
         Line(
@@ -78,10 +81,11 @@ def metrics(request: HttpRequest, study_id: UUID) -> HttpResponse:
     """The page. POST with ``measure`` queues a metric; with a file under ``scores`` takes a table."""
     study = selectors.study_of(request.user, study_id)
     if request.method == "POST":
-        if "measure" in request.POST:
-            _measure(request, study, request.POST.getlist("measure"))
-        else:
-            _take(request, study)
+        with sent_back(request, "study_metrics", study.pk):
+            if "measure" in request.POST:
+                _measure(request, study, request.POST.getlist("measure"))
+            else:
+                _take(request, study)
         return redirect("study_metrics", study.pk)
     lines = lines_of(study)
     context = {
@@ -97,33 +101,32 @@ def metrics(request: HttpRequest, study_id: UUID) -> HttpResponse:
 
 
 def _measure(request: HttpRequest, study: Study, slugs: Iterable[str]) -> None:
-    try:
-        queued = request_scores(renditions_of(study), list(slugs))
-    except ValueError as error:
-        messages.error(request, str(error))
-        return
-    if not queued:
-        messages.info(request, "There is nothing new to measure.")
+    if not request_scores(renditions_of(study), list(slugs)):
+        messages.info(request, _("There is nothing new to measure."))
 
 
 def _take(request: HttpRequest, study: Study) -> None:
     file = request.FILES.get("scores")
     metric = request.POST.get("metric", "").strip().lower() or "polqa"
     if file is None:
-        messages.error(request, "No file arrived. Choose a table of scores.")
-        return
-    if file.size is None or file.size > MAX_BYTES:
-        messages.error(request, f"{file.name}: The table is larger than {MAX_BYTES / 1e6:.0f} MB.")
-        return
+        raise ScoreProblem(_("No file arrived. Choose a table of scores."))
     # A public clip of somebody else's is shown to everybody: what is known of it is not this user's to set.
     clips = Clip.objects.filter(items__study=study, owner=study.owner).distinct()
     try:
+        check_size(file.size)
         stored = store_scores(file.read(), clips, metric=metric, source=file.name or "")
     except ScoreProblem as problem:
-        messages.error(request, f"{file.name}: {problem}")
-        return
-    title = metric_of(metric).title
-    replaced = f", {stored.replaced} of them in place of earlier ones" if stored.replaced else ""
+        raise ScoreProblem(_("%(file)s: %(problem)s"), file=file.name, problem=problem) from None
     number = stored.created + stored.replaced
-    scores = "1 score" if number == 1 else f"{number} scores"
-    messages.success(request, f"{scores} of {title} taken{replaced}.")
+    values = {"count": number, "metric": metric_of(metric).title, "replaced": stored.replaced}
+    if stored.replaced:
+        text = ngettext(
+            "%(count)s score of %(metric)s taken, %(replaced)s of them in place of earlier ones.",
+            "%(count)s scores of %(metric)s taken, %(replaced)s of them in place of earlier ones.",
+            number,
+        )
+    else:
+        text = ngettext(
+            "%(count)s score of %(metric)s taken.", "%(count)s scores of %(metric)s taken.", number
+        )
+    messages.success(request, text % values)

@@ -10,15 +10,17 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
 
 from evaluation.models import Job
+from evaluation.web.refusals import sent_back
 from listening.models import Analysis, Study
 from listening.results import analyses
 from listening.results.methods import has_page
-from listening.results.report import PdfUnavailable, context_of, pdf_of
-from listening.results.seal import is_sealed
+from listening.results.report import context_of, pdf_of
+from listening.results.seal import check_unsealed
 from listening.study import selectors
 from listening.web.views.results import asked
 
@@ -40,8 +42,8 @@ def _analysis(study: Study, kind: str, profile: str) -> tuple[Analysis | None, b
 @require_GET
 def report(request: HttpRequest, study_id: UUID) -> HttpResponse:
     study = selectors.study_of(request.user, study_id)
-    if is_sealed(study):
-        return redirect("results", study.pk)
+    with sent_back(request, "results", study.pk):
+        check_unsealed(study)
     kind, profile = asked(request, study)
     analysis, waiting = _analysis(study, kind, profile)
     context = context_of(study, kind, profile, analysis, made=timezone.now().date())
@@ -55,19 +57,16 @@ def report(request: HttpRequest, study_id: UUID) -> HttpResponse:
 def report_pdf(request: HttpRequest, study_id: UUID) -> HttpResponse:
     """The same as PDF, once the tests are computed: a paper that lacks them should not go around."""
     study = selectors.study_of(request.user, study_id)
-    if is_sealed(study):
-        return redirect("results", study.pk)
+    with sent_back(request, "results", study.pk):
+        check_unsealed(study)
     kind, profile = asked(request, study)
     page = f"{reverse('report', args=[study.pk])}?kind={kind}&screening={profile}"
     analysis, waiting = _analysis(study, kind, profile)
     if waiting:
-        messages.info(request, "The tests are still being computed. Ask for the PDF when they are here.")
+        messages.info(request, _("The tests are still being computed. Ask for the PDF when they are here."))
         return redirect(page)
-    try:
+    with sent_back(request, page):
         content = pdf_of(context_of(study, kind, profile, analysis, made=timezone.now().date(), files=True))
-    except PdfUnavailable as error:
-        messages.error(request, str(error))
-        return redirect(page)
     tag = "" if kind == "real" else f"-{kind}"
     response = HttpResponse(content, content_type="application/pdf")
     response["Content-Disposition"] = f'attachment; filename="report{tag}-{study.pk}.pdf"'

@@ -11,13 +11,16 @@ from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
 from evaluation.analysis import figures
 from evaluation.contexts import Context
 from evaluation.models import Job
+from evaluation.refusals import Refusal
 from evaluation.web.presentation import job_state
+from evaluation.web.refusals import sent_back
 from listening.models import Analysis, Stimulus, Study
 from listening.results import (
     BS1534,
@@ -33,7 +36,7 @@ from listening.results import (
     profiles,
 )
 from listening.results.page import context_of
-from listening.results.seal import is_sealed, unseal
+from listening.results.seal import check_unsealed, is_sealed, unseal
 from listening.study import selectors
 from listening.study.stimuli import dithered_wav
 
@@ -118,7 +121,7 @@ def break_seal(request: HttpRequest, study_id: UUID) -> HttpResponse:
     if request.POST.get("understood") == "yes":
         unseal(study)
     else:
-        messages.error(request, "Tick that you understand: a broken seal stays broken.")
+        messages.error(request, _("Tick that you understand: a broken seal stays broken."))
     return redirect("results", study.pk)
 
 
@@ -127,11 +130,10 @@ def break_seal(request: HttpRequest, study_id: UUID) -> HttpResponse:
 def thresholds(request: HttpRequest, study_id: UUID) -> HttpResponse:
     """Keep the researcher's own screening thresholds and show the study through them."""
     study = selectors.study_of(request.user, study_id)
-    problems = profiles.save(study, request.POST.dict())
-    for problem in problems:
-        messages.error(request, problem)
-    profile = BS1534 if problems else profiles.CUSTOM
-    return redirect(reverse("results", args=[study.pk]) + f"?screening={profile}#screening")
+    page = reverse("results", args=[study.pk])
+    with sent_back(request, f"{page}?screening={BS1534}#screening"):
+        profiles.save(study, request.POST.dict())
+    return redirect(f"{page}?screening={profiles.CUSTOM}#screening")
 
 
 @login_required
@@ -149,9 +151,8 @@ def recompute(request: HttpRequest, study_id: UUID) -> HttpResponse:
 def figure(request: HttpRequest, study_id: UUID, name: str, suffix: str) -> HttpResponse:
     """A figure of the results page as a file of its own, SVG or PNG."""
     study = selectors.study_of(request.user, study_id)
-    if is_sealed(study):
-        messages.error(request, "The study is sealed: nobody sees its grades yet, in no form.")
-        return redirect("results", study.pk)
+    with sent_back(request, "results", study.pk):
+        check_unsealed(study)
     kind, profile = asked(request, study)
     analysis = analyses.latest(study, kind, profile)
     computed = compute(study, kind=kind, profile=profile)
@@ -168,7 +169,9 @@ def method_figure(request: HttpRequest, study_id: UUID, suffix: str) -> HttpResp
     """The figure of the results of any method but MUSHRA as a file of its own, SVG or PNG."""
     study = selectors.study_of(request.user, study_id)
     kind = request.GET.get("kind", REAL)
-    if kind not in KINDS or suffix not in ("svg", "png") or is_sealed(study):
+    with sent_back(request, "results", study.pk):
+        check_unsealed(study)
+    if kind not in KINDS or suffix not in ("svg", "png"):
         raise Http404("There is no such figure.")
     svg = methods.context_of(study, kind).get("svg")
     if svg is None:
@@ -189,7 +192,7 @@ def _figure_file(svg: str, name: str, suffix: str) -> HttpResponse:
             else (figures.saved(svg).encode(), "image/svg+xml")
         )
     except figures.NoFonts as error:
-        return HttpResponse(str(error), status=503, content_type="text/plain; charset=utf-8")
+        raise Refusal(_("This server cannot draw figures as PNG: %(error)s"), 503, error=error) from None
     response = HttpResponse(content, content_type=media)
     response["Content-Disposition"] = f'attachment; filename="{name}.{suffix}"'
     return response
@@ -201,9 +204,8 @@ def _figure_file(svg: str, name: str, suffix: str) -> HttpResponse:
 def table(request: HttpRequest, study_id: UUID, name: str) -> HttpResponse:
     """A table as LaTeX; ``table3`` is the paper's for this study."""
     study = selectors.study_of(request.user, study_id)
-    if is_sealed(study):
-        messages.error(request, "The study is sealed: nobody sees its grades yet, in no form.")
-        return redirect("results", study.pk)
+    with sent_back(request, "results", study.pk):
+        check_unsealed(study)
     kind, profile = asked(request, study)
     if name not in latex.TABLES:
         raise Http404("There is no such table.")

@@ -20,6 +20,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_GET, require_http_methods
 
 from evaluation.contexts import Context
+from evaluation.web.refusals import shown_on
 from listening.columns.studies import ROUNDS
 from listening.methods import METHODS
 from listening.models import Answer, Session, Study
@@ -34,9 +35,7 @@ from listening.session.sessions import (
     trainings_left,
 )
 from listening.study import headphones, questionnaire, recruitment, selectors
-from listening.study.errors import StudyClosed
-from listening.study.languages import in_study_language
-from listening.study.studies import signals_of
+from listening.study.duration import minutes_left, minutes_of_study
 from listening.study.versions import digest_of
 from listening.web.security import allow
 from listening.web.views.gone import listener_view
@@ -48,7 +47,6 @@ from listening.web.views.trials import side_by_side_page
 @csrf_exempt
 @never_cache
 @require_http_methods(["GET", "POST"])
-@in_study_language
 @limit_joins
 def join(request: HttpRequest, token: str) -> HttpResponse:
     """The listener link: what taking part means; agreeing starts a session.
@@ -72,17 +70,15 @@ def join(request: HttpRequest, token: str) -> HttpResponse:
             return framed(redirect("session", here.token), study)
     # Who read another version of what taking part means has not agreed to this one.
     outdated = "consent" in sent and sent.get("read", digest_of(study)) != digest_of(study)
-    try:
+    with shown_on(lambda refusal: closed(request, study, getattr(refusal, "reason", "closed"))):
         if sent.get("consent") == "yes" and arrival.state != "preview" and not outdated:
             session = start_session(study, participation=arrival.entry)
             return framed(redirect("session", session.token), study)
         check_entry(study)
-    except StudyClosed as refusal:
-        return closed(request, study, refusal.reason)
     context = {
         "study": study,
         "texts": study.texts,
-        "minutes": selectors.minutes_of_study(study),
+        "minutes": minutes_of_study(study),
         "headphones": headphones.required(study),
         "preview": arrival.state == "preview",
         "platform": recruitment.PLATFORMS.get(arrival.entry.platform, "") if arrival.entry else "",
@@ -221,12 +217,12 @@ def _trained(session: Session, step: Step) -> Context:
 
 
 def _break(session: Session, step: Step) -> Context:
-    graded = session.trials.filter(item__training=False)
-    left = [trial.item for trial in graded.filter(finished=None).select_related("item")]
+    trials = list(session.trials.select_related("item").order_by("position"))
+    graded = [trial for trial in trials if not trial.item.training]
     return {
-        "done": graded.exclude(finished=None).count(),
-        "total": graded.count(),
-        "minutes_left": selectors.minutes_of(left, signals_of(session.study)),
+        "done": sum(trial.finished is not None for trial in graded),
+        "total": len(graded),
+        "minutes_left": minutes_left(session.study, trials),
         "action": reverse("session_break", args=[session.token]),
     }
 

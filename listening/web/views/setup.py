@@ -9,13 +9,15 @@ from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
 from evaluation.contexts import Context
+from evaluation.refusals import Refusal, Text
+from evaluation.web.refusals import shown_on
 from listening.models import Session, Study
 from listening.study import selectors
-from listening.study.errors import StudyError
 from listening.study.studies import LOCKED_WHY, create_study, has_real_sessions, update_study
 from listening.web.forms import SECTIONS, Section
 from listening.web.forms.what import PAPER_SYSTEMS, Items, uuids
@@ -70,13 +72,13 @@ def _save(request: HttpRequest, study: Study, step: str) -> HttpResponse:
     sent = [section for section in sections if section.is_bound]
     valid = [section.is_valid() for section in sent]  # of each, so that all say what is wrong
     if not all(valid):
-        return _page(request, study, step, sections, "Some of it can't be saved as it is; see below.", 400)
+        return _page(request, study, step, sections, _("Some of it can't be saved as it is; see below."), 400)
     changed = [name for section in sent for name in section.apply(study)]
     items = next((section for section in sent if isinstance(section, Items)), None)
     excerpts = None if items is None else items.excerpts
-    try:
+    with shown_on(lambda refusal: _refused(request, study, step, sections, refusal)):
         if study._state.adding:
-            study = create_study(
+            made = create_study(
                 request.user,
                 study.name,
                 [],
@@ -88,12 +90,24 @@ def _save(request: HttpRequest, study: Study, step: str) -> HttpResponse:
                 open_when_ready=False,
             )
         else:
-            update_study(study, changed, excerpts=excerpts, discard_trial_runs="discard" in request.POST)
-    except StudyError as refused:
-        return _page(request, study, step, sections, str(refused), 400)
-    messages.success(request, "Saved.")
+            made = update_study(
+                study, changed, excerpts=excerpts, discard_trial_runs="discard" in request.POST
+            )
+    messages.success(request, _("Saved."))
     following = request.POST.get("then", step)
-    return redirect("study_setup", study.pk, following if following in STEPS else step)
+    return redirect("study_setup", made.pk, following if following in STEPS else step)
+
+
+def _refused(
+    request: HttpRequest, study: Study, step: str, sections: list[Section], refusal: Refusal
+) -> HttpResponse:
+    """The page again, with the refusal at its head and at the fields that it names."""
+    for path, message in refusal.fields.items():
+        name = path.split(".", 1)[0]
+        for section in sections:
+            if section.is_bound and name in section.fields:
+                section.add_error(name, str(message))
+    return _page(request, study, step, sections, refusal, refusal.status)
 
 
 def _page(
@@ -101,7 +115,7 @@ def _page(
     study: Study,
     step: str,
     sections: list[Section],
-    error: str = "",
+    error: Text = "",
     status: int = 200,
 ) -> HttpResponse:
     new = study._state.adding

@@ -10,12 +10,15 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
 from evaluation.contexts import Context
 from evaluation.systems import titles_of
 from evaluation.web.presentation import job_state
+from evaluation.web.refusals import sent_back
 from listening.columns.studies import MOST_LISTENERS
 from listening.methods import METHODS
 from listening.models import Session, Simulation, Study
@@ -95,11 +98,10 @@ def trying(request: HttpRequest, study_id: UUID) -> HttpResponse:
 def simulate(request: HttpRequest, study_id: UUID) -> HttpResponse:
     """Have simulated listeners take the study, in the place of those of an earlier simulation."""
     study = selectors.study_of(request.user, study_id)
-    try:
+    page = reverse("study_setup", args=[study.pk, "check"]) + "#trying"
+    with sent_back(request, page):
         simulation.start(study, _asked(request))
-    except StudyError as refused:
-        messages.error(request, str(refused))
-    return redirect(reverse("study_setup", args=[study.pk, "check"]) + "#trying")
+    return redirect(page)
 
 
 def _asked(request: HttpRequest) -> Context:
@@ -109,7 +111,7 @@ def _asked(request: HttpRequest) -> Context:
         try:
             return float(text.replace(",", "."))
         except ValueError:
-            raise StudyError(f"“{text}” is not a number.") from None
+            raise StudyError(_("“%(value)s” is not a number."), value=text) from None
 
     sent = {name: number(value) for name in FIELDS if (value := request.POST.get(name, ""))}
     listeners = number(request.POST.get("listeners", "20"))
@@ -127,7 +129,8 @@ def _asked(request: HttpRequest) -> Context:
 def discard(request: HttpRequest, study_id: UUID) -> HttpResponse:
     study = selectors.study_of(request.user, study_id)
     count = simulation.discard(study)
-    messages.success(request, f"{count} simulated session{'' if count == 1 else 's'} deleted.")
+    text = ngettext("%(count)s simulated session deleted.", "%(count)s simulated sessions deleted.", count)
+    messages.success(request, text % {"count": count})
     return redirect(reverse("study_setup", args=[study.pk, "check"]) + "#trying")
 
 
@@ -136,5 +139,6 @@ def discard(request: HttpRequest, study_id: UUID) -> HttpResponse:
 def discard_pilots(request: HttpRequest, study_id: UUID) -> HttpResponse:
     study = selectors.study_of(request.user, study_id)
     count = delete_sessions(study, Session.Kind.PILOT)
-    messages.success(request, f"{count} pilot session{'' if count == 1 else 's'} deleted.")
+    text = ngettext("%(count)s pilot session deleted.", "%(count)s pilot sessions deleted.", count)
+    messages.success(request, text % {"count": count})
     return redirect(reverse("study_setup", args=[study.pk, "check"]) + "#trying")

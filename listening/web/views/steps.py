@@ -17,9 +17,9 @@ from django.views.decorators.cache import cache_control, never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
+from evaluation.texts import clean_text
 from listening.columns.sessions import StageData
 from listening.columns.studies import ROUNDS
-from listening.columns.texts import clean_text
 from listening.models import Session, Study
 from listening.session import sessions
 from listening.session.sessions import (

@@ -11,6 +11,7 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
@@ -22,6 +23,7 @@ from listening.study import compliance, removal, selectors
 from listening.study import studies as study_studies
 from listening.study.contents import LONG_ITEM_SECONDS, method_of
 from listening.study.design import items_per_session, plan_of
+from listening.study.duration import minutes_of_study
 from listening.study.preparing import retry_preparing
 from listening.study.stimuli import warnings_of
 from listening.study.studies import (
@@ -68,7 +70,7 @@ def head_context(study: Study) -> Context:
             "items": items_per_session(study),
             "all_items": study.items.filter(training=False).count(),
             "signals": signals_of(study),
-            "minutes": selectors.minutes_of_study(study),
+            "minutes": minutes_of_study(study),
         },
         "stimuli": selectors.stimuli_count(study),
     }
@@ -164,7 +166,7 @@ def listed(request: HttpRequest, study_id: UUID) -> HttpResponse:
 def delete(request: HttpRequest, study_id: UUID) -> HttpResponse:
     study = selectors.study_of(request.user, study_id)
     delete_study(study)
-    messages.success(request, f"“{study.name}” and its grades have been deleted.")
+    messages.success(request, _("“%(study)s” and its grades have been deleted.") % {"study": study.name})
     return redirect("studies")
 
 
@@ -176,5 +178,9 @@ def delete_session(request: HttpRequest, study_id: UUID, session_id: UUID) -> Ht
     session = get_object_or_404(study.sessions, pk=session_id)
     code = session.assessor.code
     note = removal.delete_session(session, request.POST.get("reason", "").strip())
-    messages.success(request, f"All data of {code} has been deleted: {note.ratings} grades.")
+    messages.success(
+        request,
+        _("All data of %(code)s has been deleted. Grades: %(ratings)s.")
+        % {"code": code, "ratings": note.ratings},
+    )
     return redirect("study", study_id)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 
 import soundfile
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.crypto import salted_hmac
@@ -13,16 +13,18 @@ from django.views.decorators.cache import cache_control, never_cache
 from django.views.decorators.http import require_GET
 
 from evaluation.contexts import Context
+from evaluation.web.refusals import answers_json
 from listening.methods import METHODS, REFERENCE
 from listening.models import Session, Stimulus, Study, Trial
 from listening.session import comments, ratings
 from listening.session.ratings import last_event, stimulus_of_key
 from listening.session.stored import stored_grades, stored_work
 from listening.study import selectors
+from listening.study.duration import minutes_left
 from listening.study.errors import UnknownStimulus
 from listening.study.languages import QUALITY
 from listening.study.stimuli import dithered_wav, read_ahead
-from listening.web.views.saving import Body, answer_as_json, saving
+from listening.web.views.saving import Body, saving
 
 
 def side_by_side_page(request: HttpRequest, session: Session, trial: Trial) -> HttpResponse:
@@ -66,7 +68,7 @@ def _trial_context(session: Session, trial: Trial) -> Context:
         "total": len(same_kind),
         "done": sum(other.finished is not None for other in same_kind),
         "training": trial.item.training,
-        "minutes_left": selectors.minutes_left(trials),
+        "minutes_left": minutes_left(session.study, trials),
         "scale": QUALITY,
         "page": page,
     }
@@ -96,13 +98,12 @@ def finish_trial(trial: Trial, body: Body) -> Body:
     return {"next": reverse("session", args=[trial.session.token]), "stored": stored_work(finished)}
 
 
+@answers_json
 @never_cache
 @require_GET
 def stored(request: HttpRequest, token: str, position: int) -> HttpResponse:
     """What is stored of the trial, for a page that another browser may have left behind."""
-    return answer_as_json(
-        request, token, position, lambda trial: dict(stored_work(trial)), selectors.trial_stored
-    )
+    return JsonResponse(stored_work(selectors.trial_stored(token, position)))
 
 
 @cache_control(no_store=True, private=True)

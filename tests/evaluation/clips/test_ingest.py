@@ -178,7 +178,7 @@ INFINITE = np.where(np.arange(RATE) == 100, np.inf, SPEECH).astype(np.float32)
 def test_bad_recordings_get_a_reason(post: Post, media: Path, content: bytes, name: str, reason: str) -> None:
     response = post(content, name)
     assert response.status_code == 422, response.content
-    error = response.json()["error"]
+    error = response.json()["detail"]
     assert reason in error
     assert error.endswith(".")
     assert "earshot-upload-" not in error, "a path of the server"
@@ -208,7 +208,7 @@ def test_missing_file_is_explained(post: Post, alice: User) -> None:
     client = script_of(alice)
     for response in (client.post("/api/clips"), client.post("/api/clips", {"file": "just text"})):
         assert response.status_code == 422
-        assert "named 'file'" in response.json()["error"]
+        assert "named 'file'" in response.json()["detail"]
 
 
 @pytest.mark.parametrize(
@@ -223,7 +223,7 @@ def test_missing_file_is_explained(post: Post, alice: User) -> None:
 def test_malformed_requests_are_explained(alice: User, body: bytes, content_type: str) -> None:
     response = script_of(alice).post("/api/clips", body, content_type=content_type)
     assert response.status_code == 422
-    assert "multipart/form-data" in response.json()["error"]
+    assert "multipart/form-data" in response.json()["detail"]
 
 
 # -- Size
@@ -273,7 +273,7 @@ def test_200_mb_are_refused_unread(alice: User) -> None:
     client = script_of(alice)
     response = client.generic("POST", "/api/clips", **environ)
     assert response.status_code == 413
-    assert response.json() == {"error": "The file has 200.0 MB; this site takes up to 50 MB."}
+    assert response.json()["detail"] == "The file has 200.0 MB; this site takes up to 50 MB."
     assert body.taken < 1_000_000
 
 

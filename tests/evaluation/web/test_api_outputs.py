@@ -31,7 +31,7 @@ def made(client: Client) -> str:
 def test_a_system_is_made_changed_and_deleted(client: Client) -> None:
     slug = made(client)
     again = client.post("/api/systems", {"title": "mine"}, content_type=JSON)
-    assert (again.status_code, "already" in again.json()["error"]) == (422, True)
+    assert (again.status_code, "already" in again.json()["detail"]) == (422, True)
     changed = client.patch(f"/api/systems/{slug}", {"note": "v4"}, content_type=JSON).json()
     assert (changed["title"], changed["note"], changed["kbps"]) == ("Mine", "v4", 1.5)
     assert client.patch(f"/api/systems/{slug}", {"kbps": None}, content_type=JSON).json()["kbps"] is None
@@ -51,7 +51,7 @@ def test_outputs_are_checked_confirmed_and_stored(client: Client) -> None:
     assert sent.status_code == 202, sent.content
     address = f"/api/outputs/{sent.json()['id']}"
     early = client.post(f"{address}/confirm", {}, content_type=JSON)
-    assert (early.status_code, "not been checked" in early.json()["error"]) == (422, True)
+    assert (early.status_code, "not been checked" in early.json()["detail"]) == (422, True)
     tasks.handle_outputs(sent.json()["id"])
     files = {row["name"]: row for row in client.get(address).json()["files"]}
     assert files["one.wav"]["checks"]["delay_seconds"] == pytest.approx(0.05, abs=1e-4)
@@ -71,7 +71,7 @@ def test_outputs_are_checked_confirmed_and_stored(client: Client) -> None:
 def test_what_cannot_be_taken_is_refused_in_words(client: Client) -> None:
     slug = made(client)
     nothing = client.post(f"/api/systems/{slug}/outputs", {})
-    assert (nothing.status_code, nothing.json()["error"]) == (422, "No recording arrived.")
+    assert (nothing.status_code, nothing.json()["detail"]) == (422, "No recording arrived.")
     broken = client.post(
         f"/api/systems/{slug}/outputs", b"--x\r\nnothing", content_type="multipart/form-data; boundary="
     )

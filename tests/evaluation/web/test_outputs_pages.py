@@ -27,7 +27,7 @@ def page(alice: User, client: Client) -> Client:
 
 
 def test_making_and_changing_a_system(page: Client, alice: User) -> None:
-    assert page.post("/systems/", {"title": "X", "kbps": "fast"}).status_code == 400
+    assert page.post("/systems/", {"title": "X", "kbps": "fast"}).status_code == 422
     answer = page.post("/systems/", {"title": "X", "kbps": "1,5", "note": "v1"}, follow=True)
     made = UploadedSystem.objects.get(owner=alice)
     assert (made.title, made.kbps, made.note) == ("X", 1.5, "v1")
@@ -62,7 +62,7 @@ def test_from_upload_to_output(page: Client, system: UploadedSystem) -> None:
 
 def test_a_refused_upload_is_told_on_the_page(page: Client, system: UploadedSystem) -> None:
     answer = page.post(f"/systems/{system.slug}/outputs/", {"file": [make_upload(b"PK\x03\x04", "x.zip")]})
-    assert answer.status_code == 400
+    assert answer.status_code == 422
     assert b"no zip that can be opened" in answer.content
 
 

@@ -142,7 +142,7 @@ class TestUpload:
         none = signed_in.post(reverse("clips"), headers=accept)
         settings.UPLOAD_MAX_BYTES = 1000
         large = signed_in.post(reverse("clips"), {"file": make_upload(bytes(2000), "a.wav")}, headers=accept)
-        assert [r.status_code for r in (text, none, large)] == [400, 400, 413]
+        assert [r.status_code for r in (text, none, large)] == [422, 422, 413]
         assert all(r.json()["error"] for r in (text, none, large))
         assert not Clip.objects.exists()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from typing import Any
 
@@ -11,8 +12,10 @@ from django.contrib.auth.models import User
 from django.db import connection, models, transaction
 from django.utils.translation import override
 
+from evaluation.analysis.statistics.screening import Thresholds
 from evaluation.columns import BadColumn, TypedJSONField
 from evaluation.models import Clip, OutputBatch, OutputFile, Rendition
+from listening.columns.studies import TEST_NAMES, PostScreening
 from listening.interchange.archive.fields import to_json
 from listening.models import (
     Analysis,
@@ -25,6 +28,8 @@ from listening.models import (
     Study,
     Trial,
 )
+from listening.study.headphones import TESTS
+from listening.web import forms
 from listening.web.api import api
 
 QUESTION = {
@@ -252,3 +257,16 @@ def test_the_api_describes_the_columns() -> None:
     tests = shown["HeadphoneTest"]["properties"]
     assert (tests["pass"]["minimum"], tests["pass"]["maximum"]) == (1, 6)
     assert shown["Question"]["properties"]["type"]["enum"]
+
+
+def test_one_list_of_thresholds_and_of_headphone_tests() -> None:
+    """The analysis works without Django, the generator of sounds without columns: both name the same."""
+    known = {field.name: field.default for field in dataclasses.fields(Thresholds)}
+    assert {name: field.default for name, field in PostScreening.model_fields.items()} == known
+    assert tuple(TESTS) == TEST_NAMES
+
+
+def test_what_a_form_sends_is_checked_by_the_columns_model(study: Study) -> None:
+    section = forms.Recruitment(study, {"recruitment-platform": "prolific", "recruitment-code": "no code!"})
+    assert not section.is_valid()
+    assert section.errors == {"code": ["A code has letters, digits, - and _ only."]}

@@ -20,6 +20,7 @@ from listening.session.sessions import start_session
 from listening.study.errors import TrialFinished
 from listening.study.studies import close_study
 from tests.listening.conftest import grade, listen
+from tests.problems import detail_of
 
 
 @pytest.fixture
@@ -88,12 +89,12 @@ def test_what_is_no_json_object_is_refused(client: Client, trial: Trial, body: s
 def test_a_form_instead_of_json_is_refused(trial: Trial, form: dict[str, Any]) -> None:
     client = Client(enforce_csrf_checks=True)  # which reads a form before the view does
     answer = client.post(reverse("save_rating", args=[trial.session.token, 1]), form)
-    assert (answer.status_code, answer.json()) == (400, {"error": "Expected JSON."})
+    assert detail_of(answer, 400) == answer.json()["error"] == "Expected JSON."
 
 
 def test_too_large_a_body_is_refused_as_json(client: Client, trial: Trial) -> None:
     answer = send(client, trial, "save_rating", json.dumps({"key": "x" * 3_000_000}))
-    assert (answer.status_code, answer.json()) == (400, {"error": "This is too much for one request."})
+    assert detail_of(answer, 400) == answer.json()["error"] == "This is too much for one request."
 
 
 @pytest.mark.parametrize("key", ["", "x", None, 1, [], {}])
@@ -128,8 +129,7 @@ def test_a_closed_study_takes_no_grades(client: Client, study: Study, trial: Tri
         ("finish_trial", {"comment": ""}),
     ):
         answer = send(client, trial, what, body)
-        assert answer.status_code == 410
-        assert answer.json() == {"error": "This listening test is closed."}
+        assert detail_of(answer, 410) == answer.json()["error"] == "This listening test is closed."
 
 
 def test_a_trial_with_a_stimulus_left_is_not_finished(client: Client, trial: Trial) -> None:
@@ -324,7 +324,7 @@ def test_nothing_is_graded_before_the_instructions(client: Client, study: Study)
 def test_a_session_that_was_screened_out_takes_no_grades(client: Client, trial: Trial) -> None:
     Session.objects.filter(pk=trial.session_id).update(screened_out=timezone.now())
     answer = send(client, trial, "save_rating", {"key": key_of(trial), "score": 5, "sequence": 1})
-    assert (answer.status_code, answer.json()) == (409, {"error": "This session has ended."})
+    assert detail_of(answer, 409) == answer.json()["error"] == "This session has ended."
 
 
 def test_saving_a_grade_takes_few_queries(

@@ -21,6 +21,7 @@ from listening.models import Study
 from listening.tasks import prepare_study
 from listening.web import accounts
 from tests.listening.conftest import SYSTEMS, listen
+from tests.problems import detail_of
 
 
 class Script:
@@ -75,7 +76,7 @@ def test_someone_elses_study_is_not_found(study: Study, bob: User, path: str) ->
     for study_id in (study.pk, uuid.uuid4()):
         answer = Script(bob).get(f"/studies/{study_id}{path}")
         assert answer.status_code == 404
-        assert "belongs to someone else" in answer.json()["error"]
+        assert "belongs to someone else" in answer.json()["detail"]
     assert Script(bob).get("/studies").json()["count"] == 0
 
 
@@ -90,22 +91,21 @@ def test_someone_elses_clip_is_not_found(script: Script, bob: User, processed: C
 def test_a_mistyped_address_is_told_in_json(script: Script, client: Client, path: str) -> None:
     answer = script.get(path)
     assert answer.status_code == 404
-    assert "There is nothing here" in answer.json()["error"]
+    assert "There is nothing here" in answer.json()["detail"]
     assert client.get("/nowhere").headers["Content-Type"].startswith("text/html")
 
 
 def test_a_body_that_is_no_json_is_told_in_json(script: Script) -> None:
     answer = script.post("/studies", "{")
-    assert answer.status_code == 400
-    assert answer.json() == {"error": "Cannot parse request body"}
+    assert "cannot be understood" in detail_of(answer, 400)
 
 
 def test_without_a_token_there_is_nothing(client: Client, alice: User, study: Study) -> None:
     client.force_login(alice)  # a cookie is no token: no other site can make a browser use the API
     for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": "Basic x"}):
         answer = client.get(f"/api/studies/{study.pk}", headers=headers)
-        assert answer.status_code == 401
-        assert answer.json()["error"] == "Unauthorized"
+        assert "token" in detail_of(answer, 401)
+        assert answer.headers["WWW-Authenticate"] == "Bearer"
 
 
 @pytest.mark.parametrize(
@@ -136,7 +136,7 @@ def test_bad_requests_are_explained(
     body = {"name": "x", "clips": [str(processed(alice).pk)], "systems": SYSTEMS} | changes
     answer = script.post("/studies", body)
     assert answer.status_code == status
-    assert message in answer.json()["error"]
+    assert message in answer.json()["detail"]
     assert not Study.objects.exists()
 
 
@@ -144,7 +144,7 @@ def test_bad_requests_are_explained(
 def test_what_is_no_json_object_is_refused_as_json(script: Script, body: str) -> None:
     answer = script.post("/studies", body)
     assert answer.status_code in (400, 422)
-    assert answer.headers["Content-Type"].startswith("application/json")
+    assert detail_of(answer, answer.status_code)
 
 
 def test_a_wrong_method_and_a_wrong_id(script: Script) -> None:
@@ -186,7 +186,7 @@ def test_settings_change_and_what_was_heard_is_locked(script: Script, study: Stu
     listen(study)
     refused = script.patch(address, {"systems": SYSTEMS})
     assert refused.status_code == 400
-    assert "A listener has begun" in refused.json()["error"]
+    assert "A listener has begun" in refused.json()["detail"]
     assert script.patch(address, {"max_sessions": 0}).status_code == 422
     assert script.patch(address, {"texts": {"thanks": "Bye."}}).json()["texts"] == {"thanks": "Bye."}
 
@@ -246,13 +246,13 @@ def test_a_sealed_study_tells_a_program_nothing(script: Script, study: Study) ->
     for path in ("results", "ratings.csv", "mushra.csv", "files/archive.zip", "files/study.json"):
         answer = script.get(f"/studies/{study.pk}/{path}")
         assert answer.status_code == 400
-        assert "sealed" in answer.json()["error"]
+        assert "sealed" in answer.json()["detail"]
 
 
 def test_a_seal_is_true_or_is_not_set(script: Script, study: Study) -> None:
     def asked(when: datetime | None) -> str:
         answer = script.patch(f"/studies/{study.pk}", {"sealed_until": when and when.isoformat()})
-        return str(answer.json().get("error", ""))
+        return str(answer.json().get("detail", ""))
 
     now = timezone.now()
     assert asked(now + timedelta(days=2)) == ""
@@ -279,7 +279,7 @@ def test_an_archive_goes_in_and_out(script: Script, study: Study) -> None:
     answer = script.get(f"/studies/{study.pk}/files/archive.zip")
     content = b"".join(answer.streaming_content)
     again = SimpleUploadedFile("archive.zip", content)
-    assert "already" in script.client.post("/api/studies/import", {"file": again}).json()["error"]
+    assert "already" in script.client.post("/api/studies/import", {"file": again}).json()["detail"]
     script.delete(f"/studies/{study.pk}")
     again.seek(0)
     made = script.client.post("/api/studies/import", {"file": again})
@@ -327,7 +327,7 @@ def test_settings_are_kept_as_the_pages_keep_them(
             "'colour' does not belong",
         ),
         ({"texts": {"consnt": "Yes"}}, "texts: 'consnt' does not belong here"),
-        ({"method_options": {"plays": "once"}}, "no option 'plays'"),
+        ({"method_options": {"plays": "once"}}, "'plays' does not belong here"),
         ({"design": {"systems_per_trail": 3}}, "design: 'systems_per_trail' does not belong here"),
         ({"post_screening": {"reference_belw": 80}}, "post_screening: 'reference_belw' does not belong here"),
         ({"training_repeats": 6}, "training_repeats: "),
@@ -343,6 +343,6 @@ def test_settings_that_do_not_fit_are_named(
 ) -> None:
     answer = script.patch(f"/studies/{study.pk}", setting)
     assert answer.status_code == 400, answer.content
-    assert message in answer.json()["error"]
+    assert message in answer.json()["detail"]
     study.refresh_from_db()
     assert (study.headphones, study.recruitment, study.questionnaire) == ({}, {}, [])

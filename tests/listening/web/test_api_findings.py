@@ -35,7 +35,7 @@ def test_tests_figures_tables_and_the_report(client: Client, study: Study) -> No
     generate(study, 4, QUALITY)
     assert client.get(at(study, "tests")).json()["status"] == "queued"
     early = client.get(at(study, "report.pdf"))
-    assert (early.status_code, "still being computed" in early.json()["error"]) == (409, True)
+    assert (early.status_code, "still being computed" in early.json()["detail"]) == (409, True)
     analyses.run(Analysis.objects.get().pk)
     done = client.get(at(study, "tests")).json()
     assert (done["status"], done["error"]) == ("done", "")
@@ -46,15 +46,15 @@ def test_tests_figures_tables_and_the_report(client: Client, study: Study) -> No
     assert client.get(at(study, "figures/differences.png")).content[:4] == b"\x89PNG"
     for missing in ("tables/no.tex", "figures/no.svg", "figures/grades.gif"):
         assert client.get(at(study, missing)).status_code == 404
-    assert "no kind of sessions" in client.get(at(study, "tests?kind=x")).json()["error"]
-    assert "no profile" in client.get(at(study, "report.pdf?profile=x")).json()["error"]
+    assert "no kind of sessions" in client.get(at(study, "tests?kind=x")).json()["detail"]
+    assert "no profile" in client.get(at(study, "report.pdf?profile=x")).json()["detail"]
 
 
 def test_a_sealed_study_tells_nothing_until_it_is_unsealed(client: Client, study: Study) -> None:
     Study.objects.filter(pk=study.pk).update(sealed_until=timezone.now() + timedelta(days=1))
     for path in ("tests", "report.pdf", "tables/table3.tex", "figures/grades.svg"):
         answer = client.get(at(study, path))
-        assert (answer.status_code, "sealed" in answer.json()["error"]) == (400, True)
+        assert (answer.status_code, "sealed" in answer.json()["detail"]) == (400, True)
     refused = client.post(at(study, "unseal"), {"understood": False}, content_type=JSON)
     assert (refused.status_code, client.get(at(study, "tests")).status_code) == (422, 400)
     assert client.post(at(study, "unseal"), {"understood": True}, content_type=JSON).json() == {
@@ -77,12 +77,12 @@ def test_metrics_and_scores_of_a_study(client: Client, study: Study) -> None:
     }  # fmt: skip
     wrong = SimpleUploadedFile("polqa.csv", f"clip,system,value\n{clip.pk},opus-9k,good\n".encode())
     refused = client.post(at(study, "scores"), {"file": wrong})
-    assert (refused.status_code, "ine 2" in refused.json()["error"]) == (422, True)
+    assert (refused.status_code, "ine 2" in refused.json()["detail"]) == (422, True)
 
 
 def test_simulated_listeners(client: Client, study: Study) -> None:
     wrong = client.post(at(study, "simulation"), {"listeners": 0}, content_type=JSON)
-    assert (wrong.status_code, "whole number" in wrong.json()["error"]) == (400, True)
+    assert (wrong.status_code, "whole number" in wrong.json()["detail"]) == (400, True)
     begun = client.post(at(study, "simulation"), {"listeners": 2, "seed": 3}, content_type=JSON)
     assert (begun.status_code, begun.json()["state"]) == (202, "running")
     simulation.run(str(study.pk))

@@ -55,7 +55,7 @@ def test_what_cannot_be_read_says_where(client: Client) -> None:
     answer = sent(client, TABLE.replace("35", "many"))
     assert "Line 5, column 5 (score)" in answer.json()["error"]
     done = client.post(f"/api/imports/{answer.json()['id']}", {}, content_type=JSON)
-    assert (done.status_code, "Line 5, column 5" in done.json()["error"]) == (422, True)
+    assert (done.status_code, "Line 5, column 5" in done.json()["detail"]) == (422, True)
     assert not Study.objects.exists()
     unsupported = sent(client, CONFIGURATION).json()
     assert (unsupported["kind"], bool(unsupported["error"])) == ("configuration", True)
@@ -66,7 +66,7 @@ def test_a_mapping_that_cannot_be_is_refused(client: Client) -> None:
     found = sent(client).json()
     twice = {"systems": {"Reference": "original", "A": "original"}}
     done = client.post(f"/api/imports/{found['id']}", twice, content_type=JSON)
-    assert (done.status_code, "cannot both be original" in done.json()["error"]) == (422, True)
+    assert (done.status_code, "cannot both be original" in done.json()["detail"]) == (422, True)
     assert client.delete(f"/api/imports/{found['id']}").status_code == 204
     assert not ImportDraft.objects.exists()
 

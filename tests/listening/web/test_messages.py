@@ -5,11 +5,18 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 
+from listening.management.commands.collect_messages import (
+    FUNCTIONS,
+    RESEARCHERS_TEMPLATES,
+    messages_of,
+    researchers_messages,
+)
 from tests.conftest import ROOT
 from tests.listening import catalogues
 
@@ -24,7 +31,6 @@ FOR_LISTENERS = sorted(
 TRANSLATE = re.compile(r"""{%\s*trans(?:late)?\s+(?:"((?:[^"\\]|\\.)*)"|'((?:[^'\\]|\\.)*)')""")
 BLOCK = re.compile(r"{%\s*blocktrans(?:late)?\b(.*?)%}(.*?){%\s*endblocktrans(?:late)?\s*%}", re.S)
 SCRIPT = re.compile(r'\bgettext\(\s*"((?:[^"\\]|\\.)*)"')
-FUNCTIONS = {"gettext", "gettext_lazy", "gettext_noop", "_", "_lazy"}
 
 
 def of_template(text: str) -> Iterator[str]:
@@ -35,27 +41,20 @@ def of_template(text: str) -> Iterator[str]:
         if "trimmed" in options.split():
             body = " ".join(line.strip() for line in body.splitlines() if line.strip())
         yield re.sub(r"{{\s*(\w+)\s*}}", r"%(\1)s", body)
-
-
-def of_python(text: str) -> Iterator[str]:
-    tree = ast.parse(text)
-    names = {
-        alias.asname or alias.name
-        for node in ast.walk(tree)
-        if isinstance(node, ast.ImportFrom) and node.module == "django.utils.translation"
-        for alias in node.names
-        if alias.name in FUNCTIONS
-    }
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in names:
-            first = node.args[0]
-            if isinstance(first, ast.Constant):
-                yield str(first.value)
+    yield from re.findall(r'{{[^}]*\b_\("([^"]*)"\)', text)
 
 
 def of_script(text: str) -> Iterator[str]:
     for found in SCRIPT.finditer(text):
         yield ast.literal_eval(f'"{found.group(1)}"')
+
+
+def sources() -> list[Path]:
+    """The Python files that may hold messages."""
+    paths = [*(ROOT / "codec").glob("*.py")]
+    for package in ("listening", "evaluation"):
+        paths += (ROOT / package).rglob("*.py")
+    return sorted(path for path in paths if "migrations" not in path.parts)
 
 
 def collected(domain: str) -> dict[str, str]:
@@ -71,23 +70,194 @@ def collected(domain: str) -> dict[str, str]:
         for path in sorted(TEMPLATES.rglob("*.html"))
         for message in of_template(path.read_text())
     }
-    for package in ("listening", "evaluation"):
-        for path in sorted((ROOT / package).rglob("*.py")):
-            for message in of_python(path.read_text()):
-                found.setdefault(message, str(path.relative_to(ROOT)))
+    for path in sources():
+        for message in messages_of(ast.parse(path.read_text())):
+            found.setdefault(message, str(path.relative_to(ROOT)))
     return found
 
 
 @pytest.mark.parametrize("domain", ["django", "djangojs"])
-def test_catalogues_hold_what_the_sources_say(domain: str) -> None:
+def test_catalogues_hold_what_listeners_meet(domain: str) -> None:
     """If this fails: ``python manage.py collect_messages``, and translate what is new."""
-    sources = collected(domain)
-    assert len(sources) > 40
+    found = collected(domain)
+    if domain == "django":
+        template = {message.text for message in catalogues.read(ROOT / "locale" / "django.pot")}
+        assert template == set(found), "locale/django.pot holds every message, researchers' too"
+        pages = list(TEMPLATES.rglob("*.html"))
+        shown = {path: set(of_template(path.read_text())) for path in pages}
+        listeners = [
+            path for path in pages if not RESEARCHERS_TEMPLATES.match(path.relative_to(ROOT).as_posix())
+        ]
+        met = set().union(*(shown[path] for path in listeners))
+        coded = {text for path in sources() for text in messages_of(ast.parse(path.read_text()))}
+        theirs = (researchers_messages(ROOT) | (set().union(*shown.values()) - coded)) - met
+        assert len(theirs) > 200
+        found = {text: where for text, where in found.items() if text not in theirs}
+    assert len(found) > 40
     for path in sorted((ROOT / "locale").glob(f"*/LC_MESSAGES/{domain}.po")):
         known = {message.text for message in catalogues.read(path)}
-        new = {text: where for text, where in sources.items() if text not in known}
+        new = {text: where for text, where in found.items() if text not in known}
         assert not new, f"{path.parts[-3]} lacks these messages"
-        assert not known - set(sources), f"{path.parts[-3]} has messages that nothing says"
+        assert not known - set(found), f"{path.parts[-3]} has messages that nothing says"
+
+
+def test_what_listeners_are_refused_with_is_in_their_catalogues() -> None:
+    """Of every refusal that a listener's own requests can end in, wherever it is raised."""
+    theirs = researchers_messages(ROOT)
+    refusals = {
+        "BadRating",
+        "UnknownStimulus",
+        "TrialFinished",
+        "TrialNotOpen",
+        "StudyClosed",
+        "GradesMissing",
+    }
+    said = {
+        message
+        for path in sources()
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in refusals
+        for message in messages_of(node)
+    }
+    assert len(said) > 20
+    assert not said & theirs
+
+
+# -- Refusals
+
+
+@lru_cache(maxsize=1)
+def refusal_classes() -> frozenset[str]:
+    """Names of `Refusal`, `CodecError` and all that inherit from them."""
+    bases = {
+        node.name: {
+            base.id if isinstance(base, ast.Name) else getattr(base, "attr", "") for base in node.bases
+        }
+        for path in sources()
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ClassDef)
+    }
+    names = {"Refusal", "AudioError"}
+    while more := {name for name, found in bases.items() if found & names} - names:
+        names |= more
+    return frozenset(names)
+
+
+#: Where a message stands among the arguments of what shows it.
+SHOWN = {"ValidationError": 0, "add_error": 1, "error": 1, "success": 1, "info": 1, "warning": 1, "debug": 1}
+
+
+def untranslatable(text: str, classes: frozenset[str]) -> list[str]:
+    """The messages to people in Python code that no catalogue can have.
+
+    A message is a literal in a call of a gettext function, or a name of one: a constant, an argument that is
+    annotated as `Text`, or a refusal that was caught.
+    """
+    tree = ast.parse(text)
+    names: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ExceptHandler) and node.name and node.type:
+            caught = {each.id for each in ast.walk(node.type) if isinstance(each, ast.Name)}
+            names |= {node.name} if caught & {*classes, "BadColumn"} else set()
+        elif isinstance(node, ast.arg) and node.annotation:
+            kinds = re.findall(r"\w+", ast.unparse(node.annotation))
+            names |= {node.arg} if {"Text", "Refusal"} & set(kinds) else set()
+
+    def translates(node: ast.expr) -> bool:
+        if isinstance(node, ast.IfExp):
+            return translates(node.body) and translates(node.orelse)
+        if isinstance(node, ast.BoolOp):
+            return all(map(translates, node.values))
+        if isinstance(node, ast.BinOp):
+            return isinstance(node.op, ast.Mod) and translates(node.left)
+        if isinstance(node, ast.Call):
+            if next(messages_of(node), None) is not None and ast.unparse(node.func) in FUNCTIONS:
+                return True
+            called = ast.unparse(node.func)
+            if called == "list" and ast.unparse(node) == "list(map(str, error.fields.values()))":
+                return True  # of a refusal, which has been looked at where it was made
+            if called == "translate_error":
+                return True
+            if called in {"Message", "str", *classes}:
+                return not node.args or translates(node.args[0])
+            return False
+        return isinstance(node, ast.Name) and node.id in names
+
+    before = -1
+    while len(names) != before:  # names of names
+        before = len(names)
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Assign) and translates(node.value):
+                names |= {target.id for target in node.targets if isinstance(target, ast.Name)}
+    wrong = []
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Call):
+            continue
+        called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+        if called in classes or ast.unparse(node.func) in {"row.problem", "self.problem", "self._problem"}:
+            at = 0
+        elif called in SHOWN and ast.unparse(node.func).startswith(("forms.", "messages.", "self.", "form.")):
+            at = SHOWN[called]
+        else:
+            continue
+        if len(node.args) > at and not translates(node.args[at]):
+            wrong.append(f"line {node.lineno}: {ast.unparse(node)}")
+    return wrong
+
+
+#: Not messages of ours: what is wrong with single questions or thresholds, worded and translated where it is
+#: found; integers of bytes that the class words; notes of an archive that was taken.
+WORDED_ELSEWHERE = frozenset({
+    "QuestionnaireError", "ClipTooLarge", "ClipInUse", "TrialRunsExist", "TooManyTries", "GradesMissing",
+})  # fmt: skip
+
+
+def test_every_message_to_a_person_can_be_translated() -> None:
+    classes = refusal_classes() - WORDED_ELSEWHERE
+    wrong = {str(path.relative_to(ROOT)): untranslatable(path.read_text(), classes) for path in sources()}
+    # The notes of an archive are translated where the archive is read.
+    wrong["listening/web/views/imports.py"] = [
+        line for line in wrong["listening/web/views/imports.py"] if "messages.info(request, note)" not in line
+    ]
+    assert not {path: lines for path, lines in wrong.items() if lines}
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        'raise Refusal("No.")',
+        'raise Refusal(f"No {name}.")',
+        'raise Refusal("No %s." % name)',
+        'raise Refusal("No {}.".format(name))',
+        'raise Refusal(_(f"No {name}."))',
+        "raise Refusal(_(TEXT))",
+        'raise Refusal(Message("No."))',
+        'raise Refusal(_("No.") if name else "Never.")',
+        'said = "No."\nraise Refusal(said)',
+        "try:\n    pass\nexcept ValueError as error:\n    raise Refusal(str(error))",
+        'messages.error(request, "No.")',
+        'raise forms.ValidationError("No.")',
+        'self.add_error("name", f"No {name}.")',
+    ],
+)
+def test_a_message_that_cannot_be_translated_is_found(code: str) -> None:
+    assert untranslatable(code, frozenset({"Refusal"}))
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        'raise Refusal(_("No."))',
+        'raise Refusal(_("No %(name)s."), name=name)',
+        'NO = _("No.")\nraise Refusal(NO)',
+        'raise Refusal(Message(_("No %(name)s."), name=name))',
+        "try:\n    pass\nexcept Refusal as refusal:\n    raise Refusal(refusal) from None",
+        "def refuse(message: Text):\n    raise Refusal(message)",
+        'messages.error(request, _("No %(name)s.") % {"name": name})',
+    ],
+)
+def test_a_message_that_can_be_translated_is_let_be(code: str) -> None:
+    assert not untranslatable(code, frozenset({"Refusal"}))
 
 
 class Visible(HTMLParser):

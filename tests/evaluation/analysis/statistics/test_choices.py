@@ -12,7 +12,7 @@ from scipy import stats
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import proportion_confint
 
-from evaluation.analysis.statistics import choices
+from evaluation.analysis.statistics import choices, corrections
 from evaluation.analysis.statistics.choices import ABX_COLUMNS, PREFERENCE_COLUMNS
 from evaluation.analysis.statistics.differences import Population
 
@@ -52,8 +52,8 @@ def test_power_is_the_binomials_and_trials_are_the_fewest_that_reach_it() -> Non
 
 def test_holm_is_statsmodels() -> None:
     values = [0.01, 0.04, 0.03, 0.005, 0.5]
-    assert choices.holm(values) == pytest.approx(multipletests(values, method="holm")[1])
-    assert choices.holm([]) == []
+    assert corrections.holm(values) == pytest.approx(multipletests(values, method="holm")[1])
+    assert corrections.holm([]) == []
 
 
 def test_abx_by_assessor_and_pooled() -> None:

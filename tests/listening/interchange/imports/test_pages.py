@@ -57,7 +57,7 @@ def test_a_mapping_that_cannot_be_is_shown_again(page: Client) -> None:
     draft = send(page)
     data = {"name": "Old", "method": "mushra", "from": ["Reference", "A"], "to": ["original", "original"]}
     answer = page.post(f"/import/{draft.pk}/", data)
-    assert answer.status_code == 400
+    assert answer.status_code == 422
     assert b"cannot both be original" in answer.content
     assert b'value="Old"' in answer.content
     assert not Study.objects.exists()
@@ -67,8 +67,8 @@ def test_what_cannot_be_read_says_where(page: Client) -> None:
     draft = send(page, TEXT.replace("35", "many"))
     answer = page.get(f"/import/{draft.pk}/")
     assert "Line 5, column 5 (score)" in answer.content.decode()
-    assert page.post("/import/", {"file": SimpleUploadedFile("x.csv", b"")}).status_code == 400
-    assert page.post("/import/", {"file": SimpleUploadedFile("x.zip", b"PK\x03\x04x")}).status_code == 400
+    assert page.post("/import/", {"file": SimpleUploadedFile("x.csv", b"")}).status_code == 422
+    assert page.post("/import/", {"file": SimpleUploadedFile("x.zip", b"PK\x03\x04x")}).status_code == 422
 
 
 def test_strangers_find_nothing(page: Client, bob: User) -> None:

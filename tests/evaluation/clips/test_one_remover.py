@@ -1,0 +1,20 @@
+"""Only one module deletes stored files."""
+
+from __future__ import annotations
+
+import ast
+
+from tests.conftest import ROOT
+
+
+def test_only_removal_deletes_stored_files() -> None:
+    found = set()
+    for package in ("evaluation", "listening"):
+        for path in (ROOT / package).rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text())):
+                if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+                    whose = ast.unparse(node.func.value)
+                    stored = whose.endswith("storage") or any(word.arg == "save" for word in node.keywords)
+                    if node.func.attr == "delete" and stored:
+                        found.add(path.relative_to(ROOT).as_posix())
+    assert found == {"evaluation/clips/removal.py"}
