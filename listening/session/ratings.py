@@ -235,7 +235,8 @@ def finish_trial(trial: Trial, comment: object = "", *, before: object = None, s
     if isinstance(shown, dict) and differs(shown, stored_grades(trial)):
         raise ElsewhereChanged(
             _(
-                "The grades were changed in another browser. They are shown now: press Next if they are right."
+                "The grades were changed in another browser. "
+                "They are shown now: press Next if they are right."
             ),
             stored_work(trial),
         )

@@ -70,7 +70,8 @@ class SessionGone(StudyError):
     def __init__(self) -> None:
         super().__init__(
             _(
-                "This session has been deleted, with all its grades. Nothing that you do here is saved any more."
+                "This session has been deleted, with all its grades. "
+                "Nothing that you do here is saved any more."
             )
         )
 

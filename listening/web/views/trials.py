@@ -95,7 +95,8 @@ def finish_trial(trial: Trial, body: Body) -> Body:
     finished = ratings.finish_trial(
         trial, body.get("comment", ""), before=body.get("before"), shown=body.get("shown")
     )
-    return {"next": reverse("session", args=[trial.session.token]), "stored": stored_work(finished)}
+    stored = {"stored": stored_work(finished)} if "shown" in body else {}
+    return {"next": reverse("session", args=[trial.session.token]), **stored}
 
 
 @answers_json

@@ -106,7 +106,7 @@ def test_a_deleted_session_says_so_in_the_listeners_language(study: Study, remov
         address = reverse(name, args=[session.token, 1])
         answer = Client().post(address, json.dumps(bodies), "application/json")
         assert (name, answer.status_code) == (name, 410)
-        assert GERMAN in answer.content.decode()
+        assert answer.json()["detail"].startswith(GERMAN)
     assert Client().get(reverse("stored_work", args=[session.token, 1])).status_code == 410
     for name in ("session", "session_withdraw"):
         answer = Client().get(reverse(name, args=[session.token]))
