@@ -16,6 +16,7 @@ from listening.columns.drafts import DraftChoices, DraftProgress
 from listening.columns.questions import ANSWER, Questionnaire
 from listening.columns.sessions import EventDetail, Findings, References, Signal, StageData
 from listening.columns.studies import (
+    AnalysisSettings,
     Design,
     Headphones,
     Imported,
@@ -119,6 +120,9 @@ class Study(models.Model):
         help_text="where listeners come from (Prolific, MTurk) and the codes they go back with",
     )
     post_screening = TypedJSONField(PostScreening, default=dict, help_text="the researcher's own thresholds")
+    analysis = TypedJSONField(
+        AnalysisSettings, default=dict, help_text="population and margin of the tests between systems"
+    )
     break_after = models.PositiveSmallIntegerField(
         null=True, blank=True, help_text="trials until a break is offered"
     )

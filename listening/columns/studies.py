@@ -180,6 +180,34 @@ class PostScreening(Column):
     )
 
 
+# -- Analysis
+
+
+def _check_margin(value: float) -> float:
+    if not 0 < value <= 100:
+        refuse(_("The margin of equivalence must be more than 0, and 100 at most."))
+    return value
+
+
+class AnalysisSettings(Column):
+    """What the primary analysis is to answer (`listening.results.scales`); empty: the defaults."""
+
+    population: Literal["like", "these"] = Field(
+        default="like",
+        description="whom a difference is to hold for: like, all items of this kind, or these items only",
+    )
+    margin: Annotated[Number, AfterValidator(_check_margin)] | None = Field(
+        default=None,
+        description="two systems are equivalent if they differ by less, in points of the scale; "
+        "default: 5 % of its range",
+    )
+    include_reference: bool = Field(
+        default=False,
+        description="whether hidden reference and anchors enter Friedman's test, the analysis of variance "
+        "and the mixed model",
+    )
+
+
 # -- Simulated listeners
 
 MOST_LISTENERS = 200

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 
-from listening.columns.studies import MAX_REPEATS, Headphones, PostScreening, Recruitment
+from listening.columns.studies import MAX_REPEATS, AnalysisSettings, Headphones, PostScreening, Recruitment
 from listening.columns.texts import Texts
 from listening.models import Study
 from listening.study.errors import StudyError, read_setting
@@ -61,5 +61,6 @@ _CHECKS: dict[str, Callable[[Any], Any]] = {
     "headphones": lambda value: read_setting(Headphones, value, "headphones").complete(),
     "recruitment": lambda value: read_setting(Recruitment, value, "recruitment").complete(),
     "post_screening": lambda value: read_setting(PostScreening, value, "post_screening"),
+    "analysis": lambda value: read_setting(AnalysisSettings, value, "analysis"),
     "training_repeats": _training_repeats,
 }

@@ -61,6 +61,7 @@ research = [
     path("studies/<uuid:study_id>/report.pdf", report.report_pdf, name="report_pdf"),
     path("studies/<uuid:study_id>/results/unseal/", results.break_seal, name="results_unseal"),
     path("studies/<uuid:study_id>/results/thresholds/", results.thresholds, name="results_thresholds"),
+    path("studies/<uuid:study_id>/results/question/", results.question, name="results_question"),
     path("studies/<uuid:study_id>/results/again/", results.recompute, name="results_again"),
     path("studies/<uuid:study_id>/results/method.<str:suffix>", results.method_figure, name="method_figure"),
     path("studies/<uuid:study_id>/results/<slug:name>.tex", results.table, name="results_latex"),

@@ -12,6 +12,7 @@ from evaluation.analysis.figures.style import (
     Scale,
     png,
     saved,
+    stamp,
 )
 
 __all__ = [
@@ -32,4 +33,5 @@ __all__ = [
     "saved",
     "scatter",
     "shares",
+    "stamp",
 ]

@@ -98,7 +98,7 @@ def read_archive(source: IO[bytes] | File[bytes], owner: Any) -> Imported:
 
 
 #: Of a study, checked as `listening.study.settings` checks what programs send.
-_COLUMNS = ("texts", "questionnaire", "headphones", "recruitment", "post_screening")
+_COLUMNS = ("texts", "questionnaire", "headphones", "recruitment", "post_screening", "analysis")
 _SETTINGS = ("language", "training_repeats", "opens", "closes")
 #: Checked with the rest of the study, not each by itself.
 _CHECKED = (*_COLUMNS, "design", "method_options", "simulation")

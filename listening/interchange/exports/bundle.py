@@ -52,7 +52,7 @@ TABLES = (
     ),
     Table(
         "ratings.parquet", "the same table, typed", _always,
-        lambda study, kind, personal: parquet_bytes(ratings_rows(study, kind)),
+        lambda study, kind, personal: parquet_bytes(ratings_rows(study, kind), {"earshot.kind": kind}),
     ),
     Table(
         "events.csv", "what happened in the pages", _always,

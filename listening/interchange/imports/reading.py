@@ -89,6 +89,7 @@ class Reading:
         answers: by listener and question, as they stand in the file.
         aliases: other names of items by which a table of scores may call them.
         notes: what was left out, mended or supposed, in sentences.
+        simulated: the file says that a program gave its grades.
     """
 
     format: str
@@ -100,6 +101,7 @@ class Reading:
     answers: dict[str, dict[str, str]] = field(default_factory=dict)
     aliases: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    simulated: bool = False
 
     def __iter__(self) -> Iterator[Grade | Verdict]:
         yield from self.grades
@@ -143,6 +145,13 @@ class Reading:
             graded = {(grade.assessor, grade.item, grade.system) for grade in self.grades}
             return sum(len(systems[item]) for _, item in heard) - len(graded)
         return sum(len(systems[item]) for _, item in heard) - len(self.grades)
+
+    def mark_simulated(self) -> None:
+        self.simulated = True
+        self.notes.append(
+            "The file says that a program gave its grades (simulated listeners): they are kept as such, "
+            "apart from any listener's."
+        )
 
     def check(self) -> Reading:
         """This reading. Raises `ImportProblem` unless there is something in it that can be kept."""

@@ -205,7 +205,7 @@ def _sessions(
             study=study,
             assessor=assessor,
             number=number,
-            kind=Session.Kind.IMPORTED,
+            kind=Session.Kind.SIMULATED if reading.simulated else Session.Kind.IMPORTED,
             label=label,
             seed=0,
             completion_code="",

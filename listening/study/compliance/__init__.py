@@ -12,7 +12,7 @@ from evaluation.contexts import Context
 from listening.methods import METHODS
 from listening.models import Study
 from listening.study.compliance.rules import RULES, Seen, missing_signals
-from listening.study.compliance.states import DUTY, MET, NOT_MET, State
+from listening.study.compliance.states import DUTY, MET, NOT_MET, State, Verdict
 
 #: The Recommendation's requirements in short, with its pages.
 REQUIREMENTS = {
@@ -87,7 +87,32 @@ def checklist(study: Study) -> list[Rule]:
     if not METHODS[study.method].has_checklist:
         return []
     seen = Seen.of(study)
-    return [Rule(name, *REQUIREMENTS[name], *RULES[name](seen)) for name in REQUIREMENTS]
+    return [Rule(name, *REQUIREMENTS[name], *_verdict(name, seen)) for name in REQUIREMENTS]
+
+
+#: What a file of grades says nothing of: how the test was held.
+_UNKNOWN_ELSEWHERE = {
+    "M2": "whether the reference was unprocessed and of full bandwidth",
+    "M3": "how the anchors were made",
+    "M4": "by which filter the anchors were made",
+    "M10": "which scale and words listeners saw",
+    "M12": "whether all signals had to be graded, and what the page offered",
+    "M13": "which question was asked",
+    "M14": "whether there was a training",
+    "M15": "what listeners were told",
+    "M18": "how levels were matched",
+    "M19": "through what listeners heard",
+    "M29": "whether listeners were in groups",
+}
+
+
+def _verdict(name: str, seen: Seen) -> Verdict:
+    """The rule's verdict; of a test that was held elsewhere only what its file can show."""
+    if seen.study.imported and name in _UNKNOWN_ELSEWHERE:
+        lacking = missing_signals(seen.study)
+        if not ((name == "M2" and "original" in lacking) or (name == "M3" and set(lacking) - {"original"})):
+            return DUTY, f"The test was held elsewhere: {_UNKNOWN_ELSEWHERE[name]} is not known here."
+    return RULES[name](seen)
 
 
 def counts(rules: list[Rule]) -> dict[str, int]:

@@ -11,7 +11,7 @@ from pydantic import ConfigDict, Field
 
 from evaluation.columns import Shown
 from listening.columns.questions import Questionnaire
-from listening.columns.studies import Design, Headphones, PostScreening, Recruitment
+from listening.columns.studies import AnalysisSettings, Design, Headphones, PostScreening, Recruitment
 from listening.columns.texts import Texts
 from listening.methods import DEFAULT, METHODS
 
@@ -24,6 +24,7 @@ QuestionnaireColumn = Annotated[Any, Shown(Questionnaire)]
 HeadphonesColumn = Annotated[Any, Shown(Headphones)]
 RecruitmentColumn = Annotated[Any, Shown(Recruitment)]
 PostScreeningColumn = Annotated[Any, Shown(PostScreening)]
+AnalysisColumn = Annotated[Any, Shown(AnalysisSettings)]
 
 
 class ItemIn(Schema):
@@ -54,6 +55,9 @@ class Settings(Schema):
     headphones: HeadphonesColumn | None = Field(None, description="screening of headphones; {} for none")
     recruitment: RecruitmentColumn | None = Field(None, description="Prolific or MTurk; {} for a plain link")
     post_screening: PostScreeningColumn | None = Field(None, description="your own thresholds")
+    analysis: AnalysisColumn | None = Field(
+        None, description="population, margin and include_reference of the tests between systems"
+    )
     break_after: int | None = Field(None, ge=1, le=1000, description="trials until a break is offered")
     training_repeats: int | None = Field(
         None, description="how often a listener may take the training again, 0 to 5"
@@ -127,6 +131,7 @@ class StudyDetail(StudyOut):
     headphones: HeadphonesColumn
     recruitment: RecruitmentColumn
     post_screening: PostScreeningColumn
+    analysis: AnalysisColumn
     break_after: int | None
     training_repeats: int
     max_sessions: int | None
