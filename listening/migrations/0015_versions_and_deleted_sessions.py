@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('listening', '0013_remove_study_lease'),
+        ('listening', "0014_analysis_settings"),
     ]
 
     operations = [
