@@ -19,7 +19,7 @@ View = Callable[..., HttpResponse]
 
 
 def listener_view(view: View) -> View:
-    """A page by the token of a session; if that is deleted, before the request or during it, a page says so."""
+    """A page of a session by its token; if the session is deleted, even meanwhile, a page says so."""
 
     @wraps(view)
     def answer(request: HttpRequest, token: str, *args: Any, **kwargs: Any) -> HttpResponse:
