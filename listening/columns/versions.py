@@ -12,4 +12,4 @@ class VersionContent(Column):
 
     language: str
     texts: Texts
-    questionnaire: Questionnaire
+    questionnaire: Questionnaire  # type: ignore[valid-type]  # described beside the questions

@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import cast
 
 from django.db.models import Count
 
@@ -70,7 +71,7 @@ def questions_ever(study: Study) -> list[Question]:
     """The questions of all versions, each once by its name: those asked now first."""
     found = {question.name: question for question in study.questionnaire}
     for version in study.versions.order_by("-number"):
-        for question in version.content.questionnaire:
+        for question in cast(list[Question], version.content.questionnaire):
             found.setdefault(question.name, question)
     return list(found.values())
 
