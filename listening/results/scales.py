@@ -6,15 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _
 
 from evaluation.analysis import figures
 from evaluation.analysis.statistics.differences import Population
-from evaluation.columns import BadColumn, parse
 from listening.columns.studies import AnalysisSettings
 from listening.methods import METHODS
 from listening.models import Study
-from listening.results.methods import has_page
+from listening.study.errors import StudyError, read_setting
 
 #: Share of a scale's range within which two systems count as equivalent, if the researcher states no margin.
 MARGIN_SHARE = 0.05
@@ -68,12 +67,15 @@ def scale_of(study: Study, highest: float | None = None) -> figures.Scale:
             no file names: it is taken to be 1 to 5 or 0 to 10.
     """
     method = METHODS.get(study.method)
-    if method is None or has_page(study):
+    mushra = figures.MUSHRA
+    if method is None or (method.lowest, method.highest) == (mushra.low, mushra.high):
         if study.imported and highest is not None and highest <= LOW_SCALE:
             return _other(1.0, 5.0) if highest <= 5 else _other(0.0, 10.0)
-        return figures.MUSHRA
+        return mushra
     if method.hides_reference:
         return DIFF_SCALE
+    if not method.words:
+        return figures.MUSHRA  # listeners choose: nothing is graded
     ends = [(value, str(word)) for value, word in (method.words[-1], method.words[0])]
     return figures.Scale(
         method.mean_name,
@@ -108,23 +110,20 @@ def question_of(study: Study, scale: figures.Scale) -> Question:
     )
 
 
-def save_question(study: Study, sent: Mapping[str, str]) -> list[str]:
-    """Keep what a sent form says of population and margin; returns what is wrong, and then keeps nothing.
+def save_question(study: Study, sent: Mapping[str, str]) -> None:
+    """Keep what a sent form says of population and margin. An empty margin means the usual one.
 
-    An empty margin means the usual one.
+    Raises:
+        StudyError: something is wrong with it; nothing is kept.
     """
-    values: dict[str, Any] = {"population": sent.get("population", Population.ITEMS_LIKE_THESE.value)}
+    values: dict[str, object] = {"population": sent.get("population", Population.ITEMS_LIKE_THESE.value)}
     text = sent.get("margin", "").strip().replace(",", ".")
     if text:
         try:
             values["margin"] = float(text)
         except ValueError:
-            return [_("Margin: “%(text)s” is not a number.") % {"text": text}]
+            raise StudyError(_("Margin: “%(text)s” is not a number."), text=text) from None
     if sent.get("include_reference"):
         values["include_reference"] = True
-    try:
-        study.analysis = parse(AnalysisSettings, values, "analysis")
-    except BadColumn as error:
-        return [problem.message for problem in error.problems]
+    study.analysis = read_setting(AnalysisSettings, values, "analysis")
     study.save(update_fields=["analysis"])
-    return []

@@ -6,7 +6,7 @@ from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 
 from listening.models import Trial
-from listening.session.ratings import check_comment, clean_comment, locked_trial
+from listening.session.ratings import check_comment, clean_comment, lock_trial
 from listening.session.sessions import check_open
 from listening.session.stored import stored_work
 from listening.study.errors import TrialFinished
@@ -29,7 +29,7 @@ def save_comment(trial: Trial, comment: object, before: object = None) -> str:
         StudyClosed: the study takes no grades.
     """
     comment = clean_comment(comment)
-    trial = locked_trial(trial)
+    trial = lock_trial(trial)
     check_open(trial.session.study)
     if trial.finished:
         raise TrialFinished(

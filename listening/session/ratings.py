@@ -39,7 +39,7 @@ _NEEDED = (
 )
 
 
-def locked_trial(trial: Trial) -> Trial:
+def lock_trial(trial: Trial) -> Trial:
     """The trial as it is now, locked until the transaction ends; `waits` if one before it is unfinished.
 
     SQLite has no row locks: there the transaction took the write lock when it began.
@@ -60,7 +60,7 @@ def check_turn(trial: Trial) -> None:
     """Grades go to one trial, that of the page which the listener is on: trials are taken in order.
 
     Args:
-        trial: from `locked_trial`.
+        trial: from `lock_trial`.
 
     Raises:
         TrialFinished: it has been handed in.
@@ -114,7 +114,7 @@ def save_rating(trial: Trial, key: object, score: object, sequence: object) -> R
         TrialFinished, TrialNotOpen, StudyClosed: it is not this trial's turn.
     """
     sequence = _whole_number(sequence, SEQUENCE, 1, 2**31 - 1)
-    trial = locked_trial(trial)
+    trial = lock_trial(trial)
     score = check_score(trial.session.study.method, score)
     stimulus = graded_stimulus(trial, key)
     check_turn(trial)
@@ -157,7 +157,7 @@ def save_events(trial: Trial, events: object) -> int:
             limit=MAX_EVENTS_PER_REQUEST,
         )
     rows = []
-    trial = locked_trial(trial)
+    trial = lock_trial(trial)
     for event in events:
         if not isinstance(event, dict):
             raise BadRating(_("An event must be an object."))
@@ -196,7 +196,7 @@ def check_comment(trial: Trial, comment: str, before: object) -> None:
     """Raises `ElsewhereChanged` if storing `comment` would replace one that its page never showed.
 
     Args:
-        trial: from `locked_trial`.
+        trial: from `lock_trial`.
         comment: from `clean_comment`.
         before: what the page knows to be stored; None from a program that does not say.
     """
@@ -224,7 +224,7 @@ def finish_trial(trial: Trial, comment: object = "", *, before: object = None, s
         TrialNotOpen, StudyClosed: it is not this trial's turn.
     """
     comment = clean_comment(comment)
-    trial = locked_trial(trial)
+    trial = lock_trial(trial)
     if trial.finished:
         if isinstance(shown, dict) and (differs(shown, stored_grades(trial)) or comment != trial.comment):
             raise TrialFinished(

@@ -6,7 +6,7 @@ from typing import Any, TypedDict
 
 from listening.methods import METHODS
 from listening.models import Choice, Trial
-from listening.session.grading import answer_of, asked, graded_stimulus
+from listening.session.grading import answer_of, graded_signals, graded_stimulus
 
 #: The key under which a page knows the answer of a method whose listeners choose.
 CHOICE = "choice"
@@ -29,14 +29,14 @@ class StoredWork(TypedDict):
 
 def stored_grades(trial: Trial) -> dict[str, StoredGrade]:
     """The grades of the trial by the keys of what is graded, in order of presentation."""
-    if not METHODS[trial.session.study.method].graded:
+    if not METHODS[trial.session.study.method].takes_grades:
         choice = Choice.objects.filter(trial=trial).first()
         if choice is None:
             return {CHOICE: {"score": None, "sequence": 0}}
         return {CHOICE: {"score": answer_of(choice, trial), "sequence": choice.sequence}}
     found = {rating.stimulus_id: rating for rating in trial.ratings.all()}
     grades: dict[str, StoredGrade] = {}
-    for entry in asked(trial):
+    for entry in graded_signals(trial):
         rating = found.get(graded_stimulus(trial, entry["key"]))
         grades[entry["key"]] = {
             "score": rating.score if rating else None,

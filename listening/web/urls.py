@@ -1,4 +1,4 @@
-"""Every address of the site. Evaluation lists its own pages; the API mounts both apps."""
+"""All URLs of the site. `evaluation` lists its own pages; the API includes both apps."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ research = [
     path("studies/<uuid:study_id>/export/<str:name>", exports.export, name="export"),
 ]
 
-# What is known of a trial's recordings must not be in any of these addresses.
+# None of these URLs may reveal anything about a trial's recordings.
 trial = [
     path("ratings/", trials.save_rating, name="save_rating"),
     path("choice/", methods.choice, name="save_choice"),

@@ -70,9 +70,7 @@ def assess(frame: pd.DataFrame, confidence: float = 0.95) -> Reliability:
         single_interval=Interval(low, high, method),
         mean=(rows - error) / (rows + (columns - error) / n),
         # Below 0 the mean of k listeners has no reliability to speak of.
-        mean_interval=Interval(
-            max(0.0, low) * k / (1 + max(0.0, low) * (k - 1)), high * k / (1 + high * (k - 1)), method
-        ),
+        mean_interval=Interval(_step_up(max(0.0, low), k), _step_up(high, k), method),
         alpha=1 - error / rows if rows > 0 else None,
         left_out=found.left_out,
     )

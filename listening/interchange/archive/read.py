@@ -47,7 +47,7 @@ from listening.models import (
     Trial,
 )
 from listening.simulation import runs as simulation
-from listening.study.design import fitting
+from listening.study.design import fit_design
 from listening.study.preparing import prepare_again
 from listening.study.settings import check_settings
 
@@ -355,7 +355,7 @@ class _Reader:
                 # What fits as it is keeps the order of its keys.
                 setattr(study, name, wanted[name] if value == wanted[name] else value)
             if design := data.get("design"):
-                study.design = fitting(design, method, graded, len(study.systems))
+                study.design = fit_design(design, method, graded, len(study.systems))
             if options := data.get("method_options"):
                 study.method_options = method.clean_options(options, study.systems)
             study.simulation = simulation.kept(data.get("simulation", {}))

@@ -73,7 +73,7 @@ def listeners(study: Study, kind: str) -> Context:
 
 def instructions(study: Study) -> dict[str, str]:
     """The words that listeners read, without markup: the researcher's own and those of the method's page."""
-    with languages.of_study(study):
+    with languages.use_study_language(study):
         template = select_template(
             [f"listening/session/tasks/{study.method}.html", "listening/session/tasks/other.html"]
         )

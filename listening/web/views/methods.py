@@ -82,7 +82,7 @@ def method_page(request: HttpRequest, session: Session, trial: Trial) -> HttpRes
     number = [other.pk for other in same_part].index(trial.pk) + 1
     where = {"token": session.token, "position": trial.position}
     signals = _signals(trial, where)
-    kept = "save_rating" if method.graded else "save_choice"
+    kept = "save_rating" if method.takes_grades else "save_choice"
     page = {
         "method": method.slug,
         "ratingsUrl": reverse(kept, kwargs=where),

@@ -142,9 +142,10 @@ def thresholds(request: HttpRequest, study_id: UUID) -> HttpResponse:
 def question(request: HttpRequest, study_id: UUID) -> HttpResponse:
     """Keep whom differences are to hold for and what counts as equivalent, and show the study so."""
     study = selectors.study_of(request.user, study_id)
-    for problem in save_question(study, request.POST.dict()):
-        messages.error(request, problem)
-    return redirect(reverse("results", args=[study.pk]) + "#pairs")
+    page = reverse("results", args=[study.pk]) + "#pairs"
+    with sent_back(request, page):
+        save_question(study, request.POST.dict())
+    return redirect(page)
 
 
 @login_required

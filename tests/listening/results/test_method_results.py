@@ -19,7 +19,7 @@ from listening.results.choosing import abx, choice_rows, preference
 from listening.results.grading import comparison_frame, diff_frame, impairment, opinion
 from listening.results.methods import VIEWS
 from listening.session.choices import save_choice
-from listening.session.grading import asked
+from listening.session.grading import graded_signals
 from listening.session.ratings import finish_trial, save_rating
 from listening.session.sessions import begin, start_session
 from listening.study.studies import create_study
@@ -84,7 +84,7 @@ def prefer(trial: Trial) -> None:
 
 
 def grade(trial: Trial) -> None:
-    for entry in asked(trial):
+    for entry in graded_signals(trial):
         score: float = QUALITY[system_of(entry)]
         if trial.session.study.method == "ccr":
             first, second = (QUALITY[system_of(each)] for each in trial.order)
@@ -166,9 +166,9 @@ def test_bs1116_corrects_for_the_number_of_systems(hold: Callable[..., Study]) -
     scores = {"opus-9k": (-3, -1, -3, 0), "bpgan-2k": (1, -1, 0, 0), "celp-8k": (1, 0, -1, 1)}
 
     def noisy(trial: Trial) -> None:
-        tested = next(slug for slug in map(system_of, asked(trial)) if slug != "original")
+        tested = next(slug for slug in map(system_of, graded_signals(trial)) if slug != "original")
         apart = scores[tested][(trial.session.number - 1) % 4] / 10
-        for entry in asked(trial):
+        for entry in graded_signals(trial):
             lower = (system_of(entry) == "original") == (apart > 0)
             save_rating(trial, entry["key"], round(5 - abs(apart) * lower, 1), 1)
 
@@ -184,7 +184,7 @@ def test_bs1116_corrects_for_the_number_of_systems(hold: Callable[..., Study]) -
 
 def test_no_system_is_highest_where_another_has_the_same(hold: Callable[..., Study]) -> None:
     def alike(trial: Trial) -> None:
-        for entry in asked(trial):
+        for entry in graded_signals(trial):
             score = 5 if system_of(entry) == "original" else 3 + trial.session.number % 2
             save_rating(trial, entry["key"], score, 1)
 
@@ -196,7 +196,7 @@ def test_no_system_is_highest_where_another_has_the_same(hold: Callable[..., Stu
 
 def test_mean_opinion_scores_have_tests_and_intervals_within_the_scale(hold: Callable[..., Study]) -> None:
     def high(trial: Trial) -> None:
-        for entry in asked(trial):
+        for entry in graded_signals(trial):
             good = system_of(entry) != "bpgan-2k"
             save_rating(trial, entry["key"], (5 if trial.session.number > 1 else 4) if good else 2, 1)
 
