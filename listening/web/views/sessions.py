@@ -28,8 +28,8 @@ from listening.session.sessions import (
     AFTER,
     Step,
     check_entry,
+    current_kind,
     current_step,
-    kind_now,
     open_trial,
     start_session,
     trainings_left,
@@ -65,7 +65,7 @@ def join(request: HttpRequest, token: str) -> HttpResponse:
         return closed(request, study, "missing")
     sent = request.POST
     if arrival.state == "direct":
-        here = recruitment.remembered_session(study, sent.get("session", ""), kind_now(study))
+        here = recruitment.remembered_session(study, sent.get("session", ""), current_kind(study))
         if here and ("continue" in sent or study.recruitment.returning == "resume"):
             return framed(redirect("session", here.token), study)
     # Who read another version of what taking part means has not agreed to this one.
