@@ -19,7 +19,7 @@ View = Callable[..., HttpResponse]
 
 
 def listener_view(view: View) -> View:
-    """A page of a session by its token; if the session is deleted, even meanwhile, a page says so."""
+    """A page of a session by its token; if the session is deleted, even meanwhile, a page tells."""
 
     @wraps(view)
     def answer(request: HttpRequest, token: str, *args: Any, **kwargs: Any) -> HttpResponse:

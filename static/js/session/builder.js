@@ -154,6 +154,7 @@ function element(tag, properties = {}, ...children) {
 function field(text, control, set, help = "") {
   control.id = `question-control-${++count}`;
   if (!(control instanceof HTMLSelectElement)) control.dir = "auto";
+  if (!(control instanceof HTMLSelectElement)) control.dir = "auto";
   control.addEventListener("input", () => {
     set(control.value);
     write();
