@@ -50,12 +50,3 @@ def _find_chosen(trial: Trial, answer: object) -> int | None:
     if answer == NO_PREFERENCE and method.offers_no_preference(study.method_options):
         return None
     raise UnknownStimulus(_("There is no such answer in this trial."))
-
-
-def answer_of(choice: Choice, trial: Trial) -> str:
-    """The answer that leads to this choice: a key of the trial's, or `NO_PREFERENCE`."""
-    answers = METHODS[trial.session.study.method].answers
-    for entry in trial.order:
-        if entry["stimulus"] == choice.chosen_id and entry.get("role") in answers:
-            return str(entry["key"])
-    return NO_PREFERENCE

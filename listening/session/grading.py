@@ -6,8 +6,8 @@ from django.utils.translation import gettext_lazy as _
 
 from evaluation.refusals import Refusal
 from listening.columns.sessions import Signal
-from listening.methods import METHODS, REFERENCE
-from listening.models import Stimulus, Trial
+from listening.methods import METHODS, NO_PREFERENCE, REFERENCE
+from listening.models import Choice, Stimulus, Trial
 from listening.study.errors import BadRating, GradesMissing, GradesUnfit, UnknownStimulus
 
 
@@ -38,6 +38,15 @@ def _system_entry(trial: Trial) -> int:
     ids = [int(entry["stimulus"]) for entry in trial.order]
     others = Stimulus.objects.filter(pk__in=ids).exclude(system=REFERENCE).values_list("pk", flat=True)
     return next(iter(others), ids[-1])
+
+
+def answer_of(choice: Choice, trial: Trial) -> str:
+    """The answer that leads to this choice: a key of the trial's, or `NO_PREFERENCE`."""
+    answers = METHODS[trial.session.study.method].answers
+    for entry in trial.order:
+        if entry["stimulus"] == choice.chosen_id and entry.get("role") in answers:
+            return str(entry["key"])
+    return NO_PREFERENCE
 
 
 def check_score(method: str, score: object) -> float:

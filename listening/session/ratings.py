@@ -16,7 +16,15 @@ from evaluation.texts import clean_text
 from listening.models import Event, Rating, Session, Trial
 from listening.session.grading import check_complete, check_score, graded_stimulus
 from listening.session.sessions import check_open, finish_if_done
-from listening.study.errors import BadRating, TrialFinished, TrialNotOpen, UnknownStimulus
+from listening.session.stored import differs, stored_grades, stored_work
+from listening.study.errors import (
+    BadRating,
+    ElsewhereChanged,
+    SessionGone,
+    TrialFinished,
+    TrialNotOpen,
+    UnknownStimulus,
+)
 
 MAX_COMMENT = 2000
 MAX_EVENTS_PER_REQUEST = 500
@@ -35,11 +43,17 @@ def lock_trial(trial: Trial) -> Trial:
     """The trial as it is now, locked until the transaction ends; `waits` if one before it is unfinished.
 
     SQLite has no row locks: there the transaction took the write lock when it began.
+
+    Raises:
+        SessionGone: it was deleted, with its session.
     """
     before = Trial.objects.filter(session=OuterRef("session"), position__lt=OuterRef("position"))
     before = before.filter(finished=None)
     trials = Trial.objects.annotate(waits=Exists(before)).select_related("session__study").only(*_NEEDED)
-    return trials.select_for_update(of=("self",)).get(pk=trial.pk)
+    try:
+        return trials.select_for_update(of=("self",)).get(pk=trial.pk)
+    except Trial.DoesNotExist:
+        raise SessionGone() from None
 
 
 def check_turn(trial: Trial) -> None:
@@ -55,7 +69,9 @@ def check_turn(trial: Trial) -> None:
     """
     session = trial.session
     if trial.finished:
-        raise TrialFinished(_("This trial has been finished; its grades can no longer be changed."))
+        raise TrialFinished(
+            _("This trial has been finished; its grades can no longer be changed."), stored_work(trial)
+        )
     if session.kind != Session.Kind.SIMULATED:
         check_open(session.study)
     if session.finished or session.screened_out:
@@ -169,24 +185,64 @@ def last_event(trial: Trial) -> int:
     return trial.events.aggregate(last=Max("sequence"))["last"] or 0
 
 
+def clean_comment(comment: object) -> str:
+    """`comment` as it is stored. Raises `BadRating`."""
+    if not isinstance(comment, str) or len(comment) > MAX_COMMENT:
+        raise BadRating(_("The comment must be a text of at most %(limit)s characters."), limit=MAX_COMMENT)
+    return clean_text(comment)
+
+
+def check_comment(trial: Trial, comment: str, before: object) -> None:
+    """Raises `ElsewhereChanged` if storing `comment` would replace one that its page never showed.
+
+    Args:
+        trial: from `lock_trial`.
+        comment: from `clean_comment`.
+        before: what the page knows to be stored; None from a program that does not say.
+    """
+    if isinstance(before, str) and trial.comment not in (comment, clean_text(before)):
+        raise ElsewhereChanged(_("The comment was changed in another browser."), stored_work(trial))
+
+
 @transaction.atomic
-def finish_trial(trial: Trial, comment: object = "") -> Trial:
+def finish_trial(trial: Trial, comment: object = "", *, before: object = None, shown: object = None) -> Trial:
     """Hand a trial in, and with the last one the session. Doing it again changes nothing.
+
+    Args:
+        trial: to hand in.
+        comment: on it.
+        before: the comment that the page knows to be stored (`check_comment`).
+        shown: the scores that the page shows, by key, which are what the listener hands in; None from a
+            program that does not say.
 
     Raises:
         GradesMissing: not every stimulus has a grade (M12), or no answer was chosen.
         GradesUnfit: the grades are there, but the method does not allow them together.
         BadRating: the comment is not a text, or too long.
+        ElsewhereChanged: the page shows other grades, or knows of another comment, than what is stored.
+        TrialFinished: it was handed in already, with something else than the page shows.
         TrialNotOpen, StudyClosed: it is not this trial's turn.
     """
-    if not isinstance(comment, str) or len(comment) > MAX_COMMENT:
-        raise BadRating(_("The comment must be a text of at most %(limit)s characters."), limit=MAX_COMMENT)
+    comment = clean_comment(comment)
     trial = lock_trial(trial)
     if trial.finished:
+        if isinstance(shown, dict) and (differs(shown, stored_grades(trial)) or comment != trial.comment):
+            raise TrialFinished(
+                _("This page was handed in from another browser, with other answers."), stored_work(trial)
+            )
         return trial
     check_turn(trial)
+    if isinstance(shown, dict) and differs(shown, stored_grades(trial)):
+        raise ElsewhereChanged(
+            _(
+                "The grades were changed in another browser. "
+                "They are shown now: press Next if they are right."
+            ),
+            stored_work(trial),
+        )
+    check_comment(trial, comment, before)
     check_complete(trial)
-    trial.comment = clean_text(comment)
+    trial.comment = comment
     trial.finished = timezone.now()
     trial.save(update_fields=["comment", "finished"])
     finish_if_done(trial.session)

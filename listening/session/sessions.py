@@ -22,8 +22,9 @@ from listening.models import Assessor, Participation, Session, Stage, Study, Tri
 from listening.session.orders import derive_seed, draw_training, draw_trials
 from listening.study import headphones, questionnaire
 from listening.study.design import live_sessions, take_place
-from listening.study.errors import StudyClosed
-from listening.study.recruitment import Entry
+from listening.study.errors import SessionGone, StudyClosed
+from listening.study.recruitment import Entry, participation_of
+from listening.study.versions import apply_version
 
 #: Names of stages, as `Stage.name` keeps them. A break's has the number of graded trials before it.
 BEFORE, VOLUME, TRAINED, REPEAT, AFTER = "before", "volume", "trained", "repeat-", "after"
@@ -64,6 +65,7 @@ def start_session(study: Study, *, kind: str | None = None, participation: Entry
         study=study,
         assessor=Assessor.objects.create(),
         number=number,
+        version=study.version,
         kind=kind,
         place=place,
         block=block,
@@ -81,12 +83,7 @@ def _participation(study: Study, entry: Entry | None) -> Participation | None:
     """The person's row, not stored yet if new; with the platform's newest ids unless all is done."""
     if entry is None:
         return None
-    known = (
-        Participation.objects.select_for_update(of=("self",))
-        .select_related("session")
-        .filter(study=study, platform=entry.platform, person=entry.person)
-        .first()
-    )
+    known = participation_of(study, entry, lock=True)
     if known is None:
         return Participation(
             study=study, platform=entry.platform, person=entry.person, references=entry.references
@@ -221,8 +218,12 @@ def take_step(session: Session, stage: str, data: StageData) -> bool:
 
 
 def lock_session(session: Session) -> Session:
-    """The session as it is now, locked until the transaction ends."""
-    return Session.objects.select_for_update(of=("self",)).select_related("study").get(pk=session.pk)
+    """The session as it is now, locked until the transaction ends. Raises `SessionGone`."""
+    sessions = Session.objects.select_for_update(of=("self",)).select_related("study")
+    try:
+        return apply_version(sessions.get(pk=session.pk))
+    except Session.DoesNotExist:
+        raise SessionGone() from None
 
 
 def finish_if_done(session: Session) -> None:

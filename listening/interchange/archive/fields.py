@@ -18,10 +18,11 @@ from evaluation.outputs.archives import ArchiveProblem
 
 #: Columns that never leave: secrets, keys of other tables (told by name instead), the state of work.
 KEPT_HERE: dict[str, frozenset[str]] = {
-    "Study": frozenset({"owner", "token"}),
+    "Study": frozenset({"owner", "token", "version"}),
+    "StudyVersion": frozenset({"id", "study"}),
     "Item": frozenset({"id", "study", "clip"}),
     "Stimulus": frozenset({"id", "item", "rendition", "audio"}),
-    "Session": frozenset({"study", "assessor", "token"}),
+    "Session": frozenset({"study", "assessor", "token", "version"}),
     "Stage": frozenset({"id", "session"}),
     "Answer": frozenset({"id", "session"}),
     "Participation": frozenset({"id", "study", "session"}),

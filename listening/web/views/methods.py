@@ -13,9 +13,10 @@ from django.utils.translation import gettext as _
 from evaluation.columns import JsonObject
 from listening.methods import METHODS, NO_PREFERENCE, OPEN_REFERENCE
 from listening.models import Session, Trial
-from listening.session.choices import answer_of, save_choice
-from listening.session.grading import graded_signals, graded_stimulus
+from listening.session.choices import save_choice
+from listening.session.grading import answer_of
 from listening.session.ratings import last_event
+from listening.session.stored import stored_grades
 from listening.study.duration import minutes_left
 from listening.web.views.saving import Body, saving
 
@@ -49,26 +50,6 @@ def _signals(trial: Trial, where: dict[str, Any]) -> list[Signal]:
     ]
 
 
-def _grades(trial: Trial) -> list[dict[str, Any]]:
-    """What is graded in the trial and how far that got, as the page's store wants it."""
-    if not METHODS[trial.session.study.method].takes_grades:
-        choice = getattr(trial, "choice", None)
-        answer = answer_of(choice, trial) if choice else None
-        return [{"key": "choice", "score": answer, "sequence": choice.sequence if choice else 0}]
-    found = {rating.stimulus_id: rating for rating in trial.ratings.all()}
-    rows = []
-    for entry in graded_signals(trial):
-        rating = found.get(graded_stimulus(trial, entry["key"]))
-        rows.append(
-            {
-                "key": entry["key"],
-                "score": rating.score if rating else None,
-                "sequence": rating.sequence if rating else 0,
-            }
-        )
-    return rows
-
-
 def _answers(trial: Trial) -> list[dict[str, str]]:
     """What can be chosen: key and words."""
     study = trial.session.study
@@ -94,7 +75,8 @@ def method_page(request: HttpRequest, session: Session, trial: Trial) -> HttpRes
     """The page of a trial of any method whose signals do not stand side by side."""
     study = session.study
     method = METHODS[study.method]
-    trial = Trial.objects.select_related("session__study", "item", "choice").get(pk=trial.pk)
+    trial = Trial.objects.select_related("item", "choice").get(pk=trial.pk)
+    trial.session = session
     others = list(session.trials.select_related("item").order_by("position"))
     same_part = [other for other in others if other.item.training == trial.item.training]
     number = [other.pk for other in same_part].index(trial.pk) + 1
@@ -106,9 +88,10 @@ def method_page(request: HttpRequest, session: Session, trial: Trial) -> HttpRes
         "ratingsUrl": reverse(kept, kwargs=where),
         "eventsUrl": reverse("save_events", kwargs=where),
         "commentUrl": reverse("save_comment", kwargs=where),
+        "storedUrl": reverse("stored_work", kwargs=where),
         "finishUrl": reverse("finish_trial", kwargs=where),
         "sounds": [{"name": each.name, "label": each.label, "url": each.url} for each in signals],
-        "stimuli": _grades(trial),
+        "stimuli": [{"key": key, **grade} for key, grade in stored_grades(trial).items()],
         "heard": sorted(
             {str(detail.get("sound")) for detail in _details(trial, "heard") if detail.get("sound")}
         ),

@@ -27,6 +27,7 @@ from listening.session.sessions import (
     AFTER,
     Step,
     check_entry,
+    current_kind,
     current_step,
     open_trial,
     start_session,
@@ -35,7 +36,9 @@ from listening.session.sessions import (
 from listening.study import headphones, questionnaire, recruitment, selectors
 from listening.study.duration import minutes_left, minutes_of_study
 from listening.study.tasks import render_task
+from listening.study.versions import digest_of
 from listening.web.security import allow_sources
+from listening.web.views.gone import listener_view
 from listening.web.views.limits import limit_joins
 from listening.web.views.methods import method_page
 from listening.web.views.trials import side_by_side_page
@@ -60,8 +63,15 @@ def join(request: HttpRequest, token: str) -> HttpResponse:
         return framed(redirect("session", known.token), study)
     if arrival.state == "missing":
         return closed(request, study, "missing")
+    sent = request.POST
+    if arrival.state == "direct":
+        here = recruitment.remembered_session(study, sent.get("session", ""), current_kind(study))
+        if here and ("continue" in sent or study.recruitment.returning == "resume"):
+            return framed(redirect("session", here.token), study)
+    # Who read another version of what taking part means has not agreed to this one.
+    outdated = "consent" in sent and sent.get("read", digest_of(study)) != digest_of(study)
     with shown_on(lambda refusal: closed(request, study, getattr(refusal, "reason", "closed"))):
-        if request.method == "POST" and request.POST.get("consent") == "yes" and arrival.state != "preview":
+        if sent.get("consent") == "yes" and arrival.state != "preview" and not outdated:
             session = start_session(study, participation=arrival.entry)
             return framed(redirect("session", session.token), study)
         check_entry(study)
@@ -73,6 +83,11 @@ def join(request: HttpRequest, token: str) -> HttpResponse:
         "preview": arrival.state == "preview",
         "platform": recruitment.PLATFORMS.get(arrival.entry.platform, "") if arrival.entry else "",
         "action": request.get_full_path(),  # with the platform's ids
+        "direct": arrival.state == "direct",
+        "resumes": study.recruitment.returning == "resume",
+        "forgotten": "continue" in sent,
+        "outdated": outdated,
+        "read": digest_of(study),
     }
     return page(request, "consent", study, context)
 
@@ -108,6 +123,7 @@ def closed(
 @csrf_exempt
 @never_cache
 @require_GET
+@listener_view
 def session(request: HttpRequest, token: str) -> HttpResponse:
     """The step that the listener has to take next; reloading or opening the link elsewhere resumes here."""
     session = selectors.session_of(token)

@@ -31,6 +31,7 @@ from listening.session.sessions import (
     take_step,
 )
 from listening.study import headphones, questionnaire, removal, selectors
+from listening.web.views.gone import listener_view
 from listening.web.views.sessions import framed, page, show
 
 TRANSDUCERS = ("headphones", "earphones", "loudspeakers")
@@ -45,6 +46,7 @@ def step_view(view: Callable[[HttpRequest, Session], HttpResponse | None]) -> Ca
     @csrf_exempt
     @never_cache
     @require_POST
+    @listener_view
     @wraps(view)
     def take(request: HttpRequest, token: str) -> HttpResponse:
         session = selectors.session_of(token)
@@ -170,6 +172,7 @@ def rest(request: HttpRequest, session: Session) -> HttpResponse | None:
 @csrf_exempt
 @never_cache
 @require_http_methods(["GET", "POST"])
+@listener_view
 def withdraw(request: HttpRequest, token: str) -> HttpResponse:
     """Taking the consent back: asks once, then deletes all that the session left. Open or closed study."""
     session = selectors.session_of(token)
@@ -177,7 +180,7 @@ def withdraw(request: HttpRequest, token: str) -> HttpResponse:
     context = {"study": study, "texts": study.texts, "session": session}
     if request.method == "POST" and request.POST.get("withdraw") == "yes":
         removal.withdraw(session)
-        return page(request, "withdrawn", study, {"study": study, "texts": study.texts})
+        return page(request, "withdrawn", study, {"study": study, "texts": study.texts, "gone": token})
     return page(request, "withdraw", study, context)
 
 

@@ -33,6 +33,7 @@ from listening.study.studies import (
     set_listed,
     signals_of,
 )
+from listening.study.versions import versions_of
 
 
 @researcher_page
@@ -92,6 +93,7 @@ def _study_context(study: Study) -> Context:
         "sessions": selectors.session_rows(study),
         "stimulus_warnings": warnings_of(study),
         "deletions": study.deletions.order_by("number", "deleted"),
+        "versions": versions_of(study),
     }
 
 

@@ -5,18 +5,20 @@ from __future__ import annotations
 import io
 
 import soundfile
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.crypto import salted_hmac
-from django.views.decorators.cache import cache_control
+from django.views.decorators.cache import cache_control, never_cache
 from django.views.decorators.http import require_GET
 
 from evaluation.contexts import Context
+from evaluation.web.refusals import answers_json
 from listening.methods import METHODS, REFERENCE
 from listening.models import Session, Stimulus, Study, Trial
 from listening.session import comments, ratings
 from listening.session.ratings import last_event, stimulus_of_key
+from listening.session.stored import stored_grades, stored_work
 from listening.study import selectors
 from listening.study.duration import minutes_left
 from listening.study.errors import UnknownStimulus
@@ -38,27 +40,20 @@ def _trial_context(session: Session, trial: Trial) -> Context:
     trials = list(session.trials.select_related("item").order_by("position"))
     same_kind = [other for other in trials if other.item.training == trial.item.training]
     where = {"token": session.token, "position": trial.position}
-    graded = {rating.stimulus_id: rating for rating in trial.ratings.all()}
+    graded = stored_grades(trial)
 
     def audio_url(key: str) -> str:
         return reverse("stimulus_audio", kwargs=where | {"key": key})
 
     stimuli = []
     for label, entry in enumerate(trial.order, start=1):
-        rating = graded.get(entry["stimulus"])
-        stimuli.append(
-            {
-                "key": entry["key"],
-                "url": audio_url(entry["key"]),
-                "label": str(label),
-                "score": rating.score if rating else None,
-                "sequence": rating.sequence if rating else 0,
-            }
-        )
+        key = entry["key"]
+        stimuli.append({"key": key, "url": audio_url(key), "label": str(label), **graded[key]})
     page = {
         "ratingsUrl": reverse("save_rating", kwargs=where),
         "eventsUrl": reverse("save_events", kwargs=where),
         "commentUrl": reverse("save_comment", kwargs=where),
+        "storedUrl": reverse("stored_work", kwargs=where),
         "finishUrl": reverse("finish_trial", kwargs=where),
         "reference": {"url": audio_url(trial.reference_key)},
         "stimuli": stimuli,
@@ -87,8 +82,7 @@ def save_rating(trial: Trial, body: Body) -> Body:
 
 @saving
 def save_comment(trial: Trial, body: Body) -> Body:
-    comments.save_comment(trial, body.get("comment", ""))
-    return {}
+    return {"comment": comments.save_comment(trial, body.get("comment", ""), body.get("before"))}
 
 
 @saving
@@ -98,8 +92,19 @@ def save_events(trial: Trial, body: Body) -> Body:
 
 @saving
 def finish_trial(trial: Trial, body: Body) -> Body:
-    ratings.finish_trial(trial, body.get("comment", ""))
-    return {"next": reverse("session", args=[trial.session.token])}
+    finished = ratings.finish_trial(
+        trial, body.get("comment", ""), before=body.get("before"), shown=body.get("shown")
+    )
+    stored = {"stored": stored_work(finished)} if "shown" in body else {}
+    return {"next": reverse("session", args=[trial.session.token]), **stored}
+
+
+@answers_json
+@never_cache
+@require_GET
+def stored(request: HttpRequest, token: str, position: int) -> HttpResponse:
+    """What is stored of the trial, for a page that another browser may have left behind."""
+    return JsonResponse(stored_work(selectors.trial_stored(token, position)))
 
 
 @cache_control(no_store=True, private=True)
