@@ -26,9 +26,10 @@ from codec.base import WORKING_RATE
 from evaluation.clips.removal import delete_files
 from evaluation.models import Clip, Job, Rendition, Score, UploadedSystem
 from evaluation.outputs import archives
+from evaluation.outputs.archives import ArchiveProblem
 from evaluation.refusals import Refusal
 from listening.interchange.archive.describe import FORMAT, VERSION, Json
-from listening.interchange.archive.fields import ArchiveProblem, from_json, store
+from listening.interchange.archive.fields import from_json, store
 from listening.methods import METHODS
 from listening.models import (
     Answer,

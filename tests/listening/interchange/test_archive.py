@@ -22,8 +22,9 @@ from django.test import Client
 from django.urls import reverse
 
 from evaluation.models import Clip, Rendition, UploadedSystem
+from evaluation.outputs.archives import ArchiveProblem
 from listening.interchange.archive.describe import describe
-from listening.interchange.archive.fields import KEPT_HERE, ArchiveProblem
+from listening.interchange.archive.fields import KEPT_HERE
 from listening.interchange.archive.read import read_archive
 from listening.interchange.archive.write import document, write_archive
 from listening.interchange.imports import read_results
