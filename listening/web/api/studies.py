@@ -311,7 +311,9 @@ def get_results(request: HttpRequest, study_id: UUID, profile: str = BS1534, kin
         "profile": profile,
         "listeners": found.listeners,
         "items": found.items,
-        "excluded": [{"assessor": str(row.assessor), "reason": row.reason} for row in found.excluded],
+        "excluded": [
+            {"assessor": str(row.assessor), "reason": row.reason} for row in found.excluded_listeners
+        ],
         "systems": [_describe_system(row) for row in found.systems],
         "warnings": found.warnings,
     }

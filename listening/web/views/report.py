@@ -29,7 +29,7 @@ def _analysis(study: Study, kind: str, profile: str) -> tuple[Analysis | None, b
     """The tests of the grades as they are now, and whether they are still being computed."""
     if not has_page(study):
         return None, False  # its figures are all computed with the page
-    wanted = analyses.current(study, kind, profile)
+    wanted = analyses.current_analysis(study, kind, profile)
     if wanted is None:
         return None, False
     if wanted.status == Job.Status.DONE:

@@ -71,7 +71,7 @@ def results(request: HttpRequest, study_id: UUID) -> HttpResponse:
         "study": study,
         "section": "studies",
         "kind": kind,
-        "began": frames.began_of(study),
+        "began": frames.count_started_sessions(study),
         "query": f"kind={kind}&screening={profile}",
     }
     if not methods.has_page(study):
@@ -83,7 +83,7 @@ def results(request: HttpRequest, study_id: UUID) -> HttpResponse:
         return HttpResponse(status=204)
     status = wanted.status if wanted else ""
     waiting = status in analyses.WAITING
-    analysis = wanted if status == Job.Status.DONE else analyses.latest(study, kind, profile)
+    analysis = wanted if status == Job.Status.DONE else analyses.latest_analysis(study, kind, profile)
     computed = compute(study, kind=kind, profile=profile)
     context = base | context_of(computed, analysis)
     context |= {
@@ -166,7 +166,7 @@ def figure(request: HttpRequest, study_id: UUID, name: str, suffix: str) -> Http
     with sent_back(request, "results", study.pk):
         check_unsealed(study)
     kind, profile = asked(request, study)
-    analysis = analyses.latest(study, kind, profile)
+    analysis = analyses.latest_analysis(study, kind, profile)
     computed = compute(study, kind=kind, profile=profile)
     svg = drawing.draw(computed, name, analysis.data if analysis else None)
     if svg is None:
