@@ -70,13 +70,13 @@ def _kind_note(results: Results) -> str:
 def caption(results: Results) -> str:
     """The caption of the summary table."""
     who = f"{count(results.listeners, 'listener')}, {count(results.items, 'item')}"
-    screened = f", {len(results.excluded_listeners)} screened out by {results.screening.profile.title}"
+    screened = f", {len(results.excluded)} screened out by {results.screening.profile.title}"
     stated = any(row.objective.stated for row in results.systems)
     rate = "Measured bit rate" + (", * as stated by its developer" if stated else "")
     text = (
         f"{_kind_note(results)}{results.study.name}. {rate}, objective scores (means over items), and "
         f"{results.measure}: mean of listener means ± half of its 95 % t interval over listeners ({who}"
-        f"{screened if results.excluded_listeners else ''})."
+        f"{screened if results.excluded else ''})."
     )
     return escape(text).replace(r" \%", r"\,\%")
 

@@ -115,11 +115,11 @@ class Results:
         return int(self.frame["item"].nunique())
 
     @property
-    def screened_listeners(self) -> list[Screened]:
+    def screened(self) -> list[Screened]:
         return self.screening.entries
 
     @property
-    def excluded_listeners(self) -> list[Screened]:
+    def excluded(self) -> list[Screened]:
         return self.screening.excluded
 
     @cached_property

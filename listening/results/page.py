@@ -221,7 +221,7 @@ def _listeners(results: Results) -> list[Context]:
             "items": int(items[entry.assessor]),
             "mean": float(means[entry.assessor]),
         }
-        for entry in results.screened_listeners
+        for entry in results.screened
     ]
 
 

@@ -63,11 +63,11 @@ def describe_reach(data: Mapping[str, Any]) -> list[str]:
 
 
 def _explain_absence(results: Results) -> str:
-    if results.screened_listeners:
+    if results.screened:
         who = (
             "The only listener is"
-            if len(results.screened_listeners) == 1
-            else f"All {len(results.screened_listeners)} listeners are"
+            if len(results.screened) == 1
+            else f"All {len(results.screened)} listeners are"
         )
         return f"{who} screened out; choose “All assessors” to see the grades."
     if results.uncounted:

@@ -143,8 +143,8 @@ def cite(results: Results) -> str:
     title = f"{compliance.method_title(study)} test ({method.source})" if method else "listening test"
     screened = (
         f" after screening by {results.screening.profile.title}, which left out "
-        f"{count(len(results.excluded_listeners), 'listener')}"
-        if results.excluded_listeners
+        f"{count(len(results.excluded), 'listener')}"
+        if results.excluded
         else ""
     )
     what = (

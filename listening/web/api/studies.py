@@ -311,9 +311,7 @@ def get_results(request: HttpRequest, study_id: UUID, profile: str = BS1534, kin
         "profile": profile,
         "listeners": found.listeners,
         "items": found.items,
-        "excluded": [
-            {"assessor": str(row.assessor), "reason": row.reason} for row in found.excluded_listeners
-        ],
+        "excluded": [{"assessor": str(row.assessor), "reason": row.reason} for row in found.excluded],
         "systems": [_describe_system(row) for row in found.systems],
         "warnings": found.warnings,
     }

@@ -1,4 +1,4 @@
-"""The results page of a study, its figures and its sounds. Only its owner gets here."""
+"""The results page of a study, its figures and its sounds, for its owner."""
 
 from __future__ import annotations
 
@@ -41,9 +41,9 @@ from listening.results.seal import check_unsealed, is_sealed, unseal
 from listening.study import selectors
 from listening.study.stimuli import dithered_wav
 
-#: Short names of profiles in addresses that were handed out before there were more than two.
+#: Short names of profiles in old URLs, from when there were only two.
 _OLD_NAMES = {"on": BS1534, "off": NONE}
-#: How often a page looks for news, seconds: while something is computed, and while listeners are at it.
+#: Polling intervals of the page, seconds: during computations, and while listeners take the test.
 SOON, LATER = 2, 15
 
 
@@ -61,7 +61,7 @@ def asked(request: HttpRequest, study: Study) -> tuple[str, str]:
 @never_cache
 @require_GET
 def results(request: HttpRequest, study_id: UUID) -> HttpResponse:
-    """The page; with ``since`` of the state that it shows, nothing (204) as long as that is the state."""
+    """The page; with ``since``, the state that it shows, an empty response (204) if nothing has changed."""
     study = selectors.study_of(request.user, study_id)
     if is_sealed(study):
         return _sealed(request, study)
@@ -88,7 +88,7 @@ def results(request: HttpRequest, study_id: UUID) -> HttpResponse:
     context = base | context_of(computed, analysis)
     context |= {
         "analysis": analysis,
-        "job": replace(job_state(wanted), address="") if wanted else None,  # the page follows all of it
+        "job": replace(job_state(wanted), address="") if wanted else None,  # the page polls for itself
         "stale": analysis is not None and analysis.fingerprint != state,
         "since": since,
         "every": SOON if waiting else LATER if study.status == Study.Status.OPEN else None,

@@ -1,4 +1,4 @@
-"""Making a study in three steps that can be gone through again until somebody takes part."""
+"""Creating a study in three steps, which can be revisited until somebody takes part."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ ABOUT = {
 @never_cache
 @require_http_methods(["GET", "POST"])
 def study_new(request: HttpRequest) -> HttpResponse:
-    """The first step of a study that is not there yet."""
+    """The first step for a new study."""
     study = Study(owner=request.user, systems=list(PAPER_SYSTEMS))  # type: ignore[misc]  # somebody is signed in
     if request.method == "POST":
         return _save(request, study, "what")
@@ -63,14 +63,16 @@ def study_setup(request: HttpRequest, study_id: UUID, step: str) -> HttpResponse
 
 def _save(request: HttpRequest, study: Study, step: str) -> HttpResponse:
     sections = [kind(study, request.POST) for kind in SECTIONS if kind.step == step]
-    # A program may send some sections only; the page sends all.
+    # Programs may send only some sections; the page sends all.
     sections = [each if each.was_sent() else type(each)(study) for each in sections]
-    # What is locked is shown as it is, whatever was sent.
+    # Locked sections keep their stored values, whatever was sent.
     sections = [
         type(section)(study) if section.locked and section.frozen else section for section in sections
     ]
     sent = [section for section in sections if section.is_bound]
-    valid = [section.is_valid() for section in sent]  # of each, so that all say what is wrong
+    valid = [
+        section.is_valid() for section in sent
+    ]  # call it for all sections, so that all show their errors
     if not all(valid):
         return _page(request, study, step, sections, _("Some of it can't be saved as it is; see below."), 400)
     changed = [name for section in sent for name in section.apply(study)]

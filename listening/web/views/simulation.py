@@ -1,4 +1,4 @@
-"""Trying a design with simulated listeners."""
+"""Testing a design with simulated listeners."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from listening.study import selectors
 from listening.study.errors import StudyError
 from listening.study.studies import delete_sessions
 
-#: What of a listener's making is asked for: label, step of the field.
+#: Form fields of the simulation settings: label, step of the field.
 FIELDS = {
     "bias": ("Listeners' offsets, standard deviation in points", "0.5"),
     "spread": ("Spread of a listener's grades, in points", "0.5"),
@@ -38,7 +38,7 @@ FIELDS = {
 
 
 def context_of(study: Study, wanted: str = "") -> Context:
-    """The part of the page about simulated listeners and trial runs."""
+    """The context of the page's section on simulated listeners and pilot sessions."""
     asked, method = study.simulation, METHODS[study.method]
     made = simulation.made(study)
     qualities = asked.qualities or simulation.usual_qualities(study)
@@ -87,7 +87,7 @@ def _finished(study: Study, kind: str) -> int:
 @never_cache
 @require_GET
 def trying(request: HttpRequest, study_id: UUID) -> HttpResponse:
-    """The part of the page, for htmx."""
+    """The section of the page, for htmx."""
     study = selectors.study_of(request.user, study_id)
     context = {"study": study} | context_of(study, request.GET.get("half_width", ""))
     return render(request, "listening/setup/_trying.html", context)
@@ -96,7 +96,7 @@ def trying(request: HttpRequest, study_id: UUID) -> HttpResponse:
 @login_required
 @require_POST
 def simulate(request: HttpRequest, study_id: UUID) -> HttpResponse:
-    """Have simulated listeners take the study, in the place of those of an earlier simulation."""
+    """Run simulated listeners, which replace those of an earlier simulation."""
     study = selectors.study_of(request.user, study_id)
     page = reverse("study_setup", args=[study.pk, "check"]) + "#trying"
     with sent_back(request, page):
