@@ -39,7 +39,7 @@ class Line:
     error: str
 
     @property
-    def offered(self) -> bool:
+    def can_measure(self) -> bool:
         """Whether the metric can be measured on more renditions."""
         return self.metric.slug in (*DEFAULT, *OPTIONAL) and self.done + self.waiting < self.total
 

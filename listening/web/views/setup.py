@@ -78,7 +78,7 @@ def _save(request: HttpRequest, study: Study, step: str) -> HttpResponse:
     changed = [name for section in sent for name in section.apply(study)]
     items = next((section for section in sent if isinstance(section, Items)), None)
     excerpts = None if items is None else items.excerpts
-    with shown_on(lambda refusal: _refused(request, study, step, sections, refusal)):
+    with shown_on(lambda refusal: _show_refusal(request, study, step, sections, refusal)):
         if study._state.adding:
             made = create_study(
                 request.user,
@@ -100,7 +100,7 @@ def _save(request: HttpRequest, study: Study, step: str) -> HttpResponse:
     return redirect("study_setup", made.pk, following if following in STEPS else step)
 
 
-def _refused(
+def _show_refusal(
     request: HttpRequest, study: Study, step: str, sections: list[Section], refusal: Refusal
 ) -> HttpResponse:
     """The page again, with the refusal at its head and at the fields that it names."""

@@ -50,7 +50,7 @@ def context_of(study: Study, wanted: str = "") -> Context:
     row: Simulation | None = getattr(study, "simulation_job", None)
     running = row is not None and row.waiting
     trials = (Session.Kind.SIMULATED, Session.Kind.PILOT)
-    kind = next((kind for kind in trials if _finished(study, kind) >= 2), None)
+    kind = next((kind for kind in trials if _count_finished(study, kind) >= 2), None)
     plan = None
     if kind and not running and half_width is not None:
         plan = simulation.needed(study, half_width, kind)
@@ -79,7 +79,7 @@ def context_of(study: Study, wanted: str = "") -> Context:
     }
 
 
-def _finished(study: Study, kind: str) -> int:
+def _count_finished(study: Study, kind: str) -> int:
     return study.sessions.filter(kind=kind, finished__isnull=False).count()
 
 
@@ -100,11 +100,11 @@ def simulate(request: HttpRequest, study_id: UUID) -> HttpResponse:
     study = selectors.study_of(request.user, study_id)
     page = reverse("study_setup", args=[study.pk, "check"]) + "#trying"
     with sent_back(request, page):
-        simulation.start(study, _asked(request))
+        simulation.start(study, _read_settings(request))
     return redirect(page)
 
 
-def _asked(request: HttpRequest) -> Context:
+def _read_settings(request: HttpRequest) -> Context:
     """What was sent, as `simulation.checked` wants it. Raises `StudyError`."""
 
     def number(text: str) -> float:
