@@ -1,4 +1,4 @@
-"""Phone disagreement: what a recogniser hears in the reference and in the output. For workers only.
+"""Phoneme error: what a recogniser hears in the reference and in the output. For workers only.
 
 The paper checks that its codec does not change what is said by recognising phonemes on both sides.
 Here PocketSphinx decodes phones with its English model, freely (a phone language model, no words), and

@@ -16,33 +16,16 @@ from evaluation.contexts import Context
 from evaluation.models import OutputBatch, Rendition, UploadedSystem
 from evaluation.outputs import batches as outputs
 from evaluation.systems import uploaded_by
+from evaluation.web.multipart import file_field, files_field, multipart_body
 from evaluation.web.problems import Problem, check_length
 
 router = Router(tags=["own systems"])
 
-_FILE = {"type": "string", "format": "binary"}
-_BODY = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "multipart/form-data": {
-                "schema": {
-                    "type": "object",
-                    "required": ["file"],
-                    "properties": {
-                        "file": {
-                            "type": "array",
-                            "items": _FILE,
-                            "description": "recordings and zips of them, called like the clips",
-                        },
-                        "mapping": {**_FILE, "description": "CSV with columns clip, file and maybe system"},
-                        "make_systems": {"type": "string", "description": "yes: a system of each folder"},
-                    },
-                }
-            }
-        },
-    }
-}
+_BODY = multipart_body(
+    files_field("recordings and zips of them, called like the clips"),
+    mapping=file_field("CSV with columns clip, file and maybe system"),
+    make_systems={"type": "string", "description": "yes: a system of each folder"},
+)
 
 
 class SystemOut(Schema):
