@@ -1,4 +1,4 @@
-"""Keeping what a listener does in a trial: grades, events, the end of the trial."""
+"""Storing what a listener does in a trial: grades, events, the end of the trial."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ MAX_EVENTS_PER_REQUEST = 500
 MAX_EVENTS_PER_TRIAL = 20_000
 
 
-#: What saving a grade looks at. Studies have many large columns, and every change of a slider passes here.
+#: The fields needed to save a grade: studies have many large columns, and sliders change often.
 _NEEDED = (
     *("session_id", "item_id", "position", "order", "comment", "finished"),
     *("session__kind", "session__instructed", "session__finished", "session__screened_out"),
@@ -40,7 +40,7 @@ _NEEDED = (
 
 
 def lock_trial(trial: Trial) -> Trial:
-    """The trial as it is now, locked until the transaction ends; `waits` if one before it is unfinished.
+    """Lock the trial until the transaction ends; `waits` says whether an earlier one is unfinished.
 
     SQLite has no row locks: there the transaction took the write lock when it began.
 
@@ -57,14 +57,14 @@ def lock_trial(trial: Trial) -> Trial:
 
 
 def check_turn(trial: Trial) -> None:
-    """Grades go to one trial, that of the page which the listener is on: trials are taken in order.
+    """Check that the trial is the session's current one: trials are taken in order.
 
     Args:
         trial: from `lock_trial`.
 
     Raises:
         TrialFinished: it has been handed in.
-        TrialNotOpen: its turn has not come, or the session has ended.
+        TrialNotOpen: it is not the current trial, or the session has ended.
         StudyClosed: the study takes no grades.
     """
     session = trial.session
@@ -83,10 +83,10 @@ def check_turn(trial: Trial) -> None:
 
 
 def _whole_number(value: object, message: Text, low: int, high: int) -> int:
-    """`value`, if it is a whole number from `low` to `high`; JSON's true, 1.0 and "1" are none.
+    """Return `value` if it is a whole number from `low` to `high`; JSON's true, 1.0 and "1" are not.
 
     Raises:
-        BadRating: it is not; `message` has places for both.
+        BadRating: it is not; `message` has placeholders for `low` and `high`.
     """
     if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
         raise BadRating(Message(message, low=low, high=high))
@@ -94,7 +94,7 @@ def _whole_number(value: object, message: Text, low: int, high: int) -> int:
 
 
 def stimulus_of_key(trial: Trial, key: object) -> int:
-    """The id of the stimulus behind a presented key. Raises `UnknownStimulus`."""
+    """The id of the stimulus with this key. Raises `UnknownStimulus`."""
     for entry in trial.order:
         if entry["key"] == key:
             return int(entry["stimulus"])
@@ -103,9 +103,9 @@ def stimulus_of_key(trial: Trial, key: object) -> int:
 
 @transaction.atomic
 def save_rating(trial: Trial, key: object, score: object, sequence: object) -> Rating:
-    """Store a grade unless a newer one is there; return what is stored then.
+    """Store a grade unless a newer one is stored; return the stored rating.
 
-    `sequence` counts the listener's changes of this stimulus. A late, repeated or second-tab
+    `sequence` counts the listener's changes for this stimulus. A late, repeated or second-tab
     request with an older or equal number changes nothing.
 
     Raises:
@@ -118,7 +118,7 @@ def save_rating(trial: Trial, key: object, score: object, sequence: object) -> R
     score = check_score(trial.session.study.method, score)
     stimulus = graded_stimulus(trial, key)
     check_turn(trial)
-    # Whoever changes this trial's grades holds its lock, so nobody comes between these two.
+    # The trial is locked, so no other request can store a grade between these two statements.
     rating = Rating.objects.filter(trial=trial, stimulus_id=stimulus).first()
     if rating is None:
         return Rating.objects.create(trial=trial, stimulus_id=stimulus, score=score, sequence=sequence)
@@ -128,7 +128,7 @@ def save_rating(trial: Trial, key: object, score: object, sequence: object) -> R
     return rating
 
 
-#: Of what the page sends twice only the newest is kept.
+#: Message for an invalid sequence number, by which only the newest of repeated requests is kept.
 SEQUENCE = _("The sequence number must be a whole number from %(low)s to %(high)s.")
 _MILLISECONDS = _("The time in milliseconds must be a whole number from %(low)s to %(high)s.")
 _EVENT_KIND = re.compile(r"[A-Za-z0-9_-]{1,20}")
@@ -145,7 +145,7 @@ def _is_plain(detail: dict[Any, Any]) -> bool:
 
 @transaction.atomic
 def save_events(trial: Trial, events: object) -> int:
-    """Store what happened in the page; return the highest sequence number stored.
+    """Store events of the page; return the highest sequence number stored.
 
     Raises:
         BadRating: `events` is not a list of events.

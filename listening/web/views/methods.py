@@ -1,4 +1,4 @@
-"""The trial pages of methods whose signals do not stand side by side. Nothing here tells which is which."""
+"""Trial pages of methods without side-by-side signals. They must not reveal which signal is which."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ class Signal:
     """A sound of a trial's page.
 
     Attributes:
-        name: in events: the key, or `OPEN_REFERENCE`.
-        label: what the listener calls it.
-        url: of its file.
+        name: name in events: the key, or `OPEN_REFERENCE`.
+        label: label for the listener.
+        url: URL of its file.
     """
 
     name: str
@@ -37,7 +37,7 @@ class Signal:
 
 
 def _signals(trial: Trial, where: dict[str, Any]) -> list[Signal]:
-    """The sounds of the page in the order in which they stand or play."""
+    """The sounds of the page in order of display or playback."""
     keys = {entry.get("role", ""): entry["key"] for entry in trial.order}
     keys[OPEN_REFERENCE] = trial.reference_key
     return [
@@ -51,7 +51,7 @@ def _signals(trial: Trial, where: dict[str, Any]) -> list[Signal]:
 
 
 def _answers(trial: Trial) -> list[dict[str, str]]:
-    """What can be chosen: key and words."""
+    """The possible answers: key and words."""
     study = trial.session.study
     method = METHODS[study.method]
     answers = [
@@ -72,7 +72,7 @@ def _heading(trial: Trial, number: int, total: int) -> str:
 
 
 def method_page(request: HttpRequest, session: Session, trial: Trial) -> HttpResponse:
-    """The page of a trial of any method whose signals do not stand side by side."""
+    """The page of a trial of any method without side-by-side signals."""
     study = session.study
     method = METHODS[study.method]
     trial = Trial.objects.select_related("item", "choice").get(pk=trial.pk)

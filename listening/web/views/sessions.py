@@ -49,7 +49,7 @@ from listening.web.views.trials import side_by_side_page
 @require_http_methods(["GET", "POST"])
 @limit_joins
 def join(request: HttpRequest, token: str) -> HttpResponse:
-    """The listener link: what taking part means; agreeing starts a session.
+    """The listener link: the consent page; agreeing starts a session.
 
     Whom a platform sent and who has a session already goes on in that one.
     """
@@ -93,12 +93,12 @@ def join(request: HttpRequest, token: str) -> HttpResponse:
 
 
 def page(request: HttpRequest, name: str, study: Study, context: Context, status: int = 200) -> HttpResponse:
-    """A page of a session, by the name of its template."""
+    """Render a page of a session by the name of its template."""
     return framed(render(request, f"listening/session/{name}.html", context, status=status), study)
 
 
 def framed(response: HttpResponse, study: Study) -> HttpResponse:
-    """Let MTurk show the page in its frame, where the study is for MTurk, and be sent the result."""
+    """Let MTurk show the page in a frame and receive the result, if the study is for MTurk."""
     if study.recruitment.platform == "mturk":
         allow_sources(
             response, frame_ancestors=recruitment.MTURK_ANCESTORS, form_action=recruitment.MTURK_HOSTS
@@ -109,7 +109,7 @@ def framed(response: HttpResponse, study: Study) -> HttpResponse:
 def closed(
     request: HttpRequest, study: Study, reason: str = "closed", session: Session | None = None
 ) -> HttpResponse:
-    """Why nobody can take part now, or why this session can't go on."""
+    """Explain why nobody can take part now, or why this session cannot continue."""
     context = {
         "study": study,
         "texts": study.texts,
@@ -125,7 +125,7 @@ def closed(
 @require_GET
 @listener_view
 def session(request: HttpRequest, token: str) -> HttpResponse:
-    """The step that the listener has to take next; reloading or opening the link elsewhere resumes here."""
+    """The listener's current step; reloading or opening the link elsewhere resumes here."""
     session = selectors.session_of(token)
     step = current_step(session)
     if session.study.status != Study.Status.OPEN and step.kind not in ("thanks", "screened_out"):
@@ -137,7 +137,7 @@ def session(request: HttpRequest, token: str) -> HttpResponse:
 def show(
     request: HttpRequest, session: Session, step: Step, extra: Context | None = None, status: int = 200
 ) -> HttpResponse:
-    """The page of a step; `extra` goes into its context, such as what was wrong with what was sent."""
+    """The page of a step; `extra` is added to its context, for example problems with submitted data."""
     if step.trial is not None:
         open_trial(step.trial)
         show_trial = side_by_side_page if METHODS[session.study.method].side_by_side else method_page
@@ -172,7 +172,7 @@ def _volume(session: Session, step: Step) -> Context:
 
 
 def speech_url(session: Session) -> str:
-    """The address of speech of the study itself, from the session's first trial.
+    """The URL of speech from the study itself: a sound of the session's first trial.
 
     It is the reference where trials show one openly. Elsewhere it is one of the signals to be graded: who
     had the reference's samples could find it again among them.
@@ -234,7 +234,7 @@ def _end(session: Session, step: Step) -> Context:
     }
 
 
-#: What the page of each step needs besides the study, its texts and the session.
+#: Functions for the context of each step's page besides the study, its texts and the session.
 STEPS: dict[str, Callable[[Session, Step], Context]] = {
     "questions": _questions,
     "volume": _volume,

@@ -1,4 +1,4 @@
-"""A trial's pages, its signals, and what the listener does in it. Nothing here tells which is which."""
+"""A trial's page, its signals, and requests from it. They must not reveal which signal is which."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from listening.web.views.saving import Body, saving
 
 
 def side_by_side_page(request: HttpRequest, session: Session, trial: Trial) -> HttpResponse:
-    """The page of a trial whose signals stand side by side, numbered."""
+    """The page of a trial with numbered side-by-side signals."""
     study = session.study
     method = METHODS[study.method]
     context = {"study": study, "texts": study.texts, "session": session, "method": method}
@@ -36,7 +36,7 @@ def side_by_side_page(request: HttpRequest, session: Session, trial: Trial) -> H
 
 
 def _trial_context(session: Session, trial: Trial) -> Context:
-    """All that the rating page gets to know of a trial."""
+    """The context of the rating page: all that it contains about a trial."""
     trials = list(session.trials.select_related("item").order_by("position"))
     same_kind = [other for other in trials if other.item.training == trial.item.training]
     where = {"token": session.token, "position": trial.position}
@@ -110,10 +110,10 @@ def stored(request: HttpRequest, token: str, position: int) -> HttpResponse:
 @cache_control(no_store=True, private=True)
 @require_GET
 def stimulus_audio(request: HttpRequest, token: str, position: int, key: str) -> HttpResponse:
-    """A signal of a trial as 16-bit WAV, with dither of its own in every session and under every key.
+    """A signal of a trial as 16-bit WAV, with different dither for every session and key.
 
-    So the hidden reference differs from the open one byte for byte, and no two sessions get a
-    file in common. There is no ETag, date or name: the headers of all signals are the same.
+    So the files of the hidden and the open reference differ, and no two sessions share a file. There is
+    no ETag, date or name: the headers of all signals are the same.
     """
     trial = selectors.trial_for_sound(token, position)
     if trial.session.study.status == Study.Status.PREPARING:
@@ -133,7 +133,7 @@ def stimulus_audio(request: HttpRequest, token: str, position: int, key: str) ->
         raise Http404("There is no such recording.")
     with stimulus.audio.open("rb") as file:
         audio, rate = soundfile.read(io.BytesIO(file.read()), dtype="float32")
-    # Of the server's secret, so that nobody can subtract the dither; the same at every request.
+    # Derived from the server's secret, so that nobody can subtract the dither; the same for every request.
     digest = salted_hmac("listening.dither", f"{trial.session_id}:{key}", algorithm="sha256").digest()
     wav = dithered_wav(audio, rate, digest)
     return HttpResponse(wav, content_type="audio/wav")

@@ -201,7 +201,7 @@ def test_a_refused_step_keeps_what_was_sent(
         ({"items-end": ["nan"]}, "needs a start and an end"),
         ({"items-start": ["9"]}, "is not inside"),
         ({"items-role": ["judge"]}, "is not what an item can be for"),
-        ({"items-role": ["training"]}, "grade one"),
+        ({"items-role": ["training"]}, "at least one in the test"),
         ({"items-role": []}, "came incomplete"),
         ({"items-role": ["out"]}, "at least one clip"),
         ({"basics-name": " "}, "required"),
