@@ -26,6 +26,7 @@ from listening.columns.studies import (
     SimulatedListeners,
 )
 from listening.columns.texts import Texts
+from listening.columns.versions import VersionContent
 from listening.methods import DEFAULT, METHODS, MethodOptions
 
 
@@ -150,6 +151,9 @@ class Study(models.Model):
     imported = TypedJSONField(
         Imported, default=dict, help_text="origin of an imported study: format, file, notes"
     )
+    version = models.PositiveIntegerField(
+        default=1, help_text="of language, texts and questionnaire, as the columns hold them now"
+    )
     seed = models.PositiveBigIntegerField(help_text="seed from which every order in the study is derived")
     token = models.CharField(
         max_length=43, unique=True, default=opaque_token, help_text="token of the listener link"
@@ -173,6 +177,25 @@ class Study(models.Model):
         """Why rendering the stimuli failed, for display; empty unless it failed."""
         preparation: Preparation | None = getattr(self, "preparation", None)
         return preparation.error if preparation is not None else ""
+
+
+class StudyVersion(models.Model):
+    """Language, texts and questionnaire that listeners met before the study was given others.
+
+    The version in force has no row: the study's own columns hold it.
+    """
+
+    study = models.ForeignKey(Study, on_delete=models.CASCADE, related_name="versions")
+    number = models.PositiveIntegerField(help_text="counts the study's versions from 1")
+    content = TypedJSONField(VersionContent)
+    ended = models.DateTimeField(auto_now_add=True, help_text="when the next version came into force")
+
+    class Meta:
+        ordering = ["study", "number"]
+        constraints = [models.UniqueConstraint(fields=["study", "number"], name="version_once")]
+
+    def __str__(self) -> str:
+        return f"Version {self.number} of {self.study}"
 
 
 class Preparation(Job):
@@ -328,6 +351,9 @@ class Session(models.Model):
         help_text="place in the design, from 0; a drop-out's place is given to another listener",
     )
     token = models.CharField(max_length=43, unique=True, default=opaque_token)
+    version = models.PositiveIntegerField(
+        default=1, help_text="of the study's language, texts and questionnaire that the listener meets"
+    )
     seed = models.PositiveBigIntegerField(
         help_text="derived from the study's seed; determines trial and stimulus orders"
     )
@@ -392,9 +418,11 @@ class Answer(models.Model):
 
 
 class Participation(models.Model):
-    """A listener's identity on a crowd-working platform: one session per person and study.
+    """A listener's identity on a crowd-working platform: one row per session that the platform sent.
 
-    Personal data, stored apart from the assessor: exported only on request, and can be deleted separately.
+    A person has one session in a study, unless the study lets returning listeners begin again
+    (`Recruitment.returning`). Personal data, stored apart from the assessor: exported only on request, and
+    can be deleted separately.
     """
 
     study = models.ForeignKey(Study, on_delete=models.CASCADE, related_name="participations")
@@ -408,9 +436,7 @@ class Participation(models.Model):
 
     class Meta:
         ordering = ["study", "created", "id"]
-        constraints = [
-            models.UniqueConstraint(fields=["study", "platform", "person"], name="participation_once")
-        ]
+        indexes = [models.Index(fields=["study", "platform", "person"], name="participation_of_person")]
 
     def __str__(self) -> str:
         return f"{self.platform} participant in {self.study}"
@@ -430,6 +456,23 @@ class Deletion(models.Model):
 
     def __str__(self) -> str:
         return f"Deletion of session {self.number} of {self.study}"
+
+
+class DeletedSession(models.Model):
+    """A link that led to a session, so that whoever still has its page open is told what happened.
+
+    Only the SHA-256 of the link's token is kept, and the language to say it in.
+    """
+
+    digest = models.CharField(max_length=64, primary_key=True)
+    language = models.CharField(max_length=10)
+    deleted = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["deleted", "digest"]
+
+    def __str__(self) -> str:
+        return f"Session deleted on {self.deleted:%Y-%m-%d}"
 
 
 class Trial(models.Model):

@@ -122,6 +122,11 @@ class Recruitment(Column):
     required: bool = Field(
         default=True, description="whether only listeners with an id of the platform may take part"
     )
+    returning: Literal["resume", "new"] = Field(
+        default="resume",
+        description="what becomes of a person who comes again, known by the platform's id or by the browser: "
+        "the session they have, or a new one, counted as another listener",
+    )
     code: Code = Field(default="", description="Prolific's completion code of the study")
     screened_out_code: Code = Field(
         default="", description="Prolific's code for listeners who failed the headphone screening"
@@ -140,6 +145,8 @@ class Recruitment(Column):
         kept: dict[str, Any] = {"platform": self.platform, "required": self.required} if self.platform else {}
         if self.platform == "prolific":
             kept |= {"code": self.code, "screened_out_code": self.screened_out_code}
+        if self.returning != "resume":
+            kept["returning"] = self.returning
         return Recruitment.model_validate(kept)
 
 

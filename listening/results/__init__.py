@@ -1,11 +1,11 @@
-"""Rating -> result: what a study's grades say, with the unit, n and method of every figure.
+"""Rating -> result: the statistics of a study's grades, with the unit, n and method of every figure.
 
-The raw ratings are never touched: screening is a view over them. What is quick is computed when a page
-asks (`compute`), what is slow by a worker (`analyses`, `heavy`). `page` makes tables and figures of it.
+The raw ratings are never changed: screening is a view of them. Fast statistics are computed on request
+(`compute`), slow ones by a worker (`analyses`, `heavy`). `page` turns both into tables and figures.
 """
 
 from listening.results.frames import KINDS, PILOT, REAL, SIMULATED, rating_frame
-from listening.results.names import in_order, title_of, titles_of
+from listening.results.names import sort_systems, title_of, titles_of
 from listening.results.objective import METRIC_TITLES, Agreement, Objective, objective_means
 from listening.results.outcome import Results, SystemResult
 from listening.results.profiles import BS1534, CUSTOM, MPEG, NONE, profiles_of
@@ -28,11 +28,11 @@ __all__ = [
     "SystemResult",
     "check_unsealed",
     "compute",
-    "in_order",
     "is_sealed",
     "objective_means",
     "profiles_of",
     "rating_frame",
+    "sort_systems",
     "title_of",
     "titles_of",
     "unseal",

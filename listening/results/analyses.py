@@ -1,4 +1,4 @@
-"""The slow part of results: asked for by a page, computed by a worker, kept by the state of the data."""
+"""The slow part of results: requested by a page, computed by a worker, stored by state of the data."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ WAITING = (Job.Status.QUEUED, Job.Status.RUNNING)
 
 
 def request(study: Study, kind: str, profile: str, fingerprint: str) -> Analysis:
-    """The analysis of this state of the data: done, or now on its way.
+    """Return the analysis of this state of the data, finished or queued now.
 
-    While one of an older state is being computed no other is queued: a study that runs would fill the
-    queue with states that nobody looks at any more. The page asks again.
+    While an analysis of an older state is being computed, none is queued: an open study would fill the
+    queue with outdated states. The page repeats the request.
     """
     rows = Analysis.objects.filter(study=study, kind=kind, profile=profile)
     found = rows.filter(fingerprint=fingerprint).first() or rows.filter(status__in=WAITING).first()
@@ -32,8 +32,8 @@ def request(study: Study, kind: str, profile: str, fingerprint: str) -> Analysis
     return row
 
 
-def current(study: Study, kind: str, profile: str) -> Analysis | None:
-    """The analysis of the grades as they are now, done or on its way; None as long as there are none."""
+def current_analysis(study: Study, kind: str, profile: str) -> Analysis | None:
+    """The analysis of the present grades, finished or in progress; None if there are no grades."""
     from listening.results import profiles
 
     if not frames.ratings_of(study, kind).filter(trial__finished__isnull=False).exists():
@@ -43,20 +43,20 @@ def current(study: Study, kind: str, profile: str) -> Analysis | None:
     )
 
 
-def latest(study: Study, kind: str, profile: str) -> Analysis | None:
-    """The newest that is done, maybe of an older state of the data."""
+def latest_analysis(study: Study, kind: str, profile: str) -> Analysis | None:
+    """The newest finished analysis, possibly of an older state of the data."""
     rows = Analysis.objects.filter(study=study, kind=kind, profile=profile, status=Job.Status.DONE)
     return rows.order_by("-finished", "-pk").first()
 
 
 def run(pk: int | str) -> None:
-    """What the worker does: claim, compute, store, and drop what is older."""
+    """Claim, compute and store an analysis, and delete older ones: the worker's task."""
     row = jobs.claim(Analysis, pk)
     if row is None:
         return
     with jobs.working(row, sorry="The tests could not be computed ({error})."):
         data, state = compute(row)
-        # Grades may have come in since it was asked for: the row is of the state that was read.
+        # Grades may have been added since the request: label the row with the state that was read.
         older = Analysis.objects.filter(study=row.study_id, kind=row.kind, profile=row.profile)
         older.filter(fingerprint=state).exclude(pk=row.pk).delete()
         if jobs.finish(row, data=data, fingerprint=state):
@@ -64,7 +64,7 @@ def run(pk: int | str) -> None:
 
 
 def compute(row: Analysis) -> tuple[Context, str]:
-    """Data of an analysis, and the fingerprint of the state that it was computed from."""
+    """The data of an analysis, and the fingerprint of the state from which it was computed."""
     from listening.results import heavy, profiles
 
     study = row.study

@@ -1,4 +1,4 @@
-"""What the results page of ABX and paired preference shows."""
+"""Contexts of the results pages of ABX and paired preference."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from listening.kinds import kinds_of
 from listening.models import Choice, Stimulus, Study
 from listening.results.frames import LOUD, REAL, item_titles
 
-#: Shares of right answers for which the page says how many trials it takes to find them.
+#: Shares of right answers for which the page lists the number of trials needed to detect them.
 SHARES = (0.6, 0.7, 0.75, 0.8, 0.9)
 
 
 def choice_rows(study: Study, kind: str = REAL) -> list[dict[str, Any]]:
-    """Every answer to a finished trial without training, by session and trial.
+    """All answers to finished trials without training, by session and trial.
 
-    ``A``, ``B``, ``X`` are the systems that played these parts (X None in preference), ``chosen`` the one
-    that was chosen or None, ``correct`` whether that is X's (None in preference).
+    ``A``, ``B`` and ``X`` are the systems in these roles (X is None in preference tests), ``chosen`` is the
+    chosen system or None, ``correct`` whether it equals X (None in preference tests).
     """
     slugs = dict(Stimulus.objects.filter(item__study=study).values_list("pk", "system"))
     made = Choice.objects.filter(
@@ -55,7 +55,7 @@ def choice_rows(study: Study, kind: str = REAL) -> list[dict[str, Any]]:
 
 
 def _frame(rows: list[dict[str, Any]], last: str) -> pd.DataFrame:
-    """The frame that the statistics want, the two of a pair in the order of all tables."""
+    """The data frame for the statistics, with each pair in the order of all tables."""
     made = []
     for row in rows:
         first, second = sorted((row["A"], row["B"]), key=systems.order)
@@ -99,13 +99,13 @@ def abx(study: Study, kind: str = REAL) -> dict[str, Any]:
         {"row": row, "first": titles[row.first], "second": titles[row.second], "p_holm": p}
         for row, p in zip(found.pooled, adjusted, strict=True)
     ]
-    told = sum(p is not None and p <= 0.05 for p in adjusted)
+    distinguished = sum(p is not None and p <= 0.05 for p in adjusted)
     if len(pooled) == 1:
         only = found.pooled[0]
         answer = f"{titles[only.first]} and {titles[only.second]}: {statistics.abx_sentence(only)}"
     else:
         answer = (
-            f"{told} of {len(pooled)} pairs were told apart more often than guessing explains "
+            f"{distinguished} of {len(pooled)} pairs were told apart more often than by guessing "
             f"(exact binomial tests over all answers, Holm's p ≤ 0.05)."
         )
     single = {
@@ -161,7 +161,7 @@ def preference(study: Study, kind: str = REAL) -> dict[str, Any]:
         ]
         for key, of_pair in frame.groupby(["first", "second"], sort=False)
     }
-    # The preferred of two stands at the side on which its share grows: at the right.
+    # The preferred system is shown at the right, where its share grows.
     drawn = figures.shares(
         [
             figures.ShareRow(
@@ -182,12 +182,12 @@ def preference(study: Study, kind: str = REAL) -> dict[str, Any]:
     )
     warnings = []
     if any(row.assessors < 5 for row in found):
-        warnings.append("With fewer than five listeners of a pair an interval says little, and a test less.")
+        warnings.append("With fewer than five listeners per pair, intervals and tests say little.")
     if scale and scale.problem:
         warnings.append(scale.problem)
     drawn = figures.stamp(drawn, LOUD.get(kind, ""))
     return context | {
-        "answer": _preferred(found, scale, titles),
+        "answer": _describe_preferences(found, scale, titles),
         "warnings": warnings,
         "pairs": [{"row": row, "first": titles[row.first], "second": titles[row.second]} for row in found],
         "scale": [{"row": row, "title": titles[row.system]} for row in scale.systems] if scale else [],
@@ -196,15 +196,15 @@ def preference(study: Study, kind: str = REAL) -> dict[str, Any]:
     }
 
 
-def _preferred(
+def _describe_preferences(
     found: list[statistics.Preference], scale: statistics.BradleyTerry | None, titles: dict[str, str]
 ) -> str:
     shown = [row for row in found if row.p_holm is not None and row.p_holm < 0.05]
     rest = len(found) - len(shown)
-    sentences = [_of_pair(row, titles) for row in shown]
+    sentences = [_describe_pair(row, titles) for row in shown]
     if rest:
         what = "the pair" if len(found) == 1 else f"{count(rest, 'pair')} of {len(found)}"
-        sentences.append(f"Undecided: {what}; that is no evidence that listeners are indifferent.")
+        sentences.append(f"Undecided: {what}; this is not evidence that listeners are indifferent.")
     if scale and scale.systems and shown:
         best = scale.systems[0]
         sentences.append(
@@ -214,7 +214,7 @@ def _preferred(
     return " ".join(sentences)
 
 
-def _of_pair(row: statistics.Preference, titles: dict[str, str]) -> str:
+def _describe_pair(row: statistics.Preference, titles: dict[str, str]) -> str:
     first = row.share >= 0.5
     better, other = (row.first, row.second) if first else (row.second, row.first)
     ends = (row.low, row.high) if first else (1 - (row.high or 0.0), 1 - (row.low or 0.0))

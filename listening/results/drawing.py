@@ -1,4 +1,4 @@
-"""The figures of a results page, and the same as files."""
+"""The figures of a results page, which are also available as files."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from listening.results.objective import sounds, stimulus_pairs
 from listening.results.outcome import Results
 from listening.results.scales import decimals_of
 
-#: Figures by their names in addresses, besides those of metrics.
+#: Names of figures in URLs, besides those of metrics.
 NAMES = ("grades", "items", "rates", "differences")
 
 
 def draw(results: Results, name: str, data: Mapping[str, Any] | None = None) -> str | None:
-    """A figure by its name as SVG; None if there is none of that name or nothing to draw.
+    """A figure as SVG by its name; None if the name is unknown or there is nothing to draw.
 
-    ``<metric>`` is grades against the metric per system, ``<metric>-stimuli`` per stimulus. `data` is
-    of an analysis, for the differences.
+    ``<metric>`` shows grades against the metric per system, ``<metric>-stimuli`` per stimulus. `data` is
+    the data of an analysis, for the differences.
     """
     if name == "grades":
         return grades(results)
@@ -59,7 +59,7 @@ def grades(results: Results) -> str:
                 half_width=row.ci95,
             )
         )
-    return _stamped(
+    return _stamp(
         results, figures.grades(rows, title=_title(results, "grades per system"), scale=results.scale)
     )
 
@@ -80,7 +80,7 @@ def items(results: Results) -> str | None:
             for row in part.itertuples()
         }
         panels.append((results.item_titles.get(item, f"Item {item}"), cells))
-    return _stamped(
+    return _stamp(
         results, figures.items(systems, panels, title=_title(results, "grades per item"), scale=results.scale)
     )
 
@@ -102,7 +102,7 @@ def rates(results: Results, play: Mapping[str, str] | None = None) -> str | None
     title = _title(results, "grades against bit rate")
     if not points:
         return None
-    return _stamped(results, figures.rates(points, title=title, scale=_scale(results)))
+    return _stamp(results, figures.rates(points, title=title, scale=_scale(results)))
 
 
 def systems(results: Results, metric: str, play: Mapping[str, str] | None = None) -> str:
@@ -120,7 +120,7 @@ def systems(results: Results, metric: str, play: Mapping[str, str] | None = None
         if row.mean is not None and metric in row.objective.scores
     ]
     title = _title(results, f"grades against {metric_of(metric).title}, per system")
-    return _stamped(results, figures.scatter(points, _axis(metric), title=title, scale=_scale(results)))
+    return _stamp(results, figures.scatter(points, _axis(metric), title=title, scale=_scale(results)))
 
 
 def stimuli(results: Results, metric: str, heard: Mapping[tuple[int, str], str] | None = None) -> str | None:
@@ -142,16 +142,16 @@ def stimuli(results: Results, metric: str, heard: Mapping[tuple[int, str], str] 
     title = _title(results, f"grades against {metric_of(metric).title}, per stimulus")
     if not points:
         return None
-    return _stamped(
+    return _stamp(
         results, figures.scatter(points, _axis(metric), title=title, labels=False, scale=_scale(results))
     )
 
 
 def differences(results: Results, data: Mapping[str, Any]) -> str | None:
-    """Neighbours in rank: by how much each is ahead of the next."""
-    ranked = [(row.slug, row.title) for row in results.ranked]
+    """Neighbours in rank: the difference of each to the next."""
+    ranked = [(row.slug, row.title) for row in results.ranked_systems]
     svg = neighbours(ranked, data.get("pairs", {}), _title(results, "neighbours in rank"), results.scale)
-    return _stamped(results, svg) if svg else None
+    return _stamp(results, svg) if svg else None
 
 
 def neighbours(
@@ -169,10 +169,10 @@ def neighbours(
 
 
 def _difference(first: str, second: str, row: Mapping[str, Any], decimals: int) -> figures.Difference:
-    def signed(value: float) -> str:
+    def format_signed(value: float) -> str:
         return f"{value:+.{decimals}f}".replace("-", "−")
 
-    bounds = f" [{signed(row['low'])}, {signed(row['high'])}]" if row["low"] is not None else ""
+    bounds = f" [{format_signed(row['low'])}, {format_signed(row['high'])}]" if row["low"] is not None else ""
     verdict = "not tested" if row["problem"] else row["verdict"]
     return figures.Difference(
         first=first,
@@ -180,13 +180,13 @@ def _difference(first: str, second: str, row: Mapping[str, Any], decimals: int) 
         mean=row["difference"],
         low=row["low"],
         high=row["high"],
-        note=f"{signed(row['difference'])}{bounds}  {verdict}",
+        note=f"{format_signed(row['difference'])}{bounds}  {verdict}",
         decided=row["verdict"] != "undecided",
     )
 
 
-def playing(results: Results) -> tuple[dict[str, str], dict[tuple[int, str], str]]:
-    """Addresses of sounds: of each system, item after item, and of each stimulus."""
+def sound_urls(results: Results) -> tuple[dict[str, str], dict[tuple[int, str], str]]:
+    """URLs of sounds: for each system, ordered by item, and for each stimulus."""
     found = {
         key: reverse("results_sound", args=[results.study.pk, pk])
         for key, pk in sounds(results.study).items()
@@ -197,7 +197,7 @@ def playing(results: Results) -> tuple[dict[str, str], dict[tuple[int, str], str
     return {system: " ".join(urls) for system, urls in by_system.items()}, found
 
 
-def _stamped(results: Results, svg: str) -> str:
+def _stamp(results: Results, svg: str) -> str:
     return figures.stamp(svg, LOUD.get(results.kind, ""))
 
 

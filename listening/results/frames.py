@@ -1,4 +1,4 @@
-"""The grades that figures are made of: tidy frames of one kind of session, never of two."""
+"""The grades as tidy data frames, each for a single kind of session."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from evaluation.analysis import statistics
 from evaluation.models import Score
 from listening.kinds import kinds_of
 from listening.models import Choice, Rating, Session, Stimulus, Study
-from listening.results.names import in_order
+from listening.results.names import sort_systems
 
 REAL, PILOT, SIMULATED = Session.Kind.REAL.value, Session.Kind.PILOT.value, Session.Kind.SIMULATED.value
-#: What a page can be asked for. Those that came with an imported study count as real ones.
+#: The kinds that pages can show. Imported sessions count as real ones.
 KINDS = (REAL, PILOT, SIMULATED)
 
 
-#: What stands in every figure, and over every page and table, of sessions that are no results.
+#: Label in every figure, and above every page and table, of sessions that are not results.
 LOUD = {
     PILOT: "PILOT: trial runs, no result",
     SIMULATED: "SIMULATED GRADES: a program gave them, no listener; no result",
@@ -28,7 +28,7 @@ LOUD = {
 
 
 def ratings_of(study: Study, kind: str = REAL) -> QuerySet[Rating]:
-    """Grades of the study's items without training, in sessions of `kind`, of unfinished trials too."""
+    """Grades in sessions of `kind`, without training, including those of unfinished trials."""
     return Rating.objects.filter(
         trial__session__study=study,
         trial__session__kind__in=kinds_of(kind),
@@ -39,7 +39,7 @@ def ratings_of(study: Study, kind: str = REAL) -> QuerySet[Rating]:
 def rating_frame(study: Study, kind: str = REAL) -> pd.DataFrame:
     """Grades of finished trials without training, as ``assessor, item, system, score``.
 
-    Rows come system by system in the order of all tables, listeners by the number of their session.
+    Rows are sorted by system in the order of all tables, then by number of the session.
     ``item`` is the item's position in the study.
     """
     rows = (
@@ -55,19 +55,19 @@ def rating_frame(study: Study, kind: str = REAL) -> pd.DataFrame:
         .order_by()
     )
     frame = pd.DataFrame.from_records(list(rows), columns=[*statistics.COLUMNS, "session"])
-    systems = in_order(frame["system"].unique())
+    systems = sort_systems(frame["system"].unique())
     frame["place"] = frame["system"].map({slug: place for place, slug in enumerate(systems)})
     ordered = frame.sort_values(["place", "session", "item"], kind="stable", ignore_index=True)
     return ordered[list(statistics.COLUMNS)].astype({"score": float})
 
 
-def uncounted_of(study: Study, kind: str = REAL) -> int:
-    """How many grades wait for their trial to be finished."""
+def count_unfinished(study: Study, kind: str = REAL) -> int:
+    """The number of grades in unfinished trials."""
     return ratings_of(study, kind).filter(trial__finished=None).count()
 
 
-def began_of(study: Study) -> dict[str, int]:
-    """How many sessions of each of `KINDS` have begun."""
+def count_started_sessions(study: Study) -> dict[str, int]:
+    """The number of started sessions of each of `KINDS`."""
     rows = study.sessions.exclude(instructed=None).values_list("kind").annotate(n=Count("pk")).order_by()
     counts = dict(rows)
     return {kind: sum(counts.get(each, 0) for each in kinds_of(kind)) for kind in KINDS}
@@ -80,10 +80,10 @@ def item_titles(study: Study) -> dict[int, str]:
 
 
 def fingerprint(study: Study, kind: str, settings: Any = None) -> str:
-    """SHA-256 of the state of everything that figures of `kind` depend on, and of `settings`.
+    """SHA-256 of the state of all data that results of `kind` depend on, and of `settings`.
 
-    Cheap beside reading the grades: counts and latest changes. A grade that is deleted lowers a count,
-    one that is changed is newer; a score that is measured again is newer, too.
+    Uses counts and times of the latest change, which is faster than reading the grades: a deleted grade
+    lowers a count, and a changed grade or a repeated measurement has a later time.
     """
     trials = Q(trial__finished__isnull=False)
     grades = ratings_of(study, kind).aggregate(
@@ -100,5 +100,5 @@ def fingerprint(study: Study, kind: str, settings: Any = None) -> str:
     return hashlib.sha256(json.dumps(state, sort_keys=True, default=str).encode()).hexdigest()
 
 
-#: Counts up when the way to compute changes, so that nothing computed the old way is shown.
+#: Increment when the computation changes, so that no outdated results are shown.
 VERSION = 3

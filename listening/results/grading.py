@@ -1,4 +1,4 @@
-"""What the results pages of graded methods show, but those of BS.1534-3's analysis."""
+"""Contexts of the results pages of graded methods, except for the analysis of BS.1534-3."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from evaluation.systems import looks_of
 from listening.methods import METHODS, REFERENCE
 from listening.models import Rating, Stimulus, Study
 from listening.results.drawing import neighbours
-from listening.results.frames import LOUD, REAL, item_titles, rating_frame, ratings_of, uncounted_of
-from listening.results.heavy import needed, plain
-from listening.results.names import in_order, titles_of
+from listening.results.frames import LOUD, REAL, count_unfinished, item_titles, rating_frame, ratings_of
+from listening.results.heavy import plan_listeners, to_plain
+from listening.results.names import sort_systems, titles_of
 from listening.results.scales import Question, question_of, scale_of
 from listening.results.verdicts import (
     POPULATIONS,
@@ -28,14 +28,14 @@ from listening.results.verdicts import (
     Terms,
     cautions,
     describe_block,
-    names,
+    join_names,
     pair_rows,
 )
 from listening.session.grading import ccr_sign
 
 
 def diff_frame(study: Study, kind: str = REAL) -> pd.DataFrame:
-    """Grades of finished trials without training, each system's beside that of its hidden reference.
+    """Grades of finished trials without training, each with the grade of its hidden reference.
 
     Columns are ``assessor, item, system, score, reference``.
     """
@@ -56,7 +56,7 @@ def diff_frame(study: Study, kind: str = REAL) -> pd.DataFrame:
             row |= {"system": system, "score": score}
     complete = [row for row in trials.values() if {"reference", "score"} <= set(row)]
     frame = pd.DataFrame(complete, columns=list(impairments.COLUMNS))
-    places = {slug: place for place, slug in enumerate(in_order(frame["system"].unique()))}
+    places = {slug: place for place, slug in enumerate(sort_systems(frame["system"].unique()))}
     ordered: pd.DataFrame = frame.sort_values(
         "system", key=lambda slugs: slugs.map(places), kind="stable", ignore_index=True
     )
@@ -64,9 +64,9 @@ def diff_frame(study: Study, kind: str = REAL) -> pd.DataFrame:
 
 
 def comparison_frame(study: Study, kind: str = REAL) -> pd.DataFrame:
-    """Comparisons of finished trials without training as ``assessor, item, system, score, sign``.
+    """Comparison grades of finished trials without training: ``assessor, item, system, score, sign``.
 
-    Scores are as given; times the sign they say how the system compares with the reference.
+    Scores are as given; multiplied by the sign, they compare the system with the reference.
     """
     systems = dict(Stimulus.objects.filter(item__study=study).values_list("pk", "system"))
     rows = ratings_of(study, kind).filter(trial__finished__isnull=False)
@@ -82,7 +82,7 @@ def comparison_frame(study: Study, kind: str = REAL) -> pd.DataFrame:
         for row in rows.order_by("trial__session__number", "trial__position")
     ]
     frame = pd.DataFrame(made, columns=["assessor", "item", "system", "score", "sign"])
-    places = {slug: place for place, slug in enumerate(in_order(frame["system"].unique()))}
+    places = {slug: place for place, slug in enumerate(sort_systems(frame["system"].unique()))}
     ordered: pd.DataFrame = frame.sort_values(
         "system", key=lambda slugs: slugs.map(places), kind="stable", ignore_index=True
     )
@@ -90,7 +90,7 @@ def comparison_frame(study: Study, kind: str = REAL) -> pd.DataFrame:
 
 
 def _sign(row: Rating, systems: dict[int, str]) -> int:
-    """1 where the order is not known: an imported grade is the system's as it stands."""
+    """The sign of a comparison; 1 if the order is unknown, as for imported grades."""
     roles = {entry.get("role") for entry in row.trial.order}
     return ccr_sign(row.trial, systems) if {"first", "second"} <= roles else 1
 
@@ -100,15 +100,15 @@ def _base(study: Study, kind: str, frame: pd.DataFrame) -> dict[str, Any]:
         "n": len(frame),
         "listeners": int(frame["assessor"].nunique()),
         "items": int(frame["item"].nunique()),
-        "uncounted": uncounted_of(study, kind),
+        "uncounted": count_unfinished(study, kind),
     }
 
 
-def _few(listeners: int) -> list[str]:
+def _warn_of_few_listeners(listeners: int) -> list[str]:
     if listeners == 1:
-        return ["One listener: there is no interval over listeners; it takes two, and a test many more."]
+        return ["One listener: an interval over listeners needs at least two, and a test many more."]
     if listeners == 2:
-        return ["Two listeners: the intervals have one degree of freedom and say next to nothing."]
+        return ["Two listeners: the intervals have one degree of freedom and say almost nothing."]
     return []
 
 
@@ -120,7 +120,7 @@ def _looks(slugs: list[str]) -> dict[str, dict[str, str]]:
     }
 
 
-def _drawn(
+def _draw_grades(
     study: Study, tidy: pd.DataFrame, looks: dict[str, dict[str, str]], scale: figures.Scale, what: str
 ) -> str:
     rows = []
@@ -141,13 +141,13 @@ def _drawn(
 
 
 def _compare(tidy: pd.DataFrame, tested: list[str], question: Question) -> dict[str, Any]:
-    """The primary analysis of every two of `tested`, as JSON."""
+    """The primary analysis of all pairs of `tested`, as JSON."""
     pairs = list(combinations(tested, 2))
     found = differences.compare(tidy, pairs, population=question.population, margin=question.margin)
-    return question.clip(plain(found))
+    return question.clip(to_plain(found))
 
 
-def _between(
+def _compare_systems(
     study: Study,
     kind: str,
     tidy: pd.DataFrame,
@@ -156,7 +156,7 @@ def _between(
     terms: Terms,
     question: Question,
 ) -> dict[str, Any]:
-    """The part of a context that is about differences between the systems in `ranked`, best first."""
+    """The part of a context on differences between the systems in `ranked`, best first."""
     data = _compare(tidy, [row.slug for row in ranked], question)
     titles = {slug: look["title"] for slug, look in looks.items()}
     svg = neighbours(
@@ -180,8 +180,8 @@ def _between(
         "answer": " ".join(answer),
         "data": {
             "pairs": data,
-            "reliability": plain(reliability.assess(tidy[tidy["system"].isin(list(by_slug))])),
-            "needed": plain(needed(tidy, list(by_slug), question)),
+            "reliability": to_plain(reliability.assess(tidy[tidy["system"].isin(list(by_slug))])),
+            "needed": to_plain(plan_listeners(tidy, list(by_slug), question)),
         },
         "question": question,
         "decimals": terms.decimals,
@@ -194,7 +194,7 @@ def _between(
 def _rank(
     tidy: pd.DataFrame, slugs: list[str], looks: dict[str, dict[str, str]], scale: figures.Scale
 ) -> tuple[list[Ranked], bool]:
-    """Systems under test, the best mean first, and whether means are adjusted for who heard what."""
+    """Systems under test, best mean first, and whether means are adjusted for incomplete data."""
     cells = tidy[["assessor", "item", "system"]].drop_duplicates()
     complete = len(cells) == tidy["assessor"].nunique() * tidy["item"].nunique() * tidy["system"].nunique()
     adjusted = {} if complete else differences.adjust_means(tidy)
@@ -235,18 +235,18 @@ def impairment(study: Study, kind: str = REAL) -> dict[str, Any]:
     rows = [{"system": looks[row.system], "row": row, "experts": by_experts.get(row.system)} for row in found]
     ranked, adjusted = _rank(tidy, list(looks), looks, scale)
     terms = Terms(scale, measure="mean diff grade", adjusted=adjusted)
-    between = _between(study, kind, tidy, ranked, looks, terms, question)
-    answer = _impaired(found, looks)
+    between = _compare_systems(study, kind, tidy, ranked, looks, terms, question)
+    answer = _describe_impairments(found, looks)
     if len(ranked) > 1:
         answer += f" Between systems: {between['answer']}"
-    drawn = _drawn(study, tidy, looks, scale, "diff grades")
+    drawn = _draw_grades(study, tidy, looks, scale, "diff grades")
     drawn = figures.stamp(drawn, LOUD.get(kind, ""))
-    warnings = _few(context["listeners"])
+    warnings = _warn_of_few_listeners(context["listeners"])
     if len(kept) < len(experts):
         warnings.append(
-            f"{len(experts) - len(kept)} of {count(len(experts), 'listener')} did not show that they tell "
-            "the hidden reference from the systems. BS.1116-3 leaves their data out; here all count, and the "
-            "figures of the others alone stand beside it."
+            f"{len(experts) - len(kept)} of {count(len(experts), 'listener')} did not reliably distinguish "
+            "the hidden reference from the systems. BS.1116-3 excludes their data; here all listeners are "
+            "included, and the figures without them are shown next to it."
         )
     return (
         context
@@ -263,23 +263,25 @@ def impairment(study: Study, kind: str = REAL) -> dict[str, Any]:
     )
 
 
-def _impaired(found: list[impairments.Impairment], looks: dict[str, dict[str, str]]) -> str:
-    """Of which systems an impairment was shown, over all listeners."""
+def _describe_impairments(found: list[impairments.Impairment], looks: dict[str, dict[str, str]]) -> str:
+    """Sentences on which systems have a significant impairment, over all listeners."""
     shown = [
         f"{looks[row.system]['title']} ({figure(row.mean, 2)}, {figure(row.low, 2)} to {figure(row.high, 2)})"
         for row in found
         if row.shown
     ]
     if shown:
-        said = f"An impairment was shown for {len(shown)} of {count(len(found), 'system')}: {names(shown)}."
+        said = (
+            f"An impairment was shown for {len(shown)} of {count(len(found), 'system')}: {join_names(shown)}."
+        )
     else:
         said = f"An impairment was shown for none of {count(len(found), 'system')}."
     untested = [looks[row.system]["title"] for row in found if row.p_adjusted is None]
     if untested:
-        said += f" No test was possible for {names(untested)}."
+        said += f" No test was possible for {join_names(untested)}."
     undecided = len(found) - len(shown) - len(untested)
     if undecided:
-        said += f" Undecided for {undecided}: that does not show that they are transparent."
+        said += f" Undecided for {undecided}: this does not show that they are transparent."
     populations = {row.population.value for row in found if row.p_adjusted is not None}
     if len(populations) == 1:
         said += f" This holds {POPULATIONS[populations.pop()]}."
@@ -287,7 +289,7 @@ def _impaired(found: list[impairments.Impairment], looks: dict[str, dict[str, st
 
 
 def opinion(study: Study, kind: str = REAL) -> dict[str, Any]:
-    """The context of ``_results_opinion.html``: a mean opinion of each system."""
+    """The context of ``_results_opinion.html``: the mean opinion score of each system."""
     method = METHODS[study.method]
     raw = comparison_frame(study, kind) if method.compares else rating_frame(study, kind)
     tidy = opinions.turned(raw) if method.compares else raw
@@ -302,10 +304,12 @@ def opinion(study: Study, kind: str = REAL) -> dict[str, Any]:
     found = opinions.opinions(tidy, grades).systems
     tested = [row.system for row in found if row.system != REFERENCE]
     between: dict[str, Any] = {"answer": "No system under test has a grade yet."}
-    warnings = _few(context["listeners"])
+    warnings = _warn_of_few_listeners(context["listeners"])
     if tested:
         ranked, adjusted = _rank(tidy, tested, looks, scale)
-        between = _between(study, kind, tidy, ranked, looks, Terms(scale, name, adjusted=adjusted), question)
+        between = _compare_systems(
+            study, kind, tidy, ranked, looks, Terms(scale, name, adjusted=adjusted), question
+        )
         warnings += cautions(between["data"]["pairs"])
     titles = item_titles(study)
     per_item = [
@@ -318,7 +322,7 @@ def opinion(study: Study, kind: str = REAL) -> dict[str, Any]:
         }
         for row in opinions.per_item(tidy).sort_values("item", kind="stable").itertuples()
     ]
-    drawn = _drawn(study, tidy, looks, scale, f"{name} per system")
+    drawn = _draw_grades(study, tidy, looks, scale, f"{name} per system")
     drawn = figures.stamp(drawn, LOUD.get(kind, ""))
     return (
         context
@@ -348,7 +352,7 @@ def opinion(study: Study, kind: str = REAL) -> dict[str, Any]:
 
 
 def _ends(interval: Interval | None, scale: figures.Scale) -> str:
-    """An interval within the scale, as tables print it."""
+    """An interval within the scale, as printed in tables."""
     if interval is None:
         return "–"
     return f"{figure(scale.clip(interval.low), 2)} to {figure(scale.clip(interval.high), 2)}"

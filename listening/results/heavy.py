@@ -1,4 +1,4 @@
-"""What takes seconds: tests between systems, models, intervals of agreements. Runs in a worker only."""
+"""Slow computations: tests between systems, models, intervals of agreement. Runs in workers only."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ if TYPE_CHECKING:
 
     from evaluation.analysis.statistics.agreement import Agreement, Correlation
 
-#: Items from which on a plan may rest on their spread.
+#: Minimum number of items for a plan based on their spread.
 _LEAST_ITEMS = 3
-#: Half width of the interval that the plan for the next study is made for, in points of the scale.
+#: Half-width of the interval at which the plan for the next study aims, in points of the scale.
 PLANNED = 5.0
 
 
 def compute(study: Study, kind: str, profile: str) -> dict[str, Any]:
-    """Everything slow of a study's results as JSON: the same for the same grades.
+    """The slow part of a study's results as JSON; deterministic for the same grades.
 
-    ``pairs``: the primary analysis (`differences`) of every two systems under test; ``against``: of each
-    with hidden reference and anchors. ``sign_flip``, ``wilcoxon`` and ``attachment3``: companions, of the
-    same pairs. ``friedman``, ``anova`` and ``mixed`` compare the systems under test: hidden reference and
-    anchors, which differ by design, would make every such test succeed, and enter only where the study says
-    so (``omnibus``). ``agreement``: a row for each
-    metric and level. Others are results of the module of `evaluation.analysis.statistics` of their name.
+    ``pairs``: the primary analysis (`differences`) of all pairs of systems under test; ``against``: of each
+    system with hidden reference and anchors. ``sign_flip``, ``wilcoxon`` and ``attachment3``: companion
+    tests of the same pairs. ``friedman``, ``anova`` and ``mixed`` compare the systems under test: hidden
+    reference and anchors, which differ by design, would make all these tests significant, and are included
+    only if the study says so (``omnibus``). ``agreement``: a row for each metric and level. Other keys are
+    results of the module of the same name in `evaluation.analysis.statistics`.
     """
     from evaluation.analysis.statistics import (
         anova,
@@ -45,7 +45,7 @@ def compute(study: Study, kind: str, profile: str) -> dict[str, Any]:
 
     results = compute_summary(study, kind=kind, profile=profile)
     frame = results.frame
-    tested = [row.slug for row in results.ranked]
+    tested = [row.slug for row in results.ranked_systems]
     fixed = [row.slug for row in results.systems if row.slug in results.always and row.mean is not None]
     pairs: list[tuple[object, object]] = list(combinations(tested, 2))
     against = [(slug, other) for slug in tested for other in fixed]
@@ -65,19 +65,19 @@ def compute(study: Study, kind: str, profile: str) -> dict[str, Any]:
         "anova": anova.repeated_measures(omnibus),
         "mixed": mixed.fit(omnibus, family),
         "reliability": reliability.assess(frame[frame["system"].isin(tested)]),
-        "needed": needed(frame, tested, question),
+        "needed": plan_listeners(frame, tested, question),
         "plan": planning.plan(frame, PLANNED, exclude=results.always),
         "bootstrap": {
             str(row.system): row.bootstrap for row in describe.systems(frame, seed=seed).conditions
         },
         "agreement": agreements(results, seed),
     }
-    found = {name: plain(value) for name, value in everything.items()}
+    found = {name: to_plain(value) for name, value in everything.items()}
     return found | {name: question.clip(found[name]) for name in ("pairs", "against")}
 
 
-def needed(frame: pd.DataFrame, tested: list[str], question: Question) -> dict[str, Any] | None:
-    """Listeners that a study like this one takes to show differences of one, two and four margins.
+def plan_listeners(frame: pd.DataFrame, tested: list[str], question: Question) -> dict[str, Any] | None:
+    """The number of listeners needed in a similar study to show differences of one, two and four margins.
 
     With the spread of the pair that spreads most; None where no pair has a spread.
     """
@@ -104,10 +104,10 @@ def needed(frame: pd.DataFrame, tested: list[str], question: Question) -> dict[s
 
 
 def agreements(results: Results, seed: int) -> list[dict[str, Any]]:
-    """Each metric beside the grades, per system and per stimulus, without the hidden reference."""
+    """Agreement of each metric with the grades, per system and per stimulus, without the reference."""
     from evaluation.analysis.statistics import agreement
 
-    # By title, since sentences name systems; two of one title stay apart.
+    # By title, because sentences name systems; equal titles are made distinct.
     titles = {row.slug: row.title for row in results.systems}
     if len(set(titles.values())) < len(titles):
         titles = {slug: slug for slug in titles}
@@ -159,14 +159,14 @@ def _correlation(found: Correlation) -> dict[str, Any]:
     }
 
 
-def plain(value: Any) -> Any:
-    """Dataclasses, NumPy numbers and odd keys as JSON; what is not finite is None."""
+def to_plain(value: Any) -> Any:
+    """Convert dataclasses, NumPy numbers and other keys to JSON; non-finite numbers become None."""
     if is_dataclass(value) and not isinstance(value, type):
-        return plain(asdict(value))
+        return to_plain(asdict(value))
     if isinstance(value, dict):
-        return {str(key): plain(each) for key, each in value.items()}
+        return {str(key): to_plain(each) for key, each in value.items()}
     if isinstance(value, list | tuple):
-        return [plain(each) for each in value]
+        return [to_plain(each) for each in value]
     if hasattr(value, "item"):
         value = value.item()
     if isinstance(value, float) and not math.isfinite(value):

@@ -1,4 +1,4 @@
-"""Tables as LaTeX with booktabs: the paper's Table 3 for the study at hand, and the others of a report."""
+"""Tables as LaTeX with booktabs: the summary table and the other tables of a report."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _SPECIAL = {
 
 
 def escape(text: str) -> str:
-    """`text` so that LaTeX prints it as it is."""
+    """Escape `text` for LaTeX."""
     return "".join(_SPECIAL.get(letter, letter) for letter in text)
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]], *, caption: str, label: str) -> str:
-    """A table in booktabs' style; the first column is text, the others are figures.
+    """A table in booktabs' style; the first column is text, the others are numbers.
 
     Cells are printed as they are; whoever makes them has escaped what people wrote.
     """
@@ -62,19 +62,19 @@ def table3(results: Results) -> str:
     return table(head, rows, caption=caption(results), label="tab:mushra")
 
 
-def _loud(results: Results) -> str:
+def _kind_note(results: Results) -> str:
     said = {"pilot": "PILOT DATA, NOT A RESULT. ", "simulated": "SIMULATED GRADES, NOT A RESULT. "}
     return said.get(results.kind, "")
 
 
 def caption(results: Results) -> str:
-    """What the figures are, in a sentence that stands under the table in a paper."""
+    """The caption of the summary table."""
     who = f"{count(results.listeners, 'listener')}, {count(results.items, 'item')}"
     screened = f", {len(results.excluded)} screened out by {results.screening.profile.title}"
     stated = any(row.objective.stated for row in results.systems)
     rate = "Measured bit rate" + (", * as stated by its developer" if stated else "")
     text = (
-        f"{_loud(results)}{results.study.name}. {rate}, objective scores (means over items), and "
+        f"{_kind_note(results)}{results.study.name}. {rate}, objective scores (means over items), and "
         f"{results.measure}: mean of listener means ± half of its 95 % t interval over listeners ({who}"
         f"{screened if results.excluded else ''})."
     )
@@ -82,7 +82,7 @@ def caption(results: Results) -> str:
 
 
 def grades(results: Results) -> str:
-    """What BS.1534-3 asks a report for (M26): median, IQR, mean and interval of every system."""
+    """The table that BS.1534-3 requires in a report (M26): median, IQR, mean and interval of every system."""
     decimals = decimals_of(results.scale)
     head = ["System", "$n$", "Listeners", "Median", "IQR", "Mean", r"95\,\% interval"]
     rows = [
@@ -98,11 +98,11 @@ def grades(results: Results) -> str:
         for row in results.systems
     ]
     text = (
-        f"{_loud(results)}{results.study.name}. $n$: grades. Median and IQR (Tukey hinges) of "
+        f"{_kind_note(results)}{results.study.name}. $n$: grades. Median and IQR (Tukey hinges) of "
         "grades; mean of listener means with Student's t interval over listeners."
     )
     return table(head, rows, caption=escape(text).replace(r"\$n\$", "$n$"), label="tab:grades")
 
 
-#: By their names in addresses.
+#: By name in URLs.
 TABLES: dict[str, Callable[[Results], str]] = {"table3": table3, "grades": grades}

@@ -1,4 +1,4 @@
-"""Which part of the results page a method fills, and with what."""
+"""The results views of the methods: their templates and contexts."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class View:
     """How a method's results are shown.
 
     Attributes:
-        template: a partial; it gets what `context` returns, besides ``study``, ``kind`` and ``base_query``.
+        template: a partial; it gets the result of `context`, ``study``, ``kind`` and ``base_query``.
         context: dotted name of ``function(study: Study, kind: str) -> dict``, imported on first use.
             It may return ``answer`` (one sentence, shown large at the top) and ``warnings`` (sentences).
     """
@@ -28,7 +28,7 @@ class View:
     context: str
 
 
-#: By `Method.analysis`. What is not listed says so plainly; `PAGE` has the page of its own.
+#: By `Method.analysis`. Methods that are not listed have no view; `PAGE` has its own page.
 VIEWS: dict[str, View] = {
     "discrimination": View("listening/methods/_results_abx.html", "listening.results.choosing.abx"),
     "preference": View("listening/methods/_results_ab.html", "listening.results.choosing.preference"),
@@ -54,13 +54,13 @@ def view_of(study: Study) -> View | None:
 
 
 def context_of(study: Study, kind: str) -> dict[str, Any]:
-    """What the partial of the study's method is filled with; empty if the method has none."""
+    """The context of the partial of the study's method; empty if the method has no view."""
     view = view_of(study)
     return dict(import_string(view.context)(study, kind)) if view else {}
 
 
 def score_frame(study: Study, kind: str) -> pd.DataFrame:
-    """What the grades say of each system, as ``assessor, item, system, score``, and columns besides.
+    """The grades as ``assessor, item, system, score``, and further columns.
 
     Where the reference is hidden beside each system, that is the diff grade; where two recordings are
     compared, how the system compares with the reference, whichever was heard first.

@@ -1,4 +1,4 @@
-"""What was measured of the renditions that listeners heard, beside what they said of them."""
+"""Objective measurements of the renditions that listeners graded, and their agreement with the grades."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ METRIC_TITLES = {slug: metric.title for slug, metric in METRICS.items()}
 
 @dataclass(frozen=True)
 class Objective:
-    """What is known of a system over the study's items; None, or no entry, where there is no figure.
+    """Measurements of a system over the study's items; None, or no entry, if there is none.
 
     Attributes:
         kbps: bit rate in kbit/s, measured unless `stated`.
-        stated: the rate is what an uploaded system's researcher says.
-        renditions: over how many the measured rate is a mean.
-        scores, counts: mean over the items and their number, by metric.
+        stated: whether the rate is stated by an uploaded system's researcher.
+        renditions: number of renditions over which the measured rate is averaged.
+        scores, counts: mean score over the items and number of items, by metric.
     """
 
     kbps: float | None = None
@@ -41,8 +41,8 @@ class Objective:
 class Agreement:
     """Rank and linear correlation of a metric with the grades, over systems without the hidden reference.
 
-    `disagrees`: the rank correlation is shown to be low, whichever way the metric runs; few systems show
-    nothing.
+    `disagrees`: whether the rank correlation is significantly low, allowing for the metric's direction;
+    never with few systems.
     """
 
     metric: Metric
@@ -52,7 +52,7 @@ class Agreement:
     disagrees: bool = False
 
 
-def in_metric_order(slugs: Iterable[str]) -> list[str]:
+def sort_metrics(slugs: Iterable[str]) -> list[str]:
     """Metrics in the order of tables: those of the registry first, others by name."""
     known = list(METRICS)
     return sorted(set(slugs), key=lambda slug: (known.index(slug) if slug in METRICS else len(known), slug))
@@ -89,7 +89,7 @@ def objective_means(
 
 
 def agreement(metric: str, pairs: Sequence[tuple[float, float]]) -> Agreement:
-    """Of ``(objective, subjective)`` means of systems."""
+    """The agreement of ``(objective, subjective)`` means of systems."""
     objective, subjective = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
     known = metric_of(metric)
     sign = 1 if known.higher_is_better else -1
@@ -104,11 +104,11 @@ def agreement(metric: str, pairs: Sequence[tuple[float, float]]) -> Agreement:
 
 
 def stimulus_pairs(cells: pd.DataFrame, scores: pd.DataFrame, metric: str) -> pd.DataFrame:
-    """Grade and score of each stimulus: ``item, system, objective, subjective``, reference left out.
+    """Grade and score of each stimulus: ``item, system, objective, subjective``, without the reference.
 
     Args:
         cells: ``item, system, mean`` of the grades.
-        scores: of `objective_frame`.
+        scores: from `objective_frame`.
     """
     chosen = scores.loc[scores["metric"] == metric, ["item", "system", "value"]]
     both = cells.loc[cells["system"] != "original"].merge(chosen, on=["item", "system"])
@@ -116,7 +116,7 @@ def stimulus_pairs(cells: pd.DataFrame, scores: pd.DataFrame, metric: str) -> pd
 
 
 def sounds(study: Study) -> dict[tuple[int, str], int]:
-    """Stimuli that can be heard, by position of their item and system."""
+    """Ids of stimuli with audio, by position of the item and system."""
     rows = Stimulus.objects.filter(item__study=study, item__training=False).exclude(audio="")
     return {
         (position, system): pk for position, system, pk in rows.values_list("item__position", "system", "pk")

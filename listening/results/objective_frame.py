@@ -1,4 +1,4 @@
-"""What instruments say of a study's stimuli, measured here or brought along by an imported study."""
+"""Objective scores of a study's stimuli, measured here or imported."""
 
 from __future__ import annotations
 
@@ -16,9 +16,8 @@ COLUMNS = ("item", "system", "metric", "value")
 def objective_frame(study: Study) -> pd.DataFrame:
     """Objective scores of the graded items' stimuli, one row each, as ``item, system, metric, value``.
 
-    ``item`` is the item's position, as in `listening.results.rating_frame`. A rendition's finished scores
-    count where there are any; a score that came with an imported study counts where there is no other
-    of that metric. Metrics without an answer have no row.
+    ``item`` is the item's position, as in `listening.results.rating_frame`. A rendition's finished
+    scores take precedence over imported scores of the same metric. Metrics without a score have no row.
     """
     import pandas as pd
 

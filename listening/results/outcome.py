@@ -1,4 +1,4 @@
-"""What the quick part of results holds: a row for each system, the lead of the best one, and the whole."""
+"""Data classes of the fast part of results: a row for each system, and all rows together."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from listening.study.compliance import has_reference_and_anchors
 
 @dataclass(frozen=True)
 class SystemResult:
-    """A row of the results table and of the paper's Table 3. What there is no figure of is None: "–".
+    """A row of the results table and of the summary table. Missing values are None, shown as "–".
 
     Attributes:
-        n, listeners: grades, and listeners who gave them.
-        mean: of listener means; `ci95` half the width of its 95 % t interval.
-        ci95_ratings: the same as if grades were independent: too narrow, for comparison only.
-        all_mean, all_listeners: of all listeners, whoever is screened out.
-        multimodality: b of M25; `groups`: whether it may be read as a sign of several modes.
+        n, listeners: number of grades, and of listeners who gave them.
+        mean: mean of listener means; `ci95` is the half-width of its 95 % t interval.
+        ci95_ratings: the half-width if grades were independent: too narrow, for comparison only.
+        all_mean, all_listeners: the same for all listeners, before screening.
+        multimodality: b of M25; `groups` is whether it may indicate several modes.
         outliers: grades outside 1.5 IQR of the hinges of their item.
     """
 
@@ -58,30 +58,31 @@ class SystemResult:
 
     @property
     def low(self) -> float | None:
-        """Of the 95 % interval of `mean`, within the scale."""
+        """Lower end of the 95 % interval of `mean`, within the scale."""
         return None if self.mean is None or self.ci95 is None else self.scale.clip(self.mean - self.ci95)
 
     @property
     def high(self) -> float | None:
+        """Upper end of the 95 % interval of `mean`, within the scale."""
         return None if self.mean is None or self.ci95 is None else self.scale.clip(self.mean + self.ci95)
 
     @property
     def spread(self) -> str:
-        """The interval after the mean, as tables print it."""
+        """The interval, as printed after the mean in tables."""
         return "" if self.mean is None else self.scale.spread(self.mean, self.ci95, decimals_of(self.scale))
 
 
 @dataclass
 class Results:
-    """All that is quick to say of a study's grades.
+    """The fast statistics of a study's grades.
 
     Attributes:
-        frame: the grades that count, after screening; `everything` those before.
-        cells: ``item, system, n, mean, median, q1, q3, half_width, outliers`` of each graded item x system.
-        metrics: those that some system has a score of.
-        blocks: systems that were heard on common recordings; only within one can they be ranked.
+        frame: the grades after screening; `everything` are those before.
+        cells: ``item, system, n, mean, median, q1, q3, half_width, outliers`` per item and system.
+        metrics: metrics of which at least one system has a score.
+        blocks: systems that were heard on common recordings, which can be ranked within a block only.
         adjusted: means as if every listener had graded every item of the block (`adjust_means`).
-        uncounted: grades in trials that have not been finished; they do not count.
+        uncounted: number of grades in unfinished trials, which are not used.
     """
 
     study: Study
@@ -123,7 +124,7 @@ class Results:
 
     @cached_property
     def measure(self) -> str:
-        """What a mean grade may be called: without hidden reference and both anchors it is no MUSHRA (M1)."""
+        """The name of a mean grade: without hidden reference and both anchors it is not MUSHRA (M1)."""
         return "MUSHRA" if has_reference_and_anchors(self.study) else "Grade"
 
     @property
@@ -131,13 +132,13 @@ class Results:
         return always_of(self.study)
 
     @property
-    def ranked(self) -> list[SystemResult]:
-        """Graded systems under test: block after block, in each the best adjusted mean first."""
+    def ranked_systems(self) -> list[SystemResult]:
+        """Graded systems under test by block, and within a block by adjusted mean, best first."""
         return [row for block in self.ranked_blocks for row in block]
 
     @property
     def ranked_blocks(self) -> list[list[SystemResult]]:
-        """Graded systems under test that can be ranked among each other, the largest block first."""
+        """Graded systems under test, in groups that can be ranked; the largest group first."""
         rows = {row.slug: row for row in self.systems if row.slug not in self.always and row.mean is not None}
         found = [
             sorted((rows[slug] for slug in block if slug in rows), key=self._by_mean) for block in self.blocks
@@ -149,7 +150,7 @@ class Results:
 
     @property
     def is_complete(self) -> bool:
-        """Whether every listener graded every item with every system, so that adjusting changes nothing."""
+        """Whether every listener graded every item with every system, so that adjustment has no effect."""
         cells = self.frame[["assessor", "item", "system"]].drop_duplicates()
         return bool(len(cells) == self.listeners * self.items * self.frame["system"].nunique())
 

@@ -1,4 +1,4 @@
-"""What the template of a results page is filled with: rows with their explanations, figures, sections."""
+"""The context of the results page: rows with explanations, figures, sections."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from listening.results.outcome import Results, SystemResult
 from listening.results.scales import decimals_of, question_of
 from listening.results.verdicts import pair_rows
 
-#: Rows of a table that a page shows at once.
+#: Maximum number of outliers in the page's table.
 MOST_OUTLIERS = 40
 
 
 def context_of(results: Results, analysis: Analysis | None) -> Context:
-    """Everything that the page shows of `results` and of the slow part, if it is there."""
+    """The page's context from `results` and, if available, the slow part."""
     data = analysis.data if analysis is not None else {}
-    by_system, heard = drawing.playing(results)
+    by_system, heard = drawing.sound_urls(results)
     graded = results.listeners > 0
     titles = {row.slug: row.title for row in results.systems}
     decimals = decimals_of(results.scale)
@@ -34,13 +34,13 @@ def context_of(results: Results, analysis: Analysis | None) -> Context:
         "scale": results.scale,
         "results": results,
         "answer": words.answer(results, data),
-        "reach": words.reach(data),
+        "reach": words.describe_reach(data),
         "rows": [_row(results, row) for row in results.systems],
         "metrics": results.metrics,
-        "grades": _safe(drawing.grades(results)) if graded else "",
-        "items": _safe(drawing.items(results)),
+        "grades": _mark_safe(drawing.grades(results)) if graded else "",
+        "items": _mark_safe(drawing.items(results)),
         "cells": _cells(results),
-        "rates": _safe(drawing.rates(results, by_system)) if graded else "",
+        "rates": _mark_safe(drawing.rates(results, by_system)) if graded else "",
         "scatters": _scatters(results, by_system, heard, data) if graded else [],
         "caveats": caveats(results),
         "outliers": _outliers(results),
@@ -50,7 +50,7 @@ def context_of(results: Results, analysis: Analysis | None) -> Context:
         "profile": results.screening.profile,
         "thresholds": profiles.form_of(results.study),
         "playable": bool(heard),
-        "differences": _safe(drawing.differences(results, data)),
+        "differences": _mark_safe(drawing.differences(results, data)),
         "pairs": pair_rows(titles, data.get("pairs", {}), decimals),
         "against": pair_rows(titles, data.get("against", {}), decimals),
         "effects": _effects(data),
@@ -65,8 +65,8 @@ def context_of(results: Results, analysis: Analysis | None) -> Context:
     }
 
 
-def _safe(svg: str | None) -> SafeString:
-    """A figure in a page: `evaluation.analysis.figures` escapes every text in it."""
+def _mark_safe(svg: str | None) -> SafeString:
+    """Mark a figure as safe HTML: `evaluation.analysis.figures` escapes every text in it."""
     return mark_safe(svg or "")  # noqa: S308
 
 
@@ -78,17 +78,17 @@ def _row(results: Results, row: SystemResult) -> Context:
             {
                 "value": row.objective.scores.get(metric.slug),
                 "decimals": metric.decimals,
-                "how": _how_score(row, metric.slug),
+                "how": _explain_score(row, metric.slug),
             }
             for metric in results.metrics
         ],
-        "how": how(row),
+        "how": explain_figures(row),
         "moved": row.all_mean is not None and row.mean is not None and row.all_listeners != row.listeners,
     }
 
 
-def how(row: SystemResult) -> dict[str, str]:
-    """Unit, n and method of every figure of a row, in a sentence each."""
+def explain_figures(row: SystemResult) -> dict[str, str]:
+    """Unit, n and method of every figure of a row, one sentence each."""
     grades = f"{count(row.n, 'grade')} of {count(row.listeners, 'listener')}"
     said = {
         "n": f"{grades}, of finished trials, training left out.",
@@ -101,14 +101,14 @@ def how(row: SystemResult) -> dict[str, str]:
         said["interval"] = (
             f"Student's t interval of the mean over n = {row.listeners} listeners, 95 %. "
             f"Taking {row.n} grades as independent would make it "
-            f"± {figure(row.ci95_ratings, decimals_of(row.scale))}, which is too narrow: one listener's "
-            "grades go together."
+            f"± {figure(row.ci95_ratings, decimals_of(row.scale))}, which is too narrow, because the "
+            "grades of one listener are correlated."
         )
         said["mean"] += f" ± is half of its 95 % t interval over n = {row.listeners} listeners."
     else:
-        said["interval"] = "An interval of listener means takes two listeners."
+        said["interval"] = "An interval of listener means needs at least two listeners."
     if row.objective.stated:
-        said["rate"] = "In kbit/s, as the system's researcher states it; not measured here."
+        said["rate"] = "In kbit/s, as stated by the system's researcher; not measured here."
     elif row.objective.kbps is not None:
         said["rate"] = (
             f"In kbit/s, measured: bits that a decoder needs by seconds of audio, mean over n = "
@@ -121,7 +121,7 @@ def _ends(row: SystemResult) -> str:
     return f" from {row.scale.low:g} to {row.scale.high:g}"
 
 
-def _how_score(row: SystemResult, slug: str) -> str:
+def _explain_score(row: SystemResult, slug: str) -> str:
     n = row.objective.counts.get(slug)
     if not n:
         return ""
@@ -132,7 +132,7 @@ def _how_score(row: SystemResult, slug: str) -> str:
 
 
 def _cells(results: Results) -> list[Context]:
-    """Rows of the table of items: one for each item, a cell for each graded system."""
+    """Rows of the table of items, with a cell for each graded system."""
     found = {(row.item, row.system): row for row in results.cells.itertuples()}
     slugs = [row.slug for row in results.systems if row.mean is not None]
     rows: list[Context] = []
@@ -166,8 +166,8 @@ def _scatters(
             {
                 "agreement": row,
                 "metric": row.metric,
-                "systems": _safe(drawing.systems(results, slug, by_system)),
-                "stimuli": _safe(drawing.stimuli(results, slug, heard)),
+                "systems": _mark_safe(drawing.systems(results, slug, by_system)),
+                "stimuli": _mark_safe(drawing.stimuli(results, slug, heard)),
                 "computed": [
                     computed[slug, level] for level in ("system", "stimulus") if (slug, level) in computed
                 ],
@@ -177,7 +177,7 @@ def _scatters(
 
 
 def caveats(results: Results) -> list[str]:
-    """What to look at before believing the figures: validity (M24), modes (M25), outliers (M23)."""
+    """Caveats about the figures: validity (M24), modes (M25), outliers (M23)."""
     said = [hint.text for hint in results.hints]
     said += list(results.screening.notes)
     said += [
@@ -226,7 +226,7 @@ def _listeners(results: Results) -> list[Context]:
 
 
 def _rank_tests(results: Results, data: Mapping[str, Any]) -> list[Context]:
-    """Attachment 3, the sign-flip test and Wilcoxon's of the same pairs, side by side."""
+    """Attachment 3, the sign-flip test and Wilcoxon's test of the same pairs, side by side."""
     titles = {row.slug: row.title for row in results.systems}
     wilcoxon, flipped = (
         {(row["a"], row["b"]): row["p_adjusted"] for row in data.get(name, {}).get("rows", [])}
@@ -248,7 +248,7 @@ def _rank_tests(results: Results, data: Mapping[str, Any]) -> list[Context]:
 
 
 def _mixed(results: Results, data: Mapping[str, Any]) -> Context | None:
-    """The mixed model's adjusted means in the order of the tables, and what it is of."""
+    """The mixed model's adjusted means in the order of the tables, and its description."""
     found = data.get("mixed")
     if not found:
         return None
@@ -258,7 +258,7 @@ def _mixed(results: Results, data: Mapping[str, Any]) -> Context | None:
 
 
 def _effects(data: Mapping[str, Any]) -> list[Context]:
-    """The rows of the analysis of variance, each with F and degrees of freedom of the p that was chosen."""
+    """The rows of the analysis of variance, each with F and degrees of freedom of the reported p value."""
     rows = []
     for row in data.get("anova", {}).get("effects", []):
         shown = {"f": row["f"], "df": row["df"], "df_error": row["df_error"]}

@@ -1,4 +1,4 @@
-"""Screening profiles of a study: named views over untouched grades, and the researcher's own thresholds."""
+"""Screening profiles of a study: named views of the unchanged grades, and the researcher's thresholds."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from listening.study.errors import StudyError
 
 NONE, BS1534, MPEG, CUSTOM = "none", "bs1534", "mpeg", "custom"
 
-#: Fields of `Thresholds` in the form: name, what it says, its unit.
+#: Fields of `Thresholds` in the form: name, label, unit.
 FIELDS = (
     ("reference_below", "Hidden reference below", "points"),
     ("reference_share", "… on more than this share of items", "0 to 1"),
@@ -41,7 +41,7 @@ FIELDS = (
 
 
 def profiles_of(study: Study) -> dict[str, Profile]:
-    """The profiles that the study can be seen through."""
+    """The screening profiles that are available for the study."""
     found = dict(PROFILES)
     if study.post_screening:
         found[CUSTOM] = custom(study.post_screening.stored())[0]
@@ -49,7 +49,7 @@ def profiles_of(study: Study) -> dict[str, Profile]:
 
 
 def settings_of(study: Study, profile: str) -> Context:
-    """What figures seen through the profile depend on besides the grades, for the fingerprint."""
+    """Settings that the profile's results depend on besides the grades, for the fingerprint."""
     return {
         "profile": profile,
         "own": study.post_screening.stored() if profile == CUSTOM else None,
@@ -58,12 +58,12 @@ def settings_of(study: Study, profile: str) -> Context:
 
 
 def apply(study: Study, frame: pd.DataFrame, profile: str) -> Screening:
-    """What the profile says of each listener, in the frame's order."""
+    """Screen each listener by the profile, in the frame's order."""
     return screen(frame, profiles_of(study)[profile])
 
 
 def form_of(study: Study) -> list[Context]:
-    """The researcher's thresholds as fields of a form; where there are none yet, BS.1534-3's."""
+    """The researcher's thresholds as form fields; by default those of BS.1534-3."""
     values = {**to_json(PROFILES[BS1534].thresholds), **study.post_screening.stored()}
     return [
         {"name": name, "label": label, "unit": unit, "value": values.get(name)}
@@ -72,7 +72,7 @@ def form_of(study: Study) -> list[Context]:
 
 
 def rules_of(profile: Profile) -> list[tuple[str, float | int, str]]:
-    """The profile's thresholds that are on: what each says, its number and its unit."""
+    """The profile's active thresholds: label, value and unit."""
     values = to_json(profile.thresholds)
     heads = {"mid_share": "mid_above", "mid_escape": "mid_above", "reference_share": "reference_below"}
     return [
@@ -83,12 +83,12 @@ def rules_of(profile: Profile) -> list[tuple[str, float | int, str]]:
 
 
 def save(study: Study, sent: Mapping[str, str]) -> None:
-    """Keep the thresholds of a sent form.
+    """Store the thresholds of a submitted form.
 
-    An empty field switches its rule off; shares that belong to a rule fall back to the usual 0.15.
+    An empty field disables its rule; empty shares get their default of 0.15.
 
     Raises:
-        StudyError: something is wrong with them; none is kept.
+        StudyError: some are invalid; nothing is stored.
     """
     usual = to_json(Thresholds())
     values: Context = {}
@@ -104,46 +104,46 @@ def save(study: Study, sent: Mapping[str, str]) -> None:
         if values.get(name) is None and name in ("reference_share", "mid_share"):
             values[name] = usual[name]
     if problems:
-        raise _refused(problems)
+        raise _refusal(problems)
     labels = {name: label.strip("… ") for name, label, _unit in FIELDS}
     try:
         study.post_screening = parse(PostScreening, values, "post_screening")
     except BadColumn as error:
-        raise _refused(
+        raise _refusal(
             {row.path: f"{labels.get(row.path, row.path)} {row.message}" for row in error.problems}
         ) from None
     study.save(update_fields=["post_screening"])
 
 
-def _refused(problems: Mapping[str, Text]) -> StudyError:
+def _refusal(problems: Mapping[str, Text]) -> StudyError:
     return StudyError(
-        _("These thresholds cannot be: %(problems)s"),
+        _("These thresholds are invalid: %(problems)s"),
         fields={f"post_screening.{path}": text for path, text in problems.items()},
         problems=" ".join(map(str, problems.values())),
     )
 
 
 def check_kind(kind: str) -> tuple[Session.Kind, ...]:
-    """`kinds_of` what a person named. Raises `StudyError` where there is no such kind."""
+    """The kinds of a submitted name, from `kinds_of`. Raises `StudyError` if it is unknown."""
     try:
         return kinds_of(kind)
     except ValueError:
         raise StudyError(
-            _("There is no kind of sessions %(kind)r: %(kinds)s."),
-            fields={"kind": _("There is no such kind of sessions.")},
+            _("There is no kind of session %(kind)r. Known: %(kinds)s."),
+            fields={"kind": _("There is no such kind of session.")},
             kind=kind,
             kinds=", ".join(KINDS),
         ) from None
 
 
 def check_view(study: Study, kind: str, profile: str) -> None:
-    """Raise `StudyError` unless results of `study` can be seen by this kind of sessions and profile."""
+    """Raise `StudyError` unless `study` has results of this kind of session and profile."""
     check_kind(kind)
     known = profiles_of(study)
     if profile not in known:
         raise StudyError(
-            _("There is no profile %(profile)r of screening. Known: %(known)s."),
-            fields={"profile": _("There is no such profile of screening.")},
+            _("There is no screening profile %(profile)r. Known: %(known)s."),
+            fields={"profile": _("There is no such screening profile.")},
             profile=profile,
             known=", ".join(known),
         )

@@ -1,4 +1,4 @@
-"""The scale that a study's grades are on, and what the researcher wants its differences to be judged by."""
+"""The scale of a study's grades, and the researcher's settings for the tests between systems."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from listening.study.errors import StudyError, read_setting
 
 #: Share of a scale's range within which two systems count as equivalent, if the researcher states no margin.
 MARGIN_SHARE = 0.05
-#: A test without a grade above this has used another scale than 0 to 100.
+#: A test without a grade above this has used a scale other than 0 to 100.
 LOW_SCALE = 10.0
 
-#: Of diff grades, as figures draw them: those above 1 are so rare that they stand at the figure's end.
+#: Scale of diff grades in figures; values above 1 are rare and drawn at the end.
 DIFF_SCALE = figures.Scale(
     "diff grade", -4.0, 1.0, (-4, -3, -2, -1, 0, 1), ((-3.7, "very annoying"), (0, "imperceptible"))
 )
@@ -28,10 +28,10 @@ DIFF_SCALE = figures.Scale(
 
 @dataclass(frozen=True)
 class Question:
-    """What the tests between systems are to answer.
+    """The question that the tests between systems answer.
 
     Attributes:
-        margin: half width of the range of equivalence, in points of the scale.
+        margin: half-width of the range of equivalence, in points of the scale.
         stated: whether the researcher chose it; otherwise it is `MARGIN_SHARE` of the range.
         include_reference: whether hidden reference and anchors enter the omnibus tests.
         most: the largest difference that the scale allows.
@@ -44,7 +44,7 @@ class Question:
     most: float
 
     def clip(self, data: dict[str, Any]) -> dict[str, Any]:
-        """`differences.compare` as JSON, with intervals that end where no difference can be."""
+        """Clip the intervals of `differences.compare`, as JSON, to possible differences."""
         rows = [
             {
                 **row,
@@ -60,7 +60,7 @@ class Question:
 
 
 def scale_of(study: Study, highest: float | None = None) -> figures.Scale:
-    """The scale of the study's grades, for figures and for the ends that no interval goes beyond.
+    """The scale of the study's grades, for figures and for clipping intervals.
 
     Args:
         highest: of the grades. Imported MUSHRA grades that are all low were given on another scale, which
@@ -92,12 +92,12 @@ def _other(low: float, high: float) -> figures.Scale:
 
 
 def decimals_of(scale: figures.Scale) -> int:
-    """Decimals of a mean on the scale: of a hundred points one, of five two."""
+    """The number of decimals of a mean on the scale: one for a hundred points, two for five."""
     return 1 if scale.high - scale.low > 20 else 2
 
 
 def question_of(study: Study, scale: figures.Scale) -> Question:
-    """The researcher's question, or the usual one."""
+    """The researcher's question, or the default."""
     method = METHODS.get(study.method)
     most = span = scale.high - scale.low
     if method and method.hides_reference and method.lowest is not None and method.highest is not None:
@@ -111,7 +111,7 @@ def question_of(study: Study, scale: figures.Scale) -> Question:
 
 
 def save_question(study: Study, sent: Mapping[str, str]) -> None:
-    """Keep what a sent form says of population and margin. An empty margin means the usual one.
+    """Store population and margin from a submitted form. An empty margin means the default.
 
     Raises:
         StudyError: something is wrong with it; nothing is kept.

@@ -1,4 +1,4 @@
-"""A sealed study: its researcher stays blind until a chosen moment, sees progress and no grades."""
+"""A sealed study: until a chosen time its researcher sees progress but no grades."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from listening.study.errors import StudyError
 
 
 class StudySealed(StudyError):
-    """Grades that nobody may see yet."""
+    """The grades are sealed."""
 
     def __init__(self) -> None:
         super().__init__(_("The study is sealed: nobody can see its grades yet, in any form."))
@@ -26,13 +26,13 @@ def is_sealed(study: Study, now: datetime | None = None) -> bool:
 
 
 def check_unsealed(study: Study) -> None:
-    """Raise `StudySealed` while nobody may see the study's grades. Whatever shows grades calls this first."""
+    """Raise `StudySealed` while the study's grades are sealed. Call this before showing any grades."""
     if is_sealed(study):
         raise StudySealed
 
 
 def unseal(study: Study) -> None:
-    """Break the seal before its time. That is kept and stands in the report; there is no way back."""
+    """Break the seal early. This is recorded, appears in the report and cannot be undone."""
     if not is_sealed(study):
         return
     study.unsealed = timezone.now()

@@ -1,4 +1,4 @@
-"""The quick part of results: means, intervals, boxes, who is screened out. A request computes it."""
+"""The fast part of results: means, intervals, box plots, screening. Computed within a request."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from evaluation.metrics import metric_of
 from evaluation.systems import looks_of
 from listening.models import Study
 from listening.results import profiles, words
-from listening.results.frames import REAL, item_titles, rating_frame, uncounted_of
-from listening.results.names import in_order, titles_of
+from listening.results.frames import REAL, count_unfinished, item_titles, rating_frame
+from listening.results.names import sort_systems, titles_of
 from listening.results.objective import (
     agreement,
-    in_metric_order,
     objective_means,
+    sort_metrics,
 )
 from listening.results.objective_frame import objective_frame
 from listening.results.outcome import Results, SystemResult, always_of
@@ -28,20 +28,20 @@ from listening.results.scales import scale_of
 
 
 def systems_of(study: Study, frame: pd.DataFrame) -> list[str]:
-    """Systems that tables list: those of the study, what its method adds, and whatever was graded."""
+    """Systems in the tables: those of the study, those that its method adds, and any other graded system."""
     always = () if study.imported else always_of(study)
-    return in_order([*always, *study.systems, *frame["system"].unique()])
+    return sort_systems([*always, *study.systems, *frame["system"].unique()])
 
 
 def compute(study: Study, *, kind: str = REAL, profile: str = profiles.BS1534) -> Results:
-    """The results of a study as it stands, seen through a screening profile."""
+    """The present results of a study, after a screening profile."""
     everything = rating_frame(study, kind)
     screening = profiles.apply(study, everything, profile)
     frame = screening.view(everything) if screening.excluded else everything
     objective = objective_frame(study)
     scale = scale_of(study, None if everything.empty else float(everything["score"].max()))
     systems = _systems(study, frame, everything, objective, scale)
-    metrics = in_metric_order(slug for row in systems for slug in row.objective.scores)
+    metrics = sort_metrics(slug for row in systems for slug in row.objective.scores)
     results = Results(
         study=study,
         kind=kind,
@@ -62,7 +62,7 @@ def compute(study: Study, *, kind: str = REAL, profile: str = profiles.BS1534) -
         ],
         adjusted={str(slug): mean for slug, mean in adjust_means(frame).items()},
         item_titles=item_titles(study),
-        uncounted=uncounted_of(study, kind),
+        uncounted=count_unfinished(study, kind),
         scale=scale,
     )
     results.answer = words.answer(results)
@@ -71,7 +71,7 @@ def compute(study: Study, *, kind: str = REAL, profile: str = profiles.BS1534) -
 
 
 def system_pairs(systems: list[SystemResult], metric: str) -> list[tuple[float, float]]:
-    """Mean score and mean grade of the systems that have both, without the hidden reference."""
+    """Mean score and mean grade of every system that has both, without the hidden reference."""
     return [
         (row.objective.scores[metric], row.mean)
         for row in systems

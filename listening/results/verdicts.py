@@ -19,8 +19,8 @@ class Ranked:
     """A system under test in a ranking.
 
     Attributes:
-        rank_by: the mean that ranks go by: as if every listener had graded it in every item.
-        low, high: of the 95 % interval of `mean` over listeners, within the scale; None without one.
+        rank_by: the mean for ranking, as if every listener had graded the system in every item.
+        low, high: ends of the 95 % interval over listeners, within the scale; None if there is no interval.
     """
 
     slug: str
@@ -34,11 +34,11 @@ class Ranked:
 
 @dataclass(frozen=True)
 class Terms:
-    """The words of a method's sentences.
+    """Terms for a method's sentences.
 
     Attributes:
-        measure: what a mean grade is called: “mean”, “MOS”.
-        of_scale: after the figure: “ of 100”, or nothing.
+        measure: name of a mean grade: “mean”, “MOS”.
+        of_scale: text after the figure: “ of 100”, or empty.
         adjusted: whether `Ranked.rank_by` differs from plain means.
     """
 
@@ -57,7 +57,7 @@ class Terms:
 
 
 def describe_block(block: Sequence[Ranked], terms: Terms, data: Mapping[str, Any] | None) -> str:
-    """What the figures say of systems that can be ranked among each other, the best mean first.
+    """Describe the results of systems that can be ranked among each other, the best mean first.
 
     Args:
         data: of `differences.compare` as JSON; None while it is being computed.
@@ -77,8 +77,8 @@ def describe_block(block: Sequence[Ranked], terms: Terms, data: Mapping[str, Any
             if len(ties) == len(block)
             else f"the same {terms.kind}, the highest of {len(block)} systems"
         )
-        first = f"{names(ties)} have {how}: {mean}."
-    elif data is not None and not _decided(block, data):
+        first = f"{join_names(ties)} have {how}: {mean}."
+    elif data is not None and not _is_decided(block, data):
         first = (
             f"Which of {len(block)} systems is highest is undecided: "
             f"{best.title} has a {terms.kind} of {mean}."
@@ -87,7 +87,7 @@ def describe_block(block: Sequence[Ranked], terms: Terms, data: Mapping[str, Any
         first = f"{best.title} has the highest {terms.kind} of {len(block)} systems: {mean}."
     if data is None:
         return f"{first} The tests between systems are not computed yet."
-    return f"{first} {_compared(block, terms, data)}".rstrip()
+    return f"{first} {_describe_comparisons(block, terms, data)}".rstrip()
 
 
 def _against_best(block: Sequence[Ranked], data: Mapping[str, Any]) -> list[tuple[Ranked, Mapping[str, Any]]]:
@@ -95,12 +95,12 @@ def _against_best(block: Sequence[Ranked], data: Mapping[str, Any]) -> list[tupl
     return [(other, found[other.slug]) for other in block[1:] if other.slug in found]
 
 
-def _decided(block: Sequence[Ranked], data: Mapping[str, Any]) -> bool:
+def _is_decided(block: Sequence[Ranked], data: Mapping[str, Any]) -> bool:
     return any(row["verdict"] == "better" for _, row in _against_best(block, data))
 
 
-def _compared(block: Sequence[Ranked], terms: Terms, data: Mapping[str, Any]) -> str:
-    """What the tests say of the best against each of the others, grouped by verdict."""
+def _describe_comparisons(block: Sequence[Ranked], terms: Terms, data: Mapping[str, Any]) -> str:
+    """Describe the tests of the best system against each of the others, grouped by verdict."""
     margin = data["margin"]
     rows = _against_best(block, data)
     who = block[0].title
@@ -112,36 +112,40 @@ def _compared(block: Sequence[Ranked], terms: Terms, data: Mapping[str, Any]) ->
         ("undecided", f"Undecided against {who}:"),
     ):
         said = [
-            _apart(other, row, terms) for other, row in rows if row["verdict"] == name and not row["problem"]
+            _describe_difference(other, row, terms)
+            for other, row in rows
+            if row["verdict"] == name and not row["problem"]
         ]
         if said:
-            sentences.append(f"{start} {names(said)}.")
+            sentences.append(f"{start} {join_names(said)}.")
     for problem in dict.fromkeys(row["problem"] for _, row in rows if row["problem"]):
         untested = [other.title for other, row in rows if row["problem"] == problem]
-        sentences.append(f"No test was possible against {names(untested)}: {problem[0].lower()}{problem[1:]}")
+        sentences.append(
+            f"No test was possible against {join_names(untested)}: {problem[0].lower()}{problem[1:]}"
+        )
     populations = {row["population"] for _, row in rows if not row["problem"]}
     if len(populations) == 1:
         sentences.append(f"This holds {POPULATIONS[populations.pop()]}.")
     return " ".join(sentences)
 
 
-def _apart(other: Ranked, row: Mapping[str, Any], terms: Terms) -> str:
+def _describe_difference(other: Ranked, row: Mapping[str, Any], terms: Terms) -> str:
     difference, low, high = (figure(row[name], terms.decimals) for name in ("difference", "low", "high"))
     return f"{other.title} ({difference} points, {low} to {high})"
 
 
 def verdict(row: Mapping[str, Any], margin: float) -> str:
-    """A row's verdict in words, with the margin where it is one of equivalence."""
+    """A row's verdict in words, with the margin if it is equivalence."""
     return f"equivalent within ±{margin:g}" if row["verdict"] == "equivalent" else str(row["verdict"])
 
 
-def names(titles: Sequence[str]) -> str:
+def join_names(titles: Sequence[str]) -> str:
     """“A”, “A and B”, “A, B and C”."""
     return titles[0] if len(titles) == 1 else f"{', '.join(titles[:-1])} and {titles[-1]}"
 
 
 def pair_rows(titles: Mapping[str, str], data: Mapping[str, Any], decimals: int) -> list[dict[str, Any]]:
-    """Rows of a table of differences, with titles, the verdict and a sentence of how each was made."""
+    """Rows of a table of differences, with titles, the verdict and an explanation of each."""
     return [
         {
             **row,
@@ -160,7 +164,7 @@ def pair_rows(titles: Mapping[str, str], data: Mapping[str, Any], decimals: int)
 
 
 def cautions(data: Mapping[str, Any], *, near_end: Iterable[str] = ()) -> list[str]:
-    """Where the simulations of docs/statistics.md miss the nominal level, in exactly these cells."""
+    """Warnings for cases in which the simulations of docs/statistics.md miss the nominal level."""
     rows = [row for row in data.get("rows", []) if not row["problem"]]
     said = []
     few = sorted({row["items"] for row in rows if row["population"] == "like" and row["items"] < FEW_ITEMS})

@@ -1,4 +1,4 @@
-"""What the figures say, in sentences: the answer at the top, and what keeps it from meaning more."""
+"""The results in sentences: the answer at the top, and warnings about its limits."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from evaluation.analysis.statistics.agreement import DISAGREEMENT
 from evaluation.analysis.words import count, figure
 from listening.results.outcome import Results, SystemResult
 from listening.results.scales import LOW_SCALE
-from listening.results.verdicts import Ranked, Terms, describe_block, names
+from listening.results.verdicts import Ranked, Terms, describe_block, join_names
 
 
 def answer(results: Results, data: Mapping[str, Any] | None = None) -> str:
-    """The outcome in a few sentences; what is said of differences comes from the tests in `data` alone."""
+    """The outcome in a few sentences; statements on differences are based on the tests in `data` only."""
     if results.listeners == 0:
-        return _nothing(results)
+        return _explain_absence(results)
     blocks = results.ranked_blocks
     if not blocks:
         return "No system under test has a grade yet."
@@ -25,11 +25,13 @@ def answer(results: Results, data: Mapping[str, Any] | None = None) -> str:
             f"{count(len(blocks), 'group')} of systems were never heard on the same recordings and cannot be "
             f"compared with each other: {groups}."
         )
-        return " ".join([intro, *(_of_block(results, block, data) for block in blocks if len(block) > 1)])
-    return _of_block(results, blocks[0], data)
+        return " ".join(
+            [intro, *(_answer_for_block(results, block, data) for block in blocks if len(block) > 1)]
+        )
+    return _answer_for_block(results, blocks[0], data)
 
 
-def _of_block(results: Results, block: list[SystemResult], data: Mapping[str, Any] | None) -> str:
+def _answer_for_block(results: Results, block: list[SystemResult], data: Mapping[str, Any] | None) -> str:
     frame = results.frame
     adjusted = not results.is_complete
     ranked = [
@@ -49,18 +51,18 @@ def _of_block(results: Results, block: list[SystemResult], data: Mapping[str, An
     return describe_block(ranked, terms, data["pairs"] if data and "pairs" in data else None)
 
 
-def reach(data: Mapping[str, Any]) -> list[str]:
-    """Which companion tests cannot become significant with so few listeners, whatever the grades."""
+def describe_reach(data: Mapping[str, Any]) -> list[str]:
+    """Sentences on companion tests that cannot become significant with so few listeners."""
     names = {"sign_flip": "The sign-flip test", "wilcoxon": "Wilcoxon's test", "attachment3": "Attachment 3"}
     return [
         f"{title} cannot fall below 0.05 in {data[name]['out_of_reach']} of {len(data[name]['rows'])} rows "
-        "with so few listeners and so many pairs: there it says nothing."
+        "with so few listeners and so many pairs, so it is not informative there."
         for name, title in names.items()
         if data.get(name, {}).get("out_of_reach")
     ]
 
 
-def _nothing(results: Results) -> str:
+def _explain_absence(results: Results) -> str:
     if results.screened:
         who = (
             "The only listener is"
@@ -74,28 +76,24 @@ def _nothing(results: Results) -> str:
 
 
 def warnings(results: Results) -> list[str]:
-    """What keeps the figures from meaning what a reader may take them for."""
+    """Warnings about the limits of the figures."""
     notes = []
     if results.listeners == 1:
-        notes.append(
-            "One listener: there is no interval of listener means; it takes two, and a test some 20."
-        )
+        notes.append("One listener: an interval of listener means needs at least two, and a test about 20.")
     elif results.listeners == 2:
-        notes.append("Two listeners: the intervals have one degree of freedom and say next to nothing.")
-    alike = [row.title for row in results.ranked if row.ci95 is not None and row.ci95 < 1e-9]
+        notes.append("Two listeners: the intervals have one degree of freedom and say almost nothing.")
+    alike = [row.title for row in results.ranked_systems if row.ci95 is not None and row.ci95 < 1e-9]
     if alike:
         notes.append(
-            f"All listeners have the same mean of {names(alike)}: the interval has no width, which says that "
-            "nothing varied here, not that another listener would agree."
+            f"All listeners have the same mean of {join_names(alike)}: the interval has zero width. It "
+            "shows that these listeners agree, not that another would."
         )
     if results.listeners and results.items == 1:
-        notes.append(
-            "One item: the figures hold for this recording, not the systems; BS.1534-3 asks for 5 or more."
-        )
+        notes.append("One item: the figures hold for this recording only; BS.1534-3 asks for 5 or more.")
     if results.listeners and results.frame["score"].max() <= LOW_SCALE:
         notes.append(
-            "No grade is above 10: the test seems to have used another scale than 0 to 100. Thresholds of "
-            "BS.1534-3 for screening do not fit it, and its grades are no MUSHRA grades."
+            "No grade is above 10: the test seems to have used a scale other than 0 to 100. The screening "
+            "thresholds of BS.1534-3 do not apply, and the grades are not MUSHRA grades."
         )
     items = results.frame.groupby("assessor")["item"].nunique()
     partial = int((items < len(results.item_titles)).sum())
@@ -106,8 +104,8 @@ def warnings(results: Results) -> list[str]:
         )
     elif partial:
         notes.append(
-            f"{count(partial, 'listener')} graded some of the items, as the study's blocks have it or "
-            "because they are not through: each listener's mean is over other items."
+            f"{count(partial, 'listener')} graded only some of the items, by the study's design or "
+            "because they have not finished: listeners' means are over different items."
         )
     notes += [
         f"{row.metric.title} and the listeners order the systems differently: rank correlation "

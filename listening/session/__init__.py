@@ -1,1 +1,1 @@
-"""One listener's way through a study."""
+"""A listener's session: its steps, orders and answers."""

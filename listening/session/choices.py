@@ -1,4 +1,4 @@
-"""Keeping which signal a listener chose: the one that is X, or the preferred one."""
+"""Storing which signal a listener chose: as equal to X, or as preferred."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from listening.study.errors import BadRating, UnknownStimulus
 
 @transaction.atomic
 def save_choice(trial: Trial, answer: object, sequence: object) -> Choice:
-    """Store an answer unless a newer one is there; return what is stored then.
+    """Store an answer unless a newer one is stored; return the stored choice.
 
-    `answer` is the key of signal A or B of the trial, or `NO_PREFERENCE` where the study offers that;
+    `answer` is the key of signal A or B of the trial, or `NO_PREFERENCE` if the study offers it;
     `sequence` counts the listener's changes, as in `save_rating`.
 
     Raises:
-        BadRating: nothing is chosen in this study's method, or the sequence is no whole number from 1.
-        UnknownStimulus: `answer` is not one that the trial offers.
-        TrialFinished, TrialNotOpen, StudyClosed: it is not this trial's turn.
+        BadRating: listeners grade in this study, or the sequence is not a whole number from 1.
+        UnknownStimulus: the trial does not offer this answer.
+        TrialFinished, TrialNotOpen, StudyClosed: the trial does not accept answers now.
     """
     if not isinstance(sequence, int) or isinstance(sequence, bool) or not 1 <= sequence < 2**31:
         raise BadRating(_("The sequence number must be a whole number from 1."))
@@ -31,7 +31,7 @@ def save_choice(trial: Trial, answer: object, sequence: object) -> Choice:
         raise BadRating(_("In this test recordings are graded, not chosen."))
     chosen = _find_chosen(trial, answer)
     check_turn(trial)
-    # Whoever changes this trial's choice holds its lock, so nobody comes between these two.
+    # The trial is locked, so no other request can store a choice between these two statements.
     choice = Choice.objects.filter(trial=trial).first()
     if choice is None:
         return Choice.objects.create(trial=trial, chosen_id=chosen, sequence=sequence)
@@ -50,12 +50,3 @@ def _find_chosen(trial: Trial, answer: object) -> int | None:
     if answer == NO_PREFERENCE and method.offers_no_preference(study.method_options):
         return None
     raise UnknownStimulus(_("There is no such answer in this trial."))
-
-
-def answer_of(choice: Choice, trial: Trial) -> str:
-    """The answer that leads to this choice: a key of the trial's, or `NO_PREFERENCE`."""
-    answers = METHODS[trial.session.study.method].answers
-    for entry in trial.order:
-        if entry["stimulus"] == choice.chosen_id and entry.get("role") in answers:
-            return str(entry["key"])
-    return NO_PREFERENCE

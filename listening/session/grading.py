@@ -1,4 +1,4 @@
-"""What each method wants of a trial: which signals are graded, on which scale, when it is complete."""
+"""Grading by method: which signals are graded, on which scale, and when a trial is complete."""
 
 from __future__ import annotations
 
@@ -6,24 +6,24 @@ from django.utils.translation import gettext_lazy as _
 
 from evaluation.refusals import Refusal
 from listening.columns.sessions import Signal
-from listening.methods import METHODS, REFERENCE
-from listening.models import Stimulus, Trial
+from listening.methods import METHODS, NO_PREFERENCE, REFERENCE
+from listening.models import Choice, Stimulus, Trial
 from listening.study.errors import BadRating, GradesMissing, GradesUnfit, UnknownStimulus
 
 
 def graded_signals(trial: Trial) -> list[Signal]:
-    """The entries of the trial's order whose keys take a grade."""
+    """The entries of the trial's order that are graded."""
     method = METHODS[trial.session.study.method]
     return [entry for entry in trial.order if method.takes_grade(entry.get("role", ""))]
 
 
 def graded_stimulus(trial: Trial, key: object) -> int:
-    """The id of the stimulus that a grade under `key` is about.
+    """The id of the stimulus to which a grade under `key` refers.
 
-    In CCR that is the system, though the key is that of the second signal: see `ccr_sign`.
+    In CCR it is the system's, although the key is that of the second signal: see `ccr_sign`.
 
     Raises:
-        UnknownStimulus: nothing of this key is graded in the trial.
+        UnknownStimulus: no graded signal of the trial has this key.
     """
     for entry in graded_signals(trial):
         if entry["key"] == key:
@@ -34,14 +34,23 @@ def graded_stimulus(trial: Trial, key: object) -> int:
 
 
 def _system_entry(trial: Trial) -> int:
-    """Of a CCR trial, the stimulus that is not the reference; the reference where both are."""
+    """The stimulus of a CCR trial that is not the reference; the reference if both are."""
     ids = [int(entry["stimulus"]) for entry in trial.order]
     others = Stimulus.objects.filter(pk__in=ids).exclude(system=REFERENCE).values_list("pk", flat=True)
     return next(iter(others), ids[-1])
 
 
+def answer_of(choice: Choice, trial: Trial) -> str:
+    """The answer that leads to this choice: a key of the trial's, or `NO_PREFERENCE`."""
+    answers = METHODS[trial.session.study.method].answers
+    for entry in trial.order:
+        if entry["stimulus"] == choice.chosen_id and entry.get("role") in answers:
+            return str(entry["key"])
+    return NO_PREFERENCE
+
+
 def check_score(method: str, score: object) -> float:
-    """`score`, if it is a grade of the method. Raises `BadRating` if it is not."""
+    """Return `score` if it is a valid grade of the method. Raises `BadRating` if not."""
     try:
         return METHODS[method].clean_grade(score)
     except Refusal as problem:
@@ -49,7 +58,7 @@ def check_score(method: str, score: object) -> float:
 
 
 def check_complete(trial: Trial) -> None:
-    """Raises `GradesMissing` or `GradesUnfit` unless the trial can be handed in."""
+    """Raise `GradesMissing` or `GradesUnfit` unless the trial can be submitted."""
     method = METHODS[trial.session.study.method]
     if not method.takes_grades:
         if not hasattr(trial, "choice"):
@@ -68,14 +77,14 @@ def check_complete(trial: Trial) -> None:
 
 
 def ccr_sign(trial: Trial, systems: dict[int, str]) -> int:
-    """What a CCR trial's grade is multiplied by so that it says how the system compares with the reference.
+    """The factor for a CCR grade with which it compares the system with the reference.
 
     Args:
-        trial: of a CCR study.
+        trial: a trial of a CCR study.
         systems: slugs by stimulus id.
 
     Returns:
-        -1 where the system was heard first, else 1 (also where both were the reference).
+        -1 if the system was heard first, otherwise 1 (also if both were the reference).
     """
     second = next(entry for entry in trial.order if entry.get("role") == "second")
     first = next(entry for entry in trial.order if entry.get("role") == "first")

@@ -1,9 +1,9 @@
-"""What each session hears and in which order: everything follows from the study's seed.
+"""The contents and orders of sessions, all derived from the study's seed.
 
-Without a design every listener hears all items, each with all systems. Either way the items of a session,
-and the signals of each trial, come in the orders of Williams' Latin squares: over consecutive places of a
-block each item comes at each place in the test equally often and next after each other one equally often,
-and so do the signals of an item from left to right. Training comes first.
+Without a design every listener hears all items, each with all systems. In any case the items of a session
+and the signals of each trial are ordered by Williams' Latin squares: over consecutive places of a block,
+each item is equally often at each position and equally often directly after each other item, and likewise
+the signals of an item from left to right. Training comes first.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from listening.study.design import Plan, covering_blocks, place_of, plan_of
 
 
 def derive_seed(study_seed: int, number: int) -> int:
-    """The seed of the `number`-th session of a study: 63 bits, the same on every machine."""
+    """The seed of the `number`-th session of a study: 63 bits, reproducible on every machine."""
     digest = hashlib.sha256(f"{study_seed}/{number}".encode()).digest()
     return int.from_bytes(digest[:8], "big") >> 1
 
@@ -27,8 +27,8 @@ def derive_seed(study_seed: int, number: int) -> int:
 def draw_trials(session: Session) -> list[Trial]:
     """The trials of a new session, not yet stored: training first, then its items in balanced order (M16).
 
-    They follow from the study's seed, items, systems and design, and from the session's place, alone; only
-    methods that draw more than an order (what X is) take the session's own seed for that.
+    They depend only on the study's seed, items, systems and design, and on the session's place. Methods that
+    draw more than orders (which system is X) use the session's own seed for that.
     """
     study = session.study
     items = _list_items(study)
@@ -57,7 +57,7 @@ def draw_trials(session: Session) -> list[Trial]:
 
 
 def draw_training(session: Session, repeat: int) -> list[Trial]:
-    """The training's trials once more in other orders, without positions; `repeat` counts from 1."""
+    """New training trials in other orders, without positions; `repeat` counts from 1."""
     items = _list_items(session.study)
     plan = plan_of(session.study, sum(not item.training for item in items))
     row, block = divmod(place_of(session), plan.blocks)
@@ -71,7 +71,7 @@ def _list_items(study: Study) -> list[Item]:
 
 
 def _training_parts(items: Sequence[Item], plan: Plan, block: int) -> list[tuple[Item, tuple[int, ...]]]:
-    """The items of the training, each with the systems of one of its trials."""
+    """The training's trials as pairs of an item and the indices of its systems."""
     training = [item for item in items if item.training]
     return [(item, systems) for item in training for systems in covering_blocks(plan, block)]
 
@@ -83,7 +83,7 @@ def _draw_trials(
     row: int,
     key: str,
 ) -> list[Trial]:
-    """The trials, without positions, of items with their systems: all of the training, or none."""
+    """The trials, without positions, of items with their systems; either all training or all not."""
     study = session.study
     presented = []
     for number, (item, systems) in enumerate(part):
@@ -103,7 +103,7 @@ def _draw_trials(
 
 
 def _select_stimuli(item: Item, slugs: Sequence[str], systems: Sequence[int]) -> list[Stimulus]:
-    """The item's stimuli of these systems and of those that are in every trial, by system."""
+    """The item's stimuli of these systems and of the permanent ones, sorted by system."""
     wanted = {slugs[index] for index in systems}
     return sorted(
         (each for each in item.stimuli.all() if each.system in wanted or each.system not in slugs),
@@ -112,7 +112,7 @@ def _select_stimuli(item: Item, slugs: Sequence[str], systems: Sequence[int]) ->
 
 
 def _balance(order: Order, stimuli: Sequence[Stimulus], row: int, key: str) -> Order:
-    """`order`, if it shows all signals side by side, in the `row`-th balanced order; else as it was drawn."""
+    """Return the `row`-th balanced order if signals are side by side; otherwise `order` itself."""
     entries = {entry["stimulus"]: entry for entry in order}
     if len(order) != len(stimuli) or any("role" in entry for entry in order) or len(entries) != len(order):
         return order

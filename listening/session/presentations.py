@@ -1,7 +1,7 @@
-"""A session's trials: an item's stimuli as the method presents them, and the order in which trials are heard.
+"""A session's trials: an item's stimuli as the method presents them, and the order of the trials.
 
-All chance comes from the `draw` that is handed in, so a session can be drawn again. What has to be balanced
-over sessions (which of two comes first) follows from `turn`, which counts them.
+`draw` is the only source of randomness, so a session is reproducible. What has to be balanced over sessions
+(which of two comes first) depends on `turn`, which counts them.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from listening.columns.sessions import Signal
 from listening.methods import METHODS, REFERENCE, Material, MethodOptions
 from listening.models import Stimulus, opaque_token
 
-#: As `Trial.order` keeps it: ``{"key": opaque, "stimulus": id}``, with a ``"role"`` where signals have parts.
+#: As stored in `Trial.order`: ``{"key": opaque, "stimulus": id}``, with a ``"role"`` if signals have roles.
 Order = list[Signal]
-#: An item, or whatever else trials must not repeat.
+#: An item, or another object that should not occur in consecutive trials.
 T = TypeVar("T")
 
 
@@ -30,15 +30,15 @@ def present(
     turn: int = 0,
     training: bool = False,
 ) -> list[Order]:
-    """The trials of one item: the order of each.
+    """The orders of the trials of one item.
 
     Args:
         method: slug in `listening.methods`.
-        stimuli: those of one item that the session hears.
-        draw: where all chance comes from.
-        options: `Study.method_options`; what is not there is the method's default.
-        turn: how many sessions of the same block were drawn before.
-        training: whether the item is the training's, where ABX asks once about each pair.
+        stimuli: the stimuli of one item that the session hears.
+        draw: the source of randomness.
+        options: `Study.method_options`; missing options have the method's defaults.
+        turn: number of earlier sessions of the same block.
+        training: whether the item is a training item, for which ABX has one trial per pair.
     """
     ordered = sorted(stimuli, key=lambda stimulus: (stimulus.system != REFERENCE, stimulus.system))
     ids = {stimulus.system: stimulus.pk for stimulus in ordered}
@@ -56,9 +56,9 @@ def _entry(stimulus: int, role: str) -> Signal:
 
 
 def arrange(method: str, trials: Sequence[tuple[T, Order]], draw: random.Random) -> list[tuple[T, Order]]:
-    """A session's trials, each with its item, in the order in which they are heard.
+    """Arrange a session's trials, each with its item, in the order of presentation.
 
-    Some methods stay with an item; the others mix all trials, no two of an item in a row if that can be.
+    Some methods stay with an item; the others mix all trials and avoid consecutive trials of an item.
     """
     if METHODS[method].stays_with_item:
         return list(trials)

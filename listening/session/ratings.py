@@ -1,4 +1,4 @@
-"""Keeping what a listener does in a trial: grades, events, the end of the trial."""
+"""Storing what a listener does in a trial: grades, events, the end of the trial."""
 
 from __future__ import annotations
 
@@ -16,14 +16,22 @@ from evaluation.texts import clean_text
 from listening.models import Event, Rating, Session, Trial
 from listening.session.grading import check_complete, check_score, graded_stimulus
 from listening.session.sessions import check_open, finish_if_done
-from listening.study.errors import BadRating, TrialFinished, TrialNotOpen, UnknownStimulus
+from listening.session.stored import differs, stored_grades, stored_work
+from listening.study.errors import (
+    BadRating,
+    ElsewhereChanged,
+    SessionGone,
+    TrialFinished,
+    TrialNotOpen,
+    UnknownStimulus,
+)
 
 MAX_COMMENT = 2000
 MAX_EVENTS_PER_REQUEST = 500
 MAX_EVENTS_PER_TRIAL = 20_000
 
 
-#: What saving a grade looks at. Studies have many large columns, and every change of a slider passes here.
+#: The fields needed to save a grade: studies have many large columns, and sliders change often.
 _NEEDED = (
     *("session_id", "item_id", "position", "order", "comment", "finished"),
     *("session__kind", "session__instructed", "session__finished", "session__screened_out"),
@@ -32,30 +40,38 @@ _NEEDED = (
 
 
 def lock_trial(trial: Trial) -> Trial:
-    """The trial as it is now, locked until the transaction ends; `waits` if one before it is unfinished.
+    """Lock the trial until the transaction ends; `waits` says whether an earlier one is unfinished.
 
     SQLite has no row locks: there the transaction took the write lock when it began.
+
+    Raises:
+        SessionGone: it was deleted, with its session.
     """
     before = Trial.objects.filter(session=OuterRef("session"), position__lt=OuterRef("position"))
     before = before.filter(finished=None)
     trials = Trial.objects.annotate(waits=Exists(before)).select_related("session__study").only(*_NEEDED)
-    return trials.select_for_update(of=("self",)).get(pk=trial.pk)
+    try:
+        return trials.select_for_update(of=("self",)).get(pk=trial.pk)
+    except Trial.DoesNotExist:
+        raise SessionGone() from None
 
 
 def check_turn(trial: Trial) -> None:
-    """Grades go to one trial, that of the page which the listener is on: trials are taken in order.
+    """Check that the trial is the session's current one: trials are taken in order.
 
     Args:
         trial: from `lock_trial`.
 
     Raises:
         TrialFinished: it has been handed in.
-        TrialNotOpen: its turn has not come, or the session has ended.
+        TrialNotOpen: it is not the current trial, or the session has ended.
         StudyClosed: the study takes no grades.
     """
     session = trial.session
     if trial.finished:
-        raise TrialFinished(_("This trial has been finished; its grades can no longer be changed."))
+        raise TrialFinished(
+            _("This trial has been finished; its grades can no longer be changed."), stored_work(trial)
+        )
     if session.kind != Session.Kind.SIMULATED:
         check_open(session.study)
     if session.finished or session.screened_out:
@@ -67,10 +83,10 @@ def check_turn(trial: Trial) -> None:
 
 
 def _whole_number(value: object, message: Text, low: int, high: int) -> int:
-    """`value`, if it is a whole number from `low` to `high`; JSON's true, 1.0 and "1" are none.
+    """Return `value` if it is a whole number from `low` to `high`; JSON's true, 1.0 and "1" are not.
 
     Raises:
-        BadRating: it is not; `message` has places for both.
+        BadRating: it is not; `message` has placeholders for `low` and `high`.
     """
     if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
         raise BadRating(Message(message, low=low, high=high))
@@ -78,7 +94,7 @@ def _whole_number(value: object, message: Text, low: int, high: int) -> int:
 
 
 def stimulus_of_key(trial: Trial, key: object) -> int:
-    """The id of the stimulus behind a presented key. Raises `UnknownStimulus`."""
+    """The id of the stimulus with this key. Raises `UnknownStimulus`."""
     for entry in trial.order:
         if entry["key"] == key:
             return int(entry["stimulus"])
@@ -87,9 +103,9 @@ def stimulus_of_key(trial: Trial, key: object) -> int:
 
 @transaction.atomic
 def save_rating(trial: Trial, key: object, score: object, sequence: object) -> Rating:
-    """Store a grade unless a newer one is there; return what is stored then.
+    """Store a grade unless a newer one is stored; return the stored rating.
 
-    `sequence` counts the listener's changes of this stimulus. A late, repeated or second-tab
+    `sequence` counts the listener's changes for this stimulus. A late, repeated or second-tab
     request with an older or equal number changes nothing.
 
     Raises:
@@ -102,7 +118,7 @@ def save_rating(trial: Trial, key: object, score: object, sequence: object) -> R
     score = check_score(trial.session.study.method, score)
     stimulus = graded_stimulus(trial, key)
     check_turn(trial)
-    # Whoever changes this trial's grades holds its lock, so nobody comes between these two.
+    # The trial is locked, so no other request can store a grade between these two statements.
     rating = Rating.objects.filter(trial=trial, stimulus_id=stimulus).first()
     if rating is None:
         return Rating.objects.create(trial=trial, stimulus_id=stimulus, score=score, sequence=sequence)
@@ -112,7 +128,7 @@ def save_rating(trial: Trial, key: object, score: object, sequence: object) -> R
     return rating
 
 
-#: Of what the page sends twice only the newest is kept.
+#: Message for an invalid sequence number, by which only the newest of repeated requests is kept.
 SEQUENCE = _("The sequence number must be a whole number from %(low)s to %(high)s.")
 _MILLISECONDS = _("The time in milliseconds must be a whole number from %(low)s to %(high)s.")
 _EVENT_KIND = re.compile(r"[A-Za-z0-9_-]{1,20}")
@@ -129,7 +145,7 @@ def _is_plain(detail: dict[Any, Any]) -> bool:
 
 @transaction.atomic
 def save_events(trial: Trial, events: object) -> int:
-    """Store what happened in the page; return the highest sequence number stored.
+    """Store events of the page; return the highest sequence number stored.
 
     Raises:
         BadRating: `events` is not a list of events.
@@ -169,24 +185,64 @@ def last_event(trial: Trial) -> int:
     return trial.events.aggregate(last=Max("sequence"))["last"] or 0
 
 
+def clean_comment(comment: object) -> str:
+    """`comment` as it is stored. Raises `BadRating`."""
+    if not isinstance(comment, str) or len(comment) > MAX_COMMENT:
+        raise BadRating(_("The comment must be a text of at most %(limit)s characters."), limit=MAX_COMMENT)
+    return clean_text(comment)
+
+
+def check_comment(trial: Trial, comment: str, before: object) -> None:
+    """Raises `ElsewhereChanged` if storing `comment` would replace one that its page never showed.
+
+    Args:
+        trial: from `lock_trial`.
+        comment: from `clean_comment`.
+        before: what the page knows to be stored; None from a program that does not say.
+    """
+    if isinstance(before, str) and trial.comment not in (comment, clean_text(before)):
+        raise ElsewhereChanged(_("The comment was changed in another browser."), stored_work(trial))
+
+
 @transaction.atomic
-def finish_trial(trial: Trial, comment: object = "") -> Trial:
+def finish_trial(trial: Trial, comment: object = "", *, before: object = None, shown: object = None) -> Trial:
     """Hand a trial in, and with the last one the session. Doing it again changes nothing.
+
+    Args:
+        trial: to hand in.
+        comment: on it.
+        before: the comment that the page knows to be stored (`check_comment`).
+        shown: the scores that the page shows, by key, which are what the listener hands in; None from a
+            program that does not say.
 
     Raises:
         GradesMissing: not every stimulus has a grade (M12), or no answer was chosen.
         GradesUnfit: the grades are there, but the method does not allow them together.
         BadRating: the comment is not a text, or too long.
+        ElsewhereChanged: the page shows other grades, or knows of another comment, than what is stored.
+        TrialFinished: it was handed in already, with something else than the page shows.
         TrialNotOpen, StudyClosed: it is not this trial's turn.
     """
-    if not isinstance(comment, str) or len(comment) > MAX_COMMENT:
-        raise BadRating(_("The comment must be a text of at most %(limit)s characters."), limit=MAX_COMMENT)
+    comment = clean_comment(comment)
     trial = lock_trial(trial)
     if trial.finished:
+        if isinstance(shown, dict) and (differs(shown, stored_grades(trial)) or comment != trial.comment):
+            raise TrialFinished(
+                _("This page was handed in from another browser, with other answers."), stored_work(trial)
+            )
         return trial
     check_turn(trial)
+    if isinstance(shown, dict) and differs(shown, stored_grades(trial)):
+        raise ElsewhereChanged(
+            _(
+                "The grades were changed in another browser. "
+                "They are shown now: press Next if they are right."
+            ),
+            stored_work(trial),
+        )
+    check_comment(trial, comment, before)
     check_complete(trial)
-    trial.comment = clean_text(comment)
+    trial.comment = comment
     trial.finished = timezone.now()
     trial.save(update_fields=["comment", "finished"])
     finish_if_done(trial.session)

@@ -1,8 +1,8 @@
-"""A listener's way through a study: starting a session, and the step that comes next.
+"""A listener's session: starting it, and its steps.
 
 consent -> questions before -> volume -> headphones -> instructions -> training -> trials, with breaks
 -> questions after -> thanks. Grading has rows of its own (`Trial`); every other step that has been taken
-is a `Stage`, so that a session goes on where it was, from any browser that has its link.
+is a `Stage`, so that any browser with the link can resume the session.
 """
 
 from __future__ import annotations
@@ -22,8 +22,9 @@ from listening.models import Assessor, Participation, Session, Stage, Study, Tri
 from listening.session.orders import derive_seed, draw_training, draw_trials
 from listening.study import headphones, questionnaire
 from listening.study.design import live_sessions, take_place
-from listening.study.errors import StudyClosed
-from listening.study.recruitment import Entry
+from listening.study.errors import SessionGone, StudyClosed
+from listening.study.recruitment import Entry, participation_of
+from listening.study.versions import apply_version
 
 #: Names of stages, as `Stage.name` keeps them. A break's has the number of graded trials before it.
 BEFORE, VOLUME, TRAINED, REPEAT, AFTER = "before", "volume", "trained", "repeat-", "after"
@@ -31,22 +32,22 @@ BEFORE, VOLUME, TRAINED, REPEAT, AFTER = "before", "volume", "trained", "repeat-
 
 @transaction.atomic
 def start_session(study: Study, *, kind: str | None = None, participation: Entry | None = None) -> Session:
-    """Begin a listener's session with its whole order drawn and stored.
+    """Start a listener's session and store all its trials.
 
-    Orders follow from the study's seed and the session's number alone: training first, then the
-    items in random order, in each trial all signals in random order (M16).
+    Orders depend only on the study's seed and the session's place and number: training first, then the
+    items and the signals of each trial in balanced random order (M16).
 
     Args:
-        study: to take part in.
-        kind: of session; without it, a pilot's while the study is in its pilot, else real. Limits
-            of listeners and dates hold for real sessions only.
-        participation: who a platform says the listener is. Somebody who has a session already gets
-            that one back, whatever the limits.
+        study: the study.
+        kind: kind of session; by default pilot while the study is in its pilot, otherwise real. Limits
+            on listeners and dates apply to real sessions only.
+        participation: the listener's id on a platform. A listener with a session gets that one back,
+            whatever the limits.
 
     Raises:
         StudyClosed: the study is closed, not ready, not open at this time, or full.
     """
-    study = Study.objects.select_for_update().get(pk=study.pk)  # numbers are counted one at a time
+    study = Study.objects.select_for_update().get(pk=study.pk)  # so that numbers are unique
     person = _participation(study, participation)
     if person and person.session:
         return person.session
@@ -56,7 +57,7 @@ def start_session(study: Study, *, kind: str | None = None, participation: Entry
     if kind == Session.Kind.REAL:
         check_entry(study)
     number = (study.sessions.aggregate(last=Max("number"))["last"] or 0) + 1
-    # A deleted session's number is not given again: its note names it, and its orders were heard.
+    # A deleted session's number is not reused: its `Deletion` names it, and its orders were heard.
     number = max(number, (study.deletions.aggregate(last=Max("number"))["last"] or 0) + 1)
     seed = derive_seed(study.seed, number)
     place, block = take_place(study, kind)
@@ -64,6 +65,7 @@ def start_session(study: Study, *, kind: str | None = None, participation: Entry
         study=study,
         assessor=Assessor.objects.create(),
         number=number,
+        version=study.version,
         kind=kind,
         place=place,
         block=block,
@@ -78,15 +80,10 @@ def start_session(study: Study, *, kind: str | None = None, participation: Entry
 
 
 def _participation(study: Study, entry: Entry | None) -> Participation | None:
-    """The person's row, not stored yet if new; with the platform's newest ids unless all is done."""
+    """The person's row, not saved yet if new; updates the platform's ids unless the session has ended."""
     if entry is None:
         return None
-    known = (
-        Participation.objects.select_for_update(of=("self",))
-        .select_related("session")
-        .filter(study=study, platform=entry.platform, person=entry.person)
-        .first()
-    )
+    known = participation_of(study, entry, lock=True)
     if known is None:
         return Participation(
             study=study, platform=entry.platform, person=entry.person, references=entry.references
@@ -99,12 +96,12 @@ def _participation(study: Study, entry: Entry | None) -> Participation | None:
 
 
 def current_kind(study: Study) -> str:
-    """Of a session that a listener starts now."""
+    """The kind of a session that a listener starts now."""
     return Session.Kind.PILOT if study.pilot else Session.Kind.REAL
 
 
 def check_open(study: Study) -> None:
-    """Raises `StudyClosed`, with a message for the listener, unless `study` takes grades."""
+    """Raise `StudyClosed`, with a message for the listener, unless `study` accepts grades."""
     if study.status == Study.Status.CLOSED:
         raise StudyClosed(_("This listening test is closed."))
     if study.status != Study.Status.OPEN:
@@ -112,9 +109,9 @@ def check_open(study: Study) -> None:
 
 
 def check_entry(study: Study) -> None:
-    """Raises `StudyClosed` unless `study` takes one more listener now.
+    """Raise `StudyClosed` unless `study` accepts another listener now.
 
-    Who has begun may finish after the closing date: only closing the study by hand stops grading.
+    Listeners who have started may finish after the closing date: only closing the study stops grading.
     """
     check_open(study)
     now = timezone.now()
@@ -127,7 +124,7 @@ def check_entry(study: Study) -> None:
 
 
 def begin(session: Session) -> None:
-    """The listener has read the instructions."""
+    """Record that the listener has read the instructions."""
     Session.objects.filter(pk=session.pk, instructed=None).update(instructed=timezone.now())
 
 
@@ -138,12 +135,12 @@ StepKind = Literal[
 
 @dataclass(frozen=True)
 class Step:
-    """Where a session stands.
+    """The current step of a session.
 
     Attributes:
-        kind: of the page.
-        trial: to grade; set if and only if `kind` is "trial".
-        stage: name of the stage that is stored once the step is taken; "" where something else is.
+        kind: kind of the page.
+        trial: the trial to grade; set if and only if `kind` is "trial".
+        stage: name of the stage that is stored when the step is completed; "" if none is.
     """
 
     kind: StepKind
@@ -154,7 +151,7 @@ class Step:
 def current_step(session: Session) -> Step:
     """The step that the listener has to take next.
 
-    Reading the instructions ends all that comes before them, whatever else is stored.
+    Once the instructions are read, all earlier steps are over, whatever else is stored.
     """
     if session.screened_out:
         return Step("screened_out")
@@ -174,7 +171,7 @@ def current_step(session: Session) -> Step:
 
 
 def _has_questions(session: Session, when: Literal["before", "after"]) -> bool:
-    """Whether the questionnaire has something to ask this session; programs are not asked."""
+    """Whether the questionnaire has questions for this session; simulated listeners get none."""
     return session.kind != Session.Kind.SIMULATED and bool(questionnaire.questions_of(session.study, when))
 
 
@@ -189,7 +186,7 @@ def _before_grading(session: Session, stages: set[str]) -> Step:
 
 
 def _pause_before(trial: Trial, trials: list[Trial], study: Study, stages: set[str]) -> Step | None:
-    """The page before `trial`, if there is one: the end of the training, or a break."""
+    """The page before `trial`, if any: the end of the training, or a break."""
     if trial.item.training or trial.started:
         return None
     graded = [other for other in trials if not other.item.training and other.finished]
@@ -206,10 +203,10 @@ def _pause_before(trial: Trial, trials: list[Trial], study: Study, stages: set[s
 
 @transaction.atomic
 def take_step(session: Session, stage: str, data: StageData) -> bool:
-    """Store that the listener has taken the step of this stage, and what came of it.
+    """Store the completion of this stage's step, with its outcome.
 
-    Does nothing, and returns False, unless that is the current step: a second click, a page left open
-    in another tab and a forged request change nothing.
+    Do nothing and return False unless it is the current step, so that a second click, a page in another tab
+    or a forged request has no effect.
     """
     session = lock_session(session)
     step = current_step(session)
@@ -221,27 +218,31 @@ def take_step(session: Session, stage: str, data: StageData) -> bool:
 
 
 def lock_session(session: Session) -> Session:
-    """The session as it is now, locked until the transaction ends."""
-    return Session.objects.select_for_update(of=("self",)).select_related("study").get(pk=session.pk)
+    """The session as it is now, locked until the transaction ends. Raises `SessionGone`."""
+    sessions = Session.objects.select_for_update(of=("self",)).select_related("study")
+    try:
+        return apply_version(sessions.get(pk=session.pk))
+    except Session.DoesNotExist:
+        raise SessionGone() from None
 
 
 def finish_if_done(session: Session) -> None:
-    """Finish the session once nothing is left to grade or to answer. Call it after every change."""
+    """Finish the session if nothing is left to grade or answer. Call this after every change."""
     if session.finished is None and current_step(session).kind == "thanks":
         Session.objects.filter(pk=session.pk, finished=None).update(finished=timezone.now())
 
 
 def trainings_left(session: Session) -> int:
-    """How often the listener may take the training again."""
+    """How often the listener may still repeat the training."""
     allowed = min(session.study.training_repeats, MAX_REPEATS)
     return max(0, allowed - session.stages.filter(name__startswith=REPEAT).count())
 
 
 @transaction.atomic
 def repeat_training(session: Session) -> bool:
-    """Put the training once more before the trials, in a new order; what was graded in it before is kept.
+    """Insert the training again before the trials, in a new order; keep its earlier grades.
 
-    Does nothing, and returns False, unless the training has just ended and may be repeated.
+    Do nothing and return False unless the training has just ended and may be repeated.
     """
     session = lock_session(session)
     if current_step(session).kind != "trained" or not trainings_left(session):
@@ -251,7 +252,7 @@ def repeat_training(session: Session) -> bool:
     again = draw_training(session, repeat)
     graded = list(session.trials.filter(item__training=False).order_by("-position"))
     first = graded[-1].position
-    for trial in graded:  # the last one first: no two trials may have one position, not even for a moment
+    for trial in graded:  # from the last on, because positions must be unique after every statement
         trial.position += len(again)
         trial.save(update_fields=["position"])
     for offset, trial in enumerate(again):
@@ -261,5 +262,5 @@ def repeat_training(session: Session) -> bool:
 
 
 def open_trial(trial: Trial) -> None:
-    """Note when the listener first saw the trial."""
+    """Record when the listener first opened the trial."""
     Trial.objects.filter(pk=trial.pk, started=None).update(started=timezone.now())

@@ -79,7 +79,8 @@ TEMPLATES = [
         "DIRS": [BASE_DIR / "templates"],
         "APP_DIRS": True,  # the pages of the API description come with ninja
         "OPTIONS": {
-            "builtins": ["django.templatetags.i18n"],  # every page that a listener sees is translated
+            # Every page that a listener sees is translated; text that people wrote has its own direction.
+            "builtins": ["django.templatetags.i18n", "evaluation.templatetags.isolation"],
             "context_processors": [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",

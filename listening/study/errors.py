@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from django.utils.translation import gettext_lazy as _
@@ -38,10 +39,41 @@ class UnknownStimulus(StudyError):
     status = 404
 
 
-class TrialFinished(StudyError):
-    """The trial has been submitted and can no longer be changed."""
+class ElsewhereChanged(StudyError):
+    """What the page shows is not what is stored: another browser changed it.
+
+    Attributes:
+        stored: what is stored, as `listening.session.stored.stored_work` describes it.
+    """
 
     status = 409
+
+    def __init__(self, message: Text, stored: Mapping[str, Any]) -> None:
+        super().__init__(message)
+        self.stored = stored
+
+    @property
+    def more(self) -> dict[str, Any]:
+        return {"stored": dict(self.stored)}
+
+
+class TrialFinished(ElsewhereChanged):
+    """The trial has been handed in and takes no more changes."""
+
+
+class SessionGone(StudyError):
+    """The session was deleted, with all that its listener left."""
+
+    status = 410
+    title = _("This session has been deleted")
+
+    def __init__(self) -> None:
+        super().__init__(
+            _(
+                "This session has been deleted, with all its grades. "
+                "Nothing that you do here is saved any more."
+            )
+        )
 
 
 class TrialNotOpen(StudyError):

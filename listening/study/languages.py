@@ -17,7 +17,9 @@ from django.utils.translation import gettext_lazy
 from django.utils.translation.trans_real import DjangoTranslation
 from django.views.i18n import JavaScriptCatalog
 
-from listening.models import Study
+from listening.models import Session, Study
+from listening.study.removal import language_of_deleted
+from listening.study.versions import apply_version
 
 
 @dataclass(frozen=True)
@@ -117,9 +119,17 @@ def use_study_language(study: Study) -> AbstractContextManager[None]:
 
 
 def use_link_language(session: bool, token: str) -> AbstractContextManager[None]:
-    """The same for the token of a session's or a study's link; English if the token is unknown."""
-    studies = Study.objects.filter(sessions__token=token) if session else Study.objects.filter(token=token)
-    return use_study_language(studies.only("language").first() or Study())
+    """The same for the study whose listener link `token` is, or a session's; English where it is none.
+
+    Of a session, the language that it met counts, also where the session has been deleted.
+    """
+    if not session:
+        return use_study_language(Study.objects.filter(token=token).only("language").first() or Study())
+    sessions = Session.objects.select_related("study").only("version", "study__language", "study__version")
+    found = sessions.filter(token=token).first()
+    if found is None:
+        return use_study_language(Study(language=language_of_deleted(token) or "en"))
+    return use_study_language(apply_version(found).study)
 
 
 @lru_cache(maxsize=len(LANGUAGES))

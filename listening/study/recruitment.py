@@ -69,15 +69,36 @@ def read_arrival(study: Study, query: Mapping[str, str]) -> Arrival:
 
 
 def session_of(study: Study, entry: Entry | None) -> Session | None:
-    """The existing session of this person, if any."""
-    if entry is None:
-        return None
-    person = (
-        Participation.objects.select_related("session")
-        .filter(study=study, platform=entry.platform, person=entry.person)
-        .first()
-    )
+    """The session that this person has already, and goes on with."""
+    person = participation_of(study, entry) if entry else None
     return person.session if person else None
+
+
+def participation_of(study: Study, entry: Entry, *, lock: bool = False) -> Participation | None:
+    """The person's row, the latest one; None where the person comes for the first time, or begins again.
+
+    Args:
+        study: to take part in.
+        entry: who a platform says has come.
+        lock: until the transaction ends.
+    """
+    rows = Participation.objects.select_for_update(of=("self",)) if lock else Participation.objects.all()
+    rows = rows.select_related("session").filter(study=study, platform=entry.platform, person=entry.person)
+    person = rows.order_by("-created", "-id").first()
+    if person is None or (person.session and begins_again(study, person.session)):
+        return None
+    return person
+
+
+def begins_again(study: Study, session: Session) -> bool:
+    """Whether who had this session and returns gets a new one, where the study is set so: it has ended."""
+    return study.recruitment.returning == "new" and bool(session.finished or session.screened_out)
+
+
+def remembered_session(study: Study, token: str, kind: str) -> Session | None:
+    """The session that a browser remembers of this study, if it goes on for sessions of this kind."""
+    session = Session.objects.filter(study=study, token=token, kind=kind).first() if token else None
+    return None if session is None or begins_again(study, session) else session
 
 
 def is_another_assignment(session: Session, entry: Entry) -> bool:

@@ -2,9 +2,42 @@
 
 from __future__ import annotations
 
-from django.db import transaction
+import hashlib
 
-from listening.models import Assessor, Deletion, Rating, Session
+from django.db import transaction
+from django.db.models import QuerySet
+
+from listening.models import Assessor, DeletedSession, Deletion, Rating, Session
+from listening.study.errors import SessionGone
+from listening.study.versions import apply_version
+
+
+def _digest(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def remember_links(sessions: QuerySet[Session]) -> None:
+    """Note that the links of these sessions led somewhere; call it before the sessions are deleted."""
+    met = sessions.filter(kind__in=[Session.Kind.REAL, Session.Kind.PILOT])
+    DeletedSession.objects.bulk_create(
+        [
+            DeletedSession(digest=_digest(session.token), language=apply_version(session).study.language)
+            for session in met.select_related("study")
+        ],
+        ignore_conflicts=True,
+    )
+
+
+def language_of_deleted(token: str) -> str:
+    """The language of the session whose link this was; "" if it never was one."""
+    found = DeletedSession.objects.filter(digest=_digest(token)).values_list("language", flat=True)
+    return found.first() or ""
+
+
+def check_there(token: str) -> None:
+    """Raises `SessionGone` if this was the link of a session that has been deleted."""
+    if language_of_deleted(token):
+        raise SessionGone()
 
 
 @transaction.atomic
@@ -23,6 +56,7 @@ def delete_session(session: Session, reason: str = "") -> Deletion:
         reason=reason[:200],
     )
     assessor = locked.assessor
+    remember_links(Session.objects.filter(pk=locked.pk))
     locked.delete()
     if not assessor.sessions.exists():
         Assessor.objects.filter(pk=assessor.pk).delete()

@@ -17,6 +17,8 @@ from evaluation.models import Clip, Rendition
 from evaluation.web.presentation import with_results
 from listening.kinds import COUNTED
 from listening.models import Session, Stimulus, Study, Trial
+from listening.study.removal import check_there
+from listening.study.versions import apply_version
 
 
 def studies_of(user: Any) -> QuerySet[Study]:
@@ -83,24 +85,43 @@ def heard_sounds(trial: Trial) -> list[str]:
 
 
 def session_of(token: str) -> Session:
-    """The session with this token. Raises `Http404`."""
+    """The session whose link this is. Raises `Http404`, or `SessionGone` if it was deleted."""
     try:
-        return Session.objects.select_related("study", "assessor").get(token=token)
+        return apply_version(Session.objects.select_related("study", "assessor").get(token=token))
     except Session.DoesNotExist:
+        check_there(token)
         raise Http404("There is no such session.") from None
 
 
 def trial_for_answer(token: str, position: int) -> Trial:
     """The trial with only the fields that checking an answer needs; saving reads it again under a lock.
 
-    Raises `Http404`.
+    Raises `Http404`, or `SessionGone` if its session was deleted.
     """
     trials = Trial.objects.select_related("session__study").only(
-        "pk", "session__token", "session__study__language"
+        *("pk", "session__token", "session__version"),
+        *("session__study__language", "session__study__version"),
     )
     try:
         return trials.get(session__token=token, position=position)
     except Trial.DoesNotExist:
+        check_there(token)
+        raise Http404("There is no such trial.") from None
+
+
+def trial_stored(token: str, position: int) -> Trial:
+    """The same with what `listening.session.stored` looks at; every page that is open asks for it again.
+
+    Raises `Http404`, or `SessionGone` if its session was deleted.
+    """
+    trials = Trial.objects.select_related("session__study").only(
+        *("order", "comment", "finished", "session__token", "session__version"),
+        *("session__study__method", "session__study__language", "session__study__version"),
+    )
+    try:
+        return trials.get(session__token=token, position=position)
+    except Trial.DoesNotExist:
+        check_there(token)
         raise Http404("There is no such trial.") from None
 
 
@@ -143,6 +164,7 @@ def session_rows(study: Study) -> list[Context]:
             "id": session.pk,
             "number": session.number,
             "kind": session.kind,
+            "version": session.version,
             "assessor": session.assessor.code,
             "screened_out": session.screened_out,
             "completion_code": session.completion_code,

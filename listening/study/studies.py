@@ -30,8 +30,10 @@ from listening.study.contents import (
 )
 from listening.study.errors import StudyError, read_setting
 from listening.study.preparing import prepare_again
+from listening.study.removal import remember_links
 from listening.study.sealing import check_seal
 from listening.study.stimuli import SAMPLE_RATES, folder_of
+from listening.study.versions import keep_version
 
 #: In every trial of a MUSHRA test: the hidden reference and both anchors (M1, M3).
 ALWAYS = Mushra.always
@@ -166,6 +168,8 @@ def update_study(
     heard = after != before or any(getattr(now, name) != getattr(study, name) for name in LOCKED)
     if heard:
         _clear_trial_sessions(now, discard_trial_runs)
+    if keep_version(now, study):
+        changed.append("version")
     fields = {*changed, *(LOCKED if heard else ())}
     if fields:
         study.save(update_fields=sorted(fields))
@@ -223,6 +227,7 @@ def delete_sessions(study: Study, *kinds: str) -> int:
     sessions = study.sessions.filter(kind__in=kinds)
     assessors = list(sessions.values_list("assessor", flat=True))
     count = sessions.count()
+    remember_links(sessions)
     sessions.delete()
     Assessor.objects.filter(pk__in=assessors, sessions=None).delete()
     return count

@@ -80,6 +80,7 @@ trial = [
     path("ratings/", trials.save_rating, name="save_rating"),
     path("choice/", methods.choice, name="save_choice"),
     path("comment/", trials.save_comment, name="save_comment"),
+    path("stored/", trials.stored, name="stored_work"),
     path("events/", trials.save_events, name="save_events"),
     path("finish/", trials.finish_trial, name="finish_trial"),
     path("<str:key>.wav", trials.stimulus_audio, name="stimulus_audio"),

@@ -146,7 +146,7 @@ def test_preference_by_keyboard_alone_to_the_end(page: Page, live_server: Any, a
         if choice:
             ready(page)
     said = results_of(study)
-    assert "Undecided: the pair; that is no evidence that listeners are indifferent." in said
+    assert "Undecided: the pair; this is not evidence that listeners are indifferent." in said
     assert "0 : 0, 1 ties" in said
     (row,) = export(study, "paired_comparison.csv")
     assert (row["choice_reference"], row["choice_answer"]) == ("reference", "undecided")
@@ -222,7 +222,7 @@ def test_opinions_are_given_after_the_end(page: Page, live_server: Any, alice: U
     said = results_of(study)
     name = {"acr": "MOS", "dcr": "DMOS", "ccr": "CMOS"}[method]
     mean = f"{given['anchor35']:.2f}".replace("-", "−")
-    assert f"has the highest {name} of 1 system: {mean} (1 listener, 1 item)" in said
+    assert f"has a {name} of {mean} (1 listener, 1 item)" in said
     assert {row["score"] for row in export(study, "ratings.csv")} == {"2"}
     if method != "ccr":
         assert [row["stimuli_rating"] for row in export(study, "lss.csv")] == [" 2 "] * 2

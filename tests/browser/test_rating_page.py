@@ -327,14 +327,18 @@ def test_a_second_tab_goes_on_when_the_first_is_closed(
     assert not second.locator("dialog[open]").count()
 
 
-def test_a_grade_from_another_device_does_not_swallow_a_newer_one(
+def test_a_grade_from_another_device_is_shown_before_it_can_be_changed(
     rating_page: Page, session: Session
 ) -> None:
     """The other device shares no storage, so its sequence numbers are news to this page."""
     page = rating_page
     trial = session.trials.get(position=1)
-    save_rating(trial, trial.order[0]["key"], 11, 7)
     hear(page, 1)
+    save_rating(trial, trial.order[0]["key"], 11, 7)
+    page.mouse.click(*point(page, 1, 64))
+    page.wait_for_selector('#saved[data-state="lost"]')
+    assert (stored(trial)[0], grades(page)[0]) == (11, "11")
+    page.locator("#lost button").click()
     page.mouse.click(*point(page, 1, 64))
     wait_saved(page)
     assert stored(trial)[0] == int(grades(page)[0])

@@ -206,7 +206,11 @@ def estimate_mean(values: Floats, assessor: Ints, item: Ints, population: Popula
     """
     means = np.bincount(assessor, values) / np.bincount(assessor)
     spread = float(means.std(ddof=1)) if means.size > 1 else 0.0
+    whole = values.size == means.size * (item.max() + 1)
     try:
+        if whole and spread > 1e-9 and population is Population.THESE_ITEMS:
+            # The paired t test: the model would pool listeners into the rest where they seem not to differ.
+            return Contrast(float(means.mean()), spread / math.sqrt(means.size), means.size - 1)
         return _fit(values, assessor, item, population)
     except NoError:
         # Every assessor judges all items alike: what is left is how assessors differ.

@@ -55,7 +55,7 @@ def describe(study: Study, *, personal: bool = False) -> Json:
         ],
         "items": [{**to_json(item), "clip": item.clip.sha256 if item.clip else None} for item in items],
         "stimuli": [_stimulus(row) for row in stimuli],
-        "sessions": [_session(row, stimuli, personal) for row in _sessions(study)],
+        "sessions": [_session(row, stimuli, personal, study.version > 1) for row in _sessions(study)],
         "deletions": [to_json(note) for note in study.deletions.order_by("number", "deleted", "id")],
     }
 
@@ -86,11 +86,17 @@ def stimulus_file(row: Stimulus) -> str | None:
 
 def _study(study: Study) -> Json:
     data = to_json(study)
+    if not study.analysis:
+        del data["analysis"]  # as before there was such a setting: the bytes of an archive stay the same
     if study.simulation:
         # "asked" comes last, as ever: the bytes of an archive stay the same.
         made_of = dict(data["simulation"])
         asked = {"asked": made_of.pop("asked")} if "asked" in made_of else {}
         data["simulation"] = {**made_of, "state": state_of(study), **asked}
+    if study.version > 1:
+        # A study of one version is described as before there were any.
+        data["version"] = study.version
+        data["versions"] = [to_json(version) for version in study.versions.order_by("number")]
     return data
 
 
@@ -131,11 +137,12 @@ def _sessions(study: Study) -> Iterable[Session]:
     )
 
 
-def _session(session: Session, stimuli: Iterable[Stimulus], personal: bool) -> Json:
+def _session(session: Session, stimuli: Iterable[Stimulus], personal: bool, versions: bool) -> Json:
     systems = {row.pk: row.system for row in stimuli}
     participation = getattr(session, "participation", None)
     return {
         **to_json(session),
+        **({"version": session.version} if versions else {}),
         "assessor": session.assessor.code,
         "stages": [to_json(stage) for stage in session.stages.all()],
         "answers": [to_json(answer) for answer in session.answers.all()] if personal else [],

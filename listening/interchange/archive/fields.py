@@ -14,14 +14,15 @@ from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext_lazy as _
 
 from evaluation.columns import BadColumn, TypedJSONField
-from evaluation.outputs import archives
+from evaluation.outputs.archives import ArchiveProblem
 
 #: Columns that never leave: secrets, keys of other tables (told by name instead), the state of work.
 KEPT_HERE: dict[str, frozenset[str]] = {
-    "Study": frozenset({"owner", "token"}),
+    "Study": frozenset({"owner", "token", "version"}),
+    "StudyVersion": frozenset({"id", "study"}),
     "Item": frozenset({"id", "study", "clip"}),
     "Stimulus": frozenset({"id", "item", "rendition", "audio"}),
-    "Session": frozenset({"study", "assessor", "token"}),
+    "Session": frozenset({"study", "assessor", "token", "version"}),
     "Stage": frozenset({"id", "session"}),
     "Answer": frozenset({"id", "session"}),
     "Participation": frozenset({"id", "study", "session"}),
@@ -37,12 +38,6 @@ KEPT_HERE: dict[str, frozenset[str]] = {
     "Score": frozenset({"id", "rendition", "attempts", "claim", "lease_until", "dispatched"}),
     "UploadedSystem": frozenset({"id", "owner"}),
 }
-
-
-class ArchiveProblem(archives.ArchiveProblem):
-    """An archive that cannot be read."""
-
-    status = 400
 
 
 def columns(model: type[models.Model]) -> list[models.Field[Any, Any]]:

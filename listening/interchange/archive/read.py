@@ -26,9 +26,10 @@ from codec.base import WORKING_RATE
 from evaluation.clips.removal import delete_files
 from evaluation.models import Clip, Job, Rendition, Score, UploadedSystem
 from evaluation.outputs import archives
+from evaluation.outputs.archives import ArchiveProblem
 from evaluation.refusals import Refusal
 from listening.interchange.archive.describe import FORMAT, VERSION, Json
-from listening.interchange.archive.fields import ArchiveProblem, from_json, store
+from listening.interchange.archive.fields import from_json, store
 from listening.methods import METHODS
 from listening.models import (
     Answer,
@@ -43,6 +44,7 @@ from listening.models import (
     Stage,
     Stimulus,
     Study,
+    StudyVersion,
     Trial,
 )
 from listening.simulation import runs as simulation
@@ -53,6 +55,8 @@ from listening.study.settings import check_settings
 #: Of ``study.json``; a study of 100 assessors, 20 items and 12 systems with all its events has some 30 MB.
 MAX_DOCUMENT_BYTES = 200_000_000
 MAX_FILES = 50_000
+#: Of a study's language, texts and questionnaire.
+MAX_VERSION = 10_000
 #: A larger file is unpacked to the disk.
 _IN_MEMORY = 8_000_000
 
@@ -291,10 +295,14 @@ class _Reader:
                 _("The study “%(study)s” is on this server already. Delete it to take it from the archive."),
                 study=study.name,
             )
+        study.version = self._number(
+            (data or {}).get("version", 1), "study.json, study, version", MAX_VERSION
+        )
         self._systems()
         clips = self._clips()
         renditions = self._renditions(clips)
         store([study])
+        self._versions(study, data or {})
         if study.status == Study.Status.PREPARING:
             prepare_again(study)
         items: dict[int, Item] = {}
@@ -315,6 +323,25 @@ class _Reader:
             store([note])
         study.refresh_from_db()
         return study
+
+    def _number(self, value: Any, where: str, most: int) -> int:
+        if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= most:
+            raise ArchiveProblem(f"{where}: expected a whole number from 1 to {most}.")
+        return value
+
+    def _versions(self, study: Study, data: Json) -> None:
+        """What listeners met before the study said what it says now: every version but the last."""
+        if study.version == 1:
+            return
+        rows = [
+            from_json(StudyVersion, row, where, study=study)
+            for where, row in self._rows(data, "versions", "study.json, study")
+        ]
+        if sorted(row.number for row in rows) != list(range(1, study.version)):
+            raise ArchiveProblem(
+                f"study.json, study, versions: expected those before {study.version}, each once."
+            )
+        store(rows)
 
     def _check_settings(self, study: Study, data: Json) -> None:
         """Have the study's objects and lists go through what checks those that people send."""
@@ -370,6 +397,7 @@ class _Reader:
                     _("%(where)s: there are two sessions %(number)s."), where=where, number=session.number
                 )
             numbers.add(session.number)
+            session.version = self._number(data.get("version", 1), f"{where}, version", study.version)
             if Session.objects.filter(pk=session.pk).exists():
                 session.pk = uuid.uuid4()
             store([session])

@@ -52,7 +52,9 @@ TABLES = (
     ),
     Table(
         "ratings.parquet", "the same data as Parquet", _always,
-        lambda study, kind, personal: parquet_bytes(ratings_rows(study, kind), {"earshot.kind": kind}),
+        lambda study, kind, personal: parquet_bytes(
+            ratings_rows(study, kind), {} if kind == "real" else {"earshot.kind": kind}
+        ),
     ),
     Table(
         "events.csv", "playback and rating log", _always,

@@ -16,6 +16,7 @@ from listening.interchange.exports.webmushra import answers_of, question_names, 
 from listening.kinds import kinds_of
 from listening.methods import REFERENCE
 from listening.models import Choice, Stimulus, Study, Trial
+from listening.study.versions import version_cells, version_columns
 
 CHOICES_COLUMNS = [
     "study", "session", "kind", "assessor", "session_finished", "trial", "trial_finished", "item", "clip_id",
@@ -52,9 +53,9 @@ def choices_rows(study: Study, kind: str = "real") -> Iterator[Row]:
     """The header and one row per answer, of unfinished sessions and training too.
 
     ``a``, ``b`` and ``x`` are the systems that played these parts; ``chosen`` is the system that was chosen,
-    or empty for no preference; ``correct`` is 1 or 0 in ABX, else empty.
+    or empty for no preference; ``correct`` is 1 or 0 in ABX, else empty. The version as in ``ratings.csv``.
     """
-    yield CHOICES_COLUMNS
+    yield [*CHOICES_COLUMNS, *version_columns(study)]
     for choice, parts, chosen in _choices(study, kind):
         trial, session, item = choice.trial, choice.trial.session, choice.trial.item
         correct = int(chosen == parts["X"]) if "X" in parts else None
@@ -63,6 +64,7 @@ def choices_rows(study: Study, kind: str = "real") -> Iterator[Row]:
             trial.position, time_text(trial.finished), item.position, item.clip_id, item.title,
             int(item.training), parts["A"], parts["B"], parts.get("X"), chosen, correct, choice.sequence,
             time_text(choice.created), time_text(choice.updated), trial.comment,
+            *version_cells(study, session),
         ]  # fmt: skip
 
 

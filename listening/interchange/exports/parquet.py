@@ -26,6 +26,8 @@ def parquet_bytes(rows: Iterable[Row], metadata: Mapping[str, str] | None = None
         known = any(value is not None for value in values)
         columns.append(pa.array(values) if known else pa.array(values, pa.string()))
     target = io.BytesIO()
-    table = pa.Table.from_arrays(columns, names=header).replace_schema_metadata(dict(metadata or {}))
+    table = pa.Table.from_arrays(columns, names=header)
+    if metadata:
+        table = table.replace_schema_metadata(dict(metadata))
     pq.write_table(table, target, compression="zstd")
     return target.getvalue()

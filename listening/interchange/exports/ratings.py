@@ -13,6 +13,7 @@ from evaluation.models import Score
 from listening.interchange.exports.tables import Row
 from listening.kinds import kinds_of
 from listening.models import Rating, Study
+from listening.study.versions import version_cells, version_columns
 
 #: Metrics joined to every row of ``ratings.csv``, in this order; others follow where there are scores.
 METRICS = DEFAULT
@@ -64,12 +65,13 @@ def ratings_rows(study: Study, kind: str = "real") -> Iterator[Row]:
     ``item`` is the item's position in the study (0 is the training item), ``trial`` the trial's
     position in the session and ``presented`` the stimulus's in the trial, both from 1. After
     `RATINGS_COLUMNS` comes a column for every other metric that one of the stimuli has a score by,
-    measured or brought along.
+    measured or brought along, and, where listeners met different versions of the study's language, texts or
+    questionnaire, the number of the one that the session met.
     """
     ratings = list(ratings_in_order(study, kind))
     scores = scores_of({row.stimulus.rendition_id for row in ratings if row.stimulus.rendition_id})
     others = _others(ratings, scores)
-    yield [*RATINGS_COLUMNS, *others]
+    yield [*RATINGS_COLUMNS, *others, *version_columns(study)]
     for row in ratings:
         trial, session, item, rendition = row.trial, row.trial.session, row.trial.item, row.stimulus.rendition
         yield [
@@ -79,6 +81,7 @@ def ratings_rows(study: Study, kind: str = "real") -> Iterator[Row]:
             plain_grade(row.score), row.sequence, time_text(row.created), time_text(row.updated),
             trial.comment, row.stimulus.gain_db, rendition.kbps if rendition else None,
             *(_score(row, metric, scores) for metric in (*METRICS, *others)),
+            *version_cells(study, session),
         ]  # fmt: skip
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from listening.interchange.exports.ratings import plain_grade, ratings_in_order
 from listening.interchange.exports.tables import Row, safe_text
 from listening.models import Answer, Study
+from listening.study.versions import questions_ever
 
 #: Without the questionnaire, whose columns stand after the first.
 MUSHRA_COLUMNS = [
@@ -45,12 +46,12 @@ SIMULATED_PREFIX = "simulated-"
 
 def session_test_id(study: Study, kind: str) -> str:
     """``session_test_id`` of the study's rows of one kind of sessions; an importer reads the kind from it."""
-    return f"{SIMULATED_PREFIX if kind == 'simulated' else 'pilot-' if kind == 'pilot' else ''}{study.pk}"
+    return f"{SIMULATED_PREFIX if kind == 'simulated' else ''}{study.pk}"
 
 
 def question_names(study: Study) -> list[str]:
-    """The names of the questionnaire's questions, in its order."""
-    return [question["name"] for question in study.questionnaire]
+    """The names of the questionnaire's questions, in its order; those of earlier versions after them."""
+    return [question.name for question in questions_ever(study)]
 
 
 def answers_of(study: Study) -> dict[Any, dict[str, Any]]:

@@ -1,6 +1,6 @@
-"""The report of a study: what BS.1534-3 asks for (M26) and what a reviewer asks after that.
+"""The report of a study: what BS.1534-3 requires (M26) and what reviewers ask for.
 
-The same data gives the same report; only the day it was made on is new, and says so.
+The same data give the same report, except for its date.
 """
 
 from listening.results.report.build import context_of

@@ -1,4 +1,4 @@
-"""Everything that the report's template is filled with."""
+"""The context of the report's template."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ def context_of(
     """The report's context.
 
     Args:
-        made: the day that the report says it was made on.
-        files: figures as they are in files, with their colours written out, for the PDF.
+        made: date of the report.
+        files: whether figures are standalone, with their colours written out, for the PDF.
     """
     results = compute(study, kind=kind, profile=profile)
     unscreened = results if profile == profiles.NONE else compute(study, kind=kind, profile=profiles.NONE)
@@ -68,12 +68,12 @@ def context_of(
             }
             for scatter in cast("list[dict[str, Any]]", context["scatters"])
         ],
-        "compared": _compared(results, unscreened),
+        "compared": _compare_screening(results, unscreened),
         "people": facts.listeners(study, kind),
         "instructions": facts.instructions(study),
         "material": material,
         "trained": any(row["training"] for row in material),
-        "trained_again": facts.trained_again(study),
+        "trained_again": facts.repeats_training_item(study),
         "stimuli": facts.stimuli(study),
         "codecs": made_by,
         "uploaded": [row["title"] for row in made_by if row["kind"] == "uploaded"],
@@ -101,7 +101,7 @@ _COMPARED = (
 
 
 def _other_method(study: Study, kind: str, files: bool) -> Context:
-    """What the page of another method shows, in place of MUSHRA's sections."""
+    """The results of another method, in place of MUSHRA's sections."""
     shown = methods.context_of(study, kind)
     if files and shown.get("figure"):
         shown["figure"] = mark_safe(figures.saved(str(shown["figure"])).split("?>", 1)[1])  # noqa: S308
@@ -112,28 +112,28 @@ def _other_method(study: Study, kind: str, files: bool) -> Context:
         cited = _NOT_CITED
     elif study.imported:
         cited = (
-            f"We analysed grades of {count(number, 'listener')} from {_with_article(title)} that was held "
+            f"We analysed grades of {count(number, 'listener')} from {_add_article(title)} that was held "
             "elsewhere, with Earshot."
         )
     else:
-        cited = f"We held {_with_article(title)} with Earshot; {count(number, 'listener')} finished it."
+        cited = f"We held {_add_article(title)} with Earshot; {count(number, 'listener')} finished it."
     if shown.get("pairs"):
         cited += f" {_COMPARED}"
     return {**shown, "view": methods.view_of(study), "cite": cited, "table3": "", "checklist": []}
 
 
-def _with_article(title: str) -> str:
+def _add_article(title: str) -> str:
     return f"{'an' if title[0] in 'AEIO' else 'a'} {title}"
 
 
-def _compared(results: Results, unscreened: Results) -> list[Context]:
+def _compare_screening(results: Results, unscreened: Results) -> list[Context]:
     """Means with and without screening, side by side."""
     before = {row.slug: row for row in unscreened.systems}
     return [{"with": row, "without": before[row.slug]} for row in results.systems if row.slug in before]
 
 
 def cite(results: Results) -> str:
-    """A sentence on the test, for a paper's method section; of simulated grades there is nothing to cite."""
+    """A sentence on the test for a paper's method section; empty for simulated grades."""
     study = results.study
     if results.kind == Session.Kind.SIMULATED:
         return _NOT_CITED
@@ -148,13 +148,13 @@ def cite(results: Results) -> str:
         else ""
     )
     what = (
-        f"analysed the grades of {_with_article(title)} that was held elsewhere, with Earshot"
+        f"analysed the grades of {_add_article(title)} that was held elsewhere, with Earshot"
         if study.imported
-        else f"held {_with_article(title)} with Earshot"
+        else f"held {_add_article(title)} with Earshot"
     )
-    tested = count(len(results.ranked), "system")
+    tested = count(len(results.ranked_systems), "system")
     interval = " with Student's t intervals of 95 % over listeners" if results.listeners > 1 else ""
-    compared = f" {_COMPARED}" if len(results.ranked) > 1 and results.listeners > 1 else ""
+    compared = f" {_COMPARED}" if len(results.ranked_systems) > 1 and results.listeners > 1 else ""
     return (
         f"We {what}, of {count(results.items, 'item')} and {tested} under test, graded by "
         f"{count(results.listeners, 'listener')}{screened}. We report means of listener means{interval}."

@@ -1,4 +1,4 @@
-"""How a study was done: people, material, treatment of signals, codecs and software, from its rows."""
+"""How a study was conducted: listeners, material, signal processing, codecs and software."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from evaluation.models import Rendition, Score
 from listening.kinds import kinds_of
 from listening.methods import METHODS
 from listening.models import Rating, Stage, Stimulus, Study
-from listening.results.names import in_order, titles_of
+from listening.results.names import sort_systems, titles_of
 from listening.study import languages
 from listening.study.tasks import render_task
 
@@ -30,7 +30,7 @@ TRANSDUCERS = {
     "earphones": "earphones in the ears",
     "loudspeakers": "loudspeakers",
 }
-#: Packages whose version may change a figure.
+#: Packages whose version may affect a figure.
 PACKAGES = (
     "numpy", "scipy", "pandas", "pesq", "pystoi", "pyloudnorm", "soundfile", "soxr", "torch",
     "django",
@@ -38,7 +38,7 @@ PACKAGES = (
 
 
 def listeners(study: Study, kind: str) -> Context:
-    """How many began, finished, left, were turned away and deleted; when; and through what they listened."""
+    """Numbers of sessions started, finished, left, rejected and deleted; dates; and equipment."""
     sessions = study.sessions.filter(kind__in=kinds_of(kind))
     began = sessions.exclude(instructed=None)
     totals = sessions.aggregate(
@@ -72,7 +72,7 @@ def listeners(study: Study, kind: str) -> Context:
 
 
 def instructions(study: Study) -> dict[str, str]:
-    """The words that listeners read, without markup: the researcher's own and those of the method's page."""
+    """The instructions that listeners read, without markup: the researcher's own and the method's."""
     with languages.use_study_language(study):
         task = render_task(study)
     apart = re.sub(r"</(?:p|li|h\d|dt|dd|div|tr|section|ul|ol)>", r"\g<0>\n", task)
@@ -85,7 +85,7 @@ def instructions(study: Study) -> dict[str, str]:
 
 
 def items(study: Study) -> list[Context]:
-    """Every item with its length, where it comes from and who made it."""
+    """All items with length, source and author."""
     rows = []
     for item in study.items.select_related("clip").order_by("position"):
         clip = item.clip
@@ -110,8 +110,8 @@ def items(study: Study) -> list[Context]:
     return rows
 
 
-def trained_again(study: Study) -> bool:
-    """Whether a recording of the training is among the graded ones."""
+def repeats_training_item(study: Study) -> bool:
+    """Whether a training recording is also graded in the test."""
     clips = study.items.filter(training=True).exclude(clip=None).values("clip")
     return study.items.filter(training=False, clip__in=clips).exists()
 
@@ -126,7 +126,7 @@ def stimuli(study: Study) -> Context:
             gains.setdefault(system, []).append(gain)
         if delay is not None:
             delays.setdefault(system, []).append(delay)
-    slugs = in_order({*gains, *delays})
+    slugs = sort_systems({*gains, *delays})
     titles = titles_of(slugs)
     return {
         "rate": study.sample_rate,
@@ -144,7 +144,7 @@ def stimuli(study: Study) -> Context:
 
 
 def codecs(study: Study, slugs: Iterable[str]) -> list[Context]:
-    """What made each system's renditions: exact commands, settings and versions, as stored with them."""
+    """How each system's renditions were made: exact commands, settings and versions, as stored with them."""
     wanted = list(slugs)
     renditions = Rendition.objects.filter(stimuli__item__study=study, system__in=wanted).distinct()
     found: dict[str, list[Mapping[str, Any]]] = {}
@@ -164,7 +164,7 @@ def codecs(study: Study, slugs: Iterable[str]) -> list[Context]:
                 "kind": described[slug].kind,
                 "target": SYSTEMS[slug].target if slug in SYSTEMS and not study.imported else "",
                 "n": len(found.get(slug, [])),
-                "parameters": _merged(found.get(slug, [])),
+                "parameters": _merge_parameters(found.get(slug, [])),
             }
         )
     if study.imported:
@@ -173,8 +173,8 @@ def codecs(study: Study, slugs: Iterable[str]) -> list[Context]:
     return rows
 
 
-def _merged(rows: list[Mapping[str, Any]]) -> list[tuple[str, str]]:
-    """Parameters of all renditions of a system; what differs between them as a range or a list."""
+def _merge_parameters(rows: list[Mapping[str, Any]]) -> list[tuple[str, str]]:
+    """Merge the parameters of a system's renditions; differing values become a range or a list."""
     merged = []
     for name in sorted({name for row in rows for name in row}):
         values = [row[name] for row in rows if name in row]
@@ -190,7 +190,7 @@ def _merged(rows: list[Mapping[str, Any]]) -> list[tuple[str, str]]:
 
 
 def software(study: Study) -> list[tuple[str, str]]:
-    """Names and versions of all that made, measured and computed something here."""
+    """Names and versions of all software that was used."""
     found = [("Earshot", codec.__version__), ("Python", platform.python_version())]
     for name in PACKAGES:
         try:
@@ -209,7 +209,7 @@ def software(study: Study) -> list[tuple[str, str]]:
 
 
 def design(study: Study) -> list[str]:
-    """How items and systems were shared out and put in order, in sentences."""
+    """How items and systems were divided and ordered, in sentences."""
     from listening.study.design import plan_of, systems_per_trial
 
     if study.imported:

@@ -1,4 +1,4 @@
-"""The report as PDF, by WeasyPrint, which needs Pango on this machine."""
+"""The report as PDF, by WeasyPrint, which needs the Pango library."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def pdf_of(context: dict[str, Any]) -> bytes:
     logging.getLogger("weasyprint").setLevel(logging.ERROR)  # it tells of every page and unknown rule
     html = render_to_string("listening/report/document.html", {**context, "files": True})
     sheets = [CSS(filename=str(finders.find("css/report.css")))]
-    # Nothing is fetched: figures are in the document, and its texts may come from anywhere.
+    # Nothing is fetched: figures are embedded, and texts in the document are not trusted.
     document = HTML(string=html, base_url=None, url_fetcher=_refuse)
     return bytes(document.write_pdf(stylesheets=sheets, pdf_identifier=b"earshot"))
 

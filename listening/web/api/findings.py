@@ -127,7 +127,7 @@ def _study_with_grades(
 def get_tests(request: HttpRequest, study_id: UUID, profile: str = BS1534, kind: str = REAL) -> Context:
     """MUSHRA studies only. Tests take seconds: repeat the request while they are queued or running."""
     study = _study_with_grades(request, study_id, kind, profile, with_page=True)
-    row = analyses.current(study, kind, profile)
+    row = analyses.current_analysis(study, kind, profile)
     if row is None:
         return {"status": "none", "error": "", "tests": None}
     return {
@@ -143,7 +143,7 @@ def get_tests(request: HttpRequest, study_id: UUID, profile: str = BS1534, kind:
 def get_report(request: HttpRequest, study_id: UUID, profile: str = BS1534, kind: str = REAL) -> Any:
     """409 while the tests in it are being computed."""
     study = _study_with_grades(request, study_id, kind, profile)
-    row = analyses.current(study, kind, profile) if has_page(study) else None
+    row = analyses.current_analysis(study, kind, profile) if has_page(study) else None
     if row is not None and row.status in analyses.WAITING:
         raise StudyError(_("The tests are still being computed. Try again in a few seconds."), 409)
     analysis = row if row is not None and row.status == Job.Status.DONE else None
@@ -168,7 +168,7 @@ def get_figure(
 ) -> HttpResponse:
     """Names: grades, items, rates, differences, a metric's slug (per system) or METRIC-stimuli."""
     study = _study_with_grades(request, study_id, kind, profile, with_page=True)
-    analysis = analyses.latest(study, kind, profile)
+    analysis = analyses.latest_analysis(study, kind, profile)
     computed = compute(study, kind=kind, profile=profile)
     svg = drawing.draw(computed, name, analysis.data if analysis else None)
     if svg is None or suffix not in ("svg", "png"):

@@ -66,6 +66,12 @@ class Section(forms.Form):
         self.study = study
         self.frozen = not study._state.adding and has_real_sessions(study)
         super().__init__(data, prefix=self.slug, initial=self.initial_of(study), label_suffix="")
+        for field in self.fields.values():
+            if isinstance(field.widget, forms.TextInput | forms.Textarea):
+                field.widget.attrs.setdefault("dir", "auto")
+        for field in self.fields.values():
+            if isinstance(field.widget, forms.TextInput | forms.Textarea):
+                field.widget.attrs.setdefault("dir", "auto")
 
     @property
     def templates(self) -> list[str]:

@@ -29,7 +29,18 @@ class Recruitment(Section):
     required = forms.BooleanField(
         required=False,
         label="Only participants from the platform",
-        help_text="Otherwise the link also works without the platform's ids, once for every visit.",
+        help_text="Otherwise the link also works without the platform's ids as well.",
+    )
+    returning = forms.ChoiceField(
+        required=False,
+        choices=[
+            ("resume", "goes on with the session they have, and counts as one listener"),
+            ("new", "begins again once they have finished, and counts as another listener"),
+        ],
+        widget=forms.RadioSelect,
+        label="Who comes again",
+        help_text="A person is known by the platform's id, or by the browser. Choose the second where "
+        "several people share one computer.",
     )
     code = text_field(
         "Prolific's completion code",
@@ -50,7 +61,8 @@ class Recruitment(Section):
         cleaned = super().clean() or {}
         if not self.errors:
             codes = {} if cleaned["platform"] == "prolific" else {"code": "", "screened_out_code": ""}
-            self.asked = self.read(columns.Recruitment, cleaned | codes)
+            returning = cleaned["returning"] or "resume"
+            self.asked = self.read(columns.Recruitment, cleaned | codes | {"returning": returning})
         return cleaned
 
     @property

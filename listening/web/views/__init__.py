@@ -1,1 +1,1 @@
-"""Pages, one module a subject: signing in, studies, sessions of listeners, results."""
+"""Views of pages, one module per subject: sign-in, studies, listeners' sessions, results."""

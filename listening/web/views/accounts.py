@@ -1,4 +1,4 @@
-"""The front page, signing in and out."""
+"""The front page, sign-in and sign-out."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ _BACKEND = "django.contrib.auth.backends.ModelBackend"
 
 @require_GET
 def front(request: HttpRequest) -> HttpResponse:
-    """What this is, a clip to hear without an account, and the studies that look for listeners."""
+    """An introduction, a clip to hear without an account, and the listed studies."""
     context = {"clip": selectors.front_clip(), "studies": selectors.listed_studies()}
     return render(request, "listening/front.html", context)
 
 
 def _next_url(request: HttpRequest) -> str:
-    """Where to go after signing in: `next`, unless it leads to another site."""
+    """The URL to visit after sign-in: `next`, unless it leads to another site."""
     url = request.POST.get("next") or request.GET.get("next", "")
     if url_has_allowed_host_and_scheme(url, {request.get_host()}, require_https=request.is_secure()):
         return url
@@ -51,7 +51,7 @@ def _signin_by_password(request: HttpRequest) -> HttpResponse:
         throttling.SIGNIN_ADDRESS: address,
         throttling.SIGNIN_NAME: name,
     }
-    # Before the password is looked at: a right one must not be told from a wrong one now.
+    # Before checking the password, so that the answer does not reveal whether it is right.
     throttling.check_limits(limits)
     form = AuthenticationForm(request, request.POST)
     if form.is_valid():
@@ -64,7 +64,7 @@ def _signin_by_password(request: HttpRequest) -> HttpResponse:
 
 
 @never_cache
-@require_GET  # not HEAD: what merely looks at a link must not use it up
+@require_GET  # not HEAD: link previews must not use up the link
 def signin_link(request: HttpRequest, token: str) -> HttpResponse:
     address = address_of(request)
     throttling.check_limits({throttling.SIGNIN_ADDRESS: address})

@@ -1,4 +1,4 @@
-"""The last step before a study is opened: what its design comes to, and what the standard says to it."""
+"""The last step before a study is opened: a summary of its design, and the checklist of the standard."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from listening.study.balance import meetings
 from listening.study.compliance.states import NOT_MET
 from listening.study.stimuli import warnings_of
 
-#: Blocks beyond this are not listed one by one.
+#: Maximum number of blocks that are listed individually.
 MOST_BLOCKS = 60
 
 
@@ -38,7 +38,7 @@ def context_of(study: Study) -> Context:
 
 
 def _trials(study: Study, plan: designs.Plan, training: int) -> dict[str, int]:
-    """How many trials a listener takes in the training, of so many items, and in the test."""
+    """The number of trials per listener in the training, with `training` items, and in the test."""
     method = METHODS[study.method]
     if method.side_by_side:
         return {"training": training * designs.training_trials(plan), "test": len(plan.items[0])}
@@ -50,7 +50,7 @@ def _trials(study: Study, plan: designs.Plan, training: int) -> dict[str, int]:
 
 
 def _balance(study: Study, plan: designs.Plan) -> str:
-    """What is balanced, in a sentence."""
+    """A sentence on what the design balances."""
     if not METHODS[study.method].side_by_side:
         return "orders follow from the seed; what comes first alternates over sessions as the method asks"
     text = "each item and each signal comes at each place equally often (Williams' Latin squares)"

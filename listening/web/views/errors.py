@@ -1,4 +1,4 @@
-"""What is answered instead of an answer: to people a page, to programs a problem in the same words."""
+"""Error responses: a page for people, a problem (RFC 9457) with the same message for programs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from django.views import defaults
 from evaluation.refusals import Refusal, Text
 from evaluation.web.refusals import answer_problem, is_fragment, render_refusal, wants_json
 
-#: What belongs to someone else looks as if it did not exist.
+#: The same message for missing objects and for those of other users.
 NOT_FOUND = _("There is nothing here, or it belongs to someone else.")
 NOT_UNDERSTOOD = _("This request cannot be understood. Nothing was changed.")
 TOO_LARGE = _("This is too much for one request.")
@@ -21,7 +21,7 @@ FORBIDDEN = _("This is not allowed.")
 BROKEN = _("Something went wrong here. It has been logged.")
 CSRF_FAILED = _("This page has been open for too long, or cookies are blocked. Reload it; nothing is lost.")
 
-#: To programs, where nothing better is known than the status.
+#: Messages for programs by status, if there is no better one.
 BY_STATUS: dict[int, Text] = {
     400: NOT_UNDERSTOOD,
     403: FORBIDDEN,
@@ -43,7 +43,7 @@ def _answer(
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """A page for people: they get here by a mistyped path or id."""
+    """Answer a mistyped path or id."""
     return _answer(request, 404, NOT_FOUND, lambda: defaults.page_not_found(request, exception))
 
 

@@ -12,7 +12,7 @@ from listening.interchange.archive.write import document, write_archive
 from listening.models import Study
 from listening.web.views.sealing import grades_page
 
-#: Larger archives lie on the disk while they are sent.
+#: Larger archives are kept on disk while they are sent.
 _IN_MEMORY = 8_000_000
 
 CONTENT_TYPES = {
@@ -42,7 +42,7 @@ def document_response(study: Study, *, personal: bool = False) -> HttpResponse:
 
 
 def archive_response(study: Study, *, personal: bool = False) -> FileResponse:
-    """The archive, written to a temporary file first: it is complete before the first byte is sent."""
+    """The archive, written to a temporary file first, so that errors occur before the first byte is sent."""
     target = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115 -- the response closes it
     write_archive(study, target, personal=personal)
     target.seek(0)

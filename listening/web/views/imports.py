@@ -1,4 +1,4 @@
-"""Bringing tests from elsewhere: send a file, see what is in it, decide, and have the study."""
+"""Importing tests: upload a file, preview it, decide, create the study."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ from listening.interchange.imports.storing import methods_of, personal_questions
 from listening.methods import METHODS
 from listening.models import ImportDraft
 
-#: What a format leaves open, as the preview's address carries it.
+#: Choices that a format requires, as query parameters of the preview.
 _CHOICES = ("rule", "attribute", "kind")
 
 
 @researcher_form
 def start(request: HttpRequest) -> HttpResponse:
-    """What can be imported. POST sends a file, and another that goes with it."""
+    """The start page of imports. POST uploads a file, with an optional second file."""
     if request.method != "POST":
         return _start_page(request)
     with shown_on(lambda refusal: _start_page(request, refusal)):
@@ -43,7 +43,7 @@ def start(request: HttpRequest) -> HttpResponse:
 
 
 def _take(request: HttpRequest) -> HttpResponse:
-    """Import an archive, or keep another file as a draft."""
+    """Import an archive, or store another file as a draft."""
     file = request.FILES.get("file")
     if file is None:
         raise ImportProblem(_("No file arrived. Choose one."))
@@ -71,7 +71,7 @@ def _start_page(request: HttpRequest, refusal: Refusal | None = None) -> HttpRes
 
 @researcher_form
 def draft(request: HttpRequest, draft_id: UUID) -> HttpResponse:
-    """What is in a file, and what becomes of it. POST imports it."""
+    """The preview of a file. POST imports it."""
     found = _draft(request, draft_id)
     if found.kind == ImportDraft.Kind.CONFIGURATION:
         return _configuration(request, found)
@@ -79,7 +79,7 @@ def draft(request: HttpRequest, draft_id: UUID) -> HttpResponse:
 
 
 def _configuration(request: HttpRequest, found: ImportDraft) -> HttpResponse:
-    """A configuration: what becomes of it, how far that is, and the report when it is done."""
+    """The preview of a configuration, the progress of its import, and the final report."""
     context: Context = {"draft": found, "section": "studies", "job": job_state(found)}
     if found.study_id:
         context |= {"report": _by_kind(found.choices.report)}
@@ -144,7 +144,7 @@ def _results(request: HttpRequest, found: ImportDraft) -> HttpResponse:
 def _results_page(
     request: HttpRequest, found: ImportDraft, choices: dict[str, str], refusal: Refusal | None = None
 ) -> HttpResponse:
-    """What a file of results says, as far as it can be read, and why no study came of it."""
+    """The preview of a results file, and the reason if it cannot be imported."""
     context: Context = {"draft": found, "error": refusal or "", "section": "studies", "choices": choices}
     try:
         context |= _preview(request, found, *services.read_draft(found, choices))

@@ -1,4 +1,4 @@
-"""Limits on what strangers may do, for views."""
+"""Decorators that limit anonymous requests."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ View = Callable[..., HttpResponse]
 
 
 def limit_joins(view: View) -> View:
-    """Refuse more sessions (POST) from one address than `throttling.JOIN` allows."""
+    """Refuse to start more sessions (POST) from one address than `throttling.JOIN` allows."""
 
     @wraps(view)
-    def limited(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+    def check_and_call(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if request.method == "POST":
             address = address_of(request)
             throttling.check_limits({throttling.JOIN: address})
             throttling.count_try(throttling.JOIN, address)
         return view(request, *args, **kwargs)
 
-    return limited
+    return check_and_call

@@ -1,4 +1,4 @@
-"""The trial pages of methods whose signals do not stand side by side. Nothing here tells which is which."""
+"""Trial pages of methods without side-by-side signals. They must not reveal which signal is which."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from django.utils.translation import gettext as _
 from evaluation.columns import JsonObject
 from listening.methods import METHODS, NO_PREFERENCE, OPEN_REFERENCE
 from listening.models import Session, Trial
-from listening.session.choices import answer_of, save_choice
-from listening.session.grading import graded_signals, graded_stimulus
+from listening.session.choices import save_choice
+from listening.session.grading import answer_of
 from listening.session.ratings import last_event
+from listening.session.stored import stored_grades
 from listening.study.duration import minutes_left
 from listening.web.views.saving import Body, saving
 
@@ -25,9 +26,9 @@ class Signal:
     """A sound of a trial's page.
 
     Attributes:
-        name: in events: the key, or `OPEN_REFERENCE`.
-        label: what the listener calls it.
-        url: of its file.
+        name: name in events: the key, or `OPEN_REFERENCE`.
+        label: label for the listener.
+        url: URL of its file.
     """
 
     name: str
@@ -36,7 +37,7 @@ class Signal:
 
 
 def _signals(trial: Trial, where: dict[str, Any]) -> list[Signal]:
-    """The sounds of the page in the order in which they stand or play."""
+    """The sounds of the page in order of display or playback."""
     keys = {entry.get("role", ""): entry["key"] for entry in trial.order}
     keys[OPEN_REFERENCE] = trial.reference_key
     return [
@@ -49,28 +50,8 @@ def _signals(trial: Trial, where: dict[str, Any]) -> list[Signal]:
     ]
 
 
-def _grades(trial: Trial) -> list[dict[str, Any]]:
-    """What is graded in the trial and how far that got, as the page's store wants it."""
-    if not METHODS[trial.session.study.method].takes_grades:
-        choice = getattr(trial, "choice", None)
-        answer = answer_of(choice, trial) if choice else None
-        return [{"key": "choice", "score": answer, "sequence": choice.sequence if choice else 0}]
-    found = {rating.stimulus_id: rating for rating in trial.ratings.all()}
-    rows = []
-    for entry in graded_signals(trial):
-        rating = found.get(graded_stimulus(trial, entry["key"]))
-        rows.append(
-            {
-                "key": entry["key"],
-                "score": rating.score if rating else None,
-                "sequence": rating.sequence if rating else 0,
-            }
-        )
-    return rows
-
-
 def _answers(trial: Trial) -> list[dict[str, str]]:
-    """What can be chosen: key and words."""
+    """The possible answers: key and words."""
     study = trial.session.study
     method = METHODS[study.method]
     answers = [
@@ -91,10 +72,11 @@ def _heading(trial: Trial, number: int, total: int) -> str:
 
 
 def method_page(request: HttpRequest, session: Session, trial: Trial) -> HttpResponse:
-    """The page of a trial of any method whose signals do not stand side by side."""
+    """The page of a trial of any method without side-by-side signals."""
     study = session.study
     method = METHODS[study.method]
-    trial = Trial.objects.select_related("session__study", "item", "choice").get(pk=trial.pk)
+    trial = Trial.objects.select_related("item", "choice").get(pk=trial.pk)
+    trial.session = session
     others = list(session.trials.select_related("item").order_by("position"))
     same_part = [other for other in others if other.item.training == trial.item.training]
     number = [other.pk for other in same_part].index(trial.pk) + 1
@@ -106,9 +88,10 @@ def method_page(request: HttpRequest, session: Session, trial: Trial) -> HttpRes
         "ratingsUrl": reverse(kept, kwargs=where),
         "eventsUrl": reverse("save_events", kwargs=where),
         "commentUrl": reverse("save_comment", kwargs=where),
+        "storedUrl": reverse("stored_work", kwargs=where),
         "finishUrl": reverse("finish_trial", kwargs=where),
         "sounds": [{"name": each.name, "label": each.label, "url": each.url} for each in signals],
-        "stimuli": _grades(trial),
+        "stimuli": [{"key": key, **grade} for key, grade in stored_grades(trial).items()],
         "heard": sorted(
             {str(detail.get("sound")) for detail in _details(trial, "heard") if detail.get("sound")}
         ),

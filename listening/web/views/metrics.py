@@ -1,4 +1,4 @@
-"""Objective metrics of a study's stimuli: measure more of them, or bring scores along in a table."""
+"""Objective metrics of a study's stimuli: measure more of them, or upload scores in a table."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ WAITING = (Job.Status.QUEUED, Job.Status.RUNNING)
 
 @dataclass(frozen=True)
 class Line:
-    """How far a metric is over a study's renditions, `total` of them; `error` is of one that failed."""
+    """The progress of a metric over a study's `total` renditions; `error` is the message of a failed one."""
 
     metric: Metric
     total: int
@@ -37,19 +37,19 @@ class Line:
     error: str
 
     @property
-    def offered(self) -> bool:
-        """Whether measuring can be asked for."""
+    def can_measure(self) -> bool:
+        """Whether the metric can be measured on more renditions."""
         return self.metric.slug in (*DEFAULT, *OPTIONAL) and self.done + self.waiting < self.total
 
 
 def renditions_of(study: Study) -> QuerySet[Rendition]:
-    """Finished renditions that listeners grade, training left out."""
+    """Finished renditions that listeners grade, without training."""
     graded = Rendition.objects.filter(stimuli__item__study=study, stimuli__item__training=False)
     return graded.filter(status=Job.Status.DONE).distinct()
 
 
 def lines_of(study: Study) -> list[Line]:
-    """Every metric that can be computed or has scores, in the order of tables."""
+    """All metrics that can be computed or have scores, in table order."""
     keys = list(renditions_of(study).values_list("pk", flat=True))
     counts: dict[tuple[str, str], int] = {}
     scores = Score.objects.filter(rendition__in=keys)
@@ -74,7 +74,7 @@ def lines_of(study: Study) -> list[Line]:
 
 @researcher_form
 def metrics(request: HttpRequest, study_id: UUID) -> HttpResponse:
-    """The page. POST with ``measure`` queues a metric; with a file under ``scores`` takes a table."""
+    """The metrics page. POST queues a metric (``measure``) or imports a table (a file ``scores``)."""
     study = selectors.study_of(request.user, study_id)
     if request.method == "POST":
         with sent_back(request, "study_metrics", study.pk):
@@ -106,7 +106,7 @@ def _take(request: HttpRequest, study: Study) -> None:
     metric = request.POST.get("metric", "").strip().lower() or "polqa"
     if file is None:
         raise ScoreProblem(_("No file arrived. Choose a table of scores."))
-    # A public clip of somebody else's is shown to everybody: what is known of it is not this user's to set.
+    # Public clips of other users are shown to everybody, so this user may not set their scores.
     clips = Clip.objects.filter(items__study=study, owner=study.owner).distinct()
     try:
         check_size(file.size)

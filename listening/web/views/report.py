@@ -1,4 +1,4 @@
-"""The report of a study, as a page and as PDF. Only its owner gets here."""
+"""The report of a study, as a page and as PDF, for its owner."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from listening.web.views.sealing import grades_page
 
 
 def _analysis(study: Study, kind: str, profile: str) -> tuple[Analysis | None, bool]:
-    """The tests of the grades as they are now, and whether they are still being computed."""
+    """The tests of the present grades, and whether they are still being computed."""
     if not has_page(study):
         return None, False  # its figures are all computed with the page
-    wanted = analyses.current(study, kind, profile)
+    wanted = analyses.current_analysis(study, kind, profile)
     if wanted is None:
         return None, False
     if wanted.status == Job.Status.DONE:

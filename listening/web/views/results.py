@@ -1,4 +1,4 @@
-"""The results page of a study, its figures and its sounds. Only its owner gets here."""
+"""The results page of a study, its figures and its sounds, for its owner."""
 
 from __future__ import annotations
 
@@ -42,9 +42,9 @@ from listening.study import selectors
 from listening.study.stimuli import dithered_wav
 from listening.web.views.sealing import grades_page
 
-#: Short names of profiles in addresses that were handed out before there were more than two.
+#: Short names of profiles in old URLs, from when there were only two.
 _OLD_NAMES = {"on": BS1534, "off": NONE}
-#: How often a page looks for news, seconds: while something is computed, and while listeners are at it.
+#: Polling intervals of the page, seconds: during computations, and while listeners take the test.
 SOON, LATER = 2, 15
 
 
@@ -60,7 +60,7 @@ def asked(request: HttpRequest, study: Study) -> tuple[str, str]:
 
 @researcher_page
 def results(request: HttpRequest, study_id: UUID) -> HttpResponse:
-    """The page; with ``since`` of the state that it shows, nothing (204) as long as that is the state."""
+    """The page; with ``since``, the state that it shows, an empty response (204) if nothing has changed."""
     study = selectors.study_of(request.user, study_id)
     if is_sealed(study):
         return _sealed(request, study)
@@ -70,7 +70,7 @@ def results(request: HttpRequest, study_id: UUID) -> HttpResponse:
         "study": study,
         "section": "studies",
         "kind": kind,
-        "began": frames.began_of(study),
+        "began": frames.count_started_sessions(study),
         "query": f"kind={kind}&screening={profile}",
     }
     if not methods.has_page(study):
@@ -82,12 +82,12 @@ def results(request: HttpRequest, study_id: UUID) -> HttpResponse:
         return HttpResponse(status=204)
     status = wanted.status if wanted else ""
     waiting = status in analyses.WAITING
-    analysis = wanted if status == Job.Status.DONE else analyses.latest(study, kind, profile)
+    analysis = wanted if status == Job.Status.DONE else analyses.latest_analysis(study, kind, profile)
     computed = compute(study, kind=kind, profile=profile)
     context = base | context_of(computed, analysis)
     context |= {
         "analysis": analysis,
-        "job": replace(job_state(wanted), address="") if wanted else None,  # the page follows all of it
+        "job": replace(job_state(wanted), address="") if wanted else None,  # the page polls for itself
         "stale": analysis is not None and analysis.fingerprint != state,
         "since": since,
         "every": SOON if waiting else LATER if study.status == Study.Status.OPEN else None,
@@ -159,7 +159,7 @@ def figure(request: HttpRequest, study_id: UUID, name: str, suffix: str) -> Http
     with sent_back(request, "results", study.pk):
         check_unsealed(study)
     kind, profile = asked(request, study)
-    analysis = analyses.latest(study, kind, profile)
+    analysis = analyses.latest_analysis(study, kind, profile)
     computed = compute(study, kind=kind, profile=profile)
     svg = drawing.draw(computed, name, analysis.data if analysis else None)
     if svg is None:

@@ -1,4 +1,4 @@
-"""What the views that keep a listener's work share: the JSON that comes in."""
+"""The decorator of views that store a listener's work from JSON."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ Body = Context
 
 
 def saving(save: Callable[[Trial, Body], Body]) -> Callable[[HttpRequest, str, int], HttpResponse]:
-    """A view for what the page of a trial posts as JSON. `save` keeps it and returns the answer's JSON.
+    """Make a view for JSON from a trial's page. `save` stores it and returns the JSON of the response.
 
-    No cookie is asked for: the link of the session is what lets a listener in.
+    No cookie is needed: the link of the session gives access.
     """
 
     @answers_json
@@ -40,7 +40,7 @@ def saving(save: Callable[[Trial, Body], Body]) -> Callable[[HttpRequest, str, i
 
 
 def _body(request: HttpRequest) -> Body:
-    """The JSON object that was posted. Raises `BadRating`."""
+    """The JSON object in the request. Raises `BadRating`."""
     if request.content_type != "application/json":
         # The CSRF check has parsed forms already, and their bytes can't be read again.
         raise BadRating(_("Expected JSON."))

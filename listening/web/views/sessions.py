@@ -27,6 +27,7 @@ from listening.session.sessions import (
     AFTER,
     Step,
     check_entry,
+    current_kind,
     current_step,
     open_trial,
     start_session,
@@ -35,7 +36,9 @@ from listening.session.sessions import (
 from listening.study import headphones, questionnaire, recruitment, selectors
 from listening.study.duration import minutes_left, minutes_of_study
 from listening.study.tasks import render_task
+from listening.study.versions import digest_of
 from listening.web.security import allow_sources
+from listening.web.views.gone import listener_view
 from listening.web.views.limits import limit_joins
 from listening.web.views.methods import method_page
 from listening.web.views.trials import side_by_side_page
@@ -46,7 +49,7 @@ from listening.web.views.trials import side_by_side_page
 @require_http_methods(["GET", "POST"])
 @limit_joins
 def join(request: HttpRequest, token: str) -> HttpResponse:
-    """The listener link: what taking part means; agreeing starts a session.
+    """The listener link: the consent page; agreeing starts a session.
 
     Whom a platform sent and who has a session already goes on in that one.
     """
@@ -60,8 +63,15 @@ def join(request: HttpRequest, token: str) -> HttpResponse:
         return framed(redirect("session", known.token), study)
     if arrival.state == "missing":
         return closed(request, study, "missing")
+    sent = request.POST
+    if arrival.state == "direct":
+        here = recruitment.remembered_session(study, sent.get("session", ""), current_kind(study))
+        if here and ("continue" in sent or study.recruitment.returning == "resume"):
+            return framed(redirect("session", here.token), study)
+    # Who read another version of what taking part means has not agreed to this one.
+    outdated = "consent" in sent and sent.get("read", digest_of(study)) != digest_of(study)
     with shown_on(lambda refusal: closed(request, study, getattr(refusal, "reason", "closed"))):
-        if request.method == "POST" and request.POST.get("consent") == "yes" and arrival.state != "preview":
+        if sent.get("consent") == "yes" and arrival.state != "preview" and not outdated:
             session = start_session(study, participation=arrival.entry)
             return framed(redirect("session", session.token), study)
         check_entry(study)
@@ -73,17 +83,22 @@ def join(request: HttpRequest, token: str) -> HttpResponse:
         "preview": arrival.state == "preview",
         "platform": recruitment.PLATFORMS.get(arrival.entry.platform, "") if arrival.entry else "",
         "action": request.get_full_path(),  # with the platform's ids
+        "direct": arrival.state == "direct",
+        "resumes": study.recruitment.returning == "resume",
+        "forgotten": "continue" in sent,
+        "outdated": outdated,
+        "read": digest_of(study),
     }
     return page(request, "consent", study, context)
 
 
 def page(request: HttpRequest, name: str, study: Study, context: Context, status: int = 200) -> HttpResponse:
-    """A page of a session, by the name of its template."""
+    """Render a page of a session by the name of its template."""
     return framed(render(request, f"listening/session/{name}.html", context, status=status), study)
 
 
 def framed(response: HttpResponse, study: Study) -> HttpResponse:
-    """Let MTurk show the page in its frame, where the study is for MTurk, and be sent the result."""
+    """Let MTurk show the page in a frame and receive the result, if the study is for MTurk."""
     if study.recruitment.platform == "mturk":
         allow_sources(
             response, frame_ancestors=recruitment.MTURK_ANCESTORS, form_action=recruitment.MTURK_HOSTS
@@ -94,7 +109,7 @@ def framed(response: HttpResponse, study: Study) -> HttpResponse:
 def closed(
     request: HttpRequest, study: Study, reason: str = "closed", session: Session | None = None
 ) -> HttpResponse:
-    """Why nobody can take part now, or why this session can't go on."""
+    """Explain why nobody can take part now, or why this session cannot continue."""
     context = {
         "study": study,
         "texts": study.texts,
@@ -108,8 +123,9 @@ def closed(
 @csrf_exempt
 @never_cache
 @require_GET
+@listener_view
 def session(request: HttpRequest, token: str) -> HttpResponse:
-    """The step that the listener has to take next; reloading or opening the link elsewhere resumes here."""
+    """The listener's current step; reloading or opening the link elsewhere resumes here."""
     session = selectors.session_of(token)
     step = current_step(session)
     if session.study.status != Study.Status.OPEN and step.kind not in ("thanks", "screened_out"):
@@ -121,7 +137,7 @@ def session(request: HttpRequest, token: str) -> HttpResponse:
 def show(
     request: HttpRequest, session: Session, step: Step, extra: Context | None = None, status: int = 200
 ) -> HttpResponse:
-    """The page of a step; `extra` goes into its context, such as what was wrong with what was sent."""
+    """The page of a step; `extra` is added to its context, for example problems with submitted data."""
     if step.trial is not None:
         open_trial(step.trial)
         show_trial = side_by_side_page if METHODS[session.study.method].side_by_side else method_page
@@ -156,7 +172,7 @@ def _volume(session: Session, step: Step) -> Context:
 
 
 def speech_url(session: Session) -> str:
-    """The address of speech of the study itself, from the session's first trial.
+    """The URL of speech from the study itself: a sound of the session's first trial.
 
     It is the reference where trials show one openly. Elsewhere it is one of the signals to be graded: who
     had the reference's samples could find it again among them.
@@ -218,7 +234,7 @@ def _end(session: Session, step: Step) -> Context:
     }
 
 
-#: What the page of each step needs besides the study, its texts and the session.
+#: Functions for the context of each step's page besides the study, its texts and the session.
 STEPS: dict[str, Callable[[Session, Step], Context]] = {
     "questions": _questions,
     "volume": _volume,

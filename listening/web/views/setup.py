@@ -1,4 +1,4 @@
-"""Making a study in three steps that can be gone through again until somebody takes part."""
+"""Creating a study in three steps, which can be revisited until somebody takes part."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ ABOUT = {
 @never_cache
 @require_http_methods(["GET", "POST"])
 def study_new(request: HttpRequest) -> HttpResponse:
-    """The first step of a study that is not there yet."""
+    """The first step for a new study."""
     study = Study(owner=request.user, systems=list(PAPER_SYSTEMS))  # type: ignore[misc]  # somebody is signed in
     if request.method == "POST":
         return _save(request, study, "what")
@@ -65,20 +65,22 @@ def study_setup(request: HttpRequest, study_id: UUID, step: str) -> HttpResponse
 
 def _save(request: HttpRequest, study: Study, step: str) -> HttpResponse:
     sections = [kind(study, request.POST) for kind in SECTIONS if kind.step == step]
-    # A program may send some sections only; the page sends all.
+    # Programs may send only some sections; the page sends all.
     sections = [each if each.was_sent() else type(each)(study) for each in sections]
-    # What is locked is shown as it is, whatever was sent.
+    # Locked sections keep their stored values, whatever was sent.
     sections = [
         type(section)(study) if section.locked and section.frozen else section for section in sections
     ]
     sent = [section for section in sections if section.is_bound]
-    valid = [section.is_valid() for section in sent]  # of each, so that all say what is wrong
+    valid = [
+        section.is_valid() for section in sent
+    ]  # call it for all sections, so that all show their errors
     if not all(valid):
         return _page(request, study, step, sections, _error_of(sections), 400)
     changed = [name for section in sent for name in section.apply(study)]
     items = next((section for section in sent if isinstance(section, Items)), None)
     excerpts = None if items is None else items.excerpts
-    with shown_on(lambda refusal: _refused(request, study, step, sections, refusal)):
+    with shown_on(lambda refusal: _show_refusal(request, study, step, sections, refusal)):
         if study._state.adding:
             made = create_study(
                 request.user,
@@ -100,7 +102,7 @@ def _save(request: HttpRequest, study: Study, step: str) -> HttpResponse:
     return redirect("study_setup", made.pk, following if following in STEPS else step)
 
 
-def _refused(
+def _show_refusal(
     request: HttpRequest, study: Study, step: str, sections: list[Section], refusal: Refusal
 ) -> HttpResponse:
     """The page again, with the refusal at its head and at the fields that it names."""

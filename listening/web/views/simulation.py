@@ -1,4 +1,4 @@
-"""Trying a design with simulated listeners."""
+"""Testing a design with simulated listeners."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from listening.study import selectors
 from listening.study.errors import StudyError
 from listening.study.studies import delete_sessions
 
-#: What of a listener's making is asked for: label, step of the field.
+#: Form fields of the simulation settings: label, step of the field.
 FIELDS = {
     "bias": ("Listeners' offsets, standard deviation in points", "0.5"),
     "spread": ("Spread of a listener's grades, in points", "0.5"),
@@ -36,7 +36,7 @@ FIELDS = {
 
 
 def context_of(study: Study, wanted: str = "") -> Context:
-    """The part of the page about simulated listeners and trial runs."""
+    """The context of the page's section on simulated listeners and pilot sessions."""
     asked, method = study.simulation, METHODS[study.method]
     made = simulation.made(study)
     qualities = asked.qualities or simulation.usual_qualities(study)
@@ -48,7 +48,7 @@ def context_of(study: Study, wanted: str = "") -> Context:
     row: Simulation | None = getattr(study, "simulation_job", None)
     running = row is not None and row.waiting
     trials = (Session.Kind.SIMULATED, Session.Kind.PILOT)
-    kind = next((kind for kind in trials if _finished(study, kind) >= 2), None)
+    kind = next((kind for kind in trials if _count_finished(study, kind) >= 2), None)
     plan = None
     if kind and not running and half_width is not None:
         plan = simulation.needed(study, half_width, kind)
@@ -77,13 +77,13 @@ def context_of(study: Study, wanted: str = "") -> Context:
     }
 
 
-def _finished(study: Study, kind: str) -> int:
+def _count_finished(study: Study, kind: str) -> int:
     return study.sessions.filter(kind=kind, finished__isnull=False).count()
 
 
 @researcher_page
 def trying(request: HttpRequest, study_id: UUID) -> HttpResponse:
-    """The part of the page, for htmx."""
+    """The section of the page, for htmx."""
     study = selectors.study_of(request.user, study_id)
     context = {"study": study} | context_of(study, request.GET.get("half_width", ""))
     return render(request, "listening/setup/_trying.html", context)
@@ -91,15 +91,15 @@ def trying(request: HttpRequest, study_id: UUID) -> HttpResponse:
 
 @researcher_action
 def simulate(request: HttpRequest, study_id: UUID) -> HttpResponse:
-    """Have simulated listeners take the study, in the place of those of an earlier simulation."""
+    """Run simulated listeners, which replace those of an earlier simulation."""
     study = selectors.study_of(request.user, study_id)
     page = reverse("study_setup", args=[study.pk, "check"]) + "#trying"
     with sent_back(request, page):
-        simulation.start(study, _asked(request))
+        simulation.start(study, _read_settings(request))
     return redirect(page)
 
 
-def _asked(request: HttpRequest) -> Context:
+def _read_settings(request: HttpRequest) -> Context:
     """What was sent, as `simulation.checked` wants it. Raises `StudyError`."""
 
     def number(text: str) -> float:

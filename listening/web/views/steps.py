@@ -1,6 +1,6 @@
-"""What listeners send on their way besides grades. A step that is not the current one changes nothing.
+"""Listeners' requests besides grades. A request for a step other than the current one has no effect.
 
-Every answer is a redirect to the session's page, so that going back and reloading send nothing twice.
+Every response is a redirect to the session's page, so that going back or reloading sends nothing twice.
 """
 
 from __future__ import annotations
@@ -31,20 +31,22 @@ from listening.session.sessions import (
     take_step,
 )
 from listening.study import headphones, questionnaire, removal, selectors
+from listening.web.views.gone import listener_view
 from listening.web.views.sessions import framed, page, show
 
 TRANSDUCERS = ("headphones", "earphones", "loudspeakers")
-#: What the listener says of the channel check; only the first two let the test go on.
+#: Results of the channel check as reported by the listener; only the first two let the test continue.
 CHANNELS = ("right", "swapped", "one_side", "nothing")
 MAX_DEVICE = 120
 
 
 def step_view(view: Callable[[HttpRequest, Session], HttpResponse | None]) -> Callable[..., HttpResponse]:
-    """A POST by the session's token while the study is open; gets the session and the request."""
+    """Make a POST view by session token, for open studies; `view` gets the request and the session."""
 
     @csrf_exempt
     @never_cache
     @require_POST
+    @listener_view
     @wraps(view)
     def take(request: HttpRequest, token: str) -> HttpResponse:
         session = selectors.session_of(token)
@@ -59,7 +61,7 @@ def step_view(view: Callable[[HttpRequest, Session], HttpResponse | None]) -> Ca
 
 @step_view
 def begin(request: HttpRequest, session: Session) -> HttpResponse | None:
-    """The instructions are read."""
+    """Record that the instructions are read."""
     if current_step(session).kind == "instructions":
         sessions.begin(session)
     return None
@@ -67,7 +69,7 @@ def begin(request: HttpRequest, session: Session) -> HttpResponse | None:
 
 @step_view
 def questions(request: HttpRequest, session: Session) -> HttpResponse | None:
-    """Answers of a questionnaire: all of them to go on, or a draft of some while they are being given."""
+    """Store answers to a questionnaire: complete ones to continue, or a draft of some."""
     with transaction.atomic():
         session = lock_session(session)
         step = current_step(session)
@@ -93,7 +95,7 @@ def questions(request: HttpRequest, session: Session) -> HttpResponse | None:
 
 @step_view
 def volume(request: HttpRequest, session: Session) -> HttpResponse | None:
-    """The sound is set and heard on both sides, through what the listener says (M18, M19)."""
+    """Store volume, channel check and transducer as reported by the listener (M18, M19)."""
     sent = request.POST
     step = current_step(session)
     if step.kind != "volume":
@@ -125,7 +127,7 @@ def volume(request: HttpRequest, session: Session) -> HttpResponse | None:
 
 
 def _decibels(text: str) -> float | None:
-    """The level that the page was set to; None if it is none that a page can be set to."""
+    """The level set in the page, dB; None if it is outside the page's range."""
     try:
         level = float(text)
     except ValueError:
@@ -135,7 +137,7 @@ def _decibels(text: str) -> float | None:
 
 @step_view
 def screening(request: HttpRequest, session: Session) -> HttpResponse | None:
-    """One answer of the headphone screening."""
+    """Store one answer of the headphone screening."""
     number, answer = (request.POST.get(key, "") for key in ("number", "answer"))
     if number not in {str(n) for n in range(1, ROUNDS + 1)} or answer not in {"1", "2", "3"}:
         return None
@@ -148,7 +150,7 @@ def screening(request: HttpRequest, session: Session) -> HttpResponse | None:
 
 @step_view
 def training(request: HttpRequest, session: Session) -> HttpResponse | None:
-    """After the training: once more, or on to the test."""
+    """Repeat the training or continue to the test."""
     if request.POST.get("again") == "yes":
         repeat_training(session)
     else:
@@ -158,7 +160,7 @@ def training(request: HttpRequest, session: Session) -> HttpResponse | None:
 
 @step_view
 def rest(request: HttpRequest, session: Session) -> HttpResponse | None:
-    """The end of a break; its length counts from the last grade handed in."""
+    """End a break; its duration counts from the last submitted trial."""
     stage = request.POST.get("stage", "")
     last = session.trials.exclude(finished=None).order_by("-finished").first()
     if stage.startswith("break-") and last is not None and last.finished:
@@ -170,21 +172,22 @@ def rest(request: HttpRequest, session: Session) -> HttpResponse | None:
 @csrf_exempt
 @never_cache
 @require_http_methods(["GET", "POST"])
+@listener_view
 def withdraw(request: HttpRequest, token: str) -> HttpResponse:
-    """Taking the consent back: asks once, then deletes all that the session left. Open or closed study."""
+    """Withdraw consent: confirm, then delete all data of the session, whether the study is open or closed."""
     session = selectors.session_of(token)
     study = session.study
     context = {"study": study, "texts": study.texts, "session": session}
     if request.method == "POST" and request.POST.get("withdraw") == "yes":
         removal.withdraw(session)
-        return page(request, "withdrawn", study, {"study": study, "texts": study.texts})
+        return page(request, "withdrawn", study, {"study": study, "texts": study.texts, "gone": token})
     return page(request, "withdraw", study, context)
 
 
 @cache_control(no_store=True, private=True)
 @require_GET
 def round_sound(request: HttpRequest, token: str, stage: str, number: int) -> HttpResponse:
-    """The sound of the round that is to be answered now; every other address is not found."""
+    """The sound of the current round; any other round is not found."""
     session = selectors.session_of(token)
     current = headphones.current_round(session)
     if current is None or (current.stage, current.number) != (stage, number):
@@ -195,6 +198,6 @@ def round_sound(request: HttpRequest, token: str, stage: str, number: int) -> Ht
 @cache_control(max_age=86400, private=True)
 @require_GET
 def headphones_example(request: HttpRequest, token: str) -> HttpResponse:
-    """A tone in noise to know what to listen for; the same for everybody."""
+    """An example of a tone in noise, the same for everybody."""
     selectors.session_of(token)
     return HttpResponse(headphones.stereo_wav(headphones.example_signal()), content_type="audio/wav")

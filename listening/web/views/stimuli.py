@@ -1,4 +1,4 @@
-"""What was done to each stimulus, for the study's owner."""
+"""The processing of each stimulus, for the study's owner."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from listening.study.stimuli import DELAY_LIMIT_MS, warnings_of
 @login_required
 @require_GET
 def stimuli(request: HttpRequest, study_id: UUID) -> HttpResponse:
-    """The gain and the delay of every stimulus against the reference, and what to know of them."""
+    """Gain and delay of every stimulus relative to the reference, with warnings."""
     study = selectors.study_of(request.user, study_id)
     items = list(study.items.prefetch_related("stimuli__rendition").select_related("clip"))
     found = {stimulus.system for item in items for stimulus in item.stimuli.all()}

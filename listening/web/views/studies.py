@@ -1,4 +1,4 @@
-"""Pages of a researcher's studies: the list, making one, and what a study is and how far."""
+"""Pages of a researcher's studies: the list, and the page and actions of each study."""
 
 from __future__ import annotations
 
@@ -33,6 +33,7 @@ from listening.study.studies import (
     set_listed,
     signals_of,
 )
+from listening.study.versions import versions_of
 
 
 @researcher_page
@@ -49,13 +50,13 @@ def study(request: HttpRequest, study_id: UUID) -> HttpResponse:
 
 @researcher_page
 def progress(request: HttpRequest, study_id: UUID) -> HttpResponse:
-    """What changes on the study page, for htmx."""
+    """The part of the study page that changes, for htmx."""
     study = selectors.study_of(request.user, study_id)
     return render(request, "listening/study_progress.html", _study_context(study))
 
 
 def head_context(study: Study) -> Context:
-    """What the head of every page of a study says."""
+    """The context of the head of all pages of a study."""
     return {
         "head": {
             "method": compliance.method_title(study),
@@ -92,6 +93,7 @@ def _study_context(study: Study) -> Context:
         "sessions": selectors.session_rows(study),
         "stimulus_warnings": warnings_of(study),
         "deletions": study.deletions.order_by("number", "deleted"),
+        "versions": versions_of(study),
     }
 
 
@@ -124,7 +126,7 @@ open_study = _button(study_studies.open_study)
 
 @researcher_action
 def pilot(request: HttpRequest, study_id: UUID) -> HttpResponse:
-    """Begin or end a pilot: sessions that start in it are kept apart."""
+    """Start or end a pilot, whose sessions are kept apart."""
     study = selectors.study_of(request.user, study_id)
     if request.POST.get("pilot") == "yes":
         study_studies.open_study(study, pilot=True)
@@ -149,7 +151,7 @@ def delete(request: HttpRequest, study_id: UUID) -> HttpResponse:
 
 @researcher_action
 def delete_session(request: HttpRequest, study_id: UUID, session_id: UUID) -> HttpResponse:
-    """Delete all that one listener left; a note stays."""
+    """Delete all data of a listener; a record of the deletion stays."""
     study = selectors.study_of(request.user, study_id)
     session = get_object_or_404(study.sessions, pk=session_id)
     code = session.assessor.code

@@ -1,22 +1,24 @@
-"""A trial's pages, its signals, and what the listener does in it. Nothing here tells which is which."""
+"""A trial's page, its signals, and requests from it. They must not reveal which signal is which."""
 
 from __future__ import annotations
 
 import io
 
 import soundfile
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.crypto import salted_hmac
-from django.views.decorators.cache import cache_control
+from django.views.decorators.cache import cache_control, never_cache
 from django.views.decorators.http import require_GET
 
 from evaluation.contexts import Context
+from evaluation.web.refusals import answers_json
 from listening.methods import METHODS, REFERENCE
 from listening.models import Session, Stimulus, Study, Trial
 from listening.session import comments, ratings
 from listening.session.ratings import last_event, stimulus_of_key
+from listening.session.stored import stored_grades, stored_work
 from listening.study import selectors
 from listening.study.duration import minutes_left
 from listening.study.errors import UnknownStimulus
@@ -26,7 +28,7 @@ from listening.web.views.saving import Body, saving
 
 
 def side_by_side_page(request: HttpRequest, session: Session, trial: Trial) -> HttpResponse:
-    """The page of a trial whose signals stand side by side, numbered."""
+    """The page of a trial with numbered side-by-side signals."""
     study = session.study
     method = METHODS[study.method]
     context = {"study": study, "texts": study.texts, "session": session, "method": method}
@@ -34,31 +36,24 @@ def side_by_side_page(request: HttpRequest, session: Session, trial: Trial) -> H
 
 
 def _trial_context(session: Session, trial: Trial) -> Context:
-    """All that the rating page gets to know of a trial."""
+    """The context of the rating page: all that it contains about a trial."""
     trials = list(session.trials.select_related("item").order_by("position"))
     same_kind = [other for other in trials if other.item.training == trial.item.training]
     where = {"token": session.token, "position": trial.position}
-    graded = {rating.stimulus_id: rating for rating in trial.ratings.all()}
+    graded = stored_grades(trial)
 
     def audio_url(key: str) -> str:
         return reverse("stimulus_audio", kwargs=where | {"key": key})
 
     stimuli = []
     for label, entry in enumerate(trial.order, start=1):
-        rating = graded.get(entry["stimulus"])
-        stimuli.append(
-            {
-                "key": entry["key"],
-                "url": audio_url(entry["key"]),
-                "label": str(label),
-                "score": rating.score if rating else None,
-                "sequence": rating.sequence if rating else 0,
-            }
-        )
+        key = entry["key"]
+        stimuli.append({"key": key, "url": audio_url(key), "label": str(label), **graded[key]})
     page = {
         "ratingsUrl": reverse("save_rating", kwargs=where),
         "eventsUrl": reverse("save_events", kwargs=where),
         "commentUrl": reverse("save_comment", kwargs=where),
+        "storedUrl": reverse("stored_work", kwargs=where),
         "finishUrl": reverse("finish_trial", kwargs=where),
         "reference": {"url": audio_url(trial.reference_key)},
         "stimuli": stimuli,
@@ -87,8 +82,7 @@ def save_rating(trial: Trial, body: Body) -> Body:
 
 @saving
 def save_comment(trial: Trial, body: Body) -> Body:
-    comments.save_comment(trial, body.get("comment", ""))
-    return {}
+    return {"comment": comments.save_comment(trial, body.get("comment", ""), body.get("before"))}
 
 
 @saving
@@ -98,17 +92,28 @@ def save_events(trial: Trial, body: Body) -> Body:
 
 @saving
 def finish_trial(trial: Trial, body: Body) -> Body:
-    ratings.finish_trial(trial, body.get("comment", ""))
-    return {"next": reverse("session", args=[trial.session.token])}
+    finished = ratings.finish_trial(
+        trial, body.get("comment", ""), before=body.get("before"), shown=body.get("shown")
+    )
+    stored = {"stored": stored_work(finished)} if "shown" in body else {}
+    return {"next": reverse("session", args=[trial.session.token]), **stored}
+
+
+@answers_json
+@never_cache
+@require_GET
+def stored(request: HttpRequest, token: str, position: int) -> HttpResponse:
+    """What is stored of the trial, for a page that another browser may have left behind."""
+    return JsonResponse(stored_work(selectors.trial_stored(token, position)))
 
 
 @cache_control(no_store=True, private=True)
 @require_GET
 def stimulus_audio(request: HttpRequest, token: str, position: int, key: str) -> HttpResponse:
-    """A signal of a trial as 16-bit WAV, with dither of its own in every session and under every key.
+    """A signal of a trial as 16-bit WAV, with different dither for every session and key.
 
-    So the hidden reference differs from the open one byte for byte, and no two sessions get a
-    file in common. There is no ETag, date or name: the headers of all signals are the same.
+    So the files of the hidden and the open reference differ, and no two sessions share a file. There is
+    no ETag, date or name: the headers of all signals are the same.
     """
     trial = selectors.trial_for_sound(token, position)
     if trial.session.study.status == Study.Status.PREPARING:
@@ -128,7 +133,7 @@ def stimulus_audio(request: HttpRequest, token: str, position: int, key: str) ->
         raise Http404("There is no such recording.")
     with stimulus.audio.open("rb") as file:
         audio, rate = soundfile.read(io.BytesIO(file.read()), dtype="float32")
-    # Of the server's secret, so that nobody can subtract the dither; the same at every request.
+    # Derived from the server's secret, so that nobody can subtract the dither; the same for every request.
     digest = salted_hmac("listening.dither", f"{trial.session_id}:{key}", algorithm="sha256").digest()
     wav = dithered_wav(audio, rate, digest)
     return HttpResponse(wav, content_type="audio/wav")

@@ -12,8 +12,8 @@ const most = Number(form.dataset.maxBytes);
 /** @param {File} file */
 function addLine(file) {
   const item = document.createElement("li");
-  const name = Object.assign(document.createElement("span"), { className: "upload-name", textContent: file.name });
-  const state = Object.assign(document.createElement("span"), { className: "upload-state" });
+  const name = Object.assign(document.createElement("span"), { className: "upload-name", dir: "auto", textContent: file.name });
+  const state = Object.assign(document.createElement("span"), { className: "upload-state", dir: "auto" });
   state.setAttribute("role", "status");
   const bar = Object.assign(document.createElement("progress"), { className: "progress", max: 1, value: 0 });
   bar.setAttribute("aria-label", `Upload of ${file.name}`);

@@ -9,6 +9,8 @@ const GAP = 8;
 export function explain(root) {
   const box = document.createElement("div");
   box.id = "how";
+  box.dir = "auto";
+  box.dir = "auto";
   box.setAttribute("role", "tooltip");
   box.hidden = true;
   root.append(box);

@@ -153,6 +153,8 @@ function element(tag, properties = {}, ...children) {
  */
 function field(text, control, set, help = "") {
   control.id = `question-control-${++count}`;
+  if (!(control instanceof HTMLSelectElement)) control.dir = "auto";
+  if (!(control instanceof HTMLSelectElement)) control.dir = "auto";
   control.addEventListener("input", () => {
     set(control.value);
     write();
@@ -195,8 +197,8 @@ function button(text, name, press) {
  */
 function card(question, index) {
   const called = `question ${index + 1}`;
-  const title = element("strong", { textContent: question.label || "New question" });
-  const about = element("span", { className: "muted small", textContent: summary(question) });
+  const title = element("strong", { dir: "auto", textContent: question.label || "New question" });
+  const about = element("span", { className: "muted small", dir: "auto", textContent: summary(question) });
   const extra = element("div");
   let ownName = question.name !== "";
 

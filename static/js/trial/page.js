@@ -7,7 +7,7 @@ import { find, readData } from "../common/dom.js";
 import { listenToKeys } from "../common/keys.js";
 import { say } from "../common/text.js";
 import { gettext } from "../common/words.js";
-import { savedText } from "./saved.js";
+import { lostText, savedText } from "./saved.js";
 import { Refused, Store } from "./store.js";
 import { continueHere, holdAlone } from "./tabs.js";
 
@@ -127,16 +127,20 @@ async function goOn() {
   }
   leaving = true;
   tell(gettext("Saving…"));
+  const { losses } = store;
   try {
     method.silence();
     await store.settled();
     if (store.refusal) throw new Error(store.refusal);
+    // What is stored has just come to be shown: it is for the listener to hand it in.
+    if (store.losses > losses) throw new Error(gettext("changed in another browser"));
     note("finish");
     window.location.assign(await store.finish());
   } catch (error) {
     leaving = false;
     if (error instanceof Refused) store.refuse(error);
-    tell(store.refusal || method.away || gettext("Could not reach the server. Your answer is kept: press Next again."));
+    const away = method.away || gettext("Could not reach the server. Your answer is kept: press Next again.");
+    tell(store.refusal || (store.losses > losses ? gettext("changed in another browser") : away));
   }
 }
 
@@ -160,6 +164,17 @@ export function openTrial(options) {
   comment.addEventListener("input", () => store.setComment(comment.value));
   store.on("state", showSaved);
   store.on("grade", () => refresh());
+  store.on("lost", (lost) => {
+    comment.value = store.comment;
+    note("lost", { sounds: lost.keys });
+    say($("#lost p"), lostText(lost, page));
+    $("#lost").hidden = false;
+    refresh();
+  });
+  find("#lost button", HTMLButtonElement).addEventListener("click", () => {
+    $("#lost").hidden = true;
+    say($("#lost p"), "");
+  });
   document.addEventListener("visibilitychange", () => note(document.hidden ? "hidden" : "shown"));
   // Back to a page that the browser kept: its trial may be over.
   window.addEventListener("pageshow", (event) => event.persisted && window.location.reload());
@@ -175,6 +190,7 @@ export function openTrial(options) {
       setInterval(showSaved, 1000);
       note("open", { restored: store.graded });
       store.retry();
+      store.watch();
       begin();
     },
     waiting: () => elsewhere.showModal(),

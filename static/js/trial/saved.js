@@ -13,14 +13,39 @@ export function savedText(store) {
     case "idle":
       return store.graded ? gettext("saved ✓") : gettext("nothing to save yet");
     case "saving":
-      return store.savedAt === null ? gettext("saving…") : saved;
+      return gettext("saving…");
     case "offline":
       return store.answering
         ? gettext("the server is not ready – kept here, will be sent: {count}", { count })
         : gettext("offline – kept here, will be sent: {count}", { count });
+    case "lost":
+      return gettext("changed in another browser");
     case "refused":
       return gettext("not saved: {reason} Press Next.", { reason: store.refusal });
     default:
       return saved;
   }
+}
+
+/**
+ * What is not stored of what the page showed, and what it shows instead.
+ *
+ * @param {import("./store.js").Lost} lost
+ * @param {{ stimuli: { key: string }[], sounds: { name: string, label: string }[] }} page
+ */
+export function lostText({ keys, comment, refusal }, { stimuli, sounds }) {
+  const names = sounds.flatMap(({ name, label }) => (keys.includes(name) ? [label] : [])).join(", ");
+  const texts = [];
+  if (keys.length && stimuli.length > 1) {
+    texts.push(gettext("{names}: graded in another browser. What is stored is shown now; the grade from here is not stored.", { names }));
+  } else if (keys.length) {
+    texts.push(gettext("This was answered in another browser. What is stored is shown now; the answer from here is not stored."));
+  }
+  if (comment) {
+    texts.push(gettext("The comment was changed in another browser and is shown now. Not stored from here: {comment}", { comment }));
+  } else if (comment === "") {
+    texts.push(gettext("The comment was written in another browser and is shown now."));
+  }
+  if (refusal) texts.push(gettext("{reason} Press Next.", { reason: refusal }));
+  return texts.join(" ");
 }

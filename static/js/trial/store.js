@@ -2,9 +2,14 @@
 
    A change of a grade is sent at once. While a request for a stimulus is under way, only its newest grade waits.
    What the server has not confirmed is kept in localStorage, so it survives a reload and a lost network, and
-   is sent again, less and less often, until it is confirmed. Sequence numbers make repeats harmless. */
+   is sent again, less and less often, until it is confirmed. Sequence numbers make repeats harmless.
+
+   The session may be open in another browser, too. What that stored first stays until a page that shows it changes
+   it: every answer of the server names what it holds, and a page that shows something else takes that over and says
+   so. A page that nobody touches asks now and then. */
 
 import { Emitter } from "../common/emitter.js";
+import { ownStorage } from "../common/storage.js";
 import { gettext } from "../common/words.js";
 
 const RETRY_SECONDS = [1, 2, 4, 8, 15, 30];
@@ -14,23 +19,36 @@ const EVENTS_MILLISECONDS = 2000;
 const EVENTS_AT_ONCE = 200;
 /* The server takes so many events of a trial. */
 const MOST_EVENTS = 20000;
+/* Between two looks at what the server holds, while the page can be seen. */
+const LOOK_MILLISECONDS = 4000;
 /* After the last key press in the comment. */
 const COMMENT_MILLISECONDS = 800;
 
 /**
  * @typedef {number | string} Score a grade, or the key of an answer
- * @typedef {{ score: Score | null, sequence: number, saved: boolean, live: boolean }} Grade live: made in this page
+ * @typedef {{ score: Score | null, sequence: number, saved: boolean }} Grade never changed: replaced
+ * @typedef {{ text: string, saved: boolean }} Comment never changed: replaced
+ * @typedef {{ grades: Map<string, Grade>, comment: Comment | null }} Held by this page at a moment
  * @typedef {{ sequence: number, kind: string, milliseconds: number, detail: object }} TrialEvent
  * @typedef {{ sequence: number, score: Score | null }} Answer
+ * @typedef {{ grades: Record<string, Answer>, comment: string, finished: boolean }} Stored what the server holds
+ *
+ * @typedef {object} Lost what is not stored of what this page showed
+ * @property {string[]} keys whose grades are another browser's
+ * @property {string | null} comment this page's, where another browser's is stored
+ * @property {string} refusal why nothing more is stored, if that is so
+ *
  * @typedef {object} Kept in the browser's storage
  * @property {Record<string, { score: Score | null, sequence: number }>} grades
  * @property {TrialEvent[]} events
  * @property {string[]} heard
  * @property {string} [comment] if it is not saved
+ * @property {string} [before] the comment that it was written over
  * @typedef {object} TrialData what the store needs of the page
  * @property {string} ratingsUrl
  * @property {string} eventsUrl
  * @property {string} [commentUrl]
+ * @property {string} [storedUrl]
  * @property {string} finishUrl
  * @property {{ key: string, score: Score | null, sequence?: number }[]} stimuli
  * @property {string[]} [heard]
@@ -43,10 +61,11 @@ const COMMENT_MILLISECONDS = 800;
 export class Refused extends Error {
   /**
    * @param {number} status
-   * @param {{ error?: string, detail?: string }} answer
+   * @param {{ error?: string, detail?: string, stored?: Stored }} answer
    */
   constructor(status, answer) {
     super(answer.error || gettext("The server refused this ({status}).", { status }));
+    this.stored = answer.stored;
   }
 }
 
@@ -72,14 +91,23 @@ function csrfToken() {
  * @returns {Promise<any>} what the server answered
  * @throws {Refused} for a final no; any other error is worth trying again
  */
-async function post(url, body) {
-  const response = await fetch(url, {
+function post(url, body) {
+  return ask(url, {
     method: "POST",
     headers: { "Content-Type": "application/json", "X-CSRFToken": csrfToken() },
     body: JSON.stringify(body),
     keepalive: true,
-    signal: AbortSignal.timeout(15000),
   });
+}
+
+/**
+ * @param {string} url
+ * @param {RequestInit} request
+ * @returns {Promise<any>} what the server answered
+ * @throws {Refused} for a final no; any other error is worth trying again
+ */
+async function ask(url, request) {
+  const response = await fetch(url, { ...request, signal: AbortSignal.timeout(15000) });
   if (response.ok) return response.json();
   if (response.status >= 500 || response.status === 408 || response.status === 429) {
     throw new Unavailable(response.status);
@@ -87,32 +115,13 @@ async function post(url, body) {
   throw new Refused(response.status, await response.json().catch(() => ({})));
 }
 
-/**
- * localStorage, or, where a browser forbids it (in a frame of another site), a memory of this page only.
- *
- * @returns {Pick<Storage, "getItem" | "setItem" | "removeItem">}
- */
-function ownStorage() {
-  try {
-    return window.localStorage;
-  } catch {
-    /** @type {Map<string, string>} */
-    const items = new Map();
-    return {
-      getItem: (key) => items.get(key) ?? null,
-      setItem: (key, value) => items.set(key, value),
-      removeItem: (key) => items.delete(key),
-    };
-  }
-}
-
 const pause = (/** @type {number} */ milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 
 /**
  * Keeps the grades of one trial. Events: "grade" (detail: key) when a grade came from elsewhere, and "state" when
- * `state` changed.
+ * `state` changed; "lost" when the page gave way to what is stored.
  *
- * @extends {Emitter<{ grade: string, state: undefined }>}
+ * @extends {Emitter<{ grade: string, state: undefined, lost: Lost }>}
  */
 export class Store extends Emitter {
   #page;
@@ -134,10 +143,13 @@ export class Store extends Emitter {
   /** @type {(() => void)[]} */
   #idle = [];
   #heard;
+  /** @type {Comment} */
   #comment;
+  #storedComment; // as the server holds it, for all that this page knows
   /** @type {Timer} */
   #commentTimer;
   #sendingComment = false;
+  #looking = false;
   #retired = false;
 
   /** @param {TrialData} page */
@@ -146,11 +158,12 @@ export class Store extends Emitter {
     this.#page = page;
     this.#id = `earshot:${page.ratingsUrl}`;
     this.storage = storage;
-    /** @type {"idle" | "saving" | "saved" | "offline" | "refused"} see `answering` and `refusal` */
+    /** @type {"idle" | "saving" | "saved" | "lost" | "offline" | "refused"} see `answering` and `refusal` */
     this.state = "idle";
     /** @type {number | null} */
     this.savedAt = null;
     this.refusal = "";
+    this.losses = 0; // how often this page gave way
     this.answering = true; // false: no answer at all came to the last request
 
     const kept = this.#read();
@@ -159,14 +172,17 @@ export class Store extends Emitter {
       const isNewer = mine && mine.sequence > (sequence ?? 0);
       this.#grades.set(
         key,
-        isNewer ? { ...mine, saved: false, live: false } : { score, sequence: sequence ?? 0, saved: true, live: false },
+        isNewer ? { ...mine, saved: false } : { score, sequence: sequence ?? 0, saved: true },
       );
     }
     this.#comment = { text: kept.comment ?? page.comment ?? "", saved: kept.comment === undefined };
+    this.#storedComment = kept.before ?? page.comment ?? "";
     this.#heard = new Set([...(page.heard ?? []), ...kept.heard]);
     this.#events = kept.events.filter((event) => event.sequence > page.eventSequence);
     this.#eventSequence = Math.max(page.eventSequence, ...this.#events.map((event) => event.sequence));
     window.addEventListener("online", () => this.retry());
+    window.addEventListener("focus", () => this.look());
+    document.addEventListener("visibilitychange", () => this.look());
     window.addEventListener("storage", (event) => event.key === this.#id && this.#adopt());
     window.addEventListener("pagehide", () => {
       this.#flushEvents();
@@ -226,7 +242,7 @@ export class Store extends Emitter {
    */
   grade(key, score) {
     const { sequence } = this.#grade(key);
-    this.#grades.set(key, { score, sequence: sequence + 1, saved: false, live: true });
+    this.#grades.set(key, { score, sequence: sequence + 1, saved: false });
     this.#keep();
     this.#send(key);
   }
@@ -270,6 +286,80 @@ export class Store extends Emitter {
     clearTimeout(this.#commentTimer);
   }
 
+  /** Look at what the server holds from time to time. */
+  watch() {
+    setInterval(() => this.look(), LOOK_MILLISECONDS);
+  }
+
+  /** Ask the server what it holds, while the page can be seen. */
+  async look() {
+    const url = this.#page.storedUrl;
+    if (!url || this.#looking || this.#retired || this.state === "refused" || document.hidden || !navigator.onLine) return;
+    this.#looking = true;
+    const held = this.#held();
+    try {
+      this.#takeOver(await ask(url, {}), held);
+    } catch (error) {
+      if (error instanceof Refused) this.refuse(error);
+    }
+    this.#looking = false;
+  }
+
+  /**
+   * What this page holds now. A comment on its way is left out: its own answer says what became of it.
+   *
+   * @returns {Held}
+   */
+  #held() {
+    return { grades: new Map(this.#grades), comment: this.#sendingComment ? null : this.#comment };
+  }
+
+  /**
+   * Show what the server holds in place of what this page shows, and say so where that is something else. What
+   * waits to be sent stays, unless the trial has been handed in; so does what changed since the page asked.
+   *
+   * @param {Stored} stored
+   * @param {Held} asked what the page held when it asked
+   */
+  #takeOver(stored, asked) {
+    if (this.#retired) return;
+    const keys = [];
+    for (const [key, answer] of Object.entries(stored.grades)) {
+      const mine = this.#grades.get(key);
+      if (!mine || mine !== asked.grades.get(key) || !(mine.saved || stored.finished)) continue;
+      if (mine.score !== answer.score) keys.push(key);
+      this.#grades.set(key, { ...answer, saved: true });
+    }
+    const comment = this.#comment === asked.comment ? this.#takeOverComment(stored) : null;
+    if (stored.finished) this.refusal = gettext("This page was handed in from another browser.");
+    if (keys.length || comment !== null || stored.finished) this.#lose({ keys, comment, refusal: this.refusal });
+    this.#keep();
+  }
+
+  /**
+   * @param {Stored} stored
+   * @returns {string | null} this page's comment, if another one is stored
+   */
+  #takeOverComment({ comment: stored, finished }) {
+    const mine = this.#comment;
+    if (stored === this.#storedComment && (mine.saved || !finished)) return null;
+    this.#storedComment = stored;
+    if (stored === mine.text.trim()) {
+      this.#comment = { ...mine, saved: true };
+      return null;
+    }
+    this.#comment = { text: stored, saved: true };
+    return mine.text;
+  }
+
+  /** @param {Lost} lost */
+  #lose(lost) {
+    this.losses += 1;
+    this.#setState(lost.refusal ? "refused" : "lost");
+    for (const key of lost.keys) this.emit("grade", key);
+    this.emit("lost", lost);
+  }
+
   /**
    * Resolves when every grade is confirmed or refused.
    *
@@ -297,7 +387,8 @@ export class Store extends Emitter {
       await this.#flushEvents();
     }
     clearTimeout(this.#commentTimer);
-    const { next } = await post(this.#page.finishUrl, { comment: this.comment });
+    const shown = Object.fromEntries([...this.#grades].map(([key, { score }]) => [key, score]));
+    const { next } = await post(this.#page.finishUrl, { comment: this.comment, before: this.#storedComment, shown });
     this.retire();
     this.#events = [];
     this.storage.removeItem(this.#id);
@@ -305,19 +396,23 @@ export class Store extends Emitter {
   }
 
   /**
-   * The server takes nothing more of this trial from this page.
+   * The server takes nothing more of this trial from this page, or holds something else than the page shows.
    *
-   * @param {Error} error
+   * @param {Refused} error
    */
   refuse(error) {
+    if (error.stored) this.#takeOver(error.stored, { ...this.#held(), comment: this.#comment });
+    if (error.stored && !error.stored.finished) return;
     this.refusal = error.message;
-    this.#setState("refused");
+    if (error.stored) this.#setState("refused");
+    else this.#lose({ keys: [], comment: null, refusal: error.message });
   }
 
   /** @param {string} key */
   async #send(key) {
     if (this.#retired || this.#sending.has(key)) return;
     this.#sending.add(key);
+    let isLost = false;
     try {
       while (!this.#grade(key).saved) {
         const sent = this.#grade(key);
@@ -325,11 +420,11 @@ export class Store extends Emitter {
         const answer = await post(this.#page.ratingsUrl, { key, score: sent.score, sequence: sent.sequence });
         this.#failures = 0;
         this.answering = true;
-        this.#confirm(key, sent, answer);
+        isLost = this.#confirm(key, sent, answer);
         if (!this.#grade(key).saved) await pause(GAP_MILLISECONDS);
       }
-      this.savedAt = Date.now();
-      if (!this.unsaved) this.#setState("saved");
+      if (!isLost) this.savedAt = Date.now();
+      if (!this.unsaved) this.#setState(isLost ? "lost" : "saved");
     } catch (error) {
       if (error instanceof Refused) {
         this.refuse(error);
@@ -355,38 +450,41 @@ export class Store extends Emitter {
     this.#sendingComment = true;
     const sent = this.#comment;
     try {
-      await post(this.#page.commentUrl, { comment: sent.text });
-      sent.saved = true;
+      const { comment } = await post(this.#page.commentUrl, { comment: sent.text, before: this.#storedComment });
+      this.#storedComment = comment;
+      if (sent === this.#comment) this.#comment = { ...sent, saved: true };
       this.#keep();
     } catch (error) {
       // It goes with the end of the trial in any case.
-      if (!(error instanceof Refused)) this.#retryLater();
+      if (error instanceof Refused) this.refuse(error);
+      else this.#retryLater();
     }
     this.#sendingComment = false;
-    if (sent !== this.#comment) this.#commentTimer = setTimeout(() => this.#sendComment(), COMMENT_MILLISECONDS);
+    if (!this.#comment.saved && sent !== this.#comment) {
+      this.#commentTimer = setTimeout(() => this.#sendComment(), COMMENT_MILLISECONDS);
+    }
   }
 
   /**
    * @param {string} key
    * @param {Grade} sent
    * @param {Answer} answer
+   * @returns {boolean} whether another browser's grade is stored
    */
   #confirm(key, sent, answer) {
     const current = this.#grade(key);
-    if (answer.sequence > sent.sequence) {
-      // Another page was ahead. A grade just made here is the newest all the same and goes again, above
-      // it; one that only waited since an earlier visit gives way.
-      const sequence = Math.max(answer.sequence, current.sequence);
-      if (current.live) {
-        this.#grades.set(key, { ...current, sequence: sequence + 1 });
-      } else {
-        this.#grades.set(key, { score: answer.score, sequence, saved: true, live: false });
-        this.emit("grade", key);
-      }
-    } else if (current.sequence === sent.sequence) {
-      this.#grades.set(key, { ...current, saved: true });
+    const isLost = answer.score !== sent.score;
+    if (isLost) {
+      // Whoever graded here had not seen that grade: it is shown, and can be changed then.
+      this.#grades.set(key, { ...answer, saved: true });
+      this.#lose({ keys: [key], comment: null, refusal: "" });
+    } else if (current === sent) {
+      this.#grades.set(key, { ...answer, saved: true });
+    } else {
+      this.#grades.set(key, { ...current, sequence: Math.max(current.sequence, answer.sequence + 1) });
     }
     this.#keep();
+    return isLost;
   }
 
   #flushEvents() {
@@ -414,7 +512,8 @@ export class Store extends Emitter {
   /** @param {Store["state"]} state */
   #setState(state) {
     this.state = state;
-    if (state === "saved" || state === "refused") for (const resolve of this.#idle.splice(0)) resolve();
+    const isSettled = state === "refused" || ((state === "saved" || state === "lost") && !this.unsaved);
+    if (isSettled) for (const resolve of this.#idle.splice(0)) resolve();
     this.emit("state");
   }
 
@@ -434,7 +533,7 @@ export class Store extends Emitter {
     );
     /** @type {Kept} */
     const kept = { grades, events: this.#events, heard: [...this.#heard] };
-    if (!this.#comment.saved) kept.comment = this.comment;
+    if (!this.#comment.saved) Object.assign(kept, { comment: this.comment, before: this.#storedComment });
     try {
       this.storage.setItem(this.#id, JSON.stringify(kept));
     } catch {
@@ -442,13 +541,14 @@ export class Store extends Emitter {
     }
   }
 
-  /** Another tab of this browser wrote: take over grades that are ahead of ours; it sends them. */
+  /** Another tab of this browser wrote: take over grades that are ahead of ours, and see to it that they are stored. */
   #adopt() {
     for (const [key, { score, sequence }] of Object.entries(this.#read().grades)) {
       const mine = this.#grades.get(key);
       if (!mine || sequence <= mine.sequence) continue;
-      this.#grades.set(key, { score, sequence, saved: true, live: false });
+      this.#grades.set(key, { score, sequence, saved: false });
       this.emit("grade", key);
+      this.#send(key);
     }
   }
 }

@@ -26,6 +26,7 @@ from listening.models import (
     Stage,
     Stimulus,
     Study,
+    StudyVersion,
     Trial,
 )
 from listening.study.headphones import TESTS
@@ -57,6 +58,10 @@ FIT: dict[tuple[type[models.Model], str], list[Any]] = {
         {"sha256": "ab", "uploaded": "a.wav", "matched": "", "checks": {"rate": 16000}, "delay_seconds": 0},
     ],
     (OutputBatch, "notes"): [[], ["a.txt was left out."]],
+    (StudyVersion, "content"): [
+        {"language": "de", "texts": {"consent": "Ja?"}, "questionnaire": [QUESTION, CHOSEN]},
+        {"language": "en", "texts": {}, "questionnaire": []},
+    ],
     (OutputFile, "checks"): [{}, {"seconds": 1.5, "delay_seconds": None, "exact": True}],
     (Study, "method_options"): [{}],
     (Study, "systems"): [[], ["opus-9k", "bpgan-2k"]],

@@ -178,7 +178,7 @@ def test_bs1116_corrects_for_the_number_of_systems(hold: Callable[..., Study]) -
     assert row.p == pytest.approx(0.1018, abs=1e-4)
     assert row.p_adjusted == pytest.approx(3 * 0.1018, abs=3e-4)
     assert "for none of 3 systems" in context["answer"]
-    assert "here all count" in " ".join(context["warnings"])
+    assert "here all listeners are included" in " ".join(context["warnings"])
     assert len(context["pairs"]) == 3
 
 

@@ -350,7 +350,7 @@ def test_withdrawing_asks_and_then_deletes_everything(client: Client, study: Stu
     assert not Event.objects.exists()
     note = Deletion.objects.get()
     assert (note.number, note.ratings, note.reason) == (1, 15, "withdrawn by the listener")
-    assert client.post(url, {"withdraw": "yes"}).status_code == 404
+    assert client.post(url, {"withdraw": "yes"}).status_code == 410
     reopen_study(study)
     assert start_session(study).number == 3  # the number is not given again
 

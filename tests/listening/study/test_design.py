@@ -236,7 +236,7 @@ def test_two_who_join_at_once_get_two_places(transactional_db: None, study: Stud
         ({"items_per_session": 0}, "whole number from 1"),
         ({"items_per_session": 1.5}, "whole number from 1"),
         ({"systems_per_trial": True}, "whole number from 1"),
-        ({"drop_out_hours": -1}, "more than 0 hours"),
+        ({"drop_out_hours": -1}, "more than 0 and at most a year"),
         ({"groups": 2}, "and nothing else"),
         ([], "and nothing else"),
     ],

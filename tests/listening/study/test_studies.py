@@ -201,7 +201,7 @@ def test_a_refused_step_keeps_what_was_sent(
         ({"items-end": ["nan"]}, "needs a start and an end"),
         ({"items-start": ["9"]}, "is not inside"),
         ({"items-role": ["judge"]}, "is not a role of an item"),
-        ({"items-role": ["training"]}, "include at least one in the test"),
+        ({"items-role": ["training"]}, "at least one in the test"),
         ({"items-role": []}, "arrived incomplete"),
         ({"items-role": ["out"]}, "at least one clip"),
         ({"basics-name": " "}, "required"),
@@ -352,7 +352,8 @@ def test_minutes_follow_the_design(owner: Client, make_study: Callable[..., Stud
     for design, minutes in (({}, 21), ({"items_per_session": 2}, 9)):
         Study.objects.update(design=design)
         assert (
-            f"about {minutes} min per listener" in owner.get(reverse("study", args=[study.pk])).content.decode()
+            f"about {minutes} min per listener"
+            in owner.get(reverse("study", args=[study.pk])).content.decode()
         )
         asked = Client().get(reverse("join", args=[study.token])).content.decode()
         assert f"about {minutes} minutes" in asked

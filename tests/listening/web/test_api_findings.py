@@ -46,7 +46,7 @@ def test_tests_figures_tables_and_the_report(client: Client, study: Study) -> No
     assert client.get(at(study, "figures/differences.png")).content[:4] == b"\x89PNG"
     for missing in ("tables/no.tex", "figures/no.svg", "figures/grades.gif"):
         assert client.get(at(study, missing)).status_code == 404
-    assert "no kind of sessions" in client.get(at(study, "tests?kind=x")).json()["detail"]
+    assert "no kind of session" in client.get(at(study, "tests?kind=x")).json()["detail"]
     assert "no profile" in client.get(at(study, "report.pdf?profile=x")).json()["detail"]
 
 

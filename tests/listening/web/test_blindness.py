@@ -71,7 +71,7 @@ def test_nothing_in_page_headers_or_files_tells_systems_apart(make_study: Callab
             ]
             assert set(page) == {
                 "ratingsUrl", "eventsUrl", "commentUrl", "finishUrl", "reference", "stimuli", "comment",
-                    "eventSequence", "heard", "training",
+                    "eventSequence", "heard", "storedUrl", "training",
             }  # fmt: skip
             for entry in page["stimuli"]:
                 assert set(entry) == {"key", "url", "label", "score", "sequence"}

@@ -13,8 +13,8 @@ from django.urls import reverse
 from codec.registry import SYSTEMS as KNOWN
 from listening.methods import NO_PREFERENCE
 from listening.models import Choice, Rating, Session, Stimulus, Study, Trial
-from listening.session.choices import answer_of, save_choice
-from listening.session.grading import ccr_sign
+from listening.session.choices import save_choice
+from listening.session.grading import answer_of, ccr_sign
 from listening.session.ratings import finish_trial, save_rating
 from listening.session.sessions import begin, start_session
 from listening.study.errors import UnknownStimulus
