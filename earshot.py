@@ -467,7 +467,7 @@ def fetch(site: Site, path: str, target: Path, **query: Any) -> None:
 
 def import_file(site: Site, arguments: argparse.Namespace) -> None:
     """An archive of Earshot at once; another tool's file as far as its reader has decided."""
-    renamed = dict(_renamed(text) for text in arguments.map)
+    renamed = dict(_parse_mapping(text) for text in arguments.map)
     if _is_archive(arguments.file):
         made = site.upload("/studies/import", arguments.file)
         for note in made["notes"]:
@@ -513,7 +513,7 @@ def _is_archive(file: Path) -> bool:
         raise Problem(f"{file}: {error.strerror or error}") from None
 
 
-def _renamed(text: str) -> tuple[str, str]:
+def _parse_mapping(text: str) -> tuple[str, str]:
     name, sign, slug = text.rpartition("=")
     if not sign:
         raise Problem(f"{text!r}: say NAME=SLUG, such as Reference=original.")

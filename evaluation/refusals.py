@@ -52,7 +52,8 @@ class Refusal(Exception):
 
     Attributes:
         title: heads the page of a refusal that has no page of its own.
-        page: renders the page that shows the refusal (`evaluation.web.refusals.shown_on`); None: a plain one.
+        page: renders the page that shows the refusal (`evaluation.web.refusals.show_refusals_on`);
+            None: a plain page.
     """
 
     status: int = 400

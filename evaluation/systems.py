@@ -92,9 +92,9 @@ def describe_all(slugs: Iterable[str]) -> dict[str, Described]:
     found = {}
     for slug in wanted:
         if (known := registry.SYSTEMS.get(slug)) is not None:
-            found[slug] = _registered(known)
+            found[slug] = _describe_registered(known)
         elif (row := uploaded.get(slug)) is not None:
-            found[slug] = _uploaded(row)
+            found[slug] = _describe_uploaded(row)
         else:
             found[slug] = Described(slug, slug, "", "other", None)
     return found
@@ -142,11 +142,12 @@ def _place(slug: str) -> int:
 
 def systems_for(user: Any) -> list[Described]:
     """What `user` can put into a study: the registry's systems and the user's own, in `order`."""
-    own = [_uploaded(row) for row in uploaded_by(user)]
-    return sorted([*map(_registered, registry.SYSTEMS.values()), *own], key=lambda each: order(each.slug))
+    own = [_describe_uploaded(row) for row in uploaded_systems(user)]
+    registered = [_describe_registered(known) for known in registry.SYSTEMS.values()]
+    return sorted([*registered, *own], key=lambda each: order(each.slug))
 
 
-def uploaded_by(user: Any) -> QuerySet[UploadedSystem]:
+def uploaded_systems(user: Any) -> QuerySet[UploadedSystem]:
     """The systems that `user` made; none for a stranger."""
     if user is None or user.pk is None:
         return UploadedSystem.objects.none()
@@ -158,11 +159,11 @@ def new_slug(title: str) -> str:
     return f"{PREFIX}{slugify(title)[:40].strip('-') or 'system'}-{secrets.token_hex(3)}"
 
 
-def _registered(system: registry.System) -> Described:
+def _describe_registered(system: registry.System) -> Described:
     return Described(
         system.slug, system.title, system.note, "registry", system.nominal_kbps, family=system.family
     )
 
 
-def _uploaded(row: UploadedSystem) -> Described:
+def _describe_uploaded(row: UploadedSystem) -> Described:
     return Described(row.slug, row.title, row.note, "uploaded", row.kbps)

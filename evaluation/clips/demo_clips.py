@@ -106,12 +106,13 @@ def split_sentences(audio: NDArray[np.float32], rate: int) -> tuple[NDArray[np.f
     spans = [(speech[0], speech[gap] + 1), (speech[gap + 1], speech[-1] + 1)]
     margin = round(rate * _MARGIN_SECONDS)
     first, second = (
-        _framed(audio[max(0, start * frame - margin) : end * frame + margin], rate) for start, end in spans
+        _pad_with_silence(audio[max(0, start * frame - margin) : end * frame + margin], rate)
+        for start, end in spans
     )
     return first, second
 
 
-def _framed(audio: NDArray[np.float32], rate: int) -> NDArray[np.float32]:
+def _pad_with_silence(audio: NDArray[np.float32], rate: int) -> NDArray[np.float32]:
     """Fade the edges of `audio` (samples,) by raised cosines and put silence around it."""
     ramp = np.sin(np.linspace(0, np.pi / 2, round(rate * _FADE_SECONDS), dtype=np.float32)) ** 2
     faded = audio.copy()

@@ -63,7 +63,7 @@ def delete_files_later(names: Iterable[str | None]) -> None:
     transaction.on_commit(partial(delete_files, list(names)))
 
 
-def orphans(older_than: timedelta) -> Iterator[str]:
+def find_orphans(older_than: timedelta) -> Iterator[str]:
     """Names of stored files that no row names: left by a process that was killed before it wrote its row.
 
     `older_than` spares what is being written now. Only folders that some model stores into are looked at.

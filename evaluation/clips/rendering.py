@@ -24,7 +24,7 @@ def make_rendition(rendition_id: str) -> None:
     row = jobs.claim(Rendition, rendition_id)
     if row is None:
         return
-    with jobs.working(row):
+    with jobs.work_on(row):
         try:
             _render(row)
         except CodecError as error:
@@ -38,7 +38,7 @@ def make_score(score_id: int | str) -> None:
     row = jobs.claim(Score, score_id)
     if row is None:
         return
-    with jobs.working(row, MetricUnavailable):
+    with jobs.work_on(row, MetricUnavailable):
         rendition = Rendition.objects.select_related("clip").get(pk=row.rendition_id)
         reference = load_audio(rendition.clip.audio)
         degraded = load_audio(rendition.audio)

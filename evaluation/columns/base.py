@@ -123,7 +123,7 @@ class Column(BaseModel):
                 refuse(message % {"key": unknown[0], "known": known})
         return data
 
-    def stored(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Any]:
         """As the column stores it."""
         return self.model_dump(mode="json", by_alias=True, exclude_unset=True)
 
@@ -131,7 +131,7 @@ class Column(BaseModel):
         return bool(self.model_fields_set)
 
     def __eq__(self, other: object) -> bool:
-        return self.stored() == other if isinstance(other, Mapping) else super().__eq__(other)
+        return self.to_json() == other if isinstance(other, Mapping) else super().__eq__(other)
 
     def __getitem__(self, key: str) -> Any:
         for name, field in type(self).model_fields.items():

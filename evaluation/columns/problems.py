@@ -78,12 +78,12 @@ class BadColumn(ValueError):
         return {".".join(map(str, (self.column, *each.where))): each.message for each in self.problems}
 
     @property
-    def told(self) -> str:
+    def summary(self) -> str:
         """The problems in one line, without the column's name."""
         return " ".join(map(str, self.problems))
 
     def __str__(self) -> str:
-        said = f"{self.column}: {self.told}"
+        said = f"{self.column}: {self.summary}"
         return f"{self.row}, {said}" if self.row else said
 
 

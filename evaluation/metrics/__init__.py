@@ -130,6 +130,6 @@ def metric_of(slug: str) -> Metric:
     return METRICS.get(slug) or Metric(slug, slug, "", float("-inf"), float("inf"), "", computed=False)
 
 
-def available() -> tuple[str, ...]:
+def list_available() -> tuple[str, ...]:
     """Slugs of the metrics that can be computed here."""
     return tuple(slug for slug, metric in METRICS.items() if not metric.missing)

@@ -28,7 +28,7 @@ from evaluation.models import Clip, Job, OutputBatch, OutputFile, Rendition, Sco
 from evaluation.outputs.archives import ArchiveProblem, members
 from evaluation.outputs.matching import MappingProblem, is_audio, match, read_mapping
 from evaluation.refusals import Refusal
-from evaluation.systems import new_slug, title_of, uploaded_by
+from evaluation.systems import new_slug, title_of, uploaded_systems
 from evaluation.texts import clean_line, clean_path
 from evaluation.work import jobs
 
@@ -74,7 +74,7 @@ def save_system(
         raise OutputProblem(_("The note is longer than 5000 characters."))
     if kbps is not None and not 0 <= kbps <= MAX_KBPS:
         raise OutputProblem(_("The bit rate has to be a number of kbit/s, 0 or more."))
-    others = [other for other in uploaded_by(owner) if system is None or other.pk != system.pk]
+    others = [other for other in uploaded_systems(owner) if system is None or other.pk != system.pk]
     if any(other.title.casefold() == title.casefold() for other in others):
         raise OutputProblem(_("You have a system called %(title)s already."), title=title)
     if system is None:
@@ -247,7 +247,7 @@ def _batch(
     if make_systems:
         arrival.notes += _systems_of_folders(owner, [file.name for file in arrival.files])
     clips = Clip.objects.filter(owner=owner)
-    matches = match([file.name for file in arrival.files], clips, uploaded_by(owner), system, table)
+    matches = match([file.name for file in arrival.files], clips, uploaded_systems(owner), system, table)
     batch = OutputBatch.objects.create(owner=owner, system=system, notes=arrival.notes)
     OutputFile.objects.bulk_create(
         OutputFile(
@@ -261,7 +261,7 @@ def _batch(
 
 
 def _systems_of_folders(owner: Any, names: Iterable[str]) -> list[str]:
-    known = {name.casefold() for one in uploaded_by(owner) for name in (one.title, one.slug)}
+    known = {name.casefold() for one in uploaded_systems(owner) for name in (one.title, one.slug)}
     folders = dict.fromkeys(PurePosixPath(name).parent.name for name in names)
     made = []
     for folder in folders:
@@ -291,7 +291,7 @@ def handle_batch(batch_id: str) -> None:
     row = jobs.claim(OutputBatch, batch_id)
     if row is None:
         return
-    with jobs.working(row, Refusal):
+    with jobs.work_on(row, Refusal):
         (check_batch if row.step == OutputBatch.Step.CHECK else store_batch)(row)
         jobs.finish(row)
 
@@ -365,14 +365,14 @@ def keep_output(clip: Clip, system: UploadedSystem, upload: str, said: dict[str,
         OutputProblem: a study uses the output that is there.
     """
     from codec.audio import read_audio
-    from evaluation.outputs.comparison import aligned
+    from evaluation.outputs.comparison import align
     from evaluation.work.pipeline import METRICS
 
     size = load_audio(clip.audio).size
     with local_copy(upload) as path:
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
         recording = read_audio(path, max_seconds=settings.UPLOAD_MAX_SECONDS)
-    moved = aligned(recording.audio, said.get("delay_seconds", 0.0), size)
+    moved = align(recording.audio, said.get("delay_seconds", 0.0), size)
     audio = save_audio(f"renditions/{uuid.uuid4().hex}.wav", moved)
     now = timezone.now()
     try:

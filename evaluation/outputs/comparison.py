@@ -96,7 +96,7 @@ def compare(path: Path, reference: Audio, max_seconds: float) -> Comparison:
     return found
 
 
-def aligned(audio: Audio, delay_seconds: float, size: int) -> Audio:
+def align(audio: Audio, delay_seconds: float, size: int) -> Audio:
     """`audio` (samples,) at `WORKING_RATE` moved `delay_seconds` earlier, then cut or padded to `size`."""
     shift = round(delay_seconds * WORKING_RATE)
     moved = audio[shift:] if shift >= 0 else np.pad(audio, (-shift, 0))

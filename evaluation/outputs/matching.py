@@ -153,24 +153,24 @@ class _Finder:
     def find(self, name: str) -> Match:
         path = PurePosixPath(name)
         if self._mapping:
-            return self._by_table(name, path)
+            return self._match_by_table(name, path)
         stem, folder = path.stem, path.parent.name
         before, mark, after = stem.rpartition("__")
         if mark and not self._clips.get(_key(stem)):
             system = self._systems.get(_key(after))
             if system is None:
                 return Match(name, problem=f"You have no system {after!r}, which the name ends in.")
-            return self._with(name, before, system, "by its name, clip__system")
+            return self._match_names(name, before, system, "by its name, clip__system")
         if folder and (system := self._systems.get(_key(folder))):
-            return self._with(name, stem, system, "by its folder, system/clip")
+            return self._match_names(name, stem, system, "by its folder, system/clip")
         if folder and (system := self._systems.get(_key(stem))) and self._clips.get(_key(folder)):
-            return self._with(name, folder, system, "by its folder, clip/system")
+            return self._match_names(name, folder, system, "by its folder, clip/system")
         if folder:
             reason = f"by its name; the folder {folder} is no system of yours"
-            return self._with(name, stem, self._default, reason)
-        return self._with(name, stem, self._default, "by its name")
+            return self._match_names(name, stem, self._default, reason)
+        return self._match_names(name, stem, self._default, "by its name")
 
-    def _by_table(self, name: str, path: PurePosixPath) -> Match:
+    def _match_by_table(self, name: str, path: PurePosixPath) -> Match:
         row = self._mapping.get(_key(name)) or self._mapping.get(_key(path.name))
         if row is None:
             return Match(name, problem="The mapping table does not name this file.")
@@ -178,9 +178,9 @@ class _Finder:
         system = self._systems.get(_key(slug)) if slug else self._default
         if system is None:
             return Match(name, problem=f"You have no system {slug!r}, which the mapping table names.")
-        return self._with(name, clip, system, "by the mapping table")
+        return self._match_names(name, clip, system, "by the mapping table")
 
-    def _with(self, name: str, clip: str, system: UploadedSystem, reason: str) -> Match:
+    def _match_names(self, name: str, clip: str, system: UploadedSystem, reason: str) -> Match:
         found = self._clips.get(_key(clip)) or self._clips.get(_key(PurePosixPath(clip).stem)) or {}
         if not found:
             return Match(name, None, system, reason[:200], f"You have no clip {clip!r}.")

@@ -21,7 +21,7 @@ from evaluation.clips.removal import remove_clip
 from evaluation.contexts import Context
 from evaluation.models import Clip, Job
 from evaluation.web import api_outputs, api_scores
-from evaluation.web.presentation import clip_status, rendition_rows, with_results
+from evaluation.web.presentation import clip_status, prefetch_results, rendition_rows
 from evaluation.web.problems import FileMissing, Problem, announced_bytes
 from evaluation.work import jobs
 
@@ -137,14 +137,14 @@ def create_clip(request: HttpRequest) -> Status[Context]:
 @paginate(LimitOffsetPagination)
 def list_clips(request: HttpRequest, search: str = "", public: bool | None = None) -> QuerySet[Clip]:
     """Those with `search` in the title; with `public`, only those that strangers may hear, or may not."""
-    clips = with_results(Clip.objects.filter(owner=request.auth, title__icontains=search))  # type: ignore[attr-defined]
+    clips = prefetch_results(Clip.objects.filter(owner=request.auth, title__icontains=search))  # type: ignore[attr-defined]
     return clips if public is None else clips.filter(public=public)
 
 
 @router.get("/clips/{uuid:clip_id}", response=ClipOut, summary="A clip and what each system made of it")
 def get_clip(request: HttpRequest, clip_id: UUID) -> Context:
     user = request.auth  # type: ignore[attr-defined]
-    clip = get_object_or_404(with_results(visible_clips(user)), pk=clip_id)
+    clip = get_object_or_404(prefetch_results(visible_clips(user)), pk=clip_id)
     rows = rendition_rows(clip)
     for row in rows:
         row["audio_url"] = row["audio_url"] and request.build_absolute_uri(row["audio_url"])
@@ -194,7 +194,7 @@ def retry_clip(request: HttpRequest, clip_id: UUID) -> dict[str, int]:
 
 def _own_clip(request: HttpRequest, clip_id: UUID) -> Clip:
     owner = request.auth  # type: ignore[attr-defined]
-    return get_object_or_404(with_results(Clip.objects.filter(owner=owner)), pk=clip_id)
+    return get_object_or_404(prefetch_results(Clip.objects.filter(owner=owner)), pk=clip_id)
 
 
 def _summary(clip: Clip) -> Context:

@@ -15,7 +15,7 @@ from evaluation import systems
 from evaluation.contexts import Context
 from evaluation.models import OutputBatch, Rendition, UploadedSystem
 from evaluation.outputs import batches as outputs
-from evaluation.systems import uploaded_by
+from evaluation.systems import uploaded_systems
 from evaluation.web.problems import Problem, check_length
 
 router = Router(tags=["own systems"])
@@ -113,8 +113,8 @@ class Confirmed(Schema):
     taken: int
 
 
-def _own(request: HttpRequest, slug: str) -> UploadedSystem:
-    return get_object_or_404(uploaded_by(request.auth), slug=slug)  # type: ignore[attr-defined]
+def _own_system(request: HttpRequest, slug: str) -> UploadedSystem:
+    return get_object_or_404(uploaded_systems(request.auth), slug=slug)  # type: ignore[attr-defined]
 
 
 def _batch(request: HttpRequest, batch_id: UUID) -> OutputBatch:
@@ -132,7 +132,7 @@ def _system(system: UploadedSystem) -> Context:
     }
 
 
-def _described(batch: OutputBatch) -> Context:
+def _describe_batch(batch: OutputBatch) -> Context:
     rows = batch.files.select_related("system").order_by("name", "pk")
     return {
         "id": batch.pk,
@@ -148,7 +148,7 @@ def _described(batch: OutputBatch) -> Context:
                 "clip": row.clip_id,
                 "system": row.system.slug if row.system else None,
                 "reason": row.reason,
-                "checks": row.checks.stored(),
+                "checks": row.checks.to_json(),
                 "problem": row.problem,
                 "taken": row.taken,
                 "shifted": row.shift,
@@ -173,14 +173,14 @@ def create_system(request: HttpRequest, new: SystemIn) -> Status[Context]:
     "/systems/{slug}", response=OwnSystemOut, summary="A system of your own and what it has outputs for"
 )
 def get_system(request: HttpRequest, slug: str) -> Context:
-    return _system(_own(request, slug))
+    return _system(_own_system(request, slug))
 
 
 @router.patch(
     "/systems/{slug}", response={200: OwnSystemOut, 422: Problem}, summary="Change what is said of a system"
 )
 def change_system(request: HttpRequest, slug: str, change: SystemChange) -> Status[Context]:
-    system = _own(request, slug)
+    system = _own_system(request, slug)
     saved = outputs.save_system(
         request.auth,  # type: ignore[attr-defined]
         system.title if change.title is None else change.title,
@@ -196,7 +196,7 @@ def change_system(request: HttpRequest, slug: str, change: SystemChange) -> Stat
 )
 def delete_system(request: HttpRequest, slug: str) -> Status[Any]:
     """Refused as long as a study uses one of them."""
-    outputs.remove_system(_own(request, slug))
+    outputs.remove_system(_own_system(request, slug))
     return Status(204, None)
 
 
@@ -208,7 +208,7 @@ def delete_system(request: HttpRequest, slug: str) -> Status[Any]:
 )
 def send_outputs(request: HttpRequest, slug: str) -> Status[Context]:
     """Nothing is stored before ``/outputs/{id}/confirm``: look at the checks first."""
-    system = _own(request, slug)
+    system = _own_system(request, slug)
     check_length(request, outputs.MAX_BATCH_BYTES)
     batch = outputs.receive(
         system,
@@ -216,7 +216,7 @@ def send_outputs(request: HttpRequest, slug: str) -> Status[Context]:
         request.FILES.get("mapping"),
         make_systems=request.POST.get("make_systems", "") == "yes",
     )
-    return Status(202, _described(batch))
+    return Status(202, _describe_batch(batch))
 
 
 @router.delete(
@@ -225,14 +225,14 @@ def send_outputs(request: HttpRequest, slug: str) -> Status[Context]:
     summary="Delete your system's output for a clip",
 )
 def delete_output(request: HttpRequest, slug: str, clip_id: UUID) -> Status[Any]:
-    rendition = get_object_or_404(Rendition, system=_own(request, slug).slug, clip=clip_id)
+    rendition = get_object_or_404(Rendition, system=_own_system(request, slug).slug, clip=clip_id)
     outputs.remove_output(rendition)
     return Status(204, None)
 
 
 @router.get("/outputs/{uuid:batch_id}", response=BatchOut, summary="What was sent, and what the checks found")
 def get_outputs(request: HttpRequest, batch_id: UUID) -> Context:
-    return _described(_batch(request, batch_id))
+    return _describe_batch(_batch(request, batch_id))
 
 
 @router.post(

@@ -136,7 +136,7 @@ def row_state(row: RenditionRow) -> JobState:
     )
 
 
-def with_results(clips: QuerySet[Clip]) -> QuerySet[Clip]:
+def prefetch_results(clips: QuerySet[Clip]) -> QuerySet[Clip]:
     """Fetch renditions and scores along with the clips: the same few queries for any number."""
     return clips.prefetch_related("renditions__scores")
 

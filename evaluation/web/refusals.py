@@ -100,7 +100,7 @@ def render_refusal(request: HttpRequest, message: Text, status: int, title: Text
 
 
 @contextmanager
-def shown_on(page: Callable[[Refusal], HttpResponse]) -> Iterator[None]:
+def show_refusals_on(page: Callable[[Refusal], HttpResponse]) -> Iterator[None]:
     """Whatever is refused within it appears on `page`, which renders it with the refusal's status."""
     try:
         yield
@@ -109,7 +109,7 @@ def shown_on(page: Callable[[Refusal], HttpResponse]) -> Iterator[None]:
         raise
 
 
-def sent_back(request: HttpRequest, to: Any, *where: Any, **named: Any) -> Any:
+def redirect_refusals(request: HttpRequest, to: Any, *where: Any, **named: Any) -> Any:
     """Whatever is refused within it sends the browser back to `to`, as `redirect` takes it."""
 
     def back(refusal: Refusal) -> HttpResponse:
@@ -117,7 +117,7 @@ def sent_back(request: HttpRequest, to: Any, *where: Any, **named: Any) -> Any:
         response: HttpResponse = redirect(to, *where, **named)
         return response
 
-    return shown_on(back)
+    return show_refusals_on(back)
 
 
 def add_to_form(form: BaseForm, refusal: Refusal) -> None:

@@ -142,10 +142,10 @@ def do(pair: Pair) -> Outcome:
         return Outcome(pair, error=str(error))
     except Exception as error:  # noqa: BLE001 - one bad file never stops the others
         return Outcome(pair, error=f"{type(error).__name__}: {error}")
-    return Outcome(pair, rounded(row))
+    return Outcome(pair, round_row(row))
 
 
-def rounded(row: dict[str, Any]) -> dict[str, Any]:
+def round_row(row: dict[str, Any]) -> dict[str, Any]:
     """`row` with its numbers to six significant digits: more than any of them means."""
     return {key: float(f"{value:.6g}") if isinstance(value, float) else value for key, value in row.items()}
 

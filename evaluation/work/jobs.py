@@ -8,7 +8,7 @@ lost, late or delivered twice changes nothing:
 * `keep_alive` renews the lease from a thread while the work goes on.
 * `advance`, `finish` and `fail` write only while the token is still the row's: who lost the claim has no
   say, and work in several steps stores each in one transaction with `advance`.
-* `working` is what a task does its work in: kept alive, and whatever goes wrong is in the row.
+* `work_on` is what a task does its work in: kept alive, and whatever goes wrong is in the row.
 * `sweep` re-queues rows whose worker died and sends messages again that got lost.
 """
 
@@ -94,7 +94,7 @@ def log_line(line: str) -> str:
 
 def renew(row: Job) -> bool:
     """Push the lease of a claimed row out. False: the claim is lost (swept up, restarted, or deleted)."""
-    return bool(_held(row).update(lease_until=timezone.now() + _lease()))
+    return bool(_rows_held(row).update(lease_until=timezone.now() + _lease()))
 
 
 def advance(row: Job) -> bool:
@@ -106,7 +106,7 @@ def advance(row: Job) -> bool:
     Returns:
         False where the claim is lost: the step must not be stored.
     """
-    return bool(_held(row).update(lease_until=timezone.now() + _lease(), attempts=1))
+    return bool(_rows_held(row).update(lease_until=timezone.now() + _lease(), attempts=1))
 
 
 @contextmanager
@@ -143,7 +143,7 @@ def _renew_until(row: Job, stop: threading.Event) -> None:
 
 
 @contextmanager
-def working(
+def work_on(
     row: Job,
     refusal: type[Exception] | tuple[type[Exception], ...] = (),
     sorry: Any = SORRY,
@@ -196,14 +196,14 @@ def fail(row: Job, message: str, **fields: Any) -> bool:
 def _close(row: Job, status: str, **fields: Any) -> bool:
     fields |= {"status": status, "finished": timezone.now(), "log": row.log}
     fields |= {"claim": None, "lease_until": None}
-    if not _held(row).update(**fields):
+    if not _rows_held(row).update(**fields):
         return False
     for name, value in fields.items():
         setattr(row, name, value)
     return True
 
 
-def _held(row: Job) -> Any:
+def _rows_held(row: Job) -> Any:
     return type(row)._default_manager.filter(pk=row.pk, status=Status.RUNNING, claim=row.claim)
 
 
@@ -268,7 +268,7 @@ def sweep() -> None:
     """Find work that got lost and set it going again. Any number may run at the same time."""
     for model in KINDS:
         _requeue_stale(model)
-        dispatch(_overdue(model)[: settings.JOB_SWEEP_BATCH])
+        dispatch(_overdue_rows(model)[: settings.JOB_SWEEP_BATCH])
 
 
 def _requeue_stale(model: type[Job]) -> None:
@@ -293,7 +293,7 @@ def _requeue_stale(model: type[Job]) -> None:
     )
 
 
-def _overdue(model: type[Job]) -> Any:
+def _overdue_rows(model: type[Job]) -> Any:
     """Queued rows whose message was never sent or must be lost.
 
     A row that has waited long may just stand in a long queue, and sending it again and again

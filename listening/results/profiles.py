@@ -44,13 +44,13 @@ def profiles_of(study: Study) -> dict[str, Profile]:
     """The profiles that the study can be seen through."""
     found = dict(PROFILES)
     if study.post_screening:
-        found[CUSTOM] = custom(study.post_screening.stored())[0]
+        found[CUSTOM] = custom(study.post_screening.to_json())[0]
     return found
 
 
 def settings_of(study: Study, profile: str) -> Context:
     """What the profile depends on besides the grades, for the fingerprint."""
-    return {"profile": profile, "own": study.post_screening.stored() if profile == CUSTOM else None}
+    return {"profile": profile, "own": study.post_screening.to_json() if profile == CUSTOM else None}
 
 
 def apply(study: Study, frame: pd.DataFrame, profile: str) -> Screening:
@@ -60,7 +60,7 @@ def apply(study: Study, frame: pd.DataFrame, profile: str) -> Screening:
 
 def form_of(study: Study) -> list[Context]:
     """The researcher's thresholds as fields of a form; where there are none yet, BS.1534-3's."""
-    values = {**to_json(PROFILES[BS1534].thresholds), **study.post_screening.stored()}
+    values = {**to_json(PROFILES[BS1534].thresholds), **study.post_screening.to_json()}
     return [
         {"name": name, "label": label, "unit": unit, "value": values.get(name)}
         for name, label, unit in FIELDS

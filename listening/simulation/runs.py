@@ -59,7 +59,7 @@ def usual_qualities(study: Study) -> dict[str, float]:
     return found
 
 
-def checked(study: Study, asked: Mapping[str, Any]) -> SimulatedListeners:
+def complete_settings(study: Study, asked: Mapping[str, Any]) -> SimulatedListeners:
     """`asked`, complete. Raises `StudyError` for numbers that make no sense."""
     wanted = read_setting(SimulatedListeners, asked, "simulation")
     qualities = usual_qualities(study)
@@ -71,7 +71,7 @@ def checked(study: Study, asked: Mapping[str, Any]) -> SimulatedListeners:
     )
 
 
-def kept(stored: object) -> SimulatedListeners:
+def read_archived(stored: object) -> SimulatedListeners:
     """What an archive says of the simulation that its simulated sessions came of; it is not gone on with.
 
     Raises:
@@ -93,9 +93,9 @@ def start(study: Study, asked: Mapping[str, Any]) -> None:
     """Have simulated listeners take the study; those of an earlier simulation are deleted.
 
     Raises:
-        StudyError: as in `checked`.
+        StudyError: as in `complete_settings`.
     """
-    parameters = checked(study, asked)
+    parameters = complete_settings(study, asked)
     Study.objects.select_for_update().get(pk=study.pk)  # before the job, as a worker locks them
     row, _new = Simulation.objects.get_or_create(study=study)
     jobs.restart(row)
@@ -120,7 +120,7 @@ def state_of(study: Study) -> str:
     return "running" if row.waiting else str(row.status)
 
 
-def made(study: Study) -> int:
+def count_made(study: Study) -> int:
     """How many simulated listeners are through."""
     return study.sessions.filter(kind=Session.Kind.SIMULATED).count()  # each came and finished at once
 
@@ -135,7 +135,7 @@ def run(study_id: str) -> int:
     row = jobs.claim(Simulation, study_id)
     if row is None:
         return count
-    with jobs.working(row, StudyError):
+    with jobs.work_on(row, StudyError):
         while _next(row):
             count += 1
     return count
@@ -146,7 +146,7 @@ def _next(row: Simulation) -> bool:
     study = Study.objects.select_for_update().filter(pk=row.study_id).first()
     if study is None or not jobs.advance(row):
         return False  # taken back, or asked for anew
-    number = made(study)
+    number = count_made(study)
     if number < study.simulation.listeners:
         _listen(study, number)
         return True
@@ -175,7 +175,7 @@ def usual_half_width(study: Study) -> float | None:
     return (method.highest - method.lowest) / 20
 
 
-def needed(study: Study, half_width: float, kind: str = Session.Kind.SIMULATED) -> Plan:
+def plan_assessors(study: Study, half_width: float, kind: str = Session.Kind.SIMULATED) -> Plan:
     """How many assessors make the 95 % interval of each system under test ± `half_width` points wide.
 
     From the spread of this kind's listeners over the items that a session of the study hears.

@@ -120,7 +120,7 @@ class EmbeddedRedis:
                 raise RedisError("The bundled Redis server did not start:\n" + "\n".join(said))
             time.sleep(0.02)
 
-    def died(self) -> bool:
+    def has_died(self) -> bool:
         """Has the server that this object started ended without being asked to?"""
         return self.process is not None and self.process.poll() is not None
 

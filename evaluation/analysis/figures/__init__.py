@@ -11,7 +11,7 @@ from evaluation.analysis.figures.style import (
     NoFonts,
     Scale,
     png,
-    saved,
+    standalone_svg,
 )
 
 __all__ = [
@@ -29,7 +29,7 @@ __all__ = [
     "items",
     "png",
     "rates",
-    "saved",
     "scatter",
     "shares",
+    "standalone_svg",
 ]

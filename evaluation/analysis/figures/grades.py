@@ -16,7 +16,7 @@ from evaluation.analysis.figures.style import (
     line,
     margin,
     mark,
-    short,
+    shorten,
     text,
 )
 
@@ -39,20 +39,20 @@ def grades(rows: Sequence[GradeRow], title: str, scale: Scale = MUSHRA) -> str:
     width, height = 684 + left, top + pitch * len(rows) + 52
     span, bottom = width - left - right, top + pitch * len(rows)
 
-    def at(score: float) -> float:
+    def x_of(score: float) -> float:
         return left + span * scale.share(score)
 
     parts = []
     for score, word in scale.words:
-        parts.append(text(at(score), top - 14, word, anchor="middle", fill=MUTED, size=12))
+        parts.append(text(x_of(score), top - 14, word, anchor="middle", fill=MUTED, size=12))
     for score in scale.ticks:
-        parts.append(line(at(score), top - 6, at(score), bottom, LINE))
+        parts.append(line(x_of(score), top - 6, x_of(score), bottom, LINE))
         parts.append(
-            text(at(score), bottom + 18, _signed(f"{score:g}"), anchor="middle", fill=MUTED, size=12)
+            text(x_of(score), bottom + 18, _format_signed(f"{score:g}"), anchor="middle", fill=MUTED, size=12)
         )
     parts.append(text(width - 8, top - 14, "mean ± 95 %", anchor="end", fill=MUTED, size=12))
     for number, row in enumerate(rows):
-        parts += _row(row, top + pitch * (number + 0.5), at, left, width - 8)
+        parts += _row(row, top + pitch * (number + 0.5), x_of, left, width - 8)
     caption = (
         "Marker and bar: mean of listener means, 95 % t interval. Box: quartiles and median of grades. "
         "Dots: listeners."
@@ -64,39 +64,39 @@ def grades(rows: Sequence[GradeRow], title: str, scale: Scale = MUSHRA) -> str:
 def _row(
     row: GradeRow,
     y: float,
-    at: Callable[[float], float],
+    x_of: Callable[[float], float],
     left: float,
     right: float,
 ) -> list[str]:
     hue = row.look[0]
-    parts = [text(left - 16, y + 4.5, short(row.title, left - 24), anchor="end")]
+    parts = [text(left - 16, y + 4.5, shorten(row.title, left - 24), anchor="end")]
     if row.mean is None:
         parts.append(text(right, y + 4.5, "no grades", anchor="end", fill=MUTED))
         return parts
     box = statistics.box(row.scores)
-    parts.append(line(at(box.low), y, at(box.high), y, hue, 1, 'opacity="0.45"'))
+    parts.append(line(x_of(box.low), y, x_of(box.high), y, hue, 1, 'opacity="0.45"'))
     parts.append(
-        f'<rect x="{at(box.q1):.1f}" y="{y - 11:.1f}" height="22" '
-        f'width="{max(1.0, at(box.q3) - at(box.q1)):.1f}" rx="2" fill="{hue}" fill-opacity="0.16"/>'
+        f'<rect x="{x_of(box.q1):.1f}" y="{y - 11:.1f}" height="22" '
+        f'width="{max(1.0, x_of(box.q3) - x_of(box.q1)):.1f}" rx="2" fill="{hue}" fill-opacity="0.16"/>'
     )
-    parts.append(line(at(box.median), y - 11, at(box.median), y + 11, hue, 1.5, 'opacity="0.6"'))
+    parts.append(line(x_of(box.median), y - 11, x_of(box.median), y + 11, hue, 1.5, 'opacity="0.6"'))
     for index, mean in enumerate(row.listener_means):
         # Spread over the row's height by the golden ratio: even, and the same at every drawing.
         offset = ((index * 0.618034) % 1 - 0.5) * 24
         parts.append(
-            f'<circle cx="{at(mean):.1f}" cy="{y + offset:.1f}" r="2.2" fill="{hue}" opacity="0.4"/>'
+            f'<circle cx="{x_of(mean):.1f}" cy="{y + offset:.1f}" r="2.2" fill="{hue}" opacity="0.4"/>'
         )
-    words = _signed(f"{row.mean:.1f}")
+    words = _format_signed(f"{row.mean:.1f}")
     if row.half_width is not None:
-        low, high = at(row.mean - row.half_width), at(row.mean + row.half_width)
+        low, high = x_of(row.mean - row.half_width), x_of(row.mean + row.half_width)
         parts.append(line(low, y, high, y, hue, 2.5))
         parts += [line(end, y - 5, end, y + 5, hue, 2.5) for end in (low, high)]
         words += f" ± {row.half_width:.1f}"
-    parts.append(mark(row.look, at(row.mean), y))
+    parts.append(mark(row.look, x_of(row.mean), y))
     parts.append(text(right, y + 4.5, words, anchor="end"))
     return parts
 
 
-def _signed(number: str) -> str:
+def _format_signed(number: str) -> str:
     """With a minus sign as wide as a plus."""
     return number.replace("-", "−")

@@ -16,7 +16,7 @@ from evaluation.analysis.figures.style import (
     line,
     margin,
     mark,
-    short,
+    shorten,
     text,
 )
 
@@ -58,7 +58,7 @@ def items(
     for number, (name, cells) in enumerate(panels):
         column, row = number % columns, number // columns
         x, y = left + column * (span + gap), top + row * tall
-        parts.append(text(x, y + 10, short(name, span, 12), size=12, extra='font-weight="600"'))
+        parts.append(text(x, y + 10, shorten(name, span, 12), size=12, extra='font-weight="600"'))
         bottom = y + head + pitch * len(systems)
         for score in scale.ticks:
             at = x + span * scale.share(score)
@@ -68,7 +68,7 @@ def items(
             middle = y + head + pitch * (place + 0.5)
             if column == 0:
                 parts.append(
-                    text(left - 10, middle + 4, short(name_of_system, left - 12, 11), anchor="end", size=11)
+                    text(left - 10, middle + 4, shorten(name_of_system, left - 12, 11), anchor="end", size=11)
                 )
             if slug in cells:
                 parts += _cell(cells[slug], look, x, span, middle, scale)

@@ -19,7 +19,7 @@ from evaluation.analysis.figures.style import (
     line,
     mark,
     text,
-    upright,
+    vertical_text,
 )
 
 #: What is not coded stands beyond a break of the axis, kbit/s.
@@ -54,16 +54,16 @@ def scatter(
     """Mean grade with its 95 % interval against an objective score, a point per system or stimulus."""
     low, high = _limits([point.x for point in points])
 
-    def across(x: float) -> float:
+    def x_of(x: float) -> float:
         return _LEFT + (_WIDTH - _LEFT - _RIGHT) * (x - low) / (high - low)
 
     parts = _grades_axis(scale, _WIDTH - _RIGHT)
     step = _step(high - low)
     digits = max(0, -math.floor(math.log10(step) + 1e-9))
     for tick in range(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1):
-        parts.append(_tick(across(tick * step), f"{tick * step:.{digits}f}"))
+        parts.append(_tick(x_of(tick * step), f"{tick * step:.{digits}f}"))
     parts.append(_axis_name((_LEFT + _WIDTH - _RIGHT) / 2, x_title))
-    parts += _points(points, [across(point.x) for point in points], scale, labels)
+    parts += _points(points, [x_of(point.x) for point in points], scale, labels)
     return frame(_WIDTH, _HEIGHT, title, parts, plays=any(point.play for point in points))
 
 
@@ -74,31 +74,31 @@ def rates(points: Sequence[Point], title: str, scale: Scale = MUSHRA) -> str:
     right = _WIDTH - _RIGHT - (120 if uncoded else 0)
     most = max(2.0, math.ceil(max(coded, default=0) * 1.05 / 2) * 2)
 
-    def across(x: float) -> float:
+    def x_of(x: float) -> float:
         return right + 28 if x >= UNCODED_FROM else _LEFT + (right - _LEFT) * x / most
 
     parts = _grades_axis(scale, _WIDTH - _RIGHT)
     step = next(step for step in (1, 2, 4, 8, 16, 32) if most / step <= 8)
-    parts += [_tick(across(kbps), f"{kbps}") for kbps in range(0, int(most) + 1, step)]
+    parts += [_tick(x_of(kbps), f"{kbps}") for kbps in range(0, int(most) + 1, step)]
     if uncoded:
         parts.append(line(right + 12, _TOP, right + 12, _BOTTOM, MUTED, 1, 'stroke-dasharray="2 4"'))
         parts.append(_tick(right + 16, "uncoded", anchor="start"))
     parts.append(_axis_name((_LEFT + right) / 2, "measured bit rate, kbit/s"))
-    parts += _points(points, [across(point.x) for point in points], scale, True)
+    parts += _points(points, [x_of(point.x) for point in points], scale, True)
     return frame(_WIDTH, _HEIGHT, title, parts, plays=any(point.play for point in points))
 
 
 def _grades_axis(scale: Scale, right: float) -> list[str]:
     parts = []
     for score in scale.ticks:
-        parts.append(line(_LEFT, _down(scale, score), right, _down(scale, score), LINE))
+        parts.append(line(_LEFT, _y_of(scale, score), right, _y_of(scale, score), LINE))
         parts.append(
-            text(_LEFT - 8, _down(scale, score) + 4, f"{score:g}", anchor="end", fill=MUTED, size=12)
+            text(_LEFT - 8, _y_of(scale, score) + 4, f"{score:g}", anchor="end", fill=MUTED, size=12)
         )
-    return [*parts, upright(14, (_TOP + _BOTTOM) / 2, f"{scale.name}, mean of listener means")]
+    return [*parts, vertical_text(14, (_TOP + _BOTTOM) / 2, f"{scale.name}, mean of listener means")]
 
 
-def _down(scale: Scale, score: float) -> float:
+def _y_of(scale: Scale, score: float) -> float:
     return _BOTTOM - (_BOTTOM - _TOP) * scale.share(score)
 
 
@@ -114,12 +114,12 @@ def _points(points: Sequence[Point], xs: Sequence[float], scale: Scale, labels: 
     parts = []
     for point, x in zip(points, xs, strict=True):
         if point.half_width is not None and labels:
-            ends = (_down(scale, point.y + sign * point.half_width) for sign in (-1, 1))
+            ends = (_y_of(scale, point.y + sign * point.half_width) for sign in (-1, 1))
             parts.append(line(x, next(ends), x, next(ends), point.look[0], 1.5, 'opacity="0.6"'))
     for point, x in zip(points, xs, strict=True):
-        parts.append(_button(point, x, _down(scale, point.y), 5.0 if labels else 4.0))
+        parts.append(_button(point, x, _y_of(scale, point.y), 5.0 if labels else 4.0))
     if labels:
-        places = [(x, _down(scale, point.y), point.title) for point, x in zip(points, xs, strict=True)]
+        places = [(x, _y_of(scale, point.y), point.title) for point, x in zip(points, xs, strict=True)]
         parts += _labels(places, _LEFT + 4, _WIDTH - 4)
     return parts
 

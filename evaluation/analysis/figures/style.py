@@ -1,7 +1,7 @@
 """What all figures share: looks of systems, the scale, marks and texts, and how a figure becomes a file.
 
 In a page a figure takes its greys from the page's CSS custom properties and so follows light and
-dark; saved to a file (`saved`) it has them written out, for papers and for programs without CSS.
+dark; saved to a file (`standalone_svg`) it has them written out, for papers and for programs without CSS.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ TEXT, MUTED = "var(--text, #13191b)", "var(--muted, #566268)"
 LINE, GROUND = "var(--line, #dbe1e3)", "var(--surface, #ffffff)"
 
 
-def saved(svg: str) -> str:
+def standalone_svg(svg: str) -> str:
     """A figure for a file: with an XML declaration, on white, its colours written out, nothing to click."""
     plain = _PAGE_ONLY.sub("", _VARIABLE.sub(r"\1", svg))
     ground = '<rect width="100%" height="100%" fill="#ffffff"/>'
@@ -80,7 +80,7 @@ def png(svg: str, zoom: float = 2.0) -> bytes:
             "This server has no font to draw figures with. Install one (Debian: apt-get install "
             "fonts-dejavu-core), or save the figure as SVG."
         )
-    return bytes(resvg_py.svg_to_bytes(svg_string=saved(svg), zoom=zoom, sans_serif_family=family))
+    return bytes(resvg_py.svg_to_bytes(svg_string=standalone_svg(svg), zoom=zoom, sans_serif_family=family))
 
 
 @cache
@@ -88,7 +88,7 @@ def _font_family() -> str | None:
     """The first of the usual sans-serif families that this machine draws with."""
     import resvg_py
 
-    def drawn(family: str, text: str) -> bytes:
+    def draw(family: str, text: str) -> bytes:
         svg = (
             f'<svg xmlns="http://www.w3.org/2000/svg" width="20" height="20">'
             f'<text x="2" y="16" font-family="{family}">{text}</text></svg>'
@@ -96,7 +96,7 @@ def _font_family() -> str | None:
         return bytes(resvg_py.svg_to_bytes(svg_string=svg))
 
     families = ("Liberation Sans", "Arial", "Noto Sans", "DejaVu Sans", "Helvetica", "FreeSans", "Segoe UI")
-    return next((family for family in families if drawn(family, "M") != drawn(family, "")), None)
+    return next((family for family in families if draw(family, "M") != draw(family, "")), None)
 
 
 def frame(width: float, height: float, title: str, parts: Iterable[str], *, plays: bool = False) -> str:
@@ -125,7 +125,7 @@ def text(
     )
 
 
-def upright(x: float, y: float, words: str) -> str:
+def vertical_text(x: float, y: float, words: str) -> str:
     """The name of a vertical axis, read from below."""
     return (
         f'<text transform="translate({x:g} {y:g}) rotate(-90)" text-anchor="middle" font-size="12" '
@@ -155,7 +155,7 @@ def mark(look: Look, x: float, y: float, size: float = 5.0, extra: str = "") -> 
     return f'<polygon points="{points}" {paint}/>'
 
 
-def short(words: str, room: float, size: float = 13) -> str:
+def shorten(words: str, room: float, size: float = 13) -> str:
     """`words`, cut with an ellipsis where they would be wider than `room` pixels."""
     most = max(4, int(room / (CHARACTER * size)))
     return words if len(words) <= most else words[: most - 1].rstrip() + "…"

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from evaluation.clips.removal import delete_files, orphans
+from evaluation.clips.removal import delete_files, find_orphans
 
 
 class Command(BaseCommand):
@@ -24,7 +24,7 @@ class Command(BaseCommand):
     def handle(self, *, older_than: float, dry_run: bool, **_: Any) -> None:
         if older_than < 1:
             raise CommandError("--older-than must be 1 hour or more: what is younger may be in use.")
-        for name in orphans(timedelta(hours=older_than)):
+        for name in find_orphans(timedelta(hours=older_than)):
             self.stdout.write(name)
             if not dry_run:
                 delete_files([name])

@@ -30,9 +30,9 @@ from django.views.decorators.http import require_POST, require_safe
 from evaluation.clips.access import viewer, visible_clips, visible_renditions
 from evaluation.models import Clip, Job, Rendition
 from evaluation.systems import title_of
-from evaluation.web.presentation import rendition_rows, with_results
+from evaluation.web.presentation import prefetch_results, rendition_rows
 from evaluation.work import jobs
-from evaluation.work.benchmark import COLUMNS, rounded
+from evaluation.work.benchmark import COLUMNS, round_row
 
 _CHUNK = 64 * 1024
 
@@ -40,14 +40,14 @@ _CHUNK = 64 * 1024
 @require_safe
 def rendition_audio(request: HttpRequest, pk: UUID) -> HttpResponseBase:
     """The decoded audio, 16-bit WAV at 16 kHz."""
-    rendition = _made(request, pk)
+    rendition = _finished_rendition(request, pk)
     return _send(request, rendition.audio, "audio/wav", f"{safe_stem(rendition.clip)}_{rendition.system}.wav")
 
 
 @require_safe
 def rendition_bitstream(request: HttpRequest, pk: UUID) -> HttpResponseBase:
     """What went over the line, in an .ear file that ``python -m codec decode`` reads."""
-    rendition = _made(request, pk)
+    rendition = _finished_rendition(request, pk)
     name = f"{safe_stem(rendition.clip)}_{rendition.system}.ear"
     return _send(request, rendition.bitstream, "application/octet-stream", name, attachment=True)
 
@@ -62,7 +62,7 @@ def clip_audio(request: HttpRequest, pk: UUID) -> HttpResponseBase:
 @require_safe
 def clip_zip(request: HttpRequest, pk: UUID) -> HttpResponseBase:
     """The upload, what every system made of it, and the scores, in one archive."""
-    clip = get_object_or_404(with_results(visible_clips(viewer(request))), pk=pk)
+    clip = get_object_or_404(prefetch_results(visible_clips(viewer(request))), pk=pk)
     archive = tempfile.TemporaryFile()  # noqa: SIM115 - the response closes it
     try:
         _write_zip(archive, clip)
@@ -96,7 +96,7 @@ def safe_stem(clip: Clip) -> str:
     return re.sub(r"[^A-Za-z0-9_-]+", "-", plain).strip("-_")[:80] or "clip"
 
 
-def _made(request: HttpRequest, pk: UUID) -> Rendition:
+def _finished_rendition(request: HttpRequest, pk: UUID) -> Rendition:
     return get_object_or_404(visible_renditions(viewer(request)), pk=pk, status=Job.Status.DONE)
 
 
@@ -119,7 +119,7 @@ def scores_csv(clip: Clip) -> str:
     table = csv.DictWriter(text, COLUMNS, extrasaction="ignore", lineterminator="\n")
     table.writeheader()
     for row in rendition_rows(clip):
-        table.writerow(rounded({**row, "clip": safe_stem(clip), "seconds": clip.seconds}))
+        table.writerow(round_row({**row, "clip": safe_stem(clip), "seconds": clip.seconds}))
     return text.getvalue()
 
 

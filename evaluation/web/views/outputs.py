@@ -21,9 +21,9 @@ from evaluation.models import Job, OutputBatch, Rendition, UploadedSystem
 from evaluation.outputs import batches as outputs
 from evaluation.outputs.batches import OutputProblem
 from evaluation.refusals import Refusal
-from evaluation.systems import uploaded_by
+from evaluation.systems import uploaded_systems
 from evaluation.web.presentation import job_state
-from evaluation.web.refusals import sent_back, shown_on
+from evaluation.web.refusals import redirect_refusals, show_refusals_on
 
 
 @login_required
@@ -32,13 +32,13 @@ from evaluation.web.refusals import sent_back, shown_on
 def systems(request: HttpRequest) -> HttpResponse:
     """The user's own systems. POST makes one."""
     if request.method == "POST":
-        with shown_on(lambda refusal: _list(request, refusal)):
-            return redirect("system", outputs.save_system(request.user, *_sent(request)).slug)
+        with show_refusals_on(lambda refusal: _list(request, refusal)):
+            return redirect("system", outputs.save_system(request.user, *_read_form(request)).slug)
     return _list(request)
 
 
 def _list(request: HttpRequest, refusal: Refusal | None = None) -> HttpResponse:
-    own = list(uploaded_by(request.user))
+    own = list(uploaded_systems(request.user))
     counts = dict(
         Rendition.objects.filter(system__in=[one.slug for one in own])
         .values_list("system")
@@ -59,10 +59,10 @@ def _list(request: HttpRequest, refusal: Refusal | None = None) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def system(request: HttpRequest, slug: str) -> HttpResponse:
     """One system with its outputs. POST changes what is said of it."""
-    own = _own(request, slug)
+    own = _own_system(request, slug)
     if request.method == "POST":
-        with shown_on(lambda refusal: _show(request, _own(request, slug), error=refusal)):
-            outputs.save_system(request.user, *_sent(request), system=own)
+        with show_refusals_on(lambda refusal: _show(request, _own_system(request, slug), error=refusal)):
+            outputs.save_system(request.user, *_read_form(request), system=own)
         messages.success(request, _("Saved."))
         return redirect("system", slug)
     return _show(request, own)
@@ -109,8 +109,8 @@ def _output_row(rendition: Rendition) -> Context:
 @login_required
 @require_POST
 def system_delete(request: HttpRequest, slug: str) -> HttpResponse:
-    own = _own(request, slug)
-    with sent_back(request, "system", slug):
+    own = _own_system(request, slug)
+    with redirect_refusals(request, "system", slug):
         outputs.remove_system(own)
     messages.success(request, _("%(own)s and its outputs are deleted.") % {"own": own.title})
     return redirect("systems")
@@ -119,8 +119,8 @@ def system_delete(request: HttpRequest, slug: str) -> HttpResponse:
 @login_required
 @require_POST
 def output_delete(request: HttpRequest, slug: str, pk: UUID) -> HttpResponse:
-    rendition = get_object_or_404(Rendition, pk=pk, system=_own(request, slug).slug)
-    with sent_back(request, "system", slug):
+    rendition = get_object_or_404(Rendition, pk=pk, system=_own_system(request, slug).slug)
+    with redirect_refusals(request, "system", slug):
         outputs.remove_output(rendition)
     return redirect("system", slug)
 
@@ -129,8 +129,8 @@ def output_delete(request: HttpRequest, slug: str, pk: UUID) -> HttpResponse:
 @require_POST
 def outputs_send(request: HttpRequest, slug: str) -> HttpResponse:
     """Take files in for a system and show what they are."""
-    own = _own(request, slug)
-    with shown_on(lambda refusal: _show(request, own, refused=refusal)):
+    own = _own_system(request, slug)
+    with show_refusals_on(lambda refusal: _show(request, own, refused=refusal)):
         batch = outputs.receive(
             own,
             request.FILES.getlist("file"),
@@ -185,7 +185,7 @@ def outputs_page(request: HttpRequest, pk: UUID) -> HttpResponse:
 @require_POST
 def outputs_confirm(request: HttpRequest, pk: UUID) -> HttpResponse:
     batch = _batch(request, pk)
-    with sent_back(request, "outputs", pk):
+    with redirect_refusals(request, "outputs", pk):
         outputs.confirm(batch, _ids(request, "take"), _ids(request, "shift"))
     return redirect("outputs", pk)
 
@@ -199,8 +199,8 @@ def outputs_discard(request: HttpRequest, pk: UUID) -> HttpResponse:
     return redirect("system", slug)
 
 
-def _own(request: HttpRequest, slug: str) -> UploadedSystem:
-    return get_object_or_404(uploaded_by(request.user), slug=slug)
+def _own_system(request: HttpRequest, slug: str) -> UploadedSystem:
+    return get_object_or_404(uploaded_systems(request.user), slug=slug)
 
 
 def _batch(request: HttpRequest, pk: UUID) -> OutputBatch:
@@ -215,7 +215,7 @@ def _milliseconds(seconds: float | None) -> float | None:
     return None if seconds is None else round(1000 * seconds, 2) + 0.0
 
 
-def _sent(request: HttpRequest) -> tuple[str, str, float | None]:
+def _read_form(request: HttpRequest) -> tuple[str, str, float | None]:
     """Title, note and bit rate of the form. Raises `OutputProblem`."""
     text = request.POST.get("kbps", "").strip().replace(",", ".")
     try:

@@ -23,8 +23,8 @@ from evaluation.contexts import Context
 from evaluation.metrics import DEFAULT
 from evaluation.models import Clip, Job
 from evaluation.web.player_data import player_data, table_rows
-from evaluation.web.presentation import DONE, FAILED, QUEUED, RUNNING, with_results
-from evaluation.web.refusals import sent_back
+from evaluation.web.presentation import DONE, FAILED, QUEUED, RUNNING, prefetch_results
+from evaluation.web.refusals import redirect_refusals
 from evaluation.web.views.metrics import metrics_context
 
 NO_FILE = _("No file arrived. Choose a recording.")
@@ -36,7 +36,7 @@ def clips(request: HttpRequest) -> HttpResponseBase:
     """The user's clips, newest first. POST uploads one or several files under the name ``file``."""
     if request.method == "POST":
         return _upload_all(request) if request.accepts("text/html") else _upload_one(request)
-    found = _with_progress(Clip.objects.filter(owner=viewer(request)))
+    found = _count_progress(Clip.objects.filter(owner=viewer(request)))
     context = {
         "clips": found,
         "busy": any(clip.status in (QUEUED, RUNNING) for clip in found),
@@ -52,7 +52,7 @@ def clips(request: HttpRequest) -> HttpResponseBase:
     )
 
 
-def _with_progress(clips: QuerySet[Clip]) -> list[Any]:
+def _count_progress(clips: QuerySet[Clip]) -> list[Any]:
     """`clips`, newest first, with `status`, `total`, `done`, `failed`, `unavailable`, in one query for all.
 
     They mean what `evaluation.web.presentation` means by them.
@@ -125,7 +125,7 @@ def clip_rows(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 
 def _clip_context(request: HttpRequest, pk: UUID) -> Context:
-    clip = get_object_or_404(with_results(visible_clips(viewer(request))), pk=pk)
+    clip = get_object_or_404(prefetch_results(visible_clips(viewer(request))), pk=pk)
     rows = table_rows(clip)
     return {
         "clip": clip,
@@ -141,7 +141,7 @@ def _clip_context(request: HttpRequest, pk: UUID) -> Context:
 def clip_delete(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Delete a clip of the user's, unless a study uses it."""
     clip = get_object_or_404(Clip, pk=pk, owner=viewer(request))
-    with sent_back(request, "clip", pk):
+    with redirect_refusals(request, "clip", pk):
         remove_clip(clip)
     messages.success(request, _("%(clip)s is deleted.") % {"clip": clip.title})
     return redirect("clips")

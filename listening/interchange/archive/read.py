@@ -160,7 +160,7 @@ class _Reader:
                 )
             yield place, row
 
-    def _told(self, known: dict[Any, Any], key: Any, where: str, what: str) -> Any:
+    def _look_up(self, known: dict[Any, Any], key: Any, where: str, what: str) -> Any:
         try:
             return known[key]
         except (KeyError, TypeError):
@@ -170,7 +170,7 @@ class _Reader:
 
     # -- Recordings
 
-    def _keep(self, stored: Any, name: Any, where: str) -> None:
+    def _store_file(self, stored: Any, name: Any, where: str) -> None:
         """Store the member `name` in the file column `stored`, under a name of our own."""
         member = self.members.get(name) if isinstance(name, str) else None
         if member is None:
@@ -182,8 +182,8 @@ class _Reader:
             stored.save(f"{uuid.uuid4()}{suffix[:10]}", File(unpacked), save=False)
         self.stored.append(stored.name)
 
-    def _keep_audio(self, stored: Any, name: Any, where: str, rate: int | None) -> None:
-        self._keep(stored, name, where)
+    def _store_audio(self, stored: Any, name: Any, where: str, rate: int | None) -> None:
+        self._store_file(stored, name, where)
         try:
             with stored.open("rb") as file:
                 info = soundfile.info(file)
@@ -232,14 +232,14 @@ class _Reader:
             if Clip.objects.filter(pk=clip.pk).exists():
                 clip.pk = uuid.uuid4()
             files = data.get("files") or {}
-            self._keep(clip.upload, files.get("upload"), where)
+            self._store_file(clip.upload, files.get("upload"), where)
             with clip.upload.open("rb") as file:
                 found = hashlib.file_digest(file, "sha256").hexdigest()
             if found != sha256:
                 raise ArchiveProblem(
                     _("%(where)s: the upload is not the one that it says (SHA-256 differs)."), where=where
                 )
-            self._keep_audio(clip.audio, files.get("audio"), where, WORKING_RATE)
+            self._store_audio(clip.audio, files.get("audio"), where, WORKING_RATE)
             store([clip])
             clips[sha256] = clip
         return clips
@@ -247,7 +247,7 @@ class _Reader:
     def _renditions(self, clips: dict[str, Clip]) -> dict[tuple[str, str], Rendition]:
         renditions: dict[tuple[str, str], Rendition] = {}
         for where, data in self._rows(self.document, "renditions"):
-            clip = self._told(clips, data.get("clip"), where, "clip")
+            clip = self._look_up(clips, data.get("clip"), where, "clip")
             row = from_json(Rendition, data, where, clip=clip)
             key = (clip.sha256, row.system)
             known = Rendition.objects.filter(clip=clip, system=row.system).first()
@@ -262,10 +262,10 @@ class _Reader:
                 row.pk = uuid.uuid4()
             files = data.get("files") or {}
             if files.get("audio"):
-                self._keep_audio(row.audio, files["audio"], where, WORKING_RATE)
+                self._store_audio(row.audio, files["audio"], where, WORKING_RATE)
             for kind in ("bitstream", "upload"):
                 if files.get(kind):
-                    self._keep(getattr(row, kind), files[kind], where)
+                    self._store_file(getattr(row, kind), files[kind], where)
             row.save(force_insert=True)
             store(
                 [
@@ -299,7 +299,7 @@ class _Reader:
             prepare_again(study)
         items: dict[int, Item] = {}
         for where, row in self._rows(self.document, "items"):
-            clip = self._told(clips, row["clip"], where, "clip") if row.get("clip") else None
+            clip = self._look_up(clips, row["clip"], where, "clip") if row.get("clip") else None
             item = from_json(Item, row, where, study=study, clip=clip)
             if item.position in items:
                 raise ArchiveProblem(
@@ -332,7 +332,7 @@ class _Reader:
                 study.design = fitting(design, method, graded, len(study.systems))
             if options := data.get("method_options"):
                 study.method_options = method.clean_options(options, study.systems)
-            study.simulation = simulation.kept(data.get("simulation", {}))
+            study.simulation = simulation.read_archived(data.get("simulation", {}))
         except (Refusal, ValueError, TypeError) as error:
             raise ArchiveProblem(_("study.json, study: %(error)s"), error=error) from None
 
@@ -341,14 +341,14 @@ class _Reader:
     ) -> dict[tuple[int, str], Stimulus]:
         stimuli: dict[tuple[int, str], Stimulus] = {}
         for where, data in self._rows(self.document, "stimuli"):
-            item = self._told(items, data.get("item"), where, "item")
+            item = self._look_up(items, data.get("item"), where, "item")
             stimulus = from_json(Stimulus, data, where, item=item)
             if data.get("rendition"):
                 sha256 = item.clip.sha256 if item.clip else None
                 key = (sha256, stimulus.system)
-                stimulus.rendition = self._told(renditions, key, where, "rendition")
+                stimulus.rendition = self._look_up(renditions, key, where, "rendition")
             if data.get("file"):
-                self._keep_audio(stimulus.audio, data["file"], where, study.sample_rate)
+                self._store_audio(stimulus.audio, data["file"], where, study.sample_rate)
             if (item.position, stimulus.system) in stimuli:
                 raise ArchiveProblem(
                     _("%(where)s: %(system)s is there twice."), where=where, system=stimulus.system
@@ -408,10 +408,12 @@ class _Reader:
         items: dict[int, Item],
         stimuli: dict[tuple[int, str], Stimulus],
     ) -> None:
-        item = self._told(items, data.get("item"), where, "item")
+        item = self._look_up(items, data.get("item"), where, "item")
 
         def stimulus(system: Any, place: str) -> Stimulus:
-            found: Stimulus = self._told(stimuli, (item.position, system), place, "stimulus of the item and")
+            found: Stimulus = self._look_up(
+                stimuli, (item.position, system), place, "stimulus of the item and"
+            )
             return found
 
         order = [

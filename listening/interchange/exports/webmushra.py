@@ -59,12 +59,12 @@ def php_csv_text(rows: Iterable[Row]) -> str:
     lines = []
     for row in rows:
         cells = ["" if cell is None else str(safe_text(cell)) for cell in row]
-        lines.append(",".join(_quoted(cell) if set(cell) & _SPECIAL else cell for cell in cells))
+        lines.append(",".join(_quote_cell(cell) if set(cell) & _SPECIAL else cell for cell in cells))
     return "".join(line + "\n" for line in lines)
 
 
 _SPECIAL = frozenset(' ,"\\\t\r\n')
 
 
-def _quoted(cell: str) -> str:
+def _quote_cell(cell: str) -> str:
     return '"' + cell.replace('"', '""') + '"'

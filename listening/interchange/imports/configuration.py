@@ -119,7 +119,7 @@ def read_configuration(text: str) -> Configuration:
     _keys(found, data, "the test")
     refused: list[str] = []
     asked: list[str] = []
-    for page in _flat(found, data["pages"]):
+    for page in _flatten(found, data["pages"]):
         kind = str(page.get("type"))
         if method := find_method(kind):
             _test_page(found, page, kind, method, refused)
@@ -134,19 +134,19 @@ def read_configuration(text: str) -> Configuration:
             _("No page of this configuration can be held here. It has %(refused)s.")
             if refused
             else _("No page of this configuration can be held here. It has no page with recordings."),
-            refused=_counted(refused),
+            refused=_count_refused(refused),
         )
     _page_texts(found, asked)
-    found.texts = {key: _fitted(found, key, value) for key, value in found.texts.items() if value}
+    found.texts = {key: _cut_text(found, key, value) for key, value in found.texts.items() if value}
     return found
 
 
-def _counted(refused: list[str]) -> str:
+def _count_refused(refused: list[str]) -> str:
     shown = ", ".join(refused[:8])
     return shown if len(refused) <= 8 else f"{shown} and {len(refused) - 8} more"
 
 
-def _flat(found: Configuration, pages: Seq, shuffled: bool = False) -> Iterator[Map]:
+def _flatten(found: Configuration, pages: Seq, shuffled: bool = False) -> Iterator[Map]:
     """Pages in order; lists in lists, the first element ``random`` where they are shuffled."""
     for entry in pages:
         if isinstance(entry, Seq):
@@ -155,7 +155,7 @@ def _flat(found: Configuration, pages: Seq, shuffled: bool = False) -> Iterator[
                 found.note(
                     "changed", entry.line, "A random list: every session has its own balanced order of items."
                 )
-            yield from _flat(found, entry, within)
+            yield from _flatten(found, entry, within)
         elif isinstance(entry, Map):
             yield entry
         elif entry == "random":
@@ -294,7 +294,7 @@ def _page_texts(found: Configuration, texts: list[str]) -> None:
         found.note("changed", 0, "Texts of pages with recordings are read before the test.")
 
 
-def _fitted(found: Configuration, key: str, text: str) -> str:
+def _cut_text(found: Configuration, key: str, text: str) -> str:
     if len(text) <= MAX_TEXT:
         return text
     found.note("left_out", 0, f"Of the {key}, what comes after {MAX_TEXT} characters; there are {len(text)}.")

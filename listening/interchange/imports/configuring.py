@@ -29,12 +29,12 @@ from evaluation.outputs.batches import MAX_BATCH_BYTES, MAX_FILES
 from evaluation.outputs.comparison import compare
 from evaluation.outputs.matching import is_audio
 from evaluation.refusals import Refusal
-from evaluation.systems import title_of, uploaded_by
+from evaluation.systems import title_of, uploaded_systems
 from evaluation.work import jobs
 from listening.columns.drafts import ReportLine
 from listening.interchange.imports.configuration import Configuration, Group, read_configuration
 from listening.interchange.imports.drafts import forget_files
-from listening.interchange.imports.reading import ImportProblem, listed
+from listening.interchange.imports.reading import ImportProblem, list_names
 from listening.interchange.imports.table import decode
 from listening.interchange.imports.yaml_lines import MAX_BYTES
 from listening.methods import METHODS
@@ -77,7 +77,7 @@ def configuration_of(draft: ImportDraft) -> Configuration:
                     "itself, with the zip as the file that goes with it."
                 ),
                 count=len(found),
-                found=listed(member.name for member in found),
+                found=list_names(member.name for member in found),
             )
         if found[0].size > MAX_BYTES:
             raise ImportProblem(_("The configuration is larger than 2 MB."))
@@ -133,7 +133,7 @@ def run(draft_id: str) -> None:
     row = jobs.claim(ImportDraft, draft_id)
     if row is None:
         return
-    with jobs.working(row, Refusal):
+    with jobs.work_on(row, Refusal):
         if row.study_id is None:
             import_configuration(row)
         if jobs.finish(row):
@@ -255,7 +255,7 @@ def _language(configuration: Configuration) -> str:
 def _systems(draft: ImportDraft, configuration: Configuration, group: Group) -> dict[str, UploadedSystem]:
     """A system of the owner's for each name of the group: that of an attempt before, or a new one."""
     note = f"Imported from {draft.name} ({draft.pk})"
-    known = {system.title: system for system in uploaded_by(draft.owner)}
+    known = {system.title: system for system in uploaded_systems(draft.owner)}
     found: dict[str, UploadedSystem] = {}
     for key in group.systems:
         base = f"{key} ({configuration.test_id or configuration.name})"[:90]
@@ -276,11 +276,11 @@ def _clip(draft: ImportDraft, path: Path, name: str, line: int, always: tuple[st
         except ClipRejected as problem:
             raise ImportProblem(_("%(name)s: %(problem)s"), line, name=name, problem=problem) from None
     for slug in always:
-        _made(clip, slug)
+        _put_through(clip, slug)
     return clip
 
 
-def _made(clip: Clip, slug: str) -> None:
+def _put_through(clip: Clip, slug: str) -> None:
     """Have the clip put through a system now, or wait for the worker that is at it."""
     end = monotonic() + _PATIENCE
     while True:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from django.utils.translation import gettext_lazy as _
 
-from listening.interchange.imports.reading import Grade, ImportProblem, Reading, listed
+from listening.interchange.imports.reading import Grade, ImportProblem, Reading, list_names
 from listening.interchange.imports.table import Row, records, separator_of
 
 _FILES = "Sound filename"
@@ -57,7 +57,7 @@ def read_golisten(text: str, rule: str = "") -> Reading:
             if files:
                 raise ImportProblem(_("A second row of file names: this is more than one export."), line, 2)
             files = [cell.strip() for cell in cells]
-            rule_used, parted = _parted(line, files, rule)
+            rule_used, parted = _split_names(line, files, rule)
             continue
         if not any(cell.strip() for cell in cells) or marker == "Tags":
             continue
@@ -115,7 +115,7 @@ def _listener(
         reading.notes.append(f"{who} (line {row.line}) left {empty} recordings without a grade.")
 
 
-def _parted(line: int, files: Sequence[str], rule: str) -> tuple[str, dict[int, tuple[str, str]]]:
+def _split_names(line: int, files: Sequence[str], rule: str) -> tuple[str, dict[int, tuple[str, str]]]:
     """Which rule, and item and system by column."""
     places = [place for place, name in enumerate(files) if place > 1 and name]
     if not places:
@@ -123,11 +123,11 @@ def _parted(line: int, files: Sequence[str], rule: str) -> tuple[str, dict[int, 
     stems = {place: _AUDIO.sub("", files[place]) for place in places}
     if doubled := {name for name in stems.values() if list(stems.values()).count(name) > 1}:
         raise ImportProblem(
-            _("These files have two columns: %(doubled)s."), line, doubled=listed(sorted(doubled))
+            _("These files have two columns: %(doubled)s."), line, doubled=list_names(sorted(doubled))
         )
     tries = [rule] if rule in RULES else list(RULES)
     for name in tries:
-        found = {place: _part(stem, name) for place, stem in stems.items()}
+        found = {place: _split_name(stem, name) for place, stem in stems.items()}
         items = {item for item, _system in found.values()}
         systems = {system for _item, system in found.values()}
         whole = all(item and system for item, system in found.values())
@@ -136,7 +136,7 @@ def _parted(line: int, files: Sequence[str], rule: str) -> tuple[str, dict[int, 
     raise AssertionError("the last rule fits everything")
 
 
-def _part(stem: str, rule: str) -> tuple[str, str]:
+def _split_name(stem: str, rule: str) -> tuple[str, str]:
     if rule == "whole":
         return "Item 1", stem
     end, mark = rule[:-1], rule[-1]

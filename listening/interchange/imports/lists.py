@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from django.utils.translation import gettext_lazy as _
 
 from listening.interchange.imports.reading import Grade, ImportProblem, Reading
-from listening.interchange.imports.table import Row, Table, shortened
+from listening.interchange.imports.table import Row, Table, shorten
 from listening.methods import METHODS
 
 #: What people call the four columns of a tidy table; the first that is there counts.
@@ -121,9 +121,9 @@ def _list(row: Row, heading: str) -> list[object]:
     try:
         found = json.loads(text.replace("'", '"'), parse_constant=lambda name: name)
     except (ValueError, RecursionError):
-        raise row.problem(_("%(value)r is not a list like [1, 2]."), heading, value=shortened(text)) from None
+        raise row.problem(_("%(value)r is not a list like [1, 2]."), heading, value=shorten(text)) from None
     if not isinstance(found, list):
-        raise row.problem(_("%(value)r is not a list like [1, 2]."), heading, value=shortened(text))
+        raise row.problem(_("%(value)r is not a list like [1, 2]."), heading, value=shorten(text))
     if len(found) > _MAX_LIST:
         raise ImportProblem(
             _("A list of %(count)s; %(max_list)s at most."), row.line, count=len(found), max_list=_MAX_LIST

@@ -16,7 +16,7 @@ from typing import Any
 from django.utils.translation import gettext_lazy as _
 
 from listening.interchange.imports.reading import Grade, ImportProblem, Reading, Verdict
-from listening.interchange.imports.table import Row, Table, shortened
+from listening.interchange.imports.table import Row, Table, shorten
 from listening.methods import METHODS, list_holders
 
 _QUESTION = "questionaire_"
@@ -41,7 +41,7 @@ class _Response:
             value = float(self.text(name))
         except ValueError:
             raise ImportProblem(
-                _("%(name)r is not a number."), self.line, heading=name, name=shortened(self.text(name))
+                _("%(name)r is not a number."), self.line, heading=name, name=shorten(self.text(name))
             ) from None
         if not math.isfinite(value):
             raise ImportProblem(_("%(name)r is not a finite number."), self.line, name=self.text(name))
@@ -61,11 +61,11 @@ def is_pymushra(headings: Sequence[str]) -> bool:
 
 def read_table(table: Table, kind: str = "") -> Reading:
     """The CSV export; `kind` is the type of page to take where there are several."""
-    rows = [_checked(row) for row in table.rows]
+    rows = [_check_row(row) for row in table.rows]
     return _read(rows, kind, list(table.notes), "Its header has wm_id, wm_type and responses_….")
 
 
-def _checked(row: Row) -> _Response:
+def _check_row(row: Row) -> _Response:
     if row.get("responses_score"):
         row.number("responses_score")  # says line and column
     return _Response(row.line, {name: row.get(name) for name in row.headings})
@@ -85,7 +85,7 @@ def read_json(text: str, kind: str = "") -> Reading:
         ) from None
     except RecursionError:
         raise ImportProblem(_("This JSON is nested too deeply.")) from None
-    rows = list(_database(data)) or list(_by_columns(data)) or list(_by_rows(data))
+    rows = list(_database(data)) or list(_rows_from_columns(data)) or list(_rows_from_records(data))
     if not rows or not is_pymushra(list(rows[0].cells)):
         raise ImportProblem(
             _(
@@ -98,25 +98,25 @@ def read_json(text: str, kind: str = "") -> Reading:
     return _read(rows, kind, [], "JSON with wm_id, wm_type and responses_…; lines are the number of the row.")
 
 
-def _flat(name: str) -> str:
+def _flatten_name(name: str) -> str:
     """``('responses', 'score')``, as pandas writes a pair, becomes ``responses_score``."""
     parts = [part.strip(" '\"") for part in name.strip("()").split(",")] if name.startswith("(") else [name]
     return "_".join(part for part in parts if part)
 
 
-def _by_columns(data: object) -> Iterator[_Response]:
+def _rows_from_columns(data: object) -> Iterator[_Response]:
     if not isinstance(data, dict) or not data or not all(isinstance(cells, dict) for cells in data.values()):
         return
     keys = list(dict.fromkeys(key for cells in data.values() for key in cells))
     for number, key in enumerate(keys, 1):
-        yield _Response(number, {_flat(name): cells.get(key) for name, cells in data.items()})
+        yield _Response(number, {_flatten_name(name): cells.get(key) for name, cells in data.items()})
 
 
-def _by_rows(data: object) -> Iterator[_Response]:
+def _rows_from_records(data: object) -> Iterator[_Response]:
     if not isinstance(data, list) or not all(isinstance(row, dict) for row in data):
         return
     for number, row in enumerate(data, 1):
-        yield _Response(number, {_flat(name): value for name, value in row.items()})
+        yield _Response(number, {_flatten_name(name): value for name, value in row.items()})
 
 
 def _database(data: object) -> Iterator[_Response]:
@@ -130,7 +130,7 @@ def _database(data: object) -> Iterator[_Response]:
                 continue
             answers = _answers(session)
             for trial in session["trials"]:
-                for response in _listed(trial, "responses"):
+                for response in _objects_of(trial, "responses"):
                     number += 1
                     yield _Response(
                         number,
@@ -144,7 +144,7 @@ def _database(data: object) -> Iterator[_Response]:
                     )
 
 
-def _listed(holder: object, name: str) -> list[dict[str, Any]]:
+def _objects_of(holder: object, name: str) -> list[dict[str, Any]]:
     found = holder.get(name) if isinstance(holder, dict) else None
     return [entry for entry in found if isinstance(entry, dict)] if isinstance(found, list) else []
 

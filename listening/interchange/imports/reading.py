@@ -199,7 +199,7 @@ class Reading:
         return self
 
 
-def listed(names: Iterable[str], most: int = 8) -> str:
+def list_names(names: Iterable[str], most: int = 8) -> str:
     """Names in a sentence, not more than `most` of them."""
     all_names = list(names)
     shown = ", ".join(all_names[:most])

@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy as _
 
 from listening.interchange.imports import golisten, lists, netflix, pymushra, webmushra_results
 from listening.interchange.imports.archive import read_archive
-from listening.interchange.imports.reading import ImportProblem, Reading, listed
+from listening.interchange.imports.reading import ImportProblem, Reading, list_names
 from listening.interchange.imports.table import decode, read_table
 
 #: Of a file of results, and of all files of a zip together once they are unpacked.
@@ -47,7 +47,7 @@ def read_results(content: bytes, choices: Mapping[str, str] | None = None) -> Re
     if not content.strip():
         raise ImportProblem(_("The file is empty."))
     if content.startswith(b"PK\x03\x04"):
-        return _merged(content)
+        return _merge_xml(content)
     if netflix.is_netflix(content):
         return netflix.read_netflix(content)
     text, notes = decode(content)
@@ -82,11 +82,11 @@ def _table(text: str, choices: Mapping[str, str]) -> Reading:
         ),
         1,
         1,
-        headings=listed(name or "(empty)" for name in headings),
+        headings=list_names(name or "(empty)" for name in headings),
     )
 
 
-def _merged(content: bytes) -> Reading:
+def _merge_xml(content: bytes) -> Reading:
     """The XML files of a zip as one test, a listener a file."""
     files = read_archive(content, max_files=_MAX_FILES, max_bytes=MAX_BYTES)
     merged: Reading | None = None

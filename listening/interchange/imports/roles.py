@@ -39,7 +39,7 @@ def suggest(systems: Iterable[str]) -> dict[str, str]:
     return found
 
 
-def checked(systems: Iterable[str], mapping: Mapping[str, str]) -> dict[str, str]:
+def check_mapping(systems: Iterable[str], mapping: Mapping[str, str]) -> dict[str, str]:
     """A whole mapping. Raises `ImportProblem` if two systems would become one."""
     found: dict[str, str] = {}
     for name in systems:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from django.utils.translation import gettext_lazy as _
 
-from listening.interchange.imports.reading import ImportProblem, Reading, listed
+from listening.interchange.imports.reading import ImportProblem, Reading, list_names
 from listening.interchange.imports.table import decode, read_table
 
 _ITEM = ("item", "signal", "stim", "trial", "trial_id", "sample", "excerpt", "clip", "stimulus")
@@ -60,7 +60,7 @@ def read_scores(content: bytes, reading: Reading, file: str = "") -> Scores:
             1,
             item=", ".join(_ITEM[:4]),
             system=", ".join(_SYSTEM[:4]),
-            headings=listed(table.headings),
+            headings=list_names(table.headings),
         )
     rest = [name for name in table.headings if name and name not in (item, system)]
     metrics = {name: metric_slug(name, file) for name in rest if name.lower() not in _SUBJECTIVE}

@@ -18,7 +18,7 @@ from evaluation.texts import clean_line, clean_text
 from listening.columns.questions import MAX_NAME, MAX_QUESTIONS, Question
 from listening.columns.sessions import Signal
 from listening.interchange.imports.reading import Grade, ImportProblem, Reading, Verdict
-from listening.interchange.imports.roles import checked
+from listening.interchange.imports.roles import check_mapping
 from listening.interchange.imports.scores import Scores
 from listening.methods import DEFAULT, METHODS
 from listening.models import (
@@ -70,10 +70,10 @@ def methods_of(reading: Reading) -> list[str]:
     The file's own method comes first, and stays where no scale fits: then a note says so.
     """
     known = [slug for slug in reading.methods if slug in METHODS] or [DEFAULT.slug]
-    return [known[0], *(slug for slug in known[1:] if not outside(reading, slug))]
+    return [known[0], *(slug for slug in known[1:] if not count_outside(reading, slug))]
 
 
-def outside(reading: Reading, method: str) -> int:
+def count_outside(reading: Reading, method: str) -> int:
     """How many grades do not lie on the method's scale."""
     of = METHODS[method]
     if of.lowest is None or of.highest is None:
@@ -86,9 +86,9 @@ def scale_note(reading: Reading, method: str) -> str:
     scale, of = reading.scale, METHODS[method]
     if scale is None or of.lowest is None or of.highest is None:
         return ""
-    if outside(reading, method):
+    if count_outside(reading, method):
         return (
-            f"{outside(reading, method)} grades lie outside {of.title}'s scale of {of.lowest:g} to "
+            f"{count_outside(reading, method)} grades lie outside {of.title}'s scale of {of.lowest:g} to "
             f"{of.highest:g}; they are kept as they are."
         )
     if of.highest == 100 and scale[1] <= 10:
@@ -115,7 +115,7 @@ def store(
         raise ImportProblem(
             _("%(reading)s cannot be kept as %(method)s."), reading=reading.title, method=decisions.method
         )
-    mapping = checked(reading.systems, decisions.mapping)
+    mapping = check_mapping(reading.systems, decisions.mapping)
     personal = [] if decisions.keep_personal else personal_questions(reading)
     notes = [*reading.notes, *(scores.notes if scores else [])]
     if note := scale_note(reading, decisions.method):
@@ -155,7 +155,7 @@ def _questions(reading: Reading, personal: set[str]) -> list[Question]:
     names: dict[str, str] = {}
     for given in reading.answers.values():
         for name in given:
-            short = _short(name)
+            short = _shorten(name)
             if name not in personal and short:
                 names.setdefault(short.casefold(), short)
     return validated(
@@ -163,7 +163,7 @@ def _questions(reading: Reading, personal: set[str]) -> list[Question]:
     )
 
 
-def _short(question: str) -> str:
+def _shorten(question: str) -> str:
     return clean_line(question)[:MAX_NAME]
 
 
@@ -219,7 +219,7 @@ def _sessions(
         [
             Answer(
                 session=sessions[label],
-                question=_short(question),
+                question=_shorten(question),
                 value=clean_text(value),
             )
             for label, given in reading.answers.items()

@@ -83,10 +83,10 @@ class Row:
             raise self.problem(
                 _("%(value)r is not a number.") if value else _("The number is missing."),
                 heading,
-                value=shortened(value),
+                value=shorten(value),
             ) from None
         if not math.isfinite(number) or "_" in value:
-            raise self.problem(_("%(value)r is not a finite number."), heading, value=shortened(value))
+            raise self.problem(_("%(value)r is not a finite number."), heading, value=shorten(value))
         return number
 
 
@@ -185,5 +185,5 @@ def _headings(line: int, cells: list[str]) -> list[str]:
     return headings
 
 
-def shortened(text: str, most: int = 40) -> str:
+def shorten(text: str, most: int = 40) -> str:
     return text if len(text) <= most else text[: most - 1] + "…"

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from django.utils.translation import gettext_lazy as _
 
 from listening.interchange.imports.reading import Grade, Reading, Verdict
-from listening.interchange.imports.table import Row, Table, shortened
+from listening.interchange.imports.table import Row, Table, shorten
 from listening.methods import list_holders
 
 _FIXED = {"session_test_id", "session_uuid", "trial_id"}
@@ -82,7 +82,7 @@ def read_paired(table: Table) -> Reading:
             raise row.problem(
                 _("%(value)r is no answer; webMUSHRA writes correct, incorrect, undecided or unknown."),
                 "choice_answer",
-                value=shortened(row.get("choice_answer")),
+                value=shorten(row.get("choice_answer")),
             )
         who = sessions.of(row, (item, first, second))
         if not isinstance(chosen, str):
@@ -199,7 +199,7 @@ class _Sessions:
             raise row.problem(
                 _("Session %(uuid)s answered %(first)r before and %(given)r here."),
                 name,
-                uuid=shortened(uuid),
+                uuid=shorten(uuid),
                 first=first[name],
                 given=given[name],
             )

@@ -48,7 +48,7 @@ def load(text: str) -> tuple[Any, list[str]]:
     try:
         return _load(text), []
     except yaml.MarkedYAMLError as error:
-        mended, lines = quoted(text)
+        mended, lines = quote_texts(text)
         if not lines:
             raise _problem(error) from None
         first = _problem(error)
@@ -63,7 +63,7 @@ def load(text: str) -> tuple[Any, list[str]]:
     ]
 
 
-def quoted(text: str) -> tuple[str, list[int]]:
+def quote_texts(text: str) -> tuple[str, list[int]]:
     """The text with those plain values of `QUOTED` keys in quotes that have a colon, and their lines.
 
     A value that goes on in deeper lines is joined; as many blank lines take their place.

@@ -176,7 +176,7 @@ class Command(BaseCommand):
         if os.getppid() != self.parent and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
             raise KeyboardInterrupt
         self.supervisor.check()
-        if self.redis is not None and self.redis.died():
+        if self.redis is not None and self.redis.has_died():
             self.say("The Redis server died; starting it again.")
             self.redis.start()
 

@@ -60,7 +60,7 @@ class Command(BaseCommand):
                 )
                 ended = time.monotonic()
             after = resource.getrusage(resource.RUSAGE_CHILDREN)
-            missing = trial.lost(study, tally.confirmed)
+            missing = trial.find_lost(study, tally.confirmed)
         finally:
             trial.remove_study(study)
         cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime

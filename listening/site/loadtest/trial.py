@@ -72,7 +72,7 @@ def remove_study(study: Study) -> None:
     delete_files(field.name for field in fields)
 
 
-def lost(study: Study, confirmed: Mapping[tuple[str, int, str], tuple[int, float]]) -> list[str]:
+def find_lost(study: Study, confirmed: Mapping[tuple[str, int, str], tuple[int, float]]) -> list[str]:
     """What was confirmed to a browser and is not in the database, or an older grade is; empty if all is well.
 
     Args:

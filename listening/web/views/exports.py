@@ -11,7 +11,7 @@ from django.http.response import HttpResponseBase
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
 
-from evaluation.web.refusals import sent_back
+from evaluation.web.refusals import redirect_refusals
 from listening.interchange import exports
 from listening.interchange.archive.write import document, write_archive
 from listening.models import Study
@@ -65,7 +65,7 @@ def archive_response(study: Study, *, personal: bool = False) -> FileResponse:
 def export(request: HttpRequest, study_id: UUID, name: str) -> HttpResponseBase:
     """A file of the study by its name; ``?kind=pilot|simulated``, ``?personal=yes``."""
     study = selectors.study_of(request.user, study_id)
-    with sent_back(request, "results", study.pk):
+    with redirect_refusals(request, "results", study.pk):
         check_unsealed(study)
     personal = request.GET.get("personal") == "yes"
     if name == "archive.zip":

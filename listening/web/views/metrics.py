@@ -19,7 +19,7 @@ from django.views.decorators.http import require_http_methods
 
 from evaluation.metrics import DEFAULT, METRICS, OPTIONAL, Metric, metric_of
 from evaluation.models import Clip, Job, Rendition, Score
-from evaluation.web.refusals import sent_back
+from evaluation.web.refusals import redirect_refusals
 from evaluation.work.scores import ScoreProblem, check_size, request_scores, store_scores
 from listening.models import Study
 from listening.study import selectors
@@ -81,7 +81,7 @@ def metrics(request: HttpRequest, study_id: UUID) -> HttpResponse:
     """The page. POST with ``measure`` queues a metric; with a file under ``scores`` takes a table."""
     study = selectors.study_of(request.user, study_id)
     if request.method == "POST":
-        with sent_back(request, "study_metrics", study.pk):
+        with redirect_refusals(request, "study_metrics", study.pk):
             if "measure" in request.POST:
                 _measure(request, study, request.POST.getlist("measure"))
             else:

@@ -15,7 +15,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
 
 from evaluation.models import Job
-from evaluation.web.refusals import sent_back
+from evaluation.web.refusals import redirect_refusals
 from listening.models import Analysis, Study
 from listening.results import analyses
 from listening.results.methods import has_page
@@ -42,7 +42,7 @@ def _analysis(study: Study, kind: str, profile: str) -> tuple[Analysis | None, b
 @require_GET
 def report(request: HttpRequest, study_id: UUID) -> HttpResponse:
     study = selectors.study_of(request.user, study_id)
-    with sent_back(request, "results", study.pk):
+    with redirect_refusals(request, "results", study.pk):
         check_unsealed(study)
     kind, profile = asked(request, study)
     analysis, waiting = _analysis(study, kind, profile)
@@ -57,7 +57,7 @@ def report(request: HttpRequest, study_id: UUID) -> HttpResponse:
 def report_pdf(request: HttpRequest, study_id: UUID) -> HttpResponse:
     """The same as PDF, once the tests are computed: a paper that lacks them should not go around."""
     study = selectors.study_of(request.user, study_id)
-    with sent_back(request, "results", study.pk):
+    with redirect_refusals(request, "results", study.pk):
         check_unsealed(study)
     kind, profile = asked(request, study)
     page = f"{reverse('report', args=[study.pk])}?kind={kind}&screening={profile}"
@@ -65,7 +65,7 @@ def report_pdf(request: HttpRequest, study_id: UUID) -> HttpResponse:
     if waiting:
         messages.info(request, _("The tests are still being computed. Ask for the PDF when they are here."))
         return redirect(page)
-    with sent_back(request, page):
+    with redirect_refusals(request, page):
         content = pdf_of(context_of(study, kind, profile, analysis, made=timezone.now().date(), files=True))
     tag = "" if kind == "real" else f"-{kind}"
     response = HttpResponse(content, content_type="application/pdf")

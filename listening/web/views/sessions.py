@@ -20,7 +20,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_GET, require_http_methods
 
 from evaluation.contexts import Context
-from evaluation.web.refusals import shown_on
+from evaluation.web.refusals import show_refusals_on
 from listening.columns.studies import ROUNDS
 from listening.methods import METHODS
 from listening.models import Answer, Session, Study
@@ -60,7 +60,7 @@ def join(request: HttpRequest, token: str) -> HttpResponse:
         return framed(redirect("session", known.token), study)
     if arrival.state == "missing":
         return closed(request, study, "missing")
-    with shown_on(lambda refusal: closed(request, study, getattr(refusal, "reason", "closed"))):
+    with show_refusals_on(lambda refusal: closed(request, study, getattr(refusal, "reason", "closed"))):
         if request.method == "POST" and request.POST.get("consent") == "yes" and arrival.state != "preview":
             session = start_session(study, participation=arrival.entry)
             return framed(redirect("session", session.token), study)

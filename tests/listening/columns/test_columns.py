@@ -225,7 +225,7 @@ def test_saving_a_row_leaves_the_order_of_stored_keys(study: Study) -> None:
 
 def test_options_are_those_of_the_method(study: Study) -> None:
     study.method_options = {"trials": 4}
-    assert study.method_options.stored() == {"trials": 4}
+    assert study.method_options.to_json() == {"trials": 4}
     with pytest.raises(BadColumn, match="method_options: trials: must be a whole number from 1 to 50"):
         study.method_options = {"trials": 51}
     study.method = "acr"
