@@ -1,4 +1,4 @@
-"""Clip -> rendition -> score: what a worker does for the rows of both."""
+"""Clip -> rendition -> score: the work that a worker does for rendition and score rows."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from evaluation.work.pipeline import METRICS, MetricUnavailable, measure, proces
 
 
 def make_rendition(rendition_id: str) -> None:
-    """Put a clip through a system and queue the measurements of what comes out."""
+    """Put a clip through a system and queue the measurements of its output."""
     row = jobs.claim(Rendition, rendition_id)
     if row is None:
         return
@@ -62,7 +62,7 @@ def _render(row: Rendition) -> None:
     parameters = dict(done.encoded.parameters)
     jobs.note(row, f"parameters: {json.dumps(parameters, sort_keys=True, default=str)}")
 
-    # New names for every attempt: whoever loses the claim never touches the holder's files.
+    # Every attempt uses new names, so a worker that lost its claim never touches the new holder's files.
     folder = f"renditions/{row.pk}"
     audio_name = save_audio(f"{folder}/{row.claim}.wav", done.audio)
     bitstream = ContentFile(container.dumps(done.encoded))

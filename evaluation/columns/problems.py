@@ -1,4 +1,4 @@
-"""What is wrong with a value, in words for people: the one place where pydantic's errors become messages."""
+"""Translates pydantic's errors into messages for people, for all columns and forms."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 from pydantic import ValidationError
 
-#: By pydantic's type of error; names in the messages are those of its context.
+#: By pydantic's error type; placeholders in the messages are keys of the error's context.
 _MESSAGES = {
     "missing": gettext_noop("is missing."),
     "string_type": gettext_noop("must be a text."),
@@ -41,7 +41,7 @@ class Problem:
 
     Attributes:
         where: keys and indices from the value's root to the place.
-        message: for people, a sentence without its subject, or a whole one.
+        message: for people, a predicate without its subject or a whole sentence.
     """
 
     where: tuple[str | int, ...]
@@ -49,7 +49,7 @@ class Problem:
 
     @property
     def path(self) -> str:
-        """The place as text, as in ``tests[0].pass``; "" for the value itself."""
+        """The place as text, such as ``tests[0].pass``; "" for the value itself."""
         text = ""
         for part in self.where:
             text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
@@ -74,12 +74,12 @@ class BadColumn(ValueError):
 
     @property
     def fields(self) -> dict[str, str]:
-        """Messages by the paths of what they are about, which begin with the column's name."""
+        """Messages by path; paths begin with the column's name."""
         return {".".join(map(str, (self.column, *each.where))): each.message for each in self.problems}
 
     @property
     def summary(self) -> str:
-        """The problems in one line, without the column's name."""
+        """All problems in one line, without the column's name."""
         return " ".join(map(str, self.problems))
 
     def __str__(self) -> str:
@@ -88,7 +88,7 @@ class BadColumn(ValueError):
 
 
 def problems_of(error: ValidationError) -> list[Problem]:
-    """What pydantic found, in the site's own words."""
+    """The problems that pydantic found, with the site's messages."""
     return [
         Problem(row["loc"], _message(row)) for row in error.errors(include_url=False, include_input=False)
     ]
@@ -97,7 +97,7 @@ def problems_of(error: ValidationError) -> list[Problem]:
 def _message(row: Any) -> str:
     context = row.get("ctx", {})
     if row["type"] == "value_error":
-        return str(context["error"])  # a validator of ours has said it
+        return str(context["error"])  # raised by one of our own validators
     message = _MESSAGES.get(row["type"])
     if "expected" in context:
         context = {

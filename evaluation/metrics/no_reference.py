@@ -1,7 +1,7 @@
 """DNSMOS and PLCMOS: networks that grade speech without its reference. For workers only.
 
-Both were trained on noise suppressors and concealed packet loss; a codec that invents clean speech of
-another content pleases them. They stand beside the grades, never in their place.
+Both were trained on noise suppressors and concealed packet loss; they give good scores to a codec that
+produces clean speech with different content. They complement listeners' grades and never replace them.
 """
 
 from __future__ import annotations
@@ -15,20 +15,20 @@ from numpy.typing import NDArray
 
 Samples = NDArray[np.floating[Any]]
 
-#: DNSMOS looks at windows of this length, and repeats what is shorter.
+#: DNSMOS grades windows of this length and repeats shorter signals.
 WINDOW_SECONDS = 9.01
 
-#: Both networks take frames of 16 to 32 ms and fail on a handful of them.
+#: Both networks use frames of 16 to 32 ms and fail on very few frames.
 MIN_SECONDS = 0.5
 
-#: PLCMOS draws 15 raters from NumPy's global generator: with this seed always the same ones.
+#: PLCMOS draws 15 raters from NumPy's global generator: with this seed they are always the same.
 _SEED = 1534
 _LOCK = Lock()
 
 
 @lru_cache(maxsize=2)
 def _dnsmos(samples: bytes, rate: int) -> dict[str, float]:
-    """Every figure of one run; DNSMOS P.808 and OVRL are asked for one after the other."""
+    """All scores of one run, cached because P.808 and OVRL are requested one after the other."""
     from speechmos import dnsmos
 
     return {name: float(value) for name, value in dnsmos.run(np.frombuffer(samples), rate).items()}

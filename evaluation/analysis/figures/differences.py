@@ -1,4 +1,4 @@
-"""Differences between systems with their intervals: which one is better, by how much."""
+"""Differences between systems with their intervals: which system is better, and by how much."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from evaluation.analysis.figures.style import LINE, MUTED, TEXT, frame, line, ma
 
 @dataclass(frozen=True)
 class Difference:
-    """First minus second, in points of the scale. `low` and `high` None: no interval."""
+    """First minus second, in points of the scale. `low` and `high` are None if there is no interval."""
 
     first: str
     second: str
@@ -23,7 +23,7 @@ class Difference:
 
 
 def differences(rows: Sequence[Difference], title: str, margin_of_equivalence: float) -> str:
-    """A row for each pair: mean difference and 95 % interval, over the band of equivalence."""
+    """One row per pair: mean difference and 95 % interval, drawn over the band of equivalence."""
     names = [f"{row.first} − {row.second}" for row in rows]
     left, right = margin(names, 200, 360), margin((row.note for row in rows), 120, 300, 12)
     top, pitch = 12, 28

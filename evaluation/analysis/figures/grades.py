@@ -23,7 +23,7 @@ from evaluation.analysis.figures.style import (
 
 @dataclass(frozen=True)
 class GradeRow:
-    """What `grades` draws of one system. `mean` None: no grades; `half_width` None: no interval."""
+    """One row of `grades`. `mean` is None without grades, `half_width` is None without an interval."""
 
     title: str
     look: Look
@@ -34,7 +34,7 @@ class GradeRow:
 
 
 def grades(rows: Sequence[GradeRow], title: str, scale: Scale = MUSHRA) -> str:
-    """Grades per system, a row each: mean with 95 % interval, box plot behind, listeners as faint dots."""
+    """One row per system: mean with 95 % interval, a box plot behind it, listeners as faint dots."""
     left, right, top, pitch = margin((row.title for row in rows), 156, 300), 112, 36, 40
     width, height = 684 + left, top + pitch * len(rows) + 52
     span, bottom = width - left - right, top + pitch * len(rows)
@@ -81,7 +81,7 @@ def _row(
     )
     parts.append(line(x_of(box.median), y - 11, x_of(box.median), y + 11, hue, 1.5, 'opacity="0.6"'))
     for index, mean in enumerate(row.listener_means):
-        # Spread over the row's height by the golden ratio: even, and the same at every drawing.
+        # The golden ratio spreads the dots evenly over the row's height, the same way in every drawing.
         offset = ((index * 0.618034) % 1 - 0.5) * 24
         parts.append(
             f'<circle cx="{x_of(mean):.1f}" cy="{y + offset:.1f}" r="2.2" fill="{hue}" opacity="0.4"/>'
@@ -98,5 +98,5 @@ def _row(
 
 
 def _format_signed(number: str) -> str:
-    """With a minus sign as wide as a plus."""
+    """Replace the hyphen by a minus sign, which is as wide as a plus."""
     return number.replace("-", "−")

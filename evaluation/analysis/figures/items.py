@@ -1,4 +1,4 @@
-"""The same for each item: small multiples, so that an item that a system fails on is seen."""
+"""Grades for each item as small multiples, which show the items that a system fails on."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from evaluation.analysis.figures.style import (
 
 @dataclass(frozen=True)
 class Cell:
-    """A system's grades of one item. `half_width` None: no interval."""
+    """A system's grades for one item. `half_width` is None without an interval."""
 
     mean: float
     half_width: float | None
@@ -37,7 +37,7 @@ def items(
     scale: Scale = MUSHRA,
     columns: int = 3,
 ) -> str:
-    """A small panel for each item: mean and 95 % t interval over the listeners, a row for each system.
+    """A small panel per item with one row per system: mean and 95 % t interval over listeners.
 
     Args:
         systems: title and look by slug, in the order of the rows.

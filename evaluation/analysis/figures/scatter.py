@@ -1,4 +1,4 @@
-"""Grades against something measured: a labelled point for each system, or one for each stimulus."""
+"""Grades against a measured value: a labelled point per system, or a point per stimulus."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ from evaluation.analysis.figures.style import (
     vertical_text,
 )
 
-#: What is not coded stands beyond a break of the axis, kbit/s.
+#: Systems that do not code are drawn beyond an axis break, at this position in kbit/s.
 UNCODED_FROM = 100.0
 
 
 @dataclass(frozen=True)
 class Point:
-    """What `scatter` draws of one system or stimulus.
+    """A system or stimulus in `scatter`.
 
     Attributes:
-        play: address of a sound; the point becomes a button that plays it.
-        about: said of a point that has no label, e.g. its item.
+        play: URL of a sound; the point becomes a button that plays it.
+        about: description of a point without a label, e.g. its item.
     """
 
     title: str
@@ -51,7 +51,7 @@ _LEFT, _RIGHT, _TOP, _BOTTOM = 52, 20, 16, 312
 def scatter(
     points: Sequence[Point], x_title: str, title: str, *, labels: bool = True, scale: Scale = MUSHRA
 ) -> str:
-    """Mean grade with its 95 % interval against an objective score, a point per system or stimulus."""
+    """Mean grade with its 95 % interval against an objective score, one point per system or stimulus."""
     low, high = _limits([point.x for point in points])
 
     def x_of(x: float) -> float:
@@ -68,7 +68,7 @@ def scatter(
 
 
 def rates(points: Sequence[Point], title: str, scale: Scale = MUSHRA) -> str:
-    """Mean grade against measured bit rate, kbit/s; what is not coded stands beyond a break of the axis."""
+    """Mean grade against measured bit rate, kbit/s; uncoded systems are drawn beyond an axis break."""
     coded = [point.x for point in points if point.x < UNCODED_FROM]
     uncoded = len(coded) < len(points)
     right = _WIDTH - _RIGHT - (120 if uncoded else 0)
@@ -125,7 +125,7 @@ def _points(points: Sequence[Point], xs: Sequence[float], scale: Scale, labels: 
 
 
 def _button(point: Point, x: float, y: float, size: float) -> str:
-    """The marker; with a sound, something to click on with a name of its own."""
+    """The marker; if it plays a sound, wrapped in a button with its own accessible name."""
     drawn = mark(point.look, x, y, size)
     words = escape(f"{point.title}{', ' + point.about if point.about else ''}: grade {point.y:.1f}")
     if not point.play:
@@ -142,7 +142,7 @@ def _step(span: float) -> float:
 
 
 def _limits(values: Sequence[float]) -> tuple[float, float]:
-    """A range around `values` that ends on halves, or on tenths where all lie close together."""
+    """A range around `values` that ends on halves, or on tenths if the values are close together."""
     if not values:
         return 0.0, 1.0
     spread = max(values) - min(values)
@@ -155,7 +155,7 @@ _Room = tuple[float, float, float, float]
 
 
 def _labels(points: Sequence[tuple[float, float, str]], left: float, right: float) -> list[str]:
-    """Names beside their points, moved apart until none covers another; a moved one gets a thin leader."""
+    """Names beside their points, moved apart until none overlap; a moved name gets a thin leader line."""
     taken = [(x - 7, y - 7, x + 7, y + 7) for x, y, _ in points]
     parts = []
     for x, y, full in sorted(points, key=lambda point: point[1]):
@@ -185,7 +185,7 @@ def _labels(points: Sequence[tuple[float, float, str]], left: float, right: floa
 
 
 def _overlap(room: _Room, taken: Iterable[_Room]) -> float:
-    """The area that `room` (left, top, right, bottom) shares with the others."""
+    """The area in which `room` (left, top, right, bottom) overlaps the others."""
     return sum(
         max(0.0, min(room[2], other[2]) - max(room[0], other[0]))
         * max(0.0, min(room[3], other[3]) - max(room[1], other[1]))

@@ -1,4 +1,4 @@
-"""Shares of answers with their intervals, a row a pair: ABX and paired preference."""
+"""Shares of answers with their intervals, one row per pair: ABX and paired preference."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ _HUE = "#0b7a83"
 
 @dataclass(frozen=True)
 class ShareRow:
-    """What `shares` draws of one pair, all as shares from 0 to 1.
+    """One row of `shares`: the results of a pair, all as shares from 0 to 1.
 
     Attributes:
-        left, right: what stands at either side; `right` may be empty.
-        share: None without any answer; `low`, `high`: None without an interval.
-        parts: shares of single listeners, faint.
-        note: at the right end.
+        left, right: labels of the two sides; `right` may be empty.
+        share: None if there are no answers; `low` and `high` are None if there is no interval.
+        parts: shares of single listeners, drawn as faint dots.
+        note: text at the right end.
     """
 
     left: str
@@ -56,7 +56,7 @@ def shares(rows: Sequence[ShareRow], title: str, axis: str, caption: str) -> str
         if row.share is None:
             continue
         for index, part in enumerate(row.parts):
-            # Spread over the row's height by the golden ratio: even, and the same at every drawing.
+            # The golden ratio spreads the dots evenly over the row's height, the same way in every drawing.
             offset = ((index * 0.618034) % 1 - 0.5) * 24
             parts.append(
                 f'<circle cx="{x_of(part):.1f}" cy="{y + offset:.1f}" r="2.2" fill="{_HUE}" opacity="0.4"/>'

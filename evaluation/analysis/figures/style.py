@@ -1,7 +1,7 @@
-"""What all figures share: looks of systems, the scale, marks and texts, and how a figure becomes a file.
+"""What all figures share: looks of systems, the scale, marks, texts, and conversion to files.
 
-In a page a figure takes its greys from the page's CSS custom properties and so follows light and
-dark; saved to a file (`standalone_svg`) it has them written out, for papers and for programs without CSS.
+In a page, a figure takes its greys from the page's CSS custom properties and so follows light and dark mode.
+A file (`standalone_svg`) contains literal colours, for papers and for programs without CSS.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ Look = tuple[str, str]
 
 
 class NoFonts(Exception):
-    """This machine has no font to write a picture's texts with; the message is for its user."""
+    """This machine has no font for the text in pictures; the message is for the user."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Scale:
         return min(self.high, max(self.low, score))
 
     def share(self, score: float) -> float:
-        """Where `score` stands between the ends, 0 to 1; what is outside stands at the end."""
+        """The position of `score` between the ends, 0 to 1; scores outside are clipped."""
         return (self.clip(score) - self.low) / (self.high - self.low)
 
 
@@ -51,7 +51,7 @@ FONT = (
     "system-ui, -apple-system, 'Segoe UI', Roboto, 'Liberation Sans', Arial, 'Noto Sans', 'DejaVu Sans', "
     "sans-serif"
 )
-#: Width of a character in font sizes: DejaVu Sans, the widest that is common.
+#: Width of a character as a multiple of the font size, for DejaVu Sans, the widest common font.
 CHARACTER = 0.6
 _VARIABLE = re.compile(r"var\(--[a-z-]+, (#[0-9a-f]+)\)")
 _PAGE_ONLY = re.compile(r' (?:tabindex|role|aria-label|data-[a-z-]+|class)="[^"]*"')
@@ -60,17 +60,17 @@ LINE, GROUND = "var(--line, #dbe1e3)", "var(--surface, #ffffff)"
 
 
 def standalone_svg(svg: str) -> str:
-    """A figure for a file: with an XML declaration, on white, its colours written out, nothing to click."""
+    """The figure as a file: XML declaration, white background, literal colours, no interaction."""
     plain = _PAGE_ONLY.sub("", _VARIABLE.sub(r"\1", svg))
     ground = '<rect width="100%" height="100%" fill="#ffffff"/>'
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + plain.replace("</title>", "</title>" + ground, 1)
 
 
 def png(svg: str, zoom: float = 2.0) -> bytes:
-    """A figure as a PNG picture, `zoom` pixels for each of its own.
+    """The figure as a PNG picture with `zoom` pixels per SVG pixel.
 
     Raises:
-        NoFonts: this machine has none.
+        NoFonts: this machine has no fonts.
     """
     import resvg_py
 
@@ -85,7 +85,7 @@ def png(svg: str, zoom: float = 2.0) -> bytes:
 
 @cache
 def _font_family() -> str | None:
-    """The first of the usual sans-serif families that this machine draws with."""
+    """The first common sans-serif family that this machine can draw."""
     import resvg_py
 
     def draw(family: str, text: str) -> bytes:
@@ -100,7 +100,7 @@ def _font_family() -> str | None:
 
 
 def frame(width: float, height: float, title: str, parts: Iterable[str], *, plays: bool = False) -> str:
-    """The SVG around `parts`. With `plays` its points are buttons; else the whole is one picture."""
+    """The SVG element around `parts`: a group of buttons if `plays`, otherwise one picture."""
     role = "group" if plays else "img"
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:g} {height:g}" '
@@ -126,7 +126,7 @@ def text(
 
 
 def vertical_text(x: float, y: float, words: str) -> str:
-    """The name of a vertical axis, read from below."""
+    """The name of a vertical axis, which reads upwards."""
     return (
         f'<text transform="translate({x:g} {y:g}) rotate(-90)" text-anchor="middle" font-size="12" '
         f'fill="{MUTED}">{escape(words)}</text>'
@@ -141,7 +141,7 @@ def line(x1: float, y1: float, x2: float, y2: float, stroke: str, width: float =
 
 
 def mark(look: Look, x: float, y: float, size: float = 5.0, extra: str = "") -> str:
-    """A system's marker, of about equal area whatever its shape, outlined in the ground's colour."""
+    """A system's marker, outlined in the background colour; all shapes have about the same area."""
     hue, shape = look
     paint = f'fill="{hue}" stroke="{GROUND}" stroke-width="1.5"{" " + extra if extra else ""}'
     if shape == "circle":
@@ -156,12 +156,12 @@ def mark(look: Look, x: float, y: float, size: float = 5.0, extra: str = "") -> 
 
 
 def shorten(words: str, room: float, size: float = 13) -> str:
-    """`words`, cut with an ellipsis where they would be wider than `room` pixels."""
+    """Cut `words` with an ellipsis if they would be wider than `room` pixels."""
     most = max(4, int(room / (CHARACTER * size)))
     return words if len(words) <= most else words[: most - 1].rstrip() + "…"
 
 
 def margin(titles: Iterable[str], least: float, most: float, size: float = 13) -> float:
-    """Room at the left for `titles`, in pixels."""
+    """Width of a left margin that fits `titles`, in pixels."""
     longest = max((len(title) for title in titles), default=0)
     return min(most, max(least, 24 + CHARACTER * size * longest))

@@ -12,7 +12,7 @@ from evaluation.clips.removal import delete_files, find_orphans
 
 
 class Command(BaseCommand):
-    # By hand, never on a schedule: with a wrong DATABASE_URL every file looks like one that nobody owns.
+    # Run it by hand, never on a schedule: with a wrong DATABASE_URL, every file looks like an orphan.
     help = "Delete uploads and results that a killed process left without a row. Prints their names."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
