@@ -1,7 +1,7 @@
-"""Zips that people send: opened without believing what they say of themselves.
+"""Opens zips that people send without trusting the sizes and names that they declare.
 
-A bomb declares little and unpacks to much: bytes are counted while they come out. Names that lead out of
-the zip, links, encrypted members and zips inside zips are refused or passed over by name.
+A zip bomb declares less than it unpacks to, so bytes are counted while unpacking. Paths that lead out of the
+zip, links, encrypted members and nested zips are refused or skipped, and named in the message.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ from django.utils.translation import gettext_lazy as _
 from evaluation.refusals import Refusal
 
 _CHUNK = 1 << 16
-#: Operating systems add these to every zip; nobody means to send them.
+#: Operating systems add these to every zip; they are skipped silently.
 _CLUTTER = ("__MACOSX/", ".DS_Store", "Thumbs.db", "desktop.ini")
 _NESTED = (".zip", ".7z", ".rar", ".gz", ".tar", ".bz2", ".xz", ".tgz")
 
 
 class ArchiveProblem(Refusal):
-    """A zip that is not opened."""
+    """A zip that cannot be accepted."""
 
     status = 422
 
 
 @dataclass
 class _Budget:
-    """How many bytes may still come out of an archive."""
+    """How many bytes may still be unpacked from an archive."""
 
     left: int
     limit: int
@@ -58,7 +58,7 @@ class Member:
     _budget: _Budget = field(repr=False)
 
     def write_to(self, target: IO[bytes]) -> None:
-        """Unpack into `target`, never past the archive's limit. Raises `ArchiveProblem`."""
+        """Unpack into `target`. Raises `ArchiveProblem` at the archive's size limit."""
         try:
             with self._archive.open(self._info) as source:
                 while chunk := source.read(_CHUNK):
@@ -88,16 +88,16 @@ class Member:
 def members(
     file: IO[bytes], *, max_files: int, max_bytes: int, notes: list[str] | None = None
 ) -> Iterator[list[Member]]:
-    """The files of a zip, in its order; open while the block runs.
+    """Open a zip while the block runs and give its files in their order.
 
     Args:
         file: the zip, seekable.
-        max_files: refuse more.
-        max_bytes: of all members together, unpacked.
-        notes: gets a sentence for whatever was passed over.
+        max_files: limit on the number of files.
+        max_bytes: limit on the unpacked size of all members together.
+        notes: gets a sentence about everything that is skipped.
 
     Raises:
-        ArchiveProblem: no zip, damaged, too much in it, or a name that leads out of it.
+        ArchiveProblem: not a zip, damaged, too large, or a path that leads out of it.
     """
     said = [] if notes is None else notes
     try:

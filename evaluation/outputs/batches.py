@@ -32,18 +32,18 @@ from evaluation.systems import new_slug, title_of, uploaded_systems
 from evaluation.texts import clean_line, clean_path
 from evaluation.work import jobs
 
-#: Of one batch: files, and bytes of all of them once they are unpacked.
+#: Limits of one batch: number of files, and their total size in bytes after unpacking.
 MAX_FILES = 500
 MAX_BATCH_BYTES = 500_000_000
 MAX_MAPPING_BYTES = 2_000_000
 MAX_SYSTEMS = 100
 MAX_KBPS = 100_000.0
-#: A batch that nobody came back to is removed with the next one.
+#: An unconfirmed batch of this age is removed when the next one arrives.
 _FORGOTTEN = timedelta(days=7)
 
 
 class OutputProblem(Refusal):
-    """What cannot be done; the message is for the researcher."""
+    """A refused operation on systems or outputs; the message is for the researcher."""
 
     status = 422
 
@@ -60,10 +60,10 @@ class OutputInUse(OutputProblem):
 def save_system(
     owner: Any, title: str, note: str = "", kbps: float | None = None, system: UploadedSystem | None = None
 ) -> UploadedSystem:
-    """Make a system of the owner's, or change one.
+    """Make a system for `owner`, or change `system`.
 
     Raises:
-        OutputProblem: no title, one that is there already, or a bit rate that is none.
+        OutputProblem: the title is missing or in use, or the bit rate is not valid.
     """
     title = clean_line(title)
     if not title:
@@ -125,7 +125,7 @@ def _remove_renditions(renditions: Iterable[Rendition]) -> None:
 
 @dataclass
 class _Arrived:
-    """A file that was received: its name, and where it is stored."""
+    """A received file: its name, and its name in the storage."""
 
     name: str
     stored: str
@@ -155,18 +155,18 @@ def receive(
     *,
     make_systems: bool = False,
 ) -> OutputBatch:
-    """Take files in, match them to clips and systems, and queue their checks.
+    """Receive files, match them to clips and systems, and queue their checks.
 
-    Zips are unpacked. Nothing becomes a rendition before `confirm`.
+    Zips are unpacked. Files become renditions only after `confirm`.
 
     Args:
-        system: that files go to which name none.
+        system: system of the files that do not name one.
         files: recordings and zips.
         mapping: a CSV ``clip,file[,system]``.
-        make_systems: make a system of each top folder that is called like none.
+        make_systems: make a system for each folder that has no system's name.
 
     Raises:
-        OutputProblem: nothing usable arrived, or too much.
+        OutputProblem: no usable file arrived, or too many.
     """
     _forget_old(system.owner)
     arrival = _Arrival()
@@ -276,18 +276,18 @@ def _forget_old(owner: Any) -> None:
 
 
 def remove_batch(batch: OutputBatch) -> None:
-    """Forget files that were sent and not confirmed."""
+    """Delete a batch that was not confirmed, with its files."""
     names = [name for name in batch.files.values_list("upload", flat=True) if name]
     with transaction.atomic():
         batch.delete()
         delete_files_later(names)
 
 
-# -- Checking and storing: a worker's
+# -- Checking and storing, by a worker
 
 
 def handle_batch(batch_id: str) -> None:
-    """Check the files of a batch, or store those that were confirmed."""
+    """Check the files of a batch, or store the confirmed files."""
     row = jobs.claim(OutputBatch, batch_id)
     if row is None:
         return
@@ -297,7 +297,7 @@ def handle_batch(batch_id: str) -> None:
 
 
 def check_batch(batch: OutputBatch) -> None:
-    """Compare every matched file with its clip. Files that were checked before a worker died are kept."""
+    """Compare every matched file with its clip, except files checked before an earlier worker died."""
     from codec.audio import AudioError
     from evaluation.outputs.comparison import compare
 
@@ -314,10 +314,10 @@ def check_batch(batch: OutputBatch) -> None:
 
 
 def confirm(batch: OutputBatch, taken: Iterable[int], shifted: Iterable[int]) -> int:
-    """Have the files of these ids stored, those of `shifted` without their delay; returns how many.
+    """Queue storing of the files `taken`, and remove the delay of those in `shifted`; returns how many.
 
     Raises:
-        OutputProblem: none of them can be taken, or the checks are not done.
+        OutputProblem: none of them is usable, or the checks are not done.
     """
     with transaction.atomic():
         rows = batch.files.filter(pk__in=list(taken), problem="").exclude(checks={})
@@ -333,7 +333,7 @@ def confirm(batch: OutputBatch, taken: Iterable[int], shifted: Iterable[int]) ->
 
 
 def store_batch(batch: OutputBatch) -> None:
-    """Make a rendition of every confirmed file, in place of the one that was there."""
+    """Make a rendition of every confirmed file; it replaces an earlier one."""
     for row in batch.files.filter(taken=True, problem="").exclude(upload="").select_related("clip", "system"):
         try:
             _store(row)
@@ -351,18 +351,18 @@ def _store(row: OutputFile) -> None:
     said = {"uploaded": row.name, "matched": row.reason, "checks": row.checks, "delay_seconds": delay}
     with transaction.atomic():
         keep_output(clip, system, row.upload.name, said)
-        # The rendition owns the file now.
+        # The file belongs to the rendition now.
         OutputFile.objects.filter(pk=row.pk).update(upload="")
 
 
 def keep_output(clip: Clip, system: UploadedSystem, upload: str, said: dict[str, Any]) -> Rendition:
-    """Make the stored file `upload` the system's output for `clip`, in place of another, and measure it.
+    """Make the stored file `upload` the system's output for `clip`, replacing any other, and measure it.
 
-    `said` becomes the rendition's parameters; its ``delay_seconds`` is taken out of what is measured.
+    `said` becomes the rendition's parameters; its ``delay_seconds`` is removed from the measured audio.
 
     Raises:
-        AudioError: it cannot be read.
-        OutputProblem: a study uses the output that is there.
+        AudioError: the file cannot be read.
+        OutputProblem: a study uses the existing output.
     """
     from codec.audio import read_audio
     from evaluation.outputs.comparison import align

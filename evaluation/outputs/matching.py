@@ -1,7 +1,7 @@
-"""Which clip and system a file is of: by a mapping table or by its name, and never by a guess.
+"""Finds the clip and system of a file by a mapping table or by its name; never guesses.
 
-In order: a row of the table; ``<clip>__<system>.wav``; ``<system>/<clip>.wav``; ``<clip>.wav``, which goes to
-the system that the files are sent to. A clip is known by its title and by its file's name.
+In order: a row of the table; ``<clip>__<system>.wav``; ``<system>/<clip>.wav``; ``<clip>.wav``, which
+belongs to the system that the files are sent to. Clips are matched by title and by file name.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class MappingProblem(Refusal):
 
 @dataclass(frozen=True)
 class Match:
-    """Where a file belongs; `problem` says why it belongs nowhere."""
+    """The clip and system of a file; `problem` says why there are none."""
 
     name: str
     clip: Clip | None = None
@@ -47,10 +47,10 @@ def is_audio(name: str) -> bool:
 
 
 def read_mapping(content: bytes) -> dict[str, tuple[str, str]]:
-    """A table ``clip,file[,system]`` as clip and system by file.
+    """Read a table ``clip,file[,system]``; returns clip and system by file.
 
     Raises:
-        MappingProblem: no such columns, an empty cell, or a file that is there twice.
+        MappingProblem: a column is missing, a cell is empty, or a file occurs twice.
     """
     try:
         text = content.decode("utf-8-sig")
@@ -115,7 +115,7 @@ def match(
     default: UploadedSystem,
     mapping: Mapping[str, tuple[str, str]] | None = None,
 ) -> list[Match]:
-    """Say of each file, in order, where it belongs."""
+    """Match each file, in order, to a clip and a system."""
     finder = _Finder(clips, systems, default, mapping or {})
     found: list[Match] = []
     taken: dict[tuple[object, object], str] = {}

@@ -1,4 +1,4 @@
-"""A researcher's own systems: the list, one system with its outputs, and the preview of what was sent."""
+"""A researcher's own systems: the list, a system with its outputs, and the preview of sent files."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def _list(request: HttpRequest, refusal: Refusal | None = None) -> HttpResponse:
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 def system(request: HttpRequest, slug: str) -> HttpResponse:
-    """One system with its outputs. POST changes what is said of it."""
+    """One system with its outputs. POST changes its title, note and bit rate."""
     own = _own_system(request, slug)
     if request.method == "POST":
         with show_refusals_on(lambda refusal: _show(request, _own_system(request, slug), error=refusal)):
@@ -74,7 +74,7 @@ def _show(
     error: Refusal | None = None,
     refused: Refusal | None = None,
 ) -> HttpResponse:
-    """The page; `error` is what is wrong with what was said of the system, `refused` with the files sent."""
+    """Render the page; `error` is a refusal of the system's form, `refused` of the sent files."""
     made = Rendition.objects.filter(system=own.slug).select_related("clip").prefetch_related("scores")
     context = {
         "system": own,
@@ -128,7 +128,7 @@ def output_delete(request: HttpRequest, slug: str, pk: UUID) -> HttpResponse:
 @login_required
 @require_POST
 def outputs_send(request: HttpRequest, slug: str) -> HttpResponse:
-    """Take files in for a system and show what they are."""
+    """Receive files for a system and show the batch."""
     own = _own_system(request, slug)
     with show_refusals_on(lambda refusal: _show(request, own, refused=refusal)):
         batch = outputs.receive(
@@ -144,7 +144,7 @@ def outputs_send(request: HttpRequest, slug: str) -> HttpResponse:
 @never_cache
 @require_safe
 def outputs_page(request: HttpRequest, pk: UUID) -> HttpResponse:
-    """Every file of a batch, what it was matched to and how it compares; for htmx the rows alone."""
+    """Every file of a batch with its match and its checks; only the rows for htmx."""
     batch = _batch(request, pk)
     files = list(batch.files.select_related("clip", "system").order_by("name", "pk"))
     checked = batch.step == OutputBatch.Step.CHECK and batch.status == Job.Status.DONE
@@ -168,7 +168,7 @@ def outputs_page(request: HttpRequest, pk: UUID) -> HttpResponse:
     context = {
         "batch": batch,
         "rows": rows,
-        "job": replace(job_state(batch), address=""),  # the page asks for the whole table
+        "job": replace(job_state(batch), address=""),  # the page then requests the whole table
         "checked": checked,
         "stored": batch.step == OutputBatch.Step.STORE and batch.status == Job.Status.DONE,
         "usable": len(usable),
@@ -216,7 +216,7 @@ def _milliseconds(seconds: float | None) -> float | None:
 
 
 def _read_form(request: HttpRequest) -> tuple[str, str, float | None]:
-    """Title, note and bit rate of the form. Raises `OutputProblem`."""
+    """Read title, note and bit rate from the form. Raises `OutputProblem`."""
     text = request.POST.get("kbps", "").strip().replace(",", ".")
     try:
         kbps = float(text) if text else None

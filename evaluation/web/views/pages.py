@@ -1,4 +1,4 @@
-"""The pages around clips: the list with its upload, and one clip's comparison of systems."""
+"""Pages of clips: the list with the upload form, and the comparison of a clip's systems."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ NO_FILE = _("No file arrived. Choose a recording.")
 @login_required
 @require_http_methods(["GET", "HEAD", "POST"])
 def clips(request: HttpRequest) -> HttpResponseBase:
-    """The user's clips, newest first. POST uploads one or several files under the name ``file``."""
+    """The user's clips, newest first. POST uploads one or several files in the field ``file``."""
     if request.method == "POST":
         return _upload_all(request) if request.accepts("text/html") else _upload_one(request)
     found = _count_progress(Clip.objects.filter(owner=viewer(request)))
@@ -55,7 +55,7 @@ def clips(request: HttpRequest) -> HttpResponseBase:
 def _count_progress(clips: QuerySet[Clip]) -> list[Any]:
     """`clips`, newest first, with `status`, `total`, `done`, `failed`, `unavailable`, in one query for all.
 
-    They mean what `evaluation.web.presentation` means by them.
+    The meanings are those in `evaluation.web.presentation`.
     """
     busy = (Job.Status.QUEUED, Job.Status.RUNNING)
     unmade = Q(renditions__status=Job.Status.FAILED)
@@ -71,7 +71,7 @@ def _count_progress(clips: QuerySet[Clip]) -> list[Any]:
             "renditions", filter=by_default & Q(renditions__scores__status=Job.Status.FAILED), distinct=True
         ),
     )
-    # Django drops a model's own order where it counts.
+    # Django drops the model's default ordering in aggregate queries.
     found: list[Any] = list(annotated.order_by("-created", "id"))
     for clip in found:
         settled = clip.total - clip.busy - clip.unavailable
@@ -85,7 +85,7 @@ def _count_progress(clips: QuerySet[Clip]) -> list[Any]:
 
 
 def _upload_one(request: HttpRequest) -> HttpResponse:
-    """Answer the page's script, which sends one file a request."""
+    """Store the one file that the page's script sends per request."""
     file = request.FILES.get("file")
     if file is None:
         raise ClipRejected(NO_FILE)
@@ -95,7 +95,7 @@ def _upload_one(request: HttpRequest) -> HttpResponse:
 
 
 def _upload_all(request: HttpRequest) -> HttpResponse:
-    """Take a plain form's files, each with its own message; a refused one keeps no other out."""
+    """Store the files of a plain form, with a message each; a refused file does not affect the others."""
     files: list[UploadedFile[Any]] = request.FILES.getlist("file")
     if not files:
         messages.error(request, NO_FILE)
@@ -112,13 +112,13 @@ def _upload_all(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def clip(request: HttpRequest, pk: UUID) -> HttpResponse:
-    """One clip through every system: heard, seen and measured side by side."""
+    """One clip with all its renditions, their spectrograms and scores, side by side."""
     return render(request, "evaluation/clip.html", _clip_context(request, pk))
 
 
 @require_safe
 def clip_rows(request: HttpRequest, pk: UUID) -> HttpResponse:
-    """The table's rows and the player's data alone, for the page to follow work in progress."""
+    """Only the table's rows and the player's data, with which the page follows work in progress."""
     response = render(request, "evaluation/_systems.html", _clip_context(request, pk))
     response["Cache-Control"] = "no-store"
     return response
