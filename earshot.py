@@ -608,7 +608,7 @@ def parser() -> argparse.ArgumentParser:
     )
     command.add_argument("--folders", action="store_true", help="make a system for each folder in a zip")
     command.add_argument("--store", action="store_true", help="store what fits")
-    command.add_argument("--align", action="store_true", help="and remove delays")
+    command.add_argument("--align", action="store_true", help="with --store: remove delays")
     command = add("delete", system_delete, "delete a system with its outputs", own)
     command.add_argument("slug", metavar="SLUG")
 
@@ -627,11 +627,11 @@ def parser() -> argparse.ArgumentParser:
     command = add("show", study_show, "a study, its link and its progress", studies)
     command.add_argument("id", metavar="STUDY")
     for action, title in (
-        ("open", "let listeners in"),
-        ("close", "close it to listeners"),
-        ("reopen", "go on"),
-        ("pilot", "open it for a pilot, with separate results"),
-        ("end-pilot", "end the pilot"),
+        ("open", "open a study to listeners"),
+        ("close", "close a study to listeners"),
+        ("reopen", "open a closed study again"),
+        ("pilot", "open a study for a pilot with separate results"),
+        ("end-pilot", "end a pilot"),
     ):
         command = add(action, study_act, title, studies)
         command.set_defaults(action=action)

@@ -1,4 +1,4 @@
-"""webMUSHRA's YAML configuration: what can be held here, what changes on the way, and what is left out."""
+"""webMUSHRA's YAML configuration: what is imported, what is changed, and what is left out."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from listening.interchange.imports.yaml_lines import Map, Seq, load
 from listening.methods import AnyMethod, find_method
 
 _TEXT_PAGES = ("generic", "consent", "volume", "finish")
-#: Settings that are right here without being set, or mean nothing here.
+#: Settings that always apply here, or have no meaning here.
 _OWN_WAY = {
     "bufferSize", "stopOnErrors", "showButtonPreviousPage", "remoteService", "showWaveform", "enableLooping",
     "strict", "switchBack", "showResults", "writeResults", "showErrors", "mustConsent", "defaultVolume",
@@ -31,7 +31,7 @@ _QUESTIONS = {"text": "text", "number": "number", "likert": "likert", "long_text
 
 @dataclass(frozen=True)
 class Page:
-    """A page with recordings, and the `method` that it is here; `stimuli` are paths by names of systems."""
+    """A page with recordings and its `method` here; `stimuli` are paths by system name."""
 
     kind: str
     method: str
@@ -44,7 +44,7 @@ class Page:
 
 @dataclass(frozen=True)
 class Note:
-    """A line of the import's report; `line` is where in the file, 0 for all of it."""
+    """An entry of the import's report; `line` is its line in the file, 0 for the whole file."""
 
     kind: str  # taken, changed or left_out
     line: int
@@ -53,7 +53,7 @@ class Note:
 
 @dataclass(frozen=True)
 class Group:
-    """Pages that make one study: of one method, with the same systems."""
+    """Pages that become one study: they have the same method and systems."""
 
     method: str
     systems: tuple[str, ...]
@@ -66,7 +66,7 @@ class Group:
 
 @dataclass
 class Configuration:
-    """What is in a configuration."""
+    """The content of a configuration."""
 
     name: str
     test_id: str
@@ -81,7 +81,7 @@ class Configuration:
 
     @property
     def groups(self) -> list[Group]:
-        """The studies that can be made of it, the one with most pages first."""
+        """The groups that can become studies, largest first."""
         found: dict[tuple[str, tuple[str, ...]], list[Page]] = {}
         for page in self.pages:
             found.setdefault((page.method, tuple(sorted(page.stimuli))), []).append(page)
@@ -92,7 +92,7 @@ class Configuration:
         return next((group for group in self.groups if group.key == key), self.groups[0])
 
     def paths(self, group: Group) -> dict[str, int]:
-        """The recordings that a group needs, with the line of the page that names each first."""
+        """The recordings of a group, each with the line of the first page that names it."""
         found: dict[str, int] = {}
         for page in group.pages:
             for path in (page.reference, *page.stimuli.values()):
@@ -104,7 +104,7 @@ def read_configuration(text: str) -> Configuration:
     """Read a configuration.
 
     Raises:
-        ImportProblem: no YAML, no pages, or no page that can be held here: the message names them.
+        ImportProblem: it is not YAML, or has no page that can be imported; the message names the pages.
     """
     data, mended = load(text)
     if not isinstance(data, Map) or not isinstance(data.get("pages"), Seq):
@@ -147,7 +147,7 @@ def _count_refused(refused: list[str]) -> str:
 
 
 def _flatten(found: Configuration, pages: Seq, shuffled: bool = False) -> Iterator[Map]:
-    """Pages in order; lists in lists, the first element ``random`` where they are shuffled."""
+    """Yield pages in order from nested lists; a shuffled list begins with the element ``random``."""
     for entry in pages:
         if isinstance(entry, Seq):
             within = bool(entry) and entry[0] == "random"
@@ -306,7 +306,8 @@ def _text_of(page: Map, key: str) -> str:
 
 
 def plain_text(value: object) -> str:
-    """A text of the configuration, which may be HTML of anybody's, as plain text with its line breaks."""
+    """Convert a text of the configuration, which may contain untrusted HTML, to plain text with line
+    breaks."""
     import nh3
 
     if value is None:

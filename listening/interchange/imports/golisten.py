@@ -1,4 +1,4 @@
-"""GoListen's CSV: a row a listener, a column a recording, above them the recordings' file names.
+"""GoListen's CSV: one row per listener, one column per recording, below the recordings' file names.
 
 ``"","Tags",...`` / ``"","Sound filename",<file>...`` / ``"Name","Date",<question>,...`` and then the
 listeners; some exports lack the first and the third row.
@@ -17,7 +17,7 @@ from listening.interchange.imports.table import Row, records, separator_of
 _FILES = "Sound filename"
 _AUDIO = re.compile(r"\.(wav|flac|ogg|mp3|aiff?|m4a|opus)$", re.IGNORECASE)
 
-#: Ways to part a file's name into item and system.
+#: Ways to split a file name into item and system.
 RULES = {
     "first-": "item before the first hyphen",
     "last-": "item before the last hyphen",
@@ -44,7 +44,7 @@ def _head(text: str) -> list[tuple[int, list[str]]]:
 
 
 def read_golisten(text: str, rule: str = "") -> Reading:
-    """Read it; `rule` is a key of `RULES`, by itself the first that makes every item have every system."""
+    """Read it; `rule` is a key of `RULES`, by default the first that gives every item every system."""
     reading = Reading("golisten", "GoListen's CSV", f"A row near its top has {_FILES} in the second column.")
     files: list[str] = []
     questions: list[str] = []
@@ -116,7 +116,7 @@ def _listener(
 
 
 def _split_names(line: int, files: Sequence[str], rule: str) -> tuple[str, dict[int, tuple[str, str]]]:
-    """Which rule, and item and system by column."""
+    """Split the file names; returns the rule, and item and system by column."""
     places = [place for place, name in enumerate(files) if place > 1 and name]
     if not places:
         raise ImportProblem(_("The row with %(files)s names no file."), line, files=_FILES)

@@ -1,4 +1,4 @@
-"""What pymushra exports: one flat table of all pages of a test, as CSV or JSON, and its database itself.
+"""pymushra's exports: one flat table of all pages of a test, as CSV or JSON, and its database.
 
 Columns (their spelling): ``questionaire_uuid, questionaire_<name>, responses_stimulus, responses_score,
 responses_time, responses_comment, wm_id, wm_type, wm_testId, wm_date``, in any order.
@@ -25,7 +25,7 @@ _ANSWERS = ("correct", "incorrect", "undecided")
 
 @dataclass(frozen=True)
 class _Response:
-    """A row of the table by its columns, whichever file it was read from."""
+    """A row of the table by column, independent of the file format."""
 
     line: int
     cells: Mapping[str, Any]
@@ -60,14 +60,14 @@ def is_pymushra(headings: Sequence[str]) -> bool:
 
 
 def read_table(table: Table, kind: str = "") -> Reading:
-    """The CSV export; `kind` is the type of page to take where there are several."""
+    """Read the CSV export; `kind` selects the type of page if there are several."""
     rows = [_check_row(row) for row in table.rows]
     return _read(rows, kind, list(table.notes), "Its header has wm_id, wm_type and responses_….")
 
 
 def _check_row(row: Row) -> _Response:
     if row.get("responses_score"):
-        row.number("responses_score")  # says line and column
+        row.number("responses_score")  # its error has line and column
     return _Response(row.line, {name: row.get(name) for name in row.headings})
 
 
@@ -76,7 +76,7 @@ def looks_like_json(text: str) -> bool:
 
 
 def read_json(text: str, kind: str = "") -> Reading:
-    """The JSON export, by columns or by rows, or pymushra's own database (``db.json``)."""
+    """Read the JSON export, by columns or by rows, or pymushra's database (``db.json``)."""
     try:
         data = json.loads(text)
     except json.JSONDecodeError as error:
@@ -99,7 +99,7 @@ def read_json(text: str, kind: str = "") -> Reading:
 
 
 def _flatten_name(name: str) -> str:
-    """``('responses', 'score')``, as pandas writes a pair, becomes ``responses_score``."""
+    """Flatten pandas' name of a pair: ``('responses', 'score')`` becomes ``responses_score``."""
     parts = [part.strip(" '\"") for part in name.strip("()").split(",")] if name.startswith("(") else [name]
     return "_".join(part for part in parts if part)
 
@@ -120,7 +120,7 @@ def _rows_from_records(data: object) -> Iterator[_Response]:
 
 
 def _database(data: object) -> Iterator[_Response]:
-    """Sessions as webMUSHRA sends them, which pymushra keeps in TinyDB: a table of documents."""
+    """Rows of pymushra's TinyDB database, which stores sessions as webMUSHRA sends them."""
     if not isinstance(data, dict):
         return
     number = 0

@@ -1,6 +1,6 @@
-"""A table of objective scores that comes with results: a stimulus a row, a metric a column.
+"""A table of objective scores that comes with results: one stimulus per row, one metric per column.
 
-POLQA is licensed and computed elsewhere; its scores come in this way, and so do those of older tests.
+POLQA is licensed and computed elsewhere; its scores, and those of older tests, are imported this way.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from listening.interchange.imports.table import decode, read_table
 
 _ITEM = ("item", "signal", "stim", "trial", "trial_id", "sample", "excerpt", "clip", "stimulus")
 _SYSTEM = ("system", "condition", "cond", "codec", "method", "model")
-#: Columns with people's grades, which are no instrument's.
+#: Columns with listeners' grades rather than objective scores.
 _SUBJECTIVE = ("mushra", "mos", "score", "rating", "grade", "mean", "n", "ci95", "sd", "std", "median")
 _MAX_METRICS = 12
 
 
 @dataclass
 class Scores:
-    """Scores by item, system and metric as the file names them; `metrics` are its columns."""
+    """Scores by item, system and metric, with the file's names; `metrics` are its columns."""
 
     metrics: list[str]
     values: dict[tuple[str, str], dict[str, float]] = field(default_factory=dict)
@@ -31,7 +31,7 @@ class Scores:
 
 
 def metric_slug(name: str, file: str = "") -> str:
-    """A column's metric: ``PESQ-WB`` is ``pesq_wb``; of a bare ``pesq`` the file's name tells the band."""
+    """A column's metric: ``PESQ-WB`` is ``pesq_wb``; for a bare ``pesq``, the file name gives the band."""
     slug = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")[:32]
     if slug == "pesq":
         for band in ("wb", "nb"):
@@ -44,7 +44,7 @@ def read_scores(content: bytes, reading: Reading, file: str = "") -> Scores:
     """Read a table of scores and join it to a reading by its names of items and systems.
 
     Raises:
-        ImportProblem: no column for items, systems or any score, or a row that fits no stimulus.
+        ImportProblem: a column for items, systems or scores is missing, or a row matches no stimulus.
     """
     text, notes = decode(content)
     table = read_table(text)

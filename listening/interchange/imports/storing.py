@@ -1,4 +1,4 @@
-"""Results that were read -> a study that can be analysed like any other."""
+"""Stores results as a study that can be analysed like any other."""
 
 from __future__ import annotations
 
@@ -37,19 +37,19 @@ from listening.study.questionnaire import validated
 
 ALWAYS = ("original", "anchor35", "anchor70")
 _BATCH = 1000
-#: Questions whose answers tell who somebody is.
+#: Questions whose answers identify a person.
 _PERSONAL = re.compile(r"e-?mail|name|phone|address|birth|contact|prolific|worker", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
 class Decisions:
-    """What the researcher decided in the preview.
+    """The researcher's decisions in the preview.
 
     Attributes:
-        name: of the study.
-        method: slug, one of the reading's.
-        mapping: from a file's systems to slugs here; what is not in it stays as it is.
-        keep_personal: answers that may tell who somebody is are kept, too.
+        name: name of the study.
+        method: slug, one of the reading's methods.
+        mapping: slugs by the file's system names; other names stay unchanged.
+        keep_personal: whether to store answers that may identify listeners.
     """
 
     name: str
@@ -59,22 +59,22 @@ class Decisions:
 
 
 def personal_questions(reading: Reading) -> list[str]:
-    """Questions of the file that ask who somebody is, by their names."""
+    """Questions of the file whose answers may identify listeners, judged by their names."""
     names = dict.fromkeys(name for given in reading.answers.values() for name in given)
     return [name for name in names if _PERSONAL.search(name)]
 
 
 def methods_of(reading: Reading) -> list[str]:
-    """As which methods the reading can be kept: those on whose scale every grade lies.
+    """The methods that the reading can be stored as: those whose scale contains every grade.
 
-    The file's own method comes first, and stays where no scale fits: then a note says so.
+    The file's own method comes first, even if no scale fits; then a note says so.
     """
     known = [slug for slug in reading.methods if slug in METHODS] or [DEFAULT.slug]
     return [known[0], *(slug for slug in known[1:] if not count_outside(reading, slug))]
 
 
 def count_outside(reading: Reading, method: str) -> int:
-    """How many grades do not lie on the method's scale."""
+    """Count the grades outside the method's scale."""
     of = METHODS[method]
     if of.lowest is None or of.highest is None:
         return 0
@@ -82,7 +82,7 @@ def count_outside(reading: Reading, method: str) -> int:
 
 
 def scale_note(reading: Reading, method: str) -> str:
-    """What to know where the grades use another scale than the method's; empty where they do not."""
+    """A note if the grades use another scale than the method's; otherwise empty."""
     scale, of = reading.scale, METHODS[method]
     if scale is None or of.lowest is None or of.highest is None:
         return ""
@@ -103,10 +103,10 @@ def scale_note(reading: Reading, method: str) -> str:
 def store(
     owner: Any, reading: Reading, decisions: Decisions, file: str, scores: Scores | None = None
 ) -> Study:
-    """Make a closed study of a reading: items without clips, sessions of the kind IMPORTED.
+    """Make a closed study from a reading: items without clips, sessions of kind IMPORTED.
 
     Raises:
-        ImportProblem: no name, a method that the reading cannot have, or two systems mapped to one.
+        ImportProblem: the name is empty, the method does not fit, or two systems are mapped to one.
     """
     name = clean_line(decisions.name)[:200]
     if not name:
@@ -151,7 +151,7 @@ def store(
 
 
 def _questions(reading: Reading, personal: set[str]) -> list[Question]:
-    """The file's questions as `Study.questionnaire` keeps them, as far as they fit."""
+    """The file's questions in the form of `Study.questionnaire`, as far as they fit."""
     names: dict[str, str] = {}
     for given in reading.answers.values():
         for name in given:
@@ -228,7 +228,7 @@ def _sessions(
             if question not in personal
         ],
         batch_size=_BATCH,
-        ignore_conflicts=True,  # two questions that differ after 64 characters
+        ignore_conflicts=True,  # two questions that differ only after 64 characters
     )
     trials: dict[tuple[str, str, str], list[Grade | Verdict]] = {}
     for row in reading:
@@ -268,9 +268,9 @@ def _systems(row: Grade | Verdict) -> tuple[str, ...]:
 
 
 def _trial_of(method: str, row: Grade | Verdict) -> str:
-    """What tells a listener's trials of one item apart."""
+    """Identifies one of a listener's trials of an item."""
     if isinstance(row, Verdict):
-        return str(row.line)  # a pair may come several times
+        return str(row.line)  # a pair may occur several times
     if METHODS[method].hides_reference:
         return row.trial
     return "" if METHODS[method].side_by_side else row.system
@@ -282,7 +282,7 @@ def _order(
     stimuli: Mapping[tuple[str, str], Stimulus],
     mapping: Mapping[str, str],
 ) -> list[Signal]:
-    """`Trial.order`: which side things stood on is in no file, so it is the order of all tables."""
+    """The value of `Trial.order`: files do not contain the sides, so it is the table order."""
     first = rows[0]
     names = [name for row in (rows if isinstance(first, Grade) else rows[:1]) for name in _systems(row)]
     roles = METHODS[method].roles
@@ -290,7 +290,7 @@ def _order(
     entries: list[Signal] = [
         {"key": opaque_token(), "stimulus": stimuli[first.item, name].pk} for name in names
     ]
-    if len(roles) == len(entries):  # a grade of a comparison comes with one system, and without an order
+    if len(roles) == len(entries):  # a comparison grade has one system and no order
         for entry, role in zip(entries, roles, strict=True):
             entry["role"] = role
     return entries

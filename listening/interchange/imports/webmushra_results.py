@@ -1,4 +1,4 @@
-"""The result files of webMUSHRA's ``service/write.php``: one CSV for each type of page.
+"""The result files of webMUSHRA's ``service/write.php``: one CSV per type of page.
 
 Columns are ``session_test_id, <questionnaire...>, [session_uuid,] trial_id, ...``; files of before July 2022,
 and all but ``mushra.csv``, have no ``session_uuid``.
@@ -41,7 +41,7 @@ def is_likert(headings: Sequence[str]) -> bool:
 
 
 def read_mushra(table: Table) -> Reading:
-    """``mushra.csv``: a grade a row."""
+    """Read ``mushra.csv``: one grade per row."""
     reading = Reading(
         "webmushra-mushra",
         "webMUSHRA's mushra.csv",
@@ -60,7 +60,7 @@ def read_mushra(table: Table) -> Reading:
 
 
 def read_paired(table: Table) -> Reading:
-    """``paired_comparison.csv``: which of A and B is taken to be the open reference."""
+    """Read ``paired_comparison.csv``: which of A and B is the open reference."""
     reading = Reading(
         "webmushra-paired",
         "webMUSHRA's paired_comparison.csv",
@@ -103,7 +103,7 @@ def read_paired(table: Table) -> Reading:
 
 
 def read_bs1116(table: Table) -> Reading:
-    """``bs1116.csv``: the grades of hidden reference and system, a pair a row."""
+    """Read ``bs1116.csv``: grades of the hidden reference and the system, one pair per row."""
     reading = Reading(
         "webmushra-bs1116",
         "webMUSHRA's bs1116.csv",
@@ -127,7 +127,7 @@ def read_bs1116(table: Table) -> Reading:
 
 
 def read_likert(table: Table, attribute: str = "") -> Reading:
-    """``lss.csv`` or ``lms.csv``: grades of stimuli one by one or together; of several scales one."""
+    """Read ``lss.csv`` or ``lms.csv``: grades of single or several stimuli, on one of their scales."""
     attributes = _attributes(table.headings)
     chosen = attribute if attribute in attributes else attributes[0]
     reading = Reading(
@@ -171,16 +171,16 @@ def _time(row: Row, heading: str) -> float | None:
 
 
 class _Sessions:
-    """Tells a file's listeners apart, and collects what each answered.
+    """Identifies the listeners of a file and collects their answers.
 
     Args:
         table: the whole file.
-        own: headings that are neither the questionnaire's nor the session's.
+        own: headings that belong neither to the questionnaire nor to the session.
     """
 
     def __init__(self, table: Table, own: set[str]) -> None:
         self.notes = list(table.notes)
-        # Columns without a heading hold nothing that could be named.
+        # Columns without a heading are ignored.
         self.questions = [name for name in table.headings if name and name not in own | _FIXED]
         self.answers: dict[str, dict[str, str]] = {}
         self._known: object = None
@@ -189,7 +189,7 @@ class _Sessions:
         self._without = 0
 
     def of(self, row: Row, cell: tuple[str, ...]) -> str:
-        """The listener of a row; `cell` is what the row grades."""
+        """The listener of a row; `cell` identifies the graded stimulus."""
         uuid = row.get("session_uuid")
         who = uuid or self._reconstruct(row, cell)
         given = {name: row.get(name) for name in self.questions}
