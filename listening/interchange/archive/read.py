@@ -1,7 +1,7 @@
-"""Archive -> study: everything that `listening.interchange.archive.write` wrote becomes rows and files again.
+"""Archive -> study: turns what `listening.interchange.archive.write` wrote into rows and files again.
 
-Nothing in an archive is believed: every value goes through the checks of its column, every recording is
-opened, and what the document says of a file is only a name inside the zip. All of it is stored, or nothing.
+Archives are not trusted: every value is validated by its column, every recording is opened, and a file's
+name in the document only refers to a member of the zip. The archive is stored completely or not at all.
 """
 
 from __future__ import annotations
@@ -50,19 +50,19 @@ from listening.study.design import fitting
 from listening.study.preparing import prepare_again
 from listening.study.settings import check_settings
 
-#: Of ``study.json``; a study of 100 assessors, 20 items and 12 systems with all its events has some 30 MB.
+#: Largest ``study.json``, bytes; 100 assessors, 20 items and 12 systems with all events need about 30 MB.
 MAX_DOCUMENT_BYTES = 200_000_000
 MAX_FILES = 50_000
-#: A larger file is unpacked to the disk.
+#: A larger file is unpacked to disk.
 _IN_MEMORY = 8_000_000
 
 
 @dataclass
 class Imported:
-    """A study that came out of an archive.
+    """A study that was imported from an archive.
 
     Attributes:
-        notes: what had to be done otherwise than the archive says, for the person who imported it.
+        notes: sentences about deviations from the archive, for the importing user.
     """
 
     study: Study
@@ -70,7 +70,7 @@ class Imported:
 
 
 def is_archive(source: IO[bytes] | File[bytes]) -> bool:
-    """Whether `source` is a zip with a study's document in it; it is left at its beginning."""
+    """Whether `source` is a zip that contains a study's document; leaves it at its beginning."""
     try:
         with zipfile.ZipFile(source) as archive:
             return "study.json" in archive.namelist()
@@ -83,21 +83,21 @@ def is_archive(source: IO[bytes] | File[bytes]) -> bool:
 def read_archive(source: IO[bytes] | File[bytes], owner: Any) -> Imported:
     """Store the study in the archive `source` as `owner`'s.
 
-    Ids are kept where they are free here, so that an export of the imported study equals the archive;
-    links are new.
+    Ids that are free here are kept, so that an export of the imported study equals the archive; links are
+    new.
 
     Raises:
-        ArchiveProblem: it is no archive, damaged, of a newer format, or the study is here already;
-            nothing was stored.
+        ArchiveProblem: the file is not an archive, is damaged or has a newer format, or the study exists
+            already; nothing was stored.
     """
     with archives.members(source, max_files=MAX_FILES, max_bytes=settings.ARCHIVE_MAX_BYTES) as files:
         return _Reader(files, owner).run()
 
 
-#: Of a study, checked as `listening.study.settings` checks what programs send.
+#: The study's settings that `listening.study.settings` validates as for the API.
 _COLUMNS = ("texts", "questionnaire", "headphones", "recruitment", "post_screening")
 _SETTINGS = ("language", "training_repeats", "opens", "closes")
-#: Checked with the rest of the study, not each by itself.
+#: Settings that are validated with the rest of the study, not individually.
 _CHECKED = (*_COLUMNS, "design", "method_options", "simulation")
 
 
@@ -148,7 +148,7 @@ class _Reader:
         return document
 
     def _rows(self, data: Any, name: str, where: str = "study.json") -> Iterator[tuple[str, Json]]:
-        """The objects of the list `data[name]`, each with where it stands."""
+        """Yield the objects of the list `data[name]` with their positions."""
         rows = data.get(name) if isinstance(data, dict) else None
         if not isinstance(rows, list):
             raise ArchiveProblem(_("%(where)s: there is no list %(name)r."), where=where, name=name)
@@ -171,7 +171,7 @@ class _Reader:
     # -- Recordings
 
     def _store_file(self, stored: Any, name: Any, where: str) -> None:
-        """Store the member `name` in the file column `stored`, under a name of our own."""
+        """Store the member `name` in the file column `stored`, under a new name."""
         member = self.members.get(name) if isinstance(name, str) else None
         if member is None:
             raise ArchiveProblem(_("%(where)s: the archive lacks the file %(name)r."), where=where, name=name)
@@ -257,7 +257,7 @@ class _Reader:
                 self.notes.append(note % {"clip": clip.title, "system": row.system})
                 continue
             if row.status not in (Job.Status.DONE, Job.Status.FAILED):
-                row.status = Job.Status.QUEUED  # what was running there is not running here
+                row.status = Job.Status.QUEUED  # work in progress elsewhere is not in progress here
             if Rendition.objects.filter(pk=row.pk).exists():
                 row.pk = uuid.uuid4()
             files = data.get("files") or {}
@@ -317,7 +317,7 @@ class _Reader:
         return study
 
     def _check_settings(self, study: Study, data: Json) -> None:
-        """Have the study's objects and lists go through what checks those that people send."""
+        """Validate the study's objects and lists like those that people send."""
         method = METHODS[study.method]
         if not all(0 < len(slug) <= 64 for slug in study.systems):
             raise ArchiveProblem(_("study.json, study, systems: expected a list of short names."))
@@ -326,7 +326,7 @@ class _Reader:
             wanted = {name: data[name] for name in _COLUMNS if name in data}
             wanted |= {name: getattr(study, name) for name in _SETTINGS}
             for name, value in check_settings(wanted).items():
-                # What fits as it is keeps the order of its keys.
+                # A valid value keeps the order of its keys.
                 setattr(study, name, wanted[name] if value == wanted[name] else value)
             if design := data.get("design"):
                 study.design = fitting(design, method, graded, len(study.systems))
@@ -384,7 +384,7 @@ class _Reader:
                 self._trial(session, row, place, items, stimuli)
 
     def _assessor(self, data: Json, where: str) -> Assessor:
-        """The assessor of that code; of a new one, with a note, where somebody else here has it."""
+        """Find the assessor with that code; make one with another code and a note if the code is taken."""
         code = data.get("assessor")
         if not isinstance(code, str) or not 0 < len(code) <= 16:
             raise ArchiveProblem(_("%(where)s: %(code)r is no code of an assessor."), where=where, code=code)

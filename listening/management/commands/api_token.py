@@ -12,7 +12,7 @@ from listening.web import accounts
 
 
 class Command(BaseCommand):
-    help = "Print a new API token of a researcher, on one line; the one before stops working."
+    help = "Print a new API token of a researcher on one line; the previous token stops working."
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         parser.add_argument("user", help="user name")
