@@ -607,7 +607,7 @@ def parser() -> argparse.ArgumentParser:
         "--mapping", type=Path, help="a CSV with the columns clip, file and, optionally, system"
     )
     command.add_argument("--folders", action="store_true", help="make a system for each folder in a zip")
-    command.add_argument("--store", action="store_true", help="store what fits")
+    command.add_argument("--store", action="store_true", help="store the files without problems")
     command.add_argument("--align", action="store_true", help="with --store: remove delays")
     command = add("delete", system_delete, "delete a system with its outputs", own)
     command.add_argument("slug", metavar="SLUG")

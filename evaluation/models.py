@@ -80,7 +80,7 @@ class Job(models.Model):
     #: Lookup from a row to the user who follows its work and may retry it.
     OWNER: ClassVar[str] = "owner"
     #: Sentences for people: during the work, with numbers if `count_progress` has any; after a failure.
-    DOING: ClassVar[Any] = gettext_lazy("A worker is at it.")
+    DOING: ClassVar[Any] = gettext_lazy("A worker is working on it.")
     PROGRESS: ClassVar[Any] = gettext_lazy("{done} of {total} are done.")
     FAILED: ClassVar[Any] = gettext_lazy("This failed: {error}")
 

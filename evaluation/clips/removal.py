@@ -27,7 +27,7 @@ class ClipInUse(Refusal):
 
     def __init__(self, clip: Clip) -> None:
         super().__init__(
-            _("“%(clip)s” is part of a study and stays as long as the study does."), clip=clip.title
+            _("“%(clip)s” is part of a study and cannot be deleted before the study."), clip=clip.title
         )
 
 

@@ -115,11 +115,11 @@ class Column(BaseModel):
         names = sorted(field.alias or name for name, field in cls.model_fields.items())
         known = ", ".join(names) or "-"
         if not isinstance(data, Mapping):
-            refuse(_("must be an object that may say %(known)s, and nothing else.") % {"known": known})
+            refuse(_("must be an object with no other keys than %(known)s.") % {"known": known})
         if cls.model_config.get("extra") == "forbid":
             unknown = [key for key in data if key not in names]
             if unknown:
-                message = _("%(key)r does not belong here: it may say %(known)s, and nothing else.")
+                message = _("%(key)r does not belong here: the only keys are %(known)s.")
                 refuse(message % {"key": unknown[0], "known": known})
         return data
 

@@ -13,10 +13,10 @@ from pydantic import ValidationError
 #: By pydantic's error type; placeholders in the messages are keys of the error's context.
 _MESSAGES = {
     "missing": gettext_noop("is missing."),
-    "string_type": gettext_noop("must be a text."),
+    "string_type": gettext_noop("must be text."),
     "string_too_long": gettext_noop("is longer than %(max_length)s characters."),
     "string_too_short": gettext_noop("is shorter than %(min_length)s characters."),
-    "string_pattern_mismatch": gettext_noop("is not written as it has to be."),
+    "string_pattern_mismatch": gettext_noop("does not have the required format."),
     "int_type": gettext_noop("must be a whole number."),
     "float_type": gettext_noop("must be a number."),
     "finite_number": gettext_noop("must be a number."),

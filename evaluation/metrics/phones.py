@@ -69,7 +69,7 @@ def disagreement(reference: Samples, degraded: Samples, rate: int) -> tuple[floa
     """Edit distance divided by the length of the longer sequence: 0 is identical, 1 nothing in common."""
     heard, found = phones(reference), phones(degraded)
     if not heard:
-        return None, "no phone is recognised in the reference"
+        return None, "no phone was recognised in the reference"
     distance = edit_distance(heard, found)
     note = f"{distance} edits between {len(heard)} phones in the reference and {len(found)} here"
     return distance / max(len(heard), len(found)), note

@@ -42,7 +42,7 @@ class _Budget:
         self.left -= count
         if self.left < 0:
             raise ArchiveProblem(
-                _("Unpacked, the zip has more than %(limit)g MB; that is the limit."),
+                _("The unpacked zip has more than the limit of %(limit)g MB."),
                 limit=self.limit / 1e6,
             )
 
@@ -103,7 +103,7 @@ def members(
     try:
         archive = zipfile.ZipFile(file)
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
-        raise ArchiveProblem(_("This is no zip that can be opened: %(error)s."), error=error) from None
+        raise ArchiveProblem(_("This zip cannot be opened: %(error)s."), error=error) from None
     with archive:
         infos = archive.infolist()
         if len(infos) > max_files * 2:
@@ -124,7 +124,7 @@ def members(
                 continue
             _check_name(name)
             if stat.S_ISLNK(info.external_attr >> 16):
-                said.append(f"{name} is a link and was passed over.")
+                said.append(f"{name} is a link and was skipped.")
                 continue
             if info.flag_bits & 0x1:
                 raise ArchiveProblem(_("%(name)s is encrypted. Send a zip without a password."), name=name)
@@ -132,7 +132,7 @@ def members(
                 said.append(f"{name} is an archive inside the zip and was not opened.")
                 continue
             if name in found:
-                raise ArchiveProblem(_("%(name)s is in the zip twice."), name=name)
+                raise ArchiveProblem(_("%(name)s occurs twice in the zip."), name=name)
             found[name] = Member(name, info.file_size, archive, info, budget)
         if len(found) > max_files:
             raise ArchiveProblem(
@@ -143,7 +143,7 @@ def members(
         declared = sum(member.size for member in found.values())
         if declared > max_bytes:
             raise ArchiveProblem(
-                _("Unpacked, the zip has %(declared).0f MB; %(max_bytes)g MB is the limit."),
+                _("Unpacked, the zip has %(declared).0f MB; the limit is %(max_bytes)g MB."),
                 declared=declared / 1e6,
                 max_bytes=max_bytes / 1e6,
             )
@@ -153,6 +153,6 @@ def members(
 def _check_name(name: str) -> None:
     parts = PurePosixPath(name).parts
     if name.startswith("/") or ".." in parts or (len(name) > 1 and name[1] == ":"):
-        raise ArchiveProblem(_("%(name)r leads out of the zip; nothing was unpacked."), name=name)
+        raise ArchiveProblem(_("The path %(name)r leads out of the zip; nothing was unpacked."), name=name)
     if not name.isprintable() or len(name) > 400:
-        raise ArchiveProblem(_("%(name)r is no file name."), name=name[:60])
+        raise ArchiveProblem(_("%(name)r is not a file name."), name=name[:60])

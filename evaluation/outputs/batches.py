@@ -73,10 +73,10 @@ def save_system(
     if len(note) > 5000:
         raise OutputProblem(_("The note is longer than 5000 characters."))
     if kbps is not None and not 0 <= kbps <= MAX_KBPS:
-        raise OutputProblem(_("The bit rate has to be a number of kbit/s, 0 or more."))
+        raise OutputProblem(_("The bit rate must be a number of kbit/s, 0 or more."))
     others = [other for other in uploaded_systems(owner) if system is None or other.pk != system.pk]
     if any(other.title.casefold() == title.casefold() for other in others):
-        raise OutputProblem(_("You have a system called %(title)s already."), title=title)
+        raise OutputProblem(_("You already have a system called %(title)s."), title=title)
     if system is None:
         if len(others) >= MAX_SYSTEMS:
             raise OutputProblem(
@@ -113,7 +113,7 @@ def _remove_renditions(renditions: Iterable[Rendition]) -> None:
             rendition.delete()
         except ProtectedError:
             raise OutputInUse(
-                _("A study uses “%(clip)s” through %(system)s: it has to stay."),
+                _("A study uses “%(clip)s” through %(system)s, so it cannot be deleted."),
                 clip=rendition.clip.title,
                 system=title_of(rendition.system),
             ) from None
@@ -210,7 +210,7 @@ def _take(arrival: _Arrival, file: UploadedFile[Any]) -> None:
         if zipped:
             _unpack(arrival, name, path, Path(folder))
         elif not is_audio(name):
-            arrival.notes.append(f"{name} was left out: it is not called like a recording.")
+            arrival.notes.append(f"{name} was left out: it does not have a recording's file name.")
         else:
             arrival.left -= path.stat().st_size
             if arrival.left < 0:
@@ -229,7 +229,9 @@ def _unpack(arrival: _Arrival, name: str, path: Path, folder: Path) -> None:
         ):
             for member in inside:
                 if not is_audio(member.name):
-                    arrival.notes.append(f"{member.name} was left out: it is not called like a recording.")
+                    arrival.notes.append(
+                        f"{member.name} was left out: it does not have a recording's file name."
+                    )
                     continue
                 one = folder / "member"
                 with one.open("wb") as target:
@@ -267,7 +269,7 @@ def _systems_of_folders(owner: Any, names: Iterable[str]) -> list[str]:
     for folder in folders:
         if folder and folder.casefold() not in known:
             made.append(save_system(owner, folder).title)
-    return [f"Made a system for each folder that named none: {', '.join(made)}."] if made else []
+    return [f"Made a system for each folder without one: {', '.join(made)}."] if made else []
 
 
 def _forget_old(owner: Any) -> None:
@@ -322,7 +324,7 @@ def confirm(batch: OutputBatch, taken: Iterable[int], shifted: Iterable[int]) ->
     with transaction.atomic():
         rows = batch.files.filter(pk__in=list(taken), problem="").exclude(checks={})
         if batch.step != OutputBatch.Step.CHECK or batch.status != Job.Status.DONE:
-            raise OutputProblem(_("The files have not been checked yet, or are being stored already."))
+            raise OutputProblem(_("The files have not been checked yet, or are already being stored."))
         count = rows.update(taken=True)
         if not count:
             raise OutputProblem(_("Choose at least one file."))

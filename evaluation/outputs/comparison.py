@@ -160,7 +160,7 @@ def _warnings(found: Comparison) -> list[str]:
         )
     if found.delay_seconds is None:
         said.append(
-            f"Its delay cannot be told (certainty {found.certainty:.2f}): short, steady, or another sound."
+            f"Its delay is unknown (certainty {found.certainty:.2f}): short, steady, or another sound."
         )
     elif abs(found.delay_seconds) > DELAY_TOLERANCE:
         late = "late" if found.delay_seconds > 0 else "early"
@@ -176,7 +176,7 @@ def _warnings(found: Comparison) -> list[str]:
     if found.clipped >= CLIPPING_SHARE:
         said.append(f"It clips: {100 * found.clipped:.2g} % of its samples are at full scale.")
     if found.rate < WORKING_RATE:
-        said.append(f"It has {found.rate} Hz: there is nothing above {found.rate / 2000:g} kHz in it.")
+        said.append(f"It has {found.rate} Hz: it contains nothing above {found.rate / 2000:g} kHz.")
     if found.channels > 1:
         said.append(f"Its {found.channels} channels are mixed to one.")
     return said

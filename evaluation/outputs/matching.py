@@ -80,7 +80,7 @@ def read_mapping(content: bytes) -> dict[str, tuple[str, str]]:
             key = _key(values["file"].replace("\\", "/"))
             if key in found:
                 raise MappingProblem(
-                    _("Line %(line_num)s of the mapping table: %(values)s is there twice."),
+                    _("Line %(line_num)s of the mapping table: %(values)s occurs twice."),
                     line_num=reader.line_num,
                     values=values["file"],
                 )
@@ -166,7 +166,7 @@ class _Finder:
         if folder and (system := self._systems.get(_key(stem))) and self._clips.get(_key(folder)):
             return self._match_names(name, folder, system, "by its folder, clip/system")
         if folder:
-            reason = f"by its name; the folder {folder} is no system of yours"
+            reason = f"by its name; the folder {folder} is not one of your systems"
             return self._match_names(name, stem, self._default, reason)
         return self._match_names(name, stem, self._default, "by its name")
 

@@ -52,7 +52,7 @@ def check_length(request: HttpRequest, limit: float) -> None:
     size = announced_bytes(request)
     if size > limit:
         raise BodyTooLarge(
-            _("The request has %(size).1f MB; %(limit).0f MB are the most."),
+            _("The request has %(size).1f MB; the limit is %(limit).0f MB."),
             size=size / 1e6,
             limit=limit / 1e6,
         )

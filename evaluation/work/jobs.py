@@ -47,7 +47,7 @@ KINDS: dict[type[Job], str] = {}
 Status = Job.Status
 
 #: Message for people about an unexpected error.
-SORRY = gettext_lazy("Something went wrong here ({error}). The log says more; you can retry.")
+SORRY = gettext_lazy("Something went wrong here ({error}). See the log for details; you can retry.")
 
 
 def register(model: type[Job], task: str) -> None:
@@ -286,7 +286,7 @@ def _requeue_stale(model: type[Job]) -> None:
         log=log,
         error=gettext(
             "The worker died {times} times while doing this. It may have run out of memory; "
-            "the server's log says more. Retry when that is mended."
+            "the server's log says more. Retry when that is fixed."
         ).format(times=settings.JOB_MAX_ATTEMPTS),
     )
     stale.filter(attempts__lt=settings.JOB_MAX_ATTEMPTS).update(

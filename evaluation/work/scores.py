@@ -106,7 +106,7 @@ def store_scores(content: bytes, clips: Iterable[Clip], *, metric: str = "polqa"
             _("%(known)s is computed here; only other metrics can be uploaded."), known=known.title
         )
     if not _SLUG.fullmatch(metric):
-        raise ScoreProblem(_("The metric's name must be of small letters, digits and _, at most 32."))
+        raise ScoreProblem(_("The metric's name must have at most 32 lower-case letters, digits and _."))
     rows = _read(content, metric)
     names = _names(clips)
     described = metric_of(metric)
@@ -124,7 +124,7 @@ def store_scores(content: bytes, clips: Iterable[Clip], *, metric: str = "polqa"
         value = _number(text, line)
         if not described.low <= value <= described.high:
             raise ScoreProblem(
-                _("%(metric)s lies from %(low)g to %(high)g, not at %(value)g."),
+                _("%(metric)s ranges from %(low)g to %(high)g; this is %(value)g."),
                 line,
                 metric=described.title,
                 low=described.low,
@@ -135,7 +135,7 @@ def store_scores(content: bytes, clips: Iterable[Clip], *, metric: str = "polqa"
         if key in values:
             first = values[key][0]
             raise ScoreProblem(
-                _("%(system)s of %(clip_name)s is there twice, first in line %(first)s."),
+                _("%(system)s of %(clip_name)s occurs twice, first in line %(first)s."),
                 line,
                 system=system,
                 clip_name=clip_name[:80],
@@ -190,7 +190,7 @@ def _read(content: bytes, metric: str) -> list[tuple[int, str, str, str]]:
     except csv.Error as error:
         raise ScoreProblem(_("The table cannot be read: %(error)s."), reader.line_num, error=error) from error
     if not rows:
-        raise ScoreProblem(_("The table has a header and nothing else."))
+        raise ScoreProblem(_("The table has only a header."))
     return rows
 
 
@@ -210,7 +210,7 @@ def _number(text: str, line: int) -> float:
         value = math.nan
     if not math.isfinite(value):
         raise ScoreProblem(
-            _("%(value)r is no number.") if text else _("The value is missing."), line, value=text[:40]
+            _("%(value)r is not a number.") if text else _("The value is missing."), line, value=text[:40]
         )
     return value
 

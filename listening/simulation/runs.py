@@ -84,7 +84,7 @@ def read_archived(stored: object) -> SimulatedListeners:
     )
     found = read_setting(SimulatedListeners, known, "simulation")
     if stored and not {*_ASKED, "qualities"} - {"seed"} <= found.model_fields_set:
-        raise StudyError(_("simulation: this is not what simulated listeners are made of."))
+        raise StudyError(_("simulation: these are not settings of simulated listeners."))
     return found
 
 

@@ -191,7 +191,7 @@ CELERY_TASK_TIME_LIMIT = JOB_MAX_SECONDS + 60  # for native code that never retu
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_TRANSPORT_OPTIONS = {
-    # Longer than any task. With the two restore settings, a killed worker's messages are redelivered in seconds.
+    # Longer than any task. The two restore settings redeliver a killed worker's messages in seconds.
     "visibility_timeout": 3600,
     "unacked_restore_interval": 2,
     "unacked_restore_throttle": 1,

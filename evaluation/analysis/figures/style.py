@@ -77,7 +77,7 @@ def png(svg: str, zoom: float = 2.0) -> bytes:
     family = _font_family()
     if family is None:
         raise NoFonts(
-            "This server has no font to draw figures with. Install one (Debian: apt-get install "
+            "This server has no font for figures. Install one (Debian: apt-get install "
             "fonts-dejavu-core), or save the figure as SVG."
         )
     return bytes(resvg_py.svg_to_bytes(svg_string=standalone_svg(svg), zoom=zoom, sans_serif_family=family))

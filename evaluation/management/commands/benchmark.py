@@ -58,7 +58,7 @@ class Command(BaseCommand):
         except (CodecError, FileNotFoundError) as error:
             raise CommandError(str(error)) from error
         if not recordings:
-            raise CommandError("There are no audio files there.")
+            raise CommandError("There are no audio files in these places.")
         pairs = [benchmark.Pair(path, clip, slug, measured) for path, clip in recordings for slug in slugs]
 
         rows: list[dict[str, str | float | None]] = []

@@ -221,7 +221,7 @@ def _read_form(request: HttpRequest) -> tuple[str, str, float | None]:
     try:
         kbps = float(text) if text else None
     except ValueError:
-        raise OutputProblem(_("%(value)r is no bit rate in kbit/s."), value=text[:40]) from None
+        raise OutputProblem(_("%(value)r is not a bit rate in kbit/s."), value=text[:40]) from None
     if kbps is not None and not math.isfinite(kbps):
-        raise OutputProblem(_("The bit rate has to be a number of kbit/s, 0 or more."))
+        raise OutputProblem(_("The bit rate must be a number of kbit/s, 0 or more."))
     return request.POST.get("title", ""), request.POST.get("note", ""), kbps

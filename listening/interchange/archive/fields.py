@@ -114,7 +114,7 @@ def _moment(value: Any, where: str) -> datetime:
         moment = None
     if moment is None or moment.tzinfo is None:
         raise ArchiveProblem(
-            _("%(where)s: %(value)r is no date and time with a time zone."), where=where, value=value
+            _("%(where)s: %(value)r is not a date and time with a time zone."), where=where, value=value
         )
     return moment
 

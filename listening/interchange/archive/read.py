@@ -125,7 +125,9 @@ class _Reader:
     def _document(self) -> Json:
         member = self.members.get("study.json")
         if member is None:
-            raise ArchiveProblem(_("There is no study.json in this zip file: it is no archive of Earshot."))
+            raise ArchiveProblem(
+                _("There is no study.json in this zip file: it is not an archive of Earshot.")
+            )
         if member.size > MAX_DOCUMENT_BYTES:
             raise ArchiveProblem(
                 _("study.json has %(size).0f MB, which is too much."), size=member.size / 1e6
@@ -189,7 +191,7 @@ class _Reader:
                 info = soundfile.info(file)
         except (soundfile.SoundFileError, RuntimeError) as error:
             raise ArchiveProblem(
-                _("%(where)s: %(name)s is no readable recording: %(error)s"),
+                _("%(where)s: %(name)s is not a readable recording: %(error)s"),
                 where=where,
                 name=name,
                 error=error,
@@ -236,9 +238,7 @@ class _Reader:
             with clip.upload.open("rb") as file:
                 found = hashlib.file_digest(file, "sha256").hexdigest()
             if found != sha256:
-                raise ArchiveProblem(
-                    _("%(where)s: the upload is not the one that it says (SHA-256 differs)."), where=where
-                )
+                raise ArchiveProblem(_("%(where)s: the upload differs from its SHA-256."), where=where)
             self._store_audio(clip.audio, files.get("audio"), where, WORKING_RATE)
             store([clip])
             clips[sha256] = clip
@@ -253,7 +253,7 @@ class _Reader:
             known = Rendition.objects.filter(clip=clip, system=row.system).first()
             if known is not None:
                 renditions[key] = known
-                note = _("“%(clip)s” through %(system)s was here already: its figures are this server's.")
+                note = _("“%(clip)s” through %(system)s existed already: its scores are this server's.")
                 self.notes.append(note % {"clip": clip.title, "system": row.system})
                 continue
             if row.status not in (Job.Status.DONE, Job.Status.FAILED):
@@ -288,7 +288,7 @@ class _Reader:
         self._check_settings(study, data or {})
         if Study.objects.filter(pk=study.pk).exists():
             raise ArchiveProblem(
-                _("The study “%(study)s” is on this server already. Delete it to take it from the archive."),
+                _("The study “%(study)s” is already on this server. Delete it to import the archive."),
                 study=study.name,
             )
         self._systems()
@@ -351,7 +351,7 @@ class _Reader:
                 self._store_audio(stimulus.audio, data["file"], where, study.sample_rate)
             if (item.position, stimulus.system) in stimuli:
                 raise ArchiveProblem(
-                    _("%(where)s: %(system)s is there twice."), where=where, system=stimulus.system
+                    _("%(where)s: %(system)s occurs twice."), where=where, system=stimulus.system
                 )
             stimulus.save(force_insert=True)
             stimuli[item.position, stimulus.system] = stimulus
@@ -387,7 +387,7 @@ class _Reader:
         """Find the assessor with that code; make one with another code and a note if the code is taken."""
         code = data.get("assessor")
         if not isinstance(code, str) or not 0 < len(code) <= 16:
-            raise ArchiveProblem(_("%(where)s: %(code)r is no code of an assessor."), where=where, code=code)
+            raise ArchiveProblem(_("%(where)s: %(code)r is not an assessor's code."), where=where, code=code)
         if code not in self.assessors:
             self.assessors[code] = self._new_assessor(code)
         return self.assessors[code]
@@ -395,7 +395,7 @@ class _Reader:
     def _new_assessor(self, code: str) -> Assessor:
         if Assessor.objects.filter(code=code).exists():
             assessor = Assessor.objects.create()
-            note = _("Assessor %(code)s is called %(here)s here: the code was taken.")
+            note = _("Assessor %(code)s is called %(here)s here, because the code was in use.")
             self.notes.append(note % {"code": code, "here": assessor.code})
             return assessor
         return Assessor.objects.create(code=code)
@@ -427,7 +427,9 @@ class _Reader:
         for place, row in self._rows(data, "ratings", where):
             rating = from_json(Rating, row, place, trial=trial, stimulus=stimulus(row.get("system"), place))
             if not -3 <= rating.score <= 100:
-                raise ArchiveProblem(_("%(place)s: %(score)s is no grade."), place=place, score=rating.score)
+                raise ArchiveProblem(
+                    _("%(place)s: %(score)s is not a grade."), place=place, score=rating.score
+                )
             if rating.stimulus_id in graded:
                 raise ArchiveProblem(_("%(place)s: %(row)s is graded twice."), place=place, row=row["system"])
             graded.add(rating.stimulus_id)

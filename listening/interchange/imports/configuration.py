@@ -108,7 +108,7 @@ def read_configuration(text: str) -> Configuration:
     """
     data, mended = load(text)
     if not isinstance(data, Map) or not isinstance(data.get("pages"), Seq):
-        raise ImportProblem(_("This is no webMUSHRA configuration: it has no list of pages."), 1, 1)
+        raise ImportProblem(_("This is not a webMUSHRA configuration: it has no list of pages."), 1, 1)
     found = Configuration(
         name=plain_text(data.get("testname"))[:200] or "Imported test",
         test_id=str(data.get("testId") or ""),
@@ -128,12 +128,12 @@ def read_configuration(text: str) -> Configuration:
             _text_page(found, page, kind)
         else:
             refused.append(f"{kind} (line {page.line})")
-            found.note("left_out", page.line, f"A page of type {kind}: Earshot has none like it.")
+            found.note("left_out", page.line, f"A page of type {kind}: Earshot has no page like this.")
     if not found.pages:
         raise ImportProblem(
-            _("No page of this configuration can be held here. It has %(refused)s.")
+            _("No page of this configuration can be imported. It has %(refused)s.")
             if refused
-            else _("No page of this configuration can be held here. It has no page with recordings."),
+            else _("No page of this configuration can be imported. It has no page with recordings."),
             refused=_count_refused(refused),
         )
     _page_texts(found, asked)
@@ -162,7 +162,7 @@ def _flatten(found: Configuration, pages: Seq, shuffled: bool = False) -> Iterat
             if not shuffled:
                 found.note("changed", pages.line, "All pages are shuffled: so are items here, by design.")
         elif entry is not None:
-            found.note("left_out", pages.line, f"{str(entry)[:40]!r} in the list of pages is no page.")
+            found.note("left_out", pages.line, f"{str(entry)[:40]!r} in the list of pages is not a page.")
 
 
 def _test_page(found: Configuration, page: Map, kind: str, method: AnyMethod, refused: list[str]) -> None:
@@ -200,11 +200,11 @@ def _test_page(found: Configuration, page: Map, kind: str, method: AnyMethod, re
     if kind == "mushra" and len(anchors) < 2:
         found.note("changed", line, f"{title}: both anchors are added; without them it would not be MUSHRA.")
     if kind != "mushra" and anchors:
-        found.note("left_out", line, f"{title}: its anchors; {kind} has none here.")
+        found.note("left_out", line, f"{title}: its anchors: {kind} has no anchors here.")
     if kind == "paired_comparison":
         found.note(
             "changed", line,
-            f"{title}: held as ABX, where X is the reference or the system by chance, not always the first.",
+            f"{title}: imported as ABX; X is randomly the reference or the system, not always the first.",
         )  # fmt: skip
         if page.get("unforced"):
             found.note("left_out", line, f"{title}: the answer “{page['unforced']}”; ABX has two.")

@@ -101,7 +101,7 @@ def _read(content: bytes) -> Configuration:
 def locate(paths: list[str], names: list[str]) -> tuple[dict[str, str], dict[str, str]]:
     """Find the file of a zip for each path of a configuration; also returns reasons for missing ones.
 
-    A path matches exactly, or if exactly one file shares the longest ending with it.
+    A path matches the file that shares the longest ending with it, if there is only one.
     """
     found: dict[str, str] = {}
     missing: dict[str, str] = {}
@@ -248,7 +248,9 @@ def _tell(draft: ImportDraft, done: int, total: int) -> int:
 def _language(configuration: Configuration) -> str:
     if configuration.language in LANGUAGES:
         return configuration.language
-    configuration.note("changed", 0, f"The language {configuration.language} is not spoken here: English.")
+    configuration.note(
+        "changed", 0, f"The language {configuration.language} is not available; English is used."
+    )
     return "en"
 
 
@@ -298,7 +300,7 @@ def _put_through(clip: Clip, slug: str) -> None:
             make_rendition(str(row.pk))
         elif monotonic() > end:
             raise ImportProblem(
-                _("“%(clip)s” is still on its way through %(system)s. Try again later."),
+                _("“%(clip)s” is still being processed by %(system)s. Try again later."),
                 clip=clip.title,
                 system=title_of(row.system),
             )

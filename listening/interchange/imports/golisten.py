@@ -81,8 +81,8 @@ def read_golisten(text: str, rule: str = "") -> Reading:
     if not files:
         raise ImportProblem(_("There is no row with %(files)s."), files=_FILES)
     reading.notes.append(
-        f"GoListen names no listeners: they are counted by their rows, {number} in all. Items and systems "
-        f"are parted by the file names: {RULES[rule_used]}."
+        f"GoListen does not name listeners: each of the {number} rows is one. File names are split into item "
+        f"and system: {RULES[rule_used]}."
     )
     if not any(questions):
         reading.notes.append("The questions' texts are not in the file: they are called question 1, 2, …")

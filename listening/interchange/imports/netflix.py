@@ -77,7 +77,7 @@ class _Document:
             self._parser.Parse(content, True)
         except expat.ExpatError as error:
             raise ImportProblem(
-                _("This is no XML: %(code)s."),
+                _("This is not XML: %(code)s."),
                 error.lineno,
                 error.offset + 1,
                 code=expat.ErrorString(error.code),

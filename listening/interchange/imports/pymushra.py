@@ -81,7 +81,7 @@ def read_json(text: str, kind: str = "") -> Reading:
         data = json.loads(text)
     except json.JSONDecodeError as error:
         raise ImportProblem(
-            _("This is no JSON: %(msg)s."), error.lineno, error.colno, msg=error.msg
+            _("This is not JSON: %(msg)s."), error.lineno, error.colno, msg=error.msg
         ) from None
     except RecursionError:
         raise ImportProblem(_("This JSON is nested too deeply.")) from None
@@ -89,7 +89,7 @@ def read_json(text: str, kind: str = "") -> Reading:
     if not rows or not is_pymushra(list(rows[0].cells)):
         raise ImportProblem(
             _(
-                "This JSON is none of pymushra's exports: it has no wm_id, wm_type and responses_…. "
+                "This JSON is not one of pymushra's exports: it has no wm_id, wm_type and responses_…. "
                 "A study of Earshot's own is imported as its archive."
             ),
             1,
@@ -162,7 +162,7 @@ def _answers(session: Mapping[str, Any]) -> dict[str, Any]:
 def _read(rows: list[_Response], kind: str, notes: list[str], reason: str) -> Reading:
     kinds = Counter(row.text("wm_type") for row in rows)
     if not kinds:
-        raise ImportProblem(_("This is pymushra's export, but it has a header and nothing else."))
+        raise ImportProblem(_("This is pymushra's export, but it has only a header."))
     known = {page_type for method in METHODS.values() for page_type in method.webmushra}
     usable = [name for name, _count in kinds.most_common() if name in known]
     if not usable:
@@ -184,7 +184,7 @@ def _read(rows: list[_Response], kind: str, notes: list[str], reason: str) -> Re
         who = row.text(f"{_QUESTION}uuid") or row.text("wm_date")
         if not who:
             raise ImportProblem(
-                _("This row has neither questionaire_uuid nor wm_date: whose it is cannot be told."), row.line
+                _("This row has neither questionaire_uuid nor wm_date: its listener is unknown."), row.line
             )
         given = {
             name.removeprefix(_QUESTION): row.text(name)

@@ -96,7 +96,7 @@ def _merge_xml(content: bytes) -> Reading:
         if not netflix.is_netflix(body):
             raise ImportProblem(
                 _(
-                    "%(name)s is no XML. A zip of results holds the listening-test-app's XML files; send "
+                    "%(name)s is not XML. A zip of results holds the listening-test-app's XML files; send "
                     "other formats as they are."
                 ),
                 name=name,

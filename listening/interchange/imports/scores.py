@@ -88,11 +88,11 @@ def read_scores(content: bytes, reading: Reading, file: str = "") -> Scores:
         if slug not in systems:
             raise row.problem(_("No system of the results is called %(slug)r."), system, slug=slug[:60])
         if (name, slug) in found.values:
-            raise row.problem(_("%(slug)s of %(name)s is there twice."), system, slug=slug, name=name)
+            raise row.problem(_("%(slug)s of %(name)s occurs twice."), system, slug=slug, name=name)
         values = {metric: row.optional(column) for column, metric in metrics.items()}
         found.values[name, slug] = {metric: value for metric, value in values.items() if value is not None}
     if not found.values:
-        raise ImportProblem(_("The table of scores has a header and nothing else."))
+        raise ImportProblem(_("The table of scores has only a header."))
     for column, metric in metrics.items():
         if column != metric:
             found.notes.append(f"The column {column} is taken as {metric}.")

@@ -121,7 +121,7 @@ def store(
     if note := scale_note(reading, decisions.method):
         notes.append(note)
     if personal:
-        notes.append(f"Left out because they may tell who somebody is: {', '.join(personal)}.")
+        notes.append(f"Left out because they may identify listeners: {', '.join(personal)}.")
     slugs = sorted(mapping.values(), key=order)
     study = Study.objects.create(
         owner=owner,

@@ -27,10 +27,10 @@ def decode(content: bytes) -> tuple[str, list[str]]:
         try:
             return content.decode("utf-16"), ["The file is in UTF-16."]
         except UnicodeDecodeError:
-            raise ImportProblem(_("The file begins like UTF-16 text, but is none.")) from None
+            raise ImportProblem(_("The file begins like UTF-16 text but is not.")) from None
     if b"\0" in content:
         line = content[: content.index(b"\0")].count(b"\n") + 1
-        raise ImportProblem(_("This is no text file: it has a zero byte."), line)
+        raise ImportProblem(_("This is not a text file: it has a zero byte."), line)
     try:
         return content.decode("utf-8-sig"), []
     except UnicodeDecodeError as error:
@@ -167,9 +167,9 @@ def read_table(text: str, *, ragged: Sequence[str] = ()) -> Table:
     if not table.headings:
         raise ImportProblem(_("The file is empty."))
     if blank:
-        table.notes.append(f"{blank} blank {'line was' if blank == 1 else 'lines were'} passed over.")
+        table.notes.append(f"{blank} blank {'line was' if blank == 1 else 'lines were'} skipped.")
     if repeated:
-        table.notes.append(f"The header comes again {repeated} times; that was passed over.")
+        table.notes.append(f"{repeated} repetitions of the header were skipped.")
     return table
 
 

@@ -80,7 +80,7 @@ def read_paired(table: Table) -> Reading:
         )
         if chosen is ...:
             raise row.problem(
-                _("%(value)r is no answer; webMUSHRA writes correct, incorrect, undecided or unknown."),
+                _("%(value)r is not an answer; webMUSHRA writes correct, incorrect, undecided or unknown."),
                 "choice_answer",
                 value=shorten(row.get("choice_answer")),
             )

@@ -101,7 +101,7 @@ def _problem(error: yaml.MarkedYAMLError) -> ImportProblem:
     mark = error.problem_mark or error.context_mark
     said = (error.problem or error.context or "").strip()
     return ImportProblem(
-        _("This is no YAML: %(said)s") if said else _("This is no YAML."),
+        _("This is not YAML: %(said)s") if said else _("This is not YAML."),
         mark.line + 1 if mark else None,
         mark.column + 1 if mark else None,
         said=said,
@@ -144,11 +144,11 @@ def _plain(loader: _Loader, node: Any, depth: int) -> Any:
         for key_node, value_node in node.value:
             at = key_node.start_mark.line + 1
             if not isinstance(key_node, yaml.ScalarNode):
-                raise ImportProblem(_("A key has to be a plain text."), at, key_node.start_mark.column + 1)
+                raise ImportProblem(_("A key must be plain text."), at, key_node.start_mark.column + 1)
             key = str(key_node.value)
             if key in found:
                 raise ImportProblem(
-                    _("The key %(key)r is there twice."), at, key_node.start_mark.column + 1, key=key[:40]
+                    _("The key %(key)r occurs twice."), at, key_node.start_mark.column + 1, key=key[:40]
                 )
             found[key] = _plain(loader, value_node, depth + 1)
             found.lines[key] = at

@@ -102,7 +102,7 @@ def test_another_recording_has_no_delay(tmp_path: Path) -> None:
     noise = np.random.default_rng(1).normal(scale=0.1, size=SPEECH.size).astype(np.float32)
     found = compare(written(tmp_path / "x.wav", noise), SPEECH, 60)
     assert found.delay_seconds is None
-    assert "cannot be told" in " ".join(found.warnings)
+    assert "is unknown" in " ".join(found.warnings)
 
 
 @pytest.mark.parametrize(
@@ -228,7 +228,7 @@ def test_a_zip_becomes_renditions_when_it_is_confirmed(
     audio = make_speech(2.0, seed=0)
     body = make_wav(late(audio, 160))
     batch = outputs.receive(system, [zipped({"one.wav": body, "readme.txt": b"hello", "nobody.wav": body})])
-    assert batch.notes == ["readme.txt was left out: it is not called like a recording."]
+    assert batch.notes == ["readme.txt was left out: it does not have a recording's file name."]
     assert not Rendition.objects.exists()
     tasks.handle_outputs(str(batch.pk))
     batch.refresh_from_db()

@@ -35,7 +35,7 @@ def test_making_and_changing_a_system(page: Client, alice: User) -> None:
     page.post(f"/systems/{made.slug}/", {"title": "Y", "kbps": "", "note": ""})
     made.refresh_from_db()
     assert (made.title, made.kbps) == ("Y", None)
-    assert b"no bit rate" in page.post(f"/systems/{made.slug}/", {"title": "Y", "kbps": "x"}).content
+    assert b"not a bit rate" in page.post(f"/systems/{made.slug}/", {"title": "Y", "kbps": "x"}).content
 
 
 def test_from_upload_to_output(page: Client, system: UploadedSystem) -> None:

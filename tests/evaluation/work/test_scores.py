@@ -117,18 +117,18 @@ def test_polqa_comes_in_a_table(clip: Clip) -> None:
             "Two sentences,anchor35,3\nTwo sentences,opus-9k,3",
             "Line 3: There is no finished output of 'opus-9k'",
         ),
-        ("Two sentences,anchor35,good", "Line 2: 'good' is no number."),
-        ('Two sentences,anchor35,"3,5"', "Line 2: '3,5' is no number."),
-        ("Two sentences,anchor35,nan", "Line 2: 'nan' is no number."),
+        ("Two sentences,anchor35,good", "Line 2: 'good' is not a number."),
+        ('Two sentences,anchor35,"3,5"', "Line 2: '3,5' is not a number."),
+        ("Two sentences,anchor35,nan", "Line 2: 'nan' is not a number."),
         ("Two sentences,anchor35,", "Line 2: The value is missing."),
         ("Two sentences,anchor35,47", "Line 2: POLQA lies from 1 to 4.75, not at 47."),
         ("Two sentences,anchor35", "Line 2: 2 cells where the header has 3."),
         (
             "Two sentences,anchor35,3\nTwo sentences,anchor35,4",
-            "Line 3: anchor35 of Two sentences is there twice",
+            "Line 3: anchor35 of Two sentences occurs twice",
         ),
         ('Two sentences,anchor35,"3', "The table cannot be read"),
-        ("", "a header and nothing else"),
+        ("", "only a header"),
     ],
 )
 def test_a_table_with_a_mistake_is_refused_whole(clip: Clip, rows: str, problem: str) -> None:
