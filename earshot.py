@@ -661,7 +661,9 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--seed", type=int, default=1)
     command = add("measure", study_measure, "measure by more metrics, or upload scores", studies)
     command.add_argument("id", metavar="STUDY")
-    command.add_argument("metric", metavar="METRIC", nargs="+", help="visqol, dnsmos, plcmos, phones, ...")
+    command.add_argument(
+        "metric", metavar="METRIC", nargs="+", help="visqol, dnsmos_p808, distillmos, phones, ..."
+    )
     command.add_argument("--scores", type=Path, help="a CSV with the columns clip, system and value")
     command = add("report", study_report, "fetch the report as PDF", studies)
     command.add_argument("id", metavar="STUDY")

@@ -18,6 +18,7 @@ from codec.audio import read_audio, write_wav
 from codec.base import CodecError, CodecUnavailable, Progress
 from codec.container import read_ear, write_ear
 from codec.registry import SYSTEMS, load
+from codec.threads import use_threads
 
 _BAR = "{desc}: {percentage:3.0f} % |{bar}| {n_fmt} of {total_fmt} s, {remaining} left"
 
@@ -64,6 +65,12 @@ def build_parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
     )
     encode.add_argument("input", type=Path, help="WAV, FLAC, Ogg, MP3, AIFF or NIST SPHERE")
     encode.add_argument("output", type=Path, help="bitstream to write (.ear)")
+    encode.add_argument(
+        "--max-kbps",
+        type=float,
+        metavar="RATE",
+        help="never more than that, headers included (default: what the system takes)",
+    )
     encode.set_defaults(run=_encode)
 
     decode = commands.add_parser(
@@ -137,9 +144,12 @@ def _systems(options: argparse.Namespace) -> int:
 
 def _encode(options: argparse.Namespace) -> int:
     codec = load(options.system)
+    if options.max_kbps is not None:
+        codec = codec.limit_rate(options.max_kbps)
     recording = read_audio(options.input, rate=codec.sample_rate)
     for note in recording.notes:
         print(f"{options.input.name}: {note}", file=sys.stderr)
+    use_threads(seconds=recording.audio.size / codec.sample_rate)
     started = time.perf_counter()
     with _bar("encoding", codec.sample_rate) as progress:
         encoded = codec.encode(recording.audio, progress)
@@ -167,6 +177,7 @@ def _bar(what: str, sample_rate: int) -> Iterator[Progress]:
 def _decode(options: argparse.Namespace) -> int:
     encoded = read_ear(options.input)
     codec = load(encoded.system, sample_rate=encoded.sample_rate)
+    use_threads(seconds=encoded.seconds)
     started = time.perf_counter()
     with _bar("decoding", encoded.sample_rate) as progress:
         audio = codec.decode(encoded, progress)

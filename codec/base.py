@@ -107,6 +107,14 @@ class Codec(ABC):
         """`_decode` likewise."""
         return self._decode(encoded)
 
+    def limit_rate(self, max_kbps: float) -> Codec:
+        """The same system, no file of which has more than `max_kbps` kbit/s, headers included.
+
+        Raises:
+            CodecError: it has no way to keep such a limit.
+        """
+        raise CodecError(f"{self.slug} has no way to keep each file below a bit rate.")
+
     def encode(self, audio: Audio, progress: Progress | None = None) -> Encoded:
         """Encode `audio`, float32 of shape (samples,) in [-1, 1] at `self.sample_rate`.
 

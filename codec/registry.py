@@ -64,7 +64,7 @@ SYSTEMS: dict[str, System] = _systems(
     System("bpgan-2k", "BPGAN 2k", "bpgan", 2.0, "codec.bpgan.system:BPGAN", {"channels": (20, 16)}),
     System(
         "bpgan-2k-plain", "BPGAN 2k, plain", "receiver", 2.0, "codec.bpgan.system:BPGAN",
-        {"channels": (20, 16), "like": "bpgan-2k", "postfilter": False, "network": 0.0},
+        {"channels": (20, 16), "like": "bpgan-2k", "postfilter": False, "network": 0.0, "refiner": False},
         "the symbols of BPGAN 2k by the paper's receiver: mel inversion and Griffin-Lim alone",
     ),
     System("bpgan-4k", "BPGAN 4k", "bpgan", 4.0, "codec.bpgan.system:BPGAN", {"channels": (40,)}),

@@ -1,4 +1,4 @@
-"""Stimulus -> rating: people, the tests they take and the grades they give."""
+"""Stimulus -> rating: listening tests, the people who take them and the grades they give."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from listening.columns.drafts import DraftChoices, DraftProgress
 from listening.columns.questions import ANSWER, Questionnaire
 from listening.columns.sessions import EventDetail, Findings, References, Signal, StageData
 from listening.columns.studies import (
+    AnalysisSettings,
     Design,
     Headphones,
     Imported,
@@ -29,24 +30,24 @@ from listening.methods import DEFAULT, METHODS, MethodOptions
 
 
 def random_token(num_bytes: int) -> str:
-    """Random bytes as text for addresses and command lines, where only an option begins with a dash."""
+    """Random bytes as text for URLs and command lines; never begins with a dash, as an option would."""
     while (token := secrets.token_urlsafe(num_bytes)).startswith("-"):
         continue
     return token
 
 
 def opaque_token() -> str:
-    """128 random bits for a link that is itself the key."""
+    """128 random bits for a link that gives access by itself."""
     return random_token(16)
 
 
 def assessor_code() -> str:
-    """A short random code that stands for a person in tables; carries no meaning."""
+    """A short random code that identifies a person in tables and carries no other information."""
     return secrets.token_hex(4)
 
 
 class ApiToken(models.Model):
-    """A bearer token of a researcher; only its SHA-256 is kept."""
+    """A researcher's bearer token; only its SHA-256 is stored."""
 
     user = models.OneToOneField(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="api_token")
     digest = models.CharField(max_length=64, unique=True)
@@ -60,7 +61,7 @@ class ApiToken(models.Model):
 
 
 class SigninLink(models.Model):
-    """A link that signs a researcher in once, before it expires; only its SHA-256 is kept."""
+    """A link that signs a researcher in once, before it expires; only its SHA-256 is stored."""
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="signin_links")
     digest = models.CharField(max_length=64, unique=True)
@@ -75,11 +76,11 @@ class SigninLink(models.Model):
 
 
 class Study(models.Model):
-    """A listening test: which items through which systems, how it is put to people, and its seed."""
+    """A listening test: its items and systems, its method and settings, and its random seed."""
 
     class Status(models.TextChoices):
-        PREPARING = "preparing"  # stimuli are not all there yet
-        READY = "ready"  # they are; nobody has been let in
+        PREPARING = "preparing"  # some stimuli are not rendered yet
+        READY = "ready"  # all are rendered; not open to listeners yet
         OPEN = "open"
         CLOSED = "closed"
 
@@ -91,66 +92,73 @@ class Study(models.Model):
         MethodOptions,
         schema_of=lambda study: METHODS[study.method].Options if study.method in METHODS else MethodOptions,
         default=dict,
-        help_text="of the method, as `listening.methods.clean_options` describes them",
+        help_text="options of the method: its `Options` model",
     )
     systems = TypedJSONField(
-        list[str], help_text="slugs under test; the method adds those that are always there"
+        list[str], help_text="slugs of the systems under test; the method adds those that every trial has"
     )
-    language = models.CharField(max_length=10, default="en", help_text="of the listeners' pages")
+    language = models.CharField(max_length=10, default="en", help_text="language of the listeners' pages")
     texts = TypedJSONField(
-        Texts, default=dict, help_text="the researcher's own: consent, instructions, thanks"
+        Texts, default=dict, help_text="the researcher's own texts: consent, instructions, thanks"
     )
-    sample_rate = models.PositiveIntegerField(default=16000, help_text="Hz, of every stimulus")
+    sample_rate = models.PositiveIntegerField(default=16000, help_text="sample rate of every stimulus, Hz")
     design = TypedJSONField(
         Design,
         default=dict,
-        help_text="how items and systems are shared out over sessions; empty: all to everybody",
+        help_text="how items and systems are divided among sessions; empty: not at all",
     )
     questionnaire = TypedJSONField(
         Questionnaire, default=list, help_text="questions before or after the trials"
     )
     headphones = TypedJSONField(
-        Headphones, default=dict, help_text="screening test of headphones and its pass mark; empty: none"
+        Headphones, default=dict, help_text="headphone screening tests and their pass marks; empty: none"
     )
     recruitment = TypedJSONField(
         Recruitment,
         default=dict,
-        help_text="where listeners come from (Prolific, MTurk) and the codes they go back with",
+        help_text="recruitment platform (Prolific, MTurk) and its completion codes",
     )
-    post_screening = TypedJSONField(PostScreening, default=dict, help_text="the researcher's own thresholds")
+    post_screening = TypedJSONField(
+        PostScreening, default=dict, help_text="the researcher's custom thresholds"
+    )
+    analysis = TypedJSONField(
+        AnalysisSettings, default=dict, help_text="population and margin of the tests between systems"
+    )
     break_after = models.PositiveSmallIntegerField(
-        null=True, blank=True, help_text="trials until a break is offered"
+        null=True, blank=True, help_text="number of trials after which a break is offered"
     )
     training_repeats = models.PositiveSmallIntegerField(
-        default=0, help_text="how often a listener may take the training again; 0: no page asks"
+        default=0, help_text="how often a listener may repeat the training; 0: not offered"
     )
-    max_sessions = models.PositiveIntegerField(null=True, blank=True, help_text="no more listeners than this")
+    max_sessions = models.PositiveIntegerField(null=True, blank=True, help_text="maximum number of listeners")
     opens = models.DateTimeField(null=True, blank=True)
     closes = models.DateTimeField(null=True, blank=True)
-    pilot = models.BooleanField(default=False, help_text="sessions started now are trial runs, kept apart")
+    pilot = models.BooleanField(
+        default=False, help_text="whether new sessions are pilot sessions, which are kept apart"
+    )
     simulation = TypedJSONField(
         SimulatedListeners,
         default=dict,
-        help_text="what simulated listeners are made of, and how many: listening.simulation.runs",
+        help_text="number and model parameters of simulated listeners (listening.simulation.runs)",
     )
     sealed_until = models.DateTimeField(
-        null=True, blank=True, help_text="until then not even the owner sees grades"
+        null=True, blank=True, help_text="nobody, the owner included, sees grades before this time"
     )
     unsealed = models.DateTimeField(
-        null=True, blank=True, help_text="when the owner broke the seal before its time; there is no way back"
+        null=True, blank=True, help_text="when the owner broke the seal early; this cannot be undone"
     )
     imported = TypedJSONField(
-        Imported, default=dict, help_text="where a study made elsewhere came from: format, file, notes"
+        Imported, default=dict, help_text="origin of an imported study: format, file, notes"
     )
-    seed = models.PositiveBigIntegerField(help_text="every order in the study follows from it")
+    seed = models.PositiveBigIntegerField(help_text="seed from which every order in the study is derived")
     token = models.CharField(
-        max_length=43, unique=True, default=opaque_token, help_text="of the listener link"
+        max_length=43, unique=True, default=opaque_token, help_text="token of the listener link"
     )
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.PREPARING)
     open_when_ready = models.BooleanField(
-        default=True, help_text="let listeners in as soon as the stimuli are there"
+        default=True, help_text="open the study as soon as its stimuli are rendered"
     )
-    listed = models.BooleanField(default=False, help_text="shown to strangers on the front page")
+    listed = models.BooleanField(default=False, help_text="listed on the public front page")
     created = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -162,13 +170,13 @@ class Study(models.Model):
 
     @property
     def error(self) -> str:
-        """For people: why the stimuli could not be rendered; empty unless that failed."""
+        """Why rendering the stimuli failed, for display; empty unless it failed."""
         preparation: Preparation | None = getattr(self, "preparation", None)
         return preparation.error if preparation is not None else ""
 
 
 class Preparation(Job):
-    """The rendering of a study's stimuli. Its key is the study's; a study made elsewhere has none."""
+    """The job that renders a study's stimuli. It shares the study's key; an imported study has none."""
 
     OWNER = "study__owner"
     DOING = gettext_lazy("Rendering the stimuli.")
@@ -194,11 +202,11 @@ class Preparation(Job):
 
 
 class Simulation(Job):
-    """The making of simulated listeners as `Study.simulation` describes them. Its key is the study's."""
+    """The job that creates the listeners of `Study.simulation`. It shares the study's key."""
 
     OWNER = "study__owner"
     DOING = gettext_lazy("Simulated listeners take the test.")
-    PROGRESS = gettext_lazy("{done} of {total} simulated listeners are through.")
+    PROGRESS = gettext_lazy("{done} of {total} simulated listeners have finished.")
     FAILED = gettext_lazy("The simulation failed: {error}")
 
     study = models.OneToOneField(
@@ -215,7 +223,7 @@ class Simulation(Job):
         return reverse("study_setup", args=[self.study_id, "check"]) + "#trying"
 
     def count_progress(self) -> tuple[int, int]:
-        # A listener comes and finishes in one transaction.
+        # A simulated listener starts and finishes in one transaction.
         made = Session.objects.filter(study=self.study_id, kind=Session.Kind.SIMULATED).count()
         return made, self.study.simulation.listeners
 
@@ -223,17 +231,17 @@ class Simulation(Job):
 class Item(models.Model):
     """An excerpt under test: a clip from `start` to `end`, in seconds.
 
-    An item of an imported study may be a mere name, without a clip.
+    An item of an imported study may have a name only and no clip.
     """
 
     study = models.ForeignKey(Study, on_delete=models.CASCADE, related_name="items")
     clip = models.ForeignKey(Clip, on_delete=models.PROTECT, related_name="items", null=True, blank=True)
-    name = models.CharField(max_length=200, blank=True, help_text="instead of the clip's title")
+    name = models.CharField(max_length=200, blank=True, help_text="replaces the clip's title")
     position = models.PositiveSmallIntegerField()
     start = models.FloatField(default=0.0)
     end = models.FloatField(default=0.0)
     training = models.BooleanField(
-        default=False, help_text="heard and graded first; the grades are not used (M14)"
+        default=False, help_text="training item: graded first, its grades are not used (M14)"
     )
 
     class Meta:
@@ -249,9 +257,9 @@ class Item(models.Model):
 
 
 class Stimulus(models.Model):
-    """An item through a system as listeners hear it: aligned, loudness-matched, equal length.
+    """An item processed by a system, as listeners hear it: aligned, loudness-matched, of equal length.
 
-    `audio` is the server's master (float WAV); each session hears it with its own dither.
+    `audio` is the server's master (float WAV); every session gets a copy with its own dither.
     """
 
     item = models.ForeignKey(Item, on_delete=models.CASCADE, related_name="stimuli")
@@ -260,14 +268,14 @@ class Stimulus(models.Model):
         Rendition, on_delete=models.PROTECT, related_name="stimuli", null=True, blank=True
     )
     audio = models.FileField(upload_to="stimuli/", max_length=255, blank=True)
-    gain_db = models.FloatField(null=True, blank=True, help_text="applied to match the reference's loudness")
+    gain_db = models.FloatField(null=True, blank=True, help_text="gain that matches the reference's loudness")
     objective = TypedJSONField(
         Objective,
         default=dict,
-        help_text="scores by metric that came with an imported study: it has no rendition",
+        help_text="scores by metric from an imported study, whose stimuli have no rendition",
     )
     delay_ms = models.FloatField(
-        null=True, blank=True, help_text="measured against the reference, > 0 is late; null: cannot be told"
+        null=True, blank=True, help_text="delay relative to the reference, > 0 is late; null: not measurable"
     )
 
     class Meta:
@@ -280,7 +288,7 @@ class Stimulus(models.Model):
 
 
 class Assessor(models.Model):
-    """A person who takes part: a random code, no name, no e-mail."""
+    """A participant: a random code, without name or e-mail address."""
 
     code = models.CharField(max_length=16, unique=True, default=assessor_code)
     created = models.DateTimeField(auto_now_add=True)
@@ -293,47 +301,52 @@ class Assessor(models.Model):
 
 
 class Session(models.Model):
-    """One assessor in one study. The token in its link is the key: it resumes anywhere."""
+    """One assessor's session in one study. Its link gives access, so any browser can resume it."""
 
     class Kind(models.TextChoices):
         REAL = "real"
-        PILOT = "pilot"  # a trial run of the researcher's
-        SIMULATED = "simulated"  # made by a program
-        IMPORTED = "imported"  # of a test that was held elsewhere
+        PILOT = "pilot"  # a trial run by the researcher
+        SIMULATED = "simulated"  # generated by a program
+        IMPORTED = "imported"  # from a test that was run elsewhere
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     study = models.ForeignKey(Study, on_delete=models.CASCADE, related_name="sessions")
     assessor = models.ForeignKey(Assessor, on_delete=models.CASCADE, related_name="sessions")
-    number = models.PositiveIntegerField(help_text="counts the study's sessions from 1")
+    number = models.PositiveIntegerField(help_text="number of the session in its study, from 1")
     kind = models.CharField(
-        max_length=10, choices=Kind.choices, default=Kind.REAL, help_text="kinds are never analysed together"
+        max_length=10,
+        choices=Kind.choices,
+        default=Kind.REAL,
+        help_text="sessions of different kinds are never analysed together",
     )
     block = models.PositiveIntegerField(
-        null=True, blank=True, help_text="of the study's design, for which the session was drawn"
+        null=True, blank=True, help_text="block of the study's design that the session hears"
     )
     place = models.PositiveIntegerField(
-        null=True, blank=True, help_text="in the design, from 0; a drop-out's is given to somebody else"
+        null=True,
+        blank=True,
+        help_text="place in the design, from 0; a drop-out's place is given to another listener",
     )
     token = models.CharField(max_length=43, unique=True, default=opaque_token)
     seed = models.PositiveBigIntegerField(
-        help_text="drawn from the study's seed; trial and stimulus orders follow from it"
+        help_text="derived from the study's seed; determines trial and stimulus orders"
     )
-    instructed = models.DateTimeField(null=True, blank=True, help_text="when the instructions were read")
-    completion_code = models.CharField(
-        max_length=16, blank=True, help_text="empty: the session was held elsewhere"
+    instructed = models.DateTimeField(
+        null=True, blank=True, help_text="when the listener confirmed the instructions"
     )
+    completion_code = models.CharField(max_length=16, blank=True, help_text="empty for imported sessions")
     created = models.DateTimeField(auto_now_add=True)
     finished = models.DateTimeField(null=True, blank=True)
     screened_out = models.DateTimeField(
         null=True, blank=True, help_text="when the headphone screening ended the session"
     )
     abandoned = models.DateTimeField(
-        null=True, blank=True, help_text="when its place was given to somebody else"
+        null=True, blank=True, help_text="when its place was given to another listener"
     )
     label = models.CharField(
         max_length=100,
         blank=True,
-        help_text="what an imported file calls the listener; may be a name, so it is never exported unasked",
+        help_text="the listener's label in an imported file; may be a name: exported only on request",
     )
 
     class Meta:
@@ -345,7 +358,7 @@ class Session(models.Model):
 
 
 class Stage(models.Model):
-    """A step of a session besides its trials that the listener has gone through, and what came of it."""
+    """A completed step of a session other than a trial, with its outcome."""
 
     session = models.ForeignKey(Session, on_delete=models.CASCADE, related_name="stages")
     name = models.CharField(
@@ -363,7 +376,7 @@ class Stage(models.Model):
 
 
 class Answer(models.Model):
-    """What a listener answered to one question of the study's questionnaire."""
+    """A listener's answer to one question of the study's questionnaire."""
 
     session = models.ForeignKey(Session, on_delete=models.CASCADE, related_name="answers")
     question = models.CharField(max_length=64, help_text="name of the question in the study's questionnaire")
@@ -379,9 +392,9 @@ class Answer(models.Model):
 
 
 class Participation(models.Model):
-    """Who a crowd-working platform says that a listener is: one session per person and study.
+    """A listener's identity on a crowd-working platform: one session per person and study.
 
-    Personal data, kept apart from the assessor: never exported unless asked for, and deletable alone.
+    Personal data, stored apart from the assessor: exported only on request, and can be deleted separately.
     """
 
     study = models.ForeignKey(Study, on_delete=models.CASCADE, related_name="participations")
@@ -390,7 +403,7 @@ class Participation(models.Model):
     )
     platform = models.CharField(max_length=20, help_text="prolific or mturk")
     person = models.CharField(max_length=128, help_text="PROLIFIC_PID or workerId")
-    references = TypedJSONField(References, default=dict, help_text="the platform's other ids, as they came")
+    references = TypedJSONField(References, default=dict, help_text="the platform's other ids, unchanged")
     created = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -404,11 +417,11 @@ class Participation(models.Model):
 
 
 class Deletion(models.Model):
-    """A note that an assessor's data was deleted from a study, and nothing of it."""
+    """A record that an assessor's data was deleted from a study; contains none of that data."""
 
     study = models.ForeignKey(Study, on_delete=models.CASCADE, related_name="deletions")
-    number = models.PositiveIntegerField(help_text="of the deleted session")
-    ratings = models.PositiveIntegerField(help_text="how many grades went with it")
+    number = models.PositiveIntegerField(help_text="number of the deleted session")
+    ratings = models.PositiveIntegerField(help_text="how many grades were deleted with it")
     reason = models.CharField(max_length=200, blank=True)
     deleted = models.DateTimeField(auto_now_add=True)
 
@@ -423,8 +436,8 @@ class Trial(models.Model):
     """One item as presented in a session.
 
     `order` is the stored presentation, left to right: ``[{"key": opaque, "stimulus": id}, ...]``, with a
-    ``"role"`` where the method gives its signals parts to play (A, B, X); `reference_key` names the open
-    reference's file. Keys are random and mean nothing elsewhere.
+    ``"role"`` where the method assigns roles to its signals (A, B, X); `reference_key` names the open
+    reference's file. Keys are random and valid in this trial only.
     """
 
     session = models.ForeignKey(Session, on_delete=models.CASCADE, related_name="trials")
@@ -445,7 +458,7 @@ class Trial(models.Model):
 
 
 class Rating(models.Model):
-    """The grade of one stimulus in one trial, on the scale of the study's method: the latest chosen.
+    """The latest grade of one stimulus in one trial, on the scale of the study's method.
 
     `sequence` counts the listener's changes, so that a late or repeated request never overwrites
     a newer grade.
@@ -471,9 +484,9 @@ class Rating(models.Model):
 
 
 class Choice(models.Model):
-    """Which signal of a trial the listener chose: the one that is X, or the preferred one.
+    """The signal of a trial that the listener chose: as equal to X, or as preferred.
 
-    `chosen` is empty where "no preference" was the answer.
+    `chosen` is null if the answer was "no preference".
     """
 
     trial = models.OneToOneField(Trial, on_delete=models.CASCADE, related_name="choice")
@@ -492,14 +505,14 @@ class Choice(models.Model):
 
 
 class Event(models.Model):
-    """What happened in the page (play, switch, loop, grade), so that odd grades can be explained (M30)."""
+    """An event in the listener's page (play, switch, loop, grade), kept to explain odd grades (M30)."""
 
     trial = models.ForeignKey(Trial, on_delete=models.CASCADE, related_name="events")
     sequence = models.PositiveIntegerField(
-        help_text="counts the page's events; a repeated request adds nothing"
+        help_text="number of the event in its page; a repeated request is ignored"
     )
     kind = models.CharField(max_length=20)
-    milliseconds = models.PositiveIntegerField(help_text="since the trial's page was opened")
+    milliseconds = models.PositiveIntegerField(help_text="time since the trial's page was opened")
     detail = TypedJSONField(EventDetail, default=dict)
 
     class Meta:
@@ -511,10 +524,10 @@ class Event(models.Model):
 
 
 class Analysis(Job):
-    """What takes long to compute of a study's grades: tests, models, intervals of agreements.
+    """Slow computations on a study's grades: tests, models, confidence intervals of agreement.
 
-    One row for each state of the data that somebody looked at; `fingerprint` says which. When a newer
-    one is done, the older ones of the same kind and profile go.
+    One row for each state of the data that was viewed, identified by `fingerprint`. When a newer row is
+    done, older rows of the same kind and profile are deleted.
     """
 
     OWNER = "study__owner"
@@ -522,10 +535,12 @@ class Analysis(Job):
     FAILED = "{error}"
 
     study = models.ForeignKey(Study, on_delete=models.CASCADE, related_name="analyses")
-    kind = models.CharField(max_length=10, choices=Session.Kind.choices, help_text="of sessions")
-    profile = models.CharField(max_length=20, help_text="of screening: none, bs1534, mpeg or own")
-    fingerprint = models.CharField(max_length=64, help_text="SHA-256 of the state of grades and settings")
-    data = TypedJSONField(Findings, default=dict, help_text="as listening.results.heavy.compute makes it")
+    kind = models.CharField(
+        max_length=10, choices=Session.Kind.choices, help_text="kind of the sessions analysed"
+    )
+    profile = models.CharField(max_length=20, help_text="screening profile: none, bs1534, mpeg or own")
+    fingerprint = models.CharField(max_length=64, help_text="SHA-256 of the grades and settings analysed")
+    data = TypedJSONField(Findings, default=dict, help_text="result of listening.results.heavy.compute")
     created = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -546,9 +561,9 @@ class Analysis(Job):
 
 
 class ImportDraft(Job):
-    """A file that a researcher has sent to be imported, kept until they have seen what is in it.
+    """An uploaded file to import, kept until the researcher has reviewed its contents.
 
-    Reading a configuration's recordings is work for a worker; results are read in the request.
+    A worker reads a configuration's recordings; results are read in the request.
     """
 
     DOING = gettext_lazy("Reading recordings.")
@@ -564,7 +579,7 @@ class ImportDraft(Job):
         settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="import_drafts"
     )
     kind = models.CharField(max_length=13, choices=Kind.choices)
-    name = models.CharField(max_length=255, help_text="of the file, as it was sent")
+    name = models.CharField(max_length=255, help_text="name of the uploaded file")
     file = models.FileField(upload_to="imports/", max_length=255)
     extra = models.FileField(
         upload_to="imports/",
@@ -573,11 +588,16 @@ class ImportDraft(Job):
         help_text="recordings as a zip, or a table of scores",
     )
     choices = TypedJSONField(
-        DraftChoices, default=dict, help_text="what the researcher decided: name, method, mapping"
+        DraftChoices, default=dict, help_text="the researcher's choices: name, method, mapping"
     )
-    progress = TypedJSONField(DraftProgress, default=dict, help_text="{done, total} recordings")
+    progress = TypedJSONField(DraftProgress, default=dict, help_text="{done, total} recordings read")
     study = models.ForeignKey(
-        Study, on_delete=models.SET_NULL, null=True, blank=True, related_name="+", help_text="that came of it"
+        Study,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        help_text="the study created from it",
     )
     created = models.DateTimeField(auto_now_add=True)
 
@@ -595,9 +615,11 @@ class ImportDraft(Job):
 
 
 class Throttle(models.Model):
-    """How often something was tried in a window of time; see `listening.web.throttling`."""
+    """The number of attempts within a time window; see `listening.web.throttling`."""
 
-    key = models.CharField(max_length=64, primary_key=True, help_text="HMAC of what is counted and for whom")
+    key = models.CharField(
+        max_length=64, primary_key=True, help_text="HMAC of the limit's scope and the identity counted"
+    )
     count = models.PositiveIntegerField()
     expires = models.DateTimeField(db_index=True)
 

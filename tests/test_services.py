@@ -245,7 +245,7 @@ def race(site: Site, new_database: Callable[[Path], None]) -> dict[str, Any]:
     site.make_database(new_database)
     command = [sys.executable, "-m", "tests.race"]
     done = subprocess.run(
-        command, cwd=ROOT, env=site.environment, capture_output=True, text=True, timeout=120
+        command, cwd=ROOT, env=site.environment, capture_output=True, text=True, timeout=600
     )
     assert done.returncode == 0, done.stderr
     return dict(json.loads(done.stdout))

@@ -16,3 +16,8 @@ Each room imports only those above it in this list:
 - `training`: from a folder of speech to a calibrated model (knows nothing of `system`);
 - `reports`: measurements of what a model can do.
 """
+
+from codec.threads import let_threads_sleep
+
+# Before any module of this package brings PyTorch in.
+let_threads_sleep()

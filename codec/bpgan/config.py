@@ -70,6 +70,15 @@ class NetworkConfig:
 
 
 @dataclass(frozen=True)
+class RefinerConfig:
+    """Sizes of the network that corrects the generated log-mel; there is none if `blocks` is 0."""
+
+    width: int = 256
+    blocks: int = 0
+    expansion: int = 3
+
+
+@dataclass(frozen=True)
 class SpectrumConfig:
     """Sizes of the network between mel-spectrogram and Griffin-Lim; there is none if `blocks` is 0."""
 
@@ -78,6 +87,8 @@ class SpectrumConfig:
     expansion: int = 3
     #: Rows of noise beside the mel bands.
     noise: int = 16
+    #: Whether its input includes the values of the symbols.
+    latent: bool = False
     #: The share of the network's change, in decibels, that the receiver applies; 1: all of it, as trained.
     strength: float = 1.0
 
@@ -95,6 +106,7 @@ class Receiver:
     """What a receiver does between the generator's log-mel and Griffin-Lim.
 
     Attributes:
+        refiner: whether it corrects the log-mel, if the model has a network for that.
         postfilter: whether it sharpens the log-mel, as strongly as the model says.
         network: the share of the spectrum network's change that it applies, 1: as trained; 0: none, the plain
             inversion; None: as the model says (`SpectrumConfig.strength`), if it has such a network.
@@ -102,6 +114,7 @@ class Receiver:
 
     postfilter: bool = True
     network: float | None = None
+    refiner: bool = True
 
 
 @dataclass(frozen=True)
@@ -124,6 +137,7 @@ class ModelConfig:
     latent: LatentConfig = field(default_factory=LatentConfig)
     network: NetworkConfig = field(default_factory=NetworkConfig)
     objective: ObjectiveConfig = field(default_factory=ObjectiveConfig)
+    refiner: RefinerConfig = field(default_factory=RefinerConfig)
     spectrum: SpectrumConfig = field(default_factory=SpectrumConfig)
     postfilter: PostfilterConfig = field(default_factory=PostfilterConfig)
 
@@ -149,6 +163,7 @@ class ModelConfig:
             latent=LatentConfig(**latent),
             network=NetworkConfig(**network),
             objective=ObjectiveConfig(**data.get("objective", {})),
+            refiner=RefinerConfig(**data.get("refiner", {})),
             spectrum=SpectrumConfig(**data.get("spectrum", {})),
             postfilter=PostfilterConfig(**data.get("postfilter", {})),
         )
@@ -188,6 +203,8 @@ class TrainConfig:
     adversarial_at: float = 0.75
     #: The same from which the generator learns from what the search sends, instead of from the encoder.
     search_at: float = 1.0
+    #: The same from which only the refiner learns.
+    refiner_at: float = 1.0
     #: The same from which only the spectrum network learns.
     spectrum_at: float = 1.0
     #: Number of steps that the discriminators learn before the generator takes notice of them.
@@ -214,11 +231,12 @@ class TrainConfig:
     w_spectrum: float = 0.1
     w_spectrum_adversarial: float = 0.1
     w_spectrum_feature: float = 1.0
-    #: Of the search in training: steps of back-propagation, the price of a bit, and the number of training
-    #: steps between two searches.
+    #: Of the search in training: steps of back-propagation, the price of a bit, the number of training steps
+    #: between two searches, and the number of searched batches that are kept to learn from.
     search_steps: int = 10
     search_price: float = 0.02
     search_reuse: int = 4
+    search_pool: int = 64
     #: Augmentation, at most so much in either direction: gain in dB, speed as a fraction, spectral tilt in
     #: log-mel units at the band edge, equaliser in log-mel units for each of three cosines over the bands.
     gain_db: float = 4.0
@@ -257,6 +275,7 @@ def _apply(data: dict[str, Any], change: str) -> None:
         "latent": LatentConfig,
         "network": NetworkConfig,
         "objective": ObjectiveConfig,
+        "refiner": RefinerConfig,
         "spectrum": SpectrumConfig,
         "postfilter": PostfilterConfig,
         "training": TrainConfig,

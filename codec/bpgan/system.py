@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import replace
 from typing import Any
 
@@ -26,7 +27,11 @@ from codec.bpgan.network.mel import active_level
 from codec.bpgan.network.model import BPGANModel
 from codec.bpgan.network.released import find_model, load_model
 from codec.bpgan.search.blockwise import Blockwise, Coded
-from codec.bpgan.search.search import SEARCHES, SearchConfig
+from codec.bpgan.search.search import SEARCHES
+
+#: Of a file with a limit: the factor by which the price of a bit rises, the lowest price to begin with, and
+#: how many prices and halves of the last step are tried. Above 7 times the usual price nothing more is saved.
+_DEARER, _CHEAPEST, _RISES, _HALVINGS = 1.6, 0.01, 4, 2
 
 
 def choose_rate(model: BPGANModel, slug: str, channels: Sequence[int]) -> Rate:
@@ -59,8 +64,8 @@ class BPGAN(Codec):
             for `slug`; empty: all channels.
         checksum: whether to spend two bytes on detecting damaged streams.
         model: to encode with; None: the default of this installation.
-        postfilter, network: what the receiver does, see `Receiver`. The symbols do not depend on it, but the
-            level in the bitstream is right for this receiver.
+        postfilter, network, refiner: what the receiver does, see `Receiver`. The symbols do not depend on it,
+            but the level in the bitstream is right for this receiver.
         like: slug of the system whose calibration to use, if not this one's.
 
     Raises:
@@ -78,6 +83,7 @@ class BPGAN(Codec):
         model: BPGANModel | None = None,
         postfilter: bool = True,
         network: float | None = None,
+        refiner: bool = True,
         like: str = "",
     ) -> None:
         super().__init__(slug, sample_rate)
@@ -89,41 +95,90 @@ class BPGAN(Codec):
         self.rate = choose_rate(self.model, like or slug, channels)
         self.coder = entropy
         self.search = search
-        self.receiver = Receiver(postfilter, network)
+        self.receiver = Receiver(postfilter, network, refiner)
         self.checksum = checksum
+        #: No file has more kbit/s; None: as `calibrate` made it, nine of ten are below the nominal rate.
+        self.max_kbps: float | None = None
+
+    def limit_rate(self, max_kbps: float) -> BPGAN:
+        """See `Codec.limit_rate`: a file that would be above is searched again at a higher price of a bit."""
+        limited = copy(self)
+        limited.max_kbps = max_kbps
+        return limited
 
     def _encode(self, audio: Audio) -> tuple[bytes, int, dict[str, Any]]:
         return self._encode_with(audio, no_progress)
 
     def _encode_with(self, audio: Audio, progress: Progress) -> tuple[bytes, int, dict[str, Any]]:
         level = bitstream.level_index(active_level(audio))
-        if not level:
-            return self._finish(audio, level, None)
-        coded = Blockwise(self.model, receiver=self.receiver).encode(
-            audio,
-            self._gain(level),
-            self._budget(),
-            self.rate.channels,
-            self.model.build_rates(self.coder),
-            progress,
-        )
-        return self._finish(audio, level, coded)
+        price, channels = self.rate.rate_weight, self.rate.channels
+        coded = self._search(audio, level, price, channels, progress) if level else None
+        return self._enforce_limit(audio, level, coded, progress)
 
-    def _budget(self) -> SearchConfig:
-        return replace(SEARCHES[self.search], rate_weight=self.rate.rate_weight)
+    def _search(self, audio: Audio, level: int, price: float, channels: int, progress: Progress) -> Coded:
+        budget = replace(SEARCHES[self.search], rate_weight=price)
+        rates = self.model.build_rates(self.coder)
+        blocks = Blockwise(self.model, receiver=self.receiver)
+        return blocks.encode(audio, self._gain(level), budget, channels, rates, progress)
+
+    def _enforce_limit(
+        self, audio: Audio, level: int, first: Coded | None, progress: Progress
+    ) -> tuple[bytes, int, dict[str, Any]]:
+        """What is sent: `first` if it keeps the limit, else what is found by paying more for bits.
+
+        Prices rise until the limit is kept, and then go back by halves of the last step. Where the highest
+        price is not enough, the next smaller layer is sent, from the usual price on.
+
+        Raises:
+            CodecError: no price and no layer will do, or silence is too short for its header.
+        """
+        sent = self._finish(audio, level, first, self.rate.rate_weight)
+        least = self._kbps(audio, sent[1])
+        if self.max_kbps is None or least <= self.max_kbps:
+            return sent
+
+        def attempt(price: float, channels: int) -> tuple[bytes, int, dict[str, Any]] | None:
+            """What is sent at a price, if it keeps the limit."""
+            nonlocal least
+            tried = self._finish(audio, level, self._search(audio, level, price, channels, progress), price)
+            least = min(least, self._kbps(audio, tried[1]))
+            return tried if self._kbps(audio, tried[1]) <= limit else None
+
+        limit, usual = self.max_kbps, max(self.rate.rate_weight, _CHEAPEST)
+        smaller = [n for n in reversed(self.model.layers) if n <= self.rate.channels]
+        for channels in smaller if first else ():
+            low = usual if channels == self.rate.channels else 0.0
+            high = _DEARER * low or usual
+            for _ in range(_RISES):
+                if kept := attempt(high, channels):
+                    for _ in range(_HALVINGS if low else 0):
+                        middle = float(np.sqrt(low * high))
+                        if better := attempt(middle, channels):
+                            kept, high = better, middle
+                        else:
+                            low = middle
+                    return kept
+                low, high = high, _DEARER * high
+        raise CodecError(f"{self.slug} cannot send this recording at {limit:g} kbit/s: it needs {least:.2f}.")
+
+    def _kbps(self, audio: Audio, bits: int) -> float:
+        return bits * self.sample_rate / audio.size / 1000
 
     def _gain(self, level: int) -> float:
         """The gain that takes audio of a level to the level that the model was trained on."""
         return self.model.config.mel.level / bitstream.level_rms(level)
 
-    def _finish(self, audio: Audio, level: int, coded: Coded | None) -> tuple[bytes, int, dict[str, Any]]:
-        """Turn symbols into payload, bits and parameters; `coded` is None for silence."""
+    def _finish(
+        self, audio: Audio, level: int, coded: Coded | None, price: float
+    ) -> tuple[bytes, int, dict[str, Any]]:
+        """Turn symbols found at `price` into payload, bits and parameters; `coded` is None for silence."""
         model = self.model
+        channels = self.rate.channels if coded is None else len(coded.symbols)
         parameters: dict[str, Any] = {
             "model": model.config.name,
             "model_id": f"{model.model_id:04x}",
-            "channels": self.rate.channels,
-            "rate_weight": self.rate.rate_weight,
+            "channels": channels,
+            "rate_weight": price,
             "search": self.search,
             "entropy": self.coder,
             "torch": torch.__version__,
@@ -145,7 +200,7 @@ class BPGAN(Codec):
             level,
             audio.size,
             symbols,
-            layer=model.layers.index(self.rate.channels),
+            layer=model.layers.index(channels),
             checksum=self.checksum,
         )
         payload = bitstream.pack(stream)

@@ -103,6 +103,11 @@ _ALL = (
         packages=("speechmos", "onnxruntime"), modules=_SPEECHMOS, reference=False,
     ),
     Metric(
+        "distillmos", "DistillMOS", "MOS", 1.0, 5.0,
+        "DistillMOS (Stahl & Gamper 2025): without a reference, distilled from a large network of speech.",
+        packages=("distillmos", "torch"), modules=("distillmos", "xls_r_sqa", "torch"), reference=False,
+    ),
+    Metric(
         "phones", "Phone disagreement", "", 0.0, 1.0,
         "Edit distance between the phones that a recogniser hears in reference and output, over their number "
         "in the longer: the paper's phoneme recognition check. English.",

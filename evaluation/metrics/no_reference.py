@@ -1,13 +1,18 @@
-"""DNSMOS and PLCMOS: networks that grade speech without its reference. For workers only.
+"""DNSMOS, PLCMOS and DistillMOS: networks that grade speech without its reference. For workers only.
 
-Both were trained on noise suppressors and concealed packet loss; they give good scores to a codec that
-produces clean speech with different content. They complement listeners' grades and never replace them.
+DNSMOS and PLCMOS were trained on noise suppressors and concealed packet loss; DistillMOS is a small network
+distilled from one that uses self-supervised speech representations and learnt listeners' grades. All three
+give good scores to a codec that produces clean speech with different content. They complement listeners'
+grades and never replace them, and no training or search may use them.
 """
 
 from __future__ import annotations
 
-from functools import lru_cache
+import contextlib
+import sys
+from functools import cache, lru_cache
 from threading import Lock
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -20,6 +25,9 @@ WINDOW_SECONDS = 9.01
 
 #: Both networks use frames of 16 to 32 ms and fail on very few frames.
 MIN_SECONDS = 0.5
+
+#: DistillMOS grades windows of this length and pads shorter signals.
+_DISTILLMOS_SAMPLES = 122_880
 
 #: PLCMOS draws 15 raters from NumPy's global generator: with this seed they are always the same.
 _SEED = 1534
@@ -59,3 +67,36 @@ def plcmos(degraded: Samples, rate: int) -> tuple[float | None, str]:
         finally:
             np.random.set_state(state)
     return (value, "") if np.isfinite(value) else (None, "PLCMOS gave no finite number")
+
+
+def distillmos(degraded: Samples, rate: int) -> tuple[float | None, str]:
+    """DistillMOS of float64 (samples,) at 16 kHz: mean over windows of 7.7 s, at most 1 s apart."""
+    if degraded.size < MIN_SECONDS * rate:
+        return None, f"too short: DistillMOS needs {MIN_SECONDS} s"
+    import torch
+
+    with _LOCK, torch.inference_mode():
+        value = float(_distillmos()(torch.from_numpy(degraded.astype(np.float32))[None]))
+    short = degraded.size < _DISTILLMOS_SAMPLES
+    note = (
+        f"{degraded.size / rate:.1f} s, with silence to {_DISTILLMOS_SAMPLES / rate:.1f} s" if short else ""
+    )
+    return (value, note) if np.isfinite(value) else (None, "DistillMOS gave no finite number")
+
+
+@cache
+def _distillmos() -> Any:
+    """The network, with the weights that are inside its package."""
+    # The package imports torchaudio for its own command line alone, and PyPI's torchaudio does not load
+    # beside PyTorch's builds without CUDA: the import is shown an empty module.
+    missing = "torchaudio" not in sys.modules
+    if missing:
+        sys.modules["torchaudio"] = ModuleType("torchaudio")
+    try:
+        from distillmos import ConvTransformerSQAModel
+    finally:
+        if missing:
+            del sys.modules["torchaudio"]
+    # It prints where its weights lie; standard output may be a table.
+    with contextlib.redirect_stdout(sys.stderr):
+        return ConvTransformerSQAModel().eval()

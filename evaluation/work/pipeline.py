@@ -6,8 +6,6 @@ computes the numbers on pages and in tables.
 
 from __future__ import annotations
 
-import os
-import sys
 import warnings
 from collections.abc import Callable
 from contextlib import suppress
@@ -20,6 +18,7 @@ import numpy as np
 from codec import registry
 from codec.audio import from_pcm16, to_pcm16
 from codec.base import WORKING_RATE, Audio, Codec, CodecError, Encoded
+from codec.threads import use_threads
 from evaluation.metrics import DEFAULT
 from evaluation.metrics import METRICS as REGISTRY
 
@@ -84,6 +83,7 @@ def process(audio: Audio, slug: str) -> Processed:
     """
     start = perf_counter()
     codec = _load(slug)
+    use_threads(seconds=audio.size / WORKING_RATE)
     loaded = perf_counter()
     encoded = codec.encode(audio)
     sent = perf_counter()
@@ -134,7 +134,7 @@ def metric_version(metric: str) -> str:
 def _load(slug: str) -> Codec:
     """Load a codec and run it once, because first runs import, allocate and compile things."""
     codec = registry.load(slug)
-    _limit_torch_threads()
+    use_threads(seconds=0.0)
     noise = np.random.default_rng(0).normal(0.0, 0.01, WORKING_RATE // 4).astype(np.float32)
     with suppress(CodecError):  # the real run reports the error
         codec.decode(codec.encode(noise))
@@ -189,10 +189,13 @@ def _visqol(reference: Audio, degraded: Audio, rate: int, metric: str) -> tuple[
 
 
 def _no_reference(reference: Audio, degraded: Audio, rate: int, metric: str) -> tuple[float | None, str]:
-    from evaluation.metrics.no_reference import dnsmos, plcmos
+    from evaluation.metrics.no_reference import distillmos, dnsmos, plcmos
 
     if metric == "plcmos":
         return plcmos(degraded, rate)
+    if metric == "distillmos":
+        use_threads(seconds=degraded.size / rate)
+        return distillmos(degraded, rate)
     return dnsmos({"dnsmos_p808": "p808_mos", "dnsmos_ovrl": "ovrl_mos"}[metric], degraded, rate)
 
 
@@ -210,19 +213,6 @@ _COMPUTE: dict[str, Callable[[Audio, Audio, int, str], tuple[float | None, str]]
     "dnsmos_p808": _no_reference,
     "dnsmos_ovrl": _no_reference,
     "plcmos": _no_reference,
+    "distillmos": _no_reference,
     "phones": _phones,
 }
-
-
-def _limit_torch_threads() -> None:
-    """Limit PyTorch to EARSHOT_TORCH_THREADS or OMP_NUM_THREADS threads (else at most 4), if it is loaded.
-
-    Without a limit, every worker process uses all cores and they slow each other down.
-    """
-    torch = sys.modules.get("torch")
-    if torch is None:
-        return
-    wanted = os.environ.get("EARSHOT_TORCH_THREADS") or os.environ.get("OMP_NUM_THREADS", "")
-    threads = int(wanted) if wanted.isdecimal() and int(wanted) else min(4, os.cpu_count() or 1)
-    if torch.get_num_threads() != threads:
-        torch.set_num_threads(threads)

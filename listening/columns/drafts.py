@@ -1,4 +1,4 @@
-"""What the JSON columns of a draft of an import hold."""
+"""Schemas of the JSON columns of an import draft."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from evaluation.columns import Column
 
 
 class ReportLine(Column):
-    """What became of something in a configuration.
+    """What happened to one entry of a configuration.
 
     Attributes:
-        line: of the file; 0: none.
+        line: line of the file; 0 if there is none.
     """
 
     kind: str
@@ -20,16 +20,16 @@ class ReportLine(Column):
 
 
 class DraftChoices(Column):
-    """What the researcher decided, and, once a configuration is read, what was found in it."""
+    """The researcher's choices and, once a configuration has been read, the report on it."""
 
-    extra_name: str = Field(default="", description="of the second file, as it was sent")
-    name: str = Field(default="", description="of the study")
-    group: str = Field(default="", description="of the configuration's pages that were chosen")
+    extra_name: str = Field(default="", description="name of the second uploaded file")
+    name: str = Field(default="", description="name of the study")
+    group: str = Field(default="", description="the chosen group of the configuration's pages")
     report: list[ReportLine] = []
 
 
 class DraftProgress(Column):
-    """How many recordings are read."""
+    """How many recordings have been read."""
 
     done: int = 0
     total: int = 0

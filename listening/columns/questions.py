@@ -1,4 +1,4 @@
-"""The questions of a study's questionnaire, as its column holds them, and the answers to them.
+"""The questions of a study's questionnaire, as stored in its column, and the answers to them.
 
 A question as JSON::
 
@@ -11,7 +11,7 @@ A question as JSON::
      "minimum": 18, "maximum": 99,                      # number only, either or both
      "choices": [{"value": "1", "label": "Never"}, …]}  # single, multiple and likert only
 
-Keys that have no meaning for a question's type are left out when it is set.
+Keys that do not apply to a question's type are dropped on assignment.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from evaluation.texts import clean_text
 When = Literal["before", "after"]
 Type = Literal["text", "long_text", "number", "single", "multiple", "likert"]
 
-#: Kinds of questions, with what researchers call them.
+#: Question types, with their names for researchers.
 TYPES: dict[str, str] = {
     "text": "Short text",
     "long_text": "Long text",
@@ -55,7 +55,7 @@ def _text(data: Mapping[str, Any], key: str, limit: int) -> str:
 
 
 class Option(Column):
-    """An answer to choose; `value` is what is stored."""
+    """An answer that can be chosen; `value` is stored."""
 
     value: str
     label: str
@@ -76,10 +76,10 @@ class Option(Column):
 class Question(Column):
     """One question."""
 
-    name: str = Field(description="of the answer in exports; unique")
+    name: str = Field(description="name of the answer in exports; unique")
     label: str
     type: Type
-    when: When = Field(default="before", description="the trials, or after them")
+    when: When = Field(default="before", description="before or after the trials")
     required: bool = False
     help: str = ""
     minimum: Number | None = None
@@ -94,7 +94,7 @@ class Question(Column):
     @model_validator(mode="before")
     @classmethod
     def _clean(cls, data: Any) -> Any:
-        """Clean the texts, complete what has a usual value, and leave out what the type has no use for."""
+        """Clean the texts, fill in defaults, and drop the keys that do not apply to the type."""
         if isinstance(data, cls):
             return data
         if not isinstance(data, Mapping):

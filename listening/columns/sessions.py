@@ -1,4 +1,4 @@
-"""What the JSON columns of sessions and trials hold: rows of which there are many, as plain dictionaries."""
+"""Schemas of the JSON columns of sessions and trials: plain dictionaries, because there are many rows."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ class Signal(TypedDict):
     """One signal of a trial as presented.
 
     Attributes:
-        key: opaque, of its file; means nothing elsewhere.
-        stimulus: id.
-        role: A, B, C, X, first or second, where the method gives its signals parts to play.
+        key: opaque name of its file, valid in this trial only.
+        stimulus: id of the stimulus.
+        role: A, B, C, X, first or second, where the method assigns roles to its signals.
     """
 
     key: str
@@ -29,7 +29,7 @@ class Signal(TypedDict):
 
 @with_config(_STRICT)
 class RoundAnswer(TypedDict):
-    """A round of a headphone test: intervals from 1, and when, ISO 8601."""
+    """A round of a headphone test: the chosen and the right interval, from 1, and the time, ISO 8601."""
 
     answer: int
     right: int
@@ -38,14 +38,14 @@ class RoundAnswer(TypedDict):
 
 @with_config(ConfigDict(extra="allow", strict=True))
 class StageData(TypedDict, total=False):
-    """What came of a stage; which keys there are follows from its name.
+    """The outcome of a stage; its keys depend on the stage's name.
 
-    Others are kept: what an Earshot of another version noted of a listener is no reason to refuse a session.
+    Unknown keys are kept, so that sessions from another version of Earshot can be imported.
 
     Attributes:
-        transducer, channels, device, volume_db: of "volume": what the listener said, and the level set, dB.
-        answers, correct, passed: of an attempt at a headphone test; the last two once it is over.
-        seconds: of a break: how long it was.
+        transducer, channels, device, volume_db: of "volume": the listener's answers, and the level set, dB.
+        answers, correct, passed: of an attempt at a headphone test; the last two are set at its end.
+        seconds: of a break: its duration.
     """
 
     transducer: str
@@ -58,9 +58,9 @@ class StageData(TypedDict, total=False):
     seconds: Number
 
 
-#: What happened in the page, as its scripts tell it: small, and different from kind to kind of event.
+#: Details of a page event, as sent by the page's scripts: small, with keys that depend on its kind.
 EventDetail = JsonObject
-#: A crowd-working platform's ids by the names of its parameters.
+#: A crowd-working platform's ids by parameter name.
 References = dict[str, str]
-#: By name of the test: `listening.results.heavy.compute` makes them of the results' dataclasses.
+#: Results by name of the test, which `listening.results.heavy.compute` converts from dataclasses.
 Findings = dict[str, Any]

@@ -1,4 +1,4 @@
-"""Texts that people write."""
+"""Schema of the researcher's own texts."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field, ValidationInfo, model_validator
 from evaluation.columns import Column, refuse
 from evaluation.texts import clean_text
 
-#: Characters of a text of the researcher's own.
+#: Maximum length of each text, characters.
 MAX_TEXT = 5000
 
 
@@ -25,10 +25,10 @@ OwnText = Annotated[str, AfterValidator(clean_text), AfterValidator(_check_lengt
 
 
 class Texts(Column):
-    """The researcher's own texts, cleaned; empty ones are not kept."""
+    """The researcher's own texts, cleaned; empty texts are dropped."""
 
-    consent: OwnText = Field(default="", description="above what is said of the data in any case")
-    instructions: OwnText = Field(default="", description="above the method's usual ones")
+    consent: OwnText = Field(default="", description="shown above the standard statement on data")
+    instructions: OwnText = Field(default="", description="shown above the method's standard instructions")
     thanks: OwnText = ""
 
     @model_validator(mode="after")

@@ -1,4 +1,4 @@
-"""The methods of listening tests: each is a class in a file of its own here, found by itself."""
+"""The methods of listening tests: each is a class in its own file here, discovered automatically."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from listening.methods.base import NO_PREFERENCE, OPEN_REFERENCE, REFERENCE, Ear
 from listening.methods.mushra import Mushra
 from listening.methods.options import MethodOptions
 
-#: Of any options.
+#: A method with any type of options.
 AnyMethod = Method[Any]
 
 
@@ -23,21 +23,21 @@ def _find_methods() -> Iterator[AnyMethod]:
                 yield found()
 
 
-#: By slug, in the order in which they are offered.
+#: By slug, in display order.
 METHODS: dict[str, AnyMethod] = {
     method.slug: method for method in sorted(_find_methods(), key=lambda found: (found.place, found.slug))
 }
-#: The method of a study that names none.
+#: The default method of a study.
 DEFAULT = METHODS[Mushra.slug]
 
 
 def find_method(page_type: str) -> AnyMethod | None:
-    """The method that a type of webMUSHRA's pages is; None if there is none."""
+    """The method that corresponds to a webMUSHRA page type; None if there is none."""
     return next((method for method in METHODS.values() if page_type in method.webmushra), None)
 
 
 def list_holders(page_type: str) -> tuple[str, ...]:
-    """As which methods the results of a type of webMUSHRA's pages can be kept, its own first."""
+    """Slugs of the methods as which results of a webMUSHRA page type can be imported, its own first."""
     own = [slug for slug, method in METHODS.items() if page_type in method.webmushra]
     others = [slug for slug, method in METHODS.items() if page_type in method.also_holds]
     return (*own, *others)

@@ -18,10 +18,10 @@ class PreferenceOptions(PairOptions):
     no_preference: Annotated[
         bool,
         Control(
-            "“No preference” is an answer",
-            "Without it listeners have to choose, which finds small preferences better.",
+            "Allow “No preference”",
+            "Without it listeners have to choose, which detects small preferences better.",
         ),
-    ] = Field(default=False, description="whether that is an answer")
+    ] = Field(default=False, description="whether listeners may answer “No preference”")
 
 
 class PairedPreference(PairMethod[PreferenceOptions]):
@@ -42,9 +42,9 @@ class PairedPreference(PairMethod[PreferenceOptions]):
     analysis = "preference"
 
     def present(self, material: Material, options: PreferenceOptions) -> list[list[Signal]]:
-        """Each pair once."""
+        """One trial for each pair."""
         trials = []
-        for index, pair in enumerate(self.pairs_heard(material, options)):
+        for index, pair in enumerate(self.list_heard_pairs(material, options)):
             first, second = pair[::-1] if material.is_turned(index) else pair
             trials.append([Signal(first, "A"), Signal(second, "B")])
         return trials
@@ -53,7 +53,7 @@ class PairedPreference(PairMethod[PreferenceOptions]):
         return options.no_preference
 
     def choose(self, ear: Ear, systems: Mapping[str, str], options: PreferenceOptions) -> str:
-        """Which seems better at this moment; neither, if that can be said, where they are close."""
+        """Choose the system that seems better now; neither if they are close and that is an answer."""
         lead = ear.hear(systems["A"]) - ear.hear(systems["B"])
         if options.no_preference and abs(lead) < ear.spread / 2:
             return ""

@@ -1,4 +1,4 @@
-"""ABX: which of two is X?"""
+"""ABX: which of two systems is X?"""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ class AbxOptions(PairOptions):
         int,
         Whole(1, MAX_TRIALS),
         Control(
-            "Trials of each pair and item",
-            "Fewer than 5 cannot show anything: even all answers right are likely by chance. "
-            "A listener who is right three times out of four is found with 80 % power in 23 trials.",
+            "Trials per pair and item",
+            "Fewer than 5 trials cannot show anything: even a perfect score is likely by chance. "
+            "23 trials detect a listener who is right three times out of four with 80 % power.",
             limits=(1, MAX_TRIALS),
         ),
-    ] = Field(default=10, description="of each item and pair")
+    ] = Field(default=10, description="number of trials per item and pair")
 
 
 class Abx(PairMethod[AbxOptions]):
@@ -52,18 +52,18 @@ class Abx(PairMethod[AbxOptions]):
     webmushra_options = {"pairs": "reference", "trials": 1}
 
     def train_options(self, options: AbxOptions) -> AbxOptions:
-        """A training asks once about each pair."""
+        """The training has one trial for each pair."""
         return options.model_copy(update={"trials": 1})
 
     def present(self, material: Material, options: AbxOptions) -> list[list[Signal]]:
-        """For each pair so many trials, one after the other.
+        """The given number of trials for each pair, one pair after the other.
 
-        Over a pair's trials X is each of the two equally often. Which side they stand on is drawn by itself
-        in each trial: only so is a guess right with a chance of 1/2 whatever the guesses before, as the exact
-        binomial test supposes.
+        Over a pair's trials X is each of the two systems equally often. Which of them is A is drawn
+        independently in each trial: only then does a guess succeed with probability 1/2 whatever was
+        guessed before, as the exact binomial test assumes.
         """
         draw, trials = material.draw, []
-        pairs = self.pairs_heard(material, options)
+        pairs = self.list_heard_pairs(material, options)
         draw.shuffle(pairs)
         count = (self.train_options(options) if material.training else options).trials
         for pair in pairs:
@@ -78,7 +78,7 @@ class Abx(PairMethod[AbxOptions]):
         return super().trials_per_item(options, systems) * options.trials
 
     def choose(self, ear: Ear, systems: Mapping[str, str], options: AbxOptions) -> str:
-        """Which of A and B the X of this moment is nearer to."""
+        """Choose whichever of A and B is nearer to X as perceived now."""
         x = ear.hear(systems["X"])
         far_a, far_b = (abs(x - ear.quality(systems[role])) for role in ("A", "B"))
         if far_a == far_b:

@@ -13,19 +13,19 @@ from listening.methods.options import Control, MethodOptions, PlaysOptions
 
 
 class HiddenReferenceOptions(MethodOptions):
-    """Of methods without an open reference."""
+    """Options of methods without an open reference."""
 
     hidden_reference: Annotated[
         bool,
         Control(
-            "The original is graded, too",
-            "Hidden among the others; it says what the best grade in this test means.",
+            "Grade the original, too",
+            "It is hidden among the systems and shows what the best grade in this test means.",
         ),
-    ] = Field(default=True, description="whether the original is graded, too")
+    ] = Field(default=True, description="whether the original is graded, too (hidden reference)")
 
 
 class AcrOptions(PlaysOptions, HiddenReferenceOptions):
-    """Both, the hidden reference first."""
+    """The options of both base classes, the hidden reference first."""
 
 
 class AbsoluteCategoryRating(Method[AcrOptions]):

@@ -1,9 +1,9 @@
-"""What a method of listening test is: everything that the rest of Earshot asks of one.
+"""The base class of listening-test methods: everything that the rest of Earshot needs from one.
 
 A method is one class in a file of its own in this folder, ``<slug>.py``; `listening.methods.METHODS` finds
-it. The page of its trials is a template, which may be that of another method, and an ES module,
-``static/js/methods/<slug>.js``. Nothing else names a method: the other rooms ask for the properties and hooks
-below. The words of a scale are those of its Recommendation; listeners read them in the study's language.
+it. The page of its trials is a template, which methods may share, and an ES module,
+``static/js/methods/<slug>.js``. No other code names a method: it uses the properties and hooks below. The
+words of a scale are those of its Recommendation; listeners read them in the study's language.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from evaluation.columns import BadColumn, parse
 from evaluation.refusals import Refusal
 from listening.methods.options import MethodOptions, stored_options
 
-#: The system that is the unprocessed recording.
+#: The slug of the unprocessed recording.
 REFERENCE = "original"
-#: What scripts and events call the open reference; every other signal goes by its key.
+#: The name of the open reference in scripts and events; every other signal is named by its key.
 OPEN_REFERENCE = "reference"
-#: The answer that chooses neither of two.
+#: The answer "no preference".
 NO_PREFERENCE = "none"
 
 Words = str | Promise
@@ -34,15 +34,15 @@ OptionsT = TypeVar("OptionsT", bound=MethodOptions)
 
 
 class OptionProblem(Refusal):
-    """An option that a method does not have, or a value that it cannot have."""
+    """An option that the method does not have, or an invalid value of an option."""
 
 
 class GradeProblem(Refusal):
-    """A grade that is none, or grades that cannot be together; listeners meet it."""
+    """An invalid grade or combination of grades; the message is shown to listeners."""
 
 
 class Signal(NamedTuple):
-    """A signal of a trial: the system, and the part that it plays where the method gives it one."""
+    """A signal of a trial: its system, and its role if the method assigns one."""
 
     system: str
     role: str = ""
@@ -50,14 +50,14 @@ class Signal(NamedTuple):
 
 @dataclass(frozen=True)
 class Material:
-    """What there is to present of an item in a session.
+    """What a session can present of an item.
 
     Attributes:
-        systems: of the item's stimuli that the session hears, the original first, then by slug.
-        draw: where all chance comes from, so that a session can be drawn again.
-        turn: how many sessions of the same block were drawn before.
-        training: whether the item is the training's.
-        position: of the item in the study.
+        systems: slugs of the item's stimuli in the session, the original first, then sorted.
+        draw: the only source of randomness, so that a session is reproducible.
+        turn: number of earlier sessions of the same block.
+        training: whether the item is a training item.
+        position: position of the item in the study.
     """
 
     systems: Sequence[str]
@@ -67,30 +67,30 @@ class Material:
     position: int = 0
 
     @property
-    def tested(self) -> list[str]:
+    def tested_systems(self) -> list[str]:
         return [slug for slug in self.systems if slug != REFERENCE]
 
     def is_turned(self, index: int) -> bool:
-        """Whether the `index`-th pair of this item stands the other way round in this session.
+        """Whether the `index`-th pair of this item is reversed in this session.
 
-        Half of a session's pairs do, and each pair does in every other session.
+        Half of the pairs of a session are, and each pair is in every other session.
         """
         return bool((self.position + index + self.turn) % 2)
 
 
 def clip_points(points: float) -> int:
-    """The whole number of points from 0 to 100 that is nearest."""
+    """Round `points` to a whole number and clip it to 0 to 100."""
     return round(min(100.0, max(0.0, points)))
 
 
 class Ear(Protocol):
-    """A simulated listener, as methods know one.
+    """The interface of a simulated listener.
 
     Attributes:
-        draw: where the listener's chance comes from.
-        use: of the scale; 1 is what an ideal listener makes of it.
+        draw: the listener's source of randomness.
+        use: how much of the scale the listener uses; 1 for an ideal listener.
         careless: whether the listener answers at random.
-        spread: standard deviation of what is heard around what is there, points.
+        spread: standard deviation of perceived around true quality, points.
     """
 
     draw: random.Random
@@ -101,54 +101,54 @@ class Ear(Protocol):
     def spread(self) -> float: ...
 
     def grade_alone(self, system: str) -> int:
-        """The points, 0 to 100, of a signal graded by itself."""
+        """The grade, 0 to 100 points, of a signal presented alone."""
 
     def quality(self, system: str) -> float:
-        """What the system is worth on the trial's item, points, the same for all listeners."""
+        """The system's true quality on the trial's item, points; the same for all listeners."""
 
     def hear(self, system: str) -> float:
-        """What the system seems to be worth at this moment beside others, points."""
+        """The system's quality as perceived now in comparison with others, points."""
 
 
 class Method(Generic[OptionsT]):
-    """A way to ask listeners. As it stands here, a trial presents one recording, which is graded by itself.
+    """A method of listening test. By default a trial presents one recording, which is graded alone.
 
     Attributes:
-        slug: as `Study.method` keeps it.
-        title: for people.
+        slug: its name in `Study.method`.
+        title: its name for display.
         source: the publication that defines it.
-        place: in lists of methods, lowest first.
-        presents: what a trial is, in a sentence for the researcher.
-        task: what a listener does in a trial, for the page's help.
-        question: to the listener, in every trial.
-        Options: the model of what a study may decide about it.
+        place: sort key in lists of methods, lowest first.
+        presents: a sentence that describes a trial to the researcher.
+        task: the listener's task, for the page's help.
+        question: the question that every trial asks the listener.
+        Options: the model of its options.
 
-        always: systems whose stimuli every item has, whatever is under test.
-        max_signals: in one trial, without the open reference.
-        max_systems: under test in one study; where they stand side by side, in one trial.
-        side_by_side: whether one trial has all systems of an item, which a design then shares out in blocks
-            and in balanced orders.
-        stays_with_item: whether all trials of an item follow each other; else all trials are mixed.
+        always: systems whose stimuli every item has in addition to those under test.
+        max_signals: maximum number of signals in a trial, without the open reference.
+        max_systems: maximum number of systems under test in a study; for side-by-side methods, in a trial.
+        side_by_side: whether a trial has all systems of an item, which a design divides into blocks and
+            presents in balanced orders.
+        stays_with_item: whether all trials of an item follow each other; otherwise all trials are mixed.
         open_reference: whether listeners hear the original and know that it is the original.
-        signals: of a trial's page in the order in which they stand or play: the role (`OPEN_REFERENCE` for
-            the open reference) and what the listener calls it. Empty where they are numbered.
-        answers: what is said by choosing the signal of a role; empty where listeners grade.
+        signals: signals of a trial's page in order of display or playback: the role (`OPEN_REFERENCE` for
+            the open reference) and its label for listeners. Empty if signals are numbered.
+        answers: by role, the answer that choosing its signal means; empty if listeners grade.
 
-        lowest, highest, step: of the grading scale; None where listeners choose instead of grading.
-        words: of the scale, from the best down: the grade each stands at (or, of a band, begins at).
-        compares: whether one grade says how the ``second`` signal compares with the ``first``, of which one
-            is the original; it is kept with the stimulus of the system.
-        hides_reference: whether each trial has two graded signals, of which one is the original.
+        lowest, highest, step: the grading scale; None if listeners choose instead of grading.
+        words: labels of the scale, best first, with the grade of each (for a band, its lower end).
+        compares: whether a grade compares the ``second`` signal with the ``first``, one of which is the
+            original; it is stored with the stimulus of the system.
+        hides_reference: whether each trial has two graded signals, one of which is the original.
 
-        analysis: which part of `listening.results` shows the grades; empty for none.
-        mean_name: what the mean of the grades is called.
-        axis_words: of figures, and at which grade each stands; empty takes the words of both ends.
+        analysis: the part of `listening.results` that shows the grades; empty for none.
+        mean_name: name of the mean of the grades.
+        axis_words: labels of figure axes, with the grade of each; empty: the labels of both ends.
         has_checklist: whether `listening.study.compliance` knows the Recommendation's requirements.
 
-        template: of a trial's page.
-        webmushra: the types of webMUSHRA's pages that are this method.
-        also_holds: types of webMUSHRA's pages of other methods whose results may be kept as this one, too.
-        webmushra_options: options of a study that is made of such pages.
+        template: template of a trial's page.
+        webmushra: the webMUSHRA page types that correspond to this method.
+        also_holds: webMUSHRA page types of other methods whose results can be imported as this one.
+        webmushra_options: options of a study created from these pages.
     """
 
     slug: str
@@ -158,7 +158,7 @@ class Method(Generic[OptionsT]):
     presents: str = ""
     task: Words = ""
     question: Words = ""
-    Options: type[OptionsT] = MethodOptions  # type: ignore[assignment]  # of those that do not say
+    Options: type[OptionsT] = MethodOptions  # type: ignore[assignment]  # the default for methods without options
 
     always: tuple[str, ...] = (REFERENCE,)
     max_signals: int = 1
@@ -187,13 +187,13 @@ class Method(Generic[OptionsT]):
     webmushra_options: Mapping[str, Any] | None = None
 
     @property
-    def graded(self) -> bool:
-        """Whether listeners grade; else they choose."""
+    def takes_grades(self) -> bool:
+        """Whether listeners grade; otherwise they choose."""
         return self.step is not None
 
     @property
     def roles(self) -> tuple[str, ...]:
-        """The parts that signals of a trial play, in alphabetical order."""
+        """The roles of a trial's signals, sorted."""
         return tuple(sorted(role for role, _ in self.signals if role and role != OPEN_REFERENCE))
 
     @property
@@ -203,8 +203,8 @@ class Method(Generic[OptionsT]):
 
     @property
     def holds_tables(self) -> bool:
-        """Whether a table with a grade for each listener, item and system can be kept as this method."""
-        return self.graded and not self.hides_reference
+        """Whether a table with a grade for each listener, item and system can be imported as this method."""
+        return self.takes_grades and not self.hides_reference
 
     # -- Options
 
@@ -213,7 +213,7 @@ class Method(Generic[OptionsT]):
         return self.Options.defaults()
 
     def read_options(self, options: Mapping[str, Any] | MethodOptions | None) -> OptionsT:
-        """Of a study as it stored them; what is not said is the default. Raises `BadColumn` for others."""
+        """Parse a study's stored options and fill in defaults. Raises `BadColumn` if they are invalid."""
         if isinstance(options, self.Options):
             return options
         return parse(self.Options, stored_options(options), "method_options")
@@ -221,10 +221,10 @@ class Method(Generic[OptionsT]):
     def clean_options(
         self, options: Mapping[str, Any] | MethodOptions | None, systems: Sequence[str]
     ) -> OptionsT:
-        """Options that somebody sent, complete and checked against the systems under test.
+        """Check submitted options against the systems under test and fill in defaults.
 
         Raises:
-            OptionProblem: an option that the method does not have, or a value that it cannot have.
+            OptionProblem: an unknown option or an invalid value.
         """
         given, usual = stored_options(options), self.Options.defaults()
         if unknown := sorted(set(given) - set(usual)):
@@ -237,28 +237,28 @@ class Method(Generic[OptionsT]):
             raise OptionProblem(str(error), fields=error.fields) from None
 
     def train_options(self, options: OptionsT) -> OptionsT:
-        """As a training asks."""
+        """The options of training trials."""
         return options
 
     # -- What is presented
 
     def present(self, material: Material, options: OptionsT) -> list[list[Signal]]:
-        """The trials of an item, each with its signals: here one for each stimulus."""
+        """The trials of an item, each with its signals; by default one trial for each stimulus."""
         return [[Signal(slug)] for slug in material.systems]
 
     def trials_per_item(self, options: OptionsT, systems: Sequence[str]) -> int:
-        """How many trials an item makes in a session that hears all of `systems` (those under test)."""
+        """The number of trials of an item in a session that hears all of `systems`, those under test."""
         return self._count_tested(systems) + 1
 
     def seconds_per_trial(self, seconds: float) -> float:
-        """How long a listener takes for a trial of an item that lasts so many seconds: a guess.
+        """The estimated duration, in seconds, of a trial of an item that lasts `seconds`.
 
-        Signals that play to their end are heard once, a third of them again.
+        Assumes that signals that play to their end are heard once, and a third of them twice.
         """
         return 4 + 1.3 * seconds
 
     def seconds_per_item(self, options: OptionsT, systems: Sequence[str], seconds: float) -> float:
-        """How long a listener takes for all trials of an item that lasts so many seconds: a guess."""
+        """The estimated duration, in seconds, of all trials of an item that lasts `seconds`."""
         return self.trials_per_item(options, systems) * self.seconds_per_trial(seconds)
 
     def _count_tested(self, systems: Sequence[str]) -> int:
@@ -268,13 +268,13 @@ class Method(Generic[OptionsT]):
 
     def takes_grade(self, role: str) -> bool:
         """Whether the signal of this role is graded."""
-        return self.graded
+        return self.takes_grades
 
     def clean_grade(self, grade: object) -> float:
-        """`grade`, if it is one of the scale's steps; JSON's true and "1" are none.
+        """Return `grade` if it is a step of the scale; JSON's true and "1" are not.
 
         Raises:
-            GradeProblem: it is none.
+            GradeProblem: it is not a step of the scale.
         """
         if self.step is None or self.lowest is None or self.highest is None:
             raise GradeProblem(_("Nothing is graded in this test."))
@@ -297,10 +297,10 @@ class Method(Generic[OptionsT]):
         )
 
     def check_grades(self, grades: Collection[float]) -> None:
-        """Check the grades of a trial, none of which is missing.
+        """Check the complete grades of a trial.
 
         Raises:
-            GradeProblem: they cannot be.
+            GradeProblem: the method does not allow this combination.
         """
 
     def offers_no_preference(self, options: OptionsT) -> bool:
@@ -310,20 +310,20 @@ class Method(Generic[OptionsT]):
     # -- What simulated listeners answer
 
     def simulate_grades(self, ear: Ear, signals: Sequence[Signal]) -> dict[int, float]:
-        """Grades by the place of their signal in the trial: here each is graded by itself."""
+        """Simulated grades by index of the signal in the trial; by default each is graded alone."""
         return {
-            place: self._grade_of(ear.grade_alone(signal.system))
+            place: self._nearest_grade(ear.grade_alone(signal.system))
             for place, signal in enumerate(signals)
             if self.takes_grade(signal.role)
         }
 
-    def _grade_of(self, points: float) -> float:
-        """Of 0 to 100 points: the step of the scale that is nearest."""
+    def _nearest_grade(self, points: float) -> float:
+        """The step of the scale that is nearest to `points`, 0 to 100."""
         if self.lowest is None or self.highest is None or self.step is None:
             raise TypeError(f"Nothing is graded in {self.title}.")
         steps = round((self.lowest + (self.highest - self.lowest) * points / 100) / self.step)
         return steps * int(self.step) if self.step.is_integer() else round(steps * self.step, 1)
 
     def simulate_choice(self, ear: Ear, signals: Sequence[Signal], options: OptionsT) -> int | None:
-        """The place of the signal that is chosen; None for no preference."""
+        """The index of the signal that is chosen; None for no preference."""
         raise NotImplementedError

@@ -1,4 +1,4 @@
-"""BS.1116: small impairments, found beside the known and the hidden reference."""
+"""BS.1116: small impairments, compared with the known and the hidden reference."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from listening.methods.base import (
 )
 from listening.methods.options import MethodOptions
 
-#: The grade that says "this is the reference".
+#: The grade of the reference.
 IMPERCEPTIBLE = 5.0
 
 
@@ -61,9 +61,9 @@ class TripleStimulus(Method[MethodOptions]):
     webmushra = ("bs1116",)
 
     def present(self, material: Material, options: MethodOptions) -> list[list[Signal]]:
-        """A trial for each system: it and the hidden reference as B and C."""
+        """A trial for each system: the system and the hidden reference as B and C."""
         trials = []
-        for slug in material.tested:
+        for slug in material.tested_systems:
             pair = [REFERENCE, slug]
             material.draw.shuffle(pair)
             trials.append([Signal(pair[0], "B"), Signal(pair[1], "C")])
@@ -81,12 +81,12 @@ class TripleStimulus(Method[MethodOptions]):
             raise GradeProblem(gettext_lazy("One of B and C is the reference itself: grade that one 5.0."))
 
     def simulate_grades(self, ear: Ear, signals: Sequence[Signal]) -> dict[int, float]:
-        """What seems better is taken for the reference."""
+        """The signal that seems better is taken for the reference."""
         seems = [ear.hear(signal.system) for signal in signals]
         if ear.careless:
             seems = [ear.draw.uniform(0, 100) for _ in signals]
         best = seems.index(max(seems))
         return {
-            place: IMPERCEPTIBLE if place == best else min(4.9, self._grade_of(clip_points(points)))
+            place: IMPERCEPTIBLE if place == best else min(4.9, self._nearest_grade(clip_points(points)))
             for place, points in enumerate(seems)
         }

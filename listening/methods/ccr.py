@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 from listening.methods.base import REFERENCE, Ear, Material, Method, Signal
 from listening.methods.options import PlaysOptions
 
-#: Points of a difference that is "much better".
+#: The difference in points that counts as "much better".
 MUCH = 50.0
 
 
@@ -20,7 +20,7 @@ class ComparisonCategoryRating(Method[PlaysOptions]):
     place = 50
     presents = (
         "The reference and one system in each trial, in an order that alternates from session to "
-        "session; once an item both are the reference."
+        "session; in one trial of each item both are the reference."
     )
     task = _(
         "You hear two versions of a recording, one after the other. Listen to both to the end. Then grade "
@@ -51,7 +51,7 @@ class ComparisonCategoryRating(Method[PlaysOptions]):
     axis_words = ((-2.7, "Much worse"), (0, "The same"), (2.6, "Much better"))
 
     def present(self, material: Material, options: PlaysOptions) -> list[list[Signal]]:
-        """A trial for each stimulus, paired with the original, before or after it."""
+        """A trial for each stimulus, with the original before or after it."""
         trials = []
         for index, slug in enumerate(material.systems):
             pair = [slug, REFERENCE] if material.is_turned(index) else [REFERENCE, slug]
@@ -59,11 +59,11 @@ class ComparisonCategoryRating(Method[PlaysOptions]):
         return trials
 
     def seconds_per_trial(self, seconds: float) -> float:
-        """Both with half a second between them, heard once, a third of them again."""
+        """Both signals half a second apart, heard once, a third of the pairs twice."""
         return 5 + 1.3 * (2 * seconds + 0.5)
 
     def takes_grade(self, role: str) -> bool:
-        """The second is graded, whichever it is."""
+        """Only the second signal is graded, whichever system it is."""
         return role != "first"
 
     def simulate_grades(self, ear: Ear, signals: Sequence[Signal]) -> dict[int, float]:

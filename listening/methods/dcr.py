@@ -15,7 +15,7 @@ class DegradationCategoryRating(Method[PlaysOptions]):
     title = "Degradation category rating (DCR)"
     source = "ITU-T P.800 Annex D and P.808"
     place = 40
-    presents = "The reference and then one system in each trial; once an item, that is the reference again."
+    presents = "The reference and then one system in each trial; one trial per item repeats the reference."
     task = _(
         "You hear the reference first, then a processed version of it. Listen to both to the end. Then grade "
         "how degraded the second is, compared with the first."
@@ -44,5 +44,5 @@ class DegradationCategoryRating(Method[PlaysOptions]):
     webmushra = ("likert_single_stimulus", "likert_multi_stimulus")
 
     def seconds_per_trial(self, seconds: float) -> float:
-        """Both with half a second between them, heard once, a third of them again."""
+        """Both signals half a second apart, heard once, a third of the pairs twice."""
         return 5 + 1.3 * (2 * seconds + 0.5)

@@ -1,4 +1,4 @@
-"""MUSHRA: many signals side by side, with hidden reference and anchors."""
+"""MUSHRA: many signals side by side, with a hidden reference and anchors."""
 
 from __future__ import annotations
 
@@ -53,6 +53,6 @@ class Mushra(Method[MethodOptions]):
         return 1
 
     def seconds_per_item(self, options: MethodOptions, systems: Sequence[str], seconds: float) -> float:
-        """Half a minute to get into the trial, and each signal heard about three times."""
+        """Half a minute to get started, and each signal heard about three times."""
         signals = len({*self.always, *systems})
         return 30 + 3 * signals * seconds

@@ -1,4 +1,4 @@
-"""Options of methods: what `Study.method_options` holds, beyond the method itself."""
+"""Models of the methods' options, which `Study.method_options` stores."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ PLAYS = {"free": "as often as the listener wants", "once": "once"}
 
 @dataclass(frozen=True)
 class Control:
-    """How the study page asks for an option; stands in the `Annotated` of its type.
+    """The form control of an option, given in the `Annotated` of its type.
 
     Attributes:
-        label: of the field.
+        label: label of the field.
         help: a sentence or two below it.
-        choices: words by value, of an option that is one of several values.
-        limits: the lowest and the highest value of a whole number.
+        choices: labels by value, for an option with several values.
+        limits: the lowest and the highest value, for a whole number.
     """
 
     label: str
@@ -31,7 +31,7 @@ class Control:
 
 
 class MethodOptions(Column):
-    """Of a method without options, and the base of all others'."""
+    """The options of a method without any, and the base class of all others."""
 
     @property
     def plays_once(self) -> bool:
@@ -40,12 +40,12 @@ class MethodOptions(Column):
 
     @classmethod
     def defaults(cls) -> dict[str, Any]:
-        """By name."""
+        """Default values by option name."""
         return {name: info.default for name, info in cls.model_fields.items()}
 
     @classmethod
     def controls(cls) -> dict[str, tuple[object, Control]]:
-        """By name, the type and the control of each option that the study page asks for."""
+        """The type and the control, by name, of each option that the study form shows."""
         return {
             name: (info.annotation, control)
             for name, info in cls.model_fields.items()
@@ -55,15 +55,15 @@ class MethodOptions(Column):
 
 
 def stored_options(options: Mapping[str, Any] | MethodOptions | None) -> dict[str, Any]:
-    """What `options` say, without defaults."""
+    """The options that were given, without defaults."""
     return options.to_json() if isinstance(options, MethodOptions) else dict(options or {})
 
 
-Plays = Annotated[Literal["free", "once"], Control("A recording plays", choices=PLAYS)]
+Plays = Annotated[Literal["free", "once"], Control("Playback", choices=PLAYS)]
 
 
 class PlaysOptions(MethodOptions):
-    """Of methods whose recordings play from start to end."""
+    """Options of methods whose recordings play from start to end."""
 
     plays: Plays = Field(default="free", description="how often a recording plays")
 

@@ -1,4 +1,4 @@
-"""What methods share that let a listener choose one of two systems."""
+"""Base classes of methods in which a listener chooses one of two systems."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from evaluation.columns import refuse
 from listening.methods.base import REFERENCE, Ear, Material, Method, OptionProblem, Signal, Words
 from listening.methods.options import Control, MethodOptions, stored_options
 
-#: Which pairs of systems a study asks about; a list of ``[slug, slug]`` names them.
+#: The pairs of systems that a study can compare; alternatively a list of ``[slug, slug]`` names them.
 PAIRS = {
     "reference": "each system with the original",
-    "systems": "every two systems under test",
-    "all": "every two, the original among them",
+    "systems": "all pairs of systems under test",
+    "all": "all pairs, including the original",
 }
 MAX_PAIRS = 100
 
 
 def list_pairs(pairs: str | Sequence[Sequence[str]], systems: Sequence[str]) -> list[tuple[str, str]]:
-    """The unordered pairs that an option ``pairs`` means, the original first where it is one."""
+    """The unordered pairs that the option ``pairs`` selects; the original comes first in its pairs."""
     tested = [slug for slug in systems if slug != REFERENCE]
     if pairs == "reference":
         return [(REFERENCE, slug) for slug in tested]
@@ -49,7 +49,7 @@ def _check_pairs(value: object) -> object:
             refuse(gettext("A pair must be two different systems."))
         if frozenset(pair) in seen:
             refuse(
-                gettext("The pair %(first)s, %(second)s is there twice.")
+                gettext("The pair %(first)s, %(second)s is listed twice.")
                 % {"first": pair[0], "second": pair[1]}
             )
         seen.add(frozenset(pair))
@@ -57,7 +57,7 @@ def _check_pairs(value: object) -> object:
 
 
 class _Pairs:
-    """Annotates an option that is a key of `PAIRS` or a list of pairs of slugs."""
+    """Annotation of an option that is a key of `PAIRS` or a list of pairs of slugs."""
 
     def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> CoreSchema:
         return core_schema.no_info_plain_validator_function(_check_pairs)
@@ -73,7 +73,7 @@ Pairs = Annotated[str | list[list[str]], _Pairs(), Control("Pairs", choices=PAIR
 
 
 class PairOptions(MethodOptions):
-    """Of methods that ask about pairs of systems."""
+    """Options of methods that compare pairs of systems."""
 
     pairs: Pairs
 
@@ -94,14 +94,14 @@ class PairMethod(Method[PairOptionsT]):
     ) -> PairOptionsT:
         cleaned = super().clean_options(options, systems)
         if not list_pairs(cleaned.pairs, systems) and "pairs" not in stored_options(options):
-            cleaned = cleaned.model_copy(update={"pairs": "reference"})  # of one system alone
+            cleaned = cleaned.model_copy(update={"pairs": "reference"})  # there is only one system
         named = [] if isinstance(cleaned.pairs, str) else [slug for pair in cleaned.pairs for slug in pair]
         if strange := [slug for slug in named if slug != REFERENCE and slug not in systems]:
             raise OptionProblem(
                 gettext_lazy("The pairs name %(slug)r, which is not in the study."), slug=strange[0]
             )
         if not list_pairs(cleaned.pairs, systems):
-            raise OptionProblem(gettext_lazy("Paired with each other, the systems need to be two or more."))
+            raise OptionProblem(gettext_lazy("To pair systems with each other, choose at least two."))
         return cleaned
 
     def trials_per_item(self, options: PairOptionsT, systems: Sequence[str]) -> int:
@@ -110,9 +110,9 @@ class PairMethod(Method[PairOptionsT]):
     def seconds_per_trial(self, seconds: float) -> float:
         return 5 + 4 * seconds
 
-    def pairs_heard(self, material: Material, options: PairOptionsT) -> list[tuple[str, str]]:
-        """The pairs of the study whose systems are both in the session, in a stable order."""
-        pairs = list_pairs(options.pairs, material.tested)
+    def list_heard_pairs(self, material: Material, options: PairOptionsT) -> list[tuple[str, str]]:
+        """The pairs of which the session hears both systems, in a stable order."""
+        pairs = list_pairs(options.pairs, material.tested_systems)
         return [pair for pair in pairs if pair[0] in material.systems and pair[1] in material.systems]
 
     def simulate_choice(self, ear: Ear, signals: Sequence[Signal], options: PairOptionsT) -> int | None:
@@ -123,5 +123,5 @@ class PairMethod(Method[PairOptionsT]):
         return places[chosen] if chosen else None
 
     def choose(self, ear: Ear, systems: Mapping[str, str], options: PairOptionsT) -> str:
-        """The role that a careful simulated listener chooses, of systems by role; empty for none."""
+        """The role that a careful simulated listener chooses, given systems by role; empty for none."""
         raise NotImplementedError

@@ -40,8 +40,8 @@ class Migration(migrations.Migration):
             name='Deletion',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('number', models.PositiveIntegerField(help_text='of the deleted session')),
-                ('ratings', models.PositiveIntegerField(help_text='how many grades went with it')),
+                ('number', models.PositiveIntegerField(help_text="number of the deleted session")),
+                ('ratings', models.PositiveIntegerField(help_text="how many grades were deleted with it")),
                 ('reason', models.CharField(blank=True, max_length=200)),
                 ('deleted', models.DateTimeField(auto_now_add=True)),
             ],
@@ -55,7 +55,7 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('platform', models.CharField(help_text='prolific or mturk', max_length=20)),
                 ('person', models.CharField(help_text='PROLIFIC_PID or workerId', max_length=128)),
-                ('references', models.JSONField(default=dict, help_text="the platform's other ids, as they came")),
+                ('references', models.JSONField(default=dict, help_text="the platform's other ids, unchanged")),
                 ('created', models.DateTimeField(auto_now_add=True)),
             ],
             options={
@@ -66,7 +66,7 @@ class Migration(migrations.Migration):
             name='Stage',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(help_text='slug in listening.services.sessions: volume, headphones, ...', max_length=20)),
+                ('name', models.CharField(help_text="slug in listening.session.sessions: volume, headphones, ...", max_length=20)),
                 ('data', models.JSONField(default=dict)),
                 ('finished', models.DateTimeField(auto_now_add=True)),
             ],
@@ -81,22 +81,22 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='item',
             name='name',
-            field=models.CharField(blank=True, help_text="instead of the clip's title", max_length=200),
+            field=models.CharField(blank=True, help_text="replaces the clip's title", max_length=200),
         ),
         migrations.AddField(
             model_name='session',
             name='abandoned',
-            field=models.DateTimeField(blank=True, help_text='when its place was given to somebody else', null=True),
+            field=models.DateTimeField(blank=True, help_text="when its place was given to another listener", null=True),
         ),
         migrations.AddField(
             model_name='session',
             name='block',
-            field=models.PositiveIntegerField(blank=True, help_text="of the study's design, for which the session was drawn", null=True),
+            field=models.PositiveIntegerField(blank=True, help_text="block of the study's design that the session hears", null=True),
         ),
         migrations.AddField(
             model_name='session',
             name='kind',
-            field=models.CharField(choices=[('real', 'Real'), ('pilot', 'Pilot'), ('simulated', 'Simulated'), ('imported', 'Imported')], default='real', help_text='kinds are never analysed together', max_length=10),
+            field=models.CharField(choices=[('real', 'Real'), ('pilot', 'Pilot'), ('simulated', 'Simulated'), ('imported', 'Imported')], default='real', help_text="sessions of different kinds are never analysed together", max_length=10),
         ),
         migrations.AddField(
             model_name='session',
@@ -106,7 +106,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='study',
             name='break_after',
-            field=models.PositiveSmallIntegerField(blank=True, help_text='trials until a break is offered', null=True),
+            field=models.PositiveSmallIntegerField(blank=True, help_text="number of trials after which a break is offered", null=True),
         ),
         migrations.AddField(
             model_name='study',
@@ -116,32 +116,32 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='study',
             name='design',
-            field=models.JSONField(default=dict, help_text='how items and systems are shared out over sessions; empty: all to everybody'),
+            field=models.JSONField(default=dict, help_text="how items and systems are divided among sessions; empty: not at all"),
         ),
         migrations.AddField(
             model_name='study',
             name='headphones',
-            field=models.JSONField(default=dict, help_text='screening test of headphones and its pass mark; empty: none'),
+            field=models.JSONField(default=dict, help_text="headphone screening tests and their pass marks; empty: none"),
         ),
         migrations.AddField(
             model_name='study',
             name='imported',
-            field=models.JSONField(default=dict, help_text='where a study made elsewhere came from: format, file, notes'),
+            field=models.JSONField(default=dict, help_text="origin of an imported study: format, file, notes"),
         ),
         migrations.AddField(
             model_name='study',
             name='language',
-            field=models.CharField(default='en', help_text="of the listeners' pages", max_length=10),
+            field=models.CharField(default='en', help_text="language of the listeners' pages", max_length=10),
         ),
         migrations.AddField(
             model_name='study',
             name='max_sessions',
-            field=models.PositiveIntegerField(blank=True, help_text='no more listeners than this', null=True),
+            field=models.PositiveIntegerField(blank=True, help_text="maximum number of listeners", null=True),
         ),
         migrations.AddField(
             model_name='study',
             name='open_when_ready',
-            field=models.BooleanField(default=True, help_text='let listeners in as soon as the stimuli are there'),
+            field=models.BooleanField(default=True, help_text="open the study as soon as its stimuli are rendered"),
         ),
         migrations.AddField(
             model_name='study',
@@ -151,12 +151,12 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='study',
             name='pilot',
-            field=models.BooleanField(default=False, help_text='sessions started now are trial runs, kept apart'),
+            field=models.BooleanField(default=False, help_text="whether new sessions are pilot sessions, which are kept apart"),
         ),
         migrations.AddField(
             model_name='study',
             name='post_screening',
-            field=models.JSONField(default=dict, help_text="the researcher's own thresholds"),
+            field=models.JSONField(default=dict, help_text="the researcher's custom thresholds"),
         ),
         migrations.AddField(
             model_name='study',
@@ -166,17 +166,17 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='study',
             name='recruitment',
-            field=models.JSONField(default=dict, help_text='where listeners come from (Prolific, MTurk) and the codes they go back with'),
+            field=models.JSONField(default=dict, help_text="recruitment platform (Prolific, MTurk) and its completion codes"),
         ),
         migrations.AddField(
             model_name='study',
             name='sample_rate',
-            field=models.PositiveIntegerField(default=16000, help_text='Hz, of every stimulus'),
+            field=models.PositiveIntegerField(default=16000, help_text="sample rate of every stimulus, Hz"),
         ),
         migrations.AddField(
             model_name='study',
             name='sealed_until',
-            field=models.DateTimeField(blank=True, help_text='until then not even the owner sees grades', null=True),
+            field=models.DateTimeField(blank=True, help_text="nobody, the owner included, sees grades before this time", null=True),
         ),
         migrations.AlterField(
             model_name='item',
@@ -206,12 +206,12 @@ class Migration(migrations.Migration):
         migrations.AlterField(
             model_name='study',
             name='systems',
-            field=models.JSONField(help_text='slugs under test; MUSHRA adds original, anchor35 and anchor70'),
+            field=models.JSONField(help_text="slugs of the systems under test; the method adds those that every trial has"),
         ),
         migrations.AlterField(
             model_name='study',
             name='texts',
-            field=models.JSONField(default=dict, help_text="the researcher's own: consent, instructions, thanks"),
+            field=models.JSONField(default=dict, help_text="the researcher's own texts: consent, instructions, thanks"),
         ),
         migrations.AddConstraint(
             model_name='rating',

@@ -13,6 +13,6 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='session',
             name='place',
-            field=models.PositiveIntegerField(blank=True, help_text="in the design, from 0; a drop-out's is given to somebody else", null=True),
+            field=models.PositiveIntegerField(blank=True, help_text="place in the design, from 0; a drop-out's place is given to another listener", null=True),
         ),
     ]

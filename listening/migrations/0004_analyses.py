@@ -14,7 +14,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='study',
             name='unsealed',
-            field=models.DateTimeField(blank=True, help_text='when the owner broke the seal before its time; there is no way back', null=True),
+            field=models.DateTimeField(blank=True, help_text="when the owner broke the seal early; this cannot be undone", null=True),
         ),
         migrations.CreateModel(
             name='Analysis',
@@ -29,10 +29,10 @@ class Migration(migrations.Migration):
                 ('finished', models.DateTimeField(blank=True, null=True)),
                 ('error', models.TextField(blank=True, help_text='for people: what went wrong and what to do')),
                 ('log', models.TextField(blank=True)),
-                ('kind', models.CharField(choices=[('real', 'Real'), ('pilot', 'Pilot'), ('simulated', 'Simulated'), ('imported', 'Imported')], help_text='of sessions', max_length=10)),
-                ('profile', models.CharField(help_text='of screening: none, bs1534, mpeg or own', max_length=20)),
-                ('fingerprint', models.CharField(help_text='SHA-256 of the state of grades and settings', max_length=64)),
-                ('data', models.JSONField(default=dict, help_text='as listening.results.heavy.compute makes it')),
+                ('kind', models.CharField(choices=[('real', 'Real'), ('pilot', 'Pilot'), ('simulated', 'Simulated'), ('imported', 'Imported')], help_text="kind of the sessions analysed", max_length=10)),
+                ('profile', models.CharField(help_text="screening profile: none, bs1534, mpeg or own", max_length=20)),
+                ('fingerprint', models.CharField(help_text="SHA-256 of the grades and settings analysed", max_length=64)),
+                ('data', models.JSONField(default=dict, help_text="result of listening.results.heavy.compute")),
                 ('created', models.DateTimeField(auto_now_add=True)),
                 ('study', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='analyses', to='listening.study')),
             ],

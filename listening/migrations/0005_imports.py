@@ -17,12 +17,12 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='session',
             name='label',
-            field=models.CharField(blank=True, help_text='what an imported file calls the listener; may be a name, so it is never exported unasked', max_length=100),
+            field=models.CharField(blank=True, help_text="the listener's label in an imported file; may be a name: exported only on request", max_length=100),
         ),
         migrations.AddField(
             model_name='stimulus',
             name='objective',
-            field=models.JSONField(default=dict, help_text='scores by metric that came with an imported study: it has no rendition'),
+            field=models.JSONField(default=dict, help_text="scores by metric from an imported study, whose stimuli have no rendition"),
         ),
         migrations.CreateModel(
             name='ImportDraft',
@@ -38,14 +38,14 @@ class Migration(migrations.Migration):
                 ('log', models.TextField(blank=True)),
                 ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
                 ('kind', models.CharField(choices=[('results', 'Results'), ('configuration', 'Configuration')], max_length=13)),
-                ('name', models.CharField(help_text='of the file, as it was sent', max_length=255)),
+                ('name', models.CharField(help_text="name of the uploaded file", max_length=255)),
                 ('file', models.FileField(max_length=255, upload_to='imports/')),
                 ('extra', models.FileField(blank=True, help_text='recordings as a zip, or a table of scores', max_length=255, upload_to='imports/')),
-                ('choices', models.JSONField(default=dict, help_text='what the researcher decided: name, method, mapping')),
-                ('progress', models.JSONField(default=dict, help_text='{done, total} recordings')),
+                ('choices', models.JSONField(default=dict, help_text="the researcher's choices: name, method, mapping")),
+                ('progress', models.JSONField(default=dict, help_text="{done, total} recordings read")),
                 ('created', models.DateTimeField(auto_now_add=True)),
                 ('owner', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='import_drafts', to=settings.AUTH_USER_MODEL)),
-                ('study', models.ForeignKey(blank=True, help_text='that came of it', null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='listening.study')),
+                ('study', models.ForeignKey(blank=True, help_text="the study created from it", null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='listening.study')),
             ],
             options={
                 'ordering': ['-created', 'id'],

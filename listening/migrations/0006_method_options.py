@@ -13,11 +13,11 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='study',
             name='method_options',
-            field=models.JSONField(default=dict, help_text='of the method, as `listening.methods.clean_options` describes them'),
+            field=models.JSONField(default=dict, help_text="options of the method: its `Options` model"),
         ),
         migrations.AlterField(
             model_name='study',
             name='systems',
-            field=models.JSONField(help_text='slugs under test; the method adds those that are always there'),
+            field=models.JSONField(help_text="slugs of the systems under test; the method adds those that every trial has"),
         ),
     ]

@@ -13,7 +13,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='Throttle',
             fields=[
-                ('key', models.CharField(help_text='HMAC of what is counted and for whom', max_length=64, primary_key=True, serialize=False)),
+                ('key', models.CharField(help_text="HMAC of the limit's scope and the identity counted", max_length=64, primary_key=True, serialize=False)),
                 ('count', models.PositiveIntegerField()),
                 ('expires', models.DateTimeField(db_index=True)),
             ],
@@ -24,6 +24,6 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='stimulus',
             name='delay_ms',
-            field=models.FloatField(blank=True, help_text='measured against the reference, > 0 is late; null: cannot be told', null=True),
+            field=models.FloatField(blank=True, help_text="delay relative to the reference, > 0 is late; null: not measurable", null=True),
         ),
     ]

@@ -13,6 +13,6 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='study',
             name='training_repeats',
-            field=models.PositiveSmallIntegerField(default=0, help_text='how often a listener may take the training again; 0: no page asks'),
+            field=models.PositiveSmallIntegerField(default=0, help_text="how often a listener may repeat the training; 0: not offered"),
         ),
     ]

@@ -13,6 +13,6 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='study',
             name='simulation',
-            field=models.JSONField(default=dict, help_text='what simulated listeners are made of, and how many: listening.simulation'),
+            field=models.JSONField(default=dict, help_text="number and model parameters of simulated listeners (listening.simulation.runs)"),
         ),
     ]

@@ -13,6 +13,6 @@ class Migration(migrations.Migration):
         migrations.AlterField(
             model_name='session',
             name='completion_code',
-            field=models.CharField(blank=True, help_text='empty: the session was held elsewhere', max_length=16),
+            field=models.CharField(blank=True, help_text="empty for imported sessions", max_length=16),
         ),
     ]

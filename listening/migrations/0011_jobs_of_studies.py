@@ -55,6 +55,6 @@ class Migration(migrations.Migration):
         migrations.AlterField(
             model_name='study',
             name='simulation',
-            field=models.JSONField(default=dict, help_text='what simulated listeners are made of, and how many: listening.simulation.runs'),
+            field=models.JSONField(default=dict, help_text="number and model parameters of simulated listeners (listening.simulation.runs)"),
         ),
     ]

@@ -11,10 +11,11 @@ from evaluation import systems
 from evaluation.analysis import figures
 from evaluation.analysis.statistics import choices as statistics
 from evaluation.analysis.statistics.corrections import holm
+from evaluation.analysis.statistics.differences import Population
 from evaluation.analysis.words import count, p_words
 from listening.kinds import kinds_of
 from listening.models import Choice, Stimulus, Study
-from listening.results.frames import REAL, item_titles
+from listening.results.frames import LOUD, REAL, item_titles
 
 #: Shares of right answers for which the page says how many trials it takes to find them.
 SHARES = (0.6, 0.7, 0.75, 0.8, 0.9)
@@ -129,6 +130,7 @@ def abx(study: Study, kind: str = REAL) -> dict[str, Any]:
         "Marker and bar: share of right answers, exact 95 % interval over answers. Dots: listeners. "
         "Guessing: 50 %.",
     )
+    drawn = figures.stamp(drawn, LOUD.get(kind, ""))
     return context | {
         "answer": answer,
         "warnings": list(found.warnings),
@@ -149,7 +151,7 @@ def preference(study: Study, kind: str = REAL) -> dict[str, Any]:
     if frame.empty:
         return context | {"answer": "Nobody has finished a trial yet.", "warnings": []}
     titles = _titles(frame)
-    found = statistics.preferences(frame)
+    found = statistics.preferences(frame, Population(study.analysis.population))
     scale = statistics.bradley_terry(frame) if len(titles) > 2 else None
     single = {
         key: [
@@ -183,6 +185,7 @@ def preference(study: Study, kind: str = REAL) -> dict[str, Any]:
         warnings.append("With fewer than five listeners of a pair an interval says little, and a test less.")
     if scale and scale.problem:
         warnings.append(scale.problem)
+    drawn = figures.stamp(drawn, LOUD.get(kind, ""))
     return context | {
         "answer": _preferred(found, scale, titles),
         "warnings": warnings,

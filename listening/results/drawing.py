@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any
@@ -12,8 +12,10 @@ from django.urls import reverse
 
 from evaluation.analysis import figures
 from evaluation.metrics import metric_of
+from listening.results.frames import LOUD
 from listening.results.objective import sounds, stimulus_pairs
-from listening.results.outcome import Results, SystemResult
+from listening.results.outcome import Results
+from listening.results.scales import decimals_of
 
 #: Figures by their names in addresses, besides those of metrics.
 NAMES = ("grades", "items", "rates", "differences")
@@ -57,7 +59,9 @@ def grades(results: Results) -> str:
                 half_width=row.ci95,
             )
         )
-    return figures.grades(rows, title=_title(results, "grades per system"))
+    return _stamped(
+        results, figures.grades(rows, title=_title(results, "grades per system"), scale=results.scale)
+    )
 
 
 def items(results: Results) -> str | None:
@@ -76,7 +80,9 @@ def items(results: Results) -> str | None:
             for row in part.itertuples()
         }
         panels.append((results.item_titles.get(item, f"Item {item}"), cells))
-    return figures.items(systems, panels, title=_title(results, "grades per item"))
+    return _stamped(
+        results, figures.items(systems, panels, title=_title(results, "grades per item"), scale=results.scale)
+    )
 
 
 def rates(results: Results, play: Mapping[str, str] | None = None) -> str | None:
@@ -94,7 +100,9 @@ def rates(results: Results, play: Mapping[str, str] | None = None) -> str | None
         if row.mean is not None and row.objective.kbps is not None
     ]
     title = _title(results, "grades against bit rate")
-    return figures.rates(points, title=title, scale=_scale(results)) if points else None
+    if not points:
+        return None
+    return _stamped(results, figures.rates(points, title=title, scale=_scale(results)))
 
 
 def systems(results: Results, metric: str, play: Mapping[str, str] | None = None) -> str:
@@ -112,7 +120,7 @@ def systems(results: Results, metric: str, play: Mapping[str, str] | None = None
         if row.mean is not None and metric in row.objective.scores
     ]
     title = _title(results, f"grades against {metric_of(metric).title}, per system")
-    return figures.scatter(points, _axis(metric), title=title, scale=_scale(results))
+    return _stamped(results, figures.scatter(points, _axis(metric), title=title, scale=_scale(results)))
 
 
 def stimuli(results: Results, metric: str, heard: Mapping[tuple[int, str], str] | None = None) -> str | None:
@@ -134,37 +142,47 @@ def stimuli(results: Results, metric: str, heard: Mapping[tuple[int, str], str] 
     title = _title(results, f"grades against {metric_of(metric).title}, per stimulus")
     if not points:
         return None
-    return figures.scatter(points, _axis(metric), title=title, labels=False, scale=_scale(results))
+    return _stamped(
+        results, figures.scatter(points, _axis(metric), title=title, labels=False, scale=_scale(results))
+    )
 
 
 def differences(results: Results, data: Mapping[str, Any]) -> str | None:
     """Neighbours in rank: by how much each is ahead of the next."""
-    rows = {(row["a"], row["b"]): row for row in data.get("pairs", {}).get("rows", [])}
-    ranked = results.ranked
+    ranked = [(row.slug, row.title) for row in results.ranked]
+    svg = neighbours(ranked, data.get("pairs", {}), _title(results, "neighbours in rank"), results.scale)
+    return _stamped(results, svg) if svg else None
+
+
+def neighbours(
+    ranked: Sequence[tuple[str, str]], data: Mapping[str, Any], title: str, scale: figures.Scale
+) -> str | None:
+    """Differences of neighbours in `ranked`, slugs and titles; `data` is of `differences.compare` as JSON."""
+    rows = {(row["a"], row["b"]): row for row in data.get("rows", [])}
+    decimals = decimals_of(scale)
     drawn = []
-    for first, second in pairwise(ranked):
-        row = rows.get((first.slug, second.slug))
+    for (first, first_title), (second, second_title) in pairwise(ranked):
+        row = rows.get((first, second))
         if row is not None and row["difference"] is not None:
-            drawn.append(_difference(first, second, row))
-    margin = data["pairs"]["margin"] if drawn else 0.0
-    return figures.differences(drawn, _title(results, "neighbours in rank"), margin) if drawn else None
+            drawn.append(_difference(first_title, second_title, row, decimals))
+    return figures.differences(drawn, title, data["margin"]) if drawn else None
 
 
-def _difference(first: SystemResult, second: SystemResult, row: Mapping[str, Any]) -> figures.Difference:
-    bounds = f" [{_signed(row['low'])}, {_signed(row['high'])}]" if row["low"] is not None else ""
+def _difference(first: str, second: str, row: Mapping[str, Any], decimals: int) -> figures.Difference:
+    def signed(value: float) -> str:
+        return f"{value:+.{decimals}f}".replace("-", "−")
+
+    bounds = f" [{signed(row['low'])}, {signed(row['high'])}]" if row["low"] is not None else ""
+    verdict = "not tested" if row["problem"] else row["verdict"]
     return figures.Difference(
-        first=first.title,
-        second=second.title,
+        first=first,
+        second=second,
         mean=row["difference"],
         low=row["low"],
         high=row["high"],
-        note=f"{_signed(row['difference'])}{bounds}  {row['verdict']}",
+        note=f"{signed(row['difference'])}{bounds}  {verdict}",
         decided=row["verdict"] != "undecided",
     )
-
-
-def _signed(value: float) -> str:
-    return f"{value:+.1f}".replace("-", "−")
 
 
 def playing(results: Results) -> tuple[dict[str, str], dict[tuple[int, str], str]]:
@@ -179,8 +197,12 @@ def playing(results: Results) -> tuple[dict[str, str], dict[tuple[int, str], str
     return {system: " ".join(urls) for system, urls in by_system.items()}, found
 
 
+def _stamped(results: Results, svg: str) -> str:
+    return figures.stamp(svg, LOUD.get(results.kind, ""))
+
+
 def _scale(results: Results) -> figures.Scale:
-    return replace(figures.MUSHRA, name=results.measure)
+    return replace(results.scale, name=results.measure)
 
 
 def _axis(metric: str) -> str:

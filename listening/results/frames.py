@@ -20,6 +20,13 @@ REAL, PILOT, SIMULATED = Session.Kind.REAL.value, Session.Kind.PILOT.value, Sess
 KINDS = (REAL, PILOT, SIMULATED)
 
 
+#: What stands in every figure, and over every page and table, of sessions that are no results.
+LOUD = {
+    PILOT: "PILOT: trial runs, no result",
+    SIMULATED: "SIMULATED GRADES: a program gave them, no listener; no result",
+}
+
+
 def ratings_of(study: Study, kind: str = REAL) -> QuerySet[Rating]:
     """Grades of the study's items without training, in sessions of `kind`, of unfinished trials too."""
     return Rating.objects.filter(
@@ -94,4 +101,4 @@ def fingerprint(study: Study, kind: str, settings: Any = None) -> str:
 
 
 #: Counts up when the way to compute changes, so that nothing computed the old way is shown.
-VERSION = 2
+VERSION = 3

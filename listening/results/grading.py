@@ -2,26 +2,36 @@
 
 from __future__ import annotations
 
+from itertools import combinations
 from typing import Any
 
 import pandas as pd
 from django.utils.safestring import mark_safe
 
 from evaluation.analysis import figures
+from evaluation.analysis.statistics import differences, reliability
 from evaluation.analysis.statistics import impairment as impairments
 from evaluation.analysis.statistics import opinion as opinions
-from evaluation.analysis.statistics.intervals import t_interval
+from evaluation.analysis.statistics.intervals import Interval, t_interval
 from evaluation.analysis.words import count, figure
 from evaluation.systems import looks_of
-from listening.methods import METHODS, REFERENCE, AnyMethod
+from listening.methods import METHODS, REFERENCE
 from listening.models import Rating, Stimulus, Study
-from listening.results.frames import REAL, item_titles, rating_frame, ratings_of, uncounted_of
+from listening.results.drawing import neighbours
+from listening.results.frames import LOUD, REAL, item_titles, rating_frame, ratings_of, uncounted_of
+from listening.results.heavy import needed, plain
 from listening.results.names import in_order, titles_of
-from listening.session.grading import ccr_sign
-
-DIFF_SCALE = figures.Scale(
-    "diff grade", -4.0, 1.0, (-4, -3, -2, -1, 0, 1), ((-3.7, "very annoying"), (0, "imperceptible"))
+from listening.results.scales import Question, question_of, scale_of
+from listening.results.verdicts import (
+    POPULATIONS,
+    Ranked,
+    Terms,
+    cautions,
+    describe_block,
+    names,
+    pair_rows,
 )
+from listening.session.grading import ccr_sign
 
 
 def diff_frame(study: Study, kind: str = REAL) -> pd.DataFrame:
@@ -110,18 +120,6 @@ def _looks(slugs: list[str]) -> dict[str, dict[str, str]]:
     }
 
 
-def _scale_of(method: AnyMethod) -> figures.Scale:
-    """The method's own scale, with the words of both ends unless it says which."""
-    ends = [(value, str(word)) for value, word in (method.words[-1], method.words[0])]
-    return figures.Scale(
-        method.mean_name,
-        method.lowest or 0.0,
-        method.highest or 0.0,
-        tuple(sorted(value for value, _ in method.words)),
-        method.axis_words or tuple(ends),
-    )
-
-
 def _drawn(
     study: Study, tidy: pd.DataFrame, looks: dict[str, dict[str, str]], scale: figures.Scale, what: str
 ) -> str:
@@ -142,6 +140,83 @@ def _drawn(
     return figures.grades(rows, title=f"{study.name}: {what}", scale=scale)
 
 
+def _compare(tidy: pd.DataFrame, tested: list[str], question: Question) -> dict[str, Any]:
+    """The primary analysis of every two of `tested`, as JSON."""
+    pairs = list(combinations(tested, 2))
+    found = differences.compare(tidy, pairs, population=question.population, margin=question.margin)
+    return question.clip(plain(found))
+
+
+def _between(
+    study: Study,
+    kind: str,
+    tidy: pd.DataFrame,
+    ranked: list[Ranked],
+    looks: dict[str, dict[str, str]],
+    terms: Terms,
+    question: Question,
+) -> dict[str, Any]:
+    """The part of a context that is about differences between the systems in `ranked`, best first."""
+    data = _compare(tidy, [row.slug for row in ranked], question)
+    titles = {slug: look["title"] for slug, look in looks.items()}
+    svg = neighbours(
+        [(row.slug, row.title) for row in ranked], data, f"{study.name}: neighbours in rank", terms.scale
+    )
+    svg = figures.stamp(svg or "", LOUD.get(kind, ""))
+    by_slug = {row.slug: row for row in ranked}
+    blocks = [
+        [row for row in ranked if row.slug in {str(slug) for slug in block}]
+        for block in differences.find_blocks(tidy[tidy["system"].isin(list(by_slug))])
+    ]
+    answer = [describe_block(block, terms, data) for block in blocks if block]
+    if len(blocks) > 1:
+        groups = "; ".join(", ".join(row.title for row in block) for block in blocks)
+        answer.insert(
+            0,
+            f"{count(len(blocks), 'group')} of systems were never heard on the same recordings and cannot be "
+            f"compared with each other: {groups}.",
+        )
+    return {
+        "answer": " ".join(answer),
+        "data": {
+            "pairs": data,
+            "reliability": plain(reliability.assess(tidy[tidy["system"].isin(list(by_slug))])),
+            "needed": plain(needed(tidy, list(by_slug), question)),
+        },
+        "question": question,
+        "decimals": terms.decimals,
+        "pairs": pair_rows(titles, data, terms.decimals),
+        "differences_svg": svg,
+        "differences": mark_safe(svg),  # noqa: S308 -- texts are escaped there
+    }
+
+
+def _rank(
+    tidy: pd.DataFrame, slugs: list[str], looks: dict[str, dict[str, str]], scale: figures.Scale
+) -> tuple[list[Ranked], bool]:
+    """Systems under test, the best mean first, and whether means are adjusted for who heard what."""
+    cells = tidy[["assessor", "item", "system"]].drop_duplicates()
+    complete = len(cells) == tidy["assessor"].nunique() * tidy["item"].nunique() * tidy["system"].nunique()
+    adjusted = {} if complete else differences.adjust_means(tidy)
+    rows = []
+    for slug in slugs:
+        its = tidy[tidy["system"] == slug]
+        means = its.groupby("assessor", sort=False)["score"].mean()
+        interval = t_interval(means, "listeners")
+        rows.append(
+            Ranked(
+                slug,
+                looks[slug]["title"],
+                float(adjusted.get(slug, means.mean())),
+                means.size,
+                int(its["item"].nunique()),
+                scale.clip(interval.low) if interval else None,
+                scale.clip(interval.high) if interval else None,
+            )
+        )
+    return sorted(rows, key=lambda row: -row.rank_by), not complete
+
+
 def impairment(study: Study, kind: str = REAL) -> dict[str, Any]:
     """The context of ``_results_bs1116.html``."""
     frame = diff_frame(study, kind)
@@ -149,33 +224,66 @@ def impairment(study: Study, kind: str = REAL) -> dict[str, Any]:
     if frame.empty:
         return context | {"answer": "Nobody has finished a trial yet.", "warnings": []}
     looks = _looks(list(frame["system"].unique()))
+    scale = scale_of(study)
+    question = question_of(study, scale)
+    tidy = impairments.diff_grades(frame)
     experts = impairments.expertise(frame)
     kept = [row.assessor for row in experts if row.expert]
-    by_experts = {row.system: row for row in impairments.impairments(frame[frame["assessor"].isin(kept)])}
-    found = impairments.impairments(frame)
+    of_experts = frame[frame["assessor"].isin(kept)]
+    by_experts = {row.system: row for row in impairments.impairments(of_experts, question.population)}
+    found = impairments.impairments(frame, question.population)
     rows = [{"system": looks[row.system], "row": row, "experts": by_experts.get(row.system)} for row in found]
-    shown = sum(bool(row.shown) for row in found)
-    answer = (
-        f"An impairment was shown for {shown} of {count(len(rows), 'system')}: the 95 % interval of the "
-        f"mean diff grade lies below 0 ({count(context['listeners'], 'listener')}, {len(kept)} of them "
-        "experts by BS.1116-3's t-test)."
-    )
-    drawn = _drawn(study, impairments.diff_grades(frame), looks, DIFF_SCALE, "diff grades")
+    ranked, adjusted = _rank(tidy, list(looks), looks, scale)
+    terms = Terms(scale, measure="mean diff grade", adjusted=adjusted)
+    between = _between(study, kind, tidy, ranked, looks, terms, question)
+    answer = _impaired(found, looks)
+    if len(ranked) > 1:
+        answer += f" Between systems: {between['answer']}"
+    drawn = _drawn(study, tidy, looks, scale, "diff grades")
+    drawn = figures.stamp(drawn, LOUD.get(kind, ""))
     warnings = _few(context["listeners"])
     if len(kept) < len(experts):
         warnings.append(
             f"{len(experts) - len(kept)} of {count(len(experts), 'listener')} did not show that they tell "
-            "the hidden reference from the systems. BS.1116-3 leaves their data out; the table gives both."
+            "the hidden reference from the systems. BS.1116-3 leaves their data out; here all count, and the "
+            "figures of the others alone stand beside it."
         )
-    return context | {
-        "answer": answer,
-        "warnings": warnings,
-        "rows": rows,
-        "expertise": experts,
-        "kept": len(kept),
-        "svg": drawn,
-        "figure": mark_safe(drawn),  # noqa: S308 -- texts are escaped there
-    }
+    return (
+        context
+        | between
+        | {
+            "answer": answer,
+            "warnings": warnings + cautions(between["data"]["pairs"]),
+            "rows": rows,
+            "expertise": experts,
+            "kept": len(kept),
+            "svg": drawn,
+            "figure": mark_safe(drawn),  # noqa: S308 -- texts are escaped there
+        }
+    )
+
+
+def _impaired(found: list[impairments.Impairment], looks: dict[str, dict[str, str]]) -> str:
+    """Of which systems an impairment was shown, over all listeners."""
+    shown = [
+        f"{looks[row.system]['title']} ({figure(row.mean, 2)}, {figure(row.low, 2)} to {figure(row.high, 2)})"
+        for row in found
+        if row.shown
+    ]
+    if shown:
+        said = f"An impairment was shown for {len(shown)} of {count(len(found), 'system')}: {names(shown)}."
+    else:
+        said = f"An impairment was shown for none of {count(len(found), 'system')}."
+    untested = [looks[row.system]["title"] for row in found if row.p_adjusted is None]
+    if untested:
+        said += f" No test was possible for {names(untested)}."
+    undecided = len(found) - len(shown) - len(untested)
+    if undecided:
+        said += f" Undecided for {undecided}: that does not show that they are transparent."
+    populations = {row.population.value for row in found if row.p_adjusted is not None}
+    if len(populations) == 1:
+        said += f" This holds {POPULATIONS[populations.pop()]}."
+    return said
 
 
 def opinion(study: Study, kind: str = REAL) -> dict[str, Any]:
@@ -188,43 +296,59 @@ def opinion(study: Study, kind: str = REAL) -> dict[str, Any]:
     if tidy.empty:
         return context | {"answer": "Nobody has finished a trial yet.", "warnings": []}
     looks = _looks(list(tidy["system"].unique()))
+    scale = scale_of(study)
+    question = question_of(study, scale)
     grades = [int(value) for value, _ in method.words]
     found = opinions.opinions(tidy, grades).systems
-    tested = sorted(
-        (row for row in found if row.system != REFERENCE), key=lambda row: row.assessor_mean, reverse=True
-    )
-    answer = "No system under test has a grade yet."
+    tested = [row.system for row in found if row.system != REFERENCE]
+    between: dict[str, Any] = {"answer": "No system under test has a grade yet."}
+    warnings = _few(context["listeners"])
     if tested:
-        best = tested[0]
-        interval = (
-            f"; 95 % interval over listeners {figure(best.interval.low, 2)} "
-            f"to {figure(best.interval.high, 2)}"
-            if best.interval
-            else ""
-        )
-        answer = (
-            f"{looks[best.system]['title']} has the highest {name} of {count(len(tested), 'system')}: "
-            f"{figure(best.assessor_mean, 2)} ({count(best.assessors, 'listener')}, "
-            f"{count(best.items, 'item')}{interval})."
-        )
+        ranked, adjusted = _rank(tidy, tested, looks, scale)
+        between = _between(study, kind, tidy, ranked, looks, Terms(scale, name, adjusted=adjusted), question)
+        warnings += cautions(between["data"]["pairs"])
     titles = item_titles(study)
     per_item = [
-        {"item": titles.get(row.item, f"Item {row.item}"), "system": looks[str(row.system)], "row": row}
+        {
+            "item": titles.get(row.item, f"Item {row.item}"),
+            "system": looks[str(row.system)],
+            "row": row,
+            "low": scale.clip(row.low),
+            "high": scale.clip(row.high),
+        }
         for row in opinions.per_item(tidy).sort_values("item", kind="stable").itertuples()
     ]
-    drawn = _drawn(study, tidy, looks, _scale_of(method), f"{name} per system")
-    return context | {
-        "answer": answer,
-        "warnings": _few(context["listeners"]),
-        "rows": [
-            {"system": looks[row.system], "row": row, "votes": [row.votes[grade] for grade in grades]}
-            for row in found
-        ],
-        "grades": [
-            {"value": f"{value:g}".replace("-", "−"), "words": str(words)} for value, words in method.words
-        ],
-        "per_item": per_item,
-        "order": opinions.order_effect(raw) if method.compares else None,
-        "svg": drawn,
-        "figure": mark_safe(drawn),  # noqa: S308 -- texts are escaped there
-    }
+    drawn = _drawn(study, tidy, looks, scale, f"{name} per system")
+    drawn = figures.stamp(drawn, LOUD.get(kind, ""))
+    return (
+        context
+        | between
+        | {
+            "warnings": warnings,
+            "rows": [
+                {
+                    "system": looks[row.system],
+                    "row": row,
+                    "over_votes": _ends(row.votes_interval, scale),
+                    "over_listeners": _ends(row.interval, scale),
+                    "votes": [row.votes[grade] for grade in grades],
+                }
+                for row in found
+            ],
+            "grades": [
+                {"value": f"{value:g}".replace("-", "−"), "words": str(words)}
+                for value, words in method.words
+            ],
+            "per_item": per_item,
+            "order": opinions.order_effect(raw) if method.compares else None,
+            "svg": drawn,
+            "figure": mark_safe(drawn),  # noqa: S308 -- texts are escaped there
+        }
+    )
+
+
+def _ends(interval: Interval | None, scale: figures.Scale) -> str:
+    """An interval within the scale, as tables print it."""
+    if interval is None:
+        return "–"
+    return f"{figure(scale.clip(interval.low), 2)} to {figure(scale.clip(interval.high), 2)}"

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 from evaluation.analysis.words import count
 from listening.results.outcome import Results
+from listening.results.scales import decimals_of
 
 _SPECIAL = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#", "_": r"\_",
@@ -54,9 +55,7 @@ def table3(results: Results) -> str:
     head = ["System", "kbit/s", *(escape(metric.title) for metric in results.metrics), results.measure]
     rows = []
     for row in results.systems:
-        grade = number(row.mean, 1)
-        if row.ci95 is not None:
-            grade += rf" $\pm$ {row.ci95:.1f}"
+        grade = number(row.mean, decimals_of(results.scale)) + escape(row.spread)
         rate = number(row.objective.kbps, 2) + ("*" if row.objective.stated else "")
         scores = [number(row.objective.scores.get(each.slug), each.decimals) for each in results.metrics]
         rows.append([escape(row.title), rate, *scores, grade])
@@ -84,16 +83,17 @@ def caption(results: Results) -> str:
 
 def grades(results: Results) -> str:
     """What BS.1534-3 asks a report for (M26): median, IQR, mean and interval of every system."""
+    decimals = decimals_of(results.scale)
     head = ["System", "$n$", "Listeners", "Median", "IQR", "Mean", r"95\,\% interval"]
     rows = [
         [
             escape(row.title),
             str(row.n),
             str(row.listeners),
-            number(row.median, 1),
-            number(row.iqr, 1),
-            number(row.mean, 1),
-            "--" if row.low is None else f"{number(row.low, 1)}--{number(row.high, 1)}",
+            number(row.median, decimals),
+            number(row.iqr, decimals),
+            number(row.mean, decimals),
+            "--" if row.low is None else f"{number(row.low, decimals)}--{number(row.high, decimals)}",
         ]
         for row in results.systems
     ]

@@ -11,6 +11,7 @@ import pandas as pd
 
 from evaluation import systems
 from evaluation.analysis import statistics
+from evaluation.analysis.statistics.agreement import DISAGREEMENT, correlate, is_below
 from evaluation.metrics import METRICS, Metric, metric_of
 from listening.models import Stimulus, Study
 from listening.results.objective_frame import objective_frame
@@ -38,12 +39,17 @@ class Objective:
 
 @dataclass(frozen=True)
 class Agreement:
-    """Rank and linear correlation of a metric with the grades, over systems without the hidden reference."""
+    """Rank and linear correlation of a metric with the grades, over systems without the hidden reference.
+
+    `disagrees`: the rank correlation is shown to be low, whichever way the metric runs; few systems show
+    nothing.
+    """
 
     metric: Metric
     systems: int
     spearman: float | None
     pearson: float | None
+    disagrees: bool = False
 
 
 def in_metric_order(slugs: Iterable[str]) -> list[str]:
@@ -85,11 +91,15 @@ def objective_means(
 def agreement(metric: str, pairs: Sequence[tuple[float, float]]) -> Agreement:
     """Of ``(objective, subjective)`` means of systems."""
     objective, subjective = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
+    known = metric_of(metric)
+    sign = 1 if known.higher_is_better else -1
+    ranks = correlate("Spearman", [sign * value for value in objective], subjective)
     return Agreement(
-        metric_of(metric),
+        known,
         len(pairs),
-        _number(statistics.spearman(objective, subjective)),
+        None if ranks.value is None else sign * ranks.value,
         _number(statistics.pearson(objective, subjective)),
+        is_below(ranks, DISAGREEMENT),
     )
 
 

@@ -7,12 +7,14 @@ from functools import cached_property
 
 import pandas as pd
 
+from evaluation.analysis.figures import MUSHRA, Scale
 from evaluation.analysis.statistics import describe
 from evaluation.analysis.statistics.screening import Screened, Screening
 from evaluation.metrics import Metric
 from listening.methods import METHODS
 from listening.models import Study
 from listening.results.objective import Agreement, Objective
+from listening.results.scales import decimals_of
 from listening.study.compliance import has_reference_and_anchors
 
 
@@ -25,7 +27,7 @@ class SystemResult:
         mean: of listener means; `ci95` half the width of its 95 % t interval.
         ci95_ratings: the same as if grades were independent: too narrow, for comparison only.
         all_mean, all_listeners: of all listeners, whoever is screened out.
-        multimodality: b of M25.
+        multimodality: b of M25; `groups`: whether it may be read as a sign of several modes.
         outliers: grades outside 1.5 IQR of the hinges of their item.
     """
 
@@ -34,6 +36,7 @@ class SystemResult:
     colour: str
     marker: str
     objective: Objective
+    scale: Scale = MUSHRA
     n: int = 0
     listeners: int = 0
     mean: float | None = None
@@ -46,6 +49,7 @@ class SystemResult:
     all_mean: float | None = None
     all_listeners: int = 0
     multimodality: float | None = None
+    groups: bool = False
     outliers: int = 0
 
     @property
@@ -54,15 +58,17 @@ class SystemResult:
 
     @property
     def low(self) -> float | None:
-        return None if self.mean is None or self.ci95 is None else max(0.0, self.mean - self.ci95)
+        """Of the 95 % interval of `mean`, within the scale."""
+        return None if self.mean is None or self.ci95 is None else self.scale.clip(self.mean - self.ci95)
 
     @property
     def high(self) -> float | None:
-        return None if self.mean is None or self.ci95 is None else min(100.0, self.mean + self.ci95)
+        return None if self.mean is None or self.ci95 is None else self.scale.clip(self.mean + self.ci95)
 
     @property
-    def multimodal(self) -> bool:
-        return self.multimodality is not None and self.multimodality > describe.MULTIMODAL
+    def spread(self) -> str:
+        """The interval after the mean, as tables print it."""
+        return "" if self.mean is None else self.scale.spread(self.mean, self.ci95, decimals_of(self.scale))
 
 
 @dataclass
@@ -95,6 +101,7 @@ class Results:
     adjusted: dict[str, float]
     item_titles: dict[int, str]
     uncounted: int
+    scale: Scale = MUSHRA
     answer: str = ""
     warnings: list[str] = field(default_factory=list)
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
 from django.utils.safestring import SafeString, mark_safe
 
-from evaluation.analysis.words import count, figure, p_words
+from evaluation.analysis.words import count, figure
 from evaluation.contexts import Context
 from evaluation.metrics import METRICS
 from listening.models import Analysis
 from listening.results import drawing, profiles, words
 from listening.results.outcome import Results, SystemResult
+from listening.results.scales import decimals_of, question_of
+from listening.results.verdicts import pair_rows
 
 #: Rows of a table that a page shows at once.
 MOST_OUTLIERS = 40
@@ -23,7 +26,12 @@ def context_of(results: Results, analysis: Analysis | None) -> Context:
     data = analysis.data if analysis is not None else {}
     by_system, heard = drawing.playing(results)
     graded = results.listeners > 0
+    titles = {row.slug: row.title for row in results.systems}
+    decimals = decimals_of(results.scale)
     return {
+        "decimals": decimals,
+        "question": question_of(results.study, results.scale),
+        "scale": results.scale,
         "results": results,
         "answer": words.answer(results, data),
         "reach": words.reach(data),
@@ -43,8 +51,8 @@ def context_of(results: Results, analysis: Analysis | None) -> Context:
         "thresholds": profiles.form_of(results.study),
         "playable": bool(heard),
         "differences": _safe(drawing.differences(results, data)),
-        "pairs": pair_rows(results, data.get("pairs", {})),
-        "against": pair_rows(results, data.get("against", {})),
+        "pairs": pair_rows(titles, data.get("pairs", {}), decimals),
+        "against": pair_rows(titles, data.get("against", {}), decimals),
         "effects": _effects(data),
         "mixed": _mixed(results, data),
         "attachment3": _rank_tests(results, data),
@@ -84,16 +92,17 @@ def how(row: SystemResult) -> dict[str, str]:
     grades = f"{count(row.n, 'grade')} of {count(row.listeners, 'listener')}"
     said = {
         "n": f"{grades}, of finished trials, training left out.",
-        "median": f"Median of {grades}, in points from 0 to 100.",
+        "median": f"Median of {grades}, in points{_ends(row)}.",
         "iqr": f"Between the Tukey hinges of {grades}, in points: as BS.1534-3 draws its box plots.",
-        "mean": f"Mean of {count(row.listeners, 'listener')}' own means, in points from 0 to 100.",
+        "mean": f"Mean of {count(row.listeners, 'listener')}' own means, in points{_ends(row)}.",
         "all": f"The same over all {count(row.all_listeners, 'listener')}, before screening.",
     }
     if row.ci95 is not None:
         said["interval"] = (
             f"Student's t interval of the mean over n = {row.listeners} listeners, 95 %. "
-            f"Taking {row.n} grades as independent would make it ± {figure(row.ci95_ratings, 1)}, which is "
-            "too narrow: one listener's grades go together."
+            f"Taking {row.n} grades as independent would make it "
+            f"± {figure(row.ci95_ratings, decimals_of(row.scale))}, which is too narrow: one listener's "
+            "grades go together."
         )
         said["mean"] += f" ± is half of its 95 % t interval over n = {row.listeners} listeners."
     else:
@@ -106,6 +115,10 @@ def how(row: SystemResult) -> dict[str, str]:
             f"{row.objective.renditions} renditions, container not counted."
         )
     return said
+
+
+def _ends(row: SystemResult) -> str:
+    return f" from {row.scale.low:g} to {row.scale.high:g}"
 
 
 def _how_score(row: SystemResult, slug: str) -> str:
@@ -124,9 +137,17 @@ def _cells(results: Results) -> list[Context]:
     slugs = [row.slug for row in results.systems if row.mean is not None]
     rows: list[Context] = []
     for item in sorted({key[0] for key in found}):
-        cells = [found.get((item, slug)) for slug in slugs]
+        cells = [_cell(results, found.get((item, slug))) for slug in slugs]
         rows.append({"title": results.item_titles.get(item, f"Item {item}"), "cells": cells})
     return rows
+
+
+def _cell(results: Results, row: Any) -> dict[str, Any] | None:
+    if row is None:
+        return None
+    half = None if math.isnan(row.half_width) else float(row.half_width)
+    spread = results.scale.spread(row.mean, half, decimals_of(results.scale))
+    return {**row._asdict(), "spread": spread}
 
 
 def _scatters(
@@ -160,10 +181,10 @@ def caveats(results: Results) -> list[str]:
     said = [hint.text for hint in results.hints]
     said += list(results.screening.notes)
     said += [
-        f"Grades of {row.title} fall into groups (multimodality coefficient {figure(row.multimodality, 2)}, "
-        "above 0.56): some listeners or items differ from the others, and a mean hides it."
+        f"Grades of {row.title} may fall into groups (multimodality coefficient "
+        f"{figure(row.multimodality, 2)}, above 0.56): look at the dots before you trust the mean."
         for row in results.systems
-        if row.multimodal and row.slug != "original"
+        if row.groups and row.slug != "original"
     ]
     if results.outliers:
         share = 100 * len(results.outliers) / len(results.frame)
@@ -182,8 +203,8 @@ def _outliers(results: Results) -> list[Context]:
             "item": results.item_titles.get(row.item, f"Item {row.item}"),  # type: ignore[call-overload]
             "system": titles.get(str(row.system), row.system),
             "score": row.score,
-            "low": max(0.0, row.low),
-            "high": min(100.0, row.high),
+            "low": results.scale.clip(row.low),
+            "high": results.scale.clip(row.high),
         }
         for row in results.outliers[:MOST_OUTLIERS]
     ]
@@ -201,25 +222,6 @@ def _listeners(results: Results) -> list[Context]:
             "mean": float(means[entry.assessor]),
         }
         for entry in results.screened
-    ]
-
-
-def pair_rows(results: Results, data: Mapping[str, Any]) -> list[Context]:
-    """Rows of a table of differences, with titles, the verdict and a sentence of how each was made."""
-    titles = {row.slug: row.title for row in results.systems}
-    return [
-        {
-            **row,
-            "first": titles.get(row["a"], row["a"]),
-            "second": titles.get(row["b"], row["b"]),
-            "p": p_words(row["p_adjusted"]) if row["p_adjusted"] is not None else "–",
-            "verdict": words.verdict(row, data["margin"]),
-            "how": f"Mean of {count(row['n'], 'matched difference')}: {count(row['assessors'], 'listener')} "
-            f"who graded both in one item, {count(row['items'], 'item')}. Mixed model, "
-            f"{words.POPULATIONS[row['population']]}, {figure(row['df'], 1)} degrees of freedom. The "
-            f"interval is of this pair alone; p is adjusted by Holm for {count(len(data['rows']), 'pair')}.",
-        }
-        for row in data.get("rows", [])
     ]
 
 

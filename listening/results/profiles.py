@@ -49,8 +49,12 @@ def profiles_of(study: Study) -> dict[str, Profile]:
 
 
 def settings_of(study: Study, profile: str) -> Context:
-    """What the profile depends on besides the grades, for the fingerprint."""
-    return {"profile": profile, "own": study.post_screening.to_json() if profile == CUSTOM else None}
+    """What figures seen through the profile depend on besides the grades, for the fingerprint."""
+    return {
+        "profile": profile,
+        "own": study.post_screening.to_json() if profile == CUSTOM else None,
+        "analysis": study.analysis.to_json(),
+    }
 
 
 def apply(study: Study, frame: pd.DataFrame, profile: str) -> Screening:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from evaluation.analysis.figures import MUSHRA, Scale
 from evaluation.analysis.statistics import describe
 from evaluation.analysis.statistics.differences import adjust_means, find_blocks
 from evaluation.metrics import metric_of
@@ -23,6 +24,7 @@ from listening.results.objective import (
 )
 from listening.results.objective_frame import objective_frame
 from listening.results.outcome import Results, SystemResult, always_of
+from listening.results.scales import scale_of
 
 
 def systems_of(study: Study, frame: pd.DataFrame) -> list[str]:
@@ -37,7 +39,8 @@ def compute(study: Study, *, kind: str = REAL, profile: str = profiles.BS1534) -
     screening = profiles.apply(study, everything, profile)
     frame = screening.view(everything) if screening.excluded else everything
     objective = objective_frame(study)
-    systems = _systems(study, frame, everything, objective)
+    scale = scale_of(study, None if everything.empty else float(everything["score"].max()))
+    systems = _systems(study, frame, everything, objective, scale)
     metrics = in_metric_order(slug for row in systems for slug in row.objective.scores)
     results = Results(
         study=study,
@@ -52,7 +55,7 @@ def compute(study: Study, *, kind: str = REAL, profile: str = profiles.BS1534) -
         metrics=[metric_of(slug) for slug in metrics],
         agreements=[agreement(metric, system_pairs(systems, metric)) for metric in metrics],
         outliers=describe.outliers(frame),
-        hints=describe.validity_hints(frame),
+        hints=describe.validity_hints(frame) if scale.high == MUSHRA.high else [],
         blocks=[
             [str(slug) for slug in block]
             for block in find_blocks(frame[~frame["system"].isin(always_of(study))])
@@ -60,6 +63,7 @@ def compute(study: Study, *, kind: str = REAL, profile: str = profiles.BS1534) -
         adjusted={str(slug): mean for slug, mean in adjust_means(frame).items()},
         item_titles=item_titles(study),
         uncounted=uncounted_of(study, kind),
+        scale=scale,
     )
     results.answer = words.answer(results)
     results.warnings = words.warnings(results)
@@ -76,7 +80,7 @@ def system_pairs(systems: list[SystemResult], metric: str) -> list[tuple[float, 
 
 
 def _systems(
-    study: Study, frame: pd.DataFrame, everything: pd.DataFrame, scores: pd.DataFrame
+    study: Study, frame: pd.DataFrame, everything: pd.DataFrame, scores: pd.DataFrame, scale: Scale
 ) -> list[SystemResult]:
     slugs = systems_of(study, everything)
     titles, looks = titles_of(slugs), looks_of(slugs)
@@ -97,9 +101,13 @@ def _systems(
             colour=looks[slug][0],
             marker=looks[slug][1],
             objective=objective[slug],
+            scale=scale,
             all_mean=before[slug].assessor_mean if slug in before else None,
             all_listeners=before[slug].n_assessors if slug in before else 0,
             outliers=outliers.get(slug, 0),
+            groups=describe.suggests_groups(
+                frame.loc[frame["system"] == slug, "score"], scale.low, scale.high
+            ),
             **_figures(described[slug]) if slug in described else {},
         )
         for slug in slugs

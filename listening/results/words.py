@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
+from evaluation.analysis.statistics.agreement import DISAGREEMENT
 from evaluation.analysis.words import count, figure
 from listening.results.outcome import Results, SystemResult
-
-#: Of a metric whose rank correlation with the grades is lower, the page warns.
-DISAGREEMENT = 0.5
-#: A test without a grade above this has used another scale than 0 to 100.
-LOW_SCALE = 10
-
-
-#: Whom a difference speaks for, as its sentences say it.
-POPULATIONS = {"like": "for items like these", "these": "for these items only"}
+from listening.results.scales import LOW_SCALE
+from listening.results.verdicts import Ranked, Terms, describe_block, names
 
 
 def answer(results: Results, data: Mapping[str, Any] | None = None) -> str:
@@ -36,62 +30,23 @@ def answer(results: Results, data: Mapping[str, Any] | None = None) -> str:
 
 
 def _of_block(results: Results, block: list[SystemResult], data: Mapping[str, Any] | None) -> str:
-    best = block[0]
-    heard = results.frame[results.frame["system"] == best.slug]
-    who = f"{count(best.listeners, 'listener')}, {count(int(heard['item'].nunique()), 'item')}"
-    if best.low is not None:
-        low, high = _on_scale(results, best.low), _on_scale(results, best.high)
-        who += f"; 95 % interval of listener means {low} to {high}"
+    frame = results.frame
     adjusted = not results.is_complete
-    value = results.adjusted[best.slug] if adjusted else best.mean
-    kind = "mean, adjusted for who heard which items" if adjusted else "mean"
-    mean = f"{figure(value, 1)}{_of_scale(results)} ({who})"
-    if len(block) == 1:
-        return f"{best.title} has a {kind} of {mean}."
-    ties = [
-        row.title for row in block if abs(results.adjusted[row.slug] - results.adjusted[best.slug]) < 1e-9
+    ranked = [
+        Ranked(
+            row.slug,
+            row.title,
+            results.adjusted[row.slug] if adjusted or row.mean is None else row.mean,
+            row.listeners,
+            int(frame.loc[frame["system"] == row.slug, "item"].nunique()),
+            row.low,
+            row.high,
+        )
+        for row in block
     ]
-    if len(ties) > 1:
-        first = f"{_list(ties)} have the same {kind}, the highest of {len(block)} systems: {mean}."
-    else:
-        first = f"{best.title} has the highest {kind} of {len(block)} systems: {mean}."
-    return f"{first} {_compared(results, block, data)}".rstrip()
-
-
-def _compared(results: Results, block: list[SystemResult], data: Mapping[str, Any] | None) -> str:
-    """What the tests say of the best against each of the others, grouped by verdict."""
-    if not data or "pairs" not in data:
-        return "The tests between systems are not computed yet."
-    best, margin = block[0], data["pairs"]["margin"]
-    found = {row["b"]: row for row in data["pairs"]["rows"] if row["a"] == best.slug}
-    rows = [(other, found[other.slug]) for other in block[1:] if other.slug in found]
-    sentences = []
-    for name, start in (
-        ("better", "It is better than"),
-        ("worse", "It is worse than"),
-        ("equivalent", f"It is equivalent within ±{margin:g} points to"),
-        ("undecided", "Undecided:"),
-    ):
-        said = [_apart(other, row) for other, row in rows if row["verdict"] == name and not row["problem"]]
-        if said:
-            sentences.append(f"{start} {_list(said)}.")
-    untested = [other.title for other, row in rows if row["problem"]]
-    if untested:
-        sentences.append(f"No test was possible against {_list(untested)}.")
-    populations = {row["population"] for _, row in rows if not row["problem"]}
-    if len(populations) == 1:
-        sentences.append(f"This holds {POPULATIONS[populations.pop()]}.")
-    return " ".join(sentences)
-
-
-def _apart(other: SystemResult, row: Mapping[str, Any]) -> str:
-    difference, low, high = (figure(row[name], 1) for name in ("difference", "low", "high"))
-    return f"{other.title} ({difference} points, {low} to {high})"
-
-
-def verdict(row: Mapping[str, Any], margin: float) -> str:
-    """A row's verdict in words, with the margin where it is one of equivalence."""
-    return f"equivalent within ±{margin:g}" if row["verdict"] == "equivalent" else str(row["verdict"])
+    of_scale = " of 100" if results.scale.high == 100 else ""
+    terms = Terms(results.scale, of_scale=of_scale, adjusted=adjusted)
+    return describe_block(ranked, terms, data["pairs"] if data and "pairs" in data else None)
 
 
 def reach(data: Mapping[str, Any]) -> list[str]:
@@ -103,18 +58,6 @@ def reach(data: Mapping[str, Any]) -> list[str]:
         for name, title in names.items()
         if data.get(name, {}).get("out_of_reach")
     ]
-
-
-def _list(names: Sequence[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
-
-
-def _of_scale(results: Results) -> str:
-    return "" if results.frame["score"].max() <= LOW_SCALE else " of 100"
-
-
-def _on_scale(results: Results, value: float | None) -> str:
-    return figure(value, 1 if results.frame["score"].max() <= LOW_SCALE else 0)
 
 
 def _nothing(results: Results) -> str:
@@ -139,14 +82,20 @@ def warnings(results: Results) -> list[str]:
         )
     elif results.listeners == 2:
         notes.append("Two listeners: the intervals have one degree of freedom and say next to nothing.")
+    alike = [row.title for row in results.ranked if row.ci95 is not None and row.ci95 < 1e-9]
+    if alike:
+        notes.append(
+            f"All listeners have the same mean of {names(alike)}: the interval has no width, which says that "
+            "nothing varied here, not that another listener would agree."
+        )
     if results.listeners and results.items == 1:
         notes.append(
             "One item: the figures hold for this recording, not the systems; BS.1534-3 asks for 5 or more."
         )
     if results.listeners and results.frame["score"].max() <= LOW_SCALE:
         notes.append(
-            "No grade is above 10: the test seems to have used another scale than 0 to 100, and what is said "
-            "here of thresholds and words of the scale does not hold for it."
+            "No grade is above 10: the test seems to have used another scale than 0 to 100. Thresholds of "
+            "BS.1534-3 for screening do not fit it, and its grades are no MUSHRA grades."
         )
     items = results.frame.groupby("assessor")["item"].nunique()
     partial = int((items < len(results.item_titles)).sum())
@@ -162,10 +111,10 @@ def warnings(results: Results) -> list[str]:
         )
     notes += [
         f"{row.metric.title} and the listeners order the systems differently: rank correlation "
-        f"{figure(row.spearman, 2)} over {row.systems} systems and anchors. It can't stand in for the grades."
+        f"{figure(row.spearman, 2)} over {row.systems} systems and anchors, all of its 95 % interval below "
+        f"{DISAGREEMENT:g}. It can't stand in for the grades."
         for row in results.agreements
-        if row.spearman is not None and _disagrees(row.spearman, row.metric.higher_is_better)
-        if row.metric.slug != "stoi"
+        if row.disagrees
     ]
     if results.uncounted:
         notes.append(
@@ -173,7 +122,3 @@ def warnings(results: Results) -> list[str]:
             f"{'is' if results.uncounted == 1 else 'are'} in the export and not in these figures."
         )
     return notes
-
-
-def _disagrees(correlation: float, higher_is_better: bool) -> bool:
-    return (correlation if higher_is_better else -correlation) < DISAGREEMENT

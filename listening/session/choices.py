@@ -7,7 +7,7 @@ from django.utils.translation import gettext_lazy as _
 
 from listening.methods import METHODS, NO_PREFERENCE
 from listening.models import Choice, Trial
-from listening.session.ratings import check_turn, locked_trial
+from listening.session.ratings import check_turn, lock_trial
 from listening.study.errors import BadRating, UnknownStimulus
 
 
@@ -25,11 +25,11 @@ def save_choice(trial: Trial, answer: object, sequence: object) -> Choice:
     """
     if not isinstance(sequence, int) or isinstance(sequence, bool) or not 1 <= sequence < 2**31:
         raise BadRating(_("The sequence number must be a whole number from 1."))
-    trial = locked_trial(trial)
+    trial = lock_trial(trial)
     study = trial.session.study
-    if METHODS[study.method].graded:
+    if METHODS[study.method].takes_grades:
         raise BadRating(_("In this test recordings are graded, not chosen."))
-    chosen = _chosen(trial, answer)
+    chosen = _find_chosen(trial, answer)
     check_turn(trial)
     # Whoever changes this trial's choice holds its lock, so nobody comes between these two.
     choice = Choice.objects.filter(trial=trial).first()
@@ -41,7 +41,7 @@ def save_choice(trial: Trial, answer: object, sequence: object) -> Choice:
     return choice
 
 
-def _chosen(trial: Trial, answer: object) -> int | None:
+def _find_chosen(trial: Trial, answer: object) -> int | None:
     study = trial.session.study
     method = METHODS[study.method]
     for entry in trial.order:

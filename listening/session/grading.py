@@ -11,7 +11,7 @@ from listening.models import Stimulus, Trial
 from listening.study.errors import BadRating, GradesMissing, GradesUnfit, UnknownStimulus
 
 
-def asked(trial: Trial) -> list[Signal]:
+def graded_signals(trial: Trial) -> list[Signal]:
     """The entries of the trial's order whose keys take a grade."""
     method = METHODS[trial.session.study.method]
     return [entry for entry in trial.order if method.takes_grade(entry.get("role", ""))]
@@ -25,7 +25,7 @@ def graded_stimulus(trial: Trial, key: object) -> int:
     Raises:
         UnknownStimulus: nothing of this key is graded in the trial.
     """
-    for entry in asked(trial):
+    for entry in graded_signals(trial):
         if entry["key"] == key:
             if METHODS[trial.session.study.method].compares:
                 return _system_entry(trial)
@@ -51,12 +51,14 @@ def check_score(method: str, score: object) -> float:
 def check_complete(trial: Trial) -> None:
     """Raises `GradesMissing` or `GradesUnfit` unless the trial can be handed in."""
     method = METHODS[trial.session.study.method]
-    if not method.graded:
+    if not method.takes_grades:
         if not hasattr(trial, "choice"):
             raise GradesMissing([], _("There is no answer yet."))
         return
     scores = dict(trial.ratings.values_list("stimulus_id", "score"))
-    missing = [entry["key"] for entry in asked(trial) if graded_stimulus(trial, entry["key"]) not in scores]
+    missing = [
+        entry["key"] for entry in graded_signals(trial) if graded_stimulus(trial, entry["key"]) not in scores
+    ]
     if missing:
         raise GradesMissing(missing)
     try:

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from listening.models import Item, Session, Stimulus, Study, Trial
 from listening.session.presentations import Order, arrange, present
 from listening.study.balance import order_of
-from listening.study.design import Plan, covering, place_of, plan_of
+from listening.study.design import Plan, covering_blocks, place_of, plan_of
 
 
 def derive_seed(study_seed: int, number: int) -> int:
@@ -31,7 +31,7 @@ def draw_trials(session: Session) -> list[Trial]:
     methods that draw more than an order (what X is) take the session's own seed for that.
     """
     study = session.study
-    items = _items(study)
+    items = _list_items(study)
     graded = [item for item in items if not item.training]
     plan = plan_of(study, len(graded))
     row, block = divmod(place_of(session), plan.blocks)
@@ -39,8 +39,8 @@ def draw_trials(session: Session) -> list[Trial]:
     draw = random.Random(session.seed)  # noqa: S311 -- an order, not a secret: it has to be reproducible
     key = f"{study.seed}/{block}"
     trials = [
-        *_trials(session, _training(items, plan, block), draw, row, key),
-        *_trials(
+        *_draw_trials(session, _training_parts(items, plan, block), draw, row, key),
+        *_draw_trials(
             session,
             [
                 (heard[at], plan.systems_of(block, plan.items_of(block)[at]))
@@ -58,25 +58,25 @@ def draw_trials(session: Session) -> list[Trial]:
 
 def draw_training(session: Session, repeat: int) -> list[Trial]:
     """The training's trials once more in other orders, without positions; `repeat` counts from 1."""
-    items = _items(session.study)
+    items = _list_items(session.study)
     plan = plan_of(session.study, sum(not item.training for item in items))
     row, block = divmod(place_of(session), plan.blocks)
     draw = random.Random(f"{session.seed}/training/{repeat}")  # noqa: S311 -- as above
     key = f"{session.study.seed}/{block}/again-{repeat}"
-    return _trials(session, _training(items, plan, block), draw, row, key)
+    return _draw_trials(session, _training_parts(items, plan, block), draw, row, key)
 
 
-def _items(study: Study) -> list[Item]:
+def _list_items(study: Study) -> list[Item]:
     return list(study.items.order_by("position").prefetch_related("stimuli"))
 
 
-def _training(items: Sequence[Item], plan: Plan, block: int) -> list[tuple[Item, tuple[int, ...]]]:
+def _training_parts(items: Sequence[Item], plan: Plan, block: int) -> list[tuple[Item, tuple[int, ...]]]:
     """The items of the training, each with the systems of one of its trials."""
     training = [item for item in items if item.training]
-    return [(item, systems) for item in training for systems in covering(plan, block)]
+    return [(item, systems) for item in training for systems in covering_blocks(plan, block)]
 
 
-def _trials(
+def _draw_trials(
     session: Session,
     part: Sequence[tuple[Item, tuple[int, ...]]],
     draw: random.Random,
@@ -87,7 +87,7 @@ def _trials(
     study = session.study
     presented = []
     for number, (item, systems) in enumerate(part):
-        stimuli = _heard(item, study.systems, systems)
+        stimuli = _select_stimuli(item, study.systems, systems)
         orders = present(
             study.method,
             stimuli,
@@ -97,12 +97,12 @@ def _trials(
             training=item.training,
         )
         where = f"{key}/{item.position}/{number if item.training else ''}"
-        presented += [(item, _balanced(order, stimuli, row, where)) for order in orders]
+        presented += [(item, _balance(order, stimuli, row, where)) for order in orders]
     arranged = arrange(study.method, presented, draw)
     return [Trial(session=session, item=item, order=order) for item, order in arranged]
 
 
-def _heard(item: Item, slugs: Sequence[str], systems: Sequence[int]) -> list[Stimulus]:
+def _select_stimuli(item: Item, slugs: Sequence[str], systems: Sequence[int]) -> list[Stimulus]:
     """The item's stimuli of these systems and of those that are in every trial, by system."""
     wanted = {slugs[index] for index in systems}
     return sorted(
@@ -111,7 +111,7 @@ def _heard(item: Item, slugs: Sequence[str], systems: Sequence[int]) -> list[Sti
     )
 
 
-def _balanced(order: Order, stimuli: Sequence[Stimulus], row: int, key: str) -> Order:
+def _balance(order: Order, stimuli: Sequence[Stimulus], row: int, key: str) -> Order:
     """`order`, if it shows all signals side by side, in the `row`-th balanced order; else as it was drawn."""
     entries = {entry["stimulus"]: entry for entry in order}
     if len(order) != len(stimuli) or any("role" in entry for entry in order) or len(entries) != len(order):

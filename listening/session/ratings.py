@@ -31,7 +31,7 @@ _NEEDED = (
 )
 
 
-def locked_trial(trial: Trial) -> Trial:
+def lock_trial(trial: Trial) -> Trial:
     """The trial as it is now, locked until the transaction ends; `waits` if one before it is unfinished.
 
     SQLite has no row locks: there the transaction took the write lock when it began.
@@ -46,7 +46,7 @@ def check_turn(trial: Trial) -> None:
     """Grades go to one trial, that of the page which the listener is on: trials are taken in order.
 
     Args:
-        trial: from `locked_trial`.
+        trial: from `lock_trial`.
 
     Raises:
         TrialFinished: it has been handed in.
@@ -98,7 +98,7 @@ def save_rating(trial: Trial, key: object, score: object, sequence: object) -> R
         TrialFinished, TrialNotOpen, StudyClosed: it is not this trial's turn.
     """
     sequence = _whole_number(sequence, SEQUENCE, 1, 2**31 - 1)
-    trial = locked_trial(trial)
+    trial = lock_trial(trial)
     score = check_score(trial.session.study.method, score)
     stimulus = graded_stimulus(trial, key)
     check_turn(trial)
@@ -141,7 +141,7 @@ def save_events(trial: Trial, events: object) -> int:
             limit=MAX_EVENTS_PER_REQUEST,
         )
     rows = []
-    trial = locked_trial(trial)
+    trial = lock_trial(trial)
     for event in events:
         if not isinstance(event, dict):
             raise BadRating(_("An event must be an object."))
@@ -181,7 +181,7 @@ def finish_trial(trial: Trial, comment: object = "") -> Trial:
     """
     if not isinstance(comment, str) or len(comment) > MAX_COMMENT:
         raise BadRating(_("The comment must be a text of at most %(limit)s characters."), limit=MAX_COMMENT)
-    trial = locked_trial(trial)
+    trial = lock_trial(trial)
     if trial.finished:
         return trial
     check_turn(trial)

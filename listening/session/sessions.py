@@ -50,7 +50,7 @@ def start_session(study: Study, *, kind: str | None = None, participation: Entry
     person = _participation(study, participation)
     if person and person.session:
         return person.session
-    kind = kind or kind_now(study)
+    kind = kind or current_kind(study)
     if kind != Session.Kind.SIMULATED:
         check_open(study)
     if kind == Session.Kind.REAL:
@@ -98,7 +98,7 @@ def _participation(study: Study, entry: Entry | None) -> Participation | None:
     return known
 
 
-def kind_now(study: Study) -> str:
+def current_kind(study: Study) -> str:
     """Of a session that a listener starts now."""
     return Session.Kind.PILOT if study.pilot else Session.Kind.REAL
 
@@ -166,20 +166,20 @@ def current_step(session: Session) -> Step:
     trials = list(session.trials.select_related("item").order_by("position"))
     trial = next((trial for trial in trials if trial.finished is None), None)
     if trial is None:
-        if AFTER not in stages and _asks(session, "after"):
+        if AFTER not in stages and _has_questions(session, "after"):
             return Step("questions", stage=AFTER)
         return Step("thanks")
     pause = _pause_before(trial, trials, session.study, stages)
     return pause or Step("trial", trial)
 
 
-def _asks(session: Session, when: Literal["before", "after"]) -> bool:
+def _has_questions(session: Session, when: Literal["before", "after"]) -> bool:
     """Whether the questionnaire has something to ask this session; programs are not asked."""
     return session.kind != Session.Kind.SIMULATED and bool(questionnaire.questions_of(session.study, when))
 
 
 def _before_grading(session: Session, stages: set[str]) -> Step:
-    if BEFORE not in stages and _asks(session, "before"):
+    if BEFORE not in stages and _has_questions(session, "before"):
         return Step("questions", stage=BEFORE)
     if VOLUME not in stages:
         return Step("volume", stage=VOLUME)
@@ -211,7 +211,7 @@ def take_step(session: Session, stage: str, data: StageData) -> bool:
     Does nothing, and returns False, unless that is the current step: a second click, a page left open
     in another tab and a forged request change nothing.
     """
-    session = locked(session)
+    session = lock_session(session)
     step = current_step(session)
     if not stage or step.stage != stage:
         return False
@@ -220,7 +220,7 @@ def take_step(session: Session, stage: str, data: StageData) -> bool:
     return True
 
 
-def locked(session: Session) -> Session:
+def lock_session(session: Session) -> Session:
     """The session as it is now, locked until the transaction ends."""
     return Session.objects.select_for_update(of=("self",)).select_related("study").get(pk=session.pk)
 
@@ -243,7 +243,7 @@ def repeat_training(session: Session) -> bool:
 
     Does nothing, and returns False, unless the training has just ended and may be repeated.
     """
-    session = locked(session)
+    session = lock_session(session)
     if current_step(session).kind != "trained" or not trainings_left(session):
         return False
     repeat = session.stages.filter(name__startswith=REPEAT).count() + 1

@@ -43,7 +43,7 @@ class Listener:
         signals = [Signal(systems[entry["stimulus"]], entry.get("role", "")) for entry in trial.order]
         keys = [entry["key"] for entry in trial.order]
         ear = TrialEar(self, trial)
-        if not method.graded:
+        if not method.takes_grades:
             options = self.study.method_options
             chosen = method.simulate_choice(ear, signals, options)
             save_choice(trial, NO_PREFERENCE if chosen is None else keys[chosen], 1)

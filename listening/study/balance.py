@@ -1,4 +1,4 @@
-"""Balanced orders and blocks: pure combinatorics, the same for the same seed on every machine."""
+"""Balanced orders and blocks: pure combinatorics, reproducible from a seed on every machine."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from functools import lru_cache
 from itertools import combinations
 from math import comb, gcd
 
-#: Random starts of the search for the fewest blocks, and first blocks that are tried for cyclic ones.
+#: Number of random starts of the search, and maximum number of first blocks tried for cyclic designs.
 _STARTS = 12
 _FIRST_BLOCKS = 4000
 
 
-def williams(size: int) -> list[list[int]]:
-    """Williams' Latin square over 0 .. size - 1: rows in which each symbol is once at each position.
+def williams_square(size: int) -> list[list[int]]:
+    """Williams' Latin square over 0 .. size - 1: each symbol is once at each position.
 
-    For an even size there are `size` rows, and each ordered pair of symbols stands next to each other
-    exactly once; for an odd size there are two squares one after the other, and each pair does so twice
+    For an even size there are `size` rows, and each ordered pair of symbols is adjacent exactly once; for an
+    odd size there are two squares one after the other, and each ordered pair is adjacent twice
     (E. J. Williams, "Experimental designs balanced for the estimation of residual effects of treatments",
     1949).
     """
@@ -37,11 +37,11 @@ def williams(size: int) -> list[list[int]]:
 def order_of(size: int, row: int, key: str) -> list[int]:
     """The `row`-th (from 0) of an endless sequence of orders of 0 .. size - 1.
 
-    Every `size` of them in a row, from a multiple of `size` on, put each symbol at each position once.
-    Names and rows of each square are drawn anew from `key`, so that one order tells next to nothing of the
-    next: whoever knows the first does not know where the second has what.
+    Every `size` consecutive orders, starting at a multiple of `size`, have each symbol once at each position.
+    Names and rows of each square are drawn anew from `key`, so that one order reveals almost nothing about
+    the next.
     """
-    square = williams(size)
+    square = williams_square(size)
     cycle, at = divmod(row, len(square))
     draw = random.Random(f"{key}/{cycle}")  # noqa: S311 -- an order, not a secret: it has to be reproducible
     names = list(range(size))
@@ -57,37 +57,37 @@ def order_of(size: int, row: int, key: str) -> list[int]:
 
 @lru_cache(maxsize=256)
 def balanced_blocks(symbols: int, size: int, seed: int, pairs: bool = True) -> tuple[tuple[int, ...], ...]:
-    """Blocks of `size` out of 0 .. symbols - 1, each symbol in equally many.
+    """Blocks of `size` out of 0 .. symbols - 1, with each symbol in the same number of blocks.
 
-    With `pairs`, every two symbols meet, as equally often as was found, in `symbols` blocks at most: fewer
-    where their pairs differ by no more than one meeting (or than those of the most even cyclic design).
-    Without, the fewest blocks.
+    With `pairs`, every two symbols share a block, as equally often as the search finds, in at most `symbols`
+    blocks: fewer if their pair counts differ by at most one (or by no more than those of the best cyclic
+    design). Without `pairs`, as few blocks as possible.
 
     Returns:
-        Sorted blocks; a single one with everything if `size` is at least `symbols`.
+        Sorted blocks; a single block with all symbols if `size` is at least `symbols`.
     """
     if size >= symbols:
         return (tuple(range(symbols)),)
     step = symbols // gcd(symbols, size)
     if not pairs or size == 1:
-        return _windows(symbols, size, step, seed)
+        return _sliding_blocks(symbols, size, step, seed)
     draw = random.Random(f"{seed}/{symbols}/{size}")  # noqa: S311
-    best = _cyclic(symbols, size, draw)
+    best = _cyclic_blocks(symbols, size, draw)
     for _ in range(_STARTS if step < symbols else 2 if _spread(symbols, best) > 1 else 0):
-        blocks = _improved(symbols, size, step, draw)
+        blocks = _improve_blocks(symbols, size, step, draw)
         if (max(1, _spread(symbols, blocks)), len(blocks)) < (max(1, _spread(symbols, best)), len(best)):
             best = blocks
     return best
 
 
 def _spread(symbols: int, blocks: tuple[tuple[int, ...], ...]) -> int:
-    """How much more often one pair meets than another; as bad as can be if a pair never meets."""
+    """The range of pair counts; larger than any real range if a pair never shares a block."""
     fewest, most = meetings(symbols, blocks)
     return most - fewest if fewest else symbols + most
 
 
-def _cyclic(symbols: int, size: int, draw: random.Random) -> tuple[tuple[int, ...], ...]:
-    """The best `symbols` blocks that are shifts of one: how often two meet follows from their distance."""
+def _cyclic_blocks(symbols: int, size: int, draw: random.Random) -> tuple[tuple[int, ...], ...]:
+    """The most even cyclic design: `symbols` blocks that are shifts of one block."""
     others = range(1, symbols)
     firsts: Iterable[tuple[int, ...]]
     if comb(symbols - 1, size - 1) <= _FIRST_BLOCKS:
@@ -101,7 +101,7 @@ def _cyclic(symbols: int, size: int, draw: random.Random) -> tuple[tuple[int, ..
         for one in block:
             for other in block:
                 distances[one - other] += 1
-        # The distance of a symbol to itself is no pair; Python's negative indices wrap around.
+        # Distance 0 is not a pair; Python's negative indices wrap around.
         spread = max(distances[1:]) - min(distances[1:]) + (symbols if min(distances[1:]) == 0 else 0)
         if spread < fewest:
             fewest, chosen = spread, block
@@ -115,7 +115,7 @@ def _cyclic(symbols: int, size: int, draw: random.Random) -> tuple[tuple[int, ..
 
 
 def meetings(symbols: int, blocks: tuple[tuple[int, ...], ...]) -> tuple[int, int]:
-    """How often the pair of symbols that meets least, and the one that meets most, are in one block."""
+    """The smallest and the largest number of blocks that a pair of symbols shares."""
     counts = [[0] * symbols for _ in range(symbols)]
     for block in blocks:
         for one, other in combinations(block, 2):
@@ -124,7 +124,7 @@ def meetings(symbols: int, blocks: tuple[tuple[int, ...], ...]) -> tuple[int, in
     return (min(found), max(found)) if found else (0, 0)
 
 
-def _windows(symbols: int, size: int, count: int, seed: int) -> tuple[tuple[int, ...], ...]:
+def _sliding_blocks(symbols: int, size: int, count: int, seed: int) -> tuple[tuple[int, ...], ...]:
     names = list(range(symbols))
     random.Random(f"{seed}/windows").shuffle(names)  # noqa: S311
     return tuple(
@@ -133,8 +133,8 @@ def _windows(symbols: int, size: int, count: int, seed: int) -> tuple[tuple[int,
     )
 
 
-def _improved(symbols: int, size: int, count: int, draw: random.Random) -> tuple[tuple[int, ...], ...]:
-    """Random blocks with every symbol equally often, then swaps as long as they make pairs more even."""
+def _improve_blocks(symbols: int, size: int, count: int, draw: random.Random) -> tuple[tuple[int, ...], ...]:
+    """Random blocks with every symbol equally often, improved by swaps until pair counts are even."""
     supply: list[int] = []
     blocks: list[set[int]] = []
     for _ in range(count):
@@ -152,7 +152,7 @@ def _improved(symbols: int, size: int, count: int, draw: random.Random) -> tuple
             supply.remove(fresh)
             block.add(fresh)
         blocks.append(block)
-    _level(symbols, size, blocks)
+    _level_counts(symbols, size, blocks)
     counts = [[0] * symbols for _ in range(symbols)]
     for block in blocks:
         for one in block:
@@ -160,7 +160,7 @@ def _improved(symbols: int, size: int, count: int, draw: random.Random) -> tuple
                 counts[one][other] += 1
 
     def cost(block: set[int], out: int, into: int) -> int:
-        """Change of the sum of squared pair counts if `into` takes the place of `out` in `block`."""
+        """The change of the sum of squared pair counts if `into` replaces `out` in `block`."""
         rest = block - {out}
         gained = sum(2 * counts[into][other] + 1 for other in rest)
         lost = sum(2 * counts[out][other] - 1 for other in rest)
@@ -192,8 +192,8 @@ def _improved(symbols: int, size: int, count: int, draw: random.Random) -> tuple
     return tuple(tuple(sorted(block)) for block in blocks)
 
 
-def _level(symbols: int, size: int, blocks: list[set[int]]) -> None:
-    """Hand symbols that are in too many blocks over to those that are in too few."""
+def _level_counts(symbols: int, size: int, blocks: list[set[int]]) -> None:
+    """Replace symbols that are in too many blocks by symbols that are in too few."""
     target = len(blocks) * size // symbols
     while True:
         used = [sum(symbol in block for block in blocks) for symbol in range(symbols)]

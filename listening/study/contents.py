@@ -1,4 +1,4 @@
-"""What a study is made of: excerpts of clips, systems, and the stimuli that come of both."""
+"""The contents of a study: excerpts of clips, systems, and the stimuli of their combinations."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ from listening.methods import METHODS, AnyMethod
 from listening.models import Item, Stimulus, Study
 from listening.study.errors import StudyError
 
-#: Longer excerpts "must be justified in the report" (M5), seconds.
+#: Excerpts longer than this, in seconds, "must be justified in the report" (M5).
 LONG_ITEM_SECONDS = 12.0
-#: A loop is at least so long (M8), and so is an excerpt that is to hold one, seconds.
+#: Minimum length of a loop (M8), and so of an excerpt, seconds.
 SHORTEST_ITEM_SECONDS = 0.5
 MAX_ITEMS = 60
-#: Shared out in blocks where a trial has no room for all.
+#: Divided into blocks if a trial has no room for all.
 MAX_SYSTEMS = 40
-#: An excerpt may end so much after its clip: the clip's length in the page is rounded.
+#: How far an excerpt may end after its clip, seconds: the page rounds the clip's length.
 _SLACK_SECONDS = 0.02
 
 
 @dataclass(frozen=True)
 class Excerpt:
-    """An item to be: `clip` from `start` to `end`, in seconds; `end` None is the clip's end.
+    """A future item: `clip` from `start` to `end`, in seconds; if `end` is None, to the clip's end.
 
-    Excerpts of a clip through a VBR codec are cut after coding (M17), so they may be as short as one likes.
+    Excerpts are cut after coding (M17), so a codec's minimum length does not limit them.
     """
 
     clip: Clip
@@ -43,7 +43,7 @@ class Excerpt:
 
 
 def method_of(slug: str) -> AnyMethod:
-    """Raises `StudyError` for a method that there is not."""
+    """The method with this slug. Raises `StudyError` if there is none."""
     try:
         return METHODS[slug]
     except KeyError:
@@ -53,7 +53,7 @@ def method_of(slug: str) -> AnyMethod:
 
 
 def check_excerpts(excerpts: Sequence[Excerpt]) -> list[Excerpt]:
-    """The same with ends and clean names, training first. Raises `StudyError` naming one that is none."""
+    """Return excerpts with ends and clean names, training first. Raises `StudyError` if one is invalid."""
     checked = []
     for excerpt in excerpts:
         clip = excerpt.clip
@@ -63,7 +63,7 @@ def check_excerpts(excerpts: Sequence[Excerpt]) -> list[Excerpt]:
         if not 0 <= excerpt.start < end <= clip.seconds + _SLACK_SECONDS:
             raise StudyError(
                 _(
-                    "The excerpt %(start).2f to %(end).2f s is not inside “%(clip)s”, which has "
+                    "The excerpt %(start).2f to %(end).2f s is not inside “%(clip)s”, which lasts "
                     "%(seconds).2f s."
                 ),
                 start=excerpt.start,
@@ -88,11 +88,13 @@ def check_excerpts(excerpts: Sequence[Excerpt]) -> list[Excerpt]:
     training = [excerpt for excerpt in checked if excerpt.training]
     if not graded:
         raise StudyError(
-            _("Choose at least one clip.") if not checked else _("Every item is training: grade one.")
+            _("Choose at least one clip.")
+            if not checked
+            else _("All items are training items: include at least one in the test.")
         )
     if len(graded) > MAX_ITEMS:
         raise StudyError(
-            _("%(count)s clips are more than a study can hold; choose %(max_items)s at most."),
+            _("%(count)s clips are too many for a study; choose %(max_items)s at most."),
             count=len(graded),
             max_items=MAX_ITEMS,
         )
@@ -106,10 +108,10 @@ def check_excerpts(excerpts: Sequence[Excerpt]) -> list[Excerpt]:
 
 
 def check_systems(owner: Any, method: AnyMethod, systems: Iterable[str]) -> list[str]:
-    """The systems under test in the order of every table, without those the method brings anyway.
+    """Return the systems under test in table order, without those that the method adds itself.
 
     Raises:
-        StudyError: none is left, too many are, or one is unknown or somebody else's.
+        StudyError: none or too many are left, or one is unknown or belongs to another user.
     """
     chosen = list(dict.fromkeys(slug for slug in systems if slug not in method.always))
     offered = {system.slug for system in known.systems_for(owner)}
@@ -122,9 +124,9 @@ def check_systems(owner: Any, method: AnyMethod, systems: Iterable[str]) -> list
         )
     if not chosen:
         raise StudyError(
-            _("Choose at least one system besides the original and the anchors, which are always there.")
+            _("Choose at least one system besides the original and the anchors, which are always included.")
             if len(method.always) > 1
-            else _("Choose at least one system besides the original, which is always there.")
+            else _("Choose at least one system besides the original, which is always included.")
         )
     most = MAX_SYSTEMS if method.side_by_side else method.max_systems
     if len(chosen) > most:
@@ -135,7 +137,7 @@ def check_systems(owner: Any, method: AnyMethod, systems: Iterable[str]) -> list
 
 
 def done_renditions(clips: Iterable[Clip], systems: Sequence[str]) -> dict[tuple[Any, str], Rendition]:
-    """Finished renditions by clip and system. Raises `StudyError` naming the first that is missing."""
+    """Finished renditions by clip and system. Raises `StudyError` for the first that is missing."""
     clips = list(dict.fromkeys(clips))
     rows = Rendition.objects.filter(clip__in=clips, system__in=systems)
     found = {(row.clip_id, row.system): row for row in rows}
@@ -146,21 +148,21 @@ def done_renditions(clips: Iterable[Clip], systems: Sequence[str]) -> dict[tuple
             if row is None:
                 raise StudyError(
                     _(
-                        "“%(clip)s” has not been through %(title)s. Choose another clip or leave %(title)s "
-                        "out."
+                        "“%(clip)s” has not been processed by %(title)s. Choose another clip or leave out "
+                        "%(title)s."
                     ),
                     clip=clip.title,
                     title=title,
                 )
             if row.status == Rendition.Status.FAILED:
                 raise StudyError(
-                    _("“%(clip)s” failed in %(title)s. Retry it on the clip's page or leave %(title)s out."),
+                    _("%(title)s failed on “%(clip)s”. Retry it on the clip's page or leave out %(title)s."),
                     clip=clip.title,
                     title=title,
                 )
             if row.status != Rendition.Status.DONE:
                 raise StudyError(
-                    _("“%(clip)s” is still on its way through %(title)s. Wait until it is done."),
+                    _("%(title)s is still processing “%(clip)s”. Wait until it has finished."),
                     clip=clip.title,
                     title=title,
                 )
@@ -168,10 +170,9 @@ def done_renditions(clips: Iterable[Clip], systems: Sequence[str]) -> dict[tuple
 
 
 def set_contents(study: Study, excerpts: Sequence[Excerpt]) -> bool:
-    """Make these the study's items, through its systems; returns whether a stimulus is to be rendered.
+    """Replace the study's items and stimuli; return whether any stimulus has to be rendered.
 
-    `excerpts` come from `check_excerpts`. Items that were there already keep their rows, and stimuli that
-    were rendered their audio.
+    `excerpts` come from `check_excerpts`. Unchanged items keep their rows, and rendered stimuli their audio.
 
     Raises:
         StudyError: a rendition is missing.
@@ -189,8 +190,8 @@ def set_contents(study: Study, excerpts: Sequence[Excerpt]) -> bool:
         left.remove(match)
         match.position, match.training, match.name = position, excerpt.training, excerpt.name
         kept.append((match, excerpt))
-    _discard(study.items.filter(pk__in=[item.pk for item in left]))
-    # Two steps: no two items of a study may share a position even for a moment.
+    _discard_items(study.items.filter(pk__in=[item.pk for item in left]))
+    # In two steps, because positions must be unique after every statement.
     for offset in (1000, 0):
         for item, _excerpt in kept:
             Item.objects.filter(pk=item.pk).update(
@@ -221,7 +222,7 @@ def set_contents(study: Study, excerpts: Sequence[Excerpt]) -> bool:
 
 
 def render_again(study: Study) -> None:
-    """Forget what was rendered: it has to be made again at another rate."""
+    """Delete all rendered audio, which has to be rendered again at another rate."""
     stimuli = Stimulus.objects.filter(item__study=study).exclude(audio="")
     names = list(stimuli.values_list("audio", flat=True))
     stimuli.update(audio="", gain_db=None)
@@ -232,7 +233,7 @@ def _cut(excerpt: Excerpt) -> tuple[Any, float, float | None]:
     return excerpt.clip.pk, excerpt.start, excerpt.end
 
 
-def _discard(items: Any) -> None:
+def _discard_items(items: Any) -> None:
     _drop_files(Stimulus.objects.filter(item__in=list(items)))
     items.delete()
 

@@ -1,14 +1,14 @@
-"""How items and systems are shared out over sessions, and who gets which share.
+"""How items and systems are divided among sessions, and which session gets which block.
 
-`Study.design` (`listening.columns.studies.Design`) says how many items and systems a session hears.
-Items are shared out in item blocks, systems in system blocks (`listening.study.balance`). A session hears one
-item block; from item to item it goes on to the next system block, and sessions of the same item block
-begin with different ones. So each listener compares all systems where there are enough items, each item
-is heard through all systems by somebody, and hidden reference and anchors are in every trial.
+`Study.design` (`listening.columns.studies.Design`) sets how many items and systems a session hears.
+Items are divided into item blocks, systems into system blocks (`listening.study.balance`). A session hears
+one item block; it moves on to the next system block with each item, and sessions of the same item block
+start with different system blocks. So each listener compares all systems if there are enough items, each
+item is heard through all systems by some listener, and hidden reference and anchors are in every trial.
 
-Places count the sessions of a design from 0, without end: place ``p`` is for block ``p % blocks``, and the
-first `blocks` places give everything to somebody. The free place of lowest number is given to whoever comes
-next: that is the least-filled block, and the place of a drop-out is filled first.
+Places number the sessions of a design from 0 without limit: place ``p`` belongs to block ``p % blocks``, so
+the first `blocks` places cover everything once. A new session gets the lowest free place: it belongs to the
+least-filled block, and the places of drop-outs are filled first.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ DROP_OUT_HOURS = 24.0
 
 @dataclass(frozen=True)
 class Plan:
-    """Blocks of a design: `items` of indices into the graded items, `systems` into ``Study.systems``."""
+    """The blocks of a design: `items` are indices of graded items, `systems` of ``Study.systems``."""
 
     items: tuple[tuple[int, ...], ...]
     systems: tuple[tuple[int, ...], ...]
@@ -52,12 +52,12 @@ class Plan:
 
 
 def room_for_systems(method: AnyMethod) -> int:
-    """How many systems under test a trial has room for besides what is always in it."""
+    """How many systems under test a trial has room for besides the method's permanent signals."""
     return method.max_signals - len(method.always)
 
 
 def plan_of(study: Study, graded: int | None = None) -> Plan:
-    """The blocks of the study's design for `graded` items, counted where they are not said."""
+    """The blocks of the study's design for `graded` items (default: the study's number of graded items)."""
     if graded is None:
         graded = study.items.filter(training=False).count()
     items = min(study.design.items_per_session or graded, graded)
@@ -70,34 +70,34 @@ def plan_of(study: Study, graded: int | None = None) -> Plan:
 
 
 def systems_per_trial(study: Study) -> int:
-    """How many systems under test a trial of the study has."""
+    """The number of systems under test in a trial of the study."""
     return min(study.design.systems_per_trial or len(study.systems), len(study.systems))
 
 
 def items_per_session(study: Study) -> int:
-    """How many graded items a listener hears."""
+    """The number of graded items that a listener hears."""
     graded = study.items.filter(training=False).count()
     return min(study.design.items_per_session or graded, graded)
 
 
-def fitting(design: Design | Mapping[str, Any], method: AnyMethod, graded: int, systems: int) -> Design:
-    """`design` without what shares nothing out, and with a proposal if a trial has no room for all.
+def fit_design(design: Design | Mapping[str, Any], method: AnyMethod, graded: int, systems: int) -> Design:
+    """Drop settings without effect, and propose blocks if a trial has no room for all systems.
 
     Raises:
-        StudyError: it is no design, or asks for what the method has no room for.
+        StudyError: `design` is invalid, or a trial of the method has no room for it.
     """
-    asked = read_setting(Design, design, "design")
+    given = read_setting(Design, design, "design")
     fitted: dict[str, Any] = {}
-    if asked.items_per_session is not None and asked.items_per_session < graded:
-        fitted["items_per_session"] = asked.items_per_session
+    if given.items_per_session is not None and given.items_per_session < graded:
+        fitted["items_per_session"] = given.items_per_session
     room = room_for_systems(method)
-    most = systems_per_trial_of(method)
-    chosen = None if most is None else asked.systems_per_trial
+    most = max_systems_per_trial(method)
+    chosen = None if most is None else given.systems_per_trial
     if chosen is not None and chosen > room and chosen < systems:
         raise StudyError(
             _(
-                "%(chosen)s systems and %(count)s that are in every trial are more than the "
-                "%(max_signals)s signals that %(source)s allows; %(room)s systems at most."
+                "%(chosen)s systems and the %(count)s signals of every trial are more than the "
+                "%(max_signals)s signals that %(source)s allows; choose %(room)s systems at most."
             ),
             chosen=chosen,
             count=len(method.always),
@@ -108,20 +108,20 @@ def fitting(design: Design | Mapping[str, Any], method: AnyMethod, graded: int, 
     if chosen is not None and chosen < systems:
         fitted["systems_per_trial"] = chosen
     elif most is not None and systems > most:
-        fitted["systems_per_trial"] = propose(systems, most)
-    if asked.drop_out_hours is not None and not math.isclose(asked.drop_out_hours, DROP_OUT_HOURS):
-        fitted["drop_out_hours"] = asked.drop_out_hours
+        fitted["systems_per_trial"] = propose_systems_per_trial(systems, most)
+    if given.drop_out_hours is not None and not math.isclose(given.drop_out_hours, DROP_OUT_HOURS):
+        fitted["drop_out_hours"] = given.drop_out_hours
     return Design.model_validate(fitted)
 
 
-def systems_per_trial_of(method: AnyMethod) -> int | None:
-    """How many systems at most are heard side by side; None for methods that present them otherwise."""
+def max_systems_per_trial(method: AnyMethod) -> int | None:
+    """The maximum number of systems side by side in a trial; None for other methods."""
     return room_for_systems(method) if method.side_by_side else None
 
 
-def propose(systems: int, room: int) -> int:
-    """How many systems a trial should have: as many as there is room for, or one or two fewer if that
-    lets every two systems be compared almost equally often."""
+def propose_systems_per_trial(systems: int, room: int) -> int:
+    """The number of systems that a trial should have: as many as it has room for, or one or two fewer if
+    every two systems are then compared almost equally often."""
     for size in range(room, max(room - 3, 1), -1):
         fewest, most = meetings(systems, balanced_blocks(systems, size, 0))
         if fewest and most - fewest <= 1:
@@ -129,8 +129,8 @@ def propose(systems: int, room: int) -> int:
     return room
 
 
-def covering(plan: Plan, block: int) -> list[tuple[int, ...]]:
-    """System blocks, beginning with the block's first, that together show all systems: training (M14)."""
+def covering_blocks(plan: Plan, block: int) -> list[tuple[int, ...]]:
+    """System blocks of a session that together contain all systems: those of its training (M14)."""
     left = {system for systems in plan.systems for system in systems}
     chosen = []
     for step in range(len(plan.systems)):
@@ -144,34 +144,34 @@ def covering(plan: Plan, block: int) -> list[tuple[int, ...]]:
 
 
 def training_trials(plan: Plan) -> int:
-    """Into how many trials a training item is split so that all systems are heard."""
-    return len(covering(plan, 0))
+    """The number of trials of a training item that are needed to present all systems."""
+    return len(covering_blocks(plan, 0))
 
 
 def drop_out_time(study: Study) -> timedelta:
-    """After so long without a sign of life an unfinished session gives its place away."""
+    """The time without activity after which an unfinished session loses its place."""
     return timedelta(hours=study.design.drop_out_hours or DROP_OUT_HOURS)
 
 
 def stale_sessions(study: Study, kind: str = Session.Kind.REAL) -> QuerySet[Session]:
-    """Unfinished sessions of whose listeners there has been no sign for `drop_out_time`."""
+    """Unfinished sessions without activity for `drop_out_time`."""
     since = timezone.now() - drop_out_time(study)
 
-    def recent(model: Any, path: str, field: str) -> Exists:
+    def has_recent(model: Any, path: str, field: str) -> Exists:
         return Exists(model._default_manager.filter(**{path: OuterRef("pk"), f"{field}__gte": since}))
 
     return (
         study.sessions.filter(kind=kind, finished=None, created__lt=since)
         .exclude(instructed__gte=since)
-        .exclude(recent(Rating, "trial__session", "updated"))
-        .exclude(recent(Trial, "session", "started"))
-        .exclude(recent(Trial, "session", "finished"))
-        .exclude(recent(Stage, "session", "finished"))
+        .exclude(has_recent(Rating, "trial__session", "updated"))
+        .exclude(has_recent(Trial, "session", "started"))
+        .exclude(has_recent(Trial, "session", "finished"))
+        .exclude(has_recent(Stage, "session", "finished"))
     )
 
 
 def live_sessions(study: Study, kind: str = Session.Kind.REAL) -> QuerySet[Session]:
-    """Sessions that hold their places: finished, or under way with a listener who may be expected back."""
+    """Sessions that keep their places: finished, or in progress and not stale."""
     gone = stale_sessions(study, kind).values("pk")
     return study.sessions.filter(kind=kind).filter(
         Q(finished__isnull=False) | (Q(abandoned=None, screened_out=None) & ~Q(pk__in=gone))
@@ -179,11 +179,11 @@ def live_sessions(study: Study, kind: str = Session.Kind.REAL) -> QuerySet[Sessi
 
 
 def take_place(study: Study, kind: str = Session.Kind.REAL) -> tuple[int, int]:
-    """The place in the design of the next session of this kind, and its block: ``(place, block)``.
+    """Assign a place in the design to the next session of this kind; return ``(place, block)``.
 
-    Whoever held the place and dropped out is noted as having lost it (`Session.abandoned`), and may still
-    finish: nothing is deleted. Call it in the transaction that creates the session, with the study's row
-    locked (SQLite: with the write lock), and store both; then two who join at once get two places.
+    A session that drops out of the place is marked `Session.abandoned` and may still finish: nothing is
+    deleted. Call this in the transaction that creates the session, with the study's row locked (SQLite: with
+    the write lock), and store both values, so that concurrent sessions get different places.
     """
     held = {place_of(session) for session in live_sessions(study, kind).only("study", "place", "number")}
     place = next(number for number in range(len(held) + 1) if number not in held)
@@ -194,5 +194,5 @@ def take_place(study: Study, kind: str = Session.Kind.REAL) -> tuple[int, int]:
 
 
 def place_of(session: Session) -> int:
-    """Of a session that began before there were places: its number."""
+    """The session's place; for sessions older than places, derived from the number."""
     return session.number - 1 if session.place is None else session.place

@@ -12,7 +12,7 @@ from listening.study import design
 
 
 def minutes_of_study(study: Study) -> int:
-    """How long a listener takes for what the design gives them, in whole minutes from 1: a guess."""
+    """The estimated duration of a session, in whole minutes, at least 1."""
     plan = design.plan_of(study)
     items = list(study.items.order_by("position"))
     graded = [item for item in items if not item.training]
@@ -23,16 +23,16 @@ def minutes_of_study(study: Study) -> int:
 
 
 def _seconds(study: Study, heard: Sequence[str], items: Iterable[Item]) -> float:
-    """How long all trials of `items` take who hears the systems `heard`."""
+    """The estimated duration, in seconds, of all trials of `items` with the systems `heard`."""
     method, options = METHODS[study.method], study.method_options
     return sum(method.seconds_per_item(options, heard, item.end - item.start) for item in items)
 
 
 def minutes_left(study: Study, trials: Sequence[Trial]) -> int:
-    """What is left of a session with these trials, in whole minutes from 1.
+    """The time left in a session with these trials, in whole minutes, at least 1.
 
-    At the listener's own pace, the median of the finished trials, once there are two; a guess before, which
-    adds up to that of `minutes_of_study`.
+    Uses the listener's own pace, the median of the finished trials, once there are two; before that, the
+    estimate of `minutes_of_study`.
     """
     left = [trial for trial in trials if trial.finished is None]
     paces = [

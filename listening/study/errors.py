@@ -1,4 +1,4 @@
-"""What a study refuses, to its researcher and to its listeners."""
+"""Errors that a study reports to its researcher and to its listeners."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ T = TypeVar("T")
 
 
 class StudyError(Refusal):
-    """A request that a study cannot grant."""
+    """A request that a study cannot fulfil."""
 
 
 def read_setting(schema: type[T], value: object, name: str) -> T:
-    """What a person or a program says for the column `name`, as its schema describes it.
+    """Parse a submitted value of the column `name` by its schema.
 
     Raises:
-        StudyError: it does not fit; the message names the column and the place in it.
+        StudyError: the value is invalid; the message names the column and the place in it.
     """
     try:
         return parse(schema, value, name)
@@ -29,32 +29,32 @@ def read_setting(schema: type[T], value: object, name: str) -> T:
 
 
 class BadRating(StudyError):
-    """A grade, comment or event that is not one."""
+    """An invalid grade, comment or event."""
 
 
 class UnknownStimulus(StudyError):
-    """A key that is not in the trial."""
+    """A key that does not belong to the trial."""
 
     status = 404
 
 
 class TrialFinished(StudyError):
-    """The trial has been handed in and takes no more changes."""
+    """The trial has been submitted and can no longer be changed."""
 
     status = 409
 
 
 class TrialNotOpen(StudyError):
-    """The trial is not the one that the listener has to take now."""
+    """The trial is not the current trial of its session."""
 
     status = 409
 
 
 class StudyClosed(StudyError):
-    """The study does not take listeners, or grades, now.
+    """The study does not accept listeners, or grades, at present.
 
     Attributes:
-        reason: "preparing", "not_yet", "full", "over" or "closed"; the listener's page words it.
+        reason: "preparing", "not_yet", "full", "over" or "closed"; selects the text of the listener's page.
     """
 
     status = 410
@@ -65,10 +65,10 @@ class StudyClosed(StudyError):
 
 
 class GradesMissing(StudyError):
-    """The trial cannot be handed in yet.
+    """The trial cannot be submitted yet.
 
     Attributes:
-        keys: of the stimuli without a grade, in order of presentation.
+        keys: keys of the stimuli without a grade, in order of presentation.
     """
 
     status = 409
@@ -83,6 +83,6 @@ class GradesMissing(StudyError):
 
 
 class GradesUnfit(StudyError):
-    """The grades of a trial are all there, but its method does not allow them together."""
+    """The trial has all grades, but its method does not allow this combination."""
 
     status = 409

@@ -1,9 +1,9 @@
-"""Are those headphones? Two published screening tests, generated and judged on the server.
+"""Two published screening tests for headphones, generated and evaluated on the server.
 
-`Study.headphones` (`listening.columns.studies.Headphones`) says which tests a study has. Each attempt has
-six rounds of three intervals, one of which is the answer, and is kept as a `Stage` (``huggins-1``: first
-attempt) with what was answered, what would have been right, and the outcome. Which interval it is follows
-from the server's secret, so that nothing a browser gets tells it but the sound.
+`Study.headphones` (`listening.columns.studies.Headphones`) lists the tests of a study. Each attempt has six
+rounds of three intervals, one of which is the right answer, and is stored as a `Stage` (``huggins-1``: first
+attempt) with the given answers, the right answers and the outcome. The right interval is derived from the
+server's secret, so a browser can learn it from the sound only.
 
 Sources: A. E. Milne et al., "An online headphone screening test based on dichotic pitch", Behavior Research
 Methods 53 (2021) 1551-1562; K. J. P. Woods et al., "Headphone screening to facilitate web-based auditory
@@ -31,29 +31,29 @@ Audio = NDArray[np.float64]
 
 RATE = 44_100
 INTERVAL_SECONDS, GAP_SECONDS = 1.0, 0.5
-#: Huggins pitch: the band that is turned round in the right ear, 600 Hz and 6 % to both sides.
+#: Huggins pitch: the band that is phase-inverted in the right ear, 600 Hz +- 6 %.
 CENTRE_HZ, HALF_WIDTH = 600.0, 0.06
 NOISE_RMS = 0.05
 NOISE_RAMP_SECONDS = 0.030
-#: Antiphase: the tones, and how much softer one of them is.
+#: Antiphase tones: frequency, peak, and the gain of the softer one.
 TONE_HZ, TONE_PEAK, SOFTER_DB = 200.0, 0.2, -6.0
 TONE_RAMP_SECONDS = 0.100
 
 
 @dataclass(frozen=True)
 class Test:
-    """A screening test: its title for people, and how the signal of a round is made.
+    """A screening test: its title, and how the signal of a round is generated.
 
     Attributes:
-        slug: as `Study.headphones` names it.
+        slug: its name in `Study.headphones`.
         title: for researchers.
-        source: the paper, short.
-        plans: what the rounds of an attempt are drawn from, as ``(answer, other)``: the interval from 0
-            that is right, and the one that has the other's peculiarity (antiphase), or -1.
-        signal: makes a round from its plan and a source of chance: float (samples, 2).
+        source: the paper, as a short citation.
+        plans: the plans of an attempt's rounds, in random order, as ``(answer, other)``: the right interval
+            from 0, and the phase-inverted interval of the antiphase test, or -1.
+        signal: generates a round from its plan and a random generator: float (samples, 2).
     """
 
-    __test__ = False  # for pytest, which takes the name for a test's
+    __test__ = False  # or pytest would collect it because of its name
 
     slug: str
     title: str
@@ -63,9 +63,9 @@ class Test:
 
 
 def huggins_signal(plan: tuple[int, int], generator: np.random.Generator) -> Audio:
-    """Three bursts of white noise, the same in both ears but for a phase shift in one burst's right ear.
+    """Three bursts of white noise, equal in both ears except for a phase shift in the right ear of one burst.
 
-    Neither ear alone has any cue; with both, a faint tone of 600 Hz is heard in that burst.
+    Neither ear alone has a cue; with both, a faint tone of 600 Hz is heard in that burst.
     """
     size = round(INTERVAL_SECONDS * RATE)
     frequencies = np.fft.rfftfreq(size, 1 / RATE)
@@ -79,13 +79,13 @@ def huggins_signal(plan: tuple[int, int], generator: np.random.Generator) -> Aud
             spectrum[turned] *= -1
             right = np.fft.irfft(spectrum, size)
         bursts.append(np.stack([left, right], axis=1) * _ramps(size, NOISE_RAMP_SECONDS)[:, None])
-    return _in_a_row(bursts)
+    return _join_with_gaps(bursts)
 
 
 def antiphase_signal(plan: tuple[int, int], generator: np.random.Generator) -> Audio:
-    """Three tones of 200 Hz: one softer by 6 dB, another with one ear turned round.
+    """Three tones of 200 Hz: one softer by 6 dB, another with one ear phase-inverted.
 
-    Over loudspeakers the one turned round cancels in the air and seems the softest.
+    Over loudspeakers the inverted tone cancels in the air and seems the softest.
     """
     softest, turned = plan
     size = round(INTERVAL_SECONDS * RATE)
@@ -94,17 +94,17 @@ def antiphase_signal(plan: tuple[int, int], generator: np.random.Generator) -> A
     for interval in range(3):
         gain = 10 ** (SOFTER_DB / 20) if interval == softest else 1.0
         tones.append(gain * np.stack([tone, -tone if interval == turned else tone], axis=1))
-    return _in_a_row(tones)
+    return _join_with_gaps(tones)
 
 
 def example_signal() -> Audio:
-    """What to listen for in the Huggins test: noise, then noise with a real tone, the same in both ears."""
+    """An example for the Huggins test: noise, then noise with a real tone, equal in both ears."""
     generator = np.random.default_rng(600)
     size = round(INTERVAL_SECONDS * RATE)
     noise = generator.normal(scale=NOISE_RMS, size=(2, size)) * _ramps(size, NOISE_RAMP_SECONDS)
     tone = 0.4 * NOISE_RMS * np.sqrt(2) * np.sin(2 * np.pi * CENTRE_HZ * np.arange(size) / RATE)
     with_tone = noise[1] + tone * _ramps(size, TONE_RAMP_SECONDS)
-    return _in_a_row([np.stack([part, part], axis=1) for part in (noise[0], with_tone)])
+    return _join_with_gaps([np.stack([part, part], axis=1) for part in (noise[0], with_tone)])
 
 
 TESTS = {
@@ -130,7 +130,7 @@ TESTS = {
 
 @dataclass(frozen=True)
 class Round:
-    """The round of a test that comes next, counted from 1."""
+    """The next round of a test; attempts and rounds are counted from 1."""
 
     test: Test
     attempt: int
@@ -142,17 +142,17 @@ class Round:
         return f"{self.test.slug}-{self.attempt}"
 
 
-def required(study: Study) -> bool:
-    """Whether loudspeakers will not do: the researcher says so, or a test would turn them away."""
+def requires_headphones(study: Study) -> bool:
+    """Whether loudspeakers are excluded, by the researcher's setting or by a screening test."""
     return study.headphones.required or bool(study.headphones.tests)
 
 
-def _ends_on_fail(study: Study) -> bool:
+def _ends_session_on_failure(study: Study) -> bool:
     return study.headphones.on_fail == "end"
 
 
 def current_round(session: Session) -> Round | None:
-    """The round that the listener has to take next; None when all tests are behind, passed or not."""
+    """The round that the listener has to take next; None when all tests are over, passed or not."""
     if session.kind == Session.Kind.SIMULATED:
         return None
     tests = session.study.headphones.tests
@@ -170,7 +170,7 @@ def current_round(session: Session) -> Round | None:
 
 
 def plan_of(session: Session, round_: Round) -> tuple[int, int]:
-    """What a round is made of: the right interval from 0, and the one turned round or -1."""
+    """The plan of a round: the right interval from 0, and the phase-inverted interval or -1."""
     plans = list(round_.test.plans)
     random.Random(_secret(session, round_.stage)).shuffle(plans)  # noqa: S311 -- seeded by a secret
     return plans[round_.number - 1]
@@ -182,16 +182,16 @@ def _secret(session: Session, name: str) -> int:
 
 
 def round_wav(session: Session, round_: Round) -> bytes:
-    """The sound of a round; the same at every request."""
+    """The sound of a round; identical for every request."""
     generator = np.random.default_rng(_secret(session, f"{round_.stage}-{round_.number}"))
     return stereo_wav(round_.test.signal(plan_of(session, round_), generator))
 
 
 def answer_round(session: Session, stage: str, number: int, answer: int) -> bool:
-    """Store the answer, 1 to 3, to the current round of a locked session, and what follows from it.
+    """Store the answer, 1 to 3, to the current round of a locked session, and the outcome of the attempt.
 
-    Does nothing, and returns False, if another round is the current one: a double click, a page that
-    was left open, a forged number. A failed last attempt ends the session, where the study says so.
+    Do nothing and return False if another round is current (a double click, a stale page, a forged number).
+    A failed last attempt ends the session if the study is set up so.
     """
     current = current_round(session)
     if current is None or (current.stage, current.number) != (stage, number) or answer not in (1, 2, 3):
@@ -211,7 +211,7 @@ def answer_round(session: Session, stage: str, number: int, answer: int) -> bool
         right = sum(entry["answer"] == entry["right"] for entry in answers)
         passed = right >= needed.to_pass
         row.data = {"answers": answers, "correct": right, "passed": passed}
-        if not passed and current.attempt >= current.attempts and _ends_on_fail(session.study):
+        if not passed and current.attempt >= current.attempts and _ends_session_on_failure(session.study):
             Session.objects.filter(pk=session.pk, screened_out=None).update(screened_out=timezone.now())
     row.save(update_fields=["data"])
     return True
@@ -238,7 +238,7 @@ def _ramps(size: int, seconds: float) -> Audio:
     return envelope
 
 
-def _in_a_row(parts: list[Audio]) -> Audio:
+def _join_with_gaps(parts: list[Audio]) -> Audio:
     gap = np.zeros((round(GAP_SECONDS * RATE), 2))
     joined = [piece for part in parts for piece in (part, gap)]
     return np.concatenate(joined[:-1])

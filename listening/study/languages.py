@@ -1,7 +1,7 @@
-"""The languages in which listeners can be asked, and the words of the scales in them.
+"""The languages of listeners' pages, and the scale labels in them.
 
-Listeners' pages speak the study's language, whatever their browsers prefer: words of a scale mean
-different things to people who read them in different languages, so one study keeps to one wording.
+Listeners' pages are in the study's language, whatever their browsers prefer: the same label means different
+things in different languages, so a study uses one wording.
 Translations are gettext catalogues in `locale/`; researchers' pages are in English.
 """
 
@@ -25,11 +25,11 @@ class Language:
     """A language of listeners' pages.
 
     Attributes:
-        code: as `Study.language` keeps it.
-        name: what its readers call it.
-        english: what researchers call it.
-        scale: where the words of the quality scale come from, for the report.
-        published: whether that is a published translation of the scale.
+        code: its code in `Study.language`.
+        name: its name in the language itself.
+        english: its name in English.
+        scale: source of the labels of the quality scale, for the report.
+        published: whether the source is a published translation of the scale.
     """
 
     code: str
@@ -44,7 +44,7 @@ class Language:
 
     @property
     def locale(self) -> str:
-        """The name under which Django knows it."""
+        """Django's name of the locale."""
         return "en-gb" if self.code == "en" else self.code
 
 
@@ -89,7 +89,7 @@ LANGUAGES = {
     )
 }
 
-#: For a form's field.
+#: Choices of a form field.
 CHOICES = [
     (each.code, each.name if each.name == each.english else f"{each.english} ({each.name})")
     for each in LANGUAGES.values()
@@ -107,19 +107,19 @@ QUALITY = (
 
 
 def language_of(study: Study) -> Language:
-    """The study's language; English where it names one that is not here."""
+    """The study's language; English if it is unknown."""
     return LANGUAGES.get(study.language, LANGUAGES["en"])
 
 
-def of_study(study: Study) -> AbstractContextManager[None]:
-    """Within it, `gettext` and templates speak the study's language."""
+def use_study_language(study: Study) -> AbstractContextManager[None]:
+    """A context in which `gettext` and templates use the study's language."""
     return translation.override(language_of(study).locale)
 
 
-def of_link(session: bool, token: str) -> AbstractContextManager[None]:
-    """The same for the study whose listener link `token` is, or a session's; English where it is none."""
+def use_link_language(session: bool, token: str) -> AbstractContextManager[None]:
+    """The same for the token of a session's or a study's link; English if the token is unknown."""
     studies = Study.objects.filter(sessions__token=token) if session else Study.objects.filter(token=token)
-    return of_study(studies.only("language").first() or Study())
+    return use_study_language(studies.only("language").first() or Study())
 
 
 @lru_cache(maxsize=len(LANGUAGES))
@@ -131,6 +131,6 @@ def _script_words(locale: str) -> dict[str, str]:
 
 
 def script_words() -> dict[str, str]:
-    """What scripts say, in the language in force: English -> translation; empty in English."""
+    """The scripts' messages in the active language: English -> translation; empty for English."""
     locale = translation.get_language() or "en-gb"
     return {} if locale.startswith("en") else _script_words(locale)

@@ -1,7 +1,7 @@
 """Rendering a study's stimuli in the background, item by item: the work of a `Preparation`.
 
-Whoever changes what a study is made of queues its preparation anew (`prepare_again`). A worker that is at it
-then loses its claim, stores nothing more and removes what it has written.
+Code that changes a study's contents queues its preparation again (`prepare_again`). A worker that is
+rendering then loses its claim, stores nothing more and removes the files that it has written.
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ from listening.study.stimuli import StimulusError, folder_of, render_item
 
 
 def prepare_again(study: Study) -> None:
-    """Queue the rendering of the stimuli that are missing; the study waits for it."""
+    """Queue the rendering of missing stimuli."""
     row, _new = Preparation.objects.get_or_create(study=study)
     study.preparation = row
     jobs.restart(row)
 
 
 def retry_preparing(study: Study) -> None:
-    """Send the study to the workers again if its preparation failed."""
+    """Queue the study's preparation again if it failed."""
     row = Preparation.objects.filter(study=study).first()
     if row is not None:
         jobs.retry(row)
 
 
 def prepare_study(study_id: str) -> None:
-    """Render every stimulus of a study that is not there yet, then open it or call it ready."""
+    """Render every missing stimulus of a study, then open the study or mark it ready."""
     row = jobs.claim(Preparation, study_id)
     if row is None:
         return
@@ -39,12 +39,12 @@ def prepare_study(study_id: str) -> None:
         _remove_leftovers(row)
         for item in row.study.items.filter(stimuli__audio="").distinct().select_related("clip", "study"):
             if not render_item(item, partial(_advance, row)):
-                return  # changed meanwhile, or somebody else's: it has been queued again
+                return  # the claim is lost: the study has changed and is queued again
         finish_preparing(row)
 
 
 def finish_preparing(row: Preparation) -> bool:
-    """All stimuli are there: let listeners in, or wait for the researcher to. False: the claim is lost."""
+    """Open the study, or mark it ready, once all stimuli are rendered. Returns False if the claim is lost."""
     with transaction.atomic():
         study = Study.objects.select_for_update().get(pk=row.study_id)
         if not jobs.finish(row):
@@ -56,15 +56,15 @@ def finish_preparing(row: Preparation) -> bool:
 
 
 def _advance(row: Preparation) -> bool:
-    # The study is locked before the row, as by whoever changes it: in the other order both could wait.
+    # Lock the study before the row, in the same order as changes to the study, to avoid a deadlock.
     study = Study.objects.select_for_update().filter(pk=row.study_id).first()
     return study is not None and jobs.advance(row)
 
 
 def _remove_leftovers(row: Preparation) -> None:
-    """Delete what workers that were killed, or lost the claim, have written and not stored."""
+    """Delete files that workers wrote but did not store before they were killed or lost the claim."""
     found = list(list_files(folder_of(row.study_id)))
     if not jobs.renew(row):
-        return  # among these may be the files of whoever has the claim now
+        return  # some of these files may belong to the worker that has the claim now
     stimuli = Stimulus.objects.filter(item__study=row.study_id)
     delete_files(set(found) - set(stimuli.values_list("audio", flat=True)))

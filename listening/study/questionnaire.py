@@ -1,4 +1,4 @@
-"""Questions to listeners before or after the trials: what counts as an answer to each, and keeping it.
+"""Questions to listeners before or after the trials: reading, checking and storing the answers.
 
 `listening.columns.questions` describes the questions (`Study.questionnaire`) and the answers
 (`Answer.value`). A question without an answer has no row.
@@ -19,16 +19,16 @@ from listening.columns.questions import WITH_CHOICES, AnswerValue, Question, Que
 from listening.models import Answer, Session, Study
 from listening.study.errors import StudyError
 
-#: Characters of an answer.
+#: Maximum length of an answer by question type, characters.
 MAX_ANSWER = {"text": 500, "long_text": 5000}
 _WHOLE = re.compile(r"-?\d{1,9}")
 
 
 class QuestionnaireError(StudyError):
-    """A questionnaire that cannot be asked.
+    """An invalid questionnaire.
 
     Attributes:
-        problems: ``(number of the question from 1, what is wrong)``; number 0 is the list itself.
+        problems: ``(number of the question from 1, description)``; number 0 is the list itself.
     """
 
     def __init__(self, problems: Sequence[tuple[int, str]]) -> None:
@@ -45,24 +45,24 @@ class QuestionnaireError(StudyError):
 
 
 def questions_of(study: Study, when: When | None = None) -> list[Question]:
-    """The study's questions, of one place or all, in order."""
+    """The study's questions in order: all of them, or those before or after the trials."""
     return [question for question in study.questionnaire if when in (None, question.when)]
 
 
 def read_answer(question: Question, data: QueryDict) -> AnswerValue | None:
-    """The answer to the question that was sent, as it is stored; None if there is none.
+    """The submitted answer to the question in its stored form; None if there is none.
 
     Raises:
-        ValueError: it is no answer to this question; the message is for the listener.
+        ValueError: the answer is invalid; the message is for the listener.
     """
     sent = [text for text in map(clean_text, data.getlist(question.field)) if text]
     if not sent:
         return None
     if question.type == "multiple":
-        chosen = _chosen(question, sent)
+        chosen = _read_choices(question, sent)
         return [option.value for option in question.choices if option.value in chosen]
     if question.type in WITH_CHOICES:
-        [value] = _chosen(question, sent[-1:])
+        [value] = _read_choices(question, sent[-1:])
         options = question.choices
         whole = question.type == "likert" and all(_WHOLE.fullmatch(option.value) for option in options)
         return int(value) if whole else value
@@ -74,7 +74,7 @@ def read_answer(question: Question, data: QueryDict) -> AnswerValue | None:
     return sent[-1]
 
 
-def _chosen(question: Question, sent: Sequence[str]) -> set[str]:
+def _read_choices(question: Question, sent: Sequence[str]) -> set[str]:
     if not set(sent) <= {option.value for option in question.choices}:
         raise ValueError(_("Please choose one of the answers offered."))
     return set(sent)
@@ -97,9 +97,9 @@ def _read_number(question: Question, text: str) -> float:
 def read_answers(
     questions: Sequence[Question], data: QueryDict
 ) -> tuple[dict[str, AnswerValue], dict[str, str]]:
-    """What was sent: answers by the question's name, and what is wrong by the question's name.
+    """The submitted answers and the problems with them, both by the question's name.
 
-    A required question without an answer is wrong; an optional one is in neither.
+    A required question without an answer is a problem; an optional one is in neither.
     """
     answers: dict[str, AnswerValue] = {}
     problems: dict[str, str] = {}
@@ -119,7 +119,7 @@ def read_answers(
 def store_answers(
     session: Session, questions: Sequence[Question], answers: Mapping[str, AnswerValue]
 ) -> None:
-    """Make `answers` the session's answers to `questions`; doing it again changes nothing."""
+    """Replace the session's answers to `questions` by `answers`; idempotent."""
     for question in questions:
         if question.name in answers:
             Answer.objects.update_or_create(
@@ -129,11 +129,11 @@ def store_answers(
             Answer.objects.filter(session=session, question=question.name).delete()
 
 
-def validated(raw: object) -> list[Question]:
-    """`raw`, as a program or a form says it, as `Study.questionnaire` keeps it: texts cleaned.
+def check_questionnaire(raw: object) -> list[Question]:
+    """Convert `raw`, from a program or a form, to the questions that `Study.questionnaire` stores.
 
     Raises:
-        QuestionnaireError: something is missing or impossible; it names every problem.
+        QuestionnaireError: something is missing or invalid; it lists every problem.
     """
     try:
         return parse(Questionnaire, raw, "questionnaire")

@@ -1,7 +1,7 @@
-"""Where listeners come from: Prolific and Amazon Mechanical Turk, and the way back there.
+"""Recruitment by Prolific and Amazon Mechanical Turk: arrival from there and return.
 
-`Study.recruitment` (`listening.columns.studies.Recruitment`) says which platform, if any. What the platform
-says of a person is personal data: it is kept in `Participation` and nowhere else.
+`Study.recruitment` (`listening.columns.studies.Recruitment`) names the platform, if any. The ids of a
+person are personal data: they are stored in `Participation` only.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from urllib.parse import urlencode
 from listening.models import Participation, Session, Study
 
 PLATFORMS = {"prolific": "Prolific", "mturk": "Amazon Mechanical Turk"}
-#: What Prolific has to append to the study's address; it fills in the parts in braces.
+#: Query that Prolific appends to the study's URL; Prolific fills in the parts in braces.
 PROLIFIC_QUERY = "PROLIFIC_PID={{%PROLIFIC_PID%}}&STUDY_ID={{%STUDY_ID%}}&SESSION_ID={{%SESSION_ID%}}"
 PROLIFIC_COMPLETE = "https://app.prolific.com/submissions/complete"
-#: Where MTurk takes assignments; anything else in `turkSubmitTo` is somebody's attempt to be sent the data.
+#: Hosts to which MTurk assignments may be submitted; any other `turkSubmitTo` could steal the data.
 MTURK_HOSTS = ("https://www.mturk.com", "https://workersandbox.mturk.com")
-#: Who may show the listener's pages in a frame, where the study is for MTurk.
+#: Sites that may show the listener's pages of an MTurk study in a frame.
 MTURK_ANCESTORS = ("https://*.mturk.com",)
 _PREVIEW = "ASSIGNMENT_ID_NOT_AVAILABLE"
 _IDENTIFIER = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
-#: Parameters that are kept, by platform: the person's, then the others.
+#: Query parameters that are stored, by platform: the person's id, then the others.
 _PARAMETERS = {
     "prolific": ("PROLIFIC_PID", "STUDY_ID", "SESSION_ID"),
     "mturk": ("workerId", "assignmentId", "hitId", "turkSubmitTo"),
@@ -33,7 +33,7 @@ _PARAMETERS = {
 
 @dataclass(frozen=True)
 class Entry:
-    """Who a platform says has come; `references` are the platform's other ids."""
+    """A listener's id on a platform; `references` are the platform's other ids."""
 
     platform: str
     person: str
@@ -42,19 +42,19 @@ class Entry:
 
 @dataclass(frozen=True)
 class Arrival:
-    """What the address says that a listener came by.
+    """How a listener arrived, according to the URL.
 
     Attributes:
-        state: "known" with an `entry`; "direct" without a platform; "preview" of an MTurk worker who has
-            not accepted the task; "missing" where the study is only for a platform's people.
+        state: "known" with an `entry`; "direct" without a platform; "preview" for an MTurk worker who has
+            not accepted the task; "missing" if the study needs a platform's id and there is none.
     """
 
     state: Literal["known", "direct", "preview", "missing"]
     entry: Entry | None = None
 
 
-def arrival(study: Study, query: Mapping[str, str]) -> Arrival:
-    """Read a platform's parameters; those of other platforms, and what is no id, count for nothing."""
+def read_arrival(study: Study, query: Mapping[str, str]) -> Arrival:
+    """Read a platform's parameters; ignore those of other platforms and invalid ids."""
     platform = study.recruitment.platform
     if platform not in PLATFORMS:
         return Arrival("direct")
@@ -69,7 +69,7 @@ def arrival(study: Study, query: Mapping[str, str]) -> Arrival:
 
 
 def session_of(study: Study, entry: Entry | None) -> Session | None:
-    """The session that this person has already."""
+    """The existing session of this person, if any."""
     if entry is None:
         return None
     person = (
@@ -81,7 +81,7 @@ def session_of(study: Study, entry: Entry | None) -> Session | None:
 
 
 def is_another_assignment(session: Session, entry: Entry) -> bool:
-    """Whether an MTurk worker who is done comes again with another assignment, which cannot be handed in."""
+    """Whether a finished MTurk worker returns with another assignment, which cannot be submitted."""
     if entry.platform != "mturk" or not (session.finished or session.screened_out):
         return False
     kept = session.participation.references
@@ -97,13 +97,13 @@ def _identifier(name: str, value: str) -> str:
 
 @dataclass(frozen=True)
 class Completion:
-    """How a listener hands in at the platform.
+    """How a listener reports completion to the platform.
 
     Attributes:
-        platform: its name for people.
-        code: to show; "" where the platform takes none.
-        url: to go to (Prolific) or to post `fields` to (MTurk); "" where there is none.
-        fields: hidden fields of the form to post.
+        platform: its name for display.
+        code: completion code to show; "" if the platform uses none.
+        url: URL to visit (Prolific) or to which to post `fields` (MTurk); "" if there is none.
+        fields: hidden fields of the form.
     """
 
     platform: str
@@ -113,9 +113,9 @@ class Completion:
 
 
 def completion(session: Session) -> Completion | None:
-    """The way back of a session that has ended; None for a listener who came by no platform.
+    """How the listener of an ended session returns to the platform; None without a platform.
 
-    Call it only when `session.finished` or `session.screened_out` is stored: the code is the reward.
+    None, too, before `session.finished` or `session.screened_out` is stored: the code pays the listener.
     """
     person = Participation.objects.filter(session=session).first()
     if person is None or not (session.finished or session.screened_out):
@@ -134,6 +134,6 @@ def _mturk(session: Session, person: Participation) -> Completion:
     if host not in MTURK_HOSTS or not assignment:
         return Completion(PLATFORMS["mturk"], session.completion_code, "", {})
     outcome = "screened out" if session.screened_out else "finished"
-    # MTurk refuses an assignment without a field of its own.
+    # MTurk rejects an assignment without at least one field besides its id.
     fields = {"assignmentId": assignment, "code": session.completion_code, "outcome": outcome}
     return Completion(PLATFORMS["mturk"], session.completion_code, f"{host}/mturk/externalSubmit", fields)

@@ -1,4 +1,4 @@
-"""Deleting an assessor's data: it is gone, and a note says that something was there."""
+"""Deleting an assessor's data and recording that it was deleted."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from listening.models import Assessor, Deletion, Rating, Session
 
 @transaction.atomic
 def delete_session(session: Session, reason: str = "") -> Deletion:
-    """Delete all that a session left: grades, choices, comments, events, answers, and who took part.
+    """Delete a session with its grades, choices, comments, events, answers and participation.
 
-    What stays is a note with the session's number, how many grades went and `reason` (at most 200
-    characters are kept), so that a report can say why numbers are missing. The session's number is
-    not given again while the note stands (`listening.session.sessions`).
+    A `Deletion` stays, with the session's number, the number of grades and `reason` (its first 200
+    characters), so that a report can say why numbers are missing. The session's number is not used
+    again as long as the `Deletion` exists (`listening.session.sessions`).
     """
     locked = Session.objects.select_for_update(of=("self",)).select_related("assessor").get(pk=session.pk)
     note = Deletion.objects.create(
@@ -30,5 +30,5 @@ def delete_session(session: Session, reason: str = "") -> Deletion:
 
 
 def withdraw(session: Session) -> Deletion:
-    """The listener takes the consent back."""
+    """Delete the session because the listener withdraws consent."""
     return delete_session(session, "withdrawn by the listener")

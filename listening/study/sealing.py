@@ -1,4 +1,4 @@
-"""When a seal may be set and moved: its promise in the report must be true."""
+"""Rules for setting and moving a seal, so that what the report says about it is true."""
 
 from __future__ import annotations
 
@@ -15,42 +15,39 @@ _COUNTED = (Session.Kind.REAL, Session.Kind.IMPORTED)
 
 
 def check_seal(study: Study, until: datetime | None) -> None:
-    """Raise `StudyError` unless the seal of `study`, as it is stored, may become `until`.
+    """Raise `StudyError` unless the stored seal of `study` may be changed to `until`.
 
-    A seal that holds can only be prolonged. Where grades could be seen already, because there was no seal,
-    because its time was over or because it was broken, nothing may say that they were sealed.
+    An active seal can only be prolonged. No seal may be set once grades were visible: because there was no
+    seal, or it had expired, or it was broken.
     """
     sealed = study.sealed_until
     if until == sealed:
         return
     now = timezone.now()
     if study.unsealed is not None:
-        raise _refused(_("The seal was broken: that stays as it is, and stands in the report."))
+        raise _refusal(_("The seal was broken. That cannot be undone, and the report says so."))
     if sealed is not None and sealed > now:
         if until is None or until < sealed:
             moment = timezone.localtime(sealed)
-            raise _refused(
+            raise _refusal(
                 _("Sealed until %(moment)s: the seal can only be prolonged."),
                 moment=f"{moment:%d %B %Y, %H:%M}",
             )
         return
-    if _graded(study):
-        raise _refused(
-            _(
-                "Somebody has graded already, and the grades could be seen: the seal cannot be set "
-                "or moved now."
-            )
+    if _has_grades(study):
+        raise _refusal(
+            _("There are grades already, and they could be seen: the seal can no longer be set or moved.")
         )
     if until is not None and until <= now:
-        raise _refused(_("The seal would be over already: choose a time to come."))
+        raise _refusal(_("The seal would end in the past: choose a later time."))
 
 
-def _refused(message: Text, **values: object) -> StudyError:
-    told = Message(message, **values)
-    return StudyError(told, fields={"sealed_until": told})
+def _refusal(message: Text, **values: object) -> StudyError:
+    detail = Message(message, **values)
+    return StudyError(detail, fields={"sealed_until": detail})
 
 
-def _graded(study: Study) -> bool:
+def _has_grades(study: Study) -> bool:
     return any(
         model._default_manager.filter(trial__session__study=study, trial__session__kind__in=_COUNTED).exists()
         for model in (Rating, Choice)

@@ -1,4 +1,4 @@
-"""What pages, exports and the API read of studies."""
+"""Database queries on studies for pages, exports and the API."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ def studies_of(user: Any) -> QuerySet[Study]:
         started_count=Count("sessions", filter=counts & Q(sessions__instructed__isnull=False), distinct=True),
         finished_count=Count("sessions", filter=counts & Q(sessions__finished__isnull=False), distinct=True),
     )
-    counted = counted.prefetch_related("preparation")  # whether it failed
+    counted = counted.prefetch_related("preparation")  # for `Study.error`
     return counted.order_by("-created", "id")  # Django drops a model's own order where it counts
 
 
 def study_of(user: Any, study_id: UUID) -> Study:
-    """One of the `studies_of` this user. Raises `Http404` for any other."""
+    """The user's study with this id, as in `studies_of`. Raises `Http404` for any other."""
     try:
         return studies_of(user).get(pk=study_id)
     except Study.DoesNotExist:
@@ -40,7 +40,7 @@ def study_of(user: Any, study_id: UUID) -> Study:
 
 
 def listener_url(study: Study) -> str:
-    """The absolute address to give to listeners."""
+    """The absolute URL of the link for listeners."""
     return f"{settings.SITE_URL}{reverse('join', args=[study.token])}"
 
 
@@ -50,9 +50,9 @@ def listed_studies() -> QuerySet[Study]:
 
 
 def front_clip() -> Clip | None:
-    """The first public clip that has been through everything, or else through most.
+    """The public clip with the fewest unfinished renditions; the oldest of several.
 
-    The first, so that strangers meet the same clip while others are added.
+    The oldest, so that visitors see the same clip while others are added.
     """
     rest = Count("renditions", filter=~Q(renditions__status=Rendition.Status.DONE))
     done = Count("renditions", filter=Q(renditions__status=Rendition.Status.DONE))
@@ -62,13 +62,13 @@ def front_clip() -> Clip | None:
 
 
 def clips_for_study(user: Any) -> QuerySet[Clip]:
-    """Clips that a study of this user can take: the user's own and the public ones, if anything is done."""
+    """Clips that the user can put in a study: own and public clips with a finished rendition."""
     done = Rendition.objects.filter(clip=OuterRef("pk"), status=Rendition.Status.DONE)
     return visible_clips(user).filter(Exists(done))
 
 
 def clips_by_id(user: Any, ids: Iterable[UUID]) -> dict[UUID, Clip]:
-    """The user's own and public clips of these ids. Raises `Http404` if one is neither."""
+    """Own and public clips by id. Raises `Http404` if the user may not see one of them."""
     wanted = set(ids)
     found = {clip.pk: clip for clip in visible_clips(user).filter(pk__in=wanted)}
     if missing := wanted - set(found):
@@ -76,22 +76,22 @@ def clips_by_id(user: Any, ids: Iterable[UUID]) -> dict[UUID, Clip]:
     return found
 
 
-def heard_in(trial: Trial) -> list[str]:
-    """The names, in the page, of the sounds that the listener has heard in this trial."""
+def heard_sounds(trial: Trial) -> list[str]:
+    """Names, in the page, of the sounds that the listener has heard in this trial."""
     events = trial.events.filter(kind__in=["play", "switch"])
     return sorted({sound for event in events if isinstance(sound := event.detail.get("sound"), str)})
 
 
 def session_of(token: str) -> Session:
-    """The session whose link this is. Raises `Http404`."""
+    """The session with this token. Raises `Http404`."""
     try:
         return Session.objects.select_related("study", "assessor").get(token=token)
     except Session.DoesNotExist:
         raise Http404("There is no such session.") from None
 
 
-def trial_key(token: str, position: int) -> Trial:
-    """A trial by its session's link, with what an answer takes and no more: saving looks the rest up locked.
+def trial_for_answer(token: str, position: int) -> Trial:
+    """The trial with only the fields that checking an answer needs; saving reads it again under a lock.
 
     Raises `Http404`.
     """
@@ -104,8 +104,8 @@ def trial_key(token: str, position: int) -> Trial:
         raise Http404("There is no such trial.") from None
 
 
-def trial_sounds(token: str, position: int) -> Trial:
-    """The same with what serving its sounds takes, and nothing else: they are fetched more than all the rest.
+def trial_for_sound(token: str, position: int) -> Trial:
+    """The trial with only the fields that serving its sounds needs, which is the most frequent request.
 
     Raises `Http404`.
     """
@@ -119,13 +119,13 @@ def trial_sounds(token: str, position: int) -> Trial:
 
 
 def stimuli_count(study: Study) -> dict[str, int]:
-    """How many of the study's stimuli are rendered: ``done`` of ``total``."""
+    """The number of the study's stimuli that are rendered: ``done`` of ``total``."""
     stimuli = Stimulus.objects.filter(item__study=study)
     return {"done": stimuli.exclude(audio="").count(), "total": stimuli.count()}
 
 
 def session_rows(study: Study) -> list[Context]:
-    """Progress of each session of a person who got past the consent page, newest first."""
+    """The progress of each session that has passed the instructions, newest first, without simulated ones."""
     sessions = (
         study.sessions.exclude(instructed=None)
         .exclude(kind=Session.Kind.SIMULATED)

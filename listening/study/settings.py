@@ -1,4 +1,4 @@
-"""Settings of a study as a program or an archive says them, checked by the models of their columns."""
+"""Checks of study settings from a program or an archive, by the models of their columns."""
 
 from __future__ import annotations
 
@@ -7,28 +7,28 @@ from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 
-from listening.columns.studies import MAX_REPEATS, Headphones, PostScreening, Recruitment
+from listening.columns.studies import MAX_REPEATS, AnalysisSettings, Headphones, PostScreening, Recruitment
 from listening.columns.texts import Texts
 from listening.models import Study
 from listening.study.errors import StudyError, read_setting
 from listening.study.languages import LANGUAGES
-from listening.study.questionnaire import validated
+from listening.study.questionnaire import check_questionnaire
 
 
 def check_settings(values: Mapping[str, Any]) -> dict[str, Any]:
-    """`values` as `Study` keeps them, by attribute. None takes a limit or date away, and nothing else.
+    """Convert `values`, by attribute, to the form that `Study` stores. None clears a limit or date only.
 
     Raises:
-        StudyError: naming what does not fit.
+        StudyError: a value is invalid; the message names it.
     """
     for name, value in values.items():
         if value is None and not Study._meta.get_field(name).null:
-            raise StudyError(_("%(name)s: null is no value here; leave it out to let it be."), name=name)
+            raise StudyError(_("%(name)s cannot be null; leave it out to keep its value."), name=name)
     checked = {name: _CHECKS[name](value) if name in _CHECKS else value for name, value in values.items()}
     for name in ("opens", "closes", "sealed_until"):
         if checked.get(name) and checked[name].tzinfo is None:
             raise StudyError(
-                _("%(name)s: give the time zone, too, as in 2026-01-31T12:00:00+01:00."), name=name
+                _("%(name)s: include the time zone, as in 2026-01-31T12:00:00+01:00."), name=name
             )
     opens, closes = checked.get("opens"), checked.get("closes")
     if opens and closes and closes <= opens:
@@ -36,7 +36,7 @@ def check_settings(values: Mapping[str, Any]) -> dict[str, Any]:
     return checked
 
 
-def _language(value: str) -> str:
+def _check_language(value: str) -> str:
     if value not in LANGUAGES:
         raise StudyError(
             _("There is no language %(value)r. Known: %(languages)s."),
@@ -46,7 +46,7 @@ def _language(value: str) -> str:
     return value
 
 
-def _training_repeats(value: int) -> int:
+def _check_training_repeats(value: int) -> int:
     if not 0 <= value <= MAX_REPEATS:
         raise StudyError(
             _("training_repeats: a whole number from 0 to %(max_repeats)s."), max_repeats=MAX_REPEATS
@@ -56,10 +56,11 @@ def _training_repeats(value: int) -> int:
 
 _CHECKS: dict[str, Callable[[Any], Any]] = {
     "texts": lambda value: read_setting(Texts, value, "texts"),
-    "language": _language,
-    "questionnaire": validated,
+    "language": _check_language,
+    "questionnaire": check_questionnaire,
     "headphones": lambda value: read_setting(Headphones, value, "headphones").complete(),
     "recruitment": lambda value: read_setting(Recruitment, value, "recruitment").complete(),
     "post_screening": lambda value: read_setting(PostScreening, value, "post_screening"),
-    "training_repeats": _training_repeats,
+    "analysis": lambda value: read_setting(AnalysisSettings, value, "analysis"),
+    "training_repeats": _check_training_repeats,
 }

@@ -1,12 +1,12 @@
-"""Rendition -> stimulus: what a listener hears, and nothing that tells which is which.
+"""Rendition -> stimulus: what a listener hears, without cues that identify the system.
 
-All stimuli of an item share sample rate, length, loudness, edges and headroom. They are kept as float
-masters; a session gets each as a 16-bit WAV with dither of its own, so that two files of equal sound, such
-as the open and the hidden reference, never have equal bytes.
+All stimuli of an item share sample rate, length, loudness, edges and headroom. They are stored as float
+masters; a session gets each as a 16-bit WAV with its own dither, so that two files of equal sound, for
+example the open and the hidden reference, never have equal bytes.
 
-The reference of a study at 16 kHz is the audio that every codec got; at other rates it is the clip's
-untouched upload, resampled once. Anchors are made from the reference at the study's rate, and whatever a
-system put out is resampled to it (soxr, linear phase, no delay).
+The reference of a study at 16 kHz is the audio that every codec encoded; at other rates it is the clip's
+original upload, resampled once. Anchors are made from the reference at the study's rate, and the output of
+a system is resampled to that rate (soxr, linear phase, no delay).
 """
 
 from __future__ import annotations
@@ -44,20 +44,20 @@ if TYPE_CHECKING:
 
     from listening.models import Item, Stimulus, Study
 
-#: Hz, that a study may have: what browsers play without surprises, and what speech is coded at. At 8 kHz the
-#: 7 kHz anchor would be the reference itself, so that MUSHRA starts at 16 kHz.
+#: Sample rates, Hz, that a study may have: browsers play them reliably, and speech codecs use them. At 8 kHz
+#: the 7 kHz anchor would equal the reference, so MUSHRA starts at 16 kHz.
 SAMPLE_RATES = (8_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)
-#: A stimulus that is further from the reference than this, ms, jumps audibly when a listener switches.
-#: What our systems measure on speech stays below half of it, vocoders included.
+#: With a larger delay than this against the reference, ms, switching jumps audibly. The delays measured on
+#: speech through the built-in systems, vocoders included, are less than half of it.
 DELAY_LIMIT_MS = 10.0
 
-#: Raised-cosine fade at both ends of an excerpt, seconds: a cut inside speech must not click.
+#: Raised-cosine fade at both ends of an excerpt, seconds, so that a cut inside speech does not click.
 EDGE_SECONDS = 0.010
-#: No stimulus of an item peaks above this (-1 dBFS): room for dither and for a player's resampling.
+#: Maximum peak of a stimulus (-1 dBFS): leaves room for dither and for a player's resampling.
 PEAK = 10 ** (-1 / 20)
-#: A larger difference in loudness than this, dB, is a fault to be heard and graded, not a level to correct.
+#: A larger loudness difference than this, dB, is a fault to be graded, not a level to correct.
 MAX_GAIN_DB = 20.0
-#: BS.1770's gating block, seconds. A shorter excerpt is measured as one block of its own length.
+#: BS.1770's gating block, seconds. A shorter excerpt is measured as a single block.
 LOUDNESS_BLOCK = 0.4
 
 
@@ -72,18 +72,18 @@ def render_stimulus(
 ) -> tuple[Audio, float]:
     """Cut an excerpt out of a rendition and match its loudness to the same excerpt of the clip.
 
-    The cut comes after coding (BS.1534-3 section 5), so a codec's buffers and bit reservoir have settled.
+    The cut comes after coding (BS.1534-3 section 5), when the codec's buffers and bit reservoir have settled.
 
     Args:
         clip_audio: the reference, float32 (samples,).
         rendition_audio: the system's output, aligned with it; padded or cut to its length.
-        start: of the excerpt, seconds.
-        end: of the excerpt, seconds.
-        rate: of both, Hz.
+        start: start of the excerpt, seconds.
+        end: end of the excerpt, seconds.
+        rate: sample rate of both, Hz.
 
     Returns:
         The excerpt, float32 of shape (round(end * rate) - round(start * rate),), not yet limited to
-        [-1, 1], and the gain in dB that it got. Silence, in either, gets 0 dB.
+        [-1, 1], and the gain applied, dB: 0 dB if either signal is silent.
 
     Raises:
         StimulusError: the excerpt is empty or lies outside the clip.
@@ -105,22 +105,22 @@ def render_stimulus(
 
 
 def folder_of(study_id: UUID) -> str:
-    """Where the stimuli of a study are stored."""
+    """The storage folder of a study's stimuli."""
     return f"stimuli/{study_id}"
 
 
 def render_item(item: Item, hold: Callable[[], bool] | None = None) -> bool:
     """Render every stimulus of `item` at the study's rate and store it with its gain and measured delay.
 
-    If one of them would peak above `PEAK`, all are turned down alike: relative levels stay matched.
-    Rendering again replaces what was there. A delay beyond `DELAY_LIMIT_MS` is kept for `warnings_of`: it
-    is not corrected, as the delay of a codec is a constant that its owner knows.
+    If one of them would peak above `PEAK`, all are attenuated equally, so relative levels stay matched.
+    Rendering again replaces earlier stimuli. A delay beyond `DELAY_LIMIT_MS` is stored for `warnings_of` and
+    not corrected, because the delay of a codec is a constant that its owner knows.
 
     Args:
-        hold: called first in the transaction that stores the stimuli; False keeps it from storing them.
+        hold: called first in the transaction that stores the stimuli; if it returns False, nothing is stored.
 
     Returns:
-        Whether they are stored. If not, no file is left.
+        Whether they are stored. If not, the files are deleted.
 
     Raises:
         StimulusError: a rendition is not ready, a file cannot be read, or the rate does not fit the method.
@@ -170,7 +170,7 @@ def render_item(item: Item, hold: Callable[[], bool] | None = None) -> bool:
 def _reference(item: Item, rate: int) -> Audio:
     """The item's whole clip at `rate` Hz."""
     clip = item.clip
-    assert clip is not None  # noqa: S101 -- render_item has looked
+    assert clip is not None  # noqa: S101 -- checked by render_item
     if rate == WORKING_RATE or not clip.upload:
         audio, its_rate = _read(clip.audio, item.title)
         return resample(audio, its_rate, rate)
@@ -178,12 +178,12 @@ def _reference(item: Item, rate: int) -> Audio:
 
 
 def _signal(item: Item, stimulus: Stimulus, reference: Audio, rate: int) -> Audio:
-    """What a system made of the item's whole clip, at `rate` Hz and as long as `reference`."""
+    """A system's output for the item's whole clip, at `rate` Hz and as long as `reference`."""
     rendition, slug = stimulus.rendition, stimulus.system
     name = f"{item.title} through {title_of(rendition.system) if rendition else slug}"
     if rendition is not None and rendition.upload:
         audio = _read_upload(rendition.upload, rate, name)
-        # Positive where the upload comes late and its owner had that taken out.
+        # Positive if the upload is late and its owner had the delay corrected.
         shift = round(rendition.parameters.delay_seconds * rate)
         audio = audio[shift:] if shift >= 0 else np.concatenate([np.zeros(-shift, np.float32), audio])
         return fit_length(audio, reference.size)
@@ -191,14 +191,14 @@ def _signal(item: Item, stimulus: Stimulus, reference: Audio, rate: int) -> Audi
         return reference
     cutoff = registry.SYSTEMS[slug].options.get("cutoff") if slug in registry.SYSTEMS else None
     if cutoff is not None:
-        # Imported here: it brings scipy.signal, which the web process, serving files, does without.
+        # Imported here: it imports scipy.signal, which the web process does not need to serve files.
         from codec.reference import lowpass, lowpass_taps
 
         if lowpass_taps(cutoff, rate) is None:
             raise StimulusError(
                 _(
-                    "At %(rate)g kHz the %(cutoff)g kHz anchor would be the reference itself. Give the "
-                    "study a higher sample rate."
+                    "At %(rate)g kHz the %(cutoff)g kHz anchor would equal the reference. Choose a higher "
+                    "sample rate for the study."
                 ),
                 rate=rate / 1000,
                 cutoff=cutoff / 1000,
@@ -211,7 +211,7 @@ def _signal(item: Item, stimulus: Stimulus, reference: Audio, rate: int) -> Audi
 
 
 def warnings_of(study: Study) -> list[str]:
-    """What a researcher has to know of the stimuli before listeners come, in sentences; empty if nothing."""
+    """Warnings about the stimuli, as sentences for the researcher; empty if there are none."""
     rate, found = study.sample_rate, []
     items = list(study.items.select_related("clip").prefetch_related("stimuli__rendition"))
     stimuli = [stimulus for item in items for stimulus in item.stimuli.all()]
@@ -242,7 +242,7 @@ def warnings_of(study: Study) -> list[str]:
     return found
 
 
-#: Made at the study's rate from the reference.
+#: Systems that are made from the reference at the study's rate.
 _MADE_HERE = ("original", "anchor35", "anchor70")
 
 
@@ -253,10 +253,10 @@ def _title(stimulus: Stimulus) -> str:
 def dithered_wav(audio: Audio, rate: int, key: bytes) -> bytes:
     """Quantise `audio`, float (samples,) in [-1, 1] at `rate` Hz, to a 16-bit mono WAV file.
 
-    Triangular dither of 2 LSB peak to peak is added to every sample, digital silence included: its level,
-    96 dB below full scale, says nothing about the stimulus. The size depends on the length alone. The same
+    Triangular dither of 2 LSB peak to peak is added to every sample, digital silence included, so its level,
+    96 dB below full scale, reveals nothing about the stimulus. The size depends on the length only. The same
     `key` gives the same bytes; the caller derives it from a secret, the session and the file's key, and
-    nobody without it can tell the dither (SHAKE-128) from chance.
+    without it the dither (SHAKE-128) is indistinguishable from random.
     """
     uniform = np.frombuffer(hashlib.shake_128(key).digest(4 * audio.size), dtype="<u2")
     levels = np.subtract(uniform[: audio.size], uniform[audio.size :], dtype=np.float32)
@@ -275,13 +275,13 @@ def dithered_wav(audio: Audio, rate: int, key: bytes) -> bytes:
 
 
 def read_ahead(stimuli: Iterable[Stimulus]) -> None:
-    """Have the system fetch the masters of a trial into its memory, all or none.
+    """Ask the operating system to read the masters of a trial into its cache.
 
-    The open and the hidden reference are one file: without this the second of them would come from memory
-    and the other recordings from a disk, which a listener with a clock could tell.
+    The open and the hidden reference are the same file: otherwise the second request for it would be served
+    from the cache and other recordings from disk, and the difference in time would reveal the reference.
     """
     for stimulus in stimuli:
-        with suppress(NotImplementedError, OSError):  # not a local file: the storage remembers nothing
+        with suppress(NotImplementedError, OSError):  # not a local file: there is no cache
             file = os.open(stimulus.audio.path, os.O_RDONLY)
             try:
                 if hasattr(os, "posix_fadvise"):
@@ -292,7 +292,7 @@ def read_ahead(stimuli: Iterable[Stimulus]) -> None:
 
 def loudness(audio: Audio, rate: int) -> float:
     """BS.1770 integrated loudness of `audio` (samples,) at `rate` Hz, in LUFS; -inf for silence."""
-    # Imported here: it brings scipy.signal, which the web process, serving files, does without.
+    # Imported here: it imports scipy.signal, which the web process does not need to serve files.
     import pyloudnorm
 
     seconds = audio.size / rate
@@ -336,7 +336,7 @@ def _read(stored: FieldFile, name: str) -> tuple[Audio, int]:
 
 
 def _read_upload(stored: FieldFile, rate: int, name: str) -> Audio:
-    """A file as somebody brought it, mono at `rate` Hz."""
+    """Read an uploaded file as mono at `rate` Hz."""
     with tempfile.NamedTemporaryFile(prefix="earshot-", suffix=Path(stored.name or "").suffix) as copy:
         with stored.open("rb") as file:
             shutil.copyfileobj(file, copy)

@@ -1,4 +1,4 @@
-"""Making, changing, opening, closing and deleting studies."""
+"""Creating, changing, opening, closing and deleting studies."""
 
 from __future__ import annotations
 
@@ -38,36 +38,36 @@ ALWAYS = Mushra.always
 #: Signals in one trial of it, hidden reference and anchors included, open reference not (M6).
 MAX_SIGNALS = Mushra.max_signals
 
-#: Hz; below, the mid anchor has nothing to remove.
+#: Hz; at lower rates the mid anchor has nothing to remove.
 LOWEST_RATE = 16_000
-#: In a session, without training.
+#: Maximum number of trials in a session, without training.
 MAX_TRIALS = 1000
 
-#: What may not change any more once somebody has taken part for real: grades would not be comparable.
+#: Fields that are locked once a real session exists: grades would not be comparable.
 LOCKED = ("method", "method_options", "systems", "sample_rate", "design", "seed")
 LOCKED_WHY = _(
-    "A listener has begun. Items, systems, method, sample rate and design stay as they are, "
-    "so that all grades can be compared; texts, dates and limits may still change."
+    "A listener has begun. Items, systems, method, sample rate and design can no longer be changed, "
+    "so that all grades stay comparable; texts, dates and limits can."
 )
 
 
 class StudyLocked(StudyError):
-    """The change would make grades that are there incomparable with those to come."""
+    """The change would make existing grades incomparable with later ones."""
 
 
 class TrialRunsExist(StudyError):
-    """Pilot sessions have heard what is about to change.
+    """Pilot sessions have heard the contents that would change.
 
     Attributes:
-        sessions: how many.
+        sessions: number of pilot sessions.
     """
 
     def __init__(self, sessions: int) -> None:
         super().__init__(
             ngettext_lazy(
-                "%(count)s pilot session has heard the items and systems as they are. "
+                "%(count)s pilot session has heard the present items and systems. "
                 "Tick “discard the pilot sessions” to change them.",
-                "%(count)s pilot sessions have heard the items and systems as they are. "
+                "%(count)s pilot sessions have heard the present items and systems. "
                 "Tick “discard the pilot sessions” to change them.",
                 sessions,
             ),
@@ -94,22 +94,22 @@ def create_study(
     design: Design | Mapping[str, Any] | None = None,
     open_when_ready: bool = True,
 ) -> Study:
-    """Make a study of whole `clips`, or of `excerpts`, through `systems`, and have its stimuli rendered.
+    """Create a study of whole `clips`, or of `excerpts`, with `systems`, and queue its rendering.
 
-    What the method has in every trial (MUSHRA: hidden reference and both anchors) is added to `systems`.
-    With `clips`, training is a trial with `training_clip`, or with the first clip, before all others; with
-    `excerpts` it is what they say. Training grades are not used (M14). If more systems are chosen than a
-    trial has room for, and `design` does not say how to share them out, a balanced design does. `options`
-    are the method's, see its ``Options``.
+    The method's permanent systems (MUSHRA: hidden reference and both anchors) are added to `systems`. With
+    `clips`, the training is one trial with `training_clip`, or with the first clip, before all others;
+    `excerpts` say themselves whether they are training. Training grades are not used (M14). If a trial has
+    no room for all systems and `design` does not divide them, a balanced design is proposed. `options` are
+    those of the method, see its ``Options``.
 
     Raises:
-        StudyError: nothing chosen, something unknown, or renditions are not there yet.
+        StudyError: nothing is chosen, a clip or system is unknown, or renditions are missing.
     """
     if excerpts is None:
         whole = [Excerpt(clip) for clip in dict.fromkeys(clips)]
         training = training_clip or (whole[0].clip if whole else None)
         excerpts = [*([Excerpt(training, training=True)] if training and whole else []), *whole]
-    asked = method_of(method)
+    chosen_method = method_of(method)
     study = Study(
         owner=owner,
         name=clean_name(name),
@@ -122,9 +122,9 @@ def create_study(
         open_when_ready=open_when_ready,
     )
     checked = check_excerpts(excerpts)
-    study.systems = check_systems(owner, asked, systems)
+    study.systems = check_systems(owner, chosen_method, systems)
     study.design = read_setting(Design, design or {}, "design")
-    _fit(study, checked, options or {})
+    _fit_settings(study, checked, options or {})
     with transaction.atomic():
         study.save()
         set_contents(study, checked)
@@ -140,15 +140,15 @@ def update_study(
     excerpts: Sequence[Excerpt] | None = None,
     discard_trial_runs: bool = False,
 ) -> Study:
-    """Store the attributes of `study` named in `changed`, and its new items; render what is missing then.
+    """Store the attributes of `study` named in `changed` and its new items, and render missing stimuli.
 
-    Simulated sessions of other items, systems or designs are deleted: they can be made again. An open
-    study that has to render closes its door until it is done.
+    If items, systems or design change, simulated sessions are deleted; they can be generated again. An open
+    study that has to render stimuli takes no listeners until that is done.
 
     Raises:
-        StudyLocked: what listeners heard would change (`LOCKED`, or the items), and there are real sessions.
-        TrialRunsExist: it would change under pilot sessions, and `discard_trial_runs` is not said.
-        StudyError: as in `create_study`, or the seal may not be moved there.
+        StudyLocked: `LOCKED` fields or items would change, and there are real sessions.
+        TrialRunsExist: they would change, there are pilot sessions, and `discard_trial_runs` is false.
+        StudyError: as in `create_study`, or the seal may not be set to this time.
     """
     changed = list(dict.fromkeys(changed))
     now = Study.objects.select_for_update().get(pk=study.pk)  # sessions begin one at a time, behind this lock
@@ -160,12 +160,12 @@ def update_study(
     if "systems" in changed or "method" in changed:
         study.systems = check_systems(study.owner, method, study.systems)
     checked = None if excerpts is None else check_excerpts(excerpts)
-    _fit(study, checked)
+    _fit_settings(study, checked)
     before = [(item.clip_id, item.start, item.end, item.training) for item in now.items.order_by("position")]
     after = before if checked is None else [(e.clip.pk, e.start, e.end, e.training) for e in checked]
     heard = after != before or any(getattr(now, name) != getattr(study, name) for name in LOCKED)
     if heard:
-        _free_of_sessions(now, discard_trial_runs)
+        _clear_trial_sessions(now, discard_trial_runs)
     fields = {*changed, *(LOCKED if heard else ())}
     if fields:
         study.save(update_fields=sorted(fields))
@@ -185,7 +185,7 @@ def update_study(
 
 
 def excerpts_of(study: Study) -> list[Excerpt]:
-    """The study's items as `update_study` takes them."""
+    """The study's items as excerpts, the form that `update_study` accepts."""
     return [
         Excerpt(item.clip, item.start, item.end, item.training, item.name)
         for item in study.items.select_related("clip").order_by("position")
@@ -194,11 +194,12 @@ def excerpts_of(study: Study) -> list[Excerpt]:
 
 
 def has_real_sessions(study: Study) -> bool:
-    """Whether somebody has taken part for real; from then on what is heard stays as it is."""
+    """Whether the study has real sessions; from then on its contents are locked."""
     return study.sessions.filter(kind__in=COUNTED).exists()
 
 
-def _free_of_sessions(study: Study, discard_trial_runs: bool) -> None:
+def _clear_trial_sessions(study: Study, discard_trial_runs: bool) -> None:
+    """Delete pilot and simulated sessions before the contents change; refuse if there are real ones."""
     if has_real_sessions(study):
         raise StudyLocked(LOCKED_WHY)
     pilots = study.sessions.filter(kind=Session.Kind.PILOT).count()
@@ -209,16 +210,16 @@ def _free_of_sessions(study: Study, discard_trial_runs: bool) -> None:
 
 
 def delete_simulation(study: Study) -> int:
-    """Delete all simulated sessions with what they were made of; returns how many."""
+    """Delete all simulated sessions and their settings; return the number of sessions."""
     with transaction.atomic():
-        # Locked, and the job first: a worker that makes them finds its claim lost before the next one.
+        # Lock the study and delete the job first, so that a worker loses its claim before the next session.
         Study.objects.select_for_update().filter(pk=study.pk).update(simulation={})
         Simulation.objects.filter(study=study).delete()
         return delete_sessions(study, Session.Kind.SIMULATED)
 
 
 def delete_sessions(study: Study, *kinds: str) -> int:
-    """Delete all sessions of these kinds with their grades and listeners; returns how many."""
+    """Delete all sessions of these kinds with their grades and listeners; return their number."""
     sessions = study.sessions.filter(kind__in=kinds)
     assessors = list(sessions.values_list("assessor", flat=True))
     count = sessions.count()
@@ -227,20 +228,20 @@ def delete_sessions(study: Study, *kinds: str) -> int:
     return count
 
 
-def _fit(
+def _fit_settings(
     study: Study,
     excerpts: Sequence[Excerpt] | None,
     options: MethodOptions | Mapping[str, Any] | None = None,
 ) -> None:
-    """Check the study's rate, design and method options, or those given; complete what does not fit."""
+    """Check the study's rate, design and method options, or the given options, and adapt the design."""
     if study.sample_rate not in SAMPLE_RATES:
         raise StudyError(
-            _("The sample rate is one of %(rates)s Hz."), rates=", ".join(map(str, SAMPLE_RATES))
+            _("The sample rate must be one of %(rates)s Hz."), rates=", ".join(map(str, SAMPLE_RATES))
         )
     method = method_of(study.method)
     if "anchor70" in method.always and study.sample_rate < LOWEST_RATE:
         raise StudyError(
-            _("At %(sample_rate)s Hz the 7 kHz anchor would be the reference: take a higher rate."),
+            _("At %(sample_rate)s Hz the 7 kHz anchor would equal the reference: choose a higher rate."),
             sample_rate=study.sample_rate,
         )
     graded = (
@@ -248,7 +249,7 @@ def _fit(
         if excerpts is not None
         else study.items.filter(training=False).count()
     )
-    study.design = designs.fitting(study.design, method, graded, len(study.systems))
+    study.design = designs.fit_design(study.design, method, graded, len(study.systems))
     study.method_options = method.clean_options(
         study.method_options if options is None else options, study.systems
     )
@@ -258,7 +259,7 @@ def _fit(
     if trials > MAX_TRIALS:
         raise StudyError(
             _(
-                "That makes %(trials)s trials for each listener; %(max_trials)s are the most. Choose "
+                "That makes %(trials)s trials for each listener; the maximum is %(max_trials)s. Choose "
                 "fewer clips, systems or pairs."
             ),
             trials=trials,
@@ -267,7 +268,7 @@ def _fit(
 
 
 def clean_name(name: str) -> str:
-    """A study's name in one line. Raises `StudyError`."""
+    """Return the name as one clean line. Raises `StudyError` if it is empty or too long."""
     name = clean_line(name)
     if not name:
         raise StudyError(_("Give the study a name."))
@@ -277,18 +278,18 @@ def clean_name(name: str) -> str:
 
 
 def signals_of(study: Study) -> int:
-    """How many signals a trial of the study has, hidden reference and anchors included."""
+    """The number of signals in a trial of the study, including hidden reference and anchors."""
     method = method_of(study.method)
     return min(method.max_signals, len(method.always) + designs.systems_per_trial(study))
 
 
 def open_study(study: Study, *, pilot: bool = False) -> None:
-    """Let listeners in, or, while stimuli are being rendered, as soon as they are there.
+    """Open the study to listeners, now or as soon as its stimuli are rendered.
 
-    Sessions that begin in a `pilot` are trial runs and never count among the real ones.
+    Sessions that begin in a `pilot` are trial runs and are never counted among the real ones.
     """
     rows = Study.objects.filter(pk=study.pk)
-    # In this order: the preparation may be done between the two.
+    # In this order, because the preparation may finish between the two statements.
     rows.filter(status=Study.Status.PREPARING).update(open_when_ready=True, pilot=pilot)
     rows.filter(status=Study.Status.READY).update(status=Study.Status.OPEN, pilot=pilot)
     rows.filter(status=Study.Status.OPEN).update(pilot=pilot)
@@ -296,7 +297,7 @@ def open_study(study: Study, *, pilot: bool = False) -> None:
 
 @transaction.atomic
 def end_pilot(study: Study) -> None:
-    """Let no more trial runs begin; the study waits to be opened, unless somebody took part for real."""
+    """Stop new pilot sessions; the study then waits to be opened, unless it has real sessions."""
     now = Study.objects.select_for_update().get(pk=study.pk)
     if not now.pilot:
         return
@@ -309,11 +310,12 @@ def end_pilot(study: Study) -> None:
 
 
 def close_study(study: Study) -> None:
-    """Take no more listeners and no more grades."""
+    """Stop accepting listeners and grades."""
     Study.objects.filter(pk=study.pk, status=Study.Status.OPEN).update(status=Study.Status.CLOSED)
 
 
 def reopen_study(study: Study) -> None:
+    """Accept listeners and grades again."""
     Study.objects.filter(pk=study.pk, status=Study.Status.CLOSED).update(status=Study.Status.OPEN)
 
 
@@ -324,8 +326,10 @@ def set_listed(study: Study, listed: bool) -> None:
 
 @transaction.atomic
 def delete_study(study: Study) -> None:
-    """Delete the study with its sessions, grades and rendered stimuli. Clips and renditions stay."""
-    Study.objects.select_for_update().filter(pk=study.pk).first()  # before its jobs, as workers lock them
+    """Delete the study with its sessions, grades and rendered stimuli; keep clips and renditions."""
+    Study.objects.select_for_update().filter(
+        pk=study.pk
+    ).first()  # in the order in which workers lock: the study before its jobs
     stimuli = Stimulus.objects.filter(item__study=study).exclude(audio="")
     names = [*stimuli.values_list("audio", flat=True), *list_files(folder_of(study.pk))]
     delete_sessions(study, *Session.Kind.values)

@@ -1,1 +1,1 @@
-"""Pages, forms and the API of studies, and who may see them."""
+"""Pages, forms and the API of studies, with access control."""

@@ -1,4 +1,4 @@
-"""Keys of researchers: one-time sign-in links and API tokens. Only their SHA-256 is stored."""
+"""Credentials of researchers: one-time sign-in links and API tokens. Only their SHA-256 is stored."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ def _digest(token: str) -> str:
 
 
 def find_user(username: str, *, create: bool = False) -> User:
-    """The user of that name; with `create`, made without a password if there is none.
+    """The user of this name; with `create`, a missing user is created without a password.
 
     Raises:
-        User.DoesNotExist: there is none, and `create` is false.
+        User.DoesNotExist: there is no such user, and `create` is false.
     """
     if not create:
         return User.objects.get(username=username)
@@ -38,7 +38,7 @@ def find_user(username: str, *, create: bool = False) -> User:
 
 
 def make_signin_link(user: User) -> str:
-    """A new absolute URL that signs `user` in once."""
+    """Create a sign-in link for `user`; return its absolute URL."""
     token = secrets.token_urlsafe(32)
     SigninLink.objects.create(user=user, digest=_digest(token), expires=timezone.now() + SIGNIN_LINK_LIFETIME)
     return f"{settings.SITE_URL}{reverse('signin_link', args=[token])}"
@@ -46,9 +46,9 @@ def make_signin_link(user: User) -> str:
 
 @transaction.atomic
 def use_signin_link(token: str) -> User | None:
-    """The user whom `token` signs in, and use it up; None if it is unknown, used or expired."""
+    """Use up the sign-in `token` and return its user; None if it is unknown, used or expired."""
     digest, now = _digest(token), timezone.now()
-    # One conditional update, so that of two requests at once only one is signed in.
+    # One conditional update, so that only one of two concurrent requests succeeds.
     if not SigninLink.objects.filter(digest=digest, used=None, expires__gt=now).update(used=now):
         return None
     user = SigninLink.objects.select_related("user").get(digest=digest).user
@@ -56,13 +56,13 @@ def use_signin_link(token: str) -> User | None:
 
 
 def make_api_token(user: User) -> str:
-    """A new API token of `user`, in place of the one before."""
+    """Create an API token for `user`, which replaces the previous token."""
     token = random_token(32)
     ApiToken.objects.update_or_create(user=user, defaults={"digest": _digest(token)})
     return token
 
 
 def user_of_token(token: str) -> User | None:
-    """The active user whose API token this is, if any."""
+    """The active user with this API token, if any."""
     found = ApiToken.objects.select_related("user").filter(digest=_digest(token)).first()
     return found.user if found and found.user.is_active else None

@@ -1,5 +1,4 @@
-"""Who asks, when a script asks: the bearer token in place of the session cookie, and signing in again.
-What every answer tells the browser that it may do, its language, and how refusals are answered."""
+"""Security headers, the language of listeners' pages, refusals, bearer tokens and sign-in from fragments."""
 
 from __future__ import annotations
 
@@ -12,16 +11,16 @@ from django.shortcuts import resolve_url
 
 from evaluation.refusals import Refusal
 from evaluation.web.refusals import PROBLEM, answer_problem, answer_refusal, render_refusal, wants_json
-from listening.study.languages import of_link
+from listening.study.languages import use_link_language
 from listening.web import accounts, security
 from listening.web.views.errors import BY_STATUS, NOT_UNDERSTOOD
 
-#: Where listeners are: the link of a study or of a session. Sounds say nothing in any language.
+#: Listeners' URLs: the links of studies and sessions, except for sounds, which need no language.
 _LISTENERS = re.compile(r"/(?P<kind>[st])/(?P<token>[^/]+)/(?!.*\.wav$)")
 
 
 class SecurityHeadersMiddleware:
-    """The Content-Security-Policy and its neighbours, on pages, errors and static files alike."""
+    """Add the Content-Security-Policy and related headers to pages, errors and static files."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -35,9 +34,9 @@ class SecurityHeadersMiddleware:
 
 
 class StudyLanguageMiddleware:
-    """Let all that a listener meets speak the study's language: pages, refusals and error pages alike.
+    """Answer listeners in the study's language: pages, refusals and error pages alike.
 
-    It goes by the address, so that the language is in force before any view or middleware refuses anything.
+    The URL determines the language, so that it is active before any view or middleware refuses a request.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
@@ -48,12 +47,12 @@ class StudyLanguageMiddleware:
         if found is None:
             return self.get_response(request)
         request.refusal_template = "listening/session/refused.html"  # type: ignore[attr-defined]
-        with of_link(found["kind"] == "s", found["token"]):
+        with use_link_language(found["kind"] == "s", found["token"]):
             return self.get_response(request)
 
 
 class RefusalMiddleware:
-    """Answer a `Refusal` that ended a view; and give programs a problem (RFC 9457) for every other error."""
+    """Answer a `Refusal` raised by a view, and convert other errors for programs to problems (RFC 9457)."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -68,7 +67,7 @@ class RefusalMiddleware:
             page = render_refusal(request, BY_STATUS[405], 405, Refusal.title)
             page["Allow"] = response["Allow"]
             return page
-        if response.status_code == 416:  # a part of a file that is not there: its headers say all
+        if response.status_code == 416:  # a range outside the file: the headers are sufficient
             return response
         kept = {
             name: response[name] for name in ("Allow", "Retry-After", "WWW-Authenticate") if name in response
@@ -81,10 +80,10 @@ class RefusalMiddleware:
 
 
 class BearerTokenMiddleware:
-    """Set ``request.user`` from ``Authorization: Bearer``: what the API links to opens with the same token.
+    """Set ``request.user`` from ``Authorization: Bearer``: URLs that the API returns accept its tokens.
 
-    A token that is not known changes nothing here; the API answers it with 401. CSRF checks stay
-    as they are: the API asks for the token itself and never looks at cookies, pages always check.
+    An unknown token has no effect here; the API answers it with 401. CSRF protection is unaffected: the API
+    requires the token and ignores cookies, and pages always check.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
@@ -98,7 +97,7 @@ class BearerTokenMiddleware:
 
 
 class FragmentSignInMiddleware:
-    """Reload the page whose htmx fragment needs signing in: it would show the sign-in page inside itself."""
+    """Reload a page whose htmx fragment requires sign-in; it would show the sign-in page inside itself."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response

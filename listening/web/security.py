@@ -1,4 +1,4 @@
-"""What browsers are told that pages may do, and where a request comes from."""
+"""The Content-Security-Policy and related headers, and the client's address."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from django.conf import settings
 from django.http import HttpRequest, HttpResponseBase
 
-#: Everything comes from here: no inline script, no inline style, no other site.
+#: Everything is loaded from this site: no inline scripts, no inline styles, no other sites.
 POLICY: dict[str, tuple[str, ...]] = {
     "default-src": ("'none'",),
     "script-src": ("'self'",),
@@ -29,13 +29,13 @@ HEADERS = {
 }
 
 
-def allow(response: HttpResponseBase, **more: Iterable[str]) -> None:
-    """Let one answer do more than `POLICY` says.
+def allow_sources(response: HttpResponseBase, **more: Iterable[str]) -> None:
+    """Allow one response more sources than `POLICY` does.
 
     Args:
-        response: which.
+        response: the response to change.
         more: origins by directive, with ``_`` for ``-``: ``frame_ancestors=["https://*.example.org"]``
-            also lifts X-Frame-Options, which knows no origins.
+            also removes X-Frame-Options, which does not support origins.
     """
     allowed = getattr(response, "policy_additions", {})
     for name, origins in more.items():
@@ -47,7 +47,7 @@ def allow(response: HttpResponseBase, **more: Iterable[str]) -> None:
 
 
 def policy_of(response: HttpResponseBase) -> str:
-    """The Content-Security-Policy of an answer: `POLICY` and what `allow` added."""
+    """The Content-Security-Policy of a response: `POLICY` with the additions of `allow_sources`."""
     policy = dict(POLICY)
     for directive, origins in getattr(response, "policy_additions", {}).items():
         kept = tuple(origin for origin in policy.get(directive, ()) if origin != "'none'")
@@ -56,10 +56,10 @@ def policy_of(response: HttpResponseBase) -> str:
 
 
 def address_of(request: HttpRequest) -> str:
-    """Where a request comes from: an IPv4 address, or the /64 network of an IPv6 one.
+    """The client's IPv4 address, or the /64 network of its IPv6 address.
 
-    Behind `settings.TRUSTED_PROXIES` proxies it is what the outermost of them saw; what a client
-    claims in X-Forwarded-For beyond that is not believed.
+    Behind `settings.TRUSTED_PROXIES` proxies, it is the address that the outermost of them reports; further
+    entries of X-Forwarded-For come from the client and are ignored.
     """
     text = str(request.META.get("REMOTE_ADDR", ""))
     if settings.TRUSTED_PROXIES:

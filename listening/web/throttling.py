@@ -1,6 +1,6 @@
-"""How often something may be tried, counted in the database so that all web processes count together.
+"""Limits on repeated attempts, counted in the database so that all web processes share the counts.
 
-What is counted is kept under an HMAC of where or who it comes from: no address is stored.
+Counts are stored under an HMAC of the address or user name: no address is stored.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from listening.models import Throttle
 
 
 class TooManyTries(Refusal):
-    """Something was tried more often than its `Limit` allows; `seconds` until it may be tried again."""
+    """More attempts than a `Limit` allows; the next one is possible after `seconds`."""
 
     status = 429
     title = _("Too many tries")
@@ -41,7 +41,7 @@ class TooManyTries(Refusal):
 
 @dataclass(frozen=True)
 class Limit:
-    """So many `times` within `seconds` from the first; `scope` keeps limits apart."""
+    """At most `times` attempts within `seconds` from the first; `scope` names the limit."""
 
     scope: str
     times: int
@@ -50,18 +50,18 @@ class Limit:
 
 #: Wrong passwords for one name from one address.
 SIGNIN_NAME_HERE = Limit("signin name here", 5, 15 * 60)
-#: Wrong passwords, and sign-in links that are none, from one address.
+#: Wrong passwords and invalid sign-in links from one address.
 SIGNIN_ADDRESS = Limit("signin address", 30, 15 * 60)
-#: Wrong passwords for one name from anywhere. A one-time link still signs in.
+#: Wrong passwords for one name from all addresses. A one-time link still works.
 SIGNIN_NAME = Limit("signin name", 100, 60 * 60)
-#: Sessions begun from one address: a lecture hall behind one address must get in.
+#: Sessions started from one address: enough for a lecture hall behind a single address.
 JOIN = Limit("join", 300, 10 * 60)
-#: API tokens that are none from one address.
+#: Invalid API tokens from one address.
 API_TOKEN = Limit("api token", 60, 10 * 60)
 
 
-def check(tries: Mapping[Limit, str]) -> None:
-    """Raise `TooManyTries` unless each of `tries`, an identity by its limit, may be made now."""
+def check_limits(tries: Mapping[Limit, str]) -> None:
+    """Raise `TooManyTries` if a limit is reached; `tries` has the identity to check for each limit."""
     if seconds := max(_wait_for(limit, identity) for limit, identity in tries.items()):
         raise TooManyTries(seconds)
 
@@ -76,8 +76,8 @@ def _wait_for(limit: Limit, identity: str) -> int:
 
 
 @transaction.atomic
-def count(limit: Limit, identity: str) -> None:
-    """Count a try of `identity`."""
+def count_try(limit: Limit, identity: str) -> None:
+    """Count an attempt by `identity`."""
     if not settings.THROTTLING:
         return
     key, now = _key(limit, identity), timezone.now()
@@ -88,12 +88,12 @@ def count(limit: Limit, identity: str) -> None:
     try:
         with transaction.atomic():
             Throttle.objects.create(key=key, count=1, expires=now + timedelta(seconds=limit.seconds))
-    except IntegrityError:  # two first tries at once
+    except IntegrityError:  # two concurrent first attempts
         counted.update(count=F("count") + 1)
 
 
-def forget(limit: Limit, identity: str) -> None:
-    """It was the right person: start from none."""
+def forget_tries(limit: Limit, identity: str) -> None:
+    """Reset the count after a successful attempt."""
     Throttle.objects.filter(key=_key(limit, identity)).delete()
 
 

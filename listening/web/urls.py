@@ -1,4 +1,4 @@
-"""Every address of the site. Evaluation lists its own pages; the API mounts both apps."""
+"""All URLs of the site. `evaluation` lists its own pages; the API includes both apps."""
 
 from __future__ import annotations
 
@@ -61,6 +61,7 @@ research = [
     path("studies/<uuid:study_id>/report.pdf", report.report_pdf, name="report_pdf"),
     path("studies/<uuid:study_id>/results/unseal/", results.break_seal, name="results_unseal"),
     path("studies/<uuid:study_id>/results/thresholds/", results.thresholds, name="results_thresholds"),
+    path("studies/<uuid:study_id>/results/question/", results.question, name="results_question"),
     path("studies/<uuid:study_id>/results/again/", results.recompute, name="results_again"),
     path("studies/<uuid:study_id>/results/method.<str:suffix>", results.method_figure, name="method_figure"),
     path("studies/<uuid:study_id>/results/<slug:name>.tex", results.table, name="results_latex"),
@@ -74,7 +75,7 @@ research = [
     path("studies/<uuid:study_id>/export/<str:name>", exports.export, name="export"),
 ]
 
-# What is known of a trial's recordings must not be in any of these addresses.
+# None of these URLs may reveal anything about a trial's recordings.
 trial = [
     path("ratings/", trials.save_rating, name="save_rating"),
     path("choice/", methods.choice, name="save_choice"),

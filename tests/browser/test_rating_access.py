@@ -253,7 +253,7 @@ def test_the_page_speaks_the_studys_language(
     page.goto(f"{live_server.url}/s/{session.token}/")
     ready(page)
     study = Study.objects.get()
-    with languages.of_study(study):
+    with languages.use_study_language(study):
         scale = [str(word) for word in languages.QUALITY]
         stimulus = languages.script_words().get("Stimulus {number}", "Stimulus {number}")
         sounding = languages.script_words().get(

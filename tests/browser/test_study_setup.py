@@ -159,7 +159,7 @@ def test_simulated_listeners_come_while_one_watches(researcher: Page, live_serve
     page.goto(f"{live_server.url}/studies/{study.pk}/setup/check/")
     page.get_by_label("Listeners", exact=True).fill("6")
     page.get_by_role("button", name="Simulate").click()
-    page.get_by_text("0 of 6 simulated listeners are through.").wait_for()
+    page.get_by_text("0 of 6 simulated listeners have finished.").wait_for()
     simulation.run(str(study.pk))
     page.get_by_text("6 simulated listeners, no people.").wait_for()
     page.get_by_label("Assessors for a 95 % interval of ±").fill("3")

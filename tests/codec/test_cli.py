@@ -55,6 +55,15 @@ def test_original_is_bit_exact(speech: Path, tmp_path: Path, capsys: pytest.Capt
     assert np.array_equal(before, after)
 
 
+def test_a_limit_of_the_rate_is_kept_or_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_wav(tmp_path / "in.wav", harvard_sentence(0)[8_000:24_000], 16_000)
+    arguments = ["encode", str(tmp_path / "in.wav"), str(tmp_path / "out.ear"), "--max-kbps"]
+    assert main([*arguments, "1.7", "--system", "bpgan-2k"]) == 0
+    assert read_ear(tmp_path / "out.ear").kbps <= 1.7
+    assert main([*arguments, "1.7", "--system", "opus-9k"]) == 2
+    assert "opus-9k has no way to keep each file below a bit rate" in capsys.readouterr().err
+
+
 def test_what_was_done_to_the_input_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     sf.write(tmp_path / "stereo.wav", np.zeros((44_100, 2)), 44_100)
     assert (

@@ -23,13 +23,14 @@ from codec.bpgan.network.generator import build_generator
 from codec.bpgan.network.hearing import Hearing
 from codec.bpgan.network.mel import Mel
 from codec.bpgan.network.quantizer import Quantizer
+from codec.bpgan.network.refiner import Refiner
 from codec.bpgan.network.spectrum import SpectrumNetwork
 from codec.bpgan.network.vocoder import invert_mel
 
 #: The receiver that the model's configuration describes.
 DEFAULT_RECEIVER = Receiver()
 #: The paper's receiver, which inverts the generated mel-spectrogram as it is.
-PLAIN_RECEIVER = Receiver(postfilter=False, network=0.0)
+PLAIN_RECEIVER = Receiver(postfilter=False, network=0.0, refiner=False)
 #: Reach of the postfilter to either side, in bands or frames, and its standard deviation.
 POSTFILTER_REACH = 8
 _DEVIATION = 2.0
@@ -52,7 +53,9 @@ class BPGANModel(nn.Module):
         self.encoder = build_encoder(config)
         self.quantizer = Quantizer(config.latent)
         self.generator = build_generator(config)
-        #: Between the generator's mel and Griffin-Lim, or None: the plain inversion of the mel.
+        #: Corrects the generated log-mel, in the receiver and in the last scoring of the search; or None.
+        self.refiner = Refiner(config) if config.refiner.blocks else None
+        #: Between the log-mel and Griffin-Lim, or None: the plain inversion of the mel.
         self.spectrum = SpectrumNetwork(config, self.mel) if config.spectrum.blocks else None
         channels, levels = config.latent.channels, config.latent.levels
         self.contexts: ContextModel = TableContexts.uniform(channels, levels)
@@ -80,17 +83,37 @@ class BPGANModel(nn.Module):
             return build_rates(self.contexts, device)
         return HuffmanRates(self.marginals.cpu().numpy(), device)
 
-    def power(self, log_mel: Tensor, receiver: Receiver = DEFAULT_RECEIVER, start: int = 0) -> Tensor:
+    def refine(self, log_mel: Tensor, values: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """Correct a generated log-mel (batch, bands, frames), if the model has a network for that.
+
+        `values` (batch, channels sent, frames / stride) are the generator's input; `lengths`, in latent
+        frames, are those of the files of a batch.
+        """
+        if self.refiner is None:
+            return log_mel
+        refined: Tensor = self.refiner(log_mel, values, lengths)
+        return refined
+
+    def power(
+        self,
+        log_mel: Tensor,
+        values: Tensor,
+        receiver: Receiver = DEFAULT_RECEIVER,
+        start: int = 0,
+    ) -> Tensor:
         """Generated log-mel (batch, bands, frames) -> STFT power (batch, bins, frames), for Griffin-Lim.
 
-        `receiver` determines the steps; `start` is the index of the first frame within its file.
+        `values` (batch, channels sent, frames / stride) are the generator's input. `receiver` determines the
+        steps; `start` is the index of the first frame within its file.
         """
+        if receiver.refiner:
+            log_mel = self.refine(log_mel, values)
         # The network sees what it was trained on; its change is added to the postfilter's result.
         sharpened = self.sharpen(log_mel) if receiver.postfilter else log_mel
         strength = self.config.spectrum.strength if receiver.network is None else receiver.network
         if self.spectrum is None or not strength:
             return invert_mel(self.mel, sharpened)
-        power: Tensor = self.spectrum(log_mel, start, strength, sharpened)
+        power: Tensor = self.spectrum(log_mel, values, start, strength, sharpened)
         return power
 
     def sharpen(self, log_mel: Tensor) -> Tensor:

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from codec.bpgan.config import ModelConfig
 from codec.bpgan.network.blocks import ConvNeXt
 from codec.bpgan.network.mel import Mel
+from codec.bpgan.network.refiner import hold
 from codec.bpgan.network.vocoder import invert_mel, random_phases
 
 #: Added to the power of a bin before the logarithm: 5 dB below the floor of the mel bands.
@@ -34,12 +35,13 @@ class SpectrumNetwork(nn.Module):
     def __init__(self, config: ModelConfig, mel: Mel) -> None:
         super().__init__()
         size = config.spectrum
-        self.noise = size.noise
+        self.noise, self.stride = size.noise, config.latent.stride
+        self.channels = config.latent.channels if size.latent else 0
         # Not a submodule: its buffers are the model's.
         self._mel = (mel,)
         last = nn.Conv1d(size.width, config.mel.n_fft // 2 + 1, 1)
         self.layers = nn.Sequential(
-            nn.Conv1d(config.mel.bands + size.noise, size.width, 7, padding=3),
+            nn.Conv1d(config.mel.bands + size.noise + self.channels, size.width, 7, padding=3),
             *(ConvNeXt(size.width, size.expansion) for _ in range(size.blocks)),
             last,
         )
@@ -48,18 +50,29 @@ class SpectrumNetwork(nn.Module):
             nn.init.zeros_(parameter)
 
     def forward(
-        self, log_mel: Tensor, start: int = 0, strength: float = 1.0, inverted: Tensor | None = None
+        self,
+        log_mel: Tensor,
+        values: Tensor,
+        start: int = 0,
+        strength: float = 1.0,
+        inverted: Tensor | None = None,
     ) -> Tensor:
         """The plain inversion of `inverted` (None: of `log_mel`), and the network's change of it.
 
-        `start` is the index of the first frame within its file, so that a frame always gets the same noise.
-        `strength` scales the change, in decibels.
+        `values` (batch, channels sent, frames / stride) are those of the symbols, an input of networks with
+        `SpectrumConfig.latent`. `start` is the index of the first frame within its file, so that a frame
+        always gets the same noise. `strength` scales the change, in decibels.
         """
         # Rounding errors must not make the power negative.
-        return (torch.exp(self.log_power(log_mel, start, strength, inverted)) - FLOOR).clamp_min(0.0)
+        return (torch.exp(self.log_power(log_mel, values, start, strength, inverted)) - FLOOR).clamp_min(0.0)
 
     def log_power(
-        self, log_mel: Tensor, start: int = 0, strength: float = 1.0, inverted: Tensor | None = None
+        self,
+        log_mel: Tensor,
+        values: Tensor,
+        start: int = 0,
+        strength: float = 1.0,
+        inverted: Tensor | None = None,
     ) -> Tensor:
         """Natural logarithm of power plus `FLOOR`."""
         (mel,) = self._mel
@@ -68,6 +81,8 @@ class SpectrumNetwork(nn.Module):
             shape = log_mel if inverted is None else inverted
             base = torch.log(invert_mel(mel, shape, _MEL_ITERATIONS) + FLOOR)
         noise = torch.cos(random_phases(self.noise, start, log_mel.shape[2])).to(log_mel)
-        inputs = torch.cat([log_mel, noise.expand(len(log_mel), -1, -1)], dim=1)
-        change: Tensor = self.layers(inputs)
+        inputs = [log_mel, noise.expand(len(log_mel), -1, -1)]
+        if self.channels:
+            inputs.append(hold(values, self.channels, self.stride))
+        change: Tensor = self.layers(torch.cat(inputs, dim=1))
         return (base + strength * _MOST * torch.tanh(change.to(base) / _MOST)).clamp_min(_LOWEST)

@@ -27,6 +27,7 @@ from codec.bpgan.network.released import load_model
 from codec.bpgan.reports.search_tables import MEASURES, Row, interval
 from codec.bpgan.search import trials
 from codec.bpgan.search.search import SEARCHES
+from codec.threads import use_threads
 
 #: Strengths of the spectrum network on the trade-off curve, with the postfilter and without.
 STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0)
@@ -39,13 +40,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="where tables and plots go")
     parser.add_argument("--model", type=Path, help="another model (.safetensors) than the one installed")
     parser.add_argument("--limit", type=int, help="only so many of the files, at even distances")
-    parser.add_argument("--threads", type=int, help="CPU threads (default: all)")
+    parser.add_argument("--threads", type=int, help="CPU threads (default: of the free cores, up to 4)")
 
 
 def run(args: argparse.Namespace) -> int:
     """Run the sub-command. Raises `CodecError` for errors that the user can fix."""
-    if args.threads:
-        torch.set_num_threads(args.threads)
+    use_threads(args.threads)
     model = BPGANModel.load(args.model) if args.model else load_model()
     sentences = trials.read_folder(args.data, model, args.limit)
     args.out.mkdir(parents=True, exist_ok=True)
@@ -68,12 +68,13 @@ def measure(model: BPGANModel, outcomes: Sequence[trials.Outcome]) -> list[Row]:
     rows: list[Row] = []
     for outcome in tqdm(outcomes, unit="file", disable=None):
         sentence = outcome.sentence
-        for name, log_mel, receiver in _generate_versions(model, outcome):
-            audio = trials.synthesise(model, log_mel, sentence.audio.size, receiver)
+        for name, log_mel, values, receiver in _generate_versions(model, outcome):
+            audio = trials.synthesise(model, log_mel, values, sentence.audio.size, receiver)
             # At the level of a real system, because DNSMOS depends on it.
             audio *= np.float32(active_level(sentence.audio) / max(active_level(audio), 1e-9))
             row = {
                 "receiver's input": name,
+                "refiner": int(receiver.refiner),
                 "postfilter": int(receiver.postfilter),
                 "network": receiver.network,
                 "sentence": sentence.name,
@@ -84,26 +85,33 @@ def measure(model: BPGANModel, outcomes: Sequence[trials.Outcome]) -> list[Row]:
 
 
 @torch.no_grad()
-def _generate_versions(model: BPGANModel, outcome: trials.Outcome) -> Iterator[tuple[str, Tensor, Receiver]]:
-    """Generate inputs of the receiver: name, log-mel (1, bands, frames), and the receiver to use."""
+def _generate_versions(
+    model: BPGANModel, outcome: trials.Outcome
+) -> Iterator[tuple[str, Tensor, Tensor, Receiver]]:
+    """Generate inputs of the receiver: name, log-mel (1, bands, frames), values, and the receiver to use."""
     mel, channels = outcome.sentence.mel[None], len(outcome.symbols)
     z = model.encoder(mel)
     quantizer = model.quantizer
     own = {
-        "exact mel": mel,
-        "every channel, without levels": model.generator(z),
-        "encoder's z, without levels": model.generator(z[:, :channels]),
-        "encoder's z on its levels": model.generator(quantizer.decode(quantizer.encode(z[:, :channels]))),
+        "every channel, without levels": z,
+        "encoder's z, without levels": z[:, :channels],
+        "encoder's z on its levels": quantizer.decode(quantizer.encode(z[:, :channels])),
     }
     networks = (0.0, 1.0) if model.spectrum else (0.0,)
-    for name, log_mel in own.items():
+    for strength in networks:
+        yield "exact mel", mel, z, Receiver(postfilter=False, network=strength, refiner=False)
+    for name, values in own.items():
         for strength in networks:
-            yield name, log_mel, Receiver(postfilter=False, network=strength)
+            yield name, model.generator(values), values, Receiver(postfilter=False, network=strength)
     symbols = torch.from_numpy(outcome.symbols.astype(np.int64))[None].to(mel.device)
-    searched = model.generator(quantizer.decode(symbols))
+    values = quantizer.decode(symbols)
+    searched = model.generator(values)
+    if model.refiner:
+        for strength in networks:
+            yield SEARCHED, searched, values, Receiver(postfilter=False, network=strength, refiner=False)
     for strength in STRENGTHS if model.spectrum else networks:
         for postfilter in (False, True):
-            yield SEARCHED, searched, Receiver(postfilter, strength)
+            yield SEARCHED, searched, values, Receiver(postfilter, strength)
 
 
 def measure_naturalness(audio: Audio) -> dict[str, float]:
@@ -117,17 +125,21 @@ def measure_naturalness(audio: Audio) -> dict[str, float]:
 
 def build_table(rows: Sequence[Row]) -> str:
     """Build a Markdown table: mean over sentences ± half the 95 % interval in each row."""
-    groups: dict[tuple[str, int, float], list[Row]] = {}
+    groups: dict[tuple[str, int, int, float], list[Row]] = {}
     for row in sorted(rows, key=lambda r: r["sentence"]):
-        groups.setdefault((row["receiver's input"], row["postfilter"], row["network"]), []).append(row)
+        group = (row["receiver's input"], row["refiner"], row["postfilter"], row["network"])
+        groups.setdefault(group, []).append(row)
     titles = {"log_mel_db": "log-mel error of the input, dB", **MEASURES, "dnsmos": "DNSMOS P.808"}
     shown = [name for name in titles if name in rows[0]]
-    lines = [f"| receiver's input | postfilter | network | n | {' | '.join(titles[n] for n in shown)} |"]
-    lines.append("|---" * (4 + len(shown)) + "|")
-    for (name, postfilter, strength), own in groups.items():
+    lines = [
+        f"| receiver's input | refiner | postfilter | network | n | {' | '.join(titles[n] for n in shown)} |"
+    ]
+    lines.append("|---" * (5 + len(shown)) + "|")
+    for (name, refiner, postfilter, strength), own in groups.items():
         cells = [interval([r[n] for r in own]) for n in shown]
         lines.append(
-            f"| {name} | {postfilter or '-'} | {strength or '-'} | {len(own)} | {' | '.join(cells)} |"
+            f"| {name} | {refiner or '-'} | {postfilter or '-'} | {strength or '-'} "
+            f"| {len(own)} | {' | '.join(cells)} |"
         )
     return "\n".join(lines) + "\n"
 
@@ -140,7 +152,7 @@ def plot_tradeoff(rows: Sequence[Row], path: Path) -> None:
     from matplotlib import pyplot as plt
 
     figure, axis = plt.subplots(figsize=(6, 4), layout="constrained")
-    searched = [r for r in rows if r["receiver's input"] == SEARCHED and "dnsmos" in r]
+    searched = [r for r in rows if r["receiver's input"] == SEARCHED and r["refiner"] and "dnsmos" in r]
     for postfilter, name in enumerate(("as generated", "after the postfilter")):
         by_strength: dict[float, list[Row]] = {}
         for row in searched:
@@ -171,11 +183,16 @@ def plot_mels(model: BPGANModel, outcome: trials.Outcome, path: Path) -> None:
 
     mel = outcome.sentence.mel[None]
     symbols = torch.from_numpy(outcome.symbols.astype(np.int64))[None].to(mel.device)
-    generated = model.generator(model.quantizer.decode(symbols))
+    values = model.quantizer.decode(symbols)
+    generated = model.generator(values)
+    refined = model.refine(generated, values)
     shown = {"original": mel, "generated": generated}
-    shown["after the postfilter"] = model.sharpen(generated)
+    if model.refiner:
+        shown["after the refiner"] = refined
+    shown["after the postfilter"] = model.sharpen(refined)
     if model.spectrum:
-        shown["after the spectrum network"] = model.mel.compress(model.mel.filters @ model.power(generated))
+        power = model.power(generated, values)
+        shown["after the spectrum network"] = model.mel.compress(model.mel.filters @ power)
     figure, axes = plt.subplots(
         len(shown), 1, figsize=(9, 2.6 * len(shown)), sharex=True, layout="constrained"
     )

@@ -94,9 +94,10 @@ def profile_chain(
             coder.decode(payload, frames, count)
     with torch.inference_mode():
         with clock.part("receiver's generator"):
-            generated = model.generator(model.quantizer.decode(symbols))
-        with clock.part("postfilter, spectrum network"):
-            power = model.power(generated)
+            values = model.quantizer.decode(symbols)
+            generated = model.generator(values)
+        with clock.part("refiner, postfilter, spectrum network"):
+            power = model.power(generated, values)
         with clock.part("inverse STFT"):
             griffin_lim(model.mel, power)
     duration = audio.numel() / model.config.mel.sample_rate

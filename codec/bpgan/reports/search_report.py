@@ -28,6 +28,7 @@ from codec.bpgan.reports import search_plots, search_profile
 from codec.bpgan.reports.search_tables import MEASURES, Row, gains, interval, plain_table, table
 from codec.bpgan.search import trials
 from codec.bpgan.search.search import SEARCHES, SearchConfig
+from codec.threads import use_threads
 
 #: Budgets of the curves, in steps.
 ITERATIONS = (0, 6, 12, 24, 48, 96)
@@ -46,13 +47,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--limit", type=int, default=24, help="sentences for the curves and `best` (default 24)"
     )
     parser.add_argument("--parts", nargs="+", choices=list(PARTS), default=list(PARTS), metavar="PART")
-    parser.add_argument("--threads", type=int, help="CPU threads (default: all)")
+    parser.add_argument("--threads", type=int, help="CPU threads (default: of the free cores, up to 4)")
 
 
 def run(args: argparse.Namespace) -> int:
     """Run the sub-command. Raises `CodecError` for errors that the user can fix."""
-    if args.threads:
-        torch.set_num_threads(args.threads)
+    use_threads(args.threads)
     model = BPGANModel.load(args.model).to(choose_device()) if args.model else load_model()
     report = Report(model, trials.read_folder(args.folder, model), args.limit, args.out)
     for part in args.parts:

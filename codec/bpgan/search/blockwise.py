@@ -102,7 +102,7 @@ class Blockwise:
         #: Latent frames to either side that the results of encoder and generator depend on.
         self.encoder_reach = reach(model.encoder, 1, stride) // stride
         self.generator_reach = reach(model.generator, stride, stride) // stride
-        before = reach(model.spectrum, 1) if model.spectrum else 0
+        before = sum(reach(network, 1) for network in (model.refiner, model.spectrum) if network)
         if model.config.postfilter.frames:
             before += POSTFILTER_REACH
         #: The same for what the receiver hands to Griffin-Lim, and for decoded audio.
@@ -138,8 +138,10 @@ class Blockwise:
         """The receiver's STFT power (1, bins, frames) of latent frames start..end of a file's symbols."""
         first = max(0, start - self.power_reach)
         around = self._tensor(symbols[:, first : end + self.power_reach])
-        log_mel = self.model.generator(self.model.quantizer.decode(around))
-        power = self.model.power(log_mel, self.receiver, start=first * self.stride)
+        values = self.model.quantizer.decode(around)
+        power = self.model.power(
+            self.model.generator(values), values, self.receiver, start=first * self.stride
+        )
         return power[:, :, (start - first) * self.stride : (end - first) * self.stride]
 
     def encode(
@@ -209,8 +211,9 @@ class Blockwise:
             first = max(0, start - self.audio_reach)
             around = self._tensor(symbols[:, first : end + self.audio_reach])
             with torch.inference_mode():
-                log_mel = self.model.generator(self.model.quantizer.decode(around))
-                power = self.model.power(log_mel, self.receiver, start=first * self.stride)
+                values = self.model.quantizer.decode(around)
+                log_mel = self.model.generator(values)
+                power = self.model.power(log_mel, values, self.receiver, start=first * self.stride)
                 audio = vocoder.griffin_lim(self.model.mel, power, start=first * self.stride)[0]
                 own = audio[(start - first) * self.block : (end - first) * self.block].cpu().numpy()
             at = start * self.block

@@ -178,6 +178,13 @@ class Problem:
         return self.distortion(generated) + self.price(symbols)
 
     @torch.no_grad()
+    def received_score(self, symbols: Tensor) -> Tensor:
+        """`score` of what the receiver's refiner makes of the generator's answer, (batch,)."""
+        values = self.model.quantizer.decode(symbols)
+        refined = self.model.refine(self.generate(values), values, self.lengths)
+        return self.distortion(refined) + self.price(symbols)
+
+    @torch.no_grad()
     def frame_scores(self, symbols: Tensor) -> Tensor:
         """What each latent frame adds to the objective, (batch, frames), by its mel frames and its bits."""
         generated = self.generate(self.model.quantizer.decode(symbols))

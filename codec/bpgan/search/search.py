@@ -39,7 +39,8 @@ class Found:
     Attributes:
         symbols: int64 (batch, channels, frames), without the fixed context and the look-ahead; 0 in the
             padding.
-        objective: J + weighted rate, (batch,), context and look-ahead included.
+        objective: J + weighted rate, (batch,), context and look-ahead included; J of the refined log-mel, if
+            the model has a refiner.
         encoder_objective: the same for the encoder's own quantised z; never below `objective`, unless
             `SearchConfig.keep_best` is off.
         distortion: J alone, (batch,).
@@ -117,8 +118,12 @@ def search(
         raise CodecError("The audio gives no finite mel-spectrogram to search for.")
     best = _Best(first.clone(), encoder_objective.clone())
     iterations = _iterate(problem, start / problem.unit, first, config, best, progress)
+    candidates = [best.symbols]
     if config.method in ("ste", "admm") and config.flip_rounds and config.keep_best:
         best.symbols, best.objective = flip(problem, best.symbols, best.objective, config)
+        candidates.append(best.symbols)
+    if model.refiner is not None:
+        encoder_objective, best = _choose_received(problem, first, candidates, config)
     symbols, objective = best.symbols, best.objective
     bits = problem.bits(symbols)
     own = slice(0 if context is None else context.shape[2], symbols.shape[2] - ahead)
@@ -172,6 +177,22 @@ def _iterate(
     if progress is not None:
         progress(config.iterations, config.iterations)
     return done
+
+
+def _choose_received(
+    problem: Problem, first: Tensor, candidates: list[Tensor], config: SearchConfig
+) -> tuple[Tensor, _Best]:
+    """The score of the encoder's symbols `first`, and the best of them and the `candidates`, all as received.
+
+    The steps of the search know the generator alone, which is quick; here the refiner has the last word.
+    """
+    encoder_objective = problem.received_score(first)
+    if not config.keep_best:
+        return encoder_objective, _Best(candidates[-1], problem.received_score(candidates[-1]))
+    best = _Best(first.clone(), encoder_objective.clone())
+    for symbols in candidates:
+        best.offer(torch.arange(len(first), device=first.device), symbols, problem.received_score(symbols))
+    return encoder_objective, best
 
 
 def _close(method: Method, rows: Tensor, which: Tensor, config: SearchConfig, best: _Best) -> None:

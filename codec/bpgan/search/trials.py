@@ -154,14 +154,17 @@ def decode_outcome(model: BPGANModel, outcome: Outcome, receiver: Receiver = DEF
     """Decode the symbols as the receiver does: float32 of the sentence's length, at the model's level."""
     symbols = torch.from_numpy(outcome.symbols.astype(np.int64))[None].to(model.mel.filters.device)
     with torch.inference_mode():
-        log_mel = model.generator(model.quantizer.decode(symbols))
-    return synthesise(model, log_mel, outcome.sentence.audio.size, receiver)
+        values = model.quantizer.decode(symbols)
+        log_mel = model.generator(values)
+    return synthesise(model, log_mel, values, outcome.sentence.audio.size, receiver)
 
 
-def synthesise(model: BPGANModel, log_mel: Tensor, size: int, receiver: Receiver = DEFAULT_RECEIVER) -> Audio:
-    """Synthesise audio (size,) from a log-mel (1, bands, frames) that the generator made."""
+def synthesise(
+    model: BPGANModel, log_mel: Tensor, values: Tensor, size: int, receiver: Receiver = DEFAULT_RECEIVER
+) -> Audio:
+    """Synthesise audio (size,) from a log-mel (1, bands, frames) that the generator made of `values`."""
     with torch.inference_mode():
-        audio = griffin_lim(model.mel, model.power(log_mel, receiver))[0].cpu().numpy()
+        audio = griffin_lim(model.mel, model.power(log_mel, values, receiver))[0].cpu().numpy()
     return np.asarray(audio[:size], dtype=np.float32)
 
 

@@ -27,6 +27,7 @@ from codec.bpgan.network.precision import choose_device
 from codec.bpgan.search import trials
 from codec.bpgan.search.search import SEARCHES, SearchConfig
 from codec.bpgan.training import data
+from codec.threads import use_threads
 
 #: Share of sentences, of different speakers, that stay at or below the nominal rate.
 SHARE = 0.9
@@ -60,15 +61,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--minutes", type=float, default=30.0, help="training speech to search for the tables (default 30)"
     )
     parser.add_argument("--search", default="realtime", choices=[s for s in SEARCHES if s != "instant"])
-    parser.add_argument("--threads", type=int, help="CPU threads (default: all)")
+    parser.add_argument("--threads", type=int, help="CPU threads (default: of the free cores, up to 4)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--cache", type=Path, default=Path("runs/cache"), help="where packed speech is kept")
 
 
 def run(args: argparse.Namespace) -> int:
     """Run the sub-command. Raises `CodecError` for errors that the user can fix."""
-    if args.threads:
-        torch.set_num_threads(args.threads)
+    use_threads(args.threads)
     model = BPGANModel.load(args.model).to(choose_device())
     corpus = data.pack(data.find_utterances(args.data), args.cache, model.config.mel.sample_rate)
     calibration = Calibration(model, corpus, SEARCHES[args.search], args.seed)

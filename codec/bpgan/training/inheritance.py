@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 
 import torch
@@ -12,27 +13,39 @@ from codec.bpgan.network.blocks import ConvNeXt
 from codec.bpgan.network.model import BPGANModel
 
 
-def inherit_weights(model: BPGANModel, other: BPGANModel) -> bool:
+def inherit_weights(model: BPGANModel, other: BPGANModel, trained: Collection[str] = ()) -> bool:
     """Copy `other`'s weights into `model`; where `model` is larger, it begins as `other` does.
 
     Latent channels that `other` lacks start unheard by the generator, and blocks appended to a stage of the
-    network start as identities.
+    network start as identities. A network of the receiver (`refiner`, `spectrum`) that `other` lacks, or has
+    in another size, starts untrained; the latter only if it is among those that are going to be `trained`.
 
     Returns:
         whether the quantiser's levels were copied, too, as they are for equal latents.
 
     Raises:
-        CodecError: the networks differ in more than channels of the latent and numbers of blocks.
+        CodecError: encoder or generator differ in more than channels of the latent and numbers of blocks, or
+            a network of the receiver is of another size and not among the `trained`.
     """
     _copy_layers(model.encoder, other.encoder)
     _copy_layers(model.generator, other.generator)
     fitted = model.config.latent == other.config.latent
     if fitted:
         model.quantizer.load_state_dict(other.quantizer.state_dict())
-    if model.spectrum and other.spectrum:
-        if model.config.spectrum != replace(other.config.spectrum, strength=model.config.spectrum.strength):
-            raise CodecError("The weights to start from have a spectrum network of another size.")
-        model.spectrum.load_state_dict(other.spectrum.state_dict())
+    sizes = replace(other.config.spectrum, strength=model.config.spectrum.strength)
+    for name, alike in (
+        ("refiner", model.config.refiner == other.config.refiner),
+        ("spectrum", model.config.spectrum == sizes),
+    ):
+        mine, theirs = getattr(model, name), getattr(other, name)
+        if mine is None or theirs is None:
+            continue
+        if alike:
+            mine.load_state_dict(theirs.state_dict())
+        elif name not in trained:
+            raise CodecError(
+                f"The weights to start from have a {name} network of another size, and this run trains none."
+            )
     return fitted
 
 

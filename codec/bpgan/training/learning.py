@@ -16,7 +16,7 @@ from codec.bpgan.config import ModelConfig, TrainConfig
 from codec.bpgan.network.model import BPGANModel
 from codec.bpgan.training.data import Corpus
 from codec.bpgan.training.inheritance import inherit_weights
-from codec.bpgan.training.stages import STAGES, Losses, SpectrumStage
+from codec.bpgan.training.stages import STAGES, Losses, ReceiverStage
 from codec.bpgan.training.state import RunState
 
 
@@ -38,20 +38,33 @@ class Learner(RunState):
     ) -> None:
         super().__init__(model, recipe, corpus, members, seed, device)
         self.stages = {kind.name: kind(self) for kind in STAGES}
-        if recipe.spectrum_at < 1:
-            self.stages[SpectrumStage.name].parameters()  # refuse now, not at the end of a long run
+        for kind in STAGES:
+            if issubclass(kind, ReceiverStage) and kind.begins_at(recipe) < 1:
+                self.stages[kind.name].parameters()  # refuse now, not at the end of a long run
 
     def start_from(self, other: BPGANModel) -> None:
         """Begin with the weights of `other`, as `inherit_weights` does, in the quantised stage.
 
         Raises:
-            CodecError: the networks differ in more than channels of the latent and numbers of blocks.
+            CodecError: encoder or generator differ in more than channels of the latent and numbers of blocks,
+                or a network of the receiver is of another size and this run does not train it.
         """
-        if inherit_weights(self.model, other):
+        trained = {kind.name for kind in STAGES if kind.begins_at(self.recipe) < 1}
+        if inherit_weights(self.model, other, trained):
             self.fitted = True
+        if self.fitted and not self.trains_codec:
+            # What is sent stays what it is, and so do its tables and prices.
+            self.model.marginals.copy_(other.marginals)
+            self.averaged.contexts, self.averaged.rates = other.contexts, dict(other.rates)
+            self.averaged.notes = dict(other.notes)
         self.averaged.load_state_dict(self.model.state_dict())
         # `other` has been through the float stage.
         self.recipe = replace(self.recipe, quantise_at=0.0)
+
+    @property
+    def trains_codec(self) -> bool:
+        """Whether the run changes what is sent: not if it is of a receiver's stages from the beginning."""
+        return not isinstance(self.stages[self.choose_stage(0.0)], ReceiverStage)
 
     def choose_stage(self, done: float) -> str:
         """The name of the stage at work when a fraction `done` of the run is over."""
@@ -60,11 +73,15 @@ class Learner(RunState):
         return begun[-1]
 
     def choose_rate(self, done: float) -> float:
-        """Learning rate: warm-up and cosine for encoder and generator, then anew for the spectrum network."""
+        """Learning rate: warm-up and cosine for encoder and generator, then for each network behind them."""
         r = self.recipe
-        last = done >= r.spectrum_at
-        part = (done - r.spectrum_at) / (1 - r.spectrum_at) if last else done / min(1.0, r.spectrum_at)
-        warm = min(1.0, ((self.stage_steps if last else self.step) + 1) / r.warmup)
+        later = [kind.begins_at(r) for kind in STAGES if issubclass(kind, ReceiverStage)]
+        begins = sorted({0.0, *later, 1.0})
+        begin = max(at for at in begins[:-1] if at <= done)
+        end = begins[begins.index(begin) + 1]
+        part = (done - begin) / (end - begin)
+        steps = self.stage_steps if begin in later else self.step
+        warm = min(1.0, (steps + 1) / r.warmup)
         cosine = 0.5 * (1 + math.cos(math.pi * part))
         return r.learning_rate * warm * (r.final_rate + (1 - r.final_rate) * cosine)
 
@@ -101,7 +118,7 @@ class Learner(RunState):
     @torch.no_grad()
     def _update_average(self) -> None:
         # Early in the run, or of a new network, a long memory would only remember the random start.
-        steps = self.stage_steps if self.stage == SpectrumStage.name else self.step
+        steps = self.stage_steps if isinstance(self.stages[self.stage], ReceiverStage) else self.step
         decay = min(self.recipe.ema, (1 + steps) / (10 + steps))
         for mine, theirs in zip(
             self.averaged.state_dict().values(), self.model.state_dict().values(), strict=True

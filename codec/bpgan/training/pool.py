@@ -9,12 +9,10 @@ import torch
 from torch import Tensor
 
 from codec.bpgan.entropy import fitting
+from codec.bpgan.entropy.base import RateModel
 from codec.bpgan.entropy.rates import HuffmanRates
 from codec.bpgan.search.search import SearchConfig, search
 from codec.bpgan.training.state import RunState
-
-#: Batches that are kept to be drawn from.
-_SIZE = 64
 
 
 def draw_searched(run: RunState, target: Callable[[int], Tensor], use: int) -> tuple[int, Tensor]:
@@ -24,23 +22,31 @@ def draw_searched(run: RunState, target: Callable[[int], Tensor], use: int) -> t
     joins the pool `RunState.searched` of the latest ones.
     """
     r, model = run.recipe, run.averaged
-    if not run.searched:
-        _fit_prices(run)
+    channels = run.crops.usual_channels
+    price, rates = _choose_prices(run, channels)
     if use % r.search_reuse == 0 or not run.searched:
-        config = SearchConfig(iterations=r.search_steps, rate_weight=r.search_price)
-        rates = HuffmanRates(model.marginals.cpu().numpy(), run.device)
-        found = search(model, target(run.step), config, channels=run.crops.usual_channels, rate=rates)
+        config = SearchConfig(iterations=r.search_steps, rate_weight=price)
+        found = search(model, target(run.step), config, channels=channels, rate=rates)
         run.searched[run.step] = found.symbols.to(torch.uint8)
-        while len(run.searched) > _SIZE:
+        while len(run.searched) > r.search_pool:
             del run.searched[min(run.searched)]
     steps = sorted(run.searched)
     step = steps[int(np.random.default_rng([run.seed, run.step, 6]).integers(len(steps)))]
     return step, run.model.quantizer.decode(run.searched[step].long())
 
 
-def _fit_prices(run: RunState) -> None:
-    """Price symbols in the search by how often the encoder sends them."""
+def _choose_prices(run: RunState, channels: int) -> tuple[float, RateModel]:
+    """What a bit is worth in the search, and what symbols cost.
+
+    As calibration found it, where what is sent has stayed as it was then; else by the recipe, and by how
+    often the encoder sends each symbol when a stage begins.
+    """
     model = run.averaged
-    codes = model.quantizer.encode(run.encode_crops(model, 24, salt=1 << 41))
-    model.marginals.copy_(fitting.fit_marginals(list(codes.cpu()), model.config.latent.levels))
-    run.model.marginals.copy_(model.marginals)
+    for rate in model.rates.values():
+        if rate.channels == channels:
+            return rate.rate_weight, model.build_rates()
+    if not run.searched:
+        codes = model.quantizer.encode(run.encode_crops(model, 24, salt=1 << 41))
+        model.marginals.copy_(fitting.fit_marginals(list(codes.cpu()), model.config.latent.levels))
+        run.model.marginals.copy_(model.marginals)
+    return run.recipe.search_price, HuffmanRates(model.marginals.cpu().numpy(), run.device)

@@ -17,6 +17,7 @@ from codec.base import CodecError
 from codec.bpgan.config import TrainConfig
 from codec.bpgan.network.hearing import Hearing
 from codec.bpgan.network.precision import autocast
+from codec.bpgan.network.refiner import Refiner
 from codec.bpgan.network.spectrum import FLOOR, SpectrumNetwork
 from codec.bpgan.search.objective import difference_weights
 from codec.bpgan.training.adversary import Adversary
@@ -193,12 +194,78 @@ class SearchStage(CodecStage):
         return mel, values, mel.new_zeros(())
 
 
-class SpectrumStage(Stage):
-    """The spectrum network alone learns; encoder and generator stay as the average of their weights is.
+class ReceiverStage(Stage):
+    """A network behind the generator learns alone; all others stay as the average of their weights is.
 
     Its input alternates between what the search sends, which is of one layer, and the encoder's symbols,
     which keep the others in use.
     """
+
+    def enter(self) -> None:
+        self.run.stage_steps = 0
+        self.run.model.load_state_dict(self.run.averaged.state_dict())
+
+    def count_step(self) -> None:
+        self.run.stage_steps += 1
+
+    @torch.no_grad()
+    def draw(self) -> tuple[Tensor, Tensor, Tensor]:
+        """STFT power of a step's crops, the values that are sent for them, and the log-mels made of these."""
+        run, model, crops = self.run, self.run.model, self.run.crops
+        # The running averages of their normalisation must not move either.
+        model.encoder.eval()
+        model.generator.eval()
+        step, values = run.step, None
+        if run.recipe.search_at < 1 and run.stage_steps % 2:
+            step, values = draw_searched(run, crops.mel, run.stage_steps // 2)
+        power = crops.power(step)
+        if values is None:
+            with autocast(run.device):
+                z = model.encoder(model.mel.compress(model.mel.filters @ power))
+            symbols = model.quantizer.encode(z.float())
+            values = model.quantizer.decode(symbols) * crops.channel_mask(run.step)
+        with autocast(run.device):
+            generated: Tensor = model.generator(values)
+        return power, values, generated.float()
+
+
+class RefinerStage(ReceiverStage):
+    """The refiner learns to bring the generated log-mel nearer to its target, by J."""
+
+    name = "refiner"
+
+    @classmethod
+    def begins_at(cls, recipe: TrainConfig) -> float:
+        return recipe.refiner_at
+
+    @property
+    def network(self) -> Refiner:
+        """The network to train. Raises `CodecError` if the model has none."""
+        if self.run.model.refiner is None:
+            raise CodecError("The model has no refiner to train: set refiner.blocks.")
+        return self.run.model.refiner
+
+    @property
+    def optimiser(self) -> torch.optim.Optimizer:
+        assert self.run.refiner_optimiser is not None  # noqa: S101 (the model has the network)
+        return self.run.refiner_optimiser
+
+    def parameters(self) -> Iterable[nn.Parameter]:
+        return list(self.network.parameters())
+
+    def loss(self, done: float) -> tuple[Tensor, Losses]:
+        model = self.run.model
+        power, values, generated = self.draw()
+        with autocast(self.run.device):
+            refined = self.network(generated, values)
+        losses = measure_distortion(
+            refined.float(), model.mel.compress(model.mel.filters @ power), model.hearing
+        )
+        return weigh_distortion(losses, self.run.recipe), losses
+
+
+class SpectrumStage(ReceiverStage):
+    """The spectrum network learns the STFT power of what the refiner, if there is one, hands it."""
 
     name = "spectrum"
 
@@ -226,19 +293,14 @@ class SpectrumStage(Stage):
     def parameters(self) -> Iterable[nn.Parameter]:
         return list(self.network.parameters())
 
-    def enter(self) -> None:
-        self.run.stage_steps = 0
-        self.run.model.load_state_dict(self.run.averaged.state_dict())
-
     def loss(self, done: float) -> tuple[Tensor, Losses]:
         run, r, model = self.run, self.run.recipe, self.run.model
-        # The running averages of their normalisation must not move either.
-        model.encoder.eval()
-        model.generator.eval()
-        with torch.no_grad():
-            generated, mel, target = self._generate()
+        power, values, generated = self.draw()
+        mel, target = model.mel.compress(model.mel.filters @ power), torch.log(power + FLOOR)
+        with torch.no_grad(), autocast(run.device):
+            refined = model.refine(generated, values).float()
         with autocast(run.device):
-            out = self.network.log_power(generated, start=run.step * r.frames)
+            out = self.network.log_power(refined, values, start=run.step * r.frames)
         out = out.float()
         heard = model.mel.compress(model.mel.filters @ (out.exp() - FLOOR).clamp_min(0.0))
         losses = measure_distortion(heard, mel, model.hearing)
@@ -247,26 +309,6 @@ class SpectrumStage(Stage):
             _normalise(target), _normalise(out), r.w_spectrum_adversarial, r.w_spectrum_feature, losses
         )
         return loss, losses
-
-    def count_step(self) -> None:
-        self.run.stage_steps += 1
-
-    def _generate(self) -> tuple[Tensor, Tensor, Tensor]:
-        """What the generator makes of a step's symbols, the log-mels it aims at, and their log-power."""
-        run, model, crops = self.run, self.run.model, self.run.crops
-        step, values = run.step, None
-        if run.recipe.search_at < 1 and run.stage_steps % 2:
-            step, values = draw_searched(run, crops.mel, run.stage_steps // 2)
-        power = crops.power(step)
-        mel, target = model.mel.compress(model.mel.filters @ power), torch.log(power + FLOOR)
-        if values is None:
-            with autocast(run.device):
-                z = model.encoder(mel)
-            symbols = model.quantizer.encode(z.float())
-            values = model.quantizer.decode(symbols) * crops.channel_mask(run.step)
-        with autocast(run.device):
-            generated: Tensor = model.generator(values)
-        return generated.float(), mel, target
 
 
 def _normalise(log_power: Tensor) -> Tensor:
@@ -280,5 +322,6 @@ STAGES: tuple[type[Stage], ...] = (
     QuantisedStage,
     AdversarialStage,
     SearchStage,
+    RefinerStage,
     SpectrumStage,
 )

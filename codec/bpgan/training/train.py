@@ -1,4 +1,4 @@
-"""Runs of training: float autoencoder, levels by k-means, adversary, searched symbols, spectrum network.
+"""Runs of training: float autoencoder, levels by k-means, adversary, searched symbols, receiver's networks.
 
 ``python -m codec train --preset default --data DIR --out RUN --minutes 60``
 
@@ -22,13 +22,15 @@ import torch
 from tqdm import tqdm
 
 from codec.base import CodecError
-from codec.bpgan.config import ModelConfig, TrainConfig, preset
+from codec.bpgan.config import ModelConfig, Rate, TrainConfig, preset
 from codec.bpgan.entropy import fitting
+from codec.bpgan.entropy.base import read_contexts
 from codec.bpgan.network.model import DEFAULT_RECEIVER, PLAIN_RECEIVER, BPGANModel
 from codec.bpgan.training import data
 from codec.bpgan.training.learning import Learner
-from codec.bpgan.training.stages import SpectrumStage
+from codec.bpgan.training.stages import ReceiverStage
 from codec.bpgan.training.validation import COLUMNS, validate
+from codec.threads import use_threads
 
 _COLUMNS = [
     "step",
@@ -48,7 +50,7 @@ _VALIDATION = ["step", "minutes", "stage", *COLUMNS]
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of ``python -m codec train``."""
     parser.add_argument(
-        "--preset", default="default", help="default, scalable or paper (codec/bpgan/presets)"
+        "--preset", default="default", help="default, scalable, large or paper (codec/bpgan/presets)"
     )
     parser.add_argument(
         "--set",
@@ -74,7 +76,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--minutes", type=float, help="total training time in minutes (default 60)")
     parser.add_argument("--steps", type=int, help="total number of steps, instead of --minutes")
     parser.add_argument("--device", choices=["cpu", "cuda"], help="default: cuda where there is one")
-    parser.add_argument("--threads", type=int, help="CPU threads (default: all)")
+    parser.add_argument("--threads", type=int, help="CPU threads (default: of the free cores, up to 4)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--cache", type=Path, default=Path("runs/cache"), help="where packed speech is kept")
     parser.add_argument("--save-every", type=float, default=5.0, metavar="MINUTES")
@@ -83,8 +85,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the sub-command; returns the exit status. Raises `CodecError` for errors that the user can fix."""
-    if args.threads:
-        torch.set_num_threads(args.threads)
+    use_threads(args.threads)
     device = torch.device(args.device or ("cuda" if torch.cuda.is_available() else "cpu"))
     if args.resume:
         trainer = Trainer.resume(args.resume, device, args.cache, data_sources=args.data)
@@ -126,7 +127,7 @@ class Trainer(Learner):
 
     def enter_stage(self, name: str) -> None:
         super().enter_stage(name)
-        if name == SpectrumStage.name:
+        if isinstance(self.stages[name], ReceiverStage):
             self.best = -1.0  # from here on, another receiver is validated
 
     # -- the run's folder
@@ -139,6 +140,7 @@ class Trainer(Learner):
             "optimiser": self.optimiser,
             "adversary": self.adversary,
             "spectrum_adversary": self.spectrum_adversary,
+            "refiner_optimiser": self.refiner_optimiser,
             "spectrum_optimiser": self.spectrum_optimiser,
         }
         return {name: part for name, part in parts.items() if part is not None}
@@ -152,6 +154,7 @@ class Trainer(Learner):
             **{name: part.state_dict() for name, part in self._parts.items()},
             "counters": counters,
             "searched": self.searched,
+            "calibration": self._pack_calibration(),
             "run": {
                 "model": self.model.config.to_dict(),
                 "recipe": asdict(self.recipe),
@@ -186,10 +189,29 @@ class Trainer(Learner):
         for name, value in state["counters"].items():
             setattr(trainer, name, value)
         trainer.searched = state["searched"]
+        trainer._unpack_calibration(state.get("calibration", {}))
         # The curves may be ahead of the checkpoint; rows that will be written again are dropped.
         for file in ("train.csv", "validation.csv"):
             trainer._truncate(out / file)
         return trainer
+
+    def _pack_calibration(self) -> dict[str, Any]:
+        """Tables, rates and notes of the model that the run started from, if what is sent stays as it was."""
+        model = self.averaged
+        if self.trains_codec or not model.rates:
+            return {}
+        return {
+            "contexts": {name: torch.from_numpy(array) for name, array in model.contexts.arrays().items()},
+            "rates": {slug: asdict(rate) for slug, rate in model.rates.items()},
+            "notes": model.notes,
+        }
+
+    def _unpack_calibration(self, packed: dict[str, Any]) -> None:
+        if packed:
+            arrays = {name: tensor.cpu().numpy() for name, tensor in packed["contexts"].items()}
+            self.averaged.contexts = read_contexts(arrays)
+            self.averaged.rates = {slug: Rate(**rate) for slug, rate in packed["rates"].items()}
+            self.averaged.notes = packed["notes"]
 
     def _truncate(self, path: Path) -> None:
         if not path.is_file():
@@ -249,7 +271,8 @@ class Trainer(Learner):
         """Validate the averaged weights on speakers that training never sees, and keep the best ones."""
         latent, r = self.model.config.latent, self.recipe
         sent = self.crops.usual_channels if r.layer_shares else latent.channels
-        receiver = DEFAULT_RECEIVER if self.choose_stage(done) == SpectrumStage.name else PLAIN_RECEIVER
+        at_work = self.stages[self.choose_stage(done)]
+        receiver = DEFAULT_RECEIVER if isinstance(at_work, ReceiverStage) else PLAIN_RECEIVER
         result = validate(self.averaged, self.corpus, self.validation, sent, self.fitted, receiver)
         self._log("validation.csv", _VALIDATION, done, result)
         if self.fitted and result["pesq_wb"] > self.best:
@@ -273,7 +296,25 @@ class Trainer(Learner):
         plot_curves(self.out)
 
     def _export(self, name: str) -> None:
-        """Fit the entropy coders' tables to training speech, and write them with the averaged weights."""
+        """Write the averaged weights, with the entropy coders' tables."""
+        model = self.averaged
+        made = {
+            "steps": self.step,
+            "minutes": round(self.minutes, 1),
+            "hours_of_speech": round(self.corpus.hours, 2),
+            "seed": self.seed,
+            "recipe": asdict(self.recipe),
+            "torch": torch.__version__,
+        }
+        if model.rates and not self.trains_codec:
+            model.notes["receiver"] = json.dumps(made)
+        else:
+            self._fit_tables()
+            model.notes = {"trained": json.dumps(made)}
+        model.save(self.out / name)
+
+    def _fit_tables(self) -> None:
+        """Fit the entropy coders' tables to training speech."""
         model, members = self.averaged, self.crops.members
         codes = []
         with torch.no_grad():
@@ -284,16 +325,3 @@ class Trainer(Learner):
                 codes.append(model.quantizer.encode(model.encoder(mel))[0].cpu())
         model.contexts = fitting.fit_tables(codes, model.config.latent.levels)
         model.marginals.copy_(fitting.fit_marginals(codes, model.config.latent.levels))
-        model.notes = {
-            "trained": json.dumps(
-                {
-                    "steps": self.step,
-                    "minutes": round(self.minutes, 1),
-                    "hours_of_speech": round(self.corpus.hours, 2),
-                    "seed": self.seed,
-                    "recipe": asdict(self.recipe),
-                    "torch": torch.__version__,
-                }
-            )
-        }
-        model.save(self.out / name)

@@ -52,7 +52,7 @@ def validate(
             z = model.quantizer.decode(codes)
         generated = model.generator(z)
         errors.append(float((generated - mel).abs().mean()) * 4 * 10 / np.log(10))
-        power = model.power(generated, receiver)
+        power = model.power(generated, z, receiver)
         degraded = griffin_lim(model.mel, power)[0, : audio.size].cpu().numpy()
         try:
             narrow.append(pesq(config.mel.sample_rate, audio, degraded, "nb"))

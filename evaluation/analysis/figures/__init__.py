@@ -11,6 +11,7 @@ from evaluation.analysis.figures.style import (
     NoFonts,
     Scale,
     png,
+    stamp,
     standalone_svg,
 )
 
@@ -31,5 +32,6 @@ __all__ = [
     "rates",
     "scatter",
     "shares",
+    "stamp",
     "standalone_svg",
 ]

@@ -30,8 +30,9 @@ def differences(rows: Sequence[Difference], title: str, margin_of_equivalence: f
     width = 440 + left + right
     bottom = top + pitch * len(rows)
     ends = [abs(value) for row in rows for value in (row.low, row.high, row.mean) if value is not None]
-    reach = max(10.0, math.ceil(max(ends, default=0) / 10) * 10)
-    step = 10 if reach <= 40 else 20
+    most = max([2 * margin_of_equivalence, *ends])
+    step = _step(most)
+    reach = step * math.ceil(most / step)
 
     def x_of(value: float) -> float:
         return left + (width - left - right) * (value + reach) / (2 * reach)
@@ -40,19 +41,14 @@ def differences(rows: Sequence[Difference], title: str, margin_of_equivalence: f
         f'<rect x="{x_of(-margin_of_equivalence):.1f}" y="{top}" height="{bottom - top:.1f}" fill="{MUTED}" '
         f'width="{x_of(margin_of_equivalence) - x_of(-margin_of_equivalence):.1f}" fill-opacity="0.12"/>'
     ]
-    for tick in range(-int(reach // step), int(reach // step) + 1):
+    for tick in range(-round(reach / step), round(reach / step) + 1):
         value = tick * step
         parts.append(
             line(
-                x_of(value),
-                top,
-                x_of(value),
-                bottom,
-                MUTED if value == 0 else LINE,
-                1.25 if value == 0 else 1,
+                x_of(value), top, x_of(value), bottom, MUTED if tick == 0 else LINE, 1.25 if tick == 0 else 1
             )
         )
-        label = f"{value:+d}".replace("-", "−") if value else "0"
+        label = f"{value:+.4g}".replace("-", "−") if tick else "0"
         parts.append(text(x_of(value), bottom + 18, label, anchor="middle", fill=MUTED, size=12))
     parts.append(
         text(x_of(0), bottom + 36, "difference of means, points", anchor="middle", fill=MUTED, size=12)
@@ -71,3 +67,11 @@ def differences(rows: Sequence[Difference], title: str, margin_of_equivalence: f
         )
         parts.append(text(width - 8, y + 4.5, row.note, anchor="end", size=12))
     return frame(width, bottom + 46, title, parts)
+
+
+def _step(most: float) -> float:
+    """Distance of lines, 1, 2 or 5 times a power of ten, of which two to five reach `most`."""
+    power = 10.0 ** math.floor(math.log10(most))
+    return next(
+        part * power / 10 for part in (2, 5, 10, 20, 50) if math.ceil(most / (part * power / 10)) <= 5
+    )

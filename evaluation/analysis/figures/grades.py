@@ -35,8 +35,8 @@ class GradeRow:
 
 def grades(rows: Sequence[GradeRow], title: str, scale: Scale = MUSHRA) -> str:
     """One row per system: mean with 95 % interval, a box plot behind it, listeners as faint dots."""
-    left, right, top, pitch = margin((row.title for row in rows), 156, 300), 112, 36, 40
-    width, height = 684 + left, top + pitch * len(rows) + 52
+    left, right, top, pitch = margin((row.title for row in rows), 156, 300), 150, 36, 40
+    width, height = 722 + left, top + pitch * len(rows) + 52
     span, bottom = width - left - right, top + pitch * len(rows)
 
     def x_of(score: float) -> float:
@@ -52,7 +52,7 @@ def grades(rows: Sequence[GradeRow], title: str, scale: Scale = MUSHRA) -> str:
         )
     parts.append(text(width - 8, top - 14, "mean ± 95 %", anchor="end", fill=MUTED, size=12))
     for number, row in enumerate(rows):
-        parts += _row(row, top + pitch * (number + 0.5), x_of, left, width - 8)
+        parts += _row(row, top + pitch * (number + 0.5), x_of, left, width - 8, scale)
     caption = (
         "Marker and bar: mean of listener means, 95 % t interval. Box: quartiles and median of grades. "
         "Dots: listeners."
@@ -67,6 +67,7 @@ def _row(
     x_of: Callable[[float], float],
     left: float,
     right: float,
+    scale: Scale,
 ) -> list[str]:
     hue = row.look[0]
     parts = [text(left - 16, y + 4.5, shorten(row.title, left - 24), anchor="end")]
@@ -86,12 +87,12 @@ def _row(
         parts.append(
             f'<circle cx="{x_of(mean):.1f}" cy="{y + offset:.1f}" r="2.2" fill="{hue}" opacity="0.4"/>'
         )
-    words = _format_signed(f"{row.mean:.1f}")
+    decimals = 1 if scale.high - scale.low > 20 else 2
+    words = _format_signed(f"{row.mean:.{decimals}f}") + scale.spread(row.mean, row.half_width, decimals)
     if row.half_width is not None:
         low, high = x_of(row.mean - row.half_width), x_of(row.mean + row.half_width)
         parts.append(line(low, y, high, y, hue, 2.5))
         parts += [line(end, y - 5, end, y + 5, hue, 2.5) for end in (low, high)]
-        words += f" ± {row.half_width:.1f}"
     parts.append(mark(row.look, x_of(row.mean), y))
     parts.append(text(right, y + 4.5, words, anchor="end"))
     return parts

@@ -33,6 +33,15 @@ class Scale:
     def clip(self, score: float) -> float:
         return min(self.high, max(self.low, score))
 
+    def spread(self, mean: float, half_width: float | None, decimals: int) -> str:
+        """Format a mean's interval: “ ± 3.4”, or its clipped ends if one lies outside the scale."""
+        if half_width is None:
+            return ""
+        low, high = mean - half_width, mean + half_width
+        if self.low <= low and high <= self.high:
+            return f" ± {half_width:.{decimals}f}"
+        return f" ({self.clip(low):.{decimals}f} to {self.clip(high):.{decimals}f})".replace("-", "−")
+
     def share(self, score: float) -> float:
         """The position of `score` between the ends, 0 to 1; scores outside are clipped."""
         return (self.clip(score) - self.low) / (self.high - self.low)
@@ -59,10 +68,31 @@ TEXT, MUTED = "var(--text, #13191b)", "var(--muted, #566268)"
 LINE, GROUND = "var(--line, #dbe1e3)", "var(--surface, #ffffff)"
 
 
+_HEAD = re.compile(
+    r'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 (?P<width>[\d.]+) (?P<height>[\d.]+)" '
+    r'width="[\d.]+" height="[\d.]+"'
+)
+
+
+def stamp(svg: str, words: str) -> str:
+    """Add a line of `words` above the figure, which is copied with it; none if `words` is empty."""
+    found = _HEAD.match(svg)
+    if not words or found is None:
+        return svg
+    width, height = float(found["width"]), float(found["height"]) + 24
+    head = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 -24 {width:g} {height:g}" '
+        f'width="{width:g}" height="{height:g}"'
+    )
+    said = text(8, -8, words, fill="#b0281f", size=13, extra='font-weight="700"')
+    return head + svg[found.end() :].replace("</title>", f"</title>{said}", 1)
+
+
 def standalone_svg(svg: str) -> str:
     """The figure as a file: XML declaration, white background, literal colours, no interaction."""
     plain = _PAGE_ONLY.sub("", _VARIABLE.sub(r"\1", svg))
-    ground = '<rect width="100%" height="100%" fill="#ffffff"/>'
+    top = ' y="-24"' if 'viewBox="0 -24 ' in svg else ""
+    ground = f'<rect{top} width="100%" height="100%" fill="#ffffff"/>'
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + plain.replace("</title>", "</title>" + ground, 1)
 
 

@@ -18,10 +18,11 @@ from scipy.special import ndtri
 from evaluation.analysis.statistics import mapping
 from evaluation.analysis.statistics.comparisons import sign_flip
 from evaluation.analysis.statistics.frames import Floats, tidy
-from evaluation.analysis.statistics.intervals import Interval
+from evaluation.analysis.statistics.intervals import Interval, half_width
 from evaluation.analysis.words import count
 
-#: Of a metric whose rank correlation with the grades is lower, a warning is given.
+#: Of a metric whose rank correlation with the grades is shown to be lower (all of its 95 % interval), a
+#: warning is given.
 DISAGREEMENT = 0.5
 
 #: A difference that listeners hear for certain: adjusted p of the paired test below this.
@@ -44,13 +45,17 @@ class Correlation:
 
 @dataclass(frozen=True)
 class Point:
-    """A stimulus (item and system) or a system (`item` None): metric, mean grade, mapped metric."""
+    """A stimulus (item and system) or a system (`item` None): metric, mean grade, mapped metric.
+
+    `half_width` is of the mean grade's 95 % t interval over listeners; None with fewer than two.
+    """
 
     system: object
     item: object | None
     objective: float
     subjective: float
     mapped: float | None = None
+    half_width: float | None = None
 
 
 @dataclass(frozen=True)
@@ -75,6 +80,8 @@ class Agreement:
         per: ``stimulus`` or ``system``.
         rmse: in points of the grades' scale, of the metric mapped by a third-order monotone polynomial,
             over n - 4 (ITU-T P.1401); None with five points or fewer.
+        rmse_star: the same of what the errors exceed the 95 % intervals of the grades by (P.1401, 7.5.4).
+        outlier_ratio: share of points whose error is larger than that interval's half width (P.1401, 7.5.3).
         reversals: of per-system agreement: pairs that the metric orders against clear listeners.
         warning: in plain language, "" if the ranks do not disagree.
     """
@@ -88,6 +95,8 @@ class Agreement:
     mapping: mapping.Mapping | None = None
     rmse: float | None = None
     rmse_problem: str = ""
+    rmse_star: float | None = None
+    outlier_ratio: float | None = None
     reversals: list[Reversal] = field(default_factory=list)
     warning: str = ""
     notes: tuple[str, ...] = ()
@@ -130,7 +139,8 @@ _FISHER: dict[str, tuple[Callable[[ArrayLike, ArrayLike], float], int, Callable[
 def correlate(name: str, x: ArrayLike, y: ArrayLike, confidence: float = 0.95) -> Correlation:
     """``Pearson``, ``Spearman`` or ``Kendall`` of two series (n,) with an interval by Fisher's z.
 
-    The interval takes the points as independent. There is none at a coefficient of exactly 1 or -1.
+    The interval takes the points as independent: systems may be, stimuli are not (`_clusters`). There is
+    none at a coefficient of exactly 1 or -1.
     """
     first, second = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
     function, least, variance = _FISHER[name]
@@ -160,8 +170,12 @@ def per_stimulus(
     higher_is_better: bool = True,
     exclude: Iterable[object] = (),
     title: str = "The metric",
+    seed: int = 0,
 ) -> Agreement:
     """Mean grade of each item x system beside its objective score.
+
+    Stimuli of one item, and grades of one listener, go together, so intervals of coefficients are by a
+    bootstrap over items and listeners (`_clusters`), of these systems.
 
     Args:
         ratings: ``assessor, item, system, score``.
@@ -184,14 +198,31 @@ def per_stimulus(
         return _nothing("stimulus", notes[0], data.notes)
     left_out = set(exclude)
     rows = [(*key, float(mean)) for key, mean in zip(keys, means, strict=True) if key[1] not in left_out]
-    return _agree(
-        "stimulus",
-        rows,
-        values,
-        higher_is_better,
-        title,
-        (*data.notes, *notes),
+    cube = data.cube()
+    widths: _Values = {
+        (item, system): half_width(cube[:, i, s][~np.isnan(cube[:, i, s])])
+        for i, item in enumerate(data.items)
+        for s, system in enumerate(data.systems)
+    }
+    made = _agree("stimulus", rows, values, higher_is_better, (*data.notes, *notes), widths)
+    if made.problem:
+        return made
+    kept = [index for index, system in enumerate(data.systems) if system not in left_out]
+    objective = np.array(
+        [[values.get((item, data.systems[index]), np.nan) for index in kept] for item in data.items]
     )
+    intervals = _clusters(cube[:, :, kept], objective if higher_is_better else -objective, seed)
+
+    def refit(found: Correlation) -> Correlation:
+        if found.value is None:
+            return found
+        interval = intervals[found.name]
+        return replace(found, interval=interval, problem="" if interval else _FEW)
+
+    made = replace(
+        made, pearson=refit(made.pearson), spearman=refit(made.spearman), kendall=refit(made.kendall)
+    )
+    return replace(made, warning=_warning(made, title, []))
 
 
 def per_system(
@@ -229,7 +260,12 @@ def per_system(
         for system, mean in zip(data.systems, means, strict=True)
         if system not in left_out
     ]
-    made = _agree("system", rows, objective, higher_is_better, title, (*data.notes, *notes))
+    of_assessors = data.means()
+    spreads: _Values = {
+        (None, system): half_width(of_assessors[~np.isnan(of_assessors[:, index]), index])
+        for index, system in enumerate(data.systems)
+    }
+    made = _agree("system", rows, objective, higher_is_better, (*data.notes, *notes), spreads)
     if made.problem:
         return made
     reversals = _reversals(ratings, made.points, 1 if higher_is_better else -1, seed)
@@ -272,11 +308,11 @@ def _agree(
     rows: Sequence[tuple[object | None, object, float]],
     values: _Values,
     higher_is_better: bool,
-    title: str,
     notes: tuple[str, ...],
+    widths: _Values,
 ) -> Agreement:
     points = [
-        Point(system, item, values[item, system], float(mean))
+        Point(system, item, values[item, system], float(mean), half_width=_finite(widths[item, system]))
         for item, system, mean in rows
         if (item, system) in values
     ]
@@ -298,8 +334,11 @@ def _agree(
         points,
         notes=notes,
     )
-    made = _mapped(made, x, y, higher_is_better)
-    return replace(made, warning=_warning(made, title, []))
+    return _mapped(made, x, y, higher_is_better)
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
 
 
 def _mapped(made: Agreement, x: Floats, y: Floats, higher_is_better: bool) -> Agreement:
@@ -312,18 +351,79 @@ def _mapped(made: Agreement, x: Floats, y: Floats, higher_is_better: bool) -> Ag
     fitted = cubic(x)
     rmse = math.sqrt(float(((fitted - y) ** 2).sum()) / (x.size - mapping.PARAMETERS))
     points = [replace(point, mapped=float(value)) for point, value in zip(made.points, fitted, strict=True)]
-    return replace(made, points=points, mapping=cubic, rmse=rmse)
+    star = ratio = None
+    if all(point.half_width is not None for point in points):
+        apart = np.abs(fitted - y)
+        reach = np.array([point.half_width for point in points], dtype=float)
+        beyond = np.maximum(0.0, apart - reach)
+        star = math.sqrt(float((beyond**2).sum()) / (x.size - mapping.PARAMETERS))
+        ratio = float((apart > reach).mean())
+    return replace(made, points=points, mapping=cubic, rmse=rmse, rmse_star=star, outlier_ratio=ratio)
+
+
+#: Resamples of items and listeners; fewer than `_LEAST` of either give no interval.
+_RESAMPLES, _LEAST = 999, 5
+_FEW = "An interval over stimuli takes five items and five listeners: stimuli of an item are not independent."
+
+
+def _clusters(cube: Floats, objective: Floats, seed: int) -> dict[str, Interval | None]:
+    """Percentile intervals of the coefficients by a bootstrap over items and listeners, systems as they are.
+
+    Args:
+        cube: grades, (assessors, items, systems), NaN where there is none.
+        objective: the metric, higher being better, (items, systems), NaN where there is none.
+    """
+    assessors, items, _ = cube.shape
+    if min(assessors, items) < _LEAST:
+        return dict.fromkeys(_FISHER)
+    there = ~np.isnan(cube)
+    filled = np.where(there, cube, 0.0)
+    generator = np.random.default_rng([seed, assessors, items])
+    found: dict[str, list[float]] = {name: [] for name in _FISHER}
+    for _ in range(_RESAMPLES):
+        weights = np.bincount(generator.integers(0, assessors, assessors), minlength=assessors).astype(float)
+        chosen = generator.integers(0, items, items)
+        counts = np.tensordot(weights, there[:, chosen], 1)
+        sums = np.tensordot(weights, filled[:, chosen], 1)
+        metric = objective[chosen]
+        usable = (counts > 0) & ~np.isnan(metric)
+        x, y = metric[usable], sums[usable] / counts[usable]
+        for name, (function, _, _) in _FISHER.items():
+            value = function(x, y)
+            if math.isfinite(value):
+                found[name].append(value)
+    method = f"95 % bootstrap over {count(items, 'item')} and {count(assessors, 'listener')}"
+    intervals: dict[str, Interval | None] = {}
+    for name, values in found.items():
+        if len(values) > _RESAMPLES // 2:
+            low, high = np.quantile(values, [0.025, 0.975])
+            intervals[name] = Interval(float(low), float(high), method)
+        else:
+            intervals[name] = None
+    return intervals
+
+
+def is_below(found: Correlation, limit: float) -> bool:
+    """Whether the coefficient is shown to be below `limit`: all of its 95 % interval is.
+
+    At -1 exactly Fisher's z has no interval; ranks of five points or more are reversed by chance in less
+    than 1 % of cases (1/5!), so that is taken as shown.
+    """
+    if found.interval is not None:
+        return found.interval.high < limit
+    return found.value is not None and found.n >= 5 and found.value <= -1 + 1e-12
 
 
 def _warning(made: Agreement, title: str, reversals: Sequence[Reversal]) -> str:
-    value = made.spearman.value
+    value, interval = made.spearman.value, made.spearman.interval
     plural = "stimuli" if made.per == "stimulus" else "systems"
     parts = []
-    if value is not None and value < DISAGREEMENT:
-        how = "in nearly the opposite order" if value < -DISAGREEMENT else "differently"
+    if value is not None and is_below(made.spearman, DISAGREEMENT):
+        how = "in nearly the opposite order" if is_below(made.spearman, -DISAGREEMENT) else "differently"
+        bounds = f" ({interval.low:.2f} to {interval.high:.2f})" if interval else ""
         parts.append(
-            f"{title} and the listeners rank the {plural} {how}: Spearman {value:.2f} over "
-            f"{made.n} {plural}. {title} can't stand in for these grades."
+            f"{title} and the listeners rank the {plural} {how}: Spearman {value:.2f}{bounds} "
+            f"over {made.n} {plural}. {title} can't stand in for these grades."
         )
     if reversals:
         first = reversals[0]

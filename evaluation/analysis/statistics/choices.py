@@ -58,13 +58,24 @@ def abx_power(n: int, share: float, alpha: float = 0.05) -> float:
 
 
 def abx_trials(share: float, power: float = 0.8, alpha: float = 0.05) -> int | None:
-    """The fewest trials whose power against a true `share` of right answers reaches `power`.
+    """The number of trials from which on the power against a true `share` of right answers stays at `power`.
 
-    None if `share` is not above 1/2, or so little that it takes more than `MOST_TRIALS`.
+    Power saws: with a trial more it may take a right answer more. None if `share` is not above 1/2, or so
+    little that it takes more than `MOST_TRIALS`.
     """
     if share <= 0.5:
         return None
-    return next((n for n in range(1, MOST_TRIALS + 1) if abx_power(n, share, alpha) >= power), None)
+    since = 1
+    for n in range(1, MOST_TRIALS + _TEETH + 1):
+        if abx_power(n, share, alpha) < power:
+            since = n + 1
+        elif n - since >= _TEETH:
+            return since
+    return None
+
+
+#: Trials for which the power has to stay: more than ten teeth of the saw, whose troughs rise.
+_TEETH = 30
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,8 @@ from evaluation.analysis.words import count
 
 #: A multimodality coefficient above that of a uniform distribution suggests several modes (M25).
 MULTIMODAL = 5 / 9
+#: Of fewer grades b says nothing.
+GROUPS_LEAST = 40
 
 
 @dataclass(frozen=True)
@@ -83,6 +85,23 @@ class Condition:
     @property
     def multimodal(self) -> bool:
         return self.multimodality is not None and self.multimodality > MULTIMODAL
+
+
+def suggests_groups(scores: ArrayLike, low: float, high: float) -> bool:
+    """Whether b of M25 may be read as a sign of several modes on a scale from `low` to `high`.
+
+    Skewness alone raises b, so that grades near an end of the scale, of one mode, pass the limit in most
+    studies. It is read only with `GROUPS_LEAST` grades or more of which no more than a tenth lie in the
+    outer twentieth at either end; there grades of one mode pass it in less than 5 % of simulated studies.
+    """
+    array = np.asarray(scores, dtype=float)
+    if array.size < GROUPS_LEAST:
+        return False
+    edge = 0.05 * (high - low)
+    if float(((array <= low + edge) | (array >= high - edge)).mean()) > 0.1:
+        return False
+    b = multimodality(array)
+    return b is not None and b > MULTIMODAL
 
 
 @dataclass(frozen=True)
@@ -337,25 +356,32 @@ def validity_hints(
         hints.append(
             Hint(
                 "narrow",
-                f"The means of the systems under test lie within {spread:.0f} points; "
-                "ideally grades span 20 to 80.",
+                f"The means of the systems under test lie within {spread:.1f} points; "
+                "ideally grades span 20 to 80."
+                if spread > 1e-9
+                else "All systems under test have the same mean; ideally grades span 20 to 80.",
             )
         )
     if low_anchor in means and mid_anchor in means:
         apart = means[mid_anchor] - means[low_anchor]
         if apart <= 0:
-            text = f"The low anchor was graded {-apart:.0f} points above the mid anchor."
+            text = (
+                f"The low anchor was graded {-apart:.1f} points above the mid anchor."
+                if apart < -1e-9
+                else "Low and mid anchor have the same mean."
+            )
             hints.append(Hint("anchors_reversed", f"{text} Check the stimuli."))
         elif not 20 <= apart <= 30:
-            text = f"Low and mid anchor are {apart:.0f} points apart; ideal are 20 to 30."
+            text = f"Low and mid anchor are {apart:.1f} points apart; ideal are 20 to 30."
             hints.append(Hint("anchors_apart", text))
     if reference in means and means[reference] < 90:
-        text = f"The hidden reference has a mean of {means[reference]:.0f}: it was not found reliably."
+        text = f"The hidden reference has a mean of {means[reference]:.1f}: it was not found reliably."
         hints.append(Hint("reference_low", text))
     return hints
 
 
 __all__ = [
-    "MULTIMODAL", "Box", "Condition", "Description", "Hint", "Outlier", "assessor_means", "box", "cells",
-    "half_width", "multimodality", "outliers", "summarise", "systems", "validity_hints",
+    "GROUPS_LEAST", "MULTIMODAL", "Box", "Condition", "Description", "Hint", "Outlier", "assessor_means",
+    "box", "cells", "half_width", "multimodality", "outliers", "suggests_groups", "summarise", "systems",
+    "validity_hints",
 ]  # fmt: skip

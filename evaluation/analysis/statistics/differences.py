@@ -204,15 +204,25 @@ def estimate_mean(values: Floats, assessor: Ints, item: Ints, population: Popula
     Returns:
         None where nothing varies, so that there is no error.
     """
+    means = np.bincount(assessor, values) / np.bincount(assessor)
+    spread = float(means.std(ddof=1)) if means.size > 1 else 0.0
     try:
         return _fit(values, assessor, item, population)
     except NoError:
-        means = np.bincount(assessor, values) / np.bincount(assessor)
-        spread = float(means.std(ddof=1)) if means.size > 1 else 0.0
-        if spread <= 1e-9:
-            return None
         # Every assessor judges all items alike: what is left is how assessors differ.
-        return Contrast(float(means.mean()), spread / math.sqrt(means.size), means.size - 1)
+        df = means.size - 1
+    except np.linalg.LinAlgError:
+        # So few cells are matched that listeners cannot be told from items.
+        df = _least_df(assessor, item, population)
+    if spread <= 1e-9:
+        return None
+    return Contrast(float(means.mean()), spread / math.sqrt(means.size), df)
+
+
+def _least_df(assessor: Ints, item: Ints, population: Population) -> int:
+    """Of the factors that are random: the least that Satterthwaite's mean squares have."""
+    least = min(assessor.max(), item.max()) if population is Population.ITEMS_LIKE_THESE else assessor.max()
+    return max(1, int(least))
 
 
 def _fit(values: Floats, assessor: Ints, item: Ints, population: Population) -> Contrast:
@@ -232,8 +242,7 @@ def _fit(values: Floats, assessor: Ints, item: Ints, population: Population) -> 
     weights[0] = 1
     contrast = fit(values, design, groups).contrast(weights)
     # Satterthwaite's approximation falls below the least that any of its mean squares has when one is small.
-    least = min(assessor.max(), item.max()) if population is Population.ITEMS_LIKE_THESE else assessor.max()
-    return replace(contrast, df=max(contrast.df, float(least), 1.0))
+    return replace(contrast, df=max(contrast.df, float(_least_df(assessor, item, population))))
 
 
 def _rank_biserial(values: Floats) -> float | None:

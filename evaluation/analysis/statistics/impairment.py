@@ -8,14 +8,17 @@ no impairment was heard, down to -4; above 0 where the listener took the system 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 from scipy.special import stdtr
 
+from evaluation.analysis.statistics.corrections import holm
+from evaluation.analysis.statistics.differences import LEVEL, Population, estimate_mean
 from evaluation.analysis.statistics.intervals import Interval, t_interval
+from evaluation.analysis.statistics.random_effects import Contrast
 from evaluation.analysis.words import count
 
 COLUMNS = ("assessor", "item", "system", "score", "reference")
@@ -92,7 +95,10 @@ class Impairment:
         mean: of the assessors' means.
         interval: 95 % t interval of it over assessors; None with fewer than two.
         mistaken: share of trials in which it was graded above the hidden reference.
-        shown: whether the interval lies below 0; None without one.
+        population: whom the test speaks for; never wider than the data allow.
+        low, high: the primary analysis' 95 % interval: mixed model of diff grades (`differences`).
+        p, p_adjusted: two-sided, of no impairment; the latter by Holm over the systems. None without a test.
+        shown: whether `p_adjusted` is below 0.05 and the mean below 0; None without a test.
     """
 
     system: str
@@ -101,15 +107,24 @@ class Impairment:
     mean: float
     interval: Interval | None
     mistaken: float
-    shown: bool | None
+    population: Population
+    low: float | None = None
+    high: float | None = None
+    p: float | None = None
+    p_adjusted: float | None = None
+    shown: bool | None = None
 
 
-def impairments(frame: pd.DataFrame) -> list[Impairment]:
-    """One entry per system, in order of appearance."""
+def impairments(
+    frame: pd.DataFrame, population: Population = Population.ITEMS_LIKE_THESE
+) -> list[Impairment]:
+    """One entry per system, in order of appearance, tested as one family."""
     rows = []
     for system, its in diff_grades(frame).groupby("system", sort=False):
         means = its.groupby("assessor", sort=False)["score"].mean().to_numpy(dtype=float)
         interval = t_interval(means, "assessor means")
+        whom, contrast = _test(its, population)
+        low, high = contrast.interval() if contrast else (None, None)
         rows.append(
             Impairment(
                 str(system),
@@ -118,7 +133,23 @@ def impairments(frame: pd.DataFrame) -> list[Impairment]:
                 float(means.mean()),
                 interval,
                 float((its["score"] > 0).mean()),
-                None if interval is None else interval.high < 0,
+                whom,
+                low,
+                high,
+                contrast.p() if contrast else None,
             )
         )
-    return rows
+    adjusted = holm([row.p for row in rows])
+    return [
+        replace(row, p_adjusted=p, shown=None if p is None else p < LEVEL and row.mean < 0)
+        for row, p in zip(rows, adjusted, strict=True)
+    ]
+
+
+def _test(its: pd.DataFrame, population: Population) -> tuple[Population, Contrast | None]:
+    """The mean diff grade of one system by the primary analysis; None where it has no spread to test with."""
+    assessor, item = (pd.factorize(its[name])[0].astype(np.intp) for name in ("assessor", "item"))
+    whom = population if item.max() > 0 else Population.THESE_ITEMS
+    if assessor.max() < 1:
+        return whom, None
+    return whom, estimate_mean(its["score"].to_numpy(dtype=float), assessor, item, whom)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy.special import chdtri, stdtrit
+from scipy.special import chdtri, fdtri, stdtrit
 
 from evaluation.analysis.statistics.frames import Floats, Ints, Tidy, tidy
 
@@ -59,6 +59,8 @@ class SystemNeed:
 class Plan:
     """Plans of every system; `assessors` is the largest, of `widest`.
 
+    The assurance is of each system by itself, not of all at once.
+
     Attributes:
         items: that each assessor grades in the study that is planned.
         caution: how far a small pilot can be trusted.
@@ -81,7 +83,12 @@ def expected_half_width(sd: float, assessors: int, confidence: float = 0.95) -> 
 
 
 def assessors_needed(
-    sd: float, half_width: float, *, confidence: float = 0.95, assurance: float | None = None
+    sd: float,
+    half_width: float,
+    *,
+    confidence: float = 0.95,
+    assurance: float | None = None,
+    pilot_df: float | None = None,
 ) -> Need:
     """Fewest assessors whose t interval has at most this half width.
 
@@ -89,6 +96,8 @@ def assessors_needed(
         sd: of assessor means over the items that each will grade.
         assurance: probability, e.g. 0.8, that the interval of the study to come is no wider: its spread
             may by chance exceed `sd` (chi-squared). None plans with `sd` as it is.
+        pilot_df: degrees of freedom of `sd` where a pilot estimated it: then the ratio of the two variances
+            is F-distributed, and the assurance holds over pilots and studies together. None: `sd` is known.
     """
     need = Need(half_width, confidence, None, sd, assurance)
     if not math.isfinite(sd) or sd < 0:
@@ -100,7 +109,12 @@ def assessors_needed(
     numbers = np.arange(2, MOST + 1)
     widths = stdtrit(numbers - 1, (1 + confidence) / 2) * sd / np.sqrt(numbers)
     if assurance is not None:
-        widths = widths * np.sqrt(chdtri(numbers - 1, 1 - assurance) / (numbers - 1))
+        excess = (
+            chdtri(numbers - 1, 1 - assurance) / (numbers - 1)
+            if pilot_df is None
+            else fdtri(numbers - 1, pilot_df, assurance)
+        )
+        widths = widths * np.sqrt(excess)
     enough = np.flatnonzero(widths <= half_width)
     if enough.size == 0:
         return _with(need, problem=f"More than {MOST} assessors.")
@@ -151,7 +165,8 @@ def plan(
         factor = math.sqrt((pilot - 1) / chdtri(pilot - 1, 0.9))
         caution = (
             f"The pilot has {pilot} assessors: the true spread may well be {factor:.1f} times as large "
-            "(upper 90 % limit), which takes its square as many assessors."
+            "(upper 90 % limit)"
+            + (", which the number allows for." if assurance is not None else ", which the number ignores.")
         )
     return Plan(rows, number, widest.need.assessors, widest.system, caution, data.notes)
 
@@ -165,7 +180,9 @@ def _plan_system(
         need = Need(half_width, confidence, assurance=assurance, problem="A pilot needs two assessors.")
         return SystemNeed(data.systems[index], assessors, None, within, need)
     sd = math.sqrt(between**2 + (within or 0.0) ** 2 / items)
-    need = assessors_needed(sd, half_width, confidence=confidence, assurance=assurance)
+    need = assessors_needed(
+        sd, half_width, confidence=confidence, assurance=assurance, pilot_df=max(1, assessors - 1)
+    )
     return SystemNeed(data.systems[index], assessors, sd, within, need)
 
 

@@ -20,7 +20,7 @@ from scipy.special import stdtr, stdtrit
 from evaluation.analysis.statistics.frames import Floats, Ints
 
 #: Largest ratio of a random part's variance to the error's that is tried.
-_MOST = 1e8
+_MOST = 1e6
 
 _NO_ERROR = "The model explains every observation: there is no error to test with."
 
@@ -117,10 +117,12 @@ def fit(score: Floats, design: Floats, groups: Sequence[Ints]) -> Fit:
         numpy.linalg.LinAlgError: `design` is not of full rank.
     """
     problem = _reduce(score, design, groups)
+    if problem.n <= problem.p:
+        raise NoError(_NO_ERROR)
     ratios = _maximise(problem)
     state = _solve(problem, ratios)
     scale = _error(problem, state) / (problem.n - problem.p)
-    if scale * problem.n <= 1e-7 * problem.square:  # the ratios have run into their bound
+    if scale * problem.n <= 1e-5 * problem.square:  # the ratios have run into their bound
         raise NoError(_NO_ERROR)
     return _describe(problem, state, ratios, scale)
 
@@ -189,7 +191,10 @@ def _maximise(problem: _Problem) -> Floats:
             if trial[-1] <= 0:
                 continue
             tried = np.minimum(trial[:-1] / trial[-1], _MOST)
-            next_state = _solve(problem, tried)
+            try:
+                next_state = _solve(problem, tried)
+            except np.linalg.LinAlgError:  # ratios so large that the fixed part drowns in rounding
+                continue
             next_value = _deviance(problem, next_state)
             if next_value <= value + 1e-12 * abs(value):
                 break

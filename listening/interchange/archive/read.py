@@ -46,7 +46,7 @@ from listening.models import (
     Trial,
 )
 from listening.simulation import runs as simulation
-from listening.study.design import fitting
+from listening.study.design import fit_design
 from listening.study.preparing import prepare_again
 from listening.study.settings import check_settings
 
@@ -95,7 +95,7 @@ def read_archive(source: IO[bytes] | File[bytes], owner: Any) -> Imported:
 
 
 #: The study's settings that `listening.study.settings` validates as for the API.
-_COLUMNS = ("texts", "questionnaire", "headphones", "recruitment", "post_screening")
+_COLUMNS = ("texts", "questionnaire", "headphones", "recruitment", "post_screening", "analysis")
 _SETTINGS = ("language", "training_repeats", "opens", "closes")
 #: Settings that are validated with the rest of the study, not individually.
 _CHECKED = (*_COLUMNS, "design", "method_options", "simulation")
@@ -329,7 +329,7 @@ class _Reader:
                 # A valid value keeps the order of its keys.
                 setattr(study, name, wanted[name] if value == wanted[name] else value)
             if design := data.get("design"):
-                study.design = fitting(design, method, graded, len(study.systems))
+                study.design = fit_design(design, method, graded, len(study.systems))
             if options := data.get("method_options"):
                 study.method_options = method.clean_options(options, study.systems)
             study.simulation = simulation.read_archived(data.get("simulation", {}))

@@ -22,7 +22,7 @@ from listening.interchange.archive.describe import (
     stimulus_file,
 )
 from listening.interchange.archive.fields import ENCODER
-from listening.models import Stimulus, Study
+from listening.models import Session, Stimulus, Study
 
 #: The earliest time that a zip can store.
 _EPOCH = (1980, 1, 1, 0, 0, 0)
@@ -41,6 +41,10 @@ renditions/      what each system made of each clip, with its bitstream where th
 """
 _PERSONAL = (
     "This archive holds personal data: platform ids of listeners and their answers. Keep it accordingly."
+)
+_SIMULATED = (
+    "Sessions of the kind “simulated” in study.json were made by a program: no listener gave those "
+    "grades, and they are in no table."
 )
 _IMPERSONAL = "Platform ids of listeners and their answers to the questionnaire were left out."
 
@@ -76,6 +80,8 @@ def _texts(study: Study, personal: bool) -> Iterator[tuple[str, bytes]]:
     tables = list(exports.tables_of(study))
     described = "\n".join(f"{table.name:<16} {table.title}" for table in tables)
     notice = _PERSONAL if personal else _IMPERSONAL
+    if study.sessions.filter(kind=Session.Kind.SIMULATED).exists():
+        notice = f"{_SIMULATED}\n{notice}"
     yield "README.txt", README.format(tables=described, personal=notice).encode()
     yield "study.json", document(study, personal=personal).encode()
     yield "key.csv", exports.csv_text(key_rows(study)).encode()

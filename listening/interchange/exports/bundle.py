@@ -52,7 +52,7 @@ TABLES = (
     ),
     Table(
         "ratings.parquet", "the same table, typed", _always,
-        lambda study, kind, personal: parquet_bytes(ratings_rows(study, kind)),
+        lambda study, kind, personal: parquet_bytes(ratings_rows(study, kind), {"earshot.kind": kind}),
     ),
     Table(
         "events.csv", "what happened in the pages", _always,
@@ -63,7 +63,7 @@ TABLES = (
         lambda study, kind, personal: php_csv_text(mushra_rows(study, kind, personal=personal)).encode(),
     ),
     Table(
-        "choices.csv", "every answer, one row each", lambda method: not method.graded,
+        "choices.csv", "every answer, one row each", lambda method: not method.takes_grades,
         lambda study, kind, personal: csv_text(choices_rows(study, kind)).encode(),
     ),
     Table(

@@ -12,7 +12,7 @@ from typing import Any
 from evaluation.systems import order
 from listening.interchange.exports.ratings import plain_grade, ratings_in_order, time_text
 from listening.interchange.exports.tables import Row
-from listening.interchange.exports.webmushra import answers_of, question_names
+from listening.interchange.exports.webmushra import answers_of, question_names, session_test_id
 from listening.kinds import kinds_of
 from listening.methods import REFERENCE
 from listening.models import Choice, Stimulus, Study, Trial
@@ -110,7 +110,7 @@ def paired_rows(study: Study, kind: str = "real", *, personal: bool = False) -> 
         yield questions.row(
             trial,
             [
-                study.pk,
+                session_test_id(study, kind),
                 _trial_id(trial),
                 _name(reference),
                 _name(other),
@@ -145,7 +145,7 @@ def bs1116_rows(study: Study, kind: str = "real", *, personal: bool = False) -> 
         yield questions.row(
             trial,
             [
-                study.pk,
+                session_test_id(study, kind),
                 _trial_id(trial),
                 "reference",
                 system,
@@ -168,7 +168,7 @@ def lss_rows(study: Study, kind: str = "real", *, personal: bool = False) -> Ite
         yield questions.row(
             trial,
             [
-                study.pk,
+                session_test_id(study, kind),
                 _trial_id(trial),
                 f" {plain_grade(row.score)} ",
                 _name(row.stimulus.system),

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from uuid import UUID
 
 from listening.interchange.exports.tables import Row
 
 
-def parquet_bytes(rows: Iterable[Row]) -> bytes:
+def parquet_bytes(rows: Iterable[Row], metadata: Mapping[str, str] | None = None) -> bytes:
     """`rows`, the header first, as a Parquet file; the same rows give the same bytes.
 
-    A column without values has the type string.
+    `metadata` stands in the file's schema. A column without values has the type string.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -26,5 +26,6 @@ def parquet_bytes(rows: Iterable[Row]) -> bytes:
         known = any(value is not None for value in values)
         columns.append(pa.array(values) if known else pa.array(values, pa.string()))
     target = io.BytesIO()
-    pq.write_table(pa.Table.from_arrays(columns, names=header), target, compression="zstd")
+    table = pa.Table.from_arrays(columns, names=header).replace_schema_metadata(dict(metadata or {}))
+    pq.write_table(table, target, compression="zstd")
     return target.getvalue()

@@ -34,9 +34,18 @@ def mushra_rows(study: Study, kind: str = "real", *, personal: bool = False) -> 
         trial_id = f"{trial.item.position}-{trial.item.title}"
         said = answers.get(trial.session_id, {})
         yield [
-            study.pk, *(said.get(name) for name in questions), trial.session_id, trial_id,
+            session_test_id(study, kind), *(said.get(name) for name in questions), trial.session_id, trial_id,
             stimulus, plain_grade(row.score), spent, trial.comment,
         ]  # fmt: skip
+
+
+#: Begins the ``session_test_id`` of grades that a program gave, so that no reader takes them for listeners'.
+SIMULATED_PREFIX = "simulated-"
+
+
+def session_test_id(study: Study, kind: str) -> str:
+    """``session_test_id`` of the study's rows of one kind of sessions; an importer reads the kind from it."""
+    return f"{SIMULATED_PREFIX if kind == 'simulated' else 'pilot-' if kind == 'pilot' else ''}{study.pk}"
 
 
 def question_names(study: Study) -> list[str]:

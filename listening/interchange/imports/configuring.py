@@ -41,7 +41,7 @@ from listening.methods import METHODS
 from listening.models import ImportDraft, Study
 from listening.study.contents import Excerpt
 from listening.study.languages import LANGUAGES
-from listening.study.questionnaire import validated
+from listening.study.questionnaire import check_questionnaire
 from listening.study.studies import create_study
 
 #: How long to wait for another worker that has the same recording, seconds.
@@ -234,7 +234,7 @@ def _study(draft: ImportDraft, configuration: Configuration, group: Group, local
             language=language,
             open_when_ready=False,
         )
-        questions = validated(configuration.questions)
+        questions = check_questionnaire(configuration.questions)
         Study.objects.filter(pk=study.pk).update(questionnaire=questions)
         ImportDraft.objects.filter(pk=draft.pk).update(study=study, choices=draft.choices)
     return study

@@ -53,10 +53,12 @@ def read_tidy(table: Table) -> Reading:
     )
     reading.methods = tuple(slug for slug, method in METHODS.items() if method.holds_tables)
     training = 0
+    simulated = 0
     for row in table.rows:
         if row.get("training") in ("1", "True", "true"):
             training += 1
             continue
+        simulated += row.get("kind") == "simulated"
         reading.grades.append(
             Grade(
                 row.text(columns["assessor"]),
@@ -69,6 +71,8 @@ def read_tidy(table: Table) -> Reading:
         )
     if training:
         reading.notes.append(f"{training} grades of training were left out.")
+    if simulated:
+        reading.mark_simulated()
     left = [name for name in table.headings if name and name not in columns.values() and name != "comment"]
     if left:
         reading.notes.append(f"These columns were not needed: {', '.join(left)}.")

@@ -89,6 +89,7 @@ class Reading:
         answers: answers by listener and question, as in the file.
         aliases: other names of items that a table of scores may use.
         notes: sentences about omissions, repairs and assumptions.
+        simulated: the file says that a program gave its grades.
     """
 
     format: str
@@ -100,6 +101,7 @@ class Reading:
     answers: dict[str, dict[str, str]] = field(default_factory=dict)
     aliases: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    simulated: bool = False
 
     def __iter__(self) -> Iterator[Grade | Verdict]:
         yield from self.grades
@@ -144,6 +146,13 @@ class Reading:
             graded = {(grade.assessor, grade.item, grade.system) for grade in self.grades}
             return sum(len(systems[item]) for _, item in heard) - len(graded)
         return sum(len(systems[item]) for _, item in heard) - len(self.grades)
+
+    def mark_simulated(self) -> None:
+        self.simulated = True
+        self.notes.append(
+            "The file says that a program gave its grades (simulated listeners): they are kept as such, "
+            "apart from any listener's."
+        )
 
     def check(self) -> Reading:
         """Return this reading. Raises `ImportProblem` if nothing in it can be stored."""

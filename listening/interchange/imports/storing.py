@@ -33,7 +33,7 @@ from listening.models import (
     Trial,
     opaque_token,
 )
-from listening.study.questionnaire import validated
+from listening.study.questionnaire import check_questionnaire
 
 ALWAYS = ("original", "anchor35", "anchor70")
 _BATCH = 1000
@@ -158,7 +158,7 @@ def _questions(reading: Reading, personal: set[str]) -> list[Question]:
             short = _shorten(name)
             if name not in personal and short:
                 names.setdefault(short.casefold(), short)
-    return validated(
+    return check_questionnaire(
         [{"name": name, "label": name, "type": "text"} for name in list(names.values())[:MAX_QUESTIONS]]
     )
 
@@ -205,7 +205,7 @@ def _sessions(
             study=study,
             assessor=assessor,
             number=number,
-            kind=Session.Kind.IMPORTED,
+            kind=Session.Kind.SIMULATED if reading.simulated else Session.Kind.IMPORTED,
             label=label,
             seed=0,
             completion_code="",

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 
 from django.utils.translation import gettext_lazy as _
 
+from listening.interchange.exports.webmushra import SIMULATED_PREFIX
 from listening.interchange.imports.reading import Grade, Reading, Verdict
 from listening.interchange.imports.table import Row, Table, shorten
 from listening.methods import list_holders
@@ -186,11 +187,13 @@ class _Sessions:
         self._known: object = None
         self._graded: set[tuple[str, ...]] = set()
         self._count = 0
+        self._simulated = False
         self._without = 0
 
     def of(self, row: Row, cell: tuple[str, ...]) -> str:
         """The listener of a row; `cell` identifies the graded stimulus."""
         uuid = row.get("session_uuid")
+        self._simulated = self._simulated or row.get("session_test_id").startswith(SIMULATED_PREFIX)
         who = uuid or self._reconstruct(row, cell)
         given = {name: row.get(name) for name in self.questions}
         first = self.answers.setdefault(who, given)
@@ -216,6 +219,8 @@ class _Sessions:
 
     def finish(self, reading: Reading) -> Reading:
         reading.notes = self.notes + reading.notes
+        if self._simulated:
+            reading.mark_simulated()
         reading.answers = {
             who: {name: value for name, value in given.items() if value}
             for who, given in self.answers.items()

@@ -15,6 +15,7 @@ from listening.kinds import kinds_of
 from listening.methods import METHODS
 from listening.models import Analysis, Session, Study
 from listening.results import drawing, latex, methods, profiles
+from listening.results.frames import LOUD
 from listening.results.outcome import Results
 from listening.results.page import context_of as page_context
 from listening.results.report import facts
@@ -46,6 +47,8 @@ def context_of(
 
     context |= {
         "study": study,
+        "report": True,
+        "loud": LOUD.get(kind, ""),
         "kind": kind,
         "made": made,
         "files": files,
@@ -90,6 +93,13 @@ def context_of(
     return context
 
 
+_NOT_CITED = "Nothing: these grades are simulated. The sentence stands here for grades that listeners gave."
+_COMPARED = (
+    "Systems are compared by mixed models of matched differences with Satterthwaite's degrees of freedom and "
+    "Holm's correction over all pairs of systems under test."
+)
+
+
 def _other_method(study: Study, kind: str, files: bool) -> Context:
     """What the page of another method shows, in place of MUSHRA's sections."""
     shown = methods.context_of(study, kind)
@@ -97,9 +107,23 @@ def _other_method(study: Study, kind: str, files: bool) -> Context:
         shown["figure"] = mark_safe(figures.standalone_svg(str(shown["figure"])).split("?>", 1)[1])  # noqa: S308
     method = METHODS.get(study.method)
     title = f"{compliance.method_title(study)} test ({method.source})" if method else "listening test"
-    people = count(study.sessions.filter(kind__in=kinds_of(kind), finished__isnull=False).count(), "listener")
-    cited = f"We held a {title} with Earshot; {people} finished it."
+    number = study.sessions.filter(kind__in=kinds_of(kind), finished__isnull=False).count()
+    if kind == Session.Kind.SIMULATED:
+        cited = _NOT_CITED
+    elif study.imported:
+        cited = (
+            f"We analysed grades of {count(number, 'listener')} from {_with_article(title)} that was held "
+            "elsewhere, with Earshot."
+        )
+    else:
+        cited = f"We held {_with_article(title)} with Earshot; {count(number, 'listener')} finished it."
+    if shown.get("pairs"):
+        cited += f" {_COMPARED}"
     return {**shown, "view": methods.view_of(study), "cite": cited, "table3": "", "checklist": []}
+
+
+def _with_article(title: str) -> str:
+    return f"{'an' if title[0] in 'AEIO' else 'a'} {title}"
 
 
 def _compared(results: Results, unscreened: Results) -> list[Context]:
@@ -112,7 +136,9 @@ def cite(results: Results) -> str:
     """A sentence on the test, for a paper's method section; of simulated grades there is nothing to cite."""
     study = results.study
     if results.kind == Session.Kind.SIMULATED:
-        return "Nothing: these grades are simulated. The sentence stands here for grades that listeners gave."
+        return _NOT_CITED
+    if not results.listeners:
+        return "Nothing yet: no grade counts."
     method = METHODS.get(study.method)
     title = f"{compliance.method_title(study)} test ({method.source})" if method else "listening test"
     screened = (
@@ -121,10 +147,16 @@ def cite(results: Results) -> str:
         if results.excluded
         else ""
     )
+    what = (
+        f"analysed the grades of {_with_article(title)} that was held elsewhere, with Earshot"
+        if study.imported
+        else f"held {_with_article(title)} with Earshot"
+    )
+    tested = count(len(results.ranked), "system")
+    interval = " with Student's t intervals of 95 % over listeners" if results.listeners > 1 else ""
+    compared = f" {_COMPARED}" if len(results.ranked) > 1 and results.listeners > 1 else ""
     return (
-        f"We held a {title} with Earshot, of {count(results.items, 'item')} and {len(results.ranked)} "
-        f"systems under test, graded by {count(results.listeners, 'listener')}{screened}. We report means of "
-        "listener means with Student's t intervals of 95 % over listeners; systems are compared by mixed "
-        "models of matched differences with Satterthwaite's degrees of freedom and Holm's correction over "
-        "all pairs of systems under test."
+        f"We {what}, of {count(results.items, 'item')} and {tested} under test, graded by "
+        f"{count(results.listeners, 'listener')}{screened}. We report means of listener means{interval}."
+        f"{compared}"
     )

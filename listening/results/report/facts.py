@@ -62,7 +62,8 @@ def listeners(study: Study, kind: str) -> Context:
     deletions = list(study.deletions.all())
     return {
         **totals,
-        "last": last,
+        "first": None if study.imported else totals["first"],  # when a file was read says nothing
+        "last": None if study.imported else last,
         "unfinished": totals["began"] - totals["finished"],
         "transducers": heard.most_common(),
         "devices": devices.most_common(20),
@@ -72,7 +73,7 @@ def listeners(study: Study, kind: str) -> Context:
 
 def instructions(study: Study) -> dict[str, str]:
     """The words that listeners read, without markup: the researcher's own and those of the method's page."""
-    with languages.of_study(study):
+    with languages.use_study_language(study):
         template = select_template(
             [f"listening/session/tasks/{study.method}.html", "listening/session/tasks/other.html"]
         )
@@ -96,9 +97,9 @@ def items(study: Study) -> list[Context]:
                 "position": item.position,
                 "title": item.title,
                 "training": item.training,
-                "start": item.start,
-                "end": item.end,
-                "seconds": item.end - item.start,
+                "start": item.start if item.end > item.start else None,
+                "end": item.end if item.end > item.start else None,
+                "seconds": item.end - item.start if item.end > item.start else None,
                 "long": item.end - item.start > 12,
                 "credit": clip.credit if clip else "",
                 "file": clip.original_name if clip else "",
@@ -164,11 +165,14 @@ def codecs(study: Study, slugs: Iterable[str]) -> list[Context]:
                 "role": "hidden reference" if slug == "original" else "anchor" if always else "under test",
                 "note": described[slug].note,
                 "kind": described[slug].kind,
-                "target": SYSTEMS[slug].target if slug in SYSTEMS else "",
+                "target": SYSTEMS[slug].target if slug in SYSTEMS and not study.imported else "",
                 "n": len(found.get(slug, [])),
                 "parameters": _merged(found.get(slug, [])),
             }
         )
+    if study.imported:
+        unknown = {"kind": "", "note": "As the file calls it; how it was made is not known here."}
+        return [{**each, **unknown} for each in rows]
     return rows
 
 

@@ -1,7 +1,7 @@
-"""What a study keeps of Recommendation ITU-R BS.1534-3 (10/2015), and what is left to its researcher.
+"""Checks a study against Recommendation ITU-R BS.1534-3 (10/2015), and lists its researcher's duties.
 
-Every rule looks at the study itself, at the filter, scale and player that it is held with, or at its
-sessions; docs/compliance.md says of each where it is kept and tested.
+Every rule looks at the study itself, at the filter, scale and player that it uses, or at its sessions;
+docs/compliance.md lists where each rule is implemented and tested.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from evaluation.contexts import Context
 from listening.methods import METHODS
 from listening.models import Study
-from listening.study.compliance.rules import RULES, Seen, missing_signals
-from listening.study.compliance.states import DUTY, MET, NOT_MET, State
+from listening.study.compliance.rules import RULES, Facts, missing_signals
+from listening.study.compliance.states import DUTY, MET, NOT_MET, State, Verdict
 
-#: The Recommendation's requirements in short, with its pages.
+#: The Recommendation's requirements in short, with page numbers.
 REQUIREMENTS = {
     "M1": ("Hidden reference and mandatory anchors, or it is not MUSHRA", "1"),
     "M2": ("The reference is unprocessed and of full bandwidth, and also hidden", "6-7"),
@@ -54,12 +54,12 @@ REQUIREMENTS = {
 
 @dataclass(frozen=True)
 class Rule:
-    """One requirement and how the study stands to it.
+    """One requirement and whether the study meets it.
 
     Attributes:
         id: M1 to M30.
-        state: "met", "not met", or "researcher's duty" where no program can see to it.
-        evidence: in a sentence or two, computed from the study.
+        state: "met", "not met", or "researcher's duty" if no program can check it.
+        evidence: a sentence or two, computed from the study.
     """
 
     id: str
@@ -70,7 +70,7 @@ class Rule:
 
 
 def method_title(study: Study) -> str:
-    """What the study may be called. Without hidden reference and both anchors it is no MUSHRA test (M1)."""
+    """The name of the method. Without hidden reference and both anchors a test is not MUSHRA (M1)."""
     method = METHODS.get(study.method)
     if method and method.has_checklist and not has_reference_and_anchors(study):
         return f"Multiple stimuli, not {method.title}"
@@ -86,23 +86,48 @@ def checklist(study: Study) -> list[Rule]:
     """M1 to M30 for a study by BS.1534-3; empty for a method of another Recommendation."""
     if not METHODS[study.method].has_checklist:
         return []
-    seen = Seen.of(study)
-    return [Rule(name, *REQUIREMENTS[name], *RULES[name](seen)) for name in REQUIREMENTS]
+    facts = Facts.of(study)
+    return [Rule(name, *REQUIREMENTS[name], *_verdict(name, facts)) for name in REQUIREMENTS]
 
 
-def counts(rules: list[Rule]) -> dict[str, int]:
+#: What a file of grades says nothing of: how the test was held.
+_UNKNOWN_ELSEWHERE = {
+    "M2": "whether the reference was unprocessed and of full bandwidth",
+    "M3": "how the anchors were made",
+    "M4": "by which filter the anchors were made",
+    "M10": "which scale and words listeners saw",
+    "M12": "whether all signals had to be graded, and what the page offered",
+    "M13": "which question was asked",
+    "M14": "whether there was a training",
+    "M15": "what listeners were told",
+    "M18": "how levels were matched",
+    "M19": "through what listeners heard",
+    "M29": "whether listeners were in groups",
+}
+
+
+def _verdict(name: str, facts: Facts) -> Verdict:
+    """The rule's verdict; of a test that was held elsewhere only what its file can show."""
+    if facts.study.imported and name in _UNKNOWN_ELSEWHERE:
+        lacking = missing_signals(facts.study)
+        if not ((name == "M2" and "original" in lacking) or (name == "M3" and set(lacking) - {"original"})):
+            return DUTY, f"The test was held elsewhere: {_UNKNOWN_ELSEWHERE[name]} is not known here."
+    return RULES[name](facts)
+
+
+def count_states(rules: list[Rule]) -> dict[str, int]:
     """How many rules are in each state."""
     return {state: sum(rule.state == state for rule in rules) for state in (MET, NOT_MET, DUTY)}
 
 
 def summary(rules: list[Rule]) -> str:
-    """The list in a sentence."""
-    found = counts(rules)
+    """The checklist summarised in a sentence."""
+    found = count_states(rules)
     return f"{found[MET]} met, {found[NOT_MET]} not met, {found[DUTY]} left to the researcher"
 
 
 def context_of(study: Study) -> Context:
-    """What the page's list shows: what is not met first."""
+    """The context of the page's checklist."""
     rules = checklist(study)
     return {
         "rules": rules,

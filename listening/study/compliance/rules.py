@@ -1,4 +1,4 @@
-"""What each requirement of BS.1534-3 finds in a study: a function of what is `Seen` of it for each."""
+"""The rules of BS.1534-3: a function for each, which judges the `Facts` of a study."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from listening.kinds import COUNTED
 from listening.methods.mushra import Mushra
 from listening.models import Event, Item, Session, Stimulus, Study, Trial
 from listening.study import design as designs
-from listening.study.compliance.measured import measured_filter, player_constants
+from listening.study.compliance.measurements import measure_filter, player_constants
 from listening.study.compliance.states import DUTY, MET, NOT_MET, State, Verdict
 from listening.study.contents import LONG_ITEM_SECONDS
 
 
 @dataclass(frozen=True)
-class Seen:
-    """What the rules look at, read once."""
+class Facts:
+    """The data of a study that the rules need, read once."""
 
     study: Study
     items: list[Item]
@@ -27,51 +27,51 @@ class Seen:
     plan: designs.Plan
 
     @classmethod
-    def of(cls, study: Study) -> Seen:
+    def of(cls, study: Study) -> Facts:
         items = list(study.items.select_related("clip").order_by("position"))
         stimuli = list(Stimulus.objects.filter(item__study=study).select_related("item", "rendition"))
         finished = study.sessions.filter(kind__in=COUNTED, finished__isnull=False).count()
         return cls(study, items, stimuli, finished, designs.plan_of(study))
 
     @property
-    def graded(self) -> list[Item]:
+    def graded_items(self) -> list[Item]:
         return [item for item in self.items if not item.training]
 
     @property
-    def training(self) -> list[Item]:
+    def training_items(self) -> list[Item]:
         return [item for item in self.items if item.training]
 
 
 def missing_signals(study: Study) -> list[str]:
-    """Those of hidden reference and anchors that not every item has."""
+    """The hidden reference and anchors that some item lacks."""
     items = study.items.count()
     rows = Stimulus.objects.filter(item__study=study, system__in=Mushra.always)
     systems = list(rows.values_list("system", flat=True))
     return [slug for slug in Mushra.always if systems.count(slug) < items or not items]
 
 
-def _named(seen: Seen) -> Verdict:
-    missing = missing_signals(seen.study)
+def _check_name(facts: Facts) -> Verdict:
+    missing = missing_signals(facts.study)
     if missing:
         titles = known.titles_of(missing)
         absent = ", ".join("hidden reference" if slug == "original" else titles[slug] for slug in missing)
         return NOT_MET, f"Not in every item: {absent}. The study is not called MUSHRA anywhere."
     return (
         MET,
-        f"Hidden reference and both anchors are in {count(len(seen.items), 'item')} of {len(seen.items)}.",
+        f"Hidden reference and both anchors are in {count(len(facts.items), 'item')} of {len(facts.items)}.",
     )
 
 
-def _reference(seen: Seen) -> Verdict:
-    hidden = [stimulus for stimulus in seen.stimuli if stimulus.system == "original"]
-    if len(hidden) < len(seen.items) or not hidden:
-        return NOT_MET, f"{len(hidden)} of {count(len(seen.items), 'item')} have a hidden reference."
+def _check_reference(facts: Facts) -> Verdict:
+    hidden = [stimulus for stimulus in facts.stimuli if stimulus.system == "original"]
+    if len(hidden) < len(facts.items) or not hidden:
+        return NOT_MET, f"{len(hidden)} of {count(len(facts.items), 'item')} have a hidden reference."
     changed = [s for s in hidden if s.gain_db is not None and abs(s.gain_db) > 0.01]
     if changed:
         return NOT_MET, f"{count(len(changed), 'hidden reference')} got a gain: not unprocessed."
-    rate = seen.study.sample_rate
-    low = [item for item in seen.items if item.clip and item.clip.source_rate < rate]
-    high = [item for item in seen.items if item.clip and item.clip.source_rate > rate]
+    rate = facts.study.sample_rate
+    low = [item for item in facts.items if item.clip and item.clip.source_rate < rate]
+    high = [item for item in facts.items if item.clip and item.clip.source_rate > rate]
     if low:
         return NOT_MET, (
             f"{count(len(low), 'recording')} came below the study's {rate} Hz: no full bandwidth there."
@@ -79,7 +79,7 @@ def _reference(seen: Seen) -> Verdict:
     if high:
         return DUTY, (
             f"The reference is the recording, at {rate} Hz: its band ends at {rate / 2000:g} kHz. "
-            f"{len(high)} of {count(len(seen.items), 'recording')} came with more; say in the report why "
+            f"{len(high)} of {count(len(facts.items), 'recording')} came with more; say in the report why "
             "this band is the full one for what is tested, or raise the sample rate."
         )
     return (
@@ -88,11 +88,13 @@ def _reference(seen: Seen) -> Verdict:
     )
 
 
-def _anchors(seen: Seen) -> Verdict:
-    missing = [slug for slug in missing_signals(seen.study) if slug != "original"]
+def _check_anchors(facts: Facts) -> Verdict:
+    missing = [slug for slug in missing_signals(facts.study) if slug != "original"]
     if missing:
         return NOT_MET, f"Missing in some items: {', '.join(known.titles_of(missing).values())}."
-    late = [abs(s.delay_ms) for s in seen.stimuli if s.system in Mushra.always[1:] and s.delay_ms is not None]
+    late = [
+        abs(s.delay_ms) for s in facts.stimuli if s.system in Mushra.always[1:] and s.delay_ms is not None
+    ]
     measured = f" Their delay, measured: {max(late):.2f} ms at most." if late else ""
     return MET, (
         "Both are in every trial, made here from the reference (codec/reference.py has the code)."
@@ -100,11 +102,11 @@ def _anchors(seen: Seen) -> Verdict:
     )
 
 
-def _mask(seen: Seen) -> Verdict:
-    rate = seen.study.sample_rate
+def _check_mask(facts: Facts) -> Verdict:
+    rate = facts.study.sample_rate
     found, kept = [], True
     for cutoff in (3500.0, 7000.0):
-        figures = measured_filter(cutoff, rate)
+        figures = measure_filter(cutoff, rate)
         if figures is None:
             return NOT_MET, f"At {rate} Hz the {cutoff / 1000:g} kHz anchor has nothing to remove."
         ripple, near, far = figures
@@ -116,8 +118,8 @@ def _mask(seen: Seen) -> Verdict:
     return (MET if kept else NOT_MET), f"Measured at {rate} Hz. {'; '.join(found)}."
 
 
-def _lengths(seen: Seen) -> Verdict:
-    lengths = [item.end - item.start for item in seen.graded if item.end > item.start]
+def _check_lengths(facts: Facts) -> Verdict:
+    lengths = [item.end - item.start for item in facts.graded_items if item.end > item.start]
     if not lengths:
         return DUTY, "The items have no recordings here; their lengths are for the report."
     long = [length for length in lengths if length > LONG_ITEM_SECONDS]
@@ -130,12 +132,12 @@ def _lengths(seen: Seen) -> Verdict:
     return MET, f"{count(len(lengths), 'item')} of {spread}."
 
 
-def _signals(seen: Seen) -> Verdict:
+def _check_signals(facts: Facts) -> Verdict:
     by_item: dict[int, set[str]] = {}
-    for stimulus in seen.stimuli:
+    for stimulus in facts.stimuli:
         by_item.setdefault(stimulus.item_id, set()).add(stimulus.system)
-    per_trial = designs.systems_per_trial(seen.study)
-    tested = set(seen.study.systems)
+    per_trial = designs.systems_per_trial(facts.study)
+    tested = set(facts.study.systems)
     most = max(
         (len(systems - tested) + min(len(systems & tested), per_trial) for systems in by_item.values()),
         default=0,
@@ -143,43 +145,43 @@ def _signals(seen: Seen) -> Verdict:
     if most > Mushra.max_signals:
         return NOT_MET, f"{most} signals in a trial; choose a blocked design."
     text = f"{count(most, 'signal')} in a trial, the open reference not counted."
-    if len(seen.plan.systems) > 1:
+    if len(facts.plan.systems) > 1:
         text += (
-            f" {len(tested)} systems are shared out in {len(seen.plan.systems)} balanced blocks of "
+            f" {len(tested)} systems are shared out in {len(facts.plan.systems)} balanced blocks of "
             f"{per_trial}; the report names them."
         )
     return MET, text
 
 
-def _fades(name: str) -> tuple[float, float]:
+def _read_fades(name: str) -> tuple[float, float]:
     constants = player_constants()
     return 1000 * constants.get("FADE_SECONDS", 0), 1000 * constants.get("MIN_LOOP_SECONDS", 0)
 
 
-def _switching(seen: Seen) -> Verdict:
-    if seen.study.imported:
+def _check_switching(facts: Facts) -> Verdict:
+    if facts.study.imported:
         return DUTY, "The test was held elsewhere: its player is for the report."
     return MET, "All signals of a trial run on one clock; listeners switch at will, as often as they want."
 
 
-def _looping(seen: Seen) -> Verdict:
-    if seen.study.imported:
+def _check_looping(facts: Facts) -> Verdict:
+    if facts.study.imported:
         return DUTY, "The test was held elsewhere: its player is for the report."
-    fade, loop = _fades("loop")
+    fade, loop = _read_fades("loop")
     state: State = MET if loop >= 500 and fade == 5 else NOT_MET
     return state, f"The player loops {loop:g} ms or more, and fades both ends for {fade:g} ms."
 
 
-def _fading(seen: Seen) -> Verdict:
-    if seen.study.imported:
+def _check_fading(facts: Facts) -> Verdict:
+    if facts.study.imported:
         return DUTY, "The test was held elsewhere: its player is for the report."
-    fade, _loop = _fades("switch")
+    fade, _loop = _read_fades("switch")
     return (MET if fade == 5 else NOT_MET), (
         f"The player fades {fade:g} ms out, then {fade:g} ms in, by a raised cosine; the two never overlap."
     )
 
 
-def _scale(seen: Seen) -> Verdict:
+def _check_scale(facts: Facts) -> Verdict:
     words = [(value, str(word)) for value, word in Mushra.words]
     kept = (Mushra.lowest, Mushra.highest) == (0, 100) and [value for value, _ in words] == [
         80,
@@ -191,11 +193,11 @@ def _scale(seen: Seen) -> Verdict:
     bands = ", ".join(f"{word} from {value:g}" for value, word in words)
     return (
         MET if kept else NOT_MET
-    ), f"{bands}; a number beside each slider. In the study's language: {seen.study.language}."
+    ), f"{bands}; a number beside each slider. In the study's language: {facts.study.language}."
 
 
-def _one_at_a_time(seen: Seen) -> Verdict:
-    if seen.study.imported:
+def _check_single_slider(facts: Facts) -> Verdict:
+    if facts.study.imported:
         return DUTY, "The test was held elsewhere: its page is for the report."
     return (
         MET,
@@ -203,8 +205,8 @@ def _one_at_a_time(seen: Seen) -> Verdict:
     )
 
 
-def _complete(seen: Seen) -> Verdict:
-    if seen.study.imported:
+def _check_completeness(facts: Facts) -> Verdict:
+    if facts.study.imported:
         return DUTY, "The test was held elsewhere."
     return (
         MET,
@@ -212,55 +214,55 @@ def _complete(seen: Seen) -> Verdict:
     )
 
 
-def _attribute(seen: Seen) -> Verdict:
+def _check_attribute(facts: Facts) -> Verdict:
     return MET, f"Each trial asks one question: “{Mushra.question}”"
 
 
-def _training(seen: Seen) -> Verdict:
-    if not seen.training:
+def _check_training(facts: Facts) -> Verdict:
+    if not facts.training_items:
         return NOT_MET, "There is no training item; make an item “training and graded” or “training only”."
-    signals = {*Mushra.always, *seen.study.systems}
-    heard = {s.system for s in seen.stimuli if s.item.training}
+    signals = {*Mushra.always, *facts.study.systems}
+    heard = {s.system for s in facts.stimuli if s.item.training}
     if signals - heard:
         return NOT_MET, f"Training lacks {', '.join(known.titles_of(sorted(signals - heard)).values())}."
-    trials = len(seen.training) * designs.training_trials(seen.plan)
+    trials = len(facts.training_items) * designs.training_trials(facts.plan)
     return MET, (
         f"{count(trials, 'training trial')} before the test with all {len(signals)} signals, low anchor to "
         "reference; their grades stay out of all results."
     )
 
 
-def _instructions(seen: Seen) -> Verdict:
-    own = " Your own text stands above it." if seen.study.texts.instructions else ""
+def _check_instructions(facts: Facts) -> Verdict:
+    own = " Your own text stands above it." if facts.study.texts.instructions else ""
     return MET, (
         "Every listener reads that the reference is among the versions and one or more must get 100, and "
         f"that the worst need not be bad, before the training.{own}"
     )
 
 
-def _orders(seen: Seen) -> Verdict:
-    if seen.study.imported:
+def _check_orders(facts: Facts) -> Verdict:
+    if facts.study.imported:
         return DUTY, "The test was held elsewhere: its orders are for the report."
     orders = [
         tuple(entry["stimulus"] for entry in trial.order)
-        for trial in Trial.objects.filter(session__study=seen.study, item__training=False)
+        for trial in Trial.objects.filter(session__study=facts.study, item__training=False)
         .exclude(session__kind=Session.Kind.IMPORTED)
         .only("order")[:2000]
         if trial.order
     ]
-    seen_already = f" {len(set(orders))} different of {len(orders)} drawn so far." if orders else ""
+    drawn = f" {len(set(orders))} different of {len(orders)} drawn so far." if orders else ""
     return MET, (
-        f"Items and signals in balanced Latin squares drawn from seed {seen.study.seed}, stored with each "
-        f"session.{seen_already} Neither page nor address nor file tells which signal is which."
+        f"Items and signals in balanced Latin squares drawn from seed {facts.study.seed}, stored with each "
+        f"session.{drawn} Neither page nor address nor file tells which signal is which."
     )
 
 
-def _material(seen: Seen) -> Verdict:
-    items, systems = len(seen.graded), len(seen.study.systems)
+def _check_material(facts: Facts) -> Verdict:
+    items, systems = len(facts.graded_items), len(facts.study.systems)
     needed = max(5, -(-3 * systems // 2))
     by_system = {
-        slug: sum(s.system == slug and not s.item.training for s in seen.stimuli)
-        for slug in seen.study.systems
+        slug: sum(s.system == slug and not s.item.training for s in facts.stimuli)
+        for slug in facts.study.systems
     }
     if len(set(by_system.values())) > 1:
         return NOT_MET, "Not every system has the same number of excerpts."
@@ -273,8 +275,8 @@ def _material(seen: Seen) -> Verdict:
     )
 
 
-def _levels(seen: Seen) -> Verdict:
-    gains = [s.gain_db for s in seen.stimuli if s.gain_db is not None]
+def _check_levels(facts: Facts) -> Verdict:
+    gains = [s.gain_db for s in facts.stimuli if s.gain_db is not None]
     matched = (
         f"Loudness matched to the reference (BS.1770) by gains of {min(gains):+.1f} to {max(gains):+.1f} dB; "
         if gains
@@ -286,21 +288,21 @@ def _levels(seen: Seen) -> Verdict:
     )
 
 
-def _transducer(seen: Seen) -> Verdict:
-    tests = [test.test for test in seen.study.headphones.tests]
+def _check_transducer(facts: Facts) -> Verdict:
+    tests = [test.test for test in facts.study.headphones.tests]
     screened = f"Headphone test: {', '.join(tests)}. " if tests else "No headphone test is set. "
     return DUTY, f"{screened}Ask for one type, and declare it in the report."
 
 
-def _assessors(seen: Seen) -> Verdict:
-    most = f" of {seen.study.max_sessions} at most" if seen.study.max_sessions else ""
-    finished = f"{count(seen.finished, 'assessor')} finished so far{most}"
+def _check_assessors(facts: Facts) -> Verdict:
+    most = f" of {facts.study.max_sessions} at most" if facts.study.max_sessions else ""
+    finished = f"{count(facts.finished, 'assessor')} finished so far{most}"
     enough = "20 are often sufficient under tight control, more otherwise"
     return DUTY, f"{finished}; {enough}. Experience and hearing are yours to see to."
 
 
-def _profile(field: str, what: str) -> Callable[[Seen], Verdict]:
-    def rule(seen: Seen) -> Verdict:
+def _check_profile(field: str, what: str) -> Callable[[Facts], Verdict]:
+    def rule(facts: Facts) -> Verdict:
         from evaluation.analysis.statistics.screening import PROFILES
 
         below = getattr(PROFILES["bs1534"].thresholds, field)
@@ -311,22 +313,22 @@ def _profile(field: str, what: str) -> Callable[[Seen], Verdict]:
     return rule
 
 
-def _analysed(text: str) -> Callable[[Seen], Verdict]:
-    def rule(seen: Seen) -> Verdict:
-        ready = "" if seen.finished else " Nobody has finished yet."
+def _describe_analysis(text: str) -> Callable[[Facts], Verdict]:
+    def rule(facts: Facts) -> Verdict:
+        ready = "" if facts.finished else " Nobody has finished yet."
         return MET, f"{text}{ready}"
 
     return rule
 
 
-def _groups(seen: Seen) -> Verdict:
-    if seen.plan.blocks == 1:
+def _check_groups(facts: Facts) -> Verdict:
+    if facts.plan.blocks == 1:
         return MET, "There is one group: all listeners hear everything."
     real = Session.Kind.REAL
-    done = seen.study.sessions.filter(kind=real, finished__isnull=False, block__isnull=False)
+    done = facts.study.sessions.filter(kind=real, finished__isnull=False, block__isnull=False)
     blocks = list(done.values_list("block", flat=True))
-    sizes = [blocks.count(block) for block in range(seen.plan.blocks)]
-    filling = f"{seen.plan.blocks} groups, filled evenly, drop-outs first"
+    sizes = [blocks.count(block) for block in range(facts.plan.blocks)]
+    filling = f"{facts.plan.blocks} groups, filled evenly, drop-outs first"
     if not blocks:
         return MET, f"{filling}."
     even = max(sizes) <= 1.1 * min(sizes)
@@ -336,15 +338,15 @@ def _groups(seen: Seen) -> Verdict:
     return MET, f"{words} Not within 10 %: the results fit a mixed model, which does not need that."
 
 
-def _recorded(seen: Seen) -> Verdict:
-    if seen.study.imported:
+def _check_recording(facts: Facts) -> Verdict:
+    if facts.study.imported:
         return DUTY, "The test was held elsewhere: no events came with its grades."
-    trials = seen.study.sessions.filter(kind=Session.Kind.REAL, trials__finished__isnull=False)
+    trials = facts.study.sessions.filter(kind=Session.Kind.REAL, trials__finished__isnull=False)
     finished = trials.values("trials").distinct().count()
     if not finished:
         return MET, "Plays, switches, loops and every change of a grade are stored with their times."
     logged = (
-        Event.objects.filter(trial__session__study=seen.study, trial__session__kind=Session.Kind.REAL)
+        Event.objects.filter(trial__session__study=facts.study, trial__session__kind=Session.Kind.REAL)
         .exclude(trial__finished=None)
         .values("trial")
         .distinct()
@@ -357,43 +359,49 @@ def _recorded(seen: Seen) -> Verdict:
     )
 
 
-RULES: dict[str, Callable[[Seen], Verdict]] = {
-    "M1": _named,
-    "M2": _reference,
-    "M3": _anchors,
-    "M4": _mask,
-    "M5": _lengths,
-    "M6": _signals,
-    "M7": _switching,
-    "M8": _looping,
-    "M9": _fading,
-    "M10": _scale,
-    "M11": _one_at_a_time,
-    "M12": _complete,
-    "M13": _attribute,
-    "M14": _training,
-    "M15": _instructions,
-    "M16": _orders,
-    "M17": _material,
-    "M18": _levels,
-    "M19": _transducer,
-    "M20": _assessors,
-    "M21": _profile(
+RULES: dict[str, Callable[[Facts], Verdict]] = {
+    "M1": _check_name,
+    "M2": _check_reference,
+    "M3": _check_anchors,
+    "M4": _check_mask,
+    "M5": _check_lengths,
+    "M6": _check_signals,
+    "M7": _check_switching,
+    "M8": _check_looping,
+    "M9": _check_fading,
+    "M10": _check_scale,
+    "M11": _check_single_slider,
+    "M12": _check_completeness,
+    "M13": _check_attribute,
+    "M14": _check_training,
+    "M15": _check_instructions,
+    "M16": _check_orders,
+    "M17": _check_material,
+    "M18": _check_levels,
+    "M19": _check_transducer,
+    "M20": _check_assessors,
+    "M21": _check_profile(
         "reference_below", "drops who grades the hidden reference below 90 on more than 15 % of items"
     ),
-    "M22": _profile("mid_above", "drops who grades the mid anchor above 90 on more than 15 % of items"),
-    "M23": _analysed("Outliers beyond 1.5 IQR of Tukey's hinges are marked in the results, never dropped."),
-    "M24": _analysed(
+    "M22": _check_profile("mid_above", "drops who grades the mid anchor above 90 on more than 15 % of items"),
+    "M23": _describe_analysis(
+        "Outliers beyond 1.5 IQR of Tukey's hinges are marked in the results, never dropped."
+    ),
+    "M24": _describe_analysis(
         "The results say how much of the scale the means span and how far the anchors lie apart."
     ),
-    "M25": _analysed("Box plots and single grades come first; multimodality is computed per system."),
-    "M26": _analysed("The report has medians, IQR, means, 95 % intervals, screening, assessors and anchors."),
-    "M27": _analysed(
+    "M25": _describe_analysis(
+        "Box plots and single grades come first; multimodality is computed per system."
+    ),
+    "M26": _describe_analysis(
+        "The report has medians, IQR, means, 95 % intervals, screening, assessors and anchors."
+    ),
+    "M27": _describe_analysis(
         "The permutation test of Attachment 3 is computed beside a paired one on listener means."
     ),
-    "M28": _analysed(
+    "M28": _describe_analysis(
         "Repeated-measures ANOVA with the Recommendation's choice of correction, and residuals."
     ),
-    "M29": _groups,
-    "M30": _recorded,
+    "M29": _check_groups,
+    "M30": _check_recording,
 }

@@ -1,4 +1,4 @@
-"""How a study can stand to a requirement."""
+"""The states of a requirement."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The API: clips from `evaluation`, studies and ratings from here. It describes itself at ``/api/docs``."""
+"""The API: clips from `evaluation`, studies and ratings from here. Its documentation is at ``/api/docs``."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ from listening.web.api.studies import router
 from listening.web.security import address_of
 from listening.web.views.errors import BY_STATUS, FORBIDDEN, NOT_FOUND, NOT_UNDERSTOOD, TOO_LARGE
 
-#: What ninja refuses, in our words.
-_SAID: dict[int, Text] = {
+#: Our messages for errors that ninja raises, by status.
+_DETAILS: dict[int, Text] = {
     401: _("Send a token that this site knows: Authorization: Bearer TOKEN."),
     429: _("Too many requests. Try again later."),
 }
@@ -36,19 +36,19 @@ class BearerToken(HttpBearer):
 
     def authenticate(self, request: HttpRequest, token: str) -> User | None:
         address = address_of(request)
-        throttling.check({throttling.API_TOKEN: address})
+        throttling.check_limits({throttling.API_TOKEN: address})
         user = accounts.user_of_token(token)
         if user is None:
-            throttling.count(throttling.API_TOKEN, address)
+            throttling.count_try(throttling.API_TOKEN, address)
         return user
 
 
 api = NinjaAPI(
     title="Earshot",
     version=codec.__version__,
-    description="Upload speech, have every system process it, and test it with listeners.",
+    description="Upload speech, process it with every system, and run listening tests.",
     auth=BearerToken(),
-    # Counted by each web process for itself: enough to stop a script that runs wild.
+    # Each web process counts separately, which is enough to stop a runaway script.
     throttle=[AuthRateThrottle("1200/m")],
 )
 
@@ -60,13 +60,13 @@ def refuse(request: HttpRequest, refusal: Refusal) -> HttpResponse:
 
 @api.exception_handler(HttpError)
 def refuse_request(request: HttpRequest, error: HttpError) -> HttpResponse:
-    """No token, a wrong one, too many requests, or a body that is no JSON."""
+    """Answer a missing or invalid token, too many requests, or a body that is not JSON."""
     headers = {}
     if error.status_code == 401:
         headers["WWW-Authenticate"] = "Bearer"
     if isinstance(error, Throttled) and error.wait:
         headers["Retry-After"] = str(error.wait)
-    detail = _SAID.get(error.status_code) or BY_STATUS.get(error.status_code, NOT_UNDERSTOOD)
+    detail = _DETAILS.get(error.status_code) or BY_STATUS.get(error.status_code, NOT_UNDERSTOOD)
     return answer_problem(request, error.status_code, detail, headers=headers)
 
 
@@ -83,16 +83,16 @@ def refuse_forbidden(request: HttpRequest, error: PermissionDenied) -> HttpRespo
 @api.exception_handler(MultiPartParserError)
 @api.exception_handler(SuspiciousOperation)
 def refuse_body(request: HttpRequest, error: Exception) -> HttpResponse:
-    """A body that is too large, or none of the kind that it says it is."""
+    """Answer a body that is too large or does not match its content type."""
     if isinstance(error, RequestDataTooBig):
         return answer_problem(request, 413, TOO_LARGE)
-    detail = Message(_("The request is no valid multipart/form-data: %(error)s"), error=error)
+    detail = Message(_("The request is not valid multipart/form-data: %(error)s"), error=error)
     return answer_problem(request, 422, detail)
 
 
 @api.exception_handler(ValidationError)
-def explain(request: HttpRequest, error: ValidationError) -> HttpResponse:
-    """What is wrong with the request, in one readable line and field by field."""
+def refuse_invalid(request: HttpRequest, error: ValidationError) -> HttpResponse:
+    """Answer an invalid request with one readable line and a message for each field."""
     fields: dict[str, Text] = {}
     for problem in error.errors:
         path = path_of(problem["loc"])
@@ -103,9 +103,9 @@ def explain(request: HttpRequest, error: ValidationError) -> HttpResponse:
 
 
 def path_of(location: Sequence[str | int]) -> str:
-    """The path of a field in what was sent, from where ninja found the fault.
+    """The path of a field in the submitted data, from ninja's location of the error.
 
-    That begins with the part of the request, and in a body with the name of the function's argument.
+    The location starts with the part of the request and, for a body, the name of the function's argument.
     """
     parts = location[2:] if location[0] == "body" else location[1:]
     return ".".join(map(str, parts))

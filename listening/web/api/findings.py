@@ -1,4 +1,4 @@
-"""What comes out of a study, in the API: tests, figures, tables, the report; and its metrics and trials."""
+"""Results of a study in the API: tests, figures, tables, the report, metrics, the seal and simulations."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ router = Router(tags=["findings"])
 
 
 class TestsOut(Schema):
-    status: str = Field(description="queued, running, done or failed; none where there is nothing to test")
+    status: str = Field(description="queued, running, done or failed; none if there is nothing to test")
     error: str
     tests: Context | None = Field(
         description="by name: pairs, against, attachment3, wilcoxon, friedman, anova, mixed, plan, agreement"
@@ -69,7 +69,9 @@ class StoredOut(Schema):
 class UnsealIn(Schema):
     model_config = ConfigDict(extra="forbid")
 
-    understood: bool = Field(description="true: you know that a broken seal stays broken and is reported")
+    understood: bool = Field(
+        description="must be true: you know that breaking the seal cannot be undone and is reported"
+    )
 
 
 class UnsealedOut(Schema):
@@ -77,7 +79,7 @@ class UnsealedOut(Schema):
 
 
 class SimulationIn(Schema):
-    """Of listeners that are made up: their grades never mix with real ones."""
+    """Settings of simulated listeners, whose grades are kept apart from real ones."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -88,11 +90,13 @@ class SimulationIn(Schema):
     items: float | None = None
     use: float | None = None
     careless: float | None = None
-    qualities: dict[str, float] = Field(default_factory=dict, description="by system, 0 to 100")
+    qualities: dict[str, float] = Field(
+        default_factory=dict, description="assumed quality of each system, 0 to 100"
+    )
 
 
 class SimulationOut(Schema):
-    state: str = Field(description="running, done or failed; empty where nobody asked")
+    state: str = Field(description="running, done or failed; empty if none was started")
     made: int
 
 
@@ -104,25 +108,25 @@ def _study(request: HttpRequest, study_id: UUID) -> Study:
     return selectors.study_of(request.auth, study_id)  # type: ignore[attr-defined]
 
 
-def _graded(
+def _study_with_grades(
     request: HttpRequest, study_id: UUID, kind: str, profile: str, *, with_page: bool = False
 ) -> Study:
-    """The study, if its grades may be seen so, and its results are those of `PAGE`. Raises `StudyError`."""
+    """The study, if its grades may be viewed. Raises `StudyError` if not, or if it has no results page."""
     study = _study(request, study_id)
     check_unsealed(study)
     check_view(study, kind, profile)
     if with_page and not has_page(study):
         methods = ", ".join(slug for slug, method in METHODS.items() if method.analysis == PAGE)
         raise StudyError(
-            _("This is of %(methods)s studies only; fetch ratings.csv instead."), methods=methods
+            _("This is available for %(methods)s studies only; fetch ratings.csv instead."), methods=methods
         )
     return study
 
 
 @router.get("/studies/{uuid:study_id}/tests", response=TestsOut, summary="Tests between systems, and models")
 def get_tests(request: HttpRequest, study_id: UUID, profile: str = BS1534, kind: str = REAL) -> Context:
-    """Of a MUSHRA study. They take seconds: ask again while they are queued or running."""
-    study = _graded(request, study_id, kind, profile, with_page=True)
+    """MUSHRA studies only. Tests take seconds: repeat the request while they are queued or running."""
+    study = _study_with_grades(request, study_id, kind, profile, with_page=True)
     row = analyses.current(study, kind, profile)
     if row is None:
         return {"status": "none", "error": "", "tests": None}
@@ -138,10 +142,10 @@ def get_tests(request: HttpRequest, study_id: UUID, profile: str = BS1534, kind:
 )
 def get_report(request: HttpRequest, study_id: UUID, profile: str = BS1534, kind: str = REAL) -> Any:
     """409 while the tests in it are being computed."""
-    study = _graded(request, study_id, kind, profile)
+    study = _study_with_grades(request, study_id, kind, profile)
     row = analyses.current(study, kind, profile) if has_page(study) else None
     if row is not None and row.status in analyses.WAITING:
-        raise StudyError(_("The tests are still being computed. Ask again in some seconds."), 409)
+        raise StudyError(_("The tests are still being computed. Try again in a few seconds."), 409)
     analysis = row if row is not None and row.status == Job.Status.DONE else None
     context = report.context_of(study, kind, profile, analysis, made=timezone.now().date(), files=True)
     return HttpResponse(report.pdf_of(context), content_type="application/pdf")
@@ -151,7 +155,7 @@ def get_report(request: HttpRequest, study_id: UUID, profile: str = BS1534, kind
 def get_table(
     request: HttpRequest, study_id: UUID, name: str, profile: str = BS1534, kind: str = REAL
 ) -> HttpResponse:
-    study = _graded(request, study_id, kind, profile, with_page=True)
+    study = _study_with_grades(request, study_id, kind, profile, with_page=True)
     if name not in latex.TABLES:
         raise Http404("There is no such table.")
     content = latex.TABLES[name](compute(study, kind=kind, profile=profile))
@@ -162,8 +166,8 @@ def get_table(
 def get_figure(
     request: HttpRequest, study_id: UUID, name: str, suffix: str, profile: str = BS1534, kind: str = REAL
 ) -> HttpResponse:
-    """grades, items, rates, differences, a metric's slug (per system) or METRIC-stimuli."""
-    study = _graded(request, study_id, kind, profile, with_page=True)
+    """Names: grades, items, rates, differences, a metric's slug (per system) or METRIC-stimuli."""
+    study = _study_with_grades(request, study_id, kind, profile, with_page=True)
     analysis = analyses.latest(study, kind, profile)
     computed = compute(study, kind=kind, profile=profile)
     svg = drawing.draw(computed, name, analysis.data if analysis else None)
@@ -180,7 +184,7 @@ def get_figure(
 @router.post(
     "/studies/{uuid:study_id}/metrics",
     response={202: MeasureOut, 422: Problem},
-    summary="Measure all that listeners grade by more metrics",
+    summary="Measure the study's stimuli by more metrics",
 )
 def measure_study(request: HttpRequest, study_id: UUID, wanted: MeasureIn) -> Status[Context]:
     queued = request_scores(renditions_of(_study(request, study_id)), wanted.metrics)
@@ -190,12 +194,12 @@ def measure_study(request: HttpRequest, study_id: UUID, wanted: MeasureIn) -> St
 @router.post(
     "/studies/{uuid:study_id}/scores",
     response={200: StoredOut, 422: Problem},
-    summary="Take a table of scores from elsewhere for the study's clips",
+    summary="Upload a table of scores for the study's clips",
 )
 def upload_study_scores(
     request: HttpRequest, study_id: UUID, file: File[UploadedFile], metric: str = "polqa"
 ) -> Status[Context]:
-    """CSV with the columns ``clip``, ``system`` and ``value``. All of it is taken, or nothing."""
+    """CSV with the columns ``clip``, ``system`` and ``value``. If any row is invalid, nothing is stored."""
     study = _study(request, study_id)
     check_size(file.size)
     clips = Clip.objects.filter(items__study=study, owner=study.owner).distinct()
@@ -203,7 +207,7 @@ def upload_study_scores(
     return Status(200, {"metric": stored.metric, "created": stored.created, "replaced": stored.replaced})
 
 
-# -- The seal, trials
+# -- The seal, simulations
 
 
 @router.post(
@@ -212,36 +216,36 @@ def upload_study_scores(
     summary="Break the seal before its time",
 )
 def unseal_study(request: HttpRequest, study_id: UUID, wanted: UnsealIn) -> Status[Context]:
-    """The report says when it was broken; there is no way back."""
+    """The report says when the seal was broken; this cannot be undone."""
     study = _study(request, study_id)
     if not wanted.understood:
-        message = _("Say that you understand: a broken seal stays broken.")
+        message = _("Confirm that you understand: breaking the seal cannot be undone.")
         raise StudyError(message, 422, {"understood": message})
     unseal(study)
     return Status(200, {"sealed": is_sealed(study)})
 
 
-def _simulated(study: Study) -> Context:
+def _describe_simulation(study: Study) -> Context:
     return {"state": simulation.state_of(study), "made": simulation.count_made(study)}
 
 
 @router.get(
-    "/studies/{uuid:study_id}/simulation", response=SimulationOut, summary="How far the simulation is"
+    "/studies/{uuid:study_id}/simulation", response=SimulationOut, summary="The progress of the simulation"
 )
 def get_simulation(request: HttpRequest, study_id: UUID) -> Context:
-    return _simulated(_study(request, study_id))
+    return _describe_simulation(_study(request, study_id))
 
 
 @router.post(
     "/studies/{uuid:study_id}/simulation",
     response={202: SimulationOut},
-    summary="Have simulated listeners take the study, to try its design",
+    summary="Run simulated listeners to check the design",
 )
 def simulate_study(request: HttpRequest, study_id: UUID, wanted: SimulationIn) -> Status[Context]:
-    """In place of those of an earlier simulation. Their results have the kind simulated."""
+    """They replace those of an earlier simulation. Their sessions have the kind "simulated"."""
     study = _study(request, study_id)
     simulation.start(study, wanted.dict(exclude_none=True))
-    return Status(202, _simulated(study))
+    return Status(202, _describe_simulation(study))
 
 
 @router.delete(

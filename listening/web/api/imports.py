@@ -1,4 +1,4 @@
-"""Other tools' files in the API: send one, see what is in it, decide, and have the study."""
+"""Imports of other tools' files in the API: upload, preview, decide, create the study."""
 
 from __future__ import annotations
 
@@ -48,36 +48,36 @@ _BODY = {
 
 
 class Choices(Schema):
-    """What a file of results may leave open."""
+    """Choices that a results file may require."""
 
     model_config = ConfigDict(extra="forbid")
 
-    rule: str = Field("", description="GoListen: how items and systems are parted")
-    attribute: str = Field("", description="of several that were graded")
-    kind: str = Field("", description="of several that are in the file")
+    rule: str = Field("", description="GoListen: how file names are split into item and system")
+    attribute: str = Field("", description="attribute to import, if several were graded")
+    kind: str = Field("", description="kind of test to import, if the file has several")
 
 
 class Decision(Choices):
-    name: str = Field("", description="of the study; default: the file's")
+    name: str = Field("", description="name of the study; default: the file's name")
     method: str = Field("", description="one of the preview's methods; default: the first")
     systems: dict[str, str] | None = Field(
-        None, description="slugs here by the file's names; default: as the preview suggests"
+        None, description="slugs by name in the file; default: the preview's suggestion"
     )
-    keep_personal: bool = Field(False, description="keep answers that may tell who somebody is")
-    group: str = Field("", description="of a configuration, by its key; default: the first")
+    keep_personal: bool = Field(False, description="keep personal data (for example e-mail addresses)")
+    group: str = Field("", description="key of a configuration's group; default: the first")
 
 
 class ReadingOut(Schema):
-    title: str = Field(description="what the file is")
+    title: str = Field(description="detected type of the file")
     reason: str
     methods: list[str]
     listeners: int
     items: list[str]
-    systems: dict[str, str] = Field(description="by the file's names, the slugs that are suggested")
-    answers: int = Field(description="grades or choices")
+    systems: dict[str, str] = Field(description="suggested slugs by name in the file")
+    answers: int = Field(description="number of grades or choices")
     scale: list[float]
-    personal: list[str] = Field(description="questions that ask who somebody is")
-    metrics: list[str] = Field(description="of the table of scores")
+    personal: list[str] = Field(description="questions about personal data")
+    metrics: list[str] = Field(description="metrics in the table of scores")
     notes: list[str]
 
 
@@ -92,25 +92,25 @@ class ImportOut(Schema):
     id: UUID
     name: str
     kind: str = Field(description="results or configuration")
-    status: str = Field(
-        description="of a configuration that is being imported: queued, running, done, failed"
-    )
-    error: str = Field(description="why nothing can come of it, with line and column")
-    study: UUID | None = Field(description="that came of it")
+    status: str = Field(description="status of a configuration's import: queued, running, done, failed")
+    error: str = Field(description="why the file cannot be imported, with line and column")
+    study: UUID | None = Field(description="the study created from it")
     results: ReadingOut | None
-    groups: list[GroupOut] = Field(description="of a configuration: one of them becomes a study")
-    report: list[Context] = Field(description="of a configuration: taken, changed, left out, by line")
+    groups: list[GroupOut] = Field(description="groups of a configuration, one of which becomes a study")
+    report: list[Context] = Field(
+        description="report on a configuration: imported, changed, skipped, by line"
+    )
 
 
 class DoneOut(Schema):
-    study: UUID | None = Field(description="null while a configuration is being imported: look again")
+    study: UUID | None = Field(description="null while a configuration is being imported: repeat the request")
 
 
 def _draft(request: HttpRequest, draft_id: UUID) -> ImportDraft:
     return get_object_or_404(ImportDraft, pk=draft_id, owner=request.auth)  # type: ignore[attr-defined]
 
 
-def _described(draft: ImportDraft, choices: dict[str, str]) -> Context:
+def _describe(draft: ImportDraft, choices: dict[str, str]) -> Context:
     shown: Context = {
         "id": draft.pk,
         "name": draft.name,
@@ -126,15 +126,15 @@ def _described(draft: ImportDraft, choices: dict[str, str]) -> Context:
         return shown
     try:
         if draft.kind == ImportDraft.Kind.CONFIGURATION:
-            shown |= _configuration(configuring.configuration_of(draft))
+            shown |= _describe_configuration(configuring.configuration_of(draft))
         else:
-            shown["results"] = _results(draft, choices)
-    except Refusal as problem:  # of a file that is kept: the answer says what can be done with it
+            shown["results"] = _describe_results(draft, choices)
+    except Refusal as problem:  # the draft stays, so report the problem in the response
         shown["error"] = str(problem)
     return shown
 
 
-def _configuration(found: Configuration) -> Context:
+def _describe_configuration(found: Configuration) -> Context:
     groups = [
         {
             "key": group.key,
@@ -149,7 +149,7 @@ def _configuration(found: Configuration) -> Context:
     return {"groups": groups, "report": report}
 
 
-def _results(draft: ImportDraft, choices: dict[str, str]) -> Context:
+def _describe_results(draft: ImportDraft, choices: dict[str, str]) -> Context:
     reading, scores = drafts.read_draft(draft, choices)
     methods = methods_of(reading)
     notes = [note for note in (scale_note(reading, methods[0]),) if note]
@@ -172,32 +172,32 @@ def _results(draft: ImportDraft, choices: dict[str, str]) -> Context:
     "/imports",
     response={201: ImportOut, 413: Problem, 422: Problem},
     openapi_extra=_BODY,
-    summary="Send another tool's results or configuration",
+    summary="Upload another tool's results or configuration",
 )
 def send_import(request: HttpRequest) -> Status[Context]:
-    """Nothing is made before ``POST /imports/{id}``: look at what was read first."""
+    """Nothing is imported until ``POST /imports/{id}``: review the preview first."""
     check_length(request, 2 * settings.UPLOAD_MAX_BYTES)
     file = request.FILES.get("file")
     if file is None:
         raise FileMissing
     draft = drafts.keep(request.auth, file, request.FILES.get("extra"))  # type: ignore[attr-defined]
-    return Status(201, _described(draft, {}))
+    return Status(201, _describe(draft, {}))
 
 
-@router.get("/imports/{uuid:draft_id}", response=ImportOut, summary="What is in a file that was sent")
+@router.get("/imports/{uuid:draft_id}", response=ImportOut, summary="Preview of an uploaded file")
 def get_import(
     request: HttpRequest, draft_id: UUID, rule: str = "", attribute: str = "", kind: str = ""
 ) -> Context:
-    return _described(_draft(request, draft_id), {"rule": rule, "attribute": attribute, "kind": kind})
+    return _describe(_draft(request, draft_id), {"rule": rule, "attribute": attribute, "kind": kind})
 
 
 @router.post(
     "/imports/{uuid:draft_id}",
     response={201: DoneOut, 202: DoneOut, 422: Problem},
-    summary="Make a study of a file that was sent",
+    summary="Create a study from an uploaded file",
 )
 def finish_import(request: HttpRequest, draft_id: UUID, wanted: Decision) -> Status[Context]:
-    """Of results at once (201); of a configuration in the background (202)."""
+    """Results are imported at once (201), a configuration in the background (202)."""
     draft = _draft(request, draft_id)
     if draft.kind == ImportDraft.Kind.CONFIGURATION:
         if draft.study_id is None:
@@ -210,7 +210,7 @@ def finish_import(request: HttpRequest, draft_id: UUID, wanted: Decision) -> Sta
     return Status(201, {"study": study.pk})
 
 
-@router.delete("/imports/{uuid:draft_id}", response={204: None}, summary="Forget a file that was sent")
+@router.delete("/imports/{uuid:draft_id}", response={204: None}, summary="Discard an uploaded file")
 def discard_import(request: HttpRequest, draft_id: UUID) -> Status[None]:
     drafts.discard(_draft(request, draft_id))
     return Status(204, None)

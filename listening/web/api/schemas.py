@@ -1,4 +1,4 @@
-"""What goes in and out of the studies' part of the API."""
+"""Schemas of requests and responses of the API on studies."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from pydantic import ConfigDict, Field
 
 from evaluation.columns import Shown
 from listening.columns.questions import Questionnaire
-from listening.columns.studies import Design, Headphones, PostScreening, Recruitment
+from listening.columns.studies import AnalysisSettings, Design, Headphones, PostScreening, Recruitment
 from listening.columns.texts import Texts
 from listening.methods import DEFAULT, METHODS
 
-# What `listening.study.settings` checks and the study's columns hold.
+# Values that `listening.study.settings` checks and the study's columns store.
 TextsColumn = Annotated[Any, Shown(Texts)]
 _ALL_OPTIONS = tuple(dict.fromkeys(method.Options for method in METHODS.values()))
 OptionsColumn = Annotated[Any, Shown(Union[_ALL_OPTIONS])]  # noqa: UP007 -- of a tuple
@@ -24,6 +24,7 @@ QuestionnaireColumn = Annotated[Any, Shown(Questionnaire)]
 HeadphonesColumn = Annotated[Any, Shown(Headphones)]
 RecruitmentColumn = Annotated[Any, Shown(Recruitment)]
 PostScreeningColumn = Annotated[Any, Shown(PostScreening)]
+AnalysisColumn = Annotated[Any, Shown(AnalysisSettings)]
 
 
 class ItemIn(Schema):
@@ -32,38 +33,52 @@ class ItemIn(Schema):
     clip: UUID
     start: float = Field(0.0, ge=0, description="seconds")
     end: float | None = Field(None, description="seconds; default: the clip's end")
-    training: bool = Field(False, description="heard and graded first; the grades are not used (M14)")
-    name: str = Field("", max_length=200, description="instead of the clip's title")
+    training: bool = Field(False, description="training item: graded first, its grades are not used (M14)")
+    name: str = Field("", max_length=200, description="replaces the clip's title")
 
 
 class Settings(Schema):
-    """What may be said when a study is made and, as far as nobody has taken part, changed later."""
+    """Settings that can be given when a study is created, and changed until somebody has taken part."""
 
     model_config = ConfigDict(extra="forbid")
 
-    texts: TextsColumn | None = Field(None, description="your own consent, instructions, thanks")
-    language: str | None = Field(None, description="of the listeners' pages: en, de, fr, ne, ja or ar")
-    method_options: OptionsColumn | None = Field(None, description="of the method, such as pairs and trials")
-    sample_rate: int | None = Field(None, description="of every stimulus, Hz")
+    texts: TextsColumn | None = Field(None, description="your own texts: consent, instructions, thanks")
+    language: str | None = Field(
+        None, description="language of the listeners' pages: en, de, fr, ne, ja or ar"
+    )
+    method_options: OptionsColumn | None = Field(
+        None, description="options of the method, for example pairs and trials"
+    )
+    sample_rate: int | None = Field(None, description="sample rate of every stimulus, Hz")
     design: DesignColumn | None = Field(
-        None, description="items_per_session, systems_per_trial, drop_out_hours; default: all to everybody"
+        None,
+        description="items_per_session, systems_per_trial, drop_out_hours; default: every listener hears all",
     )
     questionnaire: QuestionnaireColumn | None = Field(
         None, description="questions before or after the trials"
     )
-    headphones: HeadphonesColumn | None = Field(None, description="screening of headphones; {} for none")
+    headphones: HeadphonesColumn | None = Field(None, description="headphone screening; {} for none")
     recruitment: RecruitmentColumn | None = Field(None, description="Prolific or MTurk; {} for a plain link")
-    post_screening: PostScreeningColumn | None = Field(None, description="your own thresholds")
-    break_after: int | None = Field(None, ge=1, le=1000, description="trials until a break is offered")
-    training_repeats: int | None = Field(
-        None, description="how often a listener may take the training again, 0 to 5"
+    post_screening: PostScreeningColumn | None = Field(None, description="custom thresholds")
+    analysis: AnalysisColumn | None = Field(
+        None, description="population, margin and include_reference of the tests between systems"
     )
-    max_sessions: int | None = Field(None, ge=1, le=1_000_000, description="no more listeners than this")
+    break_after: int | None = Field(
+        None, ge=1, le=1000, description="number of trials after which a break is offered"
+    )
+    training_repeats: int | None = Field(
+        None, description="how often a listener may repeat the training, 0 to 5"
+    )
+    max_sessions: int | None = Field(None, ge=1, le=1_000_000, description="maximum number of listeners")
     opens: datetime | None = None
     closes: datetime | None = None
-    sealed_until: datetime | None = Field(None, description="until then nobody sees grades, you included")
-    pilot: bool | None = Field(None, description="sessions started now are trial runs, kept apart")
-    listed: bool | None = Field(None, description="shown to strangers on the front page")
+    sealed_until: datetime | None = Field(
+        None, description="nobody, you included, sees grades before this time"
+    )
+    pilot: bool | None = Field(
+        None, description="whether new sessions are pilot sessions, which are kept apart"
+    )
+    listed: bool | None = Field(None, description="listed on the public front page")
 
 
 class NewStudy(Settings):
@@ -73,24 +88,25 @@ class NewStudy(Settings):
     )
     clips: list[UUID] = Field(
         default_factory=list,
-        description="ids of processed clips, each a whole item, in the order of the study",
+        description="ids of processed clips, each of them one item, in the order of the study",
     )
     items: list[ItemIn] = Field(default_factory=list, description="excerpts, instead of clips")
     systems: list[str] = Field(
-        min_length=1, description="slugs under test; MUSHRA adds original, anchor35 and anchor70"
+        min_length=1,
+        description="slugs of the systems under test; MUSHRA adds original, anchor35 and anchor70",
     )
-    training_clip: UUID | None = Field(None, description="with clips: heard first; default: the first clip")
-    seed: int | None = Field(
-        None, ge=0, lt=2**53, description="every order follows from it; default: a random one"
+    training_clip: UUID | None = Field(
+        None, description="with clips: the training item; default: the first clip"
     )
-    open_when_ready: bool = Field(True, description="let listeners in as soon as the stimuli are rendered")
+    seed: int | None = Field(None, ge=0, lt=2**53, description="determines all orders; default: random")
+    open_when_ready: bool = Field(True, description="open the study as soon as its stimuli are rendered")
 
 
 class StudyChange(Settings):
     name: str | None = Field(None, max_length=200)
     items: list[ItemIn] | None = None
     systems: list[str] | None = None
-    discard_trial_runs: bool = Field(False, description="delete pilot sessions that are in the way")
+    discard_trial_runs: bool = Field(False, description="delete pilot sessions if the change requires it")
 
 
 class StudyOut(Schema):
@@ -127,6 +143,7 @@ class StudyDetail(StudyOut):
     headphones: HeadphonesColumn
     recruitment: RecruitmentColumn
     post_screening: PostScreeningColumn
+    analysis: AnalysisColumn
     break_after: int | None
     training_repeats: int
     max_sessions: int | None
@@ -142,7 +159,7 @@ class SessionOut(Schema):
     number: int
     kind: str
     assessor: str
-    started: datetime | None = Field(description="when the instructions were read")
+    started: datetime | None = Field(description="when the listener confirmed the instructions")
     finished: datetime | None
     trials: int
     trials_finished: int
@@ -158,7 +175,7 @@ class DeletionOut(Schema):
 
 class ImportedOut(Schema):
     study: StudyOut
-    notes: list[str] = Field(description="what had to be done otherwise than the archive says")
+    notes: list[str] = Field(description="deviations from the archive")
 
 
 class ScreenedOut(Schema):
@@ -167,28 +184,28 @@ class ScreenedOut(Schema):
 
 
 class SystemResultOut(Schema):
-    """A row of the results' table. Figures that there are not are null."""
+    """A row of the results table. Missing values are null."""
 
     slug: str
     title: str
-    n: int = Field(description="grades")
+    n: int = Field(description="number of grades")
     listeners: int
     mean: float | None = Field(description="mean of the listeners' means")
-    ci95: float | None = Field(description="half the width of its 95 % t interval")
+    ci95: float | None = Field(description="half-width of its 95 % t interval")
     low: float | None
     high: float | None
     median: float | None
     q1: float | None = Field(description="Tukey's lower hinge")
     q3: float | None
     iqr: float | None
-    kbps: float | None = Field(description="measured, kbit/s")
-    objective: dict[str, float | None] = Field(description="means over the items' renditions, by metric")
+    kbps: float | None = Field(description="measured bit rate, kbit/s")
+    objective: dict[str, float | None] = Field(description="mean score over the items' renditions, by metric")
 
 
 class ResultsOut(Schema):
     answer: str
     kind: str
-    profile: str = Field(description="of screening")
+    profile: str = Field(description="screening profile")
     listeners: int
     items: int
     excluded: list[ScreenedOut]

@@ -1,6 +1,6 @@
-"""Studies in the API: making, changing and running them, who took part, what came out."""
+"""Studies in the API: creating, changing and running them, their sessions and results."""
 
-# No `from __future__ import annotations`: the pagination cannot resolve annotations that are mere texts.
+# No `from __future__ import annotations`: the pagination cannot resolve annotations that are strings.
 
 from collections.abc import Callable
 from typing import Any
@@ -49,7 +49,7 @@ from listening.web.views.exports import archive_response, document_response, tab
 
 router = Router(tags=["studies"])
 
-#: Of `NewStudy` and `StudyChange`; everything else in them is a setting.
+#: Fields of `NewStudy` and `StudyChange` that are not settings.
 _CONTENTS = frozenset(
     {"name", "method", "clips", "items", "systems", "training_clip", "seed", "open_when_ready",
      "discard_trial_runs"}
@@ -97,7 +97,7 @@ def _describe(study: Study) -> Context:
     }
 
 
-def _detail(study: Study) -> Context:
+def _describe_in_full(study: Study) -> Context:
     own = {name: plain(getattr(study, name)) for name in StudyDetail.model_fields if hasattr(study, name)}
     items = study.items.order_by("position")
     return {
@@ -122,9 +122,9 @@ def _excerpts(request: HttpRequest, items: list[ItemIn]) -> list[Excerpt]:
     return [Excerpt(found[row.clip], row.start, row.end, row.training, row.name) for row in items]
 
 
-@router.post("/studies", response={201: StudyDetail, 400: Problem}, summary="Make a study")
+@router.post("/studies", response={201: StudyDetail, 400: Problem}, summary="Create a study")
 def create_study(request: HttpRequest, new: NewStudy) -> Status[Context]:
-    """Of whole `clips` or of `items`. Its stimuli are rendered in the background."""
+    """Use whole `clips`, or `items`. The stimuli are rendered in the background."""
     owner = _owner(request)
     found = selectors.clips_by_id(owner, [*new.clips, *([new.training_clip] if new.training_clip else [])])
     values = check_settings(new.dict(exclude=_CONTENTS, exclude_none=True))
@@ -145,7 +145,7 @@ def create_study(request: HttpRequest, new: NewStudy) -> Status[Context]:
             open_when_ready=new.open_when_ready,
         )
         _store(study, values)
-    return Status(201, _detail(selectors.study_of(owner, study.pk)))
+    return Status(201, _describe_in_full(selectors.study_of(owner, study.pk)))
 
 
 def _store(study: Study, values: Context, **contents: Any) -> None:
@@ -162,7 +162,7 @@ def _store(study: Study, values: Context, **contents: Any) -> None:
 def list_studies(
     request: HttpRequest, search: str = "", status: str | None = None, method: str | None = None
 ) -> list[Context]:
-    """Those with `search` in the name, of one status or method."""
+    """Filter by `search` in the name, by status and by method."""
     rows = selectors.studies_of(_owner(request)).filter(name__icontains=search)
     rows = rows.filter(status=status) if status else rows
     return [_describe(study) for study in (rows.filter(method=method) if method else rows)]
@@ -172,10 +172,10 @@ def list_studies(
     "/studies/import",
     response={201: ImportedOut, 400: Problem, 413: Problem, 422: Problem},
     openapi_extra=_ARCHIVE_BODY,
-    summary="Take a study from an archive",
+    summary="Import a study from an archive",
 )
 def import_study(request: HttpRequest) -> Status[Context]:
-    """As written by ``/studies/{id}/files/archive.zip``, of this server or another."""
+    """The archive comes from ``/studies/{id}/files/archive.zip`` of this or another server."""
     check_length(request, settings.ARCHIVE_MAX_BYTES)
     file = request.FILES.get("file")
     if file is None:
@@ -186,15 +186,15 @@ def import_study(request: HttpRequest) -> Status[Context]:
 
 
 @router.get(
-    "/studies/{uuid:study_id}", response=StudyDetail, summary="A study, its settings and how far it is"
+    "/studies/{uuid:study_id}", response=StudyDetail, summary="A study, its settings and its progress"
 )
 def get_study(request: HttpRequest, study_id: UUID) -> Context:
-    return _detail(selectors.study_of(_owner(request), study_id))
+    return _describe_in_full(selectors.study_of(_owner(request), study_id))
 
 
 @router.patch("/studies/{uuid:study_id}", response={200: StudyDetail, 400: Problem}, summary="Change a study")
 def change_study(request: HttpRequest, study_id: UUID, change: StudyChange) -> Context:
-    """Only what is sent changes; null takes a limit or date away. What was heard once stays as it is."""
+    """Only submitted fields change; null clears a limit or date. Real sessions lock the contents."""
     study = selectors.study_of(_owner(request), study_id)
     values = check_settings(change.dict(exclude=_CONTENTS, exclude_unset=True))
     values |= {
@@ -206,7 +206,7 @@ def change_study(request: HttpRequest, study_id: UUID, change: StudyChange) -> C
         excerpts=None if change.items is None else _excerpts(request, change.items),
         discard_trial_runs=change.discard_trial_runs,
     )
-    return _detail(selectors.study_of(_owner(request), study_id))
+    return _describe_in_full(selectors.study_of(_owner(request), study_id))
 
 
 @router.delete("/studies/{uuid:study_id}", response={204: None}, summary="Delete a study with all its grades")
@@ -215,8 +215,8 @@ def delete_study(request: HttpRequest, study_id: UUID) -> Status[None]:
     return Status(204, None)
 
 
-def _action(name: str, act: Callable[[Study], None], summary: str) -> None:
-    """Offer what changes a study's state, each at an address of its own."""
+def _offer_action(name: str, act: Callable[[Study], None], summary: str) -> None:
+    """Add an endpoint that changes a study's state."""
 
     @router.post(
         f"/studies/{{uuid:study_id}}/{name}",
@@ -229,30 +229,34 @@ def _action(name: str, act: Callable[[Study], None], summary: str) -> None:
         return _describe(selectors.study_of(_owner(request), study_id))
 
 
-_action("open", open_study, "Let listeners in")
-_action("close", close_study, "Take no more listeners and no more grades")
-_action("reopen", reopen_study, "Go on")
-_action("pilot", lambda study: open_study(study, pilot=True), "Let trial listeners in, kept apart")
-_action("end-pilot", end_pilot, "End the pilot")
-_action("retry", retry_preparing, "Render again what failed")
+_offer_action("open", open_study, "Open a study to listeners")
+_offer_action("close", close_study, "Stop accepting listeners and grades")
+_offer_action("reopen", reopen_study, "Reopen a closed study")
+_offer_action(
+    "pilot", lambda study: open_study(study, pilot=True), "Start a pilot, whose sessions are kept apart"
+)
+_offer_action("end-pilot", end_pilot, "End the pilot")
+_offer_action("retry", retry_preparing, "Retry failed rendering")
 
 
-# -- Who took part
+# -- Sessions
 
 
 @router.get(
-    "/studies/{uuid:study_id}/sessions", response=list[SessionOut], summary="Who took part, newest first"
+    "/studies/{uuid:study_id}/sessions",
+    response=list[SessionOut],
+    summary="The sessions of a study, newest first",
 )
 @paginate(LimitOffsetPagination)
 def list_sessions(
     request: HttpRequest, study_id: UUID, kind: str = "real", finished: bool | None = None
 ) -> list[Context]:
-    """Sessions of one kind (real, pilot or simulated) whose listener got past the instructions."""
+    """Sessions of one kind (real, pilot or simulated) whose listener has confirmed the instructions."""
     study = selectors.study_of(_owner(request), study_id)
     rows = study.sessions.filter(kind__in=check_kind(kind)).exclude(instructed=None)
     if finished is not None:
         rows = rows.filter(finished__isnull=not finished)
-    return [_session(row) for row in _with_counts(rows)]
+    return [_describe_session(row) for row in _with_counts(rows)]
 
 
 def _with_counts(sessions: QuerySet[Session]) -> QuerySet[Session]:
@@ -261,7 +265,7 @@ def _with_counts(sessions: QuerySet[Session]) -> QuerySet[Session]:
     return counted.select_related("assessor").order_by("-number")
 
 
-def _session(session: Any) -> Context:
+def _describe_session(session: Any) -> Context:
     return {
         "id": session.pk,
         "number": session.number,
@@ -278,27 +282,27 @@ def _session(session: Any) -> Context:
 @router.delete(
     "/studies/{uuid:study_id}/sessions/{uuid:session_id}",
     response=DeletionOut,
-    summary="Delete all data of a session; a note stays",
+    summary="Delete all data of a session; a record of the deletion stays",
 )
 def delete_session(request: HttpRequest, study_id: UUID, session_id: UUID, reason: str = "") -> Deletion:
     study = selectors.study_of(_owner(request), study_id)
     return removal.delete_session(get_object_or_404(study.sessions, pk=session_id), reason)
 
 
-# -- What came out
+# -- Results
 
 
-def _open_study(request: HttpRequest, study_id: UUID) -> Study:
+def _unsealed_study(request: HttpRequest, study_id: UUID) -> Study:
     """The study, unless it is sealed."""
     study = selectors.study_of(_owner(request), study_id)
     check_unsealed(study)
     return study
 
 
-@router.get("/studies/{uuid:study_id}/results", response=ResultsOut, summary="What the grades say")
+@router.get("/studies/{uuid:study_id}/results", response=ResultsOut, summary="The results of a study")
 def get_results(request: HttpRequest, study_id: UUID, profile: str = BS1534, kind: str = "real") -> Context:
-    """Of a MUSHRA study: figures per system, seen through a profile of screening."""
-    study = _open_study(request, study_id)
+    """Statistics per system of a MUSHRA study, after a screening profile."""
+    study = _unsealed_study(request, study_id)
     check_view(study, kind, profile)
     found = compute(study, kind=kind, profile=profile)
     return {
@@ -308,12 +312,12 @@ def get_results(request: HttpRequest, study_id: UUID, profile: str = BS1534, kin
         "listeners": found.listeners,
         "items": found.items,
         "excluded": [{"assessor": str(row.assessor), "reason": row.reason} for row in found.excluded],
-        "systems": [_system(row) for row in found.systems],
+        "systems": [_describe_system(row) for row in found.systems],
         "warnings": found.warnings,
     }
 
 
-def _system(row: Any) -> Context:
+def _describe_system(row: Any) -> Context:
     return {
         **{name: getattr(row, name) for name in _SYSTEM},
         "kbps": row.objective.kbps,
@@ -328,8 +332,8 @@ _SYSTEM = ("slug", "title", "n", "listeners", "mean", "ci95", "low", "high", "me
 def get_file(
     request: HttpRequest, study_id: UUID, name: str, kind: str = "real", personal: str = ""
 ) -> HttpResponseBase:
-    """archive.zip, study.json, ratings.csv, ratings.parquet, events.csv, and those of the study's method."""
-    study = _open_study(request, study_id)
+    """archive.zip, study.json, ratings.csv, ratings.parquet, events.csv, and files of the study's method."""
+    study = _unsealed_study(request, study_id)
     wanted = personal == "yes"
     if name == "archive.zip":
         return archive_response(study, personal=wanted)
@@ -338,11 +342,11 @@ def get_file(
     return table_response(study, name, kind, personal=wanted)
 
 
-@router.get("/studies/{uuid:study_id}/ratings.csv", summary="Every grade, one row each")
+@router.get("/studies/{uuid:study_id}/ratings.csv", summary="All grades, one per row")
 def get_ratings(request: HttpRequest, study_id: UUID) -> HttpResponse:
-    return table_response(_open_study(request, study_id), "ratings.csv")
+    return table_response(_unsealed_study(request, study_id), "ratings.csv")
 
 
-@router.get("/studies/{uuid:study_id}/mushra.csv", summary="The grades as webMUSHRA writes them")
+@router.get("/studies/{uuid:study_id}/mushra.csv", summary="The grades in webMUSHRA's format")
 def get_mushra(request: HttpRequest, study_id: UUID) -> HttpResponse:
-    return table_response(_open_study(request, study_id), "mushra.csv")
+    return table_response(_unsealed_study(request, study_id), "mushra.csv")

@@ -37,7 +37,7 @@ class Design(Section):
 
     def __init__(self, study: Study, data: Mapping[str, Any] | None = None) -> None:
         super().__init__(study, data)
-        if designs.systems_per_trial_of(METHODS[study.method]) is None:
+        if designs.max_systems_per_trial(METHODS[study.method]) is None:
             del self.fields["systems_per_trial"]  # the method says what shares a trial
 
     @classmethod
@@ -50,7 +50,7 @@ class Design(Section):
             return cleaned
         graded = self.study.items.filter(training=False).count()
         method = METHODS[self.study.method]
-        self.fitted = designs.fitting(cleaned, method, graded, len(self.study.systems))
+        self.fitted = designs.fit_design(cleaned, method, graded, len(self.study.systems))
         return cleaned
 
     def apply(self, study: Study) -> list[str]:

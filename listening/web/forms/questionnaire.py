@@ -12,7 +12,7 @@ from evaluation.columns import plain
 from evaluation.contexts import Context
 from listening.columns.questions import TYPES, Question
 from listening.models import Study
-from listening.study.questionnaire import QuestionnaireError, validated
+from listening.study.questionnaire import QuestionnaireError, check_questionnaire
 from listening.web.forms.base import Section
 
 MAX_JSON = 200_000
@@ -31,7 +31,7 @@ class QuestionsField(forms.CharField):
     def clean(self, value: Any) -> list[Question]:
         text = super().clean(value).strip()
         try:
-            return validated(json.loads(text) if text else [])
+            return check_questionnaire(json.loads(text) if text else [])
         except QuestionnaireError as error:
             raise forms.ValidationError(list(map(str, error.fields.values()))) from None
         except (ValueError, RecursionError):

@@ -52,14 +52,14 @@ def _signin_by_password(request: HttpRequest) -> HttpResponse:
         throttling.SIGNIN_NAME: name,
     }
     # Before the password is looked at: a right one must not be told from a wrong one now.
-    throttling.check(limits)
+    throttling.check_limits(limits)
     form = AuthenticationForm(request, request.POST)
     if form.is_valid():
-        throttling.forget(throttling.SIGNIN_NAME_HERE, f"{name}\n{address}")
+        throttling.forget_tries(throttling.SIGNIN_NAME_HERE, f"{name}\n{address}")
         login(request, form.get_user())
         return redirect(_next_url(request))
     for limit, whose in limits.items():
-        throttling.count(limit, whose)
+        throttling.count_try(limit, whose)
     return render(request, "listening/signin.html", {"form": form, "next": _next_url(request)})
 
 
@@ -67,10 +67,10 @@ def _signin_by_password(request: HttpRequest) -> HttpResponse:
 @require_GET  # not HEAD: what merely looks at a link must not use it up
 def signin_link(request: HttpRequest, token: str) -> HttpResponse:
     address = address_of(request)
-    throttling.check({throttling.SIGNIN_ADDRESS: address})
+    throttling.check_limits({throttling.SIGNIN_ADDRESS: address})
     user = accounts.use_signin_link(token)
     if user is None:
-        throttling.count(throttling.SIGNIN_ADDRESS, address)
+        throttling.count_try(throttling.SIGNIN_ADDRESS, address)
         form = AuthenticationForm(request)
         context = {"form": form, "next": _next_url(request), "dead_link": True}
         return render(request, "listening/signin.html", context, status=410)

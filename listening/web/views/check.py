@@ -33,7 +33,7 @@ def context_of(study: Study) -> Context:
         "warnings": warnings_of(study),
         "rules": rules,
         "rules_summary": compliance.summary(rules),
-        "unmet": compliance.counts(rules)[NOT_MET],
+        "unmet": compliance.count_states(rules)[NOT_MET],
     }
 
 

@@ -21,8 +21,8 @@ def limit_joins(view: View) -> View:
     def limited(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if request.method == "POST":
             address = address_of(request)
-            throttling.check({throttling.JOIN: address})
-            throttling.count(throttling.JOIN, address)
+            throttling.check_limits({throttling.JOIN: address})
+            throttling.count_try(throttling.JOIN, address)
         return view(request, *args, **kwargs)
 
     return limited

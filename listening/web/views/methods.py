@@ -14,7 +14,7 @@ from evaluation.columns import JsonObject
 from listening.methods import METHODS, NO_PREFERENCE, OPEN_REFERENCE
 from listening.models import Session, Trial
 from listening.session.choices import answer_of, save_choice
-from listening.session.grading import asked, graded_stimulus
+from listening.session.grading import graded_signals, graded_stimulus
 from listening.session.ratings import last_event
 from listening.study.duration import minutes_left
 from listening.web.views.saving import Body, saving
@@ -51,13 +51,13 @@ def _signals(trial: Trial, where: dict[str, Any]) -> list[Signal]:
 
 def _grades(trial: Trial) -> list[dict[str, Any]]:
     """What is graded in the trial and how far that got, as the page's store wants it."""
-    if not METHODS[trial.session.study.method].graded:
+    if not METHODS[trial.session.study.method].takes_grades:
         choice = getattr(trial, "choice", None)
         answer = answer_of(choice, trial) if choice else None
         return [{"key": "choice", "score": answer, "sequence": choice.sequence if choice else 0}]
     found = {rating.stimulus_id: rating for rating in trial.ratings.all()}
     rows = []
-    for entry in asked(trial):
+    for entry in graded_signals(trial):
         rating = found.get(graded_stimulus(trial, entry["key"]))
         rows.append(
             {
@@ -100,7 +100,7 @@ def method_page(request: HttpRequest, session: Session, trial: Trial) -> HttpRes
     number = [other.pk for other in same_part].index(trial.pk) + 1
     where = {"token": session.token, "position": trial.position}
     signals = _signals(trial, where)
-    kept = "save_rating" if method.graded else "save_choice"
+    kept = "save_rating" if method.takes_grades else "save_choice"
     page = {
         "method": method.slug,
         "ratingsUrl": reverse(kept, kwargs=where),

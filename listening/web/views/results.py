@@ -36,6 +36,7 @@ from listening.results import (
     profiles,
 )
 from listening.results.page import context_of
+from listening.results.scales import save_question
 from listening.results.seal import check_unsealed, is_sealed, unseal
 from listening.study import selectors
 from listening.study.stimuli import dithered_wav
@@ -138,6 +139,17 @@ def thresholds(request: HttpRequest, study_id: UUID) -> HttpResponse:
 
 @login_required
 @require_POST
+def question(request: HttpRequest, study_id: UUID) -> HttpResponse:
+    """Keep whom differences are to hold for and what counts as equivalent, and show the study so."""
+    study = selectors.study_of(request.user, study_id)
+    page = reverse("results", args=[study.pk]) + "#pairs"
+    with redirect_refusals(request, page):
+        save_question(study, request.POST.dict())
+    return redirect(page)
+
+
+@login_required
+@require_POST
 def recompute(request: HttpRequest, study_id: UUID) -> HttpResponse:
     """Try again what could not be computed."""
     study = selectors.study_of(request.user, study_id)
@@ -173,10 +185,12 @@ def method_figure(request: HttpRequest, study_id: UUID, suffix: str) -> HttpResp
         check_unsealed(study)
     if kind not in KINDS or suffix not in ("svg", "png"):
         raise Http404("There is no such figure.")
-    svg = methods.context_of(study, kind).get("svg")
-    if svg is None:
+    name = "differences" if request.GET.get("figure") == "differences" else ""
+    svg = methods.context_of(study, kind).get(f"{name}_svg" if name else "svg")
+    if not svg:
         raise Http404("There is no such figure.")
-    return _figure_file(svg, f"{study.method}{_tag(kind)}-{study_id}", suffix)
+    part = f"-{name}" if name else ""
+    return _figure_file(svg, f"{study.method}{part}{_tag(kind)}-{study_id}", suffix)
 
 
 def _tag(kind: str) -> str:

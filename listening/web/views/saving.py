@@ -34,7 +34,7 @@ def saving(save: Callable[[Trial, Body], Body]) -> Callable[[HttpRequest, str, i
     @require_POST
     @wraps(save)
     def view(request: HttpRequest, token: str, position: int) -> HttpResponse:
-        return JsonResponse(save(selectors.trial_key(token, position), _body(request)))
+        return JsonResponse(save(selectors.trial_for_answer(token, position), _body(request)))
 
     return view
 

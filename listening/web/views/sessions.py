@@ -35,7 +35,7 @@ from listening.session.sessions import (
 )
 from listening.study import headphones, questionnaire, recruitment, selectors
 from listening.study.duration import minutes_left, minutes_of_study
-from listening.web.security import allow
+from listening.web.security import allow_sources
 from listening.web.views.limits import limit_joins
 from listening.web.views.methods import method_page
 from listening.web.views.trials import side_by_side_page
@@ -51,7 +51,7 @@ def join(request: HttpRequest, token: str) -> HttpResponse:
     Whom a platform sent and who has a session already goes on in that one.
     """
     study = get_object_or_404(Study, token=token)
-    arrival = recruitment.arrival(study, request.GET.dict())
+    arrival = recruitment.read_arrival(study, request.GET.dict())
     known = recruitment.session_of(study, arrival.entry)
     if known and arrival.entry:
         if recruitment.is_another_assignment(known, arrival.entry):
@@ -69,7 +69,7 @@ def join(request: HttpRequest, token: str) -> HttpResponse:
         "study": study,
         "texts": study.texts,
         "minutes": minutes_of_study(study),
-        "headphones": headphones.required(study),
+        "headphones": headphones.requires_headphones(study),
         "preview": arrival.state == "preview",
         "platform": recruitment.PLATFORMS.get(arrival.entry.platform, "") if arrival.entry else "",
         "action": request.get_full_path(),  # with the platform's ids
@@ -85,7 +85,9 @@ def page(request: HttpRequest, name: str, study: Study, context: Context, status
 def framed(response: HttpResponse, study: Study) -> HttpResponse:
     """Let MTurk show the page in its frame, where the study is for MTurk, and be sent the result."""
     if study.recruitment.platform == "mturk":
-        allow(response, frame_ancestors=recruitment.MTURK_ANCESTORS, form_action=recruitment.MTURK_HOSTS)
+        allow_sources(
+            response, frame_ancestors=recruitment.MTURK_ANCESTORS, form_action=recruitment.MTURK_HOSTS
+        )
     return response
 
 
@@ -148,7 +150,7 @@ def _questions(session: Session, step: Step) -> Context:
 def _volume(session: Session, step: Step) -> Context:
     return {
         "speech": speech_url(session),
-        "headphones": headphones.required(session.study),
+        "headphones": headphones.requires_headphones(session.study),
         "action": reverse("session_volume", args=[session.token]),
     }
 

@@ -26,7 +26,7 @@ from listening.session.sessions import (
     AFTER,
     TRAINED,
     current_step,
-    locked,
+    lock_session,
     repeat_training,
     take_step,
 )
@@ -69,7 +69,7 @@ def begin(request: HttpRequest, session: Session) -> HttpResponse | None:
 def questions(request: HttpRequest, session: Session) -> HttpResponse | None:
     """Answers of a questionnaire: all of them to go on, or a draft of some while they are being given."""
     with transaction.atomic():
-        session = locked(session)
+        session = lock_session(session)
         step = current_step(session)
         if step.kind != "questions" or request.POST.get("stage") != step.stage:
             return None
@@ -102,7 +102,7 @@ def volume(request: HttpRequest, session: Session) -> HttpResponse | None:
     transducer, channels = sent.get("transducer", ""), sent.get("channels", "")
     if transducer not in TRANSDUCERS:
         problems["transducer"] = _("Please say what you listen with.")
-    elif transducer == "loudspeakers" and headphones.required(session.study):
+    elif transducer == "loudspeakers" and headphones.requires_headphones(session.study):
         problems["transducer"] = _(
             "This test needs headphones. Put some on, check both sides again, and choose them here."
         )
@@ -140,7 +140,7 @@ def screening(request: HttpRequest, session: Session) -> HttpResponse | None:
     if number not in {str(n) for n in range(1, ROUNDS + 1)} or answer not in {"1", "2", "3"}:
         return None
     with transaction.atomic():
-        session = locked(session)
+        session = lock_session(session)
         if current_step(session).kind == "headphones":
             headphones.answer_round(session, request.POST.get("test", ""), int(number), int(answer))
     return None

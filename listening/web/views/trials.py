@@ -64,7 +64,7 @@ def _trial_context(session: Session, trial: Trial) -> Context:
         "stimuli": stimuli,
         "comment": trial.comment,
         "eventSequence": last_event(trial),
-        "heard": selectors.heard_in(trial),
+        "heard": selectors.heard_sounds(trial),
         "training": trial.item.training,
     }
     return {
@@ -110,7 +110,7 @@ def stimulus_audio(request: HttpRequest, token: str, position: int, key: str) ->
     So the hidden reference differs from the open one byte for byte, and no two sessions get a
     file in common. There is no ETag, date or name: the headers of all signals are the same.
     """
-    trial = selectors.trial_sounds(token, position)
+    trial = selectors.trial_for_sound(token, position)
     if trial.session.study.status == Study.Status.PREPARING:
         raise Http404("The recordings are not ready.")
     stimuli = Stimulus.objects.only("audio")

@@ -6,6 +6,7 @@ import hashlib
 import json
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -87,16 +88,24 @@ def blurred(x: Array, axis: int) -> Array:
     return np.sum(parts, axis=0) / weights.sum()
 
 
-def network_change(m: Array, tensors: dict[str, Array], blocks: int) -> Array:
-    weight = tensors["spectrum.layers.0.weight"]
-    rows = weight.shape[1] - len(m)
-    noise = [[math.cos(first_phase(k, f, rows)) for f in range(m.shape[1])] for k in range(rows)]
-    x = convolution(np.concatenate([m, noise]), weight, tensors["spectrum.layers.0.bias"], 3)
+def network(x: Array, tensors: dict[str, Array], name: str, blocks: int) -> Array:
+    x = convolution(x, tensors[f"{name}.layers.0.weight"], tensors[f"{name}.layers.0.bias"], 3)
     for i in range(1, blocks + 1):
-        prefix = f"spectrum.layers.{i}."
+        prefix = f"{name}.layers.{i}."
         x = block(x, {n.removeprefix(prefix): a for n, a in tensors.items() if n.startswith(prefix)})
-    last = f"spectrum.layers.{blocks + 1}."
-    return 4 * np.tanh(convolution(x, tensors[last + "weight"], tensors[last + "bias"], 0) / 4)
+    last = f"{name}.layers.{blocks + 1}."
+    return convolution(x, tensors[last + "weight"], tensors[last + "bias"], 0)
+
+
+def hold(z: Array, frames: int) -> Array:
+    return z[:, np.arange(frames) * z.shape[1] // frames]
+
+
+def network_change(m: Array, z: Array, tensors: dict[str, Array], config: dict[str, Any]) -> Array:
+    frames, rows = m.shape[1], config["noise"]
+    noise = [[math.cos(first_phase(k, f, rows)) for f in range(frames)] for k in range(rows)]
+    shown = [m, np.array(noise), *([hold(z, frames)] if config["latent"] else [])]
+    return 4 * np.tanh(network(np.concatenate(shown), tensors, "spectrum", config["blocks"]) / 4)
 
 
 def first_phase(k: int, f: int, rows: int = 257) -> float:
@@ -149,19 +158,21 @@ def test_audio_is_what_the_document_says(name: str) -> None:
     entry = json.loads((FOLDER / f"{name}.json").read_text())
     symbols = np.frombuffer(bytes.fromhex(entry["symbols"]), np.uint8).reshape(-1, entry["channels"]).T
     centres = tensors["quantizer.centres"]
-    network = {"generator_blocks": [5, 2], **config["network"]}
+    sizes = {"generator_blocks": [5, 2], **config["network"]}
     z = np.zeros((config["latent"]["channels"], symbols.shape[1]))
     for j, row in enumerate(symbols):
         z[j] = centres[j if len(centres) > 1 else 0][row]
-    m = generate(z, tensors, network["generator_blocks"], config["latent"]["stride"])
+    m = generate(z, tensors, sizes["generator_blocks"], config["latent"]["stride"])
+    if blocks := config.get("refiner", {}).get("blocks", 0):
+        m = m + network(np.concatenate([m, hold(z, m.shape[1])]), tensors, "refiner", blocks)
     amounts = {"bands": 0.0, "frames": 0.0, **config.get("postfilter", {})}
     sharp = m + amounts["bands"] * (m - blurred(m, 0)) + amounts["frames"] * (m - blurred(m, 1))
     power = np.maximum(0, np.exp(4 * sharp - 5) - config["mel"]["floor"])
     level = bytes.fromhex(entry["payload"])[4] >> 5 | (bytes.fromhex(entry["payload"])[3] & 15) << 3
     gain = 10 ** ((-90 + 0.75 * level) / 20) / config["mel"]["level"]
-    spectrum = {"blocks": 0, "strength": 1.0, **config.get("spectrum", {})}
+    spectrum = {"blocks": 0, "noise": 16, "latent": False, "strength": 1.0, **config.get("spectrum", {})}
     if spectrum["blocks"] and spectrum["strength"]:
-        change = spectrum["strength"] * network_change(m, tensors, spectrum["blocks"])
+        change = spectrum["strength"] * network_change(m, z, tensors, spectrum)
         log_power = np.maximum(math.log(1e-4), np.log(linear(power, 10) + 1e-4) + change)
         s = np.maximum(0, np.exp(log_power) - 1e-4)
     else:

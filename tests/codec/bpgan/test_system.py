@@ -216,3 +216,31 @@ def test_rates_survive_the_model_file(tmp_path: Path) -> None:
     assert again.rates == tiny.rates
     assert again.model_id != tiny.model_id
     np.testing.assert_array_equal(again.marginals, tiny.marginals)
+
+
+def test_a_limit_holds_for_each_file_and_costs_no_more_than_it_must() -> None:
+    speech = harvard_sentence(1)[:24_000]
+    free = bpgan().encode(speech)
+    limit = 0.93 * free.kbps
+    limited = bpgan().limit_rate(limit)
+    sent = limited.encode(speech)
+    assert 0.8 * limit < sent.kbps <= limit
+    assert sent.parameters["rate_weight"] > free.parameters["rate_weight"]
+    assert bpgan().decode(sent).shape == speech.shape
+    # Far below, price alone is not enough: fewer channels are sent.
+    low = bpgan().limit_rate(0.85 * free.kbps).encode(speech)
+    assert 0.7 * free.kbps < low.kbps <= 0.85 * free.kbps
+    assert free.parameters["channels"] == sent.parameters["channels"] == 20
+    assert low.parameters["channels"] == 16
+    assert bpgan().decode(low).shape == speech.shape
+    # Who is below anyway gets what everybody gets, and so does the system without a limit.
+    assert bpgan().limit_rate(10.0).encode(speech).payload == free.payload == bpgan().encode(speech).payload
+
+
+def test_a_limit_that_cannot_be_kept_is_refused() -> None:
+    with pytest.raises(
+        CodecError, match=r"bpgan-2k cannot send this recording at 0\.1 kbit/s: it needs [0-9.]+"
+    ):
+        bpgan().limit_rate(0.1).encode(np.zeros(1600, np.float32))
+    with pytest.raises(CodecError, match="opus-9k has no way"):
+        registry.load("opus-9k").limit_rate(2.0)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -96,6 +98,25 @@ def test_dnsmos_says_that_it_repeats_what_is_short() -> None:
     other = measure(SPEECH, SPEECH, RATE, "dnsmos_p808")
     assert other.value is not None
     assert other.value != overall.value
+
+
+@pytest.mark.shared
+def test_distillmos_hears_noise_and_prints_nothing(
+    spoken: NDArray[np.float32], capsys: pytest.CaptureFixture[str]
+) -> None:
+    needs("distillmos")
+    noise = 0.02 * np.random.default_rng(2).standard_normal(spoken.size).astype(np.float32)
+    clean, noisy, again = (
+        measure(spoken, signal, RATE, "distillmos") for signal in (spoken, spoken + noise, spoken + noise)
+    )
+    assert clean.value is not None
+    assert noisy.value is not None
+    assert 1 < noisy.value + 0.5 < clean.value < 5
+    assert noisy == again
+    assert noisy.version == METRICS["distillmos"].version != ""
+    assert capsys.readouterr().out == ""
+    # What its import of torchaudio is shown stays within that import.
+    assert getattr(sys.modules.get("torchaudio"), "__file__", "real") is not None
 
 
 @pytest.mark.shared

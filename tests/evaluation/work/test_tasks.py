@@ -337,7 +337,8 @@ def test_the_web_process_never_imports_heavy_libraries() -> None:
         "from evaluation.analysis.statistics import agreement, anova, comparisons, mixed, planning\n"
         "import evaluation.metrics; evaluation.metrics.list_available()\n"
         "heavy = {'torch', 'librosa', 'pesq', 'pystoi', 'pycodec2', 'codec.codec2', 'codec.ffmpeg',\n"
-        "  'scipy.stats', 'statsmodels', 'visqol', 'speechmos', 'onnxruntime', 'pocketsphinx'}\n"
+        "  'scipy.stats', 'statsmodels', 'visqol', 'speechmos', 'onnxruntime', 'pocketsphinx',\n"
+        "  'distillmos'}\n"
         "print(sorted(heavy & set(sys.modules)))\n"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

@@ -269,4 +269,4 @@ def test_one_list_of_thresholds_and_of_headphone_tests() -> None:
 def test_what_a_form_sends_is_checked_by_the_columns_model(study: Study) -> None:
     section = forms.Recruitment(study, {"recruitment-platform": "prolific", "recruitment-code": "no code!"})
     assert not section.is_valid()
-    assert section.errors == {"code": ["A code has letters, digits, - and _ only."]}
+    assert section.errors == {"code": ["A code may contain only letters, digits, - and _."]}

@@ -58,6 +58,7 @@ def full(make_study: Callable[..., Study], alice: User) -> Study:
     """A study with a row in every table and sound in every file."""
     study = make_study(clips=1, sound=True)
     study.texts = {"consent": "Ja, gerne. ½"}
+    study.analysis = {"population": "these", "margin": 2.5}
     study.opens = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
     study.questionnaire = [
         {"name": "age", "type": "number", "label": "Your age", "when": "before", "required": True}

@@ -27,12 +27,11 @@ from listening.results.frames import rating_frame
 from listening.results.grading import opinion
 from listening.session.sessions import begin
 from listening.simulation import runs as simulation
-from listening.study.preparing import open_prepared_study
 from listening.study.studies import create_study
 from listening.web.forms import SECTIONS
 from listening.web.forms.method import MethodOptions
 from tests.conftest import ROOT
-from tests.listening.conftest import SYSTEMS, system_of
+from tests.listening.conftest import SYSTEMS, open_unrendered, system_of
 from tests.listening.web.test_blindness import page_of
 
 
@@ -74,7 +73,7 @@ def single(monkeypatch: pytest.MonkeyPatch) -> SingleStimulus:
 def study(single: SingleStimulus, alice: User, processed: Callable[..., Clip]) -> Study:
     clips = [processed(alice) for _ in range(2)]
     made = create_study(alice, "A study", clips, SYSTEMS, method="single", options={"plays": "once"})
-    open_prepared_study(made)
+    open_unrendered(made)
     return Study.objects.get(pk=made.pk)
 
 

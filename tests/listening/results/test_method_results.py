@@ -11,6 +11,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
+from listening.columns.studies import AnalysisSettings
 from listening.interchange import exports
 from listening.methods import METHODS, NO_PREFERENCE
 from listening.models import Session, Study, Trial
@@ -18,7 +19,7 @@ from listening.results.choosing import abx, choice_rows, preference
 from listening.results.grading import comparison_frame, diff_frame, impairment, opinion
 from listening.results.methods import VIEWS
 from listening.session.choices import save_choice
-from listening.session.grading import asked
+from listening.session.grading import graded_signals
 from listening.session.ratings import finish_trial, save_rating
 from listening.session.sessions import begin, start_session
 from listening.study.studies import create_study
@@ -83,7 +84,7 @@ def prefer(trial: Trial) -> None:
 
 
 def grade(trial: Trial) -> None:
-    for entry in asked(trial):
+    for entry in graded_signals(trial):
         score: float = QUALITY[system_of(entry)]
         if trial.session.study.method == "ccr":
             first, second = (QUALITY[system_of(each)] for each in trial.order)
@@ -142,7 +143,7 @@ def test_preference_ranks_as_listeners_prefer(hold: Callable[..., Study]) -> Non
         hold("ab", torn, systems=("opus-9k", "bpgan-2k", "celp-8k"), listeners=8, no_preference=True)
     )
     assert next(each["title"] for each in mixed["scale"]) == "Opus 9k"
-    assert mixed["answer"].startswith("Opus 9k is preferred most")
+    assert mixed["answer"].startswith("Undecided: 3 pairs of 3")  # two items stand for all of their kind
     assert all(each["row"].low_assessors is not None for each in mixed["scale"])
 
 
@@ -157,7 +158,62 @@ def test_bs1116_subtracts_the_hidden_reference_of_the_same_trial(hold: Callable[
         ("BPGAN 2k", -3.0),
     ]
     assert context["kept"] == 4
-    assert "shown for 2 of 2 systems" in context["answer"]
+    assert context["answer"].startswith("An impairment was shown for none of 2 systems. No test was possible")
+
+
+def test_bs1116_corrects_for_the_number_of_systems(hold: Callable[..., Study]) -> None:
+    """The experts' figures stand beside those of all listeners, and p is of a family of three."""
+    scores = {"opus-9k": (-3, -1, -3, 0), "bpgan-2k": (1, -1, 0, 0), "celp-8k": (1, 0, -1, 1)}
+
+    def noisy(trial: Trial) -> None:
+        tested = next(slug for slug in map(system_of, graded_signals(trial)) if slug != "original")
+        apart = scores[tested][(trial.session.number - 1) % 4] / 10
+        for entry in graded_signals(trial):
+            lower = (system_of(entry) == "original") == (apart > 0)
+            save_rating(trial, entry["key"], round(5 - abs(apart) * lower, 1), 1)
+
+    context = impairment(hold("bs1116", noisy, systems=("opus-9k", "bpgan-2k", "celp-8k")))
+    row = context["rows"][0]["row"]
+    # Both items alike: Student's t of -0.3, -0.1, -0.3 and 0 over four listeners is -2.333, p = 0.1018.
+    assert row.p == pytest.approx(0.1018, abs=1e-4)
+    assert row.p_adjusted == pytest.approx(3 * 0.1018, abs=3e-4)
+    assert "for none of 3 systems" in context["answer"]
+    assert "here all count" in " ".join(context["warnings"])
+    assert len(context["pairs"]) == 3
+
+
+def test_no_system_is_highest_where_another_has_the_same(hold: Callable[..., Study]) -> None:
+    def alike(trial: Trial) -> None:
+        for entry in graded_signals(trial):
+            score = 5 if system_of(entry) == "original" else 3 + trial.session.number % 2
+            save_rating(trial, entry["key"], score, 1)
+
+    context = opinion(hold("acr", alike))
+    assert "have the same MOS: 3.50" in context["answer"]
+    assert "highest" not in context["answer"]
+    assert "No test was possible" in context["answer"]
+
+
+def test_mean_opinion_scores_have_tests_and_intervals_within_the_scale(hold: Callable[..., Study]) -> None:
+    def high(trial: Trial) -> None:
+        for entry in graded_signals(trial):
+            good = system_of(entry) != "bpgan-2k"
+            save_rating(trial, entry["key"], (5 if trial.session.number > 1 else 4) if good else 2, 1)
+
+    study = hold("acr", high)
+    context = opinion(study)
+    assert context["rows"][1]["over_listeners"] == "3.95 to 5.00"  # 4.75 ± 0.80 by hand
+    assert context["question"].margin == pytest.approx(0.2)  # 5 % of 1 to 5
+    (pair,) = context["pairs"]
+    assert (pair["verdict"], pair["decimals"]) == ("better", 2)
+    assert context["answer"].startswith("Opus 9k has the highest MOS of 2 systems: 4.75")
+    assert "Opus 9k is better than BPGAN 2k (2.75 points" in context["answer"]
+    assert "neighbours in rank" in context["differences_svg"]
+    study.analysis = AnalysisSettings(population="these", margin=3)
+    study.save()
+    again = opinion(study)
+    assert again["question"].margin == 3
+    assert "for these items only" in again["answer"]
 
 
 @pytest.mark.parametrize("method", ["acr", "dcr"])
@@ -169,7 +225,8 @@ def test_opinion_scores_are_means_of_votes(hold: Callable[..., Study], method: s
         "bpgan-2k": 2.0,
     }
     assert context["rows"][1]["votes"] == [0, 8, 0, 0, 0]
-    assert "Opus 9k has the highest" in context["answer"]
+    assert "No test was possible against BPGAN 2k" in context["answer"]  # all differences are alike
+    assert "highest MOS" not in context["answer"]
 
 
 def test_cmos_is_against_the_reference_whichever_was_first(hold: Callable[..., Study]) -> None:

@@ -274,7 +274,7 @@ def test_they_take_tests_of_every_method(
     client.force_login(alice)
     page = client.get(reverse("study_setup", args=[study.pk, "check"])).content.decode()
     assert "6 simulated listeners, no people." in page
-    assert ("Assessors for a 95 % interval" in page) == METHODS[method].graded
+    assert ("Assessors for a 95 % interval" in page) == METHODS[method].takes_grades
     trials = study.sessions.first().trials
     trained, graded = (trials.filter(item__training=training).count() for training in (True, False))
     assert f"<dt>Training</dt><dd>{trained} trial" in page
@@ -282,7 +282,7 @@ def test_they_take_tests_of_every_method(
     assert "Systems per trial" not in page
     results = client.get(reverse("results", args=[study.pk]), {"kind": "simulated"}).content.decode()
     assert "Nobody heard anything" in results
-    if METHODS[method].graded:
+    if METHODS[method].takes_grades:
         assert simulation.plan_assessors(study, 0.5).assessors
         frame = score_frame(study, SIMULATED)
         means = frame.groupby("system")["score"].mean()

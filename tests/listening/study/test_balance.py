@@ -7,12 +7,12 @@ from itertools import combinations, pairwise
 
 import pytest
 
-from listening.study.balance import balanced_blocks, meetings, order_of, williams
+from listening.study.balance import balanced_blocks, meetings, order_of, williams_square
 
 
 @pytest.mark.parametrize("size", range(1, 16))
 def test_each_symbol_is_once_at_each_place_and_once_after_each_other(size: int) -> None:
-    square = williams(size)
+    square = williams_square(size)
     repeats = 1 if size % 2 == 0 or size == 1 else 2
     assert len(square) == repeats * size
     for first in range(0, len(square), size):  # both squares of an odd size are Latin by themselves

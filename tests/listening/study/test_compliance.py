@@ -15,7 +15,7 @@ from listening.models import Stimulus, Study
 from listening.session.sessions import start_session
 from listening.study import compliance
 from listening.study.compliance import DUTY, MET, NOT_MET
-from listening.study.compliance.measured import measured_filter, player_constants
+from listening.study.compliance.measurements import measure_filter, player_constants
 from listening.study.studies import ALWAYS, create_study
 from tests.conftest import ROOT
 from tests.listening.conftest import listen
@@ -31,7 +31,7 @@ def test_every_rule_is_there_in_order_and_says_something(study: Study) -> None:
     rules = compliance.checklist(study)
     assert [each.id for each in rules] == [f"M{number}" for number in range(1, 31)]
     assert all(each.state in (MET, NOT_MET, DUTY) and len(each.evidence) > 15 for each in rules)
-    assert sum(compliance.counts(rules).values()) == 30
+    assert sum(compliance.count_states(rules).values()) == 30
 
 
 def test_a_study_without_an_anchor_is_not_called_mushra(client: Client, study: Study, alice: User) -> None:
@@ -64,7 +64,7 @@ def test_the_filter_is_measured_against_the_mask(study: Study, rate: int) -> Non
     found = rule(study, "M4")
     assert found.state == MET
     for cutoff in (3500.0, 7000.0):
-        figures = measured_filter(cutoff, rate)
+        figures = measure_filter(cutoff, rate)
         assert figures is not None
         assert figures[0] <= 0.1
         assert figures[1] >= 25
@@ -78,12 +78,12 @@ def test_a_filter_that_misses_the_mask_is_found(study: Study, monkeypatch: pytes
     import codec.reference
 
     short = scipy.signal.firwin(97, 3750, fs=16_000)  # what others use: 45 dB at 4.5 kHz
-    measured_filter.cache_clear()
+    measure_filter.cache_clear()
     monkeypatch.setattr(codec.reference, "lowpass_taps", lambda cutoff, rate: short)
     try:
         assert rule(study, "M4").state == NOT_MET
     finally:
-        measured_filter.cache_clear()
+        measure_filter.cache_clear()
 
 
 def test_the_players_constants_are_read_from_the_player(

@@ -246,7 +246,7 @@ def test_a_design_of_another_shape_is_refused(
 ) -> None:
     if design == []:
         with pytest.raises(StudyError, match=message):
-            designs.fitting(design, method_of("mushra"), 2, 2)  # type: ignore[attr-defined]
+            designs.fit_design(design, method_of("mushra"), 2, 2)  # type: ignore[attr-defined]
         return
     with pytest.raises(StudyError, match=message):
         create_study(alice, "Designed", [processed(alice)], SYSTEMS, design=design)

@@ -65,14 +65,14 @@ def test_all_languages_translate_the_same_messages(domain: str) -> None:
 
 @pytest.mark.parametrize("code", OTHERS)
 def test_the_words_of_the_scale_are_five_different_ones(code: str) -> None:
-    with languages.of_study(Study(language=code)):
+    with languages.use_study_language(Study(language=code)):
         words = [str(word) for word in languages.QUALITY]
     assert len(set(words)) == 5
     assert not set(words) & {"Good", "Fair", "Poor", "Bad"}
 
 
 def test_german_words_of_the_scale() -> None:
-    with languages.of_study(Study(language="de")):
+    with languages.use_study_language(Study(language="de")):
         words = [str(word) for word in languages.QUALITY]
     assert words == ["Ausgezeichnet", "Gut", "Ordentlich", "Dürftig", "Schlecht"]
 
@@ -83,7 +83,7 @@ def test_a_language_that_is_not_here_is_english() -> None:
 
 def test_the_language_ends_with_the_block() -> None:
     before = translation.get_language()
-    with languages.of_study(Study(language="ja")):
+    with languages.use_study_language(Study(language="ja")):
         assert translation.get_language() == "ja"
     assert translation.get_language() == before
 

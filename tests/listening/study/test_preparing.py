@@ -68,14 +68,14 @@ def test_a_training_clip_of_its_own_is_no_item(alice: User, processed: Callable[
 
 def test_a_missing_rendition_is_named_with_its_clip(alice: User, processed: Callable[..., Clip]) -> None:
     clip = processed(alice, ["opus-9k"], title="Harvard 1")
-    with pytest.raises(StudyError, match="“Harvard 1” has not been through BPGAN 2k"):
+    with pytest.raises(StudyError, match="“Harvard 1” has not been processed by BPGAN 2k"):
         create(alice, [clip])
     assert not Study.objects.exists()
 
 
 @pytest.mark.parametrize(
     ("status", "message"),
-    [("queued", "still on its way through Anchor 7 kHz"), ("failed", "failed in Anchor 7 kHz")],
+    [("queued", "Anchor 7 kHz is still processing"), ("failed", "Anchor 7 kHz failed on")],
 )
 def test_an_unfinished_anchor_is_named(
     alice: User, processed: Callable[..., Clip], status: str, message: str

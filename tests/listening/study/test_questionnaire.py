@@ -13,9 +13,9 @@ from listening.models import Answer, Session, Stage, Study
 from listening.session.sessions import current_step, start_session
 from listening.study.questionnaire import (
     QuestionnaireError,
+    check_questionnaire,
     questions_of,
     read_answers,
-    validated,
 )
 
 YES_NO = [{"value": "yes", "label": "Yes, I do"}, {"value": "no", "label": "No"}]
@@ -37,7 +37,7 @@ RIGHT = {"q-age": "42", "q-music": "yes", "q-skill": "4"}
 @pytest.fixture
 def asked(study: Study) -> Session:
     """A session that is asked everything."""
-    Study.objects.filter(pk=study.pk).update(questionnaire=validated(ALL))
+    Study.objects.filter(pk=study.pk).update(questionnaire=check_questionnaire(ALL))
     study.refresh_from_db()
     return start_session(study)
 
@@ -139,20 +139,20 @@ def test_sending_twice_stores_once_and_late_drafts_change_nothing(client: Client
 
 def problems_of(raw: Any) -> str:
     with pytest.raises(QuestionnaireError) as refused:
-        validated(raw)
+        check_questionnaire(raw)
     return str(refused.value)
 
 
 def test_a_questionnaire_is_kept_as_it_is_described() -> None:
-    assert validated(ALL) == ALL
-    assert validated([]) == []
-    [question] = validated(
+    assert check_questionnaire(ALL) == ALL
+    assert check_questionnaire([]) == []
+    [question] = check_questionnaire(
         [{"name": " the  age ", "label": "Age\x00", "type": "number", "minimum": "", "choices": 3}]
     )
     assert question == {
         "name": "the age", "label": "Age", "type": "number", "when": "before", "required": False,
     }  # fmt: skip
-    [question] = validated([ALL[3] | {"choices": [{"label": "A"}, {"label": "B"}]}])
+    [question] = check_questionnaire([ALL[3] | {"choices": [{"label": "A"}, {"label": "B"}]}])
     assert question["choices"] == [{"value": "A", "label": "A"}, {"value": "B", "label": "B"}]
 
 

@@ -113,7 +113,7 @@ def test_without_a_token_there_is_nothing(client: Client, alice: User, study: St
     [
         ({"name": " "}, 400, "Give the study a name."),
         ({"systems": ["mp3"]}, 400, "There is no system 'mp3'."),
-        ({"systems": ["opus-12k"]}, 400, "has not been through Opus 12k"),
+        ({"systems": ["opus-12k"]}, 400, "has not been processed by Opus 12k"),
         ({"systems": []}, 422, "systems: "),
         ({"systems": "opus-9k"}, 422, "systems: "),
         ({"clips": ["x"]}, 422, "clips.0: "),
@@ -334,7 +334,7 @@ def test_settings_are_kept_as_the_pages_keep_them(
         ({"training_repeats": None}, "training_repeats: null"),
         ({"texts": None}, "texts: null"),
         ({"pilot": None}, "pilot: null"),
-        ({"sealed_until": "2026-01-01T00:00:00Z"}, "over already"),
+        ({"sealed_until": "2026-01-01T00:00:00Z"}, "end in the past"),
         ({"opens": "2026-02-01T00:00:00Z", "closes": "2026-01-01T00:00:00Z"}, "close before it opens"),
     ],
 )

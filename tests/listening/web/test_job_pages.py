@@ -25,7 +25,7 @@ RUNNING = {
     "score": "Measuring.",
     "outputbatch": "Checking: 1 of 2 files.",
     "preparation": "Rendering the stimuli: 1 of 15 cut, aligned and matched in loudness.",
-    "simulation": "0 of 7 simulated listeners are through.",
+    "simulation": "0 of 7 simulated listeners have finished.",
     "analysis": "Computing the tests between systems.",
     "importdraft": "Reading recordings: 3 of 4.",
 }

@@ -77,7 +77,7 @@ def test_the_study_page_shows_and_saves_them(client: Client, alice: Any, make: C
     url = reverse("study_setup", args=[study.pk, "check"])
     html = client.get(url).content.decode()
     assert "How the method asks" in html
-    assert "Trials of each pair and item" in html
+    assert "Trials per pair and item" in html
     client.post(url, {"method-pairs": "systems", "method-trials": "12", "then": "check"})
     study.refresh_from_db()
     assert study.method_options == {"pairs": "systems", "trials": 12}

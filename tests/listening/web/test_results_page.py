@@ -23,6 +23,9 @@ from listening.interchange.imports.roles import suggest
 from listening.interchange.imports.scores import read_scores
 from listening.interchange.imports.storing import Decisions, store
 from listening.models import Assessor, Item, Rating, Session, Stimulus, Study, Trial
+from listening.results import heavy
+from listening.study.errors import StudyError
+from listening.study.settings import check_settings
 from tests.listening.conftest import listen
 from tests.listening.generated import generate
 from tests.listening.results.test_analyses import computed
@@ -61,7 +64,9 @@ def test_only_the_owner_gets_in(
     assert client.get(address).status_code == 404
 
 
-@pytest.mark.parametrize("name", ["results_unseal", "results_thresholds", "results_again"])
+@pytest.mark.parametrize(
+    "name", ["results_unseal", "results_thresholds", "results_question", "results_again"]
+)
 def test_only_the_owner_changes_anything(client: Client, study: Study, bob: User, name: str) -> None:
     client.force_login(bob)
     assert client.post(reverse(name, args=[study.pk])).status_code == 404
@@ -100,6 +105,32 @@ def test_own_thresholds_become_a_profile(owner: Client, study: Study) -> None:
     assert "reference_below" in answer.content.decode()
     study.refresh_from_db()
     assert study.post_screening["reference_below"] == 40
+
+
+def test_population_and_margin_are_the_researchers(owner: Client, study: Study) -> None:
+    generate(study, 4, QUALITY)
+    address = reverse("results_question", args=[study.pk])
+    sent = {"population": "these", "margin": "7,5", "include_reference": "yes"}
+    assert owner.post(address, sent).headers["Location"].endswith("#pairs")
+    study.refresh_from_db()
+    assert study.analysis == {"population": "these", "margin": 7.5, "include_reference": True}
+    data = heavy.compute(study, "real", "none")
+    assert data["pairs"]["margin"] == 7.5
+    assert {row["population"] for row in data["pairs"]["rows"]} == {"these"}
+    assert data["omnibus"] == {"include_reference": True}
+    with_all = data["friedman"]["systems"]
+    assert owner.post(address, {"population": "like", "margin": ""}).status_code == 302
+    study.refresh_from_db()
+    usual = heavy.compute(study, "real", "none")
+    assert (usual["pairs"]["margin"], usual["pairs"]["population"]) == (5.0, "like")
+    assert usual["friedman"]["systems"] == with_all - 3  # hidden reference and both anchors stay out
+    for wrong in ({"population": "all"}, {"margin": "-1"}, {"margin": "wide"}):
+        owner.post(address, wrong)
+        study.refresh_from_db()
+        assert study.analysis == {"population": "like"}
+    assert check_settings({"analysis": {"margin": 3}})["analysis"] == {"margin": 3}
+    with pytest.raises(StudyError, match="margin"):
+        check_settings({"analysis": {"margin": 0}})
 
 
 def test_pilots_and_simulations_are_apart_and_loud(owner: Client, study: Study) -> None:
@@ -146,7 +177,7 @@ def test_a_seal_is_broken_knowingly_and_for_good(owner: Client, study: Study) ->
     owner.post(address, {"understood": "yes"})
     study.refresh_from_db()
     assert study.unsealed == broken
-    assert "Opus 9k was graded highest" in text_of(owner, study)
+    assert "Opus 9k has the highest mean" in text_of(owner, study)
     report = owner.get(reverse("report", args=[study.pk])).content.decode()
     assert "broke the seal on" in report
 
@@ -266,7 +297,10 @@ def foreign(alice: User) -> Study:
 def test_a_study_of_another_tool_without_reference_or_clips(owner: Client, foreign: Study) -> None:
     computed(foreign)
     text = text_of(owner, foreign)
-    assert "ours was graded highest of 3 systems: 42.5 of 100 (4 listeners, 2 items" in text
+    assert (
+        "Which of 3 systems is highest is undecided: ours has a mean of 42.5 of 100 (4 listeners, 2 items"
+        in text
+    )
     assert "MUSHRA" not in text.replace("webMUSHRA", "")  # there is no hidden reference (M1)
     assert "Hidden reference" not in text.split("Thresholds of your own")[0]
     assert "ViSQOL" in text
@@ -284,7 +318,7 @@ def test_grades_on_another_scale_are_pointed_out(owner: Client, foreign: Study) 
     Rating.objects.update(score=4)
     text = text_of(owner, foreign)
     assert "No grade is above 10" in text
-    assert "graded alike and highest: 4.0 (4 listeners" in text
+    assert "have the same mean: 4.00 (4 listeners" in text
     assert "of 100" not in text.split("Grades per system")[0]
 
 

@@ -55,8 +55,8 @@ def test_every_answer_carries_the_policy(client: Client, study: Study, session: 
 
 def test_one_answer_may_be_framed_and_posted_elsewhere() -> None:
     answer = HttpResponse()
-    security.allow(answer, frame_ancestors=["https://*.mturk.com"])
-    security.allow(answer, form_action=["https://www.mturk.com"])
+    security.allow_sources(answer, frame_ancestors=["https://*.mturk.com"])
+    security.allow_sources(answer, form_action=["https://www.mturk.com"])
     policy = directives(security.policy_of(answer))
     assert policy["frame-ancestors"] == ["https://*.mturk.com"]
     assert policy["form-action"] == ["'self'", "https://www.mturk.com"]
@@ -156,9 +156,9 @@ def test_no_address_and_no_name_is_kept(client: Client, alice: User) -> None:
 
 
 def test_expired_counts_are_deleted(db: None, clock: Clock) -> None:
-    throttling.count(throttling.JOIN, "a")
+    throttling.count_try(throttling.JOIN, "a")
     clock.pass_by(throttling.JOIN.seconds)
-    throttling.count(throttling.JOIN, "b")
+    throttling.count_try(throttling.JOIN, "b")
     assert Throttle.objects.count() == 1
 
 
@@ -196,7 +196,7 @@ def breaking(monkeypatch: pytest.MonkeyPatch, client: Client) -> Callable[[Excep
             raise error
 
         monkeypatch.setattr("listening.study.selectors.session_of", fail)
-        monkeypatch.setattr("listening.study.selectors.trial_key", fail)
+        monkeypatch.setattr("listening.study.selectors.trial_for_answer", fail)
         client.raise_request_exception = False
         return client
 

@@ -13,6 +13,8 @@ from codec.bpgan.network.vocoder import invert_mel
 from codec.bpgan.search.blockwise import reach
 
 NETWORK = Receiver(network=1.0)
+#: No network of these tests is shown the symbols.
+VALUES = torch.zeros(1, 16, 15)
 
 
 @pytest.fixture
@@ -29,8 +31,9 @@ def log_mel() -> torch.Tensor:
 
 def test_untrained_it_is_the_plain_inversion(model: BPGANModel, log_mel: torch.Tensor) -> None:
     plain = invert_mel(model.mel, log_mel, iterations=10)
-    torch.testing.assert_close(model.power(log_mel, NETWORK), plain, rtol=1e-4, atol=1e-6)
-    torch.testing.assert_close(model.power(log_mel, Receiver(network=0.0)), invert_mel(model.mel, log_mel))
+    torch.testing.assert_close(model.power(log_mel, VALUES, NETWORK), plain, rtol=1e-4, atol=1e-6)
+    without = model.power(log_mel, VALUES, Receiver(network=0.0))
+    torch.testing.assert_close(without, invert_mel(model.mel, log_mel))
 
 
 def shake(model: BPGANModel) -> None:
@@ -45,10 +48,10 @@ def test_a_part_is_what_it_is_in_the_whole(model: BPGANModel, log_mel: torch.Ten
     shake(model)
     assert model.spectrum is not None
     around = reach(model.spectrum, 1)
-    whole = model.power(log_mel, NETWORK)
-    part = model.power(log_mel[:, :, 30 - around :], NETWORK, start=30 - around)[:, :, around:]
+    whole = model.power(log_mel, VALUES, NETWORK)
+    part = model.power(log_mel[:, :, 30 - around :], VALUES, NETWORK, start=30 - around)[:, :, around:]
     torch.testing.assert_close(part, whole[:, :, 30:], rtol=1e-4, atol=1e-6)
-    elsewhere = model.power(log_mel[:, :, 30 - around :], NETWORK, start=7)[:, :, around:]
+    elsewhere = model.power(log_mel[:, :, 30 - around :], VALUES, NETWORK, start=7)[:, :, around:]
     assert not torch.allclose(elsewhere, whole[:, :, 30:], rtol=1e-2)
 
 
@@ -56,15 +59,29 @@ def test_the_model_says_how_strong_the_network_is(model: BPGANModel, log_mel: to
     shake(model)
     half = BPGANModel(replace(model.config, spectrum=replace(model.config.spectrum, strength=0.5))).eval()
     half.load_state_dict(model.state_dict())
-    torch.testing.assert_close(half.power(log_mel), model.power(log_mel, Receiver(network=0.5)))
-    assert not torch.allclose(half.power(log_mel), model.power(log_mel), rtol=1e-2)
+    told = model.power(log_mel, VALUES, Receiver(network=0.5))
+    torch.testing.assert_close(half.power(log_mel, VALUES), told)
+    assert not torch.allclose(told, model.power(log_mel, VALUES), rtol=1e-2)
+
+
+def test_a_network_may_be_shown_the_symbols(log_mel: torch.Tensor) -> None:
+    config = replace(preset("default")[0], spectrum=SpectrumConfig(width=24, blocks=2, latent=True))
+    torch.manual_seed(3)
+    model = BPGANModel(config).eval().requires_grad_(False)
+    shake(model)
+    values = torch.randn(1, 16, 15, generator=torch.Generator().manual_seed(4))
+    first = model.power(log_mel, values[:, :10], NETWORK)
+    # What is not sent counts as 0, whether it is there or not.
+    sent = values * (torch.arange(16) < 10)[:, None]
+    torch.testing.assert_close(model.power(log_mel, sent, NETWORK), first)
+    assert not torch.allclose(model.power(log_mel, values, NETWORK), first, rtol=1e-2)
 
 
 def test_power_is_never_negative_and_the_change_bounded(model: BPGANModel) -> None:
     shake(model)
     for level in (-3.0, 0.0, 3.0):
         log_mel = torch.full((1, 128, 40), level)
-        power, plain = model.power(log_mel, NETWORK), invert_mel(model.mel, log_mel, iterations=10)
+        power, plain = model.power(log_mel, VALUES, NETWORK), invert_mel(model.mel, log_mel, iterations=10)
         assert (power >= 0).all()
         assert torch.isfinite(power).all()
         assert (power <= (plain + 1e-4) * torch.e**4).all()

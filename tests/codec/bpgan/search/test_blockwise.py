@@ -62,7 +62,7 @@ def test_split_into_blocks_cover_everything_once_in_blocks_of_about_a_size(frame
     assert len(cut) == 1 or all(b - a >= 20 for a, b in cut)
 
 
-@pytest.mark.parametrize("name", ["default", "scalable", "paper"])
+@pytest.mark.parametrize("name", ["default", "scalable", "large", "paper"])
 @pytest.mark.parametrize("part", ["encoder", "generator"])
 def test_nothing_beyond_its_reach_changes_what_a_network_says(name: str, part: str) -> None:
     torch.manual_seed(0)
@@ -117,7 +117,8 @@ def test_power_of_a_part_is_that_of_the_whole(
     model: BPGANModel, whole: tuple[torch.Tensor, np.ndarray]
 ) -> None:
     _, symbols = whole
-    at_once = model.power(model.generator(model.quantizer.decode(tensor(symbols))))
+    values = model.quantizer.decode(tensor(symbols))
+    at_once = model.power(model.generator(values), values)
     blocks = Blockwise(model)
     part = at_once[:, :, 100 * blocks.stride : 130 * blocks.stride]
 
@@ -139,7 +140,8 @@ def test_level_in_blocks_is_that_of_the_whole(
     _, symbols = whole
     padded = np.pad(speech, (0, -speech.size % model.config.block)) * np.float32(GAIN)
     original = model.mel.power(torch.from_numpy(padded)[None]).sum()
-    generated = model.power(model.generator(model.quantizer.decode(tensor(symbols)))).sum()
+    values = model.quantizer.decode(tensor(symbols))
+    generated = model.power(model.generator(values), values).sum()
     louder = float((original / generated).sqrt())
     for seconds in (1.0, 60.0):
         coded = Blockwise(model, seconds).encode(
@@ -157,7 +159,8 @@ def inverted(model: BPGANModel, speech: Audio, whole: tuple[torch.Tensor, np.nda
     """
     _, symbols = whole
     with torch.inference_mode():
-        power = model.power(model.generator(model.quantizer.decode(tensor(symbols))))
+        values = model.quantizer.decode(tensor(symbols))
+        power = model.power(model.generator(values), values)
         at_once = griffin_lim(model.mel, power)[0, : speech.size].numpy()
     gain = active_level(speech) / active_level(at_once)
     return at_once * np.float32(gain), gain

@@ -16,12 +16,21 @@ import soundfile
 import torch
 
 from codec.base import CodecError
-from codec.bpgan.config import ModelConfig, SpectrumConfig, TrainConfig, preset
+from codec.bpgan.config import (
+    LatentConfig,
+    ModelConfig,
+    Rate,
+    RefinerConfig,
+    SpectrumConfig,
+    TrainConfig,
+    preset,
+)
 from codec.bpgan.entropy.tables import TableContexts
 from codec.bpgan.network.model import BPGANModel
 from codec.bpgan.training import data
 from codec.bpgan.training.pool import draw_searched
 from codec.bpgan.training.train import Trainer
+from tests.codec.bpgan.models import random_nade
 from tests.codec.speech import harvard_sentence
 
 TINY = replace(
@@ -164,8 +173,113 @@ def test_a_deeper_network_starts_as_the_one_it_grows_from(timit: Path, tmp_path:
     with pytest.raises(CodecError, match="another kind"):
         trainer(timit, tmp_path / "less", small).start_from(run.model)
     fine, coarse = (replace(small, spectrum=replace(SPECTRUM, width=width)) for width in (8, 16))
-    with pytest.raises(CodecError, match="spectrum network of another size"):
-        trainer(timit, tmp_path / "fine", fine).start_from(BPGANModel(coarse))
+    with pytest.raises(CodecError, match="spectrum network of another size, and this run trains none"):
+        Trainer(
+            *(fine, replace(RECIPE, spectrum_at=1.0), [timit], tmp_path / "fine", 7),
+            *(torch.device("cpu"), timit / "cache"),
+        ).start_from(BPGANModel(coarse))
+    # Who asks for another size and trains it gets a new one.
+    other = trainer(timit, tmp_path / "new", fine)
+    fresh = [p.clone() for p in other.model.spectrum.parameters()]
+    other.start_from(BPGANModel(coarse))
+    assert all(torch.equal(a, b) for a, b in zip(fresh, other.model.spectrum.parameters(), strict=True))
+
+
+def test_the_refiner_stage_teaches_the_refiner_alone_and_what_it_learns_is_kept(
+    timit: Path, tmp_path: Path
+) -> None:
+    config = replace(
+        preset("default")[0], network=TINY, spectrum=SPECTRUM, refiner=RefinerConfig(width=8, blocks=1)
+    )
+    recipe = replace(RECIPE, refiner_at=0.8, spectrum_at=0.9, learning_rate=2e-3)
+    run = Trainer(config, recipe, [timit], tmp_path / "run", 7, torch.device("cpu"), timit / "cache")
+    run.take_step(0.3)
+    run.take_step(0.8)
+    before = {n: t.clone() for n, t in run.model.state_dict().items()}
+    for run.step in range(1, 8):
+        run.take_step(0.85)
+    assert (run.stage, len(run.searched) > 1) == ("refiner", True)
+    changed = {n.split(".")[0] for n, t in run.model.state_dict().items() if not torch.equal(t, before[n])}
+    assert changed == {"refiner", "marginals"}
+    # A stage's schedule is its own: it begins anew, and has run down where the next begins.
+    rates = [run.choose_rate(done) for done in (0.8, 0.85, 0.8999)]
+    assert rates == sorted(rates, reverse=True)
+    assert rates[-1] == pytest.approx(recipe.learning_rate * recipe.final_rate, rel=1e-2)
+    run.take_step(0.9)
+    assert (run.stage, run.stage_steps) == ("spectrum", 1)
+    # The spectrum network is handed what the refiner makes of the average.
+    assert run.model.refiner is not None
+    for mine, averaged in zip(run.model.refiner.parameters(), run.averaged.refiner.parameters(), strict=True):
+        torch.testing.assert_close(mine, averaged)
+    run.save()
+    again = Trainer.resume(tmp_path / "run", torch.device("cpu"), timit / "cache")
+    assert all(
+        torch.equal(a, b)
+        for a, b in zip(again.averaged.state_dict().values(), run.averaged.state_dict().values(), strict=True)
+    )
+    larger = replace(config, spectrum=replace(SPECTRUM, width=16, latent=True))
+    longer = Trainer(larger, recipe, [timit], tmp_path / "larger", 7, torch.device("cpu"), timit / "cache")
+    longer.start_from(run.averaged)
+    kept = longer.model.refiner
+    assert kept is not None
+    assert all(
+        torch.equal(a, b) for a, b in zip(kept.parameters(), run.averaged.refiner.parameters(), strict=True)
+    )
+    with pytest.raises(CodecError, match="no refiner to train"):
+        Trainer(
+            *(replace(config, refiner=RefinerConfig()), recipe, [timit], tmp_path / "none", 7),
+            *(torch.device("cpu"), timit / "cache"),
+        )
+
+
+def test_a_run_of_receivers_stages_keeps_what_calibration_found(timit: Path, tmp_path: Path) -> None:
+    layers = LatentConfig(channels=40, layers=(10, 16, 20, 40))
+    config = replace(preset("scalable")[0], network=TINY, spectrum=SPECTRUM, latent=layers)
+    start = BPGANModel(config).eval()
+    start.contexts, start.rates = random_nade(40), {"bpgan-2k": Rate(20, 0.03), "bpgan-4k": Rate(40, 0.01)}
+    start.notes = {"calibrated": "{}"}
+    recipe = replace(RECIPE, refiner_at=0.0, spectrum_at=0.9, search_at=0.0, layer_shares=(1, 1, 8, 1))
+    larger = replace(config, refiner=RefinerConfig(width=8, blocks=1))
+    arguments = ([timit], tmp_path / "run", 7, torch.device("cpu"), timit / "cache")
+    run = Trainer(larger, recipe, *arguments)
+    run.start_from(start)
+    for run.step in range(3):
+        run.take_step(0.1)
+    assert all(symbols.shape[1] == 20 for symbols in run.searched.values())
+    run.save()
+    again = Trainer.resume(tmp_path / "run", torch.device("cpu"), timit / "cache")
+    again.finish()
+    made = BPGANModel.load(tmp_path / "run" / "model.safetensors")
+    assert made.rates == start.rates
+    for name, array in start.contexts.arrays().items():
+        assert np.array_equal(made.contexts.arrays()[name], array)
+    assert set(made.notes) == {"calibrated", "receiver"}
+    sent = [m.quantizer.centres for m in (start, made)]
+    assert torch.equal(*sent)
+    # A run that changes what is sent fits tables of its own.
+    other = Trainer(larger, replace(recipe, refiner_at=0.5), [timit], tmp_path / "other", *arguments[2:])
+    other.start_from(start)
+    assert not other.averaged.rates
+
+
+def test_a_refiner_learns(timit: Path, tmp_path: Path) -> None:
+    config = replace(preset("default")[0], network=TINY, refiner=RefinerConfig(width=32, blocks=1))
+    recipe = replace(
+        RECIPE,
+        batch=4,
+        quantise_at=0.0,
+        adversarial_at=1.0,
+        search_at=1.0,
+        refiner_at=0.1,
+        spectrum_at=1.0,
+        learning_rate=3e-3,
+    )
+    run = Trainer(config, recipe, [timit], tmp_path / "run", 7, torch.device("cpu"), timit / "cache")
+    run.take_step(0.0)
+    losses = []
+    for run.step in range(1, 60):
+        losses.append(float(run.take_step(0.11)["l1"].detach()))
+    assert np.mean(losses[-10:]) < 0.9 * np.mean(losses[:5])
 
 
 def test_the_search_stage_teaches_the_decoder_only_what_is_sent(timit: Path, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from evaluation.analysis.statistics.differences import (
     compare,
     find_blocks,
 )
+from tests.calibration.simulation import SCENARIOS, draw_study
 
 THESE, LIKE = Population.THESE_ITEMS, Population.ITEMS_LIKE_THESE
 
@@ -143,3 +144,16 @@ def test_an_interval_and_a_p_that_disagree_are_explained() -> None:
     assert torn
     assert all("The interval of this pair alone excludes 0" in row.note for row in torn)
     assert all(row.verdict is Verdict.UNDECIDED for row in torn)
+
+
+@pytest.mark.parametrize("population", Population)
+def test_a_handful_of_matched_cells_still_gets_an_answer(population: Population) -> None:
+    """Five cells of four listeners and three items, from a simulated study: the likelihood has no top."""
+    rng = np.random.default_rng([1, SCENARIOS.index("missing"), 4, 3])
+    for _ in range(101):
+        frame, _truth = draw_study("missing", 4, 3, rng)
+    (row,) = compare(frame, [("a", "b")], population=population).rows
+    assert (row.n, row.assessors, row.items) == (5, 4, 3)
+    assert row.low is not None
+    assert row.high is not None
+    assert row.low < row.high

@@ -1,4 +1,4 @@
-"""What can be measured of the code that a study is held with: the anchors' filter, the player's constants."""
+"""Measurements on the code that a study uses: the anchors' filter and the player's constants."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from django.contrib.staticfiles import finders
 
 
 @cache
-def measured_filter(cutoff: float, rate: int) -> tuple[float, float, float] | None:
-    """Ripple up to `cutoff`, and least attenuation from 500 Hz and from 1 kHz above it on, in dB.
+def measure_filter(cutoff: float, rate: int) -> tuple[float, float, float] | None:
+    """Ripple up to `cutoff`, and minimum attenuation from 500 Hz and from 1 kHz above `cutoff`, in dB.
 
-    Measured on the taps' frequency response at 4 Hz steps or finer; None where there is nothing to filter.
+    Measured on the taps' frequency response at steps of 4 Hz or less; None if there is nothing to filter.
     """
     from codec.reference import lowpass_taps
 
@@ -25,17 +25,17 @@ def measured_filter(cutoff: float, rate: int) -> tuple[float, float, float] | No
     level = 20 * np.log10(np.maximum(np.abs(np.fft.rfft(taps, size)), 1e-12))
     frequency = np.fft.rfftfreq(size, 1 / rate)
 
-    def beyond(offset: float) -> float:
+    def attenuation_from(offset: float) -> float:
         above = level[frequency >= cutoff + offset]
         return float(-above.max()) if above.size else float("inf")
 
     ripple = float(np.abs(level[frequency <= cutoff]).max())
-    return ripple, beyond(500), beyond(1000)
+    return ripple, attenuation_from(500), attenuation_from(1000)
 
 
 @cache
 def player_constants() -> dict[str, float]:
-    """Seconds that the player's script fades for and loops at least, as the script has them."""
+    """The player's fade and minimum loop durations, seconds, read from its script."""
     path = finders.find("js/audio/player.js")
     text = Path(str(path)).read_text(encoding="utf-8") if path else ""
     return {

@@ -1,0 +1,158 @@
+"""What a report may claim of grades that came from elsewhere, or from a program."""
+
+from __future__ import annotations
+
+import html
+import io
+import re
+from datetime import date
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+from django.contrib.auth.models import User
+from django.template.loader import render_to_string
+from django.test import Client
+from django.urls import reverse
+
+from listening.interchange import exports
+from listening.interchange.imports.results import read_results
+from listening.interchange.imports.storing import Decisions, store
+from listening.models import Session, Study
+from listening.results import drawing, frames
+from listening.results.report.build import cite, context_of
+from listening.results.summary import compute
+from listening.study.compliance import checklist
+from tests.listening.generated import generate
+
+QUALITY = {"anchor35": 20, "anchor70": 50, "opus-9k": 65, "bpgan-2k": 58}
+HEAD = "session_test_id,session_uuid,trial_id,rating_stimulus,rating_score,rating_time,rating_comment\n"
+
+
+def imported(owner: User, rows: list[tuple[str, str, str, float]], mapping: dict[str, str]) -> Study:
+    text = HEAD + "".join(f"case,{who},{item},{slug},{score},1000,\n" for who, item, slug, score in rows)
+    return store(owner, read_results(text.encode()), Decisions("Elsewhere", "mushra", mapping), "mushra.csv")
+
+
+def text_of(client: Client, study: Study, name: str = "report", **query: str) -> str:
+    answer = client.get(reverse(name, args=[study.pk]), query)
+    assert answer.status_code == 200
+    bare = re.sub(r"<(script|style).*?</\1>", " ", answer.content.decode(), flags=re.DOTALL)
+    return html.unescape(" ".join(re.sub(r"<[^>]+>", " ", bare).split()))
+
+
+@pytest.fixture
+def everything_100(alice: User) -> Study:
+    systems = ("reference", "anchor35", "anchor70", "A", "B")
+    rows = [
+        (f"L{who}", f"item{item}", slug, 100) for who in range(6) for item in range(4) for slug in systems
+    ]
+    return imported(alice, rows, {"reference": "original"})
+
+
+def test_of_an_imported_test_only_its_file_is_known(
+    client: Client, alice: User, everything_100: Study
+) -> None:
+    client.force_login(alice)
+    text = text_of(client, everything_100)
+    assert "When the test was held is not known here." in text
+    assert "Held from" not in text
+    assert "at one position" not in text
+    assert "0 left before the end" not in text
+    assert "We analysed the grades of a" in text
+    assert "We held" not in text
+    states = {rule.id: rule.state for rule in checklist(everything_100)}
+    for unknown in ("M2", "M3", "M4", "M10", "M13", "M14", "M15", "M18", "M19"):
+        assert states[unknown] == "researcher's duty", unknown
+
+
+def test_grades_of_100_throughout_have_no_winner(client: Client, alice: User, everything_100: Study) -> None:
+    client.force_login(alice)
+    text = text_of(client, everything_100, "results", screening="none")
+    assert "A and B have the same mean: 100.0 of 100" in text
+    assert "Low and mid anchor have the same mean." in text
+    assert "All systems under test have the same mean" in text
+    assert "-0" not in text
+    assert "−0" not in text
+    assert "highest mean" not in text
+
+
+def test_intervals_stay_on_the_scale(client: Client, alice: User) -> None:
+    """Two listeners 0 and 27 points apart: 12.706 x 27 / 2 = 171.5 is no interval on a scale of 100."""
+    rows = [(who, "i", slug, score) for who, add in (("a", 0), ("b", 27))
+            for slug, score in (("reference", 100), ("A", 40 + add), ("B", 20 + add / 9))]  # fmt: skip
+    study = imported(alice, [(who, item, slug, round(score)) for who, item, slug, score in rows],
+                     {"reference": "original"})  # fmt: skip
+    client.force_login(alice)
+    text = text_of(client, study, "results", screening="none")
+    assert "171.5" not in text
+    assert "53.5 (0.0 to 100.0)" in text
+
+
+def test_grades_of_five_points_get_no_words_of_a_hundred(client: Client, alice: User) -> None:
+    rows = [(f"L{who}", f"i{item}", slug, min(5, score + (who + item) % 2))
+            for who in range(6) for item in range(4)
+            for slug, score in (("reference", 5), ("A", 3), ("B", 2))]  # fmt: skip
+    study = imported(alice, rows, {"reference": "original"})
+    client.force_login(alice)
+    text = text_of(client, study, "results", screening="none")
+    assert "of 100" not in text.replace("of 100 %", "")
+    assert "it was not found reliably" not in text
+    assert "95 % interval of listener means 3.50 to 3.50" in text
+    assert compute(study).scale.high == 5
+
+
+@pytest.fixture
+def simulated(study: Study) -> Study:
+    generate(study, 5, QUALITY, kind=Session.Kind.SIMULATED)
+    return study
+
+
+def test_the_mark_of_simulated_grades_survives_export_and_import(alice: User, simulated: Study) -> None:
+    content = exports.table(simulated, "mushra.csv", "simulated")
+    assert b"simulated-" in content
+    for file in (content, exports.table(simulated, "ratings.csv", "simulated")):
+        reading = read_results(file)
+        assert reading.simulated
+        mapping = {"reference": "original"} if "reference" in reading.systems else {}
+        again = store(alice, reading, Decisions("Again", "mushra", mapping), "grades.csv")
+        assert frames.rating_frame(again).empty  # no listener's
+        assert len(frames.rating_frame(again, "simulated")) == len(reading.grades)
+        assert b"simulated-" in exports.table(again, "mushra.csv", "simulated")
+    parquet = pq.read_schema(io.BytesIO(exports.table(simulated, "ratings.parquet", "simulated")))
+    assert parquet.metadata[b"earshot.kind"] == b"simulated"
+
+
+def test_listeners_grades_are_not_marked(study: Study) -> None:
+    generate(study, 2, QUALITY)
+    content = exports.table(study, "mushra.csv")
+    assert not read_results(content).simulated
+    assert "SIMULATED" not in str(drawing.draw(compute(study), "grades"))
+
+
+def test_every_figure_and_page_of_simulated_grades_says_so(
+    client: Client, alice: User, simulated: Study
+) -> None:
+    found: Any = compute(simulated, kind="simulated")
+    for name in ("grades", "items", "rates", "pesq_wb", "pesq_wb-stimuli"):
+        svg = drawing.draw(found, name)
+        assert svg is not None
+        assert "SIMULATED GRADES" in svg, name
+        assert 'viewBox="0 -24 ' in svg
+    client.force_login(alice)
+    assert "SIMULATED GRADES" in client.get(
+        reverse("results_figure", args=[simulated.pk, "grades"]), {"kind": "simulated"}
+    ).content.decode()  # fmt: skip
+    text = text_of(client, simulated, kind="simulated")
+    assert "Held from" not in text
+    assert "Listeners switched" not in text
+    assert "No listener: a program made 5 simulated listeners" in text
+    assert cite(found).startswith("Nothing")
+
+
+def test_every_page_of_the_pdf_says_so(simulated: Study) -> None:
+    context = context_of(simulated, "simulated", "none", None, made=date(2026, 1, 2), files=True)
+    page = render_to_string("listening/report/document.html", context)
+    assert f'@page {{ @top-left {{ content: "{frames.LOUD["simulated"]}"' in page
+    listened = context_of(simulated, "real", "none", None, made=date(2026, 1, 2), files=True)
+    assert "@top-left" not in render_to_string("listening/report/document.html", listened)
