@@ -104,7 +104,7 @@ class Job(models.Model):
         abstract = True
 
     def get_absolute_url(self) -> str:
-        """The page that shows what the work is for."""
+        """URL of the page that shows the result of the work."""
         raise NotImplementedError
 
     @property

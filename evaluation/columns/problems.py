@@ -37,7 +37,7 @@ _MESSAGES = {
 
 @dataclass(frozen=True)
 class Problem:
-    """What is wrong at one place of a value.
+    """A problem at one place of a value.
 
     Attributes:
         where: keys and indices from the value's root to the place.
@@ -64,7 +64,7 @@ class BadColumn(ValueError):
 
     Attributes:
         column: its name.
-        problems: what is wrong, place by place; never empty.
+        problems: the problems by place; never empty.
         row: which row holds it, for people; "" for a value that is not stored.
     """
 

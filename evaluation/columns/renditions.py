@@ -41,4 +41,4 @@ class Parameters(Column):
     uploaded: str = Field(default="", description="name of the file, as it was sent")
     matched: str = Field(default="", description="how clip and system were found")
     checks: Checks = Checks()
-    delay_seconds: Number = Field(default=0.0, description="taken out of what was uploaded")
+    delay_seconds: Number = Field(default=0.0, description="removed from the uploaded audio")

@@ -86,8 +86,8 @@ def distillmos(degraded: Samples, rate: int) -> tuple[float | None, str]:
 
 @cache
 def _distillmos() -> Any:
-    """The network, with the weights that are inside its package."""
-    # The package imports torchaudio for its own command line alone, and PyPI's torchaudio does not load
+    """Load the network with the weights in its package."""
+    # The package imports torchaudio only for its command line, and PyPI's torchaudio does not load
     # beside PyTorch's builds without CUDA: the import is shown an empty module.
     missing = "torchaudio" not in sys.modules
     if missing:
@@ -97,6 +97,6 @@ def _distillmos() -> Any:
     finally:
         if missing:
             del sys.modules["torchaudio"]
-    # It prints where its weights lie; standard output may be a table.
+    # It prints the path of its weights, but standard output may be a table.
     with contextlib.redirect_stdout(sys.stderr):
         return ConvTransformerSQAModel().eval()

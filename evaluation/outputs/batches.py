@@ -1,4 +1,4 @@
-"""Uploaded outputs -> renditions: receive files, check them against their clips, store what was confirmed."""
+"""Uploaded outputs -> renditions: receive files, check them against their clips, store confirmed ones."""
 
 from __future__ import annotations
 

@@ -66,7 +66,7 @@ def answer_problem(
     if fields:
         problem["errors"] = [{"path": path, "message": str(message)} for path, message in fields.items()]
     if not request.path_info.startswith("/api/"):
-        problem["error"] = problem["detail"]  # what the scripts of our own pages read
+        problem["error"] = problem["detail"]  # the key that our own pages' scripts read
     return JsonResponse(problem | more, status=status, content_type=PROBLEM, headers=dict(headers or {}))
 
 

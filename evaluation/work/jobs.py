@@ -60,7 +60,7 @@ def kind_of(name: str) -> type[Job] | None:
     return next((model for model in KINDS if model._meta.model_name == name), None)
 
 
-# -- What a worker does
+# -- For workers
 
 
 def claim(model: type[J], pk: Any) -> J | None:
@@ -140,7 +140,7 @@ def _renew_until(row: Job, stop: threading.Event) -> None:
                 logger.warning("Could not renew the lease of %s", row.pk, exc_info=True)
                 connection.close()
     finally:
-        connection.close()  # Django keeps one connection a thread, and nobody else closes this one
+        connection.close()  # Django keeps one connection per thread; this thread's must be closed here
 
 
 @contextmanager
@@ -212,7 +212,7 @@ def _lease() -> timedelta:
     return timedelta(seconds=settings.JOB_LEASE_SECONDS)
 
 
-# -- What the site does
+# -- For the site
 
 
 def restart(row: Job, *conditions: Q, **fields: Any) -> bool:

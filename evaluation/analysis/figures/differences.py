@@ -70,7 +70,7 @@ def differences(rows: Sequence[Difference], title: str, margin_of_equivalence: f
 
 
 def _step(most: float) -> float:
-    """Distance of lines, 1, 2 or 5 times a power of ten, of which two to five reach `most`."""
+    """Distance of grid lines: 1, 2 or 5 times a power of ten, with two to five lines up to `most`."""
     power = 10.0 ** math.floor(math.log10(most))
     return next(
         part * power / 10 for part in (2, 5, 10, 20, 50) if math.ceil(most / (part * power / 10)) <= 5

@@ -23,7 +23,7 @@ class Command(BaseCommand):
 
     def handle(self, *, older_than: float, dry_run: bool, **_: Any) -> None:
         if older_than < 1:
-            raise CommandError("--older-than must be 1 hour or more: what is younger may be in use.")
+            raise CommandError("--older-than must be 1 hour or more: younger files may be in use.")
         for name in find_orphans(timedelta(hours=older_than)):
             self.stdout.write(name)
             if not dry_run:

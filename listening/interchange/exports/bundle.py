@@ -25,7 +25,7 @@ class Table(NamedTuple):
 
     Attributes:
         name: of the file.
-        title: what it is, in a few words.
+        title: short description.
         fits: whether studies with a method have it.
         make: returns the file's bytes from a study, a kind of sessions and whether to include personal data.
     """

@@ -297,7 +297,7 @@ def _page_texts(found: Configuration, texts: list[str]) -> None:
 def _cut_text(found: Configuration, key: str, text: str) -> str:
     if len(text) <= MAX_TEXT:
         return text
-    found.note("left_out", 0, f"Of the {key}, what comes after {MAX_TEXT} characters; there are {len(text)}.")
+    found.note("left_out", 0, f"The {key} has {len(text)} characters; those after {MAX_TEXT} were cut.")
     return text[: MAX_TEXT - 1].rstrip() + "…"
 
 

@@ -89,7 +89,7 @@ class Reading:
         answers: answers by listener and question, as in the file.
         aliases: other names of items that a table of scores may use.
         notes: sentences about omissions, repairs and assumptions.
-        simulated: the file says that a program gave its grades.
+        simulated: whether the file says that its grades come from simulated listeners.
     """
 
     format: str
