@@ -150,8 +150,8 @@ class Reading:
     def mark_simulated(self) -> None:
         self.simulated = True
         self.notes.append(
-            "The file says that a program gave its grades (simulated listeners): they are kept as such, "
-            "apart from any listener's."
+            "The file says that its grades come from simulated listeners: they are stored as simulated, "
+            "apart from listeners' grades."
         )
 
     def check(self) -> Reading:
