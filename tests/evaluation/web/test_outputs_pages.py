@@ -63,7 +63,7 @@ def test_from_upload_to_output(page: Client, system: UploadedSystem) -> None:
 def test_a_refused_upload_is_told_on_the_page(page: Client, system: UploadedSystem) -> None:
     answer = page.post(f"/systems/{system.slug}/outputs/", {"file": [make_upload(b"PK\x03\x04", "x.zip")]})
     assert answer.status_code == 422
-    assert b"no zip that can be opened" in answer.content
+    assert b"This zip cannot be opened" in answer.content
 
 
 def test_strangers_find_nothing(client: Client, bob: User, system: UploadedSystem) -> None:

@@ -121,7 +121,7 @@ def test_polqa_comes_in_a_table(clip: Clip) -> None:
         ('Two sentences,anchor35,"3,5"', "Line 2: '3,5' is not a number."),
         ("Two sentences,anchor35,nan", "Line 2: 'nan' is not a number."),
         ("Two sentences,anchor35,", "Line 2: The value is missing."),
-        ("Two sentences,anchor35,47", "Line 2: POLQA lies from 1 to 4.75, not at 47."),
+        ("Two sentences,anchor35,47", "Line 2: POLQA ranges from 1 to 4.75; this is 47."),
         ("Two sentences,anchor35", "Line 2: 2 cells where the header has 3."),
         (
             "Two sentences,anchor35,3\nTwo sentences,anchor35,4",

@@ -325,16 +325,16 @@ def put(value: Any, *path: str | int) -> Callable[[dict[str, Any]], None]:
         (put("x" * 300, "study", "name"), "study, name: .*200 characters"),
         (put("telepathy", "study", "method"), "method 'telepathy'"),
         (put("yesterday", "study", "created"), "created: 'yesterday' is not a date"),
-        (put("0" * 64, "clips", 0, "sha256"), "SHA-256 differs"),
+        (put("0" * 64, "clips", 0, "sha256"), "differs from its SHA-256"),
         (put("clips/nothing.wav", "clips", 0, "files", "audio"), "lacks the file 'clips/nothing.wav'"),
-        (put("README.txt", "stimuli", 0, "file"), "no readable recording"),
+        (put("README.txt", "stimuli", 0, "file"), "not a readable recording"),
         (put("no-such", "stimuli", 0, "item"), "no item 'no-such'"),
         (put([{"key": "k", "system": "no-such"}], "sessions", 0, "trials", 0, "order"), "no stimulus"),
         (put(101, "sessions", 0, "trials", 1, "ratings", 0, "score"), "101.* is not a grade"),
         (put("loud", "sessions", 0, "trials", 1, "ratings", 0, "score"), "ratings.0., score"),
         (put(7, "sessions", 0, "trials", 1), "expected an object, found int"),
         (put([[1, 2]], "sessions", 0, "trials", 1, "events"), "expected rows of 4"),
-        (put(None, "sessions", 0, "assessor"), "no code of an assessor"),
+        (put(None, "sessions", 0, "assessor"), "not an assessor.s code"),
         (put("a\0b", "study", "name"), "NUL"),
         (put("opus-9k", "systems", 0, "slug"), "Earshot's own"),
         (put("opus-9k", "study", "systems"), "study, systems"),
@@ -366,7 +366,7 @@ def test_what_is_wrong_is_named_and_nothing_is_stored(
 
 
 def test_other_files_are_refused_in_words(bob: User, settings: Any) -> None:
-    with pytest.raises(ArchiveProblem, match="no zip that can be opened"):
+    with pytest.raises(ArchiveProblem, match="zip cannot be opened"):
         read_archive(io.BytesIO(b"RIFF"), bob)
     other = io.BytesIO()
     with zipfile.ZipFile(other, "w", zipfile.ZIP_DEFLATED) as archive:
