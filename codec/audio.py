@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 import soundfile as sf
@@ -156,6 +157,19 @@ def to_pcm16(audio: Audio) -> NDArray[np.int16]:
     """Round `audio` in [-1, 1] to 16-bit PCM; full scale is 32768, and +1 becomes 32767."""
     scaled = np.rint(np.asarray(audio, dtype=np.float64) * 32768)
     return np.clip(scaled, -32768, 32767).astype(np.int16)
+
+
+def wav_of(pcm: NDArray[np.integer[Any]], rate: int) -> bytes:
+    """The WAV file of 16-bit samples, (samples,) or (samples, channels), at `rate` Hz: 44 bytes of header."""
+    channels = 1 if pcm.ndim == 1 else pcm.shape[1]
+    samples = pcm.astype("<i2").tobytes()
+    header = struct.pack(
+        "<4sI4s4sIHHIIHH4sI",
+        b"RIFF", 36 + len(samples), b"WAVE",
+        b"fmt ", 16, 1, channels, rate, 2 * channels * rate, 2 * channels, 16,
+        b"data", len(samples),
+    )  # fmt: skip
+    return header + samples
 
 
 def from_pcm16(pcm: NDArray[np.int16]) -> Audio:

@@ -65,7 +65,7 @@ SYSTEMS: dict[str, System] = _systems(
     System(
         "bpgan-2k-plain", "BPGAN 2k, plain", "receiver", 2.0, "codec.bpgan.system:BPGAN",
         {"channels": (20, 16), "like": "bpgan-2k", "postfilter": False, "network": 0.0, "refiner": False},
-        "the symbols of BPGAN 2k by the paper's receiver: mel inversion and Griffin-Lim alone",
+        "BPGAN 2k bitstream decoded without the GAN (Griffin-Lim only)",
     ),
     System("bpgan-4k", "BPGAN 4k", "bpgan", 4.0, "codec.bpgan.system:BPGAN", {"channels": (40,)}),
 )  # fmt: skip

@@ -3,7 +3,6 @@ from django.apps import AppConfig
 
 class EvaluationConfig(AppConfig):
     name = "evaluation"
-    default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
         from evaluation.models import OutputBatch, Rendition, Score

@@ -3,7 +3,6 @@ from django.apps import AppConfig
 
 class ListeningConfig(AppConfig):
     name = "listening"
-    default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
         from evaluation.work import jobs

@@ -26,9 +26,7 @@ class ClipInUse(Refusal):
     status = 409
 
     def __init__(self, clip: Clip) -> None:
-        super().__init__(
-            _("“%(clip)s” is part of a study and cannot be deleted before the study."), clip=clip.title
-        )
+        super().__init__(_("“%(clip)s” is part of a study and can't be deleted before it."), clip=clip.title)
 
 
 def remove_clip(clip: Clip) -> None:

@@ -108,7 +108,7 @@ _ALL = (
         packages=("distillmos", "torch"), modules=("distillmos", "xls_r_sqa", "torch"), reference=False,
     ),
     Metric(
-        "phones", "Phone disagreement", "", 0.0, 1.0,
+        "phones", "Phoneme error", "", 0.0, 1.0,
         "Edit distance between the phones that a recogniser hears in reference and output, over their number "
         "in the longer: the paper's phoneme recognition check. English.",
         packages=("pocketsphinx",), modules=("pocketsphinx",), higher_is_better=False,

@@ -1,4 +1,4 @@
-"""Phone disagreement: how a recogniser's phones differ between reference and output. For workers only.
+"""Phoneme error: how a recogniser's phones differ between reference and output. For workers only.
 
 The paper checks that its codec does not change what is said by recognising phonemes on both sides.
 Here PocketSphinx decodes phones with its English model (a phone language model, no words). The measure is

@@ -21,6 +21,7 @@ from evaluation.clips.removal import remove_clip
 from evaluation.contexts import Context
 from evaluation.models import Clip, Job
 from evaluation.web import api_outputs, api_scores
+from evaluation.web.multipart import file_field, multipart_body
 from evaluation.web.presentation import clip_status, prefetch_results, rendition_rows
 from evaluation.web.problems import FileMissing, Problem, announced_bytes
 from evaluation.work import jobs
@@ -32,27 +33,10 @@ router.add_router("", api_outputs.router)
 #: Allowance for the rest of a multipart body: boundaries, headers, the title.
 _BODY_SLACK = 100_000
 
-_UPLOAD_BODY = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "multipart/form-data": {
-                "schema": {
-                    "type": "object",
-                    "required": ["file"],
-                    "properties": {
-                        "file": {
-                            "type": "string",
-                            "format": "binary",
-                            "description": "WAV, FLAC, Ogg or MP3, any rate and number of channels",
-                        },
-                        "title": {"type": "string", "description": "default: the file's name"},
-                    },
-                }
-            }
-        },
-    }
-}
+_UPLOAD_BODY = multipart_body(
+    file_field("WAV, FLAC, Ogg or MP3, any rate and number of channels"),
+    title={"type": "string", "description": "default: the file's name"},
+)
 
 
 class ClipId(Schema):

@@ -16,39 +16,16 @@ from evaluation.contexts import Context
 from evaluation.models import OutputBatch, Rendition, UploadedSystem
 from evaluation.outputs import batches as outputs
 from evaluation.systems import uploaded_systems
+from evaluation.web.multipart import file_field, files_field, multipart_body
 from evaluation.web.problems import Problem, check_length
 
 router = Router(tags=["own systems"])
 
-_FILE = {"type": "string", "format": "binary"}
-_BODY = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "multipart/form-data": {
-                "schema": {
-                    "type": "object",
-                    "required": ["file"],
-                    "properties": {
-                        "file": {
-                            "type": "array",
-                            "items": _FILE,
-                            "description": "recordings, or zips of them, named like the clips",
-                        },
-                        "mapping": {
-                            **_FILE,
-                            "description": "CSV with the columns clip, file and, optionally, system",
-                        },
-                        "make_systems": {
-                            "type": "string",
-                            "description": "yes: make a system for each folder",
-                        },
-                    },
-                }
-            }
-        },
-    }
-}
+_BODY = multipart_body(
+    files_field("recordings, or zips of them, named like the clips"),
+    mapping=file_field("CSV with the columns clip, file and, optionally, system"),
+    make_systems={"type": "string", "description": "yes: make a system for each folder"},
+)
 
 
 class SystemOut(Schema):

@@ -54,17 +54,28 @@ def _text(data: Mapping[str, Any], key: str, limit: int) -> str:
     return text
 
 
-class Option(Column):
+class _Cleaned(Column):
+    """What is cleaned as a whole before its fields are checked."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read(cls, data: Any) -> Any:
+        return data if isinstance(data, cls) else cls._clean(data)
+
+    @classmethod
+    def _clean(cls, data: Any) -> dict[str, Any]:
+        """The fields, from JSON. Raises what `refuse` raises."""
+        raise NotImplementedError
+
+
+class Option(_Cleaned):
     """An answer that can be chosen; `value` is stored."""
 
     value: str
     label: str
 
-    @model_validator(mode="before")
     @classmethod
-    def _clean(cls, data: Any) -> Any:
-        if isinstance(data, cls):
-            return data
+    def _clean(cls, data: Any) -> dict[str, Any]:
         if not isinstance(data, Mapping):
             refuse(_("an answer to choose must have a value and a label."))
         label = _text(data, "label", MAX_LABEL)
@@ -73,7 +84,7 @@ class Option(Column):
         return {**data, "value": _text(data, "value", MAX_LABEL) or label, "label": label}
 
 
-class Question(Column):
+class Question(_Cleaned):
     """One question."""
 
     name: str = Field(description="name of the answer in exports; unique")
@@ -91,12 +102,9 @@ class Question(Column):
         """The name of its control in the listener's form."""
         return f"q-{self.name}"
 
-    @model_validator(mode="before")
     @classmethod
-    def _clean(cls, data: Any) -> Any:
+    def _clean(cls, data: Any) -> dict[str, Any]:
         """Clean the texts, fill in defaults, and drop the keys that do not apply to the type."""
-        if isinstance(data, cls):
-            return data
         if not isinstance(data, Mapping):
             refuse(_("it must be an object."))
         name = " ".join(_text(data, "name", MAX_NAME).split())

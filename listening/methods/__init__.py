@@ -18,7 +18,7 @@ AnyMethod = Method[Any]
 def _find_methods() -> Iterator[AnyMethod]:
     for module in iter_modules(__path__, f"{__name__}."):
         for found in vars(import_module(module.name)).values():
-            is_method = isinstance(found, type) and issubclass(found, Method) and "slug" in vars(found)
+            is_method = isinstance(found, type) and issubclass(found, Method) and "title" in vars(found)
             if is_method and found.__module__ == module.name:
                 yield found()
 

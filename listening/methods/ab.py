@@ -8,7 +8,7 @@ from typing import Annotated
 from django.utils.translation import gettext_lazy as _
 from pydantic import Field
 
-from listening.methods.base import Ear, Material, Signal
+from listening.methods.base import HELP_POINT, Ear, Material, Signal
 from listening.methods.options import Control
 from listening.methods.pairs import PairMethod, PairOptions, Pairs
 
@@ -25,7 +25,6 @@ class PreferenceOptions(PairOptions):
 
 
 class PairedPreference(PairMethod[PreferenceOptions]):
-    slug = "ab"
     title = "Paired preference (AB)"
     source = "Bradley and Terry (1952)"
     place = 70
@@ -33,6 +32,10 @@ class PairedPreference(PairMethod[PreferenceOptions]):
     task = _(
         "A and B are two versions of a recording. Listen to both, as often as you like, and say which one "
         "you prefer."
+    )
+    points = (
+        _("There is no right answer: it is your preference that counts."),
+        HELP_POINT,
     )
     question = _("Which do you prefer?")
     Options = PreferenceOptions

@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 from pydantic import Field
 
 from evaluation.columns import Whole
-from listening.methods.base import Ear, Material, Signal
+from listening.methods.base import HELP_POINT, Ear, Material, Signal
 from listening.methods.options import Control
 from listening.methods.pairs import PairMethod, PairOptions, Pairs
 
@@ -31,7 +31,6 @@ class AbxOptions(PairOptions):
 
 
 class Abx(PairMethod[AbxOptions]):
-    slug = "abx"
     title = "ABX"
     source = "Clark (1982), Munson and Gardner (1950)"
     place = 60
@@ -39,6 +38,10 @@ class Abx(PairMethod[AbxOptions]):
     task = _(
         "A and B are two versions of a recording, and X is one of them again. Listen to all three, as often "
         "as you like, and say which one X is. If you hear no difference, guess."
+    )
+    points = (
+        _("The same pair comes several times, and each time X is chosen anew by chance."),
+        HELP_POINT,
     )
     question = _("Is X the same as A or the same as B?")
     Options = AbxOptions

@@ -29,12 +29,15 @@ class AcrOptions(PlaysOptions, HiddenReferenceOptions):
 
 
 class AbsoluteCategoryRating(Method[AcrOptions]):
-    slug = "acr"
     title = "Absolute category rating (ACR)"
     source = "ITU-T P.800 and P.808"
     place = 30
     presents = "One recording in each trial, without a reference; the original is one of them, hidden."
     task = _("Listen to the recording to its end. Then grade its quality.")
+    points = (
+        _("There is no reference: compare with what you expect of speech in daily life."),
+        _("Use the words of the scale. The best recording need not be “Excellent”, nor the worst “Bad”."),
+    )
     question = _("How good is the quality of this speech?")
     Options = AcrOptions
 

@@ -30,6 +30,8 @@ OPEN_REFERENCE = "reference"
 NO_PREFERENCE = "none"
 
 Words = str | Promise
+#: One of a method's `points`, where the page can do more than is said beforehand.
+HELP_POINT = gettext_lazy("Keys and everything else the page can do are behind its help button.")
 OptionsT = TypeVar("OptionsT", bound=MethodOptions)
 
 
@@ -114,12 +116,13 @@ class Method(Generic[OptionsT]):
     """A method of listening test. By default a trial presents one recording, which is graded alone.
 
     Attributes:
-        slug: its name in `Study.method`.
+        slug: its name in `Study.method`: the name of its file, unless the class sets another.
         title: its name for display.
         source: the publication that defines it.
         place: sort key in lists of methods, lowest first.
         presents: a sentence that describes a trial to the researcher.
         task: the listener's task, for the page's help.
+        points: what the listener should know before the first trial, one sentence each.
         question: the question that every trial asks the listener.
         Options: the model of its options.
 
@@ -157,6 +160,7 @@ class Method(Generic[OptionsT]):
     place: int = 100
     presents: str = ""
     task: Words = ""
+    points: tuple[Words, ...] = ()
     question: Words = ""
     Options: type[OptionsT] = MethodOptions  # type: ignore[assignment]  # the default for methods without options
 
@@ -185,6 +189,11 @@ class Method(Generic[OptionsT]):
     webmushra: tuple[str, ...] = ()
     also_holds: tuple[str, ...] = ()
     webmushra_options: Mapping[str, Any] | None = None
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if "title" in vars(cls) and "slug" not in vars(cls):
+            cls.slug = cls.__module__.rpartition(".")[2]
 
     @property
     def takes_grades(self) -> bool:

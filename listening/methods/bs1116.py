@@ -8,6 +8,7 @@ from django.utils.translation import gettext_lazy
 from django.utils.translation import gettext_lazy as _
 
 from listening.methods.base import (
+    HELP_POINT,
     OPEN_REFERENCE,
     REFERENCE,
     Ear,
@@ -24,7 +25,6 @@ IMPERCEPTIBLE = 5.0
 
 
 class TripleStimulus(Method[MethodOptions]):
-    slug = "bs1116"
     title = "Triple stimulus with hidden reference"
     source = "ITU-R BS.1116-3"
     place = 20
@@ -36,6 +36,11 @@ class TripleStimulus(Method[MethodOptions]):
         "A is the reference. One of B and C is the reference again, hidden; the other has been processed. "
         "Decide which one is the reference and grade it 5.0. Grade the impairment of the other one, compared "
         "with A."
+    )
+    points = (
+        _("The scale is continuous: use the values between the words, too."),
+        _("Differences may be very small. Listen as often as you like, and repeat short parts."),
+        HELP_POINT,
     )
     question = _("One of B and C is the reference itself. How impaired is the other one, compared with A?")
 

@@ -14,7 +14,6 @@ MUCH = 50.0
 
 
 class ComparisonCategoryRating(Method[PlaysOptions]):
-    slug = "ccr"
     title = "Comparison category rating (CCR)"
     source = "ITU-T P.800 Annex E and P.808"
     place = 50
@@ -26,6 +25,7 @@ class ComparisonCategoryRating(Method[PlaysOptions]):
         "You hear two versions of a recording, one after the other. Listen to both to the end. Then grade "
         "the second, compared with the first."
     )
+    points = (_("Either of them may be the better one, and sometimes both are the same."),)
     question = _("How is the quality of the second recording, compared with the first?")
     Options = PlaysOptions
 

@@ -11,7 +11,6 @@ from listening.methods.options import PlaysOptions
 class DegradationCategoryRating(Method[PlaysOptions]):
     """A trial for each stimulus, the original among them; the open reference is heard first."""
 
-    slug = "dcr"
     title = "Degradation category rating (DCR)"
     source = "ITU-T P.800 Annex D and P.808"
     place = 40
@@ -20,6 +19,7 @@ class DegradationCategoryRating(Method[PlaysOptions]):
         "You hear the reference first, then a processed version of it. Listen to both to the end. Then grade "
         "how degraded the second is, compared with the first."
     )
+    points = (_("Sometimes the second is the reference again. Grade what you hear."),)
     question = _("How degraded is the second recording, compared with the first?")
     Options = PlaysOptions
 

@@ -13,7 +13,6 @@ from listening.methods.options import MethodOptions
 class Mushra(Method[MethodOptions]):
     """Hidden reference and both mandatory anchors (M1, M3), 12 signals at most (M6), 0 to 100 (M10)."""
 
-    slug = "mushra"
     title = "MUSHRA"
     source = "ITU-R BS.1534-3"
     place = 10

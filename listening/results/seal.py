@@ -15,7 +15,7 @@ class StudySealed(StudyError):
     """Grades that nobody may see yet."""
 
     def __init__(self) -> None:
-        super().__init__(_("The study is sealed: nobody sees its grades yet, in no form."))
+        super().__init__(_("The study is sealed: nobody can see its grades yet, in any form."))
 
 
 def is_sealed(study: Study, now: datetime | None = None) -> bool:

@@ -112,7 +112,7 @@ def warnings(results: Results) -> list[str]:
     notes += [
         f"{row.metric.title} and the listeners order the systems differently: rank correlation "
         f"{figure(row.spearman, 2)} over {row.systems} systems and anchors, all of its 95 % interval below "
-        f"{DISAGREEMENT:g}. It can't stand in for the grades."
+        f"{DISAGREEMENT:g}. It is not a substitute for listeners here."
         for row in results.agreements
         if row.disagrees
     ]

@@ -71,12 +71,15 @@ ROOT_URLCONF = "listening.web.urls"
 WSGI_APPLICATION = "listening.site.wsgi.application"
 ASGI_APPLICATION = "listening.site.asgi.application"
 
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
         "DIRS": [BASE_DIR / "templates"],
         "APP_DIRS": True,  # the pages of the API description come with ninja
         "OPTIONS": {
+            "builtins": ["django.templatetags.i18n"],  # every page that a listener sees is translated
             "context_processors": [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import itertools
 import random
-import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -23,6 +22,7 @@ from django.utils import timezone
 from django.utils.crypto import salted_hmac
 from numpy.typing import NDArray
 
+from codec.audio import wav_of
 from listening.columns.sessions import RoundAnswer, StageData
 from listening.columns.studies import ROUNDS
 from listening.models import Session, Stage, Study
@@ -219,14 +219,7 @@ def answer_round(session: Session, stage: str, number: int, answer: int) -> bool
 
 def stereo_wav(audio: Audio) -> bytes:
     """16-bit WAV of `audio`, float (samples, 2) in [-1, 1] at `RATE`. Equal channels stay equal."""
-    samples = np.rint(np.clip(audio, -1, 1) * 32767).astype("<i2").tobytes()
-    header = struct.pack(
-        "<4sI4s4sIHHIIHH4sI",
-        b"RIFF", 36 + len(samples), b"WAVE",
-        b"fmt ", 16, 1, 2, RATE, 4 * RATE, 4, 16,
-        b"data", len(samples),
-    )  # fmt: skip
-    return header + samples
+    return wav_of(np.rint(np.clip(audio, -1, 1) * 32767).astype(np.int16), RATE)
 
 
 def _ramps(size: int, seconds: float) -> Audio:

@@ -15,7 +15,6 @@ import hashlib
 import io
 import os
 import shutil
-import struct
 import tempfile
 import uuid
 from collections.abc import Callable, Iterable
@@ -32,7 +31,7 @@ from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 
 from codec import registry
-from codec.audio import AudioError, read_audio, resample
+from codec.audio import AudioError, read_audio, resample, wav_of
 from codec.base import WORKING_RATE, Audio, fit_length
 from evaluation.clips.removal import delete_files
 from evaluation.metrics.alignment import delay_of
@@ -264,14 +263,7 @@ def dithered_wav(audio: Audio, rate: int, key: bytes) -> bytes:
     levels += audio * np.float32(32767)
     np.rint(levels, out=levels)
     np.clip(levels, -32768, 32767, out=levels)
-    quantised: bytes = levels.astype("<i2").tobytes()
-    header = struct.pack(
-        "<4sI4s4sIHHIIHH4sI",
-        b"RIFF", 36 + len(quantised), b"WAVE",
-        b"fmt ", 16, 1, 1, rate, 2 * rate, 2, 16,
-        b"data", len(quantised),
-    )  # fmt: skip
-    return header + quantised
+    return wav_of(levels.astype(np.int16), rate)
 
 
 def read_ahead(stimuli: Iterable[Stimulus]) -> None:

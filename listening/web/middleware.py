@@ -19,11 +19,18 @@ from listening.web.views.errors import BY_STATUS, NOT_UNDERSTOOD
 _LISTENERS = re.compile(r"/(?P<kind>[st])/(?P<token>[^/]+)/(?!.*\.wav$)")
 
 
-class SecurityHeadersMiddleware:
-    """Add the Content-Security-Policy and related headers to pages, errors and static files."""
+class _Middleware:
+    """What answers a request with the help of what comes after it, `get_response`."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        raise NotImplementedError
+
+
+class SecurityHeadersMiddleware(_Middleware):
+    """Add the Content-Security-Policy and related headers to pages, errors and static files."""
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response = self.get_response(request)
@@ -33,14 +40,11 @@ class SecurityHeadersMiddleware:
         return response
 
 
-class StudyLanguageMiddleware:
+class StudyLanguageMiddleware(_Middleware):
     """Answer listeners in the study's language: pages, refusals and error pages alike.
 
     The URL determines the language, so that it is active before any view or middleware refuses a request.
     """
-
-    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
-        self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         found = _LISTENERS.match(request.path_info)
@@ -51,11 +55,8 @@ class StudyLanguageMiddleware:
             return self.get_response(request)
 
 
-class RefusalMiddleware:
+class RefusalMiddleware(_Middleware):
     """Answer a `Refusal` raised by a view, and convert other errors for programs to problems (RFC 9457)."""
-
-    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
-        self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response = self.get_response(request)
@@ -79,15 +80,12 @@ class RefusalMiddleware:
         return answer_refusal(request, exception) if isinstance(exception, Refusal) else None
 
 
-class BearerTokenMiddleware:
+class BearerTokenMiddleware(_Middleware):
     """Set ``request.user`` from ``Authorization: Bearer``: URLs that the API returns accept its tokens.
 
     An unknown token has no effect here; the API answers it with 401. CSRF protection is unaffected: the API
     requires the token and ignores cookies, and pages always check.
     """
-
-    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
-        self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
@@ -96,11 +94,8 @@ class BearerTokenMiddleware:
         return self.get_response(request)
 
 
-class FragmentSignInMiddleware:
+class FragmentSignInMiddleware(_Middleware):
     """Reload a page whose htmx fragment requires sign-in; it would show the sign-in page inside itself."""
-
-    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
-        self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response = self.get_response(request)

@@ -106,17 +106,17 @@ def test_upload_process_rate_and_see_the_results(
     page.wait_for_selector("tr[data-system='opus-9k'] [data-play-system][aria-pressed='true']")
 
     # -- Makes a study of it.
-    page.get_by_role("link", name="Make a study with this clip").click()
+    page.get_by_role("link", name="Create a study with this clip").click()
     page.get_by_label("Name", exact=True).fill("Main job")
     tested = sorted((GRADES.keys() & available) - {"original", "anchor35", "anchor70"})
     for box in page.locator("[data-systems] input[type=checkbox]").all():
         box.set_checked(box.get_attribute("value") in tested)
-    page.get_by_role("button", name="Make the study and go on").click()
+    page.get_by_role("button", name="Create study").click()
     page.wait_for_url("**/setup/who/")
-    page.get_by_role("button", name="Save and go on").click()
+    page.get_by_role("button", name="Next: review").click()
     page.wait_for_url("**/setup/check/")
     assert page.locator("#compliance").get_by_text("M17").is_visible()
-    page.get_by_role("link", name="Link and listeners").click()
+    page.get_by_role("link", name="Publish & monitor").click()
     page.wait_for_url(re.compile(r"/studies/[0-9a-f-]{36}/$"))
     study_url = page.url
     page.get_by_role("button", name="Open the study").click(timeout=60_000)  # offered once all is rendered

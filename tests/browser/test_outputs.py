@@ -62,7 +62,7 @@ def test_own_system_from_a_zip_to_the_results_of_a_study(
     page.get_by_label("Title").fill("My codec")
     page.get_by_label("Bit rate, kbit/s").fill("1.2")
     page.get_by_label("Note").fill("version 3, --fast")
-    page.get_by_role("button", name="Make the system").click()
+    page.get_by_role("button", name="Add system").click()
     page.get_by_label("Choose files").set_input_files(archive)
     page.get_by_text("outputs.zip, ").wait_for()
     page.get_by_role("button", name="Send and check").click()
@@ -72,11 +72,11 @@ def test_own_system_from_a_zip_to_the_results_of_a_study(
     assert page.get_by_text("You have no clip 'third'.").is_visible()
     assert page.get_by_text("notes.txt was left out").is_visible()
     assert page.get_by_text("It comes 20.0 ms late.").is_visible()
-    assert page.get_by_label("Take third.wav").is_disabled()
-    box = page.get_by_label("take the delay out")
+    assert page.get_by_label("Use third.wav").is_disabled()
+    box = page.get_by_label("correct the delay")
     assert not box.is_checked()
     box.check()
-    page.get_by_role("button", name="Confirm what is ticked").click()
+    page.get_by_role("button", name="Add the ticked files").click()
     page.get_by_text("Storing: 0 of 2 files.").wait_for()
     evaluation_tasks.handle_outputs(str(OutputBatch.objects.get().pk))
     page.get_by_text("2 outputs stored.").wait_for()
@@ -125,7 +125,7 @@ def test_results_are_imported_with_drag_and_drop(signed_in: Page, live_server: A
         "\n".join(rows),
     )
     page.get_by_text("old test.csv, ").wait_for()
-    page.get_by_role("button", name="See what is in it").click()
+    page.get_by_role("button", name="Preview").click()
     page.get_by_text("This is a table with a grade a row").wait_for()
     assert page.get_by_label("Reference is").input_value() == "original"
     assert page.get_by_label("LP35 is").input_value() == "anchor35"
@@ -148,5 +148,5 @@ def test_a_broken_file_says_where(signed_in: Page, live_server: Any) -> None:
             "buffer": b"listener,item,system,score\n1,a,b,loud\n",
         }
     )
-    page.get_by_role("button", name="See what is in it").click()
+    page.get_by_role("button", name="Preview").click()
     page.get_by_text("Line 2, column 4 (score): 'loud' is not a number.").wait_for()

@@ -74,7 +74,7 @@ def test_three_steps_to_an_open_study_and_back(researcher: Page, live_server: An
         page.get_by_role("button", name=f"Add Sentence {number}").click()
     rows = page.locator("[data-item]:visible")
     assert rows.count() == 3
-    assert rows.nth(0).get_by_label("What the item is for").input_value() == "both"
+    assert rows.nth(0).get_by_label("Use of the item").input_value() == "both"
     assert "about" in (page.locator("[data-sum]").text_content() or "")
 
     long = rows.nth(2)
@@ -100,21 +100,21 @@ def test_three_steps_to_an_open_study_and_back(researcher: Page, live_server: An
     assert long.get_by_label("from", exact=True).input_value() == "1.55"
     long.get_by_role("button", name="Play").click()
     long.get_by_role("button", name="Stop").click()
-    long.get_by_role("button", name="Again").click()
+    long.get_by_role("button", name="Add another excerpt").click()
     assert rows.count() == 4
     rows.nth(3).get_by_role("button", name="Remove").click()
     assert rows.count() == 3
 
-    page.get_by_role("button", name="Make the study and go on to Who").click()
+    page.get_by_role("button", name="Create study").click()
     page.get_by_role("heading", name="Listeners and dates").wait_for()
     study = Study.objects.get()
     cuts = list(study.items.values_list("start", "end", "training"))
     assert cuts == [(0.0, 2.0, True), (0.0, 2.0, False), (0.0, 2.5, False), (1.55, 4.0, False)]
     tasks.prepare_study(str(study.pk))
-    page.get_by_label("Listeners at most").fill("20")
-    page.get_by_role("button", name="Save and go on to Check").click()
+    page.get_by_label("Maximum number of listeners").fill("20")
+    page.get_by_role("button", name="Next: review").click()
 
-    page.get_by_role("heading", name="BS.1534-3, rule by rule").wait_for()
+    page.get_by_role("heading", name="BS.1534-3 checklist").wait_for()
     assert page.locator(".rules tbody tr").count() == 30
     assert page.get_by_text("3 items for 2 systems: 5 or more are asked for.").is_visible()
     page.get_by_label("Items per listener").fill("2")
@@ -123,7 +123,7 @@ def test_three_steps_to_an_open_study_and_back(researcher: Page, live_server: An
     study.refresh_from_db()
     assert (study.design, study.max_sessions, study.status) == ({"items_per_session": 2}, 20, "ready")
 
-    page.get_by_role("link", name="1 What").click()
+    page.get_by_role("link", name="1 Content").click()
     page.get_by_label("Name", exact=True).fill("Speech at 2 kbit/s, once more")
     page.locator('[data-title="CELP 8k (Speex)"]').check()
     page.get_by_role("button", name="Save", exact=True).click()
@@ -132,7 +132,7 @@ def test_three_steps_to_an_open_study_and_back(researcher: Page, live_server: An
     assert (study.status, study.systems) == ("preparing", ["opus-9k", "celp-8k", "bpgan-2k"])
     tasks.prepare_study(str(study.pk))
 
-    page.get_by_role("link", name="3 Check").click()
+    page.get_by_role("link", name="3 Review").click()
     page.get_by_role("button", name="Open the study").click()
     page.get_by_role("heading", name="Listener link").wait_for()
     assert page.locator(".qr svg").is_visible()
@@ -140,7 +140,7 @@ def test_three_steps_to_an_open_study_and_back(researcher: Page, live_server: An
     assert study.status == Study.Status.OPEN
 
     start_session(study)
-    page.get_by_role("link", name="1 What").click()
+    page.get_by_role("link", name="1 Content").click()
     assert page.get_by_text("A listener has begun.").is_visible()
     assert page.locator('[data-title="CELP 8k (Speex)"]').is_disabled()
     assert page.locator("[data-remove]").first.is_disabled()
@@ -163,7 +163,7 @@ def test_simulated_listeners_come_while_one_watches(researcher: Page, live_serve
     simulation.run(str(study.pk))
     page.get_by_text("6 simulated listeners, no people.").wait_for()
     page.get_by_label("Assessors for a 95 % interval of ±").fill("3")
-    page.get_by_role("button", name="Reckon").click()
+    page.get_by_role("button", name="Calculate").click()
     page.get_by_text("with 80 % assurance").wait_for()
     page.get_by_role("button", name="Delete the simulated sessions").click()
     page.get_by_text("6 simulated sessions deleted.").wait_for()

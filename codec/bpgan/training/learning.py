@@ -6,15 +6,13 @@ What a step feeds the networks, and its loss, is up to the stage (`stages`); `tr
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
 
-from codec.bpgan.config import ModelConfig, TrainConfig
 from codec.bpgan.network.model import BPGANModel
-from codec.bpgan.training.data import Corpus
 from codec.bpgan.training.inheritance import inherit_weights
 from codec.bpgan.training.stages import STAGES, Losses, ReceiverStage
 from codec.bpgan.training.state import RunState
@@ -27,19 +25,10 @@ class Learner(RunState):
         CodecError: the recipe trains a network that the model lacks.
     """
 
-    def __init__(
-        self,
-        model: ModelConfig,
-        recipe: TrainConfig,
-        corpus: Corpus,
-        members: Sequence[int],
-        seed: int,
-        device: torch.device,
-    ) -> None:
-        super().__init__(model, recipe, corpus, members, seed, device)
+    def prepare(self) -> None:
         self.stages = {kind.name: kind(self) for kind in STAGES}
         for kind in STAGES:
-            if issubclass(kind, ReceiverStage) and kind.begins_at(recipe) < 1:
+            if issubclass(kind, ReceiverStage) and kind.begins_at(self.recipe) < 1:
                 self.stages[kind.name].parameters()  # refuse now, not at the end of a long run
 
     def start_from(self, other: BPGANModel) -> None:

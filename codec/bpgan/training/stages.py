@@ -51,17 +51,19 @@ class Stage(ABC):
 
     Attributes:
         name: in logs and checkpoints.
+        start: the recipe's setting that says when the stage begins; empty: with the run.
     """
 
     name: ClassVar[str]
+    start: ClassVar[str] = ""
 
     def __init__(self, run: RunState) -> None:
         self.run = run
 
     @classmethod
-    @abstractmethod
     def begins_at(cls, recipe: TrainConfig) -> float:
         """The fraction of the run at which the stage begins; 1: never."""
+        return float(getattr(recipe, cls.start)) if cls.start else 0.0
 
     @abstractmethod
     def parameters(self) -> Iterable[nn.Parameter]:
@@ -127,10 +129,6 @@ class FloatStage(CodecStage):
 
     name = "float"
 
-    @classmethod
-    def begins_at(cls, recipe: TrainConfig) -> float:
-        return 0.0
-
     def draw(self, done: float) -> tuple[Tensor, Tensor, Tensor]:
         run = self.run
         mel = run.crops.targets(run.step)
@@ -145,10 +143,7 @@ class QuantisedStage(CodecStage):
     """The generator gets levels, straight through; the encoder commits to them, and they follow it."""
 
     name = "quantised"
-
-    @classmethod
-    def begins_at(cls, recipe: TrainConfig) -> float:
-        return recipe.quantise_at
+    start = "quantise_at"
 
     def draw(self, done: float) -> tuple[Tensor, Tensor, Tensor]:
         run, quantizer = self.run, self.run.model.quantizer
@@ -164,14 +159,11 @@ class AdversarialStage(CodecStage):
     """As the stage before it, quantised or still float, with the discriminators' verdict in the loss."""
 
     name = "adversarial"
+    start = "adversarial_at"
 
     def __init__(self, run: RunState) -> None:
         super().__init__(run)
         self._float, self._quantised = FloatStage(run), QuantisedStage(run)
-
-    @classmethod
-    def begins_at(cls, recipe: TrainConfig) -> float:
-        return recipe.adversarial_at
 
     def draw(self, done: float) -> tuple[Tensor, Tensor, Tensor]:
         quantised = done >= self.run.recipe.quantise_at
@@ -182,10 +174,7 @@ class SearchStage(CodecStage):
     """The generator alone learns, from what the search sends instead of from the encoder's output."""
 
     name = "search"
-
-    @classmethod
-    def begins_at(cls, recipe: TrainConfig) -> float:
-        return recipe.search_at
+    start = "search_at"
 
     def draw(self, done: float) -> tuple[Tensor, Tensor, Tensor]:
         run = self.run
@@ -233,10 +222,7 @@ class RefinerStage(ReceiverStage):
     """The refiner learns to bring the generated log-mel nearer to its target, by J."""
 
     name = "refiner"
-
-    @classmethod
-    def begins_at(cls, recipe: TrainConfig) -> float:
-        return recipe.refiner_at
+    start = "refiner_at"
 
     @property
     def network(self) -> Refiner:
@@ -268,10 +254,7 @@ class SpectrumStage(ReceiverStage):
     """The spectrum network learns the STFT power of what the refiner, if there is one, hands it."""
 
     name = "spectrum"
-
-    @classmethod
-    def begins_at(cls, recipe: TrainConfig) -> float:
-        return recipe.spectrum_at
+    start = "spectrum_at"
 
     @property
     def network(self) -> SpectrumNetwork:

@@ -57,6 +57,10 @@ class RunState:
         self.step, self.fitted = 0, False
         #: The stage of the last step, and the number of steps of a receiver's stage.
         self.stage, self.stage_steps = "", 0
+        self.prepare()
+
+    def prepare(self) -> None:
+        """Build what a kind of run needs beside its state."""
 
     @torch.no_grad()
     def encode_crops(self, model: BPGANModel, batches: int, salt: int) -> Tensor:

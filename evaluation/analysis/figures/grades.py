@@ -6,19 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from evaluation.analysis import statistics
-from evaluation.analysis.figures.style import (
-    LINE,
-    MUSHRA,
-    MUTED,
-    Look,
-    Scale,
-    frame,
-    line,
-    margin,
-    mark,
-    shorten,
-    text,
-)
+from evaluation.analysis.figures import style
 
 
 @dataclass(frozen=True)
@@ -26,16 +14,16 @@ class GradeRow:
     """One row of `grades`. `mean` is None without grades, `half_width` is None without an interval."""
 
     title: str
-    look: Look
+    look: style.Look
     scores: Sequence[float]
     listener_means: Sequence[float]
     mean: float | None
     half_width: float | None
 
 
-def grades(rows: Sequence[GradeRow], title: str, scale: Scale = MUSHRA) -> str:
+def grades(rows: Sequence[GradeRow], title: str, scale: style.Scale = style.MUSHRA) -> str:
     """One row per system: mean with 95 % interval, a box plot behind it, listeners as faint dots."""
-    left, right, top, pitch = margin((row.title for row in rows), 156, 300), 150, 36, 40
+    left, right, top, pitch = style.margin((row.title for row in rows), 156, 300), 150, 36, 40
     width, height = 722 + left, top + pitch * len(rows) + 52
     span, bottom = width - left - right, top + pitch * len(rows)
 
@@ -44,21 +32,28 @@ def grades(rows: Sequence[GradeRow], title: str, scale: Scale = MUSHRA) -> str:
 
     parts = []
     for score, word in scale.words:
-        parts.append(text(x_of(score), top - 14, word, anchor="middle", fill=MUTED, size=12))
+        parts.append(style.text(x_of(score), top - 14, word, anchor="middle", fill=style.MUTED, size=12))
     for score in scale.ticks:
-        parts.append(line(x_of(score), top - 6, x_of(score), bottom, LINE))
+        parts.append(style.line(x_of(score), top - 6, x_of(score), bottom, style.LINE))
         parts.append(
-            text(x_of(score), bottom + 18, _format_signed(f"{score:g}"), anchor="middle", fill=MUTED, size=12)
+            style.text(
+                x_of(score),
+                bottom + 18,
+                _format_signed(f"{score:g}"),
+                anchor="middle",
+                fill=style.MUTED,
+                size=12,
+            )
         )
-    parts.append(text(width - 8, top - 14, "mean ± 95 %", anchor="end", fill=MUTED, size=12))
+    parts.append(style.text(width - 8, top - 14, "mean ± 95 %", anchor="end", fill=style.MUTED, size=12))
     for number, row in enumerate(rows):
         parts += _row(row, top + pitch * (number + 0.5), x_of, left, width - 8, scale)
     caption = (
         "Marker and bar: mean of listener means, 95 % t interval. Box: quartiles and median of grades. "
         "Dots: listeners."
     )
-    parts.append(text(left, bottom + 42, caption, fill=MUTED, size=11))
-    return frame(width, height, title, parts)
+    parts.append(style.text(left, bottom + 42, caption, fill=style.MUTED, size=11))
+    return style.frame(width, height, title, parts)
 
 
 def _row(
@@ -67,20 +62,20 @@ def _row(
     x_of: Callable[[float], float],
     left: float,
     right: float,
-    scale: Scale,
+    scale: style.Scale,
 ) -> list[str]:
     hue = row.look[0]
-    parts = [text(left - 16, y + 4.5, shorten(row.title, left - 24), anchor="end")]
+    parts = [style.text(left - 16, y + 4.5, style.shorten(row.title, left - 24), anchor="end")]
     if row.mean is None:
-        parts.append(text(right, y + 4.5, "no grades", anchor="end", fill=MUTED))
+        parts.append(style.text(right, y + 4.5, "no grades", anchor="end", fill=style.MUTED))
         return parts
     box = statistics.box(row.scores)
-    parts.append(line(x_of(box.low), y, x_of(box.high), y, hue, 1, 'opacity="0.45"'))
+    parts.append(style.line(x_of(box.low), y, x_of(box.high), y, hue, 1, 'opacity="0.45"'))
     parts.append(
         f'<rect x="{x_of(box.q1):.1f}" y="{y - 11:.1f}" height="22" '
         f'width="{max(1.0, x_of(box.q3) - x_of(box.q1)):.1f}" rx="2" fill="{hue}" fill-opacity="0.16"/>'
     )
-    parts.append(line(x_of(box.median), y - 11, x_of(box.median), y + 11, hue, 1.5, 'opacity="0.6"'))
+    parts.append(style.line(x_of(box.median), y - 11, x_of(box.median), y + 11, hue, 1.5, 'opacity="0.6"'))
     for index, mean in enumerate(row.listener_means):
         # The golden ratio spreads the dots evenly over the row's height, the same way in every drawing.
         offset = ((index * 0.618034) % 1 - 0.5) * 24
@@ -91,10 +86,10 @@ def _row(
     words = _format_signed(f"{row.mean:.{decimals}f}") + scale.spread(row.mean, row.half_width, decimals)
     if row.half_width is not None:
         low, high = x_of(row.mean - row.half_width), x_of(row.mean + row.half_width)
-        parts.append(line(low, y, high, y, hue, 2.5))
-        parts += [line(end, y - 5, end, y + 5, hue, 2.5) for end in (low, high)]
-    parts.append(mark(row.look, x_of(row.mean), y))
-    parts.append(text(right, y + 4.5, words, anchor="end"))
+        parts.append(style.line(low, y, high, y, hue, 2.5))
+        parts += [style.line(end, y - 5, end, y + 5, hue, 2.5) for end in (low, high)]
+    parts.append(style.mark(row.look, x_of(row.mean), y))
+    parts.append(style.text(right, y + 4.5, words, anchor="end"))
     return parts
 
 

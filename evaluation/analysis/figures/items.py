@@ -6,19 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from evaluation.analysis.figures.style import (
-    LINE,
-    MUSHRA,
-    MUTED,
-    Look,
-    Scale,
-    frame,
-    line,
-    margin,
-    mark,
-    shorten,
-    text,
-)
+from evaluation.analysis.figures import style
 
 
 @dataclass(frozen=True)
@@ -31,10 +19,10 @@ class Cell:
 
 
 def items(
-    systems: Mapping[str, tuple[str, Look]],
+    systems: Mapping[str, tuple[str, style.Look]],
     panels: Sequence[tuple[str, Mapping[str, Cell]]],
     title: str,
-    scale: Scale = MUSHRA,
+    scale: style.Scale = style.MUSHRA,
     columns: int = 3,
 ) -> str:
     """A small panel per item with one row per system: mean and 95 % t interval over listeners.
@@ -45,7 +33,7 @@ def items(
     """
     columns = max(1, min(columns, len(panels)))
     left, gap, top, pitch, head = (
-        margin((title for title, _ in systems.values()), 110, 220, 11),
+        style.margin((title for title, _ in systems.values()), 110, 220, 11),
         24,
         8,
         16,
@@ -58,27 +46,37 @@ def items(
     for number, (name, cells) in enumerate(panels):
         column, row = number % columns, number // columns
         x, y = left + column * (span + gap), top + row * tall
-        parts.append(text(x, y + 10, shorten(name, span, 12), size=12, extra='font-weight="600"'))
+        parts.append(style.text(x, y + 10, style.shorten(name, span, 12), size=12, extra='font-weight="600"'))
         bottom = y + head + pitch * len(systems)
         for score in scale.ticks:
             at = x + span * scale.share(score)
-            parts.append(line(at, y + head - 4, at, bottom, LINE))
-            parts.append(text(at, bottom + 13, f"{score:g}", anchor="middle", fill=MUTED, size=10))
+            parts.append(style.line(at, y + head - 4, at, bottom, style.LINE))
+            parts.append(
+                style.text(at, bottom + 13, f"{score:g}", anchor="middle", fill=style.MUTED, size=10)
+            )
         for place, (slug, (name_of_system, look)) in enumerate(systems.items()):
             middle = y + head + pitch * (place + 0.5)
             if column == 0:
                 parts.append(
-                    text(left - 10, middle + 4, shorten(name_of_system, left - 12, 11), anchor="end", size=11)
+                    style.text(
+                        left - 10,
+                        middle + 4,
+                        style.shorten(name_of_system, left - 12, 11),
+                        anchor="end",
+                        size=11,
+                    )
                 )
             if slug in cells:
                 parts += _cell(cells[slug], look, x, span, middle, scale)
-    return frame(960, top + rows * tall, title, parts)
+    return style.frame(960, top + rows * tall, title, parts)
 
 
-def _cell(cell: Cell, look: Look, x: float, span: float, middle: float, scale: Scale) -> list[str]:
+def _cell(
+    cell: Cell, look: style.Look, x: float, span: float, middle: float, scale: style.Scale
+) -> list[str]:
     parts = []
     if cell.half_width is not None:
         low, high = (x + span * scale.share(cell.mean + sign * cell.half_width) for sign in (-1, 1))
-        parts.append(line(low, middle, high, middle, look[0], 2))
-    parts.append(mark(look, x + span * scale.share(cell.mean), middle, 3.6))
+        parts.append(style.line(low, middle, high, middle, look[0], 2))
+    parts.append(style.mark(look, x + span * scale.share(cell.mean), middle, 3.6))
     return parts

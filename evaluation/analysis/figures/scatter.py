@@ -7,20 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
 
-from evaluation.analysis.figures.style import (
-    CHARACTER,
-    GROUND,
-    LINE,
-    MUSHRA,
-    MUTED,
-    Look,
-    Scale,
-    frame,
-    line,
-    mark,
-    text,
-    vertical_text,
-)
+from evaluation.analysis.figures import style
 
 #: Systems that do not code are drawn beyond an axis break, at this position in kbit/s.
 UNCODED_FROM = 100.0
@@ -36,7 +23,7 @@ class Point:
     """
 
     title: str
-    look: Look
+    look: style.Look
     x: float
     y: float
     half_width: float | None
@@ -49,7 +36,12 @@ _LEFT, _RIGHT, _TOP, _BOTTOM = 52, 20, 16, 312
 
 
 def scatter(
-    points: Sequence[Point], x_title: str, title: str, *, labels: bool = True, scale: Scale = MUSHRA
+    points: Sequence[Point],
+    x_title: str,
+    title: str,
+    *,
+    labels: bool = True,
+    scale: style.Scale = style.MUSHRA,
 ) -> str:
     """Mean grade with its 95 % interval against an objective score, one point per system or stimulus."""
     low, high = _limits([point.x for point in points])
@@ -64,10 +56,10 @@ def scatter(
         parts.append(_tick(x_of(tick * step), f"{tick * step:.{digits}f}"))
     parts.append(_axis_name((_LEFT + _WIDTH - _RIGHT) / 2, x_title))
     parts += _points(points, [x_of(point.x) for point in points], scale, labels)
-    return frame(_WIDTH, _HEIGHT, title, parts, plays=any(point.play for point in points))
+    return style.frame(_WIDTH, _HEIGHT, title, parts, plays=any(point.play for point in points))
 
 
-def rates(points: Sequence[Point], title: str, scale: Scale = MUSHRA) -> str:
+def rates(points: Sequence[Point], title: str, scale: style.Scale = style.MUSHRA) -> str:
     """Mean grade against measured bit rate, kbit/s; uncoded systems are drawn beyond an axis break."""
     coded = [point.x for point in points if point.x < UNCODED_FROM]
     uncoded = len(coded) < len(points)
@@ -81,41 +73,45 @@ def rates(points: Sequence[Point], title: str, scale: Scale = MUSHRA) -> str:
     step = next(step for step in (1, 2, 4, 8, 16, 32) if most / step <= 8)
     parts += [_tick(x_of(kbps), f"{kbps}") for kbps in range(0, int(most) + 1, step)]
     if uncoded:
-        parts.append(line(right + 12, _TOP, right + 12, _BOTTOM, MUTED, 1, 'stroke-dasharray="2 4"'))
+        parts.append(
+            style.line(right + 12, _TOP, right + 12, _BOTTOM, style.MUTED, 1, 'stroke-dasharray="2 4"')
+        )
         parts.append(_tick(right + 16, "uncoded", anchor="start"))
     parts.append(_axis_name((_LEFT + right) / 2, "measured bit rate, kbit/s"))
     parts += _points(points, [x_of(point.x) for point in points], scale, True)
-    return frame(_WIDTH, _HEIGHT, title, parts, plays=any(point.play for point in points))
+    return style.frame(_WIDTH, _HEIGHT, title, parts, plays=any(point.play for point in points))
 
 
-def _grades_axis(scale: Scale, right: float) -> list[str]:
+def _grades_axis(scale: style.Scale, right: float) -> list[str]:
     parts = []
     for score in scale.ticks:
-        parts.append(line(_LEFT, _y_of(scale, score), right, _y_of(scale, score), LINE))
+        parts.append(style.line(_LEFT, _y_of(scale, score), right, _y_of(scale, score), style.LINE))
         parts.append(
-            text(_LEFT - 8, _y_of(scale, score) + 4, f"{score:g}", anchor="end", fill=MUTED, size=12)
+            style.text(
+                _LEFT - 8, _y_of(scale, score) + 4, f"{score:g}", anchor="end", fill=style.MUTED, size=12
+            )
         )
-    return [*parts, vertical_text(14, (_TOP + _BOTTOM) / 2, f"{scale.name}, mean of listener means")]
+    return [*parts, style.vertical_text(14, (_TOP + _BOTTOM) / 2, f"{scale.name}, mean of listener means")]
 
 
-def _y_of(scale: Scale, score: float) -> float:
+def _y_of(scale: style.Scale, score: float) -> float:
     return _BOTTOM - (_BOTTOM - _TOP) * scale.share(score)
 
 
 def _tick(x: float, words: str, anchor: str = "middle") -> str:
-    return text(x, _BOTTOM + 18, words, anchor=anchor, fill=MUTED, size=12)
+    return style.text(x, _BOTTOM + 18, words, anchor=anchor, fill=style.MUTED, size=12)
 
 
 def _axis_name(x: float, words: str) -> str:
-    return text(x, _BOTTOM + 38, words, anchor="middle", fill=MUTED, size=12)
+    return style.text(x, _BOTTOM + 38, words, anchor="middle", fill=style.MUTED, size=12)
 
 
-def _points(points: Sequence[Point], xs: Sequence[float], scale: Scale, labels: bool) -> list[str]:
+def _points(points: Sequence[Point], xs: Sequence[float], scale: style.Scale, labels: bool) -> list[str]:
     parts = []
     for point, x in zip(points, xs, strict=True):
         if point.half_width is not None and labels:
             ends = (_y_of(scale, point.y + sign * point.half_width) for sign in (-1, 1))
-            parts.append(line(x, next(ends), x, next(ends), point.look[0], 1.5, 'opacity="0.6"'))
+            parts.append(style.line(x, next(ends), x, next(ends), point.look[0], 1.5, 'opacity="0.6"'))
     for point, x in zip(points, xs, strict=True):
         parts.append(_button(point, x, _y_of(scale, point.y), 5.0 if labels else 4.0))
     if labels:
@@ -126,7 +122,7 @@ def _points(points: Sequence[Point], xs: Sequence[float], scale: Scale, labels: 
 
 def _button(point: Point, x: float, y: float, size: float) -> str:
     """The marker; if it plays a sound, wrapped in a button with its own accessible name."""
-    drawn = mark(point.look, x, y, size)
+    drawn = style.mark(point.look, x, y, size)
     words = escape(f"{point.title}{', ' + point.about if point.about else ''}: grade {point.y:.1f}")
     if not point.play:
         return f"<g><title>{words}</title>{drawn}</g>"
@@ -160,7 +156,7 @@ def _labels(points: Sequence[tuple[float, float, str]], left: float, right: floa
     parts = []
     for x, y, full in sorted(points, key=lambda point: point[1]):
         name = full if len(full) <= 28 else full[:27].rstrip() + "…"
-        long = CHARACTER * 12 * len(name)
+        long = style.CHARACTER * 12 * len(name)
         places: list[tuple[float, int, int, float, float, str, _Room]] = []
         for shift in (0, -16, 16, -32, 32, -48, 48, -64, 64):
             sides = [(x + 10, "start"), (x - 10, "end")]
@@ -178,9 +174,9 @@ def _labels(points: Sequence[tuple[float, float, str]], left: float, right: floa
         taken.append(room)
         if shift > 16:
             towards = math.copysign(8, place_y - y)
-            parts.append(line(x, y + towards, x, place_y - towards, MUTED, 0.75))
-        halo = f'paint-order="stroke" stroke="{GROUND}" stroke-width="3"'
-        parts.append(text(place_x, place_y + 4, name, anchor=anchor, size=12, extra=halo))
+            parts.append(style.line(x, y + towards, x, place_y - towards, style.MUTED, 0.75))
+        halo = f'paint-order="stroke" stroke="{style.GROUND}" stroke-width="3"'
+        parts.append(style.text(place_x, place_y + 4, name, anchor=anchor, size=12, extra=halo))
     return parts
 
 

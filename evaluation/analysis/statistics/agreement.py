@@ -423,7 +423,7 @@ def _warning(made: Agreement, title: str, reversals: Sequence[Reversal]) -> str:
         bounds = f" ({interval.low:.2f} to {interval.high:.2f})" if interval else ""
         parts.append(
             f"{title} and the listeners rank the {plural} {how}: Spearman {value:.2f}{bounds} "
-            f"over {made.n} {plural}. {title} can't stand in for these grades."
+            f"over {made.n} {plural}. {title} is not a substitute for listeners here."
         )
     if reversals:
         first = reversals[0]

@@ -12,8 +12,9 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_safe
 
+from evaluation.web.guards import researcher_action
 from evaluation.web.presentation import job_state
 from evaluation.work import jobs
 
@@ -30,8 +31,7 @@ def job(request: HttpRequest, kind: str, pk: str) -> HttpResponse:
     return response
 
 
-@login_required
-@require_POST
+@researcher_action
 def job_retry(request: HttpRequest, kind: str, pk: str) -> HttpResponse:
     """Queue failed work again and show the page that waits for it."""
     row = _row(request, kind, pk)

@@ -14,7 +14,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.http import require_safe
 
 from evaluation.contexts import Context
 from evaluation.models import Job, OutputBatch, Rendition, UploadedSystem
@@ -22,13 +22,12 @@ from evaluation.outputs import batches as outputs
 from evaluation.outputs.batches import OutputProblem
 from evaluation.refusals import Refusal
 from evaluation.systems import uploaded_systems
+from evaluation.web.guards import researcher_action, researcher_form
 from evaluation.web.presentation import job_state
 from evaluation.web.refusals import redirect_refusals, show_refusals_on
 
 
-@login_required
-@never_cache
-@require_http_methods(["GET", "HEAD", "POST"])
+@researcher_form
 def systems(request: HttpRequest) -> HttpResponse:
     """The user's own systems. POST makes one."""
     if request.method == "POST":
@@ -54,9 +53,7 @@ def _list(request: HttpRequest, refusal: Refusal | None = None) -> HttpResponse:
     return render(request, "evaluation/own_systems.html", context, status=refusal.status if refusal else 200)
 
 
-@login_required
-@never_cache
-@require_http_methods(["GET", "HEAD", "POST"])
+@researcher_form
 def system(request: HttpRequest, slug: str) -> HttpResponse:
     """One system with its outputs. POST changes its title, note and bit rate."""
     own = _own_system(request, slug)
@@ -106,8 +103,7 @@ def _output_row(rendition: Rendition) -> Context:
     }
 
 
-@login_required
-@require_POST
+@researcher_action
 def system_delete(request: HttpRequest, slug: str) -> HttpResponse:
     own = _own_system(request, slug)
     with redirect_refusals(request, "system", slug):
@@ -116,8 +112,7 @@ def system_delete(request: HttpRequest, slug: str) -> HttpResponse:
     return redirect("systems")
 
 
-@login_required
-@require_POST
+@researcher_action
 def output_delete(request: HttpRequest, slug: str, pk: UUID) -> HttpResponse:
     rendition = get_object_or_404(Rendition, pk=pk, system=_own_system(request, slug).slug)
     with redirect_refusals(request, "system", slug):
@@ -125,8 +120,7 @@ def output_delete(request: HttpRequest, slug: str, pk: UUID) -> HttpResponse:
     return redirect("system", slug)
 
 
-@login_required
-@require_POST
+@researcher_action
 def outputs_send(request: HttpRequest, slug: str) -> HttpResponse:
     """Receive files for a system and show the batch."""
     own = _own_system(request, slug)
@@ -181,8 +175,7 @@ def outputs_page(request: HttpRequest, pk: UUID) -> HttpResponse:
     return render(request, "evaluation/outputs.html" if whole else "evaluation/_outputs.html", context)
 
 
-@login_required
-@require_POST
+@researcher_action
 def outputs_confirm(request: HttpRequest, pk: UUID) -> HttpResponse:
     batch = _batch(request, pk)
     with redirect_refusals(request, "outputs", pk):
@@ -190,8 +183,7 @@ def outputs_confirm(request: HttpRequest, pk: UUID) -> HttpResponse:
     return redirect("outputs", pk)
 
 
-@login_required
-@require_POST
+@researcher_action
 def outputs_discard(request: HttpRequest, pk: UUID) -> HttpResponse:
     batch = _batch(request, pk)
     slug = batch.system.slug

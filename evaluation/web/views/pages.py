@@ -14,7 +14,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonRespons
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_safe
 
 from evaluation.clips.access import viewer, visible_clips
 from evaluation.clips.ingest import ClipRejected, ingest
@@ -22,6 +22,7 @@ from evaluation.clips.removal import remove_clip
 from evaluation.contexts import Context
 from evaluation.metrics import DEFAULT
 from evaluation.models import Clip, Job
+from evaluation.web.guards import researcher_action
 from evaluation.web.player_data import player_data, table_rows
 from evaluation.web.presentation import DONE, FAILED, QUEUED, RUNNING, prefetch_results
 from evaluation.web.refusals import redirect_refusals
@@ -105,7 +106,7 @@ def _upload_all(request: HttpRequest) -> HttpResponse:
         except ClipRejected as error:
             messages.error(request, _("%(file)s: %(error)s") % {"file": file.name, "error": error})
         else:
-            text = _("%(clip)s is uploaded.") if created else _("%(clip)s was here already.")
+            text = _("%(clip)s has been uploaded.") if created else _("%(clip)s was already uploaded.")
             messages.success(request, text % {"clip": clip.title})
     return redirect("clips")
 
@@ -136,8 +137,7 @@ def _clip_context(request: HttpRequest, pk: UUID) -> Context:
     }
 
 
-@login_required
-@require_POST
+@researcher_action
 def clip_delete(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Delete a clip of the user's, unless a study uses it."""
     clip = get_object_or_404(Clip, pk=pk, owner=viewer(request))

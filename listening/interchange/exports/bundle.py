@@ -51,11 +51,11 @@ TABLES = (
         lambda study, kind, personal: csv_text(ratings_rows(study, kind)).encode(),
     ),
     Table(
-        "ratings.parquet", "the same table, typed", _always,
+        "ratings.parquet", "the same data as Parquet", _always,
         lambda study, kind, personal: parquet_bytes(ratings_rows(study, kind), {"earshot.kind": kind}),
     ),
     Table(
-        "events.csv", "what happened in the pages", _always,
+        "events.csv", "playback and rating log", _always,
         lambda study, kind, personal: csv_text(events_rows(study, kind)).encode(),
     ),
     Table(

@@ -107,7 +107,7 @@ def _listener(
                 raise ImportProblem(
                     _("%(value)r is not a grade."), row.line, place + 1, files[place], value=value[:40]
                 ) from None
-            reading.grades.append(Grade(who, item, system, score, row.line))
+            reading.grades.append(Grade(who, item, system, score, line=row.line))
         elif place >= 2 and value:
             answers[row.headings[place] or f"question {place - 1}"] = value
     reading.answers[who] = answers

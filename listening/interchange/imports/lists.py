@@ -65,7 +65,7 @@ def read_tidy(table: Table) -> Reading:
                 row.text(columns["item"]),
                 row.text(columns["system"]),
                 row.number(columns["score"]),
-                row.line,
+                line=row.line,
                 comment=row.get("comment"),
             )
         )
@@ -108,7 +108,7 @@ def read_lists(table: Table) -> Reading:
                 raise row.problem(_("%(score)r is not a number."), "ratings", score=score)
             if isinstance(who, bool) or not isinstance(who, int | str):
                 raise row.problem(_("%(who)r names nobody."), "participant_ids", who=who)
-            reading.grades.append(Grade(str(who), item, system, float(score), row.line))
+            reading.grades.append(Grade(str(who), item, system, float(score), line=row.line))
         folder = row.get("file").rpartition("/")[0]
         if folder:
             folders.setdefault(folder, set()).add(item)

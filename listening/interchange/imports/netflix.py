@@ -39,7 +39,14 @@ def read_netflix(content: bytes, number: int = 1) -> Reading:
     for grade in found.grades:
         item, name, score, line, seconds = grade
         reading.grades.append(
-            Grade(who, item, _system(name, item), score, line, None if seconds is None else 1000 * seconds)
+            Grade(
+                who,
+                item,
+                _system(name, item),
+                score,
+                line=line,
+                milliseconds=None if seconds is None else 1000 * seconds,
+            )
         )
     if found.left_out:
         reading.notes.append(f"Without a score, and left out: {found.left_out} recordings of {who}.")

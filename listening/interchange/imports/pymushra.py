@@ -200,7 +200,8 @@ def _read(rows: list[_Response], kind: str, notes: list[str], reason: str) -> Re
             alone = row.text("responses_stimulus") if chosen.startswith("likert") else ""
             reading.grades.append(
                 Grade(who, row.text("wm_id"), row.text("responses_stimulus"), row.number("responses_score"),
-                      row.line, row.milliseconds(), row.text("responses_comment"), trial=alone)
+                      alone, line=row.line, milliseconds=row.milliseconds(),
+                      comment=row.text("responses_comment"))
             )  # fmt: skip
         else:
             empty += 1
@@ -216,8 +217,8 @@ def _verdict(reading: Reading, row: _Response, who: str) -> bool:
     first, second = row.text("responses_reference"), row.text("responses_nonReference")
     chosen = {"correct": first, "incorrect": second}.get(answer, "")
     reading.verdicts.append(
-        Verdict(who, row.text("wm_id"), first, second, chosen, row.line, row.milliseconds(),
-                row.text("responses_comment"))
+        Verdict(who, row.text("wm_id"), first, second, chosen, line=row.line,
+                milliseconds=row.milliseconds(), comment=row.text("responses_comment"))
     )  # fmt: skip
     return True
 
@@ -229,6 +230,6 @@ def _pair(reading: Reading, row: _Response, who: str) -> None:
         (system, "responses_nonReferenceScore"),
     ):
         reading.grades.append(
-            Grade(who, row.text("wm_id"), name, row.number(column), row.line, row.milliseconds(),
-                  row.text("responses_comment"), trial=system)
+            Grade(who, row.text("wm_id"), name, row.number(column), system, line=row.line,
+                  milliseconds=row.milliseconds(), comment=row.text("responses_comment"))
         )  # fmt: skip

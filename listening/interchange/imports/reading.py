@@ -51,32 +51,33 @@ class ImportProblem(Refusal):
 
 
 @dataclass(frozen=True)
-class Grade:
-    """One grade: listener, item and system, line, time taken and comment."""
+class Response:
+    """What an assessor answered about an item: in which line, after how long, with which comment."""
 
     assessor: str
     item: str
+    line: int = field(kw_only=True)
+    milliseconds: float | None = field(default=None, kw_only=True)
+    comment: str = field(default="", kw_only=True)
+
+
+@dataclass(frozen=True)
+class Grade(Response):
+    """One grade of a system."""
+
     system: str
     score: float
-    line: int
-    milliseconds: float | None = None
-    comment: str = ""
     #: Identifies the trial if a listener has several with one item (a pair of BS.1116).
     trial: str = ""
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Verdict(Response):
     """One choice between two systems; `chosen` is one of them, or empty for "no preference"."""
 
-    assessor: str
-    item: str
     first: str
     second: str
     chosen: str
-    line: int
-    milliseconds: float | None = None
-    comment: str = ""
 
 
 @dataclass

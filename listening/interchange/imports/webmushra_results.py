@@ -54,8 +54,8 @@ def read_mushra(table: Table) -> Reading:
         item, system = row.text("trial_id"), row.text("rating_stimulus")
         who = sessions.of(row, (item, system))
         reading.grades.append(
-            Grade(who, item, system, row.number("rating_score"), row.line, _time(row, "rating_time"),
-                  row.get("rating_comment"))
+            Grade(who, item, system, row.number("rating_score"), line=row.line,
+                  milliseconds=_time(row, "rating_time"), comment=row.get("rating_comment"))
         )  # fmt: skip
     return sessions.finish(reading)
 
@@ -90,8 +90,8 @@ def read_paired(table: Table) -> Reading:
             unknown.append(row.line)
             continue
         reading.verdicts.append(
-            Verdict(who, item, first, second, chosen, row.line, _time(row, "choice_time"),
-                    row.get("choice_comment"))
+            Verdict(who, item, first, second, chosen, line=row.line,
+                    milliseconds=_time(row, "choice_time"), comment=row.get("choice_comment"))
         )  # fmt: skip
     if unknown:
         lines = ", ".join(map(str, unknown[:10]))
@@ -122,7 +122,9 @@ def read_bs1116(table: Table) -> Reading:
         comment = row.get("choice_comment") or row.get("rating_comment")
         scores = row.number("rating_reference_score"), row.number("rating_non_reference_score")
         for name, score in zip((reference, system), scores, strict=True):
-            reading.grades.append(Grade(who, item, name, score, row.line, time, comment, trial=system))
+            reading.grades.append(
+                Grade(who, item, name, score, system, line=row.line, milliseconds=time, comment=comment)
+            )
     reading.notes.append("Which of B and C was the hidden reference is not in the file: it is shown as B.")
     return sessions.finish(reading)
 
@@ -148,7 +150,13 @@ def read_likert(table: Table, attribute: str = "") -> Reading:
         who = sessions.of(row, (item, system))
         reading.grades.append(
             Grade(
-                who, item, system, row.number(chosen), row.line, _time(row, "rating_time"), "", trial=system
+                who,
+                item,
+                system,
+                row.number(chosen),
+                system,
+                line=row.line,
+                milliseconds=_time(row, "rating_time"),
             )
         )
     return sessions.finish(reading)

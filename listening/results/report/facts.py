@@ -11,7 +11,6 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from django.db.models import Count, Max, Min, Q
-from django.template.loader import select_template
 from django.utils.html import strip_tags
 
 import codec
@@ -24,6 +23,7 @@ from listening.methods import METHODS
 from listening.models import Rating, Stage, Stimulus, Study
 from listening.results.names import in_order, titles_of
 from listening.study import languages
+from listening.study.tasks import render_task
 
 TRANSDUCERS = {
     "headphones": "headphones on or over the ears",
@@ -74,10 +74,7 @@ def listeners(study: Study, kind: str) -> Context:
 def instructions(study: Study) -> dict[str, str]:
     """The words that listeners read, without markup: the researcher's own and those of the method's page."""
     with languages.use_study_language(study):
-        template = select_template(
-            [f"listening/session/tasks/{study.method}.html", "listening/session/tasks/other.html"]
-        )
-        task = template.render({"study": study, "texts": study.texts, "training": True})
+        task = render_task(study)
     apart = re.sub(r"</(?:p|li|h\d|dt|dd|div|tr|section|ul|ol)>", r"\g<0>\n", task)
     lines = [" ".join(line.split()) for line in strip_tags(apart).splitlines()]
     return {

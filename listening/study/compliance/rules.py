@@ -153,28 +153,41 @@ def _check_signals(facts: Facts) -> Verdict:
     return MET, text
 
 
+def _needs_own_pages(
+    otherwise: str = "",
+) -> Callable[[Callable[[Facts], Verdict]], Callable[[Facts], Verdict]]:
+    """Decorate a rule about Earshot's own pages; for imported studies `otherwise` says what is missing."""
+
+    def restrict(rule: Callable[[Facts], Verdict]) -> Callable[[Facts], Verdict]:
+        def judge(facts: Facts) -> Verdict:
+            if not facts.study.imported:
+                return rule(facts)
+            return DUTY, "The test was held elsewhere" + (f": {otherwise}." if otherwise else ".")
+
+        return judge
+
+    return restrict
+
+
 def _read_fades(name: str) -> tuple[float, float]:
     constants = player_constants()
     return 1000 * constants.get("FADE_SECONDS", 0), 1000 * constants.get("MIN_LOOP_SECONDS", 0)
 
 
+@_needs_own_pages("its player is for the report")
 def _check_switching(facts: Facts) -> Verdict:
-    if facts.study.imported:
-        return DUTY, "The test was held elsewhere: its player is for the report."
     return MET, "All signals of a trial run on one clock; listeners switch at will, as often as they want."
 
 
+@_needs_own_pages("its player is for the report")
 def _check_looping(facts: Facts) -> Verdict:
-    if facts.study.imported:
-        return DUTY, "The test was held elsewhere: its player is for the report."
     fade, loop = _read_fades("loop")
     state: State = MET if loop >= 500 and fade == 5 else NOT_MET
     return state, f"The player loops {loop:g} ms or more, and fades both ends for {fade:g} ms."
 
 
+@_needs_own_pages("its player is for the report")
 def _check_fading(facts: Facts) -> Verdict:
-    if facts.study.imported:
-        return DUTY, "The test was held elsewhere: its player is for the report."
     fade, _loop = _read_fades("switch")
     return (MET if fade == 5 else NOT_MET), (
         f"The player fades {fade:g} ms out, then {fade:g} ms in, by a raised cosine; the two never overlap."
@@ -196,18 +209,16 @@ def _check_scale(facts: Facts) -> Verdict:
     ), f"{bands}; a number beside each slider. In the study's language: {facts.study.language}."
 
 
+@_needs_own_pages("its page is for the report")
 def _check_single_slider(facts: Facts) -> Verdict:
-    if facts.study.imported:
-        return DUTY, "The test was held elsewhere: its page is for the report."
     return (
         MET,
-        "Sliders other than that of the sounding signal are disabled; it is named, outlined and numbered.",
+        "Only the slider of the signal that is playing is enabled; it is named, outlined and numbered.",
     )
 
 
+@_needs_own_pages()
 def _check_completeness(facts: Facts) -> Verdict:
-    if facts.study.imported:
-        return DUTY, "The test was held elsewhere."
     return (
         MET,
         "The server takes no trial without a grade for each signal; comment, waveform and loop are there.",
@@ -240,9 +251,8 @@ def _check_instructions(facts: Facts) -> Verdict:
     )
 
 
+@_needs_own_pages("its orders are for the report")
 def _check_orders(facts: Facts) -> Verdict:
-    if facts.study.imported:
-        return DUTY, "The test was held elsewhere: its orders are for the report."
     orders = [
         tuple(entry["stimulus"] for entry in trial.order)
         for trial in Trial.objects.filter(session__study=facts.study, item__training=False)
@@ -338,9 +348,8 @@ def _check_groups(facts: Facts) -> Verdict:
     return MET, f"{words} Not within 10 %: the results fit a mixed model, which does not need that."
 
 
+@_needs_own_pages("no events came with its grades")
 def _check_recording(facts: Facts) -> Verdict:
-    if facts.study.imported:
-        return DUTY, "The test was held elsewhere: no events came with its grades."
     trials = facts.study.sessions.filter(kind=Session.Kind.REAL, trials__finished__isnull=False)
     finished = trials.values("trials").distinct().count()
     if not finished:

@@ -12,6 +12,7 @@ from pydantic import ConfigDict, Field
 
 from evaluation.contexts import Context
 from evaluation.refusals import Refusal
+from evaluation.web.multipart import file_field, multipart_body
 from evaluation.web.problems import FileMissing, Problem, check_length
 from listening.interchange.imports import configuring, drafts
 from listening.interchange.imports.configuration import Configuration
@@ -21,30 +22,10 @@ from listening.models import ImportDraft
 
 router = Router(tags=["imports"])
 
-_FILE = {"type": "string", "format": "binary"}
-_BODY = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "multipart/form-data": {
-                "schema": {
-                    "type": "object",
-                    "required": ["file"],
-                    "properties": {
-                        "file": {
-                            **_FILE,
-                            "description": "results of another tool, or a webMUSHRA configuration",
-                        },
-                        "extra": {
-                            **_FILE,
-                            "description": "a table of scores, or a configuration's audio as a zip",
-                        },
-                    },
-                }
-            }
-        },
-    }
-}
+_BODY = multipart_body(
+    file_field("results of another tool, or a webMUSHRA configuration"),
+    extra=file_field("a table of scores, or a configuration's audio as a zip"),
+)
 
 
 class Choices(Schema):

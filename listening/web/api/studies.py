@@ -17,6 +17,7 @@ from ninja.pagination import LimitOffsetPagination, paginate
 
 from evaluation.columns import BadColumn, plain
 from evaluation.contexts import Context
+from evaluation.web.multipart import file_field, multipart_body
 from evaluation.web.problems import FileMissing, Problem, check_length
 from listening.interchange.archive.read import read_archive
 from listening.models import Deletion, Session, Study
@@ -55,26 +56,7 @@ _CONTENTS = frozenset(
      "discard_trial_runs"}
 )  # fmt: skip
 
-_ARCHIVE_BODY = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "multipart/form-data": {
-                "schema": {
-                    "type": "object",
-                    "required": ["file"],
-                    "properties": {
-                        "file": {
-                            "type": "string",
-                            "format": "binary",
-                            "description": "archive.zip of a study",
-                        }
-                    },
-                }
-            }
-        },
-    }
-}
+_ARCHIVE_BODY = multipart_body(file_field("archive.zip of a study"))
 
 
 def _owner(request: HttpRequest) -> Any:

@@ -18,8 +18,23 @@ T = TypeVar("T")
 Step = Literal["what", "who", "check"]
 
 
+def whole_field(
+    label: str, help_text: str = "", *, least: int = 1, most: int | None = None
+) -> forms.IntegerField:
+    """A whole number that may be left empty."""
+    return forms.IntegerField(
+        required=False, min_value=least, max_value=most, label=label, help_text=help_text
+    )
+
+
+def text_field(label: str, help_text: str = "", *, most: int, rows: int = 1) -> forms.CharField:
+    """A text that may be left empty, of several lines if `rows` is more than 1."""
+    widget = forms.Textarea(attrs={"rows": rows}) if rows > 1 else forms.TextInput()
+    return forms.CharField(required=False, max_length=most, widget=widget, label=label, help_text=help_text)
+
+
 class Section(forms.Form):
-    """One section. It shows itself with `template`, and writes what was sent to the study's attributes.
+    """One section. It shows itself with its template, and writes what was sent to the study's attributes.
 
     The study page makes it as ``Section(study)`` or, of what was sent, ``Section(study, request.POST)``.
     Its fields have the slug as prefix (``{{ section.field.html_name }}``). The template gets ``section`` and
@@ -29,7 +44,6 @@ class Section(forms.Form):
         slug: of the section, unique on the page.
         title: for people.
         step: of the page that the section belongs to.
-        template: of its fields; the default shows every field below the other.
         help: a sentence beside the title.
         scripts: static paths of ES modules that the section needs.
         styles: static paths of style sheets that the section needs.
@@ -42,7 +56,6 @@ class Section(forms.Form):
     slug: ClassVar[str]
     title: ClassVar[str]
     step: ClassVar[Step]
-    template: ClassVar[str] = "listening/setup/_fields.html"
     help: ClassVar[str] = ""
     scripts: ClassVar[tuple[str, ...]] = ()
     styles: ClassVar[tuple[str, ...]] = ()
@@ -53,6 +66,11 @@ class Section(forms.Form):
         self.study = study
         self.frozen = not study._state.adding and has_real_sessions(study)
         super().__init__(data, prefix=self.slug, initial=self.initial_of(study), label_suffix="")
+
+    @property
+    def templates(self) -> list[str]:
+        """Of its fields: one of its own, or that which shows every field below the other."""
+        return [f"listening/setup/_{self.slug}.html", "listening/setup/_fields.html"]
 
     def full_clean(self) -> None:
         try:

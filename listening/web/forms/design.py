@@ -11,28 +11,26 @@ from evaluation.contexts import Context
 from listening.methods import METHODS
 from listening.models import Study
 from listening.study import design as designs
-from listening.web.forms.base import Section
+from listening.web.forms.base import Section, whole_field
 
 
 class Design(Section):
     slug = "design"
     title = "Design"
     step = "check"
-    template = "listening/setup/_design.html"
-    help = "Who hears what. Orders are balanced either way."
+    help = "Which items and systems each listener hears. Orders are always balanced."
     locked = True
 
-    items_per_session = forms.IntegerField(
-        required=False, min_value=1, label="Items per listener", help_text="Empty: all of them."
+    items_per_session = whole_field("Items per listener", "Leave empty to use all of them.")
+    systems_per_trial = whole_field(
+        "Systems per trial",
+        "In addition to the hidden reference and the anchors. Leave empty to use all, or as many as fit.",
     )
-    systems_per_trial = forms.IntegerField(
-        required=False, min_value=1, label="Systems per trial",
-        help_text="Besides hidden reference and anchors. Empty: all, or as many as a trial has room for.",
-    )  # fmt: skip
     drop_out_hours = forms.FloatField(
-        required=False, min_value=0.1, max_value=24 * 365, label="Hours to a drop-out",
-        help_text=f"Then the place is free; who comes later may still finish. "
-        f"Empty: {designs.DROP_OUT_HOURS:g}.",
+        required=False, min_value=0.1, max_value=24 * 365,
+        label="Treat as dropped out after (hours)",
+        help_text="The place then goes to someone else; a listener who returns later can still finish. "
+        f"Leave empty for {designs.DROP_OUT_HOURS:g}.",
     )  # fmt: skip
 
     def __init__(self, study: Study, data: Mapping[str, Any] | None = None) -> None:

@@ -11,20 +11,20 @@ from listening.models import Study
 from listening.study.headphones import TESTS
 from listening.web.forms.base import Section
 
-_PASS = f"Right of {ROUNDS} to pass"
+_PASS = f"Correct answers (of {ROUNDS}) needed to pass"
 
 
 class Headphones(Section):
     slug = "headphones"
     title = "Headphones"
     step = "who"
-    template = "listening/setup/_headphones.html"
     help = (
-        "Everybody sets the volume, hears both sides alone and says what they listen with. A test checks it."
+        "Every listener sets the volume, checks left and right, and says what they listen with. "
+        "A test can verify it."
     )
     locked = True
 
-    required = forms.BooleanField(required=False, label="Turn away who says that they use loudspeakers")
+    required = forms.BooleanField(required=False, label="Exclude listeners who say they use loudspeakers")
     huggins = forms.BooleanField(required=False, label="Huggins pitch")
     huggins_pass = forms.IntegerField(required=False, min_value=1, max_value=ROUNDS, label=_PASS)
     huggins_attempts = forms.IntegerField(
@@ -38,10 +38,10 @@ class Headphones(Section):
     on_fail = forms.ChoiceField(
         required=False,
         choices=[
-            ("end", "the session ends kindly, and its answers are kept"),
-            ("go_on", "it is only noted, and the test goes on"),
+            ("end", "end the session politely; keep the answers"),
+            ("go_on", "note it and continue with the test"),
         ],
-        label="Who does not pass",
+        label="If a listener fails",
     )
 
     @classmethod

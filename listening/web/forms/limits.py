@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy as _
 from evaluation.contexts import Context
 from listening.models import Study
 from listening.study.sealing import check_seal
-from listening.web.forms.base import Section
+from listening.web.forms.base import Section, whole_field
 
 
 class MomentField(forms.DateTimeField):
@@ -22,34 +22,29 @@ class Limits(Section):
     slug = "limits"
     title = "Listeners and dates"
     step = "who"
-    template = "listening/setup/_limits.html"
-    help = "May change at any time."
+    help = "You can change these at any time."
 
     listed = forms.BooleanField(
         required=False,
-        label="Show the study on the front page, so that anybody may take part",
-        help_text="Otherwise only those with the link can.",
+        label="List the study on the front page, so that anyone can take part",
+        help_text="Otherwise only people with the link can.",
     )
-    max_sessions = forms.IntegerField(
-        required=False,
-        min_value=1,
-        max_value=100_000,
-        label="Listeners at most",
-        help_text="Those who drop out make room for others. BS.1534-3: data of 20 are often sufficient.",
+    max_sessions = whole_field(
+        "Maximum number of listeners",
+        "Drop-outs free their place. BS.1534-3 says that 20 listeners are often enough.",
+        most=100_000,
     )
-    opens = MomentField(required=False, label="Opens", help_text="Empty: as soon as you open it.")
-    closes = MomentField(required=False, label="Closes", help_text="Empty: when you close it.")
-    break_after = forms.IntegerField(
-        required=False,
-        min_value=1,
-        max_value=1000,
-        label="Trials before a break",
-        help_text="Offered after each so many. Empty: none.",
+    opens = MomentField(required=False, label="Opens", help_text="Leave empty to open it yourself.")
+    closes = MomentField(required=False, label="Closes", help_text="Leave empty to close it yourself.")
+    break_after = whole_field(
+        "Trials before a break",
+        "Offer a break after this many trials. Leave empty to offer none.",
+        most=1000,
     )
     sealed_until = MomentField(
         required=False,
         label="Seal the grades until",
-        help_text="Until then not even you see results: no peeking, no stopping when it looks good.",
+        help_text="Results stay hidden, even from you, until then; this prevents stopping early.",
     )
 
     @classmethod

@@ -31,9 +31,8 @@ def _make_field(kind: object, control: Control) -> forms.Field:
 
 class MethodOptions(Section):
     slug = "method"
-    title = "How the method asks"
+    title = "Method settings"
     step = "check"
-    template = "listening/setup/_method.html"
     locked = True
 
     def __init__(self, study: Study, data: Mapping[str, Any] | None = None) -> None:
@@ -43,7 +42,7 @@ class MethodOptions(Section):
             self.fields[name] = _make_field(kind, control)
         if "pairs" in self.fields and not isinstance(self._pairs_of(study), str):
             field = self.fields["pairs"]
-            field.choices = [(LISTED, "Those named by program"), *field.choices]  # type: ignore[attr-defined]
+            field.choices = [(LISTED, "As listed through the API"), *field.choices]  # type: ignore[attr-defined]
 
     @staticmethod
     def _pairs_of(study: Study) -> Any:

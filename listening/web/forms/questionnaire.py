@@ -42,8 +42,10 @@ class Questionnaire(Section):
     slug = "questionnaire"
     title = "Questionnaire"
     step = "who"
-    template = "listening/setup/_questionnaire.html"
-    help = "Asked before or after the trials. Answers are personal: exports leave them out unless asked."
+    help = (
+        "Asked before or after the trials. Answers are personal data: exports leave them out unless you "
+        "ask for them."
+    )
     scripts = ("js/session/builder.js",)
     styles = ("css/questionnaire.css",)
     locked = True

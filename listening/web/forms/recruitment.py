@@ -10,39 +10,36 @@ from listening.columns import studies as columns
 from listening.models import Study
 from listening.study.recruitment import PLATFORMS, PROLIFIC_QUERY
 from listening.study.selectors import listener_url
-from listening.web.forms.base import Section
+from listening.web.forms.base import Section, text_field
 
 
 class Recruitment(Section):
     slug = "recruitment"
     title = "Where listeners come from"
     step = "who"
-    template = "listening/setup/_recruitment.html"
-    help = "A platform's people take part once each, and go back to be paid when their grades are stored."
+    help = "Participants from a platform can take part once and are sent back for payment."
     scripts = ("js/session/recruitment.js",)
 
     platform = forms.ChoiceField(
         required=False,
-        choices=[("", "From anywhere: whoever has the link"), *PLATFORMS.items()],
+        choices=[("", "None: anyone with the link"), *PLATFORMS.items()],
         widget=forms.RadioSelect,
         label="Platform",
     )
     required = forms.BooleanField(
         required=False,
-        label="Only people whom the platform sends",
-        help_text="Otherwise the link works without the platform's ids as well, once for every visit.",
+        label="Only participants from the platform",
+        help_text="Otherwise the link also works without the platform's ids, once for every visit.",
     )
-    code = forms.CharField(
-        required=False,
-        max_length=200,
-        label="Prolific's completion code",
-        help_text="Of the study there, or the whole address that it is part of.",
+    code = text_field(
+        "Prolific's completion code",
+        "The code of the study on Prolific, or the whole completion URL.",
+        most=200,
     )
-    screened_out_code = forms.CharField(
-        required=False,
-        max_length=200,
-        label="Prolific's code for the screened out",
-        help_text="For those whom the headphone check ends; without it they are asked to return the task.",
+    screened_out_code = text_field(
+        "Prolific's code for screened-out listeners",
+        "For listeners who fail the headphone check; without it they are asked to return the task.",
+        most=200,
     )
 
     @classmethod

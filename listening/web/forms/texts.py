@@ -10,45 +10,36 @@ from listening.columns.studies import MAX_REPEATS
 from listening.columns.texts import MAX_TEXT
 from listening.models import Study
 from listening.study.languages import CHOICES, LANGUAGES
-from listening.web.forms.base import Section
+from listening.web.forms.base import Section, text_field, whole_field
 
 
 class Texts(Section):
     slug = "texts"
     title = "Texts and training"
     step = "who"
-    template = "listening/setup/_texts.html"
-    help = "What is left empty is said in the usual words, in the language chosen."
+    help = "Leave a field empty to use the standard text in the chosen language."
 
     language = forms.ChoiceField(
         choices=CHOICES,
         label="Language of the listeners' pages",
-        help_text="The words of the scale too: one study has one wording.",
+        help_text="This includes the words of the scale; all listeners of a study read the same wording.",
     )
-    consent = forms.CharField(
-        required=False,
-        max_length=MAX_TEXT,
-        widget=forms.Textarea(attrs={"rows": 6}),
-        label="Consent",
-        help_text="What taking part means, who is responsible, whom to ask. What is stored and how to "
-        "withdraw is said below it in any case.",
+    consent = text_field(
+        "Consent",
+        "What participants agree to, who is responsible, who to contact. What is stored and how to "
+        "withdraw is always stated below it.",
+        most=MAX_TEXT,
+        rows=6,
     )
-    instructions = forms.CharField(
-        required=False,
-        max_length=MAX_TEXT,
-        widget=forms.Textarea(attrs={"rows": 4}),
-        label="Instructions",
-        help_text="Shown above the usual ones of the method, which say what the standard wants said.",
+    instructions = text_field(
+        "Instructions", "Shown above the standard instructions of the method.", most=MAX_TEXT, rows=4
     )
-    thanks = forms.CharField(
-        required=False, max_length=MAX_TEXT, widget=forms.Textarea(attrs={"rows": 3}), label="Thanks"
-    )
-    training_repeats = forms.IntegerField(
-        required=False,
-        min_value=0,
-        max_value=MAX_REPEATS,
-        label="Repeats of the training that a listener may ask for",
-        help_text="With 1 or more, a page between training and test says that grades count from there on.",
+    thanks = text_field("Thanks", most=MAX_TEXT, rows=3)
+    training_repeats = whole_field(
+        "Extra training rounds allowed",
+        "With 1 or more, a page between training and test says that grades count from there on.",
+        least=0,
+        most=MAX_REPEATS,
     )
 
     @classmethod

@@ -31,7 +31,7 @@ ROLES = {
     "graded": "graded",
     "training": "training only",
     "both": "training and graded",
-    "out": "leave out",
+    "out": "not used",
 }
 _RATE_WORDS = {16_000: " (wide-band speech, as codecs get it)", 48_000: " (full band of the uploads)"}
 
@@ -40,14 +40,13 @@ class Basics(Section):
     slug = "basics"
     title = "Name and method"
     step = "what"
-    template = "listening/setup/_basics.html"
 
-    name = forms.CharField(max_length=200, strip=True, help_text="Listeners see it.")
+    name = forms.CharField(max_length=200, strip=True, help_text="Listeners see this name.")
     method = forms.ChoiceField(choices=lambda: [(slug, method.title) for slug, method in METHODS.items()])
     sample_rate = forms.TypedChoiceField(
         coerce=int,
         choices=[(rate, f"{rate / 1000:g} kHz{_RATE_WORDS.get(rate, '')}") for rate in SAMPLE_RATES],
-        help_text="Of every recording in the study; the reference is cut from the upload at this rate.",
+        help_text="All recordings of the study use this rate; the reference is cut from the upload.",
     )
 
     @classmethod
@@ -95,8 +94,7 @@ class Items(Section):
     slug = "items"
     title = "Items"
     step = "what"
-    template = "listening/setup/_items.html"
-    help = f"Clips, or excerpts of {SHORTEST_ITEM_SECONDS} to {LONG_ITEM_SECONDS:g} s. Cut after coding."
+    help = f"Clips, or excerpts of {SHORTEST_ITEM_SECONDS} to {LONG_ITEM_SECONDS:g} s, cut after coding."
     scripts = ("js/studies/what.js",)
     locked = True
     wide = True
@@ -200,16 +198,14 @@ class Items(Section):
     def clean(self) -> Context:
         if self._broken:
             raise forms.ValidationError(
-                _("The rows of the items came incomplete. Reload the page and try again.")
+                _("The list of items arrived incomplete. Reload the page and try again.")
             )
         excerpts: list[Excerpt] = []
         for row in self.rows:
             if row["clip"] is None:
-                raise forms.ValidationError(_("One of the clips is not there any more, or not yours."))
+                raise forms.ValidationError(_("One of the clips no longer exists, or isn't yours."))
             if row["role"] not in ROLES:
-                raise forms.ValidationError(
-                    _("“%(row)s” is not what an item can be for.") % {"row": row["role"]}
-                )
+                raise forms.ValidationError(_("“%(row)s” is not a role of an item.") % {"row": row["role"]})
             if row["start"] is None or row["end"] is None:
                 raise forms.ValidationError(
                     _("“%(row)s” needs a start and an end in seconds.") % {"row": row["clip"].title}
@@ -228,7 +224,6 @@ class Systems(Section):
     slug = "systems"
     title = "Systems"
     step = "what"
-    template = "listening/setup/_systems.html"
     locked = True
 
     @classmethod

@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 import tempfile
-from uuid import UUID
 
-from django.contrib.auth.decorators import login_required
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
-from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_GET
 
-from evaluation.web.refusals import redirect_refusals
 from listening.interchange import exports
 from listening.interchange.archive.write import document, write_archive
 from listening.models import Study
-from listening.results import check_unsealed
-from listening.study import selectors
+from listening.web.views.sealing import grades_page
 
 #: Larger archives lie on the disk while they are sent.
 _IN_MEMORY = 8_000_000
@@ -59,14 +53,9 @@ def archive_response(study: Study, *, personal: bool = False) -> FileResponse:
     return response
 
 
-@login_required
-@never_cache
-@require_GET
-def export(request: HttpRequest, study_id: UUID, name: str) -> HttpResponseBase:
+@grades_page
+def export(request: HttpRequest, study: Study, name: str) -> HttpResponseBase:
     """A file of the study by its name; ``?kind=pilot|simulated``, ``?personal=yes``."""
-    study = selectors.study_of(request.user, study_id)
-    with redirect_refusals(request, "results", study.pk):
-        check_unsealed(study)
     personal = request.GET.get("personal") == "yes"
     if name == "archive.zip":
         return archive_response(study, personal=personal)

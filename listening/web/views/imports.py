@@ -6,17 +6,15 @@ from collections.abc import Iterable
 from uuid import UUID
 
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext_lazy as _
-from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_http_methods, require_POST
 
 from evaluation import systems
 from evaluation.contexts import Context
 from evaluation.outputs.matching import is_audio
 from evaluation.refusals import Refusal
+from evaluation.web.guards import researcher_action, researcher_form
 from evaluation.web.presentation import job_state
 from evaluation.web.refusals import show_refusals_on
 from listening.columns.drafts import ReportLine
@@ -35,9 +33,7 @@ from listening.models import ImportDraft
 _CHOICES = ("rule", "attribute", "kind")
 
 
-@login_required
-@never_cache
-@require_http_methods(["GET", "HEAD", "POST"])
+@researcher_form
 def start(request: HttpRequest) -> HttpResponse:
     """What can be imported. POST sends a file, and another that goes with it."""
     if request.method != "POST":
@@ -54,7 +50,7 @@ def _take(request: HttpRequest) -> HttpResponse:
     if not is_archive(file):
         return redirect("import_draft", services.keep(request.user, file, request.FILES.get("extra")).pk)
     imported = read_archive(file, request.user)
-    text = _("“%(study)s” is here, with everything in its archive.")
+    text = _("“%(study)s” has been imported, with everything in its archive.")
     messages.success(request, text % {"study": imported.study.name})
     for note in imported.notes:
         messages.info(request, note)
@@ -73,9 +69,7 @@ def _start_page(request: HttpRequest, refusal: Refusal | None = None) -> HttpRes
     return render(request, "listening/import.html", context, status=refusal.status if refusal else 200)
 
 
-@login_required
-@never_cache
-@require_http_methods(["GET", "HEAD", "POST"])
+@researcher_form
 def draft(request: HttpRequest, draft_id: UUID) -> HttpResponse:
     """What is in a file, and what becomes of it. POST imports it."""
     found = _draft(request, draft_id)
@@ -189,8 +183,7 @@ def _preview(request: HttpRequest, found: ImportDraft, reading: Reading, scores:
     }
 
 
-@login_required
-@require_POST
+@researcher_action
 def discard(request: HttpRequest, draft_id: UUID) -> HttpResponse:
     services.discard(_draft(request, draft_id))
     return redirect("import")

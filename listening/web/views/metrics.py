@@ -7,18 +7,16 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
-from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_http_methods
 
 from evaluation.metrics import DEFAULT, METRICS, OPTIONAL, Metric, metric_of
 from evaluation.models import Clip, Job, Rendition, Score
+from evaluation.web.guards import researcher_form
 from evaluation.web.refusals import redirect_refusals
 from evaluation.work.scores import ScoreProblem, check_size, request_scores, store_scores
 from listening.models import Study
@@ -74,9 +72,7 @@ def lines_of(study: Study) -> list[Line]:
     ]
 
 
-@login_required
-@never_cache
-@require_http_methods(["GET", "HEAD", "POST"])
+@researcher_form
 def metrics(request: HttpRequest, study_id: UUID) -> HttpResponse:
     """The page. POST with ``measure`` queues a metric; with a file under ``scores`` takes a table."""
     study = selectors.study_of(request.user, study_id)

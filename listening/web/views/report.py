@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from uuid import UUID
-
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
-from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_GET
 
 from evaluation.models import Job
 from evaluation.web.refusals import redirect_refusals
@@ -20,9 +15,8 @@ from listening.models import Analysis, Study
 from listening.results import analyses
 from listening.results.methods import has_page
 from listening.results.report import context_of, pdf_of
-from listening.results.seal import check_unsealed
-from listening.study import selectors
 from listening.web.views.results import asked
+from listening.web.views.sealing import grades_page
 
 
 def _analysis(study: Study, kind: str, profile: str) -> tuple[Analysis | None, bool]:
@@ -37,13 +31,8 @@ def _analysis(study: Study, kind: str, profile: str) -> tuple[Analysis | None, b
     return None, wanted.status in analyses.WAITING
 
 
-@login_required
-@never_cache
-@require_GET
-def report(request: HttpRequest, study_id: UUID) -> HttpResponse:
-    study = selectors.study_of(request.user, study_id)
-    with redirect_refusals(request, "results", study.pk):
-        check_unsealed(study)
+@grades_page
+def report(request: HttpRequest, study: Study) -> HttpResponse:
     kind, profile = asked(request, study)
     analysis, waiting = _analysis(study, kind, profile)
     context = context_of(study, kind, profile, analysis, made=timezone.now().date())
@@ -51,19 +40,14 @@ def report(request: HttpRequest, study_id: UUID) -> HttpResponse:
     return render(request, "listening/report/page.html", context)
 
 
-@login_required
-@never_cache
-@require_GET
-def report_pdf(request: HttpRequest, study_id: UUID) -> HttpResponse:
+@grades_page
+def report_pdf(request: HttpRequest, study: Study) -> HttpResponse:
     """The same as PDF, once the tests are computed: a paper that lacks them should not go around."""
-    study = selectors.study_of(request.user, study_id)
-    with redirect_refusals(request, "results", study.pk):
-        check_unsealed(study)
     kind, profile = asked(request, study)
     page = f"{reverse('report', args=[study.pk])}?kind={kind}&screening={profile}"
     analysis, waiting = _analysis(study, kind, profile)
     if waiting:
-        messages.info(request, _("The tests are still being computed. Ask for the PDF when they are here."))
+        messages.info(request, _("The tests are still being computed. Ask for the PDF when they are ready."))
         return redirect(page)
     with redirect_refusals(request, page):
         content = pdf_of(context_of(study, kind, profile, analysis, made=timezone.now().date(), files=True))

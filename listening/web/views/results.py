@@ -12,13 +12,13 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
-from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_GET
 
 from evaluation.analysis import figures
 from evaluation.contexts import Context
 from evaluation.models import Job
 from evaluation.refusals import Refusal
+from evaluation.web.guards import researcher_action, researcher_page
 from evaluation.web.presentation import job_state
 from evaluation.web.refusals import redirect_refusals
 from listening.models import Analysis, Stimulus, Study
@@ -40,6 +40,7 @@ from listening.results.scales import save_question
 from listening.results.seal import check_unsealed, is_sealed, unseal
 from listening.study import selectors
 from listening.study.stimuli import dithered_wav
+from listening.web.views.sealing import grades_page
 
 #: Short names of profiles in addresses that were handed out before there were more than two.
 _OLD_NAMES = {"on": BS1534, "off": NONE}
@@ -57,9 +58,7 @@ def asked(request: HttpRequest, study: Study) -> tuple[str, str]:
     return kind, profile
 
 
-@login_required
-@never_cache
-@require_GET
+@researcher_page
 def results(request: HttpRequest, study_id: UUID) -> HttpResponse:
     """The page; with ``since`` of the state that it shows, nothing (204) as long as that is the state."""
     study = selectors.study_of(request.user, study_id)
@@ -115,19 +114,17 @@ def _sealed(request: HttpRequest, study: Study) -> HttpResponse:
     return render(request, "listening/results/sealed.html", context)
 
 
-@login_required
-@require_POST
+@researcher_action
 def break_seal(request: HttpRequest, study_id: UUID) -> HttpResponse:
     study = selectors.study_of(request.user, study_id)
     if request.POST.get("understood") == "yes":
         unseal(study)
     else:
-        messages.error(request, _("Tick that you understand: a broken seal stays broken."))
+        messages.error(request, _("Tick the box to confirm: a broken seal cannot be restored."))
     return redirect("results", study.pk)
 
 
-@login_required
-@require_POST
+@researcher_action
 def thresholds(request: HttpRequest, study_id: UUID) -> HttpResponse:
     """Keep the researcher's own screening thresholds and show the study through them."""
     study = selectors.study_of(request.user, study_id)
@@ -137,8 +134,7 @@ def thresholds(request: HttpRequest, study_id: UUID) -> HttpResponse:
     return redirect(f"{page}?screening={profiles.CUSTOM}#screening")
 
 
-@login_required
-@require_POST
+@researcher_action
 def question(request: HttpRequest, study_id: UUID) -> HttpResponse:
     """Keep whom differences are to hold for and what counts as equivalent, and show the study so."""
     study = selectors.study_of(request.user, study_id)
@@ -148,8 +144,7 @@ def question(request: HttpRequest, study_id: UUID) -> HttpResponse:
     return redirect(page)
 
 
-@login_required
-@require_POST
+@researcher_action
 def recompute(request: HttpRequest, study_id: UUID) -> HttpResponse:
     """Try again what could not be computed."""
     study = selectors.study_of(request.user, study_id)
@@ -157,9 +152,7 @@ def recompute(request: HttpRequest, study_id: UUID) -> HttpResponse:
     return redirect("results", study.pk)
 
 
-@login_required
-@never_cache
-@require_GET
+@researcher_page
 def figure(request: HttpRequest, study_id: UUID, name: str, suffix: str) -> HttpResponse:
     """A figure of the results page as a file of its own, SVG or PNG."""
     study = selectors.study_of(request.user, study_id)
@@ -174,9 +167,7 @@ def figure(request: HttpRequest, study_id: UUID, name: str, suffix: str) -> Http
     return _figure_file(svg, f"{name}{_tag(kind)}-{study_id}", suffix)
 
 
-@login_required
-@never_cache
-@require_GET
+@researcher_page
 def method_figure(request: HttpRequest, study_id: UUID, suffix: str) -> HttpResponse:
     """The figure of the results of any method but MUSHRA as a file of its own, SVG or PNG."""
     study = selectors.study_of(request.user, study_id)
@@ -212,14 +203,9 @@ def _figure_file(svg: str, name: str, suffix: str) -> HttpResponse:
     return response
 
 
-@login_required
-@never_cache
-@require_GET
-def table(request: HttpRequest, study_id: UUID, name: str) -> HttpResponse:
+@grades_page
+def table(request: HttpRequest, study: Study, name: str) -> HttpResponse:
     """A table as LaTeX; ``table3`` is the paper's for this study."""
-    study = selectors.study_of(request.user, study_id)
-    with redirect_refusals(request, "results", study.pk):
-        check_unsealed(study)
     kind, profile = asked(request, study)
     if name not in latex.TABLES:
         raise Http404("There is no such table.")

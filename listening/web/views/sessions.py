@@ -12,7 +12,6 @@ from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.template.loader import select_template
 from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
@@ -35,6 +34,7 @@ from listening.session.sessions import (
 )
 from listening.study import headphones, questionnaire, recruitment, selectors
 from listening.study.duration import minutes_left, minutes_of_study
+from listening.study.tasks import render_task
 from listening.web.security import allow_sources
 from listening.web.views.limits import limit_joins
 from listening.web.views.methods import method_page
@@ -184,11 +184,8 @@ def _headphones(session: Session, step: Step) -> Context:
 
 
 def _instructions(session: Session, step: Step) -> Context:
-    method = session.study.method
-    task = select_template([f"listening/session/tasks/{method}.html", "listening/session/tasks/other.html"])
     return {
-        "task": task,
-        "method": METHODS.get(method),
+        "task": render_task(session.study),
         "training": session.trials.filter(item__training=True).exists(),
         "action": reverse("session_begin", args=[session.token]),
     }

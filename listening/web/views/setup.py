@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from uuid import UUID
 
 from django.contrib import messages
@@ -10,6 +11,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
@@ -24,11 +26,11 @@ from listening.web.forms.what import PAPER_SYSTEMS, Items, uuids
 from listening.web.views import check, simulation
 from listening.web.views.studies import head_context
 
-STEPS = {"what": "What", "who": "Who", "check": "Check"}
+STEPS = {"what": "Content", "who": "Listeners", "check": "Review"}
 ABOUT = {
-    "what": "What is tested: items, systems, method.",
-    "who": "Who takes part, and what they read and answer.",
-    "check": "Whether all is as it should be. Then open the study.",
+    "what": "Choose the items, the systems and the method.",
+    "who": "Choose who takes part, and what they read and answer.",
+    "check": "Check the study, then open it.",
 }
 
 
@@ -72,7 +74,7 @@ def _save(request: HttpRequest, study: Study, step: str) -> HttpResponse:
     sent = [section for section in sections if section.is_bound]
     valid = [section.is_valid() for section in sent]  # of each, so that all say what is wrong
     if not all(valid):
-        return _page(request, study, step, sections, _("Some of it can't be saved as it is; see below."), 400)
+        return _page(request, study, step, sections, _error_of(sections), 400)
     changed = [name for section in sent for name in section.apply(study)]
     items = next((section for section in sent if isinstance(section, Items)), None)
     excerpts = None if items is None else items.excerpts
@@ -108,6 +110,17 @@ def _refused(
             if section.is_bound and name in section.fields:
                 section.add_error(name, str(message))
     return _page(request, study, step, sections, refusal, refusal.status)
+
+
+def _error_of(sections: Sequence[Section]) -> str:
+    """How much of what was sent has to be corrected."""
+    marked = sum(len(messages) for section in sections for messages in section.errors.values())
+    text = ngettext(
+        "Please correct the problem marked below.",
+        "Please correct the %(count)d problems marked below.",
+        marked,
+    )
+    return text % {"count": marked}
 
 
 def _page(

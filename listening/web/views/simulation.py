@@ -6,17 +6,15 @@ import contextlib
 from uuid import UUID
 
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
-from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_GET, require_POST
 
 from evaluation.contexts import Context
 from evaluation.systems import titles_of
+from evaluation.web.guards import researcher_action, researcher_page
 from evaluation.web.presentation import job_state
 from evaluation.web.refusals import redirect_refusals
 from listening.columns.studies import MOST_LISTENERS
@@ -83,9 +81,7 @@ def _finished(study: Study, kind: str) -> int:
     return study.sessions.filter(kind=kind, finished__isnull=False).count()
 
 
-@login_required
-@never_cache
-@require_GET
+@researcher_page
 def trying(request: HttpRequest, study_id: UUID) -> HttpResponse:
     """The part of the page, for htmx."""
     study = selectors.study_of(request.user, study_id)
@@ -93,8 +89,7 @@ def trying(request: HttpRequest, study_id: UUID) -> HttpResponse:
     return render(request, "listening/setup/_trying.html", context)
 
 
-@login_required
-@require_POST
+@researcher_action
 def simulate(request: HttpRequest, study_id: UUID) -> HttpResponse:
     """Have simulated listeners take the study, in the place of those of an earlier simulation."""
     study = selectors.study_of(request.user, study_id)
@@ -124,8 +119,7 @@ def _asked(request: HttpRequest) -> Context:
     return sent | {"listeners": whole, "qualities": qualities}
 
 
-@login_required
-@require_POST
+@researcher_action
 def discard(request: HttpRequest, study_id: UUID) -> HttpResponse:
     study = selectors.study_of(request.user, study_id)
     count = simulation.discard(study)
@@ -134,8 +128,7 @@ def discard(request: HttpRequest, study_id: UUID) -> HttpResponse:
     return redirect(reverse("study_setup", args=[study.pk, "check"]) + "#trying")
 
 
-@login_required
-@require_POST
+@researcher_action
 def discard_pilots(request: HttpRequest, study_id: UUID) -> HttpResponse:
     study = selectors.study_of(request.user, study_id)
     count = delete_sessions(study, Session.Kind.PILOT)

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from uuid import UUID
 
 import segno
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext_lazy as _
-from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_GET, require_POST
 
 from evaluation.contexts import Context
 from evaluation.systems import titles_of
+from evaluation.web.guards import researcher_action, researcher_page
 from evaluation.web.presentation import job_state
 from listening.models import Preparation, Study
 from listening.study import compliance, removal, selectors
@@ -36,25 +35,19 @@ from listening.study.studies import (
 )
 
 
-@login_required
-@never_cache
-@require_GET
+@researcher_page
 def studies(request: HttpRequest) -> HttpResponse:
     context = {"studies": selectors.studies_of(request.user), "section": "studies"}
     return render(request, "listening/studies.html", context)
 
 
-@login_required
-@never_cache
-@require_GET
+@researcher_page
 def study(request: HttpRequest, study_id: UUID) -> HttpResponse:
     study = selectors.study_of(request.user, study_id)
     return render(request, "listening/study.html", _study_context(study) | {"section": "studies"})
 
 
-@login_required
-@never_cache
-@require_GET
+@researcher_page
 def progress(request: HttpRequest, study_id: UUID) -> HttpResponse:
     """What changes on the study page, for htmx."""
     study = selectors.study_of(request.user, study_id)
@@ -112,36 +105,24 @@ def _qr(url: str) -> SafeString:
     return mark_safe(buffer.getvalue().decode())  # noqa: S308 -- made here, of our own address
 
 
-@login_required
-@require_POST
-def retry(request: HttpRequest, study_id: UUID) -> HttpResponse:
-    retry_preparing(selectors.study_of(request.user, study_id))
-    return redirect("study", study_id)
+def _button(change: Callable[[Study], object]) -> Callable[..., HttpResponse]:
+    """The view of a button of the study page: `change` the study and show it again."""
+
+    @researcher_action
+    def press(request: HttpRequest, study_id: UUID) -> HttpResponse:
+        change(selectors.study_of(request.user, study_id))
+        return redirect("study", study_id)
+
+    return press
 
 
-@login_required
-@require_POST
-def close(request: HttpRequest, study_id: UUID) -> HttpResponse:
-    close_study(selectors.study_of(request.user, study_id))
-    return redirect("study", study_id)
+retry = _button(retry_preparing)
+close = _button(close_study)
+reopen = _button(reopen_study)
+open_study = _button(study_studies.open_study)
 
 
-@login_required
-@require_POST
-def reopen(request: HttpRequest, study_id: UUID) -> HttpResponse:
-    reopen_study(selectors.study_of(request.user, study_id))
-    return redirect("study", study_id)
-
-
-@login_required
-@require_POST
-def open_study(request: HttpRequest, study_id: UUID) -> HttpResponse:
-    study_studies.open_study(selectors.study_of(request.user, study_id))
-    return redirect("study", study_id)
-
-
-@login_required
-@require_POST
+@researcher_action
 def pilot(request: HttpRequest, study_id: UUID) -> HttpResponse:
     """Begin or end a pilot: sessions that start in it are kept apart."""
     study = selectors.study_of(request.user, study_id)
@@ -152,15 +133,13 @@ def pilot(request: HttpRequest, study_id: UUID) -> HttpResponse:
     return redirect("study", study_id)
 
 
-@login_required
-@require_POST
+@researcher_action
 def listed(request: HttpRequest, study_id: UUID) -> HttpResponse:
     set_listed(selectors.study_of(request.user, study_id), request.POST.get("listed") == "yes")
     return redirect("study", study_id)
 
 
-@login_required
-@require_POST
+@researcher_action
 def delete(request: HttpRequest, study_id: UUID) -> HttpResponse:
     study = selectors.study_of(request.user, study_id)
     delete_study(study)
@@ -168,8 +147,7 @@ def delete(request: HttpRequest, study_id: UUID) -> HttpResponse:
     return redirect("studies")
 
 
-@login_required
-@require_POST
+@researcher_action
 def delete_session(request: HttpRequest, study_id: UUID, session_id: UUID) -> HttpResponse:
     """Delete all that one listener left; a note stays."""
     study = selectors.study_of(request.user, study_id)

@@ -84,7 +84,7 @@ blindButton.addEventListener("click", () => {
   blind = !blind;
   page.classList.toggle("blind", blind);
   blindButton.setAttribute("aria-pressed", String(blind));
-  find("[data-text]", HTMLElement, blindButton).textContent = blind ? "Reveal names" : "Hide names";
+  find("[data-text]", HTMLElement, blindButton).textContent = blind ? "Reveal names" : "Listen blind";
   table.setBlind(blind);
   player.setBlind(blind ? (slug) => `Sound ${table.letter(slug)}` : null);
   scatter.setSystems(blind ? [] : data.systems);

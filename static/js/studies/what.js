@@ -127,8 +127,8 @@ function sum() {
     const always = Number(systems.dataset.always);
     const signals = Math.min(picked.length, room) + always;
     if (picked.length > room) parts.push(`${picked.length} systems, shared out in balanced blocks`);
-    else parts.push(`${signals} signals a trial`);
-    if (graded && picked.length && picked.length <= room && !("partial" in systems.dataset)) parts.push(`about ${minutes(signals, items)} min a listener`);
+    else parts.push(`${signals} sounds per trial`);
+    if (graded && picked.length && picked.length <= room && !("partial" in systems.dataset)) parts.push(`about ${minutes(signals, items)} min per listener`);
   }
   out.textContent = parts.join(" · ");
 }

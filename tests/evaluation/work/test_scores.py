@@ -180,7 +180,7 @@ def test_the_owner_asks_on_the_clips_page_and_a_stranger_cannot(
     assert not Score.objects.exists()
 
     client.force_login(alice)
-    assert "Phone disagreement" in client.get(reverse("clip", args=[clip.pk])).content.decode()
+    assert "Phoneme error" in client.get(reverse("clip", args=[clip.pk])).content.decode()
     assert client.post(address, {"metric": ["phones", "plcmos"]}).status_code == 302
     waiting = client.get(address)
     assert "every 2s" in waiting.content.decode()

@@ -134,7 +134,7 @@ def test_missing_scores_are_dashes(owner: Client, study: Study) -> None:
     Score.objects.filter(rendition__system="bpgan-2k").update(value=None, note="silence")
     assert "BPGAN 2k 6.00 – – – 64.0" in page(owner, study)
     Score.objects.all().delete()
-    assert "No objective score of these renditions is there." in page(owner, study)
+    assert "There are no objective scores of these renditions." in page(owner, study)
 
 
 def test_agreement_leaves_the_hidden_reference_out(study: Study) -> None:

@@ -322,7 +322,7 @@ def test_the_page_shows_link_code_design_and_progress(owner: Client, study: Stud
     assert session.completion_code in html
     assert begun.completion_code not in html  # not earned yet
     assert "1 of 3 trials" in html
-    assert "1 finished of 2 begun" in html
+    assert "1 of 2 finished" in html
 
 
 def test_browsers_keep_no_copy_of_a_researchers_pages(owner: Client, study: Study) -> None:
@@ -332,9 +332,9 @@ def test_browsers_keep_no_copy_of_a_researchers_pages(owner: Client, study: Stud
 
 def test_a_training_clip_that_is_an_item_too_is_said_to_be(owner: Client, study: Study) -> None:
     page = reverse("study", args=[study.pk])
-    assert "comes again as an item" in owner.get(page).content.decode()
+    assert "also graded as an item" in owner.get(page).content.decode()
     study.items.filter(training=False).order_by("position")[0].delete()
-    assert "comes again as an item" not in owner.get(page).content.decode()
+    assert "also graded as an item" not in owner.get(page).content.decode()
 
 
 def test_researcher_and_listener_are_told_the_same_minutes(owner: Client, study: Study) -> None:

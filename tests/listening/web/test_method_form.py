@@ -76,7 +76,7 @@ def test_the_study_page_shows_and_saves_them(client: Client, alice: Any, make: C
     client.force_login(alice)
     url = reverse("study_setup", args=[study.pk, "check"])
     html = client.get(url).content.decode()
-    assert "How the method asks" in html
+    assert "Method settings" in html
     assert "Trials per pair and item" in html
     client.post(url, {"method-pairs": "systems", "method-trials": "12", "then": "check"})
     study.refresh_from_db()

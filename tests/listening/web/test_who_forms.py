@@ -25,7 +25,7 @@ def form(kind: type[Section], study: Study, **data: Any) -> Section:
 
 
 def html(section: Section) -> str:
-    return render_to_string(section.template, {"section": section, "study": section.study})
+    return render_to_string(section.templates, {"section": section, "study": section.study})
 
 
 def stored(section: Section) -> Study:

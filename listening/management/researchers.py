@@ -1,0 +1,29 @@
+"""What the commands that make something for a researcher have in common."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from django.contrib.auth.models import User
+from django.core.management.base import BaseCommand, CommandError
+
+from listening.web import accounts
+
+
+class ResearcherCommand(BaseCommand):
+    """Finds the user, makes one if ``--create`` asks for it, and prints what `make` makes for them."""
+
+    def make(self, user: User) -> str:
+        raise NotImplementedError
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("user", help="user name")
+        parser.add_argument("--create", action="store_true", help="make the user if there is none")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            user = accounts.find_user(options["user"], create=options["create"])
+        except User.DoesNotExist:
+            raise CommandError(f"There is no user {options['user']!r}; --create makes one.") from None
+        self.stdout.write(self.make(user))
