@@ -1,7 +1,7 @@
-"""What a researcher does in the pages, from a terminal: the command `earshot`.
+"""The command `earshot`: what researchers do in the pages, from a terminal.
 
-It speaks to a site's API and needs nothing but Python: copy this file to any machine. `earshot login` keeps
-the site's address and your token; EARSHOT_URL and EARSHOT_TOKEN come before what it kept.
+It uses a site's API and needs only Python: copy this file to any machine. `earshot login` saves the site's
+URL and your token; EARSHOT_URL and EARSHOT_TOKEN take precedence over them.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
 
-#: Seconds between looks at work that is being waited for.
+#: Seconds between polls while waiting for work.
 POLL_SECONDS = 2.0
 TIMEOUT_SECONDS = 120.0
 _CHUNK = 1 << 20
 
 
 class Problem(Exception):
-    """What went wrong, for the person at the terminal."""
+    """An error, with a message for the user."""
 
 
 # -- The site
@@ -38,7 +38,7 @@ class Site:
     """A site's API.
 
     Attributes:
-        url: of the site, without a slash at the end.
+        url: URL of the site, without a slash at the end.
     """
 
     def __init__(self, url: str, token: str) -> None:
@@ -46,12 +46,12 @@ class Site:
         self._token = token
 
     def get(self, path: str, **query: Any) -> Any:
-        """The JSON that a path of the API answers."""
+        """Get JSON from a path of the API."""
         with self.open("GET", path, **query) as answer:
             return json.load(answer)
 
     def pages(self, path: str, **query: Any) -> Iterator[dict[str, Any]]:
-        """Every row of a list, fetched page by page."""
+        """Yield every row of a list, fetched page by page."""
         seen = 0
         while True:
             page = self.get(path, limit=100, offset=seen, **query)
@@ -61,7 +61,7 @@ class Site:
                 return
 
     def send(self, method: str, path: str, body: Any = None) -> Any:
-        """Send JSON; returns the answer's JSON, or None where there is none."""
+        """Send JSON; returns the response's JSON, or None if it is empty."""
         data = None if body is None else json.dumps(body).encode()
         with self.open(method, path, data, "application/json") as answer:
             content = answer.read()
@@ -76,7 +76,7 @@ class Site:
     ) -> Any:
         """Send a file, or several with the names of their fields, as multipart/form-data.
 
-        They are read from the disk as they go.
+        They are streamed from the disk.
         """
         boundary = uuid.uuid4().hex
         head = "".join(
@@ -118,7 +118,7 @@ class Site:
         length: int | None = None,
         **query: Any,
     ) -> IO[bytes]:
-        """The open answer to a request. Raises `Problem` in the site's own words."""
+        """Send a request and return the open response. Raises `Problem` with the site's message."""
         wanted = {name: value for name, value in query.items() if value not in (None, "")}
         address = f"{self.url}/api{path}" + (f"?{urllib.parse.urlencode(wanted)}" if wanted else "")
         headers = {"Authorization": f"Bearer {self._token}"}
@@ -149,7 +149,7 @@ def _parts(pieces: Iterable[bytes | Path]) -> Iterator[bytes]:
 
 
 def _refusal(error: urllib.error.HTTPError) -> str:
-    """What a problem (RFC 9457) says, with its fields where the message does not name them."""
+    """The message of a problem (RFC 9457), with the fields that the message does not name."""
     try:
         problem = json.loads(error.read())
         said = problem.get("detail") or problem.get("error")  # sites before 2026-12 said "error"
@@ -185,7 +185,7 @@ def site_of(environment: dict[str, str]) -> Site:
     if not url or not token:
         raise Problem("Which site? Run: earshot login URL TOKEN (manage.py api_token prints a token)")
     if not url.startswith(("http://", "https://")):
-        raise Problem(f"{url!r} is no address of a site: it has to begin with http:// or https://")
+        raise Problem(f"{url!r} is not the URL of a site: it must begin with http:// or https://")
     return Site(url, token)
 
 
@@ -194,13 +194,13 @@ def login(arguments: argparse.Namespace) -> None:
     site.get("/systems")
     file = settings_file()
     file.parent.mkdir(parents=True, exist_ok=True)
-    # Readable by its owner alone from the moment it is there: the token is a key.
+    # The file is readable only by its owner from its creation, because the token is a secret.
     with open(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as target:
         json.dump({"url": site.url, "token": arguments.token}, target)
     print(f"Signed in at {site.url}; kept in {file}")
 
 
-# -- What it can do
+# -- Commands
 
 
 def upload(site: Site, arguments: argparse.Namespace) -> None:
@@ -216,7 +216,7 @@ def upload(site: Site, arguments: argparse.Namespace) -> None:
 
 
 def wait_while(site: Site, path: str, statuses: Sequence[str]) -> None:
-    """Look again until what is at `path` has another status, or an error to show."""
+    """Poll `path` until its status changes or it has an error."""
     while (found := site.get(path))["status"] in statuses and not found.get("error"):
         time.sleep(POLL_SECONDS)
 
@@ -264,7 +264,7 @@ def system_delete(site: Site, arguments: argparse.Namespace) -> None:
 
 
 def system_send(site: Site, arguments: argparse.Namespace) -> None:
-    """Send outputs, show what the checks found, and store them where that was asked for."""
+    """Send outputs, show the results of the checks, and store them with --store."""
     files: list[tuple[str, Path]] = [("file", file) for file in arguments.files]
     files += [("mapping", arguments.mapping)] if arguments.mapping else []
     folders = "yes" if arguments.folders else ""
@@ -290,7 +290,7 @@ def system_send(site: Site, arguments: argparse.Namespace) -> None:
     usable = [row for row in batch["files"] if not row["problem"]]
     if not arguments.store:
         site.send("DELETE", path)
-        print("Nothing is stored. To store what fits, say --store; with --align, delays are taken out.")
+        print("Nothing is stored. Use --store to store the usable files, and --align to remove delays.")
         return
     if not usable:
         site.send("DELETE", path)
@@ -368,13 +368,13 @@ def study_simulate(site: Site, arguments: argparse.Namespace) -> None:
 def study_measure(site: Site, arguments: argparse.Namespace) -> None:
     if arguments.scores:
         if len(arguments.metric) != 1:
-            raise Problem("A table of scores is of one metric.")
+            raise Problem("A table has the scores of one metric: name one.")
         path = f"/studies/{arguments.id}/scores"
         stored = site.upload(path, arguments.scores, {"metric": arguments.metric[0]})
         print(f"{stored['created'] + stored['replaced']} scores of {stored['metric']} taken.")
         return
     queued = site.send("POST", f"/studies/{arguments.id}/metrics", {"metrics": arguments.metric})["queued"]
-    print(f"{queued} scores go to the workers.")
+    print(f"{queued} scores are queued.")
 
 
 def study_report(site: Site, arguments: argparse.Namespace) -> None:
@@ -453,7 +453,7 @@ def export(site: Site, arguments: argparse.Namespace) -> None:
 
 
 def fetch(site: Site, path: str, target: Path, **query: Any) -> None:
-    """What is at `path` as a file, whole or not at all."""
+    """Download `path` to a file, completely or not at all."""
     part = target.with_name(target.name + ".part")
     try:
         with site.open("GET", path, **query) as answer, part.open("wb") as file:
@@ -466,8 +466,8 @@ def fetch(site: Site, path: str, target: Path, **query: Any) -> None:
 
 
 def import_file(site: Site, arguments: argparse.Namespace) -> None:
-    """An archive of Earshot at once; another tool's file as far as its reader has decided."""
-    renamed = dict(_renamed(text) for text in arguments.map)
+    """Import an archive of Earshot at once; show another tool's file, and import it with --yes."""
+    renamed = dict(_parse_mapping(text) for text in arguments.map)
     if _is_archive(arguments.file):
         made = site.upload("/studies/import", arguments.file)
         for note in made["notes"]:
@@ -482,7 +482,7 @@ def import_file(site: Site, arguments: argparse.Namespace) -> None:
             raise Problem(found["error"])
         print_import(found)
         if not arguments.yes:
-            print("Nothing is imported. To import it so, say --yes.")
+            print("Nothing is imported. Use --yes to import it like this.")
             site.send("DELETE", path)
             return
         body: dict[str, Any] = {"name": arguments.name or arguments.file.stem, "rule": arguments.rule}
@@ -513,10 +513,10 @@ def _is_archive(file: Path) -> bool:
         raise Problem(f"{file}: {error.strerror or error}") from None
 
 
-def _renamed(text: str) -> tuple[str, str]:
+def _parse_mapping(text: str) -> tuple[str, str]:
     name, sign, slug = text.rpartition("=")
     if not sign:
-        raise Problem(f"{text!r}: say NAME=SLUG, such as Reference=original.")
+        raise Problem(f"{text!r}: use NAME=SLUG, such as Reference=original.")
     return name, slug
 
 
@@ -528,7 +528,7 @@ def print_import(found: dict[str, Any]) -> None:
         for note in read["notes"]:
             print("! " + note)
         if read["personal"]:
-            print("! Left out unless you say --personal: " + ", ".join(read["personal"]))
+            print("! Left out without --personal: " + ", ".join(read["personal"]))
     for group in found["groups"]:
         print(f"{group['method']}: {len(group['pages'])} pages with {', '.join(group['systems'])}")
     for note in found["report"]:
@@ -551,7 +551,7 @@ def interval(low: float | None, high: float | None) -> str:
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Rows in columns; figures, which every column but the texts has, stand right."""
+    """Print rows in aligned columns: numbers to the right, texts to the left."""
     cells = [[str(cell) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(head, *cells, strict=True)]
     right = [bool(cells) and all(row[at][:1].isdigit() or row[at] in ("–", "") for row in cells)
@@ -574,22 +574,24 @@ def parser() -> argparse.ArgumentParser:
         made.set_defaults(run=run)
         return made
 
-    command = add("login", login, "keep a site's address and your token")
+    command = add("login", login, "save a site's URL and your token")
     command.add_argument("url", metavar="URL")
     command.add_argument("token", metavar="TOKEN")
 
     command = add("upload", upload, "send recordings; every system processes them")
     command.add_argument("files", metavar="FILE", type=Path, nargs="+")
     command.add_argument("--title", help="default: the file's name")
-    command.add_argument("--wait", action="store_true", help="until all is made and measured; then show it")
+    command.add_argument(
+        "--wait", action="store_true", help="wait until everything is made and measured, then show it"
+    )
 
     command = add("clips", clips, "list your clips")
     command.add_argument("--search", default="", help="part of the title")
-    command = add("clip", clip, "what each system made of a clip")
+    command = add("clip", clip, "a clip's renditions by every system")
     command.add_argument("id", metavar="CLIP")
     add("systems", systems, "list every system")
 
-    own = add("system", None, "your own systems, made elsewhere").add_subparsers(
+    own = add("system", None, "your own systems, run elsewhere").add_subparsers(
         required=True, metavar="ACTION"
     )
     command = add("new", system_new, "make a system; prints its slug", own)
@@ -598,11 +600,15 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--kbps", type=float, help="as you state it, kbit/s")
     command = add("send", system_send, "check outputs against their clips, and store them", own)
     command.add_argument("slug", metavar="SLUG")
-    command.add_argument("files", metavar="FILE", type=Path, nargs="+", help="called like the clips; or zips")
-    command.add_argument("--mapping", type=Path, help="a CSV with the columns clip, file and maybe system")
-    command.add_argument("--folders", action="store_true", help="make a system of each folder in a zip")
-    command.add_argument("--store", action="store_true", help="store what fits")
-    command.add_argument("--align", action="store_true", help="and take its delay out")
+    command.add_argument(
+        "files", metavar="FILE", type=Path, nargs="+", help="recordings named like the clips, or zips"
+    )
+    command.add_argument(
+        "--mapping", type=Path, help="a CSV with the columns clip, file and, optionally, system"
+    )
+    command.add_argument("--folders", action="store_true", help="make a system for each folder in a zip")
+    command.add_argument("--store", action="store_true", help="store the files without problems")
+    command.add_argument("--align", action="store_true", help="with --store: remove delays")
     command = add("delete", system_delete, "delete a system with its outputs", own)
     command.add_argument("slug", metavar="SLUG")
 
@@ -612,20 +618,20 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--clip", action="append", required=True, metavar="CLIP", help="repeat for each")
     command.add_argument("--system", action="append", required=True, metavar="SLUG", help="repeat for each")
     command.add_argument("--method", help="mushra (default), bs1116, abx, ab, acr, dcr or ccr")
-    command.add_argument("--settings", type=Path, help="a JSON file with any other setting of the API")
-    command.add_argument("--closed", action="store_true", help="do not let listeners in when it is ready")
-    command.add_argument("--wait", action="store_true", help="until the stimuli are rendered")
+    command.add_argument("--settings", type=Path, help="a JSON file with other settings, as in the API")
+    command.add_argument("--closed", action="store_true", help="do not open the study when it is ready")
+    command.add_argument("--wait", action="store_true", help="wait until the stimuli are rendered")
     command = add("list", study_list, "list your studies", studies)
     command.add_argument("--search", default="", help="part of the name")
     command.add_argument("--status", choices=["preparing", "ready", "open", "closed"])
-    command = add("show", study_show, "a study, its link and how far it is", studies)
+    command = add("show", study_show, "a study, its link and its progress", studies)
     command.add_argument("id", metavar="STUDY")
     for action, title in (
-        ("open", "let listeners in"),
-        ("close", "take no more grades"),
-        ("reopen", "go on"),
-        ("pilot", "let trial listeners in, kept apart"),
-        ("end-pilot", "end the pilot"),
+        ("open", "open a study to listeners"),
+        ("close", "close a study to listeners"),
+        ("reopen", "open a closed study again"),
+        ("pilot", "open a study for a pilot with separate results"),
+        ("end-pilot", "end a pilot"),
     ):
         command = add(action, study_act, title, studies)
         command.set_defaults(action=action)
@@ -649,11 +655,11 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument(
         "--understood", action="store_true", help="a broken seal stays broken and is reported"
     )
-    command = add("simulate", study_simulate, "try the design with listeners that are made up", studies)
+    command = add("simulate", study_simulate, "try the design with simulated listeners", studies)
     command.add_argument("id", metavar="STUDY")
     command.add_argument("--listeners", type=int, default=20)
     command.add_argument("--seed", type=int, default=1)
-    command = add("measure", study_measure, "measure by more metrics, or bring scores along", studies)
+    command = add("measure", study_measure, "measure by more metrics, or upload scores", studies)
     command.add_argument("id", metavar="STUDY")
     command.add_argument(
         "metric", metavar="METRIC", nargs="+", help="visqol, dnsmos_p808, distillmos, phones, ..."
@@ -674,26 +680,32 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("-o", "--output", type=Path)
     command.add_argument("--kind", choices=["real", "pilot", "simulated"])
     command.add_argument("--personal", action="store_true", help="with platform ids and answers of listeners")
-    command = add("import", import_file, "take a study from an archive, or another tool's results", studies)
+    command = add("import", import_file, "import a study from an archive, or another tool's results", studies)
     command.add_argument("file", metavar="FILE", type=Path)
     command.add_argument("--extra", type=Path, help="a table of scores, or a configuration's audio as a zip")
     command.add_argument(
-        "--yes", action="store_true", help="import it; else another tool's file is only shown"
+        "--yes", action="store_true", help="import it; without this, another tool's file is only shown"
     )
     command.add_argument("--name", default="", help="of the study; default: the file's")
-    command.add_argument("--method", default="", help="default: the first that is shown")
+    command.add_argument("--method", default="", help="default: the first method shown")
     command.add_argument(
-        "--map", action="append", default=[], metavar="NAME=SLUG", help="what a system is here"
+        "--map",
+        action="append",
+        default=[],
+        metavar="NAME=SLUG",
+        help="map a system of the file to a slug here",
     )
-    command.add_argument("--rule", default="", help="GoListen: how items and systems are parted")
-    command.add_argument("--group", default="", help="of a configuration; default: the first")
-    command.add_argument("--personal", action="store_true", help="keep answers that may tell who somebody is")
+    command.add_argument(
+        "--rule", default="", help="GoListen: how file names are split into items and systems"
+    )
+    command.add_argument("--group", default="", help="group of a configuration; default: the first")
+    command.add_argument("--personal", action="store_true", help="keep answers that may identify listeners")
 
-    command = add("results", results, "what the grades say")
+    command = add("results", results, "means and intervals of the grades")
     command.add_argument("id", metavar="STUDY")
     command.add_argument("--profile", help="of screening: bs1534 (default), mpeg, none, custom")
     command.add_argument("--kind", choices=["real", "pilot", "simulated"])
-    command.add_argument("--json", action="store_true", help="everything, for a program")
+    command.add_argument("--json", action="store_true", help="print everything as JSON")
     return top
 
 

@@ -1,6 +1,6 @@
-"""The type of what templates and answers are filled with, by name."""
+"""The type of template contexts and API answers: values by name."""
 
 from __future__ import annotations
 
-#: What is in it is read by a template, or by the schema of a response, and by nothing else.
+#: Only a template or a response schema reads the values.
 Context = dict[str, object]

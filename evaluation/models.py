@@ -1,4 +1,4 @@
-"""Clip -> rendition -> score: what was uploaded, what systems made of it, how good that is."""
+"""Clip -> rendition -> score: uploads, systems' outputs, and measurements of these."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from evaluation.columns.renditions import Checks, Parameters
 class Clip(models.Model):
     """A source recording that a researcher uploaded.
 
-    The upload is kept untouched; `audio` is what every system gets: mono, 16 kHz, 16-bit WAV.
+    The upload is kept unchanged; `audio`, a mono 16-bit WAV at 16 kHz, is the input of every system.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -48,7 +48,7 @@ class Clip(models.Model):
 
 
 class UploadedSystem(models.Model):
-    """A researcher's own system: its outputs are uploaded, not made here."""
+    """A researcher's own system, whose outputs are uploaded."""
 
     owner = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="uploaded_systems"
@@ -68,19 +68,19 @@ class UploadedSystem(models.Model):
 
 
 class Job(models.Model):
-    """Work that a worker does for a row. The row is the truth; queues only carry its id.
+    """Work that a worker does for a row. The row holds the state; queues only carry its id.
 
-    ``queued -> running -> done | failed``; claimed by one atomic update (`evaluation.work.jobs`), kept
-    by a lease that a heartbeat renews, and re-queued by the sweeper when the lease runs out.
+    ``queued -> running -> done | failed``; claimed by one atomic update (`evaluation.work.jobs`), held by a
+    lease that a heartbeat renews, and re-queued by the sweeper when the lease runs out.
 
-    A kind of work is a model of its own, registered with `evaluation.work.jobs.register`; what pages say of
-    it is here.
+    Each kind of work is a model, registered with `evaluation.work.jobs.register`, which also words what
+    pages say about it.
     """
 
     #: Lookup from a row to the user who follows its work and may retry it.
     OWNER: ClassVar[str] = "owner"
-    #: Sentences for people: while it is done, with numbers where `count_progress` has any; when it failed.
-    DOING: ClassVar[Any] = gettext_lazy("A worker is at it.")
+    #: Sentences for people: during the work, with numbers if `count_progress` has any; after a failure.
+    DOING: ClassVar[Any] = gettext_lazy("A worker is working on it.")
     PROGRESS: ClassVar[Any] = gettext_lazy("{done} of {total} are done.")
     FAILED: ClassVar[Any] = gettext_lazy("This failed: {error}")
 
@@ -104,7 +104,7 @@ class Job(models.Model):
         abstract = True
 
     def get_absolute_url(self) -> str:
-        """The page that shows what the work is for."""
+        """URL of the page that shows the result of the work."""
         raise NotImplementedError
 
     @property
@@ -113,11 +113,11 @@ class Job(models.Model):
         return self.status in (self.Status.QUEUED, self.Status.RUNNING)
 
     def count_progress(self) -> tuple[int, int] | None:
-        """Steps that are done, and all of them; None where that cannot be told."""
+        """Numbers of finished steps and of all steps; None if they are unknown."""
         return None
 
     def describe_work(self, counted: tuple[int, int] | None) -> str:
-        """What a worker does for it and how far that is, for people; `counted` is of `count_progress`."""
+        """Describe the work and its progress for people; `counted` comes from `count_progress`."""
         done, total = counted or (0, 0)
         return str(self.PROGRESS if counted else self.DOING).format(done=done, total=total)
 
@@ -158,7 +158,7 @@ class Rendition(Job):
 
 
 class Score(Job):
-    """A rendition measured by a metric. Its row appears, queued, when the rendition is done."""
+    """A rendition's score by a metric. The row is made, queued, when the rendition is done."""
 
     OWNER = "rendition__clip__owner"
     DOING = gettext_lazy("Measuring.")
@@ -184,8 +184,8 @@ class Score(Job):
 class OutputBatch(Job):
     """Outputs that a researcher has sent for systems of their own, to be checked and then confirmed.
 
-    The job checks every file against its clip (`step` is check), and after the researcher's
-    confirmation makes renditions of those that are taken (`step` is store).
+    The job checks every file against its clip (`step` is check), and, after the researcher's confirmation,
+    makes renditions of the accepted files (`step` is store).
     """
 
     PROGRESS = gettext_lazy("Checking: {done} of {total} files.")
@@ -233,7 +233,7 @@ class OutputBatch(Job):
 
 
 class OutputFile(models.Model):
-    """One file of a batch: which clip and system it is of, how that was found, and what it is like."""
+    """One file of a batch: its clip and system, how they were found, and the results of its checks."""
 
     batch = models.ForeignKey(OutputBatch, on_delete=models.CASCADE, related_name="files")
     name = models.CharField(max_length=500, help_text="as it was sent, with its folders")

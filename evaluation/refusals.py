@@ -1,7 +1,7 @@
-"""What is refused to a person or a program: one class, which pages and the API answer in one way each.
+"""Refusals of requests by people and programs: one class, with one handler for pages and one for the API.
 
-Whoever refuses raises a `Refusal` with a message for the person who asked. No view and no API function
-words an answer of its own: `evaluation.web.refusals` does that for all.
+Code that refuses a request raises a `Refusal` with a message for the user. Views and API functions do not
+build error responses themselves: `evaluation.web.refusals` does that for all.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from django.utils.translation import gettext_lazy as _
 
 from codec.base import CodecError
 
-#: A message, translated when it is read: from `gettext_lazy`, or one that has been translated already.
+#: A message: lazy, from `gettext_lazy`, or already translated.
 Text: TypeAlias = "str | Promise | Message | Refusal"
 
 
 class Message:
-    """A message with values, worded in the language that is in force when it is read.
+    """A message with values, translated into the current language when it is converted to text.
 
     Args:
-        text: from `gettext_lazy`, with a place such as ``%(name)s`` for every value.
-        values: by name; refusals and messages among them are translated with the rest.
+        text: from `gettext_lazy`, with a placeholder such as ``%(name)s`` for every value.
+        values: by name; refusals and messages among them are translated, too.
     """
 
     def __init__(self, text: Text, /, **values: object) -> None:
@@ -36,23 +36,24 @@ class Message:
 
 
 def translate_error(error: CodecError) -> Message:
-    """The message of an error of `codec`, which knows nothing of languages: translated when it is read."""
+    """Wrap the message of an error of `codec`, which has no translations, as a lazily translated text."""
     return Message(gettext_lazy(error.text), **error.values)
 
 
 class Refusal(Exception):
-    """A request that cannot be granted, with a message for whoever made it.
+    """A request that is refused, with a message for the user.
 
     Args:
-        message: why; from `gettext_lazy`, with a place such as ``%(name)s`` for every value.
-        status: of the HTTP answer; default: the class's.
-        fields: what is wrong with single fields of the request: messages by path, such as
+        message: the reason; from `gettext_lazy`, with a placeholder such as ``%(name)s`` for every value.
+        status: HTTP status; default: the class's.
+        fields: messages about single fields of the request, by path, such as
             ``questionnaire.0.label``.
-        values: for the places in the message.
+        values: values of the message's placeholders.
 
     Attributes:
-        title: heads the page of a refusal that has no page of its own.
-        page: renders the page that shows the refusal (`evaluation.web.refusals.shown_on`); None: a plain one.
+        title: heading of the general refusal page.
+        page: renders the page that shows the refusal (`evaluation.web.refusals.show_refusals_on`);
+            None: the general page.
     """
 
     status: int = 400
@@ -78,10 +79,10 @@ class Refusal(Exception):
 
     @property
     def more(self) -> dict[str, Any]:
-        """What a program is told besides the message: extension members of RFC 9457."""
+        """Extension members of the RFC 9457 problem."""
         return {}
 
     @property
     def headers(self) -> dict[str, str]:
-        """Of the HTTP answer."""
+        """HTTP headers of the response."""
         return {}

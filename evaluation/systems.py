@@ -1,8 +1,7 @@
-"""Every system there is, by its slug: title, place in tables, colour and marker.
+"""All systems by slug: title, position in tables, colour and marker.
 
-Systems come from the codec registry or are uploaded by researchers; any other text stands for itself.
-
-Imported studies name systems as they like; such a text stands for itself. Nothing here needs a codec.
+Systems come from the codec registry or are uploaded by researchers. Imported studies may contain any other
+name, which is its own title. Nothing here loads a codec.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ PREFIX = "own-"
 Kind = Literal["registry", "uploaded", "other"]
 
 
-#: A hue per family, after Okabe and Ito (colour-blind safe), lighter or darker within it. Each has a
+#: A hue per family, after Okabe and Ito (colour-blind safe), with shades within a family. Each has a
 #: contrast of 3:1 on white and on the dark page. The marker tells a family's members apart.
 _LOOKS: dict[str, tuple[str, str]] = {
     "original": ("#6f7680", "circle"),
@@ -48,7 +47,7 @@ _LOOKS: dict[str, tuple[str, str]] = {
     "bpgan-4k": ("#b34e00", "circle"),
 }
 
-#: Of systems that the registry does not know: hues of their own, each with every marker.
+#: Hues of systems outside the registry; each can be combined with every marker.
 _OTHERS = tuple(
     (hue, shape)
     for shape in ("circle", "diamond", "square", "triangle")
@@ -58,16 +57,16 @@ _OTHERS = tuple(
 
 @dataclass(frozen=True)
 class Described:
-    """What there is to say of a system.
+    """The description of a system.
 
     Attributes:
-        slug: as renditions, stimuli and studies keep it.
+        slug: as stored in renditions, stimuli and studies.
         title: for people.
-        note: what a reader of a table must know.
-        kind: made here (registry), uploaded, or known by name only.
-        kbps: the nominal bit rate of a registry's system, the rate that an uploaded one's researcher
-            states, in kbit/s. It was never measured: see `Rendition.kbps` for that.
-        family: systems of one family share a colour hue; empty beside the registry.
+        note: remark for readers of tables.
+        kind: from the registry, uploaded, or known by name only.
+        kbps: nominal bit rate of a system of the registry, or the rate stated by the researcher for an
+            uploaded system, in kbit/s. For measured rates see `Rendition.kbps`.
+        family: systems of one family share a colour hue; empty outside the registry.
     """
 
     slug: str
@@ -79,12 +78,12 @@ class Described:
 
 
 def describe(slug: str) -> Described:
-    """What is known of one system; a text that nobody knows describes itself."""
+    """Describe one system; an unknown name becomes its own title."""
     return describe_all([slug])[slug]
 
 
 def describe_all(slugs: Iterable[str]) -> dict[str, Described]:
-    """`describe` of several, with one query for all and none where the registry knows them."""
+    """Describe several systems with one query, or none if the registry contains all of them."""
     wanted = list(dict.fromkeys(slugs))
     own = [slug for slug in wanted if slug.startswith(PREFIX)]
     rows = UploadedSystem.objects.filter(slug__in=own) if own else []
@@ -92,16 +91,16 @@ def describe_all(slugs: Iterable[str]) -> dict[str, Described]:
     found = {}
     for slug in wanted:
         if (known := registry.SYSTEMS.get(slug)) is not None:
-            found[slug] = _registered(known)
+            found[slug] = _describe_registered(known)
         elif (row := uploaded.get(slug)) is not None:
-            found[slug] = _uploaded(row)
+            found[slug] = _describe_uploaded(row)
         else:
             found[slug] = Described(slug, slug, "", "other", None)
     return found
 
 
 def title_of(slug: str) -> str:
-    """The title of a system for people. Of several, `titles_of` asks the database once."""
+    """The title of a system for people. For several systems, `titles_of` needs only one query."""
     known = registry.SYSTEMS.get(slug)
     return known.title if known else describe(slug).title
 
@@ -111,17 +110,17 @@ def titles_of(slugs: Iterable[str]) -> dict[str, str]:
 
 
 def order(slug: str) -> tuple[int, str]:
-    """Sort key of every table and figure: the registry's order, uploaded systems, then any other by name."""
+    """Sort key for all tables and figures: the registry's order, uploaded systems, others by name."""
     if slug in registry.SYSTEMS:
         return list(registry.SYSTEMS).index(slug), slug
     return len(registry.SYSTEMS) + (0 if slug.startswith(PREFIX) else 1), slug
 
 
 def looks_of(slugs: Iterable[str]) -> dict[str, tuple[str, str]]:
-    """Colour and marker of systems that are shown together: no two alike, as far as there are looks.
+    """Colours and markers of systems that are shown together, distinct as far as possible.
 
-    The registry's systems have theirs everywhere. Any other has the look that follows from its slug
-    alone, or the next one that is free where two would fall together.
+    Systems of the registry have fixed looks. The look of any other system follows from its slug; if that is
+    taken, it is the next free look.
     """
     found: dict[str, tuple[str, str]] = {}
     taken: set[tuple[str, str]] = set()
@@ -141,28 +140,29 @@ def _place(slug: str) -> int:
 
 
 def systems_for(user: Any) -> list[Described]:
-    """What `user` can put into a study: the registry's systems and the user's own, in `order`."""
-    own = [_uploaded(row) for row in uploaded_by(user)]
-    return sorted([*map(_registered, registry.SYSTEMS.values()), *own], key=lambda each: order(each.slug))
+    """The systems that `user` can put into a study: the registry's and the user's own, in `order`."""
+    own = [_describe_uploaded(row) for row in uploaded_systems(user)]
+    registered = [_describe_registered(known) for known in registry.SYSTEMS.values()]
+    return sorted([*registered, *own], key=lambda each: order(each.slug))
 
 
-def uploaded_by(user: Any) -> QuerySet[UploadedSystem]:
-    """The systems that `user` made; none for a stranger."""
+def uploaded_systems(user: Any) -> QuerySet[UploadedSystem]:
+    """The systems that `user` made; none for an anonymous user."""
     if user is None or user.pk is None:
         return UploadedSystem.objects.none()
     return UploadedSystem.objects.filter(owner=user)
 
 
 def new_slug(title: str) -> str:
-    """A slug for an uploaded system: unlike any other, and telling it apart in files."""
+    """Make a unique slug for an uploaded system, which also identifies it in files."""
     return f"{PREFIX}{slugify(title)[:40].strip('-') or 'system'}-{secrets.token_hex(3)}"
 
 
-def _registered(system: registry.System) -> Described:
+def _describe_registered(system: registry.System) -> Described:
     return Described(
         system.slug, system.title, system.note, "registry", system.nominal_kbps, family=system.family
     )
 
 
-def _uploaded(row: UploadedSystem) -> Described:
+def _describe_uploaded(row: UploadedSystem) -> Described:
     return Described(row.slug, row.title, row.note, "uploaded", row.kbps)

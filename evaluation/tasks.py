@@ -1,7 +1,7 @@
-"""Names that Celery knows, each mapped to what it does. Messages carry the id of a row and nothing else.
+"""Celery tasks: each maps a task name to a function. Messages carry only the id of a row.
 
-The web process imports this module to send messages: what a worker needs is imported inside the functions,
-on first use in the worker's child, never before the fork.
+The web process imports this module to send messages, so the functions import what a worker needs: on first
+use in the worker's child, never before the fork.
 """
 
 from __future__ import annotations
@@ -34,6 +34,6 @@ def handle_outputs(batch_id: str) -> None:
 
 @shared_task
 def sweep() -> None:
-    """Set lost work of every kind going again; beat sends this every few seconds."""
+    """Re-queue lost work of every kind; beat sends this task every few seconds."""
 
     jobs.sweep()

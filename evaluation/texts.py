@@ -1,32 +1,32 @@
-"""Texts that people write, without what a database, a file or a page cannot hold."""
+"""Cleans texts that people write: removes what databases, files or pages cannot hold."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
 
-#: Control characters but tab and line ends, and two code points that are no characters.
+#: Control characters except tab and line ends, and two code points that are not characters.
 _UNFIT = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffe\uffff]")
-#: They turn the direction of what follows: a title could change how the page around it reads.
+#: Bidirectional controls: in a title, they could change how the text around it is displayed.
 _TURNS = re.compile(r"[\u202a-\u202e\u2066-\u2069]")
 
 
 def clean_text(text: str) -> str:
-    """`text` without control characters, and with "?" for halves of characters; its lines stay."""
+    """Remove control characters from `text` and replace lone surrogates by "?"; keep line breaks."""
     return _UNFIT.sub("", text.encode("utf-8", "replace").decode()).strip()
 
 
 def clean_line(text: str) -> str:
-    """`clean_text` in one line, without changes of direction: a name or title."""
+    """Clean a name or title: `clean_text` on one line, without bidirectional controls."""
     return " ".join(_TURNS.sub("", clean_text(text)).split())
 
 
 def clean_name(name: str) -> str:
-    """The last part of a file name as its sender's system wrote it, for showing; never a path."""
+    """Clean a file name for display: its last component, whatever the sender's path separator."""
     return clean_path(re.split(r"[\\/]", name)[-1])[-255:] or "recording"
 
 
 def clean_path(path: str) -> str:
-    """A file name with its folders in one line; whatever cannot be seen in it parts words."""
+    """Clean a file name with its folders: one line, with invisible characters replaced by spaces."""
     seen = (" " if unicodedata.category(c) in ("Cc", "Cf", "Cs") else c for c in path)
     return clean_line("".join(seen))

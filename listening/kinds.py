@@ -1,15 +1,15 @@
-"""Which sessions count: real ones, and those of tests held elsewhere; others are asked for by name."""
+"""Kinds of sessions: real and imported ones count by default; others are selected by name."""
 
 from __future__ import annotations
 
 from listening.models import Session
 
-#: What figures and tables are made of, unless somebody asks for a trial run.
+#: Kinds in figures and tables by default.
 COUNTED = (Session.Kind.REAL, Session.Kind.IMPORTED)
 
 
 def kinds_of(name: str) -> tuple[Session.Kind, ...]:
-    """The kinds that belong together under `name`: "real", "pilot" or "simulated". They are never mixed.
+    """The kinds under `name`: "real", "pilot" or "simulated". Different names are never mixed.
 
     Raises:
         ValueError: there is no such kind.

@@ -1,4 +1,4 @@
-"""Names that Celery knows, each mapped to what it does. Messages carry the id of a row and nothing else."""
+"""Celery tasks: each maps a task name to a function. Messages carry only the id of a row."""
 
 from __future__ import annotations
 

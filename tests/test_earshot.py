@@ -61,7 +61,7 @@ def test_the_token_is_kept_for_its_owner_alone(run: Run, tmp_path: Path, live_se
     assert stat.S_IMODE(kept.stat().st_mode) == 0o600
     assert json.loads(kept.read_text())["url"] == live_server.url
     assert "does not know this token" in run("login", live_server.url, "wrong", code=1)
-    assert "no address of a site" in run("login", "file:///etc", "x", code=1)
+    assert "not the URL of a site" in run("login", "file:///etc", "x", code=1)
     kept.unlink()
     assert "Run: earshot login" in run("clips", code=1)
 

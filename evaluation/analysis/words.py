@@ -9,22 +9,22 @@ def count(number: int, noun: str) -> str:
 
 
 def p_words(p: float | None, none: str = "no p") -> str:
-    """A p value to three decimals with its letter, or that it is smaller; `none` where there is none."""
+    """A p value with its letter, to three decimals or as “< 0.001”; `none` where there is no value."""
     if p is None:
         return none
     return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
 
 
 def figure(value: float | None, decimals: int) -> str:
-    """`value` with that many decimals, or a dash where there is none."""
+    """`value` to `decimals` places, or a dash where there is no value."""
     return "–" if value is None else f"{value:.{decimals}f}".replace("-", "−")
 
 
 def p_figure(value: float | None) -> str:
-    """A p value to three decimals, or that it is smaller."""
+    """A p value to three decimals, or “< 0.001”."""
     return "–" if value is None else "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 
 def percent(value: float | None) -> str:
-    """A share as whole per cent, or a dash where there is none."""
+    """A share in whole per cent, or a dash where there is no value."""
     return "–" if value is None else f"{100 * value:.0f} %"

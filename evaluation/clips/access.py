@@ -1,4 +1,4 @@
-"""Who may see what. A stranger's clip and a clip that does not exist look the same: 404."""
+"""Who may see which clips. Another user's clip looks like a clip that does not exist: 404."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from evaluation.models import Clip, Rendition
 
 
 def viewer(request: HttpRequest) -> Any:
-    """The signed-in user (by session cookie or bearer token, whatever set `request.user`), or None."""
+    """The signed-in user (from a session cookie or a bearer token), or None."""
     user = getattr(request, "user", None)
     return user if user is not None and user.is_authenticated else None
 
 
 def visible_clips(user: Any) -> QuerySet[Clip]:
-    """Public clips, and the user's own; `user` may be None."""
+    """Public clips and the user's own clips; `user` may be None."""
     return Clip.objects.filter(_visible(user))
 
 

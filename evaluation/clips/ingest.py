@@ -27,7 +27,7 @@ from evaluation.refusals import Refusal, translate_error
 from evaluation.texts import clean_line, clean_name
 from evaluation.work import jobs
 
-#: Metrics have no answer for less (PESQ: 0.25 s).
+#: Metrics cannot grade shorter clips (PESQ: 0.25 s).
 MIN_SECONDS = 0.25
 
 
@@ -38,7 +38,7 @@ class ClipRejected(Refusal):
 
 
 class ClipTooLarge(ClipRejected):
-    """The upload has `size` bytes, more than the site takes."""
+    """The upload has `size` bytes, which is more than the site accepts."""
 
     status = 413
 
@@ -59,16 +59,16 @@ def ingest(
     public: bool = False,
     systems: Collection[str] | None = None,
 ) -> tuple[Clip, bool]:
-    """Make a clip of an upload and queue its renditions through every system, or through `systems` alone.
+    """Make a clip from an upload and queue its renditions by every system, or only by `systems`.
 
-    The upload is kept untouched; the clip's audio is mono 16-bit WAV at 16 kHz. The same bytes
-    from the same owner are the same clip, whatever the file is called.
+    The upload is kept untouched; the clip's audio is mono 16-bit WAV at 16 kHz. An upload with the same
+    bytes by the same owner is the same clip, whatever its file name.
 
     Returns:
         The clip, and whether it is new.
 
     Raises:
-        ClipRejected: the file is too large (`ClipTooLarge`), no readable audio, or too short or long.
+        ClipRejected: the file is too large (`ClipTooLarge`), is not readable audio, or is too short or long.
     """
     if file.size is not None and file.size > settings.UPLOAD_MAX_BYTES:
         raise ClipTooLarge(file.size)
@@ -108,29 +108,29 @@ def ingest(
             clip.save(force_insert=True)
             queue_renditions(clip, systems)
     except IntegrityError:
-        # The same file came twice at the same moment: the other request was first.
+        # The same file arrived twice at the same moment, and the other request was first.
         delete_files([clip.upload.name, clip.audio.name])
         return Clip.objects.get(owner=owner, sha256=sha256), False
     return clip, True
 
 
 def queue_renditions(clip: Clip, systems: Collection[str] | None = None) -> None:
-    """Queue the clip through each system, or each of `systems`, that it has not been through yet.
+    """Queue a rendition by each system (or each of `systems`) that the clip has none of yet.
 
-    Systems that do not work here get a row as well: the worker finds out and stores the reason.
+    Systems that do not work here get a row, too: the worker finds out and stores the reason.
     The web process never loads a codec.
     """
     there = set(clip.renditions.values_list("system", flat=True))
     wanted = registry.SYSTEMS if systems is None else systems
     new = [Rendition(clip=clip, system=slug) for slug in wanted if slug not in there]
     if new:
-        # Two requests may find the same row missing; the constraint lets one in.
+        # Two requests may find the same row missing; the constraint lets only one insert it.
         Rendition.objects.bulk_create(new, ignore_conflicts=True)
         transaction.on_commit(partial(jobs.dispatch, new))
 
 
 def _suffix(name: str) -> str:
-    """The name's extension where it is a plain one; content, not this, decides the format."""
+    """The name's extension if it is plain; the content decides the format, not the extension."""
     match = re.fullmatch(r"\.[a-z0-9]{1,5}", PurePath(name).suffix.lower())
     return match.group() if match else ""
 

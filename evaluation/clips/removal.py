@@ -1,6 +1,6 @@
-"""Taking a clip away again, with everything that was made from it, and files that nobody owns.
+"""Removal of clips, of everything made from them, and of files that no row owns.
 
-Nothing else deletes stored files: rows first, then files, and only when the rows are gone for good.
+No other module deletes stored files. Rows go first, and files only after that is committed.
 """
 
 from __future__ import annotations
@@ -47,24 +47,24 @@ def remove_clip(clip: Clip) -> None:
 
 
 def delete_files(names: Iterable[str | None]) -> None:
-    """Delete stored files that no row names, or is about to name; empty names are none."""
+    """Delete the stored files `names`, which no row may refer to; empty names are ignored."""
     for name in names:
         if name:
             default_storage.delete(name)
 
 
 def delete_files_later(names: Iterable[str | None]) -> None:
-    """Delete the stored files of rows that the transaction in progress deletes, once it is committed.
+    """Delete the files of rows that the current transaction deletes, once it is committed.
 
-    Files without a row are lost disk space; a row without files is an error page.
+    A file without a row only wastes disk space; a row without files is an error page.
     """
     transaction.on_commit(partial(delete_files, list(names)))
 
 
-def orphans(older_than: timedelta) -> Iterator[str]:
-    """Names of stored files that no row names: left by a process that was killed before it wrote its row.
+def find_orphans(older_than: timedelta) -> Iterator[str]:
+    """Find stored files without a row, left by processes killed before they wrote it; yields names.
 
-    `older_than` spares what is being written now. Only folders that some model stores into are looked at.
+    `older_than` spares files that are being written now. Only folders of file fields are searched.
     """
     fields = [
         (model, field)
@@ -72,7 +72,7 @@ def orphans(older_than: timedelta) -> Iterator[str]:
         for field in model._meta.get_fields()
         if isinstance(field, FileField)
     ]
-    # Files before rows: a row that is written in between is seen.
+    # List files before rows, so that a row written in between is seen.
     stored = [
         name
         for folder in sorted({str(field.upload_to) for _, field in fields})

@@ -1,4 +1,4 @@
-"""Clip -> rendition -> score: what a worker does for the rows of both."""
+"""Clip -> rendition -> score: the work that a worker does for rendition and score rows."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from evaluation.work.pipeline import METRICS, MetricUnavailable, measure, proces
 
 
 def make_rendition(rendition_id: str) -> None:
-    """Put a clip through a system and queue the measurements of what comes out."""
+    """Put a clip through a system and queue the measurements of its output."""
     row = jobs.claim(Rendition, rendition_id)
     if row is None:
         return
-    with jobs.working(row):
+    with jobs.work_on(row):
         try:
             _render(row)
         except CodecError as error:
@@ -38,7 +38,7 @@ def make_score(score_id: int | str) -> None:
     row = jobs.claim(Score, score_id)
     if row is None:
         return
-    with jobs.working(row, MetricUnavailable):
+    with jobs.work_on(row, MetricUnavailable):
         rendition = Rendition.objects.select_related("clip").get(pk=row.rendition_id)
         reference = load_audio(rendition.clip.audio)
         degraded = load_audio(rendition.audio)
@@ -62,7 +62,7 @@ def _render(row: Rendition) -> None:
     parameters = dict(done.encoded.parameters)
     jobs.note(row, f"parameters: {json.dumps(parameters, sort_keys=True, default=str)}")
 
-    # New names for every attempt: whoever loses the claim never touches the holder's files.
+    # Every attempt uses new names, so a worker that lost its claim never touches the new holder's files.
     folder = f"renditions/{row.pk}"
     audio_name = save_audio(f"{folder}/{row.claim}.wav", done.audio)
     bitstream = ContentFile(container.dumps(done.encoded))

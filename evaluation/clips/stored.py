@@ -1,4 +1,4 @@
-"""Stored audio: its samples, and a copy on this machine's disk for readers that need a file."""
+"""Stored audio: its samples, and a local copy for readers that need a file."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def load_audio(file: FieldFile) -> Audio:
 
 
 def save_audio(name: str, audio: Audio) -> str:
-    """Store `audio` (samples,) as a 16-bit WAV at `WORKING_RATE`; returns the name that it got."""
+    """Store `audio` (samples,) as a 16-bit WAV at `WORKING_RATE`; returns its storage name."""
     from codec.audio import write_wav
 
     content = io.BytesIO()
@@ -42,7 +42,7 @@ def save_audio(name: str, audio: Audio) -> str:
 
 @contextmanager
 def local_copy(name: str) -> Iterator[Path]:
-    """The stored file `name` as a file on this machine, while the block runs."""
+    """Provide the stored file `name` as a local file while the block runs."""
     with tempfile.TemporaryDirectory(prefix="earshot-stored-") as folder:
         path = Path(folder) / "file"
         with default_storage.open(name) as source, path.open("wb") as target:

@@ -1,4 +1,4 @@
-"""What happens to an upload before a view sees it."""
+"""How uploads are handled before a view sees them."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from django.core.files.uploadhandler import TemporaryFileUploadHandler
 
 
 class LimitedUploadHandler(TemporaryFileUploadHandler):
-    """Streams an upload to a temporary file, but stores no more than UPLOAD_MAX_BYTES of it.
+    """Streams an upload to a temporary file but stores at most UPLOAD_MAX_BYTES of it.
 
-    The rest is read and dropped, so that the form's other fields and files arrive. The file tells
-    its true size, by which `evaluation.clips.ingest` turns it away with a message.
+    The rest is read and dropped, so that the form's other fields and files arrive. The file reports its true
+    size, so `evaluation.clips.ingest` can refuse it with a message.
     """
 
     def receive_data_chunk(self, raw_data: bytes, start: int) -> bytes | None:

@@ -1,8 +1,9 @@
 """What JSON columns hold: pydantic models, and the one field that reads and writes them.
 
-A column's model says which keys it has, of which type and within which limits. `TypedJSONField` validates
+A column's model defines its keys, their types and their limits. `TypedJSONField` validates
 with it whenever a value is set and when a stored one is read; forms, the API, archives and imports validate
-with the same model (`parse`). What does not fit is a `BadColumn` that names column and path.
+with the same model (`parse`). A value that does not fit raises a `BadColumn` that names the column and the
+path.
 """
 
 from evaluation.columns.base import (

@@ -29,7 +29,7 @@ JsonObject = dict[str, JsonValue]
 
 @dataclass(frozen=True)
 class _Limits:
-    """Annotates a number with its limits, both included; the message names them."""
+    """Annotates a number with its inclusive limits; the message names them."""
 
     low: float | None = None
     high: float | None = None
@@ -51,18 +51,18 @@ class _Limits:
 
 
 def refuse(message: str) -> NoReturn:
-    """Refuse the value that is being validated, in these words."""
+    """Refuse the value under validation with this message."""
     raise PydanticCustomError("refused", "{message}", {"message": message})
 
 
 def refuse_at(place: str | int, message: str) -> NoReturn:
-    """Refuse what lies at `place`, a key or an index, of the object or list that is being validated."""
+    """Refuse the entry at `place`, a key or an index, of the object or list under validation."""
     error = PydanticCustomError("refused", "{message}", {"message": message})
     raise ValidationError.from_exception_data("", [{"type": error, "loc": (place,), "input": None}])
 
 
 class Whole(_Limits):
-    """Annotates a whole number; JSON's true and 1.0 are none."""
+    """Annotates a whole number; JSON's true and 1.0 are refused."""
 
     kind = "integer"
 
@@ -77,7 +77,7 @@ class Whole(_Limits):
 
 
 class Real(_Limits):
-    """Annotates a finite number that stays whole where it was whole: 24 is not stored as 24.0."""
+    """Annotates a finite number; whole numbers stay whole: 24 is not stored as 24.0."""
 
     kind = "number"
 
@@ -99,9 +99,9 @@ Number = Annotated[float, Real()]
 class Column(BaseModel):
     """An object in a JSON column.
 
-    It is immutable; `model_copy(update=...)` makes a changed one. It is stored with the keys that were set
-    and no others, so an empty object stays ``{}``; defaults are what a missing key means. It is true if any
-    key is set, equals the JSON that it is stored as, and templates read fields by their stored names.
+    It is immutable; `model_copy(update=...)` makes a changed copy. Only keys that were set are stored, so an
+    empty object stays ``{}``; a missing key means the default. An object is true if any key is set and
+    equals its stored JSON. Templates read fields by their stored names.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
@@ -109,29 +109,29 @@ class Column(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _refuse_unknown(cls, data: Any) -> Any:
-        """Refuse keys that are not the model's by name, and say which there are."""
+        """Refuse unknown keys by name; the message lists the known ones."""
         if isinstance(data, cls):
             return data
         names = sorted(field.alias or name for name, field in cls.model_fields.items())
         known = ", ".join(names) or "-"
         if not isinstance(data, Mapping):
-            refuse(_("must be an object that may say %(known)s, and nothing else.") % {"known": known})
+            refuse(_("must be an object with no other keys than %(known)s.") % {"known": known})
         if cls.model_config.get("extra") == "forbid":
             unknown = [key for key in data if key not in names]
             if unknown:
-                message = _("%(key)r does not belong here: it may say %(known)s, and nothing else.")
+                message = _("%(key)r does not belong here: the only keys are %(known)s.")
                 refuse(message % {"key": unknown[0], "known": known})
         return data
 
-    def stored(self) -> dict[str, Any]:
-        """As the column stores it."""
+    def to_json(self) -> dict[str, Any]:
+        """The JSON that the column stores."""
         return self.model_dump(mode="json", by_alias=True, exclude_unset=True)
 
     def __bool__(self) -> bool:
         return bool(self.model_fields_set)
 
     def __eq__(self, other: object) -> bool:
-        return self.stored() == other if isinstance(other, Mapping) else super().__eq__(other)
+        return self.to_json() == other if isinstance(other, Mapping) else super().__eq__(other)
 
     def __getitem__(self, key: str) -> Any:
         for name, field in type(self).model_fields.items():
@@ -141,7 +141,7 @@ class Column(BaseModel):
 
 
 class Shown:
-    """Annotates a value that is validated elsewhere with the schema that documents show for it."""
+    """Annotates a value that is validated elsewhere with the schema to show in the API's documentation."""
 
     def __init__(self, schema: Any) -> None:
         self.schema = schema
@@ -152,7 +152,7 @@ class Shown:
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: Any) -> Any:
         found: Any = adapter_of(self.schema).core_schema
         if isinstance(self.schema, type) and issubclass(self.schema, BaseModel):
-            # The reference gives the model an entry of its own among the document's components.
+            # The reference gives the model its own entry among the document's components.
             name = f"{self.schema.__module__}.{self.schema.__qualname__}:{id(self.schema)}"
             found = {**found, "ref": name}
         return handler(found)
@@ -164,13 +164,13 @@ def adapter_of(schema: Hashable) -> TypeAdapter[Any]:
 
 
 def parse(schema: type[T], value: object, column: str) -> T:
-    """`value`, as JSON or already parsed, as `schema` describes it; `column` names it in messages.
+    """Validate `value`, JSON or already parsed, as `schema`; `column` names it in messages.
 
     Raises:
         BadColumn: it does not fit; the error names every problem with its path.
     """
     try:
-        # mypy takes a type for a value that has no hash.
+        # mypy does not treat a type as hashable.
         adapter: TypeAdapter[T] = adapter_of(schema)  # type: ignore[arg-type]
         return adapter.validate_python(value, strict=True)
     except ValidationError as error:

@@ -25,18 +25,18 @@ else:
 
 
 class _StoredObject(dict[str, Any]):
-    """An object as the database gave it: not validated yet."""
+    """An object as read from the database, not validated yet."""
 
 
 class _StoredList(list[Any]):
-    """A list as the database gave it: not validated yet."""
+    """A list as read from the database, not validated yet."""
 
 
 _STORED = (_StoredObject, _StoredList)
 
 
 def plain(value: Any) -> Any:
-    """`value` as JSON: models become what they are stored as, everything else stays."""
+    """Convert `value` to JSON: models become their stored form, everything else stays."""
     if isinstance(value, BaseModel):
         return value.model_dump(mode="json", by_alias=True, exclude_unset=True)
     if isinstance(value, Mapping):
@@ -47,9 +47,9 @@ def plain(value: Any) -> Any:
 
 
 class _ColumnAttribute(DeferredAttribute):
-    """Validates what is set, and what is stored when it is first read; remembers the JSON that it came from.
+    """Validates values when they are set and stored values when first read; remembers the original JSON.
 
-    Rows whose column nobody reads cost nothing, and a bad one does not keep the others from being listed.
+    A column that is not read costs nothing, and an invalid row does not prevent listing the others.
     """
 
     field: TypedJSONField[Any, Any]
@@ -73,7 +73,7 @@ class _ColumnAttribute(DeferredAttribute):
             value = self.field.parse(value, instance)
         instance.__dict__[name] = value
         came = plain(given) if isinstance(given, dict | list) else None
-        # `clean_fields` sets again what it has checked, with the keys in the order of the schema.
+        # `clean_fields` sets the validated value again, with keys in the order of the schema.
         if came is None or came != instance.__dict__.get(_original(name)):
             instance.__dict__[_original(name)] = came
 
@@ -87,10 +87,10 @@ class TypedJSONField(_JSONField[_Set, _Get]):
 
     Args:
         schema: of the value.
-        schema_of: a row's own schema, a part of the other, where it depends on the row's other columns.
+        schema_of: returns a row's schema, part of `schema`, where it depends on the row's other columns.
 
-    What is stored is the JSON of the keys that were set, in the order in which they came if they came as
-    JSON. Migrations see a plain `JSONField`. ``values()`` gives the JSON itself.
+    The column stores the keys that were set, in their original order if they were given as JSON. Migrations
+    see a plain `JSONField`. ``values()`` gives the JSON itself.
     """
 
     descriptor_class = _ColumnAttribute
@@ -118,7 +118,7 @@ class TypedJSONField(_JSONField[_Set, _Get]):
     # -- Python's side
 
     def parse(self, value: object, instance: models.Model | None = None) -> Any:
-        """`value` as an object of the schema; None, which Django sets where nothing is said yet, as it is.
+        """Validate `value` as an object of the schema; None, Django's initial value, is returned unchanged.
 
         Raises:
             BadColumn: it does not fit.
@@ -127,12 +127,12 @@ class TypedJSONField(_JSONField[_Set, _Get]):
             return None
         if self.schema_of is None:
             return base.parse(self.schema, value, self.name)
-        if instance is None:  # an update of many rows: each checks it when it is read
+        if instance is None:  # a bulk update: each row validates it when it is read
             return plain(value)
         return base.parse(self.schema_of(instance), value, self.name)
 
     def read(self, stored: Any, instance: models.Model) -> Any:
-        """`parse` of what a row holds; the error names the row."""
+        """Parse a row's stored value; the error names the row."""
         try:
             return self.parse(stored, instance)
         except BadColumn as error:
@@ -140,7 +140,7 @@ class TypedJSONField(_JSONField[_Set, _Get]):
             raise BadColumn(error.column, error.problems, row) from None
 
     def as_stored(self, instance: models.Model) -> Any:
-        """The column's JSON, with keys in the order in which they lie in the database, or were given."""
+        """The column's JSON, with keys in the order of the database or of the input."""
         held = instance.__dict__.get(self.attname)
         if isinstance(held, _STORED):
             return held
@@ -161,7 +161,7 @@ class TypedJSONField(_JSONField[_Set, _Get]):
         if hasattr(held, "resolve_expression"):
             return held
         value = self.as_stored(model_instance)
-        # Marked as what needs no second check.
+        # Mark it as validated, so that it is not validated twice.
         return _StoredObject(value) if isinstance(value, dict) else value
 
     def get_db_prep_value(self, value: Any, connection: Any, prepared: bool = False) -> Any:

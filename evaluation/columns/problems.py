@@ -1,4 +1,4 @@
-"""What is wrong with a value, in words for people: the one place where pydantic's errors become messages."""
+"""Translates pydantic's errors into messages for people, for all columns and forms."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 from pydantic import ValidationError
 
-#: By pydantic's type of error; names in the messages are those of its context.
+#: By pydantic's error type; placeholders in the messages are keys of the error's context.
 _MESSAGES = {
     "missing": gettext_noop("is missing."),
-    "string_type": gettext_noop("must be a text."),
+    "string_type": gettext_noop("must be text."),
     "string_too_long": gettext_noop("is longer than %(max_length)s characters."),
     "string_too_short": gettext_noop("is shorter than %(min_length)s characters."),
-    "string_pattern_mismatch": gettext_noop("is not written as it has to be."),
+    "string_pattern_mismatch": gettext_noop("does not have the required format."),
     "int_type": gettext_noop("must be a whole number."),
     "float_type": gettext_noop("must be a number."),
     "finite_number": gettext_noop("must be a number."),
@@ -37,11 +37,11 @@ _MESSAGES = {
 
 @dataclass(frozen=True)
 class Problem:
-    """What is wrong at one place of a value.
+    """A problem at one place of a value.
 
     Attributes:
         where: keys and indices from the value's root to the place.
-        message: for people, a sentence without its subject, or a whole one.
+        message: for people, a predicate without its subject or a whole sentence.
     """
 
     where: tuple[str | int, ...]
@@ -49,7 +49,7 @@ class Problem:
 
     @property
     def path(self) -> str:
-        """The place as text, as in ``tests[0].pass``; "" for the value itself."""
+        """The place as text, such as ``tests[0].pass``; "" for the value itself."""
         text = ""
         for part in self.where:
             text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
@@ -64,7 +64,7 @@ class BadColumn(ValueError):
 
     Attributes:
         column: its name.
-        problems: what is wrong, place by place; never empty.
+        problems: the problems by place; never empty.
         row: which row holds it, for people; "" for a value that is not stored.
     """
 
@@ -74,21 +74,21 @@ class BadColumn(ValueError):
 
     @property
     def fields(self) -> dict[str, str]:
-        """Messages by the paths of what they are about, which begin with the column's name."""
+        """Messages by path; paths begin with the column's name."""
         return {".".join(map(str, (self.column, *each.where))): each.message for each in self.problems}
 
     @property
-    def told(self) -> str:
-        """The problems in one line, without the column's name."""
+    def summary(self) -> str:
+        """All problems in one line, without the column's name."""
         return " ".join(map(str, self.problems))
 
     def __str__(self) -> str:
-        said = f"{self.column}: {self.told}"
+        said = f"{self.column}: {self.summary}"
         return f"{self.row}, {said}" if self.row else said
 
 
 def problems_of(error: ValidationError) -> list[Problem]:
-    """What pydantic found, in the site's own words."""
+    """The problems that pydantic found, with the site's messages."""
     return [
         Problem(row["loc"], _message(row)) for row in error.errors(include_url=False, include_input=False)
     ]
@@ -97,7 +97,7 @@ def problems_of(error: ValidationError) -> list[Problem]:
 def _message(row: Any) -> str:
     context = row.get("ctx", {})
     if row["type"] == "value_error":
-        return str(context["error"])  # a validator of ours has said it
+        return str(context["error"])  # raised by one of our own validators
     message = _MESSAGES.get(row["type"])
     if "expected" in context:
         context = {

@@ -1,4 +1,4 @@
-"""What the columns of renditions and of uploaded outputs hold."""
+"""Models of the JSON columns of renditions and uploaded outputs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from evaluation.columns.base import Column, Number
 class Checks(Column):
     """How an uploaded output compares with its clip (`evaluation.outputs.comparison.Comparison`).
 
-    Empty until the comparison is done. Levels in dB or LU, times in seconds; None: it cannot be told.
+    Empty until the comparison is done. Levels in dB or LU, times in seconds; None: unknown.
     """
 
     seconds: Number = 0.0
@@ -33,7 +33,7 @@ class Checks(Column):
 
 
 class Parameters(Column):
-    """What a rendition was made with: of an uploaded output these keys, else what its codec says."""
+    """How a rendition was made: these keys for an uploaded output, otherwise the codec's parameters."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -41,4 +41,4 @@ class Parameters(Column):
     uploaded: str = Field(default="", description="name of the file, as it was sent")
     matched: str = Field(default="", description="how clip and system were found")
     checks: Checks = Checks()
-    delay_seconds: Number = Field(default=0.0, description="taken out of what was uploaded")
+    delay_seconds: Number = Field(default=0.0, description="removed from the uploaded audio")

@@ -1,7 +1,7 @@
-"""The objective metrics: what each is called, its range, and whether its library is here.
+"""The objective metrics: their titles, ranges, and whether their libraries are installed.
 
-Importing this module loads no metric. `METRICS` is the one place that pages, exports and figures
-take names from; `DEFAULT` are measured of every rendition, the others when somebody asks.
+Importing this module loads no metric. Pages, exports and figures take names from `METRICS`. Every rendition
+is measured by the `DEFAULT` metrics, and by the others on request.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 
-#: How scores that a researcher uploaded name what computed them.
+#: Stands for the version in scores that a researcher uploaded.
 UPLOADED = "uploaded"
 
 
@@ -19,14 +19,14 @@ class Metric:
     """An objective metric.
 
     Attributes:
-        unit: of its values, "" where they have none.
-        low, high: the range that it can take.
+        unit: unit of its values, or "".
+        low, high: range of its values.
         higher_is_better: False for rates of errors.
-        note: what it is, in a sentence, with its source.
-        packages: whose versions are kept with its scores.
-        modules: that must be importable to compute it here.
-        default: measured of every rendition.
-        computed: False where scores can only be uploaded.
+        note: describes it in a sentence, with its source.
+        packages: packages whose versions are stored with its scores.
+        modules: modules that must be importable to compute it here.
+        default: whether every rendition is measured by it.
+        computed: False if scores can only be uploaded.
         reference: whether it compares with the reference.
     """
 
@@ -46,7 +46,7 @@ class Metric:
 
     @property
     def missing(self) -> str:
-        """Why it cannot be computed here, for people; "" if it can."""
+        """The reason, for people, why it cannot be computed here; "" if it can."""
         if not self.computed:
             return f"{self.title} is not computed here: upload its scores as a column."
         lacking = [module for module in self.modules if find_spec(module) is None]
@@ -56,7 +56,7 @@ class Metric:
 
     @property
     def version(self) -> str:
-        """Packages and versions that compute it, as kept with every score; "" where one is missing."""
+        """Packages and versions that compute it, as stored with every score; "" if one is missing."""
         try:
             return ", ".join(f"{package} {version(package)}" for package in self.packages)
         except PackageNotFoundError:
@@ -123,18 +123,18 @@ _ALL = (
 #: By slug, in the order of tables.
 METRICS = {metric.slug: metric for metric in _ALL}
 
-#: Measured of every rendition.
+#: Computed for every rendition.
 DEFAULT = tuple(metric.slug for metric in _ALL if metric.default)
 
-#: Computed when asked for, if the library is here.
+#: Computed on request, if the library is installed.
 OPTIONAL = tuple(metric.slug for metric in _ALL if metric.computed and not metric.default)
 
 
 def metric_of(slug: str) -> Metric:
-    """The metric called `slug`; an unknown name (of an import) stands for itself."""
+    """The metric called `slug`; an unknown name (from an import) becomes its own title."""
     return METRICS.get(slug) or Metric(slug, slug, "", float("-inf"), float("inf"), "", computed=False)
 
 
-def available() -> tuple[str, ...]:
+def list_available() -> tuple[str, ...]:
     """Slugs of the metrics that can be computed here."""
     return tuple(slug for slug, metric in METRICS.items() if not metric.missing)

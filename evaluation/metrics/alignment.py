@@ -1,8 +1,8 @@
-"""Is a system's output where its input was? The delay of one signal against another, vocoders included.
+"""Measures the delay of one signal against another; works for vocoders, too.
 
-The waveform says nothing about what a vocoder without phase did, and a low-passed one correlates with
-itself over a millisecond. What every system keeps is when energy rises and falls, band by band; so the
-logarithmic energies in bands of 16 ms, every millisecond, are what is correlated.
+Waveforms cannot be compared after a vocoder, which does not keep phase, and a low-passed waveform correlates
+with itself over a millisecond. Every system keeps the times at which the energy of each band rises and
+falls, so the logarithmic band energies of 16 ms frames, one per millisecond, are correlated.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from numpy.typing import NDArray
 from codec.audio import resample
 from codec.base import WORKING_RATE, Audio
 
-#: Delays beyond this are not looked for, seconds.
+#: Largest delay that is searched for, seconds.
 MAX_DELAY = 0.5
-#: Below this correlation of the envelopes nothing can be told: too short, stationary, silent, another sound.
+#: Below this correlation of the envelopes (too short, stationary, silent, another sound) no delay is given.
 LEAST_CERTAINTY = 0.4
 
 _WINDOW = 256  # samples at 16 kHz: 16 ms
 _HOP = 16  # 1 ms
 _BANDS = np.geomspace(200, 3400, 17)  # Hz: what narrow-band codecs keep
-_FLOOR_DB = 45.0  # below a band's loudest frame: what codecs do with pauses is their own affair
+_FLOOR_DB = 45.0  # below a band's loudest frame: what codecs do in pauses does not matter
 _RISE = 10  # frames over which rise and fall are taken
 
 
@@ -32,8 +32,7 @@ class Delay:
     """How late a signal is.
 
     Attributes:
-        seconds: > 0 where it comes later than the reference, to about a millisecond; None where nothing
-            can be told.
+        seconds: > 0 if it is later than the reference, accurate to about a millisecond; None if unknown.
         certainty: correlation of the envelopes at that delay, at most 1.
         at_zero: correlation without a delay.
     """
@@ -70,7 +69,7 @@ def delay_of(reference: Audio, degraded: Audio, rate: int, max_seconds: float = 
 
 
 def _changes(audio: Audio, rate: int) -> NDArray[np.float64]:
-    """Rise and fall of the energy in each band, dB, (frames, bands), a frame every millisecond."""
+    """Change of the energy in each band, dB, (frames, bands), one frame per millisecond."""
     signal = resample(np.asarray(audio, dtype=np.float32), rate, WORKING_RATE).astype(np.float64)
     frames = (signal.size - _WINDOW) // _HOP + 1
     bands = _BANDS.size - 1

@@ -1,9 +1,9 @@
 """DNSMOS, PLCMOS and DistillMOS: networks that grade speech without its reference. For workers only.
 
 DNSMOS and PLCMOS were trained on noise suppressors and concealed packet loss; DistillMOS is a small network
-that answers as one of self-supervised speech representations does, which learnt listeners' grades. A codec
-that invents clean speech of another content pleases all three. They stand beside the grades, never in their
-place, and no training or search may listen to them.
+distilled from one that uses self-supervised speech representations and learnt listeners' grades. All three
+give good scores to a codec that produces clean speech with different content. They complement listeners'
+grades and never replace them, and no training or search may use them.
 """
 
 from __future__ import annotations
@@ -20,23 +20,23 @@ from numpy.typing import NDArray
 
 Samples = NDArray[np.floating[Any]]
 
-#: DNSMOS looks at windows of this length, and repeats what is shorter.
+#: DNSMOS grades windows of this length and repeats shorter signals.
 WINDOW_SECONDS = 9.01
 
-#: Both networks take frames of 16 to 32 ms and fail on a handful of them.
+#: Both networks use frames of 16 to 32 ms and fail on very few frames.
 MIN_SECONDS = 0.5
 
-#: DistillMOS looks at windows of this length, and fills up what is shorter.
+#: DistillMOS grades windows of this length and pads shorter signals.
 _DISTILLMOS_SAMPLES = 122_880
 
-#: PLCMOS draws 15 raters from NumPy's global generator: with this seed always the same ones.
+#: PLCMOS draws 15 raters from NumPy's global generator: with this seed they are always the same.
 _SEED = 1534
 _LOCK = Lock()
 
 
 @lru_cache(maxsize=2)
 def _dnsmos(samples: bytes, rate: int) -> dict[str, float]:
-    """Every figure of one run; DNSMOS P.808 and OVRL are asked for one after the other."""
+    """All scores of one run, cached because P.808 and OVRL are requested one after the other."""
     from speechmos import dnsmos
 
     return {name: float(value) for name, value in dnsmos.run(np.frombuffer(samples), rate).items()}
@@ -86,8 +86,8 @@ def distillmos(degraded: Samples, rate: int) -> tuple[float | None, str]:
 
 @cache
 def _distillmos() -> Any:
-    """The network, with the weights that are inside its package."""
-    # The package imports torchaudio for its own command line alone, and PyPI's torchaudio does not load
+    """Load the network with the weights in its package."""
+    # The package imports torchaudio only for its command line, and PyPI's torchaudio does not load
     # beside PyTorch's builds without CUDA: the import is shown an empty module.
     missing = "torchaudio" not in sys.modules
     if missing:
@@ -97,6 +97,6 @@ def _distillmos() -> Any:
     finally:
         if missing:
             del sys.modules["torchaudio"]
-    # It prints where its weights lie; standard output may be a table.
+    # It prints the path of its weights, but standard output may be a table.
     with contextlib.redirect_stdout(sys.stderr):
         return ConvTransformerSQAModel().eval()

@@ -1,9 +1,9 @@
-"""Phoneme error: what a recogniser hears in the reference and in the output. For workers only.
+"""Phoneme error: how a recogniser's phones differ between reference and output. For workers only.
 
 The paper checks that its codec does not change what is said by recognising phonemes on both sides.
-Here PocketSphinx decodes phones with its English model, freely (a phone language model, no words), and
-the measure is the edit distance between both sequences, over the length of the longer. The recogniser
-errs on the reference, too: compare systems by it, it is no error rate of a codec.
+Here PocketSphinx decodes phones with its English model (a phone language model, no words). The measure is
+the edit distance between the two sequences, divided by the length of the longer one. The recogniser also
+makes errors on the reference, so use the measure to compare systems; it is not a codec's error rate.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def _decoder() -> Any:
 @lru_cache(maxsize=4)
 def _decode(pcm: bytes) -> tuple[str, ...]:
     decoder = _decoder()
-    decoder.reinit_feat()  # the running mean of the last signal's cepstra would colour this one
+    decoder.reinit_feat()  # the running mean of the last signal's cepstra would affect this signal
     decoder.start_utt()
     decoder.process_raw(pcm, no_search=False, full_utt=True)
     decoder.end_utt()
@@ -49,12 +49,12 @@ def _decode(pcm: bytes) -> tuple[str, ...]:
 
 
 def phones(samples: Samples) -> tuple[str, ...]:
-    """The phones (ARPAbet) that are heard in float (samples,) at 16 kHz, pauses and noises left out."""
+    """Recognise the phones (ARPAbet) in float (samples,) at 16 kHz, without pauses and noises."""
     return _decode((np.clip(samples, -1, 1) * 32767).round().astype("<i2").tobytes())
 
 
 def edit_distance(one: Sequence[str], other: Sequence[str]) -> int:
-    """Insertions, deletions and substitutions that turn one sequence into the other (Levenshtein)."""
+    """The number of insertions, deletions and substitutions between two sequences (Levenshtein)."""
     row = list(range(len(other) + 1))
     for place, left in enumerate(one, 1):
         before, row[0] = row[0], place
@@ -66,10 +66,10 @@ def edit_distance(one: Sequence[str], other: Sequence[str]) -> int:
 
 
 def disagreement(reference: Samples, degraded: Samples, rate: int) -> tuple[float | None, str]:
-    """Edit distance over the number of phones in the longer sequence: 0 the same, 1 nothing in common."""
+    """Edit distance divided by the length of the longer sequence: 0 is identical, 1 nothing in common."""
     heard, found = phones(reference), phones(degraded)
     if not heard:
-        return None, "no phone is recognised in the reference"
+        return None, "no phone was recognised in the reference"
     distance = edit_distance(heard, found)
     note = f"{distance} edits between {len(heard)} phones in the reference and {len(found)} here"
     return distance / max(len(heard), len(found)), note

@@ -27,7 +27,7 @@ def _api() -> Any:
 
 
 def visqol(reference: Samples, degraded: Samples, rate: int) -> tuple[float | None, str]:
-    """MOS-LQO of `degraded`, both float64 (samples,) at 16 kHz, or None and why."""
+    """MOS-LQO of `degraded`, both float64 (samples,) at 16 kHz; or None and the reason."""
     if reference.size < MIN_SECONDS * rate:
         return None, f"too short: ViSQOL needs {MIN_SECONDS} s"
     try:

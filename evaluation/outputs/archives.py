@@ -1,7 +1,7 @@
-"""Zips that people send: opened without believing what they say of themselves.
+"""Opens zips that people send without trusting the sizes and names that they declare.
 
-A bomb declares little and unpacks to much: bytes are counted while they come out. Names that lead out of
-the zip, links, encrypted members and zips inside zips are refused or passed over by name.
+A zip bomb declares less than it unpacks to, so bytes are counted while unpacking. Paths that lead out of the
+zip, links, encrypted members and nested zips are refused or skipped, and named in the message.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ from django.utils.translation import gettext_lazy as _
 from evaluation.refusals import Refusal
 
 _CHUNK = 1 << 16
-#: Operating systems add these to every zip; nobody means to send them.
+#: Operating systems add these to every zip; they are skipped silently.
 _CLUTTER = ("__MACOSX/", ".DS_Store", "Thumbs.db", "desktop.ini")
 _NESTED = (".zip", ".7z", ".rar", ".gz", ".tar", ".bz2", ".xz", ".tgz")
 
 
 class ArchiveProblem(Refusal):
-    """A zip that is not opened."""
+    """A zip that cannot be accepted."""
 
     status = 422
 
 
 @dataclass
 class _Budget:
-    """How many bytes may still come out of an archive."""
+    """How many bytes may still be unpacked from an archive."""
 
     left: int
     limit: int
@@ -42,7 +42,7 @@ class _Budget:
         self.left -= count
         if self.left < 0:
             raise ArchiveProblem(
-                _("Unpacked, the zip has more than %(limit)g MB; that is the limit."),
+                _("The unpacked zip has more than the limit of %(limit)g MB."),
                 limit=self.limit / 1e6,
             )
 
@@ -58,7 +58,7 @@ class Member:
     _budget: _Budget = field(repr=False)
 
     def write_to(self, target: IO[bytes]) -> None:
-        """Unpack into `target`, never past the archive's limit. Raises `ArchiveProblem`."""
+        """Unpack into `target`. Raises `ArchiveProblem` at the archive's size limit."""
         try:
             with self._archive.open(self._info) as source:
                 while chunk := source.read(_CHUNK):
@@ -88,22 +88,22 @@ class Member:
 def members(
     file: IO[bytes], *, max_files: int, max_bytes: int, notes: list[str] | None = None
 ) -> Iterator[list[Member]]:
-    """The files of a zip, in its order; open while the block runs.
+    """Open a zip while the block runs and give its files in their order.
 
     Args:
         file: the zip, seekable.
-        max_files: refuse more.
-        max_bytes: of all members together, unpacked.
-        notes: gets a sentence for whatever was passed over.
+        max_files: limit on the number of files.
+        max_bytes: limit on the unpacked size of all members together.
+        notes: gets a sentence about everything that is skipped.
 
     Raises:
-        ArchiveProblem: no zip, damaged, too much in it, or a name that leads out of it.
+        ArchiveProblem: not a zip, damaged, too large, or a path that leads out of it.
     """
     said = [] if notes is None else notes
     try:
         archive = zipfile.ZipFile(file)
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
-        raise ArchiveProblem(_("This is no zip that can be opened: %(error)s."), error=error) from None
+        raise ArchiveProblem(_("This zip cannot be opened: %(error)s."), error=error) from None
     with archive:
         infos = archive.infolist()
         if len(infos) > max_files * 2:
@@ -124,7 +124,7 @@ def members(
                 continue
             _check_name(name)
             if stat.S_ISLNK(info.external_attr >> 16):
-                said.append(f"{name} is a link and was passed over.")
+                said.append(f"{name} is a link and was skipped.")
                 continue
             if info.flag_bits & 0x1:
                 raise ArchiveProblem(_("%(name)s is encrypted. Send a zip without a password."), name=name)
@@ -132,7 +132,7 @@ def members(
                 said.append(f"{name} is an archive inside the zip and was not opened.")
                 continue
             if name in found:
-                raise ArchiveProblem(_("%(name)s is in the zip twice."), name=name)
+                raise ArchiveProblem(_("%(name)s occurs twice in the zip."), name=name)
             found[name] = Member(name, info.file_size, archive, info, budget)
         if len(found) > max_files:
             raise ArchiveProblem(
@@ -143,7 +143,7 @@ def members(
         declared = sum(member.size for member in found.values())
         if declared > max_bytes:
             raise ArchiveProblem(
-                _("Unpacked, the zip has %(declared).0f MB; %(max_bytes)g MB is the limit."),
+                _("Unpacked, the zip has %(declared).0f MB; the limit is %(max_bytes)g MB."),
                 declared=declared / 1e6,
                 max_bytes=max_bytes / 1e6,
             )
@@ -153,6 +153,6 @@ def members(
 def _check_name(name: str) -> None:
     parts = PurePosixPath(name).parts
     if name.startswith("/") or ".." in parts or (len(name) > 1 and name[1] == ":"):
-        raise ArchiveProblem(_("%(name)r leads out of the zip; nothing was unpacked."), name=name)
+        raise ArchiveProblem(_("The path %(name)r leads out of the zip; nothing was unpacked."), name=name)
     if not name.isprintable() or len(name) > 400:
-        raise ArchiveProblem(_("%(name)r is no file name."), name=name[:60])
+        raise ArchiveProblem(_("%(name)r is not a file name."), name=name[:60])

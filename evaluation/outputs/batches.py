@@ -1,4 +1,4 @@
-"""Uploaded outputs -> renditions: receive files, check them against their clips, store what was confirmed."""
+"""Uploaded outputs -> renditions: receive files, check them against their clips, store confirmed ones."""
 
 from __future__ import annotations
 
@@ -28,22 +28,22 @@ from evaluation.models import Clip, Job, OutputBatch, OutputFile, Rendition, Sco
 from evaluation.outputs.archives import ArchiveProblem, members
 from evaluation.outputs.matching import MappingProblem, is_audio, match, read_mapping
 from evaluation.refusals import Refusal
-from evaluation.systems import new_slug, title_of, uploaded_by
+from evaluation.systems import new_slug, title_of, uploaded_systems
 from evaluation.texts import clean_line, clean_path
 from evaluation.work import jobs
 
-#: Of one batch: files, and bytes of all of them once they are unpacked.
+#: Limits of one batch: number of files, and their total size in bytes after unpacking.
 MAX_FILES = 500
 MAX_BATCH_BYTES = 500_000_000
 MAX_MAPPING_BYTES = 2_000_000
 MAX_SYSTEMS = 100
 MAX_KBPS = 100_000.0
-#: A batch that nobody came back to is removed with the next one.
+#: An unconfirmed batch of this age is removed when the next one arrives.
 _FORGOTTEN = timedelta(days=7)
 
 
 class OutputProblem(Refusal):
-    """What cannot be done; the message is for the researcher."""
+    """A refused operation on systems or outputs; the message is for the researcher."""
 
     status = 422
 
@@ -60,10 +60,10 @@ class OutputInUse(OutputProblem):
 def save_system(
     owner: Any, title: str, note: str = "", kbps: float | None = None, system: UploadedSystem | None = None
 ) -> UploadedSystem:
-    """Make a system of the owner's, or change one.
+    """Make a system for `owner`, or change `system`.
 
     Raises:
-        OutputProblem: no title, one that is there already, or a bit rate that is none.
+        OutputProblem: the title is missing or in use, or the bit rate is not valid.
     """
     title = clean_line(title)
     if not title:
@@ -73,10 +73,10 @@ def save_system(
     if len(note) > 5000:
         raise OutputProblem(_("The note is longer than 5000 characters."))
     if kbps is not None and not 0 <= kbps <= MAX_KBPS:
-        raise OutputProblem(_("The bit rate has to be a number of kbit/s, 0 or more."))
-    others = [other for other in uploaded_by(owner) if system is None or other.pk != system.pk]
+        raise OutputProblem(_("The bit rate must be a number of kbit/s, 0 or more."))
+    others = [other for other in uploaded_systems(owner) if system is None or other.pk != system.pk]
     if any(other.title.casefold() == title.casefold() for other in others):
-        raise OutputProblem(_("You have a system called %(title)s already."), title=title)
+        raise OutputProblem(_("You already have a system called %(title)s."), title=title)
     if system is None:
         if len(others) >= MAX_SYSTEMS:
             raise OutputProblem(
@@ -113,7 +113,7 @@ def _remove_renditions(renditions: Iterable[Rendition]) -> None:
             rendition.delete()
         except ProtectedError:
             raise OutputInUse(
-                _("A study uses “%(clip)s” through %(system)s: it has to stay."),
+                _("A study uses “%(clip)s” through %(system)s, so it cannot be deleted."),
                 clip=rendition.clip.title,
                 system=title_of(rendition.system),
             ) from None
@@ -125,7 +125,7 @@ def _remove_renditions(renditions: Iterable[Rendition]) -> None:
 
 @dataclass
 class _Arrived:
-    """A file that was received: its name, and where it is stored."""
+    """A received file: its name, and its name in the storage."""
 
     name: str
     stored: str
@@ -155,18 +155,18 @@ def receive(
     *,
     make_systems: bool = False,
 ) -> OutputBatch:
-    """Take files in, match them to clips and systems, and queue their checks.
+    """Receive files, match them to clips and systems, and queue their checks.
 
-    Zips are unpacked. Nothing becomes a rendition before `confirm`.
+    Zips are unpacked. Files become renditions only after `confirm`.
 
     Args:
-        system: that files go to which name none.
+        system: system of the files that do not name one.
         files: recordings and zips.
         mapping: a CSV ``clip,file[,system]``.
-        make_systems: make a system of each top folder that is called like none.
+        make_systems: make a system for each folder that has no system's name.
 
     Raises:
-        OutputProblem: nothing usable arrived, or too much.
+        OutputProblem: no usable file arrived, or too many.
     """
     _forget_old(system.owner)
     arrival = _Arrival()
@@ -210,7 +210,7 @@ def _take(arrival: _Arrival, file: UploadedFile[Any]) -> None:
         if zipped:
             _unpack(arrival, name, path, Path(folder))
         elif not is_audio(name):
-            arrival.notes.append(f"{name} was left out: it is not called like a recording.")
+            arrival.notes.append(f"{name} was left out: it does not have a recording's file name.")
         else:
             arrival.left -= path.stat().st_size
             if arrival.left < 0:
@@ -229,7 +229,9 @@ def _unpack(arrival: _Arrival, name: str, path: Path, folder: Path) -> None:
         ):
             for member in inside:
                 if not is_audio(member.name):
-                    arrival.notes.append(f"{member.name} was left out: it is not called like a recording.")
+                    arrival.notes.append(
+                        f"{member.name} was left out: it does not have a recording's file name."
+                    )
                     continue
                 one = folder / "member"
                 with one.open("wb") as target:
@@ -247,7 +249,7 @@ def _batch(
     if make_systems:
         arrival.notes += _systems_of_folders(owner, [file.name for file in arrival.files])
     clips = Clip.objects.filter(owner=owner)
-    matches = match([file.name for file in arrival.files], clips, uploaded_by(owner), system, table)
+    matches = match([file.name for file in arrival.files], clips, uploaded_systems(owner), system, table)
     batch = OutputBatch.objects.create(owner=owner, system=system, notes=arrival.notes)
     OutputFile.objects.bulk_create(
         OutputFile(
@@ -261,13 +263,13 @@ def _batch(
 
 
 def _systems_of_folders(owner: Any, names: Iterable[str]) -> list[str]:
-    known = {name.casefold() for one in uploaded_by(owner) for name in (one.title, one.slug)}
+    known = {name.casefold() for one in uploaded_systems(owner) for name in (one.title, one.slug)}
     folders = dict.fromkeys(PurePosixPath(name).parent.name for name in names)
     made = []
     for folder in folders:
         if folder and folder.casefold() not in known:
             made.append(save_system(owner, folder).title)
-    return [f"Made a system for each folder that named none: {', '.join(made)}."] if made else []
+    return [f"Made a system for each folder without one: {', '.join(made)}."] if made else []
 
 
 def _forget_old(owner: Any) -> None:
@@ -276,28 +278,28 @@ def _forget_old(owner: Any) -> None:
 
 
 def remove_batch(batch: OutputBatch) -> None:
-    """Forget files that were sent and not confirmed."""
+    """Delete a batch that was not confirmed, with its files."""
     names = [name for name in batch.files.values_list("upload", flat=True) if name]
     with transaction.atomic():
         batch.delete()
         delete_files_later(names)
 
 
-# -- Checking and storing: a worker's
+# -- Checking and storing, by a worker
 
 
 def handle_batch(batch_id: str) -> None:
-    """Check the files of a batch, or store those that were confirmed."""
+    """Check the files of a batch, or store the confirmed files."""
     row = jobs.claim(OutputBatch, batch_id)
     if row is None:
         return
-    with jobs.working(row, Refusal):
+    with jobs.work_on(row, Refusal):
         (check_batch if row.step == OutputBatch.Step.CHECK else store_batch)(row)
         jobs.finish(row)
 
 
 def check_batch(batch: OutputBatch) -> None:
-    """Compare every matched file with its clip. Files that were checked before a worker died are kept."""
+    """Compare every matched file with its clip, except files checked before an earlier worker died."""
     from codec.audio import AudioError
     from evaluation.outputs.comparison import compare
 
@@ -314,15 +316,15 @@ def check_batch(batch: OutputBatch) -> None:
 
 
 def confirm(batch: OutputBatch, taken: Iterable[int], shifted: Iterable[int]) -> int:
-    """Have the files of these ids stored, those of `shifted` without their delay; returns how many.
+    """Queue storing of the files `taken`, and remove the delay of those in `shifted`; returns how many.
 
     Raises:
-        OutputProblem: none of them can be taken, or the checks are not done.
+        OutputProblem: none of them is usable, or the checks are not done.
     """
     with transaction.atomic():
         rows = batch.files.filter(pk__in=list(taken), problem="").exclude(checks={})
         if batch.step != OutputBatch.Step.CHECK or batch.status != Job.Status.DONE:
-            raise OutputProblem(_("The files have not been checked yet, or are being stored already."))
+            raise OutputProblem(_("The files have not been checked yet, or are already being stored."))
         count = rows.update(taken=True)
         if not count:
             raise OutputProblem(_("Choose at least one file."))
@@ -333,7 +335,7 @@ def confirm(batch: OutputBatch, taken: Iterable[int], shifted: Iterable[int]) ->
 
 
 def store_batch(batch: OutputBatch) -> None:
-    """Make a rendition of every confirmed file, in place of the one that was there."""
+    """Make a rendition of every confirmed file; it replaces an earlier one."""
     for row in batch.files.filter(taken=True, problem="").exclude(upload="").select_related("clip", "system"):
         try:
             _store(row)
@@ -351,28 +353,28 @@ def _store(row: OutputFile) -> None:
     said = {"uploaded": row.name, "matched": row.reason, "checks": row.checks, "delay_seconds": delay}
     with transaction.atomic():
         keep_output(clip, system, row.upload.name, said)
-        # The rendition owns the file now.
+        # The file belongs to the rendition now.
         OutputFile.objects.filter(pk=row.pk).update(upload="")
 
 
 def keep_output(clip: Clip, system: UploadedSystem, upload: str, said: dict[str, Any]) -> Rendition:
-    """Make the stored file `upload` the system's output for `clip`, in place of another, and measure it.
+    """Make the stored file `upload` the system's output for `clip`, replacing any other, and measure it.
 
-    `said` becomes the rendition's parameters; its ``delay_seconds`` is taken out of what is measured.
+    `said` becomes the rendition's parameters; its ``delay_seconds`` is removed from the measured audio.
 
     Raises:
-        AudioError: it cannot be read.
-        OutputProblem: a study uses the output that is there.
+        AudioError: the file cannot be read.
+        OutputProblem: a study uses the existing output.
     """
     from codec.audio import read_audio
-    from evaluation.outputs.comparison import aligned
+    from evaluation.outputs.comparison import align
     from evaluation.work.pipeline import METRICS
 
     size = load_audio(clip.audio).size
     with local_copy(upload) as path:
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
         recording = read_audio(path, max_seconds=settings.UPLOAD_MAX_SECONDS)
-    moved = aligned(recording.audio, said.get("delay_seconds", 0.0), size)
+    moved = align(recording.audio, said.get("delay_seconds", 0.0), size)
     audio = save_audio(f"renditions/{uuid.uuid4().hex}.wav", moved)
     now = timezone.now()
     try:

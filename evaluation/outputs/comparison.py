@@ -1,6 +1,6 @@
-"""A system's output against its reference: what differs besides what a codec is meant to do. No Django.
+"""Compares a system's output with its reference and reports unintended differences. No Django.
 
-Nothing is corrected here; a researcher sees what was found and decides.
+Nothing is corrected here: the researcher sees the findings and decides.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ from codec.audio import AudioError, read_audio
 from codec.base import WORKING_RATE, Audio, fit_length, gettext_noop
 from evaluation.metrics.alignment import delay_of
 
-#: A difference in length that nobody hears: codecs work in frames, seconds.
+#: Inaudible difference in length, seconds; codecs work in frames.
 LENGTH_TOLERANCE = 0.05
-#: A delay that switching makes audible, seconds.
+#: Smallest delay that is audible when switching between signals, seconds.
 DELAY_TOLERANCE = 0.002
-#: A difference in level or loudness worth a word, dB.
+#: Smallest difference in level or loudness that gets a warning, dB.
 LEVEL_TOLERANCE = 1.0
-#: At most this is taken out, seconds.
+#: Largest delay that can be removed, seconds.
 MAX_SHIFT = 0.5
 #: From this share of samples at full scale a file counts as clipped.
 CLIPPING_SHARE = 0.001
-#: Correlation of the waveforms from which on they tell polarity and the delay to a sample.
+#: Smallest correlation of the waveforms that determines polarity and the delay to a sample.
 _WAVEFORM = 0.5
 _FULL_SCALE = 32767 / 32768
 _SILENCE_DB = -90.0
@@ -33,20 +33,20 @@ _SILENCE_DB = -90.0
 
 @dataclass(frozen=True)
 class Comparison:
-    """What was found of a file.
+    """The findings about a file.
 
     Attributes:
-        seconds, reference_seconds: their lengths.
+        seconds, reference_seconds: lengths of the file and the reference.
         rate, channels, format: of the file.
-        delay_seconds: how late it is, > 0 where it comes later than the reference; None: cannot be told.
-        exact: whether the delay is known to a sample at 16 kHz, by the waveforms, or to about 1 ms.
-        certainty: correlation that the delay rests on, 0 to 1.
-        inverted: polarity is the opposite of the reference's; None: cannot be told.
-        level_db: RMS level against the reference's; None where either is silent.
-        loudness_db: BS.1770 loudness against the reference's, LU; None likewise.
+        delay_seconds: > 0 if it is later than the reference; None if unknown.
+        exact: whether the delay is known to a sample at 16 kHz (from the waveforms) or to about 1 ms.
+        certainty: correlation at the delay, 0 to 1.
+        inverted: whether polarity is the opposite of the reference's; None if unknown.
+        level_db: RMS level relative to the reference; None if either is silent.
+        loudness_db: BS.1770 loudness relative to the reference, LU; None if either is silent.
         clipped: share of samples at full scale.
-        warnings: what a researcher has to look at, in sentences.
-        notes: what was done to read it.
+        warnings: sentences about what the researcher should check.
+        notes: sentences about conversions on reading.
     """
 
     seconds: float
@@ -66,7 +66,7 @@ class Comparison:
 
     @property
     def shifts(self) -> bool:
-        """Whether there is a delay that can be taken out and is worth it."""
+        """Whether there is a delay that can and should be removed."""
         return self.delay_seconds is not None and DELAY_TOLERANCE < abs(self.delay_seconds) <= MAX_SHIFT
 
     def as_dict(self) -> dict[str, Any]:
@@ -77,7 +77,7 @@ def compare(path: Path, reference: Audio, max_seconds: float) -> Comparison:
     """Read a file and compare it with `reference` (samples,) at `WORKING_RATE`.
 
     Raises:
-        AudioError: no complete, finite recording, silence, or longer than `max_seconds`.
+        AudioError: the recording is incomplete, silent, not finite, or longer than `max_seconds`.
     """
     recording = read_audio(path, max_seconds=max_seconds)
     audio = recording.audio
@@ -96,8 +96,8 @@ def compare(path: Path, reference: Audio, max_seconds: float) -> Comparison:
     return found
 
 
-def aligned(audio: Audio, delay_seconds: float, size: int) -> Audio:
-    """`audio` (samples,) at `WORKING_RATE` moved `delay_seconds` earlier, then cut or padded to `size`."""
+def align(audio: Audio, delay_seconds: float, size: int) -> Audio:
+    """Move `audio` (samples,) at `WORKING_RATE` `delay_seconds` earlier, and cut or pad it to `size`."""
     shift = round(delay_seconds * WORKING_RATE)
     moved = audio[shift:] if shift >= 0 else np.pad(audio, (-shift, 0))
     return fit_length(moved, size)
@@ -126,7 +126,7 @@ def _difference(ours: float, theirs: float) -> float | None:
 def _delay(reference: Audio, audio: Audio) -> tuple[float | None, bool, float, bool | None]:
     """Delay in seconds, whether it is exact, its certainty, and whether polarity is inverted.
 
-    The envelopes say where to look; the waveforms, where they are alike at all, say to the sample.
+    The envelopes give an estimate; the waveforms, if they are similar enough, refine it to a sample.
     """
     coarse = delay_of(reference, audio, WORKING_RATE, MAX_SHIFT)
     if coarse.seconds is None:
@@ -160,7 +160,7 @@ def _warnings(found: Comparison) -> list[str]:
         )
     if found.delay_seconds is None:
         said.append(
-            f"Its delay cannot be told (certainty {found.certainty:.2f}): short, steady, or another sound."
+            f"Its delay is unknown (certainty {found.certainty:.2f}): short, steady, or another sound."
         )
     elif abs(found.delay_seconds) > DELAY_TOLERANCE:
         late = "late" if found.delay_seconds > 0 else "early"
@@ -176,7 +176,7 @@ def _warnings(found: Comparison) -> list[str]:
     if found.clipped >= CLIPPING_SHARE:
         said.append(f"It clips: {100 * found.clipped:.2g} % of its samples are at full scale.")
     if found.rate < WORKING_RATE:
-        said.append(f"It has {found.rate} Hz: there is nothing above {found.rate / 2000:g} kHz in it.")
+        said.append(f"It has {found.rate} Hz: it contains nothing above {found.rate / 2000:g} kHz.")
     if found.channels > 1:
         said.append(f"Its {found.channels} channels are mixed to one.")
     return said

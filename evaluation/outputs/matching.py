@@ -1,7 +1,7 @@
-"""Which clip and system a file is of: by a mapping table or by its name, and never by a guess.
+"""Finds the clip and system of a file by a mapping table or by its name; never guesses.
 
-In order: a row of the table; ``<clip>__<system>.wav``; ``<system>/<clip>.wav``; ``<clip>.wav``, which goes to
-the system that the files are sent to. A clip is known by its title and by its file's name.
+In order: a row of the table; ``<clip>__<system>.wav``; ``<system>/<clip>.wav``; ``<clip>.wav``, which
+belongs to the system that the files are sent to. Clips are matched by title and by file name.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class MappingProblem(Refusal):
 
 @dataclass(frozen=True)
 class Match:
-    """Where a file belongs; `problem` says why it belongs nowhere."""
+    """The clip and system of a file; `problem` says why there are none."""
 
     name: str
     clip: Clip | None = None
@@ -47,10 +47,10 @@ def is_audio(name: str) -> bool:
 
 
 def read_mapping(content: bytes) -> dict[str, tuple[str, str]]:
-    """A table ``clip,file[,system]`` as clip and system by file.
+    """Read a table ``clip,file[,system]``; returns clip and system by file.
 
     Raises:
-        MappingProblem: no such columns, an empty cell, or a file that is there twice.
+        MappingProblem: a column is missing, a cell is empty, or a file occurs twice.
     """
     try:
         text = content.decode("utf-8-sig")
@@ -80,7 +80,7 @@ def read_mapping(content: bytes) -> dict[str, tuple[str, str]]:
             key = _key(values["file"].replace("\\", "/"))
             if key in found:
                 raise MappingProblem(
-                    _("Line %(line_num)s of the mapping table: %(values)s is there twice."),
+                    _("Line %(line_num)s of the mapping table: %(values)s occurs twice."),
                     line_num=reader.line_num,
                     values=values["file"],
                 )
@@ -115,7 +115,7 @@ def match(
     default: UploadedSystem,
     mapping: Mapping[str, tuple[str, str]] | None = None,
 ) -> list[Match]:
-    """Say of each file, in order, where it belongs."""
+    """Match each file, in order, to a clip and a system."""
     finder = _Finder(clips, systems, default, mapping or {})
     found: list[Match] = []
     taken: dict[tuple[object, object], str] = {}
@@ -153,24 +153,24 @@ class _Finder:
     def find(self, name: str) -> Match:
         path = PurePosixPath(name)
         if self._mapping:
-            return self._by_table(name, path)
+            return self._match_by_table(name, path)
         stem, folder = path.stem, path.parent.name
         before, mark, after = stem.rpartition("__")
         if mark and not self._clips.get(_key(stem)):
             system = self._systems.get(_key(after))
             if system is None:
                 return Match(name, problem=f"You have no system {after!r}, which the name ends in.")
-            return self._with(name, before, system, "by its name, clip__system")
+            return self._match_names(name, before, system, "by its name, clip__system")
         if folder and (system := self._systems.get(_key(folder))):
-            return self._with(name, stem, system, "by its folder, system/clip")
+            return self._match_names(name, stem, system, "by its folder, system/clip")
         if folder and (system := self._systems.get(_key(stem))) and self._clips.get(_key(folder)):
-            return self._with(name, folder, system, "by its folder, clip/system")
+            return self._match_names(name, folder, system, "by its folder, clip/system")
         if folder:
-            reason = f"by its name; the folder {folder} is no system of yours"
-            return self._with(name, stem, self._default, reason)
-        return self._with(name, stem, self._default, "by its name")
+            reason = f"by its name; the folder {folder} is not one of your systems"
+            return self._match_names(name, stem, self._default, reason)
+        return self._match_names(name, stem, self._default, "by its name")
 
-    def _by_table(self, name: str, path: PurePosixPath) -> Match:
+    def _match_by_table(self, name: str, path: PurePosixPath) -> Match:
         row = self._mapping.get(_key(name)) or self._mapping.get(_key(path.name))
         if row is None:
             return Match(name, problem="The mapping table does not name this file.")
@@ -178,9 +178,9 @@ class _Finder:
         system = self._systems.get(_key(slug)) if slug else self._default
         if system is None:
             return Match(name, problem=f"You have no system {slug!r}, which the mapping table names.")
-        return self._with(name, clip, system, "by the mapping table")
+        return self._match_names(name, clip, system, "by the mapping table")
 
-    def _with(self, name: str, clip: str, system: UploadedSystem, reason: str) -> Match:
+    def _match_names(self, name: str, clip: str, system: UploadedSystem, reason: str) -> Match:
         found = self._clips.get(_key(clip)) or self._clips.get(_key(PurePosixPath(clip).stem)) or {}
         if not found:
             return Match(name, None, system, reason[:200], f"You have no clip {clip!r}.")

@@ -1,4 +1,4 @@
-"""The front page's player: a few systems of one clip, a button each."""
+"""The front page's player: a few systems of one clip, with a button for each."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from evaluation.web.player_data import player_data, table_rows
 
 register = template.Library()
 
-#: What a stranger hears first: the paper's codec against what telephones use today.
+#: Systems for first-time visitors: the paper's codec and codecs that telephones use today.
 FRONT_SYSTEMS = ("original", "opus-6k", "opus-9k", "amrwb-6.6k", "amrnb-4.75k", "bpgan-2k")
 
 
 @register.inclusion_tag("evaluation/_front_player.html")
 def front_player(clip: Clip) -> Context:
-    """Show `clip` with those of `FRONT_SYSTEMS` that are done."""
+    """Show `clip` with the finished renditions by `FRONT_SYSTEMS`."""
     rows = [row for row in table_rows(clip) if row["system"] in FRONT_SYSTEMS and row["listen_url"]]
     return {"rows": rows, "player": player_data(rows)}

@@ -1,4 +1,4 @@
-"""The clips' part of the API. `listening.web.api` mounts it and says who `request.auth` is."""
+"""The API of clips. `listening.web.api` mounts it and sets `request.auth`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from evaluation.contexts import Context
 from evaluation.models import Clip, Job
 from evaluation.web import api_outputs, api_scores
 from evaluation.web.multipart import file_field, multipart_body
-from evaluation.web.presentation import clip_status, rendition_rows, with_results
+from evaluation.web.presentation import clip_status, prefetch_results, rendition_rows
 from evaluation.web.problems import FileMissing, Problem, announced_bytes
 from evaluation.work import jobs
 
@@ -30,7 +30,7 @@ router = Router(tags=["clips"])
 router.add_router("", api_scores.router)
 router.add_router("", api_outputs.router)
 
-#: What a multipart body may have around the file: boundaries, headers, the title.
+#: Allowance for the rest of a multipart body: boundaries, headers, the title.
 _BODY_SLACK = 100_000
 
 _UPLOAD_BODY = multipart_body(
@@ -53,14 +53,14 @@ class ClipSummary(Schema):
 
     @staticmethod
     def resolve_status(clip: Any) -> str:
-        """Of a row, as of the dictionary that describes one clip in full."""
+        """Works for a row and for the dictionary that describes one clip in full."""
         return clip["status"] if isinstance(clip, dict) else clip_status(clip)
 
 
 class OtherScore(Schema):
     value: float | None
     status: str = Field(description="queued, running, done or failed")
-    version: str = Field(description="what computed it; 'uploaded' for scores from elsewhere")
+    version: str = Field(description="packages that computed it; 'uploaded' for scores from elsewhere")
     note: str
     error: str
 
@@ -80,7 +80,7 @@ class RenditionOut(Schema):
     decode_rtf: float | None = Field(description="decoder seconds per second of audio")
     audio_url: str | None
     bitstream_url: str | None
-    others: dict[str, OtherScore] = Field(description="by metrics beyond these, see /api/metrics")
+    others: dict[str, OtherScore] = Field(description="by optional metrics, see /api/metrics")
 
 
 class ClipOut(ClipSummary):
@@ -88,14 +88,14 @@ class ClipOut(ClipSummary):
     source_rate: int
     source_channels: int
     source_format: str
-    notes: list[str] = Field(description="what was done to the recording and what to know of it")
+    notes: list[str] = Field(description="conversions of the recording, and remarks about it")
     audio_url: str
     zip_url: str
     renditions: list[RenditionOut]
 
 
 class RetryOut(Schema):
-    queued: int = Field(description="how many renditions and scores go to the workers again")
+    queued: int = Field(description="number of renditions and scores that are queued again")
 
 
 @router.post(
@@ -105,8 +105,8 @@ class RetryOut(Schema):
     summary="Upload a recording; every system processes it in the background",
 )
 def create_clip(request: HttpRequest) -> Status[Context]:
-    """201 for a new clip, 200 with the known clip's id for bytes that were uploaded before."""
-    # `request.FILES` reads the body, so that a body which cannot fit is refused before that.
+    """201 for a new clip; 200 with the existing clip's id if the same bytes were uploaded before."""
+    # `request.FILES` reads the body, so a body that is too large is refused before that.
     size = announced_bytes(request)
     if size > settings.UPLOAD_MAX_BYTES + _BODY_SLACK:
         raise ClipTooLarge(size)
@@ -120,15 +120,15 @@ def create_clip(request: HttpRequest) -> Status[Context]:
 @router.get("/clips", response=list[ClipSummary], summary="Your clips, newest first")
 @paginate(LimitOffsetPagination)
 def list_clips(request: HttpRequest, search: str = "", public: bool | None = None) -> QuerySet[Clip]:
-    """Those with `search` in the title; with `public`, only those that strangers may hear, or may not."""
-    clips = with_results(Clip.objects.filter(owner=request.auth, title__icontains=search))  # type: ignore[attr-defined]
+    """`search` selects by title; `public` selects clips that everybody may, or may not, hear."""
+    clips = prefetch_results(Clip.objects.filter(owner=request.auth, title__icontains=search))  # type: ignore[attr-defined]
     return clips if public is None else clips.filter(public=public)
 
 
-@router.get("/clips/{uuid:clip_id}", response=ClipOut, summary="A clip and what each system made of it")
+@router.get("/clips/{uuid:clip_id}", response=ClipOut, summary="A clip and its renditions by every system")
 def get_clip(request: HttpRequest, clip_id: UUID) -> Context:
     user = request.auth  # type: ignore[attr-defined]
-    clip = get_object_or_404(with_results(visible_clips(user)), pk=clip_id)
+    clip = get_object_or_404(prefetch_results(visible_clips(user)), pk=clip_id)
     rows = rendition_rows(clip)
     for row in rows:
         row["audio_url"] = row["audio_url"] and request.build_absolute_uri(row["audio_url"])
@@ -149,7 +149,7 @@ def get_clip(request: HttpRequest, clip_id: UUID) -> Context:
 class ClipChange(Schema):
     title: str | None = Field(None, min_length=1, max_length=200)
     credit: str | None = Field(None, max_length=2000, description="source and licence, shown on the page")
-    public: bool | None = Field(None, description="whether strangers may hear it")
+    public: bool | None = Field(None, description="whether everybody may hear it")
 
 
 @router.patch("/clips/{uuid:clip_id}", response=ClipSummary, summary="Rename, credit or publish a clip")
@@ -163,12 +163,12 @@ def change_clip(request: HttpRequest, clip_id: UUID, change: ClipChange) -> Clip
 
 @router.delete("/clips/{uuid:clip_id}", response={204: None, 409: Problem}, summary="Delete a clip for good")
 def delete_clip(request: HttpRequest, clip_id: UUID) -> Status[Any]:
-    """With everything that was made from it. 409 while a study uses it."""
+    """Deletes everything that was made from it, too. 409 while a study uses it."""
     remove_clip(_own_clip(request, clip_id))
     return Status(204, None)
 
 
-@router.post("/clips/{uuid:clip_id}/retry", response=RetryOut, summary="Try again what failed")
+@router.post("/clips/{uuid:clip_id}/retry", response=RetryOut, summary="Retry failed renditions and scores")
 def retry_clip(request: HttpRequest, clip_id: UUID) -> dict[str, int]:
     rows: list[Job] = []
     for rendition in _own_clip(request, clip_id).renditions.all():
@@ -178,7 +178,7 @@ def retry_clip(request: HttpRequest, clip_id: UUID) -> dict[str, int]:
 
 def _own_clip(request: HttpRequest, clip_id: UUID) -> Clip:
     owner = request.auth  # type: ignore[attr-defined]
-    return get_object_or_404(with_results(Clip.objects.filter(owner=owner)), pk=clip_id)
+    return get_object_or_404(prefetch_results(Clip.objects.filter(owner=owner)), pk=clip_id)
 
 
 def _summary(clip: Clip) -> Context:

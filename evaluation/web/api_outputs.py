@@ -1,4 +1,4 @@
-"""Your own systems in the API: making them, sending their outputs, and confirming what the checks found."""
+"""The API of researchers' own systems: make them, send outputs, and confirm them after the checks."""
 
 from __future__ import annotations
 
@@ -15,25 +15,27 @@ from evaluation import systems
 from evaluation.contexts import Context
 from evaluation.models import OutputBatch, Rendition, UploadedSystem
 from evaluation.outputs import batches as outputs
-from evaluation.systems import uploaded_by
+from evaluation.systems import uploaded_systems
 from evaluation.web.multipart import file_field, files_field, multipart_body
 from evaluation.web.problems import Problem, check_length
 
 router = Router(tags=["own systems"])
 
 _BODY = multipart_body(
-    files_field("recordings and zips of them, called like the clips"),
-    mapping=file_field("CSV with columns clip, file and maybe system"),
-    make_systems={"type": "string", "description": "yes: a system of each folder"},
+    files_field("recordings, or zips of them, named like the clips"),
+    mapping=file_field("CSV with the columns clip, file and, optionally, system"),
+    make_systems={"type": "string", "description": "yes: make a system for each folder"},
 )
 
 
 class SystemOut(Schema):
     slug: str
     title: str
-    kind: str = Field(description="registry: made here; uploaded: yours, made elsewhere")
+    kind: str = Field(description="registry: runs here; uploaded: your own, run elsewhere")
     family: str
-    kbps: float | None = Field(description="nominal or as stated; what was measured stands at each rendition")
+    kbps: float | None = Field(
+        description="nominal or stated bit rate, kbit/s; renditions have the measured one"
+    )
     note: str
 
 
@@ -58,7 +60,7 @@ class OwnSystemOut(Schema):
     title: str
     note: str
     kbps: float | None
-    outputs: list[UUID] = Field(description="ids of clips that it has an output for")
+    outputs: list[UUID] = Field(description="ids of the clips for which it has an output")
 
 
 class FileOut(Schema):
@@ -68,16 +70,16 @@ class FileOut(Schema):
     system: str | None
     reason: str = Field(description="how clip and system were found")
     checks: Context = Field(
-        description="beside the clip: length, rate, delay_seconds, level; shifts: the delay can be taken out"
+        description="comparison with the clip: length, rate, delay_seconds, level; shifts: removable delay"
     )
-    problem: str = Field(description="why it cannot be taken; empty if it can")
+    problem: str = Field(description="why it cannot be stored; empty if it can")
     taken: bool
     shifted: bool
 
 
 class BatchOut(Schema):
     id: UUID
-    step: str = Field(description="check, and after your confirmation store")
+    step: str = Field(description="check, then, after your confirmation, store")
     status: str = Field(description="of the step: queued, running, done or failed")
     error: str
     notes: list[str]
@@ -89,15 +91,15 @@ class Confirmation(Schema):
     model_config = ConfigDict(extra="forbid")
 
     take: list[int] | None = Field(None, description="ids of files; default: all without a problem")
-    shift: list[int] = Field(default_factory=list, description="of those, whose delay is taken out")
+    shift: list[int] = Field(default_factory=list, description="ids of those whose delay is removed")
 
 
 class Confirmed(Schema):
     taken: int
 
 
-def _own(request: HttpRequest, slug: str) -> UploadedSystem:
-    return get_object_or_404(uploaded_by(request.auth), slug=slug)  # type: ignore[attr-defined]
+def _own_system(request: HttpRequest, slug: str) -> UploadedSystem:
+    return get_object_or_404(uploaded_systems(request.auth), slug=slug)  # type: ignore[attr-defined]
 
 
 def _batch(request: HttpRequest, batch_id: UUID) -> OutputBatch:
@@ -115,7 +117,7 @@ def _system(system: UploadedSystem) -> Context:
     }
 
 
-def _described(batch: OutputBatch) -> Context:
+def _describe_batch(batch: OutputBatch) -> Context:
     rows = batch.files.select_related("system").order_by("name", "pk")
     return {
         "id": batch.pk,
@@ -131,7 +133,7 @@ def _described(batch: OutputBatch) -> Context:
                 "clip": row.clip_id,
                 "system": row.system.slug if row.system else None,
                 "reason": row.reason,
-                "checks": row.checks.stored(),
+                "checks": row.checks.to_json(),
                 "problem": row.problem,
                 "taken": row.taken,
                 "shifted": row.shift,
@@ -153,17 +155,21 @@ def create_system(request: HttpRequest, new: SystemIn) -> Status[Context]:
 
 
 @router.get(
-    "/systems/{slug}", response=OwnSystemOut, summary="A system of your own and what it has outputs for"
+    "/systems/{slug}",
+    response=OwnSystemOut,
+    summary="A system of your own and the clips for which it has outputs",
 )
 def get_system(request: HttpRequest, slug: str) -> Context:
-    return _system(_own(request, slug))
+    return _system(_own_system(request, slug))
 
 
 @router.patch(
-    "/systems/{slug}", response={200: OwnSystemOut, 422: Problem}, summary="Change what is said of a system"
+    "/systems/{slug}",
+    response={200: OwnSystemOut, 422: Problem},
+    summary="Change a system's title, note or bit rate",
 )
 def change_system(request: HttpRequest, slug: str, change: SystemChange) -> Status[Context]:
-    system = _own(request, slug)
+    system = _own_system(request, slug)
     saved = outputs.save_system(
         request.auth,  # type: ignore[attr-defined]
         system.title if change.title is None else change.title,
@@ -178,8 +184,8 @@ def change_system(request: HttpRequest, slug: str, change: SystemChange) -> Stat
     "/systems/{slug}", response={204: None, 409: Problem}, summary="Delete a system with all its outputs"
 )
 def delete_system(request: HttpRequest, slug: str) -> Status[Any]:
-    """Refused as long as a study uses one of them."""
-    outputs.remove_system(_own(request, slug))
+    """Refused while a study uses one of them."""
+    outputs.remove_system(_own_system(request, slug))
     return Status(204, None)
 
 
@@ -190,8 +196,8 @@ def delete_system(request: HttpRequest, slug: str) -> Status[Any]:
     summary="Send outputs of your system, to be checked against their clips",
 )
 def send_outputs(request: HttpRequest, slug: str) -> Status[Context]:
-    """Nothing is stored before ``/outputs/{id}/confirm``: look at the checks first."""
-    system = _own(request, slug)
+    """Outputs are stored only after ``/outputs/{id}/confirm``: look at the checks first."""
+    system = _own_system(request, slug)
     check_length(request, outputs.MAX_BATCH_BYTES)
     batch = outputs.receive(
         system,
@@ -199,7 +205,7 @@ def send_outputs(request: HttpRequest, slug: str) -> Status[Context]:
         request.FILES.get("mapping"),
         make_systems=request.POST.get("make_systems", "") == "yes",
     )
-    return Status(202, _described(batch))
+    return Status(202, _describe_batch(batch))
 
 
 @router.delete(
@@ -208,23 +214,27 @@ def send_outputs(request: HttpRequest, slug: str) -> Status[Context]:
     summary="Delete your system's output for a clip",
 )
 def delete_output(request: HttpRequest, slug: str, clip_id: UUID) -> Status[Any]:
-    rendition = get_object_or_404(Rendition, system=_own(request, slug).slug, clip=clip_id)
+    rendition = get_object_or_404(Rendition, system=_own_system(request, slug).slug, clip=clip_id)
     outputs.remove_output(rendition)
     return Status(204, None)
 
 
-@router.get("/outputs/{uuid:batch_id}", response=BatchOut, summary="What was sent, and what the checks found")
+@router.get(
+    "/outputs/{uuid:batch_id}",
+    response=BatchOut,
+    summary="A batch of sent files and the results of their checks",
+)
 def get_outputs(request: HttpRequest, batch_id: UUID) -> Context:
-    return _described(_batch(request, batch_id))
+    return _describe_batch(_batch(request, batch_id))
 
 
 @router.post(
     "/outputs/{uuid:batch_id}/confirm",
     response={202: Confirmed, 422: Problem},
-    summary="Make outputs of the files that were checked",
+    summary="Store checked files as outputs",
 )
 def confirm_outputs(request: HttpRequest, batch_id: UUID, wanted: Confirmation) -> Status[Context]:
-    """In place of outputs that are there. Storing goes on in the background."""
+    """They replace existing outputs. Storing continues in the background."""
     batch = _batch(request, batch_id)
     take = wanted.take
     if take is None:
@@ -233,7 +243,7 @@ def confirm_outputs(request: HttpRequest, batch_id: UUID, wanted: Confirmation) 
 
 
 @router.delete(
-    "/outputs/{uuid:batch_id}", response={204: None}, summary="Forget files that were sent and not confirmed"
+    "/outputs/{uuid:batch_id}", response={204: None}, summary="Delete a batch of files that was not confirmed"
 )
 def discard_outputs(request: HttpRequest, batch_id: UUID) -> Status[None]:
     outputs.remove_batch(_batch(request, batch_id))

@@ -1,4 +1,4 @@
-"""Metrics in the API: which there are, measuring more of a clip, and scores from elsewhere."""
+"""The API of metrics: list them, measure clips by more of them, upload scores from elsewhere."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ class MetricOut(Schema):
     high: float
     higher_is_better: bool
     note: str
-    default: bool = Field(description="measured of every output without being asked for")
-    version: str = Field(description="packages that compute it; empty where it cannot be computed")
+    default: bool = Field(description="whether every output is measured by it")
+    version: str = Field(description="packages that compute it; empty if it cannot be computed")
     missing: str = Field(description="why it cannot be computed on this server; empty if it can")
 
 
@@ -38,7 +38,7 @@ class MeasureIn(Schema):
 
 
 class MeasureOut(Schema):
-    queued: int = Field(description="scores that go to the workers; what is there already stays")
+    queued: int = Field(description="number of queued scores; existing scores stay")
 
 
 class StoredOut(Schema):
@@ -58,18 +58,19 @@ def list_metrics(request: HttpRequest) -> list[Any]:
     summary="Measure a clip's outputs by more metrics",
 )
 def measure_clip(request: HttpRequest, clip_id: UUID, wanted: MeasureIn) -> Status[Context]:
-    """Queues what is not there yet, and again what failed."""
+    """Queues missing scores and failed ones."""
     clip = get_object_or_404(Clip, pk=clip_id, owner=request.auth)  # type: ignore[attr-defined]
     return Status(202, {"queued": request_scores(clip.renditions.all(), wanted.metrics)})
 
 
 @router.post(
-    "/scores", response={200: StoredOut, 422: Problem}, summary="Take a table of scores from elsewhere"
+    "/scores", response={200: StoredOut, 422: Problem}, summary="Upload a table of scores from elsewhere"
 )
 def upload_scores(request: HttpRequest, file: File[UploadedFile], metric: str = "polqa") -> Status[Context]:
     """CSV with the columns ``clip`` (id, title or file name), ``system`` and ``value``, of your own clips.
 
-    All of it is taken, or nothing; a refusal names the line. For POLQA, which is licensed.
+    The table is stored completely or not at all; a refusal names the line. Meant for POLQA, which is
+    licensed.
     """
     check_size(file.size)
     clips = Clip.objects.filter(owner=request.auth)  # type: ignore[attr-defined]

@@ -1,4 +1,4 @@
-"""What the synchronised player needs to know of a clip."""
+"""Data of a clip for the synchronised player."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from evaluation.web.presentation import (
     row_state,
 )
 
-#: What a page opens with when its address names no system: the paper's codec, or else the original.
+#: Systems to select first if the URL names none: the paper's codec, or else the original.
 _START = ("bpgan-2k", "original")
 
 
 class TableRow(RenditionRow):
-    """A `RenditionRow` with what only pages show."""
+    """A `RenditionRow` with additions for pages."""
 
     colour: str
     marker: str
@@ -60,9 +60,9 @@ def player_data(rows: list[TableRow]) -> Context:
 
 
 def table_rows(clip: Clip) -> list[TableRow]:
-    """`rendition_rows` with what only pages show: colour, marker, words of both PESQ scores, what to play.
+    """`rendition_rows` with additions for pages: colour, marker, words for both PESQ scores, audio.
 
-    The original can be heard before any worker has started: it is the clip itself.
+    The original is the clip itself, so it can be played before any worker has started.
     """
     own_audio = {"original": reverse("clip_audio", args=[clip.pk])}
     rows = rendition_rows(clip)
@@ -82,7 +82,7 @@ def table_rows(clip: Clip) -> list[TableRow]:
 
 
 def status_text(rows: Sequence[RenditionRow]) -> str:
-    """How far a clip is, in words: ``12 of 15 systems done, 1 failed``."""
+    """A clip's progress in words: ``12 of 15 systems done, 1 failed``."""
     counts = {status: sum(row["status"] == status for row in rows) for status in (DONE, RUNNING, QUEUED)}
     failed = sum(row["status"] == FAILED and not row["unavailable"] for row in rows)
     unavailable = sum(row["unavailable"] for row in rows)

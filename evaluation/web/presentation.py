@@ -1,4 +1,4 @@
-"""What people and programs are shown of a clip: one set of rows for page, API and downloads."""
+"""The presentation of clips: one set of rows for pages, the API and downloads."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ from evaluation.work.pipeline import METRIC_TITLES, METRICS
 
 QUEUED, RUNNING, DONE, FAILED = (status.value for status in Job.Status)
 
-#: Lowest PESQ (MOS-LQO) that earns each of P.800's words.
+#: Lowest PESQ (MOS-LQO) for each of P.800's words.
 _WORDS = ((4.0, "Excellent"), (3.5, "Good"), (3.0, "Fair"), (2.0, "Poor"))
 
 
 @dataclass(frozen=True)
 class JobState:
-    """How far work in the background is, as ``_job.html`` shows it.
+    """The state of background work, as ``_job.html`` shows it.
 
     Attributes:
         kind, pk: of the row.
         status: queued, running, done or failed.
-        text: what a worker does for it and how far it is, or why it failed.
-        title: of what it makes, for who hears the page.
-        done, total: steps, 0 where they are not counted.
-        address: of the state alone; empty where the page follows the work itself.
-        retry_address: to post to; empty where nothing has failed.
+        text: description of the work and its progress, or why it failed.
+        title: title of the result, for screen readers.
+        done, total: numbers of steps; 0 if they are not counted.
+        address: URL of this fragment; empty if the page itself follows the work.
+        retry_address: URL that the retry button posts to; empty unless the work has failed.
     """
 
     kind: str
@@ -84,7 +84,7 @@ def job_state(row: Job) -> JobState:
 
 
 class OtherScore(TypedDict):
-    """A score by a metric beyond the default ones: `value` is None until it is done, or with a `note` why."""
+    """A score by an optional metric: `value` is None until it is done; `note` may say why there is none."""
 
     value: float | None
     status: str
@@ -94,7 +94,7 @@ class OtherScore(TypedDict):
 
 
 class RenditionRow(TypedDict):
-    """A system's row in tables and JSON. Figures that are not there (yet) are None; `note` says why."""
+    """A system's row in tables and JSON. Missing numbers are None; `note` says why."""
 
     id: UUID
     system: str
@@ -123,7 +123,7 @@ class RenditionRow(TypedDict):
 def row_state(row: RenditionRow) -> JobState:
     """The state of one of `rendition_rows`: of the rendition with its scores by the default metrics.
 
-    It has no address: the clip's page follows all rows at once.
+    It has no address, because the clip's page follows all rows at once.
     """
     return JobState(
         kind="rendition",
@@ -136,15 +136,15 @@ def row_state(row: RenditionRow) -> JobState:
     )
 
 
-def with_results(clips: QuerySet[Clip]) -> QuerySet[Clip]:
-    """Fetch renditions and scores along with the clips: the same few queries for any number."""
+def prefetch_results(clips: QuerySet[Clip]) -> QuerySet[Clip]:
+    """Fetch renditions and scores with the clips, in a constant number of queries."""
     return clips.prefetch_related("renditions__scores")
 
 
 def clip_status(clip: Clip) -> str:
-    """queued until a worker starts, running until all is made and measured, then done.
+    """Queued until a worker starts, running until everything is made and measured, then done.
 
-    A system that fails does not make the clip fail, unless all do.
+    The clip has failed only if all systems have failed.
     """
     return _summary(rendition_status(rendition) for rendition in clip.renditions.all())
 
@@ -159,7 +159,7 @@ def _summary(statuses: Iterable[str]) -> str:
 
 
 def rendition_status(rendition: Rendition) -> str:
-    """Of a rendition together with its scores by the default metrics: done means that these are final."""
+    """The status of a rendition and its default scores together: done means that the scores are final."""
     if rendition.status != DONE:
         return str(rendition.status)
     scores = {score.status for score in rendition.scores.all() if score.metric in METRICS}
@@ -218,14 +218,14 @@ def _other(score: Score) -> OtherScore:
 
 
 def other_metrics(rows: Iterable[RenditionRow]) -> list[Metric]:
-    """Metrics beyond the default ones by which some of `rendition_rows` has a score, in order of tables."""
+    """The optional metrics by which any of `rendition_rows` has a score, in table order."""
     found = {metric for row in rows for metric in row["others"]}
     known = [slug for slug in REGISTRY if slug in found]
     return [metric_of(slug) for slug in (*known, *sorted(found - set(known)))]
 
 
 def pesq_word(value: float | None) -> str:
-    """The word for a PESQ score (MOS-LQO, 1 to 4.64), empty where there is none."""
+    """P.800's word for a PESQ score (MOS-LQO, 1 to 4.64); empty without a score."""
     if value is None:
         return ""
     return next((word for least, word in _WORDS if value >= least), "Bad")

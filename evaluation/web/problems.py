@@ -1,4 +1,4 @@
-"""What the API says of a refusal, in its description, and what all uploads by the API have in common."""
+"""Schemas of the API's refusals, and checks that all its uploads share."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ from evaluation.refusals import Refusal
 
 
 class FieldProblem(Schema):
-    path: str = Field(description="of the field in what was sent, such as questionnaire.0.label")
+    path: str = Field(description="path of the field in the request, such as questionnaire.0.label")
     message: str
 
 
 class Problem(Schema):
     """A refusal as RFC 9457 writes it, sent as application/problem+json."""
 
-    type: str = Field(description="about:blank: the status says what kind it is")
+    type: str = Field(description="about:blank: the status is the type")
     title: str = Field(description="of the status")
     status: int
-    detail: str = Field(description="why, for a person")
-    errors: list[FieldProblem] = Field([], description="field by field, where fields are to blame")
+    detail: str = Field(description="the reason, for a person")
+    errors: list[FieldProblem] = Field([], description="messages by field, if fields are wrong")
 
 
 class BodyTooLarge(Refusal):
-    """A body that announces more bytes than are taken: it is refused before it is read."""
+    """The request's Content-Length is over the limit; it is refused before it is read."""
 
     status = 413
 
 
 class FileMissing(Refusal):
-    """A form without the file that it is for."""
+    """A form without its file."""
 
     status = 422
 
@@ -42,17 +42,17 @@ class FileMissing(Refusal):
 
 
 def announced_bytes(request: HttpRequest) -> int:
-    """How many bytes the body has by its header; 0 where that says nothing."""
+    """The body's size by its Content-Length header; 0 if that is missing."""
     announced = request.headers.get("Content-Length", "")
     return int(announced) if announced.isdecimal() else 0
 
 
 def check_length(request: HttpRequest, limit: float) -> None:
-    """Raise `BodyTooLarge` if the body of `request` announces more bytes than `limit`."""
+    """Raise `BodyTooLarge` if the Content-Length of `request` is over `limit`."""
     size = announced_bytes(request)
     if size > limit:
         raise BodyTooLarge(
-            _("The request has %(size).1f MB; %(limit).0f MB are the most."),
+            _("The request has %(size).1f MB; the limit is %(limit).0f MB."),
             size=size / 1e6,
             limit=limit / 1e6,
         )

@@ -1,4 +1,4 @@
-"""How a refusal is answered: people get a page or the part of one, programs a problem (RFC 9457)."""
+"""Responses to refusals: people get a page or a page fragment, programs a problem (RFC 9457)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PROBLEM = "application/problem+json"
 
 
 def wants_json(request: HttpRequest) -> bool:
-    """Whether a program asks: the API, or a page's script."""
+    """Whether the request comes from a program: a client of the API, or a page's script."""
     return (
         request.path_info.startswith("/api/")
         or hasattr(getattr(request.resolver_match, "func", None), "answers_json")
@@ -29,13 +29,13 @@ def wants_json(request: HttpRequest) -> bool:
 
 
 def answers_json(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
-    """Mark a view that only scripts ask: whatever they send, they are answered with JSON."""
+    """Mark a view that only scripts request, so that its refusals are JSON."""
     view.answers_json = True  # type: ignore[attr-defined]
     return view
 
 
 def is_fragment(request: HttpRequest) -> bool:
-    """Whether htmx asks for a part of a page."""
+    """Whether htmx requests a page fragment."""
     return "HX-Request" in request.headers
 
 
@@ -50,11 +50,11 @@ def answer_problem(
     """A problem as RFC 9457 writes it.
 
     Args:
-        request: that is refused.
-        status: of the answer.
-        detail: for the person behind the program.
+        request: the refused request.
+        status: HTTP status.
+        detail: message for the program's user.
         fields: messages by path; the problem has them as ``errors``, rows of ``path`` and ``message``.
-        headers: of the answer.
+        headers: HTTP headers.
         more: extension members.
     """
     problem: dict[str, Any] = {
@@ -66,12 +66,12 @@ def answer_problem(
     if fields:
         problem["errors"] = [{"path": path, "message": str(message)} for path, message in fields.items()]
     if not request.path_info.startswith("/api/"):
-        problem["error"] = problem["detail"]  # what the scripts of our own pages read
+        problem["error"] = problem["detail"]  # the key that our own pages' scripts read
     return JsonResponse(problem | more, status=status, content_type=PROBLEM, headers=dict(headers or {}))
 
 
 def answer_refusal(request: HttpRequest, refusal: Refusal) -> HttpResponse:
-    """The answer to a request that `refusal` ended, in the language in force."""
+    """The response to a request that `refusal` ended, in the current language."""
     if wants_json(request):
         return answer_problem(
             request, refusal.status, refusal, refusal.fields, refusal.headers, **refusal.more
@@ -86,22 +86,22 @@ def answer_refusal(request: HttpRequest, refusal: Refusal) -> HttpResponse:
 
 
 def render_refusal(request: HttpRequest, message: Text, status: int, title: Text) -> HttpResponse:
-    """A page, or the part of one that htmx asked for, with nothing but a message."""
+    """Render a page, or a fragment for htmx, that shows only the message."""
     context = {"title": title, "message": message}
     if not is_fragment(request):
-        # A middleware may have said that those who ask here know a page of their own.
+        # A middleware may have set a template, for listeners' pages.
         template = getattr(request, "refusal_template", "refusal.html")
         return render(request, template, context, status=status)
     response = render(request, "_refusal.html", context, status=status)
-    # Not where the part would have gone: that may be a row of a table, and what it shows is still true.
+    # Do not replace the fragment's target: it may be a table row whose content is still true.
     response["HX-Retarget"] = response["HX-Reselect"] = "#refusal"
     response["HX-Reswap"] = "outerHTML"
     return response
 
 
 @contextmanager
-def shown_on(page: Callable[[Refusal], HttpResponse]) -> Iterator[None]:
-    """Whatever is refused within it appears on `page`, which renders it with the refusal's status."""
+def show_refusals_on(page: Callable[[Refusal], HttpResponse]) -> Iterator[None]:
+    """Show refusals raised in the block on `page`, which renders them with the refusal's status."""
     try:
         yield
     except Refusal as refusal:
@@ -109,19 +109,19 @@ def shown_on(page: Callable[[Refusal], HttpResponse]) -> Iterator[None]:
         raise
 
 
-def sent_back(request: HttpRequest, to: Any, *where: Any, **named: Any) -> Any:
-    """Whatever is refused within it sends the browser back to `to`, as `redirect` takes it."""
+def redirect_refusals(request: HttpRequest, to: Any, *where: Any, **named: Any) -> Any:
+    """Answer refusals raised in the block with a redirect to `to`, an argument of `redirect`."""
 
     def back(refusal: Refusal) -> HttpResponse:
         messages.error(request, str(refusal))
         response: HttpResponse = redirect(to, *where, **named)
         return response
 
-    return shown_on(back)
+    return show_refusals_on(back)
 
 
 def add_to_form(form: BaseForm, refusal: Refusal) -> None:
-    """Show a refusal at the fields of `form` that it names, or at the form where it names none."""
+    """Add a refusal to the fields of `form` that it names, or to the form if it names none."""
     placed = False
     for path, message in refusal.fields.items():
         name = path.split(".", 1)[0]

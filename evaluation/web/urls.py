@@ -1,4 +1,4 @@
-"""Addresses of clips and of what was made from them."""
+"""URLs of clips and of everything made from them."""
 
 from __future__ import annotations
 

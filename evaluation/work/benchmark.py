@@ -1,4 +1,4 @@
-"""Every recording through every system, measured: the table of the ``benchmark`` command. Knows no Django."""
+"""Puts recordings through systems and measures them, for the ``benchmark`` command. No Django."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Pair:
 
 @dataclass(frozen=True)
 class Outcome:
-    """A row of the table, or why there is none."""
+    """A row of the table, or the reason why there is none."""
 
     pair: Pair
     row: dict[str, str | float | None] | None = None
@@ -49,7 +49,7 @@ class Mean:
 
 
 def columns(metrics: Sequence[str] = METRICS) -> tuple[str, ...]:
-    """Of the table that ``--out`` writes, exactly."""
+    """The columns of the table that ``--out`` writes."""
     return ("system", "clip", "seconds", *figures(metrics))
 
 
@@ -63,9 +63,9 @@ COLUMNS, FIGURES = columns(), figures()
 
 
 def find_recordings(places: Iterable[Path]) -> list[tuple[Path, str]]:
-    """Files, and audio files anywhere below folders, each with its name for the table.
+    """Find files, and audio files anywhere below folders, each with its name for the table.
 
-    A name is the path below its folder, with the folder's own name in front if there are several places.
+    A name is the path below its folder, preceded by the folder's name if there are several places.
 
     Raises:
         FileNotFoundError: a place does not exist.
@@ -85,7 +85,7 @@ def find_recordings(places: Iterable[Path]) -> list[tuple[Path, str]]:
 
 
 def run(pairs: Sequence[Pair], jobs: int, tick: Callable[[], object]) -> Iterator[Outcome]:
-    """Do `pairs` in `jobs` processes and yield outcomes in order; `tick` is called as each gets done."""
+    """Process `pairs` in `jobs` processes and yield outcomes in order; call `tick` after each pair."""
     if jobs == 1:
         for pair in pairs:
             outcome = do(pair)
@@ -94,7 +94,7 @@ def run(pairs: Sequence[Pair], jobs: int, tick: Callable[[], object]) -> Iterato
         return
     # spawn, not fork: PyTorch's threads do not survive a fork. One thread each, as processes share the cores.
     os.environ["EARSHOT_TORCH_THREADS"] = "1"
-    # Ctrl-C in a terminal goes to the whole group: this process alone answers it, for all of them.
+    # Ctrl-C in a terminal goes to the whole group: only this process handles it, for all of them.
     pool = ProcessPoolExecutor(
         jobs,
         mp_context=get_context("spawn"),
@@ -113,17 +113,17 @@ def run(pairs: Sequence[Pair], jobs: int, tick: Callable[[], object]) -> Iterato
             except BrokenProcessPool:
                 yield Outcome(pair, error="a worker process died; see whether memory ran out")
     except (KeyboardInterrupt, GeneratorExit):
-        # Nobody waits for what is in hand any more, and a search may take a minute.
+        # Do not wait for pairs in progress: a search may take a minute.
         for child in active_children():
             child.terminate()
         raise
     finally:
-        # Not `with`: leaving that does all that is still waiting first.
+        # No `with`: at its end it would process all waiting pairs first.
         pool.shutdown(cancel_futures=True)
 
 
 def do(pair: Pair) -> Outcome:
-    """Read, encode, decode and measure one pair; never raises for what is wrong with a file or a system."""
+    """Read, encode, decode and measure one pair; errors of a file or a system become an outcome."""
     try:
         recording = read_audio(pair.path)
         audio = from_pcm16(to_pcm16(recording.audio))  # a clip of the site is 16-bit, too
@@ -142,11 +142,11 @@ def do(pair: Pair) -> Outcome:
         return Outcome(pair, error=str(error))
     except Exception as error:  # noqa: BLE001 - one bad file never stops the others
         return Outcome(pair, error=f"{type(error).__name__}: {error}")
-    return Outcome(pair, rounded(row))
+    return Outcome(pair, round_row(row))
 
 
-def rounded(row: dict[str, Any]) -> dict[str, Any]:
-    """`row` with its numbers to six significant digits: more than any of them means."""
+def round_row(row: dict[str, Any]) -> dict[str, Any]:
+    """Round the numbers of `row` to six significant digits, more than their accuracy."""
     return {key: float(f"{value:.6g}") if isinstance(value, float) else value for key, value in row.items()}
 
 

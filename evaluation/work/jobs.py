@@ -1,15 +1,16 @@
-"""Work that survives: rows are claimed, kept by a lease, finished once, and swept up when lost.
+"""A job queue that survives crashes: rows are claimed, held by a lease, finished once, and re-queued when
+lost.
 
-The row in the database is the truth and a queue only carries its id, so that a message which is
-lost, late or delivered twice changes nothing:
+The row in the database holds the state and a queue only carries its id, so a message that is lost, late or
+delivered twice does no harm:
 
 * `restart` queues the work of a row, `dispatch` sends its message.
 * `claim` is one conditional UPDATE: of any number of workers, one gets the row and a token.
 * `keep_alive` renews the lease from a thread while the work goes on.
-* `advance`, `finish` and `fail` write only while the token is still the row's: who lost the claim has no
-  say, and work in several steps stores each in one transaction with `advance`.
-* `working` is what a task does its work in: kept alive, and whatever goes wrong is in the row.
-* `sweep` re-queues rows whose worker died and sends messages again that got lost.
+* `advance`, `finish` and `fail` write only while the row still has the token, so a worker that lost its
+  claim writes nothing; work in several steps stores each step in one transaction with `advance`.
+* `work_on` is the block in which a task works: it keeps the row alive and stores errors in it.
+* `sweep` re-queues rows whose worker died and sends lost messages again.
 """
 
 from __future__ import annotations
@@ -40,30 +41,30 @@ logger = logging.getLogger(__name__)
 
 J = TypeVar("J", bound=Job)
 
-#: The kinds of work, each with the name of its Celery task; the apps register theirs when they are ready.
+#: The kinds of work, each with the name of its Celery task; apps register their kinds in `ready`.
 KINDS: dict[type[Job], str] = {}
 
 Status = Job.Status
 
-#: What people read of an error that nobody foresaw.
-SORRY = gettext_lazy("Something went wrong here ({error}). The log says more; you can retry.")
+#: Message for people about an unexpected error.
+SORRY = gettext_lazy("Something went wrong here ({error}). See the log for details; you can retry.")
 
 
 def register(model: type[Job], task: str) -> None:
-    """Have rows of `model` sent to `task`, its Celery name, and swept up like the others."""
+    """Register `model` as a kind of work that the Celery task `task` does and `sweep` looks after."""
     KINDS[model] = task
 
 
 def kind_of(name: str) -> type[Job] | None:
-    """The kind of work of this name, which is the model's in lower case; None if there is none."""
+    """The kind of work with this name, the model's name in lower case; None if there is none."""
     return next((model for model in KINDS if model._meta.model_name == name), None)
 
 
-# -- What a worker does
+# -- For workers
 
 
 def claim(model: type[J], pk: Any) -> J | None:
-    """Take the queued row `pk` and return it, or None: gone, taken, or finished already."""
+    """Claim the queued row `pk` and return it; None if it is deleted, claimed or finished."""
     token = uuid.uuid4()
     now = timezone.now()
     taken = model._default_manager.filter(pk=pk, status=Status.QUEUED).update(
@@ -93,27 +94,27 @@ def log_line(line: str) -> str:
 
 
 def renew(row: Job) -> bool:
-    """Push the lease of a claimed row out. False: the claim is lost (swept up, restarted, or deleted)."""
-    return bool(_held(row).update(lease_until=timezone.now() + _lease()))
+    """Extend the lease of a claimed row. False: the claim is lost (re-queued, restarted or deleted)."""
+    return bool(_rows_held(row).update(lease_until=timezone.now() + _lease()))
 
 
 def advance(row: Job) -> bool:
-    """Renew the lease of a claimed row, and count its attempts anew because a step is done.
+    """Renew the lease of a claimed row and reset its attempts, because a step is done.
 
-    Called first in the transaction that stores the step, it keeps the claim until that ends: what is stored
-    was made by the holder. `JOB_MAX_ATTEMPTS` workers may die in one step, and as many in the next.
+    Call it first in the transaction that stores the step: it locks the claim until the end of the
+    transaction, so only the holder can store the step. `JOB_MAX_ATTEMPTS` workers may die in each step.
 
     Returns:
-        False where the claim is lost: the step must not be stored.
+        False if the claim is lost: then the step must not be stored.
     """
-    return bool(_held(row).update(lease_until=timezone.now() + _lease(), attempts=1))
+    return bool(_rows_held(row).update(lease_until=timezone.now() + _lease(), attempts=1))
 
 
 @contextmanager
 def keep_alive(row: Job) -> Iterator[None]:
     """Renew the lease of `row` every third of it from a thread, while the block runs.
 
-    Not for ever: after JOB_MAX_SECONDS a worker is taken to hang, and the sweeper may have the row.
+    It stops after JOB_MAX_SECONDS: then the worker is taken to hang, and the sweeper may re-queue the row.
     """
     stop = threading.Event()
     thread = threading.Thread(target=_renew_until, args=(row, stop), name=f"lease of {row.pk}", daemon=True)
@@ -135,28 +136,28 @@ def _renew_until(row: Job, stop: threading.Event) -> None:
                 if not renew(row):
                     return
             except DatabaseError:
-                # Two more beats fit into the lease; if they fail too, the sweeper decides.
+                # Two more renewals fit into the lease; if they fail too, the sweeper takes over.
                 logger.warning("Could not renew the lease of %s", row.pk, exc_info=True)
                 connection.close()
     finally:
-        connection.close()  # Django keeps one connection a thread, and nobody else closes this one
+        connection.close()  # Django keeps one connection per thread; this thread's must be closed here
 
 
 @contextmanager
-def working(
+def work_on(
     row: Job,
     refusal: type[Exception] | tuple[type[Exception], ...] = (),
     sorry: Any = SORRY,
 ) -> Iterator[None]:
-    """Keep a claimed row alive while the block works for it, and leave in the row what went wrong.
+    """Keep a claimed row alive while the block runs, and store an error in the row.
 
     Args:
         refusal: errors whose messages are for people.
-        sorry: what people read of any other, by its name; the log gets its traceback.
+        sorry: message for people about any other error, with its name; the log gets its traceback.
 
     Raises:
-        OperationalError, InterfaceError: the database is away. The lease runs out, and the sweeper has
-            the work done again.
+        OperationalError, InterfaceError: the database is unavailable. The lease runs out, and the sweeper
+            re-queues the work.
     """
     with keep_alive(row):
         try:
@@ -179,31 +180,31 @@ def working(
 
 
 def is_gone(row: Job) -> bool:
-    """Whether a row was deleted while a worker had it: nobody waits for it any more."""
+    """Whether a row was deleted while a worker had it, so that its result is not needed any more."""
     return not type(row)._default_manager.filter(pk=row.pk).exists()
 
 
 def finish(row: Job, **fields: Any) -> bool:
-    """Store results and mark a claimed row done. False, and nothing stored: the claim is lost."""
+    """Store results and mark a claimed row done. False, with nothing stored, if the claim is lost."""
     return _close(row, Status.DONE, error="", **fields)
 
 
 def fail(row: Job, message: str, **fields: Any) -> bool:
-    """Mark a claimed row failed with a message for people. False: the claim is lost."""
+    """Mark a claimed row failed with a message for people. False if the claim is lost."""
     return _close(row, Status.FAILED, error=message, **fields)
 
 
 def _close(row: Job, status: str, **fields: Any) -> bool:
     fields |= {"status": status, "finished": timezone.now(), "log": row.log}
     fields |= {"claim": None, "lease_until": None}
-    if not _held(row).update(**fields):
+    if not _rows_held(row).update(**fields):
         return False
     for name, value in fields.items():
         setattr(row, name, value)
     return True
 
 
-def _held(row: Job) -> Any:
+def _rows_held(row: Job) -> Any:
     return type(row)._default_manager.filter(pk=row.pk, status=Status.RUNNING, claim=row.claim)
 
 
@@ -211,16 +212,16 @@ def _lease() -> timedelta:
     return timedelta(seconds=settings.JOB_LEASE_SECONDS)
 
 
-# -- What the site does
+# -- For the site
 
 
 def restart(row: Job, *conditions: Q, **fields: Any) -> bool:
-    """Queue the work of a stored row, whatever became of it, and send its message after the transaction.
+    """Queue the work of a stored row, whatever its status, and send its message after the transaction.
 
-    Whoever has a claim on the row loses it. Attempts are counted afresh; the log goes on.
+    A worker that has claimed the row loses its claim. Attempts are reset; the log continues.
 
     Args:
-        conditions: that the row has to fulfil in the database, or else nothing happens.
+        conditions: conditions on the row in the database; unless they hold, nothing happens.
         fields: other columns to set.
 
     Returns:
@@ -237,26 +238,26 @@ def restart(row: Job, *conditions: Q, **fields: Any) -> bool:
 
 
 def retry(row: Job) -> bool:
-    """Queue a failed row again. False: it has not failed."""
+    """Queue a failed row again. False if it has not failed."""
     return restart(row, Q(status=Status.FAILED))
 
 
 def dispatch(rows: Iterable[Job]) -> int:
-    """Send a message for each queued row, unless someone else just did; returns how many went out.
+    """Send a message for each queued row unless another process just did; returns how many were sent.
 
-    A broker that is away is no error: the rows stay queued and the sweeper sends them later.
-    The first failure ends the attempt, so that a request never waits for more than one.
+    An unavailable broker is not an error: the rows stay queued and the sweeper sends them later. The first
+    failure ends the loop, so that a request waits for at most one timeout.
     """
     sent = 0
     for row in rows:
-        # Marked before it is sent: a worker may be through with it before a later mark. Conditional,
-        # so that of several sweepers one sends.
+        # Mark it before sending: a worker may finish it before a later mark. The update is conditional
+        # so that only one of several sweepers sends it.
         queued = type(row)._default_manager.filter(pk=row.pk, status=Status.QUEUED)
         if not queued.filter(dispatched=row.dispatched).update(dispatched=timezone.now()):
             continue
         try:
             _task(type(row)).apply_async((str(row.pk),), retry=False)
-        except Exception as error:  # noqa: BLE001 - each transport has its own errors, all mean: not sent
+        except Exception as error:  # noqa: BLE001 - each transport has its own errors
             logger.warning("The message broker cannot be reached (%s); the sweeper sends later.", error)
             queued.update(dispatched=None)
             break
@@ -265,14 +266,14 @@ def dispatch(rows: Iterable[Job]) -> int:
 
 
 def sweep() -> None:
-    """Find work that got lost and set it going again. Any number may run at the same time."""
+    """Find lost work and re-queue it. Several sweeps may run at the same time."""
     for model in KINDS:
         _requeue_stale(model)
-        dispatch(_overdue(model)[: settings.JOB_SWEEP_BATCH])
+        dispatch(_overdue_rows(model)[: settings.JOB_SWEEP_BATCH])
 
 
 def _requeue_stale(model: type[Job]) -> None:
-    """Queue again what a dead worker left, or give up on what kills worker after worker."""
+    """Re-queue the rows of dead workers, or fail those that killed too many workers."""
     now = timezone.now()
     stale = model._default_manager.filter(status=Status.RUNNING, lease_until__lt=now)
     line = Value(log_line("the worker died or hung: its lease ran out"))
@@ -285,7 +286,7 @@ def _requeue_stale(model: type[Job]) -> None:
         log=log,
         error=gettext(
             "The worker died {times} times while doing this. It may have run out of memory; "
-            "the server's log says more. Retry when that is mended."
+            "the server's log says more. Retry when that is fixed."
         ).format(times=settings.JOB_MAX_ATTEMPTS),
     )
     stale.filter(attempts__lt=settings.JOB_MAX_ATTEMPTS).update(
@@ -293,12 +294,12 @@ def _requeue_stale(model: type[Job]) -> None:
     )
 
 
-def _overdue(model: type[Job]) -> Any:
-    """Queued rows whose message was never sent or must be lost.
+def _overdue_rows(model: type[Job]) -> Any:
+    """Queued rows whose message was never sent or must have been lost.
 
-    A row that has waited long may just stand in a long queue, and sending it again and again
-    would flood that. Queues are first in, first out: the message is lost if the queue has moved
-    on to later ones, or if nothing of the kind has been worked on for a while.
+    A row that has waited long may be in a long queue, and sending it repeatedly would flood the queue.
+    Queues are first in, first out: the message is lost if later messages were taken, or if no work of the
+    kind was done for a while.
     """
     queued = model._default_manager.filter(status=Status.QUEUED)
     limit = timezone.now() - timedelta(seconds=settings.JOB_REDISPATCH_SECONDS)
@@ -307,7 +308,7 @@ def _overdue(model: type[Job]) -> Any:
     if model._default_manager.filter(lively).exists():
         newest = model._default_manager.filter(started__isnull=False).exclude(status=Status.QUEUED)
         reached = newest.aggregate(newest=Max("dispatched"))["newest"]
-        # What was sent shortly before may be in the hands of a worker that is about to claim it.
+        # A worker may be about to claim a row whose message was sent shortly before.
         lost &= Q(dispatched__lt=reached - _lease()) if reached else Q(pk=None)
     return queued.filter(Q(dispatched=None) | lost).order_by(F("dispatched").asc(nulls_first=True), "pk")
 

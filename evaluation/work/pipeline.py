@@ -1,7 +1,7 @@
-"""Process and measure: audio through a system, and how good what comes out is. Knows no Django.
+"""Puts audio through a system and measures the output. No Django.
 
-The workers (`evaluation.tasks`) and the `benchmark` command both go through here, so that a
-figure on a page and a figure in a table are made by the same code.
+The workers (`evaluation.tasks`) and the `benchmark` command both use this module, so that the same code
+computes the numbers on pages and in tables.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from codec.threads import use_threads
 from evaluation.metrics import DEFAULT
 from evaluation.metrics import METRICS as REGISTRY
 
-#: Measured of every rendition, in the order of tables.
+#: Metrics of every rendition, in table order.
 METRICS = DEFAULT
 
 METRIC_TITLES = {slug: metric.title for slug, metric in REGISTRY.items()}
@@ -32,10 +32,10 @@ METRIC_TITLES = {slug: metric.title for slug, metric in REGISTRY.items()}
 #: 20 s are always safe. P.862.3 asks for 8 to 30 s anyway.
 PESQ_MAX_SECONDS = 20.0
 
-#: P.862's code refuses less.
+#: P.862's code refuses shorter signals.
 PESQ_MIN_SECONDS = 0.25
 
-#: STOI compares stretches of 30 frames, and pystoi raises IndexError at much less.
+#: STOI compares segments of 30 frames; pystoi raises IndexError for much shorter signals.
 STOI_MIN_SECONDS = 0.4
 
 #: Below this peak (-100 dB re full scale, a tenth of a 16-bit step) a signal counts as silent.
@@ -43,7 +43,7 @@ SILENCE = 1e-5
 
 
 class MetricUnavailable(Exception):
-    """A metric's library is missing here; the message is for people."""
+    """A metric's library is not installed; the message is for people."""
 
 
 @dataclass(frozen=True)
@@ -51,10 +51,10 @@ class Processed:
     """A signal through a system.
 
     Attributes:
-        audio: decoded float32 of shape (samples,), as long as the input, in steps of 16 bits: as it
-            is stored and heard. PESQ-WB hears the rounding above 4 kHz of a narrow-band codec.
-        encoded: what went over the line.
-        load_seconds: to import the codec and load its model; near zero but for the first use.
+        audio: decoded float32 of shape (samples,), as long as the input, rounded to 16 bits as in the stored
+            file. Rounding noise above 4 kHz affects the PESQ-WB of a narrow-band codec.
+        encoded: the transmitted bitstream.
+        load_seconds: time to import the codec and load its model; near zero after the first use.
         encode_seconds, decode_seconds: wall-clock, without loading.
     """
 
@@ -67,7 +67,7 @@ class Processed:
 
 @dataclass(frozen=True)
 class Measured:
-    """A metric's answer: `value`, or None and a `note` that says why there is none."""
+    """A metric's result: `value`, or None with a `note` that says why there is no value."""
 
     value: float | None
     version: str
@@ -79,7 +79,7 @@ def process(audio: Audio, slug: str) -> Processed:
 
     Raises:
         CodecError: the system does not exist or cannot take this audio.
-        CodecUnavailable: its library or model is missing here.
+        CodecUnavailable: its library or model is not installed.
     """
     start = perf_counter()
     codec = _load(slug)
@@ -95,11 +95,11 @@ def process(audio: Audio, slug: str) -> Processed:
 def measure(reference: Audio, degraded: Audio, rate: int, metric: str) -> Measured:
     """Measure `degraded` against `reference`, both float (samples,) at `rate` Hz, time-aligned.
 
-    Returns a value that is finite, or None with a note: silence and signals too short for the
-    metric have no answer. PESQ of more than `PESQ_MAX_SECONDS` is the mean over equal parts.
+    Returns a finite value, or None with a note if a signal is silent or too short for the metric. PESQ of
+    more than `PESQ_MAX_SECONDS` is the mean over equal parts.
 
     Raises:
-        MetricUnavailable: its library is missing here.
+        MetricUnavailable: its library is not installed.
         ValueError: unknown metric, a rate other than 16 kHz, or different lengths.
     """
     if metric not in _COMPUTE:
@@ -126,17 +126,17 @@ def measure(reference: Audio, degraded: Audio, rate: int, metric: str) -> Measur
 
 @cache
 def metric_version(metric: str) -> str:
-    """Package and version that computes `metric`, as kept with every score."""
+    """Package and version that compute `metric`, as stored with every score."""
     return REGISTRY[metric].version
 
 
 @cache
 def _load(slug: str) -> Codec:
-    """A codec that is ready: loaded, and run once, as first runs import, allocate and compile things."""
+    """Load a codec and run it once, because first runs import, allocate and compile things."""
     codec = registry.load(slug)
     use_threads(seconds=0.0)
     noise = np.random.default_rng(0).normal(0.0, 0.01, WORKING_RATE // 4).astype(np.float32)
-    with suppress(CodecError):  # the real run tells
+    with suppress(CodecError):  # the real run reports the error
         codec.decode(codec.encode(noise))
     return codec
 
@@ -174,7 +174,7 @@ def _stoi(reference: Audio, degraded: Audio, rate: int, metric: str) -> tuple[fl
     if reference.size < STOI_MIN_SECONDS * rate:
         return None, "too short: STOI needs 0.4 s of speech"
     with warnings.catch_warnings():
-        # pystoi warns and returns 1e-5 where fewer than 30 frames are left without the pauses.
+        # pystoi warns and returns 1e-5 if fewer than 30 frames remain without the pauses.
         warnings.filterwarnings("error", message="Not enough STFT frames")
         try:
             return float(stoi(reference, degraded, rate)), ""

@@ -1,6 +1,6 @@
-"""Scores beyond the default metrics: computed when asked for, or brought along in a table.
+"""Scores by optional metrics: computed on request or uploaded as a table.
 
-POLQA is licensed and cannot be computed here; a table with its scores makes it a metric like the others.
+POLQA is licensed and cannot be computed here; its scores can be uploaded as a table.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from evaluation.models import Clip, Job, Rendition, Score
 from evaluation.refusals import Message, Refusal, Text
 from evaluation.work import jobs
 
-#: A table of 1000 clips through 15 systems has as many rows.
+#: Limit on rows: 1000 clips through 15 systems.
 MAX_ROWS = 15_000
 MAX_BYTES = 4_000_000
 
@@ -31,7 +31,7 @@ _SLUG = re.compile(r"[a-z][a-z0-9_]{0,31}")
 
 
 class ScoreProblem(Refusal):
-    """A table that cannot be taken; `line` is from 1, None where it is the whole file."""
+    """A table that cannot be stored; `line` counts from 1 and is None if the whole file is wrong."""
 
     status = 422
 
@@ -43,7 +43,7 @@ class ScoreProblem(Refusal):
 
 @dataclass(frozen=True)
 class Stored:
-    """How many scores of `metric` were new and how many replaced earlier ones."""
+    """The numbers of new scores of `metric` and of replaced ones."""
 
     metric: str
     created: int
@@ -51,10 +51,10 @@ class Stored:
 
 
 def request_scores(renditions: Iterable[Rendition], metrics: Sequence[str]) -> int:
-    """Queue `metrics` for the renditions that are done, failed ones again; returns how many were queued.
+    """Queue `metrics` for finished renditions, including failed scores; returns the number of queued scores.
 
-    What is queued, running or done already stays as it is. A metric whose library a worker lacks
-    fails there and says so.
+    Scores that are queued, running or done stay unchanged. If a worker lacks a metric's library, the score
+    fails with that message.
 
     Raises:
         ScoreProblem: a metric that cannot be computed.
@@ -81,24 +81,24 @@ def _dispatch(keys: Sequence[int]) -> None:
 
 
 def check_size(size: int | None) -> None:
-    """Raise `ScoreProblem` if a table of so many bytes is too large to be read."""
+    """Raise `ScoreProblem` if a table of this many bytes is too large."""
     if size is None or size > MAX_BYTES:
         raise ScoreProblem(_("The table is larger than %(limit).0f MB."), limit=MAX_BYTES / 1e6)
 
 
 def store_scores(content: bytes, clips: Iterable[Clip], *, metric: str = "polqa", source: str = "") -> Stored:
-    """Take a table of scores that were computed elsewhere: all of it, or nothing.
+    """Store a table of scores that were computed elsewhere, completely or not at all.
 
     Columns: ``clip`` (or ``item``: a clip's id, title or file name), ``system`` (slug) and ``value`` (or
-    the metric's name). Comma, semicolon or tab; a decimal comma is refused, not guessed.
+    the metric's name). Comma, semicolon or tab; a decimal comma is refused.
 
     Args:
-        clips: that rows may name.
-        metric: slug; of one that is computed here no table is taken.
-        source: of the table, for the note that every score carries.
+        clips: clips that rows may name.
+        metric: slug of a metric that is not computed here.
+        source: origin of the table, for the note of every score.
 
     Raises:
-        ScoreProblem: names the line.
+        ScoreProblem: the table is invalid; the message names the line.
     """
     known = METRICS.get(metric)
     if known is not None and known.computed:
@@ -106,7 +106,7 @@ def store_scores(content: bytes, clips: Iterable[Clip], *, metric: str = "polqa"
             _("%(known)s is computed here; only other metrics can be uploaded."), known=known.title
         )
     if not _SLUG.fullmatch(metric):
-        raise ScoreProblem(_("The metric's name must be of small letters, digits and _, at most 32."))
+        raise ScoreProblem(_("The metric's name must have at most 32 lower-case letters, digits and _."))
     rows = _read(content, metric)
     names = _names(clips)
     described = metric_of(metric)
@@ -124,7 +124,7 @@ def store_scores(content: bytes, clips: Iterable[Clip], *, metric: str = "polqa"
         value = _number(text, line)
         if not described.low <= value <= described.high:
             raise ScoreProblem(
-                _("%(metric)s lies from %(low)g to %(high)g, not at %(value)g."),
+                _("%(metric)s ranges from %(low)g to %(high)g; this is %(value)g."),
                 line,
                 metric=described.title,
                 low=described.low,
@@ -135,7 +135,7 @@ def store_scores(content: bytes, clips: Iterable[Clip], *, metric: str = "polqa"
         if key in values:
             first = values[key][0]
             raise ScoreProblem(
-                _("%(system)s of %(clip_name)s is there twice, first in line %(first)s."),
+                _("%(system)s of %(clip_name)s occurs twice, first in line %(first)s."),
                 line,
                 system=system,
                 clip_name=clip_name[:80],
@@ -190,12 +190,12 @@ def _read(content: bytes, metric: str) -> list[tuple[int, str, str, str]]:
     except csv.Error as error:
         raise ScoreProblem(_("The table cannot be read: %(error)s."), reader.line_num, error=error) from error
     if not rows:
-        raise ScoreProblem(_("The table has a header and nothing else."))
+        raise ScoreProblem(_("The table has only a header."))
     return rows
 
 
 def _names(clips: Iterable[Clip]) -> dict[str, set[str]]:
-    """Ids of the clips that go by a name."""
+    """Ids of clips by their names."""
     names: dict[str, set[str]] = {}
     for clip in clips:
         for name in {str(clip.pk), clip.title, clip.original_name}:
@@ -210,7 +210,7 @@ def _number(text: str, line: int) -> float:
         value = math.nan
     if not math.isfinite(value):
         raise ScoreProblem(
-            _("%(value)r is no number.") if text else _("The value is missing."), line, value=text[:40]
+            _("%(value)r is not a number.") if text else _("The value is missing."), line, value=text[:40]
         )
     return value
 

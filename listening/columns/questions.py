@@ -47,7 +47,7 @@ MAX_LABEL = 500
 def _text(data: Mapping[str, Any], key: str, limit: int) -> str:
     text = data.get(key, "")
     if not isinstance(text, str):
-        refuse(_("its %(key)s must be a text.") % {"key": key})
+        refuse(_("its %(key)s must be text.") % {"key": key})
     text = clean_text(text)
     if len(text) > limit:
         refuse(_("its %(key)s is longer than %(limit)s characters.") % {"key": key, "limit": limit})

@@ -1,1 +1,1 @@
-"""Formats that are not ours, and the archive: imports and exports."""
+"""Imports and exports: other tools' formats, and Earshot's archive."""

@@ -56,7 +56,7 @@ class MethodOptions(Column):
 
 def stored_options(options: Mapping[str, Any] | MethodOptions | None) -> dict[str, Any]:
     """The options that were given, without defaults."""
-    return options.stored() if isinstance(options, MethodOptions) else dict(options or {})
+    return options.to_json() if isinstance(options, MethodOptions) else dict(options or {})
 
 
 Plays = Annotated[Literal["free", "once"], Control("Playback", choices=PLAYS)]

@@ -54,7 +54,7 @@ def run(pk: int | str) -> None:
     row = jobs.claim(Analysis, pk)
     if row is None:
         return
-    with jobs.working(row, sorry="The tests could not be computed ({error})."):
+    with jobs.work_on(row, sorry="The tests could not be computed ({error})."):
         data, state = compute(row)
         # Grades may have been added since the request: label the row with the state that was read.
         older = Analysis.objects.filter(study=row.study_id, kind=row.kind, profile=row.profile)

@@ -44,7 +44,7 @@ def profiles_of(study: Study) -> dict[str, Profile]:
     """The screening profiles that are available for the study."""
     found = dict(PROFILES)
     if study.post_screening:
-        found[CUSTOM] = custom(study.post_screening.stored())[0]
+        found[CUSTOM] = custom(study.post_screening.to_json())[0]
     return found
 
 
@@ -52,8 +52,8 @@ def settings_of(study: Study, profile: str) -> Context:
     """Settings that the profile's results depend on besides the grades, for the fingerprint."""
     return {
         "profile": profile,
-        "own": study.post_screening.stored() if profile == CUSTOM else None,
-        "analysis": study.analysis.stored(),
+        "own": study.post_screening.to_json() if profile == CUSTOM else None,
+        "analysis": study.analysis.to_json(),
     }
 
 
@@ -64,7 +64,7 @@ def apply(study: Study, frame: pd.DataFrame, profile: str) -> Screening:
 
 def form_of(study: Study) -> list[Context]:
     """The researcher's thresholds as form fields; by default those of BS.1534-3."""
-    values = {**to_json(PROFILES[BS1534].thresholds), **study.post_screening.stored()}
+    values = {**to_json(PROFILES[BS1534].thresholds), **study.post_screening.to_json()}
     return [
         {"name": name, "label": label, "unit": unit, "value": values.get(name)}
         for name, label, unit in FIELDS

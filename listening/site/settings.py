@@ -1,4 +1,4 @@
-"""Settings, from the environment. The embedded default needs nothing but EARSHOT_HOME.
+"""Settings, from the environment. The embedded default needs only EARSHOT_HOME.
 
 Production sets DATABASE_URL, REDIS_URL, SECRET_KEY, ALLOWED_HOSTS and, for S3, MEDIA_S3_BUCKET.
 """
@@ -21,7 +21,7 @@ HOME = Path(env.str("EARSHOT_HOME", default="") or BASE_DIR / "var").expanduser(
 
 
 def _local_secret() -> str:
-    """A secret key made once and kept, readable by its owner only, under EARSHOT_HOME."""
+    """Read or make the secret key in EARSHOT_HOME, a file that only its owner can read."""
     path = HOME / "secret-key"
     if not path.exists():
         HOME.mkdir(parents=True, exist_ok=True)
@@ -34,7 +34,7 @@ SECRET_KEY = env.str("SECRET_KEY", default="") or _local_secret()
 DEBUG = env.bool("DEBUG", default=False)
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]", "testserver"])
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
-#: Where people reach the site; links printed by commands start with it.
+#: URL of the site for people; links printed by commands start with it.
 SITE_URL = env.str("SITE_URL", default=f"http://localhost:{env.int('PORT', default=8000)}").rstrip("/")
 HTTPS = SITE_URL.startswith("https://")
 
@@ -91,15 +91,15 @@ TEMPLATES = [
 ]
 
 DATABASES = {"default": env.db("DATABASE_URL", default=f"sqlite:///{HOME / 'earshot.sqlite3'}")}
-# A thread of the web server keeps its connection: a grade does not wait for a new one.
+# Threads of the web server keep their connections, so that a grade does not wait for a new one.
 DATABASES["default"]["CONN_MAX_AGE"] = env.int("CONN_MAX_AGE", default=600)
 DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     DATABASES["default"]["OPTIONS"] = {
         "timeout": 20,
-        # Take the write lock at BEGIN: a read that becomes a write can't wait for it otherwise.
+        # Take the write lock at BEGIN: otherwise a read that becomes a write cannot wait for it.
         "transaction_mode": "IMMEDIATE",
-        # FULL: a grade that was acknowledged is on disk, whatever happens next.
+        # FULL: an acknowledged grade is on disk, even after a power failure.
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",
     }
 
@@ -114,7 +114,7 @@ LOGIN_REDIRECT_URL = "clips"
 LOGOUT_REDIRECT_URL = "front"
 
 LANGUAGE_CODE = "en-gb"
-#: `listening.study.languages` says which a listener meets; researchers' pages are in English.
+#: `listening.study.languages` chooses a listener's language; researchers' pages are in English.
 LANGUAGES = [
     ("en-gb", "British English"),
     ("de", "German"),
@@ -153,19 +153,19 @@ SECURE_SSL_REDIRECT = False  # the proxy's job
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS else None
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
-#: Seconds that browsers insist on TLS for, once they came by it.
+#: Seconds for which browsers must use TLS after a visit by TLS (HSTS).
 SECURE_HSTS_SECONDS = env.int("HSTS_SECONDS", default=30 * 86400) if HTTPS else 0
 X_FRAME_OPTIONS = "DENY"
 CSRF_FAILURE_VIEW = "listening.web.views.errors.csrf_failure"
 #: Off only for load tests: they sign in and join from one address.
 THROTTLING = env.bool("THROTTLING", default=True)
-#: Reverse proxies in front that append to X-Forwarded-For; throttling goes by the address they saw.
+#: Number of reverse proxies that append to X-Forwarded-For; throttling uses the address they add.
 TRUSTED_PROXIES = env.int("TRUSTED_PROXIES", default=1 if HTTPS else 0)
 
 # -- Uploads
 UPLOAD_MAX_BYTES = env.int("UPLOAD_MAX_MB", default=50) * 1_000_000
 UPLOAD_MAX_SECONDS = env.float("UPLOAD_MAX_SECONDS", default=60.0)
-#: What an archive of a study may unpack to.
+#: Largest unpacked size of a study's archive, bytes.
 ARCHIVE_MAX_BYTES = env.int("ARCHIVE_MAX_MB", default=2000) * 1_000_000
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2_500_000
 FILE_UPLOAD_HANDLERS = [
@@ -173,39 +173,39 @@ FILE_UPLOAD_HANDLERS = [
     "evaluation.clips.uploads.LimitedUploadHandler",
 ]
 
-# -- Work in the background (design: the database is the truth, Redis only carries messages)
+# -- Work in the background (the database holds the state, Redis only carries messages)
 REDIS_URL = env.str("REDIS_URL", default="") or embedded_redis.broker_url(HOME)
-#: Does this home bring its own Redis server (`listening.site.embedded_redis`)?
+#: Whether this home uses its own Redis server (`listening.site.embedded_redis`).
 EMBEDDED_REDIS = embedded_redis.broker_url(HOME) == REDIS_URL
-#: A worker that has not renewed its lease for so long is taken to be dead, seconds.
+#: A worker that has not renewed its lease for this long is taken to be dead, seconds.
 JOB_LEASE_SECONDS = env.int("JOB_LEASE_SECONDS", default=60)
 JOB_MAX_ATTEMPTS = 3
 #: Work that takes longer is taken to hang, seconds. Stay below the broker's visibility_timeout.
 JOB_MAX_SECONDS = env.int("JOB_MAX_SECONDS", default=3000)
-#: A queued row whose message is older than this may have lost it, seconds.
+#: The message of a queued row may be lost if it is older than this, seconds.
 JOB_REDISPATCH_SECONDS = env.int("JOB_REDISPATCH_SECONDS", default=120)
-#: Messages that one sweep sends at most, for each kind of work.
+#: Most messages that one sweep sends per kind of work.
 JOB_SWEEP_BATCH = 200
 CELERY_BROKER_URL = REDIS_URL
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_TASK_SOFT_TIME_LIMIT = JOB_MAX_SECONDS
-CELERY_TASK_TIME_LIMIT = JOB_MAX_SECONDS + 60  # for native code that never comes back to Python
+CELERY_TASK_TIME_LIMIT = JOB_MAX_SECONDS + 60  # for native code that never returns to Python
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_TRANSPORT_OPTIONS = {
-    # Longer than any task; with the two restore settings, messages of a killed worker come back in seconds.
+    # Longer than any task. The two restore settings redeliver a killed worker's messages in seconds.
     "visibility_timeout": 3600,
     "unacked_restore_interval": 2,
     "unacked_restore_throttle": 1,
-    # A publish that meets no broker fails fast: the row stays queued and the sweeper sends it later.
+    # Publishing without a broker fails fast: the row stays queued and the sweeper sends it later.
     "socket_connect_timeout": 2,
     "max_retries": 1,
     "interval_start": 0.1,
 }
-#: Queues of a worker whose tasks take long, and of one for which someone waits: its children are free when
-#: all of the others' are busy with codecs. A worker may serve all of them, too.
+#: Queues of long tasks, and of tasks that someone waits for: the children of the latter are free when
+#: all other children are busy with codecs. One worker may serve all queues, too.
 SLOW_QUEUES = ("codec", "metrics")
 QUICK_QUEUES = ("prepare", "prompt")
 WORKER_QUEUES = (*SLOW_QUEUES, *QUICK_QUEUES)
@@ -221,7 +221,7 @@ CELERY_TASK_ROUTES = {
     "evaluation.tasks.sweep": {"queue": "prompt"},
     "listening.tasks.prepare_study": {"queue": "prepare"},
 }
-# Sweeps that no worker took for a while would all find the same: beat may run for days without workers.
+# Unprocessed sweeps are redundant, and beat may run for days without workers.
 CELERY_BEAT_SCHEDULE = {
     "sweep": {
         "task": "evaluation.tasks.sweep",

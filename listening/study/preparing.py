@@ -35,7 +35,7 @@ def prepare_study(study_id: str) -> None:
     row = jobs.claim(Preparation, study_id)
     if row is None:
         return
-    with jobs.working(row, StimulusError):
+    with jobs.work_on(row, StimulusError):
         _remove_leftovers(row)
         for item in row.study.items.filter(stimuli__audio="").distinct().select_related("clip", "study"):
             if not render_item(item, partial(_advance, row)):

@@ -14,7 +14,7 @@ from django.urls import reverse
 from evaluation.clips.access import visible_clips
 from evaluation.contexts import Context
 from evaluation.models import Clip, Rendition
-from evaluation.web.presentation import with_results
+from evaluation.web.presentation import prefetch_results
 from listening.kinds import COUNTED
 from listening.models import Session, Stimulus, Study, Trial
 from listening.study.removal import check_there
@@ -58,7 +58,7 @@ def front_clip() -> Clip | None:
     """
     rest = Count("renditions", filter=~Q(renditions__status=Rendition.Status.DONE))
     done = Count("renditions", filter=Q(renditions__status=Rendition.Status.DONE))
-    public = with_results(Clip.objects.filter(public=True))
+    public = prefetch_results(Clip.objects.filter(public=True))
     clips = public.annotate(done=done, rest=rest).filter(done__gt=0)
     return clips.order_by("rest", "created", "id").first()
 

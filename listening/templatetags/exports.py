@@ -1,4 +1,4 @@
-"""``{% export_menu study kind %}``: every file that a study can be taken away as, in one place."""
+"""``{% export_menu study kind %}``: menu of all files that a study can be exported as."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What pages for listeners need of their language."""
+"""Template tags for the language of listeners' pages."""
 
 from __future__ import annotations
 
@@ -13,5 +13,5 @@ register = template.Library()
 
 @register.simple_tag
 def words_of_scripts() -> SafeString:
-    """The translations of what scripts say, for static/js/common/words.js."""
+    """Translations of the scripts' messages, for static/js/common/words.js."""
     return json_script(script_words(), "words")

@@ -1,4 +1,4 @@
-"""Figures of results as SVG: every system in the order, colour and marker that the caller gives it."""
+"""Figures of results as SVG: systems keep the order, colours and markers that the caller gives."""
 
 from evaluation.analysis.figures.differences import Difference, differences
 from evaluation.analysis.figures.grades import GradeRow, grades
@@ -11,8 +11,8 @@ from evaluation.analysis.figures.style import (
     NoFonts,
     Scale,
     png,
-    saved,
     stamp,
+    standalone_svg,
 )
 
 __all__ = [
@@ -30,8 +30,8 @@ __all__ = [
     "items",
     "png",
     "rates",
-    "saved",
     "scatter",
     "shares",
     "stamp",
+    "standalone_svg",
 ]

@@ -11,7 +11,7 @@ from evaluation.analysis.figures import style
 
 @dataclass(frozen=True)
 class GradeRow:
-    """What `grades` draws of one system. `mean` None: no grades; `half_width` None: no interval."""
+    """One row of `grades`. `mean` is None without grades, `half_width` is None without an interval."""
 
     title: str
     look: style.Look
@@ -22,27 +22,32 @@ class GradeRow:
 
 
 def grades(rows: Sequence[GradeRow], title: str, scale: style.Scale = style.MUSHRA) -> str:
-    """Grades per system, a row each: mean with 95 % interval, box plot behind, listeners as faint dots."""
+    """One row per system: mean with 95 % interval, a box plot behind it, listeners as faint dots."""
     left, right, top, pitch = style.margin((row.title for row in rows), 156, 300), 150, 36, 40
     width, height = 722 + left, top + pitch * len(rows) + 52
     span, bottom = width - left - right, top + pitch * len(rows)
 
-    def at(score: float) -> float:
+    def x_of(score: float) -> float:
         return left + span * scale.share(score)
 
     parts = []
     for score, word in scale.words:
-        parts.append(style.text(at(score), top - 14, word, anchor="middle", fill=style.MUTED, size=12))
+        parts.append(style.text(x_of(score), top - 14, word, anchor="middle", fill=style.MUTED, size=12))
     for score in scale.ticks:
-        parts.append(style.line(at(score), top - 6, at(score), bottom, style.LINE))
+        parts.append(style.line(x_of(score), top - 6, x_of(score), bottom, style.LINE))
         parts.append(
             style.text(
-                at(score), bottom + 18, _signed(f"{score:g}"), anchor="middle", fill=style.MUTED, size=12
+                x_of(score),
+                bottom + 18,
+                _format_signed(f"{score:g}"),
+                anchor="middle",
+                fill=style.MUTED,
+                size=12,
             )
         )
     parts.append(style.text(width - 8, top - 14, "mean ± 95 %", anchor="end", fill=style.MUTED, size=12))
     for number, row in enumerate(rows):
-        parts += _row(row, top + pitch * (number + 0.5), at, left, width - 8, scale)
+        parts += _row(row, top + pitch * (number + 0.5), x_of, left, width - 8, scale)
     caption = (
         "Marker and bar: mean of listener means, 95 % t interval. Box: quartiles and median of grades. "
         "Dots: listeners."
@@ -54,40 +59,40 @@ def grades(rows: Sequence[GradeRow], title: str, scale: style.Scale = style.MUSH
 def _row(
     row: GradeRow,
     y: float,
-    at: Callable[[float], float],
+    x_of: Callable[[float], float],
     left: float,
     right: float,
     scale: style.Scale,
 ) -> list[str]:
     hue = row.look[0]
-    parts = [style.text(left - 16, y + 4.5, style.short(row.title, left - 24), anchor="end")]
+    parts = [style.text(left - 16, y + 4.5, style.shorten(row.title, left - 24), anchor="end")]
     if row.mean is None:
         parts.append(style.text(right, y + 4.5, "no grades", anchor="end", fill=style.MUTED))
         return parts
     box = statistics.box(row.scores)
-    parts.append(style.line(at(box.low), y, at(box.high), y, hue, 1, 'opacity="0.45"'))
+    parts.append(style.line(x_of(box.low), y, x_of(box.high), y, hue, 1, 'opacity="0.45"'))
     parts.append(
-        f'<rect x="{at(box.q1):.1f}" y="{y - 11:.1f}" height="22" '
-        f'width="{max(1.0, at(box.q3) - at(box.q1)):.1f}" rx="2" fill="{hue}" fill-opacity="0.16"/>'
+        f'<rect x="{x_of(box.q1):.1f}" y="{y - 11:.1f}" height="22" '
+        f'width="{max(1.0, x_of(box.q3) - x_of(box.q1)):.1f}" rx="2" fill="{hue}" fill-opacity="0.16"/>'
     )
-    parts.append(style.line(at(box.median), y - 11, at(box.median), y + 11, hue, 1.5, 'opacity="0.6"'))
+    parts.append(style.line(x_of(box.median), y - 11, x_of(box.median), y + 11, hue, 1.5, 'opacity="0.6"'))
     for index, mean in enumerate(row.listener_means):
-        # Spread over the row's height by the golden ratio: even, and the same at every drawing.
+        # The golden ratio spreads the dots evenly over the row's height, the same way in every drawing.
         offset = ((index * 0.618034) % 1 - 0.5) * 24
         parts.append(
-            f'<circle cx="{at(mean):.1f}" cy="{y + offset:.1f}" r="2.2" fill="{hue}" opacity="0.4"/>'
+            f'<circle cx="{x_of(mean):.1f}" cy="{y + offset:.1f}" r="2.2" fill="{hue}" opacity="0.4"/>'
         )
     decimals = 1 if scale.high - scale.low > 20 else 2
-    words = _signed(f"{row.mean:.{decimals}f}") + scale.spread(row.mean, row.half_width, decimals)
+    words = _format_signed(f"{row.mean:.{decimals}f}") + scale.spread(row.mean, row.half_width, decimals)
     if row.half_width is not None:
-        low, high = at(row.mean - row.half_width), at(row.mean + row.half_width)
+        low, high = x_of(row.mean - row.half_width), x_of(row.mean + row.half_width)
         parts.append(style.line(low, y, high, y, hue, 2.5))
         parts += [style.line(end, y - 5, end, y + 5, hue, 2.5) for end in (low, high)]
-    parts.append(style.mark(row.look, at(row.mean), y))
+    parts.append(style.mark(row.look, x_of(row.mean), y))
     parts.append(style.text(right, y + 4.5, words, anchor="end"))
     return parts
 
 
-def _signed(number: str) -> str:
-    """With a minus sign as wide as a plus."""
+def _format_signed(number: str) -> str:
+    """Replace the hyphen by a minus sign, which is as wide as a plus."""
     return number.replace("-", "−")

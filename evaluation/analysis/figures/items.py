@@ -1,4 +1,4 @@
-"""The same for each item: small multiples, so that an item that a system fails on is seen."""
+"""Grades for each item as small multiples, which show the items that a system fails on."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from evaluation.analysis.figures import style
 
 @dataclass(frozen=True)
 class Cell:
-    """A system's grades of one item. `half_width` None: no interval."""
+    """A system's grades for one item. `half_width` is None without an interval."""
 
     mean: float
     half_width: float | None
@@ -25,7 +25,7 @@ def items(
     scale: style.Scale = style.MUSHRA,
     columns: int = 3,
 ) -> str:
-    """A small panel for each item: mean and 95 % t interval over the listeners, a row for each system.
+    """A small panel per item with one row per system: mean and 95 % t interval over listeners.
 
     Args:
         systems: title and look by slug, in the order of the rows.
@@ -46,7 +46,7 @@ def items(
     for number, (name, cells) in enumerate(panels):
         column, row = number % columns, number // columns
         x, y = left + column * (span + gap), top + row * tall
-        parts.append(style.text(x, y + 10, style.short(name, span, 12), size=12, extra='font-weight="600"'))
+        parts.append(style.text(x, y + 10, style.shorten(name, span, 12), size=12, extra='font-weight="600"'))
         bottom = y + head + pitch * len(systems)
         for score in scale.ticks:
             at = x + span * scale.share(score)
@@ -61,7 +61,7 @@ def items(
                     style.text(
                         left - 10,
                         middle + 4,
-                        style.short(name_of_system, left - 12, 11),
+                        style.shorten(name_of_system, left - 12, 11),
                         anchor="end",
                         size=11,
                     )

@@ -1,4 +1,4 @@
-"""Grades against something measured: a labelled point for each system, or one for each stimulus."""
+"""Grades against a measured value: a labelled point per system, or a point per stimulus."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from html import escape
 
 from evaluation.analysis.figures import style
 
-#: What is not coded stands beyond a break of the axis, kbit/s.
+#: Systems that do not code are drawn beyond an axis break, at this position in kbit/s.
 UNCODED_FROM = 100.0
 
 
 @dataclass(frozen=True)
 class Point:
-    """What `scatter` draws of one system or stimulus.
+    """A system or stimulus in `scatter`.
 
     Attributes:
-        play: address of a sound; the point becomes a button that plays it.
-        about: said of a point that has no label, e.g. its item.
+        play: URL of a sound; the point becomes a button that plays it.
+        about: description of a point without a label, e.g. its item.
     """
 
     title: str
@@ -43,58 +43,58 @@ def scatter(
     labels: bool = True,
     scale: style.Scale = style.MUSHRA,
 ) -> str:
-    """Mean grade with its 95 % interval against an objective score, a point per system or stimulus."""
+    """Mean grade with its 95 % interval against an objective score, one point per system or stimulus."""
     low, high = _limits([point.x for point in points])
 
-    def across(x: float) -> float:
+    def x_of(x: float) -> float:
         return _LEFT + (_WIDTH - _LEFT - _RIGHT) * (x - low) / (high - low)
 
     parts = _grades_axis(scale, _WIDTH - _RIGHT)
     step = _step(high - low)
     digits = max(0, -math.floor(math.log10(step) + 1e-9))
     for tick in range(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1):
-        parts.append(_tick(across(tick * step), f"{tick * step:.{digits}f}"))
+        parts.append(_tick(x_of(tick * step), f"{tick * step:.{digits}f}"))
     parts.append(_axis_name((_LEFT + _WIDTH - _RIGHT) / 2, x_title))
-    parts += _points(points, [across(point.x) for point in points], scale, labels)
+    parts += _points(points, [x_of(point.x) for point in points], scale, labels)
     return style.frame(_WIDTH, _HEIGHT, title, parts, plays=any(point.play for point in points))
 
 
 def rates(points: Sequence[Point], title: str, scale: style.Scale = style.MUSHRA) -> str:
-    """Mean grade against measured bit rate, kbit/s; what is not coded stands beyond a break of the axis."""
+    """Mean grade against measured bit rate, kbit/s; uncoded systems are drawn beyond an axis break."""
     coded = [point.x for point in points if point.x < UNCODED_FROM]
     uncoded = len(coded) < len(points)
     right = _WIDTH - _RIGHT - (120 if uncoded else 0)
     most = max(2.0, math.ceil(max(coded, default=0) * 1.05 / 2) * 2)
 
-    def across(x: float) -> float:
+    def x_of(x: float) -> float:
         return right + 28 if x >= UNCODED_FROM else _LEFT + (right - _LEFT) * x / most
 
     parts = _grades_axis(scale, _WIDTH - _RIGHT)
     step = next(step for step in (1, 2, 4, 8, 16, 32) if most / step <= 8)
-    parts += [_tick(across(kbps), f"{kbps}") for kbps in range(0, int(most) + 1, step)]
+    parts += [_tick(x_of(kbps), f"{kbps}") for kbps in range(0, int(most) + 1, step)]
     if uncoded:
         parts.append(
             style.line(right + 12, _TOP, right + 12, _BOTTOM, style.MUTED, 1, 'stroke-dasharray="2 4"')
         )
         parts.append(_tick(right + 16, "uncoded", anchor="start"))
     parts.append(_axis_name((_LEFT + right) / 2, "measured bit rate, kbit/s"))
-    parts += _points(points, [across(point.x) for point in points], scale, True)
+    parts += _points(points, [x_of(point.x) for point in points], scale, True)
     return style.frame(_WIDTH, _HEIGHT, title, parts, plays=any(point.play for point in points))
 
 
 def _grades_axis(scale: style.Scale, right: float) -> list[str]:
     parts = []
     for score in scale.ticks:
-        parts.append(style.line(_LEFT, _down(scale, score), right, _down(scale, score), style.LINE))
+        parts.append(style.line(_LEFT, _y_of(scale, score), right, _y_of(scale, score), style.LINE))
         parts.append(
             style.text(
-                _LEFT - 8, _down(scale, score) + 4, f"{score:g}", anchor="end", fill=style.MUTED, size=12
+                _LEFT - 8, _y_of(scale, score) + 4, f"{score:g}", anchor="end", fill=style.MUTED, size=12
             )
         )
-    return [*parts, style.upright(14, (_TOP + _BOTTOM) / 2, f"{scale.name}, mean of listener means")]
+    return [*parts, style.vertical_text(14, (_TOP + _BOTTOM) / 2, f"{scale.name}, mean of listener means")]
 
 
-def _down(scale: style.Scale, score: float) -> float:
+def _y_of(scale: style.Scale, score: float) -> float:
     return _BOTTOM - (_BOTTOM - _TOP) * scale.share(score)
 
 
@@ -110,18 +110,18 @@ def _points(points: Sequence[Point], xs: Sequence[float], scale: style.Scale, la
     parts = []
     for point, x in zip(points, xs, strict=True):
         if point.half_width is not None and labels:
-            ends = (_down(scale, point.y + sign * point.half_width) for sign in (-1, 1))
+            ends = (_y_of(scale, point.y + sign * point.half_width) for sign in (-1, 1))
             parts.append(style.line(x, next(ends), x, next(ends), point.look[0], 1.5, 'opacity="0.6"'))
     for point, x in zip(points, xs, strict=True):
-        parts.append(_button(point, x, _down(scale, point.y), 5.0 if labels else 4.0))
+        parts.append(_button(point, x, _y_of(scale, point.y), 5.0 if labels else 4.0))
     if labels:
-        places = [(x, _down(scale, point.y), point.title) for point, x in zip(points, xs, strict=True)]
+        places = [(x, _y_of(scale, point.y), point.title) for point, x in zip(points, xs, strict=True)]
         parts += _labels(places, _LEFT + 4, _WIDTH - 4)
     return parts
 
 
 def _button(point: Point, x: float, y: float, size: float) -> str:
-    """The marker; with a sound, something to click on with a name of its own."""
+    """The marker; if it plays a sound, wrapped in a button with its own accessible name."""
     drawn = style.mark(point.look, x, y, size)
     words = escape(f"{point.title}{', ' + point.about if point.about else ''}: grade {point.y:.1f}")
     if not point.play:
@@ -138,7 +138,7 @@ def _step(span: float) -> float:
 
 
 def _limits(values: Sequence[float]) -> tuple[float, float]:
-    """A range around `values` that ends on halves, or on tenths where all lie close together."""
+    """A range around `values` that ends on halves, or on tenths if the values are close together."""
     if not values:
         return 0.0, 1.0
     spread = max(values) - min(values)
@@ -151,7 +151,7 @@ _Room = tuple[float, float, float, float]
 
 
 def _labels(points: Sequence[tuple[float, float, str]], left: float, right: float) -> list[str]:
-    """Names beside their points, moved apart until none covers another; a moved one gets a thin leader."""
+    """Names beside their points, moved apart until none overlap; a moved name gets a thin leader line."""
     taken = [(x - 7, y - 7, x + 7, y + 7) for x, y, _ in points]
     parts = []
     for x, y, full in sorted(points, key=lambda point: point[1]):
@@ -181,7 +181,7 @@ def _labels(points: Sequence[tuple[float, float, str]], left: float, right: floa
 
 
 def _overlap(room: _Room, taken: Iterable[_Room]) -> float:
-    """The area that `room` (left, top, right, bottom) shares with the others."""
+    """The area in which `room` (left, top, right, bottom) overlaps the others."""
     return sum(
         max(0.0, min(room[2], other[2]) - max(room[0], other[0]))
         * max(0.0, min(room[3], other[3]) - max(room[1], other[1]))

@@ -1,24 +1,24 @@
-"""Shares of answers with their intervals, a row a pair: ABX and paired preference."""
+"""Shares of answers with their intervals, one row per pair: ABX and paired preference."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from evaluation.analysis.figures.style import LINE, MUTED, TEXT, frame, line, margin, short, text
+from evaluation.analysis.figures.style import LINE, MUTED, TEXT, frame, line, margin, shorten, text
 
 _HUE = "#0b7a83"
 
 
 @dataclass(frozen=True)
 class ShareRow:
-    """What `shares` draws of one pair, all as shares from 0 to 1.
+    """One row of `shares`: the results of a pair, all as shares from 0 to 1.
 
     Attributes:
-        left, right: what stands at either side; `right` may be empty.
-        share: None without any answer; `low`, `high`: None without an interval.
-        parts: shares of single listeners, faint.
-        note: at the right end.
+        left, right: labels of the two sides; `right` may be empty.
+        share: None if there are no answers; `low` and `high` are None if there is no interval.
+        parts: shares of single listeners, drawn as faint dots.
+        note: text at the right end.
     """
 
     left: str
@@ -38,32 +38,32 @@ def shares(rows: Sequence[ShareRow], title: str, axis: str, caption: str) -> str
     width, height = left + 400 + beside + notes, top + pitch * len(rows) + 68
     span, bottom = 400, top + pitch * len(rows)
 
-    def at(share: float) -> float:
+    def x_of(share: float) -> float:
         return left + span * share
 
-    parts = [text(at(0.5), top - 14, axis, anchor="middle", fill=MUTED, size=12)]
+    parts = [text(x_of(0.5), top - 14, axis, anchor="middle", fill=MUTED, size=12)]
     for percent in range(0, 101, 25):
-        x = at(percent / 100)
+        x = x_of(percent / 100)
         strong = percent == 50
         parts.append(line(x, top - 6, x, bottom, MUTED if strong else LINE, 1.5 if strong else 1))
         parts.append(text(x, bottom + 18, f"{percent} %", anchor="middle", fill=MUTED, size=12))
     for number, row in enumerate(rows):
         y = top + pitch * (number + 0.5)
-        parts.append(text(left - 16, y + 4.5, short(row.left, left - 24), anchor="end"))
+        parts.append(text(left - 16, y + 4.5, shorten(row.left, left - 24), anchor="end"))
         if row.right:
-            parts.append(text(at(1) + 16, y + 4.5, short(row.right, beside - 24)))
+            parts.append(text(x_of(1) + 16, y + 4.5, shorten(row.right, beside - 24)))
         parts.append(text(width - 8, y + 4.5, row.note, anchor="end", fill=TEXT))
         if row.share is None:
             continue
         for index, part in enumerate(row.parts):
-            # Spread over the row's height by the golden ratio: even, and the same at every drawing.
+            # The golden ratio spreads the dots evenly over the row's height, the same way in every drawing.
             offset = ((index * 0.618034) % 1 - 0.5) * 24
             parts.append(
-                f'<circle cx="{at(part):.1f}" cy="{y + offset:.1f}" r="2.2" fill="{_HUE}" opacity="0.4"/>'
+                f'<circle cx="{x_of(part):.1f}" cy="{y + offset:.1f}" r="2.2" fill="{_HUE}" opacity="0.4"/>'
             )
         if row.low is not None and row.high is not None:
-            parts.append(line(at(row.low), y, at(row.high), y, _HUE, 2.5))
-            parts += [line(at(end), y - 5, at(end), y + 5, _HUE, 2.5) for end in (row.low, row.high)]
-        parts.append(f'<circle cx="{at(row.share):.1f}" cy="{y:.1f}" r="5" fill="{_HUE}"/>')
+            parts.append(line(x_of(row.low), y, x_of(row.high), y, _HUE, 2.5))
+            parts += [line(x_of(end), y - 5, x_of(end), y + 5, _HUE, 2.5) for end in (row.low, row.high)]
+        parts.append(f'<circle cx="{x_of(row.share):.1f}" cy="{y:.1f}" r="5" fill="{_HUE}"/>')
     parts.append(text(8, bottom + 46, caption, fill=MUTED, size=11))
     return frame(width, height, title, parts)

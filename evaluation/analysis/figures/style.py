@@ -1,7 +1,7 @@
-"""What all figures share: looks of systems, the scale, marks and texts, and how a figure becomes a file.
+"""What all figures share: looks of systems, the scale, marks, texts, and conversion to files.
 
-In a page a figure takes its greys from the page's CSS custom properties and so follows light and
-dark; saved to a file (`saved`) it has them written out, for papers and for programs without CSS.
+In a page, a figure takes its greys from the page's CSS custom properties and so follows light and dark mode.
+A file (`standalone_svg`) contains literal colours, for papers and for programs without CSS.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ Look = tuple[str, str]
 
 
 class NoFonts(Exception):
-    """This machine has no font to write a picture's texts with; the message is for its user."""
+    """This machine has no font for the text in pictures; the message is for the user."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Scale:
         return min(self.high, max(self.low, score))
 
     def spread(self, mean: float, half_width: float | None, decimals: int) -> str:
-        """The interval of a mean after its figure: “ ± 3.4”, or its ends where one would leave the scale."""
+        """Format a mean's interval: “ ± 3.4”, or its clipped ends if one lies outside the scale."""
         if half_width is None:
             return ""
         low, high = mean - half_width, mean + half_width
@@ -43,7 +43,7 @@ class Scale:
         return f" ({self.clip(low):.{decimals}f} to {self.clip(high):.{decimals}f})".replace("-", "−")
 
     def share(self, score: float) -> float:
-        """Where `score` stands between the ends, 0 to 1; what is outside stands at the end."""
+        """The position of `score` between the ends, 0 to 1; scores outside are clipped."""
         return (self.clip(score) - self.low) / (self.high - self.low)
 
 
@@ -60,7 +60,7 @@ FONT = (
     "system-ui, -apple-system, 'Segoe UI', Roboto, 'Liberation Sans', Arial, 'Noto Sans', 'DejaVu Sans', "
     "sans-serif"
 )
-#: Width of a character in font sizes: DejaVu Sans, the widest that is common.
+#: Width of a character as a multiple of the font size, for DejaVu Sans, the widest common font.
 CHARACTER = 0.6
 _VARIABLE = re.compile(r"var\(--[a-z-]+, (#[0-9a-f]+)\)")
 _PAGE_ONLY = re.compile(r' (?:tabindex|role|aria-label|data-[a-z-]+|class)="[^"]*"')
@@ -75,7 +75,7 @@ _HEAD = re.compile(
 
 
 def stamp(svg: str, words: str) -> str:
-    """The figure under a line of `words` that goes with it wherever it is copied; no words, no line."""
+    """Add a line of `words` above the figure, which is copied with it; none if `words` is empty."""
     found = _HEAD.match(svg)
     if not words or found is None:
         return svg
@@ -88,8 +88,8 @@ def stamp(svg: str, words: str) -> str:
     return head + svg[found.end() :].replace("</title>", f"</title>{said}", 1)
 
 
-def saved(svg: str) -> str:
-    """A figure for a file: with an XML declaration, on white, its colours written out, nothing to click."""
+def standalone_svg(svg: str) -> str:
+    """The figure as a file: XML declaration, white background, literal colours, no interaction."""
     plain = _PAGE_ONLY.sub("", _VARIABLE.sub(r"\1", svg))
     top = ' y="-24"' if 'viewBox="0 -24 ' in svg else ""
     ground = f'<rect{top} width="100%" height="100%" fill="#ffffff"/>'
@@ -97,28 +97,28 @@ def saved(svg: str) -> str:
 
 
 def png(svg: str, zoom: float = 2.0) -> bytes:
-    """A figure as a PNG picture, `zoom` pixels for each of its own.
+    """The figure as a PNG picture with `zoom` pixels per SVG pixel.
 
     Raises:
-        NoFonts: this machine has none.
+        NoFonts: this machine has no fonts.
     """
     import resvg_py
 
     family = _font_family()
     if family is None:
         raise NoFonts(
-            "This server has no font to draw figures with. Install one (Debian: apt-get install "
+            "This server has no font for figures. Install one (Debian: apt-get install "
             "fonts-dejavu-core), or save the figure as SVG."
         )
-    return bytes(resvg_py.svg_to_bytes(svg_string=saved(svg), zoom=zoom, sans_serif_family=family))
+    return bytes(resvg_py.svg_to_bytes(svg_string=standalone_svg(svg), zoom=zoom, sans_serif_family=family))
 
 
 @cache
 def _font_family() -> str | None:
-    """The first of the usual sans-serif families that this machine draws with."""
+    """The first common sans-serif family that this machine can draw."""
     import resvg_py
 
-    def drawn(family: str, text: str) -> bytes:
+    def draw(family: str, text: str) -> bytes:
         svg = (
             f'<svg xmlns="http://www.w3.org/2000/svg" width="20" height="20">'
             f'<text x="2" y="16" font-family="{family}">{text}</text></svg>'
@@ -126,11 +126,11 @@ def _font_family() -> str | None:
         return bytes(resvg_py.svg_to_bytes(svg_string=svg))
 
     families = ("Liberation Sans", "Arial", "Noto Sans", "DejaVu Sans", "Helvetica", "FreeSans", "Segoe UI")
-    return next((family for family in families if drawn(family, "M") != drawn(family, "")), None)
+    return next((family for family in families if draw(family, "M") != draw(family, "")), None)
 
 
 def frame(width: float, height: float, title: str, parts: Iterable[str], *, plays: bool = False) -> str:
-    """The SVG around `parts`. With `plays` its points are buttons; else the whole is one picture."""
+    """The SVG element around `parts`: a group of buttons if `plays`, otherwise one picture."""
     role = "group" if plays else "img"
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:g} {height:g}" '
@@ -155,8 +155,8 @@ def text(
     )
 
 
-def upright(x: float, y: float, words: str) -> str:
-    """The name of a vertical axis, read from below."""
+def vertical_text(x: float, y: float, words: str) -> str:
+    """The name of a vertical axis, which reads upwards."""
     return (
         f'<text transform="translate({x:g} {y:g}) rotate(-90)" text-anchor="middle" font-size="12" '
         f'fill="{MUTED}">{escape(words)}</text>'
@@ -171,7 +171,7 @@ def line(x1: float, y1: float, x2: float, y2: float, stroke: str, width: float =
 
 
 def mark(look: Look, x: float, y: float, size: float = 5.0, extra: str = "") -> str:
-    """A system's marker, of about equal area whatever its shape, outlined in the ground's colour."""
+    """A system's marker, outlined in the background colour; all shapes have about the same area."""
     hue, shape = look
     paint = f'fill="{hue}" stroke="{GROUND}" stroke-width="1.5"{" " + extra if extra else ""}'
     if shape == "circle":
@@ -185,13 +185,13 @@ def mark(look: Look, x: float, y: float, size: float = 5.0, extra: str = "") -> 
     return f'<polygon points="{points}" {paint}/>'
 
 
-def short(words: str, room: float, size: float = 13) -> str:
-    """`words`, cut with an ellipsis where they would be wider than `room` pixels."""
+def shorten(words: str, room: float, size: float = 13) -> str:
+    """Cut `words` with an ellipsis if they would be wider than `room` pixels."""
     most = max(4, int(room / (CHARACTER * size)))
     return words if len(words) <= most else words[: most - 1].rstrip() + "…"
 
 
 def margin(titles: Iterable[str], least: float, most: float, size: float = 13) -> float:
-    """Room at the left for `titles`, in pixels."""
+    """Width of a left margin that fits `titles`, in pixels."""
     longest = max((len(title) for title in titles), default=0)
     return min(most, max(least, 24 + CHARACTER * size * longest))

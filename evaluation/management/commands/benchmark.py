@@ -1,4 +1,5 @@
-"""``manage.py benchmark``: recordings through systems, measured, without server, Redis or database."""
+"""``manage.py benchmark``: put recordings through systems and measure them, without server, Redis or
+database."""
 
 from __future__ import annotations
 
@@ -57,7 +58,7 @@ class Command(BaseCommand):
         except (CodecError, FileNotFoundError) as error:
             raise CommandError(str(error)) from error
         if not recordings:
-            raise CommandError("There are no audio files there.")
+            raise CommandError("There are no audio files in these places.")
         pairs = [benchmark.Pair(path, clip, slug, measured) for path, clip in recordings for slug in slugs]
 
         rows: list[dict[str, str | float | None]] = []
@@ -80,7 +81,7 @@ class Command(BaseCommand):
                     rows.append(outcome.row)
                     if table is not None:
                         table.writerow(outcome.row)
-                        file.flush()  # what is done stays done if the run is broken off
+                        file.flush()  # results so far stay if the run is interrupted
             except KeyboardInterrupt:
                 raise CommandError(
                     f"Interrupted with {len(rows)} of {len(pairs)} rows done.", returncode=130
@@ -100,7 +101,7 @@ def _metrics(wanted: str | None) -> tuple[str, ...]:
     """The metrics named by ``--metrics``.
 
     Raises:
-        CommandError: one that does not exist or cannot be computed here.
+        CommandError: a metric does not exist or cannot be computed here.
     """
     if wanted is None:
         return DEFAULT

@@ -8,11 +8,11 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from evaluation.clips.removal import delete_files, orphans
+from evaluation.clips.removal import delete_files, find_orphans
 
 
 class Command(BaseCommand):
-    # By hand, never on a schedule: with a wrong DATABASE_URL every file looks like one that nobody owns.
+    # Run it by hand, never on a schedule: with a wrong DATABASE_URL, every file looks like an orphan.
     help = "Delete uploads and results that a killed process left without a row. Prints their names."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -23,8 +23,8 @@ class Command(BaseCommand):
 
     def handle(self, *, older_than: float, dry_run: bool, **_: Any) -> None:
         if older_than < 1:
-            raise CommandError("--older-than must be 1 hour or more: what is younger may be in use.")
-        for name in orphans(timedelta(hours=older_than)):
+            raise CommandError("--older-than must be 1 hour or more: younger files may be in use.")
+        for name in find_orphans(timedelta(hours=older_than)):
             self.stdout.write(name)
             if not dry_run:
                 delete_files([name])

@@ -1,4 +1,4 @@
-"""Files of clips and renditions, for their owner and, if the clip is public, for everybody."""
+"""Files of clips and renditions, for the owner or, if the clip is public, for everybody."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ from django.views.decorators.http import require_POST, require_safe
 from evaluation.clips.access import viewer, visible_clips, visible_renditions
 from evaluation.models import Clip, Job, Rendition
 from evaluation.systems import title_of
-from evaluation.web.presentation import rendition_rows, with_results
+from evaluation.web.presentation import prefetch_results, rendition_rows
 from evaluation.work import jobs
-from evaluation.work.benchmark import COLUMNS, rounded
+from evaluation.work.benchmark import COLUMNS, round_row
 
 _CHUNK = 64 * 1024
 
@@ -40,29 +40,29 @@ _CHUNK = 64 * 1024
 @require_safe
 def rendition_audio(request: HttpRequest, pk: UUID) -> HttpResponseBase:
     """The decoded audio, 16-bit WAV at 16 kHz."""
-    rendition = _made(request, pk)
+    rendition = _finished_rendition(request, pk)
     return _send(request, rendition.audio, "audio/wav", f"{safe_stem(rendition.clip)}_{rendition.system}.wav")
 
 
 @require_safe
 def rendition_bitstream(request: HttpRequest, pk: UUID) -> HttpResponseBase:
-    """What went over the line, in an .ear file that ``python -m codec decode`` reads."""
-    rendition = _made(request, pk)
+    """The transmitted bitstream, as an .ear file that ``python -m codec decode`` reads."""
+    rendition = _finished_rendition(request, pk)
     name = f"{safe_stem(rendition.clip)}_{rendition.system}.ear"
     return _send(request, rendition.bitstream, "application/octet-stream", name, attachment=True)
 
 
 @require_safe
 def clip_audio(request: HttpRequest, pk: UUID) -> HttpResponseBase:
-    """What every system got: mono 16-bit WAV at 16 kHz."""
+    """The input of every system: mono 16-bit WAV at 16 kHz."""
     clip = get_object_or_404(visible_clips(viewer(request)), pk=pk)
     return _send(request, clip.audio, "audio/wav", f"{safe_stem(clip)}.wav")
 
 
 @require_safe
 def clip_zip(request: HttpRequest, pk: UUID) -> HttpResponseBase:
-    """The upload, what every system made of it, and the scores, in one archive."""
-    clip = get_object_or_404(with_results(visible_clips(viewer(request))), pk=pk)
+    """The upload, every system's output and the scores, in one archive."""
+    clip = get_object_or_404(prefetch_results(visible_clips(viewer(request))), pk=pk)
     archive = tempfile.TemporaryFile()  # noqa: SIM115 - the response closes it
     try:
         _write_zip(archive, clip)
@@ -74,7 +74,7 @@ def clip_zip(request: HttpRequest, pk: UUID) -> HttpResponseBase:
 
 @require_POST
 def rendition_retry(request: HttpRequest, pk: UUID) -> HttpResponse:
-    """Queue again what failed: the rendition itself or, if that is there, its failed scores."""
+    """Queue failed work again: the rendition or, if that is done, its failed scores."""
     user = viewer(request)
     if user is None:
         raise Http404
@@ -96,12 +96,12 @@ def safe_stem(clip: Clip) -> str:
     return re.sub(r"[^A-Za-z0-9_-]+", "-", plain).strip("-_")[:80] or "clip"
 
 
-def _made(request: HttpRequest, pk: UUID) -> Rendition:
+def _finished_rendition(request: HttpRequest, pk: UUID) -> Rendition:
     return get_object_or_404(visible_renditions(viewer(request)), pk=pk, status=Job.Status.DONE)
 
 
 def _write_zip(target: IO[bytes], clip: Clip) -> None:
-    # Audio hardly shrinks, bitstreams not at all: storing is quick and streams.
+    # Audio and bitstreams hardly compress, and stored members can be streamed.
     with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:
         suffix = PurePath(str(clip.upload.name)).suffix
         _add(archive, f"original/{safe_stem(clip)}{suffix}", clip.upload)
@@ -114,12 +114,12 @@ def _write_zip(target: IO[bytes], clip: Clip) -> None:
 
 
 def scores_csv(clip: Clip) -> str:
-    """The figures of a clip as CSV, one row a system, columns as in the benchmark's table."""
+    """The scores of a clip as CSV, one row per system, with the columns of the benchmark's table."""
     text = io.StringIO()
     table = csv.DictWriter(text, COLUMNS, extrasaction="ignore", lineterminator="\n")
     table.writeheader()
     for row in rendition_rows(clip):
-        table.writerow(rounded({**row, "clip": safe_stem(clip), "seconds": clip.seconds}))
+        table.writerow(round_row({**row, "clip": safe_stem(clip), "seconds": clip.seconds}))
     return text.getvalue()
 
 
@@ -132,7 +132,7 @@ def _add(archive: zipfile.ZipFile, name: str, file: FieldFile) -> None:
 def _send(
     request: HttpRequest, file: FieldFile, content_type: str, filename: str, *, attachment: bool = False
 ) -> HttpResponseBase:
-    """Send a stored file, or the part that the Range header asks for: players seek by it."""
+    """Send a stored file, or the range that the Range header requests, which players need for seeking."""
     try:
         size, content = file.size, file.open("rb")
     except FileNotFoundError as error:
@@ -156,7 +156,7 @@ def _send(
 
 
 def _range(header: str, size: int) -> range | None:
-    """The bytes that a Range header asks for; None, all, if it is not a single plain range (RFC 9110)."""
+    """The bytes that a Range header requests; None (all) if it is not a single range (RFC 9110)."""
     match = re.fullmatch(r"bytes=(\d{0,18})-(\d{0,18})", header.strip())
     if match is None or not any(match.groups()):
         return None

@@ -1,4 +1,4 @@
-"""The state of any work in the background: one part of a page for all kinds, and the button to retry."""
+"""The state of background work of any kind as a page fragment, and the retry button."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from evaluation.work import jobs
 @never_cache
 @require_safe
 def job(request: HttpRequest, kind: str, pk: str) -> HttpResponse:
-    """``_job.html`` for htmx; when the work is done or has failed, with the event ``job-settled``."""
+    """``_job.html`` for htmx; triggers the event ``job-settled`` when the work is done or has failed."""
     row = _row(request, kind, pk)
     response = render(request, "evaluation/_job.html", {"job": job_state(row)})
     if not row.waiting:
@@ -33,7 +33,7 @@ def job(request: HttpRequest, kind: str, pk: str) -> HttpResponse:
 
 @researcher_action
 def job_retry(request: HttpRequest, kind: str, pk: str) -> HttpResponse:
-    """Queue work again that failed, and show the page that waits for it."""
+    """Queue failed work again and show the page that waits for it."""
     row = _row(request, kind, pk)
     if not jobs.retry(row):
         messages.info(request, gettext("This has not failed; there is nothing to retry."))
@@ -41,7 +41,7 @@ def job_retry(request: HttpRequest, kind: str, pk: str) -> HttpResponse:
 
 
 def _row(request: HttpRequest, kind: str, pk: str | UUID) -> Any:
-    """The row if it is the user's. Raises `Http404`."""
+    """The row if it belongs to the user. Raises `Http404`."""
     model = jobs.kind_of(kind)
     if model is None:
         raise Http404

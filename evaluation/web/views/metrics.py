@@ -1,4 +1,4 @@
-"""Metrics beyond the default ones on a clip's page: asked for by its owner, shown as they come."""
+"""Optional metrics on a clip's page: requested by its owner, shown as they finish."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ from evaluation.web.presentation import (
     RenditionRow,
     job_state,
     other_metrics,
+    prefetch_results,
     rendition_rows,
-    with_results,
 )
-from evaluation.web.refusals import sent_back
+from evaluation.web.refusals import redirect_refusals
 from evaluation.work.scores import request_scores
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def clip_metrics(request: HttpRequest, pk: UUID) -> HttpResponse:
-    """The table of other metrics alone; POST queues those named ``metric`` for every finished system."""
-    clip = get_object_or_404(with_results(visible_clips(viewer(request))), pk=pk)
+    """Only the table of optional metrics; POST queues those in the field ``metric`` for finished systems."""
+    clip = get_object_or_404(prefetch_results(visible_clips(viewer(request))), pk=pk)
     if request.method == "POST":
         get_object_or_404(Clip, pk=pk, owner=viewer(request))
-        with sent_back(request, "clip", pk):
+        with redirect_refusals(request, "clip", pk):
             queued = request_scores(clip.renditions.all(), request.POST.getlist("metric"))
         if not queued:
             messages.info(request, _("There is nothing new to measure."))
@@ -47,7 +47,7 @@ def clip_metrics(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 
 def metrics_context(request: HttpRequest, clip: Clip, rows: Sequence[RenditionRow] | None = None) -> Context:
-    """What ``_metrics.html`` needs; `rows` are the clip's `rendition_rows` or `table_rows`."""
+    """The context of ``_metrics.html``; `rows` are the clip's `rendition_rows` or `table_rows`."""
     rows = rendition_rows(clip) if rows is None else rows
     shown = other_metrics(rows)
     failed = {
@@ -73,7 +73,7 @@ def metrics_context(request: HttpRequest, clip: Clip, rows: Sequence[RenditionRo
         if (score := row["others"].get(metric.slug)) is not None
     }
     made = [row for row in rows if row["audio_url"] is not None]
-    offers = [METRICS[slug] for slug in OPTIONAL if not all(_settled(row, slug) for row in made)]
+    offers = [METRICS[slug] for slug in OPTIONAL if not all(_is_settled(row, slug) for row in made)]
     return {
         "clip": clip,
         "own": clip.owner_id == request.user.pk,
@@ -84,7 +84,7 @@ def metrics_context(request: HttpRequest, clip: Clip, rows: Sequence[RenditionRo
     }
 
 
-def _settled(row: RenditionRow, metric: str) -> bool:
-    """Whether there is nothing to ask for: measured already, or about to be."""
+def _is_settled(row: RenditionRow, metric: str) -> bool:
+    """Whether the metric is measured already, or queued."""
     score = row["others"].get(metric)
     return score is not None and score["status"] in (DONE, QUEUED, RUNNING)

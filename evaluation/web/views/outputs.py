@@ -1,4 +1,4 @@
-"""A researcher's own systems: the list, one system with its outputs, and the preview of what was sent."""
+"""A researcher's own systems: the list, a system with its outputs, and the preview of sent files."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ from evaluation.models import Job, OutputBatch, Rendition, UploadedSystem
 from evaluation.outputs import batches as outputs
 from evaluation.outputs.batches import OutputProblem
 from evaluation.refusals import Refusal
-from evaluation.systems import uploaded_by
+from evaluation.systems import uploaded_systems
 from evaluation.web.guards import researcher_action, researcher_form
 from evaluation.web.presentation import job_state
-from evaluation.web.refusals import sent_back, shown_on
+from evaluation.web.refusals import redirect_refusals, show_refusals_on
 
 
 @researcher_form
 def systems(request: HttpRequest) -> HttpResponse:
     """The user's own systems. POST makes one."""
     if request.method == "POST":
-        with shown_on(lambda refusal: _list(request, refusal)):
-            return redirect("system", outputs.save_system(request.user, *_sent(request)).slug)
+        with show_refusals_on(lambda refusal: _list(request, refusal)):
+            return redirect("system", outputs.save_system(request.user, *_read_form(request)).slug)
     return _list(request)
 
 
 def _list(request: HttpRequest, refusal: Refusal | None = None) -> HttpResponse:
-    own = list(uploaded_by(request.user))
+    own = list(uploaded_systems(request.user))
     counts = dict(
         Rendition.objects.filter(system__in=[one.slug for one in own])
         .values_list("system")
@@ -55,11 +55,11 @@ def _list(request: HttpRequest, refusal: Refusal | None = None) -> HttpResponse:
 
 @researcher_form
 def system(request: HttpRequest, slug: str) -> HttpResponse:
-    """One system with its outputs. POST changes what is said of it."""
-    own = _own(request, slug)
+    """One system with its outputs. POST changes its title, note and bit rate."""
+    own = _own_system(request, slug)
     if request.method == "POST":
-        with shown_on(lambda refusal: _show(request, _own(request, slug), error=refusal)):
-            outputs.save_system(request.user, *_sent(request), system=own)
+        with show_refusals_on(lambda refusal: _show(request, _own_system(request, slug), error=refusal)):
+            outputs.save_system(request.user, *_read_form(request), system=own)
         messages.success(request, _("Saved."))
         return redirect("system", slug)
     return _show(request, own)
@@ -71,7 +71,7 @@ def _show(
     error: Refusal | None = None,
     refused: Refusal | None = None,
 ) -> HttpResponse:
-    """The page; `error` is what is wrong with what was said of the system, `refused` with the files sent."""
+    """Render the page; `error` is a refusal of the system's form, `refused` of the sent files."""
     made = Rendition.objects.filter(system=own.slug).select_related("clip").prefetch_related("scores")
     context = {
         "system": own,
@@ -105,8 +105,8 @@ def _output_row(rendition: Rendition) -> Context:
 
 @researcher_action
 def system_delete(request: HttpRequest, slug: str) -> HttpResponse:
-    own = _own(request, slug)
-    with sent_back(request, "system", slug):
+    own = _own_system(request, slug)
+    with redirect_refusals(request, "system", slug):
         outputs.remove_system(own)
     messages.success(request, _("%(own)s and its outputs are deleted.") % {"own": own.title})
     return redirect("systems")
@@ -114,17 +114,17 @@ def system_delete(request: HttpRequest, slug: str) -> HttpResponse:
 
 @researcher_action
 def output_delete(request: HttpRequest, slug: str, pk: UUID) -> HttpResponse:
-    rendition = get_object_or_404(Rendition, pk=pk, system=_own(request, slug).slug)
-    with sent_back(request, "system", slug):
+    rendition = get_object_or_404(Rendition, pk=pk, system=_own_system(request, slug).slug)
+    with redirect_refusals(request, "system", slug):
         outputs.remove_output(rendition)
     return redirect("system", slug)
 
 
 @researcher_action
 def outputs_send(request: HttpRequest, slug: str) -> HttpResponse:
-    """Take files in for a system and show what they are."""
-    own = _own(request, slug)
-    with shown_on(lambda refusal: _show(request, own, refused=refusal)):
+    """Receive files for a system and show the batch."""
+    own = _own_system(request, slug)
+    with show_refusals_on(lambda refusal: _show(request, own, refused=refusal)):
         batch = outputs.receive(
             own,
             request.FILES.getlist("file"),
@@ -138,7 +138,7 @@ def outputs_send(request: HttpRequest, slug: str) -> HttpResponse:
 @never_cache
 @require_safe
 def outputs_page(request: HttpRequest, pk: UUID) -> HttpResponse:
-    """Every file of a batch, what it was matched to and how it compares; for htmx the rows alone."""
+    """Every file of a batch with its match and its checks; only the rows for htmx."""
     batch = _batch(request, pk)
     files = list(batch.files.select_related("clip", "system").order_by("name", "pk"))
     checked = batch.step == OutputBatch.Step.CHECK and batch.status == Job.Status.DONE
@@ -162,7 +162,7 @@ def outputs_page(request: HttpRequest, pk: UUID) -> HttpResponse:
     context = {
         "batch": batch,
         "rows": rows,
-        "job": replace(job_state(batch), address=""),  # the page asks for the whole table
+        "job": replace(job_state(batch), address=""),  # the page then requests the whole table
         "checked": checked,
         "stored": batch.step == OutputBatch.Step.STORE and batch.status == Job.Status.DONE,
         "usable": len(usable),
@@ -178,7 +178,7 @@ def outputs_page(request: HttpRequest, pk: UUID) -> HttpResponse:
 @researcher_action
 def outputs_confirm(request: HttpRequest, pk: UUID) -> HttpResponse:
     batch = _batch(request, pk)
-    with sent_back(request, "outputs", pk):
+    with redirect_refusals(request, "outputs", pk):
         outputs.confirm(batch, _ids(request, "take"), _ids(request, "shift"))
     return redirect("outputs", pk)
 
@@ -191,8 +191,8 @@ def outputs_discard(request: HttpRequest, pk: UUID) -> HttpResponse:
     return redirect("system", slug)
 
 
-def _own(request: HttpRequest, slug: str) -> UploadedSystem:
-    return get_object_or_404(uploaded_by(request.user), slug=slug)
+def _own_system(request: HttpRequest, slug: str) -> UploadedSystem:
+    return get_object_or_404(uploaded_systems(request.user), slug=slug)
 
 
 def _batch(request: HttpRequest, pk: UUID) -> OutputBatch:
@@ -207,13 +207,13 @@ def _milliseconds(seconds: float | None) -> float | None:
     return None if seconds is None else round(1000 * seconds, 2) + 0.0
 
 
-def _sent(request: HttpRequest) -> tuple[str, str, float | None]:
-    """Title, note and bit rate of the form. Raises `OutputProblem`."""
+def _read_form(request: HttpRequest) -> tuple[str, str, float | None]:
+    """Read title, note and bit rate from the form. Raises `OutputProblem`."""
     text = request.POST.get("kbps", "").strip().replace(",", ".")
     try:
         kbps = float(text) if text else None
     except ValueError:
-        raise OutputProblem(_("%(value)r is no bit rate in kbit/s."), value=text[:40]) from None
+        raise OutputProblem(_("%(value)r is not a bit rate in kbit/s."), value=text[:40]) from None
     if kbps is not None and not math.isfinite(kbps):
-        raise OutputProblem(_("The bit rate has to be a number of kbit/s, 0 or more."))
+        raise OutputProblem(_("The bit rate must be a number of kbit/s, 0 or more."))
     return request.POST.get("title", ""), request.POST.get("note", ""), kbps

@@ -1,4 +1,4 @@
-"""The pages around clips: the list with its upload, and one clip's comparison of systems."""
+"""Pages of clips: the list with the upload form, and the comparison of a clip's systems."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ from evaluation.metrics import DEFAULT
 from evaluation.models import Clip, Job
 from evaluation.web.guards import researcher_action
 from evaluation.web.player_data import player_data, table_rows
-from evaluation.web.presentation import DONE, FAILED, QUEUED, RUNNING, with_results
-from evaluation.web.refusals import sent_back
+from evaluation.web.presentation import DONE, FAILED, QUEUED, RUNNING, prefetch_results
+from evaluation.web.refusals import redirect_refusals
 from evaluation.web.views.metrics import metrics_context
 
 NO_FILE = _("No file arrived. Choose a recording.")
@@ -34,10 +34,10 @@ NO_FILE = _("No file arrived. Choose a recording.")
 @login_required
 @require_http_methods(["GET", "HEAD", "POST"])
 def clips(request: HttpRequest) -> HttpResponseBase:
-    """The user's clips, newest first. POST uploads one or several files under the name ``file``."""
+    """The user's clips, newest first. POST uploads one or several files in the field ``file``."""
     if request.method == "POST":
         return _upload_all(request) if request.accepts("text/html") else _upload_one(request)
-    found = _with_progress(Clip.objects.filter(owner=viewer(request)))
+    found = _count_progress(Clip.objects.filter(owner=viewer(request)))
     context = {
         "clips": found,
         "busy": any(clip.status in (QUEUED, RUNNING) for clip in found),
@@ -53,10 +53,10 @@ def clips(request: HttpRequest) -> HttpResponseBase:
     )
 
 
-def _with_progress(clips: QuerySet[Clip]) -> list[Any]:
+def _count_progress(clips: QuerySet[Clip]) -> list[Any]:
     """`clips`, newest first, with `status`, `total`, `done`, `failed`, `unavailable`, in one query for all.
 
-    They mean what `evaluation.web.presentation` means by them.
+    The meanings are those in `evaluation.web.presentation`.
     """
     busy = (Job.Status.QUEUED, Job.Status.RUNNING)
     unmade = Q(renditions__status=Job.Status.FAILED)
@@ -72,7 +72,7 @@ def _with_progress(clips: QuerySet[Clip]) -> list[Any]:
             "renditions", filter=by_default & Q(renditions__scores__status=Job.Status.FAILED), distinct=True
         ),
     )
-    # Django drops a model's own order where it counts.
+    # Django drops the model's default ordering in aggregate queries.
     found: list[Any] = list(annotated.order_by("-created", "id"))
     for clip in found:
         settled = clip.total - clip.busy - clip.unavailable
@@ -86,7 +86,7 @@ def _with_progress(clips: QuerySet[Clip]) -> list[Any]:
 
 
 def _upload_one(request: HttpRequest) -> HttpResponse:
-    """Answer the page's script, which sends one file a request."""
+    """Store the one file that the page's script sends per request."""
     file = request.FILES.get("file")
     if file is None:
         raise ClipRejected(NO_FILE)
@@ -96,7 +96,7 @@ def _upload_one(request: HttpRequest) -> HttpResponse:
 
 
 def _upload_all(request: HttpRequest) -> HttpResponse:
-    """Take a plain form's files, each with its own message; a refused one keeps no other out."""
+    """Store the files of a plain form, with a message each; a refused file does not affect the others."""
     files: list[UploadedFile[Any]] = request.FILES.getlist("file")
     if not files:
         messages.error(request, NO_FILE)
@@ -113,20 +113,20 @@ def _upload_all(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def clip(request: HttpRequest, pk: UUID) -> HttpResponse:
-    """One clip through every system: heard, seen and measured side by side."""
+    """One clip with all its renditions, their spectrograms and scores, side by side."""
     return render(request, "evaluation/clip.html", _clip_context(request, pk))
 
 
 @require_safe
 def clip_rows(request: HttpRequest, pk: UUID) -> HttpResponse:
-    """The table's rows and the player's data alone, for the page to follow work in progress."""
+    """Only the table's rows and the player's data, with which the page follows work in progress."""
     response = render(request, "evaluation/_systems.html", _clip_context(request, pk))
     response["Cache-Control"] = "no-store"
     return response
 
 
 def _clip_context(request: HttpRequest, pk: UUID) -> Context:
-    clip = get_object_or_404(with_results(visible_clips(viewer(request))), pk=pk)
+    clip = get_object_or_404(prefetch_results(visible_clips(viewer(request))), pk=pk)
     rows = table_rows(clip)
     return {
         "clip": clip,
@@ -141,7 +141,7 @@ def _clip_context(request: HttpRequest, pk: UUID) -> Context:
 def clip_delete(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Delete a clip of the user's, unless a study uses it."""
     clip = get_object_or_404(Clip, pk=pk, owner=viewer(request))
-    with sent_back(request, "clip", pk):
+    with redirect_refusals(request, "clip", pk):
         remove_clip(clip)
     messages.success(request, _("%(clip)s is deleted.") % {"clip": clip.title})
     return redirect("clips")

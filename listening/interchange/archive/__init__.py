@@ -1,1 +1,1 @@
-"""A study as one file: everything that it is made of, to be kept, read by people, or imported elsewhere."""
+"""A study as one file that can be archived, read by people, or imported by another Earshot."""

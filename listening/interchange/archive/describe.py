@@ -1,8 +1,8 @@
 """Study -> one JSON document: settings, material, people, grades and events.
 
-Rows are told by name: a clip by the SHA-256 of its upload, a system by its slug, an item by its position, a
-session by its number. So the document says the same on every server. Keys that open something (the
-listener link, a session's link) are not in it.
+Rows are identified by name: a clip by the SHA-256 of its upload, a system by its slug, an item by its
+position, a session by its number, so the document is the same on every server. Access keys (the listener
+link, a session's link) are not in it.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from listening.models import Rating, Session, Stimulus, Study, Trial
 from listening.simulation.runs import state_of
 
 FORMAT = "earshot-study"
-#: Grows when an older Earshot could no longer read it.
+#: Increased when older versions of Earshot cannot read the format any more.
 VERSION = 1
 
 Json = dict[str, Any]
 
 
 def describe(study: Study, *, personal: bool = False) -> Json:
-    """All of `study` as plain values, ready for JSON; the same study gives the same document.
+    """All of `study` as plain JSON values; the same study gives the same document.
 
     Args:
-        personal: with what may say who a listener is: the crowd-working platforms' ids and the answers
+        personal: include data that may identify listeners: the crowd-working platforms' ids and the answers
             to the questionnaire. Otherwise both are empty.
     """
     items = list(study.items.select_related("clip").order_by("position"))
@@ -61,7 +61,7 @@ def describe(study: Study, *, personal: bool = False) -> Json:
 
 
 def file_name(kind: str, stored: Any, *parts: object) -> str | None:
-    """Where a stored file lies in an archive; None if there is none."""
+    """The path of a stored file in an archive; None without a file."""
     if not stored:
         return None
     return "/".join([*(str(part) for part in parts), kind + PurePosixPath(stored.name).suffix.lower()])

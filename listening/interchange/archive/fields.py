@@ -1,4 +1,4 @@
-"""A row's plain columns as JSON, and back."""
+"""Converts a row's plain columns to JSON and back."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy as _
 from evaluation.columns import BadColumn, TypedJSONField
 from evaluation.outputs.archives import ArchiveProblem
 
-#: Columns that never leave: secrets, keys of other tables (told by name instead), the state of work.
+#: Columns that are not exported: secrets, foreign keys (rows are identified by name), the state of work.
 KEPT_HERE: dict[str, frozenset[str]] = {
     "Study": frozenset({"owner", "token", "version"}),
     "StudyVersion": frozenset({"id", "study"}),
@@ -64,12 +64,12 @@ def _plain(row: models.Model, field: models.Field[Any, Any]) -> Any:
 def from_json(
     model: type[models.Model], data: Any, where: str, *, skip: Iterable[str] = (), **relations: Any
 ) -> Any:
-    """A row of `model`, not yet stored, of what `to_json` gave; `skip` names columns that are not read.
+    """Make an unsaved row of `model` from the output of `to_json`; `skip` names columns to ignore.
 
-    Columns that `data` lacks get the model's defaults: an archive may be older than a column.
+    Columns missing in `data` get the model's defaults: an archive may be older than a column.
 
     Raises:
-        ArchiveProblem: naming `where` and the column, if a value does not fit.
+        ArchiveProblem: a value does not fit; the message has `where` and the column.
     """
     if not isinstance(data, Mapping):
         raise ArchiveProblem(
@@ -109,13 +109,13 @@ def _moment(value: Any, where: str) -> datetime:
         moment = None
     if moment is None or moment.tzinfo is None:
         raise ArchiveProblem(
-            _("%(where)s: %(value)r is no date and time with a time zone."), where=where, value=value
+            _("%(where)s: %(value)r is not a date and time with a time zone."), where=where, value=value
         )
     return moment
 
 
 def store(rows: Sequence[models.Model]) -> None:
-    """Insert rows of one model from `from_json`, with the times in them rather than the present one."""
+    """Insert rows from `from_json`, keeping their times instead of the current time."""
     if not rows:
         return
     model = type(rows[0])
@@ -125,7 +125,7 @@ def store(rows: Sequence[models.Model]) -> None:
         if isinstance(field, models.DateTimeField) and (field.auto_now or field.auto_now_add)
     ]
     told = [{name: getattr(row, name) for name in automatic} for row in rows]
-    model._default_manager.bulk_create(rows)  # puts the present time into them
+    model._default_manager.bulk_create(rows)  # sets them to the current time
     if automatic:
         for row, moments in zip(rows, told, strict=True):
             for name, moment in moments.items():

@@ -1,7 +1,7 @@
-"""Archive -> study: everything that `listening.interchange.archive.write` wrote becomes rows and files again.
+"""Archive -> study: turns what `listening.interchange.archive.write` wrote into rows and files again.
 
-Nothing in an archive is believed: every value goes through the checks of its column, every recording is
-opened, and what the document says of a file is only a name inside the zip. All of it is stored, or nothing.
+Archives are not trusted: every value is validated by its column, every recording is opened, and a file's
+name in the document only refers to a member of the zip. The archive is stored completely or not at all.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ from listening.study.design import fit_design
 from listening.study.preparing import prepare_again
 from listening.study.settings import check_settings
 
-#: Of ``study.json``; a study of 100 assessors, 20 items and 12 systems with all its events has some 30 MB.
+#: Largest ``study.json``, bytes; 100 assessors, 20 items and 12 systems with all events need about 30 MB.
 MAX_DOCUMENT_BYTES = 200_000_000
 MAX_FILES = 50_000
 #: Of a study's language, texts and questionnaire.
@@ -63,10 +63,10 @@ _IN_MEMORY = 8_000_000
 
 @dataclass
 class Imported:
-    """A study that came out of an archive.
+    """A study that was imported from an archive.
 
     Attributes:
-        notes: what had to be done otherwise than the archive says, for the person who imported it.
+        notes: sentences about deviations from the archive, for the importing user.
     """
 
     study: Study
@@ -74,7 +74,7 @@ class Imported:
 
 
 def is_archive(source: IO[bytes] | File[bytes]) -> bool:
-    """Whether `source` is a zip with a study's document in it; it is left at its beginning."""
+    """Whether `source` is a zip that contains a study's document; leaves it at its beginning."""
     try:
         with zipfile.ZipFile(source) as archive:
             return "study.json" in archive.namelist()
@@ -87,21 +87,21 @@ def is_archive(source: IO[bytes] | File[bytes]) -> bool:
 def read_archive(source: IO[bytes] | File[bytes], owner: Any) -> Imported:
     """Store the study in the archive `source` as `owner`'s.
 
-    Ids are kept where they are free here, so that an export of the imported study equals the archive;
-    links are new.
+    Ids that are free here are kept, so that an export of the imported study equals the archive; links are
+    new.
 
     Raises:
-        ArchiveProblem: it is no archive, damaged, of a newer format, or the study is here already;
-            nothing was stored.
+        ArchiveProblem: the file is not an archive, is damaged or has a newer format, or the study exists
+            already; nothing was stored.
     """
     with archives.members(source, max_files=MAX_FILES, max_bytes=settings.ARCHIVE_MAX_BYTES) as files:
         return _Reader(files, owner).run()
 
 
-#: Of a study, checked as `listening.study.settings` checks what programs send.
+#: The study's settings that `listening.study.settings` validates as for the API.
 _COLUMNS = ("texts", "questionnaire", "headphones", "recruitment", "post_screening", "analysis")
 _SETTINGS = ("language", "training_repeats", "opens", "closes")
-#: Checked with the rest of the study, not each by itself.
+#: Settings that are validated with the rest of the study, not individually.
 _CHECKED = (*_COLUMNS, "design", "method_options", "simulation")
 
 
@@ -129,7 +129,9 @@ class _Reader:
     def _document(self) -> Json:
         member = self.members.get("study.json")
         if member is None:
-            raise ArchiveProblem(_("There is no study.json in this zip file: it is no archive of Earshot."))
+            raise ArchiveProblem(
+                _("There is no study.json in this zip file: it is not an archive of Earshot.")
+            )
         if member.size > MAX_DOCUMENT_BYTES:
             raise ArchiveProblem(
                 _("study.json has %(size).0f MB, which is too much."), size=member.size / 1e6
@@ -152,7 +154,7 @@ class _Reader:
         return document
 
     def _rows(self, data: Any, name: str, where: str = "study.json") -> Iterator[tuple[str, Json]]:
-        """The objects of the list `data[name]`, each with where it stands."""
+        """Yield the objects of the list `data[name]` with their positions."""
         rows = data.get(name) if isinstance(data, dict) else None
         if not isinstance(rows, list):
             raise ArchiveProblem(_("%(where)s: there is no list %(name)r."), where=where, name=name)
@@ -164,7 +166,7 @@ class _Reader:
                 )
             yield place, row
 
-    def _told(self, known: dict[Any, Any], key: Any, where: str, what: str) -> Any:
+    def _look_up(self, known: dict[Any, Any], key: Any, where: str, what: str) -> Any:
         try:
             return known[key]
         except (KeyError, TypeError):
@@ -174,8 +176,8 @@ class _Reader:
 
     # -- Recordings
 
-    def _keep(self, stored: Any, name: Any, where: str) -> None:
-        """Store the member `name` in the file column `stored`, under a name of our own."""
+    def _store_file(self, stored: Any, name: Any, where: str) -> None:
+        """Store the member `name` in the file column `stored`, under a new name."""
         member = self.members.get(name) if isinstance(name, str) else None
         if member is None:
             raise ArchiveProblem(_("%(where)s: the archive lacks the file %(name)r."), where=where, name=name)
@@ -186,14 +188,14 @@ class _Reader:
             stored.save(f"{uuid.uuid4()}{suffix[:10]}", File(unpacked), save=False)
         self.stored.append(stored.name)
 
-    def _keep_audio(self, stored: Any, name: Any, where: str, rate: int | None) -> None:
-        self._keep(stored, name, where)
+    def _store_audio(self, stored: Any, name: Any, where: str, rate: int | None) -> None:
+        self._store_file(stored, name, where)
         try:
             with stored.open("rb") as file:
                 info = soundfile.info(file)
         except (soundfile.SoundFileError, RuntimeError) as error:
             raise ArchiveProblem(
-                _("%(where)s: %(name)s is no readable recording: %(error)s"),
+                _("%(where)s: %(name)s is not a readable recording: %(error)s"),
                 where=where,
                 name=name,
                 error=error,
@@ -236,14 +238,12 @@ class _Reader:
             if Clip.objects.filter(pk=clip.pk).exists():
                 clip.pk = uuid.uuid4()
             files = data.get("files") or {}
-            self._keep(clip.upload, files.get("upload"), where)
+            self._store_file(clip.upload, files.get("upload"), where)
             with clip.upload.open("rb") as file:
                 found = hashlib.file_digest(file, "sha256").hexdigest()
             if found != sha256:
-                raise ArchiveProblem(
-                    _("%(where)s: the upload is not the one that it says (SHA-256 differs)."), where=where
-                )
-            self._keep_audio(clip.audio, files.get("audio"), where, WORKING_RATE)
+                raise ArchiveProblem(_("%(where)s: the upload differs from its SHA-256."), where=where)
+            self._store_audio(clip.audio, files.get("audio"), where, WORKING_RATE)
             store([clip])
             clips[sha256] = clip
         return clips
@@ -251,25 +251,25 @@ class _Reader:
     def _renditions(self, clips: dict[str, Clip]) -> dict[tuple[str, str], Rendition]:
         renditions: dict[tuple[str, str], Rendition] = {}
         for where, data in self._rows(self.document, "renditions"):
-            clip = self._told(clips, data.get("clip"), where, "clip")
+            clip = self._look_up(clips, data.get("clip"), where, "clip")
             row = from_json(Rendition, data, where, clip=clip)
             key = (clip.sha256, row.system)
             known = Rendition.objects.filter(clip=clip, system=row.system).first()
             if known is not None:
                 renditions[key] = known
-                note = _("“%(clip)s” through %(system)s was here already: its figures are this server's.")
+                note = _("“%(clip)s” through %(system)s existed already: its scores are this server's.")
                 self.notes.append(note % {"clip": clip.title, "system": row.system})
                 continue
             if row.status not in (Job.Status.DONE, Job.Status.FAILED):
-                row.status = Job.Status.QUEUED  # what was running there is not running here
+                row.status = Job.Status.QUEUED  # work in progress elsewhere is not in progress here
             if Rendition.objects.filter(pk=row.pk).exists():
                 row.pk = uuid.uuid4()
             files = data.get("files") or {}
             if files.get("audio"):
-                self._keep_audio(row.audio, files["audio"], where, WORKING_RATE)
+                self._store_audio(row.audio, files["audio"], where, WORKING_RATE)
             for kind in ("bitstream", "upload"):
                 if files.get(kind):
-                    self._keep(getattr(row, kind), files[kind], where)
+                    self._store_file(getattr(row, kind), files[kind], where)
             row.save(force_insert=True)
             store(
                 [
@@ -292,7 +292,7 @@ class _Reader:
         self._check_settings(study, data or {})
         if Study.objects.filter(pk=study.pk).exists():
             raise ArchiveProblem(
-                _("The study “%(study)s” is on this server already. Delete it to take it from the archive."),
+                _("The study “%(study)s” is already on this server. Delete it to import the archive."),
                 study=study.name,
             )
         study.version = self._number(
@@ -307,7 +307,7 @@ class _Reader:
             prepare_again(study)
         items: dict[int, Item] = {}
         for where, row in self._rows(self.document, "items"):
-            clip = self._told(clips, row["clip"], where, "clip") if row.get("clip") else None
+            clip = self._look_up(clips, row["clip"], where, "clip") if row.get("clip") else None
             item = from_json(Item, row, where, study=study, clip=clip)
             if item.position in items:
                 raise ArchiveProblem(
@@ -344,7 +344,7 @@ class _Reader:
         store(rows)
 
     def _check_settings(self, study: Study, data: Json) -> None:
-        """Have the study's objects and lists go through what checks those that people send."""
+        """Validate the study's objects and lists like those that people send."""
         method = METHODS[study.method]
         if not all(0 < len(slug) <= 64 for slug in study.systems):
             raise ArchiveProblem(_("study.json, study, systems: expected a list of short names."))
@@ -353,13 +353,13 @@ class _Reader:
             wanted = {name: data[name] for name in _COLUMNS if name in data}
             wanted |= {name: getattr(study, name) for name in _SETTINGS}
             for name, value in check_settings(wanted).items():
-                # What fits as it is keeps the order of its keys.
+                # A valid value keeps the order of its keys.
                 setattr(study, name, wanted[name] if value == wanted[name] else value)
             if design := data.get("design"):
                 study.design = fit_design(design, method, graded, len(study.systems))
             if options := data.get("method_options"):
                 study.method_options = method.clean_options(options, study.systems)
-            study.simulation = simulation.kept(data.get("simulation", {}))
+            study.simulation = simulation.read_archived(data.get("simulation", {}))
         except (Refusal, ValueError, TypeError) as error:
             raise ArchiveProblem(_("study.json, study: %(error)s"), error=error) from None
 
@@ -368,17 +368,17 @@ class _Reader:
     ) -> dict[tuple[int, str], Stimulus]:
         stimuli: dict[tuple[int, str], Stimulus] = {}
         for where, data in self._rows(self.document, "stimuli"):
-            item = self._told(items, data.get("item"), where, "item")
+            item = self._look_up(items, data.get("item"), where, "item")
             stimulus = from_json(Stimulus, data, where, item=item)
             if data.get("rendition"):
                 sha256 = item.clip.sha256 if item.clip else None
                 key = (sha256, stimulus.system)
-                stimulus.rendition = self._told(renditions, key, where, "rendition")
+                stimulus.rendition = self._look_up(renditions, key, where, "rendition")
             if data.get("file"):
-                self._keep_audio(stimulus.audio, data["file"], where, study.sample_rate)
+                self._store_audio(stimulus.audio, data["file"], where, study.sample_rate)
             if (item.position, stimulus.system) in stimuli:
                 raise ArchiveProblem(
-                    _("%(where)s: %(system)s is there twice."), where=where, system=stimulus.system
+                    _("%(where)s: %(system)s occurs twice."), where=where, system=stimulus.system
                 )
             stimulus.save(force_insert=True)
             stimuli[item.position, stimulus.system] = stimulus
@@ -412,10 +412,10 @@ class _Reader:
                 self._trial(session, row, place, items, stimuli)
 
     def _assessor(self, data: Json, where: str) -> Assessor:
-        """The assessor of that code; of a new one, with a note, where somebody else here has it."""
+        """Find the assessor with that code; make one with another code and a note if the code is taken."""
         code = data.get("assessor")
         if not isinstance(code, str) or not 0 < len(code) <= 16:
-            raise ArchiveProblem(_("%(where)s: %(code)r is no code of an assessor."), where=where, code=code)
+            raise ArchiveProblem(_("%(where)s: %(code)r is not an assessor's code."), where=where, code=code)
         if code not in self.assessors:
             self.assessors[code] = self._new_assessor(code)
         return self.assessors[code]
@@ -423,7 +423,7 @@ class _Reader:
     def _new_assessor(self, code: str) -> Assessor:
         if Assessor.objects.filter(code=code).exists():
             assessor = Assessor.objects.create()
-            note = _("Assessor %(code)s is called %(here)s here: the code was taken.")
+            note = _("Assessor %(code)s is called %(here)s here, because the code was in use.")
             self.notes.append(note % {"code": code, "here": assessor.code})
             return assessor
         return Assessor.objects.create(code=code)
@@ -436,10 +436,12 @@ class _Reader:
         items: dict[int, Item],
         stimuli: dict[tuple[int, str], Stimulus],
     ) -> None:
-        item = self._told(items, data.get("item"), where, "item")
+        item = self._look_up(items, data.get("item"), where, "item")
 
         def stimulus(system: Any, place: str) -> Stimulus:
-            found: Stimulus = self._told(stimuli, (item.position, system), place, "stimulus of the item and")
+            found: Stimulus = self._look_up(
+                stimuli, (item.position, system), place, "stimulus of the item and"
+            )
             return found
 
         order = [
@@ -453,7 +455,9 @@ class _Reader:
         for place, row in self._rows(data, "ratings", where):
             rating = from_json(Rating, row, place, trial=trial, stimulus=stimulus(row.get("system"), place))
             if not -3 <= rating.score <= 100:
-                raise ArchiveProblem(_("%(place)s: %(score)s is no grade."), place=place, score=rating.score)
+                raise ArchiveProblem(
+                    _("%(place)s: %(score)s is not a grade."), place=place, score=rating.score
+                )
             if rating.stimulus_id in graded:
                 raise ArchiveProblem(_("%(place)s: %(row)s is graded twice."), place=place, row=row["system"])
             graded.add(rating.stimulus_id)

@@ -1,6 +1,6 @@
-"""Study -> archive: a zip of the document, tables that other programs read, and every recording.
+"""Study -> archive: a zip with the document, tables for other programs, and every recording.
 
-The same study gives the same bytes: members are sorted, stored as they are, and carry no time of their own.
+The same study gives the same bytes: members are sorted, uncompressed, and have a fixed time.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from listening.interchange.archive.describe import (
 from listening.interchange.archive.fields import ENCODER
 from listening.models import Stimulus, Study
 
-#: The earliest time that a zip can hold.
+#: The earliest time that a zip can store.
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _CHUNK = 1 << 20
 
@@ -84,7 +84,7 @@ def _texts(study: Study, personal: bool) -> Iterator[tuple[str, bytes]]:
 
 
 def key_rows(study: Study) -> Iterator[list[Any]]:
-    """The key to the recordings: a row each, with the gain that matched its loudness."""
+    """The key to the recordings: one row each, with the gain that matched its loudness."""
     yield ["file", "item", "clip", "start", "end", "training", "system", "gain_db"]
     for row in _stimuli(study):
         item = row.item

@@ -1,4 +1,4 @@
-"""Ratings as files: tidy tables with everything, and the formats of other tools."""
+"""Ratings as files: complete tidy tables, and the formats of other tools."""
 
 from listening.interchange.exports.bundle import TABLES, Table, table, tables_of
 from listening.interchange.exports.events import EVENTS_COLUMNS, events_rows

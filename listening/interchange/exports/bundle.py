@@ -1,4 +1,4 @@
-"""Every table of a study, as files."""
+"""All tables of a study as files."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ class Table(NamedTuple):
 
     Attributes:
         name: of the file.
-        title: what it is, in a few words.
-        fits: whether studies of a method have it.
-        make: the file's bytes of a study, a kind of sessions, and whether personal data is in them.
+        title: short description.
+        fits: whether studies with a method have it.
+        make: returns the file's bytes from a study, a kind of sessions and whether to include personal data.
     """
 
     name: str
@@ -41,7 +41,7 @@ def _always(method: AnyMethod) -> bool:
 
 
 def _page(page_type: str) -> Callable[[AnyMethod], bool]:
-    """Whether a method is this type of webMUSHRA's pages."""
+    """Returns whether a method corresponds to this type of webMUSHRA's pages."""
     return lambda method: page_type in method.webmushra
 
 
@@ -84,7 +84,7 @@ TABLES = (
 
 
 def tables_of(study: Study) -> Iterator[Table]:
-    """The tables that a study of this method has."""
+    """The tables of studies with this method."""
     return (table for table in TABLES if table.fits(METHODS[study.method]))
 
 
@@ -93,7 +93,7 @@ def table(study: Study, name: str, kind: str = "real", *, personal: bool = False
 
     Args:
         kind: of sessions, as `listening.kinds.kinds_of` names them.
-        personal: with what may say who a listener is.
+        personal: include data that may identify listeners.
 
     Raises:
         KeyError: there is no such table for this method.

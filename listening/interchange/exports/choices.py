@@ -1,7 +1,7 @@
 """Files of ABX, preference, BS.1116, ACR and DCR: a tidy ``choices.csv``, and webMUSHRA's of these methods.
 
-Columns as webMUSHRA's ``write.php`` writes them. None of its files but ``mushra.csv`` says whose session a
-row is of: rows of one session follow each other, and a questionnaire's columns tell sessions apart.
+Columns as webMUSHRA's ``write.php`` writes them. Of its files, only ``mushra.csv`` has a session id; in the
+others, the rows of a session are consecutive, and the questionnaire's columns distinguish sessions.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ LSS_COLUMNS = ["session_test_id", "trial_id", "stimuli_rating", "stimuli", "rati
 
 
 def _choices(study: Study, kind: str) -> list[tuple[Choice, dict[str, str], str | None]]:
-    """Each choice with the systems by role and the chosen one, by session and trial."""
+    """Each choice with its systems by role and the chosen system, ordered by session and trial."""
     slugs = dict(Stimulus.objects.filter(item__study=study).values_list("pk", "system"))
     rows = Choice.objects.filter(
         trial__session__study=study, trial__session__kind__in=kinds_of(kind)
@@ -50,7 +50,7 @@ def _choices(study: Study, kind: str) -> list[tuple[Choice, dict[str, str], str 
 
 
 def choices_rows(study: Study, kind: str = "real") -> Iterator[Row]:
-    """The header and one row per answer, of unfinished sessions and training too.
+    """The header and one row per answer, including unfinished sessions and training.
 
     ``a``, ``b`` and ``x`` are the systems that played these parts; ``chosen`` is the system that was chosen,
     or empty for no preference; ``correct`` is 1 or 0 in ABX, else empty. The version as in ``ratings.csv``.
@@ -69,7 +69,7 @@ def choices_rows(study: Study, kind: str = "real") -> Iterator[Row]:
 
 
 def _milliseconds(trial: Trial, otherwise: Any) -> int:
-    """Of a finished trial, since its page was opened; since `otherwise` where that is not known."""
+    """Duration of a finished trial since its page was opened, or since `otherwise` if that is unknown."""
     ended = trial.finished or otherwise
     return round((ended - (trial.started or otherwise)).total_seconds() * 1000)
 
@@ -79,7 +79,7 @@ def _trial_id(trial: Trial) -> str:
 
 
 class _Questions:
-    """The questionnaire's columns, if personal data is asked for, and their cells by session."""
+    """The questionnaire's columns, if personal data is requested, and their cells by session."""
 
     def __init__(self, study: Study, personal: bool) -> None:
         self.names = question_names(study) if personal else []
@@ -94,11 +94,10 @@ class _Questions:
 
 
 def paired_rows(study: Study, kind: str = "real", *, personal: bool = False) -> Iterator[Row]:
-    """``paired_comparison.csv``: answers of finished trials without training.
-
-    ABX: the reference is X's system, and who finds it is ``correct``. Preference: the reference is the pair's
-    first in the order of all tables (the original where it is one), ``correct`` means that it was preferred,
-    ``undecided`` that there was no preference.
+    """``paired_comparison.csv``: answers of finished trials without training. ABX: the reference is X's
+    system, and choosing it is ``correct``. Preference: the reference is the pair's first system in table
+    order (the original if present), ``correct`` means that it was preferred, ``undecided`` that there was no
+    preference.
     """
     questions = _Questions(study, personal)
     yield questions.header(PAIRED_COLUMNS)
@@ -125,12 +124,12 @@ def paired_rows(study: Study, kind: str = "real", *, personal: bool = False) -> 
 
 
 def _name(slug: str) -> str:
-    """As webMUSHRA calls it."""
+    """The system's name in webMUSHRA's files."""
     return "reference" if slug == REFERENCE else slug
 
 
 def bs1116_rows(study: Study, kind: str = "real", *, personal: bool = False) -> Iterator[Row]:
-    """``bs1116.csv``: a row a finished trial without training."""
+    """``bs1116.csv``: one row per finished trial without training."""
     questions = _Questions(study, personal)
     yield questions.header(BS1116_COLUMNS)
     trials: dict[int, dict[str, Any]] = {}
@@ -161,7 +160,7 @@ def bs1116_rows(study: Study, kind: str = "real", *, personal: bool = False) -> 
 
 
 def lss_rows(study: Study, kind: str = "real", *, personal: bool = False) -> Iterator[Row]:
-    """``lss.csv``: the grades of finished trials without training, with webMUSHRA's blanks around them."""
+    """``lss.csv``: the grades of finished trials without training, padded with blanks like webMUSHRA's."""
     questions = _Questions(study, personal)
     yield questions.header(LSS_COLUMNS)
     for row in ratings_in_order(study, kind):

@@ -1,4 +1,4 @@
-"""``events.csv``: what happened in the listeners' pages, so that odd grades can be explained (M30)."""
+"""``events.csv``: events in the listeners' pages, which can explain odd grades (M30)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def events_rows(study: Study, kind: str = "real") -> Iterator[Row]:
     """The header and one row per event, in order.
 
     ``milliseconds`` count from the opening of the trial's page. ``system`` and ``presented`` name the signal
-    that the event is about, "reference" being the open one; ``detail`` is what the page sent, as JSON.
+    of the event, with "reference" for the open reference; ``detail`` is the JSON that the page sent.
     """
     systems = dict(Stimulus.objects.filter(item__study=study).values_list("pk", "system"))
     events = (

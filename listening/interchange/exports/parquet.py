@@ -12,7 +12,7 @@ from listening.interchange.exports.tables import Row
 def parquet_bytes(rows: Iterable[Row], metadata: Mapping[str, str] | None = None) -> bytes:
     """`rows`, the header first, as a Parquet file; the same rows give the same bytes.
 
-    `metadata` stands in the file's schema. A column without any value is a column of texts without any value.
+    `metadata` stands in the file's schema. A column without values has the type string.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq

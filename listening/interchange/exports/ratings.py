@@ -1,4 +1,4 @@
-"""``ratings.csv``: every grade as it is, one row each, joined to what was measured."""
+"""``ratings.csv``: every unscreened grade, one per row, joined with objective scores."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from listening.kinds import kinds_of
 from listening.models import Rating, Study
 from listening.study.versions import version_cells, version_columns
 
-#: Metrics joined to every row of ``ratings.csv``, in this order; others follow where there are scores.
+#: Metrics joined to every row of ``ratings.csv``, in this order; others follow if there are scores.
 METRICS = DEFAULT
 
 RATINGS_COLUMNS = [
@@ -26,17 +26,18 @@ RATINGS_COLUMNS = [
 
 
 def time_text(moment: datetime | None) -> str:
-    """ISO 8601 to the millisecond, with the offset; nothing where there is no moment."""
+    """ISO 8601 to the millisecond with the UTC offset; empty for None."""
     return moment.isoformat(timespec="milliseconds") if moment else ""
 
 
 def plain_grade(score: float) -> float | int:
-    """A whole grade without a decimal point, as listeners gave it."""
+    """Convert a whole grade to int, as listeners gave it."""
     return int(score) if score.is_integer() else score
 
 
 def ratings_in_order(study: Study, kind: str = "real") -> Iterable[Rating]:
-    """Ratings of one kind of sessions (`listening.kinds`) by session, trial and place in the presentation."""
+    """Ratings of one kind of sessions (`listening.kinds`) by session, trial and position in the
+    presentation."""
     rows = Rating.objects.filter(
         trial__session__study=study, trial__session__kind__in=kinds_of(kind)
     ).select_related("trial__session__assessor", "trial__item__clip", "stimulus__rendition")
@@ -44,13 +45,13 @@ def ratings_in_order(study: Study, kind: str = "real") -> Iterable[Rating]:
 
 
 def presented_at(rating: Rating) -> int:
-    """The number that the stimulus had in its trial, from 1."""
+    """The position of the stimulus in its trial, from 1."""
     keys = [entry["stimulus"] for entry in rating.trial.order]
     return int(keys.index(rating.stimulus_id)) + 1
 
 
 def scores_of(renditions: Iterable[Any]) -> dict[tuple[UUID, str], float]:
-    """Finished scores by rendition id and metric, where the metric has an answer."""
+    """Finished scores that have a value, by rendition id and metric."""
     rows = Score.objects.filter(rendition__in=list(renditions), status=Score.Status.DONE)
     return {
         (rendition, metric): value
@@ -60,7 +61,7 @@ def scores_of(renditions: Iterable[Any]) -> dict[tuple[UUID, str], float]:
 
 
 def ratings_rows(study: Study, kind: str = "real") -> Iterator[Row]:
-    """The header and one row per rating, of unfinished sessions and training too; nothing is screened.
+    """The header and one row per rating, including unfinished sessions and training, without screening.
 
     ``item`` is the item's position in the study (0 is the training item), ``trial`` the trial's
     position in the session and ``presented`` the stimulus's in the trial, both from 1. After
@@ -86,14 +87,14 @@ def ratings_rows(study: Study, kind: str = "real") -> Iterator[Row]:
 
 
 def _score(rating: Rating, metric: str, scores: Mapping[tuple[UUID, str], float]) -> float | None:
-    """What was measured here, or else what an imported study brought, as `objective_frame` has it."""
+    """The score measured here or, failing that, the imported one, as in `objective_frame`."""
     rendition, brought = rating.stimulus.rendition_id, rating.stimulus.objective.get(metric)
     measured = scores.get((rendition, metric)) if rendition else None
     return measured if measured is not None else None if brought is None else float(brought)
 
 
 def _others(ratings: Iterable[Rating], scores: Mapping[tuple[UUID, str], float]) -> list[str]:
-    """Metrics beyond `METRICS`, in the order of tables."""
+    """Metrics beyond `METRICS`, in table order."""
     found = {metric for _, metric in scores} | {name for row in ratings for name in row.stimulus.objective}
     known = [slug for slug in metrics.METRICS if slug in found and slug not in METRICS]
     return [*known, *sorted(found - set(metrics.METRICS))]

@@ -13,7 +13,7 @@ Row = list[Any]
 
 
 def safe_text(value: Any) -> Any:
-    """A text that a spreadsheet would run as a formula gets a quote mark before it; numbers stay numbers."""
+    """Put a quote mark before a text that a spreadsheet would run as a formula; keep numbers."""
     if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")):
         return "'" + value
     return value
@@ -33,7 +33,7 @@ def csv_response(rows: Iterable[Row], name: str) -> HttpResponse:
 
 
 def file_response(content: bytes, name: str, content_type: str) -> HttpResponse:
-    """`content` as a download that no cache keeps."""
+    """`content` as a download that must not be cached."""
     response = HttpResponse(content, content_type=content_type)
     response["Content-Disposition"] = f'attachment; filename="{name}"'
     response["Cache-Control"] = "private, no-store"

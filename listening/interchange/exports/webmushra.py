@@ -1,4 +1,4 @@
-"""webMUSHRA's result files, column for column as its ``write.php`` writes them, for tools that read those."""
+"""webMUSHRA's result files with exactly the columns of its ``write.php``, for tools that read these."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from listening.interchange.exports.tables import Row, safe_text
 from listening.models import Answer, Study
 from listening.study.versions import questions_ever
 
-#: Without the questionnaire, whose columns stand after the first.
+#: The columns without the questionnaire, which follows the first column.
 MUSHRA_COLUMNS = [
     "session_test_id", "session_uuid", "trial_id",
     "rating_stimulus", "rating_score", "rating_time", "rating_comment",
@@ -18,10 +18,10 @@ MUSHRA_COLUMNS = [
 
 
 def mushra_rows(study: Study, kind: str = "real", *, personal: bool = False) -> Iterator[Row]:
-    """The header and the ratings of finished trials, named as webMUSHRA names them; training is left out.
+    """The header and the ratings of finished trials without training, with webMUSHRA's names.
 
-    ``rating_time`` is the whole trial's, in milliseconds, for each of its ratings. With `personal`, each
-    question of the study's questionnaire is a column, in its order.
+    ``rating_time`` of each rating is the duration of its trial in milliseconds. With `personal`, each
+    question of the study's questionnaire has a column, in order.
     """
     questions = question_names(study) if personal else []
     yield [MUSHRA_COLUMNS[0], *questions, *MUSHRA_COLUMNS[1:]]
@@ -55,7 +55,7 @@ def question_names(study: Study) -> list[str]:
 
 
 def answers_of(study: Study) -> dict[Any, dict[str, Any]]:
-    """What listeners answered, by session and question; several choices as ``a; b``."""
+    """Listeners' answers by session and question; several choices are joined as ``a; b``."""
     found: dict[Any, dict[str, Any]] = {}
     for answer in Answer.objects.filter(session__study=study):
         value = answer.value
@@ -65,16 +65,17 @@ def answers_of(study: Study) -> dict[Any, dict[str, Any]]:
 
 
 def php_csv_text(rows: Iterable[Row]) -> str:
-    """Rows as PHP's ``fputcsv`` writes them: LF, and quotes around cells with a space or the like."""
+    """Rows as PHP's ``fputcsv`` writes them: LF, and quotes around cells with white space or special
+    characters."""
     lines = []
     for row in rows:
         cells = ["" if cell is None else str(safe_text(cell)) for cell in row]
-        lines.append(",".join(_quoted(cell) if set(cell) & _SPECIAL else cell for cell in cells))
+        lines.append(",".join(_quote_cell(cell) if set(cell) & _SPECIAL else cell for cell in cells))
     return "".join(line + "\n" for line in lines)
 
 
 _SPECIAL = frozenset(' ,"\\\t\r\n')
 
 
-def _quoted(cell: str) -> str:
+def _quote_cell(cell: str) -> str:
     return '"' + cell.replace('"', '""') + '"'

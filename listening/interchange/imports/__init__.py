@@ -1,4 +1,4 @@
-"""Tests that were made or held elsewhere: other tools' results and configurations."""
+"""Imports of other tools' results and configurations."""
 
 from listening.interchange.imports.reading import Grade, ImportProblem, Reading, Verdict
 from listening.interchange.imports.results import FORMATS, MAX_BYTES, read_results

@@ -1,4 +1,4 @@
-"""Zips that people send: never trusted with names, sizes or links."""
+"""Reads small zips that people send, without trusting their names, sizes or links."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from evaluation.outputs.archives import members
 
 
 def read_archive(content: bytes, *, max_files: int, max_bytes: int) -> dict[str, bytes]:
-    """The files of a small zip by their names, unpacked in memory.
+    """Unpack a small zip in memory; returns its files by name.
 
     Raises:
-        ArchiveProblem: damaged, too many files, too large, or names that lead elsewhere.
+        ArchiveProblem: the zip is damaged or too large, has too many files, or paths lead out of it.
     """
     found: dict[str, bytes] = {}
     with members(io.BytesIO(content), max_files=max_files, max_bytes=max_bytes) as archive:

@@ -1,4 +1,4 @@
-"""webMUSHRA's YAML configuration: what can be held here, what changes on the way, and what is left out."""
+"""webMUSHRA's YAML configuration: what is imported, what is changed, and what is left out."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from listening.interchange.imports.yaml_lines import Map, Seq, load
 from listening.methods import AnyMethod, find_method
 
 _TEXT_PAGES = ("generic", "consent", "volume", "finish")
-#: Settings that are right here without being set, or mean nothing here.
+#: Settings that always apply here, or have no meaning here.
 _OWN_WAY = {
     "bufferSize", "stopOnErrors", "showButtonPreviousPage", "remoteService", "showWaveform", "enableLooping",
     "strict", "switchBack", "showResults", "writeResults", "showErrors", "mustConsent", "defaultVolume",
@@ -31,7 +31,7 @@ _QUESTIONS = {"text": "text", "number": "number", "likert": "likert", "long_text
 
 @dataclass(frozen=True)
 class Page:
-    """A page with recordings, and the `method` that it is here; `stimuli` are paths by names of systems."""
+    """A page with recordings and its `method` here; `stimuli` are paths by system name."""
 
     kind: str
     method: str
@@ -44,7 +44,7 @@ class Page:
 
 @dataclass(frozen=True)
 class Note:
-    """A line of the import's report; `line` is where in the file, 0 for all of it."""
+    """An entry of the import's report; `line` is its line in the file, 0 for the whole file."""
 
     kind: str  # taken, changed or left_out
     line: int
@@ -53,7 +53,7 @@ class Note:
 
 @dataclass(frozen=True)
 class Group:
-    """Pages that make one study: of one method, with the same systems."""
+    """Pages that become one study: they have the same method and systems."""
 
     method: str
     systems: tuple[str, ...]
@@ -66,7 +66,7 @@ class Group:
 
 @dataclass
 class Configuration:
-    """What is in a configuration."""
+    """The content of a configuration."""
 
     name: str
     test_id: str
@@ -81,7 +81,7 @@ class Configuration:
 
     @property
     def groups(self) -> list[Group]:
-        """The studies that can be made of it, the one with most pages first."""
+        """The groups that can become studies, largest first."""
         found: dict[tuple[str, tuple[str, ...]], list[Page]] = {}
         for page in self.pages:
             found.setdefault((page.method, tuple(sorted(page.stimuli))), []).append(page)
@@ -92,7 +92,7 @@ class Configuration:
         return next((group for group in self.groups if group.key == key), self.groups[0])
 
     def paths(self, group: Group) -> dict[str, int]:
-        """The recordings that a group needs, with the line of the page that names each first."""
+        """The recordings of a group, each with the line of the first page that names it."""
         found: dict[str, int] = {}
         for page in group.pages:
             for path in (page.reference, *page.stimuli.values()):
@@ -104,11 +104,11 @@ def read_configuration(text: str) -> Configuration:
     """Read a configuration.
 
     Raises:
-        ImportProblem: no YAML, no pages, or no page that can be held here: the message names them.
+        ImportProblem: it is not YAML, or has no page that can be imported; the message names the pages.
     """
     data, mended = load(text)
     if not isinstance(data, Map) or not isinstance(data.get("pages"), Seq):
-        raise ImportProblem(_("This is no webMUSHRA configuration: it has no list of pages."), 1, 1)
+        raise ImportProblem(_("This is not a webMUSHRA configuration: it has no list of pages."), 1, 1)
     found = Configuration(
         name=plain_text(data.get("testname"))[:200] or "Imported test",
         test_id=str(data.get("testId") or ""),
@@ -119,7 +119,7 @@ def read_configuration(text: str) -> Configuration:
     _keys(found, data, "the test")
     refused: list[str] = []
     asked: list[str] = []
-    for page in _flat(found, data["pages"]):
+    for page in _flatten(found, data["pages"]):
         kind = str(page.get("type"))
         if method := find_method(kind):
             _test_page(found, page, kind, method, refused)
@@ -128,26 +128,26 @@ def read_configuration(text: str) -> Configuration:
             _text_page(found, page, kind)
         else:
             refused.append(f"{kind} (line {page.line})")
-            found.note("left_out", page.line, f"A page of type {kind}: Earshot has none like it.")
+            found.note("left_out", page.line, f"A page of type {kind}: Earshot has no page like this.")
     if not found.pages:
         raise ImportProblem(
-            _("No page of this configuration can be held here. It has %(refused)s.")
+            _("No page of this configuration can be imported. It has %(refused)s.")
             if refused
-            else _("No page of this configuration can be held here. It has no page with recordings."),
-            refused=_counted(refused),
+            else _("No page of this configuration can be imported. It has no page with recordings."),
+            refused=_count_refused(refused),
         )
     _page_texts(found, asked)
-    found.texts = {key: _fitted(found, key, value) for key, value in found.texts.items() if value}
+    found.texts = {key: _cut_text(found, key, value) for key, value in found.texts.items() if value}
     return found
 
 
-def _counted(refused: list[str]) -> str:
+def _count_refused(refused: list[str]) -> str:
     shown = ", ".join(refused[:8])
     return shown if len(refused) <= 8 else f"{shown} and {len(refused) - 8} more"
 
 
-def _flat(found: Configuration, pages: Seq, shuffled: bool = False) -> Iterator[Map]:
-    """Pages in order; lists in lists, the first element ``random`` where they are shuffled."""
+def _flatten(found: Configuration, pages: Seq, shuffled: bool = False) -> Iterator[Map]:
+    """Yield pages in order from nested lists; a shuffled list begins with the element ``random``."""
     for entry in pages:
         if isinstance(entry, Seq):
             within = bool(entry) and entry[0] == "random"
@@ -155,14 +155,14 @@ def _flat(found: Configuration, pages: Seq, shuffled: bool = False) -> Iterator[
                 found.note(
                     "changed", entry.line, "A random list: every session has its own balanced order of items."
                 )
-            yield from _flat(found, entry, within)
+            yield from _flatten(found, entry, within)
         elif isinstance(entry, Map):
             yield entry
         elif entry == "random":
             if not shuffled:
                 found.note("changed", pages.line, "All pages are shuffled: so are items here, by design.")
         elif entry is not None:
-            found.note("left_out", pages.line, f"{str(entry)[:40]!r} in the list of pages is no page.")
+            found.note("left_out", pages.line, f"{str(entry)[:40]!r} in the list of pages is not a page.")
 
 
 def _test_page(found: Configuration, page: Map, kind: str, method: AnyMethod, refused: list[str]) -> None:
@@ -200,11 +200,11 @@ def _test_page(found: Configuration, page: Map, kind: str, method: AnyMethod, re
     if kind == "mushra" and len(anchors) < 2:
         found.note("changed", line, f"{title}: both anchors are added; without them it would not be MUSHRA.")
     if kind != "mushra" and anchors:
-        found.note("left_out", line, f"{title}: its anchors; {kind} has none here.")
+        found.note("left_out", line, f"{title}: its anchors: {kind} has no anchors here.")
     if kind == "paired_comparison":
         found.note(
             "changed", line,
-            f"{title}: held as ABX, where X is the reference or the system by chance, not always the first.",
+            f"{title}: imported as ABX; X is randomly the reference or the system, not always the first.",
         )  # fmt: skip
         if page.get("unforced"):
             found.note("left_out", line, f"{title}: the answer “{page['unforced']}”; ABX has two.")
@@ -294,10 +294,10 @@ def _page_texts(found: Configuration, texts: list[str]) -> None:
         found.note("changed", 0, "Texts of pages with recordings are read before the test.")
 
 
-def _fitted(found: Configuration, key: str, text: str) -> str:
+def _cut_text(found: Configuration, key: str, text: str) -> str:
     if len(text) <= MAX_TEXT:
         return text
-    found.note("left_out", 0, f"Of the {key}, what comes after {MAX_TEXT} characters; there are {len(text)}.")
+    found.note("left_out", 0, f"The {key} has {len(text)} characters; those after {MAX_TEXT} were cut.")
     return text[: MAX_TEXT - 1].rstrip() + "…"
 
 
@@ -306,7 +306,8 @@ def _text_of(page: Map, key: str) -> str:
 
 
 def plain_text(value: object) -> str:
-    """A text of the configuration, which may be HTML of anybody's, as plain text with its line breaks."""
+    """Convert a text of the configuration, which may contain untrusted HTML, to plain text with line
+    breaks."""
     import nh3
 
     if value is None:

@@ -1,4 +1,4 @@
-"""A configuration with its audio -> clips, systems and a study that can be opened: a worker's task."""
+"""Makes clips, systems and a study from a configuration and its audio, in a worker."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ from evaluation.outputs.batches import MAX_BATCH_BYTES, MAX_FILES
 from evaluation.outputs.comparison import compare
 from evaluation.outputs.matching import is_audio
 from evaluation.refusals import Refusal
-from evaluation.systems import title_of, uploaded_by
+from evaluation.systems import title_of, uploaded_systems
 from evaluation.work import jobs
 from listening.columns.drafts import ReportLine
 from listening.interchange.imports.configuration import Configuration, Group, read_configuration
 from listening.interchange.imports.drafts import forget_files
-from listening.interchange.imports.reading import ImportProblem, listed
+from listening.interchange.imports.reading import ImportProblem, list_names
 from listening.interchange.imports.table import decode
 from listening.interchange.imports.yaml_lines import MAX_BYTES
 from listening.methods import METHODS
@@ -44,13 +44,13 @@ from listening.study.languages import LANGUAGES
 from listening.study.questionnaire import check_questionnaire
 from listening.study.studies import create_study
 
-#: A worker that has the same recording is waited for, seconds.
+#: How long to wait for another worker that has the same recording, seconds.
 _PATIENCE = 120
 
 
 @contextmanager
 def recordings_of(draft: ImportDraft) -> Iterator[list[Member]]:
-    """The files of a draft's zip; none if it came without one. Raises `ArchiveProblem`."""
+    """The files of a draft's zip; empty without a zip. Raises `ArchiveProblem`."""
     stored = draft.extra if draft.extra else draft.file
     with stored.open("rb") as file:
         if file.read(4) != b"PK\x03\x04":
@@ -62,7 +62,7 @@ def recordings_of(draft: ImportDraft) -> Iterator[list[Member]]:
 
 
 def configuration_of(draft: ImportDraft) -> Configuration:
-    """What the draft's YAML says, in its zip or by itself. Raises `ImportProblem` or `ArchiveProblem`."""
+    """Read the draft's YAML, in its zip or separate. Raises `ImportProblem` or `ArchiveProblem`."""
     with draft.file.open("rb") as file:
         head = file.read(4)
         file.seek(0)
@@ -77,7 +77,7 @@ def configuration_of(draft: ImportDraft) -> Configuration:
                     "itself, with the zip as the file that goes with it."
                 ),
                 count=len(found),
-                found=listed(member.name for member in found),
+                found=list_names(member.name for member in found),
             )
         if found[0].size > MAX_BYTES:
             raise ImportProblem(_("The configuration is larger than 2 MB."))
@@ -99,9 +99,9 @@ def _read(content: bytes) -> Configuration:
 
 
 def locate(paths: list[str], names: list[str]) -> tuple[dict[str, str], dict[str, str]]:
-    """Which file of a zip each path of a configuration means; and why for those that none is.
+    """Find the file of a zip for each path of a configuration; also returns reasons for missing ones.
 
-    A path is found as it is, or where it ends like a file's path does and no other file does so too.
+    A path matches the file that shares the longest ending with it, if there is only one.
     """
     found: dict[str, str] = {}
     missing: dict[str, str] = {}
@@ -129,11 +129,11 @@ def _shared_end(one: tuple[str, ...], other: tuple[str, ...]) -> int:
 
 
 def run(draft_id: str) -> None:
-    """What the worker does: claim a draft, make its study, and forget what was sent."""
+    """Do the worker's part: claim a draft, make its study and delete the uploaded files."""
     row = jobs.claim(ImportDraft, draft_id)
     if row is None:
         return
-    with jobs.working(row, Refusal):
+    with jobs.work_on(row, Refusal):
         if row.study_id is None:
             import_configuration(row)
         if jobs.finish(row):
@@ -141,10 +141,10 @@ def run(draft_id: str) -> None:
 
 
 def import_configuration(draft: ImportDraft) -> Study:
-    """Make the study of a draft's chosen group of pages. Doing it again after a worker died goes on.
+    """Make the study of a draft's chosen group of pages. After a worker died, another one continues.
 
     Raises:
-        ImportProblem: a recording is missing or cannot be used, or the study cannot be; it names the line.
+        ImportProblem: a recording is missing or unusable, or the study is invalid; it names the line.
     """
     configuration = configuration_of(draft)
     group = configuration.group(draft.choices.group)
@@ -221,7 +221,7 @@ def _study(draft: ImportDraft, configuration: Configuration, group: Group, local
     lines = sorted(configuration.notes, key=lambda note: note.line)
     report = [ReportLine(kind=note.kind, line=note.line, text=note.text) for note in lines]
     draft.choices = draft.choices.model_copy(update={"report": report})
-    with transaction.atomic():  # a worker that dies in between leaves neither
+    with transaction.atomic():  # a worker that dies in between stores neither
         study = create_study(
             draft.owner,
             draft.choices.name or configuration.name,
@@ -248,14 +248,16 @@ def _tell(draft: ImportDraft, done: int, total: int) -> int:
 def _language(configuration: Configuration) -> str:
     if configuration.language in LANGUAGES:
         return configuration.language
-    configuration.note("changed", 0, f"The language {configuration.language} is not spoken here: English.")
+    configuration.note(
+        "changed", 0, f"The language {configuration.language} is not available; English is used."
+    )
     return "en"
 
 
 def _systems(draft: ImportDraft, configuration: Configuration, group: Group) -> dict[str, UploadedSystem]:
-    """A system of the owner's for each name of the group: that of an attempt before, or a new one."""
+    """The owner's system for each name of the group: from an earlier attempt, or new."""
     note = f"Imported from {draft.name} ({draft.pk})"
-    known = {system.title: system for system in uploaded_by(draft.owner)}
+    known = {system.title: system for system in uploaded_systems(draft.owner)}
     found: dict[str, UploadedSystem] = {}
     for key in group.systems:
         base = f"{key} ({configuration.test_id or configuration.name})"[:90]
@@ -268,7 +270,7 @@ def _systems(draft: ImportDraft, configuration: Configuration, group: Group) -> 
 
 
 def _clip(draft: ImportDraft, path: Path, name: str, line: int, always: tuple[str, ...]) -> Clip:
-    """The clip of a reference, through the systems that the method has in every trial."""
+    """Make the clip of a reference, and renditions by the systems that the method has in every trial."""
     with path.open("rb") as file:
         sent: Any = File(file, name=PurePosixPath(name).name)
         try:
@@ -276,12 +278,12 @@ def _clip(draft: ImportDraft, path: Path, name: str, line: int, always: tuple[st
         except ClipRejected as problem:
             raise ImportProblem(_("%(name)s: %(problem)s"), line, name=name, problem=problem) from None
     for slug in always:
-        _made(clip, slug)
+        _put_through(clip, slug)
     return clip
 
 
-def _made(clip: Clip, slug: str) -> None:
-    """Have the clip put through a system now, or wait for the worker that is at it."""
+def _put_through(clip: Clip, slug: str) -> None:
+    """Make the clip's rendition by a system now, or wait for the worker that is making it."""
     end = monotonic() + _PATIENCE
     while True:
         row = Rendition.objects.get(clip=clip, system=slug)
@@ -298,7 +300,7 @@ def _made(clip: Clip, slug: str) -> None:
             make_rendition(str(row.pk))
         elif monotonic() > end:
             raise ImportProblem(
-                _("“%(clip)s” is still on its way through %(system)s. Try again later."),
+                _("“%(clip)s” is still being processed by %(system)s. Try again later."),
                 clip=clip.title,
                 system=title_of(row.system),
             )
@@ -310,7 +312,7 @@ def _output(
     configuration: Configuration, clip: Clip, system: UploadedSystem, path: Path, name: str, line: int
 ) -> None:
     if Rendition.objects.filter(clip=clip, system=system.slug).exists():
-        return  # of an attempt before
+        return  # from an earlier attempt
     try:
         found = compare(path, load_audio(clip.audio), settings.UPLOAD_MAX_SECONDS)
     except AudioError as error:

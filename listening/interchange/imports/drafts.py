@@ -1,4 +1,4 @@
-"""Files that wait to be imported: kept from the upload until their researcher has decided."""
+"""Import drafts: uploaded files that are kept until the researcher has decided about them."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ _CONFIGURATION = re.compile(rb"^\s*['\"]?pages['\"]?\s*:", re.MULTILINE)
 
 
 def keep(owner: Any, file: UploadedFile[Any], extra: UploadedFile[Any] | None = None) -> ImportDraft:
-    """Store what was sent for its owner to look at. Old drafts of the owner's go.
+    """Store an upload as a draft and delete the owner's old drafts.
 
     Raises:
-        ImportProblem: too large, or nothing in it.
+        ImportProblem: a file is too large or empty.
     """
     for sent in (file, extra):
         if sent is not None and (sent.size or 0) > settings.UPLOAD_MAX_BYTES:
@@ -56,7 +56,7 @@ def keep(owner: Any, file: UploadedFile[Any], extra: UploadedFile[Any] | None = 
             max_bytes=MAX_BYTES / 1e6,
         )
     draft = ImportDraft(owner=owner, kind=kind, name=clean_line(file.name or "")[-255:] or "results")
-    draft.status = ImportDraft.Status.DONE  # nothing for a worker to do yet
+    draft.status = ImportDraft.Status.DONE  # there is no work for a worker yet
     draft.file.name = _save(file)
     if extra is not None:
         draft.extra.name = _save(extra)
@@ -73,7 +73,8 @@ def _save(file: UploadedFile[Any]) -> str:
 
 
 def _kind_of(file: UploadedFile[Any]) -> str:
-    """A configuration has ``pages:`` at the start of a line, or is in a zip with a YAML file."""
+    """Detect the kind: a configuration has ``pages:`` at the start of a line, or is a zip with a YAML
+    file."""
     file.seek(0)
     head = file.read(1_000_000)
     file.seek(0)
@@ -98,7 +99,7 @@ def content_of(draft: ImportDraft) -> bytes:
 
 
 def read_draft(draft: ImportDraft, choices: dict[str, str]) -> tuple[Reading, Scores | None]:
-    """The results of a draft and the scores that came with them. Raises `ImportProblem`."""
+    """Read a draft's results and the scores that came with them. Raises `ImportProblem`."""
     reading = read_results(content_of(draft), choices)
     if not draft.extra:
         return reading, None
@@ -128,7 +129,7 @@ def import_results(
     choices: dict[str, str],
     keep_personal: bool,
 ) -> Study:
-    """Make the study of a draft as its researcher decided; the draft goes. Raises `ImportProblem`."""
+    """Make a draft's study by the researcher's decisions and delete the draft. Raises `ImportProblem`."""
     reading, scores = read_draft(draft, choices)
     given = {**suggest(reading.systems), **mapping}
     with transaction.atomic():
@@ -138,7 +139,7 @@ def import_results(
 
 
 def start_configuration(draft: ImportDraft, name: str, group: str) -> None:
-    """Have a worker make the study of a configuration; asking twice changes nothing."""
+    """Queue the work of making a configuration's study; calling it twice has no effect."""
     named = clean_line(name)[:200]
     choices = draft.choices.model_copy(update={"name": named, "group": group})
     waits = Q(status__in=[ImportDraft.Status.QUEUED, ImportDraft.Status.RUNNING])
@@ -146,7 +147,7 @@ def start_configuration(draft: ImportDraft, name: str, group: str) -> None:
 
 
 def forget_files(draft: ImportDraft) -> None:
-    """The study is there: its draft goes on as the report, without what was sent."""
+    """Delete a draft's files after its study is made; the draft remains as the report."""
     names = [name for name in (draft.file.name, draft.extra.name) if name]
     ImportDraft.objects.filter(pk=draft.pk).update(file="", extra="")
     delete_files(names)

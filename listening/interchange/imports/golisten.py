@@ -1,4 +1,4 @@
-"""GoListen's CSV: a row a listener, a column a recording, above them the recordings' file names.
+"""GoListen's CSV: one row per listener, one column per recording, below the recordings' file names.
 
 ``"","Tags",...`` / ``"","Sound filename",<file>...`` / ``"Name","Date",<question>,...`` and then the
 listeners; some exports lack the first and the third row.
@@ -11,13 +11,13 @@ from collections.abc import Sequence
 
 from django.utils.translation import gettext_lazy as _
 
-from listening.interchange.imports.reading import Grade, ImportProblem, Reading, listed
+from listening.interchange.imports.reading import Grade, ImportProblem, Reading, list_names
 from listening.interchange.imports.table import Row, records, separator_of
 
 _FILES = "Sound filename"
 _AUDIO = re.compile(r"\.(wav|flac|ogg|mp3|aiff?|m4a|opus)$", re.IGNORECASE)
 
-#: Ways to part a file's name into item and system.
+#: Ways to split a file name into item and system.
 RULES = {
     "first-": "item before the first hyphen",
     "last-": "item before the last hyphen",
@@ -44,7 +44,7 @@ def _head(text: str) -> list[tuple[int, list[str]]]:
 
 
 def read_golisten(text: str, rule: str = "") -> Reading:
-    """Read it; `rule` is a key of `RULES`, by itself the first that makes every item have every system."""
+    """Read it; `rule` is a key of `RULES`, by default the first that gives every item every system."""
     reading = Reading("golisten", "GoListen's CSV", f"A row near its top has {_FILES} in the second column.")
     files: list[str] = []
     questions: list[str] = []
@@ -57,7 +57,7 @@ def read_golisten(text: str, rule: str = "") -> Reading:
             if files:
                 raise ImportProblem(_("A second row of file names: this is more than one export."), line, 2)
             files = [cell.strip() for cell in cells]
-            rule_used, parted = _parted(line, files, rule)
+            rule_used, parted = _split_names(line, files, rule)
             continue
         if not any(cell.strip() for cell in cells) or marker == "Tags":
             continue
@@ -81,8 +81,8 @@ def read_golisten(text: str, rule: str = "") -> Reading:
     if not files:
         raise ImportProblem(_("There is no row with %(files)s."), files=_FILES)
     reading.notes.append(
-        f"GoListen names no listeners: they are counted by their rows, {number} in all. Items and systems "
-        f"are parted by the file names: {RULES[rule_used]}."
+        f"GoListen does not name listeners: each of the {number} rows is one. File names are split into item "
+        f"and system: {RULES[rule_used]}."
     )
     if not any(questions):
         reading.notes.append("The questions' texts are not in the file: they are called question 1, 2, …")
@@ -115,19 +115,19 @@ def _listener(
         reading.notes.append(f"{who} (line {row.line}) left {empty} recordings without a grade.")
 
 
-def _parted(line: int, files: Sequence[str], rule: str) -> tuple[str, dict[int, tuple[str, str]]]:
-    """Which rule, and item and system by column."""
+def _split_names(line: int, files: Sequence[str], rule: str) -> tuple[str, dict[int, tuple[str, str]]]:
+    """Split the file names; returns the rule, and item and system by column."""
     places = [place for place, name in enumerate(files) if place > 1 and name]
     if not places:
         raise ImportProblem(_("The row with %(files)s names no file."), line, files=_FILES)
     stems = {place: _AUDIO.sub("", files[place]) for place in places}
     if doubled := {name for name in stems.values() if list(stems.values()).count(name) > 1}:
         raise ImportProblem(
-            _("These files have two columns: %(doubled)s."), line, doubled=listed(sorted(doubled))
+            _("These files have two columns: %(doubled)s."), line, doubled=list_names(sorted(doubled))
         )
     tries = [rule] if rule in RULES else list(RULES)
     for name in tries:
-        found = {place: _part(stem, name) for place, stem in stems.items()}
+        found = {place: _split_name(stem, name) for place, stem in stems.items()}
         items = {item for item, _system in found.values()}
         systems = {system for _item, system in found.values()}
         whole = all(item and system for item, system in found.values())
@@ -136,7 +136,7 @@ def _parted(line: int, files: Sequence[str], rule: str) -> tuple[str, dict[int, 
     raise AssertionError("the last rule fits everything")
 
 
-def _part(stem: str, rule: str) -> tuple[str, str]:
+def _split_name(stem: str, rule: str) -> tuple[str, str]:
     if rule == "whole":
         return "Item 1", stem
     end, mark = rule[:-1], rule[-1]

@@ -1,4 +1,4 @@
-"""Tables that no tool owns: a grade a row under plain headings, or lists of grades in a cell."""
+"""Tables of no particular tool: one grade per row under plain headings, or lists of grades in cells."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from django.utils.translation import gettext_lazy as _
 
 from listening.interchange.imports.reading import Grade, ImportProblem, Reading
-from listening.interchange.imports.table import Row, Table, shortened
+from listening.interchange.imports.table import Row, Table, shorten
 from listening.methods import METHODS
 
-#: What people call the four columns of a tidy table; the first that is there counts.
+#: Common headings of the four columns of a tidy table; the first match counts.
 _NAMES = {
     "assessor": (
         "assessor",
@@ -27,12 +27,12 @@ _NAMES = {
     "system": ("system", "condition", "codec", "stimulus", "method", "model"),
     "score": ("score", "rating", "grade", "mushra", "value"),
 }
-#: Lists of one cell may not be longer.
+#: Longest list in a cell.
 _MAX_LIST = 10_000
 
 
 def columns_of(headings: Sequence[str]) -> dict[str, str] | None:
-    """Which heading holds what in a table with a grade a row; None if one of the four is not there."""
+    """The headings of the four columns of a table with one grade per row; None if one is missing."""
     lowered = {heading.lower(): heading for heading in reversed(headings)}
     found = {
         part: next((lowered[name] for name in names if name in lowered), "") for part, names in _NAMES.items()
@@ -45,7 +45,7 @@ def is_tidy(headings: Sequence[str]) -> bool:
 
 
 def read_tidy(table: Table) -> Reading:
-    """A grade a row: ours (``ratings.csv``) and what most people's scripts write."""
+    """Read a table with one grade per row: Earshot's ``ratings.csv`` or similar."""
     columns = columns_of(table.headings) or {}
     said = ", ".join(f"{heading} is the {part}" for part, heading in columns.items())
     reading = Reading(
@@ -84,7 +84,8 @@ def is_lists(headings: Sequence[str]) -> bool:
 
 
 def read_lists(table: Table) -> Reading:
-    """A stimulus a row with the lists of its grades and of those who gave them: ``[41.0, 32.0], [2, 3]``."""
+    """Read a table with one stimulus per row, with lists of grades and of listeners: ``[41.0, 32.0], [2,
+    3]``."""
     reading = Reading(
         "lists",
         "a table of lists of grades",
@@ -125,9 +126,9 @@ def _list(row: Row, heading: str) -> list[object]:
     try:
         found = json.loads(text.replace("'", '"'), parse_constant=lambda name: name)
     except (ValueError, RecursionError):
-        raise row.problem(_("%(value)r is not a list like [1, 2]."), heading, value=shortened(text)) from None
+        raise row.problem(_("%(value)r is not a list like [1, 2]."), heading, value=shorten(text)) from None
     if not isinstance(found, list):
-        raise row.problem(_("%(value)r is not a list like [1, 2]."), heading, value=shortened(text))
+        raise row.problem(_("%(value)r is not a list like [1, 2]."), heading, value=shorten(text))
     if len(found) > _MAX_LIST:
         raise ImportProblem(
             _("A list of %(count)s; %(max_list)s at most."), row.line, count=len(found), max_list=_MAX_LIST

@@ -1,4 +1,4 @@
-"""The XML that Netflix's listening-test-app saves, one file a listener: ODAQ was made with it.
+"""The XML of Netflix's listening-test-app (used for ODAQ), one file per listener.
 
 ``<MUSHRA><info subjectName testName .../><trials><trial trialName trialSeconds><testFile fileName plays
 score/>...``. Documents with a DTD or entities are refused before anything in them is expanded.
@@ -25,10 +25,10 @@ def is_netflix(content: bytes) -> bool:
 
 
 def read_netflix(content: bytes, number: int = 1) -> Reading:
-    """One listener's file; `number` names the listener where the file does not.
+    """Read one listener's file; `number` names the listener if the file does not.
 
     Raises:
-        ImportProblem: no XML, a DTD, another application's document, or a score that is no number.
+        ImportProblem: it is not XML, has a DTD, is another application's, or a score is not a number.
     """
     found = _Document()
     found.parse(content)
@@ -54,7 +54,7 @@ def read_netflix(content: bytes, number: int = 1) -> Reading:
 
 
 def _system(name: str, item: str) -> str:
-    """A file's name without folders and extension, nor the item's name before it."""
+    """The system: a file's name without folders, extension and the item's name before it."""
     stem = PurePosixPath(name.replace("\\", "/")).name
     stem = re.sub(r"\.(wav|flac|aiff?)$", "", stem, flags=re.IGNORECASE)
     for mark in ("_", "-", " "):
@@ -63,7 +63,7 @@ def _system(name: str, item: str) -> str:
 
 
 class _Document:
-    """Follows expat's events; keeps only what is needed."""
+    """Handles expat's events and stores only the needed parts."""
 
     def __init__(self) -> None:
         self.subject = ""
@@ -84,7 +84,7 @@ class _Document:
             self._parser.Parse(content, True)
         except expat.ExpatError as error:
             raise ImportProblem(
-                _("This is no XML: %(code)s."),
+                _("This is not XML: %(code)s."),
                 error.lineno,
                 error.offset + 1,
                 code=expat.ErrorString(error.code),

@@ -1,4 +1,4 @@
-"""What pymushra exports: one flat table of all pages of a test, as CSV or JSON, and its database itself.
+"""pymushra's exports: one flat table of all pages of a test, as CSV or JSON, and its database.
 
 Columns (their spelling): ``questionaire_uuid, questionaire_<name>, responses_stimulus, responses_score,
 responses_time, responses_comment, wm_id, wm_type, wm_testId, wm_date``, in any order.
@@ -16,7 +16,7 @@ from typing import Any
 from django.utils.translation import gettext_lazy as _
 
 from listening.interchange.imports.reading import Grade, ImportProblem, Reading, Verdict
-from listening.interchange.imports.table import Row, Table, shortened
+from listening.interchange.imports.table import Row, Table, shorten
 from listening.methods import METHODS, list_holders
 
 _QUESTION = "questionaire_"
@@ -25,7 +25,7 @@ _ANSWERS = ("correct", "incorrect", "undecided")
 
 @dataclass(frozen=True)
 class _Response:
-    """A row of the table by its columns, whichever file it was read from."""
+    """A row of the table by column, independent of the file format."""
 
     line: int
     cells: Mapping[str, Any]
@@ -41,7 +41,7 @@ class _Response:
             value = float(self.text(name))
         except ValueError:
             raise ImportProblem(
-                _("%(name)r is not a number."), self.line, heading=name, name=shortened(self.text(name))
+                _("%(name)r is not a number."), self.line, heading=name, name=shorten(self.text(name))
             ) from None
         if not math.isfinite(value):
             raise ImportProblem(_("%(name)r is not a finite number."), self.line, name=self.text(name))
@@ -60,14 +60,14 @@ def is_pymushra(headings: Sequence[str]) -> bool:
 
 
 def read_table(table: Table, kind: str = "") -> Reading:
-    """The CSV export; `kind` is the type of page to take where there are several."""
-    rows = [_checked(row) for row in table.rows]
+    """Read the CSV export; `kind` selects the type of page if there are several."""
+    rows = [_check_row(row) for row in table.rows]
     return _read(rows, kind, list(table.notes), "Its header has wm_id, wm_type and responses_….")
 
 
-def _checked(row: Row) -> _Response:
+def _check_row(row: Row) -> _Response:
     if row.get("responses_score"):
-        row.number("responses_score")  # says line and column
+        row.number("responses_score")  # its error has line and column
     return _Response(row.line, {name: row.get(name) for name in row.headings})
 
 
@@ -76,20 +76,20 @@ def looks_like_json(text: str) -> bool:
 
 
 def read_json(text: str, kind: str = "") -> Reading:
-    """The JSON export, by columns or by rows, or pymushra's own database (``db.json``)."""
+    """Read the JSON export, by columns or by rows, or pymushra's database (``db.json``)."""
     try:
         data = json.loads(text)
     except json.JSONDecodeError as error:
         raise ImportProblem(
-            _("This is no JSON: %(msg)s."), error.lineno, error.colno, msg=error.msg
+            _("This is not JSON: %(msg)s."), error.lineno, error.colno, msg=error.msg
         ) from None
     except RecursionError:
         raise ImportProblem(_("This JSON is nested too deeply.")) from None
-    rows = list(_database(data)) or list(_by_columns(data)) or list(_by_rows(data))
+    rows = list(_database(data)) or list(_rows_from_columns(data)) or list(_rows_from_records(data))
     if not rows or not is_pymushra(list(rows[0].cells)):
         raise ImportProblem(
             _(
-                "This JSON is none of pymushra's exports: it has no wm_id, wm_type and responses_…. "
+                "This JSON is not one of pymushra's exports: it has no wm_id, wm_type and responses_…. "
                 "A study of Earshot's own is imported as its archive."
             ),
             1,
@@ -98,29 +98,29 @@ def read_json(text: str, kind: str = "") -> Reading:
     return _read(rows, kind, [], "JSON with wm_id, wm_type and responses_…; lines are the number of the row.")
 
 
-def _flat(name: str) -> str:
-    """``('responses', 'score')``, as pandas writes a pair, becomes ``responses_score``."""
+def _flatten_name(name: str) -> str:
+    """Flatten pandas' name of a pair: ``('responses', 'score')`` becomes ``responses_score``."""
     parts = [part.strip(" '\"") for part in name.strip("()").split(",")] if name.startswith("(") else [name]
     return "_".join(part for part in parts if part)
 
 
-def _by_columns(data: object) -> Iterator[_Response]:
+def _rows_from_columns(data: object) -> Iterator[_Response]:
     if not isinstance(data, dict) or not data or not all(isinstance(cells, dict) for cells in data.values()):
         return
     keys = list(dict.fromkeys(key for cells in data.values() for key in cells))
     for number, key in enumerate(keys, 1):
-        yield _Response(number, {_flat(name): cells.get(key) for name, cells in data.items()})
+        yield _Response(number, {_flatten_name(name): cells.get(key) for name, cells in data.items()})
 
 
-def _by_rows(data: object) -> Iterator[_Response]:
+def _rows_from_records(data: object) -> Iterator[_Response]:
     if not isinstance(data, list) or not all(isinstance(row, dict) for row in data):
         return
     for number, row in enumerate(data, 1):
-        yield _Response(number, {_flat(name): value for name, value in row.items()})
+        yield _Response(number, {_flatten_name(name): value for name, value in row.items()})
 
 
 def _database(data: object) -> Iterator[_Response]:
-    """Sessions as webMUSHRA sends them, which pymushra keeps in TinyDB: a table of documents."""
+    """Rows of pymushra's TinyDB database, which stores sessions as webMUSHRA sends them."""
     if not isinstance(data, dict):
         return
     number = 0
@@ -130,7 +130,7 @@ def _database(data: object) -> Iterator[_Response]:
                 continue
             answers = _answers(session)
             for trial in session["trials"]:
-                for response in _listed(trial, "responses"):
+                for response in _objects_of(trial, "responses"):
                     number += 1
                     yield _Response(
                         number,
@@ -144,7 +144,7 @@ def _database(data: object) -> Iterator[_Response]:
                     )
 
 
-def _listed(holder: object, name: str) -> list[dict[str, Any]]:
+def _objects_of(holder: object, name: str) -> list[dict[str, Any]]:
     found = holder.get(name) if isinstance(holder, dict) else None
     return [entry for entry in found if isinstance(entry, dict)] if isinstance(found, list) else []
 
@@ -162,7 +162,7 @@ def _answers(session: Mapping[str, Any]) -> dict[str, Any]:
 def _read(rows: list[_Response], kind: str, notes: list[str], reason: str) -> Reading:
     kinds = Counter(row.text("wm_type") for row in rows)
     if not kinds:
-        raise ImportProblem(_("This is pymushra's export, but it has a header and nothing else."))
+        raise ImportProblem(_("This is pymushra's export, but it has only a header."))
     known = {page_type for method in METHODS.values() for page_type in method.webmushra}
     usable = [name for name, _count in kinds.most_common() if name in known]
     if not usable:
@@ -184,7 +184,7 @@ def _read(rows: list[_Response], kind: str, notes: list[str], reason: str) -> Re
         who = row.text(f"{_QUESTION}uuid") or row.text("wm_date")
         if not who:
             raise ImportProblem(
-                _("This row has neither questionaire_uuid nor wm_date: whose it is cannot be told."), row.line
+                _("This row has neither questionaire_uuid nor wm_date: its listener is unknown."), row.line
             )
         given = {
             name.removeprefix(_QUESTION): row.text(name)

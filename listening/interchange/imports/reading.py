@@ -1,4 +1,4 @@
-"""What a file of results says, whatever tool wrote it, and how to refuse one."""
+"""The content of a file of results, independent of its tool, and the refusal of a file."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from django.utils.translation import gettext_lazy as _
 from evaluation.refusals import Message, Refusal, Text
 from listening.methods import DEFAULT
 
-#: A file with more is refused: a test of 100 listeners, 50 items and 12 systems has 60 000.
+#: Most grades of a file; a test of 100 listeners, 50 items and 12 systems has 60 000.
 MAX_GRADES = 100_000
-#: What `listening.models` can hold of a name.
+#: Longest name that `listening.models` can store.
 MAX_NAME, MAX_SYSTEM = 200, 64
 
 
@@ -21,10 +21,10 @@ class ImportProblem(Refusal):
     """A file that cannot be imported.
 
     Attributes:
-        what: the message without the place.
-        line: from 1, where the problem is; None where it is the whole file.
-        column: of a table the number of its cell from 1, of other texts that of the character.
-        heading: of the table's column, if it has one.
+        what: the message without the position.
+        line: line of the problem, from 1; None for the whole file.
+        column: number of the cell in a table, of the character in other texts, from 1.
+        heading: heading of the table's column, if it has one.
     """
 
     status = 422
@@ -67,7 +67,7 @@ class Grade(Response):
 
     system: str
     score: float
-    #: Of the trial, where a listener has several of one item (a pair of BS.1116).
+    #: Identifies the trial if a listener has several with one item (a pair of BS.1116).
     trial: str = ""
 
 
@@ -82,15 +82,15 @@ class Verdict(Response):
 
 @dataclass
 class Reading:
-    """All that was read.
+    """Everything that was read from a file.
 
     Attributes:
-        format: slug of the tool's format; `title` names it for people and `reason` says how it was told.
-        methods: slugs of `listening.methods` as which it can be kept, the file's own first.
-        answers: by listener and question, as they stand in the file.
-        aliases: other names of items by which a table of scores may call them.
-        notes: what was left out, mended or supposed, in sentences.
-        simulated: the file says that a program gave its grades.
+        format: slug of the tool's format; `title` names it for people and `reason` says how it was detected.
+        methods: slugs of `listening.methods` that it can be stored as, the file's own method first.
+        answers: answers by listener and question, as in the file.
+        aliases: other names of items that a table of scores may use.
+        notes: sentences about omissions, repairs and assumptions.
+        simulated: whether the file says that its grades come from simulated listeners.
     """
 
     format: str
@@ -125,24 +125,25 @@ class Reading:
 
     @property
     def scale(self) -> tuple[float, float] | None:
-        """The lowest and the highest grade there is."""
+        """The lowest and the highest grade in the file."""
         scores = [grade.score for grade in self.grades]
         return (min(scores), max(scores)) if scores else None
 
     @property
     def unheard(self) -> int:
-        """Pairs of listener and item without a single grade: blocks of a design, or listeners who left."""
+        """Number of pairs of listener and item without any grade: incomplete blocks, or listeners who
+        left."""
         heard = {(row.assessor, row.item) for row in self}
         return len(self.assessors) * len(self.items) - len(heard)
 
     @property
     def missing(self) -> int:
-        """Grades that are not there of items that the listener graded in part."""
+        """Number of missing grades of items that the listener graded in part."""
         systems: dict[str, set[str]] = {}
         for grade in self.grades:
             systems.setdefault(grade.item, set()).add(grade.system)
         heard = {(grade.assessor, grade.item) for grade in self.grades}
-        if any(grade.trial for grade in self.grades):  # one stimulus a trial: the reference comes again
+        if any(grade.trial for grade in self.grades):  # one stimulus per trial: the reference is repeated
             graded = {(grade.assessor, grade.item, grade.system) for grade in self.grades}
             return sum(len(systems[item]) for _, item in heard) - len(graded)
         return sum(len(systems[item]) for _, item in heard) - len(self.grades)
@@ -150,12 +151,12 @@ class Reading:
     def mark_simulated(self) -> None:
         self.simulated = True
         self.notes.append(
-            "The file says that a program gave its grades (simulated listeners): they are kept as such, "
-            "apart from any listener's."
+            "The file says that its grades come from simulated listeners: they are stored as simulated, "
+            "apart from listeners' grades."
         )
 
     def check(self) -> Reading:
-        """This reading. Raises `ImportProblem` unless there is something in it that can be kept."""
+        """Return this reading. Raises `ImportProblem` if nothing in it can be stored."""
         if not self.grades and not self.verdicts:
             raise ImportProblem(
                 _("This is %(title)s, but there is not a single grade in it."), title=self.title
@@ -209,8 +210,8 @@ class Reading:
         return self
 
 
-def listed(names: Iterable[str], most: int = 8) -> str:
-    """Names in a sentence, not more than `most` of them."""
+def list_names(names: Iterable[str], most: int = 8) -> str:
+    """Join names for a sentence, at most `most` of them."""
     all_names = list(names)
     shown = ", ".join(all_names[:most])
     return shown if len(all_names) <= most else f"{shown} and {len(all_names) - most} more"

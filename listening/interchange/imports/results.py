@@ -1,4 +1,4 @@
-"""Which tool a file of results comes from: told by what is in it, never by its name."""
+"""Detects which tool a file of results comes from, by its content, never by its name."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from django.utils.translation import gettext_lazy as _
 
 from listening.interchange.imports import golisten, lists, netflix, pymushra, webmushra_results
 from listening.interchange.imports.archive import read_archive
-from listening.interchange.imports.reading import ImportProblem, Reading, listed
+from listening.interchange.imports.reading import ImportProblem, Reading, list_names
 from listening.interchange.imports.table import decode, read_table
 
-#: Of a file of results, and of all files of a zip together once they are unpacked.
+#: Largest file of results, and largest total size of a zip's unpacked files, bytes.
 MAX_BYTES = 10_000_000
 _MAX_FILES = 500
 
-#: For people: what can be read.
+#: Formats that can be read, for people.
 FORMATS = (
     ("webMUSHRA", "mushra.csv, paired_comparison.csv, bs1116.csv, lss.csv and lms.csv, of any age"),
     ("pymushra", "its CSV and JSON exports, and its database db.json"),
@@ -23,7 +23,7 @@ FORMATS = (
     ("listening-test-app (Netflix, ODAQ)", "its XML files, one or several in a zip"),
     ("Any table", "a grade a row with columns for listener, item, system and score; or lists of grades"),
 )
-#: Optional trailing cells: spreadsheets drop them where they are empty.
+#: Optional trailing cells, which spreadsheets drop if they are empty.
 _RAGGED = ("rating_comment", "choice_comment", "comment", "file", "responses_comment")
 
 
@@ -31,11 +31,12 @@ def read_results(content: bytes, choices: Mapping[str, str] | None = None) -> Re
     """Read a file of results.
 
     Args:
-        content: of the file; a zip of several XML files is read as one test.
-        choices: what a format leaves open: ``rule`` (GoListen), ``attribute`` (Likert), ``kind`` (pymushra).
+        content: content of the file; a zip of several XML files is read as one test.
+        choices: options that a format leaves open: ``rule`` (GoListen), ``attribute`` (Likert), ``kind``
+            (pymushra).
 
     Raises:
-        ImportProblem: with line and column, whatever is in the file.
+        ImportProblem: the file cannot be read; the message has line and column.
     """
     choices = choices or {}
     if len(content) > MAX_BYTES:
@@ -47,7 +48,7 @@ def read_results(content: bytes, choices: Mapping[str, str] | None = None) -> Re
     if not content.strip():
         raise ImportProblem(_("The file is empty."))
     if content.startswith(b"PK\x03\x04"):
-        return _merged(content)
+        return _merge_xml(content)
     if netflix.is_netflix(content):
         return netflix.read_netflix(content)
     text, notes = decode(content)
@@ -82,12 +83,12 @@ def _table(text: str, choices: Mapping[str, str]) -> Reading:
         ),
         1,
         1,
-        headings=listed(name or "(empty)" for name in headings),
+        headings=list_names(name or "(empty)" for name in headings),
     )
 
 
-def _merged(content: bytes) -> Reading:
-    """The XML files of a zip as one test, a listener a file."""
+def _merge_xml(content: bytes) -> Reading:
+    """Read the XML files of a zip as one test with one listener per file."""
     files = read_archive(content, max_files=_MAX_FILES, max_bytes=MAX_BYTES)
     merged: Reading | None = None
     names: dict[str, str] = {}
@@ -95,7 +96,7 @@ def _merged(content: bytes) -> Reading:
         if not netflix.is_netflix(body):
             raise ImportProblem(
                 _(
-                    "%(name)s is no XML. A zip of results holds the listening-test-app's XML files; send "
+                    "%(name)s is not XML. A zip of results holds the listening-test-app's XML files; send "
                     "other formats as they are."
                 ),
                 name=name,

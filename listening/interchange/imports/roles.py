@@ -1,4 +1,4 @@
-"""What a file's systems may be here: the hidden reference, the anchors, or systems that Earshot knows."""
+"""Maps a file's systems to the hidden reference, the anchors, or systems that Earshot knows."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from codec import registry
 from listening.interchange.imports.reading import ImportProblem
 
-#: How people write them, letters and digits only.
+#: Common spellings, reduced to letters and digits.
 _ROLES = {
     "original": {
         "reference", "ref", "hiddenreference", "hiddenref", "hr", "href", "original", "orig", "uncoded",
@@ -25,9 +25,9 @@ _ROLES = {
 
 
 def suggest(systems: Iterable[str]) -> dict[str, str]:
-    """For each of a file's systems the slug that its name means; itself where it means nothing here.
+    """Suggest a slug for each of a file's systems; an unknown name stays unchanged.
 
-    Only a suggestion: the researcher confirms it. No two systems get the same slug.
+    The researcher confirms the suggestions. No two systems get the same slug.
     """
     found: dict[str, str] = {}
     for name in systems:
@@ -39,8 +39,8 @@ def suggest(systems: Iterable[str]) -> dict[str, str]:
     return found
 
 
-def checked(systems: Iterable[str], mapping: Mapping[str, str]) -> dict[str, str]:
-    """A whole mapping. Raises `ImportProblem` if two systems would become one."""
+def check_mapping(systems: Iterable[str], mapping: Mapping[str, str]) -> dict[str, str]:
+    """Complete a mapping for all systems. Raises `ImportProblem` if two systems would become one."""
     found: dict[str, str] = {}
     for name in systems:
         slug = mapping.get(name) or name

@@ -1,6 +1,6 @@
-"""A table of objective scores that comes with results: a stimulus a row, a metric a column.
+"""A table of objective scores that comes with results: one stimulus per row, one metric per column.
 
-POLQA is licensed and computed elsewhere; its scores come in this way, and so do those of older tests.
+POLQA is licensed and computed elsewhere; its scores, and those of older tests, are imported this way.
 """
 
 from __future__ import annotations
@@ -11,19 +11,19 @@ from dataclasses import dataclass, field
 
 from django.utils.translation import gettext_lazy as _
 
-from listening.interchange.imports.reading import ImportProblem, Reading, listed
+from listening.interchange.imports.reading import ImportProblem, Reading, list_names
 from listening.interchange.imports.table import decode, read_table
 
 _ITEM = ("item", "signal", "stim", "trial", "trial_id", "sample", "excerpt", "clip", "stimulus")
 _SYSTEM = ("system", "condition", "cond", "codec", "method", "model")
-#: Columns with people's grades, which are no instrument's.
+#: Columns with listeners' grades rather than objective scores.
 _SUBJECTIVE = ("mushra", "mos", "score", "rating", "grade", "mean", "n", "ci95", "sd", "std", "median")
 _MAX_METRICS = 12
 
 
 @dataclass
 class Scores:
-    """Scores by item, system and metric as the file names them; `metrics` are its columns."""
+    """Scores by item, system and metric, with the file's names; `metrics` are its columns."""
 
     metrics: list[str]
     values: dict[tuple[str, str], dict[str, float]] = field(default_factory=dict)
@@ -31,7 +31,7 @@ class Scores:
 
 
 def metric_slug(name: str, file: str = "") -> str:
-    """A column's metric: ``PESQ-WB`` is ``pesq_wb``; of a bare ``pesq`` the file's name tells the band."""
+    """A column's metric: ``PESQ-WB`` is ``pesq_wb``; for a bare ``pesq``, the file name gives the band."""
     slug = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")[:32]
     if slug == "pesq":
         for band in ("wb", "nb"):
@@ -44,7 +44,7 @@ def read_scores(content: bytes, reading: Reading, file: str = "") -> Scores:
     """Read a table of scores and join it to a reading by its names of items and systems.
 
     Raises:
-        ImportProblem: no column for items, systems or any score, or a row that fits no stimulus.
+        ImportProblem: a column for items, systems or scores is missing, or a row matches no stimulus.
     """
     text, notes = decode(content)
     table = read_table(text)
@@ -60,7 +60,7 @@ def read_scores(content: bytes, reading: Reading, file: str = "") -> Scores:
             1,
             item=", ".join(_ITEM[:4]),
             system=", ".join(_SYSTEM[:4]),
-            headings=listed(table.headings),
+            headings=list_names(table.headings),
         )
     rest = [name for name in table.headings if name and name not in (item, system)]
     metrics = {name: metric_slug(name, file) for name in rest if name.lower() not in _SUBJECTIVE}
@@ -88,11 +88,11 @@ def read_scores(content: bytes, reading: Reading, file: str = "") -> Scores:
         if slug not in systems:
             raise row.problem(_("No system of the results is called %(slug)r."), system, slug=slug[:60])
         if (name, slug) in found.values:
-            raise row.problem(_("%(slug)s of %(name)s is there twice."), system, slug=slug, name=name)
+            raise row.problem(_("%(slug)s of %(name)s occurs twice."), system, slug=slug, name=name)
         values = {metric: row.optional(column) for column, metric in metrics.items()}
         found.values[name, slug] = {metric: value for metric, value in values.items() if value is not None}
     if not found.values:
-        raise ImportProblem(_("The table of scores has a header and nothing else."))
+        raise ImportProblem(_("The table of scores has only a header."))
     for column, metric in metrics.items():
         if column != metric:
             found.notes.append(f"The column {column} is taken as {metric}.")

@@ -1,4 +1,4 @@
-"""Results that were read -> a study that can be analysed like any other."""
+"""Stores results as a study that can be analysed like any other."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from evaluation.texts import clean_line, clean_text
 from listening.columns.questions import MAX_NAME, MAX_QUESTIONS, Question
 from listening.columns.sessions import Signal
 from listening.interchange.imports.reading import Grade, ImportProblem, Reading, Verdict
-from listening.interchange.imports.roles import checked
+from listening.interchange.imports.roles import check_mapping
 from listening.interchange.imports.scores import Scores
 from listening.methods import DEFAULT, METHODS
 from listening.models import (
@@ -37,19 +37,19 @@ from listening.study.questionnaire import check_questionnaire
 
 ALWAYS = ("original", "anchor35", "anchor70")
 _BATCH = 1000
-#: Questions whose answers tell who somebody is.
+#: Questions whose answers identify a person.
 _PERSONAL = re.compile(r"e-?mail|name|phone|address|birth|contact|prolific|worker", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
 class Decisions:
-    """What the researcher decided in the preview.
+    """The researcher's decisions in the preview.
 
     Attributes:
-        name: of the study.
-        method: slug, one of the reading's.
-        mapping: from a file's systems to slugs here; what is not in it stays as it is.
-        keep_personal: answers that may tell who somebody is are kept, too.
+        name: name of the study.
+        method: slug, one of the reading's methods.
+        mapping: slugs by the file's system names; other names stay unchanged.
+        keep_personal: whether to store answers that may identify listeners.
     """
 
     name: str
@@ -59,22 +59,22 @@ class Decisions:
 
 
 def personal_questions(reading: Reading) -> list[str]:
-    """Questions of the file that ask who somebody is, by their names."""
+    """Questions of the file whose answers may identify listeners, judged by their names."""
     names = dict.fromkeys(name for given in reading.answers.values() for name in given)
     return [name for name in names if _PERSONAL.search(name)]
 
 
 def methods_of(reading: Reading) -> list[str]:
-    """As which methods the reading can be kept: those on whose scale every grade lies.
+    """The methods that the reading can be stored as: those whose scale contains every grade.
 
-    The file's own method comes first, and stays where no scale fits: then a note says so.
+    The file's own method comes first, even if no scale fits; then a note says so.
     """
     known = [slug for slug in reading.methods if slug in METHODS] or [DEFAULT.slug]
-    return [known[0], *(slug for slug in known[1:] if not outside(reading, slug))]
+    return [known[0], *(slug for slug in known[1:] if not count_outside(reading, slug))]
 
 
-def outside(reading: Reading, method: str) -> int:
-    """How many grades do not lie on the method's scale."""
+def count_outside(reading: Reading, method: str) -> int:
+    """Count the grades outside the method's scale."""
     of = METHODS[method]
     if of.lowest is None or of.highest is None:
         return 0
@@ -82,13 +82,13 @@ def outside(reading: Reading, method: str) -> int:
 
 
 def scale_note(reading: Reading, method: str) -> str:
-    """What to know where the grades use another scale than the method's; empty where they do not."""
+    """A note if the grades use another scale than the method's; otherwise empty."""
     scale, of = reading.scale, METHODS[method]
     if scale is None or of.lowest is None or of.highest is None:
         return ""
-    if outside(reading, method):
+    if count_outside(reading, method):
         return (
-            f"{outside(reading, method)} grades lie outside {of.title}'s scale of {of.lowest:g} to "
+            f"{count_outside(reading, method)} grades lie outside {of.title}'s scale of {of.lowest:g} to "
             f"{of.highest:g}; they are kept as they are."
         )
     if of.highest == 100 and scale[1] <= 10:
@@ -103,10 +103,10 @@ def scale_note(reading: Reading, method: str) -> str:
 def store(
     owner: Any, reading: Reading, decisions: Decisions, file: str, scores: Scores | None = None
 ) -> Study:
-    """Make a closed study of a reading: items without clips, sessions of the kind IMPORTED.
+    """Make a closed study from a reading: items without clips, sessions of kind IMPORTED.
 
     Raises:
-        ImportProblem: no name, a method that the reading cannot have, or two systems mapped to one.
+        ImportProblem: the name is empty, the method does not fit, or two systems are mapped to one.
     """
     name = clean_line(decisions.name)[:200]
     if not name:
@@ -115,13 +115,13 @@ def store(
         raise ImportProblem(
             _("%(reading)s cannot be kept as %(method)s."), reading=reading.title, method=decisions.method
         )
-    mapping = checked(reading.systems, decisions.mapping)
+    mapping = check_mapping(reading.systems, decisions.mapping)
     personal = [] if decisions.keep_personal else personal_questions(reading)
     notes = [*reading.notes, *(scores.notes if scores else [])]
     if note := scale_note(reading, decisions.method):
         notes.append(note)
     if personal:
-        notes.append(f"Left out because they may tell who somebody is: {', '.join(personal)}.")
+        notes.append(f"Left out because they may identify listeners: {', '.join(personal)}.")
     slugs = sorted(mapping.values(), key=order)
     study = Study.objects.create(
         owner=owner,
@@ -151,11 +151,11 @@ def store(
 
 
 def _questions(reading: Reading, personal: set[str]) -> list[Question]:
-    """The file's questions as `Study.questionnaire` keeps them, as far as they fit."""
+    """The file's questions in the form of `Study.questionnaire`, as far as they fit."""
     names: dict[str, str] = {}
     for given in reading.answers.values():
         for name in given:
-            short = _short(name)
+            short = _shorten(name)
             if name not in personal and short:
                 names.setdefault(short.casefold(), short)
     return check_questionnaire(
@@ -163,7 +163,7 @@ def _questions(reading: Reading, personal: set[str]) -> list[Question]:
     )
 
 
-def _short(question: str) -> str:
+def _shorten(question: str) -> str:
     return clean_line(question)[:MAX_NAME]
 
 
@@ -219,7 +219,7 @@ def _sessions(
         [
             Answer(
                 session=sessions[label],
-                question=_short(question),
+                question=_shorten(question),
                 value=clean_text(value),
             )
             for label, given in reading.answers.items()
@@ -228,7 +228,7 @@ def _sessions(
             if question not in personal
         ],
         batch_size=_BATCH,
-        ignore_conflicts=True,  # two questions that differ after 64 characters
+        ignore_conflicts=True,  # two questions that differ only after 64 characters
     )
     trials: dict[tuple[str, str, str], list[Grade | Verdict]] = {}
     for row in reading:
@@ -268,9 +268,9 @@ def _systems(row: Grade | Verdict) -> tuple[str, ...]:
 
 
 def _trial_of(method: str, row: Grade | Verdict) -> str:
-    """What tells a listener's trials of one item apart."""
+    """Identifies one of a listener's trials of an item."""
     if isinstance(row, Verdict):
-        return str(row.line)  # a pair may come several times
+        return str(row.line)  # a pair may occur several times
     if METHODS[method].hides_reference:
         return row.trial
     return "" if METHODS[method].side_by_side else row.system
@@ -282,7 +282,7 @@ def _order(
     stimuli: Mapping[tuple[str, str], Stimulus],
     mapping: Mapping[str, str],
 ) -> list[Signal]:
-    """`Trial.order`: which side things stood on is in no file, so it is the order of all tables."""
+    """The value of `Trial.order`: files do not contain the sides, so it is the table order."""
     first = rows[0]
     names = [name for row in (rows if isinstance(first, Grade) else rows[:1]) for name in _systems(row)]
     roles = METHODS[method].roles
@@ -290,7 +290,7 @@ def _order(
     entries: list[Signal] = [
         {"key": opaque_token(), "stimulus": stimuli[first.item, name].pk} for name in names
     ]
-    if len(roles) == len(entries):  # a grade of a comparison comes with one system, and without an order
+    if len(roles) == len(entries):  # a comparison grade has one system and no order
         for entry, role in zip(entries, roles, strict=True):
             entry["role"] = role
     return entries

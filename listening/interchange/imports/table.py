@@ -1,4 +1,4 @@
-"""Texts and tables as other tools write them: byte order marks, separators, blank lines, and lines."""
+"""Reads texts and tables of other tools: byte order marks, separators, blank lines, line numbers."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ _SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs"}
 
 
 def decode(content: bytes) -> tuple[str, list[str]]:
-    """A file's text and what had to be supposed to read it.
+    """Decode a file's text; also returns notes about assumptions.
 
     Raises:
-        ImportProblem: it is no text.
+        ImportProblem: it is not text.
     """
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
         try:
             return content.decode("utf-16"), ["The file is in UTF-16."]
         except UnicodeDecodeError:
-            raise ImportProblem(_("The file begins like UTF-16 text, but is none.")) from None
+            raise ImportProblem(_("The file begins like UTF-16 text but is not.")) from None
     if b"\0" in content:
         line = content[: content.index(b"\0")].count(b"\n") + 1
-        raise ImportProblem(_("This is no text file: it has a zero byte."), line)
+        raise ImportProblem(_("This is not a text file: it has a zero byte."), line)
     try:
         return content.decode("utf-8-sig"), []
     except UnicodeDecodeError as error:
@@ -52,7 +52,7 @@ class Row:
         return self.headings.index(heading)
 
     def get(self, heading: str) -> str:
-        """The cell under `heading` without blanks around it; empty where there is none."""
+        """The cell under `heading`, stripped; empty if there is none."""
         if heading not in self.headings:
             return ""
         place = self.column(heading)
@@ -69,7 +69,7 @@ class Row:
         return value
 
     def number(self, heading: str) -> float:
-        """The cell as a finite number. A decimal comma counts where commas separate no cells."""
+        """The cell as a finite number. A decimal comma is accepted unless commas separate cells."""
         return self.optional(heading, required=True) or 0.0
 
     def optional(self, heading: str, *, required: bool = False) -> float | None:
@@ -83,16 +83,16 @@ class Row:
             raise self.problem(
                 _("%(value)r is not a number.") if value else _("The number is missing."),
                 heading,
-                value=shortened(value),
+                value=shorten(value),
             ) from None
         if not math.isfinite(number) or "_" in value:
-            raise self.problem(_("%(value)r is not a finite number."), heading, value=shortened(value))
+            raise self.problem(_("%(value)r is not a finite number."), heading, value=shorten(value))
         return number
 
 
 @dataclass
 class Table:
-    """A table with a header line; `notes` say what was passed over."""
+    """A table with a header line; `notes` say what was skipped."""
 
     headings: list[str]
     rows: list[Row]
@@ -101,10 +101,10 @@ class Table:
 
 
 def records(text: str, separator: str) -> Iterator[tuple[int, list[str]]]:
-    """Each record of a CSV text with the line it begins in.
+    """Yield each record of a CSV text with its first line.
 
     Raises:
-        ImportProblem: a quote that nobody closes, or a cell without end.
+        ImportProblem: a quote is not closed, or a cell is too long.
     """
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     while True:
@@ -119,20 +119,20 @@ def records(text: str, separator: str) -> Iterator[tuple[int, list[str]]]:
 
 
 def separator_of(text: str) -> str:
-    """What separates the cells of the first line that is not blank: the most of comma, semicolon, tab."""
+    """The separator of cells: the most frequent of comma, semicolon and tab in the first non-blank line."""
     first = next((line for line in text.splitlines() if line.strip()), "")
     plain = re.sub(r'"[^"]*"', "", first)
     return max(_SEPARATORS, key=plain.count)
 
 
 def read_table(text: str, *, ragged: Sequence[str] = ()) -> Table:
-    """The table in a text: its first row that is not blank is the header.
+    """Read a table; the first non-blank row is the header.
 
-    Blank rows and repetitions of the header are passed over. A row may lack trailing cells under the
-    headings `ragged` and nothing else.
+    Blank rows and repetitions of the header are skipped. A row may only lack trailing cells under the
+    headings `ragged`.
 
     Raises:
-        ImportProblem: no header, headings that are there twice, a row of another width.
+        ImportProblem: the header is missing, a heading occurs twice, or a row has another width.
     """
     separator = separator_of(text)
     table = Table([], [], separator)
@@ -167,9 +167,9 @@ def read_table(text: str, *, ragged: Sequence[str] = ()) -> Table:
     if not table.headings:
         raise ImportProblem(_("The file is empty."))
     if blank:
-        table.notes.append(f"{blank} blank {'line was' if blank == 1 else 'lines were'} passed over.")
+        table.notes.append(f"{blank} blank {'line was' if blank == 1 else 'lines were'} skipped.")
     if repeated:
-        table.notes.append(f"The header comes again {repeated} times; that was passed over.")
+        table.notes.append(f"{repeated} repetitions of the header were skipped.")
     return table
 
 
@@ -185,5 +185,5 @@ def _headings(line: int, cells: list[str]) -> list[str]:
     return headings
 
 
-def shortened(text: str, most: int = 40) -> str:
+def shorten(text: str, most: int = 40) -> str:
     return text if len(text) <= most else text[: most - 1] + "…"

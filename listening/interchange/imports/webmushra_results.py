@@ -1,4 +1,4 @@
-"""The result files of webMUSHRA's ``service/write.php``: one CSV for each type of page.
+"""The result files of webMUSHRA's ``service/write.php``: one CSV per type of page.
 
 Columns are ``session_test_id, <questionnaire...>, [session_uuid,] trial_id, ...``; files of before July 2022,
 and all but ``mushra.csv``, have no ``session_uuid``.
@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from listening.interchange.exports.webmushra import SIMULATED_PREFIX
 from listening.interchange.imports.reading import Grade, Reading, Verdict
-from listening.interchange.imports.table import Row, Table, shortened
+from listening.interchange.imports.table import Row, Table, shorten
 from listening.methods import list_holders
 
 _FIXED = {"session_test_id", "session_uuid", "trial_id"}
@@ -42,7 +42,7 @@ def is_likert(headings: Sequence[str]) -> bool:
 
 
 def read_mushra(table: Table) -> Reading:
-    """``mushra.csv``: a grade a row."""
+    """Read ``mushra.csv``: one grade per row."""
     reading = Reading(
         "webmushra-mushra",
         "webMUSHRA's mushra.csv",
@@ -61,7 +61,7 @@ def read_mushra(table: Table) -> Reading:
 
 
 def read_paired(table: Table) -> Reading:
-    """``paired_comparison.csv``: which of A and B is taken to be the open reference."""
+    """Read ``paired_comparison.csv``: which of A and B is the open reference."""
     reading = Reading(
         "webmushra-paired",
         "webMUSHRA's paired_comparison.csv",
@@ -81,9 +81,9 @@ def read_paired(table: Table) -> Reading:
         )
         if chosen is ...:
             raise row.problem(
-                _("%(value)r is no answer; webMUSHRA writes correct, incorrect, undecided or unknown."),
+                _("%(value)r is not an answer; webMUSHRA writes correct, incorrect, undecided or unknown."),
                 "choice_answer",
-                value=shortened(row.get("choice_answer")),
+                value=shorten(row.get("choice_answer")),
             )
         who = sessions.of(row, (item, first, second))
         if not isinstance(chosen, str):
@@ -104,7 +104,7 @@ def read_paired(table: Table) -> Reading:
 
 
 def read_bs1116(table: Table) -> Reading:
-    """``bs1116.csv``: the grades of hidden reference and system, a pair a row."""
+    """Read ``bs1116.csv``: grades of the hidden reference and the system, one pair per row."""
     reading = Reading(
         "webmushra-bs1116",
         "webMUSHRA's bs1116.csv",
@@ -130,7 +130,7 @@ def read_bs1116(table: Table) -> Reading:
 
 
 def read_likert(table: Table, attribute: str = "") -> Reading:
-    """``lss.csv`` or ``lms.csv``: grades of stimuli one by one or together; of several scales one."""
+    """Read ``lss.csv`` or ``lms.csv``: grades of single or several stimuli, on one of their scales."""
     attributes = _attributes(table.headings)
     chosen = attribute if attribute in attributes else attributes[0]
     reading = Reading(
@@ -180,16 +180,16 @@ def _time(row: Row, heading: str) -> float | None:
 
 
 class _Sessions:
-    """Tells a file's listeners apart, and collects what each answered.
+    """Identifies the listeners of a file and collects their answers.
 
     Args:
         table: the whole file.
-        own: headings that are neither the questionnaire's nor the session's.
+        own: headings that belong neither to the questionnaire nor to the session.
     """
 
     def __init__(self, table: Table, own: set[str]) -> None:
         self.notes = list(table.notes)
-        # Columns without a heading hold nothing that could be named.
+        # Columns without a heading are ignored.
         self.questions = [name for name in table.headings if name and name not in own | _FIXED]
         self.answers: dict[str, dict[str, str]] = {}
         self._known: object = None
@@ -199,7 +199,7 @@ class _Sessions:
         self._without = 0
 
     def of(self, row: Row, cell: tuple[str, ...]) -> str:
-        """The listener of a row; `cell` is what the row grades."""
+        """The listener of a row; `cell` identifies the graded stimulus."""
         uuid = row.get("session_uuid")
         self._simulated = self._simulated or row.get("session_test_id").startswith(SIMULATED_PREFIX)
         who = uuid or self._reconstruct(row, cell)
@@ -210,7 +210,7 @@ class _Sessions:
             raise row.problem(
                 _("Session %(uuid)s answered %(first)r before and %(given)r here."),
                 name,
-                uuid=shortened(uuid),
+                uuid=shorten(uuid),
                 first=first[name],
                 given=given[name],
             )

@@ -1,7 +1,7 @@
-"""YAML that remembers its lines, and survives what people write for webMUSHRA's lenient parser.
+"""Loads YAML with line numbers, and repairs files that only webMUSHRA's lenient parser accepts.
 
-Real configurations have unquoted texts with ``word: `` in them, which YAML takes for a mapping. Where the
-file does not parse, the texts after `QUOTED` keys are quoted and it is tried again.
+Real configurations contain unquoted texts with ``word: ``, which YAML reads as a mapping. If a file cannot
+be parsed, the texts after `QUOTED` keys are quoted, and it is parsed again.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _TEXT = re.compile(
 
 
 class Map(dict[str, Any]):
-    """A mapping; `line` is where it begins, `lines` where each of its keys stands."""
+    """A mapping; `line` is its first line, `lines` has the line of each key."""
 
     def __init__(self, line: int) -> None:
         super().__init__()
@@ -32,7 +32,7 @@ class Map(dict[str, Any]):
 
 
 class Seq(list[Any]):
-    """A sequence; `line` is where it begins."""
+    """A sequence; `line` is its first line."""
 
     def __init__(self, line: int) -> None:
         super().__init__()
@@ -40,15 +40,15 @@ class Seq(list[Any]):
 
 
 def load(text: str) -> tuple[Any, list[str]]:
-    """The document in a text, of `Map`, `Seq` and plain values; and what had to be mended.
+    """Load a document into `Map`, `Seq` and plain values; also returns notes about repairs.
 
     Raises:
-        ImportProblem: it is no YAML even then, has aliases, or is too deep.
+        ImportProblem: it is not YAML even after the repair, has aliases, or is nested too deeply.
     """
     try:
         return _load(text), []
     except yaml.MarkedYAMLError as error:
-        mended, lines = quoted(text)
+        mended, lines = quote_texts(text)
         if not lines:
             raise _problem(error) from None
         first = _problem(error)
@@ -63,10 +63,10 @@ def load(text: str) -> tuple[Any, list[str]]:
     ]
 
 
-def quoted(text: str) -> tuple[str, list[int]]:
-    """The text with those plain values of `QUOTED` keys in quotes that have a colon, and their lines.
+def quote_texts(text: str) -> tuple[str, list[int]]:
+    """Quote the plain values of `QUOTED` keys that contain a colon; returns the text and their lines.
 
-    A value that goes on in deeper lines is joined; as many blank lines take their place.
+    A value that continues on more deeply indented lines is joined; blank lines keep the line numbers.
     """
     source = text.split("\n")
     lines: list[str] = []
@@ -101,7 +101,7 @@ def _problem(error: yaml.MarkedYAMLError) -> ImportProblem:
     mark = error.problem_mark or error.context_mark
     said = (error.problem or error.context or "").strip()
     return ImportProblem(
-        _("This is no YAML: %(said)s") if said else _("This is no YAML."),
+        _("This is not YAML: %(said)s") if said else _("This is not YAML."),
         mark.line + 1 if mark else None,
         mark.column + 1 if mark else None,
         said=said,
@@ -109,7 +109,7 @@ def _problem(error: yaml.MarkedYAMLError) -> ImportProblem:
 
 
 class _Loader(yaml.SafeLoader):
-    """Composes nodes; an alias can make a small file huge, so there are none."""
+    """Composes nodes; refuses aliases, because they can make a small file huge."""
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         if self.check_event(yaml.AliasEvent):
@@ -144,11 +144,11 @@ def _plain(loader: _Loader, node: Any, depth: int) -> Any:
         for key_node, value_node in node.value:
             at = key_node.start_mark.line + 1
             if not isinstance(key_node, yaml.ScalarNode):
-                raise ImportProblem(_("A key has to be a plain text."), at, key_node.start_mark.column + 1)
+                raise ImportProblem(_("A key must be plain text."), at, key_node.start_mark.column + 1)
             key = str(key_node.value)
             if key in found:
                 raise ImportProblem(
-                    _("The key %(key)r is there twice."), at, key_node.start_mark.column + 1, key=key[:40]
+                    _("The key %(key)r occurs twice."), at, key_node.start_mark.column + 1, key=key[:40]
                 )
             found[key] = _plain(loader, value_node, depth + 1)
             found.lines[key] = at
@@ -160,4 +160,4 @@ def _plain(loader: _Loader, node: Any, depth: int) -> Any:
     try:
         return loader.construct_object(node)
     except (ValueError, OverflowError):
-        return str(node.value)  # a number or date that is none: a text
+        return str(node.value)  # an invalid number or date is a text

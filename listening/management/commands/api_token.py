@@ -9,7 +9,7 @@ from listening.web import accounts
 
 
 class Command(ResearcherCommand):
-    help = "Print a new API token of a researcher, on one line; the one before stops working."
+    help = "Print a new API token of a researcher on one line; the previous token stops working."
 
     def make(self, user: User) -> str:
         return accounts.make_api_token(user)

@@ -1,7 +1,7 @@
-"""Collect what people read and hear into locale/, and compile the translations (needs GNU gettext).
+"""Collect the messages of pages and scripts into locale/, and compile translations (needs GNU gettext).
 
-``locale/django.pot`` holds every message. The catalogues of the languages hold those that listeners can meet:
-researchers' pages are in English.
+``locale/django.pot`` holds every message. The languages' catalogues hold only the messages that listeners
+can meet: researchers' pages are in English.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from django.core.management.base import BaseCommand
 
 from listening.study.languages import LANGUAGES
 
-#: What never holds a message.
+#: Files that never contain messages.
 IGNORED = [
     ".venv/*",
     "var/*",
@@ -30,7 +30,7 @@ IGNORED = [
     "build/*",
     "node_modules/*",
 ]
-#: Whose messages only researchers can meet.
+#: Python files whose messages only researchers can meet.
 RESEARCHERS = re.compile(
     r"codec/|evaluation/(?!refusals\.py)|listening/(columns|interchange|management|results|simulation)/"
     r"|listening/models\.py|listening/study/(contents|design|preparing|recruitment|sealing|settings|stimuli|studies)\.py"
@@ -42,13 +42,13 @@ RESEARCHERS_TEMPLATES = re.compile(
     r"templates/evaluation/|templates/listening/(setup|results|report|import|stimuli|stud|signin|metrics|_export|_import"
     r"|_metrics|_status|methods/(_results|_figure))"
 )
-#: Refusals that only researchers can meet, where they are raised in other files.
+#: Refusals in other files that only researchers can meet.
 RESEARCHERS_REFUSALS = {"StudyError", "OptionProblem", "QuestionnaireError", "Refusal", "refuse"}
 FUNCTIONS = {"gettext", "gettext_lazy", "gettext_noop", "ngettext", "ngettext_lazy", "_"}
 
 
 def messages_of(tree: ast.AST) -> Iterator[str]:
-    """Every message that Python code marks for translation; plurals by their singular."""
+    """All messages that Python code marks for translation; plurals by their singular."""
     for node in ast.walk(tree):
         if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.args):
             continue
@@ -58,7 +58,7 @@ def messages_of(tree: ast.AST) -> Iterator[str]:
 
 
 def researchers_messages(root: Path) -> set[str]:
-    """The messages of Python code below `root` that no listener can meet."""
+    """The messages of Python code below `root` that only researchers can meet."""
     theirs: set[str] = set()
     listeners: set[str] = set()
     for package in ("codec", "evaluation", "listening"):
@@ -82,7 +82,7 @@ def researchers_messages(root: Path) -> set[str]:
 
 
 def _drop(path: Path, messages: set[str]) -> None:
-    """Take `messages`, and what only researchers' templates say, out of a catalogue."""
+    """Remove `messages`, and those that only occur in researchers' templates, from a catalogue."""
     kept = []
     for entry in path.read_text(encoding="utf-8").split("\n\n"):
         lines = [line for line in entry.splitlines() if not line.startswith("#")]

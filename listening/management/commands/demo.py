@@ -1,7 +1,7 @@
-"""``make demo``: the whole site on one machine, with clips and a study to try it on.
+"""``make demo``: the whole site on one machine, with clips and a study to try it.
 
 One process that starts Redis (unless REDIS_URL names one), two Celery workers and the web server, watches
-them, and stops them again. What it makes stays in EARSHOT_HOME, so the next run continues with it.
+them, and stops them again. Its data stay in EARSHOT_HOME, so the next run continues with them.
 """
 
 from __future__ import annotations
@@ -44,12 +44,12 @@ RESEARCHER = "demo"
 STUDY_NAME = "Demo: the paper's Table 3"
 #: Rows of the paper's Table 3, hidden reference and anchors aside.
 STUDY_SYSTEMS = ("bpgan-2k", "unified-gan-2k", "opus-9k", "amrwb-6.6k", "celp-8k")
-#: A listener of the demo should be through in a few minutes.
+#: A listener should finish the demo study in a few minutes.
 STUDY_CLIPS = 6
-#: What the demo's clips do not wait for; a clip that is uploaded goes through every system.
+#: Systems that the demo's clips skip; uploaded clips go through every system.
 LEFT_OUT = ("bpgan-1k", "bpgan-4k")
 START_SECONDS = 60.0
-#: Reports of progress where there is no terminal to draw one line on.
+#: Interval between progress reports without a terminal, seconds.
 REPORT_SECONDS = 5.0
 
 FINISHED = (Job.Status.DONE, Job.Status.FAILED)
@@ -97,9 +97,9 @@ class Command(BaseCommand):
     # -- Processes
 
     def start(self) -> None:
-        """Bring up database, Redis, worker and web server; return when the site answers.
+        """Start database, Redis, workers and web server; return when the site answers.
 
-        The port is tried first: whoever has it busy should hear so at once and nothing be touched.
+        The port is checked first, so that a busy port is reported at once and nothing is changed.
         """
         port = _port()
         _check_port(port)
@@ -109,14 +109,14 @@ class Command(BaseCommand):
             self.redis.start()
             if self.redis.process is not None:
                 _give_back_running_work()
-        settings.STATIC_ROOT.mkdir(exist_ok=True)  # WhiteNoise warns where it is missing
+        settings.STATIC_ROOT.mkdir(exist_ok=True)  # WhiteNoise warns if it is missing
         logs = settings.HOME / "logs"
         # EARSHOT_HOME may be relative to where this command was started.
         environment = {**os.environ, "EARSHOT_HOME": str(settings.HOME)}
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         beat = ("--beat", "--schedule", str(settings.HOME / "celerybeat-schedule"))
-        # One child for each core, one thread for each child: more would spin, waiting for each other. The
-        # second worker's children are there for what must not wait until one of those is free.
+        # One child per core and one thread per child: more would compete for the cores. The
+        # second worker's children serve tasks that must not wait until one of those is free.
         self.start_worker("worker", settings.SLOW_QUEUES, min(cores, 8), environment, *beat)
         self.start_worker("worker for studies", settings.QUICK_QUEUES, 2, environment)
         self.supervisor.start(
@@ -146,12 +146,12 @@ class Command(BaseCommand):
                     *(sys.executable, "-m", "celery", "-A", "listening.site", "worker"),
                     *("--hostname", f"{node}@%h", "--queues", ",".join(queues)),
                     *("--concurrency", str(children), *options),
-                    # A heartbeat would be sent on the way out too, and wait for ever where Redis went first.
+                    # A heartbeat would also be sent at exit, and would wait forever if Redis stopped first.
                     *("--loglevel", "INFO", "--without-gossip", "--without-mingle", "--without-heartbeat"),
                 ],
                 settings.HOME / "logs" / f"{node}.log",
-                # SIGTERM would wait for the work in hand, which may be a minute of search; SIGQUIT does
-                # not, and the rows it leaves are given back at the next start.
+                # SIGTERM would wait for current work, which may be a minute of search; SIGQUIT does
+                # not, and the next start releases its rows.
                 stop_signal=signal.SIGQUIT,
                 environment={"OMP_NUM_THREADS": "1", "EARSHOT_TORCH_THREADS": "1", **environment},
                 folder=settings.BASE_DIR,
@@ -167,21 +167,21 @@ class Command(BaseCommand):
             self.watch(0.1)
 
     def watch(self, seconds: float = 0.5) -> None:
-        """Let `seconds` pass and see to the children.
+        """Wait `seconds` and restart children that died.
 
         Raises:
-            KeyboardInterrupt: whoever started this is gone (and did not ask it to stay, as nohup does).
+            KeyboardInterrupt: the parent process is gone (and did not start this with nohup).
         """
         time.sleep(seconds)
         if os.getppid() != self.parent and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
             raise KeyboardInterrupt
         self.supervisor.check()
-        if self.redis is not None and self.redis.died():
+        if self.redis is not None and self.redis.has_died():
             self.say("The Redis server died; starting it again.")
             self.redis.start()
 
     def stop(self) -> None:
-        """Stop everything that this command started. A second Ctrl-C cannot leave half of it behind."""
+        """Stop everything that this command started. A second Ctrl-C cannot interrupt this."""
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, signal.SIG_IGN)
         if self.supervisor.children:
@@ -208,7 +208,7 @@ class Command(BaseCommand):
         if not clips:
             return
         for row in Rendition.objects.filter(clip__in=clips, status=Job.Status.FAILED, unavailable=True):
-            jobs.retry(row)  # what was missing then may be installed now
+            jobs.retry(row)  # missing packages may be installed by now
         in_study = clips[:STUDY_CLIPS]
         study = Study.objects.filter(owner=user, name=STUDY_NAME).order_by("created").first()
         shown = False
@@ -230,7 +230,7 @@ class Command(BaseCommand):
         self.report_failures(clips)
 
     def report(self, clips: list[Clip]) -> bool:
-        """Show how far the clips are. True: everything is done, or has failed for good."""
+        """Show the progress of the clips. True if everything is done or has finally failed."""
         renditions = Rendition.objects.filter(clip__in=clips)
         scores = Score.objects.filter(rendition__clip__in=clips)
         total, failed = renditions.count(), renditions.filter(status=Job.Status.FAILED).count()
@@ -250,7 +250,7 @@ class Command(BaseCommand):
         for system, error in failed.order_by("system").values_list("system", "error").distinct():
             self.say(f"{registry.get_system(system).title} failed: {error}")
 
-    # -- Output: a terminal that went away must not keep anything from being stopped
+    # -- Output: a closed terminal must not prevent stopping
 
     def say(self, line: str) -> None:
         with contextlib.suppress(OSError, ValueError):
@@ -266,7 +266,7 @@ class Command(BaseCommand):
 
 
 def _finished_systems(clips: list[Clip], systems: list[str]) -> list[str]:
-    """Those of `systems` that all `clips` have been through, once every one is done or has failed."""
+    """The `systems` that finished for all `clips`, once every rendition is done or has failed."""
     wanted = [*ALWAYS, *systems]
     rows = Rendition.objects.filter(clip__in=clips, system__in=wanted).values_list("system", "status")
     status: dict[str, set[str]] = {slug: set() for slug in wanted}
@@ -280,9 +280,9 @@ def _finished_systems(clips: list[Clip], systems: list[str]) -> list[str]:
 
 
 def _give_back_running_work() -> None:
-    """Let the sweeper have what the last run was interrupted in, without waiting for its lease.
+    """Let the sweeper re-queue interrupted work of the last run without waiting for its lease.
 
-    Only called with this home's lock held and its Redis just started: no worker has these rows.
+    Only called while holding this home's lock, with Redis just started, so no worker has these rows.
     """
     for model in jobs.KINDS:
         running = model._default_manager.filter(status=Job.Status.RUNNING, attempts__gt=0)
@@ -331,7 +331,7 @@ def _answers(url: str) -> bool:
 
 
 def _stop_on_signals() -> None:
-    """Make every way to end this process a KeyboardInterrupt, even where SIGINT came ignored (``&``)."""
+    """Turn every terminating signal into a KeyboardInterrupt, even if SIGINT was ignored (``&``)."""
 
     def interrupt(number: int, frame: object) -> None:
         raise KeyboardInterrupt

@@ -1,4 +1,4 @@
-"""``manage.py loadtest``: many simulated browsers take a study of their own; nothing of it stays."""
+"""``manage.py loadtest``: many simulated browsers take a temporary study."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class Command(BaseCommand):
                 )
                 ended = time.monotonic()
             after = resource.getrusage(resource.RUSAGE_CHILDREN)
-            missing = trial.lost(study, tally.confirmed)
+            missing = trial.find_lost(study, tally.confirmed)
         finally:
             trial.remove_study(study)
         cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
@@ -79,7 +79,7 @@ class Command(BaseCommand):
 
     @contextmanager
     def server(self, options: dict[str, Any]) -> Iterator[str]:
-        """The address of the site to load."""
+        """The URL of the site under load; starts a web server if needed."""
         if options["url"]:
             yield options["url"].rstrip("/")
             return

@@ -43,7 +43,7 @@ def context_of(
     def picture(svg: str | None) -> SafeString:
         if svg is None:
             return SafeString("")
-        return mark_safe(figures.saved(svg).split("?>", 1)[1] if files else svg)  # noqa: S308 -- escaped there
+        return mark_safe(figures.standalone_svg(svg).split("?>", 1)[1] if files else svg)  # noqa: S308 -- escaped there
 
     context |= {
         "study": study,
@@ -104,7 +104,7 @@ def _other_method(study: Study, kind: str, files: bool) -> Context:
     """The results of another method, in place of MUSHRA's sections."""
     shown = methods.context_of(study, kind)
     if files and shown.get("figure"):
-        shown["figure"] = mark_safe(figures.saved(str(shown["figure"])).split("?>", 1)[1])  # noqa: S308
+        shown["figure"] = mark_safe(figures.standalone_svg(str(shown["figure"])).split("?>", 1)[1])  # noqa: S308
     method = METHODS.get(study.method)
     title = f"{compliance.method_title(study)} test ({method.source})" if method else "listening test"
     number = study.sessions.filter(kind__in=kinds_of(kind), finished__isnull=False).count()

@@ -149,7 +149,7 @@ def codecs(study: Study, slugs: Iterable[str]) -> list[Context]:
     renditions = Rendition.objects.filter(stimuli__item__study=study, system__in=wanted).distinct()
     found: dict[str, list[Mapping[str, Any]]] = {}
     for row in renditions.order_by("system", "pk").only("system", "parameters"):
-        found.setdefault(row.system, []).append(row.parameters.stored())
+        found.setdefault(row.system, []).append(row.parameters.to_json())
     titles, described = titles_of(wanted), evaluation_systems.describe_all(wanted)
     method = METHODS.get(study.method)
     rows: list[Context] = []

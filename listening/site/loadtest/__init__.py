@@ -1,5 +1,5 @@
-"""Many listeners at once: what the site stands, measured with real processes and checked for losses.
+"""Load test: many listeners at once, with real processes, and a check for lost grades.
 
-`browsers` is what listeners' browsers do, over real connections; `trial` is the study they take and what is
-looked up of them afterwards; `manage.py loadtest` puts both together.
+`browsers` does what listeners' browsers do, over real connections; `trial` makes the study that they take
+and looks up their grades afterwards; `manage.py loadtest` uses both.
 """

@@ -1,7 +1,7 @@
-"""What listeners' browsers do, without the browser: join, fetch sounds, save each change of a grade, hand in.
+"""Does what listeners' browsers do, without a browser: join, fetch sounds, save grades, finish pages.
 
-As the rating page's script does, a change is sent until the server has confirmed it, with the same sequence
-number; what was confirmed is kept, to be looked up in the database afterwards.
+Like the rating page's script, it sends a change with the same sequence number until the server confirms it.
+Confirmed grades are recorded, to be looked up in the database afterwards.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from typing import Any
 from listening.site.loadtest.http import Answer, Broken, Connection
 
 _PAGE = re.compile(r'<script id="page" type="application/json">(.*?)</script>', re.DOTALL)
-#: Pages between two trials; more is a listener who goes in circles.
+#: Most pages between two trials; more means that a listener goes in circles.
 MAX_PAGES = 20
 
 
@@ -31,9 +31,9 @@ class Pace:
     """How fast listeners are.
 
     Attributes:
-        listen: seconds between two grades, from and to.
-        changes: requests of one grade: a slider that is dragged is saved about every 100 ms.
-        gap: seconds between them.
+        listen: shortest and longest time between two grades, seconds.
+        changes: requests per grade: a dragged slider is saved about every 100 ms.
+        gap: time between these requests, seconds.
     """
 
     listen: tuple[float, float]
@@ -43,16 +43,16 @@ class Pace:
 
 #: A listener hears a version for a few seconds and drags its slider for half a second.
 REALISTIC = Pace((2.0, 6.0), 4, 0.12)
-#: As fast as the server answers: a slider that never rests.
+#: As fast as the server answers.
 MAXIMAL = Pace((0.0, 0.0), 12, 0.0)
 
 
 class Gate:
-    """Opens when all have come to it, or `patience` seconds after it was made; then the clock starts.
+    """Opens when all listeners have arrived, or after `patience` seconds; then the clock starts.
 
     Attributes:
-        opened: `time.monotonic` of that; None before.
-        seconds: that the clock runs.
+        opened: `time.monotonic` of the opening; None before.
+        seconds: duration of the run.
     """
 
     def __init__(self, listeners: int, seconds: float, patience: float) -> None:
@@ -84,16 +84,16 @@ class Gate:
 
 @dataclass
 class Tally:
-    """What all browsers saw together.
+    """Results of all browsers together.
 
     Attributes:
         seconds: latencies by kind of request (join, page, audio, save, events, finish).
         confirmed: score and sequence number of the newest confirmed grade, by (session token, position, key).
-        refused: answers that were no 2xx or 3xx, by kind and status.
-        broken: requests without an answer, by kind; each was sent again.
-        sessions: taken to the end.
-        gate: before which everybody joins and fetches the first sounds; latencies are of after it, those
-            of joining and of sounds of all the time.
+        refused: responses other than 2xx or 3xx, by kind and status.
+        broken: requests without a response, by kind; each was sent again.
+        sessions: number of finished sessions.
+        gate: opens after all have joined and fetched the first sounds; latencies count from then, except
+            those of joining and of sounds, which always count.
     """
 
     gate: Gate
@@ -106,13 +106,13 @@ class Tally:
     audio_bytes: int = 0
 
     def percentile(self, kind: str, share: float) -> float:
-        """Latency in seconds that `share` of the requests of a kind stayed below; nan if there were none."""
+        """Percentile `share` (0 to 1) of the latencies of a kind, seconds; nan without requests."""
         ordered = sorted(self.seconds[kind])
         return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else float("nan")
 
 
 class _Form(HTMLParser):
-    """The first POST form of a page: its address, and what a willing listener would send."""
+    """The first POST form of a page: its URL, and the data that a listener would send."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -144,7 +144,7 @@ class _Form(HTMLParser):
 
 
 class Listener:
-    """One simulated browser, taking sessions of one study until the tally's gate says that time is over."""
+    """One simulated browser, which takes sessions of one study until the gate's time is over."""
 
     def __init__(self, site: str, study: str, number: int, pace: Pace, tally: Tally) -> None:
         self.study = study
@@ -159,7 +159,7 @@ class Listener:
         return self.tally.gate.over
 
     async def run(self, sessions: int | None = None) -> None:
-        """Take `sessions` sessions, or as many as there is time for."""
+        """Take `sessions` sessions, or as many as the time allows."""
         taken = 0
         try:
             while not self.over and (sessions is None or taken < sessions):
@@ -197,7 +197,7 @@ class Listener:
             await self.send("page", partial(self.connection.post_form, form.action or address, form.fields))
 
     async def take_trial(self, address: str, page: dict[str, Any]) -> bool:
-        """Hear, grade and hand in one page; False if time ran out."""
+        """Fetch, grade and finish one page; False if time ran out."""
         token, position = address.strip("/").split("/")[-1], int(page["ratingsUrl"].split("/")[-3])
         opened = time.monotonic()
         for signal in [page["reference"], *page["stimuli"]]:
@@ -243,7 +243,7 @@ class Listener:
             self.tally.confirmed[which] = (int(stored["sequence"]), float(stored["score"]))
 
     async def send(self, kind: str, request: Callable[[], Any]) -> Answer | None:
-        """Send, and again until there is an answer or time is over; None for a refusal or no answer."""
+        """Send until there is a response or time is over; None if refused or without a response."""
         pause = 0.05
         while True:
             start = time.monotonic()
@@ -278,13 +278,13 @@ async def listen(
     """Let browsers take the study with the token `study`.
 
     Args:
-        site: its address.
+        site: URL of the site.
         study: the token of its listener link.
-        listeners: how many at once.
-        pace: of each.
-        seconds: how long, from when all have the first trial's sounds or `patience` seconds have passed.
-        patience: see there.
-        sessions: that each takes; None: as many as there is time for.
+        listeners: number of simultaneous listeners.
+        pace: pace of each listener.
+        seconds: duration, from when all have the first trial's sounds or `patience` seconds have passed.
+        patience: see `seconds`.
+        sessions: sessions per listener; None: as many as the time allows.
     """
     tally = Tally(Gate(listeners, seconds, patience))
     made = [Listener(site, study, number, pace, tally) for number in range(listeners)]

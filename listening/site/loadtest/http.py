@@ -1,6 +1,6 @@
-"""A browser's connection: HTTP/1.1 kept alive, with cookies; redirects are left to the caller.
+"""A browser's connection: HTTP/1.1 with keep-alive and cookies; the caller handles redirects.
 
-As little work as possible: the client shares the machine with the server that it measures.
+It does as little work as possible, because it shares the machine with the measured server.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ class Answer:
 
 
 class Broken(Exception):
-    """The server did not answer; nobody knows whether it did what was asked."""
+    """The server did not respond; it is unknown whether it handled the request."""
 
 
 @dataclass
 class Connection:
-    """To one server. Requests come one after the other; a broken connection is opened again by the next."""
+    """A connection to one server. Requests are sequential; after a failure, the next one reconnects."""
 
     site: str
     timeout: float = 30.0
@@ -54,7 +54,7 @@ class Connection:
     async def request(
         self, method: str, path: str, body: bytes = b"", headers: dict[str, str] | None = None
     ) -> Answer:
-        """Raises `Broken` where no whole answer came within `timeout` seconds."""
+        """Send a request. Raises `Broken` if there is no complete response within `timeout` seconds."""
         try:
             async with asyncio.timeout(self.timeout):
                 return await self._exchange(method, path, body, headers or {})
@@ -81,7 +81,7 @@ class Connection:
         except (OSError, EOFError):
             if not kept or method != "GET":
                 raise
-            # The server may end an idle connection at any time, and a browser then opens another.
+            # The server may close an idle connection at any time; like a browser, open another.
             await self.close()
             return await self._exchange(method, path, body, headers)
         status, *fields = head.decode("latin-1").split("\r\n")

@@ -1,4 +1,4 @@
-"""The study that simulated browsers take, and whether the database has what was confirmed to them."""
+"""The study that simulated browsers take, and the check that confirmed grades are in the database."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ def make_study(
     seconds: float = 10.0,
     systems: Sequence[str] = SYSTEMS,
 ) -> Study:
-    """An open MUSHRA study with noise for speech: `items` items and a training trial of `seconds` each.
+    """Make an open MUSHRA study with noise for speech: `items` items and a training trial, `seconds` each.
 
     Args:
-        render: makes the stimuli of an item.
+        render: function that makes the stimuli of an item.
     """
     name = f"loadtest-{uuid.uuid4().hex[:12]}"
     owner = User.objects.create_user(name)
@@ -58,7 +58,7 @@ def make_study(
 
 
 def remove_study(study: Study) -> None:
-    """Delete what `make_study` made and what listeners left in it."""
+    """Delete a study from `make_study` with its sessions."""
     owner = study.owner
     clips = list(Clip.objects.filter(owner=owner))
     fields = [stimulus.audio for stimulus in Stimulus.objects.filter(item__study=study)]
@@ -72,12 +72,12 @@ def remove_study(study: Study) -> None:
     delete_files(field.name for field in fields)
 
 
-def lost(study: Study, confirmed: Mapping[tuple[str, int, str], tuple[int, float]]) -> list[str]:
-    """What was confirmed to a browser and is not in the database, or an older grade is; empty if all is well.
+def find_lost(study: Study, confirmed: Mapping[tuple[str, int, str], tuple[int, float]]) -> list[str]:
+    """Find confirmed grades that are missing in the database or older there; empty if none are lost.
 
     Args:
-        study: that they took.
-        confirmed: sequence number and score by session token, position of the trial and key.
+        study: the study that they took.
+        confirmed: sequence number and score by session token, position of the trial, and key.
     """
     stimuli: dict[tuple[str, int, str], tuple[int, int]] = {}
     for trial in Trial.objects.filter(session__study=study).select_related("session"):

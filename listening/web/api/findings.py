@@ -175,7 +175,7 @@ def get_figure(
         raise Http404("There is no such figure.")
     if suffix == "png":
         return HttpResponse(figures.png(svg), content_type="image/png")
-    return HttpResponse(figures.saved(svg), content_type="image/svg+xml")
+    return HttpResponse(figures.standalone_svg(svg), content_type="image/svg+xml")
 
 
 # -- Objective scores
@@ -226,7 +226,7 @@ def unseal_study(request: HttpRequest, study_id: UUID, wanted: UnsealIn) -> Stat
 
 
 def _describe_simulation(study: Study) -> Context:
-    return {"state": simulation.state_of(study), "made": simulation.made(study)}
+    return {"state": simulation.state_of(study), "made": simulation.count_made(study)}
 
 
 @router.get(

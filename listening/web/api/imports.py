@@ -101,7 +101,7 @@ def _describe(draft: ImportDraft, choices: dict[str, str]) -> Context:
         "study": draft.study_id,
         "results": None,
         "groups": [],
-        "report": [line.stored() for line in draft.choices.report],
+        "report": [line.to_json() for line in draft.choices.report],
     }
     if draft.study_id or draft.status in (ImportDraft.Status.QUEUED, ImportDraft.Status.RUNNING):
         return shown

@@ -40,7 +40,7 @@ class Design(Section):
 
     @classmethod
     def initial_of(cls, study: Study) -> Context:
-        return study.design.stored()
+        return study.design.to_json()
 
     def clean(self) -> Context:
         cleaned = {key: value for key, value in (super().clean() or {}).items() if value is not None}

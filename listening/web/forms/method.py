@@ -50,7 +50,7 @@ class MethodOptions(Section):
 
     @classmethod
     def initial_of(cls, study: Study) -> dict[str, Any]:
-        options = {**METHODS[study.method].defaults, **study.method_options.stored()}
+        options = {**METHODS[study.method].defaults, **study.method_options.to_json()}
         if not isinstance(options.get("pairs", ""), str):
             options["pairs"] = LISTED
         return options

@@ -16,7 +16,7 @@ from evaluation.outputs.matching import is_audio
 from evaluation.refusals import Refusal
 from evaluation.web.guards import researcher_action, researcher_form
 from evaluation.web.presentation import job_state
-from evaluation.web.refusals import shown_on
+from evaluation.web.refusals import show_refusals_on
 from listening.columns.drafts import ReportLine
 from listening.interchange.archive.read import is_archive, read_archive
 from listening.interchange.imports import FORMATS, MAX_BYTES, ImportProblem, Reading, configuring
@@ -38,7 +38,7 @@ def start(request: HttpRequest) -> HttpResponse:
     """The start page of imports. POST uploads a file, with an optional second file."""
     if request.method != "POST":
         return _start_page(request)
-    with shown_on(lambda refusal: _start_page(request, refusal)):
+    with show_refusals_on(lambda refusal: _start_page(request, refusal)):
         return _take(request)
 
 
@@ -132,7 +132,7 @@ def _results(request: HttpRequest, found: ImportDraft) -> HttpResponse:
     if request.method != "POST":
         return _results_page(request, found, choices)
     mapping = dict(zip(request.POST.getlist("from"), request.POST.getlist("to"), strict=False))
-    with shown_on(lambda refusal: _results_page(request, found, choices, refusal)):
+    with show_refusals_on(lambda refusal: _results_page(request, found, choices, refusal)):
         study = services.import_results(
             found, request.POST.get("name", ""), request.POST.get("method", ""), mapping, choices,
             "keep_personal" in request.POST,

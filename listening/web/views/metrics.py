@@ -17,7 +17,7 @@ from django.utils.translation import ngettext
 from evaluation.metrics import DEFAULT, METRICS, OPTIONAL, Metric, metric_of
 from evaluation.models import Clip, Job, Rendition, Score
 from evaluation.web.guards import researcher_form
-from evaluation.web.refusals import sent_back
+from evaluation.web.refusals import redirect_refusals
 from evaluation.work.scores import ScoreProblem, check_size, request_scores, store_scores
 from listening.models import Study
 from listening.study import selectors
@@ -77,7 +77,7 @@ def metrics(request: HttpRequest, study_id: UUID) -> HttpResponse:
     """The metrics page. POST queues a metric (``measure``) or imports a table (a file ``scores``)."""
     study = selectors.study_of(request.user, study_id)
     if request.method == "POST":
-        with sent_back(request, "study_metrics", study.pk):
+        with redirect_refusals(request, "study_metrics", study.pk):
             if "measure" in request.POST:
                 _measure(request, study, request.POST.getlist("measure"))
             else:

@@ -10,7 +10,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from evaluation.models import Job
-from evaluation.web.refusals import sent_back
+from evaluation.web.refusals import redirect_refusals
 from listening.models import Analysis, Study
 from listening.results import analyses
 from listening.results.methods import has_page
@@ -49,7 +49,7 @@ def report_pdf(request: HttpRequest, study: Study) -> HttpResponse:
     if waiting:
         messages.info(request, _("The tests are still being computed. Ask for the PDF when they are ready."))
         return redirect(page)
-    with sent_back(request, page):
+    with redirect_refusals(request, page):
         content = pdf_of(context_of(study, kind, profile, analysis, made=timezone.now().date(), files=True))
     tag = "" if kind == "real" else f"-{kind}"
     response = HttpResponse(content, content_type="application/pdf")

@@ -20,7 +20,7 @@ from evaluation.models import Job
 from evaluation.refusals import Refusal
 from evaluation.web.guards import researcher_action, researcher_page
 from evaluation.web.presentation import job_state
-from evaluation.web.refusals import sent_back
+from evaluation.web.refusals import redirect_refusals
 from listening.models import Analysis, Stimulus, Study
 from listening.results import (
     BS1534,
@@ -129,7 +129,7 @@ def thresholds(request: HttpRequest, study_id: UUID) -> HttpResponse:
     """Keep the researcher's own screening thresholds and show the study through them."""
     study = selectors.study_of(request.user, study_id)
     page = reverse("results", args=[study.pk])
-    with sent_back(request, f"{page}?screening={BS1534}#screening"):
+    with redirect_refusals(request, f"{page}?screening={BS1534}#screening"):
         profiles.save(study, request.POST.dict())
     return redirect(f"{page}?screening={profiles.CUSTOM}#screening")
 
@@ -139,7 +139,7 @@ def question(request: HttpRequest, study_id: UUID) -> HttpResponse:
     """Keep whom differences are to hold for and what counts as equivalent, and show the study so."""
     study = selectors.study_of(request.user, study_id)
     page = reverse("results", args=[study.pk]) + "#pairs"
-    with sent_back(request, page):
+    with redirect_refusals(request, page):
         save_question(study, request.POST.dict())
     return redirect(page)
 
@@ -156,7 +156,7 @@ def recompute(request: HttpRequest, study_id: UUID) -> HttpResponse:
 def figure(request: HttpRequest, study_id: UUID, name: str, suffix: str) -> HttpResponse:
     """A figure of the results page as a file of its own, SVG or PNG."""
     study = selectors.study_of(request.user, study_id)
-    with sent_back(request, "results", study.pk):
+    with redirect_refusals(request, "results", study.pk):
         check_unsealed(study)
     kind, profile = asked(request, study)
     analysis = analyses.latest_analysis(study, kind, profile)
@@ -172,7 +172,7 @@ def method_figure(request: HttpRequest, study_id: UUID, suffix: str) -> HttpResp
     """The figure of the results of any method but MUSHRA as a file of its own, SVG or PNG."""
     study = selectors.study_of(request.user, study_id)
     kind = request.GET.get("kind", REAL)
-    with sent_back(request, "results", study.pk):
+    with redirect_refusals(request, "results", study.pk):
         check_unsealed(study)
     if kind not in KINDS or suffix not in ("svg", "png"):
         raise Http404("There is no such figure.")
@@ -194,7 +194,7 @@ def _figure_file(svg: str, name: str, suffix: str) -> HttpResponse:
         content, media = (
             (figures.png(svg), "image/png")
             if suffix == "png"
-            else (figures.saved(svg).encode(), "image/svg+xml")
+            else (figures.standalone_svg(svg).encode(), "image/svg+xml")
         )
     except figures.NoFonts as error:
         raise Refusal(_("This server cannot draw figures as PNG: %(error)s"), 503, error=error) from None

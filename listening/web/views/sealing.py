@@ -10,7 +10,7 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
 from evaluation.web.guards import researcher_page
-from evaluation.web.refusals import sent_back
+from evaluation.web.refusals import redirect_refusals
 from listening.results.seal import check_unsealed
 from listening.study import selectors
 
@@ -24,7 +24,7 @@ def grades_page(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResp
     @wraps(view)
     def show(request: HttpRequest, study_id: UUID, **parts: str) -> HttpResponseBase:
         study = selectors.study_of(request.user, study_id)
-        with sent_back(request, "results", study.pk):
+        with redirect_refusals(request, "results", study.pk):
             check_unsealed(study)
         return view(request, study, **parts)
 

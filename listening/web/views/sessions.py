@@ -19,7 +19,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_GET, require_http_methods
 
 from evaluation.contexts import Context
-from evaluation.web.refusals import shown_on
+from evaluation.web.refusals import show_refusals_on
 from listening.columns.studies import ROUNDS
 from listening.methods import METHODS
 from listening.models import Answer, Session, Study
@@ -70,7 +70,7 @@ def join(request: HttpRequest, token: str) -> HttpResponse:
             return framed(redirect("session", here.token), study)
     # Who read another version of what taking part means has not agreed to this one.
     outdated = "consent" in sent and sent.get("read", digest_of(study)) != digest_of(study)
-    with shown_on(lambda refusal: closed(request, study, getattr(refusal, "reason", "closed"))):
+    with show_refusals_on(lambda refusal: closed(request, study, getattr(refusal, "reason", "closed"))):
         if sent.get("consent") == "yes" and arrival.state != "preview" and not outdated:
             session = start_session(study, participation=arrival.entry)
             return framed(redirect("session", session.token), study)

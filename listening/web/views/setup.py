@@ -17,7 +17,7 @@ from django.views.decorators.http import require_http_methods
 
 from evaluation.contexts import Context
 from evaluation.refusals import Refusal, Text
-from evaluation.web.refusals import shown_on
+from evaluation.web.refusals import show_refusals_on
 from listening.models import Session, Study
 from listening.study import selectors
 from listening.study.studies import LOCKED_WHY, create_study, has_real_sessions, update_study
@@ -80,7 +80,7 @@ def _save(request: HttpRequest, study: Study, step: str) -> HttpResponse:
     changed = [name for section in sent for name in section.apply(study)]
     items = next((section for section in sent if isinstance(section, Items)), None)
     excerpts = None if items is None else items.excerpts
-    with shown_on(lambda refusal: _show_refusal(request, study, step, sections, refusal)):
+    with show_refusals_on(lambda refusal: _show_refusal(request, study, step, sections, refusal)):
         if study._state.adding:
             made = create_study(
                 request.user,
@@ -89,7 +89,7 @@ def _save(request: HttpRequest, study: Study, step: str) -> HttpResponse:
                 study.systems,
                 excerpts=excerpts,
                 method=study.method,
-                options=study.method_options.stored(),
+                options=study.method_options.to_json(),
                 sample_rate=study.sample_rate,
                 open_when_ready=False,
             )

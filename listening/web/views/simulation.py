@@ -16,7 +16,7 @@ from evaluation.contexts import Context
 from evaluation.systems import titles_of
 from evaluation.web.guards import researcher_action, researcher_page
 from evaluation.web.presentation import job_state
-from evaluation.web.refusals import sent_back
+from evaluation.web.refusals import redirect_refusals
 from listening.columns.studies import MOST_LISTENERS
 from listening.methods import METHODS
 from listening.models import Session, Simulation, Study
@@ -38,7 +38,7 @@ FIELDS = {
 def context_of(study: Study, wanted: str = "") -> Context:
     """The context of the page's section on simulated listeners and pilot sessions."""
     asked, method = study.simulation, METHODS[study.method]
-    made = simulation.made(study)
+    made = simulation.count_made(study)
     qualities = asked.qualities or simulation.usual_qualities(study)
     titles = titles_of(qualities) | {"original": "Hidden reference"}
     usual = half_width = simulation.usual_half_width(study)
@@ -51,7 +51,7 @@ def context_of(study: Study, wanted: str = "") -> Context:
     kind = next((kind for kind in trials if _count_finished(study, kind) >= 2), None)
     plan = None
     if kind and not running and half_width is not None:
-        plan = simulation.needed(study, half_width, kind)
+        plan = simulation.plan_assessors(study, half_width, kind)
     return {
         "simulated": {
             "on_own_scale": (method.lowest, method.highest) == (0, 100),
@@ -94,7 +94,7 @@ def simulate(request: HttpRequest, study_id: UUID) -> HttpResponse:
     """Run simulated listeners, which replace those of an earlier simulation."""
     study = selectors.study_of(request.user, study_id)
     page = reverse("study_setup", args=[study.pk, "check"]) + "#trying"
-    with sent_back(request, page):
+    with redirect_refusals(request, page):
         simulation.start(study, _read_settings(request))
     return redirect(page)
 

@@ -62,8 +62,8 @@ def test_grades_draw_each_listener_the_mean_and_the_interval() -> None:
     assert "BPGAN <2k>" in texts
     assert len(list(root.iter(f"{SVG}circle"))) == 2 + 1  # two listeners and the mean
     assert "var(--text" in svg
-    assert "var(" not in figures.saved(svg)
-    parse(figures.saved(svg))
+    assert "var(" not in figures.standalone_svg(svg)
+    parse(figures.standalone_svg(svg))
 
 
 def test_intervals_stay_on_the_scale() -> None:

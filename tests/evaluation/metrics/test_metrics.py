@@ -39,9 +39,9 @@ def spoken() -> NDArray[np.float32]:
 def test_the_default_metrics_come_first_and_can_be_computed() -> None:
     assert metrics.DEFAULT == ("pesq_nb", "pesq_wb", "stoi")
     assert list(METRICS)[:3] == list(metrics.DEFAULT)
-    assert set(metrics.DEFAULT) <= set(metrics.available())
+    assert set(metrics.DEFAULT) <= set(metrics.list_available())
     assert METRICS["pesq_wb"].version.startswith("pesq ")
-    assert "polqa" not in metrics.available()
+    assert "polqa" not in metrics.list_available()
 
 
 def test_a_metric_says_what_it_lacks(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -102,7 +102,7 @@ def test_another_recording_has_no_delay(tmp_path: Path) -> None:
     noise = np.random.default_rng(1).normal(scale=0.1, size=SPEECH.size).astype(np.float32)
     found = compare(written(tmp_path / "x.wav", noise), SPEECH, 60)
     assert found.delay_seconds is None
-    assert "cannot be told" in " ".join(found.warnings)
+    assert "is unknown" in " ".join(found.warnings)
 
 
 @pytest.mark.parametrize(
@@ -183,13 +183,13 @@ def archive_of(*entries: tuple[str | zipfile.ZipInfo, bytes]) -> io.BytesIO:
 @pytest.mark.parametrize(
     ("content", "part"),
     [
-        (io.BytesIO(b"PK\x03\x04 nothing"), "no zip"),
+        (io.BytesIO(b"PK\x03\x04 nothing"), "zip cannot be opened"),
         (archive_of(("../../etc/passwd.wav", b"x")), "leads out"),
         (archive_of(("/etc/x.wav", b"x")), "leads out"),
         (archive_of(("..\\x.wav", b"x")), "leads out"),
-        (archive_of(("a.wav", b"\0" * 2_000_000)), "1 MB is the limit"),
+        (archive_of(("a.wav", b"\0" * 2_000_000)), "the limit is 1 MB"),
         (archive_of(*((f"{n}.wav", b"x") for n in range(6))), "6 files; 5 at most"),
-        (archive_of(("a\x07.wav", b"x")), "no file name"),
+        (archive_of(("a\x07.wav", b"x")), "not a file name"),
     ],
 )
 def test_zips_that_are_not_opened(content: io.BytesIO, part: str) -> None:
@@ -228,7 +228,7 @@ def test_a_zip_becomes_renditions_when_it_is_confirmed(
     audio = make_speech(2.0, seed=0)
     body = make_wav(late(audio, 160))
     batch = outputs.receive(system, [zipped({"one.wav": body, "readme.txt": b"hello", "nobody.wav": body})])
-    assert batch.notes == ["readme.txt was left out: it is not called like a recording."]
+    assert batch.notes == ["readme.txt was left out: it does not have a recording's file name."]
     assert not Rendition.objects.exists()
     tasks.handle_outputs(str(batch.pk))
     batch.refresh_from_db()
@@ -293,7 +293,7 @@ def test_storing_twice_makes_one_rendition(clips: list[Clip], system: UploadedSy
     ("files", "part"),
     [
         ([SimpleUploadedFile("x.txt", b"words")], "No recording arrived"),
-        ([SimpleUploadedFile("x.zip", b"PK\x03\x04 broken")], "no zip"),
+        ([SimpleUploadedFile("x.zip", b"PK\x03\x04 broken")], "zip cannot be opened"),
         ([zipped({"../x.wav": b"x"})], "leads out"),
     ],
 )

@@ -60,7 +60,7 @@ def test_polqa_is_uploaded(client: Client, clip: Clip) -> None:
     assert (response.status_code, response.json()) == (200, {"metric": "polqa", "created": 1, "replaced": 0})
     refused = client.post("/api/scores?metric=polqa", table("clip,system,value\nTwo sentences,anchor35,9\n"))
     assert refused.status_code == 422
-    assert refused.json()["detail"].startswith("Line 2: POLQA lies from 1")
+    assert refused.json()["detail"].startswith("Line 2: POLQA ranges from 1")
     assert Score.objects.get().value == 3.5
 
 

@@ -35,7 +35,7 @@ def test_making_and_changing_a_system(page: Client, alice: User) -> None:
     page.post(f"/systems/{made.slug}/", {"title": "Y", "kbps": "", "note": ""})
     made.refresh_from_db()
     assert (made.title, made.kbps) == ("Y", None)
-    assert b"no bit rate" in page.post(f"/systems/{made.slug}/", {"title": "Y", "kbps": "x"}).content
+    assert b"not a bit rate" in page.post(f"/systems/{made.slug}/", {"title": "Y", "kbps": "x"}).content
 
 
 def test_from_upload_to_output(page: Client, system: UploadedSystem) -> None:
@@ -63,7 +63,7 @@ def test_from_upload_to_output(page: Client, system: UploadedSystem) -> None:
 def test_a_refused_upload_is_told_on_the_page(page: Client, system: UploadedSystem) -> None:
     answer = page.post(f"/systems/{system.slug}/outputs/", {"file": [make_upload(b"PK\x03\x04", "x.zip")]})
     assert answer.status_code == 422
-    assert b"no zip that can be opened" in answer.content
+    assert b"This zip cannot be opened" in answer.content
 
 
 def test_strangers_find_nothing(client: Client, bob: User, system: UploadedSystem) -> None:

@@ -10,7 +10,7 @@ from django.contrib.auth.models import User
 
 from codec import registry
 from evaluation.models import Clip, Job, Rendition, Score
-from evaluation.web.presentation import clip_status, pesq_word, rendition_rows, with_results
+from evaluation.web.presentation import clip_status, pesq_word, prefetch_results, rendition_rows
 from evaluation.work.pipeline import METRICS
 
 Q, R, D, F = (status.value for status in Job.Status)
@@ -162,6 +162,6 @@ def test_any_number_of_clips_takes_the_same_queries(
         for slug in registry.SYSTEMS:
             add(clip, slug, D, "ddd")
     with django_assert_num_queries(3):
-        for clip in with_results(Clip.objects.all()):
+        for clip in prefetch_results(Clip.objects.all()):
             clip_status(clip)
             rendition_rows(clip)

@@ -193,7 +193,7 @@ def test_ctrl_c_ends_every_process_at_once_and_keeps_what_is_done(corpus: Path, 
     [
         (["{corpus}", "--systems", "opus-6k,mp3"], "There is no system 'mp3'"),
         (["{corpus}/nowhere"], "There is no file or folder"),
-        (["{corpus}/empty"], "There are no audio files there."),
+        (["{corpus}/empty"], "There are no audio files in these places."),
         (["{corpus}", "--jobs", "0"], "--jobs must be 1 or more."),
         (["{corpus}", "--systems", "original", "--out", "{corpus}/no/such/table.csv"], "cannot be written"),
     ],

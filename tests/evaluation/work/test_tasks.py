@@ -335,7 +335,7 @@ def test_the_web_process_never_imports_heavy_libraries() -> None:
         "import evaluation.clips.ingest, evaluation.work.scores, evaluation.web.views.metrics\n"
         "import listening.web.urls\n"
         "from evaluation.analysis.statistics import agreement, anova, comparisons, mixed, planning\n"
-        "import evaluation.metrics; evaluation.metrics.available()\n"
+        "import evaluation.metrics; evaluation.metrics.list_available()\n"
         "heavy = {'torch', 'librosa', 'pesq', 'pystoi', 'pycodec2', 'codec.codec2', 'codec.ffmpeg',\n"
         "  'scipy.stats', 'statsmodels', 'visqol', 'speechmos', 'onnxruntime', 'pocketsphinx',\n"
         "  'distillmos'}\n"

@@ -97,13 +97,13 @@ FIT: dict[tuple[type[models.Model], str], list[Any]] = {
 
 #: What a column does not hold, and what its error has to name.
 UNFIT: list[tuple[type[models.Model], str, Any, str]] = [
-    (Clip, "notes", [1], r"notes: \[0\]: must be a text"),
+    (Clip, "notes", [1], r"notes: \[0\]: must be text"),
     (Rendition, "parameters", [], "parameters: must be an object"),
     (Rendition, "parameters", {"delay_seconds": "late"}, "parameters: delay_seconds: must be a number"),
     (OutputFile, "checks", {"rate": 1.5}, "checks: rate: must be a whole number"),
     (OutputFile, "checks", {"colour": 1}, "checks: 'colour' does not belong here"),
     (Study, "method_options", {"plays": "once"}, "method_options: 'plays' does not belong here"),
-    (Study, "systems", ["a", 7], r"systems: \[1\]: must be a text"),
+    (Study, "systems", ["a", 7], r"systems: \[1\]: must be text"),
     (Study, "texts", {"consnt": "x"}, "texts: 'consnt' does not belong here"),
     (Study, "texts", {"thanks": "x" * 5001}, "texts: thanks: .*longer than 5000"),
     (Study, "design", {"items_per_session": 0}, "design: items_per_session: must be a whole number from 1"),
@@ -129,11 +129,11 @@ UNFIT: list[tuple[type[models.Model], str, Any, str]] = [
     (Study, "post_screening", {"mid_share": 1.5}, "post_screening: mid_share: must be a number from 0 to 1"),
     (Study, "simulation", {"bias": 41}, "simulation: bias: must be a number from 0 to 40"),
     (Study, "simulation", {"listeners": 201}, "simulation: listeners: "),
-    (Study, "imported", {"systems": {"R": 1}}, "imported: systems.R: must be a text"),
+    (Study, "imported", {"systems": {"R": 1}}, "imported: systems.R: must be text"),
     (Stimulus, "objective", {"polqa": "good"}, "objective: polqa: must be a number"),
     (Stage, "data", {"passed": "yes"}, "data: passed: must be true or false"),
     (Answer, "value", {"a": 1}, "value: "),
-    (Participation, "references", {"STUDY_ID": 60}, "references: STUDY_ID: must be a text"),
+    (Participation, "references", {"STUDY_ID": 60}, "references: STUDY_ID: must be text"),
     (Trial, "order", [{"key": "k", "stimulus": "1"}], r"order: \[0\].stimulus: must be a whole number"),
     (
         Trial,
@@ -230,7 +230,7 @@ def test_saving_a_row_leaves_the_order_of_stored_keys(study: Study) -> None:
 
 def test_options_are_those_of_the_method(study: Study) -> None:
     study.method_options = {"trials": 4}
-    assert study.method_options.stored() == {"trials": 4}
+    assert study.method_options.to_json() == {"trials": 4}
     with pytest.raises(BadColumn, match="method_options: trials: must be a whole number from 1 to 50"):
         study.method_options = {"trials": 51}
     study.method = "acr"

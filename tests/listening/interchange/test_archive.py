@@ -282,7 +282,7 @@ def test_an_imported_study_goes_on_where_it_was(full: Study, bob: User) -> None:
 def test_beside_the_original_it_is_refused_by_name(full: Study, bob: User) -> None:
     content = archive_of(full)
     stored = {path for path in Path(default_storage.location).rglob("*") if path.is_file()}
-    with pytest.raises(ArchiveProblem, match="is on this server already"):
+    with pytest.raises(ArchiveProblem, match="is already on this server"):
         read_archive(io.BytesIO(content), bob)
     assert {path for path in Path(default_storage.location).rglob("*") if path.is_file()} == stored
 
@@ -295,7 +295,7 @@ def test_what_is_taken_here_gets_another_name_and_a_note(full: Study, alice: Use
     imported = read_archive(io.BytesIO(content), alice)
     assert Clip.objects.count() == 1
     assert any(code in note for note in imported.notes)
-    assert any("was here already" in note for note in imported.notes)
+    assert any("existed already" in note for note in imported.notes)
 
 
 def remove(*path: str | int) -> Callable[[dict[str, Any]], None]:
@@ -326,17 +326,17 @@ def put(value: Any, *path: str | int) -> Callable[[dict[str, Any]], None]:
         (remove("sessions"), "no list 'sessions'"),
         (put("x" * 300, "study", "name"), "study, name: .*200 characters"),
         (put("telepathy", "study", "method"), "method 'telepathy'"),
-        (put("yesterday", "study", "created"), "created: 'yesterday' is no date"),
-        (put("0" * 64, "clips", 0, "sha256"), "SHA-256 differs"),
+        (put("yesterday", "study", "created"), "created: 'yesterday' is not a date"),
+        (put("0" * 64, "clips", 0, "sha256"), "differs from its SHA-256"),
         (put("clips/nothing.wav", "clips", 0, "files", "audio"), "lacks the file 'clips/nothing.wav'"),
-        (put("README.txt", "stimuli", 0, "file"), "no readable recording"),
+        (put("README.txt", "stimuli", 0, "file"), "not a readable recording"),
         (put("no-such", "stimuli", 0, "item"), "no item 'no-such'"),
         (put([{"key": "k", "system": "no-such"}], "sessions", 0, "trials", 0, "order"), "no stimulus"),
-        (put(101, "sessions", 0, "trials", 1, "ratings", 0, "score"), "101.* is no grade"),
+        (put(101, "sessions", 0, "trials", 1, "ratings", 0, "score"), "101.* is not a grade"),
         (put("loud", "sessions", 0, "trials", 1, "ratings", 0, "score"), "ratings.0., score"),
         (put(7, "sessions", 0, "trials", 1), "expected an object, found int"),
         (put([[1, 2]], "sessions", 0, "trials", 1, "events"), "expected rows of 4"),
-        (put(None, "sessions", 0, "assessor"), "no code of an assessor"),
+        (put(None, "sessions", 0, "assessor"), "not an assessor.s code"),
         (put("a\0b", "study", "name"), "NUL"),
         (put("opus-9k", "systems", 0, "slug"), "Earshot's own"),
         (put("opus-9k", "study", "systems"), "study, systems"),
@@ -368,7 +368,7 @@ def test_what_is_wrong_is_named_and_nothing_is_stored(
 
 
 def test_other_files_are_refused_in_words(bob: User, settings: Any) -> None:
-    with pytest.raises(ArchiveProblem, match="no zip that can be opened"):
+    with pytest.raises(ArchiveProblem, match="zip cannot be opened"):
         read_archive(io.BytesIO(b"RIFF"), bob)
     other = io.BytesIO()
     with zipfile.ZipFile(other, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -397,7 +397,7 @@ def test_an_archive_comes_in_by_the_import_page(full: Study, bob: User, client: 
     address = reverse("import")
     refused = client.post(address, {"file": SimpleUploadedFile("archive.zip", content)})
     assert refused.status_code == 400
-    assert "is on this server already" in refused.content.decode()
+    assert "is already on this server" in refused.content.decode()
     empty()
     answer = client.post(address, {"file": SimpleUploadedFile("archive.zip", content)})
     assert answer.headers["Location"] == reverse("study", args=[full.pk])

@@ -200,7 +200,7 @@ def test_no_other_room_names_a_method() -> None:
 def test_pairs_that_nobody_chose_fit_the_systems() -> None:
     method = METHODS["ab"]
     for given in ({"no_preference": True}, method.read_options({"no_preference": True})):
-        assert method.clean_options(given, ["bpgan-2k"]).stored() == {
+        assert method.clean_options(given, ["bpgan-2k"]).to_json() == {
             "pairs": "reference", "no_preference": True,
         }  # fmt: skip
     with pytest.raises(OptionProblem, match="at least two"):

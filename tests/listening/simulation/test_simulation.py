@@ -219,10 +219,10 @@ def test_the_page_tells_how_many_assessors_an_interval_takes(
     assert "Assessors for" not in client.get(url).content.decode()
     made(study, listeners=20)
     html = client.get(url, {"half_width": "4"}).content.decode()
-    needed = simulation.needed(study, 4.0).assessors
+    needed = simulation.plan_assessors(study, 4.0).assessors
     assert needed
     assert f"<strong>{needed} assessors</strong>" in html
-    assert simulation.needed(study, 2.0).assessors > needed
+    assert simulation.plan_assessors(study, 2.0).assessors > needed
     assert "20 simulated listeners, no people." in html
 
 
@@ -283,7 +283,7 @@ def test_they_take_tests_of_every_method(
     results = client.get(reverse("results", args=[study.pk]), {"kind": "simulated"}).content.decode()
     assert "Nobody heard anything" in results
     if METHODS[method].takes_grades:
-        assert simulation.needed(study, 0.5).assessors
+        assert simulation.plan_assessors(study, 0.5).assessors
         frame = score_frame(study, SIMULATED)
         means = frame.groupby("system")["score"].mean()
         assert means["opus-9k"] > means["bpgan-2k"] + 0.5

@@ -50,14 +50,14 @@ systems = ("original", "anchor35", "anchor70", "opus-9k")
 out = make_study(render_item, items=2, seconds=0.3, systems=systems).token
 """
 CHECK = """
-from listening.site.loadtest.trial import lost
+from listening.site.loadtest.trial import find_lost
 from listening.models import Rating, Study
 study = Study.objects.get()
 def confirmed(grades):
     return {(token, position, key): tuple(grade) for token, position, key, grade in grades}
 ratings = Rating.objects.values_list("trial", "stimulus")
 out = {
-    "lost": [lost(study, confirmed(grades)) for grades in given],
+    "lost": [find_lost(study, confirmed(grades)) for grades in given],
     "twice": len(ratings) - len(set(ratings)),
     "finished": study.sessions.exclude(finished=None).count(),
     "ungraded": sum(
