@@ -326,7 +326,9 @@ class _Reader:
 
     def _number(self, value: Any, where: str, most: int) -> int:
         if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= most:
-            raise ArchiveProblem(f"{where}: expected a whole number from 1 to {most}.")
+            raise ArchiveProblem(
+                _("%(where)s: expected a whole number from 1 to %(most)s."), where=where, most=most
+            )
         return value
 
     def _versions(self, study: Study, data: Json) -> None:
@@ -339,7 +341,8 @@ class _Reader:
         ]
         if sorted(row.number for row in rows) != list(range(1, study.version)):
             raise ArchiveProblem(
-                f"study.json, study, versions: expected those before {study.version}, each once."
+                _("study.json, study, versions: expected those before %(version)s, each once."),
+                version=study.version,
             )
         store(rows)
 
