@@ -53,7 +53,7 @@ def test_what_failed_is_queued_again(clip: Clip) -> None:
 
 
 def test_polqa_cannot_be_asked_for(clip: Clip) -> None:
-    with pytest.raises(ValueError, match="POLQA cannot be computed here"):
+    with pytest.raises(ScoreProblem, match="POLQA cannot be computed here"):
         request_scores([made(clip)], ["polqa"])
 
 

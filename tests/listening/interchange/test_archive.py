@@ -396,7 +396,7 @@ def test_an_archive_comes_in_by_the_import_page(full: Study, bob: User, client: 
     client.force_login(bob)
     address = reverse("import")
     refused = client.post(address, {"file": SimpleUploadedFile("archive.zip", content)})
-    assert refused.status_code == 400
+    assert refused.status_code == 422
     assert "is already on this server" in refused.content.decode()
     empty()
     answer = client.post(address, {"file": SimpleUploadedFile("archive.zip", content)})

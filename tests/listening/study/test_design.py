@@ -237,8 +237,8 @@ def test_two_who_join_at_once_get_two_places(transactional_db: None, study: Stud
         ({"items_per_session": 1.5}, "whole number from 1"),
         ({"systems_per_trial": True}, "whole number from 1"),
         ({"drop_out_hours": -1}, "more than 0 and at most a year"),
-        ({"groups": 2}, "and nothing else"),
-        ([], "and nothing else"),
+        ({"groups": 2}, "the only keys are drop_out_hours, items_per_session, systems_per_trial"),
+        ([], "no other keys than drop_out_hours, items_per_session, systems_per_trial"),
     ],
 )
 def test_a_design_of_another_shape_is_refused(

@@ -65,7 +65,7 @@ def test_the_owner_deletes_a_listeners_data_on_the_studys_page(
     assert client.get(url).status_code == 405
     assert url in client.get(reverse("study", args=[study.pk])).content.decode()
     page = client.post(url, {"reason": "asked <by> e-mail"}, follow=True).content.decode()
-    assert f"All data of {code} has been deleted: 15 grades" in page
+    assert f"All data of {code} has been deleted. Grades: 15." in page
     assert "asked &lt;by&gt; e-mail" in page
     assert not Session.objects.exists()
     assert client.post(url).status_code == 404
