@@ -51,13 +51,13 @@ TABLES = (
         lambda study, kind, personal: csv_text(ratings_rows(study, kind)).encode(),
     ),
     Table(
-        "ratings.parquet", "the same data as Parquet", _always,
+        "ratings.parquet", "the same table, typed", _always,
         lambda study, kind, personal: parquet_bytes(
             ratings_rows(study, kind), {} if kind == "real" else {"earshot.kind": kind}
         ),
     ),
     Table(
-        "events.csv", "playback and rating log", _always,
+        "events.csv", "what happened in the pages", _always,
         lambda study, kind, personal: csv_text(events_rows(study, kind)).encode(),
     ),
     Table(
