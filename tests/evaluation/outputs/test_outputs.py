@@ -228,7 +228,7 @@ def test_a_zip_becomes_renditions_when_it_is_confirmed(
     audio = make_speech(2.0, seed=0)
     body = make_wav(late(audio, 160))
     batch = outputs.receive(system, [zipped({"one.wav": body, "readme.txt": b"hello", "nobody.wav": body})])
-    assert batch.notes == ["readme.txt was left out: it is not called like a recording."]
+    assert batch.notes == ["readme.txt was left out: its name has no ending of a recording."]
     assert not Rendition.objects.exists()
     tasks.handle_outputs(str(batch.pk))
     batch.refresh_from_db()
