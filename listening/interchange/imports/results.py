@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 from listening.interchange.imports import golisten, lists, netflix, pymushra, webmushra_results
 from listening.interchange.imports.archive import read_archive
 from listening.interchange.imports.reading import ImportProblem, Reading, listed
-from listening.interchange.imports.table import decode, read_table
+from listening.interchange.imports.table import decode, read_table, shortened
 
 #: Of a file of results, and of all files of a zip together once they are unpacked.
 MAX_BYTES = 10_000_000
@@ -82,7 +82,7 @@ def _table(text: str, choices: Mapping[str, str]) -> Reading:
         ),
         1,
         1,
-        headings=listed(name or "(empty)" for name in headings),
+        headings=listed(shortened(name) or "(empty)" for name in headings),
     )
 
 
