@@ -20,7 +20,7 @@ _LISTENERS = re.compile(r"/(?P<kind>[st])/(?P<token>[^/]+)/(?!.*\.wav$)")
 
 
 class _Middleware:
-    """What answers a request with the help of what comes after it, `get_response`."""
+    """Base of the middleware here: it keeps `get_response`, which answers the request."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response

@@ -179,7 +179,7 @@ def _facts(page: str) -> str:
     Tests between systems and the versions of this machine's software are left out.
     """
     held = page.split("How the test was held")[1].split("</section>")[0]
-    again = page.split("To do it again")[1].split("Software of this server")[0]
+    again = page.split("Reproduction")[1].split("Software of this server")[0]
     lines = []
     for row in re.findall(r"<tr\b.*?</tr>", held + again, re.DOTALL):
         text = html.unescape(re.sub(r"<[^>]+>", " ", row))

@@ -152,7 +152,7 @@ def test_the_older_tests_stay_while_new_ones_are_computed(owner: Client, study: 
     computed(study)
     listen(study, {"original": 100})
     html = owner.get(reverse("results", args=[study.pk])).content.decode()
-    assert "Grades have come in since" in html
+    assert "New grades have arrived since" in html
     assert "The only pair" in html
 
 

@@ -9,6 +9,7 @@ from itertools import pairwise
 
 import pytest
 
+from evaluation.refusals import Refusal
 from listening.methods import METHODS
 from listening.methods.pairs import list_pairs
 from listening.models import Session, Stimulus, Study
@@ -171,18 +172,18 @@ def test_anchors_are_systems_like_others_outside_mushra(alice, processed) -> Non
         ("abx", {"pairs": []}, "one of reference, systems, all"),
         ("ab", {"pairs": [["opus-9k", "opus-9k"]]}, "two different systems"),
         ("ab", {"pairs": [["opus-9k", "mp3"]]}, "'mp3', which is not in the study"),
-        ("ab", {"pairs": [["opus-9k", "bpgan-2k"], ["bpgan-2k", "opus-9k"]]}, "there twice"),
+        ("ab", {"pairs": [["opus-9k", "bpgan-2k"], ["bpgan-2k", "opus-9k"]]}, "listed twice"),
         ("ab", {"no_preference": "yes"}, "true or false"),
         ("acr", {"plays": "twice"}, "one of free, once"),
     ],
 )
 def test_options_that_mean_nothing_are_refused(method: str, options: dict, message: str) -> None:  # type: ignore[type-arg]
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(Refusal, match=message):
         METHODS[method].clean_options(options, SYSTEMS)
 
 
 def test_one_system_alone_makes_no_pair_of_systems(alice, processed) -> None:  # type: ignore[no-untyped-def]
-    with pytest.raises(StudyError, match="two or more"):
+    with pytest.raises(Refusal, match="at least two"):
         create_study(
             alice, "A study", [processed(alice)], ["bpgan-2k"], method="ab", options={"pairs": "systems"}
         )

@@ -87,7 +87,7 @@ def test_a_link_signs_in_once(client: Client, alice: User, settings: Any) -> Non
     again = Client()
     answer = again.get(path)
     assert answer.status_code == 410
-    assert "has been used or is too old" in answer.content.decode()
+    assert "has been used or has expired" in answer.content.decode()
     assert not signed_in(again)
 
 

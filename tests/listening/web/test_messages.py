@@ -26,7 +26,7 @@ FOR_LISTENERS = sorted(
     path
     for pattern in ("session/**/*.html", "methods/**/*.html")
     for path in (TEMPLATES / "listening").glob(pattern)
-    if not path.name.startswith(("_results", "_figure"))
+    if not path.name.startswith(("_results", "_figure", "_differences"))
 )
 TRANSLATE = re.compile(r"""{%\s*trans(?:late)?\s+(?:"((?:[^"\\]|\\.)*)"|'((?:[^'\\]|\\.)*)')""")
 BLOCK = re.compile(r"{%\s*blocktrans(?:late)?\b(.*?)%}(.*?){%\s*endblocktrans(?:late)?\s*%}", re.S)

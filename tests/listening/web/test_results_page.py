@@ -144,7 +144,7 @@ def test_pilots_and_simulations_are_apart_and_loud(owner: Client, study: Study) 
     text = text_of(owner, study, kind="simulated")
     assert "Simulated. A program gave these grades" in text
     assert "5 listeners, 2 items" in text
-    assert "Pilot. These are trial runs" in text_of(owner, study, kind="pilot")
+    assert "Pilot. These are the researcher" in text_of(owner, study, kind="pilot")
     assert owner.get(reverse("results", args=[study.pk]), {"kind": "imported"}).status_code == 404
     tex = owner.get(
         reverse("results_latex", args=[study.pk, "table3"]), {"kind": "simulated"}
@@ -156,7 +156,7 @@ def test_a_sealed_study_shows_progress_and_no_grade(owner: Client, study: Study)
     listen(study, GRADES | {"opus-9k": 83})
     Study.objects.update(sealed_until=timezone.now() + timedelta(days=1))
     html = owner.get(reverse("results", args=[study.pk])).content.decode()
-    assert "1 of 1 listeners who began are through" in html
+    assert "1 of 1 listeners have finished" in html
     assert "83" not in html.split("<main")[1].replace(str(study.pk), "")
     for name, arguments in PAGES[1:]:
         answer = owner.get(reverse(name, args=[study.pk, *arguments]))
@@ -302,7 +302,7 @@ def test_a_study_of_another_tool_without_reference_or_clips(owner: Client, forei
         in text
     )
     assert "MUSHRA" not in text.replace("webMUSHRA", "")  # there is no hidden reference (M1)
-    assert "Hidden reference" not in text.split("Custom thresholds")[0]
+    assert "Hidden reference" not in text.split("Population and margin")[0]
     assert "ViSQOL" in text
     assert "Nobody graded the hidden reference (original)" in text
     assert "C3 &lt;b&gt;" in text  # escaped, in tables and figures alike
