@@ -188,8 +188,9 @@ def caveats(results: Results) -> list[str]:
     ]
     if results.outliers:
         share = 100 * len(results.outliers) / len(results.frame)
+        lie = "lies" if len(results.outliers) == 1 else "lie"
         said.append(
-            f"{count(len(results.outliers), 'grade')} ({share:.1f} %) lie outside 1.5 interquartile ranges "
+            f"{count(len(results.outliers), 'grade')} ({share:.1f} %) {lie} outside 1.5 interquartile ranges "
             "of their item and system. They stay in every figure; leave one out only if it is a proven error."
         )
     return said

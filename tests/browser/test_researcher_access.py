@@ -59,4 +59,7 @@ def test_nothing_is_wider_than_a_phone(
         page.goto(address)
         page.wait_for_load_state("networkidle")
         wide[address] = page.evaluate("document.documentElement.scrollWidth")
+        assert page.locator(".site-header nav").evaluate("nav => nav.scrollWidth - nav.clientWidth") == 0, (
+            address
+        )
     assert {address: width for address, width in wide.items() if width > 390} == {}

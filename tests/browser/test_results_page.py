@@ -114,6 +114,19 @@ def test_news_comes_without_a_jump(results: Page, heard: Study) -> None:
     assert abs(results.evaluate("scrollY") - before) < 600  # what is above got longer
 
 
+def test_no_comparison_of_systems_is_cut_off_on_a_desk(results: Page, heard: Study) -> None:
+    finish(heard)
+    results.reload()
+    hidden = results.evaluate(
+        """() => [...document.querySelectorAll("#results details")].map((each) => { each.open = true; }) &&
+        [...document.querySelectorAll("#results .table-scroll")]
+            .filter((box) => box.querySelector("table.pairs"))
+            .map((box) => box.scrollWidth - box.clientWidth)"""
+    )
+    assert hidden
+    assert max(hidden) <= 0
+
+
 def test_tables_go_into_the_clipboard(results: Page, context: BrowserContext) -> None:
     context.grant_permissions(["clipboard-read", "clipboard-write"])
     results.get_by_role("button", name="Copy").first.click()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import numpy as np
 
@@ -28,7 +28,8 @@ def _stepwise(p: Sequence[P], *, down: bool) -> list[P]:
     order = np.argsort(values, kind="stable")
     scaled = values[order] * (values.size - np.arange(values.size))
     steps = np.maximum.accumulate(scaled) if down else np.minimum.accumulate(scaled[::-1])[::-1]
-    adjusted = list(p)
+    # What is not finite is no p value: None, in a sequence that may hold it.
+    adjusted = cast("list[P]", [None] * len(p))
     for place, value in zip(order, steps, strict=True):
         adjusted[known[place]] = float(min(1.0, value))
     return adjusted

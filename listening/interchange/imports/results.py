@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 from listening.interchange.imports import golisten, lists, netflix, pymushra, webmushra_results
 from listening.interchange.imports.archive import read_archive
 from listening.interchange.imports.reading import ImportProblem, Reading, list_names
-from listening.interchange.imports.table import decode, read_table
+from listening.interchange.imports.table import decode, read_table, shorten
 
 #: Largest file of results, and largest total size of a zip's unpacked files, bytes.
 MAX_BYTES = 10_000_000
@@ -83,7 +83,7 @@ def _table(text: str, choices: Mapping[str, str]) -> Reading:
         ),
         1,
         1,
-        headings=list_names(name or "(empty)" for name in headings),
+        headings=list_names(shorten(name) or "(empty)" for name in headings),
     )
 
 

@@ -13,7 +13,7 @@ const SKIP_SECONDS = 1;
 const PARALLEL_LOADS = 4;
 
 /**
- * @typedef {object} System as evaluation/player_data.py describes it
+ * @typedef {object} System as evaluation/web/player_data.py describes it
  * @property {string} slug
  * @property {string} title
  * @property {string} colour

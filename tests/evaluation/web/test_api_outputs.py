@@ -12,6 +12,7 @@ from django.test import Client
 from evaluation import tasks
 from evaluation.models import Clip, OutputBatch, Rendition, UploadedSystem
 from tests.evaluation.conftest import make_speech, make_upload, make_wav, script_of
+from tests.problems import detail_of, fields_of
 
 JSON = "application/json"
 
@@ -36,6 +37,13 @@ def test_a_system_is_made_changed_and_deleted(client: Client) -> None:
     assert (changed["title"], changed["note"], changed["kbps"]) == ("Mine", "v4", 1.5)
     assert client.patch(f"/api/systems/{slug}", {"kbps": None}, content_type=JSON).json()["kbps"] is None
     assert client.patch(f"/api/systems/{slug}", {"kbps": -1}, content_type=JSON).status_code == 422
+    for wrong, path in (
+        ({"title": " "}, "title"),
+        ({"title": "mine"}, "title"),
+        ({"title": "x", "note": "n" * 5001}, "note"),
+    ):
+        refused = client.post("/api/systems", wrong, content_type=JSON)
+        assert fields_of(refused) == {path: detail_of(refused, 422)}
     assert slug in {row["slug"] for row in client.get("/api/systems").json()}
     assert client.delete(f"/api/systems/{slug}").status_code == 204
     assert not UploadedSystem.objects.exists()

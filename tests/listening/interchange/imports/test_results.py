@@ -311,3 +311,9 @@ def ends_well(content: bytes) -> None:
         return
     assert problem.message
     assert problem.line is None or problem.line >= 1
+
+
+def test_a_header_without_end_is_cut_short() -> None:
+    problem = str(refusal("hello" * 100 + "\n1\n"))
+    assert "hello" in problem
+    assert len(problem) < 200
