@@ -158,6 +158,16 @@ def test_a_refusal_of_a_study_names_its_fields(script: Client, study: Study) -> 
     )
     assert detail_of(answer, 400)
     assert set(fields_of(answer)) == {"questionnaire.1"}
+    for wrong, path in (
+        ({"name": " "}, "name"),
+        ({"opens": "2027-02-01T00:00:00Z", "closes": "2027-01-01T00:00:00Z"}, "closes"),
+        ({"opens": "2027-02-01T00:00:00"}, "opens"),
+        ({"language": "tlh"}, "language"),
+        ({"training_repeats": 1000}, "training_repeats"),
+        ({"texts": None}, "texts"),
+    ):
+        answer = script.patch(f"/api/studies/{study.pk}", wrong, content_type="application/json")
+        assert set(fields_of(answer)) == {path}, answer.content
 
 
 # -- Pages
