@@ -200,9 +200,9 @@ def test_a_refused_step_keeps_what_was_sent(
         ({"items-end": ["x"]}, "needs a start and an end"),
         ({"items-end": ["nan"]}, "needs a start and an end"),
         ({"items-start": ["9"]}, "is not inside"),
-        ({"items-role": ["judge"]}, "is not what an item can be for"),
+        ({"items-role": ["judge"]}, "is not a role of an item"),
         ({"items-role": ["training"]}, "at least one in the test"),
-        ({"items-role": []}, "came incomplete"),
+        ({"items-role": []}, "arrived incomplete"),
         ({"items-role": ["out"]}, "at least one clip"),
         ({"basics-name": " "}, "required"),
         ({"basics-method": "guess"}, "valid choice"),
@@ -229,7 +229,7 @@ def test_strangers_clips_and_forged_ids_are_refused(
     for value in (str(processed(bob).pk), "1", "x' OR 1=1"):
         for name in ("items-clip", "clip"):
             answer = owner.post(reverse("study_new"), what([processed(alice)], **{name: [value]}))
-            assert "not yours" in html_text(answer)
+            assert "no longer exists" in html_text(answer)
     assert not Study.objects.exists()
 
 
@@ -339,7 +339,7 @@ def test_a_training_clip_that_is_an_item_too_is_said_to_be(owner: Client, study:
 
 def test_researcher_and_listener_are_told_the_same_minutes(owner: Client, study: Study) -> None:
     study.items.update(end=21.0)  # three trials of 30 s and five signals thrice
-    assert "about 18 min a listener" in owner.get(reverse("study", args=[study.pk])).content.decode()
+    assert "about 18 min per listener" in owner.get(reverse("study", args=[study.pk])).content.decode()
     assert "about 18 minutes" in Client().get(reverse("join", args=[study.token])).content.decode()
     session = start_session(study)
     begin(session)
@@ -352,7 +352,8 @@ def test_minutes_follow_the_design(owner: Client, make_study: Callable[..., Stud
     for design, minutes in (({}, 21), ({"items_per_session": 2}, 9)):
         Study.objects.update(design=design)
         assert (
-            f"about {minutes} min a listener" in owner.get(reverse("study", args=[study.pk])).content.decode()
+            f"about {minutes} min per listener"
+            in owner.get(reverse("study", args=[study.pk])).content.decode()
         )
         asked = Client().get(reverse("join", args=[study.token])).content.decode()
         assert f"about {minutes} minutes" in asked
@@ -377,7 +378,7 @@ def test_preparing_polls_failing_offers_retry(owner: Client, study: Study) -> No
     html = owner.get(url).content.decode()
     assert "hx-get" not in html
     assert "The stimuli could not be rendered: Opus fell over &lt;b&gt;" in html
-    assert "<pre>line 1</pre>" in html
+    assert '<pre dir="auto">line 1</pre>' in html
     assert reverse("job_retry", args=["preparation", study.pk]) in html
     owner.post(reverse("study_retry", args=[study.pk]))
     study.refresh_from_db()

@@ -194,4 +194,4 @@ def test_the_form_says_a_refusal_at_its_field(client: Client, alice: User, study
     page = client.post(address, {"limits-sealed_until": "2020-01-01T00:00"})
     assert page.status_code == 400
     [section] = [each for each in page.context["sections"] if "sealed_until" in each.fields]
-    assert "already" in str(section.errors["sealed_until"])
+    assert "in the past" in str(section.errors["sealed_until"])
