@@ -7,7 +7,7 @@ build error responses themselves: `evaluation.web.refusals` does that for all.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, TypeAlias
+from typing import Any, ClassVar, Self, TypeAlias
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy
@@ -73,6 +73,12 @@ class Refusal(Exception):
             self.status = status
         self.fields = dict(fields or {})
         self.page: Callable[[Any], Any] | None = None
+
+    @classmethod
+    def of_field(cls, path: str, message: Text, /, **values: object) -> Self:
+        """A refusal that one field of the request is to blame for."""
+        text = Message(message, **values)
+        return cls(text, fields={path: text})
 
     def __str__(self) -> str:
         return str(self.message)

@@ -27,7 +27,7 @@ from evaluation.clips.stored import load_audio, local_copy, save_audio
 from evaluation.models import Clip, Job, OutputBatch, OutputFile, Rendition, Score, UploadedSystem
 from evaluation.outputs.archives import ArchiveProblem, members
 from evaluation.outputs.matching import MappingProblem, is_audio, match, read_mapping
-from evaluation.refusals import Message, Refusal, Text
+from evaluation.refusals import Refusal
 from evaluation.systems import new_slug, title_of, uploaded_systems
 from evaluation.texts import clean_line, clean_path
 from evaluation.work import jobs
@@ -57,11 +57,6 @@ class OutputInUse(OutputProblem):
 # -- Systems
 
 
-def _field_problem(field: str, message: Text) -> OutputProblem:
-    """A refusal that one field of the request is to blame for."""
-    return OutputProblem(message, fields={field: message})
-
-
 def save_system(
     owner: Any, title: str, note: str = "", kbps: float | None = None, system: UploadedSystem | None = None
 ) -> UploadedSystem:
@@ -72,16 +67,16 @@ def save_system(
     """
     title = clean_line(title)
     if not title:
-        raise _field_problem("title", _("Give the system a title."))
+        raise OutputProblem.of_field("title", _("Give the system a title."))
     if len(title) > 100:
-        raise _field_problem("title", _("The title is longer than 100 characters."))
+        raise OutputProblem.of_field("title", _("The title is longer than 100 characters."))
     if len(note) > 5000:
-        raise _field_problem("note", _("The note is longer than 5000 characters."))
+        raise OutputProblem.of_field("note", _("The note is longer than 5000 characters."))
     if kbps is not None and not 0 <= kbps <= MAX_KBPS:
-        raise _field_problem("kbps", _("The bit rate must be a number of kbit/s, 0 or more."))
+        raise OutputProblem.of_field("kbps", _("The bit rate must be a number of kbit/s, 0 or more."))
     others = [other for other in uploaded_systems(owner) if system is None or other.pk != system.pk]
     if any(other.title.casefold() == title.casefold() for other in others):
-        raise _field_problem("title", Message(_("You already have a system called %(title)s."), title=title))
+        raise OutputProblem.of_field("title", _("You already have a system called %(title)s."), title=title)
     if system is None:
         if len(others) >= MAX_SYSTEMS:
             raise OutputProblem(

@@ -23,22 +23,25 @@ def check_settings(values: Mapping[str, Any]) -> dict[str, Any]:
     """
     for name, value in values.items():
         if value is None and not Study._meta.get_field(name).null:
-            raise StudyError(_("%(name)s cannot be null; leave it out to keep its value."), name=name)
+            raise StudyError.of_field(
+                name, _("%(name)s cannot be null; leave it out to keep its value."), name=name
+            )
     checked = {name: _CHECKS[name](value) if name in _CHECKS else value for name, value in values.items()}
     for name in ("opens", "closes", "sealed_until"):
         if checked.get(name) and checked[name].tzinfo is None:
-            raise StudyError(
-                _("%(name)s: include the time zone, as in 2026-01-31T12:00:00+01:00."), name=name
+            raise StudyError.of_field(
+                name, _("%(name)s: include the time zone, as in 2026-01-31T12:00:00+01:00."), name=name
             )
     opens, closes = checked.get("opens"), checked.get("closes")
     if opens and closes and closes <= opens:
-        raise StudyError(_("The study would close before it opens."))
+        raise StudyError.of_field("closes", _("The study would close before it opens."))
     return checked
 
 
 def _check_language(value: str) -> str:
     if value not in LANGUAGES:
-        raise StudyError(
+        raise StudyError.of_field(
+            "language",
             _("There is no language %(value)r. Known: %(languages)s."),
             value=value,
             languages=", ".join(LANGUAGES),
@@ -48,8 +51,10 @@ def _check_language(value: str) -> str:
 
 def _check_training_repeats(value: int) -> int:
     if not 0 <= value <= MAX_REPEATS:
-        raise StudyError(
-            _("training_repeats: a whole number from 0 to %(max_repeats)s."), max_repeats=MAX_REPEATS
+        raise StudyError.of_field(
+            "training_repeats",
+            _("training_repeats: a whole number from 0 to %(max_repeats)s."),
+            max_repeats=MAX_REPEATS,
         )
     return value
 

@@ -240,12 +240,15 @@ def _fit_settings(
 ) -> None:
     """Check the study's rate, design and method options, or the given options, and adapt the design."""
     if study.sample_rate not in SAMPLE_RATES:
-        raise StudyError(
-            _("The sample rate must be one of %(rates)s Hz."), rates=", ".join(map(str, SAMPLE_RATES))
+        raise StudyError.of_field(
+            "sample_rate",
+            _("The sample rate must be one of %(rates)s Hz."),
+            rates=", ".join(map(str, SAMPLE_RATES)),
         )
     method = method_of(study.method)
     if "anchor70" in method.always and study.sample_rate < LOWEST_RATE:
-        raise StudyError(
+        raise StudyError.of_field(
+            "sample_rate",
             _("At %(sample_rate)s Hz the 7 kHz anchor would equal the reference: choose a higher rate."),
             sample_rate=study.sample_rate,
         )
@@ -276,9 +279,9 @@ def clean_name(name: str) -> str:
     """Return the name as one clean line. Raises `StudyError` if it is empty or too long."""
     name = clean_line(name)
     if not name:
-        raise StudyError(_("Give the study a name."))
+        raise StudyError.of_field("name", _("Give the study a name."))
     if len(name) > 200:
-        raise StudyError(_("The name is longer than 200 characters."))
+        raise StudyError.of_field("name", _("The name is longer than 200 characters."))
     return name
 
 

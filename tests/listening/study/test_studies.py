@@ -229,7 +229,7 @@ def test_strangers_clips_and_forged_ids_are_refused(
     for value in (str(processed(bob).pk), "1", "x' OR 1=1"):
         for name in ("items-clip", "clip"):
             answer = owner.post(reverse("study_new"), what([processed(alice)], **{name: [value]}))
-            assert "isn't yours" in html_text(answer)
+            assert "no longer exists" in html_text(answer)
     assert not Study.objects.exists()
 
 
@@ -378,7 +378,7 @@ def test_preparing_polls_failing_offers_retry(owner: Client, study: Study) -> No
     html = owner.get(url).content.decode()
     assert "hx-get" not in html
     assert "The stimuli could not be rendered: Opus fell over &lt;b&gt;" in html
-    assert "<pre>line 1</pre>" in html
+    assert '<pre dir="auto">line 1</pre>' in html
     assert reverse("job_retry", args=["preparation", study.pk]) in html
     owner.post(reverse("study_retry", args=[study.pk]))
     study.refresh_from_db()

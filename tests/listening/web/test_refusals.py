@@ -158,6 +158,16 @@ def test_a_refusal_of_a_study_names_its_fields(script: Client, study: Study) -> 
     )
     assert detail_of(answer, 400)
     assert set(fields_of(answer)) == {"questionnaire.1"}
+    for wrong, path in (
+        ({"name": " "}, "name"),
+        ({"opens": "2027-02-01T00:00:00Z", "closes": "2027-01-01T00:00:00Z"}, "closes"),
+        ({"opens": "2027-02-01T00:00:00"}, "opens"),
+        ({"language": "tlh"}, "language"),
+        ({"training_repeats": 1000}, "training_repeats"),
+        ({"texts": None}, "texts"),
+    ):
+        answer = script.patch(f"/api/studies/{study.pk}", wrong, content_type="application/json")
+        assert set(fields_of(answer)) == {path}, answer.content
 
 
 # -- Pages
@@ -184,4 +194,4 @@ def test_the_form_says_a_refusal_at_its_field(client: Client, alice: User, study
     page = client.post(address, {"limits-sealed_until": "2020-01-01T00:00"})
     assert page.status_code == 400
     [section] = [each for each in page.context["sections"] if "sealed_until" in each.fields]
-    assert "already" in str(section.errors["sealed_until"])
+    assert "in the past" in str(section.errors["sealed_until"])
