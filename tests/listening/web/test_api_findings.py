@@ -47,7 +47,7 @@ def test_tests_figures_tables_and_the_report(client: Client, study: Study) -> No
     for missing in ("tables/no.tex", "figures/no.svg", "figures/grades.gif"):
         assert client.get(at(study, missing)).status_code == 404
     assert "no kind of session" in client.get(at(study, "tests?kind=x")).json()["detail"]
-    assert "no profile" in client.get(at(study, "report.pdf?profile=x")).json()["detail"]
+    assert "no screening profile" in client.get(at(study, "report.pdf?profile=x")).json()["detail"]
 
 
 def test_a_sealed_study_tells_nothing_until_it_is_unsealed(client: Client, study: Study) -> None:

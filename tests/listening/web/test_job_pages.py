@@ -97,7 +97,7 @@ def test_every_kind_of_work_is_shown_alike(
     answer = client.get(address)
     html = answer.content.decode()
     assert FAILED.get(kind, "Out of &lt;memory&gt;.") in html
-    assert "<pre>attempt &lt;1&gt;\n</pre>" in html
+    assert '<pre dir="auto">attempt &lt;1&gt;\n</pre>' in html
     assert "hx-get" not in html
     assert answer.headers["HX-Trigger"] == "job-settled"
 
@@ -159,7 +159,7 @@ def test_the_pages_of_all_kinds_show_the_part(client: Client, alice: User, rows:
         if kind != "score":
             assert 'class="job failed"' in html, kind
             assert f"No {kind}." in html, kind
-            assert f"<pre>log of {kind}" in html, kind
+            assert f'<pre dir="auto">log of {kind}' in html, kind
             assert re.search(r"<button class=\"button small\" data-focus=\"retry\">Retry", html), kind
     assert str(made.pk) in pages["rendition"]
     Clip.objects.update(public=True)

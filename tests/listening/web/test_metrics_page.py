@@ -32,9 +32,9 @@ def test_only_what_listeners_grade_is_counted(study: Study) -> None:
     assert renditions_of(study).count() == 2 * 5
     assert set(renditions_of(study).values_list("clip", flat=True)) == set(graded)
     lines = {line.metric.slug: line for line in lines_of(study)}
-    assert (lines["pesq_wb"].done, lines["pesq_wb"].total, lines["pesq_wb"].offered) == (10, 10, False)
-    assert (lines["phones"].done, lines["phones"].offered) == (0, True)
-    assert not lines["polqa"].offered
+    assert (lines["pesq_wb"].done, lines["pesq_wb"].total, lines["pesq_wb"].can_measure) == (10, 10, False)
+    assert (lines["phones"].done, lines["phones"].can_measure) == (0, True)
+    assert not lines["polqa"].can_measure
 
 
 def test_a_metric_is_asked_for_and_followed(client: Client, address: str, study: Study) -> None:

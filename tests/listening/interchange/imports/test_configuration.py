@@ -300,8 +300,8 @@ def test_pages_of_the_import(alice: User, client: Client) -> None:
     answer = client.post("/import/", {"file": SimpleUploadedFile("c.zip", content)})
     address = answer["Location"]
     shown = client.get(address).content.decode()
-    assert "All 6 recordings are there." in shown
-    assert "2 items with C1, C2" in shown
+    assert "All 6 recordings are included." in shown
+    assert '2 items with <bdi dir="auto">C1</bdi>, <bdi dir="auto">C2</bdi>' in shown
     client.post(address, {"name": "Mine", "group": ""})
     assert "Waiting for a worker" in client.get(address).content.decode()
     tasks.import_configuration(str(ImportDraft.objects.get().pk))

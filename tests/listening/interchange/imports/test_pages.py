@@ -40,7 +40,7 @@ def test_seen_before_it_is_imported(page: Client, media: Path) -> None:
     shown = page.get(f"/import/{draft.pk}/").content.decode()
     assert "a table with a grade a row" in shown
     assert "suggested by its name" in shown
-    assert "polqa of 1 stimuli" in shown
+    assert '<bdi dir="auto">polqa</bdi> of 1 stimulus' in shown
     assert not Study.objects.exists()
     data = {"name": "Old", "method": "mushra", "from": ["Reference", "A"], "to": ["original", "anchor35"]}
     answer = page.post(f"/import/{draft.pk}/", data)
@@ -94,7 +94,7 @@ def test_benjsta_through_the_site(page: Client, shared: Path) -> None:
         },
     )
     shown = page.get(sent["Location"]).content.decode()
-    assert "pesq_wb of 128 stimuli" in shown
+    assert '<bdi dir="auto">pesq_wb</bdi> of 128 stimuli' in shown
     assert "168 times a listener has no grade of an item" in shown
     done = page.post(sent["Location"], {"name": "benjsta", "method": "mushra"})
     results = page.get(done["Location"]).content.decode()
