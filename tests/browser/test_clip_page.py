@@ -295,7 +295,7 @@ class TestUpload:
     def test_each_file_has_its_own_outcome(
         self, page: Page, site: str, signed_in: None, media: Path, sentence: DemoClip, errors: Errors
     ) -> None:
-        errors.allow("400")  # the text file's
+        errors.allow("422")  # the text file's
         page.goto(site + reverse("clips"))
         page.locator("form.scripted").wait_for()
         page.locator("#files").set_input_files(

@@ -306,6 +306,6 @@ def test_pages_of_the_import(alice: User, client: Client) -> None:
     assert "Waiting for a worker" in client.get(address).content.decode()
     tasks.import_configuration(str(ImportDraft.objects.get().pk))
     done = client.get(address).content.decode()
-    assert "“Mine” is there" in done
+    assert '<bdi dir="auto">Mine</bdi>” has been created' in done
     assert "Left out" in done
     assert Item.objects.count() == 2
