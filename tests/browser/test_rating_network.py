@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
-TRIALS = 16
+TRIALS = 40
 
 
 def test_a_server_that_fails_for_a_while_gets_the_grades_later(
@@ -174,7 +174,7 @@ def test_browsers_that_ask_for_a_touch_first_sound_at_the_first_press(
     strict.close()
 
 
-def test_many_trials_in_bounded_memory(page: Page, live_server: Any, alice: Any) -> None:
+def test_forty_trials_in_bounded_memory(page: Page, live_server: Any, alice: Any) -> None:
     """Every trial leaves as it came: the page's heap, its audio nodes and the stored queue do not grow."""
     systems = ["original", "anchor35", "anchor70", "codec2-3.2k"]
     audio = speech_like(1.0)
@@ -211,7 +211,7 @@ def test_many_trials_in_bounded_memory(page: Page, live_server: Any, alice: Any)
     page.wait_for_selector("#completion-code")
     assert not session.trials.filter(finished=None).exists()
     early, late = measured[4], measured[-1]
-    assert late[0] < early[0] * 1.1, measured
+    assert late[0] < early[0] * 1.25, measured
     assert late[1] <= max(audio_handlers for _, audio_handlers, *_ in measured[:5])
     assert late[2] <= max(documents for _, _, documents, _ in measured[:5])
     assert max(kept for *_, kept in measured) < 20_000

@@ -20,7 +20,7 @@ from codec.bpgan.network.model import BPGANModel
 from codec.bpgan.search.objective import distortion
 from codec.bpgan.search.search import SearchConfig, search
 from codec.bpgan.system import BPGAN
-from tests.codec.speech import coded_sentence, harvard_sentence
+from tests.codec.speech import SENTENCES, coded_sentence, harvard_sentence
 
 #: Rates are those of ordinary sentences. These are short and have no pauses: every bit of a header and of
 #: speech shows.
@@ -42,7 +42,7 @@ def coded() -> tuple[np.ndarray, object, np.ndarray]:
 def test_two_kilobits_beat_amrwb_at_six() -> None:
     rates: list[float] = []
     scores: dict[str, list[float]] = {"bpgan-2k": [], "amrwb-6.6k": []}
-    for index in (0, 3, 4, 6):  # one of each talker
+    for index in range(SENTENCES):
         speech = harvard_sentence(index)
         for slug, found in scores.items():
             codec = registry.load(slug)
@@ -61,7 +61,7 @@ def test_more_bits_are_worth_their_while() -> None:
     rates, scores = [], []
     for slug in ("bpgan-1k", "bpgan-2k", "bpgan-4k"):
         codec = registry.load(slug)
-        coded = [(harvard_sentence(index), coded_sentence(slug, index)) for index in (0, 3)]
+        coded = [(harvard_sentence(index), coded_sentence(slug, index)) for index in (0, 3, 6)]
         rates.append(np.mean([encoded.kbps for _, encoded in coded]))
         scores.append(np.mean([pesq(16_000, s, codec.decode(encoded), "wb") for s, encoded in coded]))
     assert rates == sorted(rates)
