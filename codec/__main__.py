@@ -14,20 +14,25 @@ from pathlib import Path
 from tqdm import tqdm
 
 from codec import __version__
-from codec.audio import read_audio, write_wav
-from codec.base import CodecError, CodecUnavailable, Progress
+from codec.audio import write_wav
+from codec.base import CodecError, CodecUnavailable, Progress, channels_of, gettext_noop
 from codec.container import read_ear, write_ear
-from codec.registry import SYSTEMS, load
+from codec.recordings.formats import NAMED
+from codec.registry import SYSTEMS, get_system, load
 from codec.threads import use_threads
+from codec.working import conversions, read_working_copy, version_for
 
 _BAR = "{desc}: {percentage:3.0f} % |{bar}| {n_fmt} of {total_fmt} s, {remaining} left"
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line; returns the exit status: 0, 2 for errors the user can fix, 130 for Ctrl-C."""
+def main(argv: Sequence[str] | None = None, prog: str = "python -m codec") -> int:
+    """Run the command line; returns the exit status: 0, 2 for errors the user can fix, 130 for Ctrl-C.
+
+    `prog` is what the help calls it.
+    """
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:
-        options = build_parser(arguments).parse_args(arguments)
+        options = build_parser(arguments, prog).parse_args(arguments)
         run: Callable[[argparse.Namespace], int] = options.run
         return run(options)
     except KeyboardInterrupt:
@@ -41,11 +46,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 2
 
 
-def build_parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
+def build_parser(arguments: Sequence[str], prog: str = "python -m codec") -> argparse.ArgumentParser:
     """Build the parser for `arguments`; a sub-command that needs torch is imported only if they name it."""
-    parser = argparse.ArgumentParser(
-        prog="python -m codec", description="Speech to bits and back, by any system."
-    )
+    parser = argparse.ArgumentParser(prog=prog, description="Speech to bits and back, by any system.")
     parser.add_argument("--version", action="version", version=f"Earshot codec {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
 
@@ -58,12 +61,12 @@ def build_parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
     encode = commands.add_parser(
         "encode",
         help="audio file to bitstream",
-        description="Encode a recording, mixed down to mono at 16 kHz.",
+        description="Encode a recording, converted to what the system takes: mono at 16 kHz for speech.",
     )
     encode.add_argument(
         "--system", required=True, metavar="S", help="slug of a system, as listed by `systems`"
     )
-    encode.add_argument("input", type=Path, help="WAV, FLAC, Ogg, MP3, AIFF or NIST SPHERE")
+    encode.add_argument("input", type=Path, help=NAMED)
     encode.add_argument("output", type=Path, help="bitstream to write (.ear)")
     encode.add_argument(
         "--max-kbps",
@@ -107,7 +110,8 @@ def _add_torch_command(parser: argparse.ArgumentParser, name: str) -> None:
         module = import_module(f"codec.bpgan.{name}")
     except ImportError as error:
         raise CodecUnavailable(
-            f"This is not available here: {error}. Try: pip install 'earshot[train]'"
+            gettext_noop("This is not available here: %(error)s. Try: pip install 'earshot[train]'"),
+            error=str(error),
         ) from error
     module.add_arguments(parser)
     parser.set_defaults(run=module.run)
@@ -143,16 +147,20 @@ def _systems(options: argparse.Namespace) -> int:
 
 
 def _encode(options: argparse.Namespace) -> int:
-    codec = load(options.system)
+    takes = get_system(options.system).takes
+    recording = read_working_copy(options.input)
+    rate, channels = takes.fit(recording.rate, channels_of(recording.audio))
+    notes = [*recording.notes, *conversions(recording.audio, recording.rate, rate, channels)]
+    for note in notes:
+        print(f"{options.input.name}: {note}", file=sys.stderr)
+    codec = load(options.system, sample_rate=rate)
     if options.max_kbps is not None:
         codec = codec.limit_rate(options.max_kbps)
-    recording = read_audio(options.input, rate=codec.sample_rate)
-    for note in recording.notes:
-        print(f"{options.input.name}: {note}", file=sys.stderr)
-    use_threads(seconds=recording.audio.size / codec.sample_rate)
+    audio = version_for(recording.audio, recording.rate, rate, channels)
+    use_threads(seconds=len(audio) / rate)
     started = time.perf_counter()
-    with _bar("encoding", codec.sample_rate) as progress:
-        encoded = codec.encode(recording.audio, progress)
+    with _bar("encoding", rate) as progress:
+        encoded = codec.encode(audio, progress)
     seconds = time.perf_counter() - started
     write_ear(options.output, encoded)
     print(

@@ -1,8 +1,7 @@
-"""Files and samples: reading the recordings that people bring, resampling, and writing WAV."""
+"""Files and samples: recordings as systems take them, resampling, and writing WAV."""
 
 from __future__ import annotations
 
-import re
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,29 +13,19 @@ import soundfile as sf
 import soxr
 from numpy.typing import NDArray
 
-from codec.base import WORKING_RATE, Audio, CodecError, fit_length, gettext_noop
+from codec.base import WORKING_RATE, Audio, AudioError, Note, channels_of, fit_length, gettext_noop
+from codec.recordings import Reading
+from codec.recordings.measuring import INTEGER_SCALES
 
-#: What libsndfile may parse here: formats people record speech in. Its other parsers (Matlab files,
-#: sampler formats) are attack surface that no listener needs.
-FORMATS = ("WAV", "WAVEX", "RF64", "W64", "FLAC", "OGG", "MP3", "AIFF", "AU", "CAF", "NIST")
-
-MIN_RATE, MAX_RATE = 4_000, 384_000
-MAX_CHANNELS = 64
-
-# Samples (frames x channels) decoded at a time, which bounds memory whatever a header declares.
-_BLOCK = 1 << 18
-# Largest positive 16-bit sample: at or above this a recording is at full scale.
-_FULL_SCALE = 32767 / 32768
 # Below one step of 16-bit PCM nothing is left of a signal.
 _SILENCE = 1 / 32768
+SILENT = gettext_noop("the recording is silent")
 # With a smaller share of samples at full scale a recording has a loud peak, but no audible clipping.
 _CLIPPING_SHARE = 0.001
-# libsndfile's count of frames if the header does not state it.
-_UNKNOWN_FRAMES = 2**62
-
-
-class AudioError(CodecError):
-    """A file that is no usable recording; the message is for the person who chose it."""
+# Beyond this a sample is limited before anything is computed with it: no integer scale is as large.
+_HUGE = 2.0**33
+# Samples written at a time.
+_BLOCK = 1 << 18
 
 
 @dataclass(frozen=True)
@@ -44,13 +33,15 @@ class Recording:
     """A recording as read from a file.
 
     Attributes:
-        audio: mono float32 of shape (samples,) in [-1, 1].
+        audio: float32 in [-1, 1], without offset: (samples,) in mono, or (samples, channels).
         rate: of `audio`, in Hz.
         channels: of the file.
         source_rate: of the file, in Hz.
-        format: of the file, as libsndfile names it, e.g. ``WAV, PCM_16``.
+        format: of the file, container and encoding, e.g. ``WAV, PCM_16``.
         seconds: length of the file.
         notes: what was done to it and what a listener should know, for readers.
+        clipped: share of samples at full scale in the channel that has most of them.
+        faults: those of the notes that are about what is wrong with the file.
     """
 
     audio: Audio
@@ -59,7 +50,9 @@ class Recording:
     source_rate: int
     format: str
     seconds: float
-    notes: tuple[str, ...]
+    notes: tuple[Note, ...]
+    clipped: float = 0.0
+    faults: tuple[Note, ...] = ()
 
 
 def read_audio(
@@ -72,91 +65,211 @@ def read_audio(
     """Read a recording as mono at `rate` Hz.
 
     Channels are mixed down by their mean, which keeps a signal that is the same in all channels
-    at its level and cannot clip. Files are decoded block by block, so memory is bounded by
-    `max_seconds` and not by what a header declares or a compressed file expands to. Silent and
-    clipped recordings are valid and get a note.
+    at its level and cannot clip. An offset is removed. Files are decoded block by block, so memory is bounded
+    by `max_seconds` and not by what a header declares or a compressed file expands to. Silent and
+    clipped recordings are valid and get a note, and so does everything in the file that is not as its headers
+    claim.
 
     Args:
-        path: WAV, FLAC, Ogg, MP3, AIFF, AU, CAF or NIST SPHERE, whatever its name ends in.
+        path: a file of any of the formats in `codec.recordings.formats`, whatever its name ends in.
         rate: wanted sample rate in Hz.
         max_seconds: refuse longer recordings; None takes any length.
         min_seconds: refuse shorter recordings.
 
     Raises:
-        AudioError: with the reason, for anything that is not a complete, finite recording of
-            allowed length.
+        AudioError: with the reason, for anything that is not a finite recording of allowed length.
     """
-    path = Path(path)
-    try:
-        # Unbuffered, as libsndfile reads the same descriptor. It is not given the name: that would
-        # make it believe in suffixes.
-        with path.open("rb", buffering=0) as file:
-            nist_frames = _check_head(file)
-            try:
-                with sf.SoundFile(file.fileno(), closefd=False) as sound:
-                    mono = _Mono(sound.samplerate, rate)
-                    breaks_off = _read_mono(sound, max_seconds, mono)
-                    source_rate, channels = sound.samplerate, sound.channels
-                    kind, subtype = sound.format, sound.subtype
-            except (sf.LibsndfileError, TypeError) as error:
-                raise _unreadable(error) from error
-            if mono.count < nist_frames or (kind == "OGG" and not _ogg_is_complete(file)):
-                breaks_off = breaks_off or mono.count / source_rate
-    except OSError as error:
-        raise AudioError(
-            gettext_noop("The file cannot be read: %(strerror)s."), strerror=error.strerror or error
-        ) from error
+    return _read(path, rate, max_seconds, min_seconds)
 
-    if mono.count == 0 and not breaks_off:
-        raise AudioError(gettext_noop("The file holds no audio."))
-    if breaks_off is not None:
-        raise AudioError(
-            gettext_noop("The recording breaks off at %(breaks_off).2f s: the file is truncated or damaged."),
-            breaks_off=breaks_off,
-        )
-    seconds = mono.count / source_rate
-    if seconds < min_seconds:
-        raise AudioError(
-            gettext_noop("%(seconds).2f s is shorter than the %(min_seconds)g s that can be measured."),
-            seconds=seconds,
-            min_seconds=min_seconds,
-        )
 
-    notes = []
-    if channels > 1:
-        notes.append(f"{channels} channels mixed to mono (mean)")
-    if mono.above:
-        notes.append(f"{_percent(mono.above / mono.count)} of samples above full scale were cut to it")
-    full = mono.full / mono.count
-    if full >= _CLIPPING_SHARE:
-        notes.append(f"clipping: {_percent(full)} of samples at full scale")
-    if mono.peak < _SILENCE:
-        notes.append("the recording is silent")
-    if source_rate != rate:
-        notes.append(f"resampled from {source_rate} Hz")
-    audio = mono.finish()
-    if audio.size == 0:
+def read_recording(
+    path: str | Path, *, max_seconds: float | None = None, min_seconds: float = 0.0
+) -> Recording:
+    """Read a recording with its own rate and channels: `audio` of shape (samples, channels).
+
+    Arguments and errors as in `read_audio`; each channel's offset is removed.
+    """
+    return _read(path, None, max_seconds, min_seconds)
+
+
+def _read(path: str | Path, rate: int | None, max_seconds: float | None, min_seconds: float) -> Recording:
+    reading = Reading(path, max_seconds=max_seconds, min_seconds=min_seconds)
+    kept: _Kept | None = None
+    for block in reading:
+        if kept is None:
+            kept = _Kept(reading.rate, reading.channels, rate)
+        kept.add(block)
+    assert kept is not None  # noqa: S101 -- else there was an error
+    measured = reading.measured
+    offsets = np.array(measured.offsets)
+    if rate is not None:
+        offsets = offsets.mean(keepdims=True)
+    audio = kept.finish(measured.scale, offsets)
+    if not len(audio):
         raise AudioError(gettext_noop("The recording is shorter than one sample at %(rate)s Hz."), rate=rate)
-    return Recording(audio, rate, channels, source_rate, f"{kind}, {subtype}", seconds, tuple(notes))
+    faults = list(reading.notes)
+    if worst := max(map(abs, offsets), default=0.0):
+        faults.append(
+            Note(
+                gettext_noop("an offset of %(share)s of full scale was removed"), share=_percent(float(worst))
+            )
+        )
+    notes = []
+    if reading.channels > 1 and rate is not None:
+        notes.append(mixed_note(reading.channels))
+    if above := kept.above(measured.scale):
+        notes.append(
+            Note(
+                gettext_noop("%(share)s of samples above full scale were cut to it"),
+                share=_percent(above / measured.count),
+            )
+        )
+    notes += _clipping(measured.clipped)
+    if is_silent(audio):
+        notes.append(Note(SILENT))
+    if rate not in (None, reading.rate):
+        notes.append(resampled_note(reading.rate))
+    return Recording(
+        audio,
+        rate or reading.rate,
+        reading.channels,
+        reading.rate,
+        reading.format,
+        reading.seconds,
+        (*faults, *notes),
+        max(measured.clipped, default=0.0),
+        tuple(faults),
+    )
+
+
+def is_silent(audio: Audio) -> bool:
+    """Whether nothing is left of `audio` in 16 bits."""
+    return float(np.abs(audio).max()) < _SILENCE
+
+
+def mixed_note(channels: int) -> Note:
+    """What to say of channels that became one."""
+    return Note(gettext_noop("%(channels)s channels mixed to mono (mean)"), channels=channels)
+
+
+def resampled_note(rate: int) -> Note:
+    """What to say of a recording that had another rate, Hz."""
+    return Note(gettext_noop("resampled from %(rate)s Hz"), rate=rate)
+
+
+def _clipping(shares: list[float]) -> list[Note]:
+    """What to say of samples at full scale, by channel."""
+    clipped = [(number, share) for number, share in enumerate(shares, 1) if share >= _CLIPPING_SHARE]
+    if not clipped:
+        return []
+    if len(clipped) == len(shares):
+        share = sum(shares) / len(shares)
+        return [Note(gettext_noop("clipping: %(share)s of samples at full scale"), share=_percent(share))]
+    return [
+        Note(
+            gettext_noop("clipping: %(share)s of samples of channel %(channel)s at full scale"),
+            share=_percent(share),
+            channel=number,
+        )
+        for number, share in clipped
+    ]
+
+
+class _Kept:
+    """What is kept of a recording as it is read: the mean of its channels at a rate, or all as they are.
+
+    Of an hour only the resampled hour is in memory, once.
+    """
+
+    def __init__(self, source_rate: int, channels: int, rate: int | None) -> None:
+        self._source_rate, self._rate = source_rate, rate or source_rate
+        self._whole = rate is None
+        self._channels = channels if self._whole else 1
+        self._count = 0
+        self._above = dict.fromkeys((1, *INTEGER_SCALES), 0)
+        self._resampler = (
+            None
+            if source_rate == self._rate
+            else soxr.ResampleStream(source_rate, self._rate, 1, dtype="float32", quality="HQ")
+        )
+        self._samples = bytearray()
+
+    def add(self, block: NDArray[np.float32]) -> None:
+        if self._channels < block.shape[1]:
+            # The mean in float64: the sum of huge float samples would overflow float32.
+            block = block.mean(axis=1, keepdims=True, dtype=np.float64).astype(np.float32)
+        self._count += len(block)
+        magnitude = np.abs(block).max(axis=1)
+        if magnitude.max(initial=0.0) > 1.0:
+            for scale in self._above:
+                self._above[scale] += int(np.count_nonzero(magnitude > scale))
+        self._keep(np.clip(block, -_HUGE, _HUGE), last=False)
+
+    def above(self, scale: int) -> int:
+        """How many samples, before resampling, are above full scale."""
+        return self._above[scale]
+
+    def finish(self, scale: int, offsets: NDArray[np.float64]) -> Audio:
+        """The whole recording, float32 in [-1, 1], divided by `scale` and without `offsets`, by channel."""
+        self._keep(np.zeros((0, self._channels), dtype=np.float32), last=True)
+        audio = np.frombuffer(self._samples, dtype=np.float32).reshape(-1, self._channels)
+        if scale != 1:
+            audio /= np.float32(scale)
+        if offsets.any():
+            audio -= offsets.astype(np.float32)
+        np.clip(audio, -1.0, 1.0, out=audio)
+        return (
+            audio
+            if self._whole
+            else fit_length(audio[:, 0], round(self._count * self._rate / self._source_rate))
+        )
+
+    def _keep(self, block: NDArray[np.float32], last: bool) -> None:
+        if self._resampler is not None:
+            block = self._resampler.resample_chunk(block[:, 0], last=last)
+        # A bytearray grows in place where the system lets it; a list of blocks would be there twice.
+        self._samples += np.ascontiguousarray(block).data
 
 
 def resample(audio: Audio, source_rate: int, rate: int) -> Audio:
-    """Resample `audio` (samples,) from `source_rate` to `rate` Hz, without delay.
+    """Resample `audio`, (samples,) or (samples, channels), from `source_rate` to `rate` Hz, without delay.
 
     Returns:
-        float32 of shape (round(samples * rate / source_rate),).
+        float32 with round(samples * rate / source_rate) samples and the same channels.
     """
     if source_rate == rate:
         return audio
-    length = round(audio.size * rate / source_rate)
+    length = resampled_length(len(audio), source_rate, rate)
     converted = soxr.resample(np.asarray(audio, dtype=np.float32), source_rate, rate, quality="HQ")
     return fit_length(np.asarray(converted, dtype=np.float32), length)
 
 
+def resampled_length(samples: int, source_rate: int, rate: int) -> int:
+    """How many samples at `rate` Hz `resample` makes of `samples` at `source_rate` Hz."""
+    return round(samples * rate / source_rate)
+
+
+def advance(audio: Audio, samples: float) -> Audio:
+    """Make `audio` (samples,) earlier by a fraction of a sample, or later if `samples` is negative.
+
+    A windowed sinc of 65 taps: linear phase, flat to 0.01 dB up to nine tenths of the band. The length stays;
+    beyond the ends there is silence.
+    """
+    if not samples:
+        return audio
+    place = np.arange(-32, 33) + samples
+    window = np.i0(8.0 * np.sqrt(np.maximum(0.0, 1 - (place / 33) ** 2))) / np.i0(8.0)  # Kaiser's
+    taps = np.sinc(place) * window
+    return np.convolve(audio.astype(np.float64), taps / taps.sum())[32 : 32 + audio.size].astype(np.float32)
+
+
 def to_pcm16(audio: Audio) -> NDArray[np.int16]:
     """Round `audio` in [-1, 1] to 16-bit PCM; full scale is 32768, and +1 becomes 32767."""
-    scaled = np.rint(np.asarray(audio, dtype=np.float64) * 32768)
-    return np.clip(scaled, -32768, 32767).astype(np.int16)
+    pcm = np.empty(np.shape(audio), dtype=np.int16)
+    for start in range(0, len(pcm), _BLOCK):  # of ten minutes in stereo float64 would be half a gigabyte
+        scaled = np.rint(np.asarray(audio[start : start + _BLOCK], dtype=np.float64) * 32768)
+        pcm[start : start + _BLOCK] = np.clip(scaled, -32768, 32767)
+    return pcm
 
 
 def wav_of(pcm: NDArray[np.integer[Any]], rate: int) -> bytes:
@@ -174,11 +287,13 @@ def wav_of(pcm: NDArray[np.integer[Any]], rate: int) -> bytes:
 
 def from_pcm16(pcm: NDArray[np.int16]) -> Audio:
     """The inverse of `to_pcm16`: exact for every 16-bit value."""
-    return (pcm.astype(np.float32) / np.float32(32768)).astype(np.float32)
+    audio = pcm.astype(np.float32)
+    audio /= np.float32(32768)
+    return audio
 
 
 def write_wav(path: str | Path | BinaryIO, audio: Audio, rate: int, subtype: str = "PCM_16") -> None:
-    """Write mono `audio` (samples,) at `rate` Hz as WAV.
+    """Write `audio`, (samples,) or (samples, channels), at `rate` Hz as WAV.
 
     Samples are rounded to the nearest step and limited to the range of `subtype` (``PCM_16``,
     ``PCM_24`` or ``FLOAT``): they never wrap around.
@@ -208,8 +323,8 @@ def write_wav(path: str | Path | BinaryIO, audio: Audio, rate: int, subtype: str
 
 
 def _write(file: BinaryIO, audio: Audio, rate: int, subtype: str) -> None:
-    with sf.SoundFile(file, "w", rate, 1, subtype, format="WAV") as sound:
-        for start in range(0, audio.size, _BLOCK):
+    with sf.SoundFile(file, "w", rate, channels_of(audio), subtype, format="WAV") as sound:
+        for start in range(0, len(audio), _BLOCK):
             sound.write(_CONVERSIONS[subtype](audio[start : start + _BLOCK]))
 
 
@@ -226,184 +341,11 @@ _CONVERSIONS: dict[str, Callable[[Audio], NDArray[np.generic]]] = {
 }
 
 
-def _check_head(file: BinaryIO) -> int:
-    """Refuse what libsndfile would refuse with a mere error code; leaves `file` at its start.
-
-    Returns:
-        the number of samples per channel that a NIST header states, which libsndfile ignores; else 0.
-    """
-    head = file.read(1024)
-    file.seek(0)
-    if not head:
-        raise AudioError(gettext_noop("The file is empty."))
-    if head.startswith(b"NIST_1A"):
-        if b"shorten" in head:
-            raise AudioError(
-                gettext_noop(
-                    "This NIST SPHERE file is compressed with shorten, which cannot be read here. Expand "
-                    "it first: `w_decode -o pcm in.wav out.wav` or `sph2pipe -f wav in.wav out.wav`."
-                )
-            )
-        match = re.search(rb"^sample_count -i (\d{1,18})\s", head, flags=re.MULTILINE)
-        return int(match[1]) if match else 0
-    if b"\0" not in head:
-        try:
-            head.decode("utf-8")
-        except UnicodeDecodeError as error:
-            if error.start < len(head) - 4:  # else only a character that the end of the block cuts
-                return 0
-        raise AudioError(gettext_noop("This is a text file, not a recording."))
-    return 0
-
-
-class _Mono:
-    """A recording as it is read: measured, limited to full scale and resampled, block by block.
-
-    Of an hour only the resampled hour is in memory, once.
-    """
-
-    def __init__(self, source_rate: int, rate: int) -> None:
-        self.count = self.above = self.full = 0
-        self.peak = 0.0
-        self._source_rate, self._rate = source_rate, rate
-        self._resampler = (
-            None
-            if source_rate == rate
-            else soxr.ResampleStream(source_rate, rate, 1, dtype="float32", quality="HQ")
-        )
-        self._samples = bytearray()
-
-    def add(self, block: NDArray[np.float32]) -> None:
-        magnitude = np.abs(block)
-        self.count += block.size
-        self.above += int(np.count_nonzero(magnitude > 1.0))
-        self.full += int(np.count_nonzero(magnitude >= _FULL_SCALE))
-        self.peak = max(self.peak, float(magnitude.max(initial=0.0)))
-        self._keep(np.clip(block, -1.0, 1.0), last=False)
-
-    def finish(self) -> Audio:
-        """The whole recording, float32 (samples,) in [-1, 1]."""
-        self._keep(np.zeros(0, dtype=np.float32), last=True)
-        audio = np.frombuffer(self._samples, dtype=np.float32)
-        return fit_length(audio, round(self.count * self._rate / self._source_rate))
-
-    def _keep(self, block: NDArray[np.float32], last: bool) -> None:
-        if self._resampler is not None:
-            block = np.clip(self._resampler.resample_chunk(block, last=last), -1.0, 1.0)
-        # A bytearray grows in place where the system lets it; a list of blocks would be there twice.
-        self._samples += np.ascontiguousarray(block).data
-
-
-def _read_mono(sound: sf.SoundFile, max_seconds: float | None, mono: _Mono) -> float | None:
-    """Decode into `mono`; say after how many seconds the file breaks off, None if it is complete."""
-    rate, channels, declared = sound.samplerate, sound.channels, sound.frames
-    if sound.format not in FORMATS:
-        raise AudioError(
-            gettext_noop("%(format)s files are not taken. Use WAV, FLAC, Ogg, MP3 or AIFF."),
-            format=sound.format,
-        )
-    if not MIN_RATE <= rate <= MAX_RATE:
-        raise AudioError(
-            gettext_noop("The sample rate is %(rate)s Hz; %(min_rate)s to %(max_rate)s Hz can be read."),
-            rate=rate,
-            min_rate=MIN_RATE,
-            max_rate=MAX_RATE,
-        )
-    if not 1 <= channels <= MAX_CHANNELS:
-        raise AudioError(
-            gettext_noop("The file has %(channels)s channels; up to %(max_channels)s can be read."),
-            channels=channels,
-            max_channels=MAX_CHANNELS,
-        )
-    known = declared < _UNKNOWN_FRAMES
-    max_frames = None if max_seconds is None else int(max_seconds * rate)
-    if known and max_frames is not None and declared > max_frames:
-        raise _too_long(max_seconds, declared / rate)
-
-    total = 0
-    damaged = False
-    while True:
-        try:
-            block = sound.read(max(1, _BLOCK // channels), dtype="float32", always_2d=True)
-        except sf.LibsndfileError:
-            damaged = True
-            break
-        if not len(block):
-            break
-        finite = np.isfinite(block).all(axis=1)
-        if not finite.all():
-            second = (total + int(np.argmin(finite))) / rate
-            raise AudioError(
-                gettext_noop("The sample at %(second).3f s is not a finite number (NaN or infinity)."),
-                second=second,
-            )
-        total += len(block)
-        if max_frames is not None and total > max_frames:
-            raise _too_long(max_seconds)
-        # The mean in float64: the sum of huge float samples would overflow float32.
-        mean = block[:, 0] if channels == 1 else block.mean(axis=1, dtype=np.float64)
-        mono.add(mean.astype(np.float32))
-    # The end of an MP3 is known to a frame or two only.
-    tolerance = 2304 if sound.format == "MP3" else 0
-    short = known and declared - total > tolerance
-    if damaged:
-        # Of the block that failed libsndfile keeps the samples before the damage to itself.
-        return float(max(total, sound.tell()) / rate)
-    if short or _chunk_is_cut(sound.extra_info):
-        return float(total / rate)
-    return None
-
-
-def _too_long(max_seconds: float | None, seconds: float | None = None) -> AudioError:
-    if seconds is None:
-        return AudioError(
-            gettext_noop("The recording is longer than the %(limit)g s this site takes."), limit=max_seconds
-        )
-    return AudioError(
-        gettext_noop("%(seconds).1f s is longer than the %(limit)g s this site takes."),
-        seconds=seconds,
-        limit=max_seconds,
-    )
-
-
-def _chunk_is_cut(log: str) -> bool:
-    """Whether libsndfile found less audio than the header of a WAV, AIFF or AU file declares.
-
-    It mends the length silently and tells only in its log. Programs that write to a pipe
-    declare the largest length there is; such a file is complete. So is one with a sample
-    cut in half, or a missing byte of padding.
-    """
-    match = re.search(r"\b(?:data|SSND|Data Size|[Rr]iff(?: size)?)\s*:\s*(\d+) \(should be (\d+)\)", log)
-    if match is None:
-        return False
-    declared, found = int(match[1]), int(match[2])
-    return found + 8 < declared < 0x7FFF_0000
-
-
-def _ogg_is_complete(file: BinaryIO) -> bool:
-    """Whether an Ogg file ends with a whole page that is marked as the last one."""
-    file.seek(0, 2)
-    size = file.tell()
-    file.seek(max(0, size - 2 * 65_307))  # the largest page there can be
-    tail = file.read()
-    start = tail.rfind(b"OggS")
-    if start < 0 or len(tail) - start < 27:
-        return False
-    page = tail[start:]
-    lacing = page[27 : 27 + page[26]]
-    return len(page) >= 27 + page[26] + sum(lacing) and bool(page[5] & 4)
-
-
-def _unreadable(error: Exception) -> AudioError:
-    reason = getattr(error, "error_string", "") or str(error)
-    return AudioError(
-        gettext_noop(
-            "This is not a recording that can be read here, or it is damaged. WAV, FLAC, Ogg, MP3, AIFF and "
-            "NIST SPHERE can be read. The reader says: %(reason)s."
-        ),
-        reason=reason.strip().rstrip("."),
-    )
-
-
 def _percent(share: float) -> str:
     return f"{100 * share:.2g} %" if share < 0.1 else f"{100 * share:.0f} %"
+
+
+__all__ = [
+    "AudioError", "Recording", "from_pcm16", "mixed_note", "read_audio", "read_recording", "resample",
+    "resampled_note", "to_pcm16", "wav_of", "write_wav",
+]  # fmt: skip

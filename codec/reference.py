@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from functools import lru_cache
 from math import ceil, pi
-from typing import Any
 
 import numpy as np
 import scipy
@@ -12,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.signal import firwin, oaconvolve
 
 from codec.audio import from_pcm16, to_pcm16
-from codec.base import WORKING_RATE, Audio, Codec, CodecError, Encoded
+from codec.base import ANYTHING, WORKING_RATE, Audio, Codec, CodecError, Encoded, Parameters, gettext_noop
 
 # The mask of BS.1534-3 (3.5 kHz) asks for ripple <= 0.1 dB up to the cut-off, >= 25 dB half a
 # kilohertz above it and >= 50 dB one kilohertz above it; the 7 kHz anchor keeps the shape. A Kaiser
@@ -22,20 +21,32 @@ _TRANSITION = 500.0
 _ATTENUATION = 55.0
 
 
-class Original(Codec):
-    """16-bit PCM: rounds the samples and changes nothing else; 256 kbit/s at 16 kHz."""
+# Samples filtered at a time: of ten minutes in stereo at once it would take gigabytes.
+_BLOCK = 1 << 20
 
-    def _encode(self, audio: Audio) -> tuple[bytes, int, dict[str, Any]]:
+
+class Original(Codec):
+    """16-bit PCM: rounds the samples and changes nothing else; 256 kbit/s in mono at 16 kHz."""
+
+    takes = ANYTHING
+
+    def _encode(self, audio: Audio) -> tuple[bytes, int, Parameters]:
         payload = to_pcm16(audio).astype("<i2").tobytes()
         return payload, 8 * len(payload), {"coding": "16-bit PCM, little-endian"}
 
     def _decode(self, encoded: Encoded) -> Audio:
-        if len(encoded.payload) != 2 * encoded.num_samples:
+        samples = encoded.num_samples * encoded.channels
+        if len(encoded.payload) != 2 * samples:
             raise CodecError(
-                f"The bitstream has {len(encoded.payload)} bytes; "
-                f"{encoded.num_samples} samples of 16-bit PCM need {2 * encoded.num_samples}."
+                gettext_noop(
+                    "The bitstream has %(size)s bytes; %(samples)s samples of 16-bit PCM need %(needed)s."
+                ),
+                size=len(encoded.payload),
+                samples=samples,
+                needed=2 * samples,
             )
-        return from_pcm16(np.frombuffer(encoded.payload, dtype="<i2"))
+        pcm = np.frombuffer(encoded.payload, dtype="<i2")
+        return from_pcm16(pcm if encoded.channels == 1 else pcm.reshape(-1, encoded.channels))
 
 
 class Anchor(Original):
@@ -46,7 +57,7 @@ class Anchor(Original):
         super().__init__(slug, sample_rate)
         self.cutoff = cutoff
 
-    def _encode(self, audio: Audio) -> tuple[bytes, int, dict[str, Any]]:
+    def _encode(self, audio: Audio) -> tuple[bytes, int, Parameters]:
         taps = lowpass_taps(self.cutoff, self.sample_rate)
         payload, bits, parameters = super()._encode(lowpass(audio, self.cutoff, self.sample_rate))
         if taps is None:
@@ -56,11 +67,11 @@ class Anchor(Original):
                 f"linear-phase FIR, {taps.size} taps, Kaiser window, "
                 f"-6 dB at {self.cutoff + _TRANSITION / 2:g} Hz, delay of {taps.size // 2} samples removed"
             )
-        return payload, bits, parameters | {"filter": filtering, "scipy": scipy.__version__}
+        return payload, bits, {**parameters, "filter": filtering, "scipy": scipy.__version__}
 
 
 def lowpass(audio: Audio, cutoff: float, rate: int) -> Audio:
-    """Low-pass `audio` (samples,) at `rate` Hz: same length, no delay.
+    """Low-pass `audio`, (samples,) or (samples, channels), at `rate` Hz: same length, no delay.
 
     The signal is extended at both ends by its point reflection, as in `scipy.signal.filtfilt`: with silence
     there the filter would ring where speech is cut off, and take energy from the first and last milliseconds.
@@ -69,8 +80,14 @@ def lowpass(audio: Audio, cutoff: float, rate: int) -> Audio:
     if taps is None:
         return audio
     half = taps.size // 2
-    continued = np.pad(audio.astype(np.float64), half, mode="reflect", reflect_type="odd")
-    return np.asarray(oaconvolve(continued, taps, mode="valid"), dtype=np.float32)
+    passed = np.empty(audio.shape, dtype=np.float32)
+    channels = [(audio, passed)] if audio.ndim == 1 else zip(audio.T, passed.T, strict=True)
+    for channel, out in channels:
+        continued = np.pad(channel.astype(np.float64), half, mode="reflect", reflect_type="odd")
+        for start in range(0, len(out), _BLOCK):
+            stop = min(start + _BLOCK, len(out))
+            out[start:stop] = oaconvolve(continued[start : stop + 2 * half], taps, mode="valid")
+    return passed
 
 
 @lru_cache(maxsize=16)

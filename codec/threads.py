@@ -3,7 +3,8 @@
 The search takes thousands of small steps, after each of which its threads wait for each other. Measured on
 two cores that others were using (load 8; `bpgan-2k`, 4.8 s of speech): 8 s with one thread; 110 to 155 s
 with two that spin while they wait, as they do by default; 8 s with two that sleep. So they sleep, and there
-are no more of them than cores without other work.
+are no more of them than cores without other work. The same holds for the threads of ONNX Runtime, of which
+each network has its own.
 """
 
 from __future__ import annotations
@@ -11,7 +12,10 @@ from __future__ import annotations
 import os
 import sys
 import time
+from functools import cache, partial
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType, SimpleNamespace
 
 #: More do not help networks of this size.
 MOST = 4
@@ -39,6 +43,27 @@ def use_threads(wanted: int | None = None, seconds: float | None = None) -> int:
     if torch is not None and torch.get_num_threads() != threads:
         torch.set_num_threads(threads)
     return threads
+
+
+@cache
+def import_with_onnx(name: str) -> ModuleType:
+    """Import a module that knows ONNX Runtime as ``ort``, and have its networks' threads follow this rule.
+
+    The package ``speechmos`` has no option for that, and by default a network has a thread that spins for
+    each core of the machine.
+
+    Raises:
+        ImportError: it is not installed.
+    """
+    module = import_module(name)
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = choose_threads()
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    ours = SimpleNamespace(InferenceSession=partial(onnxruntime.InferenceSession, sess_options=options))
+    vars(module)["ort"] = ours
+    return module
 
 
 def choose_threads(seconds: float | None = None) -> int:

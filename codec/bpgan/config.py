@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from importlib.resources import files
 from itertools import pairwise
@@ -95,10 +95,15 @@ class SpectrumConfig:
 
 @dataclass(frozen=True)
 class PostfilterConfig:
-    """How strongly the receiver sharpens the generated log-mel (`BPGANModel.sharpen`); 0: not at all."""
+    """How strongly the receiver sharpens the generated log-mel (`BPGANModel.sharpen`); 0: not at all.
+
+    From `top` Hz on it continues the spectrum with noise (`BPGANModel.extend`), because the generator learnt
+    from speech that ended there; 0: as generated.
+    """
 
     bands: float = 0.0
     frames: float = 0.0
+    top: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -146,7 +151,7 @@ class ModelConfig:
         """Samples per latent frame: audio is padded to a multiple of it."""
         return self.mel.hop * self.latent.stride
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         return asdict(self)
 
     @classmethod
@@ -246,7 +251,7 @@ class TrainConfig:
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> TrainConfig:
-        values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items()}
+        values: Mapping[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items()}
         return cls(**values)
 
 

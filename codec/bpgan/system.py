@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from copy import copy
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import torch
 
+from codec.audio import resample, resampled_length
 from codec.base import (
     WORKING_RATE,
     Audio,
@@ -17,13 +17,17 @@ from codec.base import (
     CodecError,
     CodecUnavailable,
     Encoded,
+    Json,
+    Parameters,
     Progress,
+    fit_length,
+    gettext_noop,
     no_progress,
 )
 from codec.bpgan.config import Rate, Receiver
 from codec.bpgan.entropy import bitstream
 from codec.bpgan.entropy.base import Symbols
-from codec.bpgan.network.mel import active_level
+from codec.bpgan.network.mel import active_level, without_offset
 from codec.bpgan.network.model import BPGANModel
 from codec.bpgan.network.released import find_model, load_model
 from codec.bpgan.search.blockwise import Blockwise, Coded
@@ -47,8 +51,11 @@ def choose_rate(model: BPGANModel, slug: str, channels: Sequence[int]) -> Rate:
             return rate or Rate(each)
     there = ", ".join(map(str, model.layers))
     raise CodecUnavailable(
-        f"{slug} sends {' or '.join(map(str, wanted))} channels; "
-        f"the model {model.config.name} can send {there}."
+        gettext_noop("%(system)s sends %(wanted)s channels; the model %(model)s can send %(there)s."),
+        system=slug,
+        wanted=" or ".join(map(str, wanted)),
+        model=model.config.name,
+        there=there,
     )
 
 
@@ -57,7 +64,7 @@ class BPGAN(Codec):
 
     Args:
         slug: of the system; the model's calibration may say how to meet its rate.
-        sample_rate: must be the model's.
+        sample_rate: of the audio on either side, in Hz; what is sent is the audio at the model's rate.
         entropy: one of `bitstream.CODERS`.
         search: a budget of `SEARCHES`.
         channels: numbers of channels to send, in order of preference, for a model that was not calibrated
@@ -88,10 +95,6 @@ class BPGAN(Codec):
     ) -> None:
         super().__init__(slug, sample_rate)
         self.model = model or load_model()
-        if sample_rate != self.model.config.mel.sample_rate:
-            raise CodecUnavailable(
-                f"{slug} works at {self.model.config.mel.sample_rate} Hz, not at {sample_rate} Hz."
-            )
         self.rate = choose_rate(self.model, like or slug, channels)
         self.coder = entropy
         self.search = search
@@ -106,14 +109,26 @@ class BPGAN(Codec):
         limited.max_kbps = max_kbps
         return limited
 
-    def _encode(self, audio: Audio) -> tuple[bytes, int, dict[str, Any]]:
+    def hasten(self) -> BPGAN:
+        """See `Codec.hasten`: the search that is named instant."""
+        hasty = copy(self)
+        hasty.search = "instant"
+        return hasty
+
+    def _encode(self, audio: Audio) -> tuple[bytes, int, Parameters]:
         return self._encode_with(audio, no_progress)
 
-    def _encode_with(self, audio: Audio, progress: Progress) -> tuple[bytes, int, dict[str, Any]]:
+    def _encode_with(self, audio: Audio, progress: Progress) -> tuple[bytes, int, Parameters]:
+        seconds, inside = audio.size / self.sample_rate, self.model.config.mel.sample_rate
+        if inside != self.sample_rate:
+            progress = _count_outside(progress, inside, self.sample_rate)
+            audio = np.clip(resample(audio, self.sample_rate, inside), -1.0, 1.0)
+            audio = fit_length(audio, max(1, audio.size))
+        audio = without_offset(audio)
         level = bitstream.level_index(active_level(audio))
         price, channels = self.rate.rate_weight, self.rate.channels
         coded = self._search(audio, level, price, channels, progress) if level else None
-        return self._enforce_limit(audio, level, coded, progress)
+        return self._enforce_limit(audio, seconds, level, coded, progress)
 
     def _search(self, audio: Audio, level: int, price: float, channels: int, progress: Progress) -> Coded:
         budget = replace(SEARCHES[self.search], rate_weight=price)
@@ -122,8 +137,8 @@ class BPGAN(Codec):
         return blocks.encode(audio, self._gain(level), budget, channels, rates, progress)
 
     def _enforce_limit(
-        self, audio: Audio, level: int, first: Coded | None, progress: Progress
-    ) -> tuple[bytes, int, dict[str, Any]]:
+        self, audio: Audio, seconds: float, level: int, first: Coded | None, progress: Progress
+    ) -> tuple[bytes, int, Parameters]:
         """What is sent: `first` if it keeps the limit, else what is found by paying more for bits.
 
         Prices rise until the limit is kept, and then go back by halves of the last step. Where the highest
@@ -133,16 +148,17 @@ class BPGAN(Codec):
             CodecError: no price and no layer will do, or silence is too short for its header.
         """
         sent = self._finish(audio, level, first, self.rate.rate_weight)
-        least = self._kbps(audio, sent[1])
+        least = sent[1] / seconds / 1000
         if self.max_kbps is None or least <= self.max_kbps:
             return sent
 
-        def attempt(price: float, channels: int) -> tuple[bytes, int, dict[str, Any]] | None:
+        def attempt(price: float, channels: int) -> tuple[bytes, int, Parameters] | None:
             """What is sent at a price, if it keeps the limit."""
             nonlocal least
             tried = self._finish(audio, level, self._search(audio, level, price, channels, progress), price)
-            least = min(least, self._kbps(audio, tried[1]))
-            return tried if self._kbps(audio, tried[1]) <= limit else None
+            kbps = tried[1] / seconds / 1000
+            least = min(least, kbps)
+            return tried if kbps <= limit else None
 
         limit, usual = self.max_kbps, max(self.rate.rate_weight, _CHEAPEST)
         smaller = [n for n in reversed(self.model.layers) if n <= self.rate.channels]
@@ -159,10 +175,12 @@ class BPGAN(Codec):
                             low = middle
                     return kept
                 low, high = high, _DEARER * high
-        raise CodecError(f"{self.slug} cannot send this recording at {limit:g} kbit/s: it needs {least:.2f}.")
-
-    def _kbps(self, audio: Audio, bits: int) -> float:
-        return bits * self.sample_rate / audio.size / 1000
+        raise CodecError(
+            gettext_noop("%(system)s cannot send this recording at %(limit)g kbit/s: it needs %(least).2f."),
+            system=self.slug,
+            limit=limit,
+            least=least,
+        )
 
     def _gain(self, level: int) -> float:
         """The gain that takes audio of a level to the level that the model was trained on."""
@@ -170,11 +188,11 @@ class BPGAN(Codec):
 
     def _finish(
         self, audio: Audio, level: int, coded: Coded | None, price: float
-    ) -> tuple[bytes, int, dict[str, Any]]:
+    ) -> tuple[bytes, int, Parameters]:
         """Turn symbols found at `price` into payload, bits and parameters; `coded` is None for silence."""
         model = self.model
         channels = self.rate.channels if coded is None else len(coded.symbols)
-        parameters: dict[str, Any] = {
+        parameters: dict[str, Json] = {
             "model": model.config.name,
             "model_id": f"{model.model_id:04x}",
             "channels": channels,
@@ -211,18 +229,34 @@ class BPGAN(Codec):
 
     def _decode_with(self, encoded: Encoded, progress: Progress) -> Audio:
         stream = bitstream.unpack(encoded.payload)
-        if stream.num_samples != encoded.num_samples:
+        known = stream.model_id == self.model.model_id
+        # Silence needs no model: its stream can be decoded where its model is missing.
+        model = self.model if known or not stream.level else find_model(stream.model_id)
+        inside = model.config.mel.sample_rate
+        declared = max(1, resampled_length(encoded.num_samples, encoded.sample_rate, inside))
+        if stream.num_samples != declared:
             raise CodecError(
-                f"The bitstream holds {stream.num_samples} samples, not the declared {encoded.num_samples}."
+                gettext_noop("The bitstream holds %(samples)s samples, not the declared %(declared)s."),
+                samples=stream.num_samples,
+                declared=declared,
             )
         if not stream.level:
-            return np.zeros(stream.num_samples, dtype=np.float32)
-        known = stream.model_id == self.model.model_id
-        model = self.model if known else find_model(stream.model_id)
+            return np.zeros(encoded.num_samples, dtype=np.float32)
         symbols = read_symbols(stream, model)
         gain = bitstream.level_rms(stream.level) / model.config.mel.level
         blocks = Blockwise(model, receiver=self.receiver)
-        return blocks.decode(symbols, stream.num_samples, gain, progress)
+        progress = _count_outside(progress, inside, encoded.sample_rate)
+        decoded = blocks.decode(symbols, stream.num_samples, gain, progress)
+        return resample(decoded, inside, encoded.sample_rate)
+
+
+def _count_outside(progress: Progress, inside: int, outside: int) -> Progress:
+    """`progress` in samples at `outside` Hz, for work that counts them at `inside` Hz."""
+
+    def count(done: int, total: int) -> None:
+        progress(resampled_length(done, inside, outside), resampled_length(total, inside, outside))
+
+    return progress if inside == outside else count
 
 
 def read_symbols(stream: bitstream.Stream, model: BPGANModel) -> Symbols:
@@ -234,11 +268,16 @@ def read_symbols(stream: bitstream.Stream, model: BPGANModel) -> Symbols:
     """
     if stream.layer >= len(model.layers):
         raise CodecError(
-            f"The bitstream uses layer {stream.layer}; model {stream.model_id:04x} has {len(model.layers)}."
+            gettext_noop("The bitstream uses layer %(layer)s; model %(model)04x has %(layers)s."),
+            layer=stream.layer,
+            model=stream.model_id,
+            layers=len(model.layers),
         )
     channels = model.layers[stream.layer]
     frames = -(-stream.num_samples // model.config.block)
     coder = model.build_coder(stream.coder)
     if frames * coder.fewest_bits(channels) > 8 * len(stream.symbols) + 32:
-        raise CodecError("The bitstream is damaged: it declares more audio than its bytes can hold.")
+        raise CodecError(
+            gettext_noop("The bitstream is damaged: it declares more audio than its bytes can hold.")
+        )
     return coder.decode(stream.symbols, frames, channels)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from codec import reference
 from codec.reference import lowpass, lowpass_taps
 from codec.registry import load
 from tests.codec.speech import harvard_sentence
@@ -33,6 +34,14 @@ def test_mask(slug: str, cutoff: int, rate: int) -> None:
             assert above.max() <= -attenuation
         else:
             assert above.size == 0
+
+
+def test_long_recordings_are_filtered_in_blocks_without_seams(monkeypatch: pytest.MonkeyPatch) -> None:
+    noise = np.random.default_rng(2).normal(0, 0.1, (20_000, 2)).astype(np.float32)
+    whole = lowpass(noise, 3500, 48_000)
+    monkeypatch.setattr(reference, "_BLOCK", 3_000)
+    np.testing.assert_allclose(lowpass(noise, 3500, 48_000), whole, atol=1e-7)
+    np.testing.assert_allclose(lowpass(noise[:, 1], 3500, 48_000), whole[:, 1], atol=1e-7)
 
 
 @pytest.mark.parametrize("rate", RATES)

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from codec.base import CodecError, Encoded
-from codec.container import MAGIC, dumps, loads, read_ear, write_ear
+from codec.container import MAGIC, MAGIC_CHANNELS, dumps, loads, read_ear, write_ear
 
 SLUGS = st.from_regex(r"[a-z0-9][a-z0-9._-]{0,30}", fullmatch=True)
 
@@ -26,6 +26,7 @@ def clips(draw: st.DrawFn) -> Encoded:
         draw(st.integers(0, 8 * len(payload))),
         rate,
         draw(st.integers(1, 60 * min(rate, 48_000))),
+        channels=draw(st.integers(1, 2)),
     )
 
 
@@ -33,7 +34,7 @@ def clips(draw: st.DrawFn) -> Encoded:
 def test_round_trip(encoded: Encoded) -> None:
     data = dumps(encoded)
     assert loads(data) == encoded
-    assert len(data) == len(encoded.payload) + len(encoded.system) + 21
+    assert len(data) == len(encoded.payload) + len(encoded.system) + 21 + (encoded.channels > 1)
 
 
 @given(clips(), st.data())
@@ -59,11 +60,11 @@ def test_arbitrary_bytes_are_refused(data: bytes) -> None:
         loads(data)
 
 
-@given(st.binary(max_size=200))
-def test_arbitrary_bodies_with_a_right_checksum(body: bytes) -> None:
+@given(st.sampled_from([MAGIC, MAGIC_CHANNELS]), st.binary(max_size=200))
+def test_arbitrary_bodies_with_a_right_checksum(magic: bytes, body: bytes) -> None:
     """What an attacker writes is refused or is a valid clip, and never anything else."""
     try:
-        encoded = loads(MAGIC + struct.pack("<I", zlib.crc32(body)) + body)
+        encoded = loads(magic + struct.pack("<I", zlib.crc32(body)) + body)
     except CodecError:
         return
     assert loads(dumps(encoded)) == encoded
@@ -105,6 +106,8 @@ def test_headers_that_lie_are_refused(changes: dict[str, int], reason: str) -> N
         Encoded("opus-6k", b"", 0, 16_000, 0),
         Encoded("opus-6k", b"", 0, 0, 1),
         Encoded("opus-6k", bytes(10), 0, 16_000, 2**32),
+        Encoded("original", bytes(12), 96, 48_000, 2, channels=3),
+        Encoded("original", bytes(12), 96, 48_000, 2, channels=0),
     ],
 )
 def test_what_does_not_fit_is_not_written(encoded: Encoded) -> None:
@@ -127,5 +130,22 @@ def test_bytes_of_version_1_stay_as_they_are() -> None:
     """A golden file: what was written once must be readable for ever."""
     golden = bytes.fromhex("4541523166125d13086f726967696e616c803e0000030000003000000000000020ff7f")
     encoded = Encoded("original", np.array([0, 8192, 32767], "<i2").tobytes(), 48, 16_000, 3)
+    assert loads(golden) == encoded
+    assert dumps(encoded) == golden
+
+
+@pytest.mark.parametrize("channels", [0, 1, 3, 255])
+def test_version_2_has_two_channels(channels: int) -> None:
+    """One is written as version 1, and no system has more."""
+    body = b"\x08original" + struct.pack("<III", 48_000, 1, 32) + bytes([channels]) + bytes(4)
+    with pytest.raises(CodecError, match="header of the bitstream is invalid"):
+        loads(MAGIC_CHANNELS + struct.pack("<I", zlib.crc32(body)) + body)
+
+
+def test_bytes_of_version_2_stay_as_they_are() -> None:
+    pcm = np.array([[0, 1], [8192, -8192]], "<i2").tobytes()
+    body = b"\x08original" + struct.pack("<III", 48_000, 2, 64) + b"\x02" + pcm
+    golden = b"EAR2" + struct.pack("<I", zlib.crc32(body)) + body
+    encoded = Encoded("original", pcm, 64, 48_000, 2, channels=2)
     assert loads(golden) == encoded
     assert dumps(encoded) == golden

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 import subprocess
+import sys
 import time
 from collections.abc import Iterable
 from contextlib import suppress
@@ -18,11 +19,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy.signal import correlate, resample_poly
 
-import codec.ffmpeg
+from codec import programs
 from codec.base import CodecError, CodecUnavailable, Encoded
-from codec.ffmpeg import Speex, Tool, find_ffmpeg
-from codec.framing import _ogg_checksum, amr_frames, ogg_packets
+from codec.ffmpeg import Speex
+from codec.framing import amr_frames, ogg_checksum, ogg_packets
 from codec.registry import load
+from codec.tool import Tool, find_ffmpeg
 from tests.codec.speech import SENTENCES, harvard_sentence
 
 #: Expected range of the measured rate over the Harvard sentences, in kbit/s.
@@ -177,7 +179,7 @@ def reseal(payload: bytes) -> bytes:
         segments = payload[position + 26]
         size = 27 + segments + sum(payload[position + 27 : position + 27 + segments])
         page = bytearray(payload[position : position + size])
-        page[22:26] = struct.pack("<I", _ogg_checksum(bytes(page)))
+        page[22:26] = struct.pack("<I", ogg_checksum(bytes(page)))
         out += page
         position += size
     return bytes(out)
@@ -210,7 +212,7 @@ def test_a_lying_length_is_refused(slug: str, num_samples: int) -> None:
 
 
 @slugs
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_flipped_bytes_never_crash(slug: str, data: st.DataObject) -> None:
     """Even with checksums mended: audio of the right length or a `CodecError`, in bounded time."""
@@ -313,11 +315,29 @@ def test_a_hanging_decoder_is_stopped(
     system = Speex("celp-8k", bit_rate=8000)
     encoded = system.encode(harvard_sentence(0)[:8000])
     system.ffmpeg = Tool(script, {})
-    monkeypatch.setattr(codec.ffmpeg, "_START_SECONDS", 0.1)
+    monkeypatch.setattr(programs, "START_SECONDS", 0.1)
+    monkeypatch.setattr(programs, "PATIENCE", 1.0)
     started = time.monotonic()
-    with pytest.raises(CodecError, match="was stopped"):
+    with pytest.raises(CodecError, match="took more than 1 s and was stopped"):
         system.decode(encoded)
     assert time.monotonic() - started < 10
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits a process from outside")
+def test_a_program_that_has_to_wait_is_not_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Under load it waits for the processor: what counts is the time that it computes."""
+    monkeypatch.setattr(programs, "START_SECONDS", 0.0)
+    waits = ["/bin/sh", "-c", "sleep 0.3; cat"]
+    assert programs.run_program(waits, b"coded", 0.1, "The coder") == b"coded"
+    # The limit is set from outside, soon after the beginning.
+    spins = 'until [ "$(ulimit -t)" = 8 ]; do :; done; kill -XCPU $$'
+    with pytest.raises(CodecError, match="The coder computed for more than 7 s and was stopped"):
+        programs.run_program(["/bin/sh", "-c", spins], b"", 7.0, "The coder")
+
+
+def test_what_a_program_says_of_its_failure_is_passed_on() -> None:
+    with pytest.raises(CodecError, match="The coder failed: no such mode"):
+        programs.run_program(["/bin/sh", "-c", "echo no such mode >&2; exit 3"], b"", 1.0, "The coder")
 
 
 # -- against what others measured

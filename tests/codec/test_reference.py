@@ -43,7 +43,7 @@ def test_a_lying_length_allocates_nothing() -> None:
     ("audio", "reason"),
     [
         (np.zeros(0, np.float32), "empty"),
-        (np.zeros((2, 100), np.float32), "mono"),
+        (np.zeros((2, 100), np.float32), r"\(samples, 2\), got \(2, 100\)"),
         (np.array([0, np.nan], np.float32), "finite"),
         (np.array([0, np.inf], np.float32), "finite"),
     ],

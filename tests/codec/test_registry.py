@@ -17,8 +17,17 @@ from codec.registry import SYSTEMS, System, load
 from tests.codec.speech import harvard_sentence
 from tests.conftest import ROOT
 
-#: BPGAN has tests of its own: its search takes seconds for each clip.
-systems = pytest.mark.parametrize("slug", [s.slug for s in SYSTEMS.values() if "bpgan" not in s.target])
+#: BPGAN has tests of its own: its search takes seconds for each clip. Of the codecs for every kind of sound
+#: one of a kind is here; tests/codec/test_general.py has them all.
+_GENERAL = {system.target: slug for slug, system in SYSTEMS.items() if system.general}
+systems = pytest.mark.parametrize(
+    "slug",
+    [
+        slug
+        for slug, system in SYSTEMS.items()
+        if "bpgan" not in system.target and (not system.general or slug in _GENERAL.values())
+    ],
+)
 
 
 def test_slugs() -> None:
@@ -63,7 +72,8 @@ def test_speech_comes_back_in_place(slug: str) -> None:
     assert decoded.dtype == np.float32
     assert decoded.shape == speech.shape
     assert np.abs(decoded).max() <= 1
-    assert encoded.kbps <= 1.1 * SYSTEMS[slug].nominal_kbps
+    # At a variable rate a sentence in mono may cost more than music does on average.
+    assert encoded.kbps <= (1.3 if SYSTEMS[slug].general else 1.1) * SYSTEMS[slug].nominal_kbps
     level = 10 * np.log10(np.mean(decoded**2) / np.mean(speech**2))
     assert abs(level) < 6
     # Loudness over 40 ms follows the original's: something intelligible is at the right place.
@@ -99,6 +109,7 @@ def test_damaged_payloads_and_lies(slug: str) -> None:
         replace(encoded, payload=b""),
         replace(encoded, payload=encoded.payload[: len(encoded.payload) // 2]),
         replace(encoded, num_samples=2**40),
+        replace(encoded, channels=2),
     ):
         with pytest.raises(CodecError):
             system.decode(damaged)

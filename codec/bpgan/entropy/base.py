@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from codec.base import CodecError
+from codec.base import CodecError, gettext_noop
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -122,5 +122,5 @@ def read_contexts(arrays: Mapping[str, NDArray[Any]]) -> ContextModel:
     """
     kind = _KINDS.get(frozenset(arrays))
     if kind is None:
-        raise CodecError("The model's probability tables are missing or of an unknown kind.")
+        raise CodecError(gettext_noop("The model's probability tables are missing or of an unknown kind."))
     return kind.from_arrays(arrays)

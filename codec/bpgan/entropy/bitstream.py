@@ -25,7 +25,7 @@ import binascii
 import math
 from dataclasses import dataclass
 
-from codec.base import WORKING_RATE, CodecError
+from codec.base import WORKING_RATE, CodecError, gettext_noop
 
 VERSION = 2
 #: The longest file that the header can describe: 4 hours and 39 minutes at 16 kHz.
@@ -95,14 +95,23 @@ def pack(stream: Stream) -> bytes:
         CodecError: a field is out of range, for example because the audio is too long.
     """
     if not 0 < stream.num_samples <= MAX_SAMPLES:
-        raise CodecError(f"A bitstream holds 1 to {MAX_SAMPLES} samples, not {stream.num_samples}.")
+        raise CodecError(
+            gettext_noop("A bitstream holds 1 to %(most)s samples, not %(samples)s."),
+            most=MAX_SAMPLES,
+            samples=stream.num_samples,
+        )
     for name, value, limit in (
         ("model", stream.model_id, 1 << 16),
         ("layer", stream.layer, MAX_LAYERS),
         ("level", stream.level, 128),
     ):
         if not 0 <= value < limit:
-            raise CodecError(f"A bitstream's {name} is 0 to {limit - 1}, not {value}.")
+            raise CodecError(
+                gettext_noop("A bitstream's %(name)s is 0 to %(most)s, not %(value)s."),
+                name=name,
+                most=limit - 1,
+                value=value,
+            )
     flags = CODERS.index(stream.coder) << 10 | stream.layer << 7 | stream.level
     if stream.num_samples >> _SHORT_BITS:
         fields = (flags << 29 | 1 << 28 | stream.num_samples).to_bytes(5, "big")
@@ -126,26 +135,33 @@ def unpack(data: bytes) -> Stream:
             than its bytes can hold; the message says which.
     """
     if not data or data[0] & 0xF0 != _MAGIC:
-        raise CodecError("This is not a BPGAN bitstream.")
+        raise CodecError(gettext_noop("This is not a BPGAN bitstream."))
     if data[0] not in (_VERSION_1, _CHECKED, _UNCHECKED):
         raise CodecError(
-            f"This bitstream has version {data[0] & 0x0F}; this decoder reads versions 1 and {VERSION}."
+            gettext_noop(
+                "This bitstream has version %(version)s; this decoder reads versions 1 and %(known)s."
+            ),
+            version=data[0] & 0x0F,
+            known=VERSION,
         )
     checksum = data[0] != _UNCHECKED
     end = len(data) - 2 if checksum else len(data)
     if end < 5:
-        raise CodecError("The bitstream is truncated: its header is incomplete.")
+        raise CodecError(gettext_noop("The bitstream is truncated: its header is incomplete."))
     if checksum and binascii.crc_hqx(memoryview(data)[:end], 0) != int.from_bytes(data[end:], "big"):
-        raise CodecError("The bitstream is damaged or truncated: its checksum does not fit.")
+        raise CodecError(gettext_noop("The bitstream is damaged or truncated: its checksum does not fit."))
     stream = _unpack_1(data, end) if data[0] == _VERSION_1 else _unpack_2(data, end, checksum)
     if stream.num_samples == 0:
-        raise CodecError("The bitstream declares no samples.")
+        raise CodecError(gettext_noop("The bitstream declares no samples."))
     # Version 1 does not pad. Its whole length was held to the same rate (`codec.container`).
     paid = len(data) if data[0] == _VERSION_1 else len(stream.symbols)
     if paid < fewest_bytes(stream.num_samples):
         raise CodecError(
-            f"The bitstream declares {stream.num_samples} samples: "
-            f"more audio than its {len(data)} bytes can hold."
+            gettext_noop(
+                "The bitstream declares %(samples)s samples: more audio than its %(size)s bytes can hold."
+            ),
+            samples=stream.num_samples,
+            size=len(data),
         )
     return stream
 
@@ -153,14 +169,16 @@ def unpack(data: bytes) -> Stream:
 def _unpack_2(data: bytes, end: int, checksum: bool) -> Stream:
     fields, at = int.from_bytes(data[3:7], "big"), 7
     if end < at:
-        raise CodecError("The bitstream is truncated: its header is incomplete.")
+        raise CodecError(gettext_noop("The bitstream is truncated: its header is incomplete."))
     if fields >> _SHORT_BITS & 1:
         if end < at + 1:
-            raise CodecError("The bitstream is truncated: its header is incomplete.")
+            raise CodecError(gettext_noop("The bitstream is truncated: its header is incomplete."))
         fields, at = fields << 8 | data[at], at + 1
         flags, num_samples = fields >> 29, fields & MAX_SAMPLES
         if not num_samples >> _SHORT_BITS:
-            raise CodecError("The bitstream is damaged: it writes a short length in the long form.")
+            raise CodecError(
+                gettext_noop("The bitstream is damaged: it writes a short length in the long form.")
+            )
     else:
         flags, num_samples = fields >> 21, fields & (1 << _SHORT_BITS) - 1
     return Stream(
@@ -179,14 +197,14 @@ def _unpack_1(data: bytes, end: int) -> Stream:
     num_samples, at = 0, 4
     for shift in range(0, 28, 7):
         if at >= end:
-            raise CodecError("The bitstream is truncated: its length field is incomplete.")
+            raise CodecError(gettext_noop("The bitstream is truncated: its length field is incomplete."))
         byte = data[at]
         at += 1
         num_samples |= (byte & 0x7F) << shift
         if byte < 0x80:
             break
     else:
-        raise CodecError("The bitstream's length field is too long.")
+        raise CodecError(gettext_noop("The bitstream's length field is too long."))
     return Stream(
         model_id=int.from_bytes(data[1:3], "big"),
         coder=CODERS[data[3] >> 7],

@@ -7,7 +7,7 @@ import heapq
 import numpy as np
 from numpy.typing import NDArray
 
-from codec.base import CodecError
+from codec.base import CodecError, gettext_noop
 from codec.bpgan.entropy.base import Symbols
 
 
@@ -69,7 +69,7 @@ def decode_symbols(payload: bytes, marginals: NDArray[np.int32], frames: int) ->
             word = length = 0
             while (word, length) not in book:
                 if at == end:
-                    raise CodecError("The bitstream is truncated: symbols are missing.")
+                    raise CodecError(gettext_noop("The bitstream is truncated: symbols are missing."))
                 word = word << 1 | payload[at >> 3] >> 7 - (at & 7) & 1
                 length, at = length + 1, at + 1
             out[frame, channel] = book[word, length]

@@ -17,7 +17,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from codec.base import CodecError
+from codec.base import CodecError, gettext_noop
 from codec.bpgan.entropy.base import TOTAL, Arrays, ContextModel, Predictor, Symbols, register
 
 #: Fractional bits of rows and outputs, and of the logarithm (base 2) of a symbol's weight.
@@ -86,7 +86,7 @@ class NadeContexts(ContextModel):
         output: NDArray[Any],
     ) -> None:
         if output.ndim != 3 or past.ndim != 4:
-            raise CodecError("The model's probability tables are damaged.")
+            raise CodecError(gettext_noop("The model's probability tables are damaged."))
         self.channels, self.hidden, self.levels = output.shape
         self.delays = len(past)
         c, h, n = output.shape
@@ -99,9 +99,9 @@ class NadeContexts(ContextModel):
             "output": (output, np.int8, (c, h, n)),
         }
         if any(array.dtype != kind or array.shape != shape for array, kind, shape in wanted.values()):
-            raise CodecError("The model's probability tables are damaged.")
+            raise CodecError(gettext_noop("The model's probability tables are damaged."))
         if not (h and c and n > 1 and self.delays):
-            raise CodecError("The model's probability tables are damaged: one is empty.")
+            raise CodecError(gettext_noop("The model's probability tables are damaged: one is empty."))
         if (
             h > MOST_HIDDEN
             or c > MOST_CHANNELS
@@ -111,7 +111,9 @@ class NadeContexts(ContextModel):
             or bias.min() < -MOST_BIAS
             or bias.max() > MOST_BIAS
         ):
-            raise CodecError("The model's probability tables are larger than the coder's integers.")
+            raise CodecError(
+                gettext_noop("The model's probability tables are larger than the coder's integers.")
+            )
         self._arrays = {name: np.ascontiguousarray(array) for name, (array, _, _) in wanted.items()}
 
     @classmethod

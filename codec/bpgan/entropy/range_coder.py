@@ -10,7 +10,7 @@ from bisect import bisect_right
 
 import numpy as np
 
-from codec.base import CodecError
+from codec.base import CodecError, gettext_noop
 from codec.bpgan.entropy.base import PRECISION, TOTAL, ContextModel, Symbols
 
 _TOP = 1 << 24
@@ -89,7 +89,7 @@ class RangeDecoder:
             elif self._at < len(self._payload) + 4:
                 byte = 0
             else:
-                raise CodecError("The bitstream is truncated: symbols are missing.")
+                raise CodecError(gettext_noop("The bitstream is truncated: symbols are missing."))
             self._at += 1
             self._code = ((self._code << 8) | byte) & _MASK
             self._range <<= 8

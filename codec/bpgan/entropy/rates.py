@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from codec.base import CodecError
+from codec.base import CodecError, gettext_noop
 from codec.bpgan.entropy import nade
 from codec.bpgan.entropy.base import TOTAL, ContextModel, RateModel
 from codec.bpgan.entropy.huffman import code_lengths
@@ -28,7 +28,9 @@ def build_rates(contexts: ContextModel, device: torch.device | str = "cpu") -> R
         return NadeRates(contexts, device)
     if isinstance(contexts, TableContexts):
         return TableRates(contexts.frequencies, device)
-    raise CodecError(f"The search cannot price symbols by {type(contexts).__name__}.")
+    raise CodecError(
+        gettext_noop("The search cannot price symbols by %(kind)s."), kind=type(contexts).__name__
+    )
 
 
 class TableRates:

@@ -10,7 +10,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from codec.base import CodecError
+from codec.base import CodecError, gettext_noop
 from codec.bpgan.entropy.base import TOTAL, Arrays, ContextModel, Predictor, Symbols, register
 
 
@@ -47,7 +47,7 @@ class TableContexts(ContextModel):
             or (frequencies < 1).any()
             or (frequencies.sum(axis=-1) != TOTAL).any()
         ):
-            raise CodecError("The model's probability tables are damaged.")
+            raise CodecError(gettext_noop("The model's probability tables are damaged."))
         self.frequencies = frequencies
         self.channels, _, self.levels = frequencies.shape
 

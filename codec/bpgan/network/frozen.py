@@ -17,7 +17,7 @@ from torch.nn import functional as F
 
 from codec.bpgan.network.blocks import ConvNeXt, frame_mask
 from codec.bpgan.network.generator import Generator1d
-from codec.bpgan.network.precision import has_onednn
+from codec.bpgan.network.precision import has_bfloat16
 
 #: Of a block: normalised input, the norm's scale, hidden layer.
 _Saved = tuple[Tensor, Tensor, Tensor]
@@ -102,10 +102,8 @@ class FrozenGenerator:
 
     def __init__(self, generator: Generator1d, channels: int, exact: bool = False) -> None:
         layers = list(generator.layers)
-        on_gpu = next(generator.parameters()).device.type == "cuda"
-        # Builds of PyTorch without oneDNN lack its operators, too.
-        fast = on_gpu or (has_onednn() and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported()))
-        precision = torch.bfloat16 if fast and not exact else torch.float32
+        quick = not exact and has_bfloat16(next(generator.parameters()).device)
+        precision = torch.bfloat16 if quick else torch.float32
         first, last = layers[0], layers[-1]
         at, raising = next((i, m) for i, m in enumerate(layers) if isinstance(m, nn.ConvTranspose1d))
         if not (isinstance(first, nn.Conv1d) and isinstance(last, nn.Conv1d)) or last.bias is None:

@@ -14,6 +14,8 @@ from codec.bpgan.config import MelConfig
 _SHIFT, _SCALE = 5.0, 4.0
 # Bounds the memory of a level measurement for audio of any length.
 _BLOCKS_AT_ONCE = 1024
+# Blocks this much weaker than the loudest are pauses: 30 dB.
+_PAUSE = 1e-3
 
 
 def band_edges(sample_rate: int, bands: int) -> NDArray[np.float64]:
@@ -80,15 +82,32 @@ class Mel(nn.Module):
         return (torch.exp(log_mel * _SCALE - _SHIFT) - self.config.floor).clamp_min(0.0)
 
 
-def active_level(audio: Audio, block: int = 512) -> float:
+def without_offset(audio: Audio) -> Audio:
+    """`audio` (samples,) without an offset that would count: it is not heard, but raises the level.
+
+    Audio whose offset is 20 dB or more below what `active_level` takes for a pause is returned as it is.
+    """
+    offset = float(audio.mean(dtype=np.float64)) if audio.size else 0.0
+    if offset**2 <= 0.01 * _PAUSE * float(_powers(audio).max(initial=0.0)):
+        return audio
+    return (audio - np.float32(offset)).astype(np.float32)
+
+
+def active_level(audio: Audio) -> float:
     """RMS of the blocks within 30 dB of the loudest, linear; 0 for silence.
 
-    So the level does not depend on how much silence surrounds the speech.
+    So the level does not depend on how much silence surrounds the speech, nor on an offset.
     """
+    power = _powers(without_offset(audio))
+    active = power[power > _PAUSE * power.max(initial=0.0)]
+    return float(np.sqrt(active.mean())) if active.size else 0.0
+
+
+def _powers(audio: Audio, block: int = 512) -> NDArray[np.float64]:
+    """Mean square of each block."""
     power = np.empty(-(-audio.size // block))
     for first in range(0, power.size, _BLOCKS_AT_ONCE):
         part = audio[first * block : (first + _BLOCKS_AT_ONCE) * block]
         padded = np.pad(part, (0, -part.size % block)).reshape(-1, block)
         power[first : first + len(padded)] = np.square(padded, dtype=np.float64).mean(axis=1)
-    active = power[power > 1e-3 * power.max(initial=0.0)]
-    return float(np.sqrt(active.mean())) if active.size else 0.0
+    return power

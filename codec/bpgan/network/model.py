@@ -12,7 +12,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from codec.base import CodecError
+from codec.base import CodecError, gettext_noop
 from codec.bpgan.config import ModelConfig, Rate, Receiver
 from codec.bpgan.entropy.base import TOTAL, ContextModel, RateModel, read_contexts
 from codec.bpgan.entropy.coders import HuffmanCoder, RangeCoder, SymbolCoder
@@ -25,7 +25,7 @@ from codec.bpgan.network.mel import Mel
 from codec.bpgan.network.quantizer import Quantizer
 from codec.bpgan.network.refiner import Refiner
 from codec.bpgan.network.spectrum import SpectrumNetwork
-from codec.bpgan.network.vocoder import invert_mel
+from codec.bpgan.network.vocoder import invert_mel, random_phases
 
 #: The receiver that the model's configuration describes.
 DEFAULT_RECEIVER = Receiver()
@@ -112,9 +112,10 @@ class BPGANModel(nn.Module):
         sharpened = self.sharpen(log_mel) if receiver.postfilter else log_mel
         strength = self.config.spectrum.strength if receiver.network is None else receiver.network
         if self.spectrum is None or not strength:
-            return invert_mel(self.mel, sharpened)
-        power: Tensor = self.spectrum(log_mel, values, start, strength, sharpened)
-        return power
+            power = invert_mel(self.mel, sharpened)
+        else:
+            power = self.spectrum(log_mel, values, start, strength, sharpened)
+        return self.extend(power, start) if receiver.postfilter and self.config.postfilter.top else power
 
     def sharpen(self, log_mel: Tensor) -> Tensor:
         """Log-mel (batch, bands, frames) with more contrast along bands and frames, by `PostfilterConfig`.
@@ -128,6 +129,23 @@ class BPGANModel(nn.Module):
             + amounts.bands * (log_mel - _blur(log_mel, 1))
             + amounts.frames * (log_mel - _blur(log_mel, 2))
         )
+
+    def extend(self, power: Tensor, start: int = 0) -> Tensor:
+        """STFT power (batch, bins, frames) with noise from `PostfilterConfig.top` Hz on, where there is less.
+
+        Its level is that of the kilohertz below, falling by 3 dB per kilohertz as fricatives do. Each bin of
+        each frame has the exponential distribution of noise, and is the same in every decoder; `start` is the
+        index of the first frame within its file.
+        """
+        rate, n_fft = self.config.mel.sample_rate, self.config.mel.n_fft
+        per_khz = round(1000 * n_fft / rate)
+        first = round(self.config.postfilter.top * n_fft / rate)
+        below = power[:, first - per_khz : first].mean(dim=1, keepdim=True)
+        above = torch.arange(power.shape[1] - first, device=power.device)
+        fall = 10 ** (-0.3 * above / per_khz)
+        chance = random_phases(len(above), start, power.shape[2]).to(power) / (2 * torch.pi)
+        noise = below * fall[:, None] * -torch.log(chance.clamp_min(1e-4))
+        return torch.cat([power[:, :first], torch.maximum(power[:, first:], noise)], dim=1)
 
     def save(self, path: Path) -> None:
         """Write weights as float16, tables and levels exactly; configuration, rates and notes as metadata."""
@@ -162,7 +180,9 @@ class BPGANModel(nn.Module):
             AttributeError,
             ArithmeticError,
         ) as error:
-            raise CodecError(f"The model {path.name} cannot be read: {error}") from error
+            raise CodecError(
+                gettext_noop("The model %(name)s cannot be read: %(error)s"), name=path.name, error=str(error)
+            ) from error
         return model.eval().requires_grad_(False)
 
     @classmethod
@@ -182,7 +202,10 @@ class BPGANModel(nn.Module):
             {name.removeprefix("contexts."): tensor.numpy() for name, tensor in tables.items()}
         )
         if (model.contexts.channels, model.contexts.levels) != (config.latent.channels, config.latent.levels):
-            raise CodecError(f"The model {path.name} cannot be read: its tables are for another latent.")
+            raise CodecError(
+                gettext_noop("The model %(name)s cannot be read: its tables are for another latent."),
+                name=path.name,
+            )
         model.load_state_dict({n: t.float() if t.dtype == torch.float16 else t for n, t in state.items()})
         return model
 

@@ -17,7 +17,7 @@ from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
-from codec.base import CodecError, CodecUnavailable
+from codec.base import CodecError, CodecUnavailable, gettext_noop
 from codec.bpgan.network.model import BPGANModel, model_id
 from codec.bpgan.network.precision import choose_device
 
@@ -27,7 +27,8 @@ WEIGHTS = Path(str(files("codec.bpgan") / "weights"))
 RELEASED = {
     0x7AB8: "2026-11-22",
     0x9E35: "2026-11-22b",
-    0x13CC: "default",
+    0x13CC: "2026-11-23",
+    0xBFC0: "default",
 }
 
 
@@ -40,7 +41,10 @@ def load_model(name: str = "default") -> BPGANModel:
     """
     path = WEIGHTS / f"{name}.safetensors"
     if not path.is_file():
-        raise CodecUnavailable(f"The model {path.name} is not in this installation (codec/bpgan/weights).")
+        raise CodecUnavailable(
+            gettext_noop("The model %(name)s is not in this installation (codec/bpgan/weights)."),
+            name=path.name,
+        )
     return BPGANModel.load(path).to(choose_device())
 
 
@@ -50,7 +54,10 @@ def find_model(wanted: int) -> BPGANModel:
     if name and (WEIGHTS / f"{name}.safetensors").is_file() and load_model(name).model_id == wanted:
         return load_model(name)
     raise CodecError(
-        f"The bitstream was written by model {wanted:04x}, which this installation does not have."
+        gettext_noop(
+            "The bitstream was written by model %(wanted)04x, which this installation does not have."
+        ),
+        wanted=wanted,
     )
 
 

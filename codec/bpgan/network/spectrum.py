@@ -64,12 +64,14 @@ class SpectrumNetwork(nn.Module):
         always gets the same noise. `strength` scales the change, in decibels.
         """
         # Rounding errors must not make the power negative.
-        return (torch.exp(self.log_power(log_mel, values, start, strength, inverted)) - FLOOR).clamp_min(0.0)
+        log_power = self.log_power(log_mel, values, start=start, strength=strength, inverted=inverted)
+        return (torch.exp(log_power) - FLOOR).clamp_min(0.0)
 
     def log_power(
         self,
         log_mel: Tensor,
         values: Tensor,
+        *,
         start: int = 0,
         strength: float = 1.0,
         inverted: Tensor | None = None,

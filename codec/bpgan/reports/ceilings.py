@@ -3,7 +3,7 @@
 In each row the receiver gets another input: the exact mel-spectrogram, what the generator makes of the
 encoder's z before and after quantisation, or what it makes of the searched symbols; each is inverted plainly
 and by the spectrum network. Varying the network's strength, with and without the postfilter, gives a curve of
-accuracy (PESQ) against predicted naturalness (DNSMOS P.808).
+accuracy (PESQ) against predicted naturalness (DNSMOS P.808). `bands` shows how even the result is.
 """
 
 from __future__ import annotations
@@ -22,15 +22,16 @@ from tqdm import tqdm
 from codec.base import WORKING_RATE, Audio
 from codec.bpgan.config import Rate, Receiver
 from codec.bpgan.network.mel import active_level
-from codec.bpgan.network.model import BPGANModel
+from codec.bpgan.network.model import DEFAULT_RECEIVER, PLAIN_RECEIVER, BPGANModel
 from codec.bpgan.network.released import load_model
+from codec.bpgan.reports.bands import Bands, build_bands_table, measure_bands, plot_bands
 from codec.bpgan.reports.search_tables import MEASURES, Row, interval
 from codec.bpgan.search import trials
 from codec.bpgan.search.search import SEARCHES
-from codec.threads import use_threads
+from codec.threads import import_with_onnx, use_threads
 
 #: Strengths of the spectrum network on the trade-off curve, with the postfilter and without.
-STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0)
+STRENGTHS = "0,0.25,0.5,0.75,1"
 SEARCHED = "searched symbols"
 
 
@@ -40,7 +41,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="where tables and plots go")
     parser.add_argument("--model", type=Path, help="another model (.safetensors) than the one installed")
     parser.add_argument("--limit", type=int, help="only so many of the files, at even distances")
+    parser.add_argument(
+        "--strengths",
+        type=read_strengths,
+        default=STRENGTHS,
+        metavar="LIST",
+        help="of the spectrum network on the trade-off curve, 0 to 1 (default: %(default)s)",
+    )
     parser.add_argument("--threads", type=int, help="CPU threads (default: of the free cores, up to 4)")
+
+
+def read_strengths(text: str) -> tuple[float, ...]:
+    """Read numbers from 0 to 1 between commas. Raises `ValueError` for anything else."""
+    strengths = tuple(float(part) for part in text.split(","))
+    if not all(0 <= strength <= 1 for strength in strengths):
+        raise ValueError(f"a strength of {text} is not from 0 to 1")
+    return strengths
 
 
 def run(args: argparse.Namespace) -> int:
@@ -52,7 +68,7 @@ def run(args: argparse.Namespace) -> int:
     rate = model.rates.get("bpgan-2k", Rate(model.layers[-1]))
     config = replace(SEARCHES["realtime"], rate_weight=rate.rate_weight)
     outcomes = list(trials.search_all(model, sentences, config, rate.channels))
-    rows = measure(model, outcomes)
+    rows = measure(model, outcomes, args.strengths)
     with (args.out / "ceilings.csv").open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, list(rows[0]))
         writer.writeheader()
@@ -60,15 +76,30 @@ def run(args: argparse.Namespace) -> int:
     (args.out / "ceilings.md").write_text(build_table(rows), encoding="utf-8")
     plot_tradeoff(rows, args.out / "tradeoff.svg")
     plot_mels(model, outcomes[0], args.out / "mels.png")
+    measured = measure_receivers(model, outcomes)
+    (args.out / "bands.md").write_text(build_bands_table(model.mel, measured), encoding="utf-8")
+    plot_bands(model.mel, measured, args.out / "bands.svg")
     return 0
 
 
-def measure(model: BPGANModel, outcomes: Sequence[trials.Outcome]) -> list[Row]:
+def measure_receivers(model: BPGANModel, outcomes: Sequence[trials.Outcome]) -> dict[str, Bands]:
+    """The bands of the originals, and of what the plain receiver and the model's own make of the symbols."""
+    originals = [outcome.sentence.audio for outcome in outcomes]
+    receivers = {"plain receiver": PLAIN_RECEIVER, "the model's receiver": DEFAULT_RECEIVER}
+    return {"original": measure_bands(model.mel, originals, originals)} | {
+        name: measure_bands(
+            model.mel, originals, [trials.decode_outcome(model, each, receiver) for each in outcomes]
+        )
+        for name, receiver in receivers.items()
+    }
+
+
+def measure(model: BPGANModel, outcomes: Sequence[trials.Outcome], strengths: Sequence[float]) -> list[Row]:
     """Measure the quality of every sentence for each input of the receiver."""
     rows: list[Row] = []
     for outcome in tqdm(outcomes, unit="file", disable=None):
         sentence = outcome.sentence
-        for name, log_mel, values, receiver in _generate_versions(model, outcome):
+        for name, log_mel, values, receiver in _generate_versions(model, outcome, strengths):
             audio = trials.synthesise(model, log_mel, values, sentence.audio.size, receiver)
             # At the level of a real system, because DNSMOS depends on it.
             audio *= np.float32(active_level(sentence.audio) / max(active_level(audio), 1e-9))
@@ -86,7 +117,7 @@ def measure(model: BPGANModel, outcomes: Sequence[trials.Outcome]) -> list[Row]:
 
 @torch.no_grad()
 def _generate_versions(
-    model: BPGANModel, outcome: trials.Outcome
+    model: BPGANModel, outcome: trials.Outcome, strengths: Sequence[float]
 ) -> Iterator[tuple[str, Tensor, Tensor, Receiver]]:
     """Generate inputs of the receiver: name, log-mel (1, bands, frames), values, and the receiver to use."""
     mel, channels = outcome.sentence.mel[None], len(outcome.symbols)
@@ -109,7 +140,7 @@ def _generate_versions(
     if model.refiner:
         for strength in networks:
             yield SEARCHED, searched, values, Receiver(postfilter=False, network=strength, refiner=False)
-    for strength in STRENGTHS if model.spectrum else networks:
+    for strength in strengths if model.spectrum else networks:
         for postfilter in (False, True):
             yield SEARCHED, searched, values, Receiver(postfilter, strength)
 
@@ -117,7 +148,7 @@ def _generate_versions(
 def measure_naturalness(audio: Audio) -> dict[str, float]:
     """Measure DNSMOS P.808 (Reddy et al. 2021), if the package ``speechmos`` is installed."""
     try:
-        from speechmos import dnsmos
+        dnsmos = import_with_onnx("speechmos.dnsmos")
     except ImportError:
         return {}
     return {"dnsmos": float(dnsmos.run(np.clip(audio, -1, 1).astype(np.float64), WORKING_RATE)["p808_mos"])}

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from codec.base import CodecError
+from codec.base import CodecError, gettext_noop
 from codec.bpgan.entropy.base import RateModel
 from codec.bpgan.network.model import BPGANModel
 from codec.bpgan.search.flips import flip
@@ -115,14 +115,14 @@ def search(
         first = problem.quantise(start / problem.unit)
     encoder_objective = problem.score(first)
     if not torch.isfinite(encoder_objective).all():
-        raise CodecError("The audio gives no finite mel-spectrogram to search for.")
+        raise CodecError(gettext_noop("The audio gives no finite mel-spectrogram to search for."))
     best = _Best(first.clone(), encoder_objective.clone())
     iterations = _iterate(problem, start / problem.unit, first, config, best, progress)
     candidates = [best.symbols]
     if config.method in ("ste", "admm") and config.flip_rounds and config.keep_best:
         best.symbols, best.objective = flip(problem, best.symbols, best.objective, config)
         candidates.append(best.symbols)
-    if model.refiner is not None:
+    if model.refiner is not None and config.refined:
         encoder_objective, best = _choose_received(problem, first, candidates, config)
     symbols, objective = best.symbols, best.objective
     bits = problem.bits(symbols)

@@ -37,6 +37,7 @@ class SearchConfig:
             nor worse.
         keep_best: return the best candidate seen, the encoder's included. Off only to reproduce the 2020
             code, which sends the last one.
+        refined: let the refiner, if the model has one, choose among the best candidates at the end.
     """
 
     method: str = "admm"
@@ -53,6 +54,7 @@ class SearchConfig:
     patience: int = 4
     exact: bool = False
     keep_best: bool = True
+    refined: bool = True
 
 
 class Adam:

@@ -21,9 +21,9 @@ from codec.bpgan.network.mel import active_level
 from codec.bpgan.network.model import DEFAULT_RECEIVER, BPGANModel
 from codec.bpgan.network.vocoder import griffin_lim
 from codec.bpgan.search.search import SearchConfig, search
+from codec.recordings.formats import NAMED, is_audio
 
 #: Files with these suffixes are taken for recordings.
-SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".sph")
 
 
 @dataclass(frozen=True)
@@ -66,9 +66,9 @@ def read_folder(folder: Path, model: BPGANModel, limit: int | None = None) -> li
     Raises:
         CodecError: there are none, or one of them cannot be read.
     """
-    paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES)
+    paths = sorted(p for p in folder.rglob("*") if is_audio(p))
     if not paths:
-        raise CodecError(f"{folder} holds no audio ({', '.join(SUFFIXES)}).")
+        raise CodecError(f"{folder} holds no audio ({NAMED}).")
     if limit and limit < len(paths):
         paths = [paths[i * len(paths) // limit] for i in range(limit)]
     rate = model.config.mel.sample_rate

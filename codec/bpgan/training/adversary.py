@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TypedDict
 
 import torch
 from torch import Tensor, nn
+from torch.optim.optimizer import StateDict
 
 from codec.bpgan.config import TrainConfig
 from codec.bpgan.network.discriminators import (
@@ -15,6 +16,14 @@ from codec.bpgan.network.discriminators import (
     feature_loss,
 )
 from codec.bpgan.network.precision import autocast
+
+
+class State(TypedDict):
+    """An adversary in a checkpoint."""
+
+    critics: dict[str, Tensor]
+    optimiser: StateDict
+    steps: int
 
 
 class Adversary:
@@ -31,14 +40,14 @@ class Adversary:
         )
         self.steps = 0
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> State:
         return {
             "critics": self.critics.state_dict(),
             "optimiser": self.optimiser.state_dict(),
             "steps": self.steps,
         }
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
+    def load_state_dict(self, state: State) -> None:
         self.critics.load_state_dict(state["critics"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.steps = state["steps"]

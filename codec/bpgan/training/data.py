@@ -18,16 +18,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import soundfile
 import soxr
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from codec.base import Audio, CodecError
+from codec.audio import read_audio
+from codec.base import Audio, AudioError, CodecError
 from codec.bpgan.config import MelConfig, TrainConfig
 from codec.bpgan.network.mel import active_level
-
-_SUFFIXES = {".wav", ".flac", ".ogg", ".opus", ".mp3", ".sph", ".nist", ".aiff"}
+from codec.recordings.formats import NAMED, is_audio
 
 
 @dataclass(frozen=True)
@@ -54,12 +53,12 @@ def find_utterances(sources: Iterable[str | Path]) -> list[Utterance]:
         if manifest.is_file():
             rows = _read_manifest(manifest)
         elif source.is_dir():
-            files = sorted(p for p in source.rglob("*") if p.suffix.lower() in _SUFFIXES)
+            files = sorted(p for p in source.rglob("*") if is_audio(p))
             rows = [Utterance(p, _find_speaker(p, source)) for p in files]
         else:
             raise CodecError(f"There is no folder or manifest {source}.")
         if not rows:
-            raise CodecError(f"{source} holds no audio ({', '.join(sorted(_SUFFIXES))}).")
+            raise CodecError(f"{source} holds no audio ({NAMED}).")
         found += rows
     return found
 
@@ -82,6 +81,7 @@ class Corpus:
     """Packed speech. `samples` is a memory map of int16; utterance i is ``bounds[i]:bounds[i + 1]``."""
 
     def __init__(self, folder: Path) -> None:
+        self.folder = folder
         index = json.loads((folder / "index.json").read_text(encoding="utf-8"))
         self.bounds: NDArray[np.int64] = np.array(index["bounds"], dtype=np.int64)
         self.levels: NDArray[np.float64] = np.array(index["levels"])
@@ -170,11 +170,10 @@ def _write(utterances: Sequence[Utterance], folder: Path, sample_rate: int) -> N
     with (folder / "samples.i16").open("wb") as out:
         for u in tqdm(utterances, desc="packing", unit="file"):
             try:
-                audio, rate = soundfile.read(u.path, dtype="float32", always_2d=True)
-            except (soundfile.LibsndfileError, OSError) as error:
+                mono = read_audio(u.path, rate=sample_rate).audio
+            except AudioError as error:
                 left_out.append(f"{u.path}: {error}")
                 continue
-            mono = soxr.resample(audio.mean(axis=1), rate, sample_rate)
             level = active_level(mono)
             if mono.size < sample_rate // 4 or not np.isfinite(level) or level < 1e-4:
                 left_out.append(f"{u.path}: silent, too short or not finite")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import replace
+from dataclasses import asdict
 
 import torch
 from torch import nn
@@ -17,8 +17,9 @@ def inherit_weights(model: BPGANModel, other: BPGANModel, trained: Collection[st
     """Copy `other`'s weights into `model`; where `model` is larger, it begins as `other` does.
 
     Latent channels that `other` lacks start unheard by the generator, and blocks appended to a stage of the
-    network start as identities. A network of the receiver (`refiner`, `spectrum`) that `other` lacks, or has
-    in another size, starts untrained; the latter only if it is among those that are going to be `trained`.
+    network start as identities. So does a network of the receiver (`refiner`, `spectrum`) that is going to be
+    `trained` and has more blocks than `other`'s, or is shown the symbols, too. One that `other` lacks starts
+    untrained, as does one of another width among the `trained`.
 
     Returns:
         whether the quantiser's levels were copied, too, as they are for equal latents.
@@ -32,20 +33,20 @@ def inherit_weights(model: BPGANModel, other: BPGANModel, trained: Collection[st
     fitted = model.config.latent == other.config.latent
     if fitted:
         model.quantizer.load_state_dict(other.quantizer.state_dict())
-    sizes = replace(other.config.spectrum, strength=model.config.spectrum.strength)
-    for name, alike in (
-        ("refiner", model.config.refiner == other.config.refiner),
-        ("spectrum", model.config.spectrum == sizes),
-    ):
+    for name in ("refiner", "spectrum"):
         mine, theirs = getattr(model, name), getattr(other, name)
         if mine is None or theirs is None:
             continue
-        if alike:
+        now, then = asdict(getattr(model.config, name)), asdict(getattr(other.config, name))
+        unlike = {key for key in now if now[key] != then[key]} - {"strength"}
+        if not unlike:
             mine.load_state_dict(theirs.state_dict())
         elif name not in trained:
             raise CodecError(
                 f"The weights to start from have a {name} network of another size, and this run trains none."
             )
+        elif unlike <= {"blocks", "latent"} and all(now[key] > then[key] for key in unlike):
+            _copy_layers(mine, theirs)
     return fitted
 
 

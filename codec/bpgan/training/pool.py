@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+import os
 from collections.abc import Callable
+from dataclasses import asdict
 
 import numpy as np
 import torch
@@ -15,27 +19,76 @@ from codec.bpgan.search.search import SearchConfig, search
 from codec.bpgan.training.state import RunState
 
 
-def draw_searched(run: RunState, target: Callable[[int], Tensor], use: int) -> tuple[int, Tensor]:
-    """Draw a past step, and the values of the symbols that the search sends for its `target` log-mels.
+class Pool:
+    """Batches that the averaged model has searched in a stage; `RunState.searched` holds the latest ones.
 
-    `use` counts the calls of a stage. Every few of them the averaged model searches another batch, which
-    joins the pool `RunState.searched` of the latest ones.
+    Args:
+        run: whose crops they are.
+        target: log-mels of a step's crops.
+        kept: whether they are kept on disk as well, for any later run that would search the same. They lie in
+            the pack of the speech, in a folder named after all that the symbols depend on: the codec's
+            networks and tables, the search, and how crops are drawn. Only for stages in which the codec
+            rests.
     """
-    r, model = run.recipe, run.averaged
-    channels = run.crops.usual_channels
-    price, rates = _choose_prices(run, channels)
-    if use % r.search_reuse == 0 or not run.searched:
-        config = SearchConfig(iterations=r.search_steps, rate_weight=price)
-        found = search(model, target(run.step), config, channels=channels, rate=rates)
-        run.searched[run.step] = found.symbols.to(torch.uint8)
-        while len(run.searched) > r.search_pool:
-            del run.searched[min(run.searched)]
-    steps = sorted(run.searched)
-    step = steps[int(np.random.default_rng([run.seed, run.step, 6]).integers(len(steps)))]
-    return step, run.model.quantizer.decode(run.searched[step].long())
+
+    def __init__(self, run: RunState, target: Callable[[int], Tensor], kept: bool = False) -> None:
+        self.run, self.target = run, target
+        price, self.rates = _choose_prices(run)
+        # The refiner has no say: it may be learning.
+        self.config = SearchConfig(iterations=run.recipe.search_steps, rate_weight=price, refined=False)
+        self.folder = run.corpus.folder / "searched" / self._fingerprint() if kept else None
+
+    def draw(self, use: int) -> tuple[int, Tensor]:
+        """Draw a past step, and the values of the symbols that the search sends for its crops.
+
+        `use` counts the calls of a stage. Every few of them another batch joins the pool.
+        """
+        run, r = self.run, self.run.recipe
+        if use % r.search_reuse == 0 or not run.searched:
+            run.searched[run.step] = self._find(run.step)
+            while len(run.searched) > r.search_pool:
+                del run.searched[min(run.searched)]
+        steps = sorted(run.searched)
+        step = steps[int(np.random.default_rng([run.seed, run.step, 6]).integers(len(steps)))]
+        return step, run.model.quantizer.decode(run.searched[step].long())
+
+    def _find(self, step: int) -> Tensor:
+        """The symbols of a step's crops, uint8 (batch, channels, frames)."""
+        path = self.folder / f"{step}.npy" if self.folder else None
+        if path and path.is_file():
+            return torch.from_numpy(np.load(path)).to(self.run.device)
+        run, channels = self.run, self.run.crops.usual_channels
+        found = search(run.averaged, self.target(step), self.config, channels=channels, rate=self.rates)
+        symbols = found.symbols.to(torch.uint8)
+        if path:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            # A run that is killed leaves no half of a file, and two runs do not write the same one.
+            partial = path.with_suffix(f".{os.getpid()}")
+            with partial.open("wb") as file:
+                np.save(file, symbols.cpu().numpy())
+            partial.rename(path)
+        return symbols
+
+    def _fingerprint(self) -> str:
+        run, r, model = self.run, self.run.recipe, self.run.averaged
+        settings = [
+            asdict(self.config),
+            asdict(model.config.objective),
+            run.crops.usual_channels,
+            [run.seed, r.batch, r.frames, r.gain_db, r.speed],
+        ]
+        digest = hashlib.sha256(json.dumps(settings).encode())
+        digest.update(run.crops.members.tobytes())
+        digest.update(model.marginals.cpu().numpy().tobytes())
+        for array in model.contexts.arrays().values():
+            digest.update(array.tobytes())
+        for part in (model.encoder, model.quantizer, model.generator):
+            for tensor in part.state_dict().values():
+                digest.update(tensor.cpu().numpy().tobytes())
+        return digest.hexdigest()[:16]
 
 
-def _choose_prices(run: RunState, channels: int) -> tuple[float, RateModel]:
+def _choose_prices(run: RunState) -> tuple[float, RateModel]:
     """What a bit is worth in the search, and what symbols cost.
 
     As calibration found it, where what is sent has stayed as it was then; else by the recipe, and by how
@@ -43,7 +96,7 @@ def _choose_prices(run: RunState, channels: int) -> tuple[float, RateModel]:
     """
     model = run.averaged
     for rate in model.rates.values():
-        if rate.channels == channels:
+        if rate.channels == run.crops.usual_channels:
             return rate.rate_weight, model.build_rates()
     if not run.searched:
         codes = model.quantizer.encode(run.encode_crops(model, 24, salt=1 << 41))

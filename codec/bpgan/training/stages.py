@@ -21,7 +21,7 @@ from codec.bpgan.network.refiner import Refiner
 from codec.bpgan.network.spectrum import FLOOR, SpectrumNetwork
 from codec.bpgan.search.objective import difference_weights
 from codec.bpgan.training.adversary import Adversary
-from codec.bpgan.training.pool import draw_searched
+from codec.bpgan.training.pool import Pool
 from codec.bpgan.training.state import RunState
 
 #: Parts of a loss by name, for the log.
@@ -52,10 +52,12 @@ class Stage(ABC):
     Attributes:
         name: in logs and checkpoints.
         start: the recipe's setting that says when the stage begins; empty: with the run.
+        pool: searched symbols, in stages that learn from them, from the first that they draw.
     """
 
     name: ClassVar[str]
     start: ClassVar[str] = ""
+    pool: Pool | None = None
 
     def __init__(self, run: RunState) -> None:
         self.run = run
@@ -176,9 +178,13 @@ class SearchStage(CodecStage):
     name = "search"
     start = "search_at"
 
+    def enter(self) -> None:
+        self.pool = None
+
     def draw(self, done: float) -> tuple[Tensor, Tensor, Tensor]:
         run = self.run
-        step, values = draw_searched(run, run.crops.targets, run.step)
+        self.pool = self.pool or Pool(run, run.crops.targets)
+        step, values = self.pool.draw(run.step)
         mel = run.crops.targets(step)
         return mel, values, mel.new_zeros(())
 
@@ -190,7 +196,22 @@ class ReceiverStage(Stage):
     which keep the others in use.
     """
 
+    @property
+    @abstractmethod
+    def network(self) -> nn.Module:
+        """The network to train. Raises `CodecError` if the model has none."""
+
+    @property
+    def optimiser(self) -> torch.optim.Optimizer:
+        found = {"refiner": self.run.refiner_optimiser, "spectrum": self.run.spectrum_optimiser}[self.name]
+        assert found is not None  # noqa: S101 (the model has the network)
+        return found
+
+    def parameters(self) -> Iterable[nn.Parameter]:
+        return list(self.network.parameters())
+
     def enter(self) -> None:
+        self.pool = None
         self.run.stage_steps = 0
         self.run.model.load_state_dict(self.run.averaged.state_dict())
 
@@ -206,11 +227,14 @@ class ReceiverStage(Stage):
         model.generator.eval()
         step, values = run.step, None
         if run.recipe.search_at < 1 and run.stage_steps % 2:
-            step, values = draw_searched(run, crops.mel, run.stage_steps // 2)
+            self.pool = self.pool or Pool(run, crops.mel, kept=True)
+            step, values = self.pool.draw(run.stage_steps // 2)
         power = crops.power(step)
         if values is None:
+            # In full precision, as a sender's encoder gets it: half of it would move symbols.
+            mel = model.mel.compress(model.mel.filters @ power)
             with autocast(run.device):
-                z = model.encoder(model.mel.compress(model.mel.filters @ power))
+                z = model.encoder(mel)
             symbols = model.quantizer.encode(z.float())
             values = model.quantizer.decode(symbols) * crops.channel_mask(run.step)
         with autocast(run.device):
@@ -226,18 +250,9 @@ class RefinerStage(ReceiverStage):
 
     @property
     def network(self) -> Refiner:
-        """The network to train. Raises `CodecError` if the model has none."""
         if self.run.model.refiner is None:
             raise CodecError("The model has no refiner to train: set refiner.blocks.")
         return self.run.model.refiner
-
-    @property
-    def optimiser(self) -> torch.optim.Optimizer:
-        assert self.run.refiner_optimiser is not None  # noqa: S101 (the model has the network)
-        return self.run.refiner_optimiser
-
-    def parameters(self) -> Iterable[nn.Parameter]:
-        return list(self.network.parameters())
 
     def loss(self, done: float) -> tuple[Tensor, Losses]:
         model = self.run.model
@@ -258,23 +273,14 @@ class SpectrumStage(ReceiverStage):
 
     @property
     def network(self) -> SpectrumNetwork:
-        """The network to train. Raises `CodecError` if the model has none."""
         if self.run.model.spectrum is None:
             raise CodecError("The model has no spectrum network to train: set spectrum.blocks.")
         return self.run.model.spectrum
 
     @property
-    def optimiser(self) -> torch.optim.Optimizer:
-        assert self.run.spectrum_optimiser is not None  # noqa: S101 (the model has the network)
-        return self.run.spectrum_optimiser
-
-    @property
     def adversary(self) -> Adversary:
         assert self.run.spectrum_adversary is not None  # noqa: S101
         return self.run.spectrum_adversary
-
-    def parameters(self) -> Iterable[nn.Parameter]:
-        return list(self.network.parameters())
 
     def loss(self, done: float) -> tuple[Tensor, Losses]:
         run, r, model = self.run, self.run.recipe, self.run.model

@@ -15,10 +15,11 @@ import json
 import time
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 import torch
+from torch import Tensor, nn
 from tqdm import tqdm
 
 from codec.base import CodecError
@@ -27,6 +28,7 @@ from codec.bpgan.entropy import fitting
 from codec.bpgan.entropy.base import read_contexts
 from codec.bpgan.network.model import DEFAULT_RECEIVER, PLAIN_RECEIVER, BPGANModel
 from codec.bpgan.training import data
+from codec.bpgan.training.adversary import Adversary
 from codec.bpgan.training.learning import Learner
 from codec.bpgan.training.stages import ReceiverStage
 from codec.bpgan.training.validation import COLUMNS, validate
@@ -103,6 +105,21 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
+class PackedRate(TypedDict):
+    """A `Rate`."""
+
+    channels: int
+    rate_weight: float
+
+
+class Calibration(TypedDict, total=False):
+    """What a checkpoint keeps of the model that its run started from; empty: nothing."""
+
+    contexts: dict[str, Tensor]
+    rates: dict[str, PackedRate]
+    notes: dict[str, str]
+
+
 class Trainer(Learner):
     """One run: a learner, its schedule, and the folder in which it is kept."""
 
@@ -133,8 +150,8 @@ class Trainer(Learner):
     # -- the run's folder
 
     @property
-    def _parts(self) -> dict[str, Any]:
-        parts = {
+    def _parts(self) -> dict[str, nn.Module | torch.optim.Optimizer | Adversary]:
+        parts: dict[str, nn.Module | torch.optim.Optimizer | Adversary | None] = {
             "model": self.model,
             "averaged": self.averaged,
             "optimiser": self.optimiser,
@@ -195,18 +212,21 @@ class Trainer(Learner):
             trainer._truncate(out / file)
         return trainer
 
-    def _pack_calibration(self) -> dict[str, Any]:
+    def _pack_calibration(self) -> Calibration:
         """Tables, rates and notes of the model that the run started from, if what is sent stays as it was."""
         model = self.averaged
         if self.trains_codec or not model.rates:
             return {}
         return {
             "contexts": {name: torch.from_numpy(array) for name, array in model.contexts.arrays().items()},
-            "rates": {slug: asdict(rate) for slug, rate in model.rates.items()},
+            "rates": {
+                slug: {"channels": rate.channels, "rate_weight": rate.rate_weight}
+                for slug, rate in model.rates.items()
+            },
             "notes": model.notes,
         }
 
-    def _unpack_calibration(self, packed: dict[str, Any]) -> None:
+    def _unpack_calibration(self, packed: Calibration) -> None:
         if packed:
             arrays = {name: tensor.cpu().numpy() for name, tensor in packed["contexts"].items()}
             self.averaged.contexts = read_contexts(arrays)

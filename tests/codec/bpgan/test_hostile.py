@@ -10,7 +10,7 @@ import tracemalloc
 import zlib
 from binascii import crc_hqx
 from collections.abc import Iterator
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 from codec import container
 from codec.base import CodecError, Encoded
 from codec.bpgan.entropy import bitstream
+from codec.bpgan.network import model, vocoder
 from codec.bpgan.network.model import BPGANModel
 from codec.bpgan.system import BPGAN
 
@@ -37,14 +38,22 @@ SECOND = 16_000
 
 
 @pytest.fixture(scope="module", autouse=True)
-def one_thread() -> None:
+def quick_receiver() -> Iterator[None]:
+    """One thread, and a vocoder that iterates once: what a stream can do does not depend on its iterations.
+
+    The process below, whose memory is measured, has all iterations.
+    """
     torch.set_num_threads(1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(vocoder, "griffin_lim", partial(vocoder.griffin_lim, iterations=1))
+        patch.setattr(model, "invert_mel", partial(vocoder.invert_mel, iterations=1))
+        yield
 
 
 @cache
 def codecs() -> dict[int, BPGAN]:
-    models = [BPGANModel.load(path) for path in sorted(FOLDER.glob("*.safetensors"))]
-    return {model.model_id: BPGAN("golden", model=model) for model in models}
+    loaded = [BPGANModel.load(path) for path in sorted(FOLDER.glob("*.safetensors"))]
+    return {each.model_id: BPGAN("golden", model=each) for each in loaded}
 
 
 def receive(payload: bytes, samples: int | None = None) -> np.ndarray | None:
@@ -157,7 +166,7 @@ def test_every_flipped_bit_of_a_checked_stream_is_refused_and_of_an_unchecked_on
 
 
 @given(st.sampled_from(sorted(SEEDS)), st.data())
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 def test_bytes_overwritten_and_mended(name: str, data: st.DataObject) -> None:
     payload = bytearray(SEEDS[name])
     for _ in range(data.draw(st.integers(1, 6))):
@@ -166,7 +175,7 @@ def test_bytes_overwritten_and_mended(name: str, data: st.DataObject) -> None:
 
 
 @given(st.sampled_from([0xB1, 0xB2, 0xBD]), st.booleans(), st.binary(max_size=120))
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 def test_invented_streams(first: int, known: bool, rest: bytes) -> None:
     model = sorted(codecs())[0].to_bytes(2, "big") if known else b""
     receive(mended(bytes([first]) + model + rest + b"\0\0"))
@@ -179,7 +188,7 @@ def test_hours_cannot_be_had_for_nothing(level: int, coder: str) -> None:
 
     By numpy and Python, that is: they allocate a decoder's input and output. Nothing of torch runs.
     """
-    model_id = sorted(codecs())[0]
+    model_id = sorted(codecs())[-1]  # its context model is a table, the quickest of all
     hours = bitstream.pack(bitstream.Stream(model_id, coder, level, 4 * 3600 * SECOND, b""))
     assert len(hours) > 17_000
     for payload in (mended(hours[:8] + bytes(2)), mended(hours[:8] + bytes(1000)), mended(hours[:-1])):
@@ -212,7 +221,7 @@ def remade(body: bytes) -> bytes:
 
 
 @given(st.data())
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 def test_containers_overwritten_and_mended(data: st.DataObject) -> None:
     body = bytearray(EAR[8:])
     for _ in range(data.draw(st.integers(1, 5))):

@@ -115,6 +115,16 @@ def first_phase(k: int, f: int, rows: int = 257) -> float:
     return 2 * math.pi * (x ^ x >> 16) / 2**32
 
 
+def with_noise(q: Array, first: int) -> Array:
+    q, rows, frames = q.copy(), 257 - first, q.shape[1]
+    for f in range(frames):
+        below = q[first - 32 : first, f].mean()
+        for j in range(rows):
+            chance = max(1e-4, first_phase(j, f, rows) / (2 * math.pi))
+            q[first + j, f] = max(q[first + j, f], -(10 ** (-0.3 * j / 32)) * math.log(chance) * below)
+    return q
+
+
 def griffin_lim(r: Array) -> Array:
     frames = r.shape[1]
     w = np.sin(np.pi * np.arange(512) / 512) ** 2
@@ -177,6 +187,8 @@ def test_audio_is_what_the_document_says(name: str) -> None:
         s = np.maximum(0, np.exp(log_power) - 1e-4)
     else:
         s = linear(power, 60)
+    if top := config.get("postfilter", {}).get("top", 0):
+        s = with_noise(s, round(top * 512 / 16_000))
     audio = np.clip(griffin_lim(np.sqrt(s)) * gain, -1, 1)[: entry["samples"]]
     expected, _ = sf.read(FOLDER / f"{name}.wav")
     assert np.abs(expected).max() > 0.02

@@ -13,6 +13,7 @@ import torch
 from pesq import pesq
 
 from codec import registry
+from codec.audio import resample
 from codec.base import CodecError, CodecUnavailable
 from codec.bpgan.config import Rate
 from codec.bpgan.entropy import bitstream
@@ -220,21 +221,22 @@ def test_rates_survive_the_model_file(tmp_path: Path) -> None:
 
 def test_a_limit_holds_for_each_file_and_costs_no_more_than_it_must() -> None:
     speech = harvard_sentence(1)[:24_000]
-    free = bpgan().encode(speech)
+    codec = BPGAN("bpgan-2k", search="instant")  # the limit knows nothing of how symbols are searched
+    free = codec.encode(speech)
     limit = 0.93 * free.kbps
-    limited = bpgan().limit_rate(limit)
+    limited = codec.limit_rate(limit)
     sent = limited.encode(speech)
     assert 0.8 * limit < sent.kbps <= limit
     assert sent.parameters["rate_weight"] > free.parameters["rate_weight"]
-    assert bpgan().decode(sent).shape == speech.shape
+    assert codec.decode(sent).shape == speech.shape
     # Far below, price alone is not enough: fewer channels are sent.
-    low = bpgan().limit_rate(0.85 * free.kbps).encode(speech)
+    low = codec.limit_rate(0.85 * free.kbps).encode(speech)
     assert 0.7 * free.kbps < low.kbps <= 0.85 * free.kbps
     assert free.parameters["channels"] == sent.parameters["channels"] == 20
     assert low.parameters["channels"] == 16
-    assert bpgan().decode(low).shape == speech.shape
+    assert codec.decode(low).shape == speech.shape
     # Who is below anyway gets what everybody gets, and so does the system without a limit.
-    assert bpgan().limit_rate(10.0).encode(speech).payload == free.payload == bpgan().encode(speech).payload
+    assert codec.limit_rate(10.0).encode(speech).payload == free.payload == codec.encode(speech).payload
 
 
 def test_a_limit_that_cannot_be_kept_is_refused() -> None:
@@ -244,3 +246,27 @@ def test_a_limit_that_cannot_be_kept_is_refused() -> None:
         bpgan().limit_rate(0.1).encode(np.zeros(1600, np.float32))
     with pytest.raises(CodecError, match="opus-9k has no way"):
         registry.load("opus-9k").limit_rate(2.0)
+
+
+@pytest.mark.parametrize("rate", [8_000, 44_100, 48_000])
+def test_other_rates_send_what_sixteen_kilohertz_would(rate: int) -> None:
+    """The same speech at another rate gives nearly the same bits, and the output has its rate and length."""
+    speech = harvard_sentence(3)[: 16_000 * 1]
+    inside = BPGAN("bpgan-2k", search="instant")
+    outside = BPGAN("bpgan-2k", rate, search="instant")
+    given = resample(speech, 16_000, rate)
+    encoded = outside.encode(given)
+    decoded = outside.decode(encoded)
+    assert (encoded.sample_rate, decoded.shape) == (rate, given.shape)
+    assert encoded.payload_bits == pytest.approx(inside.encode(speech).payload_bits, rel=0.1)
+    assert abs(20 * np.log10(np.std(decoded) / np.std(given))) < 1.5
+    with pytest.raises(CodecError, match="declared"):
+        outside.decode(replace(encoded, num_samples=encoded.num_samples + rate))
+
+
+def test_progress_is_counted_in_samples_of_the_audio() -> None:
+    said: list[tuple[int, int]] = []
+    codec = BPGAN("bpgan-2k", 48_000, search="instant")
+    audio = resample(harvard_sentence(0)[:16_000], 16_000, 48_000)
+    codec.decode(codec.encode(audio), lambda done, total: said.append((done, total)))
+    assert said[-1] == (48_000, 48_000)

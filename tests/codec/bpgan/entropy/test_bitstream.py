@@ -6,7 +6,7 @@ from binascii import crc_hqx
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from codec import container
@@ -39,7 +39,6 @@ def streams(draw: st.DrawFn, checksum: bool | None = None) -> Stream:
 
 
 @given(streams())
-@settings(deadline=None)
 def test_round_trip_with_at_most_8_bytes_of_header(stream: Stream) -> None:
     data = pack(stream)
     assert unpack(data) == stream
@@ -48,7 +47,6 @@ def test_round_trip_with_at_most_8_bytes_of_header(stream: Stream) -> None:
 
 
 @given(streams(checksum=True), st.data())
-@settings(deadline=None)
 def test_any_flipped_bit_or_cut_is_noticed(stream: Stream, choose: st.DataObject) -> None:
     data = bytearray(pack(stream))
     if choose.draw(st.booleans()):
@@ -61,7 +59,6 @@ def test_any_flipped_bit_or_cut_is_noticed(stream: Stream, choose: st.DataObject
 
 
 @given(st.sampled_from([b"", b"\xb1", b"\xb2", b"\xbd"]), st.binary(max_size=64), st.booleans())
-@settings(deadline=None)
 def test_foreign_bytes_end_in_a_stream_or_a_reason(first: bytes, rest: bytes, mend: bool) -> None:
     data = first + rest
     if mend:

@@ -36,7 +36,7 @@ def ideal_bits(contexts: ContextModel, symbols: np.ndarray) -> float:
 
 
 @given(symbol_arrays, models)
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_range_coder_round_trips_at_the_ideal_length(symbols: np.ndarray, contexts: ContextModel) -> None:
     payload = range_coder.encode_symbols(symbols, contexts)
     channels, frames = symbols.shape
@@ -78,7 +78,7 @@ def test_range_coder_round_trips_through_long_carries(symbol: int) -> None:
 
 
 @given(symbol_arrays)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_huffman_round_trips(symbols: np.ndarray) -> None:
     marginals = MARGINALS[: len(symbols)]
     payload = huffman.encode_symbols(symbols, marginals)
@@ -104,7 +104,7 @@ def test_huffman_says_when_symbols_are_missing() -> None:
 
 
 @given(st.binary(max_size=200), models)
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_range_decoder_takes_any_bytes(payload: bytes, contexts: ContextModel) -> None:
     try:
         symbols = range_coder.decode_symbols(payload, contexts, 20)

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from codec.bpgan.config import MelConfig
-from codec.bpgan.network.mel import Mel, active_level, mel_filters
+from codec.bpgan.network.mel import Mel, active_level, mel_filters, without_offset
 from codec.bpgan.network.vocoder import griffin_lim, invert_mel
 from tests.codec.speech import harvard_sentence
 
@@ -49,6 +49,16 @@ def test_level_ignores_pauses_and_knows_silence() -> None:
     assert active_level(padded) == pytest.approx(active_level(speech), rel=0.02)
     assert active_level(speech * 0.1) == pytest.approx(0.1 * active_level(speech), rel=1e-3)
     assert active_level(np.zeros(1000, np.float32)) == 0.0
+
+
+@pytest.mark.parametrize("offset", [0.01, 0.05, -0.1])
+def test_level_ignores_an_offset(offset: float) -> None:
+    """0.1 of full scale raised it by 8.8 dB; 0.05 makes pauses as loud as speech."""
+    speech = np.pad(harvard_sentence(0), 16_000)
+    moved = speech + np.float32(offset)
+    assert active_level(moved) == pytest.approx(active_level(speech), rel=1e-3)
+    assert np.abs(without_offset(moved) - speech).max() < 1e-3
+    assert without_offset(speech) is speech
 
 
 def test_griffin_lim_from_the_exact_mel_is_nearly_transparent() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -101,3 +102,32 @@ def test_the_postfilter_raises_contrast_and_leaves_what_is_even() -> None:
     assert float(model.sharpen(onset)[0, 0, 20]) > 1.05
     assert float(model.sharpen(onset)[0, 0, 19]) < -0.05
     assert torch.equal(BPGANModel(preset("default")[0]).sharpen(onset), onset)
+
+
+def test_above_the_top_noise_goes_on_at_the_level_below() -> None:
+    config = replace(preset("default")[0], postfilter=PostfilterConfig(top=7000.0))
+    model = BPGANModel(config)
+    power = torch.zeros(1, 257, 2000)
+    power[:, 192:224] = 4.0  # 6 to 7 kHz; a bin is 31.25 Hz
+    power[:, 250] = 100.0
+    extended = model.extend(power)
+    assert torch.equal(extended[:, :224], power[:, :224])
+    assert float(extended[:, 250].min()) >= 100.0
+    levels = 10 * torch.log10(extended[0, [224, 240, 256]].mean(dim=1) / 4.0)
+    torch.testing.assert_close(levels, torch.tensor([0.0, -1.5, -3.0]), atol=0.4, rtol=0)
+    # As of noise: the deviation of its power is its mean.
+    noise = extended[0, 224:250]
+    torch.testing.assert_close(noise.std(dim=1), noise.mean(dim=1), rtol=0.15, atol=0)
+    torch.testing.assert_close(model.extend(power[:, :, 700:], start=700), extended[:, :, 700:])
+    # One bin as docs/bitstream.md has it: the eighth above 7 kHz, where frames count anew from 1024.
+    x = 7 + 33 * (1500 % 1024)
+    x = (x ^ x >> 16) * 0x7FEB352D % 2**32
+    x = (x ^ x >> 15) * 0x846CA68B % 2**32
+    chance = (x ^ x >> 16) / 2**32
+    assert float(extended[0, 231, 1500]) == pytest.approx(
+        -4.0 * 10 ** (-0.3 * 7 / 32) * math.log(chance), rel=1e-4
+    )
+    # The receiver of a model that says so does it, and the paper's does not.
+    log_mel = torch.randn(1, 128, 60, generator=torch.Generator().manual_seed(1))
+    plain = model.power(log_mel, VALUES, Receiver(postfilter=False))
+    torch.testing.assert_close(model.power(log_mel, VALUES), model.extend(plain))

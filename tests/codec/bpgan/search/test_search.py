@@ -132,7 +132,9 @@ def test_networks_ignore_the_padding(model: BPGANModel) -> None:
         generated = model.generator(z, sizes)
         for row, frames in enumerate(lengths):
             alone = model.encoder(batch[row : row + 1, :, : frames * stride])
-            torch.testing.assert_close(z[row, :, :frames], alone[0], rtol=1e-4, atol=1e-4)
+            # The padding, if it counted, would change z by four times its spread.
+            rounding = 1e-4 * float(alone.std())
+            torch.testing.assert_close(z[row, :, :frames], alone[0], rtol=1e-4, atol=rounding)
             mel = model.generator(alone)
             torch.testing.assert_close(generated[row, :, : frames * stride], mel[0], rtol=1e-4, atol=1e-4)
 
