@@ -8,6 +8,6 @@ class EvaluationConfig(AppConfig):
         from evaluation.models import OutputBatch, Rendition, Score
         from evaluation.work import jobs
 
-        jobs.register(Rendition, "evaluation.tasks.make_rendition")
-        jobs.register(Score, "evaluation.tasks.make_score")
-        jobs.register(OutputBatch, "evaluation.tasks.handle_outputs")
+        jobs.register(
+            "evaluation.tasks", make_rendition=Rendition, make_score=Score, handle_outputs=OutputBatch
+        )

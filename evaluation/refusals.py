@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Self, TypeAlias
 
+from django.utils import translation
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy
 from django.utils.translation import gettext_lazy as _
 
-from codec.base import CodecError
+from codec.base import CodecError, Note
 
 #: A message: lazy, from `gettext_lazy`, or already translated.
 Text: TypeAlias = "str | Promise | Message | Refusal"
@@ -40,6 +41,43 @@ def translate_error(error: CodecError) -> Message:
     return Message(gettext_lazy(error.text), **error.values)
 
 
+def translate_note(note: str) -> str:
+    """A remark in the current language; one without its message and values (`codec.base.Note`) as it is."""
+    if not isinstance(note, Note) or not note.text:
+        return note
+    values = {
+        name: translate_note(each) if isinstance(each, Note) else each for name, each in note.values.items()
+    }
+    return str(Message(gettext_lazy(note.text), **values))
+
+
+def note_of(error: Exception) -> str:
+    """What an error says, as a remark for a column: its message and its values, if it has them."""
+    if isinstance(error, CodecError):
+        return Note(error.text, **error.values)
+    if not isinstance(error, Refusal):
+        return str(error)
+    message: object = error
+    while isinstance(message, Refusal) or (isinstance(message, Message) and _wraps(message)):
+        message = message.message if isinstance(message, Refusal) else message.text
+    with translation.override(None):  # in which messages are what catalogues know them by
+        if not isinstance(message, Message):
+            return Note(str(message))
+        values = {name: _plain_value(value) for name, value in message.values.items()}
+        return Note(str(message.text), **values)
+
+
+def _wraps(message: Message) -> bool:
+    return not message.values and isinstance(message.text, Message | Refusal)
+
+
+def _plain_value(value: object) -> object:
+    """A message's value as a column can hold it."""
+    if isinstance(value, CodecError | Refusal):
+        return note_of(value)
+    return str(value) if isinstance(value, Promise | Message) else value
+
+
 class Refusal(Exception):
     """A request that is refused, with a message for the user.
 
@@ -52,12 +90,14 @@ class Refusal(Exception):
 
     Attributes:
         title: heading of the general refusal page.
+        field: the field of the request that a refusal of this class is about, unless it names others.
         page: renders the page that shows the refusal (`evaluation.web.refusals.show_refusals_on`);
             None: the general page.
     """
 
     status: int = 400
     title: ClassVar[Text] = _("This cannot be done")
+    field: ClassVar[str] = ""
 
     def __init__(
         self,
@@ -71,7 +111,7 @@ class Refusal(Exception):
         super().__init__(self.message)
         if status is not None:
             self.status = status
-        self.fields = dict(fields or {})
+        self.fields: dict[str, Text] = dict(fields or ({self.field: self.message} if self.field else {}))
         self.page: Callable[[Any], Any] | None = None
 
     @classmethod
@@ -84,7 +124,7 @@ class Refusal(Exception):
         return str(self.message)
 
     @property
-    def more(self) -> dict[str, Any]:
+    def more(self) -> dict[str, object]:
         """Extension members of the RFC 9457 problem."""
         return {}
 

@@ -16,6 +16,7 @@ from django.db.models import QuerySet
 from django.utils.text import slugify
 
 from codec import registry
+from codec.base import Takes
 from evaluation.models import UploadedSystem
 
 #: Slugs of uploaded systems begin with it; no system of the registry has such a slug.
@@ -45,6 +46,17 @@ _LOOKS: dict[str, tuple[str, str]] = {
     "bpgan-2k": ("#d55e00", "diamond"),
     "bpgan-2k-plain": ("#c65a5a", "diamond"),
     "bpgan-4k": ("#b34e00", "circle"),
+    "opus-16k": ("#5b8fe0", "triangle"),
+    "opus-32k": ("#4f84db", "circle"),
+    "opus-64k": ("#4379d6", "square"),
+    "opus-128k": ("#3f66c9", "diamond"),
+    "aac-64k": ("#d0607e", "triangle"),
+    "aac-96k": ("#c24f6f", "circle"),
+    "aac-128k": ("#bb4565", "square"),
+    "mp3-64k": ("#8a9430", "triangle"),
+    "mp3-128k": ("#6f7a1c", "square"),
+    "vorbis-64k": ("#3f9aac", "triangle"),
+    "vorbis-128k": ("#1f7a8c", "square"),
 }
 
 #: Hues of systems outside the registry; each can be combined with every marker.
@@ -53,6 +65,10 @@ _OTHERS = tuple(
     for shape in ("circle", "diamond", "square", "triangle")
     for hue in ("#7d6fc4", "#c4496b", "#7a8420", "#2f8a9c", "#a0603f", "#a558bd")
 )
+
+
+#: Systems that show a visitor the most: the paper's codec and codecs that telephones use today.
+SHOWCASE = ("original", "opus-6k", "opus-9k", "amrwb-6.6k", "amrnb-4.75k", "bpgan-2k")
 
 
 @dataclass(frozen=True)
@@ -67,6 +83,7 @@ class Described:
         kbps: nominal bit rate of a system of the registry, or the rate stated by the researcher for an
             uploaded system, in kbit/s. For measured rates see `Rendition.kbps`.
         family: systems of one family share a colour hue; empty outside the registry.
+        takes: what a system of the registry processes; None for any other.
     """
 
     slug: str
@@ -75,6 +92,7 @@ class Described:
     kind: Kind
     kbps: float | None
     family: str = ""
+    takes: Takes | None = None
 
 
 def describe(slug: str) -> Described:
@@ -160,7 +178,7 @@ def new_slug(title: str) -> str:
 
 def _describe_registered(system: registry.System) -> Described:
     return Described(
-        system.slug, system.title, system.note, "registry", system.nominal_kbps, family=system.family
+        system.slug, system.title, system.note, "registry", system.nominal_kbps, system.family, system.takes
     )
 
 

@@ -1,4 +1,4 @@
-"""Cleans texts that people write: removes what databases, files or pages cannot hold."""
+"""Cleans texts that people write: removes what databases, files or pages cannot hold; reads their numbers."""
 
 from __future__ import annotations
 
@@ -19,6 +19,14 @@ def clean_text(text: str) -> str:
 def clean_line(text: str) -> str:
     """Clean a name or title: `clean_text` on one line, without bidirectional controls."""
     return " ".join(_TURNS.sub("", clean_text(text)).split())
+
+
+def read_whole(text: str) -> int | None:
+    """The whole number that `text` is in decimal digits; None if it is none, or has more than 18 digits.
+
+    Databases hold 18 digits, and Python refuses to read more than 4300.
+    """
+    return int(text) if len(text) <= 18 and text.isascii() and text.isdecimal() else None
 
 
 def clean_name(name: str) -> str:

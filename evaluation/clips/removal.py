@@ -61,16 +61,17 @@ def delete_files_later(names: Iterable[str | None]) -> None:
     transaction.on_commit(partial(delete_files, list(names)))
 
 
-def find_orphans(older_than: timedelta) -> Iterator[str]:
+def find_orphans(older_than: timedelta, only: str = "") -> Iterator[str]:
     """Find stored files without a row, left by processes killed before they wrote it; yields names.
 
-    `older_than` spares files that are being written now. Only folders of file fields are searched.
+    `older_than` spares files that are being written now. Only folders of file fields are searched, or of them
+    `only` one, such as ``voices/``.
     """
     fields = [
         (model, field)
         for model in apps.get_models()
         for field in model._meta.get_fields()
-        if isinstance(field, FileField)
+        if isinstance(field, FileField) and only in ("", field.upload_to)
     ]
     # List files before rows, so that a row written in between is seen.
     stored = [

@@ -19,9 +19,9 @@ from evaluation.columns.base import (
     refuse_at,
 )
 from evaluation.columns.field import TypedJSONField, plain
-from evaluation.columns.problems import BadColumn, Problem
+from evaluation.columns.problems import BadColumn, Problem, message_of
 
 __all__ = [
     "BadColumn", "Column", "Json", "JsonObject", "Number", "Problem", "Real", "Shown", "TypedJSONField",
-    "Whole", "parse", "plain", "refuse", "refuse_at",
+    "Whole", "message_of", "parse", "plain", "refuse", "refuse_at",
 ]  # fmt: skip

@@ -37,7 +37,7 @@ class _Limits:
     def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> CoreSchema:
         return core_schema.no_info_plain_validator_function(self.check)
 
-    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: Any) -> dict[str, Any]:
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: Any) -> JsonObject:
         limits = {"minimum": self.low, "maximum": self.high}
         return {"type": self.kind} | {name: limit for name, limit in limits.items() if limit is not None}
 
@@ -120,10 +120,11 @@ class Column(BaseModel):
             unknown = [key for key in data if key not in names]
             if unknown:
                 message = _("%(key)r does not belong here: the only keys are %(known)s.")
-                refuse(message % {"key": unknown[0], "known": known})
+                said = message % {"key": unknown[0], "known": known}
+                raise PydanticCustomError("unknown_key", "{message}", {"message": said, "key": unknown[0]})
         return data
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> JsonObject:
         """The JSON that the column stores."""
         return self.model_dump(mode="json", by_alias=True, exclude_unset=True)
 

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 from django.db import models
 from django.db.models.expressions import Expression
 from django.db.models.query_utils import DeferredAttribute
-from pydantic import BaseModel
+from pydantic import BaseModel, JsonValue
 
+from codec.base import Note
 from evaluation.columns import base
+from evaluation.columns.notes import plain_note
 from evaluation.columns.problems import BadColumn
 
 _Set = TypeVar("_Set")
@@ -24,7 +26,7 @@ else:
     class _JSONField(Generic[_Set, _Get], models.JSONField): ...
 
 
-class _StoredObject(dict[str, Any]):
+class _StoredObject(dict[str, JsonValue]):
     """An object as read from the database, not validated yet."""
 
 
@@ -36,9 +38,11 @@ _STORED = (_StoredObject, _StoredList)
 
 
 def plain(value: Any) -> Any:
-    """Convert `value` to JSON: models become their stored form, everything else stays."""
+    """Convert `value` to JSON: models and notes become their stored form, everything else stays."""
     if isinstance(value, BaseModel):
         return value.model_dump(mode="json", by_alias=True, exclude_unset=True)
+    if isinstance(value, Note):
+        return plain_note(value)
     if isinstance(value, Mapping):
         return {key: plain(each) for key, each in value.items()}
     if isinstance(value, list | tuple):
@@ -111,7 +115,7 @@ class TypedJSONField(_JSONField[_Set, _Get]):
         other: Self = own(self.schema, *args, schema_of=self.schema_of, **kwargs)
         return other
 
-    def deconstruct(self) -> tuple[str, str, list[Any], dict[str, Any]]:
+    def deconstruct(self) -> tuple[str, str, list[object], dict[str, object]]:
         name, _, args, kwargs = super().deconstruct()
         return name, "django.db.models.JSONField", list(args), kwargs
 

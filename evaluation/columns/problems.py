@@ -42,10 +42,12 @@ class Problem:
     Attributes:
         where: keys and indices from the value's root to the place.
         message: for people, a predicate without its subject or a whole sentence.
+        key: the key at the place that does not belong there; the message names it.
     """
 
     where: tuple[str | int, ...]
     message: str
+    key: str = ""
 
     @property
     def path(self) -> str:
@@ -75,7 +77,10 @@ class BadColumn(ValueError):
     @property
     def fields(self) -> dict[str, str]:
         """Messages by path; paths begin with the column's name."""
-        return {".".join(map(str, (self.column, *each.where))): each.message for each in self.problems}
+        return {
+            ".".join(map(str, (self.column, *each.where, *([each.key] if each.key else [])))): each.message
+            for each in self.problems
+        }
 
     @property
     def summary(self) -> str:
@@ -90,11 +95,13 @@ class BadColumn(ValueError):
 def problems_of(error: ValidationError) -> list[Problem]:
     """The problems that pydantic found, with the site's messages."""
     return [
-        Problem(row["loc"], _message(row)) for row in error.errors(include_url=False, include_input=False)
+        Problem(row["loc"], message_of(row), str(row.get("ctx", {}).get("key", "")))
+        for row in error.errors(include_url=False, include_input=False)
     ]
 
 
-def _message(row: Any) -> str:
+def message_of(row: Any) -> str:
+    """The site's message for a row of pydantic's `errors`, in the current language."""
     context = row.get("ctx", {})
     if row["type"] == "value_error":
         return str(context["error"])  # raised by one of our own validators

@@ -5,6 +5,15 @@ from __future__ import annotations
 from pydantic import ConfigDict, Field
 
 from evaluation.columns.base import Column, Number
+from evaluation.columns.notes import StoredNote
+
+
+class Stretch(Column):
+    """A stretch of an output with one delay, between the middles of its first and last window, seconds."""
+
+    start: Number = 0.0
+    end: Number = 0.0
+    delay: Number = Field(default=0.0, description="> 0 is late")
 
 
 class Checks(Column):
@@ -25,8 +34,15 @@ class Checks(Column):
     level_db: Number | None = None
     loudness_db: Number | None = None
     clipped: Number = Field(default=0.0, description="share of samples at full scale")
-    warnings: list[str] = []
-    notes: list[str] = []
+    stretches: list[Stretch] = Field(
+        default=[], description="of different delays, in order; empty if one delay fits throughout"
+    )
+    track: list[list[Number | None]] = Field(
+        default=[],
+        description="middles of windows of a second and the delay in each, for a delay that changes",
+    )
+    warnings: list[StoredNote] = []
+    notes: list[StoredNote] = []
     shifts: bool = Field(
         default=False, description="whether there is a delay that can be taken out and is worth it"
     )

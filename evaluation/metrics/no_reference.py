@@ -18,13 +18,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from codec.base import Note, gettext_noop
+from codec.threads import import_with_onnx, use_threads
+
 Samples = NDArray[np.floating[Any]]
 
 #: DNSMOS grades windows of this length and repeats shorter signals.
 WINDOW_SECONDS = 9.01
-
-#: Both networks use frames of 16 to 32 ms and fail on very few frames.
-MIN_SECONDS = 0.5
 
 #: DistillMOS grades windows of this length and pads shorter signals.
 _DISTILLMOS_SAMPLES = 122_880
@@ -37,28 +37,25 @@ _LOCK = Lock()
 @lru_cache(maxsize=2)
 def _dnsmos(samples: bytes, rate: int) -> dict[str, float]:
     """All scores of one run, cached because P.808 and OVRL are requested one after the other."""
-    from speechmos import dnsmos
+    network = import_with_onnx("speechmos.dnsmos")
+    return {name: float(value) for name, value in network.run(np.frombuffer(samples), rate).items()}
 
-    return {name: float(value) for name, value in dnsmos.run(np.frombuffer(samples), rate).items()}
 
+def dnsmos(reference: Samples, degraded: Samples, rate: int, metric: str) -> tuple[float | None, str]:
+    """``dnsmos_p808`` or ``dnsmos_ovrl`` of `degraded`, float64 (samples,) at 16 kHz.
 
-def dnsmos(figure: str, degraded: Samples, rate: int) -> tuple[float | None, str]:
-    """``p808_mos`` or ``ovrl_mos`` of float64 (samples,) at 16 kHz: mean over windows of 9 s, 1 s apart."""
-    if degraded.size < MIN_SECONDS * rate:
-        return None, f"too short: DNSMOS needs {MIN_SECONDS} s"
+    The mean over windows of 9 s, 1 s apart.
+    """
+    figure = {"dnsmos_p808": "p808_mos", "dnsmos_ovrl": "ovrl_mos"}[metric]
     value = _dnsmos(np.clip(degraded, -1, 1).astype(np.float64).tobytes(), rate)[figure]
-    if not np.isfinite(value):
-        return None, "DNSMOS gave no finite number"
-    short = degraded.size < WINDOW_SECONDS * rate
-    return value, f"{degraded.size / rate:.1f} s, repeated to 9 s" if short else ""
+    if degraded.size >= WINDOW_SECONDS * rate:
+        return value, ""
+    return value, Note(gettext_noop("%(seconds).1f s, repeated to 9 s"), seconds=degraded.size / rate)
 
 
-def plcmos(degraded: Samples, rate: int) -> tuple[float | None, str]:
-    """PLCMOS v2 of float64 (samples,) at 16 kHz, mean of 15 simulated raters, the same every time."""
-    if degraded.size < MIN_SECONDS * rate:
-        return None, f"too short: PLCMOS needs {MIN_SECONDS} s"
-    from speechmos import plcmos as network
-
+def plcmos(reference: Samples, degraded: Samples, rate: int, metric: str) -> tuple[float | None, str]:
+    """PLCMOS v2 of `degraded`, float64 (samples,) at 16 kHz: mean of 15 simulated raters, always the same."""
+    network = import_with_onnx("speechmos.plcmos")
     with _LOCK:
         state = np.random.get_state()
         np.random.seed(_SEED)
@@ -66,22 +63,22 @@ def plcmos(degraded: Samples, rate: int) -> tuple[float | None, str]:
             value = float(network.run(np.clip(degraded, -1, 1), rate)["plcmos"])
         finally:
             np.random.set_state(state)
-    return (value, "") if np.isfinite(value) else (None, "PLCMOS gave no finite number")
+    return value, ""
 
 
-def distillmos(degraded: Samples, rate: int) -> tuple[float | None, str]:
-    """DistillMOS of float64 (samples,) at 16 kHz: mean over windows of 7.7 s, at most 1 s apart."""
-    if degraded.size < MIN_SECONDS * rate:
-        return None, f"too short: DistillMOS needs {MIN_SECONDS} s"
+def distillmos(reference: Samples, degraded: Samples, rate: int, metric: str) -> tuple[float | None, str]:
+    """DistillMOS of `degraded`, float64 (samples,) at 16 kHz: mean over windows of 7.7 s, 1 s apart."""
     import torch
 
+    use_threads(seconds=degraded.size / rate)
     with _LOCK, torch.inference_mode():
         value = float(_distillmos()(torch.from_numpy(degraded.astype(np.float32))[None]))
-    short = degraded.size < _DISTILLMOS_SAMPLES
-    note = (
-        f"{degraded.size / rate:.1f} s, with silence to {_DISTILLMOS_SAMPLES / rate:.1f} s" if short else ""
-    )
-    return (value, note) if np.isfinite(value) else (None, "DistillMOS gave no finite number")
+    if degraded.size >= _DISTILLMOS_SAMPLES:
+        return value, ""
+    return value, Note(
+        gettext_noop("%(seconds).1f s, with silence to %(window).1f s"),
+        seconds=degraded.size / rate, window=_DISTILLMOS_SAMPLES / rate,
+    )  # fmt: skip
 
 
 @cache

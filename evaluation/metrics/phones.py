@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from codec.base import Note, gettext_noop
+
 Samples = NDArray[np.floating[Any]]
 
 RATE = 16_000
@@ -65,11 +67,13 @@ def edit_distance(one: Sequence[str], other: Sequence[str]) -> int:
     return row[-1]
 
 
-def disagreement(reference: Samples, degraded: Samples, rate: int) -> tuple[float | None, str]:
+def disagreement(reference: Samples, degraded: Samples, rate: int, metric: str) -> tuple[float | None, str]:
     """Edit distance divided by the length of the longer sequence: 0 is identical, 1 nothing in common."""
     heard, found = phones(reference), phones(degraded)
     if not heard:
-        return None, "no phone was recognised in the reference"
+        return None, Note(gettext_noop("no phone was recognised in the reference"))
     distance = edit_distance(heard, found)
-    note = f"{distance} edits between {len(heard)} phones in the reference and {len(found)} here"
-    return distance / max(len(heard), len(found)), note
+    return distance / max(len(heard), len(found)), Note(
+        gettext_noop("%(distance)s edits between %(heard)s phones in the reference and %(found)s here"),
+        distance=distance, heard=len(heard), found=len(found),
+    )  # fmt: skip

@@ -6,7 +6,9 @@ zip, links, encrypted members and nested zips are refused or skipped, and named 
 
 from __future__ import annotations
 
+import io
 import stat
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -16,7 +18,9 @@ from pathlib import PurePosixPath
 from typing import IO
 
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext_noop
 
+from codec.base import Note
 from evaluation.refusals import Refusal
 
 _CHUNK = 1 << 16
@@ -25,10 +29,18 @@ _CLUTTER = ("__MACOSX/", ".DS_Store", "Thumbs.db", "desktop.ini")
 _NESTED = (".zip", ".7z", ".rar", ".gz", ".tar", ".bz2", ".xz", ".tgz")
 
 
+#: Entries of a zip that is only looked into.
+MAX_ENTRIES = 20_000
+#: The end of a zip: signature; numbers of disks and of entries; size and place of the directory; and the
+#: size of a comment.
+_END = struct.Struct("<4s4H2LH")
+
+
 class ArchiveProblem(Refusal):
     """A zip that cannot be accepted."""
 
     status = 422
+    field = "file"
 
 
 @dataclass
@@ -77,11 +89,39 @@ class Member:
             ) from None
 
     def read(self) -> bytes:
-        import io
-
         content = io.BytesIO()
         self.write_to(content)
         return content.getvalue()
+
+
+def open_zip(file: IO[bytes], max_entries: int = MAX_ENTRIES) -> zipfile.ZipFile:
+    """Open a zip whose directory is not so large that reading it would take seconds.
+
+    Args:
+        file: the zip, seekable.
+        max_entries: limit on the number of its entries.
+
+    Raises:
+        ArchiveProblem: it has more entries, or not so many of much longer names.
+        zipfile.BadZipFile, OSError, ValueError, NotImplementedError: it cannot be opened.
+    """
+    file.seek(0, io.SEEK_END)
+    size = file.tell()
+    file.seek(max(0, size - _END.size - 65535))  # a comment may follow
+    tail = file.read()
+    at = tail.rfind(b"PK\x05\x06")
+    if 0 <= at <= len(tail) - _END.size:
+        # The number of entries may be a lie: `zipfile` reads the whole directory.
+        *_rest, count, directory, _offset, _comment = _END.unpack_from(tail, at)
+        if count > max_entries or directory > max_entries * 300:
+            count = max(count, directory // 300)
+            raise ArchiveProblem(
+                _("The zip has about %(count)s entries; %(max_files)s files at most."),
+                count=count,
+                max_files=max_entries,
+            )
+    file.seek(0)
+    return zipfile.ZipFile(file)
 
 
 @contextmanager
@@ -94,14 +134,14 @@ def members(
         file: the zip, seekable.
         max_files: limit on the number of files.
         max_bytes: limit on the unpacked size of all members together.
-        notes: gets a sentence about everything that is skipped.
+        notes: gets a `Note` about everything that is skipped.
 
     Raises:
         ArchiveProblem: not a zip, damaged, too large, or a path that leads out of it.
     """
     said = [] if notes is None else notes
     try:
-        archive = zipfile.ZipFile(file)
+        archive = open_zip(file, max(MAX_ENTRIES, 2 * max_files))
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
         raise ArchiveProblem(_("This zip cannot be opened: %(error)s."), error=error) from None
     with archive:
@@ -124,12 +164,13 @@ def members(
                 continue
             _check_name(name)
             if stat.S_ISLNK(info.external_attr >> 16):
-                said.append(f"{name} is a link and was skipped.")
+                said.append(Note(gettext_noop("%(name)s is a link and was skipped."), name=name))
                 continue
             if info.flag_bits & 0x1:
                 raise ArchiveProblem(_("%(name)s is encrypted. Send a zip without a password."), name=name)
             if name.lower().endswith(_NESTED):
-                said.append(f"{name} is an archive inside the zip and was not opened.")
+                text = gettext_noop("%(name)s is an archive inside the zip and was not opened.")
+                said.append(Note(text, name=name))
                 continue
             if name in found:
                 raise ArchiveProblem(_("%(name)s occurs twice in the zip."), name=name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import tempfile
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
@@ -20,14 +20,18 @@ from django.db import transaction
 from django.db.models import ProtectedError, Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext_noop
 
+from codec.base import Note
+from codec.recordings.formats import is_audio
 from evaluation.clips.ingest import ClipTooLarge
 from evaluation.clips.removal import delete_files, delete_files_later
 from evaluation.clips.stored import load_audio, local_copy, save_audio
+from evaluation.metrics import defaults_for
 from evaluation.models import Clip, Job, OutputBatch, OutputFile, Rendition, Score, UploadedSystem
 from evaluation.outputs.archives import ArchiveProblem, members
-from evaluation.outputs.matching import MappingProblem, is_audio, match, read_mapping
-from evaluation.refusals import Refusal
+from evaluation.outputs.matching import MappingProblem, match, read_mapping
+from evaluation.refusals import Refusal, note_of, translate_note
 from evaluation.systems import new_slug, title_of, uploaded_systems
 from evaluation.texts import clean_line, clean_path
 from evaluation.work import jobs
@@ -108,7 +112,8 @@ def remove_output(rendition: Rendition) -> None:
 def _remove_renditions(renditions: Iterable[Rendition]) -> None:
     names: list[str] = []
     for rendition in renditions:
-        names += [name for name in (rendition.upload.name, rendition.audio.name) if name]
+        files = (rendition.upload, rendition.audio, rendition.bitstream)
+        names += [file.name for file in files if file.name]
         try:
             rendition.delete()
         except ProtectedError:
@@ -131,6 +136,10 @@ class _Arrived:
     stored: str
 
 
+#: Of `OutputBatch.notes`.
+_NO_RECORDING = gettext_noop("%(name)s was left out: it does not have a recording's file name.")
+
+
 @dataclass
 class _Arrival:
     files: list[_Arrived] = field(default_factory=list)
@@ -139,8 +148,8 @@ class _Arrival:
 
     def store(self, name: str, source: Path) -> None:
         if len(self.files) >= MAX_FILES:
-            raise OutputProblem(
-                _("More than %(max_files)s files; send them in several parts."), max_files=MAX_FILES
+            raise OutputProblem.of_field(
+                "file", _("More than %(max_files)s files; send them in several parts."), max_files=MAX_FILES
             )
         suffix = PurePosixPath(name).suffix.lower()
         with source.open("rb") as content:
@@ -176,8 +185,12 @@ def receive(
             _take(arrival, file)
         if not arrival.files:
             if not arrival.notes:
-                raise OutputProblem(_("No recording arrived."))
-            raise OutputProblem(_("No recording arrived. %(notes)s"), notes=" ".join(arrival.notes))
+                raise OutputProblem.of_field("file", _("No recording arrived."))
+            raise OutputProblem.of_field(
+                "file",
+                _("No recording arrived. %(notes)s"),
+                notes=" ".join(map(translate_note, arrival.notes)),
+            )
         with transaction.atomic():
             return _batch(system, arrival, table, make_systems)
     except BaseException:
@@ -189,17 +202,19 @@ def _mapping(file: UploadedFile[Any] | None) -> dict[str, tuple[str, str]]:
     if file is None:
         return {}
     if (file.size or 0) > MAX_MAPPING_BYTES:
-        raise OutputProblem(_("The mapping table is larger than 2 MB."))
+        raise OutputProblem.of_field("mapping", _("The mapping table is larger than 2 MB."))
     try:
         return read_mapping(file.read())
     except MappingProblem as problem:
-        raise OutputProblem(problem) from None
+        raise OutputProblem(problem, fields=problem.fields) from None
 
 
 def _take(arrival: _Arrival, file: UploadedFile[Any]) -> None:
     name = clean_path((file.name or "").replace("\\", "/"))[-400:] or "recording"
     if file.size is not None and file.size > settings.UPLOAD_MAX_BYTES:
-        raise OutputProblem(_("%(name)s: %(problem)s"), name=name, problem=ClipTooLarge(file.size))
+        raise OutputProblem.of_field(
+            "file", _("%(name)s: %(problem)s"), name=name, problem=ClipTooLarge(file.size)
+        )
     with tempfile.TemporaryDirectory(prefix="earshot-outputs-") as folder:
         path = Path(folder) / "file"
         with path.open("wb") as target:
@@ -210,11 +225,12 @@ def _take(arrival: _Arrival, file: UploadedFile[Any]) -> None:
         if zipped:
             _unpack(arrival, name, path, Path(folder))
         elif not is_audio(name):
-            arrival.notes.append(f"{name} was left out: it does not have a recording's file name.")
+            arrival.notes.append(Note(_NO_RECORDING, name=name))
         else:
             arrival.left -= path.stat().st_size
             if arrival.left < 0:
-                raise OutputProblem(
+                raise OutputProblem.of_field(
+                    "file",
                     _("Together the files have more than %(max_batch_bytes)g MB."),
                     max_batch_bytes=MAX_BATCH_BYTES / 1e6,
                 )
@@ -229,9 +245,7 @@ def _unpack(arrival: _Arrival, name: str, path: Path, folder: Path) -> None:
         ):
             for member in inside:
                 if not is_audio(member.name):
-                    arrival.notes.append(
-                        f"{member.name} was left out: it does not have a recording's file name."
-                    )
+                    arrival.notes.append(Note(_NO_RECORDING, name=member.name))
                     continue
                 one = folder / "member"
                 with one.open("wb") as target:
@@ -239,7 +253,7 @@ def _unpack(arrival: _Arrival, name: str, path: Path, folder: Path) -> None:
                 arrival.left -= one.stat().st_size
                 arrival.store(member.name, one)
     except ArchiveProblem as problem:
-        raise OutputProblem(_("%(name)s: %(problem)s"), name=name, problem=problem) from None
+        raise OutputProblem.of_field("file", _("%(name)s: %(problem)s"), name=name, problem=problem) from None
 
 
 def _batch(
@@ -262,14 +276,15 @@ def _batch(
     return batch
 
 
-def _systems_of_folders(owner: Any, names: Iterable[str]) -> list[str]:
+def _systems_of_folders(owner: Any, names: Iterable[str]) -> list[Note]:
     known = {name.casefold() for one in uploaded_systems(owner) for name in (one.title, one.slug)}
     folders = dict.fromkeys(PurePosixPath(name).parent.name for name in names)
     made = []
     for folder in folders:
         if folder and folder.casefold() not in known:
             made.append(save_system(owner, folder).title)
-    return [f"Made a system for each folder without one: {', '.join(made)}."] if made else []
+    text = gettext_noop("Made a system for each folder without one: %(systems)s.")
+    return [Note(text, systems=", ".join(made))] if made else []
 
 
 def _forget_old(owner: Any) -> None:
@@ -305,12 +320,12 @@ def check_batch(batch: OutputBatch) -> None:
 
     for row in batch.files.filter(problem="", checks={}).select_related("clip").order_by("clip", "id"):
         assert row.clip is not None  # noqa: S101 -- else it has a problem
-        reference = load_audio(row.clip.audio)
+        reference, rate = load_audio(row.clip.audio)
         try:
             with local_copy(row.upload.name or "") as path:
-                found = compare(path, reference, settings.UPLOAD_MAX_SECONDS)
+                found = compare(path, reference, settings.UPLOAD_MAX_SECONDS, rate)
         except AudioError as error:
-            OutputFile.objects.filter(pk=row.pk).update(problem=str(error))
+            OutputFile.objects.filter(pk=row.pk).update(problem=note_of(error))
         else:
             OutputFile.objects.filter(pk=row.pk).update(checks=found.as_dict())
 
@@ -327,7 +342,7 @@ def confirm(batch: OutputBatch, taken: Iterable[int], shifted: Iterable[int]) ->
             raise OutputProblem(_("The files have not been checked yet, or are already being stored."))
         count = rows.update(taken=True)
         if not count:
-            raise OutputProblem(_("Choose at least one file."))
+            raise OutputProblem.of_field("take", _("Choose at least one file."))
         batch.files.filter(taken=True, pk__in=list(shifted), checks__shifts=True).update(shift=True)
         checked = Q(step=OutputBatch.Step.CHECK, status=Job.Status.DONE)
         jobs.restart(batch, checked, step=OutputBatch.Step.STORE)
@@ -340,7 +355,7 @@ def store_batch(batch: OutputBatch) -> None:
         try:
             _store(row)
         except OutputProblem as problem:
-            OutputFile.objects.filter(pk=row.pk).update(problem=str(problem))
+            OutputFile.objects.filter(pk=row.pk).update(problem=note_of(problem))
     left = list(batch.files.filter(taken=False).exclude(upload="").values_list("upload", flat=True))
     batch.files.filter(taken=False).update(upload="")
     delete_files(left)
@@ -350,32 +365,39 @@ def _store(row: OutputFile) -> None:
     clip, system = row.clip, row.system
     assert clip is not None and system is not None and row.upload.name  # noqa: S101, PT018 -- it was checked
     delay = float(row.checks["delay_seconds"]) if row.shift else 0.0
-    said = {"uploaded": row.name, "matched": row.reason, "checks": row.checks, "delay_seconds": delay}
+    said = {"uploaded": row.name, "matched": row.reason, "checks": row.checks}
     with transaction.atomic():
-        keep_output(clip, system, row.upload.name, said)
+        keep_output(clip, system, row.upload.name, said, delay)
         # The file belongs to the rendition now.
         OutputFile.objects.filter(pk=row.pk).update(upload="")
 
 
-def keep_output(clip: Clip, system: UploadedSystem, upload: str, said: dict[str, Any]) -> Rendition:
+def keep_output(
+    clip: Clip,
+    system: UploadedSystem,
+    upload: str,
+    said: Mapping[str, object],
+    delay_seconds: float | None = None,
+) -> Rendition:
     """Make the stored file `upload` the system's output for `clip`, replacing any other, and measure it.
 
-    `said` becomes the rendition's parameters; its ``delay_seconds`` is removed from the measured audio.
+    `said` and the delay become the rendition's parameters; the delay is removed from the measured audio.
 
     Raises:
         AudioError: the file cannot be read.
         OutputProblem: a study uses the existing output.
     """
-    from codec.audio import read_audio
-    from evaluation.outputs.comparison import align
-    from evaluation.work.pipeline import METRICS
+    from codec.base import channels_of
+    from codec.working import align
+    from evaluation.outputs.comparison import read_output
 
-    size = load_audio(clip.audio).size
+    reference, rate = load_audio(clip.audio)
     with local_copy(upload) as path:
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
-        recording = read_audio(path, max_seconds=settings.UPLOAD_MAX_SECONDS)
-    moved = align(recording.audio, said.get("delay_seconds", 0.0), size)
-    audio = save_audio(f"renditions/{uuid.uuid4().hex}.wav", moved)
+        _, output = read_output(path, rate, channels_of(reference), settings.UPLOAD_MAX_SECONDS)
+    moved = align(output, delay_seconds or 0.0, rate, len(reference))
+    moved_by = {} if delay_seconds is None else {"delay_seconds": delay_seconds}
+    audio = save_audio(f"renditions/{uuid.uuid4().hex}.wav", moved, rate)
     now = timezone.now()
     try:
         with transaction.atomic():
@@ -389,9 +411,11 @@ def keep_output(clip: Clip, system: UploadedSystem, upload: str, said: dict[str,
                 started=now,
                 finished=now,
                 log=jobs.log_line(f"uploaded as {said.get('uploaded', '')}"),
-                parameters={"sha256": digest, **said},
+                parameters={"sha256": digest, **said, **moved_by},
             )
-            scores = Score.objects.bulk_create([Score(rendition=rendition, metric=m) for m in METRICS])
+            scores = Score.objects.bulk_create(
+                [Score(rendition=rendition, metric=metric) for metric in defaults_for(speech=clip.speech)]
+            )
             transaction.on_commit(partial(jobs.dispatch, scores))
     except BaseException:
         delete_files([audio])

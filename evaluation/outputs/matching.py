@@ -15,6 +15,7 @@ from pathlib import PurePosixPath
 
 from django.utils.translation import gettext_lazy as _
 
+from codec.base import Note, gettext_noop
 from evaluation.models import Clip, UploadedSystem
 from evaluation.refusals import Refusal
 
@@ -24,11 +25,28 @@ _TABLE_COLUMNS = {
     "system": ("system", "codec", "condition"),
 }
 _MAX_ROWS = 5000
-_AUDIO = (".wav", ".flac", ".ogg", ".mp3", ".aif", ".aiff", ".au", ".caf", ".sph", ".w64")
+
+# How a file was matched.
+_BY_NAME = gettext_noop("by its name")
+_BY_NAME_AND_SYSTEM = gettext_noop("by its name, clip__system")
+_BY_NAME_NOT_FOLDER = gettext_noop("by its name; the folder %(folder)s is not one of your systems")
+_BY_SYSTEMS_FOLDER = gettext_noop("by its folder, system/clip")
+_BY_CLIPS_FOLDER = gettext_noop("by its folder, clip/system")
+_BY_TABLE = gettext_noop("by the mapping table")
+
+# Why it was not.
+_TAKEN = gettext_noop("%(first)s is matched to %(clip)s and %(system)s already.")
+_NO_SYSTEM_OF_NAME = gettext_noop("You have no system %(system)r, which the name ends in.")
+_NO_SYSTEM_OF_TABLE = gettext_noop("You have no system %(system)r, which the mapping table names.")
+_NOT_IN_TABLE = gettext_noop("The mapping table does not name this file.")
+_NO_CLIP = gettext_noop("You have no clip %(clip)r.")
+_SEVERAL_CLIPS = gettext_noop("%(count)s of your clips are called %(clip)r.")
 
 
 class MappingProblem(Refusal):
     """A mapping table that cannot be used; the message names the line."""
+
+    field = "mapping"
 
 
 @dataclass(frozen=True)
@@ -40,10 +58,6 @@ class Match:
     system: UploadedSystem | None = None
     reason: str = ""
     problem: str = ""
-
-
-def is_audio(name: str) -> bool:
-    return name.lower().endswith(_AUDIO)
 
 
 def read_mapping(content: bytes) -> dict[str, tuple[str, str]]:
@@ -124,7 +138,7 @@ def match(
         if one.clip is not None and one.system is not None and not one.problem:
             first = taken.setdefault((one.clip.pk, one.system.pk), name)
             if first != name:
-                problem = f"{first} is matched to {one.clip.title} and {one.system.title} already."
+                problem = Note(_TAKEN, first=first, clip=one.clip.title, system=one.system.title)
                 one = Match(name, one.clip, one.system, one.reason, problem)
         found.append(one)
     return found
@@ -159,34 +173,33 @@ class _Finder:
         if mark and not self._clips.get(_key(stem)):
             system = self._systems.get(_key(after))
             if system is None:
-                return Match(name, problem=f"You have no system {after!r}, which the name ends in.")
-            return self._match_names(name, before, system, "by its name, clip__system")
+                return Match(name, problem=Note(_NO_SYSTEM_OF_NAME, system=after))
+            return self._match_names(name, before, system, Note(_BY_NAME_AND_SYSTEM))
         if folder and (system := self._systems.get(_key(folder))):
-            return self._match_names(name, stem, system, "by its folder, system/clip")
+            return self._match_names(name, stem, system, Note(_BY_SYSTEMS_FOLDER))
         if folder and (system := self._systems.get(_key(stem))) and self._clips.get(_key(folder)):
-            return self._match_names(name, folder, system, "by its folder, clip/system")
+            return self._match_names(name, folder, system, Note(_BY_CLIPS_FOLDER))
         if folder:
-            reason = f"by its name; the folder {folder} is not one of your systems"
-            return self._match_names(name, stem, self._default, reason)
-        return self._match_names(name, stem, self._default, "by its name")
+            return self._match_names(name, stem, self._default, Note(_BY_NAME_NOT_FOLDER, folder=folder))
+        return self._match_names(name, stem, self._default, Note(_BY_NAME))
 
     def _match_by_table(self, name: str, path: PurePosixPath) -> Match:
         row = self._mapping.get(_key(name)) or self._mapping.get(_key(path.name))
         if row is None:
-            return Match(name, problem="The mapping table does not name this file.")
+            return Match(name, problem=Note(_NOT_IN_TABLE))
         clip, slug = row
         system = self._systems.get(_key(slug)) if slug else self._default
         if system is None:
-            return Match(name, problem=f"You have no system {slug!r}, which the mapping table names.")
-        return self._match_names(name, clip, system, "by the mapping table")
+            return Match(name, problem=Note(_NO_SYSTEM_OF_TABLE, system=slug))
+        return self._match_names(name, clip, system, Note(_BY_TABLE))
 
     def _match_names(self, name: str, clip: str, system: UploadedSystem, reason: str) -> Match:
         found = self._clips.get(_key(clip)) or self._clips.get(_key(PurePosixPath(clip).stem)) or {}
         if not found:
-            return Match(name, None, system, reason[:200], f"You have no clip {clip!r}.")
+            return Match(name, None, system, reason, Note(_NO_CLIP, clip=clip))
         if len(found) > 1:
-            return Match(name, None, system, reason[:200], f"{len(found)} of your clips are called {clip!r}.")
-        return Match(name, next(iter(found.values())), system, reason[:200])
+            return Match(name, None, system, reason, Note(_SEVERAL_CLIPS, count=len(found), clip=clip))
+        return Match(name, next(iter(found.values())), system, reason)
 
 
 def _key(name: str) -> str:

@@ -9,24 +9,31 @@ from uuid import UUID
 from django.conf import settings
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from ninja import Router, Schema, Status
 from ninja.pagination import LimitOffsetPagination, paginate
 from pydantic import Field
 
-from evaluation.clips.access import visible_clips
-from evaluation.clips.ingest import ClipTooLarge, ingest
+from codec import registry
+from codec.recordings.formats import NAMED
+from evaluation.access import Role, find_for, found_role, role_slug, rows_for, viewer, with_roles
+from evaluation.clips.choosing import check_systems, with_original
+from evaluation.clips.describing import describe_clip
+from evaluation.clips.ingest import ClipTooLarge, cancel_renditions, ingest, queue_renditions
+from evaluation.clips.kinds import set_speech
 from evaluation.clips.removal import remove_clip
 from evaluation.contexts import Context
 from evaluation.models import Clip, Job
+from evaluation.refusals import translate_note
+from evaluation.texts import clean_line
 from evaluation.web import api_outputs, api_scores
 from evaluation.web.multipart import file_field, multipart_body
 from evaluation.web.presentation import clip_status, prefetch_results, rendition_rows
 from evaluation.web.problems import FileMissing, Problem, announced_bytes
+from evaluation.web.requests import Body, check_form
 from evaluation.work import jobs
 
-router = Router(tags=["clips"])
+router = Router(by_alias=True, tags=["clips"])
 router.add_router("", api_scores.router)
 router.add_router("", api_outputs.router)
 
@@ -34,9 +41,23 @@ router.add_router("", api_outputs.router)
 _BODY_SLACK = 100_000
 
 _UPLOAD_BODY = multipart_body(
-    file_field("WAV, FLAC, Ogg or MP3, any rate and number of channels"),
+    file_field(f"{NAMED}, any rate and number of channels"),
     title={"type": "string", "description": "default: the file's name"},
+    systems={
+        "type": "array",
+        "items": {"type": "string"},
+        "description": "the only systems that process it, beside the original: see /api/systems; "
+        "default: all that suit the recording",
+    },
 )
+
+
+ROLE = "yours: viewer, editor or owner"
+
+
+def described_role(thing: Any) -> str:
+    """The role that `evaluation.access.with_roles` has found."""
+    return role_slug(found_role(thing))
 
 
 class ClipId(Schema):
@@ -49,7 +70,17 @@ class ClipSummary(Schema):
     status: str = Field(description="queued, running, done or failed")
     seconds: float
     public: bool
+    role: str = Field(description=ROLE)
+    owner: str = Field(description="user name")
     created: datetime
+
+    @staticmethod
+    def resolve_role(clip: Any) -> str:
+        return str(clip["role"]) if isinstance(clip, dict) else described_role(clip)
+
+    @staticmethod
+    def resolve_owner(clip: Any) -> str:
+        return str(clip["owner"] if isinstance(clip, dict) else clip.owner.get_username())
 
     @staticmethod
     def resolve_status(clip: Any) -> str:
@@ -68,6 +99,7 @@ class OtherScore(Schema):
 class RenditionOut(Schema):
     system: str
     status: str = Field(description="queued, running, done or failed; done means measured, too")
+    percent: int | None = Field(description="encoded so far, of a system that takes its time; else null")
     unavailable: bool = Field(description="failed because the system does not work on this server")
     error: str
     note: str
@@ -85,6 +117,9 @@ class RenditionOut(Schema):
 
 class ClipOut(ClipSummary):
     original_name: str
+    rate: int = Field(description="of the working copy at audio_url, Hz")
+    channels: int = Field(description="of the working copy: 1 or 2")
+    speech: bool = Field(description="speech; false: music or other sound, which other metrics judge")
     source_rate: int
     source_channels: int
     source_format: str
@@ -92,6 +127,18 @@ class ClipOut(ClipSummary):
     audio_url: str
     zip_url: str
     renditions: list[RenditionOut]
+
+
+class SystemsIn(Body):
+    systems: list[str] = Field(min_length=1, max_length=len(registry.SYSTEMS), description="see /api/systems")
+
+
+class QueuedOut(Schema):
+    queued: int = Field(description="number of renditions that are queued; those that are there stay")
+
+
+class CancelledOut(Schema):
+    cancelled: int = Field(description="number of renditions that waited and are removed")
 
 
 class RetryOut(Schema):
@@ -102,7 +149,7 @@ class RetryOut(Schema):
     "/clips",
     response={201: ClipId, 200: ClipId, 413: Problem, 422: Problem},
     openapi_extra=_UPLOAD_BODY,
-    summary="Upload a recording; every system processes it in the background",
+    summary="Upload a recording; the systems process it in the background",
 )
 def create_clip(request: HttpRequest) -> Status[Context]:
     """201 for a new clip; 200 with the existing clip's id if the same bytes were uploaded before."""
@@ -110,25 +157,33 @@ def create_clip(request: HttpRequest) -> Status[Context]:
     size = announced_bytes(request)
     if size > settings.UPLOAD_MAX_BYTES + _BODY_SLACK:
         raise ClipTooLarge(size)
+    check_form(request)
     file = request.FILES.get("file")
     if file is None:
         raise FileMissing
-    clip, created = ingest(request.auth, file, title=request.POST.get("title", ""))  # type: ignore[attr-defined]
+    listed = request.POST.getlist("systems")
+    clip, created = ingest(
+        viewer(request),
+        file,
+        title=request.POST.get("title", ""),
+        systems=with_original(check_systems(listed)) if listed else None,
+    )
     return Status(201 if created else 200, {"id": clip.pk})
 
 
-@router.get("/clips", response=list[ClipSummary], summary="Your clips, newest first")
+@router.get("/clips", response=list[ClipSummary], summary="Your clips, and those shared with you")
 @paginate(LimitOffsetPagination)
 def list_clips(request: HttpRequest, search: str = "", public: bool | None = None) -> QuerySet[Clip]:
     """`search` selects by title; `public` selects clips that everybody may, or may not, hear."""
-    clips = prefetch_results(Clip.objects.filter(owner=request.auth, title__icontains=search))  # type: ignore[attr-defined]
+    user = viewer(request)
+    shown = with_roles(rows_for(user, Clip, listed=True).filter(title__icontains=clean_line(search)), user)
+    clips = prefetch_results(shown.select_related("owner"))
     return clips if public is None else clips.filter(public=public)
 
 
 @router.get("/clips/{uuid:clip_id}", response=ClipOut, summary="A clip and its renditions by every system")
 def get_clip(request: HttpRequest, clip_id: UUID) -> Context:
-    user = request.auth  # type: ignore[attr-defined]
-    clip = get_object_or_404(prefetch_results(visible_clips(user)), pk=clip_id)
+    clip = _clip(request, clip_id)
     rows = rendition_rows(clip)
     for row in rows:
         row["audio_url"] = row["audio_url"] and request.build_absolute_uri(row["audio_url"])
@@ -136,49 +191,73 @@ def get_clip(request: HttpRequest, clip_id: UUID) -> Context:
     return {
         **_summary(clip),
         "original_name": clip.original_name,
+        "rate": clip.rate,
+        "channels": clip.channels,
+        "speech": clip.speech,
         "source_rate": clip.source_rate,
         "source_channels": clip.source_channels,
         "source_format": clip.source_format,
-        "notes": clip.notes,
+        "notes": list(map(translate_note, clip.notes)),
         "audio_url": request.build_absolute_uri(reverse("clip_audio", args=[clip.pk])),
         "zip_url": request.build_absolute_uri(reverse("clip_zip", args=[clip.pk])),
         "renditions": rows,
     }
 
 
-class ClipChange(Schema):
+class ClipChange(Body):
     title: str | None = Field(None, min_length=1, max_length=200)
     credit: str | None = Field(None, max_length=2000, description="source and licence, shown on the page")
     public: bool | None = Field(None, description="whether everybody may hear it")
+    speech: bool | None = Field(None, description="false: music or other sound; its metrics change")
 
 
 @router.patch("/clips/{uuid:clip_id}", response=ClipSummary, summary="Rename, credit or publish a clip")
 def change_clip(request: HttpRequest, clip_id: UUID, change: ClipChange) -> Clip:
-    clip = _own_clip(request, clip_id)
-    for name, value in change.dict(exclude_none=True).items():
-        setattr(clip, name, value)
-    clip.save(update_fields=list(change.dict(exclude_none=True)))
+    clip = _clip(request, clip_id, None if change.public is None else Role.OWNER)
+    values = change.dict(exclude_none=True)
+    speech = values.pop("speech", clip.speech)
+    describe_clip(clip, **values)
+    set_speech(clip, speech)
     return clip
 
 
 @router.delete("/clips/{uuid:clip_id}", response={204: None, 409: Problem}, summary="Delete a clip for good")
 def delete_clip(request: HttpRequest, clip_id: UUID) -> Status[Any]:
     """Deletes everything that was made from it, too. 409 while a study uses it."""
-    remove_clip(_own_clip(request, clip_id))
+    remove_clip(_clip(request, clip_id, Role.OWNER))
     return Status(204, None)
 
 
 @router.post("/clips/{uuid:clip_id}/retry", response=RetryOut, summary="Retry failed renditions and scores")
 def retry_clip(request: HttpRequest, clip_id: UUID) -> dict[str, int]:
     rows: list[Job] = []
-    for rendition in _own_clip(request, clip_id).renditions.all():
+    for rendition in _clip(request, clip_id).renditions.all():
         rows += [rendition, *rendition.scores.all()]
     return {"queued": sum(jobs.retry(row) for row in rows)}
 
 
-def _own_clip(request: HttpRequest, clip_id: UUID) -> Clip:
-    owner = request.auth  # type: ignore[attr-defined]
-    return get_object_or_404(prefetch_results(Clip.objects.filter(owner=owner)), pk=clip_id)
+@router.post(
+    "/clips/{uuid:clip_id}/renditions",
+    response={200: QueuedOut, 422: Problem},
+    summary="Put a clip through more systems, such as those for music",
+)
+def add_renditions(request: HttpRequest, clip_id: UUID, wanted: SystemsIn) -> dict[str, int]:
+    chosen = check_systems(wanted.systems)
+    return {"queued": queue_renditions(_clip(request, clip_id), chosen)}
+
+
+@router.delete(
+    "/clips/{uuid:clip_id}/renditions",
+    response=CancelledOut,
+    summary="Cancel the renditions of a clip that wait in the queue",
+)
+def cancel_waiting(request: HttpRequest, clip_id: UUID) -> dict[str, int]:
+    """What is being made is finished, and the original stays. POST to this address asks for them again."""
+    return {"cancelled": cancel_renditions(_clip(request, clip_id))}
+
+
+def _clip(request: HttpRequest, clip_id: UUID, least: Role | None = None) -> Clip:
+    return find_for(request, prefetch_results(Clip.objects.select_related("owner")), least, pk=clip_id)
 
 
 def _summary(clip: Clip) -> Context:
@@ -188,5 +267,7 @@ def _summary(clip: Clip) -> Context:
         "status": clip_status(clip),
         "seconds": clip.seconds,
         "public": clip.public,
+        "role": described_role(clip),
+        "owner": clip.owner.get_username(),
         "created": clip.created,
     }

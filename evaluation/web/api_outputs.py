@@ -9,17 +9,21 @@ from uuid import UUID
 from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
 from ninja import Router, Schema, Status
-from pydantic import ConfigDict, Field
+from pydantic import Field, JsonValue
 
 from evaluation import systems
+from evaluation.access import find_for, viewer
+from evaluation.columns.base import JsonObject
+from evaluation.columns.renditions import Checks
 from evaluation.contexts import Context
 from evaluation.models import OutputBatch, Rendition, UploadedSystem
 from evaluation.outputs import batches as outputs
-from evaluation.systems import uploaded_systems
+from evaluation.refusals import translate_note
 from evaluation.web.multipart import file_field, files_field, multipart_body
 from evaluation.web.problems import Problem, check_length
+from evaluation.web.requests import Body, check_form
 
-router = Router(tags=["own systems"])
+router = Router(by_alias=True, tags=["own systems"])
 
 _BODY = multipart_body(
     files_field("recordings, or zips of them, named like the clips"),
@@ -39,17 +43,13 @@ class SystemOut(Schema):
     note: str
 
 
-class SystemIn(Schema):
-    model_config = ConfigDict(extra="forbid")
-
+class SystemIn(Body):
     title: str
     note: str = Field("", description="for reports: version, exact command")
     kbps: float | None = Field(None, description="as you state it, kbit/s")
 
 
-class SystemChange(Schema):
-    model_config = ConfigDict(extra="forbid")
-
+class SystemChange(Body):
     title: str | None = None
     note: str | None = None
     kbps: float | None = None
@@ -87,9 +87,7 @@ class BatchOut(Schema):
     files: list[FileOut]
 
 
-class Confirmation(Schema):
-    model_config = ConfigDict(extra="forbid")
-
+class Confirmation(Body):
     take: list[int] | None = Field(None, description="ids of files; default: all without a problem")
     shift: list[int] = Field(default_factory=list, description="ids of those whose delay is removed")
 
@@ -99,11 +97,11 @@ class Confirmed(Schema):
 
 
 def _own_system(request: HttpRequest, slug: str) -> UploadedSystem:
-    return get_object_or_404(uploaded_systems(request.auth), slug=slug)  # type: ignore[attr-defined]
+    return find_for(request, UploadedSystem.objects.all(), slug=slug)
 
 
 def _batch(request: HttpRequest, batch_id: UUID) -> OutputBatch:
-    return get_object_or_404(OutputBatch, pk=batch_id, owner=request.auth)  # type: ignore[attr-defined]
+    return find_for(request, OutputBatch.objects.all(), pk=batch_id)
 
 
 def _system(system: UploadedSystem) -> Context:
@@ -117,14 +115,23 @@ def _system(system: UploadedSystem) -> Context:
     }
 
 
+def _describe_checks(checks: Checks) -> JsonObject:
+    """The checks as stored, with remarks in the language of the request."""
+    said: dict[str, JsonValue] = {
+        name: [translate_note(note) for note in getattr(checks, name)] for name in ("warnings", "notes")
+    }
+    stored = checks.to_json()
+    return {**stored, **{name: notes for name, notes in said.items() if name in stored}}
+
+
 def _describe_batch(batch: OutputBatch) -> Context:
     rows = batch.files.select_related("system").order_by("name", "pk")
     return {
         "id": batch.pk,
         "step": batch.step,
         "status": batch.status,
-        "error": batch.error,
-        "notes": batch.notes,
+        "error": translate_note(batch.error),
+        "notes": list(map(translate_note, batch.notes)),
         "created": batch.created,
         "files": [
             {
@@ -132,9 +139,9 @@ def _describe_batch(batch: OutputBatch) -> Context:
                 "name": row.name,
                 "clip": row.clip_id,
                 "system": row.system.slug if row.system else None,
-                "reason": row.reason,
-                "checks": row.checks.to_json(),
-                "problem": row.problem,
+                "reason": translate_note(row.reason),
+                "checks": _describe_checks(row.checks),
+                "problem": translate_note(row.problem),
                 "taken": row.taken,
                 "shifted": row.shift,
             }
@@ -145,12 +152,12 @@ def _describe_batch(batch: OutputBatch) -> Context:
 
 @router.get("/systems", response=list[SystemOut], summary="Every system that you can use, in table order")
 def list_systems(request: HttpRequest) -> list[systems.Described]:
-    return systems.systems_for(request.auth)  # type: ignore[attr-defined]
+    return systems.systems_for(viewer(request))
 
 
 @router.post("/systems", response={201: OwnSystemOut, 422: Problem}, summary="Make a system of your own")
 def create_system(request: HttpRequest, new: SystemIn) -> Status[Context]:
-    made = outputs.save_system(request.auth, new.title, new.note, new.kbps)  # type: ignore[attr-defined]
+    made = outputs.save_system(viewer(request), new.title, new.note, new.kbps)
     return Status(201, _system(made))
 
 
@@ -171,7 +178,7 @@ def get_system(request: HttpRequest, slug: str) -> Context:
 def change_system(request: HttpRequest, slug: str, change: SystemChange) -> Status[Context]:
     system = _own_system(request, slug)
     saved = outputs.save_system(
-        request.auth,  # type: ignore[attr-defined]
+        viewer(request),
         system.title if change.title is None else change.title,
         system.note if change.note is None else change.note,
         change.kbps if "kbps" in change.model_fields_set else system.kbps,
@@ -199,6 +206,7 @@ def send_outputs(request: HttpRequest, slug: str) -> Status[Context]:
     """Outputs are stored only after ``/outputs/{id}/confirm``: look at the checks first."""
     system = _own_system(request, slug)
     check_length(request, outputs.MAX_BATCH_BYTES)
+    check_form(request)
     batch = outputs.receive(
         system,
         request.FILES.getlist("file"),

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
+from functools import wraps
+from typing import Any, TypeVar, cast
 
 from django.contrib.auth.decorators import login_required
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
@@ -20,9 +23,21 @@ def researcher_page(view: ViewT) -> ViewT:
 
 def researcher_form(view: ViewT) -> ViewT:
     """A page with a form that is sent to its own address."""
-    return login_required(never_cache(require_http_methods(["GET", "HEAD", "POST"])(view)))
+    return login_required(never_cache(require_http_methods(["GET", "POST"])(view)))
 
 
 def researcher_action(view: ViewT) -> ViewT:
     """What a button does; there is nothing to see at its address."""
     return login_required(require_POST(view))
+
+
+def administrator_page(view: ViewT) -> ViewT:
+    """A page that only shows something, to the site's administrators."""
+
+    @wraps(view)
+    def guarded(request: HttpRequest, *arguments: Any, **named: Any) -> HttpResponseBase:
+        if not request.user.is_superuser:
+            raise PermissionDenied
+        return view(request, *arguments, **named)
+
+    return researcher_page(cast(ViewT, guarded))

@@ -7,13 +7,18 @@ from dataclasses import dataclass
 from typing import TypedDict
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import Avg, Count, QuerySet
 from django.urls import reverse
+from django.utils.translation import gettext
 
+from codec.base import in_words
 from evaluation import systems
+from evaluation.access import Role
 from evaluation.metrics import METRICS as REGISTRY
-from evaluation.metrics import Metric, metric_of
+from evaluation.metrics import Metric, defaults_for, metric_of
 from evaluation.models import Clip, Job, Rendition, Score
+from evaluation.refusals import translate_note
+from evaluation.work.jobs import Silence, silence_of
 from evaluation.work.pipeline import METRIC_TITLES, METRICS
 
 QUEUED, RUNNING, DONE, FAILED = (status.value for status in Job.Status)
@@ -32,8 +37,10 @@ class JobState:
         text: description of the work and its progress, or why it failed.
         title: title of the result, for screen readers.
         done, total: numbers of steps; 0 if they are not counted.
+        silence: of its worker, if it is not heard from.
         address: URL of this fragment; empty if the page itself follows the work.
-        retry_address: URL that the retry button posts to; empty unless the work has failed.
+        retry_address: URL that the retry button posts to; empty unless the work has failed and who looks may
+            have it repeated.
     """
 
     kind: str
@@ -44,6 +51,7 @@ class JobState:
     title: str = ""
     done: int = 0
     total: int = 0
+    silence: Silence | None = None
     address: str = ""
     retry_address: str = ""
 
@@ -53,21 +61,21 @@ class JobState:
 
     @property
     def waiting(self) -> bool:
-        return self.status in (QUEUED, RUNNING)
+        return self.status in Job.UNFINISHED
 
     @property
     def failed(self) -> bool:
         return self.status == FAILED
 
 
-def job_state(row: Job) -> JobState:
-    """The state of a row of any kind."""
+def job_state(row: Job, role: int = Role.OWNER) -> JobState:
+    """The state of a row of any kind, for who has this role on the thing that it works for."""
     kind = str(row._meta.model_name)
     counted = row.count_progress() if row.waiting else None
     done, total = counted or (0, 0)
     text = ""
     if row.status == FAILED:
-        text = str(row.FAILED).format(error=row.error)
+        text = str(row.FAILED).format(error=translate_note(row.error))
     elif row.status == RUNNING or counted:
         text = row.describe_work(counted)
     return JobState(
@@ -78,8 +86,11 @@ def job_state(row: Job) -> JobState:
         log=row.log,
         done=done,
         total=total,
+        silence=silence_of(row),
         address=reverse("job", args=[kind, row.pk]),
-        retry_address=reverse("job_retry", args=[kind, row.pk]) if row.status == FAILED else "",
+        retry_address=reverse("job_retry", args=[kind, row.pk])
+        if row.status == FAILED and role >= Role.EDITOR
+        else "",
     )
 
 
@@ -102,6 +113,7 @@ class RenditionRow(TypedDict):
     family: str
     kind: str
     status: str
+    percent: int | None
     unavailable: bool
     error: str
     log: str
@@ -116,12 +128,15 @@ class RenditionRow(TypedDict):
     audio_url: str | None
     bitstream_url: str | None
     retry_url: str | None
+    silence: Silence | None
     note: str
     others: dict[str, OtherScore]
 
 
-def row_state(row: RenditionRow) -> JobState:
+def row_state(row: RenditionRow, role: int = Role.OWNER) -> JobState:
     """The state of one of `rendition_rows`: of the rendition with its scores by the default metrics.
+
+    It is for who has this role on the clip.
 
     It has no address, because the clip's page follows all rows at once.
     """
@@ -131,9 +146,22 @@ def row_state(row: RenditionRow) -> JobState:
         status=row["status"],
         text=row["error"],
         log=row["log"],
+        silence=row["silence"],
         title=row["title"],
-        retry_address=row["retry_url"] or "",
+        retry_address=(row["retry_url"] or "") if role >= Role.EDITOR else "",
     )
+
+
+def time_left(seconds: float | None) -> str:
+    """How long work will still take, in words; empty where it is not known."""
+    if seconds is None:
+        return ""
+    minutes = round(seconds / 60)
+    if seconds < 45:
+        return gettext("less than a minute left")
+    if minutes < 90:
+        return gettext("about %(minutes)s min left") % {"minutes": max(1, minutes)}
+    return gettext("about %(hours)s h left") % {"hours": round(minutes / 60)}
 
 
 def prefetch_results(clips: QuerySet[Clip]) -> QuerySet[Clip]:
@@ -153,7 +181,7 @@ def _summary(statuses: Iterable[str]) -> str:
     found = set(statuses)
     if found <= {QUEUED}:
         return QUEUED
-    if found & {QUEUED, RUNNING}:
+    if found.intersection(Job.UNFINISHED):
         return RUNNING
     return DONE if DONE in found else FAILED
 
@@ -162,8 +190,9 @@ def rendition_status(rendition: Rendition) -> str:
     """The status of a rendition and its default scores together: done means that the scores are final."""
     if rendition.status != DONE:
         return str(rendition.status)
-    scores = {score.status for score in rendition.scores.all() if score.metric in METRICS}
-    if scores & {QUEUED, RUNNING}:
+    default = defaults_for(speech=rendition.clip.speech)
+    scores = {score.status for score in rendition.scores.all() if score.metric in default}
+    if scores.intersection(Job.UNFINISHED):
         return RUNNING
     return FAILED if FAILED in scores else DONE
 
@@ -175,12 +204,21 @@ def rendition_rows(clip: Clip) -> list[RenditionRow]:
     return [_row(clip, rendition, described[rendition.system]) for rendition in renditions]
 
 
+def mean_rates(clips: QuerySet[Clip]) -> dict[str, float]:
+    """The mean rate of a system's outputs over `clips`, in kbit/s, by system, of two or more clips."""
+    made = Rendition.objects.filter(clip__in=clips, status=DONE, kbps__isnull=False).order_by()
+    means = made.values_list("system").annotate(mean=Avg("kbps"), clips=Count("clip")).filter(clips__gt=1)
+    return {system: mean for system, mean, _ in means}
+
+
 def _row(clip: Clip, rendition: Rendition, system: systems.Described) -> RenditionRow:
     scores = {score.metric: score for score in rendition.scores.all()}
+    default = defaults_for(speech=clip.speech)
     values = {metric: _value(scores.get(metric)) for metric in METRICS}
     status = rendition_status(rendition)
     made = rendition.status == DONE
     own = system.kind == "uploaded"
+    parts = [rendition, *(scores[metric] for metric in METRICS if metric in scores)]
     return {
         "id": rendition.pk,
         "system": rendition.system,
@@ -188,8 +226,9 @@ def _row(clip: Clip, rendition: Rendition, system: systems.Described) -> Renditi
         "family": system.family,
         "kind": system.kind,
         "status": status,
+        "percent": rendition.percent if rendition.status == RUNNING else None,
         "unavailable": rendition.unavailable and rendition.status == FAILED,
-        "error": _error(rendition, [score for score in scores.values() if score.metric in METRICS]),
+        "error": _error(rendition, [score for score in scores.values() if score.metric in default]),
         "log": "".join([rendition.log, *(score.log for score in scores.values())]),
         "kbps": rendition.kbps if made else None,
         "stated_kbps": system.kbps if own else None,
@@ -202,7 +241,8 @@ def _row(clip: Clip, rendition: Rendition, system: systems.Described) -> Renditi
         "audio_url": reverse("rendition_audio", args=[rendition.pk]) if made else None,
         "bitstream_url": reverse("rendition_bitstream", args=[rendition.pk]) if made and not own else None,
         "retry_url": reverse("rendition_retry", args=[rendition.pk]) if status == FAILED else None,
-        "note": "; ".join([*([system.note] if system.note else []), *_metric_notes(scores)]),
+        "silence": next((silence for part in parts if (silence := silence_of(part))), None),
+        "note": "; ".join(filter(None, [system.note, _processed_as(clip, system), *_metric_notes(scores)])),
         "others": {metric: _other(score) for metric, score in scores.items() if metric not in METRICS},
     }
 
@@ -212,8 +252,8 @@ def _other(score: Score) -> OtherScore:
         "value": _value(score),
         "status": str(score.status),
         "version": score.version,
-        "note": score.note,
-        "error": score.error,
+        "note": translate_note(score.note),
+        "error": translate_note(score.error),
     }
 
 
@@ -237,14 +277,24 @@ def _value(score: Score | None) -> float | None:
 
 def _error(rendition: Rendition, scores: Iterable[Score]) -> str:
     if rendition.status == FAILED:
-        return rendition.error
-    failed = [f"{METRIC_TITLES.get(s.metric, s.metric)}: {s.error}" for s in scores if s.status == FAILED]
+        return translate_note(rendition.error)
+    failed = [f"{metric_of(s.metric).title}: {translate_note(s.error)}" for s in scores if s.status == FAILED]
     return " ".join(failed)
 
 
 def _metric_notes(scores: dict[str, Score]) -> list[str]:
     notes = ((metric, scores[metric].note) for metric in METRICS if metric in scores)
-    return [f"{METRIC_TITLES[metric]}: {note}" for metric, note in notes if note]
+    return [f"{METRIC_TITLES[metric]}: {translate_note(note)}" for metric, note in notes if note]
+
+
+def _processed_as(clip: Clip, system: systems.Described) -> str:
+    """What a system processes of a clip, in words; empty if it is all of it."""
+    if system.takes is None:
+        return ""
+    rate, channels = system.takes.fit(clip.rate, clip.channels)
+    if (rate, channels) == (clip.rate, clip.channels):
+        return ""
+    return f"processed in {in_words(rate, channels)}"
 
 
 def _rtf(seconds: float | None, clip: Clip) -> float | None:

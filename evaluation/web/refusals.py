@@ -57,7 +57,7 @@ def answer_problem(
         headers: HTTP headers.
         more: extension members.
     """
-    problem: dict[str, Any] = {
+    problem: dict[str, object] = {
         "type": "about:blank",
         "title": HTTPStatus(status).phrase,
         "status": status,
@@ -70,8 +70,19 @@ def answer_problem(
     return JsonResponse(problem | more, status=status, content_type=PROBLEM, headers=dict(headers or {}))
 
 
+def mark_refused(request: HttpRequest) -> None:
+    """Note that nothing was done: the status does not say so if a redirect takes the message to a page."""
+    request.refused = True  # type: ignore[attr-defined]
+
+
+def was_refused(request: HttpRequest) -> bool:
+    """Whether `mark_refused` was called for the request."""
+    return bool(getattr(request, "refused", False))
+
+
 def answer_refusal(request: HttpRequest, refusal: Refusal) -> HttpResponse:
     """The response to a request that `refusal` ended, in the current language."""
+    mark_refused(request)
     if wants_json(request):
         return answer_problem(
             request, refusal.status, refusal, refusal.fields, refusal.headers, **refusal.more

@@ -5,19 +5,18 @@ from __future__ import annotations
 import math
 import os
 import signal
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from multiprocessing import active_children, get_context
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
-from codec.audio import from_pcm16, read_audio, to_pcm16
 from codec.base import CodecError
-from evaluation.work.pipeline import METRICS, measure, process
-
-_SUFFIXES = {".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".au", ".sph"}
+from codec.recordings.formats import is_audio
+from codec.working import read_working_copy
+from evaluation.work.pipeline import METRICS, heard_by, measure, process, recording_of
 
 
 @dataclass(frozen=True)
@@ -32,11 +31,17 @@ class Pair:
 
 @dataclass(frozen=True)
 class Outcome:
-    """A row of the table, or the reason why there is none."""
+    """A row of the table, or the reason why there is none, and what is wrong with the recording."""
 
     pair: Pair
-    row: dict[str, str | float | None] | None = None
+    row: Row | None = None
     error: str = ""
+    faults: tuple[str, ...] = ()
+
+
+T = TypeVar("T")
+#: A line of the table: texts and numbers by column; None: not measured.
+Row = dict[str, str | float | None]
 
 
 @dataclass(frozen=True)
@@ -74,7 +79,7 @@ def find_recordings(places: Iterable[Path]) -> list[tuple[Path, str]]:
     places = list(places)
     for place in places:
         if place.is_dir():
-            inside = sorted(p for p in place.rglob("*") if p.suffix.lower() in _SUFFIXES and p.is_file())
+            inside = sorted(p for p in place.rglob("*") if is_audio(p) and p.is_file())
             root = place if len(places) == 1 else place.parent
             found += [(path, path.relative_to(root).as_posix()) for path in inside]
         elif place.exists():
@@ -88,7 +93,7 @@ def run(pairs: Sequence[Pair], jobs: int, tick: Callable[[], object]) -> Iterato
     """Process `pairs` in `jobs` processes and yield outcomes in order; call `tick` after each pair."""
     if jobs == 1:
         for pair in pairs:
-            outcome = do(pair)
+            outcome = process_pair(pair)
             tick()
             yield outcome
         return
@@ -104,7 +109,7 @@ def run(pairs: Sequence[Pair], jobs: int, tick: Callable[[], object]) -> Iterato
     try:
         futures: list[tuple[Pair, Future[Outcome]]] = []
         for pair in pairs:
-            future = pool.submit(do, pair)
+            future = pool.submit(process_pair, pair)
             future.add_done_callback(lambda _: tick())
             futures.append((pair, future))
         for pair, future in futures:
@@ -122,19 +127,23 @@ def run(pairs: Sequence[Pair], jobs: int, tick: Callable[[], object]) -> Iterato
         pool.shutdown(cancel_futures=True)
 
 
-def do(pair: Pair) -> Outcome:
+def process_pair(pair: Pair) -> Outcome:
     """Read, encode, decode and measure one pair; errors of a file or a system become an outcome."""
     try:
-        recording = read_audio(pair.path)
-        audio = from_pcm16(to_pcm16(recording.audio))  # a clip of the site is 16-bit, too
-        done = process(audio, pair.system)
+        recording = read_working_copy(pair.path)
+        audio, rate = recording.audio, recording.rate
+        done = process(audio, pair.system, rate)
+        made_rate, heard = done.encoded.sample_rate, recording_of(audio, rate)
         seconds = done.encoded.seconds
-        row: dict[str, str | float | None] = {
+        row: Row = {
             "system": pair.system,
             "clip": pair.clip,
             "seconds": seconds,
             "kbps": done.encoded.kbps,
-            **{m: measure(audio, done.audio, recording.rate, m).value for m in pair.metrics},
+            **{
+                m: measure(*heard_by(m, audio, rate, done.audio, made_rate), m, heard).value
+                for m in pair.metrics
+            },
             "encode_rtf": done.encode_seconds / seconds,
             "decode_rtf": done.decode_seconds / seconds,
         }
@@ -142,19 +151,17 @@ def do(pair: Pair) -> Outcome:
         return Outcome(pair, error=str(error))
     except Exception as error:  # noqa: BLE001 - one bad file never stops the others
         return Outcome(pair, error=f"{type(error).__name__}: {error}")
-    return Outcome(pair, round_row(row))
+    return Outcome(pair, round_row(row), faults=recording.faults)
 
 
-def round_row(row: dict[str, Any]) -> dict[str, Any]:
+def round_row(row: Mapping[str, T | float]) -> dict[str, T | float]:
     """Round the numbers of `row` to six significant digits, more than their accuracy."""
     return {key: float(f"{value:.6g}") if isinstance(value, float) else value for key, value in row.items()}
 
 
-def means(
-    rows: Iterable[dict[str, str | float | None]], metrics: Sequence[str] = METRICS
-) -> dict[str, dict[str, Mean | None]]:
+def means(rows: Iterable[Row], metrics: Sequence[str] = METRICS) -> dict[str, dict[str, Mean | None]]:
     """Per system, in order of appearance, the mean of each figure over the clips that have it."""
-    by_system: dict[str, list[dict[str, str | float | None]]] = {}
+    by_system: dict[str, list[Row]] = {}
     for row in rows:
         by_system.setdefault(str(row["system"]), []).append(row)
     return {

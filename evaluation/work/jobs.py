@@ -10,7 +10,9 @@ delivered twice does no harm:
 * `advance`, `finish` and `fail` write only while the row still has the token, so a worker that lost its
   claim writes nothing; work in several steps stores each step in one transaction with `advance`.
 * `work_on` is the block in which a task works: it keeps the row alive and stores errors in it.
-* `sweep` re-queues rows whose worker died and sends lost messages again.
+* `withdraw` deletes rows that no worker has claimed yet.
+* `give_back` re-queues the row of a worker's child whose death was seen; `sweep` re-queues those of workers
+  that died whole or are not heard from any more, and sends lost messages again.
 """
 
 from __future__ import annotations
@@ -23,19 +25,25 @@ import traceback
 import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
+from celery import current_task
 from celery.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, OperationalError, connection, transaction
-from django.db.models import F, Max, Q, TextField, Value
-from django.db.models.functions import Concat
+from django.db.models import F, Max, Q, QuerySet, TextField, Value
+from django.db.models.functions import Concat, Greatest
 from django.utils import timezone
 from django.utils.module_loading import import_string
-from django.utils.translation import gettext, gettext_lazy
 
+from codec.base import Note, gettext_noop
 from evaluation.models import Job
+from evaluation.refusals import note_of
+from evaluation.work import broker
+from evaluation.work.clock import database_time
+from evaluation.work.holders import holder_of, is_orphan, token_of
 
 logger = logging.getLogger(__name__)
 
@@ -47,12 +55,17 @@ KINDS: dict[type[Job], str] = {}
 Status = Job.Status
 
 #: Message for people about an unexpected error.
-SORRY = gettext_lazy("Something went wrong here ({error}). See the log for details; you can retry.")
+SORRY = gettext_noop("Something went wrong here (%(error)s). See the log for details; you can retry.")
+TOO_LONG = gettext_noop("This took longer than %(limit)s s and was stopped.")
+DIED = gettext_noop(
+    "The worker died %(times)s times while doing this. It may have run out of memory; the server's log says "
+    "more. Retry when that is fixed."
+)
 
 
-def register(model: type[Job], task: str) -> None:
-    """Register `model` as a kind of work that the Celery task `task` does and `sweep` looks after."""
-    KINDS[model] = task
+def register(tasks: str, **kinds: type[Job]) -> None:
+    """Register kinds of work by the Celery tasks, in the module `tasks`, that do it."""
+    KINDS.update({model: f"{tasks}.{task}" for task, model in kinds.items()})
 
 
 def kind_of(name: str) -> type[Job] | None:
@@ -66,7 +79,9 @@ def kind_of(name: str) -> type[Job] | None:
 def claim(model: type[J], pk: Any) -> J | None:
     """Claim the queued row `pk` and return it; None if it is deleted, claimed or finished."""
     token = uuid.uuid4()
-    now = timezone.now()
+    if _is_in_task():
+        token = token_of(current_task.request.id, os.getpid(), os.getppid())
+    now = database_time()
     taken = model._default_manager.filter(pk=pk, status=Status.QUEUED).update(
         status=Status.RUNNING,
         claim=token,
@@ -84,6 +99,10 @@ def claim(model: type[J], pk: Any) -> J | None:
     return row
 
 
+def _is_in_task() -> bool:
+    return bool(current_task and current_task.request.id)
+
+
 def note(row: Job, line: str) -> None:
     """Add a line to the log of a claimed row; it is stored by `finish` or `fail`."""
     row.log += log_line(line)
@@ -95,7 +114,7 @@ def log_line(line: str) -> str:
 
 def renew(row: Job) -> bool:
     """Extend the lease of a claimed row. False: the claim is lost (re-queued, restarted or deleted)."""
-    return bool(_rows_held(row).update(lease_until=timezone.now() + _lease()))
+    return bool(_rows_held(row).update(lease_until=database_time() + _lease()))
 
 
 def advance(row: Job) -> bool:
@@ -107,7 +126,7 @@ def advance(row: Job) -> bool:
     Returns:
         False if the claim is lost: then the step must not be stored.
     """
-    return bool(_rows_held(row).update(lease_until=timezone.now() + _lease(), attempts=1))
+    return bool(_rows_held(row).update(lease_until=database_time() + _lease(), attempts=1))
 
 
 @contextmanager
@@ -147,13 +166,14 @@ def _renew_until(row: Job, stop: threading.Event) -> None:
 def work_on(
     row: Job,
     refusal: type[Exception] | tuple[type[Exception], ...] = (),
-    sorry: Any = SORRY,
+    sorry: str = SORRY,
 ) -> Iterator[None]:
     """Keep a claimed row alive while the block runs, and store an error in the row.
 
     Args:
         refusal: errors whose messages are for people.
-        sorry: message for people about any other error, with its name; the log gets its traceback.
+        sorry: message for people about any other error, with ``%(error)s`` for its name; the
+            log gets its traceback.
 
     Raises:
         OperationalError, InterfaceError: the database is unavailable. The lease runs out, and the sweeper
@@ -163,7 +183,7 @@ def work_on(
         try:
             yield
         except refusal as error:
-            fail(row, str(error))
+            fail(row, note_of(error))
         except (OperationalError, InterfaceError):
             raise
         except Exception as error:
@@ -173,10 +193,9 @@ def work_on(
             logger.exception("%s %s failed", type(row).__name__, row.pk)
             note(row, "".join(traceback.format_exception(error)))
             if isinstance(error, SoftTimeLimitExceeded):
-                limit = settings.JOB_MAX_SECONDS
-                fail(row, gettext("This took longer than {limit} s and was stopped.").format(limit=limit))
+                fail(row, Note(TOO_LONG, limit=settings.JOB_MAX_SECONDS))
             else:
-                fail(row, str(sorry).format(error=type(error).__name__))
+                fail(row, Note(sorry, error=type(error).__name__))
 
 
 def is_gone(row: Job) -> bool:
@@ -195,7 +214,7 @@ def fail(row: Job, message: str, **fields: Any) -> bool:
 
 
 def _close(row: Job, status: str, **fields: Any) -> bool:
-    fields |= {"status": status, "finished": timezone.now(), "log": row.log}
+    fields |= {"status": status, "finished": database_time(), "log": row.log}
     fields |= {"claim": None, "lease_until": None}
     if not _rows_held(row).update(**fields):
         return False
@@ -215,6 +234,25 @@ def _lease() -> timedelta:
 # -- For the site
 
 
+@dataclass(frozen=True)
+class Silence:
+    """A worker that has not been heard from `since`; when its lease ends, `until`, another may take over."""
+
+    since: datetime
+    until: datetime
+
+
+def silence_of(row: Job) -> Silence | None:
+    """The silence of the worker of a running row; None while it renews its lease.
+
+    It does so every third of the lease; after half of it a renewal is overdue.
+    """
+    if row.status != Status.RUNNING or row.lease_until is None:
+        return None
+    silence = Silence(row.lease_until - _lease(), row.lease_until)
+    return silence if database_time() - silence.since > _lease() / 2 else None
+
+
 def restart(row: Job, *conditions: Q, **fields: Any) -> bool:
     """Queue the work of a stored row, whatever its status, and send its message after the transaction.
 
@@ -228,13 +266,27 @@ def restart(row: Job, *conditions: Q, **fields: Any) -> bool:
         Whether it was queued.
     """
     fields |= {"status": Status.QUEUED, "claim": None, "lease_until": None, "attempts": 0}
-    fields |= {"dispatched": None, "finished": None, "error": ""}
+    fields |= {"queued": database_time(), "dispatched": None, "finished": None, "error": ""}
     if not type(row)._default_manager.filter(*conditions, pk=row.pk).update(**fields):
         return False
     for name, value in fields.items():
         setattr(row, name, value)
     transaction.on_commit(lambda: dispatch([row]))
     return True
+
+
+def withdraw(rows: QuerySet[J]) -> int:
+    """Delete those of `rows` that are queued; what a worker has claimed goes on.
+
+    Returns:
+        How many were deleted.
+    """
+    token = uuid.uuid4()
+    with transaction.atomic():
+        # One conditional UPDATE, as in `claim`: a row goes to a worker or is withdrawn, never both.
+        model = rows.model._default_manager
+        rows.filter(status=Status.QUEUED).update(status=Status.FAILED, claim=token)
+        return model.filter(claim=token).delete()[1].get(rows.model._meta.label, 0)
 
 
 def retry(row: Job) -> bool:
@@ -253,7 +305,7 @@ def dispatch(rows: Iterable[Job]) -> int:
         # Mark it before sending: a worker may finish it before a later mark. The update is conditional
         # so that only one of several sweepers sends it.
         queued = type(row)._default_manager.filter(pk=row.pk, status=Status.QUEUED)
-        if not queued.filter(dispatched=row.dispatched).update(dispatched=timezone.now()):
+        if not queued.filter(dispatched=row.dispatched).update(dispatched=database_time()):
             continue
         try:
             _task(type(row)).apply_async((str(row.pk),), retry=False)
@@ -267,31 +319,81 @@ def dispatch(rows: Iterable[Job]) -> int:
 
 def sweep() -> None:
     """Find lost work and re-queue it. Several sweeps may run at the same time."""
+    _requeue_orphans()
+    with broker.noticing_a_new_one() as is_new:
+        for model in KINDS:
+            _requeue_stale(model)
+            if is_new:  # it may have lost what was sent to the one before; a message too many does no harm
+                queued = model._default_manager.filter(status=Status.QUEUED)
+                dispatch(queued.order_by(F("dispatched").asc(nulls_first=True), "pk"))
+            else:
+                dispatch(_overdue_rows(model)[: settings.JOB_SWEEP_BATCH])
+
+
+def give_back(task: str, token: uuid.UUID) -> bool:
+    """Take a row from a worker that is known to be dead, without waiting for its lease to end.
+
+    Args:
+        task: name of the Celery task that it did.
+        token: of its claim.
+
+    Returns:
+        Whether it held a row.
+    """
+    for model in (model for model, name in KINDS.items() if name == task):
+        held = model._default_manager.filter(status=Status.RUNNING, claim=token)
+        pk = held.values_list("pk", flat=True).first()
+        if pk is None:
+            continue
+        _requeue(held, "the worker died")
+        dispatch(model._default_manager.filter(pk=pk))
+        return True
+    return False
+
+
+def _requeue_orphans() -> None:
+    """Re-queue the rows of workers that died whole on this host, where nobody else saw it.
+
+    None of several rows in a worker is known to have killed it, so that no attempt is counted.
+    """
+    lost: dict[tuple[int, int], list[tuple[type[Job], uuid.UUID]]] = {}
     for model in KINDS:
-        _requeue_stale(model)
-        dispatch(_overdue_rows(model)[: settings.JOB_SWEEP_BATCH])
+        for token in model._default_manager.filter(status=Status.RUNNING).values_list("claim", flat=True):
+            if token is not None and is_orphan(holder := holder_of(token)):
+                lost.setdefault((holder.host, holder.parent), []).append((model, token))
+    for held in lost.values():
+        for model, token in held:
+            rows = model._default_manager.filter(status=Status.RUNNING, claim=token)
+            _requeue(rows, "its worker died", counts=len(held) == 1)
 
 
 def _requeue_stale(model: type[Job]) -> None:
-    """Re-queue the rows of dead workers, or fail those that killed too many workers."""
-    now = timezone.now()
-    stale = model._default_manager.filter(status=Status.RUNNING, lease_until__lt=now)
-    line = Value(log_line("the worker died or hung: its lease ran out"))
+    """Re-queue the rows of workers that died or hang."""
+    stale = model._default_manager.filter(status=Status.RUNNING, lease_until__lt=database_time())
+    _requeue(stale, "the worker died or hung: its lease ran out")
+
+
+def _requeue(stale: QuerySet[Any], why: str, *, counts: bool = True) -> None:
+    """Re-queue rows, or fail those that killed too many workers; note why in their logs.
+
+    Args:
+        counts: whether the death counts towards giving up.
+    """
+    line = Value(log_line(why))
     log = Concat("log", line, output_field=TextField())
+    again = {"status": Status.QUEUED, "claim": None, "lease_until": None, "dispatched": None, "log": log}
+    if not counts:
+        stale.update(attempts=Greatest(F("attempts") - 1, 0), **again)
+        return
     stale.filter(attempts__gte=settings.JOB_MAX_ATTEMPTS).update(
         status=Status.FAILED,
         claim=None,
         lease_until=None,
-        finished=now,
+        finished=database_time(),
         log=log,
-        error=gettext(
-            "The worker died {times} times while doing this. It may have run out of memory; "
-            "the server's log says more. Retry when that is fixed."
-        ).format(times=settings.JOB_MAX_ATTEMPTS),
+        error=Note(DIED, times=settings.JOB_MAX_ATTEMPTS),
     )
-    stale.filter(attempts__lt=settings.JOB_MAX_ATTEMPTS).update(
-        status=Status.QUEUED, claim=None, lease_until=None, dispatched=None, log=log
-    )
+    stale.filter(attempts__lt=settings.JOB_MAX_ATTEMPTS).update(**again)
 
 
 def _overdue_rows(model: type[Job]) -> Any:
@@ -302,9 +404,9 @@ def _overdue_rows(model: type[Job]) -> Any:
     kind was done for a while.
     """
     queued = model._default_manager.filter(status=Status.QUEUED)
-    limit = timezone.now() - timedelta(seconds=settings.JOB_REDISPATCH_SECONDS)
+    limit = database_time() - timedelta(seconds=settings.JOB_REDISPATCH_SECONDS)
     lost = Q(dispatched__lt=limit)
-    lively = Q(status=Status.RUNNING) | Q(finished__gt=timezone.now() - _lease())
+    lively = Q(status=Status.RUNNING) | Q(finished__gt=database_time() - _lease())
     if model._default_manager.filter(lively).exists():
         newest = model._default_manager.filter(started__isnull=False).exclude(status=Status.QUEUED)
         reached = newest.aggregate(newest=Max("dispatched"))["newest"]

@@ -19,8 +19,8 @@ from django.utils.translation import gettext_lazy as _
 
 from evaluation.metrics import DEFAULT, METRICS, OPTIONAL, UPLOADED, metric_of
 from evaluation.models import Clip, Job, Rendition, Score
-from evaluation.refusals import Message, Refusal, Text
 from evaluation.work import jobs
+from evaluation.work.files import FileProblem
 
 #: Limit on rows: 1000 clips through 15 systems.
 MAX_ROWS = 15_000
@@ -30,15 +30,8 @@ _CLIP = ("clip", "clip_id", "item", "file")
 _SLUG = re.compile(r"[a-z][a-z0-9_]{0,31}")
 
 
-class ScoreProblem(Refusal):
-    """A table that cannot be stored; `line` counts from 1 and is None if the whole file is wrong."""
-
-    status = 422
-
-    def __init__(self, message: Text, line: int | None = None, **values: object) -> None:
-        self.line = line
-        told = Message(message, **values)
-        super().__init__(Message(_("Line %(line)s: %(message)s"), line=line, message=told) if line else told)
+class ScoreProblem(FileProblem):
+    """A table of scores that cannot be stored."""
 
 
 @dataclass(frozen=True)
@@ -59,9 +52,13 @@ def request_scores(renditions: Iterable[Rendition], metrics: Sequence[str]) -> i
     Raises:
         ScoreProblem: a metric that cannot be computed.
     """
-    for metric in metrics:
+    for number, metric in enumerate(metrics):
         if metric not in (*DEFAULT, *OPTIONAL):
-            raise ScoreProblem(_("%(metric)s cannot be computed here."), metric=metric_of(metric).title)
+            raise ScoreProblem.of_field(
+                f"metrics.{number}",
+                _("%(metric)s cannot be computed here."),
+                metric=metric_of(metric).title,
+            )
     made = [row.pk for row in renditions if row.status == Job.Status.DONE]
     with transaction.atomic():
         there = Score.objects.filter(rendition__in=made, metric__in=metrics)
@@ -102,11 +99,13 @@ def store_scores(content: bytes, clips: Iterable[Clip], *, metric: str = "polqa"
     """
     known = METRICS.get(metric)
     if known is not None and known.computed:
-        raise ScoreProblem(
-            _("%(known)s is computed here; only other metrics can be uploaded."), known=known.title
+        raise ScoreProblem.of_field(
+            "metric", _("%(known)s is computed here; only other metrics can be uploaded."), known=known.title
         )
     if not _SLUG.fullmatch(metric):
-        raise ScoreProblem(_("The metric's name must have at most 32 lower-case letters, digits and _."))
+        raise ScoreProblem.of_field(
+            "metric", _("The metric's name must have at most 32 lower-case letters, digits and _.")
+        )
     rows = _read(content, metric)
     names = _names(clips)
     described = metric_of(metric)

@@ -16,11 +16,14 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from numpy.typing import NDArray
 
+from codec.registry import systems_for
 from evaluation.models import Clip, Rendition
 from listening.site.celery import app
 from listening.web.accounts import make_api_token
 
 RATE = 16_000
+#: What a clip of speech at `RATE` is put through.
+SPEECH_SYSTEMS = systems_for(RATE, 1, speech=True)
 
 
 def make_speech(seconds: float, rate: int = RATE, seed: int = 0) -> NDArray[np.float32]:
@@ -54,8 +57,9 @@ def make_upload(content: bytes, name: str = "speech.wav") -> SimpleUploadedFile:
 def make_clip(media: Path) -> Callable[..., Clip]:
     """Make a clip with its files, without renditions."""
 
-    def make(owner: User, audio: NDArray[Any] | None = None, **fields: Any) -> Clip:
-        audio = make_speech(1.0) if audio is None else audio
+    def make(owner: User, audio: NDArray[Any] | None = None, *, rate: int = RATE, **fields: Any) -> Clip:
+        audio = make_speech(1.0, rate) if audio is None else audio
+        channels = 1 if audio.ndim == 1 else audio.shape[1]
         number = Clip.objects.count()
         clip = Clip(
             owner=owner,
@@ -63,14 +67,16 @@ def make_clip(media: Path) -> Callable[..., Clip]:
                 "sha256": f"{number:064}",
                 "title": f"Clip {number}",
                 "original_name": "speech.wav",
-                "seconds": len(audio) / RATE,
-                "source_rate": RATE,
-                "source_channels": 1,
+                "seconds": len(audio) / rate,
+                "rate": rate,
+                "channels": channels,
+                "source_rate": rate,
+                "source_channels": channels,
                 "source_format": "WAV, PCM_16",
                 **fields,
             },
         )
-        wav = make_wav(audio)
+        wav = make_wav(audio, rate)
         clip.upload.save("speech.wav", ContentFile(wav), save=False)
         clip.audio.save("speech.wav", ContentFile(wav), save=False)
         clip.save()

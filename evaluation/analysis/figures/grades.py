@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from evaluation.analysis import statistics
 from evaluation.analysis.figures import style
 
@@ -22,8 +24,8 @@ class GradeRow:
 
 
 def grades(rows: Sequence[GradeRow], title: str, scale: style.Scale = style.MUSHRA) -> str:
-    """One row per system: mean with 95 % interval, a box plot behind it, listeners as faint dots."""
-    left, right, top, pitch = style.margin((row.title for row in rows), 156, 300), 150, 36, 40
+    """One row per system: mean with 95 % interval, over cloud (density), box and rain of its grades."""
+    left, right, top, pitch = style.margin((row.title for row in rows), 156, 300), 150, 36, 64
     width, height = 722 + left, top + pitch * len(rows) + 52
     span, bottom = width - left - right, top + pitch * len(rows)
 
@@ -50,7 +52,7 @@ def grades(rows: Sequence[GradeRow], title: str, scale: style.Scale = style.MUSH
         parts += _row(row, top + pitch * (number + 0.5), x_of, left, width - 8, scale)
     caption = (
         "Marker and bar: mean of listener means, 95 % t interval. Box: quartiles and median of grades. "
-        "Dots: listeners."
+        "Dots, and cloud above them: grades."
     )
     parts.append(style.text(left, bottom + 42, caption, fill=style.MUTED, size=11))
     return style.frame(width, height, title, parts)
@@ -70,18 +72,14 @@ def _row(
         parts.append(style.text(right, y + 4.5, "no grades", anchor="end", fill=style.MUTED))
         return parts
     box = statistics.box(row.scores)
+    parts += _cloud(row, y - 12, x_of, scale)
+    parts += _rain(row, y + 20, x_of)
     parts.append(style.line(x_of(box.low), y, x_of(box.high), y, hue, 1, 'opacity="0.45"'))
     parts.append(
         f'<rect x="{x_of(box.q1):.1f}" y="{y - 11:.1f}" height="22" '
         f'width="{max(1.0, x_of(box.q3) - x_of(box.q1)):.1f}" rx="2" fill="{hue}" fill-opacity="0.16"/>'
     )
     parts.append(style.line(x_of(box.median), y - 11, x_of(box.median), y + 11, hue, 1.5, 'opacity="0.6"'))
-    for index, mean in enumerate(row.listener_means):
-        # The golden ratio spreads the dots evenly over the row's height, the same way in every drawing.
-        offset = ((index * 0.618034) % 1 - 0.5) * 24
-        parts.append(
-            f'<circle cx="{x_of(mean):.1f}" cy="{y + offset:.1f}" r="2.2" fill="{hue}" opacity="0.4"/>'
-        )
     decimals = 1 if scale.high - scale.low > 20 else 2
     words = _format_signed(f"{row.mean:.{decimals}f}") + scale.spread(row.mean, row.half_width, decimals)
     if row.half_width is not None:
@@ -91,6 +89,44 @@ def _row(
     parts.append(style.mark(row.look, x_of(row.mean), y))
     parts.append(style.text(right, y + 4.5, words, anchor="end"))
     return parts
+
+
+def _cloud(row: GradeRow, base: float, x_of: Callable[[float], float], scale: style.Scale) -> list[str]:
+    """Density of the grades, standing on `base`: kernels of Silverman's width, none beyond the scale."""
+    scores = np.asarray(row.scores, dtype=float)
+    spread = min(scores.std(), (np.quantile(scores, 0.75) - np.quantile(scores, 0.25)) / 1.34 or np.inf)
+    if scores.size < _FEW or spread == 0:
+        return []
+    width = max(0.9 * spread * scores.size**-0.2, (scale.high - scale.low) / 100)
+    places = np.linspace(scale.low, scale.high, 81)
+    density = np.exp(-(((places[:, None] - scores) / width) ** 2) / 2).sum(axis=1)
+    # What a kernel has beyond an end of the scale is folded back.
+    for end in (scale.low, scale.high):
+        density += np.exp(-(((places[:, None] - (2 * end - scores)) / width) ** 2) / 2).sum(axis=1)
+    heights = _CLOUD * density / density.max()
+    points = " ".join(
+        f"{x_of(place):.1f},{base - height:.1f}" for place, height in zip(places, heights, strict=True)
+    )
+    ends = f"{x_of(scale.low):.1f},{base:.1f} {points} {x_of(scale.high):.1f},{base:.1f}"
+    return [f'<polygon points="{ends}" fill="{row.look[0]}" fill-opacity="0.28"/>']
+
+
+def _rain(row: GradeRow, y: float, x_of: Callable[[float], float]) -> list[str]:
+    """Grades as dots, or listener means where the grades are too many to be told apart."""
+    dots = row.scores if len(row.scores) <= _MANY else row.listener_means
+    parts = []
+    for index, score in enumerate(dots):
+        # The golden ratio spreads the dots evenly over the band's height, the same way in every drawing.
+        offset = ((index * 0.618034) % 1 - 0.5) * 12
+        parts.append(
+            f'<circle cx="{x_of(score):.1f}" cy="{y + offset:.1f}" r="1.8" fill="{row.look[0]}" '
+            'opacity="0.45"/>'
+        )
+    return parts
+
+
+#: A cloud's height in pixels; it takes so many grades; more dots than that are too many.
+_CLOUD, _FEW, _MANY = 16.0, 5, 600
 
 
 def _format_signed(number: str) -> str:

@@ -148,6 +148,8 @@ def _limits(values: Sequence[float]) -> tuple[float, float]:
 
 
 _Room = tuple[float, float, float, float]
+#: How far a name may move up or down; some of these stay between the top and the axis, wherever a point is.
+_SHIFTS = (0, -16, 16, -32, 32, -48, 48, -64, 64)
 
 
 def _labels(points: Sequence[tuple[float, float, str]], left: float, right: float) -> list[str]:
@@ -158,7 +160,8 @@ def _labels(points: Sequence[tuple[float, float, str]], left: float, right: floa
         name = full if len(full) <= 28 else full[:27].rstrip() + "…"
         long = style.CHARACTER * 12 * len(name)
         places: list[tuple[float, int, int, float, float, str, _Room]] = []
-        for shift in (0, -16, 16, -32, 32, -48, 48, -64, 64):
+        inside = [shift for shift in _SHIFTS if y + shift - 7 >= 2 and y + shift + 7 <= _BOTTOM - 2]
+        for shift in inside:
             sides = [(x + 10, "start"), (x - 10, "end")]
             if shift:
                 over = x + long / 2 > right

@@ -7,6 +7,7 @@ A file (`standalone_svg`) contains literal colours, for papers and for programs 
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
@@ -63,6 +64,7 @@ FONT = (
 #: Width of a character as a multiple of the font size, for DejaVu Sans, the widest common font.
 CHARACTER = 0.6
 _VARIABLE = re.compile(r"var\(--[a-z-]+, (#[0-9a-f]+)\)")
+_OWN_DIRECTION = re.compile(r'(<text [^>]*unicode-bidi="plaintext"[^>]*>)([^<]*)')
 _PAGE_ONLY = re.compile(r' (?:tabindex|role|aria-label|data-[a-z-]+|class)="[^"]*"')
 TEXT, MUTED = "var(--text, #13191b)", "var(--muted, #566268)"
 LINE, GROUND = "var(--line, #dbe1e3)", "var(--surface, #ffffff)"
@@ -110,7 +112,9 @@ def png(svg: str, zoom: float = 2.0) -> bytes:
             "This server has no font for figures. Install one (Debian: apt-get install "
             "fonts-dejavu-core), or save the figure as SVG."
         )
-    return bytes(resvg_py.svg_to_bytes(svg_string=standalone_svg(svg), zoom=zoom, sans_serif_family=family))
+    # resvg does not know unicode-bidi, but Unicode's own marks of a text with a direction of its own.
+    isolated = _OWN_DIRECTION.sub("\\1\u2068\\2\u2069", standalone_svg(svg))
+    return bytes(resvg_py.svg_to_bytes(svg_string=isolated, zoom=zoom, sans_serif_family=family))
 
 
 @cache
@@ -149,17 +153,27 @@ def text(
     size: float = 13,
     extra: str = "",
 ) -> str:
+    """A line of text; words in a script that runs from right to left do so, at the same place."""
     return (
         f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" font-size="{size:g}" fill="{fill}"'
-        f"{' ' + extra if extra else ''}>{escape(words)}</text>"
+        f"{direction_of(words)}{' ' + extra if extra else ''}>{escape(words)}</text>"
     )
+
+
+def direction_of(words: str) -> str:
+    """The attribute by which a text takes the direction of its own words, as ``dir="auto"`` does in HTML.
+
+    Unlike ``direction``, it leaves the side on which ``text-anchor`` holds the text.
+    """
+    runs_left = any(unicodedata.bidirectional(letter) in ("R", "AL") for letter in words)
+    return ' unicode-bidi="plaintext"' if runs_left else ""
 
 
 def vertical_text(x: float, y: float, words: str) -> str:
     """The name of a vertical axis, which reads upwards."""
     return (
         f'<text transform="translate({x:g} {y:g}) rotate(-90)" text-anchor="middle" font-size="12" '
-        f'fill="{MUTED}">{escape(words)}</text>'
+        f'fill="{MUTED}"{direction_of(words)}>{escape(words)}</text>'
     )
 
 

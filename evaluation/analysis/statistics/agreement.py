@@ -17,9 +17,9 @@ from scipy.special import ndtri
 
 from evaluation.analysis.statistics import mapping
 from evaluation.analysis.statistics.comparisons import sign_flip
-from evaluation.analysis.statistics.frames import Floats, tidy
+from evaluation.analysis.statistics.frames import Floats, Ints, tidy
 from evaluation.analysis.statistics.intervals import Interval, half_width
-from evaluation.analysis.words import count
+from evaluation.analysis.words import count, figure
 
 #: Of a metric whose rank correlation with the grades is shown to be lower (all of its 95 % interval), a
 #: warning is given.
@@ -34,13 +34,18 @@ _Values = dict[tuple[object | None, object], float]
 
 @dataclass(frozen=True)
 class Correlation:
-    """A coefficient and its interval; both None with a `problem`."""
+    """A coefficient and its interval; both None with a `problem`.
+
+    `clustered` is the interval for these systems, by a bootstrap of items and listeners; over stimuli it is
+    `interval` itself.
+    """
 
     name: str
     n: int
     value: float | None = None
     interval: Interval | None = None
     problem: str = ""
+    clustered: Interval | None = None
 
 
 @dataclass(frozen=True)
@@ -217,12 +222,16 @@ def per_stimulus(
         if found.value is None:
             return found
         interval = intervals[found.name]
-        return replace(found, interval=interval, problem="" if interval else _FEW)
+        return replace(found, interval=interval, clustered=interval, problem="" if interval else _FEW)
 
-    made = replace(
-        made, pearson=refit(made.pearson), spearman=refit(made.spearman), kendall=refit(made.kendall)
-    )
+    made = _with_correlations(made, refit)
     return replace(made, warning=_warning(made, title, []))
+
+
+def _with_correlations(made: Agreement, change: Callable[[Correlation], Correlation]) -> Agreement:
+    return replace(
+        made, pearson=change(made.pearson), spearman=change(made.spearman), kendall=change(made.kendall)
+    )
 
 
 def per_system(
@@ -236,8 +245,10 @@ def per_system(
 ) -> Agreement:
     """Each system's mean of assessor means beside its mean objective score over the graded items.
 
-    Arguments as in `per_stimulus`. Pairs of systems that listeners tell apart (paired sign-flip test,
-    Holm) and the metric orders the other way round are named as `reversals`.
+    Arguments as in `per_stimulus`. Intervals by Fisher's z are for systems like these, drawn at random;
+    `Correlation.clustered` are for these systems, by a bootstrap over items and listeners. Pairs of systems
+    that listeners tell apart (paired sign-flip test, Holm) and the metric orders the other way round are
+    named as `reversals`.
     """
     data = tidy(ratings)
     if data.problem:
@@ -268,6 +279,17 @@ def per_system(
     made = _agree("system", rows, objective, higher_is_better, (*data.notes, *notes), spreads)
     if made.problem:
         return made
+    kept = [index for index, system in enumerate(data.systems) if (None, system) in objective]
+    kept = [index for index in kept if data.systems[index] not in left_out]
+    metric = np.array(
+        [[values.get((item, data.systems[index]), np.nan) for index in kept] for item in data.items]
+    )
+    clusters = _clusters(
+        data.cube()[:, :, kept], metric if higher_is_better else -metric, seed, of_systems=True
+    )
+    made = _with_correlations(
+        made, lambda found: replace(found, clustered=None if found.value is None else clusters[found.name])
+    )
     reversals = _reversals(ratings, made.points, 1 if higher_is_better else -1, seed)
     return replace(made, reversals=reversals, warning=_warning(made, title, reversals))
 
@@ -366,28 +388,27 @@ _RESAMPLES, _LEAST = 999, 5
 _FEW = "An interval over stimuli takes five items and five listeners: stimuli of an item are not independent."
 
 
-def _clusters(cube: Floats, objective: Floats, seed: int) -> dict[str, Interval | None]:
+def _clusters(
+    cube: Floats, objective: Floats, seed: int, *, of_systems: bool = False
+) -> dict[str, Interval | None]:
     """Percentile intervals of the coefficients by a bootstrap over items and listeners, systems as they are.
 
     Args:
         cube: grades, (assessors, items, systems), NaN where there is none.
         objective: the metric, higher being better, (items, systems), NaN where there is none.
+        of_systems: whether the coefficients are of systems: means over listeners' means, and over items.
     """
     assessors, items, _ = cube.shape
     if min(assessors, items) < _LEAST:
         return dict.fromkeys(_FISHER)
-    there = ~np.isnan(cube)
-    filled = np.where(there, cube, 0.0)
     generator = np.random.default_rng([seed, assessors, items])
     found: dict[str, list[float]] = {name: [] for name in _FISHER}
     for _ in range(_RESAMPLES):
-        weights = np.bincount(generator.integers(0, assessors, assessors), minlength=assessors).astype(float)
-        chosen = generator.integers(0, items, items)
-        counts = np.tensordot(weights, there[:, chosen], 1)
-        sums = np.tensordot(weights, filled[:, chosen], 1)
-        metric = objective[chosen]
-        usable = (counts > 0) & ~np.isnan(metric)
-        x, y = metric[usable], sums[usable] / counts[usable]
+        drawn = generator.integers(0, assessors, assessors)
+        chosen = np.asarray(generator.integers(0, items, items), dtype=np.intp)
+        x, y = (_system_points if of_systems else _stimulus_points)(
+            cube, objective, np.bincount(drawn, minlength=assessors).astype(float), chosen
+        )
         for name, (function, _, _) in _FISHER.items():
             value = function(x, y)
             if math.isfinite(value):
@@ -401,6 +422,31 @@ def _clusters(cube: Floats, objective: Floats, seed: int) -> dict[str, Interval 
         else:
             intervals[name] = None
     return intervals
+
+
+def _stimulus_points(cube: Floats, objective: Floats, weights: Floats, chosen: Ints) -> tuple[Floats, Floats]:
+    """Metric and mean grade of each stimulus of the `chosen` items, listeners by their `weights`."""
+    there = ~np.isnan(cube[:, chosen])
+    counts = np.tensordot(weights, there, 1)
+    sums = np.tensordot(weights, np.where(there, cube[:, chosen], 0.0), 1)
+    metric = objective[chosen]
+    usable = (counts > 0) & ~np.isnan(metric)
+    return metric[usable], sums[usable] / counts[usable]
+
+
+def _system_points(cube: Floats, objective: Floats, weights: Floats, chosen: Ints) -> tuple[Floats, Floats]:
+    """Mean metric and mean of listener means of each system, over the `chosen` items."""
+    items = np.bincount(chosen, minlength=cube.shape[1]).astype(float)
+    there = ~np.isnan(cube)
+    counts = np.tensordot(items, there, (0, 1))  # (assessors, systems)
+    sums = np.tensordot(items, np.where(there, cube, 0.0), (0, 1))
+    means = np.divide(sums, counts, out=np.zeros_like(sums), where=counts > 0)
+    graded = weights @ (counts > 0)
+    metric_there = ~np.isnan(objective) & there.any(axis=0)
+    measured = items @ metric_there
+    usable = (graded > 0) & (measured > 0)
+    x = (items @ np.where(metric_there, objective, 0.0))[usable] / measured[usable]
+    return x, (weights @ means)[usable] / graded[usable]
 
 
 def is_below(found: Correlation, limit: float) -> bool:
@@ -420,9 +466,9 @@ def _warning(made: Agreement, title: str, reversals: Sequence[Reversal]) -> str:
     parts = []
     if value is not None and is_below(made.spearman, DISAGREEMENT):
         how = "in nearly the opposite order" if is_below(made.spearman, -DISAGREEMENT) else "differently"
-        bounds = f" ({interval.low:.2f} to {interval.high:.2f})" if interval else ""
+        bounds = f" ({figure(interval.low, 2)} to {figure(interval.high, 2)})" if interval else ""
         parts.append(
-            f"{title} and the listeners rank the {plural} {how}: Spearman {value:.2f}{bounds} "
+            f"{title} and the listeners rank the {plural} {how}: Spearman {figure(value, 2)}{bounds} "
             f"over {made.n} {plural}. {title} is not a substitute for listeners here."
         )
     if reversals:

@@ -148,9 +148,9 @@ def abx(frame: pd.DataFrame) -> Abx:
     warnings = []
     if frame["assessor"].nunique() > 1:
         warnings.append(
-            "Pooled over assessors: the p value tests that nobody hears a difference, which holds whoever "
-            "they are; the share and its interval take all trials as one person's and say little about "
-            "people in general. Look at the assessors one by one, too."
+            "Pooled over listeners: p is of everybody guessing, and is right whoever the listeners are; the "
+            "share and its interval take all trials as one person's and say little about people in general. "
+            "Look at the listeners one by one, too."
         )
     if any(row.needed is None for row in pooled):
         warnings.append("With fewer than 5 trials of a pair not even all right answers give p <= 0.05.")
@@ -179,71 +179,87 @@ class Preference:
     second_votes: int
     ties: int
     share: float
-    low: float | None
-    high: float | None
-    p: float | None
-    p_holm: float | None
     p_votes: float
-    assessors: int
-    assessors_first: int
-    assessors_second: int
     population: Population
+    low: float | None = None
+    high: float | None = None
+    p: float | None = None
+    p_holm: float | None = None
+    assessors: int = 0
+    assessors_first: int = 0
+    assessors_second: int = 0
+
+
+def count_votes(frame: pd.DataFrame) -> list[Preference]:
+    """The votes of each pair, from a frame of `PREFERENCE_COLUMNS`, one row a vote; nothing is tested."""
+    return [
+        _count(first, second, of_pair)
+        for (first, second), of_pair in _pairs(frame).groupby(["first", "second"], sort=False)
+    ]
 
 
 def preferences(
     frame: pd.DataFrame, population: Population = Population.ITEMS_LIKE_THESE
 ) -> list[Preference]:
-    """The votes of each pair, from a frame of `PREFERENCE_COLUMNS`, one row a vote.
+    """`count_votes` with intervals and tests.
 
     A vote is +1, 0 (no preference) or -1, and its mean is estimated with random assessors and, by
     `population`, items (`differences.estimate_mean`): votes of one assessor are alike. Where each assessor
     has one vote and none is a tie, the exact binomial test and Clopper and Pearson's interval are used.
     """
     rows = [
-        _preference(first, second, of_pair, population)
+        _test(_count(first, second, of_pair), of_pair, population)
         for (first, second), of_pair in _pairs(frame).groupby(["first", "second"], sort=False)
     ]
     return [replace(row, p_holm=p) for row, p in zip(rows, holm([row.p for row in rows]), strict=True)]
 
 
-def _preference(first: str, second: str, votes: pd.DataFrame, population: Population) -> Preference:
+def _values(row: Preference, votes: pd.DataFrame) -> Floats:
+    chosen = votes["chosen"]
+    return np.asarray((chosen == row.first).to_numpy(float) - (chosen == row.second).to_numpy(float))
+
+
+def _count(first: str, second: str, votes: pd.DataFrame) -> Preference:
     won, lost = int((votes["chosen"] == first).sum()), int((votes["chosen"] == second).sum())
-    value = (votes["chosen"] == first).to_numpy(float) - (votes["chosen"] == second).to_numpy(float)
+    row = Preference(
+        first=first,
+        second=second,
+        n=len(votes),
+        first_votes=won,
+        second_votes=lost,
+        ties=len(votes) - won - lost,
+        share=(1 + (won - lost) / len(votes)) / 2,
+        p_votes=two_sided(won, won + lost),
+        population=Population.THESE_ITEMS,
+    )
+    assessor, names = pd.factorize(votes["assessor"])
+    balance = np.bincount(assessor, _values(row, votes))
+    return replace(
+        row,
+        assessors=len(names),
+        assessors_first=int((balance > 0).sum()),
+        assessors_second=int((balance < 0).sum()),
+    )
+
+
+def _test(row: Preference, votes: pd.DataFrame, population: Population) -> Preference:
     assessor, names = pd.factorize(votes["assessor"])
     item, items = pd.factorize(votes["item"])
-    balance = np.bincount(assessor, value)
-    for_first, for_second = int((balance > 0).sum()), int((balance < 0).sum())
     if len(items) == 1:
         population = Population.THESE_ITEMS
-    share, low, high, p = (1 + float(value.mean())) / 2, None, None, None
-    if won + lost == len(votes) == len(names):
-        (low, high), p = clopper_pearson(won, len(votes)), two_sided(won, len(votes))
-    elif len(names) > 1 and (contrast := estimate_mean(value, assessor, item, population)) is not None:
+    share, low, high, p = row.share, None, None, None
+    decided = row.assessors_first + row.assessors_second
+    if row.ties == 0 and row.n == len(names):
+        (low, high), p = clopper_pearson(row.first_votes, row.n), two_sided(row.first_votes, row.n)
+    elif len(names) > 1 and (contrast := estimate_mean(_values(row, votes), assessor, item, population)):
         share = (1 + contrast.estimate) / 2
         low, high = (min(1.0, max(0.0, (1 + end) / 2)) for end in contrast.interval())
         p = contrast.p()
-    elif for_first + for_second > 1:
+    elif decided > 1:
         # All votes alike: the model has no error, the sign test over assessors still counts them.
-        p = two_sided(for_first, for_first + for_second)
-        low, high = clopper_pearson(for_first, for_first + for_second)
-    return Preference(
-        first,
-        second,
-        len(votes),
-        won,
-        lost,
-        len(votes) - won - lost,
-        share,
-        low,
-        high,
-        p,
-        p,
-        two_sided(won, won + lost),
-        len(names),
-        for_first,
-        for_second,
-        population,
-    )
+        p = two_sided(row.assessors_first, decided)
+        low, high = clopper_pearson(row.assessors_first, decided)
+    return replace(row, share=share, low=low, high=high, p=p, p_holm=p, population=population)
 
 
 @dataclass(frozen=True)

@@ -372,7 +372,7 @@ def validity_hints(
             )
             hints.append(Hint("anchors_reversed", f"{text} Check the stimuli."))
         elif not 20 <= apart <= 30:
-            text = f"Low and mid anchor are {apart:.1f} points apart; ideal are 20 to 30."
+            text = f"Low and mid anchor are {apart:.1f} points apart; 20 to 30 are ideal."
             hints.append(Hint("anchors_apart", text))
     if reference in means and means[reference] < 90:
         text = f"The hidden reference has a mean of {means[reference]:.1f}: it was not found reliably."

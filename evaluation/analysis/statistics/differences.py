@@ -29,12 +29,13 @@ from evaluation.analysis.statistics.comparisons import Pair
 from evaluation.analysis.statistics.corrections import holm
 from evaluation.analysis.statistics.frames import Floats, Ints, Tidy, tidy
 from evaluation.analysis.statistics.random_effects import Contrast, NoError, fit
+from evaluation.analysis.words import figure
 
 #: Points on a scale of 0 to 100 within which two systems count as equal, if the researcher states no other.
 MARGIN = 5.0
 LEVEL = 0.05
 
-_SAME = "All differences are the same: there is no spread to test with."
+_SAME = "All differences are the same, so there is no spread to test with."
 
 
 class Population(StrEnum):
@@ -165,10 +166,10 @@ def _difference(
             note="One item in common: the figures hold for this recording only.",
         )
     row = replace(row, difference=float(values.mean()))
+    if listeners.size < 2:
+        return replace(row, problem="One listener heard both; a test needs two.")
     if np.ptp(values) <= 1e-9:
         return replace(row, problem=_SAME)
-    if listeners.size < 2:
-        return replace(row, problem="One listener heard both: a test needs two.")
     means = np.bincount(assessor, values) / np.bincount(assessor)
     spread = float(means.std(ddof=1))
     row = replace(
@@ -261,16 +262,37 @@ def _judge(row: Difference, margin: float, family: int) -> Difference:
     if row.problem or row.p_adjusted is None or row.difference is None:
         return row
     if row.p_equivalent is not None and row.p_equivalent < LEVEL:
-        return replace(row, verdict=Verdict.EQUIVALENT)
+        return replace(row, verdict=Verdict.EQUIVALENT, note=_explain_equivalence(row, margin))
     if row.p_adjusted < LEVEL:
         return replace(row, verdict=Verdict.BETTER if row.difference > 0 else Verdict.WORSE)
     notes = [row.note] if row.note else []
+    if row.low90 is not None and row.high90 is not None and max(-row.low90, row.high90) < margin:
+        notes.append(
+            "The 90 % interval of this pair alone lies within the margin; corrected for "
+            f"{family} comparisons equivalence is not shown."
+        )
     if row.p is not None and row.p < LEVEL:
         notes.append(
             f"The interval of this pair alone excludes 0; corrected for {family} comparisons the difference "
             "is not shown."
         )
     return replace(row, note=" ".join(notes))
+
+
+def _explain_equivalence(row: Difference, margin: float) -> str:
+    """What in the row seems to speak against its verdict, and why it does not."""
+    notes = [row.note] if row.note else []
+    if row.low is not None and row.high is not None and row.low90 is not None and row.high90 is not None:
+        if row.low > 0 or row.high < 0:
+            notes.append(
+                "By this pair's interval alone there is a difference, and it lies within the margin."
+            )
+        if max(-row.low, row.high) > margin:
+            notes.append(
+                "Two one-sided tests at 5 % go by the 90 % interval, "
+                f"{figure(row.low90, 2)} to {figure(row.high90, 2)}."
+            )
+    return " ".join(notes)
 
 
 def find_blocks(frame: pd.DataFrame) -> list[list[object]]:

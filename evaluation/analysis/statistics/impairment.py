@@ -115,30 +115,36 @@ class Impairment:
     shown: bool | None = None
 
 
-def impairments(
-    frame: pd.DataFrame, population: Population = Population.ITEMS_LIKE_THESE
-) -> list[Impairment]:
-    """One entry per system, in order of appearance, tested as one family."""
+def describe(frame: pd.DataFrame) -> list[Impairment]:
+    """One entry per system, in order of appearance; nothing is tested."""
     rows = []
     for system, its in diff_grades(frame).groupby("system", sort=False):
         means = its.groupby("assessor", sort=False)["score"].mean().to_numpy(dtype=float)
-        interval = t_interval(means, "assessor means")
-        whom, contrast = _test(its, population)
-        low, high = contrast.interval() if contrast else (None, None)
         rows.append(
             Impairment(
                 str(system),
                 len(its),
                 means.size,
                 float(means.mean()),
-                interval,
+                t_interval(means, "assessor means"),
                 float((its["score"] > 0).mean()),
-                whom,
-                low,
-                high,
-                contrast.p() if contrast else None,
+                Population.THESE_ITEMS,
             )
         )
+    return rows
+
+
+def impairments(
+    frame: pd.DataFrame, population: Population = Population.ITEMS_LIKE_THESE
+) -> list[Impairment]:
+    """`describe` with intervals and tests, the systems as one family."""
+    rows = []
+    by_system = dict(list(diff_grades(frame).groupby("system", sort=False)))
+    for row in describe(frame):
+        whom, contrast = _test(by_system[row.system], population)
+        low, high = contrast.interval() if contrast else (None, None)
+        p = contrast.p() if contrast else None
+        rows.append(replace(row, population=whom, low=low, high=high, p=p))
     adjusted = holm([row.p for row in rows])
     return [
         replace(row, p_adjusted=p, shown=None if p is None else p < LEVEL and row.mean < 0)

@@ -91,8 +91,8 @@ def per_item(frame: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["item", "system", "n", "mean", "low", "high"])
 
 
-def turned(frame: pd.DataFrame) -> pd.DataFrame:
-    """A CCR frame with a column ``sign`` (-1 where the system was heard first) as a tidy one."""
+def orient_grades(frame: pd.DataFrame) -> pd.DataFrame:
+    """CCR's grades as a tidy frame: multiplied by ``sign``, -1 where the system was heard first."""
     made: pd.DataFrame = frame[["assessor", "item", "system"]].assign(
         score=frame["score"].to_numpy(dtype=float) * frame["sign"].to_numpy(dtype=float)
     )

@@ -164,7 +164,7 @@ def plan(
     if pilot < 10:
         factor = math.sqrt((pilot - 1) / chdtri(pilot - 1, 0.9))
         caution = (
-            f"The pilot has {pilot} assessors: the true spread may well be {factor:.1f} times as large "
+            f"The spread comes from {pilot} assessors: the true one may well be {factor:.1f} times as large "
             "(upper 90 % limit)"
             + (", which the number allows for." if assurance is not None else ", which the number ignores.")
         )

@@ -22,6 +22,9 @@ from evaluation.analysis.statistics.frames import Floats, Ints
 #: Largest ratio of a random part's variance to the error's that is tried.
 _MOST = 1e6
 
+#: Levels of a random part from which on a variance of zero is believed.
+_TOLD = 3
+
 _NO_ERROR = "The model explains every observation: there is no error to test with."
 
 
@@ -64,7 +67,8 @@ class Fit:
         beta: (p,) coefficients; `covariance` (p, p) is theirs.
         variances: (k + 1,) of the random parts in their order, the error's last.
         slopes: (k + 1, p, p) derivatives of `covariance` with respect to each variance.
-        uncertainty: (k + 1, k + 1) covariance of the estimated variances, from the expected information.
+        uncertainty: (k + 1, k + 1) covariance of the estimated variances, from the expected information;
+            0 for one that is estimated as zero from three levels or more.
     """
 
     beta: Floats
@@ -272,6 +276,15 @@ def _search(problem: _Problem, start: Floats) -> Floats:
 def _describe(problem: _Problem, state: _State, ratios: Floats, scale: float) -> Fit:
     gram = problem.gram
     _, information = _score(problem, state, scale)
+    # A variance that is estimated as zero is no part of the model any more, nor is its uncertainty (as in
+    # SAS's PROC MIXED): with it, intervals of a few items cover 99 %. Of two levels a zero shows nothing.
+    kept = [
+        ratio > 0 or place.stop - place.start < _TOLD
+        for place, ratio in zip(problem.groups, ratios, strict=True)
+    ]
+    free = np.array([*kept, True])
+    uncertainty = np.zeros_like(information)
+    uncertainty[np.ix_(free, free)] = np.linalg.pinv(information[np.ix_(free, free)])
     towards = state.root @ state.fixed  # V^-1 X C = W towards, free of units
     slopes = [(gram[place] @ towards).T @ (gram[place] @ towards) for place in problem.groups]
     slopes.append(towards.T @ gram @ towards)
@@ -280,5 +293,5 @@ def _describe(problem: _Problem, state: _State, ratios: Floats, scale: float) ->
         covariance=state.fixed * scale,
         variances=np.append(ratios * scale, scale),
         slopes=np.stack(slopes),
-        uncertainty=np.asarray(np.linalg.pinv(information), dtype=np.float64),
+        uncertainty=uncertainty,
     )

@@ -61,8 +61,9 @@ class Command(BaseCommand):
             raise CommandError("There are no audio files in these places.")
         pairs = [benchmark.Pair(path, clip, slug, measured) for path, clip in recordings for slug in slugs]
 
-        rows: list[dict[str, str | float | None]] = []
+        rows: list[benchmark.Row] = []
         failures: list[benchmark.Outcome] = []
+        faults: dict[str, None] = {}  # each once, in order
         with ExitStack() as stack:
             table = None
             if out is not None:
@@ -79,6 +80,7 @@ class Command(BaseCommand):
                         failures.append(outcome)
                         continue
                     rows.append(outcome.row)
+                    faults |= {f"{outcome.pair.clip}: {fault}": None for fault in outcome.faults}
                     if table is not None:
                         table.writerow(outcome.row)
                         file.flush()  # results so far stay if the run is interrupted
@@ -90,6 +92,8 @@ class Command(BaseCommand):
         if rows:
             self.stdout.write("Mean over clips ± half the 95 % interval (Student's t)\n")
             self.stdout.write(benchmark.format_means(benchmark.means(rows, measured)))
+        for fault in faults:
+            self.stderr.write(fault)
         if failures:
             self.stderr.write(f"{len(failures)} of {len(pairs)} failed:")
             for failure in failures:

@@ -1,4 +1,4 @@
-"""Files of clips and renditions, for the owner or, if the clip is public, for everybody."""
+"""Files of clips and renditions, for whoever may hear the clip."""
 
 from __future__ import annotations
 
@@ -21,13 +21,15 @@ from django.http import (
     HttpRequest,
     HttpResponse,
     HttpResponseBase,
+    JsonResponse,
     StreamingHttpResponse,
 )
 from django.shortcuts import get_object_or_404, redirect
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST, require_safe
 
-from evaluation.clips.access import viewer, visible_clips, visible_renditions
+from evaluation.access import find_for, viewer, visible_clips, visible_renditions
+from evaluation.clips.stored import outline
 from evaluation.models import Clip, Job, Rendition
 from evaluation.systems import title_of
 from evaluation.web.presentation import prefetch_results, rendition_rows
@@ -35,13 +37,17 @@ from evaluation.work import jobs
 from evaluation.work.benchmark import COLUMNS, round_row
 
 _CHUNK = 64 * 1024
+#: Parts of a waveform's outline.
+OUTLINE_COLUMNS = 600
 
 
 @require_safe
 def rendition_audio(request: HttpRequest, pk: UUID) -> HttpResponseBase:
-    """The decoded audio, 16-bit WAV at 16 kHz."""
+    """The decoded audio, 16-bit WAV at the rate at which the system processes the clip."""
     rendition = _finished_rendition(request, pk)
-    return _send(request, rendition.audio, "audio/wav", f"{safe_stem(rendition.clip)}_{rendition.system}.wav")
+    return send_file(
+        request, rendition.audio, "audio/wav", f"{safe_stem(rendition.clip)}_{rendition.system}.wav"
+    )
 
 
 @require_safe
@@ -49,14 +55,27 @@ def rendition_bitstream(request: HttpRequest, pk: UUID) -> HttpResponseBase:
     """The transmitted bitstream, as an .ear file that ``python -m codec decode`` reads."""
     rendition = _finished_rendition(request, pk)
     name = f"{safe_stem(rendition.clip)}_{rendition.system}.ear"
-    return _send(request, rendition.bitstream, "application/octet-stream", name, attachment=True)
+    return send_file(request, rendition.bitstream, "application/octet-stream", name, attachment=True)
 
 
 @require_safe
 def clip_audio(request: HttpRequest, pk: UUID) -> HttpResponseBase:
-    """The input of every system: mono 16-bit WAV at 16 kHz."""
+    """The working copy: 16-bit WAV with the clip's rate and channels."""
     clip = get_object_or_404(visible_clips(viewer(request)), pk=pk)
-    return _send(request, clip.audio, "audio/wav", f"{safe_stem(clip)}.wav")
+    return send_file(request, clip.audio, "audio/wav", f"{safe_stem(clip)}.wav")
+
+
+@require_safe
+def clip_outline(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """The outline of a clip's waveform: lowest and highest samples of `OUTLINE_COLUMNS` parts of it."""
+    clip = get_object_or_404(visible_clips(viewer(request)), pk=pk)
+    try:
+        low, high = outline(clip.audio, OUTLINE_COLUMNS)
+    except FileNotFoundError as error:
+        raise Http404("The file is no longer there.") from error
+    response = JsonResponse({"low": low, "high": high})
+    response["Cache-Control"] = "private, max-age=86400"  # a clip's audio never changes
+    return response
 
 
 @require_safe
@@ -75,10 +94,8 @@ def clip_zip(request: HttpRequest, pk: UUID) -> HttpResponseBase:
 @require_POST
 def rendition_retry(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Queue failed work again: the rendition or, if that is done, its failed scores."""
-    user = viewer(request)
-    if user is None:
-        raise Http404
-    rendition = get_object_or_404(Rendition, pk=pk, clip__owner=user)
+    rendition = get_object_or_404(Rendition, pk=pk)
+    find_for(request, Clip.objects.all(), pk=rendition.clip_id)
     rows: list[Job] = [rendition, *rendition.scores.all()]
     queued = sum(jobs.retry(row) for row in rows)
     title = title_of(rendition.system)
@@ -105,7 +122,7 @@ def _write_zip(target: IO[bytes], clip: Clip) -> None:
     with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:
         suffix = PurePath(str(clip.upload.name)).suffix
         _add(archive, f"original/{safe_stem(clip)}{suffix}", clip.upload)
-        _add(archive, f"original/{safe_stem(clip)}_16k.wav", clip.audio)
+        _add(archive, f"original/{safe_stem(clip)}_{clip.rate / 1000:g}k.wav", clip.audio)
         for rendition in clip.renditions.all():
             if rendition.status == Job.Status.DONE:
                 _add(archive, f"decoded/{rendition.system}.wav", rendition.audio)
@@ -129,7 +146,7 @@ def _add(archive: zipfile.ZipFile, name: str, file: FieldFile) -> None:
             target.write(chunk)
 
 
-def _send(
+def send_file(
     request: HttpRequest, file: FieldFile, content_type: str, filename: str, *, attachment: bool = False
 ) -> HttpResponseBase:
     """Send a stored file, or the range that the Range header requests, which players need for seeking."""

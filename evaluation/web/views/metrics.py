@@ -1,4 +1,4 @@
-"""Optional metrics on a clip's page: requested by its owner, shown as they finish."""
+"""Optional metrics on a clip's page: requested by who may edit it, shown as they finish."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from django.contrib import messages
+from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.utils.translation import gettext_lazy as _
-from django.views.decorators.http import require_http_methods
+from django.views.decorators.http import require_http_methods, require_safe
 
-from evaluation.clips.access import viewer, visible_clips
+from evaluation.access import find_for, found_role
 from evaluation.contexts import Context
-from evaluation.metrics import METRICS, OPTIONAL
-from evaluation.models import Clip
+from evaluation.metrics import METRICS, OPTIONAL, offered
+from evaluation.models import Clip, Job
+from evaluation.refusals import translate_note
 from evaluation.web.presentation import (
     DONE,
     FAILED,
-    QUEUED,
-    RUNNING,
     RenditionRow,
     job_state,
     other_metrics,
@@ -30,28 +30,38 @@ from evaluation.web.refusals import redirect_refusals
 from evaluation.work.scores import request_scores
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
+@login_required
+@require_safe
+def metrics(request: HttpRequest) -> HttpResponse:
+    """Every metric: what it is, the recordings it is made for, its version here, and the command."""
+    rows = [
+        {"metric": metric, "made_for": [translate_note(note) for note in metric.domain.describe()]}
+        for metric in METRICS.values()
+    ]
+    return render(request, "evaluation/metrics.html", {"rows": rows, "section": "clips"})
+
+
+@require_http_methods(["GET", "POST"])
 def clip_metrics(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Only the table of optional metrics; POST queues those in the field ``metric`` for finished systems."""
-    clip = get_object_or_404(prefetch_results(visible_clips(viewer(request))), pk=pk)
+    clip = find_for(request, prefetch_results(Clip.objects.all()), pk=pk)
     if request.method == "POST":
-        get_object_or_404(Clip, pk=pk, owner=viewer(request))
         with redirect_refusals(request, "clip", pk):
             queued = request_scores(clip.renditions.all(), request.POST.getlist("metric"))
         if not queued:
             messages.info(request, _("There is nothing new to measure."))
         return redirect("clip", pk)
-    response = render(request, "evaluation/_metrics.html", metrics_context(request, clip))
+    response = render(request, "evaluation/_metrics.html", metrics_context(clip))
     response["Cache-Control"] = "no-store"
     return response
 
 
-def metrics_context(request: HttpRequest, clip: Clip, rows: Sequence[RenditionRow] | None = None) -> Context:
+def metrics_context(clip: Clip, rows: Sequence[RenditionRow] | None = None) -> Context:
     """The context of ``_metrics.html``; `rows` are the clip's `rendition_rows` or `table_rows`."""
     rows = rendition_rows(clip) if rows is None else rows
     shown = other_metrics(rows)
     failed = {
-        (rendition.system, score.metric): job_state(score)
+        (rendition.system, score.metric): job_state(score, found_role(clip))
         for rendition in clip.renditions.all()
         for score in rendition.scores.all()
         if score.status == FAILED
@@ -73,18 +83,18 @@ def metrics_context(request: HttpRequest, clip: Clip, rows: Sequence[RenditionRo
         if (score := row["others"].get(metric.slug)) is not None
     }
     made = [row for row in rows if row["audio_url"] is not None]
-    offers = [METRICS[slug] for slug in OPTIONAL if not all(_is_settled(row, slug) for row in made)]
+    left = [slug for slug in OPTIONAL if not all(_is_settled(row, slug) for row in made)]
+    offers = offered(left, speech=clip.speech)
     return {
         "clip": clip,
-        "own": clip.owner_id == request.user.pk,
         "other_metrics": shown,
         "other_rows": table,
         "offers": offers,
-        "measuring": bool(statuses & {QUEUED, RUNNING}),
+        "measuring": not statuses.isdisjoint(Job.UNFINISHED),
     }
 
 
 def _is_settled(row: RenditionRow, metric: str) -> bool:
     """Whether the metric is measured already, or queued."""
     score = row["others"].get(metric)
-    return score is not None and score["status"] in (DONE, QUEUED, RUNNING)
+    return score is not None and score["status"] in (DONE, *Job.UNFINISHED)

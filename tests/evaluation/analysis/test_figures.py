@@ -11,6 +11,7 @@ import pytest
 from codec.registry import SYSTEMS
 from evaluation import systems
 from evaluation.analysis import figures
+from evaluation.analysis.figures import style
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -37,6 +38,17 @@ def test_every_system_stands_out_from_the_page(slug: str, ground: str) -> None:
     assert (light + 0.05) / (dark + 0.05) >= 3  # WCAG 1.4.11, graphical objects
 
 
+def test_words_from_right_to_left_keep_their_place_and_take_their_direction() -> None:
+    for anchor in ("start", "middle", "end"):
+        arabic = style.text(10, 20, "نص abc 12!", anchor=anchor)
+        assert 'unicode-bidi="plaintext"' in arabic
+        assert f'text-anchor="{anchor}"' in arabic  # `direction` would put it on the other side
+    assert 'unicode-bidi="plaintext"' in style.vertical_text(10, 20, "שלום")
+    assert "unicode-bidi" not in style.text(10, 20, "BPGAN 2k, größer")
+    drawn = style.frame(200, 40, "x", [style.text(10, 20, "نص abc 12!")])
+    assert figures.png(drawn) != figures.png(drawn.replace(' unicode-bidi="plaintext"', ""))
+
+
 def test_no_two_systems_look_the_same() -> None:
     looks = {(look_of(slug)[0], look_of(slug)[1]) for slug in SYSTEMS}
     assert len(looks) == len(SYSTEMS)
@@ -49,7 +61,7 @@ def test_systems_sort_as_in_the_registry_and_strangers_last() -> None:
     assert sorted(["mine", *reversed(SYSTEMS)], key=systems.order) == [*SYSTEMS, "mine"]
 
 
-def test_grades_draw_each_listener_the_mean_and_the_interval() -> None:
+def test_grades_draw_each_grade_the_mean_and_the_interval() -> None:
     rows = [
         figures.GradeRow("Opus 9k", look_of("opus-9k"), [70, 80, 90, 60], [75, 75], 75.0, 8.0),
         figures.GradeRow("BPGAN <2k>", look_of("bpgan-2k"), [], [], None, None),
@@ -60,7 +72,7 @@ def test_grades_draw_each_listener_the_mean_and_the_interval() -> None:
     assert "75.0 ± 8.0" in texts
     assert "no grades" in texts
     assert "BPGAN <2k>" in texts
-    assert len(list(root.iter(f"{SVG}circle"))) == 2 + 1  # two listeners and the mean
+    assert len(list(root.iter(f"{SVG}circle"))) == 4 + 1  # four grades and the mean
     assert "var(--text" in svg
     assert "var(" not in figures.standalone_svg(svg)
     parse(figures.standalone_svg(svg))
@@ -83,12 +95,15 @@ def test_a_scatter_of_little_is_still_a_figure(points: list[tuple[str, float]]) 
     assert "nan" not in svg
 
 
-def test_names_of_points_in_a_crowd_do_not_cover_each_other() -> None:
+@pytest.mark.parametrize("grade", [2.0, 50.0, 99.0])
+def test_names_of_points_in_a_crowd_do_not_cover_each_other(grade: float) -> None:
+    """Nor the axis, wherever the crowd is; eight systems in the middle, four at an end."""
+    number = 8 if grade == 50 else 4
     points = [
-        figures.Point(system.title, look_of(slug), 3 + n / 20, 50.0, 5.0)
+        figures.Point(system.title, look_of(slug), 3 + n / 20, grade, 5.0)
         for n, (slug, system) in enumerate(SYSTEMS.items())
     ]
-    root = parse(figures.scatter(points[:8], "PESQ-WB", "Crowd"))
+    root = parse(figures.scatter(points[:number], "PESQ-WB", "Crowd"))
     titles = {system.title for system in SYSTEMS.values()}
     rooms = []
     for text in root.iter(f"{SVG}text"):
@@ -96,6 +111,56 @@ def test_names_of_points_in_a_crowd_do_not_cover_each_other() -> None:
             long, x, y = 6.6 * len(text.text), float(text.get("x", "")), float(text.get("y", ""))
             left = x - {"start": 0.0, "middle": long / 2, "end": long}[text.get("text-anchor", "start")]
             rooms.append((left, y - 11, left + long, y + 3))
-    assert len(rooms) == 8
+    assert len(rooms) == number
+    assert all(room[1] >= 0 and room[3] <= 312 for room in rooms)
     for a, b in combinations(rooms, 2):
         assert a[2] <= b[0] or b[2] <= a[0] or a[3] <= b[1] or b[3] <= a[1]
+
+
+def test_a_cloud_stands_where_the_grades_are_and_ends_with_the_scale() -> None:
+    scores = [100.0] * 20 + [90.0, 95.0, 85.0, 99.0]
+    row = figures.GradeRow("Opus 9k", look_of("opus-9k"), scores, [97.0], 97.0, None)
+    (cloud,) = parse(figures.grades([row], "Cloud")).iter(f"{SVG}polygon")
+    corners = [tuple(map(float, corner.split(","))) for corner in cloud.get("points", "").split()]
+    base = corners[0][1]
+    xs, heights = [x for x, _ in corners[1:-1]], [base - y for _, y in corners[1:-1]]
+    assert (xs[0], xs[-1]) == (156, 728)
+    assert max(heights) == heights[-1] == 16
+    assert heights[0] == 0
+
+
+def test_too_many_grades_are_drawn_as_listeners() -> None:
+    row = figures.GradeRow(
+        "Opus 9k", look_of("opus-9k"), [float(n % 100) for n in range(601)], [49.0], 49.0, 1
+    )
+    assert len(list(parse(figures.grades([row], "Many")).iter(f"{SVG}circle"))) == 1 + 1
+
+
+def test_a_line_breaks_where_a_listener_graded_nothing() -> None:
+    systems_ = [(slug, look_of(slug)) for slug in ("original", "opus-9k", "bpgan-2k", "celp-8k")]
+    lines = [
+        figures.ListenerLine("A1", [90, 80, 70, 60]),
+        figures.ListenerLine("A2", [90, 80, None, 60]),
+        figures.ListenerLine("A3", [None, None, None, None]),
+    ]
+    root = parse(figures.listener_lines(systems_, lines, [90, 80, 70, None], "Lines"))
+    drawn = [line.get("points", "").count(",") for line in root.iter(f"{SVG}polyline")]
+    assert drawn == [4, 2]
+
+
+@pytest.mark.parametrize("left", [[0.5] * 9, [-1.0, 1.0], [1e-3, -1e-3, 2e-3]])
+def test_residuals_of_any_size_have_a_figure(left: list[float]) -> None:
+    svg = figures.residuals([50.0] * len(left), left, "Residuals")
+    assert len(list(parse(svg).iter(f"{SVG}circle"))) == 2 * len(left)
+    assert "nan" not in svg
+
+
+def test_a_curve_is_marked_where_its_power_suffices() -> None:
+    curves = [
+        figures.PowerCurve("5 points", [2, 10, 20], [0.1, 0.5, 0.9], 16),
+        figures.PowerCurve("1 points", [2, 10, 20], [0.0, 0.1, 0.1], None),
+    ]
+    root = parse(figures.power_curves(curves, "Power", "listeners"))
+    (mark,) = root.iter(f"{SVG}circle")
+    assert float(mark.get("cx", "")) == pytest.approx(52 + 420 * 16 / 20)
+    assert float(mark.get("cy", "")) == pytest.approx(16 + 220 * 0.2)

@@ -25,6 +25,12 @@ def test_there_are_at_least_five_and_the_first_four_talkers_differ(clips):
     assert len({hashlib.sha256(clip.wav).digest() for clip in clips}) == len(clips)
 
 
+def test_they_are_wide_band_as_the_papers_originals_of_256_kbit_s(clips):
+    for clip in clips:
+        heard = soundfile.info(io.BytesIO(clip.wav))
+        assert heard.samplerate * heard.channels * 16 == 256_000
+
+
 def test_every_clip_names_source_and_licence(clips):
     for clip in clips:
         assert "ublic domain" in clip.credit

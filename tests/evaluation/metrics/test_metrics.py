@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from codec.threads import import_with_onnx
 from evaluation import metrics
-from evaluation.metrics import METRICS, metric_of
+from evaluation.metrics import METRICS, metric_of, similarity
 from evaluation.metrics.phones import edit_distance
 from evaluation.work.pipeline import MetricUnavailable, measure, process
 from tests.conftest import ROOT
@@ -68,6 +69,21 @@ def test_visqol_hears_noise_and_gives_the_same_every_time() -> None:
     assert noisy.version == METRICS["visqol"].version != ""
 
 
+def test_visqol_measures_long_recordings_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its spectrograms of ten minutes would take gigabytes."""
+    needs("visqol")
+    half = len(SPEECH) // 2
+    halves = [
+        measure(SPEECH[part], NOISY[part], RATE, "visqol").value for part in (slice(half), slice(half, None))
+    ]
+    monkeypatch.setattr(similarity, "MOST_SECONDS", half / RATE)
+    both = measure(SPEECH, NOISY, RATE, "visqol")
+    assert both.value == pytest.approx(np.mean(halves))
+    assert both.note.startswith("mean over 2 parts of")
+    silent = np.concatenate([SPEECH[:half], np.zeros(half)])
+    assert measure(silent, np.concatenate([NOISY[:half], np.zeros(half)]), RATE, "visqol").value is not None
+
+
 @pytest.mark.shared
 def test_plcmos_hears_lost_packets_and_gives_the_same_every_time(spoken: NDArray[np.float32]) -> None:
     needs("plcmos")
@@ -98,6 +114,26 @@ def test_dnsmos_says_that_it_repeats_what_is_short() -> None:
     other = measure(SPEECH, SPEECH, RATE, "dnsmos_p808")
     assert other.value is not None
     assert other.value != overall.value
+
+
+@pytest.mark.parametrize(
+    ("slug", "name", "networks"),
+    [("dnsmos_ovrl", "dnsmos", ("onnx_sess", "p808_onnx_sess")), ("plcmos", "plcmos", ("session",))],
+)
+def test_the_threads_of_a_network_sleep_and_are_no_more_than_is_the_rule(
+    slug: str, name: str, networks: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    needs(slug)
+    module = import_with_onnx(f"speechmos.{name}")
+    monkeypatch.setattr(module, "ort", module.ort)
+    monkeypatch.setattr(module, name, None)
+    monkeypatch.setenv("EARSHOT_TORCH_THREADS", "3")
+    import_with_onnx.__wrapped__(f"speechmos.{name}")
+    module.run(np.zeros(10 * RATE), RATE)
+    for network in networks:
+        options = getattr(getattr(module, name), network).get_session_options()
+        assert options.intra_op_num_threads == 3
+        assert options.get_session_config_entry("session.intra_op.allow_spinning") == "0"
 
 
 @pytest.mark.shared

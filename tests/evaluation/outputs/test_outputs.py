@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import stat
 import zipfile
 from collections.abc import Callable
@@ -18,13 +19,16 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 
 from codec.audio import AudioError
 from evaluation import tasks
+from evaluation.columns.renditions import Checks
 from evaluation.models import Clip, OutputBatch, OutputFile, Rendition, Score, UploadedSystem
 from evaluation.outputs import batches as outputs
 from evaluation.outputs.archives import ArchiveProblem, members
 from evaluation.outputs.batches import OutputProblem
 from evaluation.outputs.comparison import compare
 from evaluation.outputs.matching import MappingProblem, match, read_mapping
+from evaluation.refusals import translate_note
 from evaluation.web.presentation import rendition_rows
+from tests.codec.speech import harvard_sentence
 from tests.evaluation.conftest import make_speech, make_upload, make_wav
 
 MakeClip = Callable[..., Clip]
@@ -78,6 +82,27 @@ def test_delay_is_found_to_the_sample(tmp_path: Path, samples: int) -> None:
     assert found.certainty > 0.8
 
 
+@pytest.mark.parametrize(
+    ("milliseconds", "delays"), [(50, "in time until .* s, 50 ms late from"), (100, "100 ms late from")]
+)
+@pytest.mark.parametrize("speech", [SPEECH, harvard_sentence(0), harvard_sentence(5)], ids=["made", "0", "5"])
+def test_a_delay_that_changes_is_said_and_no_shift_is_offered(
+    tmp_path: Path, speech: np.ndarray, milliseconds: int, delays: str
+) -> None:
+    """The issue's cases: the second half 50 ms late, a gap of 100 ms."""
+    half = speech.size // 2
+    other = np.concatenate([speech[:half], np.zeros(16 * milliseconds, np.float32), speech[half:]])
+    found = compare(written(tmp_path / "x.wav", other[: speech.size]), speech, 60)
+    assert not found.shifts
+    assert (found.delay_seconds, found.exact) == (None, False)
+    assert len(found.stretches) == 2
+    assert found.stretches[1].delay == pytest.approx(milliseconds / 1000, abs=0.002)
+    said = " ".join(found.warnings)
+    assert re.search(f"Its delay changes, so no shift corrects it: .*{delays}", said), said
+    assert "unknown" not in said
+    assert Checks.model_validate(found.as_dict()).stretches[1].delay == found.stretches[1].delay
+
+
 def test_polarity_level_length_rate_and_channels(tmp_path: Path) -> None:
     stereo = np.stack([-0.5 * SPEECH, -0.5 * SPEECH], axis=1)
     found = compare(written(tmp_path / "x.wav", np.concatenate([stereo, stereo[:8000]])), SPEECH, 60)
@@ -96,6 +121,27 @@ def test_polarity_level_length_rate_and_channels(tmp_path: Path) -> None:
     assert "It clips" in " ".join(loud.warnings)
     narrow = compare(written(tmp_path / "n.wav", SPEECH[::2], 8000), SPEECH, 60)
     assert "nothing above 4 kHz" in " ".join(narrow.warnings)
+
+
+def test_an_offset_is_taken_out_and_said(tmp_path: Path) -> None:
+    """0.1 of full scale would make it 8.8 dB louder."""
+    found = compare(written(tmp_path / "o.wav", SPEECH + np.float32(0.1)), SPEECH, 60)
+    assert found.level_db == pytest.approx(0.0, abs=0.05)
+    assert found.warnings == ["an offset of 10 % of full scale was removed"]
+
+
+def test_clipping_in_one_channel_is_found(tmp_path: Path) -> None:
+    both = np.stack([np.clip(8 * SPEECH, -1, 1), SPEECH], axis=1)
+    found = compare(written(tmp_path / "c.wav", both), SPEECH, 60)
+    assert found.clipped > 0.001
+    assert "It clips" in " ".join(found.warnings)
+
+
+def test_what_breaks_off_says_so(tmp_path: Path) -> None:
+    path = written(tmp_path / "b.wav", SPEECH)
+    path.write_bytes(path.read_bytes()[: 44 + SPEECH.size * 2])
+    found = compare(path, SPEECH, 60)
+    assert "the file breaks off at" in found.warnings[0]
 
 
 def test_another_recording_has_no_delay(tmp_path: Path) -> None:
@@ -119,7 +165,7 @@ def test_silence_and_nan_are_refused(tmp_path: Path, audio: np.ndarray, part: st
 def test_names_folders_and_tables(clips: list[Clip], system: UploadedSystem) -> None:
     other = outputs.save_system(system.owner, "Other")
     names = [
-        "one.wav", "ONE__other.wav", "Other/two.wav", "two/my codec.wav", "some/two.wav", "one.flac",
+        "one.wav", "ONE__other.wav", "Other/two.wav", "two/my codec.wav", "some/two.wav", "one.opus",
         "three.wav", "one__nobody.wav",
     ]  # fmt: skip
     found = {one.name: one for one in match(names, clips, [system, other], system)}
@@ -131,7 +177,7 @@ def test_names_folders_and_tables(clips: list[Clip], system: UploadedSystem) -> 
     assert got["Other/two.wav"] == ("two", "Other")
     assert got["two/my codec.wav"] == ("two", "My codec")
     assert "already" in found["some/two.wav"].problem
-    assert "already" in found["one.flac"].problem
+    assert "already" in found["one.opus"].problem
     assert "no clip 'three'" in found["three.wav"].problem
     assert "no system 'nobody'" in found["one__nobody.wav"].problem
     table = read_mapping(b"clip;file;system\none;a.wav;\ntwo;deep/b.wav;Other\n")
@@ -220,6 +266,27 @@ def test_links_nested_zips_and_clutter_are_passed_over() -> None:
 
 
 # -- From upload to rendition
+
+
+def test_what_was_left_out_is_worded_when_it_is_shown(
+    clips: list[Clip], system: UploadedSystem, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def shown() -> list[str]:
+        return [translate_note(note) for note in OutputBatch.objects.get().notes]
+
+    body = make_wav(make_speech(2.0, seed=0))
+    batch = outputs.receive(system, [zipped({"b/one.wav": body, "readme.txt": b"hello"})], make_systems=True)
+    text = "%(name)s was left out: it does not have a recording's file name."
+    made = "Made a system for each folder without one: %(systems)s."
+    assert OutputBatch.objects.values_list("notes", flat=True).get() == [
+        {"text": text, "values": {"name": "readme.txt"}},
+        {"text": made, "values": {"systems": "b"}},
+    ]
+    german = {text: "%(name)s fehlt.", made: "Neu: %(systems)s."}
+    monkeypatch.setattr("evaluation.refusals.gettext_lazy", german.__getitem__)
+    assert shown() == ["readme.txt fehlt.", "Neu: b."]
+    OutputBatch.objects.filter(pk=batch.pk).update(notes=["old.txt was left out."])  # as older rows have it
+    assert shown() == ["old.txt was left out."]
 
 
 def test_a_zip_becomes_renditions_when_it_is_confirmed(

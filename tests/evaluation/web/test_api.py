@@ -133,7 +133,7 @@ def test_a_strangers_public_clip_cannot_be_changed(
     answer = getattr(strangers_client, method)(
         f"/api/clips/{rendition.clip_id}", {"title": "Mine"}, content_type="application/json"
     )
-    assert answer.status_code == 404
+    assert answer.status_code == 403
     assert Clip.objects.exclude(title="Mine").count() == 1
 
 
@@ -194,5 +194,6 @@ def test_systems_are_listed_in_order(client: Client) -> None:
 def test_upload_is_described(client: Client) -> None:
     operation = client.get("/api/openapi.json").json()["paths"]["/api/clips"]["post"]
     properties = operation["requestBody"]["content"]["multipart/form-data"]["schema"]["properties"]
-    assert set(properties) == {"file", "title"}
+    assert set(properties) == {"file", "title", "systems"}
+    assert properties["systems"]["type"] == "array"
     assert {"200", "201", "413", "422"} <= set(operation["responses"])

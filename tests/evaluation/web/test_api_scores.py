@@ -71,7 +71,7 @@ def test_a_stranger_can_do_neither(clip: Clip, bob: User) -> None:
     asked = stranger.post(
         f"/api/clips/{clip.pk}/metrics", {"metrics": ["phones"]}, content_type="application/json"
     )
-    assert asked.status_code == 404
+    assert asked.status_code == 403
     assert (
         stranger.post("/api/scores", table("clip,system,value\nTwo sentences,anchor35,3\n")).status_code
         == 422

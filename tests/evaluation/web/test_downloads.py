@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import numpy as np
 import pytest
 import soundfile
 from django.contrib.auth.models import User
@@ -30,6 +31,7 @@ FILES = (
     "clips/{c}/audio.wav",
     "clips/{c}/everything.zip",
 )
+ADDRESSES = (*FILES, "clips/{c}/outline.json")
 
 
 @pytest.fixture
@@ -56,6 +58,28 @@ def body(response: Any) -> bytes:
     return b"".join(response.streaming_content)
 
 
+# -- The outline
+
+
+@pytest.mark.parametrize("samples", [48_000, 601, 100])
+def test_an_outline_has_the_extremes_of_all_channels(
+    owner: Client, alice: User, make_clip: MakeClip, samples: int
+) -> None:
+    rng = np.random.default_rng(samples)
+    audio = rng.uniform(-0.5, 0.5, (samples, 2)).astype(np.float32)
+    clip = make_clip(alice, audio, rate=48_000)
+    found = owner.get(f"/clips/{clip.pk}/outline.json").json()
+    assert len(found["low"]) == len(found["high"]) == 600
+    # By another way: each sample belongs to the column in which its place, as a share of all, lies.
+    columns: dict[int, list[float]] = {}
+    for place, frame in enumerate(audio):
+        columns.setdefault(place * 600 // samples, []).extend(frame)
+    for column, values in columns.items():
+        assert found["low"][column] == pytest.approx(min(values), abs=1e-4)
+        assert found["high"][column] == pytest.approx(max(values), abs=1e-4)
+    assert max(found["high"]) <= 0.5
+
+
 # -- Who
 
 
@@ -66,7 +90,7 @@ def test_owner_gets_files(owner: Client, made: Rendition, pattern: str) -> None:
     assert len(body(response)) == int(response["Content-Length"]) > 100
 
 
-@pytest.mark.parametrize("pattern", FILES)
+@pytest.mark.parametrize("pattern", ADDRESSES)
 def test_others_find_nothing(client: Client, bob: User, made: Rendition, pattern: str) -> None:
     assert client.get(address(pattern, made)).status_code == 404
     client.force_login(bob)
@@ -74,13 +98,13 @@ def test_others_find_nothing(client: Client, bob: User, made: Rendition, pattern
     assert client.head(address(pattern, made)).status_code == 404
 
 
-@pytest.mark.parametrize("pattern", FILES)
+@pytest.mark.parametrize("pattern", ADDRESSES)
 def test_public_clips_are_for_everybody(client: Client, made: Rendition, pattern: str) -> None:
     Clip.objects.update(public=True)
     assert client.get(address(pattern, made)).status_code == 200
 
 
-@pytest.mark.parametrize("pattern", FILES)
+@pytest.mark.parametrize("pattern", ADDRESSES)
 def test_reading_only(owner: Client, made: Rendition, pattern: str) -> None:
     assert owner.post(address(pattern, made)).status_code == 405
 
@@ -234,9 +258,9 @@ def test_retry_of_what_has_not_failed_changes_nothing(owner: Client, made: Rendi
 def test_retry_is_the_owners(client: Client, bob: User, rendition: Rendition) -> None:
     Clip.objects.update(public=True)
     Rendition.objects.update(status=Job.Status.FAILED)
-    assert retry(client, rendition).status_code == 404
+    assert retry(client, rendition).status_code == 403
     client.force_login(bob)
-    assert retry(client, rendition).status_code == 404
+    assert retry(client, rendition).status_code == 403
     assert client.get(f"/renditions/{rendition.pk}/retry/").status_code == 405
     assert Rendition.objects.get().status == Job.Status.FAILED
 

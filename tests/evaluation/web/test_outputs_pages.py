@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
@@ -11,6 +12,7 @@ from django.test import Client
 from evaluation import tasks
 from evaluation.models import Clip, OutputBatch, Rendition, UploadedSystem
 from evaluation.outputs import batches as outputs
+from tests.codec.speech import harvard_sentence
 from tests.evaluation.conftest import make_speech, make_upload, make_wav
 
 
@@ -84,3 +86,18 @@ def test_discarding_and_deleting(page: Client, system: UploadedSystem) -> None:
     assert not OutputBatch.objects.exists()
     page.post(f"/systems/{system.slug}/delete/")
     assert not UploadedSystem.objects.exists()
+
+
+def test_a_delay_that_changes_is_drawn(page: Client, alice: User, make_clip: Callable[..., Clip]) -> None:
+    speech = harvard_sentence(0)
+    make_clip(alice, speech, title="two", original_name="two.wav")
+    own = outputs.save_system(alice, "Late codec", "", None)
+    half = speech.size // 2
+    output = np.concatenate([speech[:half], np.zeros(800, np.float32), speech[half:]])
+    batch = outputs.receive(own, [make_upload(make_wav(output), "two.wav")])
+    tasks.handle_outputs(str(batch.pk))
+    shown = page.get(f"/outputs/{batch.pk}/").content.decode()
+    assert "Its delay changes" in shown
+    assert shown.count("<circle") >= 6
+    assert 'aria-label="Delay against the clip from second to second"' in shown
+    assert 'name="shift"' not in shown

@@ -13,12 +13,14 @@ from django.contrib.auth.models import User
 from django.core.files.base import ContentFile
 from django.test import Client
 from django.urls import reverse
+from django.utils.html import escape
 
 from codec import registry
+from evaluation.metrics import METRICS
 from evaluation.models import Clip, Job, Rendition, Score
 from evaluation.web.player_data import player_data, status_text, table_rows
 from listening.models import Item, Study
-from tests.evaluation.conftest import make_speech, make_upload, make_wav
+from tests.evaluation.conftest import SPEECH_SYSTEMS, make_speech, make_upload, make_wav
 
 pytestmark = pytest.mark.django_db
 
@@ -105,8 +107,59 @@ class TestList:
     ) -> None:
         for _ in range(3):
             done(make_clip(alice), "opus-9k", pesq_wb=3.0)
-        with django_assert_num_queries(3):  # session, user, clips with their counts
+        # Session, user, favourites, how many clips, which of them on this page, and these with their counts.
+        with django_assert_num_queries(6):
             signed_in.get(reverse("clips"))
+
+    def test_shows_a_page_of_them_and_finds_all(self, signed_in: Client, alice: User, bob: User) -> None:
+        def of(owner: User, number: int) -> Clip:
+            return Clip(
+                owner=owner, sha256=f"{number:064}", title=f"Sentence {number:03}", seconds=1.0,
+                source_rate=16_000, source_channels=1, source_format="WAV",
+            )  # fmt: skip
+
+        Clip.objects.bulk_create([of(alice, number) for number in range(205)])
+        Clip.objects.bulk_create([of(bob, 203)])
+
+        def shown(query: str) -> list[str]:
+            return sorted(row.title for row in signed_in.get(reverse("clips") + query).context["clips"])
+
+        pages = [shown(query) for query in ("", "?page=2", "?page=3")]
+        assert [len(page) for page in pages] == [100, 100, 5]
+        assert len({title for page in pages for title in page}) == 205
+        assert [shown("?page=99"), shown("?page=none")] == [pages[2], pages[0]]
+        assert shown("?search=tence+20") == [f"Sentence {number}" for number in range(200, 205)]
+        assert shown("?search=%00tence+200") == ["Sentence 200"]  # which PostgreSQL refuses to look for
+        html = signed_in.get(reverse("clips") + "?page=2&search=sentence").content.decode()
+        assert 'href="?page=1&amp;search=sentence"' in html
+        assert 'href="?page=3&amp;search=sentence"' in html
+        assert "101 to 200 of 205" in html
+        assert "No clip has" in signed_in.get(reverse("clips") + "?search=music").content.decode()
+
+    def test_polling_fetches_what_changed(
+        self, signed_in: Client, alice: User, make_clip: MakeClip, clip: Clip
+    ) -> None:
+        other = make_clip(alice)
+        rows = [Rendition.objects.create(clip=each, system="opus-9k") for each in (clip, other)]
+
+        def poll(html: str) -> Any:
+            seen = re.findall(r'name="seen" value="([^"]+)"', html)
+            query = {"changes": "yes", "seen": seen}
+            return signed_in.get(reverse("clips"), query, headers={"HX-Request": "true"})
+
+        page = signed_in.get(reverse("clips")).content.decode()
+        assert len(re.findall('name="seen"', page)) == 2
+        assert (poll(page).status_code, poll(page).content) == (204, b"")
+        Rendition.objects.filter(pk=rows[0].pk).update(status=Job.Status.FAILED)
+        answer = poll(page)
+        html = answer.content.decode()
+        assert (answer.status_code, html.count("<tr"), html.count('hx-swap-oob="true"')) == (200, 1, 1)
+        assert f'id="row-{clip.pk}"' in html
+        assert "HX-Trigger" not in answer
+        Rendition.objects.filter(pk=rows[1].pk).update(status=Job.Status.FAILED)
+        assert (poll(page).status_code, poll(page).content.count(b"<tr")) == (286, 2)  # and asks no more
+        Rendition.objects.create(clip=make_clip(alice), system="opus-9k")  # by another window
+        assert poll(page)["HX-Trigger"] == "refresh"
 
 
 class TestUpload:
@@ -134,7 +187,7 @@ class TestUpload:
         assert (first.status_code, again.status_code) == (201, 200)
         assert first.json()["url"] == reverse("clip", args=[Clip.objects.get().pk])
         assert (first.json()["created"], again.json()["created"]) == (True, False)
-        assert Rendition.objects.count() == len(registry.SYSTEMS)
+        assert Rendition.objects.count() == len(SPEECH_SYSTEMS)
 
     def test_script_gets_the_reason(self, signed_in: Client, media: Path, settings: Any) -> None:
         accept = {"Accept": "application/json"}
@@ -203,7 +256,8 @@ class TestClipPage:
         Clip.objects.update(title=HOSTILE, credit=HOSTILE)
         html = signed_in.get(reverse("clip", args=[clip.pk])).content.decode()
         assert "<script>alert" not in html
-        assert html.count("&lt;/script&gt;&lt;script&gt;alert") == 3  # title, heading, credit
+        # Title, heading, credit, and the fields in which both are edited.
+        assert html.count("&lt;/script&gt;&lt;script&gt;alert") == 5
 
     def test_rows_are_a_fragment_that_is_never_cached(self, signed_in: Client, clip: Clip) -> None:
         done(clip, "opus-9k", pesq_wb=3.0)
@@ -219,8 +273,23 @@ class TestClipPage:
     ) -> None:
         for slug in registry.SYSTEMS:
             done(clip, slug, pesq_wb=3.0, pesq_nb=3.0, stoi=0.9)
-        with django_assert_num_queries(5):  # session, user, clip, renditions, scores
+        with django_assert_num_queries(6):  # session, user, clip, renditions, scores, mean rates
             signed_in.get(reverse("clip", args=[clip.pk]))
+
+    def test_rate_stands_beside_the_mean_of_the_clips_one_may_see(
+        self, client: Client, signed_in: Client, clip: Clip, alice: User, make_clip: Any
+    ) -> None:
+        fields = (("bpgan-2k", 2.06, 1.9, 9.0), ("original", 256.0, 256.0, 256.0))
+        other, music = make_clip(alice), make_clip(alice, speech=False)
+        for system, *rates in fields:
+            for each, kbps in zip((clip, other, music), rates, strict=True):
+                done(each, system)
+                Rendition.objects.filter(clip=each, system=system).update(kbps=kbps)
+        url = reverse("clip", args=[clip.pk])
+        assert re.findall(r"mean [\d.]+", signed_in.get(url).content.decode()) == ["mean 1.98"]
+        Clip.objects.filter(pk=clip.pk).update(public=True)
+        client.logout()
+        assert not re.findall(r"mean [\d.]+", client.get(url).content.decode())
 
     def test_get_and_post_where_they_belong(self, signed_in: Client, clip: Clip) -> None:
         assert signed_in.post(reverse("clip", args=[clip.pk])).status_code == 405
@@ -264,7 +333,7 @@ class TestDelete:
         url = reverse("clip_delete", args=[clip.pk])
         assert client.post(url)["Location"].startswith(reverse("signin"))
         client.force_login(bob)
-        assert client.post(url).status_code == 404
+        assert client.post(url).status_code == 403
         assert Clip.objects.exists()
 
 
@@ -296,10 +365,28 @@ class TestFront:
         for slug in ("original", "opus-9k", "amrwb-6.6k", "bpgan-2k", "codec2-2.4k"):
             done(clip, slug, pesq_wb=3.0)
         html = client.get(reverse("front")).content.decode()
+        assert 'id="listen"' in html
         played = [system["slug"] for system in data_of(html)["systems"]]
         assert played == ["original", "opus-9k", "amrwb-6.6k", "bpgan-2k"]
 
     def test_works_without_any_clip(self, client: Client) -> None:
         response = client.get(reverse("front"))
         assert response.status_code == 200
-        assert "no public clip" in response.content.decode()
+        assert 'id="listen"' not in response.content.decode()
+
+
+def test_the_page_of_metrics_says_of_each_what_for_and_how(signed_in: Client) -> None:
+    shown = signed_in.get("/metrics/").content.decode()
+    for metric in METRICS.values():
+        assert escape(metric.note) in shown
+        assert escape(metric.domain.usual) in shown
+        assert metric.command in shown or metric.missing
+    assert "speech, mono, from 16 kHz, compared at 16 kHz, with sound above 5 kHz, 0.25 s or more." in shown
+    assert METRICS["pesq_wb"].version in shown
+
+
+def test_a_score_outside_a_domain_is_a_reason(signed_in: Client, clip: Clip) -> None:
+    rendition = done(clip, "anchor35")
+    reason = "the recording ends at 3.9 kHz; ViSQOL needs one that goes beyond 5 kHz"
+    Score.objects.create(rendition=rendition, metric="visqol", status="done", value=None, note=reason)
+    assert f'title="{reason}">none<' in signed_in.get(f"/clips/{clip.pk}/").content.decode()

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import threading
 import time
 import uuid
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,10 +17,12 @@ from django.contrib.auth.models import User
 from django.db import connection
 from django.db.models import Q
 from django.utils import timezone
+from kombu import Connection
 
 from evaluation import tasks
 from evaluation.models import Clip, Job, Rendition, Score
-from evaluation.work import jobs
+from evaluation.work import broker, holders, jobs
+from listening.site import embedded_redis
 
 Status = Job.Status
 MakeClip = Callable[..., Clip]
@@ -183,7 +188,8 @@ def test_restart_under_a_condition(rendition: Rendition, sent: Sent) -> None:
 def test_kinds_of_work_are_known_by_name() -> None:
     names = {model._meta.model_name for model in jobs.KINDS}
     assert names == {
-        "rendition", "score", "outputbatch", "preparation", "simulation", "analysis", "importdraft"
+        "rendition", "score", "outputbatch", "preparation", "simulation", "analysis", "importdraft",
+        "demoversion", "voicetrial", "madefile", "mail",
     }  # fmt: skip
     assert all(jobs.kind_of(str(name)) in jobs.KINDS for name in names)
     assert jobs.kind_of("clip") is None
@@ -241,6 +247,83 @@ def test_row_of_a_dead_worker_is_queued_and_sent_again(rendition: Rendition, sen
     assert rendition.status == Status.QUEUED
     assert "the worker died or hung" in rendition.log
     assert sent == [("make_rendition", str(rendition.pk))]
+
+
+def test_row_of_a_child_that_was_seen_to_die_is_given_back_at_once(rendition: Rendition, sent: Sent) -> None:
+    token = holders.token_of("task", child=77, parent=76)
+    Rendition.objects.update(status="running", claim=token, attempts=1, lease_until=ago(-60))
+    task = "evaluation.tasks.make_rendition"
+    for name, other in (
+        ("evaluation.tasks.make_score", token),
+        (task, holders.token_of("task", child=78, parent=76)),
+    ):
+        assert not jobs.give_back(name, other)
+    assert jobs.give_back(task, token)
+    rendition.refresh_from_db()
+    assert (rendition.status, rendition.claim, rendition.lease_until) == ("queued", None, None)
+    assert rendition.log.endswith(" the worker died\n")
+    assert [pk for _, pk in sent] == [str(rendition.pk)]
+    assert not jobs.give_back(task, token)
+    Rendition.objects.update(status="running", claim=token, attempts=3)
+    assert jobs.give_back(task, token)
+    rendition.refresh_from_db()
+    assert rendition.status == "failed"
+
+
+def gone() -> int:
+    """The id of a process that has ended."""
+    process = subprocess.Popen(["true"])
+    process.wait()
+    return process.pid
+
+
+def test_rows_of_a_worker_that_died_whole_are_queued_at_once(
+    rendition: Rendition, sent: Sent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without waiting for the lease; the death counts only if the row was alone in the worker."""
+    others = [Rendition.objects.create(clip=rendition.clip, system=f"opus-{rate}k") for rate in (6, 9, 12)]
+    dead, me = gone(), os.getpid()
+    held = {
+        rendition: holders.token_of("one", child=dead, parent=dead),
+        others[0]: holders.token_of("two", child=gone(), parent=dead),
+        others[1]: holders.token_of("three", child=dead, parent=me),  # whose worker lives: it will see to it
+    }
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setattr(holders, "this_host", lambda: 7)
+        held[others[2]] = holders.token_of("four", child=dead, parent=dead)
+    for row, token in held.items():
+        Rendition.objects.filter(pk=row.pk).update(
+            status="running", claim=token, attempts=2, lease_until=ago(-60)
+        )
+    jobs.sweep()
+    found = [Rendition.objects.get(pk=row.pk) for row in held]
+    assert [(row.status, row.attempts) for row in found] == [
+        ("queued", 1), ("queued", 1), ("running", 2), ("running", 2)
+    ]  # fmt: skip
+    token = holders.token_of("alone", child=dead, parent=dead)
+    Rendition.objects.filter(pk=rendition.pk).update(status="running", claim=token, attempts=2)
+    jobs.sweep()
+    rendition.refresh_from_db()
+    assert (rendition.status, rendition.attempts) == ("queued", 2)
+
+
+@pytest.mark.service
+def test_a_broker_that_starts_anew_gets_every_queued_row_again(
+    rendition: Rendition, sent: Sent, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    address = embedded_redis.broker_url(tmp_path)
+    monkeypatch.setattr(broker.current_app, "connection_for_write", lambda: Connection(address))
+    Rendition.objects.update(dispatched=ago(1))
+    for starts in (1, 2):
+        with embedded_redis.EmbeddedRedis(tmp_path) as server:
+            for _ in range(3):
+                jobs.sweep()
+            assert len(sent) == starts  # not once more while it stays the same
+            assert server.process is not None
+            server.process.kill()
+            server.process.wait()
+            jobs.sweep()  # without a broker
+    assert len(sent) == 2
 
 
 def test_row_whose_lease_runs_is_left_alone(rendition: Rendition, sent: Sent) -> None:

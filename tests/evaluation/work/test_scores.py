@@ -175,7 +175,7 @@ def test_the_owner_asks_on_the_clips_page_and_a_stranger_cannot(
     assert client.post(address, {"metric": "phones"}).status_code == 404
     clip.public = True
     clip.save()
-    assert client.post(address, {"metric": "phones"}).status_code == 404
+    assert client.post(address, {"metric": "phones"}).status_code == 403  # known, but not his to work on
     assert b"other-metrics" not in client.get(reverse("clip", args=[clip.pk])).content
     assert not Score.objects.exists()
 

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +18,12 @@ from django.contrib.auth.models import User
 from django.db import OperationalError, connection
 
 from codec import container, registry
-from codec.base import Audio, Codec
+from codec.base import Audio, Codec, Parameters, Progress
 from codec.reference import Original
 from evaluation import tasks
 from evaluation.clips import rendering
 from evaluation.models import Clip, Job, Rendition, Score
+from evaluation.web.presentation import rendition_rows
 from evaluation.work import jobs, pipeline
 from evaluation.work.pipeline import METRICS, measure, process
 from listening.site.celery import app
@@ -35,14 +36,14 @@ MakeClip = Callable[..., Clip]
 class Broken(Original):
     """Fails as only a fault of ours fails."""
 
-    def _encode(self, audio: Audio) -> tuple[bytes, int, dict[str, Any]]:
+    def _encode(self, audio: Audio) -> tuple[bytes, int, Parameters]:
         raise ZeroDivisionError("a fault in the codec")
 
 
 class Deleting(Original):
     """Its clip is deleted while it works."""
 
-    def _encode(self, audio: Audio) -> tuple[bytes, int, dict[str, Any]]:
+    def _encode(self, audio: Audio) -> tuple[bytes, int, Parameters]:
         Clip.objects.all().delete()
         return super()._encode(audio)
 
@@ -50,43 +51,70 @@ class Deleting(Original):
 class Sluggish(Original):
     """So slow that its lease runs out and another worker takes over, quicker, before it is through."""
 
-    def _encode(self, audio: Audio) -> tuple[bytes, int, dict[str, Any]]:
+    def _encode(self, audio: Audio) -> tuple[bytes, int, Parameters]:
         if Rendition.objects.get().attempts == 1:
             Rendition.objects.update(status=Status.QUEUED, claim=None, lease_until=None)
             tasks.make_rendition(str(Rendition.objects.get().pk))
         return super()._encode(audio)
 
 
+class Slow(Original):
+    """It says how far it is, and looks at what the page shows of that."""
+
+    def _encode_with(self, audio: Audio, progress: Progress) -> tuple[bytes, int, Parameters]:
+        shown = []
+        for done in (len(audio) // 4, len(audio) // 2):
+            progress(done, len(audio))
+            shown += [row["percent"] for clip in Clip.objects.all() for row in rendition_rows(clip)]
+        payload, bits, parameters = super()._encode(audio)
+        return payload, bits, {**parameters, "shown": shown}
+
+
 class Locked(Original):
     """The database goes away while it works."""
 
-    def _encode(self, audio: Audio) -> tuple[bytes, int, dict[str, Any]]:
+    def _encode(self, audio: Audio) -> tuple[bytes, int, Parameters]:
         raise OperationalError("database is locked")
 
 
 class TooSlow(Original):
-    def _encode(self, audio: Audio) -> tuple[bytes, int, dict[str, Any]]:
+    def _encode(self, audio: Audio) -> tuple[bytes, int, Parameters]:
         raise SoftTimeLimitExceeded
 
 
 @pytest.fixture
-def system(monkeypatch: pytest.MonkeyPatch) -> Callable[[type[Codec]], str]:
+def system(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[type[Codec]], str]]:
     """Register a codec for one test; its slug is ``test``."""
 
     def register(codec: type[Codec]) -> str:
         target = f"{codec.__module__}:{codec.__name__}"
         monkeypatch.setitem(registry.SYSTEMS, "test", registry.System("test", "Test", "test", 1.0, target))
-        registry.load.cache_clear()
-        pipeline._load.cache_clear()
+        forget()
         return "test"
 
-    return register
+    def forget() -> None:
+        registry.load.cache_clear()
+        pipeline._load.cache_clear()
+
+    yield register
+    forget()
 
 
 def files(media: Path) -> list[str]:
     return sorted(
         str(path.relative_to(media)) for path in (media / "renditions").rglob("*") if path.is_file()
     )
+
+
+def test_a_slow_system_shows_how_far_it_is(
+    alice: User, make_clip: MakeClip, system: Callable[[type[Codec]], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rendering, "REPORT_SECONDS", 0.0)
+    row = Rendition.objects.create(clip=make_clip(alice), system=system(Slow))
+    tasks.make_rendition(str(row.pk))
+    row.refresh_from_db()
+    assert row.parameters.to_json()["shown"] == [25, 50]
+    assert row.percent is None
 
 
 def test_rendition_is_made_stored_and_described(rendition: Rendition, media: Path) -> None:
@@ -376,4 +404,7 @@ def test_a_worker_serves_the_queue_of_every_task(settings: Any) -> None:
     quick = {routes[name]["queue"] for name in waited_for}
     assert quick == set(settings.QUICK_QUEUES) == {"prepare", "prompt"}
     assert [name for name in ours if routes[name]["queue"] == "prepare"] == ["listening.tasks.prepare_study"]
-    assert set(jobs.KINDS.values()) == ours - {"evaluation.tasks.sweep"}  # one task for each kind of work
+    by_the_clock = {"evaluation.tasks.sweep"}
+    by_the_clock |= {f"listening.tasks.{name}" for name in ("remove_voices", "remove_made_files", "notify")}
+    assert by_the_clock == {each["task"] for each in settings.CELERY_BEAT_SCHEDULE.values()}
+    assert set(jobs.KINDS.values()) == ours - by_the_clock  # one task for each kind of work

@@ -30,7 +30,7 @@ def test_pesq_and_the_listeners_of_a_published_test_disagree() -> None:
     assert found.spearman.value == pytest.approx(-0.122, abs=1e-3)
     assert found.spearman.interval is not None
     assert found.spearman.interval.low < 0 < found.spearman.interval.high
-    assert found.warning.startswith("PESQ-WB and the listeners rank the stimuli differently: Spearman -0.12")
+    assert found.warning.startswith("PESQ-WB and the listeners rank the stimuli differently: Spearman −0.12")
 
     systems = agreement.per_system(heard, pesq_of_benjsta(), exclude=["Reference"], title="PESQ-WB")
     assert systems.n == 7

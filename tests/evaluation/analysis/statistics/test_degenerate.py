@@ -145,14 +145,14 @@ def complete(draw: st.DrawFn) -> pd.DataFrame:
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
-@settings(max_examples=30, deadline=None, derandomize=True)
+@settings(max_examples=30)
 @given(rows=ROWS)
 def test_any_ratings_get_an_answer(name: str, rows: list[tuple[Any, Any, Any, float]]) -> None:
     check(FUNCTIONS[name], tidy(*rows))
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
-@settings(max_examples=30, deadline=None, derandomize=True)
+@settings(max_examples=30)
 @given(frame=complete())
 def test_complete_tests_with_ties_get_an_answer(name: str, frame: pd.DataFrame) -> None:
     check(FUNCTIONS[name], frame)
@@ -216,7 +216,7 @@ NUMBERS = st.lists(
 )
 
 
-@settings(max_examples=200, deadline=None, derandomize=True)
+@settings(max_examples=200)
 @given(pairs=NUMBERS, name=st.sampled_from(["Pearson", "Spearman", "Kendall"]))
 def test_any_two_series_are_correlated_or_told_apart(pairs: list[tuple[float, float]], name: str) -> None:
     with warnings.catch_warnings():
@@ -232,7 +232,7 @@ def test_any_two_series_are_correlated_or_told_apart(pairs: list[tuple[float, fl
         assert -1 <= found.interval.low <= found.value <= found.interval.high <= 1
 
 
-@settings(max_examples=200, deadline=None, derandomize=True)
+@settings(max_examples=200)
 @given(pairs=NUMBERS, rising=st.booleans())
 def test_any_points_are_mapped_without_a_turn(pairs: list[tuple[float, float]], rising: bool) -> None:
     x, y = np.array([x for x, _ in pairs]), np.array([y for _, y in pairs])
@@ -251,7 +251,7 @@ def test_any_points_are_mapped_without_a_turn(pairs: list[tuple[float, float]], 
     assert float(((found(x) - y) ** 2).sum()) <= flat * (1 + 1e-6) + 1e-6
 
 
-@settings(max_examples=200, deadline=None, derandomize=True)
+@settings(max_examples=200)
 @given(p=st.lists(st.one_of(st.none(), st.floats(0, 1), st.just(math.nan)), max_size=12))
 def test_corrections_never_lower_a_p_and_keep_the_order(p: list[float | None]) -> None:
     step_down, step_up = corrections.holm(p), corrections.hochberg(p)
@@ -264,7 +264,7 @@ def test_corrections_never_lower_a_p_and_keep_the_order(p: list[float | None]) -
     assert all((step_up[k] or 0.0) <= (step_down[k] or 0.0) for k in known)
 
 
-@settings(max_examples=100, deadline=None, derandomize=True)
+@settings(max_examples=100)
 @given(
     sd=st.floats(allow_nan=True, allow_infinity=True),
     wanted=st.floats(allow_nan=True, allow_infinity=True),
@@ -277,7 +277,7 @@ def test_any_plan_has_a_number_or_a_reason(sd: float, wanted: float, assurance: 
         assert 2 <= need.assessors <= planning.MOST
 
 
-@settings(max_examples=100, deadline=None, derandomize=True)
+@settings(max_examples=100)
 @given(values=st.lists(st.floats(-1e6, 1e6, allow_nan=False), max_size=15))
 def test_any_values_have_an_interval_around_the_mean_or_none(values: list[float]) -> None:
     with warnings.catch_warnings():

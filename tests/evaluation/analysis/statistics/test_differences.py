@@ -14,7 +14,6 @@ from evaluation.analysis.statistics.differences import (
     compare,
     find_blocks,
 )
-from tests.calibration.simulation import SCENARIOS, draw_study
 
 THESE, LIKE = Population.THESE_ITEMS, Population.ITEMS_LIKE_THESE
 
@@ -146,13 +145,38 @@ def test_an_interval_and_a_p_that_disagree_are_explained() -> None:
     assert all(row.verdict is Verdict.UNDECIDED for row in torn)
 
 
+def test_a_verdict_of_equivalence_explains_what_seems_against_it() -> None:
+    """Two points apart for certain; with a margin between the ends of the 90 and 95 % intervals; and not
+    shown for three pairs though shown for one."""
+    systems = {"a": 52 + noise(12, 6, 1), "b": 50 + noise(12, 6, 2)}
+    (row,) = compare(graded(systems), population=THESE, margin=5.0).rows
+    assert row.verdict is Verdict.EQUIVALENT
+    assert "there is a difference, and it lies within the margin" in row.note
+    assert "90 %" not in row.note
+    assert row.high is not None
+    assert row.high90 is not None
+    between = (row.high + row.high90) / 2
+    (row,) = compare(graded(systems), population=THESE, margin=between).rows
+    assert row.verdict is Verdict.EQUIVALENT
+    assert f"go by the 90 % interval, {row.low90:.2f} to {row.high90:.2f}" in row.note
+    systems = {"a": 50 + noise(12, 6, 1), "b": 50 + noise(12, 6, 2), "c": 70 + noise(12, 6, 3)}
+    (row, *_) = compare(graded(systems), population=THESE).rows
+    assert row.low90 is not None
+    assert row.high90 is not None
+    barely = max(-row.low90, row.high90) + 0.01
+    (row, *_) = compare(graded(systems), population=THESE, margin=barely).rows
+    assert row.verdict is Verdict.UNDECIDED
+    assert "corrected for 3 comparisons equivalence is not shown" in row.note
+
+
 @pytest.mark.parametrize("population", Population)
 def test_a_handful_of_matched_cells_still_gets_an_answer(population: Population) -> None:
     """Five cells of four listeners and three items, from a simulated study: the likelihood has no top."""
-    rng = np.random.default_rng([1, SCENARIOS.index("missing"), 4, 3])
-    for _ in range(101):
-        frame, _truth = draw_study("missing", 4, 3, rng)
-    (row,) = compare(frame, [("a", "b")], population=population).rows
+    a, b = np.full((4, 3), np.nan), np.full((4, 3), np.nan)
+    cells = ([0, 1, 2, 3, 3], [2, 0, 2, 0, 1])
+    a[cells] = 64.719500, 86.549644, 55.275629, 68.760819, 45.537464
+    b[cells] = 52.175693, 81.844162, 54.181950, 78.101286, 58.091909
+    (row,) = compare(graded({"a": a, "b": b}), [("a", "b")], population=population).rows
     assert (row.n, row.assessors, row.items) == (5, 4, 3)
     assert row.low is not None
     assert row.high is not None

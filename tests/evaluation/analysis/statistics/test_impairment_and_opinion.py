@@ -106,7 +106,7 @@ def test_cmos_turns_grades_of_systems_that_were_heard_first() -> None:
         [("x", 1, "a", -2, 1), ("x", 2, "a", 2, -1), ("y", 1, "a", 1, -1), ("y", 2, "a", -1, 1)],
         columns=["assessor", "item", "system", "score", "sign"],
     )
-    (row,) = opinion.opinions(opinion.turned(frame), range(-3, 4)).systems
+    (row,) = opinion.opinions(opinion.orient_grades(frame), range(-3, 4)).systems
     assert row.mean == pytest.approx(-1.5)
     assert row.votes == {-3: 0, -2: 2, -1: 2, 0: 0, 1: 0, 2: 0, 3: 0}
     effect = opinion.order_effect(frame)

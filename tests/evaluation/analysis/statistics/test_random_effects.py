@@ -52,6 +52,31 @@ def test_balanced_data_have_the_mean_squares_of_the_analysis_of_variance(
     assert contrast.df == pytest.approx(total**2 / parts, rel=1e-5)
 
 
+def test_degrees_of_freedom_are_those_of_the_model_without_a_part_that_is_zero() -> None:
+    """Items that vary less than chance has them do: what is left is the paired t test of listener means."""
+    rng = np.random.default_rng(5)
+    values = rng.standard_normal((9, 1)) + rng.standard_normal((9, 4))
+    values -= 0.99 * (values.mean(axis=0) - values.mean())
+    found = fit(values.ravel(), np.ones((36, 1)), indices(9, 4))
+    assert found.variances[1] == 0
+    contrast = found.contrast(np.ones(1))
+    means = values.mean(axis=1)
+    assert contrast.df == pytest.approx(8)
+    assert contrast.se == pytest.approx(means.std(ddof=1) / 3, rel=1e-6)
+
+
+def test_two_items_that_are_alike_do_not_stand_for_all_others() -> None:
+    """A variance of two levels is often zero by chance: its uncertainty stays."""
+    values = np.random.default_rng(6).standard_normal((9, 2))
+    values -= 0.99 * (values.mean(axis=0) - values.mean())
+    found = fit(values.ravel(), np.ones((18, 1)), indices(9, 2))
+    assert found.variances[1] == 0
+    listener, _item, rest = found.variances
+    mean_square = rest + 2 * listener  # of the listeners; that of the items is the rest's
+    parts = mean_square**2 / 8 + rest**2 / 1 + rest**2 / 8
+    assert found.contrast(np.ones(1)).df == pytest.approx(mean_square**2 / parts, rel=1e-6)
+
+
 def test_gaps_give_statsmodels_variances() -> None:
     values = two_way(9, 6, 3, (5, 4, 6)).ravel()
     listener, item = indices(9, 6)

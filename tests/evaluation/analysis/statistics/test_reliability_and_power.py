@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-import pingouin
 import pytest
 from statsmodels.stats.power import TTestPower
 
@@ -16,6 +15,7 @@ from tests.evaluation.analysis.statistics.frames import simulated
 
 @pytest.mark.parametrize("seed", [0, 1])
 def test_agreement_of_listeners_is_pingouins(seed: int) -> None:
+    pingouin = pytest.importorskip("pingouin")  # with all that draws its plots: a second for each process
     frame = simulated(9, 4, 5, seed=seed)
     found = reliability.assess(frame)
     frame = frame.assign(stimulus=frame["item"].astype(str) + "/" + frame["system"].astype(str))

@@ -1,0 +1,48 @@
+"""Long lists: a page of rows at a time, and those that a search finds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.core.paginator import Page, Paginator
+from django.db.models import QuerySet
+from django.http import HttpRequest
+
+from evaluation.texts import clean_line
+
+#: Rows on a page.
+ROWS = 100
+
+
+class RowsPage(Page[Any]):
+    """A page of rows, with the query strings of the pages before and after it; None where there is none."""
+
+    previous_query: str | None = None
+    next_query: str | None = None
+
+
+def page_of(request: HttpRequest, rows: QuerySet[Any] | Sequence[Any], name: str = "page") -> RowsPage:
+    """The page of `rows` that the request's parameter `name` asks for: the nearest that exists.
+
+    ``_pages.html`` links it with the others. Counts that join other tables are better annotated on
+    ``filter(pk__in=...)`` of the page's rows: on `rows` the database computes them for every row there is.
+    """
+    found = Paginator(rows, ROWS).get_page(request.GET.get(name))
+    page = RowsPage(found.object_list, found.number, found.paginator)
+
+    def query_of(number: int) -> str:
+        query = request.GET.copy()
+        query[name] = str(number)
+        return query.urlencode()
+
+    if page.has_previous():
+        page.previous_query = query_of(page.number - 1)
+    if page.has_next():
+        page.next_query = query_of(page.number + 1)
+    return page
+
+
+def searched(request: HttpRequest) -> str:
+    """What the reader searches for."""
+    return clean_line(request.GET.get("search", ""))[:200]
