@@ -6,6 +6,8 @@ from listening.models import Session
 
 #: Kinds in figures and tables by default.
 COUNTED = (Session.Kind.REAL, Session.Kind.IMPORTED)
+#: Kinds that leave no trace: no figure, table, list or export has them.
+HIDDEN = (Session.Kind.PREVIEW,)
 
 
 def kinds_of(name: str) -> tuple[Session.Kind, ...]:
@@ -15,4 +17,6 @@ def kinds_of(name: str) -> tuple[Session.Kind, ...]:
         ValueError: there is no such kind.
     """
     kind = Session.Kind(name)
+    if kind in HIDDEN:
+        raise ValueError(f"Sessions of the kind {name!r} have no results.")
     return COUNTED if kind in COUNTED else (kind,)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 import uuid
 
 from django.conf import settings
 from django.db import models
 from django.urls import reverse
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext, gettext_lazy
 
+from evaluation.access import Role
 from evaluation.columns import TypedJSONField
+from evaluation.columns.notes import NoteField
 from evaluation.models import Clip, Job, Rendition
+from listening.columns.demos import DemoContent, DemoFacts
 from listening.columns.drafts import DraftChoices, DraftProgress
 from listening.columns.questions import ANSWER, Questionnaire
 from listening.columns.sessions import EventDetail, Findings, References, Signal, StageData
@@ -42,6 +46,11 @@ def opaque_token() -> str:
     return random_token(16)
 
 
+def token_digest(token: str) -> str:
+    """What is stored of a secret link or token: its SHA-256, in hexadecimal."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
 def assessor_code() -> str:
     """A short random code that identifies a person in tables and carries no other information."""
     return secrets.token_hex(4)
@@ -50,15 +59,86 @@ def assessor_code() -> str:
 class ApiToken(models.Model):
     """A researcher's bearer token; only its SHA-256 is stored."""
 
-    user = models.OneToOneField(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="api_token")
+    class Scope(models.TextChoices):
+        READ = "read"  # GET and HEAD only
+        WRITE = "write"
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="api_tokens")
     digest = models.CharField(max_length=64, unique=True)
+    name = models.CharField(
+        max_length=100, default="API token", help_text="what it is for, as its owner says"
+    )
+    scope = models.CharField(max_length=5, choices=Scope.choices, default=Scope.WRITE)
+    created = models.DateTimeField(auto_now_add=True)
+    used = models.DateTimeField(null=True, blank=True, help_text="last use, to the minute")
+    expires = models.DateTimeField(null=True, blank=True, help_text="null: never")
+
+    class Meta:
+        ordering = ["user", "created", "id"]
+
+    def __str__(self) -> str:
+        return f"{self.name} of {self.user}"
+
+
+class Profile(models.Model):
+    """What a researcher chose for their account; there is no row before they chose anything."""
+
+    user = models.OneToOneField(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, primary_key=True, related_name="profile"
+    )
+    language = models.CharField(
+        max_length=10, choices=settings.LANGUAGES, default=settings.LANGUAGE_CODE, help_text="of e-mails"
+    )
+    notify = models.BooleanField(default=True, help_text="whether they get e-mails about their studies")
+
+    class Meta:
+        ordering = ["user"]
+
+    def __str__(self) -> str:
+        return f"Profile of {self.user}"
+
+
+class Identity(models.Model):
+    """A person as a provider of OpenID Connect knows them, who signs in as `user`."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="identities")
+    issuer = models.CharField(max_length=200)
+    subject = models.CharField(max_length=255, help_text="`sub`, which the provider never gives to another")
     created = models.DateTimeField(auto_now_add=True)
 
     class Meta:
-        ordering = ["created"]
+        ordering = ["user", "id"]
+        verbose_name_plural = "identities"
+        constraints = [models.UniqueConstraint(fields=["issuer", "subject"], name="identity_once")]
 
     def __str__(self) -> str:
-        return f"API token of {self.user}"
+        return f"{self.user} at {self.issuer}"
+
+
+class Mail(Job):
+    """An e-mail that a worker sends, once: `sent` is set before the server is given the message."""
+
+    OWNER = ""
+
+    to = models.EmailField(max_length=254, help_text="emptied after a few days, as the subject is")
+    subject = models.CharField(max_length=200)
+    body = models.TextField(help_text="emptied when it is sent: it may hold a link that signs in")
+    key = models.CharField(
+        max_length=200, unique=True, null=True, blank=True, help_text="of what is said once; null: a reply"
+    )
+    unsubscribe = models.URLField(max_length=500, blank=True, help_text="where one click ends such mails")
+    sent = models.DateTimeField(null=True, blank=True)
+    expires = models.DateTimeField(null=True, blank=True, help_text="from then on it is useless: not sent")
+    created = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["created", "id"]
+
+    def __str__(self) -> str:
+        return self.subject
+
+    def get_absolute_url(self) -> str:
+        return reverse("account")
 
 
 class SigninLink(models.Model):
@@ -99,10 +179,14 @@ class Study(models.Model):
         list[str], help_text="slugs of the systems under test; the method adds those that every trial has"
     )
     language = models.CharField(max_length=10, default="en", help_text="language of the listeners' pages")
+    other_languages = TypedJSONField(
+        list[str], default=list, help_text="languages besides `language` that listeners may switch to"
+    )
     texts = TypedJSONField(
         Texts, default=dict, help_text="the researcher's own texts: consent, instructions, thanks"
     )
     sample_rate = models.PositiveIntegerField(default=16000, help_text="sample rate of every stimulus, Hz")
+    channels = models.PositiveSmallIntegerField(default=1, help_text="channels of every stimulus: 1 or 2")
     design = TypedJSONField(
         Design,
         default=dict,
@@ -152,7 +236,7 @@ class Study(models.Model):
         Imported, default=dict, help_text="origin of an imported study: format, file, notes"
     )
     version = models.PositiveIntegerField(
-        default=1, help_text="of language, texts and questionnaire, as the columns hold them now"
+        default=1, help_text="number of the current version of language, texts and questionnaire"
     )
     seed = models.PositiveBigIntegerField(help_text="seed from which every order in the study is derived")
     token = models.CharField(
@@ -163,6 +247,9 @@ class Study(models.Model):
         default=True, help_text="open the study as soon as its stimuli are rendered"
     )
     listed = models.BooleanField(default=False, help_text="listed on the public front page")
+    archived = models.DateTimeField(
+        null=True, blank=True, help_text="when the owner put the study away; it is in no list then"
+    )
     created = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -177,6 +264,67 @@ class Study(models.Model):
         """Why rendering the stimuli failed, for display; empty unless it failed."""
         preparation: Preparation | None = getattr(self, "preparation", None)
         return preparation.error if preparation is not None else ""
+
+
+#: The roles that a study can be shared with; its owner has no row.
+SHARED_ROLES = [(role.value, role.label) for role in (Role.VIEWER, Role.EDITOR)]
+
+
+class Share(models.Model):
+    """A person who may see a study and its clips, or edit them, without owning it."""
+
+    study = models.ForeignKey(Study, on_delete=models.CASCADE, related_name="shares")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="shares")
+    role = models.PositiveSmallIntegerField(choices=SHARED_ROLES, default=Role.VIEWER)
+    offered = models.DateTimeField(
+        null=True,
+        blank=True,
+        help_text="when the owner offered this person the study; until they answer",
+    )
+    created = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["study", "created", "id"]
+        constraints = [models.UniqueConstraint(fields=["study", "user"], name="share_once")]
+
+    def __str__(self) -> str:
+        return f"{self.user}, {self.get_role_display()} of {self.study}"
+
+
+class Invitation(models.Model):
+    """A link that lets who opens it share in a study; only its SHA-256 is stored."""
+
+    study = models.ForeignKey(Study, on_delete=models.CASCADE, related_name="invitations")
+    digest = models.CharField(max_length=64, unique=True)
+    role = models.PositiveSmallIntegerField(choices=SHARED_ROLES, default=Role.VIEWER)
+    many = models.BooleanField(default=False, help_text="for any number of people; else for one")
+    uses = models.PositiveIntegerField(default=0)
+    expires = models.DateTimeField()
+    created = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["study", "-created", "-id"]
+
+    def __str__(self) -> str:
+        return f"Invitation to {self.study}"
+
+
+class Act(models.Model):
+    """Something that a person did to a study, by a page or by a program with their token."""
+
+    study = models.ForeignKey(Study, on_delete=models.CASCADE, related_name="acts")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+")
+    what = models.CharField(max_length=60, help_text="name of the page's address or of the API's operation")
+    words = models.CharField(max_length=200, blank=True, help_text="what the API's description says it is")
+    token = models.CharField(max_length=100, blank=True, help_text="name of the API token; empty: by page")
+    detail = models.CharField(max_length=200, blank=True, help_text="which of them, such as a file's name")
+    done = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["study", "-done", "-id"]
+
+    def __str__(self) -> str:
+        return f"{self.what} of {self.study} by {self.user}"
 
 
 class StudyVersion(models.Model):
@@ -198,23 +346,30 @@ class StudyVersion(models.Model):
         return f"Version {self.number} of {self.study}"
 
 
-class Preparation(Job):
-    """The job that renders a study's stimuli. It shares the study's key; an imported study has none."""
+class StudyJob(Job):
+    """A job that shares the key of its study."""
 
     OWNER = "study__owner"
+
+    #: A subclass names the study's attribute for it.
+    study: models.OneToOneField[Study, Study]
+
+    class Meta:
+        abstract = True
+        ordering = ["pk"]
+
+    def __str__(self) -> str:
+        return f"{type(self).__name__} of {self.study}"
+
+
+class Preparation(StudyJob):
+    """The job that renders a study's stimuli; an imported study has none."""
+
     DOING = gettext_lazy("Rendering the stimuli.")
     PROGRESS = gettext_lazy("Rendering the stimuli: {done} of {total} cut, aligned and matched in loudness.")
     FAILED = gettext_lazy("The stimuli could not be rendered: {error}")
 
-    study = models.OneToOneField(
-        Study, on_delete=models.CASCADE, primary_key=True, related_name="preparation"
-    )
-
-    class Meta:
-        ordering = ["pk"]
-
-    def __str__(self) -> str:
-        return f"Preparation of {self.study}"
+    study = models.OneToOneField(Study, models.CASCADE, primary_key=True, related_name="preparation")
 
     def get_absolute_url(self) -> str:
         return reverse("study", args=[self.study_id])
@@ -224,31 +379,22 @@ class Preparation(Job):
         return stimuli.exclude(audio="").count(), stimuli.count()
 
 
-class Simulation(Job):
-    """The job that creates the listeners of `Study.simulation`. It shares the study's key."""
+class Simulation(StudyJob):
+    """The job that creates the listeners of `Study.simulation`."""
 
-    OWNER = "study__owner"
     DOING = gettext_lazy("Simulated listeners take the test.")
     PROGRESS = gettext_lazy("{done} of {total} simulated listeners have finished.")
     FAILED = gettext_lazy("The simulation failed: {error}")
 
-    study = models.OneToOneField(
-        Study, on_delete=models.CASCADE, primary_key=True, related_name="simulation_job"
-    )
-
-    class Meta:
-        ordering = ["pk"]
-
-    def __str__(self) -> str:
-        return f"Simulation of {self.study}"
-
-    def get_absolute_url(self) -> str:
-        return reverse("study_setup", args=[self.study_id, "check"]) + "#trying"
+    study = models.OneToOneField(Study, models.CASCADE, primary_key=True, related_name="simulation_job")
 
     def count_progress(self) -> tuple[int, int]:
         # A simulated listener starts and finishes in one transaction.
         made = Session.objects.filter(study=self.study_id, kind=Session.Kind.SIMULATED).count()
         return made, self.study.simulation.listeners
+
+    def get_absolute_url(self) -> str:
+        return reverse("study_setup", args=[self.study_id, "check"]) + "#trying"
 
 
 class Item(models.Model):
@@ -266,6 +412,11 @@ class Item(models.Model):
     training = models.BooleanField(
         default=False, help_text="training item: graded first, its grades are not used (M14)"
     )
+    loudness = models.FloatField(
+        null=True,
+        blank=True,
+        help_text="of the reference as stored, LUFS, which the noise floor of all its sounds follows",
+    )
 
     class Meta:
         ordering = ["study", "position"]
@@ -282,7 +433,7 @@ class Item(models.Model):
 class Stimulus(models.Model):
     """An item processed by a system, as listeners hear it: aligned, loudness-matched, of equal length.
 
-    `audio` is the server's master (float WAV); every session gets a copy with its own dither.
+    `audio` is the server's master (float WAV); every session gets a copy with a noise floor of its own.
     """
 
     item = models.ForeignKey(Item, on_delete=models.CASCADE, related_name="stimuli")
@@ -331,11 +482,14 @@ class Session(models.Model):
         PILOT = "pilot"  # a trial run by the researcher
         SIMULATED = "simulated"  # generated by a program
         IMPORTED = "imported"  # from a test that was run elsewhere
+        PREVIEW = "preview"  # the researcher's own look at the test; one a study, and never exported
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     study = models.ForeignKey(Study, on_delete=models.CASCADE, related_name="sessions")
     assessor = models.ForeignKey(Assessor, on_delete=models.CASCADE, related_name="sessions")
-    number = models.PositiveIntegerField(help_text="number of the session in its study, from 1")
+    number = models.PositiveIntegerField(
+        help_text="number of the session in its study, from 1; 0: the preview"
+    )
     kind = models.CharField(
         max_length=10,
         choices=Kind.choices,
@@ -348,11 +502,14 @@ class Session(models.Model):
     place = models.PositiveIntegerField(
         null=True,
         blank=True,
-        help_text="place in the design, from 0; a drop-out's place is given to another listener",
+        help_text="place in the design, from 0; the place of a drop-out is given to another listener",
     )
     token = models.CharField(max_length=43, unique=True, default=opaque_token)
     version = models.PositiveIntegerField(
-        default=1, help_text="of the study's language, texts and questionnaire that the listener meets"
+        default=1, help_text="version of the study's language, texts and questionnaire that the listener sees"
+    )
+    language = models.CharField(
+        max_length=10, blank=True, default="", help_text="the listener's choice; empty: the study's language"
     )
     seed = models.PositiveBigIntegerField(
         help_text="derived from the study's seed; determines trial and stimulus orders"
@@ -405,7 +562,7 @@ class Answer(models.Model):
     """A listener's answer to one question of the study's questionnaire."""
 
     session = models.ForeignKey(Session, on_delete=models.CASCADE, related_name="answers")
-    question = models.CharField(max_length=64, help_text="name of the question in the study's questionnaire")
+    question = models.CharField(max_length=200, help_text="name of the question in the study's questionnaire")
     value = TypedJSONField(ANSWER)
     updated = models.DateTimeField(auto_now=True)
 
@@ -511,6 +668,9 @@ class Rating(models.Model):
     stimulus = models.ForeignKey(Stimulus, on_delete=models.PROTECT, related_name="ratings")
     score = models.FloatField(help_text="MUSHRA: whole, 0-100")
     sequence = models.PositiveIntegerField()
+    writer = models.CharField(
+        max_length=32, blank=True, editable=False, help_text="token of the browser that sent it; not exported"
+    )
     created = models.DateTimeField(auto_now_add=True)
     updated = models.DateTimeField(auto_now=True)
 
@@ -537,6 +697,9 @@ class Choice(models.Model):
         Stimulus, on_delete=models.PROTECT, related_name="choices", null=True, blank=True
     )
     sequence = models.PositiveIntegerField()
+    writer = models.CharField(
+        max_length=32, blank=True, editable=False, help_text="token of the browser that sent it; not exported"
+    )
     created = models.DateTimeField(auto_now_add=True)
     updated = models.DateTimeField(auto_now=True)
 
@@ -655,6 +818,161 @@ class ImportDraft(Job):
 
     def count_progress(self) -> tuple[int, int] | None:
         return (self.progress["done"], self.progress["total"]) if self.progress else None
+
+
+class Demo(models.Model):
+    """A demo page: recordings through systems, with texts. `draft` is what its author works on.
+
+    Visitors see the latest of its finished `versions`, none of which changes after it was published.
+    """
+
+    class Visibility(models.TextChoices):
+        PRIVATE = "private"  # for its owner only
+        UNLISTED = "unlisted"  # for everybody who has the link
+        PUBLIC = "public"  # in the gallery, too
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="demos")
+    token = models.CharField(
+        max_length=32, unique=True, default=opaque_token, editable=False, help_text="of the page's link"
+    )
+    visibility = models.CharField(
+        max_length=10, choices=Visibility.choices, default=Visibility.PRIVATE, db_index=True
+    )
+    draft = TypedJSONField(DemoContent, default=dict, help_text="what the next version will say")
+    created = models.DateTimeField(auto_now_add=True)
+    updated = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        ordering = ["-updated", "id"]
+
+    def __str__(self) -> str:
+        return self.draft.title or gettext("Untitled demo page")
+
+
+class DemoVersion(Job):
+    """The job that publishes a demo page, and the page as it was published."""
+
+    OWNER = "demo__owner"
+    DOING = gettext_lazy("Publishing: the sounds are matched in loudness.")
+    FAILED = gettext_lazy("The page could not be published: {error}")
+
+    demo = models.ForeignKey(Demo, on_delete=models.CASCADE, related_name="versions")
+    number = models.PositiveIntegerField(help_text="counts up from 1")
+    content = TypedJSONField(DemoContent, help_text="the draft when it was published")
+    facts = TypedJSONField(DemoFacts, default=dict, help_text="measured and graded at that time")
+    picture = models.FileField(
+        upload_to="demos/", max_length=255, blank=True, help_text="PNG for link previews"
+    )
+    created = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["demo", "-number"]
+        constraints = [models.UniqueConstraint(fields=["demo", "number"], name="demo_version_once")]
+
+    def __str__(self) -> str:
+        return f"{self.content.title}, version {self.number}"
+
+    def get_absolute_url(self) -> str:
+        return reverse("demo_edit", args=[self.demo_id])
+
+
+class DemoSound(models.Model):
+    """A sound of a published page: its own file, so that nothing that happens to the clip changes it."""
+
+    version = models.ForeignKey(DemoVersion, on_delete=models.CASCADE, related_name="sounds")
+    position = models.PositiveSmallIntegerField(help_text="of the recording, from 0")
+    system = models.CharField(max_length=300)
+    audio = models.FileField(upload_to="demos/", max_length=255)
+
+    class Meta:
+        ordering = ["version", "position", "id"]
+        constraints = [
+            models.UniqueConstraint(fields=["version", "position", "system"], name="demo_sound_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"Sound {self.position + 1} of {self.version} through {self.system}"
+
+
+class MadeFile(Job):
+    """A file that a worker makes for whoever asked for it (`listening.delivery`), kept for a day."""
+
+    DOING = gettext_lazy("The file is being made.")
+    FAILED = gettext_lazy("The file could not be made: {error}")
+
+    class Kind(models.TextChoices):
+        ARCHIVE = "archive", gettext_lazy("archive of the study")
+        REPORT = "report", gettext_lazy("report as PDF")
+        DEMO = "demo", gettext_lazy("demo page as files")
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="made_files")
+    kind = models.CharField(max_length=10, choices=Kind.choices)
+    study = models.ForeignKey(Study, models.CASCADE, null=True, blank=True, related_name="made_files")
+    demo = models.ForeignKey(Demo, models.CASCADE, null=True, blank=True, related_name="made_files")
+    options = TypedJSONField(dict[str, str], default=dict, help_text="what of it was asked for")
+    file = models.FileField(upload_to="made/", max_length=255, blank=True)
+    created = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["-created", "id"]
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()} {self.study or self.demo}"
+
+    def get_absolute_url(self) -> str:
+        return reverse("made_file", args=[self.pk])
+
+
+class VoiceTrial(Job):
+    """A visitor's own voice through a few systems, kept until it `expires` for whoever has its link.
+
+    It belongs to no account, and nothing is stored that says whose voice it is.
+    """
+
+    OWNER = ""
+    DOING = gettext_lazy("The systems are at work.")
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    token = models.CharField(
+        max_length=32, unique=True, default=opaque_token, editable=False, help_text="of the page's link"
+    )
+    systems = TypedJSONField(list[str], default=list, help_text="slugs in the order of their work")
+    seconds = models.FloatField()
+    rate = models.PositiveIntegerField(help_text="Hz; it is mono")
+    created = models.DateTimeField(auto_now_add=True)
+    expires = models.DateTimeField(db_index=True)
+
+    class Meta:
+        ordering = ["-created", "id"]
+
+    def __str__(self) -> str:
+        return f"A voice until {self.expires:%Y-%m-%d %H:%M}"
+
+    def get_absolute_url(self) -> str:
+        return reverse("voice", args=[self.token])
+
+    @property
+    def channels(self) -> int:
+        return 1
+
+
+class VoiceSound(models.Model):
+    """The recording itself (`original`), or what a system made of it; `problem` says why it made nothing."""
+
+    trial = models.ForeignKey(VoiceTrial, on_delete=models.CASCADE, related_name="sounds")
+    system = models.CharField(max_length=64)
+    audio = models.FileField(upload_to="voices/", max_length=255, blank=True)
+    kbps = models.FloatField(null=True, blank=True, help_text="measured, kbit/s")
+    problem = NoteField(blank=True)
+
+    class Meta:
+        ordering = ["trial", "id"]
+        constraints = [models.UniqueConstraint(fields=["trial", "system"], name="voice_sound_once")]
+
+    def __str__(self) -> str:
+        return f"{self.trial} through {self.system}"
 
 
 class Throttle(models.Model):

@@ -2,7 +2,7 @@
 
 A question as JSON::
 
-    {"name": "age",             # of the answer in exports; unique, at most 64 characters
+    {"name": "age",             # of the answer in exports; unique, at most 200 characters
      "label": "How old are you?",
      "help": "In years.",       # optional
      "type": "number",          # a key of TYPES
@@ -40,7 +40,7 @@ TYPES: dict[str, str] = {
 WITH_CHOICES = ("single", "multiple", "likert")
 MAX_QUESTIONS = 60
 MAX_CHOICES = 50
-MAX_NAME = 64
+MAX_NAME = 200
 MAX_LABEL = 500
 
 
@@ -63,7 +63,7 @@ class _Cleaned(Column):
         return data if isinstance(data, cls) else cls._clean(data)
 
     @classmethod
-    def _clean(cls, data: Any) -> dict[str, Any]:
+    def _clean(cls, data: Any) -> dict[str, object]:
         """The fields, from JSON. Raises what `refuse` raises."""
         raise NotImplementedError
 
@@ -75,7 +75,7 @@ class Option(_Cleaned):
     label: str
 
     @classmethod
-    def _clean(cls, data: Any) -> dict[str, Any]:
+    def _clean(cls, data: Any) -> dict[str, object]:
         if not isinstance(data, Mapping):
             refuse(_("an answer to choose must have a value and a label."))
         label = _text(data, "label", MAX_LABEL)
@@ -103,7 +103,7 @@ class Question(_Cleaned):
         return f"q-{self.name}"
 
     @classmethod
-    def _clean(cls, data: Any) -> dict[str, Any]:
+    def _clean(cls, data: Any) -> dict[str, object]:
         """Clean the texts, fill in defaults, and drop the keys that do not apply to the type."""
         if not isinstance(data, Mapping):
             refuse(_("it must be an object."))

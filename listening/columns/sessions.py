@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NotRequired
+from typing import NotRequired
 
 from pydantic import ConfigDict, with_config
 from typing_extensions import TypedDict
@@ -63,4 +63,4 @@ EventDetail = JsonObject
 #: A crowd-working platform's ids by parameter name.
 References = dict[str, str]
 #: Results by name of the test, which `listening.results.heavy.compute` converts from dataclasses.
-Findings = dict[str, Any]
+Findings = dict[str, object]

@@ -83,7 +83,7 @@ class Headphones(Column):
 
     def complete(self) -> Headphones:
         """Return a copy with every key that applies and no other, as it is stored."""
-        kept: dict[str, Any] = {"required": True} if self.required else {}
+        kept: dict[str, object] = {"required": True} if self.required else {}
         if self.tests:
             tests = [
                 {"test": each.test, "pass": each.to_pass, "attempts": each.attempts}
@@ -142,7 +142,9 @@ class Recruitment(Column):
 
     def complete(self) -> Recruitment:
         """Return a copy with every key that applies to the platform and no other, as it is stored."""
-        kept: dict[str, Any] = {"platform": self.platform, "required": self.required} if self.platform else {}
+        kept: dict[str, object] = (
+            {"platform": self.platform, "required": self.required} if self.platform else {}
+        )
         if self.platform == "prolific":
             kept |= {"code": self.code, "screened_out_code": self.screened_out_code}
         if self.returning != "resume":
@@ -262,6 +264,7 @@ class Imported(Column):
     when: str = Field(default="", description="ISO 8601")
     scale: list[Number] = Field(default=[], description="lowest and highest grade, if the file states them")
     systems: dict[str, str] = Field(default={}, description="slugs by name in the file")
+    consequences: list[str] = Field(default=[], description="what follows from roles that no system has")
     notes: list[str] = Field(default=[], description="remarks for the researcher")
 
 

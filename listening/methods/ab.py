@@ -29,6 +29,10 @@ class PairedPreference(PairMethod[PreferenceOptions]):
     source = "Bradley and Terry (1952)"
     place = 70
     presents = "Two systems of an item as A and B in each trial, each pair once."
+    invitation = _(
+        "You are invited to a listening test: you will hear short recordings in two versions and say which "
+        "one you prefer."
+    )
     task = _(
         "A and B are two versions of a recording. Listen to both, as often as you like, and say which one "
         "you prefer."

@@ -35,6 +35,11 @@ class Abx(PairMethod[AbxOptions]):
     source = "Clark (1982), Munson and Gardner (1950)"
     place = 60
     presents = "Two systems as A and B, and X, which is one of them; a pair's trials follow each other."
+    invitation = _(
+        "You are invited to a listening test: you will hear short recordings and say which of two versions a "
+        "third one is."
+    )
+    has_right_answers = True
     task = _(
         "A and B are two versions of a recording, and X is one of them again. Listen to all three, as often "
         "as you like, and say which one X is. If you hear no difference, guess."

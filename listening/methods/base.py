@@ -18,7 +18,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from evaluation.columns import BadColumn, parse
+from evaluation.columns import BadColumn, JsonObject, parse
 from evaluation.refusals import Refusal
 from listening.methods.options import MethodOptions, stored_options
 
@@ -31,7 +31,7 @@ NO_PREFERENCE = "none"
 
 Words = str | Promise
 #: One of a method's `points`, where the page can do more than is said beforehand.
-HELP_POINT = gettext_lazy("Keys and everything else the page can do are behind its help button.")
+HELP_POINT = gettext_lazy("The help button lists the keys and everything else that the page can do.")
 OptionsT = TypeVar("OptionsT", bound=MethodOptions)
 
 
@@ -121,6 +121,8 @@ class Method(Generic[OptionsT]):
         source: the publication that defines it.
         place: sort key in lists of methods, lowest first.
         presents: a sentence that describes a trial to the researcher.
+        invitation: the first sentence that a listener reads: what the test asks for.
+        has_right_answers: whether a trial has an answer that is right whatever one prefers.
         task: the listener's task, for the page's help.
         points: what the listener should know before the first trial, one sentence each.
         question: the question that every trial asks the listener.
@@ -159,6 +161,11 @@ class Method(Generic[OptionsT]):
     source: str
     place: int = 100
     presents: str = ""
+    invitation: Words = gettext_lazy(
+        "You are invited to a listening test: you will hear short recordings and say how good each of them "
+        "sounds."
+    )
+    has_right_answers: bool = False
     task: Words = ""
     points: tuple[Words, ...] = ()
     question: Words = ""
@@ -218,7 +225,7 @@ class Method(Generic[OptionsT]):
     # -- Options
 
     @property
-    def defaults(self) -> dict[str, Any]:
+    def defaults(self) -> JsonObject:
         return self.Options.defaults()
 
     def read_options(self, options: Mapping[str, Any] | MethodOptions | None) -> OptionsT:
@@ -237,8 +244,11 @@ class Method(Generic[OptionsT]):
         """
         given, usual = stored_options(options), self.Options.defaults()
         if unknown := sorted(set(given) - set(usual)):
-            raise OptionProblem(
-                _("%(method)s has no option %(unknown)r."), method=self.title, unknown=unknown[0]
+            raise OptionProblem.of_field(
+                f"method_options.{unknown[0]}",
+                _("%(method)s has no option %(unknown)r."),
+                method=self.title,
+                unknown=unknown[0],
             )
         try:
             return parse(self.Options, {**usual, **given}, "method_options")

@@ -32,6 +32,11 @@ class TripleStimulus(Method[MethodOptions]):
         "One system of an item in each trial: A is the known reference, B and C are the system and "
         "the hidden reference in random order."
     )
+    invitation = _(
+        "You are invited to a listening test: you will hear short recordings and say how much they differ "
+        "from a reference."
+    )
+    has_right_answers = True
     task = _(
         "A is the reference. One of B and C is the reference again, hidden; the other has been processed. "
         "Decide which one is the reference and grade it 5.0. Grade the impairment of the other one, compared "

@@ -21,6 +21,10 @@ class ComparisonCategoryRating(Method[PlaysOptions]):
         "The reference and one system in each trial, in an order that alternates from session to "
         "session; in one trial of each item both are the reference."
     )
+    invitation = _(
+        "You are invited to a listening test: you will hear short recordings in two versions and say which "
+        "one sounds better, and by how much."
+    )
     task = _(
         "You hear two versions of a recording, one after the other. Listen to both to the end. Then grade "
         "the second, compared with the first."

@@ -15,6 +15,10 @@ class DegradationCategoryRating(Method[PlaysOptions]):
     source = "ITU-T P.800 Annex D and P.808"
     place = 40
     presents = "The reference and then one system in each trial; one trial per item repeats the reference."
+    invitation = _(
+        "You are invited to a listening test: you will hear short recordings and say how much they differ "
+        "from a reference."
+    )
     task = _(
         "You hear the reference first, then a processed version of it. Listen to both to the end. Then grade "
         "how degraded the second is, compared with the first."

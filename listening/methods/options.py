@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from evaluation.columns import Column
+from evaluation.columns import Column, JsonObject
 
 PLAYS = {"free": "as often as the listener wants", "once": "once"}
 
@@ -39,7 +39,7 @@ class MethodOptions(Column):
         return False
 
     @classmethod
-    def defaults(cls) -> dict[str, Any]:
+    def defaults(cls) -> JsonObject:
         """Default values by option name."""
         return {name: info.default for name, info in cls.model_fields.items()}
 
@@ -54,7 +54,7 @@ class MethodOptions(Column):
         }
 
 
-def stored_options(options: Mapping[str, Any] | MethodOptions | None) -> dict[str, Any]:
+def stored_options(options: Mapping[str, Any] | MethodOptions | None) -> JsonObject:
     """The options that were given, without defaults."""
     return options.to_json() if isinstance(options, MethodOptions) else dict(options or {})
 

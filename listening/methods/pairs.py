@@ -9,7 +9,7 @@ from typing import Annotated, Any, TypeVar
 from django.utils.translation import gettext, gettext_lazy
 from pydantic_core import CoreSchema, core_schema
 
-from evaluation.columns import refuse
+from evaluation.columns import JsonObject, refuse
 from listening.methods.base import REFERENCE, Ear, Material, Method, OptionProblem, Signal, Words
 from listening.methods.options import Control, MethodOptions, stored_options
 
@@ -62,9 +62,9 @@ class _Pairs:
     def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> CoreSchema:
         return core_schema.no_info_plain_validator_function(_check_pairs)
 
-    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: Any) -> dict[str, Any]:
-        pair = {"type": "array", "items": {"type": "string"}, "minItems": 2, "maxItems": 2}
-        listed = {"type": "array", "items": pair, "minItems": 1, "maxItems": MAX_PAIRS}
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: Any) -> JsonObject:
+        pair: JsonObject = {"type": "array", "items": {"type": "string"}, "minItems": 2, "maxItems": 2}
+        listed: JsonObject = {"type": "array", "items": pair, "minItems": 1, "maxItems": MAX_PAIRS}
         return {"anyOf": [{"enum": list(PAIRS)}, listed]}
 
 
@@ -97,11 +97,16 @@ class PairMethod(Method[PairOptionsT]):
             cleaned = cleaned.model_copy(update={"pairs": "reference"})  # there is only one system
         named = [] if isinstance(cleaned.pairs, str) else [slug for pair in cleaned.pairs for slug in pair]
         if strange := [slug for slug in named if slug != REFERENCE and slug not in systems]:
-            raise OptionProblem(
-                gettext_lazy("The pairs name %(slug)r, which is not in the study."), slug=strange[0]
+            raise OptionProblem.of_field(
+                "method_options.pairs",
+                gettext_lazy("The pairs name %(slug)r, which is not in the study."),
+                slug=strange[0],
             )
         if not list_pairs(cleaned.pairs, systems):
-            raise OptionProblem(gettext_lazy("To pair systems with each other, choose at least two."))
+            raise OptionProblem.of_field(
+                "method_options.pairs",
+                gettext_lazy("To pair systems with each other, choose at least two."),
+            )
         return cleaned
 
     def trials_per_item(self, options: PairOptionsT, systems: Sequence[str]) -> int:

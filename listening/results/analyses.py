@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from django.db import transaction
 
+from codec.base import gettext_noop
 from evaluation.contexts import Context
 from evaluation.models import Job
 from evaluation.work import jobs
 from listening.models import Analysis, Study
 from listening.results import frames
 
-WAITING = (Job.Status.QUEUED, Job.Status.RUNNING)
+_FAILED = gettext_noop("The tests could not be computed (%(error)s).")
 
 
 def request(study: Study, kind: str, profile: str, fingerprint: str) -> Analysis:
@@ -20,7 +21,7 @@ def request(study: Study, kind: str, profile: str, fingerprint: str) -> Analysis
     queue with outdated states. The page repeats the request.
     """
     rows = Analysis.objects.filter(study=study, kind=kind, profile=profile)
-    found = rows.filter(fingerprint=fingerprint).first() or rows.filter(status__in=WAITING).first()
+    found = rows.filter(fingerprint=fingerprint).first() or rows.filter(status__in=Job.UNFINISHED).first()
     if found is not None:
         return found
     with transaction.atomic():
@@ -36,7 +37,7 @@ def current_analysis(study: Study, kind: str, profile: str) -> Analysis | None:
     """The analysis of the present grades, finished or in progress; None if there are no grades."""
     from listening.results import profiles
 
-    if not frames.ratings_of(study, kind).filter(trial__finished__isnull=False).exists():
+    if not frames.has_answers(study, kind):
         return None
     return request(
         study, kind, profile, frames.fingerprint(study, kind, profiles.settings_of(study, profile))
@@ -54,7 +55,7 @@ def run(pk: int | str) -> None:
     row = jobs.claim(Analysis, pk)
     if row is None:
         return
-    with jobs.work_on(row, sorry="The tests could not be computed ({error})."):
+    with jobs.work_on(row, sorry=_FAILED):
         data, state = compute(row)
         # Grades may have been added since the request: label the row with the state that was read.
         older = Analysis.objects.filter(study=row.study_id, kind=row.kind, profile=row.profile)

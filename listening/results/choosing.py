@@ -2,64 +2,87 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TypedDict, cast
 
 import pandas as pd
 from django.utils.safestring import mark_safe
+from pydantic import TypeAdapter
 
 from evaluation import systems
 from evaluation.analysis import figures
 from evaluation.analysis.statistics import choices as statistics
 from evaluation.analysis.statistics.corrections import holm
-from evaluation.analysis.statistics.differences import Population
 from evaluation.analysis.words import count, p_words
-from listening.kinds import kinds_of
-from listening.models import Choice, Stimulus, Study
-from listening.results.frames import LOUD, REAL, item_titles
+from evaluation.contexts import Context
+from listening.models import Stimulus, Study
+from listening.results.calibration import describe_cells, describe_misses, misses_of_choices
+from listening.results.data import BradleyTerryData, MissesData, PairOddsData
+from listening.results.frames import LOUD, REAL, choices_of, item_titles
 
 #: Shares of right answers for which the page lists the number of trials needed to detect them.
 SHARES = (0.6, 0.7, 0.75, 0.8, 0.9)
+#: Axis and key of the figure of each method.
+RIGHT_ANSWERS = "right answers"
+RIGHT_KEY = "Marker and bar: share of right answers, exact 95 % interval over answers. Guessing: 50 %."
+PREFERENCES = "prefer the left one   |   prefer the right one"
+PREFERENCE_KEY = (
+    "Marker and bar: share that prefers the right one, a tie counting half, with its 95 % interval over "
+    "listeners."
+)
+DOTS = "Dots: listeners."
 
 
-def choice_rows(study: Study, kind: str = REAL) -> list[dict[str, Any]]:
-    """All answers to finished trials without training, by session and trial.
+@dataclass(frozen=True)
+class ChoiceRow:
+    """An answer.
 
-    ``A``, ``B`` and ``X`` are the systems in these roles (X is None in preference tests), ``chosen`` is the
-    chosen system or None, ``correct`` whether it equals X (None in preference tests).
+    Attributes:
+        item: its position.
+        a, b, x: the systems in these roles; `x` is None in preference tests.
+        chosen: the chosen system, or None.
+        correct: whether it equals X; None in preference tests.
     """
+
+    assessor: str
+    item: int
+    a: str
+    b: str
+    x: str | None
+    chosen: str | None
+    correct: bool | None
+
+
+def choice_rows(study: Study, kind: str = REAL) -> list[ChoiceRow]:
+    """All answers to finished trials without training, by session and trial."""
     slugs = dict(Stimulus.objects.filter(item__study=study).values_list("pk", "system"))
-    made = Choice.objects.filter(
-        trial__session__study=study,
-        trial__session__kind__in=kinds_of(kind),
-        trial__item__training=False,
-        trial__finished__isnull=False,
-    ).select_related("trial__session__assessor", "trial__item")
+    made = choices_of(study, kind).filter(trial__finished__isnull=False)
+    made = made.select_related("trial__session__assessor", "trial__item")
     rows = []
     for choice in made.order_by("trial__session__number", "trial__position"):
         parts = {entry["role"]: slugs[entry["stimulus"]] for entry in choice.trial.order}
         chosen = slugs[choice.chosen_id] if choice.chosen_id else None
         rows.append(
-            {
-                "assessor": choice.trial.session.assessor.code,
-                "item": choice.trial.item.position,
-                "A": parts["A"],
-                "B": parts["B"],
-                "X": parts.get("X"),
-                "chosen": chosen,
-                "correct": chosen == parts["X"] if "X" in parts else None,
-                "trial": choice.trial,
-                "choice": choice,
-            }
+            ChoiceRow(
+                assessor=choice.trial.session.assessor.code,
+                item=choice.trial.item.position,
+                a=parts["A"],
+                b=parts["B"],
+                x=parts.get("X"),
+                chosen=chosen,
+                correct=chosen == parts["X"] if "X" in parts else None,
+            )
         )
     return rows
 
 
-def _frame(rows: list[dict[str, Any]], last: str) -> pd.DataFrame:
+def _frame(rows: list[ChoiceRow], last: str) -> pd.DataFrame:
     """The data frame for the statistics, with each pair in the order of all tables."""
     made = []
     for row in rows:
-        first, second = sorted((row["A"], row["B"]), key=systems.order)
-        made.append((row["assessor"], row["item"], first, second, row[last]))
+        first, second = sorted((row.a, row.b), key=systems.order)
+        made.append((row.assessor, row.item, first, second, getattr(row, last)))
     return pd.DataFrame(
         sorted(made, key=lambda row: (systems.order(row[2]), systems.order(row[3]))),
         columns=["assessor", "item", "first", "second", last],
@@ -70,25 +93,31 @@ def _titles(frame: pd.DataFrame) -> dict[str, str]:
     return systems.titles_of({*frame["first"], *frame["second"]})
 
 
-def _base(study: Study, kind: str, frame: pd.DataFrame) -> dict[str, Any]:
-    waiting = Choice.objects.filter(
-        trial__session__study=study,
-        trial__session__kind__in=kinds_of(kind),
-        trial__item__training=False,
-        trial__finished=None,
-    ).count()
+def _base(study: Study, kind: str, frame: pd.DataFrame) -> Context:
     return {
         "n": len(frame),
         "listeners": int(frame["assessor"].nunique()),
         "items": int(frame["item"].nunique()),
         "item_count": len(item_titles(study)),
-        "uncounted": waiting,
+        "uncounted": choices_of(study, kind).filter(trial__finished=None).count(),
     }
 
 
-def abx(study: Study, kind: str = REAL) -> dict[str, Any]:
-    """The context of ``_results_abx.html``."""
-    frame = _frame(choice_rows(study, kind), "correct")
+class AnswerData(TypedDict):
+    """The slow part of answers as JSON, by the names that `heavy.compute` gives them."""
+
+    logistic: list[PairOddsData]
+
+
+def _odds_rows(data: Mapping[str, object] | None, titles: Mapping[str, str]) -> list[Context]:
+    """Rows of the logistic model; none in an older analysis."""
+    rows = cast("list[PairOddsData]", data.get("logistic") or []) if data else []
+    return [{**row, "first": titles[row["first"]], "second": titles[row["second"]]} for row in rows]
+
+
+def abx(study: Study, kind: str = REAL, data: AnswerData | None = None) -> Context:
+    """The context of ``_results_abx.html``; `data` is of `heavy.compute`, for the companion alone."""
+    frame = answer_frame(study, kind)
     found = statistics.abx(frame)
     context = _base(study, kind, frame)
     if found.problem:
@@ -99,6 +128,7 @@ def abx(study: Study, kind: str = REAL) -> dict[str, Any]:
         {"row": row, "first": titles[row.first], "second": titles[row.second], "p_holm": p}
         for row, p in zip(found.pooled, adjusted, strict=True)
     ]
+    misses = misses_of_choices(frame, "answers", "right answers, pooled")
     distinguished = sum(p is not None and p <= 0.05 for p in adjusted)
     if len(pooled) == 1:
         only = found.pooled[0]
@@ -112,47 +142,77 @@ def abx(study: Study, kind: str = REAL) -> dict[str, Any]:
         key: [its["correct"].mean() for _, its in of_pair.groupby("assessor", sort=False)]
         for key, of_pair in frame.groupby(["first", "second"], sort=False)
     }
-    drawn = figures.shares(
-        [
-            figures.ShareRow(
-                f"{titles[row.first]} – {titles[row.second]}",
-                "",
-                row.share,
-                row.low,
-                row.high,
-                single[row.first, row.second],
-                f"{row.correct} of {row.n}",
-            )
-            for row in found.pooled
-        ],
-        f"{study.name}: right answers",
-        "right answers",
-        "Marker and bar: share of right answers, exact 95 % interval over answers. Dots: listeners. "
-        "Guessing: 50 %.",
-    )
+    shares = [
+        figures.ShareRow(
+            f"{titles[row.first]} – {titles[row.second]}",
+            "",
+            row.share,
+            row.low,
+            row.high,
+            single[row.first, row.second],
+            f"{row.correct} of {row.n}",
+        )
+        for row in found.pooled
+    ]
+    drawn = figures.shares(shares, f"{study.name}: right answers", RIGHT_ANSWERS, f"{RIGHT_KEY} {DOTS}")
     drawn = figures.stamp(drawn, LOUD.get(kind, ""))
     return context | {
         "answer": answer,
-        "warnings": list(found.warnings),
+        "warnings": [*found.warnings, *describe_cells(misses)],
         "pairs": pooled,
+        "shares": shares,
         "assessors": [
             {"row": row, "first": titles[row.first], "second": titles[row.second]} for row in found.assessors
         ],
         "svg": drawn,
         "figure": mark_safe(drawn),  # noqa: S308 -- texts are escaped there
+        "odds": _odds_rows(data, titles),
         "plan": [{"share": 100 * share, "trials": statistics.abx_trials(share)} for share in SHARES],
     }
 
 
-def preference(study: Study, kind: str = REAL) -> dict[str, Any]:
-    """The context of ``_results_ab.html``."""
-    frame = _frame(choice_rows(study, kind), "chosen")
+def answer_frame(study: Study, kind: str = REAL) -> pd.DataFrame:
+    """The answers of finished trials, without training, as `choices.abx` takes them."""
+    return _frame(choice_rows(study, kind), "correct")
+
+
+def vote_frame(study: Study, kind: str = REAL) -> pd.DataFrame:
+    """The votes of finished trials, without training, as `choices.preferences` takes them."""
+    return _frame(choice_rows(study, kind), "chosen")
+
+
+class VoteData(TypedDict):
+    """The tests of votes as JSON, by the names that `heavy.compute` gives them; of `Preference`, too."""
+
+    preferences: list[dict[str, object]]
+    scale: BradleyTerryData | None
+    logistic: list[PairOddsData]
+    misses: MissesData
+
+
+#: Pairs as an analysis keeps them in JSON.
+_PREFERENCES = TypeAdapter(list[statistics.Preference])
+
+
+def _read_scale(data: BradleyTerryData) -> statistics.BradleyTerry:
+    worths = [statistics.Worth(**row) for row in data["systems"]]
+    return statistics.BradleyTerry(worths, data["votes"], data["ties"], data["problem"])
+
+
+def preference(study: Study, kind: str = REAL, data: VoteData | None = None) -> Context:
+    """The context of ``_results_ab.html``; `data` is of `heavy.compute`."""
+    frame = vote_frame(study, kind)
     context = _base(study, kind, frame)
     if frame.empty:
         return context | {"answer": "Nobody has finished a trial yet.", "warnings": []}
     titles = _titles(frame)
-    found = statistics.preferences(frame, Population(study.analysis.population))
-    scale = statistics.bradley_terry(frame) if len(titles) > 2 else None
+    if data:
+        found = _PREFERENCES.validate_python(data["preferences"])
+        scale = _read_scale(data["scale"]) if data["scale"] else None
+        answer = _describe_preferences(found, scale, titles)
+    else:
+        found, scale = statistics.count_votes(frame), None
+        answer = f"{count(len(frame), 'vote')}. The tests are not computed yet."
     single = {
         key: [
             (its["chosen"] == key[0]).sum() / its["chosen"].notna().sum()
@@ -162,34 +222,34 @@ def preference(study: Study, kind: str = REAL) -> dict[str, Any]:
         for key, of_pair in frame.groupby(["first", "second"], sort=False)
     }
     # The preferred system is shown at the right, where its share grows.
+    shares = [
+        figures.ShareRow(
+            titles[row.first],
+            titles[row.second],
+            1 - row.share,
+            None if row.high is None else 1 - row.high,
+            None if row.low is None else 1 - row.low,
+            [1 - share for share in single[row.first, row.second]],
+            f"{row.first_votes} : {row.second_votes}" + (f", {count(row.ties, 'tie')}" if row.ties else ""),
+        )
+        for row in found
+    ]
     drawn = figures.shares(
-        [
-            figures.ShareRow(
-                titles[row.first],
-                titles[row.second],
-                1 - row.share,
-                None if row.high is None else 1 - row.high,
-                None if row.low is None else 1 - row.low,
-                [1 - share for share in single[row.first, row.second]],
-                f"{row.first_votes} : {row.second_votes}" + (f", {row.ties} ties" if row.ties else ""),
-            )
-            for row in found
-        ],
-        f"{study.name}: preference",
-        "prefer the left one   |   prefer the right one",
-        "Marker and bar: share that prefers the right one, a tie counting half, with its 95 % interval over "
-        "listeners. Dots: listeners, decided votes.",
+        shares, f"{study.name}: preference", PREFERENCES, f"{PREFERENCE_KEY} {DOTS[:-1]}, decided votes."
     )
     warnings = []
     if any(row.assessors < 5 for row in found):
         warnings.append("With fewer than five listeners per pair, intervals and tests say little.")
     if scale and scale.problem:
         warnings.append(scale.problem)
+    warnings += describe_misses(data["misses"]["primary"]) if data else []
     drawn = figures.stamp(drawn, LOUD.get(kind, ""))
     return context | {
-        "answer": _describe_preferences(found, scale, titles),
+        "answer": answer,
         "warnings": warnings,
         "pairs": [{"row": row, "first": titles[row.first], "second": titles[row.second]} for row in found],
+        "shares": shares,
+        "odds": _odds_rows(data, titles),
         "scale": [{"row": row, "title": titles[row.system]} for row in scale.systems] if scale else [],
         "svg": drawn,
         "figure": mark_safe(drawn),  # noqa: S308 -- texts are escaped there

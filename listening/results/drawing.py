@@ -8,17 +8,23 @@ from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
+import pandas as pd
 from django.urls import reverse
 
 from evaluation.analysis import figures
+from evaluation.analysis.statistics import residuals as statistics
 from evaluation.metrics import metric_of
+from listening.results.data import DifferenceData, DifferencesData, NeededData
 from listening.results.frames import LOUD
 from listening.results.objective import sounds, stimulus_pairs
 from listening.results.outcome import Results
 from listening.results.scales import decimals_of
 
 #: Names of figures in URLs, besides those of metrics.
-NAMES = ("grades", "items", "rates", "differences")
+NAMES = ("grades", "listeners", "items", "rates", "differences", "residuals")
+
+#: Fewer residuals than this show nothing.
+_FEW = 8
 
 
 def draw(results: Results, name: str, data: Mapping[str, Any] | None = None) -> str | None:
@@ -29,6 +35,10 @@ def draw(results: Results, name: str, data: Mapping[str, Any] | None = None) -> 
     """
     if name == "grades":
         return grades(results)
+    if name == "listeners":
+        return listeners(results)
+    if name == "residuals":
+        return residuals(results)
     if name == "items":
         return items(results)
     if name == "rates":
@@ -62,6 +72,56 @@ def grades(results: Results) -> str:
     return _stamp(
         results, figures.grades(rows, title=_title(results, "grades per system"), scale=results.scale)
     )
+
+
+def listeners(results: Results) -> str | None:
+    """Every listener's mean of each graded system."""
+    shown = [
+        (row.slug, row.title, (row.colour, row.marker)) for row in results.systems if row.mean is not None
+    ]
+    drawn = listener_lines(results.frame, shown, _title(results, "listeners"), results.scale)
+    return _stamp(results, drawn) if drawn else None
+
+
+def listener_lines(
+    frame: pd.DataFrame, systems: Sequence[tuple[str, str, figures.Look]], title: str, scale: figures.Scale
+) -> str | None:
+    """Every listener's mean of each system: slug, title and look; None without systems.
+
+    Args:
+        frame: ``assessor, item, system, score``.
+    """
+    if not systems:
+        return None
+    means = frame.pivot_table(index="assessor", columns="system", values="score", sort=False)
+    lines = [
+        figures.ListenerLine(
+            str(name), [None if math.isnan(own.get(slug, math.nan)) else own[slug] for slug, _, _ in systems]
+        )
+        for name, own in means.iterrows()
+    ]
+    own_means = [
+        float(means[slug].mean()) if slug in means and means[slug].notna().any() else None
+        for slug, _, _ in systems
+    ]
+    named = [(name, look) for _, name, look in systems]
+    return figures.listener_lines(named, lines, own_means, title, scale)
+
+
+def residuals(results: Results) -> str | None:
+    """Residuals of the systems under test, after listener and system x item; None where nothing is left."""
+    tested = [row.slug for row in results.ranked_systems]
+    frame = results.frame[results.frame["system"].isin(tested)]
+    drawn = residual_plots(frame, _title(results, "residuals"))
+    return _stamp(results, drawn) if drawn else None
+
+
+def residual_plots(frame: pd.DataFrame, title: str) -> str | None:
+    """Residuals of ``assessor, item, system, score``; None where few or none are left."""
+    fitted, left = statistics.residuals(frame)
+    if left.size < _FEW or abs(left).max() < 1e-6:
+        return None
+    return figures.residuals(fitted, left, title)
 
 
 def items(results: Results) -> str | None:
@@ -150,39 +210,55 @@ def stimuli(results: Results, metric: str, heard: Mapping[tuple[int, str], str] 
 def differences(results: Results, data: Mapping[str, Any]) -> str | None:
     """Neighbours in rank: the difference of each to the next."""
     ranked = [(row.slug, row.title) for row in results.ranked_systems]
-    svg = neighbours(ranked, data.get("pairs", {}), _title(results, "neighbours in rank"), results.scale)
+    svg = neighbours(ranked, data.get("pairs"), _title(results, "neighbours in rank"), results.scale)
     return _stamp(results, svg) if svg else None
 
 
 def neighbours(
-    ranked: Sequence[tuple[str, str]], data: Mapping[str, Any], title: str, scale: figures.Scale
+    ranked: Sequence[tuple[str, str]], data: DifferencesData | None, title: str, scale: figures.Scale
 ) -> str | None:
     """Differences of neighbours in `ranked`, slugs and titles; `data` is of `differences.compare` as JSON."""
-    rows = {(row["a"], row["b"]): row for row in data.get("rows", [])}
+    if not data:
+        return None
+    rows = {(row["a"], row["b"]): row for row in data["rows"]}
     decimals = decimals_of(scale)
     drawn = []
     for (first, first_title), (second, second_title) in pairwise(ranked):
         row = rows.get((first, second))
-        if row is not None and row["difference"] is not None:
-            drawn.append(_difference(first_title, second_title, row, decimals))
+        if row is not None and (mean := row["difference"]) is not None:
+            drawn.append(_difference(first_title, second_title, mean, row, decimals))
     return figures.differences(drawn, title, data["margin"]) if drawn else None
 
 
-def _difference(first: str, second: str, row: Mapping[str, Any], decimals: int) -> figures.Difference:
+def _difference(
+    first: str, second: str, mean: float, row: DifferenceData, decimals: int
+) -> figures.Difference:
     def format_signed(value: float) -> str:
         return f"{value:+.{decimals}f}".replace("-", "−")
 
-    bounds = f" [{format_signed(row['low'])}, {format_signed(row['high'])}]" if row["low"] is not None else ""
+    low, high = row["low"], row["high"]
+    bounds = f" [{format_signed(low)}, {format_signed(high)}]" if low is not None and high is not None else ""
     verdict = "not tested" if row["problem"] else row["verdict"]
     return figures.Difference(
         first=first,
         second=second,
-        mean=row["difference"],
-        low=row["low"],
-        high=row["high"],
-        note=f"{format_signed(row['difference'])}{bounds}  {verdict}",
+        mean=mean,
+        low=low,
+        high=high,
+        note=f"{format_signed(mean)}{bounds}  {verdict}",
         decided=row["verdict"] != "undecided",
     )
+
+
+def power(needed: NeededData | None, title: str, loud: str) -> str:
+    """Curves of a plan, stamped with `loud`; empty without one."""
+    if not needed or "numbers" not in needed["rows"][0]:  # an older analysis has no curves
+        return ""
+    curves = [
+        figures.PowerCurve(f"{row['difference']:g} points", row["numbers"], row["powers"], row["listeners"])
+        for row in needed["rows"]
+    ]
+    return figures.stamp(figures.power_curves(curves, title, "listeners"), loud)
 
 
 def sound_urls(results: Results) -> tuple[dict[str, str], dict[tuple[int, str], str]]:

@@ -61,6 +61,23 @@ def rating_frame(study: Study, kind: str = REAL) -> pd.DataFrame:
     return ordered[list(statistics.COLUMNS)].astype({"score": float})
 
 
+def choices_of(study: Study, kind: str = REAL) -> QuerySet[Choice]:
+    """Answers in sessions of `kind`, without training, including those of unfinished trials."""
+    return Choice.objects.filter(
+        trial__session__study=study,
+        trial__session__kind__in=kinds_of(kind),
+        trial__item__training=False,
+    )
+
+
+def has_answers(study: Study, kind: str) -> bool:
+    """Whether there is a finished trial with a grade or an answer, so that there is something to analyse."""
+    return any(
+        rows.filter(trial__finished__isnull=False).exists()
+        for rows in (ratings_of(study, kind), choices_of(study, kind))
+    )
+
+
 def count_unfinished(study: Study, kind: str = REAL) -> int:
     """The number of grades in unfinished trials."""
     return ratings_of(study, kind).filter(trial__finished=None).count()
@@ -101,4 +118,4 @@ def fingerprint(study: Study, kind: str, settings: Any = None) -> str:
 
 
 #: Increment when the computation changes, so that no outdated results are shown.
-VERSION = 3
+VERSION = 5

@@ -2,36 +2,88 @@
 
 from __future__ import annotations
 
-from itertools import combinations
-from typing import Any
+from collections.abc import Mapping
+from typing import Literal, NotRequired, TypedDict
 
 import pandas as pd
-from django.utils.safestring import mark_safe
+from django.utils.safestring import SafeString, mark_safe
 
 from evaluation.analysis import figures
-from evaluation.analysis.statistics import differences, reliability
+from evaluation.analysis.statistics import differences
 from evaluation.analysis.statistics import impairment as impairments
 from evaluation.analysis.statistics import opinion as opinions
+from evaluation.analysis.statistics.differences import Population
 from evaluation.analysis.statistics.intervals import Interval, t_interval
 from evaluation.analysis.words import count, figure
+from evaluation.contexts import Context
 from evaluation.systems import looks_of
 from listening.methods import METHODS, REFERENCE
 from listening.models import Rating, Stimulus, Study
-from listening.results.drawing import neighbours
+from listening.results.calibration import describe_misses
+from listening.results.data import (
+    DifferencesData,
+    GaugeData,
+    ImpairmentData,
+    MissesData,
+    NeededData,
+    OrdinalData,
+)
+from listening.results.drawing import listener_lines, neighbours, power, residual_plots
 from listening.results.frames import LOUD, REAL, count_unfinished, item_titles, rating_frame, ratings_of
-from listening.results.heavy import plan_listeners, to_plain
 from listening.results.names import sort_systems, titles_of
 from listening.results.scales import Question, question_of, scale_of
 from listening.results.verdicts import (
     POPULATIONS,
     Ranked,
     Terms,
-    cautions,
     describe_block,
     join_names,
     pair_rows,
 )
 from listening.session.grading import ccr_sign
+
+
+class Counts(TypedDict):
+    """How much was graded; `uncounted` grades are in trials that are not finished."""
+
+    n: int
+    listeners: int
+    items: int
+    uncounted: int
+
+
+class TestData(TypedDict):
+    """The tests between systems as JSON, by the names that `heavy.compute` gives them."""
+
+    pairs: DifferencesData
+    reliability: object
+    needed: NeededData | None
+    gauge: list[GaugeData]
+    ordinal: OrdinalData | None
+    misses: MissesData
+    impairments: NotRequired[list[ImpairmentData]]
+    experts: NotRequired[list[ImpairmentData]]
+
+
+class Between(TypedDict):
+    """The part of a context on differences between systems."""
+
+    answer: str
+    data: TestData | None
+    question: Question
+    decimals: int
+    compared: bool
+    pairs: list[Context]
+    ordinal: list[Context]
+    companion_misses: list[str]
+    gauges: list[GaugeData] | None
+    power: SafeString
+    differences_svg: str
+    differences: SafeString
+    listeners_svg: str
+    listener_lines: SafeString
+    residuals_svg: str
+    residuals: SafeString
 
 
 def diff_frame(study: Study, kind: str = REAL) -> pd.DataFrame:
@@ -47,14 +99,14 @@ def diff_frame(study: Study, kind: str = REAL) -> pd.DataFrame:
         )
         .order_by("trial__session__number", "trial__position")
     )
-    trials: dict[int, dict[str, Any]] = {}
+    references: dict[int, float] = {}
+    tested: dict[int, tuple[str, int, str, float]] = {}
     for trial, assessor, item, system, score in grades:
-        row = trials.setdefault(trial, {"assessor": assessor, "item": item})
         if system == REFERENCE:
-            row["reference"] = score
+            references[trial] = score
         else:
-            row |= {"system": system, "score": score}
-    complete = [row for row in trials.values() if {"reference", "score"} <= set(row)]
+            tested[trial] = (assessor, item, system, score)
+    complete = [(*row, references[trial]) for trial, row in tested.items() if trial in references]
     frame = pd.DataFrame(complete, columns=list(impairments.COLUMNS))
     places = {slug: place for place, slug in enumerate(sort_systems(frame["system"].unique()))}
     ordered: pd.DataFrame = frame.sort_values(
@@ -95,13 +147,19 @@ def _sign(row: Rating, systems: dict[int, str]) -> int:
     return ccr_sign(row.trial, systems) if {"first", "second"} <= roles else 1
 
 
-def _base(study: Study, kind: str, frame: pd.DataFrame) -> dict[str, Any]:
+def _base(study: Study, kind: str, frame: pd.DataFrame) -> Counts:
     return {
         "n": len(frame),
         "listeners": int(frame["assessor"].nunique()),
         "items": int(frame["item"].nunique()),
         "uncounted": count_unfinished(study, kind),
     }
+
+
+def _describe_misses(data: TestData | None, which: Literal["primary", "companions"]) -> list[str]:
+    # An older analysis has none.
+    misses = data.get("misses") if data else None
+    return describe_misses(misses[which]) if misses else []
 
 
 def _warn_of_few_listeners(listeners: int) -> list[str]:
@@ -140,13 +198,6 @@ def _draw_grades(
     return figures.grades(rows, title=f"{study.name}: {what}", scale=scale)
 
 
-def _compare(tidy: pd.DataFrame, tested: list[str], question: Question) -> dict[str, Any]:
-    """The primary analysis of all pairs of `tested`, as JSON."""
-    pairs = list(combinations(tested, 2))
-    found = differences.compare(tidy, pairs, population=question.population, margin=question.margin)
-    return question.clip(to_plain(found))
-
-
 def _compare_systems(
     study: Study,
     kind: str,
@@ -155,20 +206,25 @@ def _compare_systems(
     looks: dict[str, dict[str, str]],
     terms: Terms,
     question: Question,
-) -> dict[str, Any]:
+    data: TestData | None,
+) -> Between:
     """The part of a context on differences between the systems in `ranked`, best first."""
-    data = _compare(tidy, [row.slug for row in ranked], question)
+    pairs = data["pairs"] if data else None
     titles = {slug: look["title"] for slug, look in looks.items()}
-    svg = neighbours(
-        [(row.slug, row.title) for row in ranked], data, f"{study.name}: neighbours in rank", terms.scale
-    )
+    names = [(row.slug, row.title) for row in ranked]
+    svg = neighbours(names, pairs, f"{study.name}: neighbours in rank", terms.scale)
     svg = figures.stamp(svg or "", LOUD.get(kind, ""))
+    shown = [(slug, look["title"], (look["colour"], look["marker"])) for slug, look in looks.items()]
+    lines = listener_lines(tidy, shown, f"{study.name}: listeners", terms.scale)
+    lines = figures.stamp(lines or "", LOUD.get(kind, ""))
+    tested = tidy[tidy["system"].isin([row.slug for row in ranked])]
+    left = figures.stamp(residual_plots(tested, f"{study.name}: residuals") or "", LOUD.get(kind, ""))
     by_slug = {row.slug: row for row in ranked}
     blocks = [
         [row for row in ranked if row.slug in {str(slug) for slug in block}]
         for block in differences.find_blocks(tidy[tidy["system"].isin(list(by_slug))])
     ]
-    answer = [describe_block(block, terms, data) for block in blocks if block]
+    answer = [describe_block(block, terms, pairs) for block in blocks if block]
     if len(blocks) > 1:
         groups = "; ".join(", ".join(row.title for row in block) for block in blocks)
         answer.insert(
@@ -178,35 +234,53 @@ def _compare_systems(
         )
     return {
         "answer": " ".join(answer),
-        "data": {
-            "pairs": data,
-            "reliability": to_plain(reliability.assess(tidy[tidy["system"].isin(list(by_slug))])),
-            "needed": to_plain(plan_listeners(tidy, list(by_slug), question)),
-        },
+        "data": data,
         "question": question,
         "decimals": terms.decimals,
-        "pairs": pair_rows(titles, data, terms.decimals),
+        "compared": len(ranked) > 1,
+        "pairs": pair_rows(titles, pairs, terms.decimals),
+        "ordinal": _odds_rows(data, titles),
+        "companion_misses": describe_misses(data["misses"]["companions"])
+        if data and "misses" in data
+        else [],
+        "gauges": data.get("gauge") if data else None,
+        "power": mark_safe(power(data["needed"], f"{study.name}: power", LOUD.get(kind, "")) if data else ""),  # noqa: S308
         "differences_svg": svg,
         "differences": mark_safe(svg),  # noqa: S308 -- texts are escaped there
+        "listeners_svg": lines,
+        "listener_lines": mark_safe(lines),  # noqa: S308 -- texts are escaped there
+        "residuals_svg": left,
+        "residuals": mark_safe(left),  # noqa: S308 -- texts are escaped there
     }
 
 
-def _rank(
-    tidy: pd.DataFrame, slugs: list[str], looks: dict[str, dict[str, str]], scale: figures.Scale
-) -> tuple[list[Ranked], bool]:
-    """Systems under test, best mean first, and whether means are adjusted for incomplete data."""
+def _odds_rows(data: TestData | None, titles: Mapping[str, str]) -> list[Context]:
+    # An older analysis has none.
+    found = data.get("ordinal") if data else None
+    return [
+        {**row, "first": titles.get(row["a"], row["a"]), "second": titles.get(row["b"], row["b"])}
+        for row in (found["rows"] if found else [])
+    ]
+
+
+def rank(tidy: pd.DataFrame, titles: Mapping[str, str], scale: figures.Scale) -> tuple[list[Ranked], bool]:
+    """Systems under test, best mean first, and whether means are adjusted for incomplete data.
+
+    Args:
+        titles: of these systems by slug.
+    """
     cells = tidy[["assessor", "item", "system"]].drop_duplicates()
     complete = len(cells) == tidy["assessor"].nunique() * tidy["item"].nunique() * tidy["system"].nunique()
     adjusted = {} if complete else differences.adjust_means(tidy)
     rows = []
-    for slug in slugs:
+    for slug, title in titles.items():
         its = tidy[tidy["system"] == slug]
         means = its.groupby("assessor", sort=False)["score"].mean()
         interval = t_interval(means, "listeners")
         rows.append(
             Ranked(
                 slug,
-                looks[slug]["title"],
+                title,
                 float(adjusted.get(slug, means.mean())),
                 means.size,
                 int(its["item"].nunique()),
@@ -217,50 +291,69 @@ def _rank(
     return sorted(rows, key=lambda row: -row.rank_by), not complete
 
 
-def impairment(study: Study, kind: str = REAL) -> dict[str, Any]:
-    """The context of ``_results_bs1116.html``."""
+def impairment(study: Study, kind: str = REAL, data: TestData | None = None) -> Context:
+    """The context of ``_results_bs1116.html``; `data` is of `heavy.compute`."""
     frame = diff_frame(study, kind)
-    context = _base(study, kind, frame)
+    counts = _base(study, kind, frame)
     if frame.empty:
-        return context | {"answer": "Nobody has finished a trial yet.", "warnings": []}
+        return {**counts, "answer": "Nobody has finished a trial yet.", "warnings": []}
     looks = _looks(list(frame["system"].unique()))
     scale = scale_of(study)
     question = question_of(study, scale)
     tidy = impairments.diff_grades(frame)
     experts = impairments.expertise(frame)
     kept = [row.assessor for row in experts if row.expert]
-    of_experts = frame[frame["assessor"].isin(kept)]
-    by_experts = {row.system: row for row in impairments.impairments(of_experts, question.population)}
-    found = impairments.impairments(frame, question.population)
-    rows = [{"system": looks[row.system], "row": row, "experts": by_experts.get(row.system)} for row in found]
-    ranked, adjusted = _rank(tidy, list(looks), looks, scale)
+    # An older analysis has none.
+    tested = data.get("impairments") if data else None
+    found = list(map(_read_impairment, tested)) if tested is not None else impairments.describe(frame)
+    of_experts = data.get("experts", []) if data else []
+    by_experts = {row["system"]: _read_impairment(row) for row in of_experts}
+    rows = [
+        {
+            "system": looks[row.system],
+            "row": row,
+            "experts": by_experts.get(row.system),
+            # The interval is of its system alone, the word is corrected for all of them.
+            "seems_shown": row.shown is False and row.high is not None and row.high < 0,
+        }
+        for row in found
+    ]
+    ranked, adjusted = rank(tidy, {slug: look["title"] for slug, look in looks.items()}, scale)
     terms = Terms(scale, measure="mean diff grade", adjusted=adjusted)
-    between = _compare_systems(study, kind, tidy, ranked, looks, terms, question)
-    answer = _describe_impairments(found, looks)
+    between = _compare_systems(study, kind, tidy, ranked, looks, terms, question, data)
+    answer = "Whether an impairment is shown is not computed yet."
+    if tested is not None:
+        answer = _describe_impairments(found, looks)
     if len(ranked) > 1:
         answer += f" Between systems: {between['answer']}"
     drawn = _draw_grades(study, tidy, looks, scale, "diff grades")
     drawn = figures.stamp(drawn, LOUD.get(kind, ""))
-    warnings = _warn_of_few_listeners(context["listeners"])
+    warnings = _warn_of_few_listeners(counts["listeners"])
     if len(kept) < len(experts):
         warnings.append(
             f"{len(experts) - len(kept)} of {count(len(experts), 'listener')} did not reliably distinguish "
             "the hidden reference from the systems. BS.1116-3 excludes their data; here all listeners are "
             "included, and the figures without them are shown next to it."
         )
-    return (
-        context
-        | between
-        | {
-            "answer": answer,
-            "warnings": warnings + cautions(between["data"]["pairs"]),
-            "rows": rows,
-            "expertise": experts,
-            "kept": len(kept),
-            "svg": drawn,
-            "figure": mark_safe(drawn),  # noqa: S308 -- texts are escaped there
-        }
-    )
+    return {
+        **counts,
+        **between,
+        "answer": answer,
+        "warnings": warnings + _describe_misses(data, "primary"),
+        "rows": rows,
+        "computed": tested is not None,
+        "method": METHODS[study.method],
+        "expertise": experts,
+        "kept": len(kept),
+        "svg": drawn,
+        "figure": mark_safe(drawn),  # noqa: S308 -- texts are escaped there
+    }
+
+
+def _read_impairment(row: ImpairmentData) -> impairments.Impairment:
+    values = {**row, "population": Population(row["population"])}
+    values["interval"] = Interval(**row["interval"]) if row["interval"] else None
+    return impairments.Impairment(**values)  # type: ignore[arg-type]
 
 
 def _describe_impairments(found: list[impairments.Impairment], looks: dict[str, dict[str, str]]) -> str:
@@ -288,13 +381,14 @@ def _describe_impairments(found: list[impairments.Impairment], looks: dict[str, 
     return said
 
 
-def opinion(study: Study, kind: str = REAL) -> dict[str, Any]:
-    """The context of ``_results_opinion.html``: the mean opinion score of each system."""
+def opinion(study: Study, kind: str = REAL, data: TestData | None = None) -> Context:
+    """The context of ``_results_opinion.html``: each system's mean opinion score; `data` as above."""
     method = METHODS[study.method]
     raw = comparison_frame(study, kind) if method.compares else rating_frame(study, kind)
-    tidy = opinions.turned(raw) if method.compares else raw
+    tidy = opinions.orient_grades(raw) if method.compares else raw
     name = method.mean_name
-    context = _base(study, kind, tidy) | {"name": name, "method": method}
+    counts = _base(study, kind, tidy)
+    context: Context = {**counts, "name": name, "method": method}
     if tidy.empty:
         return context | {"answer": "Nobody has finished a trial yet.", "warnings": []}
     looks = _looks(list(tidy["system"].unique()))
@@ -303,14 +397,14 @@ def opinion(study: Study, kind: str = REAL) -> dict[str, Any]:
     grades = [int(value) for value, _ in method.words]
     found = opinions.opinions(tidy, grades).systems
     tested = [row.system for row in found if row.system != REFERENCE]
-    between: dict[str, Any] = {"answer": "No system under test has a grade yet."}
-    warnings = _warn_of_few_listeners(context["listeners"])
+    warnings = _warn_of_few_listeners(counts["listeners"])
     if tested:
-        ranked, adjusted = _rank(tidy, tested, looks, scale)
-        between = _compare_systems(
-            study, kind, tidy, ranked, looks, Terms(scale, name, adjusted=adjusted), question
-        )
-        warnings += cautions(between["data"]["pairs"])
+        ranked, adjusted = rank(tidy, {slug: looks[slug]["title"] for slug in tested}, scale)
+        terms = Terms(scale, name, adjusted=adjusted)
+        context |= _compare_systems(study, kind, tidy, ranked, looks, terms, question, data)
+        warnings += _describe_misses(data, "primary")
+    else:
+        context["answer"] = "No system under test has a grade yet."
     titles = item_titles(study)
     per_item = [
         {
@@ -324,31 +418,26 @@ def opinion(study: Study, kind: str = REAL) -> dict[str, Any]:
     ]
     drawn = _draw_grades(study, tidy, looks, scale, f"{name} per system")
     drawn = figures.stamp(drawn, LOUD.get(kind, ""))
-    return (
-        context
-        | between
-        | {
-            "warnings": warnings,
-            "rows": [
-                {
-                    "system": looks[row.system],
-                    "row": row,
-                    "over_votes": _ends(row.votes_interval, scale),
-                    "over_listeners": _ends(row.interval, scale),
-                    "votes": [row.votes[grade] for grade in grades],
-                }
-                for row in found
-            ],
-            "grades": [
-                {"value": f"{value:g}".replace("-", "−"), "words": str(words)}
-                for value, words in method.words
-            ],
-            "per_item": per_item,
-            "order": opinions.order_effect(raw) if method.compares else None,
-            "svg": drawn,
-            "figure": mark_safe(drawn),  # noqa: S308 -- texts are escaped there
-        }
-    )
+    return context | {
+        "warnings": warnings,
+        "rows": [
+            {
+                "system": looks[row.system],
+                "row": row,
+                "over_votes": _ends(row.votes_interval, scale),
+                "over_listeners": _ends(row.interval, scale),
+                "votes": [row.votes[grade] for grade in grades],
+            }
+            for row in found
+        ],
+        "grades": [
+            {"value": f"{value:g}".replace("-", "−"), "words": str(words)} for value, words in method.words
+        ],
+        "per_item": per_item,
+        "order": opinions.order_effect(raw) if method.compares else None,
+        "svg": drawn,
+        "figure": mark_safe(drawn),  # noqa: S308 -- texts are escaped there
+    }
 
 
 def _ends(interval: Interval | None, scale: figures.Scale) -> str:

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, is_dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, is_dataclass, replace
+from functools import partial
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
+from evaluation.analysis.statistics import logistic
+from evaluation.analysis.statistics.differences import Population
+from evaluation.contexts import Context
+from listening.methods import METHODS, REFERENCE
 from listening.models import Study
+from listening.results import calibration, choosing, grading
+from listening.results.data import AgreementData, AgreementFigure
+from listening.results.methods import PAGE, analysis_of, score_frame
 from listening.results.outcome import Results
-from listening.results.scales import Question, question_of
+from listening.results.planning import plan_listeners
+from listening.results.scales import Question, question_of, scale_of
 from listening.results.summary import compute as compute_summary
 
 if TYPE_CHECKING:
@@ -17,27 +27,41 @@ if TYPE_CHECKING:
 
     from evaluation.analysis.statistics.agreement import Agreement, Correlation
 
-#: Minimum number of items for a plan based on their spread.
-_LEAST_ITEMS = 3
 #: Half-width of the interval at which the plan for the next study aims, in points of the scale.
 PLANNED = 5.0
 
 
-def compute(study: Study, kind: str, profile: str) -> dict[str, Any]:
+def compute(study: Study, kind: str, profile: str) -> Context:
     """The slow part of a study's results as JSON; deterministic for the same grades.
 
-    ``pairs``: the primary analysis (`differences`) of all pairs of systems under test; ``against``: of each
-    system with hidden reference and anchors. ``sign_flip``, ``wilcoxon`` and ``attachment3``: companion
-    tests of the same pairs. ``friedman``, ``anova`` and ``mixed`` compare the systems under test: hidden
-    reference and anchors, which differ by design, would make all these tests significant, and are included
-    only if the study says so (``omnibus``). ``agreement``: a row for each metric and level. Other keys are
-    results of the module of the same name in `evaluation.analysis.statistics`.
+    ``pairs``: the primary analysis (`differences`) of all pairs of systems under test; ``against``: of
+    each system with hidden reference and anchors. ``sign_flip``, ``wilcoxon``, ``contrasts`` and
+    ``attachment3``: companion tests of the same pairs. ``friedman``, ``anova`` and ``mixed`` compare the
+    systems under test: hidden reference and anchors, which differ by design, would make all these tests
+    significant, and are included only if the study says so (``omnibus``). ``agreement``: a row for each
+    metric and level. Other keys are results of the module of the same name in
+    `evaluation.analysis.statistics`; ``gauge`` is of all listeners, whom the screening leaves out, too.
+    ``misses``: where simulated studies like this one miss what these analyses claim.
+
+    Of methods other than MUSHRA: ``pairs``, ``reliability``, ``gauge``, ``needed`` and ``misses`` where
+    listeners grade, ``ordinal`` where they choose categories, ``impairments`` and ``experts`` (the same of
+    listeners who pass BS.1116-3's test) where there is a hidden reference beside each system;
+    ``preferences``, ``scale`` (Bradley-Terry), ``logistic`` and ``misses`` where they prefer; ``logistic``
+    where they answer.
     """
+    analysis = analysis_of(study)
+    if analysis == "preference":
+        return _of_preferences(study, kind)
+    if analysis == "discrimination":
+        return {"logistic": to_plain(logistic.fit_pairs(choosing.answer_frame(study, kind)))}
+    if analysis != PAGE:
+        return _of_grades(study, kind)
     from evaluation.analysis.statistics import (
         anova,
         comparisons,
         describe,
         differences,
+        gauge,
         mixed,
         planning,
         reliability,
@@ -53,18 +77,23 @@ def compute(study: Study, kind: str, profile: str) -> dict[str, Any]:
     question = question_of(study, results.scale)
     omnibus = frame if question.include_reference else frame[frame["system"].isin(tested)]
     family: list[tuple[object, object]] = [*against, *pairs] if question.include_reference else pairs
-    asked: dict[str, Any] = {"population": question.population, "margin": question.margin}
-    everything = {
+    compare = partial(differences.compare, frame, population=question.population, margin=question.margin)
+    between = compare(pairs)
+    ends = (results.scale.low, results.scale.high)
+    means = [str(row.slug) for row in results.systems if row.mean is not None]
+    everything: Context = {
         "omnibus": {"include_reference": question.include_reference},
-        "pairs": differences.compare(frame, pairs, **asked),
-        "against": differences.compare(frame, against, **asked),
+        "pairs": between,
+        "against": compare(against),
         "sign_flip": comparisons.sign_flip(frame, pairs, seed=seed),
         "attachment3": comparisons.attachment3(frame, pairs, seed=seed),
         "wilcoxon": comparisons.wilcoxon(frame, pairs),
+        "contrasts": comparisons.contrasts(frame, pairs),
         "friedman": comparisons.friedman(omnibus),
         "anova": anova.repeated_measures(omnibus),
         "mixed": mixed.fit(omnibus, family),
         "reliability": reliability.assess(frame[frame["system"].isin(tested)]),
+        "gauge": gauge.gauge(results.everything, seed=seed),
         "needed": plan_listeners(frame, tested, question),
         "plan": planning.plan(frame, PLANNED, exclude=results.always),
         "bootstrap": {
@@ -72,38 +101,110 @@ def compute(study: Study, kind: str, profile: str) -> dict[str, Any]:
         },
         "agreement": agreements(results, seed),
     }
+    everything["misses"] = {
+        "primary": [
+            *calibration.misses_of_pairs(frame, between, "grades", ends),
+            *calibration.misses_of_means(frame, means, "grades", ends, "mean"),
+        ],
+        "companions": [
+            *calibration.misses_of_companions(omnibus, ends, _given(everything)),
+            *calibration.misses_of_means(frame, means, "grades", ends, "mean, BCa"),
+        ],
+    }
     found = {name: to_plain(value) for name, value in everything.items()}
     return found | {name: question.clip(found[name]) for name in ("pairs", "against")}
 
 
-def plan_listeners(frame: pd.DataFrame, tested: list[str], question: Question) -> dict[str, Any] | None:
-    """The number of listeners needed in a similar study to show differences of one, two and four margins.
+def _given(data: Mapping[str, Any]) -> set[str]:
+    """Which companions found something to test, by their names in the table of calibration."""
+    pairs = {"sign-flip": "sign_flip", "Wilcoxon": "wilcoxon", "paired t": "contrasts"}
+    pairs["Attachment 3"] = "attachment3"
+    whole = {"Friedman": "friedman", "mixed model": "mixed"}
+    found = {name for name, key in pairs.items() if any(row.p is not None for row in data[key].rows)}
+    found |= {name for name, key in whole.items() if data[key].p is not None}
+    return found | {f"ANOVA, {effect.name}" for effect in data["anova"].effects if effect.p is not None}
 
-    With the spread of the pair that spreads most; None where no pair has a spread.
-    """
-    from evaluation.analysis.statistics import power
-    from evaluation.analysis.statistics.differences import Population
 
-    pairs = list(combinations(tested, 2))
-    items = int(frame["item"].nunique())
-    if question.population is Population.ITEMS_LIKE_THESE and items < _LEAST_ITEMS:
-        return None  # of so few items their spread cannot be told
-    found = [spread for a, b in pairs if (spread := power.spread_of(frame, a, b)) is not None]
-    if not found:
-        return None
-    options: dict[str, Any] = {"population": question.population, "pairs": len(pairs)}
-    widest = max(found, key=lambda each: each.listener**2 + each.item**2 + each.rest**2)
-    rows = [
+def _of_grades(study: Study, kind: str) -> Context:
+    """The part of `compute` for systems graded by another method than MUSHRA."""
+    from evaluation.analysis.statistics import differences, gauge, ordinal, reliability
+
+    frame = score_frame(study, kind)
+    scale = scale_of(study)
+    question = question_of(study, scale)
+    ends = (scale.low, 0.0 if METHODS[study.method].hides_reference else scale.high)
+    slugs = [str(slug) for slug in frame["system"].unique() if slug != REFERENCE]
+    ranked, _adjusted = grading.rank(frame, dict.fromkeys(slugs, ""), scale)
+    tested = [row.slug for row in ranked]
+    between = differences.compare(
+        frame, combinations(tested, 2), population=question.population, margin=question.margin
+    )
+    simulated = calibration.SIMULATED[analysis_of(study)]
+    misses = calibration.misses_of_pairs(frame, between, simulated, ends)
+    if simulated == "diff grades":
+        name = f"impairment, {question.population.value}"
+        misses += calibration.misses_of_means(frame, slugs, simulated, ends, name)
+    else:
+        shown = [str(slug) for slug in frame["system"].unique()]
+        misses += calibration.misses_of_means(frame, shown, simulated, ends, "mean")
+    categories = frame[frame["system"].isin(tested)]
+    ordered = ordinal.compare(categories, combinations(tested, 2)) if simulated == "categories" else None
+    companions = calibration.misses_of_ordered(categories, ends) if ordered and ordered.rows else []
+    found = to_plain(
         {
-            "difference": times * question.margin,
-            "listeners": power.listeners_needed(times * question.margin, widest, items, **options),
+            "pairs": between,
+            "ordinal": ordered,
+            "reliability": reliability.assess(frame[frame["system"].isin(tested)]),
+            "gauge": gauge.gauge(frame, seed=study.seed % 2**32),
+            "needed": plan_listeners(frame, tested, question),
+            "misses": {"primary": misses, "companions": companions},
         }
-        for times in (1, 2, 4)
-    ]
-    return {"rows": rows, "items": items, "spread": widest, **options}
+    )
+    if simulated == "diff grades":
+        found |= to_plain(_of_impairments(study, kind, question))
+    return {**found, "pairs": question.clip(found["pairs"])}
 
 
-def agreements(results: Results, seed: int) -> list[dict[str, Any]]:
+def _of_impairments(study: Study, kind: str, question: Question) -> Context:
+    """Whether an impairment of each system is shown, by all listeners and by those who pass the t-test."""
+    from evaluation.analysis.statistics import impairment
+
+    frame = grading.diff_frame(study, kind)
+    passed = [row.assessor for row in impairment.expertise(frame) if row.expert]
+    most = question.most / 2  # between two grades, where `most` is between two differences of them
+
+    def within(value: float | None) -> float | None:
+        return None if value is None else min(most, max(-most, value))
+
+    def test(grades: pd.DataFrame) -> list[impairment.Impairment]:
+        rows = impairment.impairments(grades, question.population)
+        return [replace(row, low=within(row.low), high=within(row.high)) for row in rows]
+
+    return {"impairments": test(frame), "experts": test(frame[frame["assessor"].isin(passed)])}
+
+
+def _of_preferences(study: Study, kind: str) -> Context:
+    """The part of `compute` for votes of paired preference."""
+    from evaluation.analysis.statistics import choices
+
+    frame = choosing.vote_frame(study, kind)
+    population = Population(study.analysis.population)
+    several = len({*frame["first"], *frame["second"]}) > 2
+    names = [f"preference, {population.value}"]
+    if several:
+        names += ["Bradley-Terry, votes", "Bradley-Terry, listeners"]
+    return {
+        "preferences": to_plain(choices.preferences(frame, population)),
+        "scale": to_plain(choices.bradley_terry(frame)) if several else None,
+        "logistic": to_plain(logistic.fit_pairs(frame)),
+        "misses": {
+            "primary": to_plain(calibration.misses_of_choices(frame, "votes", *names)),
+            "companions": [],
+        },
+    }
+
+
+def agreements(results: Results, seed: int) -> list[AgreementData]:
     """Agreement of each metric with the grades, per system and per stimulus, without the reference."""
     from evaluation.analysis.statistics import agreement
 
@@ -119,18 +220,23 @@ def agreements(results: Results, seed: int) -> list[dict[str, Any]]:
     rows = []
     for metric in results.metrics:
         values = scores[scores["metric"] == metric.slug]
-        common: dict[str, Any] = {
-            "higher_is_better": metric.higher_is_better,
-            "exclude": left_out,
-            "title": metric.title,
-        }
-        rows.append(_row(metric.slug, agreement.per_system(frame, values, seed=seed, **common)))
-        rows.append(_row(metric.slug, agreement.per_stimulus(frame, values, seed=seed, **common)))
+        for agree in (agreement.per_system, agreement.per_stimulus):
+            found = agree(
+                frame,
+                values,
+                seed=seed,
+                higher_is_better=metric.higher_is_better,
+                exclude=left_out,
+                title=metric.title,
+            )
+            rows.append(_row(metric.slug, found))
     return rows
 
 
-def _row(metric: str, found: Agreement) -> dict[str, Any]:
-    figures = [_correlation(each) for each in (found.pearson, found.spearman, found.kendall)]
+def _row(metric: str, found: Agreement) -> AgreementData:
+    figures: list[AgreementFigure] = [
+        _correlation(each) for each in (found.pearson, found.spearman, found.kendall)
+    ]
     figures += [
         {"value": value, "low": None, "high": None, "decimals": decimals, "why": found.rmse_problem}
         for value, decimals in ((found.rmse, 1), (found.rmse_star, 1), (found.outlier_ratio, 2))
@@ -147,13 +253,15 @@ def _row(metric: str, found: Agreement) -> dict[str, Any]:
     }
 
 
-def _correlation(found: Correlation) -> dict[str, Any]:
-    interval = found.interval
+def _correlation(found: Correlation) -> AgreementFigure:
+    interval, clustered = found.interval, found.clustered
     return {
         "name": found.name,
         "value": found.value,
         "low": interval.low if interval else None,
         "high": interval.high if interval else None,
+        "low_here": clustered.low if clustered else None,
+        "high_here": clustered.high if clustered else None,
         "decimals": 2,
         "why": found.problem,
     }

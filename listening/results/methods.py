@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from django.utils.module_loading import import_string
 
+from evaluation.contexts import Context
 from listening.methods import METHODS
 from listening.models import Study
+from listening.results import profiles
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,20 +23,60 @@ class View:
 
     Attributes:
         template: a partial; it gets the result of `context`, ``study``, ``kind`` and ``base_query``.
-        context: dotted name of ``function(study: Study, kind: str) -> dict``, imported on first use.
-            It may return ``answer`` (one sentence, shown large at the top) and ``warnings`` (sentences).
+        context: dotted name of ``function(study: Study, kind: str, data: Mapping | None) -> dict``, imported
+            on first use. It may return ``answer`` (one sentence, shown large at the top) and ``warnings``
+            (sentences). `data` is of `heavy.compute`, None until a worker has computed it.
+        contents: places of the template that a reader may look for: id, title, and the key of the context
+            without which the place is not there.
     """
 
     template: str
     context: str
+    contents: tuple[tuple[str, str, str], ...] = ()
 
+    def contents_of(self, context: Context) -> list[tuple[str, str]]:
+        """The places that are there, and their titles."""
+        return [(place, title) for place, title, key in self.contents if context.get(key)]
+
+
+_ANSWER = ("answer", "Answer", "figure")
+_DIFFERENCES = (("pairs", "Differences", "pairs"), ("spread", "Listeners and residuals", "listener_lines"))
+_LOGISTIC = ("logistic", "Logistic model", "odds")
 
 #: By `Method.analysis`. Methods that are not listed have no view; `PAGE` has its own page.
 VIEWS: dict[str, View] = {
-    "discrimination": View("listening/methods/_results_abx.html", "listening.results.choosing.abx"),
-    "preference": View("listening/methods/_results_ab.html", "listening.results.choosing.preference"),
-    "impairment": View("listening/methods/_results_bs1116.html", "listening.results.grading.impairment"),
-    "opinion": View("listening/methods/_results_opinion.html", "listening.results.grading.opinion"),
+    "discrimination": View(
+        "listening/methods/_results_abx.html",
+        "listening.results.choosing.abx",
+        (
+            _ANSWER,
+            ("pairs", "Pairs", "pairs"),
+            _LOGISTIC,
+            ("listeners", "Listeners", "assessors"),
+            ("plan", "Trials", "plan"),
+        ),
+    ),
+    "preference": View(
+        "listening/methods/_results_ab.html",
+        "listening.results.choosing.preference",
+        (_ANSWER, ("scale", "Order of preference", "scale"), ("pairs", "Pairs", "pairs"), _LOGISTIC),
+    ),
+    "impairment": View(
+        "listening/methods/_results_bs1116.html",
+        "listening.results.grading.impairment",
+        (
+            _ANSWER,
+            ("systems", "Diff grades", "rows"),
+            *_DIFFERENCES,
+            ("experts", "Experts", "kept"),
+            ("expertise", "Listeners", "expertise"),
+        ),
+    ),
+    "opinion": View(
+        "listening/methods/_results_opinion.html",
+        "listening.results.grading.opinion",
+        (_ANSWER, ("systems", "Systems", "rows"), *_DIFFERENCES, ("per-item", "Items", "per_item")),
+    ),
 }
 #: The analysis of BS.1534-3: tests and models that a worker computes, screening, tables and figures.
 PAGE = "bs1534"
@@ -49,14 +92,24 @@ def has_page(study: Study) -> bool:
     return analysis_of(study) == PAGE
 
 
+def applied_profile(study: Study, profile: str) -> str:
+    """The profile by which listeners are screened: other methods than `PAGE` have none."""
+    return profile if has_page(study) else profiles.NONE
+
+
 def view_of(study: Study) -> View | None:
     return VIEWS.get(analysis_of(study))
 
 
-def context_of(study: Study, kind: str) -> dict[str, Any]:
+def is_slow(study: Study) -> bool:
+    """Whether a worker computes a part of the study's results."""
+    return has_page(study) or view_of(study) is not None
+
+
+def context_of(study: Study, kind: str, data: Mapping[str, Any] | None = None) -> Context:
     """The context of the partial of the study's method; empty if the method has no view."""
     view = view_of(study)
-    return dict(import_string(view.context)(study, kind)) if view else {}
+    return dict(import_string(view.context)(study, kind, data)) if view else {}
 
 
 def score_frame(study: Study, kind: str) -> pd.DataFrame:

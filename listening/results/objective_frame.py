@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 from listening.models import Stimulus, Study
 
@@ -25,15 +26,19 @@ def objective_frame(study: Study) -> pd.DataFrame:
 
     stimuli = Stimulus.objects.filter(item__study=study, item__training=False)
     found: dict[tuple[int, str, str], float] = {}
-    for position, system, brought in stimuli.values_list("item__position", "system", "objective"):
+    places: dict[UUID, list[tuple[int, str]]] = {}
+    for position, system, brought, rendition in stimuli.values_list(
+        "item__position", "system", "objective", "rendition"
+    ):
+        if rendition is not None:
+            places.setdefault(rendition, []).append((position, system))
         for metric, value in brought.items():
             if value is not None:
                 found[position, system, metric] = float(value)
-    measured = Score.objects.filter(
-        rendition__stimuli__in=stimuli, status=Score.Status.DONE, value__isnull=False
-    ).values_list("rendition__stimuli__item__position", "rendition__stimuli__system", "metric", "value")
-    for position, system, metric, value in measured.filter(rendition__stimuli__item__study=study):
-        if value is not None:
-            found[position, system, metric] = value
+    # By their ids: with a join, a database may read the scores of all clips.
+    measured = Score.objects.filter(rendition__in=list(places), status=Score.Status.DONE)
+    for rendition, metric, score in measured.values_list("rendition", "metric", "value"):
+        if score is not None:
+            found |= {(position, system, metric): score for position, system in places[rendition]}
     rows = [(*key, value) for key, value in sorted(found.items()) if math.isfinite(value)]
     return pd.DataFrame(rows, columns=list(COLUMNS))

@@ -13,6 +13,8 @@ from evaluation.contexts import Context
 from evaluation.metrics import METRICS
 from listening.models import Analysis
 from listening.results import drawing, profiles, words
+from listening.results.calibration import describe_misses
+from listening.results.frames import LOUD
 from listening.results.outcome import Results, SystemResult
 from listening.results.scales import decimals_of, question_of
 from listening.results.verdicts import pair_rows
@@ -23,7 +25,8 @@ MOST_OUTLIERS = 40
 
 def context_of(results: Results, analysis: Analysis | None) -> Context:
     """The page's context from `results` and, if available, the slow part."""
-    data = analysis.data if analysis is not None else {}
+    data: Mapping[str, Any] = analysis.data if analysis is not None else {}
+    misses = data.get("misses") or {}
     by_system, heard = drawing.sound_urls(results)
     graded = results.listeners > 0
     titles = {row.slug: row.title for row in results.systems}
@@ -34,25 +37,33 @@ def context_of(results: Results, analysis: Analysis | None) -> Context:
         "scale": results.scale,
         "results": results,
         "answer": words.answer(results, data),
-        "reach": words.describe_reach(data),
+        "reach": [*words.describe_reach(data), *describe_misses(misses.get("companions", []))],
+        "misses": describe_misses(misses.get("primary", [])),
         "rows": [_row(results, row) for row in results.systems],
         "metrics": results.metrics,
         "grades": _mark_safe(drawing.grades(results)) if graded else "",
+        "listener_lines": _mark_safe(drawing.listeners(results)),
+        "residuals": _mark_safe(drawing.residuals(results)),
         "items": _mark_safe(drawing.items(results)),
         "cells": _cells(results),
         "rates": _mark_safe(drawing.rates(results, by_system)) if graded else "",
         "scatters": _scatters(results, by_system, heard, data) if graded else [],
-        "caveats": caveats(results),
+        "caveats": caveats_of(results),
         "outliers": _outliers(results),
         "more_outliers": max(0, len(results.outliers) - MOST_OUTLIERS),
-        "listeners": _listeners(results),
+        "listeners": _listeners(results, data),
+        "gauges": data.get("gauge"),
         "profiles": profiles.profiles_of(results.study),
         "profile": results.screening.profile,
         "thresholds": profiles.form_of(results.study),
         "playable": bool(heard),
         "differences": _mark_safe(drawing.differences(results, data)),
-        "pairs": pair_rows(titles, data.get("pairs", {}), decimals),
-        "against": pair_rows(titles, data.get("against", {}), decimals),
+        "power": _mark_safe(
+            drawing.power(data.get("needed"), f"{results.study.name}: power", LOUD.get(results.kind, ""))
+        ),
+        "contents": _contents(results),
+        "pairs": pair_rows(titles, data.get("pairs"), decimals),
+        "against": pair_rows(titles, data.get("against"), decimals),
         "effects": _effects(data),
         "mixed": _mixed(results, data),
         "attachment3": _rank_tests(results, data),
@@ -63,6 +74,24 @@ def context_of(results: Results, analysis: Analysis | None) -> Context:
         ],
         "data": data,
     }
+
+
+def _contents(results: Results) -> list[tuple[str, str]]:
+    """Places of the page and their titles."""
+    listeners = [("screening", "Listeners")] if results.screened else []
+    if not results.listeners:
+        return listeners
+    caveats = [("caveats", "Caveats")] if caveats_of(results) else []
+    return [
+        ("answer", "Answer"),
+        ("table3", "Summary"),
+        ("pairs", "Differences"),
+        ("items", "Items"),
+        ("objective", "Measurements"),
+        *caveats,
+        *listeners,
+        ("paper", "For the paper"),
+    ]
 
 
 def _mark_safe(svg: str | None) -> SafeString:
@@ -82,16 +111,17 @@ def _row(results: Results, row: SystemResult) -> Context:
             }
             for metric in results.metrics
         ],
-        "how": explain_figures(row),
+        "how": explain_figures(row, imported=bool(results.study.imported)),
         "moved": row.all_mean is not None and row.mean is not None and row.all_listeners != row.listeners,
     }
 
 
-def explain_figures(row: SystemResult) -> dict[str, str]:
+def explain_figures(row: SystemResult, *, imported: bool = False) -> dict[str, str]:
     """Unit, n and method of every figure of a row, one sentence each."""
+    of_trials = "" if imported else ", of finished trials, training left out"
     grades = f"{count(row.n, 'grade')} of {count(row.listeners, 'listener')}"
     said = {
-        "n": f"{grades}, of finished trials, training left out.",
+        "n": f"{grades}{of_trials}.",
         "median": f"Median of {grades}, in points{_ends(row)}.",
         "iqr": f"Between the Tukey hinges of {grades}, in points: as BS.1534-3 draws its box plots.",
         "mean": f"Mean of {count(row.listeners, 'listener')}' own means, in points{_ends(row)}.",
@@ -142,7 +172,7 @@ def _cells(results: Results) -> list[Context]:
     return rows
 
 
-def _cell(results: Results, row: Any) -> dict[str, Any] | None:
+def _cell(results: Results, row: Any) -> Context | None:
     if row is None:
         return None
     half = None if math.isnan(row.half_width) else float(row.half_width)
@@ -176,7 +206,7 @@ def _scatters(
     return found
 
 
-def caveats(results: Results) -> list[str]:
+def caveats_of(results: Results) -> list[str]:
     """Caveats about the figures: validity (M24), modes (M25), outliers (M23)."""
     said = [hint.text for hint in results.hints]
     said += list(results.screening.notes)
@@ -211,27 +241,29 @@ def _outliers(results: Results) -> list[Context]:
     ]
 
 
-def _listeners(results: Results) -> list[Context]:
+def _listeners(results: Results, data: Mapping[str, Any]) -> list[Context]:
     grouped = results.everything.groupby("assessor", sort=False)
     items, means = grouped["item"].nunique(), grouped["score"].mean()
     labels = dict(results.study.sessions.exclude(label="").values_list("assessor__code", "label"))
+    gauges = {row["assessor"]: row for row in data.get("gauge") or []}
     return [
         {
             "entry": entry,
             "label": labels.get(str(entry.assessor), ""),
             "items": int(items[entry.assessor]),
             "mean": float(means[entry.assessor]),
+            "gauge": gauges.get(str(entry.assessor)),
         }
         for entry in results.screened
     ]
 
 
 def _rank_tests(results: Results, data: Mapping[str, Any]) -> list[Context]:
-    """Attachment 3, the sign-flip test and Wilcoxon's test of the same pairs, side by side."""
+    """Attachment 3, sign-flip, Wilcoxon's and paired t tests of the same pairs, side by side."""
     titles = {row.slug: row.title for row in results.systems}
-    wilcoxon, flipped = (
+    wilcoxon, flipped, contrasts = (
         {(row["a"], row["b"]): row["p_adjusted"] for row in data.get(name, {}).get("rows", [])}
-        for name in ("wilcoxon", "sign_flip")
+        for name in ("wilcoxon", "sign_flip", "contrasts")
     )
     return [
         {
@@ -243,6 +275,7 @@ def _rank_tests(results: Results, data: Mapping[str, Any]) -> list[Context]:
             "p_two_sided": row["p_two_sided"],
             "wilcoxon": wilcoxon.get((row["a"], row["b"])),
             "sign_flip": flipped.get((row["a"], row["b"])),
+            "contrast": contrasts.get((row["a"], row["b"])),
         }
         for row in data.get("attachment3", {}).get("rows", [])
     ]
@@ -255,7 +288,13 @@ def _mixed(results: Results, data: Mapping[str, Any]) -> Context | None:
         return None
     means = {row["system"]: row for row in found["means"]}
     rows = [{"title": row.title, **means[row.slug]} for row in results.systems if row.slug in means]
-    return {**found, "means": rows}
+    titles = {row.slug: row.title for row in results.systems}
+    pairs = [
+        {**row, "first": titles.get(row["a"], row["a"]), "second": titles.get(row["b"], row["b"])}
+        for row in found["comparisons"]
+        if not row["problem"]
+    ]
+    return {**found, "means": rows, "pairs": pairs}
 
 
 def _effects(data: Mapping[str, Any]) -> list[Context]:

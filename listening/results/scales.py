@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Literal
 
 from django.utils.translation import gettext_lazy as _
 
@@ -13,6 +13,7 @@ from evaluation.analysis.statistics.differences import Population
 from listening.columns.studies import AnalysisSettings
 from listening.methods import METHODS
 from listening.models import Study
+from listening.results.data import DifferenceData, DifferencesData
 from listening.study.errors import StudyError, read_setting
 
 #: Share of a scale's range within which two systems count as equivalent, if the researcher states no margin.
@@ -43,20 +44,18 @@ class Question:
     include_reference: bool
     most: float
 
-    def clip(self, data: dict[str, Any]) -> dict[str, Any]:
+    def clip(self, data: DifferencesData) -> DifferencesData:
         """Clip the intervals of `differences.compare`, as JSON, to possible differences."""
-        rows = [
-            {
-                **row,
-                **{
-                    end: min(self.most, max(-self.most, row[end]))
-                    for end in ("low", "high", "low90", "high90")
-                    if row[end] is not None
-                },
-            }
-            for row in data["rows"]
-        ]
-        return {**data, "rows": rows}
+        return {**data, "rows": [self._clip_row(row) for row in data["rows"]]}
+
+    def _clip_row(self, row: DifferenceData) -> DifferenceData:
+        clipped = row.copy()
+        end: Literal["low", "high", "low90", "high90"]
+        for end in ("low", "high", "low90", "high90"):
+            value = row[end]
+            if value is not None:
+                clipped[end] = min(self.most, max(-self.most, value))
+        return clipped
 
 
 def scale_of(study: Study, highest: float | None = None) -> figures.Scale:
@@ -122,7 +121,7 @@ def save_question(study: Study, sent: Mapping[str, str]) -> None:
         try:
             values["margin"] = float(text)
         except ValueError:
-            raise StudyError(_("Margin: “%(text)s” is not a number."), text=text) from None
+            raise StudyError.of_field("margin", _("Margin: “%(text)s” is not a number."), text=text) from None
     if sent.get("include_reference"):
         values["include_reference"] = True
     study.analysis = read_setting(AnalysisSettings, values, "analysis")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from evaluation.analysis.figures import Scale
-from evaluation.analysis.words import count, figure, p_words
+from evaluation.analysis.words import count, figure, p_words, points
+from evaluation.contexts import Context
+from listening.results.data import DifferenceData, DifferencesData
 from listening.results.scales import decimals_of
 
 #: Whom a difference speaks for, as its sentences say it.
@@ -53,10 +54,10 @@ class Terms:
 
     @property
     def kind(self) -> str:
-        return f"{self.measure}, adjusted for who heard which items" if self.adjusted else self.measure
+        return f"{self.measure}, adjusted for who heard which items," if self.adjusted else self.measure
 
 
-def describe_block(block: Sequence[Ranked], terms: Terms, data: Mapping[str, Any] | None) -> str:
+def describe_block(block: Sequence[Ranked], terms: Terms, data: DifferencesData | None) -> str:
     """Describe the results of systems that can be ranked among each other, the best mean first.
 
     Args:
@@ -73,9 +74,9 @@ def describe_block(block: Sequence[Ranked], terms: Terms, data: Mapping[str, Any
     ties = [row.title for row in block if abs(row.rank_by - best.rank_by) < 1e-9]
     if len(ties) > 1:
         how = (
-            f"the same {terms.kind}"
+            f"the same {terms.kind.removesuffix(',')}"
             if len(ties) == len(block)
-            else f"the same {terms.kind}, the highest of {len(block)} systems"
+            else f"the same {terms.kind.removesuffix(',')}, the highest of {len(block)} systems"
         )
         first = f"{join_names(ties)} have {how}: {mean}."
     elif data is not None and not _is_decided(block, data):
@@ -90,16 +91,16 @@ def describe_block(block: Sequence[Ranked], terms: Terms, data: Mapping[str, Any
     return f"{first} {_describe_comparisons(block, terms, data)}".rstrip()
 
 
-def _against_best(block: Sequence[Ranked], data: Mapping[str, Any]) -> list[tuple[Ranked, Mapping[str, Any]]]:
+def _against_best(block: Sequence[Ranked], data: DifferencesData) -> list[tuple[Ranked, DifferenceData]]:
     found = {row["b"]: row for row in data["rows"] if row["a"] == block[0].slug}
     return [(other, found[other.slug]) for other in block[1:] if other.slug in found]
 
 
-def _is_decided(block: Sequence[Ranked], data: Mapping[str, Any]) -> bool:
+def _is_decided(block: Sequence[Ranked], data: DifferencesData) -> bool:
     return any(row["verdict"] == "better" for _, row in _against_best(block, data))
 
 
-def _describe_comparisons(block: Sequence[Ranked], terms: Terms, data: Mapping[str, Any]) -> str:
+def _describe_comparisons(block: Sequence[Ranked], terms: Terms, data: DifferencesData) -> str:
     """Describe the tests of the best system against each of the others, grouped by verdict."""
     margin = data["margin"]
     rows = _against_best(block, data)
@@ -108,7 +109,7 @@ def _describe_comparisons(block: Sequence[Ranked], terms: Terms, data: Mapping[s
     for name, start in (
         ("better", f"{who} is better than"),
         ("worse", f"{who} is worse than"),
-        ("equivalent", f"{who} is equivalent within ±{margin:g} points to"),
+        ("equivalent", f"{who} is equivalent within ±{points(margin)} to"),
         ("undecided", f"Undecided against {who}:"),
     ):
         said = [
@@ -129,12 +130,12 @@ def _describe_comparisons(block: Sequence[Ranked], terms: Terms, data: Mapping[s
     return " ".join(sentences)
 
 
-def _describe_difference(other: Ranked, row: Mapping[str, Any], terms: Terms) -> str:
+def _describe_difference(other: Ranked, row: DifferenceData, terms: Terms) -> str:
     difference, low, high = (figure(row[name], terms.decimals) for name in ("difference", "low", "high"))
     return f"{other.title} ({difference} points, {low} to {high})"
 
 
-def verdict(row: Mapping[str, Any], margin: float) -> str:
+def verdict(row: DifferenceData, margin: float) -> str:
     """A row's verdict in words, with the margin if it is equivalence."""
     return f"equivalent within ±{margin:g}" if row["verdict"] == "equivalent" else str(row["verdict"])
 
@@ -144,8 +145,10 @@ def join_names(titles: Sequence[str]) -> str:
     return titles[0] if len(titles) == 1 else f"{', '.join(titles[:-1])} and {titles[-1]}"
 
 
-def pair_rows(titles: Mapping[str, str], data: Mapping[str, Any], decimals: int) -> list[dict[str, Any]]:
+def pair_rows(titles: Mapping[str, str], data: DifferencesData | None, decimals: int) -> list[Context]:
     """Rows of a table of differences, with titles, the verdict and an explanation of each."""
+    if not data:
+        return []
     return [
         {
             **row,
@@ -159,26 +162,5 @@ def pair_rows(titles: Mapping[str, str], data: Mapping[str, Any], decimals: int)
             f"{POPULATIONS[row['population']]}, {figure(row['df'], 1)} degrees of freedom. The "
             f"interval is of this pair alone; p is adjusted by Holm for {count(len(data['rows']), 'pair')}.",
         }
-        for row in data.get("rows", [])
+        for row in data["rows"]
     ]
-
-
-def cautions(data: Mapping[str, Any], *, near_end: Iterable[str] = ()) -> list[str]:
-    """Warnings for cases in which the simulations of docs/statistics.md miss the nominal level."""
-    rows = [row for row in data.get("rows", []) if not row["problem"]]
-    said = []
-    few = sorted({row["items"] for row in rows if row["population"] == "like" and row["items"] < FEW_ITEMS})
-    if few:
-        said.append(
-            f"Differences are asked for items like these, and some pairs share only "
-            f"{' or '.join(str(n) for n in few)} items: {FEW_ITEMS_NOTE}"
-        )
-    return said
-
-
-#: Of `cautions`: with fewer items than this an interval for items like these misses its level.
-FEW_ITEMS = 5
-FEW_ITEMS_NOTE = (
-    "in simulations intervals of so few items are wider or narrower than they claim (docs/statistics.md). "
-    "Read them as rough."
-)

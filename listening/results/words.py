@@ -54,12 +54,19 @@ def _answer_for_block(results: Results, block: list[SystemResult], data: Mapping
 def describe_reach(data: Mapping[str, Any]) -> list[str]:
     """Sentences on companion tests that cannot become significant with so few listeners."""
     names = {"sign_flip": "The sign-flip test", "wilcoxon": "Wilcoxon's test", "attachment3": "Attachment 3"}
-    return [
-        f"{title} cannot fall below 0.05 in {data[name]['out_of_reach']} of {len(data[name]['rows'])} rows "
-        "with so few listeners and so many pairs, so it is not informative there."
-        for name, title in names.items()
-        if data.get(name, {}).get("out_of_reach")
-    ]
+    sentences = []
+    for name, title in names.items():
+        few, rows = data.get(name, {}).get("out_of_reach"), len(data.get(name, {}).get("rows", ()))
+        if few and rows == 1:
+            sentences.append(
+                f"{title} cannot fall below 0.05 with so few listeners, so it is not informative here."
+            )
+        elif few:
+            sentences.append(
+                f"{title} cannot fall below 0.05 in {few} of {rows} rows with so few listeners and so many "
+                "pairs, so it is not informative there."
+            )
+    return sentences
 
 
 def _explain_absence(results: Results) -> str:

@@ -1,4 +1,4 @@
-"""Keeping what a listener writes about a trial before it is handed in."""
+"""Stores a listener's comment while the trial is in progress."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from django.utils.translation import gettext_lazy as _
 
 from listening.models import Trial
 from listening.session.ratings import check_comment, clean_comment, lock_trial
-from listening.session.sessions import check_open
+from listening.session.sessions import check_takes_answers
 from listening.session.stored import stored_work
 from listening.study.errors import TrialFinished
 
@@ -19,18 +19,18 @@ def save_comment(trial: Trial, comment: object, before: object = None) -> str:
     Args:
         trial: to comment on.
         comment: text.
-        before: what the page knows to be stored, as in `check_comment`; None: the last to arrive holds.
+        before: the comment that the page believes to be stored, as in `check_comment`; None: overwrite any.
 
     Raises:
         BadRating: the comment is not a text, or too long.
-        ElsewhereChanged: another browser stored one that this page did not know of.
-        TrialFinished: the trial has been handed in.
+        ElsewhereChanged: another browser has stored a comment that this page does not know.
+        TrialFinished: the trial is finished.
         SessionGone: the session was deleted.
-        StudyClosed: the study takes no grades.
+        StudyClosed: the study accepts no grades.
     """
     comment = clean_comment(comment)
     trial = lock_trial(trial)
-    check_open(trial.session.study)
+    check_takes_answers(trial.session.study, trial.session.kind)
     if trial.finished:
         raise TrialFinished(
             _("This trial has been finished; its comment can no longer be changed."), stored_work(trial)

@@ -23,15 +23,21 @@ from listening.session.orders import derive_seed, draw_training, draw_trials
 from listening.study import headphones, questionnaire
 from listening.study.design import live_sessions, take_place
 from listening.study.errors import SessionGone, StudyClosed
+from listening.study.languages import languages_offered
 from listening.study.recruitment import Entry, participation_of
+from listening.study.studies import delete_sessions
 from listening.study.versions import apply_version
 
 #: Names of stages, as `Stage.name` keeps them. A break's has the number of graded trials before it.
 BEFORE, VOLUME, TRAINED, REPEAT, AFTER = "before", "volume", "trained", "repeat-", "after"
+#: Of previews only: everybody else consents before the session begins.
+CONSENT = "consent"
 
 
 @transaction.atomic
-def start_session(study: Study, *, kind: str | None = None, participation: Entry | None = None) -> Session:
+def start_session(
+    study: Study, *, kind: str | None = None, participation: Entry | None = None, language: str = ""
+) -> Session:
     """Start a listener's session and store all its trials.
 
     Orders depend only on the study's seed and the session's place and number: training first, then the
@@ -43,6 +49,7 @@ def start_session(study: Study, *, kind: str | None = None, participation: Entry
             on listeners and dates apply to real sessions only.
         participation: the listener's id on a platform. A listener with a session gets that one back,
             whatever the limits.
+        language: the listener's choice, if the study offers it; empty: the study's language.
 
     Raises:
         StudyClosed: the study is closed, not ready, not open at this time, or full.
@@ -52,13 +59,10 @@ def start_session(study: Study, *, kind: str | None = None, participation: Entry
     if person and person.session:
         return person.session
     kind = kind or current_kind(study)
-    if kind != Session.Kind.SIMULATED:
-        check_open(study)
+    check_takes_answers(study, kind)
     if kind == Session.Kind.REAL:
         check_entry(study)
-    number = (study.sessions.aggregate(last=Max("number"))["last"] or 0) + 1
-    # A deleted session's number is not reused: its `Deletion` names it, and its orders were heard.
-    number = max(number, (study.deletions.aggregate(last=Max("number"))["last"] or 0) + 1)
+    number = 0 if kind == Session.Kind.PREVIEW else _next_number(study)
     seed = derive_seed(study.seed, number)
     place, block = take_place(study, kind)
     session = Session.objects.create(
@@ -66,6 +70,7 @@ def start_session(study: Study, *, kind: str | None = None, participation: Entry
         assessor=Assessor.objects.create(),
         number=number,
         version=study.version,
+        language=language if language in study.other_languages else "",
         kind=kind,
         place=place,
         block=block,
@@ -77,6 +82,51 @@ def start_session(study: Study, *, kind: str | None = None, participation: Entry
         person.session = session
         person.save()
     return session
+
+
+def _next_number(study: Study) -> int:
+    number = (study.sessions.aggregate(last=Max("number"))["last"] or 0) + 1
+    # A deleted session's number is not reused: its `Deletion` names it, and its orders were heard.
+    return max(number, (study.deletions.aggregate(last=Max("number"))["last"] or 0) + 1)
+
+
+@transaction.atomic
+def start_preview(study: Study) -> Session:
+    """Start the researcher's own look at the test, in place of the one before.
+
+    It goes through every page, works before the study is opened and after it is closed, counts nowhere and
+    locks nothing.
+
+    Raises:
+        StudyClosed: the stimuli are not ready.
+    """
+    study = Study.objects.select_for_update().get(pk=study.pk)
+    delete_sessions(study, Session.Kind.PREVIEW)
+    return start_session(study, kind=Session.Kind.PREVIEW)
+
+
+def choose_language(session: Session, code: str) -> None:
+    """Show the session's pages in another language from now on, if its study offers it."""
+    if code in {language.code for language in languages_offered(session.study)}:
+        Session.objects.filter(pk=session.pk).update(language=code)
+
+
+@transaction.atomic
+def skip_step(session: Session) -> None:
+    """Leave the current step of a preview behind, whatever it asks for; do nothing in other sessions."""
+    session = lock_session(session)
+    step = current_step(session)
+    if session.kind != Session.Kind.PREVIEW:
+        return
+    if step.stage:
+        take_step(session, step.stage, {})
+    elif step.kind == "headphones":
+        headphones.pass_tests(session)
+    elif step.kind == "instructions":
+        begin(session)
+    elif step.trial is not None:
+        Trial.objects.filter(pk=step.trial.pk).update(finished=timezone.now())
+    finish_if_done(session)
 
 
 def _participation(study: Study, entry: Entry | None) -> Participation | None:
@@ -98,6 +148,15 @@ def _participation(study: Study, entry: Entry | None) -> Participation | None:
 def current_kind(study: Study) -> str:
     """The kind of a session that a listener starts now."""
     return Session.Kind.PILOT if study.pilot else Session.Kind.REAL
+
+
+def check_takes_answers(study: Study, kind: str) -> None:
+    """Raise `StudyClosed` unless sessions of this kind may go on: most of them only in an open study."""
+    if kind == Session.Kind.SIMULATED or (
+        kind == Session.Kind.PREVIEW and study.status != Study.Status.PREPARING
+    ):
+        return
+    check_open(study)
 
 
 def check_open(study: Study) -> None:
@@ -129,7 +188,16 @@ def begin(session: Session) -> None:
 
 
 StepKind = Literal[
-    "questions", "volume", "headphones", "instructions", "trained", "trial", "break", "thanks", "screened_out"
+    "consent",
+    "questions",
+    "volume",
+    "headphones",
+    "instructions",
+    "trained",
+    "trial",
+    "break",
+    "thanks",
+    "screened_out",
 ]
 
 
@@ -176,6 +244,8 @@ def _has_questions(session: Session, when: Literal["before", "after"]) -> bool:
 
 
 def _before_grading(session: Session, stages: set[str]) -> Step:
+    if session.kind == Session.Kind.PREVIEW and CONSENT not in stages:
+        return Step("consent", stage=CONSENT)
     if BEFORE not in stages and _has_questions(session, "before"):
         return Step("questions", stage=BEFORE)
     if VOLUME not in stages:
@@ -186,12 +256,12 @@ def _before_grading(session: Session, stages: set[str]) -> Step:
 
 
 def _pause_before(trial: Trial, trials: list[Trial], study: Study, stages: set[str]) -> Step | None:
-    """The page before `trial`, if any: the end of the training, or a break."""
+    """The page before `trial`, if any: a break, or the end of the training, from where on grades count."""
     if trial.item.training or trial.started:
         return None
     graded = [other for other in trials if not other.item.training and other.finished]
     trained = any(other.item.training for other in trials)
-    if not graded and trained and study.training_repeats and TRAINED not in stages:
+    if not graded and trained and TRAINED not in stages:
         return Step("trained", stage=TRAINED)
     every = study.break_after
     if every and graded and len(graded) % every == 0:
@@ -259,8 +329,3 @@ def repeat_training(session: Session) -> bool:
         trial.position = first + offset
     Trial.objects.bulk_create(again)
     return True
-
-
-def open_trial(trial: Trial) -> None:
-    """Record when the listener first opened the trial."""
-    Trial.objects.filter(pk=trial.pk, started=None).update(started=timezone.now())

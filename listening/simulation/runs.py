@@ -64,7 +64,9 @@ def complete_settings(study: Study, asked: Mapping[str, Any]) -> SimulatedListen
     wanted = read_setting(SimulatedListeners, asked, "simulation")
     qualities = usual_qualities(study)
     if strange := sorted(set(wanted.qualities) - set(qualities)):
-        raise StudyError(_("%(slug)r is not in the study."), slug=strange[0])
+        raise StudyError.of_field(
+            f"qualities.{strange[0]}", _("%(slug)r is not in the study."), slug=strange[0]
+        )
     return SimulatedListeners.model_validate(
         {name: float(value) if name in _FLOATS else value for name, value in wanted if name in _ASKED}
         | {"qualities": qualities | {slug: float(value) for slug, value in wanted.qualities.items()}}

@@ -48,11 +48,18 @@ def spawn(
         )
 
 
-def _signal_on_parents_death(number: int) -> Callable[[], None] | None:
+def die_with(parent: int) -> None:
+    """Have this process killed when its parent dies, however that dies: it would go on unseen."""
+    if ask := _signal_on_parents_death(signal.SIGKILL, parent):
+        ask()
+
+
+def _signal_on_parents_death(number: int, parent: int | None = None) -> Callable[[], None] | None:
+    """A function for the child of `parent`, by default of this process."""
     if not sys.platform.startswith("linux"):
         return None
     libc = ctypes.CDLL(None)  # loaded before the fork: the child should do as little as possible
-    parent = os.getpid()
+    parent = parent or os.getpid()
 
     def ask() -> None:
         libc.prctl(_PR_SET_PDEATHSIG, int(number), 0, 0, 0)
@@ -92,6 +99,8 @@ class Child:
         name: name for people, and of its log.
         command: program and arguments.
         stop_signal: signal that makes it end soon and cleanly.
+        death_signal: the signal that it gets if its supervisor is killed. A program that is still starting
+            may not heed all of them.
         environment, folder: environment and working directory; None inherits.
     """
 
@@ -99,6 +108,7 @@ class Child:
     command: Sequence[str]
     log: Path
     stop_signal: int = signal.SIGTERM
+    death_signal: int = signal.SIGTERM
     environment: Mapping[str, str] | None = None
     folder: Path | None = None
     process: subprocess.Popen[bytes] | None = None
@@ -110,7 +120,7 @@ class Child:
             self.log,
             environment=self.environment,
             folder=self.folder,
-            death_signal=self.stop_signal,
+            death_signal=self.death_signal,
         )
 
     def tail(self, lines: int = 12) -> str:
@@ -129,11 +139,20 @@ class Supervisor:
 
     def __init__(self, tell: Callable[[str], None]) -> None:
         self.children: list[Child] = []
+        #: A signal's handler must not raise now: a child that was just forked would be forgotten, and stay.
+        self.starting = False
         self._tell = tell
 
     def start(self, child: Child) -> None:
         self.children.append(child)
-        child.start()
+        self._start(child)
+
+    def _start(self, child: Child) -> None:
+        self.starting = True
+        try:
+            child.start()
+        finally:
+            self.starting = False
 
     def check(self) -> None:
         """Restart children that died since the last call.
@@ -155,7 +174,7 @@ class Supervisor:
                     f"The {child.name} keeps dying ({reason}). The end of {child.log}:\n{child.tail()}"
                 )
             self._tell(f"The {child.name} died ({reason}); starting it again. Its log: {child.log}")
-            child.start()
+            self._start(child)
 
     def stop(self) -> None:
         running = [child for child in self.children if child.process is not None]

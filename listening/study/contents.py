@@ -47,21 +47,31 @@ def method_of(slug: str) -> AnyMethod:
     try:
         return METHODS[slug]
     except KeyError:
-        raise StudyError(
-            _("There is no method %(slug)r. Known: %(methods)s."), slug=slug, methods=", ".join(METHODS)
+        raise StudyError.of_field(
+            "method",
+            _("There is no method %(slug)r. Known: %(methods)s."),
+            slug=slug,
+            methods=", ".join(METHODS),
         ) from None
 
 
-def check_excerpts(excerpts: Sequence[Excerpt]) -> list[Excerpt]:
-    """Return excerpts with ends and clean names, training first. Raises `StudyError` if one is invalid."""
+def check_excerpts(excerpts: Sequence[Excerpt], field: str = "items") -> list[Excerpt]:
+    """Return excerpts with ends and clean names, training first.
+
+    Raises:
+        StudyError: one is invalid; it names the request's `field`, or the place in it.
+    """
     checked = []
-    for excerpt in excerpts:
-        clip = excerpt.clip
+    for number, excerpt in enumerate(excerpts):
+        clip, place = excerpt.clip, f"{field}.{number}"
         end = clip.seconds if excerpt.end is None else excerpt.end
         if not (math.isfinite(excerpt.start) and math.isfinite(end)):
-            raise StudyError(_("The excerpt of “%(clip)s” has no start or no end."), clip=clip.title)
+            raise StudyError.of_field(
+                place, _("The excerpt of “%(clip)s” has no start or no end."), clip=clip.title
+            )
         if not 0 <= excerpt.start < end <= clip.seconds + _SLACK_SECONDS:
-            raise StudyError(
+            raise StudyError.of_field(
+                place,
                 _(
                     "The excerpt %(start).2f to %(end).2f s is not inside “%(clip)s”, which lasts "
                     "%(seconds).2f s."
@@ -72,7 +82,8 @@ def check_excerpts(excerpts: Sequence[Excerpt]) -> list[Excerpt]:
                 seconds=clip.seconds,
             )
         if end - excerpt.start < SHORTEST_ITEM_SECONDS and end - excerpt.start < clip.seconds:
-            raise StudyError(
+            raise StudyError.of_field(
+                place,
                 _(
                     "The excerpt of “%(clip)s” is shorter than %(shortest_item_seconds)s s, the shortest "
                     "loop."
@@ -82,56 +93,62 @@ def check_excerpts(excerpts: Sequence[Excerpt]) -> list[Excerpt]:
             )
         name = clean_line(excerpt.name)
         if len(name) > 200:
-            raise StudyError(_("The name of an item is longer than 200 characters."))
+            raise StudyError.of_field(
+                f"{place}.name", _("The name of an item is longer than 200 characters.")
+            )
         checked.append(Excerpt(clip, excerpt.start, min(end, clip.seconds), excerpt.training, name))
     graded = [excerpt for excerpt in checked if not excerpt.training]
     training = [excerpt for excerpt in checked if excerpt.training]
     if not graded:
-        raise StudyError(
+        raise StudyError.of_field(
+            field,
             _("Choose at least one clip.")
             if not checked
-            else _("All items are training items: include at least one in the test.")
+            else _("All items are training items: include at least one in the test."),
         )
-    if len(graded) > MAX_ITEMS:
-        raise StudyError(
-            _("%(count)s clips are too many for a study; choose %(max_items)s at most."),
-            count=len(graded),
-            max_items=MAX_ITEMS,
-        )
-    if len(training) > MAX_ITEMS:
-        raise StudyError(
-            _("%(count)s training trials are too many; choose %(max_items)s at most."),
-            count=len(training),
-            max_items=MAX_ITEMS,
-        )
+    for part, message in (
+        (graded, _("%(count)s clips are too many for a study; choose %(max_items)s at most.")),
+        (training, _("%(count)s training trials are too many; choose %(max_items)s at most.")),
+    ):
+        if len(part) > MAX_ITEMS:
+            raise StudyError.of_field(field, message, count=len(part), max_items=MAX_ITEMS)
     return [*training, *graded]
 
 
-def check_systems(owner: Any, method: AnyMethod, systems: Iterable[str]) -> list[str]:
+def check_systems(
+    owner: Any, method: AnyMethod, systems: Iterable[str], there: Iterable[str] = ()
+) -> list[str]:
     """Return the systems under test in table order, without those that the method adds itself.
+
+    Those that are `there` may stay, whoever made them.
 
     Raises:
         StudyError: none or too many are left, or one is unknown or belongs to another user.
     """
     chosen = list(dict.fromkeys(slug for slug in systems if slug not in method.always))
-    offered = {system.slug for system in known.systems_for(owner)}
+    offered = {system.slug for system in known.systems_for(owner)} | set(there)
     unknown = [slug for slug in chosen if slug not in offered]
     if unknown:
-        raise StudyError(
+        raise StudyError.of_field(
+            "systems",
             _("There is no system %(unknown)r. Known: %(offered)s."),
             unknown=unknown[0],
             offered=", ".join(sorted(offered)),
         )
     if not chosen:
-        raise StudyError(
+        raise StudyError.of_field(
+            "systems",
             _("Choose at least one system besides the original and the anchors, which are always included.")
             if len(method.always) > 1
-            else _("Choose at least one system besides the original, which is always included.")
+            else _("Choose at least one system besides the original, which is always included."),
         )
     most = MAX_SYSTEMS if method.side_by_side else method.max_systems
     if len(chosen) > most:
-        raise StudyError(
-            _("%(count)s systems are too many; choose %(most)s at most."), count=len(chosen), most=most
+        raise StudyError.of_field(
+            "systems",
+            _("%(count)s systems are too many; choose %(most)s at most."),
+            count=len(chosen),
+            most=most,
         )
     return sorted(chosen, key=known.order)
 
@@ -146,7 +163,8 @@ def done_renditions(clips: Iterable[Clip], systems: Sequence[str]) -> dict[tuple
         for slug in systems:
             row, title = found.get((clip.pk, slug)), titles[slug]
             if row is None:
-                raise StudyError(
+                raise StudyError.of_field(
+                    "systems",
                     _(
                         "“%(clip)s” has not been processed by %(title)s. Choose another clip or leave out "
                         "%(title)s."
@@ -155,13 +173,15 @@ def done_renditions(clips: Iterable[Clip], systems: Sequence[str]) -> dict[tuple
                     title=title,
                 )
             if row.status == Rendition.Status.FAILED:
-                raise StudyError(
+                raise StudyError.of_field(
+                    "systems",
                     _("%(title)s failed on “%(clip)s”. Retry it on the clip's page or leave out %(title)s."),
                     clip=clip.title,
                     title=title,
                 )
             if row.status != Rendition.Status.DONE:
-                raise StudyError(
+                raise StudyError.of_field(
+                    "systems",
                     _("%(title)s is still processing “%(clip)s”. Wait until it has finished."),
                     clip=clip.title,
                     title=title,

@@ -18,6 +18,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
@@ -87,14 +88,15 @@ def fit_design(design: Design | Mapping[str, Any], method: AnyMethod, graded: in
         StudyError: `design` is invalid, or a trial of the method has no room for it.
     """
     given = read_setting(Design, design, "design")
-    fitted: dict[str, Any] = {}
+    fitted: dict[str, int | float] = {}
     if given.items_per_session is not None and given.items_per_session < graded:
         fitted["items_per_session"] = given.items_per_session
     room = room_for_systems(method)
     most = max_systems_per_trial(method)
     chosen = None if most is None else given.systems_per_trial
     if chosen is not None and chosen > room and chosen < systems:
-        raise StudyError(
+        raise StudyError.of_field(
+            "design.systems_per_trial",
             _(
                 "%(chosen)s systems and the %(count)s signals of every trial are more than the "
                 "%(max_signals)s signals that %(source)s allows; choose %(room)s systems at most."
@@ -185,14 +187,32 @@ def take_place(study: Study, kind: str = Session.Kind.REAL) -> tuple[int, int]:
     deleted. Call this in the transaction that creates the session, with the study's row locked (SQLite: with
     the write lock), and store both values, so that concurrent sessions get different places.
     """
-    held = {place_of(session) for session in live_sessions(study, kind).only("study", "place", "number")}
-    place = next(number for number in range(len(held) + 1) if number not in held)
-    lost = stale_sessions(study, kind).filter(abandoned=None, screened_out=None)
-    lost = lost.filter(Q(place=place) | Q(place=None, number=place + 1))
-    study.sessions.filter(pk__in=list(lost.values_list("pk", flat=True))).update(abandoned=timezone.now())
-    return place, place % plan_of(study).blocks
+    since = timezone.now() - drop_out_time(study)
+    fields = ("pk", "place", "number", "created", "finished", "abandoned", "screened_out")
+    held: set[int] = set()
+    waiting: dict[UUID, int] = {}
+    any_old = False
+    for pk, place, number, created, finished, abandoned, screened_out in (
+        study.sessions.filter(kind=kind).values_list(*fields)
+    ):  # fmt: skip
+        if finished is not None:
+            held.add(_place_of(place, number))
+        elif abandoned is None and screened_out is None:
+            waiting[pk] = _place_of(place, number)
+            any_old = any_old or created < since
+    # Most studies have no session that began so long ago; to ask which of them are stale takes long.
+    stale = set(stale_sessions(study, kind).values_list("pk", flat=True)) if any_old else set()
+    held |= {place for pk, place in waiting.items() if pk not in stale}
+    free = next(number for number in range(len(held) + 1) if number not in held)
+    if lost := [pk for pk, place in waiting.items() if pk in stale and place == free]:
+        study.sessions.filter(pk__in=lost).update(abandoned=timezone.now())
+    return free, free % plan_of(study).blocks
 
 
 def place_of(session: Session) -> int:
     """The session's place; for sessions older than places, derived from the number."""
-    return session.number - 1 if session.place is None else session.place
+    return _place_of(session.place, session.number)
+
+
+def _place_of(place: int | None, number: int) -> int:
+    return number - 1 if place is None else place

@@ -1,4 +1,4 @@
-"""How long a study takes a listener, before it and while it goes on: one guess, wherever it is said."""
+"""Estimates how long a study takes a listener, before and during a session."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from listening.study import design
 
 def minutes_of_study(study: Study) -> int:
     """The estimated duration of a session, in whole minutes, at least 1."""
-    plan = design.plan_of(study)
     items = list(study.items.order_by("position"))
     graded = [item for item in items if not item.training]
+    plan = design.plan_of(study, len(graded))
     heard = [study.systems[index] for index in plan.systems[0]]
     training = _seconds(study, heard, (item for item in items if item.training))
     share = len(plan.items[0]) / len(graded) if graded else 0

@@ -33,6 +33,20 @@ class BadRating(StudyError):
     """An invalid grade, comment or event."""
 
 
+class TooManyEvents(StudyError):
+    """More events of a page than anybody makes; more are taken after `seconds`."""
+
+    status = 429
+
+    def __init__(self, seconds: int) -> None:
+        super().__init__(_("This page sends too much. Please try again in %(seconds)s s."), seconds=seconds)
+        self.seconds = seconds
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Retry-After": str(self.seconds)}
+
+
 class UnknownStimulus(StudyError):
     """A key that does not belong to the trial."""
 
@@ -53,7 +67,7 @@ class ElsewhereChanged(StudyError):
         self.stored = stored
 
     @property
-    def more(self) -> dict[str, Any]:
+    def more(self) -> dict[str, object]:
         return {"stored": dict(self.stored)}
 
 
@@ -110,7 +124,7 @@ class GradesMissing(StudyError):
         self.keys = keys
 
     @property
-    def more(self) -> dict[str, Any]:
+    def more(self) -> dict[str, object]:
         return {"missing": self.keys}
 
 

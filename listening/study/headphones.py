@@ -217,6 +217,14 @@ def answer_round(session: Session, stage: str, number: int, answer: int) -> bool
     return True
 
 
+def pass_tests(session: Session) -> None:
+    """Pass what is left of the screening, for a preview."""
+    while (current := current_round(session)) is not None:
+        Stage.objects.update_or_create(
+            session=session, name=current.stage, defaults={"data": {"passed": True}}
+        )
+
+
 def stereo_wav(audio: Audio) -> bytes:
     """16-bit WAV of `audio`, float (samples, 2) in [-1, 1] at `RATE`. Equal channels stay equal."""
     return wav_of(np.rint(np.clip(audio, -1, 1) * 32767).astype(np.int16), RATE)

@@ -10,7 +10,6 @@ from __future__ import annotations
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
 
 from django.utils import translation
 from django.utils.translation import gettext_lazy
@@ -118,14 +117,25 @@ def use_study_language(study: Study) -> AbstractContextManager[None]:
     return translation.override(language_of(study).locale)
 
 
-def use_link_language(session: bool, token: str) -> AbstractContextManager[None]:
+def languages_offered(study: Study) -> list[Language]:
+    """The languages that a listener of the study can choose from, in the order of `LANGUAGES`."""
+    return [each for code, each in LANGUAGES.items() if code in (study.language, *study.other_languages)]
+
+
+def use_link_language(session: bool, token: str, wanted: str = "") -> AbstractContextManager[None]:
     """The same for the study whose listener link `token` is, or a session's; English where it is none.
 
-    Of a session, the language that it met counts, also where the session has been deleted.
+    At the listener link, `wanted` counts if the study offers it. Of a session, the language that it met or
+    that its listener chose counts, also where the session has been deleted.
     """
     if not session:
-        return use_study_language(Study.objects.filter(token=token).only("language").first() or Study())
-    sessions = Session.objects.select_related("study").only("version", "study__language", "study__version")
+        found_study = Study.objects.filter(token=token).only("language", "other_languages").first() or Study()
+        if wanted in found_study.other_languages:
+            found_study.language = wanted
+        return use_study_language(found_study)
+    sessions = Session.objects.select_related("study").only(
+        "version", "language", "study__language", "study__other_languages", "study__version"
+    )
     found = sessions.filter(token=token).first()
     if found is None:
         return use_study_language(Study(language=language_of_deleted(token) or "en"))
@@ -136,7 +146,7 @@ def use_link_language(session: bool, token: str) -> AbstractContextManager[None]
 def _script_words(locale: str) -> dict[str, str]:
     view = JavaScriptCatalog()
     view.translation = DjangoTranslation(locale, domain="djangojs")
-    catalogue: dict[str, Any] = view.get_catalog()
+    catalogue: dict[str, str | list[str]] = view.get_catalog()
     return {english: word for english, word in catalogue.items() if isinstance(word, str) and english}
 
 

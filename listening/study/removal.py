@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
-
 from django.db import transaction
 from django.db.models import QuerySet
 
-from listening.models import Assessor, DeletedSession, Deletion, Rating, Session
+from listening.models import Assessor, DeletedSession, Deletion, Rating, Session, token_digest
 from listening.study.errors import SessionGone
 from listening.study.versions import apply_version
-
-
-def _digest(token: str) -> str:
-    return hashlib.sha256(token.encode()).hexdigest()
 
 
 def remember_links(sessions: QuerySet[Session]) -> None:
@@ -21,7 +15,7 @@ def remember_links(sessions: QuerySet[Session]) -> None:
     met = sessions.filter(kind__in=[Session.Kind.REAL, Session.Kind.PILOT])
     DeletedSession.objects.bulk_create(
         [
-            DeletedSession(digest=_digest(session.token), language=apply_version(session).study.language)
+            DeletedSession(digest=token_digest(session.token), language=apply_version(session).study.language)
             for session in met.select_related("study")
         ],
         ignore_conflicts=True,
@@ -30,11 +24,11 @@ def remember_links(sessions: QuerySet[Session]) -> None:
 
 def language_of_deleted(token: str) -> str:
     """The language of the session whose link this was; "" if it never was one."""
-    found = DeletedSession.objects.filter(digest=_digest(token)).values_list("language", flat=True)
+    found = DeletedSession.objects.filter(digest=token_digest(token)).values_list("language", flat=True)
     return found.first() or ""
 
 
-def check_there(token: str) -> None:
+def check_exists(token: str) -> None:
     """Raises `SessionGone` if this was the link of a session that has been deleted."""
     if language_of_deleted(token):
         raise SessionGone()

@@ -7,38 +7,59 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import Count, Exists, Max, OuterRef, Q, QuerySet
+from django.db.models import Count, Exists, Max, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 from django.http import Http404
 from django.urls import reverse
 
-from evaluation.clips.access import visible_clips
+from evaluation.access import Role, find, rows_for, usable_clips, with_roles
 from evaluation.contexts import Context
 from evaluation.models import Clip, Rendition
+from evaluation.texts import clean_line
 from evaluation.web.presentation import prefetch_results
-from listening.kinds import COUNTED
-from listening.models import Session, Stimulus, Study, Trial
-from listening.study.removal import check_there
+from listening.kinds import COUNTED, HIDDEN
+from listening.models import Item, Session, Stimulus, Study, Trial
+from listening.study.removal import check_exists
 from listening.study.versions import apply_version
 
 
 def studies_of(user: Any) -> QuerySet[Study]:
-    """The user's studies, newest first, with counts of items and of real sessions, started and finished."""
-    counts = Q(sessions__kind__in=COUNTED)
-    counted = Study.objects.filter(owner=user).annotate(
-        item_count=Count("items", filter=Q(items__training=False), distinct=True),
-        started_count=Count("sessions", filter=counts & Q(sessions__instructed__isnull=False), distinct=True),
-        finished_count=Count("sessions", filter=counts & Q(sessions__finished__isnull=False), distinct=True),
+    """The user's studies and those shared with them, newest first, each with the user's `role`.
+
+    With counts of items and of real sessions, started and finished.
+    """
+    return _counted(with_roles(rows_for(user, Study), user))
+
+
+def _counted(studies: QuerySet[Study]) -> QuerySet[Study]:
+    sessions = Session.objects.filter(kind__in=COUNTED)
+    counted = studies.select_related("owner").annotate(
+        item_count=_count_of_study(Item.objects.filter(training=False)),
+        started_count=_count_of_study(sessions.filter(instructed__isnull=False)),
+        finished_count=_count_of_study(sessions.filter(finished__isnull=False)),
     )
-    counted = counted.prefetch_related("preparation")  # for `Study.error`
-    return counted.order_by("-created", "id")  # Django drops a model's own order where it counts
+    return counted.prefetch_related("preparation")  # for `Study.error`
 
 
-def study_of(user: Any, study_id: UUID) -> Study:
-    """The user's study with this id, as in `studies_of`. Raises `Http404` for any other."""
-    try:
-        return studies_of(user).get(pk=study_id)
-    except Study.DoesNotExist:
-        raise Http404("There is no such study.") from None
+def _count_of_study(rows: QuerySet[Any]) -> Coalesce:
+    """How many of `rows` a study has. A subquery: a page of a long list counts for its own rows only."""
+    counted = rows.filter(study=OuterRef("pk")).order_by().values("study").annotate(count=Count("pk"))
+    return Coalesce(Subquery(counted.values("count")), 0)
+
+
+def find_studies(user: Any, search: str = "", *, archived: bool = False) -> QuerySet[Study]:
+    """Those of `studies_of` with `search` in their names, without or only those that were archived."""
+    return studies_of(user).filter(name__icontains=clean_line(search), archived__isnull=not archived)
+
+
+def study_of(user: Any, study_id: UUID, least: Role = Role.VIEWER) -> Study:
+    """The study with this id, as in `studies_of`, if the user has that role on it.
+
+    Raises:
+        Http404: there is none, or it is not shared with them.
+        Forbidden: their role is lower.
+    """
+    return find(user, _counted(Study.objects.all()), least, pk=study_id)
 
 
 def listener_url(study: Study) -> str:
@@ -64,15 +85,32 @@ def front_clip() -> Clip | None:
 
 
 def clips_for_study(user: Any) -> QuerySet[Clip]:
-    """Clips that the user can put in a study: own and public clips with a finished rendition."""
+    """Clips that the user can put in a study, with a finished rendition."""
     done = Rendition.objects.filter(clip=OuterRef("pk"), status=Rendition.Status.DONE)
-    return visible_clips(user).filter(Exists(done))
+    return usable_clips(user).filter(Exists(done))
 
 
-def clips_by_id(user: Any, ids: Iterable[UUID]) -> dict[UUID, Clip]:
-    """Own and public clips by id. Raises `Http404` if the user may not see one of them."""
+def systems_of_clips(clips: Iterable[Clip]) -> dict[UUID, set[str]]:
+    """The systems that have processed each of `clips`."""
+    found: dict[UUID, set[str]] = {}
+    done = Rendition.objects.filter(clip__in=list(clips), status=Rendition.Status.DONE)
+    for clip, system in done.values_list("clip", "system"):
+        found.setdefault(clip, set()).add(system)
+    return found
+
+
+def clips_by_id(user: Any, ids: Iterable[UUID], study: Study | None = None) -> dict[UUID, Clip]:
+    """Clips that the user can put in a study, or that `study` has, by id.
+
+    Raises:
+        Http404: the user may not use one of them.
+    """
     wanted = set(ids)
-    found = {clip.pk: clip for clip in visible_clips(user).filter(pk__in=wanted)}
+    clips = Clip.objects.filter(pk__in=wanted)
+    offered = Q(pk__in=usable_clips(user).values("pk"))
+    if study is not None:
+        offered |= Q(pk__in=study.items.exclude(clip=None).values("clip"))
+    found = {clip.pk: clip for clip in clips.filter(offered)}
     if missing := wanted - set(found):
         raise Http404(f"There is no clip {min(missing)}.")
     return found
@@ -84,12 +122,22 @@ def heard_sounds(trial: Trial) -> list[str]:
     return sorted({sound for event in events if isinstance(sound := event.detail.get("sound"), str)})
 
 
+#: What the language of an answer depends on, beside the trial.
+_OF_LANGUAGE = (
+    "session__version",
+    "session__language",
+    "session__study__language",
+    "session__study__other_languages",
+    "session__study__version",
+)
+
+
 def session_of(token: str) -> Session:
     """The session whose link this is. Raises `Http404`, or `SessionGone` if it was deleted."""
     try:
         return apply_version(Session.objects.select_related("study", "assessor").get(token=token))
     except Session.DoesNotExist:
-        check_there(token)
+        check_exists(token)
         raise Http404("There is no such session.") from None
 
 
@@ -98,14 +146,16 @@ def trial_for_answer(token: str, position: int) -> Trial:
 
     Raises `Http404`, or `SessionGone` if its session was deleted.
     """
-    trials = Trial.objects.select_related("session__study").only(
-        *("pk", "session__token", "session__version"),
-        *("session__study__language", "session__study__version"),
-    )
+    return _trial(token, position, "pk", "session__token", *_OF_LANGUAGE)
+
+
+def _trial(token: str, position: int, *fields: str) -> Trial:
+    """The trial of a session with only these fields. Raises as `trial_for_answer` does."""
     try:
+        trials = Trial.objects.select_related("session__study").only(*fields)
         return trials.get(session__token=token, position=position)
     except Trial.DoesNotExist:
-        check_there(token)
+        check_exists(token)
         raise Http404("There is no such trial.") from None
 
 
@@ -114,29 +164,16 @@ def trial_stored(token: str, position: int) -> Trial:
 
     Raises `Http404`, or `SessionGone` if its session was deleted.
     """
-    trials = Trial.objects.select_related("session__study").only(
-        *("order", "comment", "finished", "session__token", "session__version"),
-        *("session__study__method", "session__study__language", "session__study__version"),
-    )
-    try:
-        return trials.get(session__token=token, position=position)
-    except Trial.DoesNotExist:
-        check_there(token)
-        raise Http404("There is no such trial.") from None
+    fields = ("order", "comment", "finished", "session__token", "session__study__method")
+    return _trial(token, position, *fields, *_OF_LANGUAGE)
 
 
 def trial_for_sound(token: str, position: int) -> Trial:
     """The trial with only the fields that serving its sounds needs, which is the most frequent request.
 
-    Raises `Http404`.
+    Raises `Http404`, or `SessionGone` if its session was deleted.
     """
-    trials = Trial.objects.select_related("session__study").only(
-        "reference_key", "order", "item_id", "session__study__status"
-    )
-    try:
-        return trials.get(session__token=token, position=position)
-    except Trial.DoesNotExist:
-        raise Http404("There is no such trial.") from None
+    return _trial(token, position, "reference_key", "order", "item_id", "session__study__status")
 
 
 def stimuli_count(study: Study) -> dict[str, int]:
@@ -145,11 +182,19 @@ def stimuli_count(study: Study) -> dict[str, int]:
     return {"done": stimuli.exclude(audio="").count(), "total": stimuli.count()}
 
 
-def session_rows(study: Study) -> list[Context]:
-    """The progress of each session that has passed the instructions, newest first, without simulated ones."""
-    sessions = (
-        study.sessions.exclude(instructed=None)
-        .exclude(kind=Session.Kind.SIMULATED)
+def sessions_shown(study: Study, code: str = "") -> QuerySet[Session]:
+    """Sessions that have passed the instructions, newest first: of listeners whose codes have `code` in them.
+
+    Simulated ones and previews are left out.
+    """
+    shown = study.sessions.exclude(instructed=None).exclude(kind__in=[Session.Kind.SIMULATED, *HIDDEN])
+    return (shown.filter(assessor__code__icontains=code) if code else shown).order_by("-number")
+
+
+def session_rows(sessions: Iterable[Session]) -> list[Context]:
+    """The progress of each of `sessions`, newest first."""
+    counted = (
+        Session.objects.filter(pk__in=[session.pk for session in sessions])
         .select_related("assessor")
         .annotate(
             trial_count=Count("trials", distinct=True),
@@ -165,6 +210,7 @@ def session_rows(study: Study) -> list[Context]:
             "number": session.number,
             "kind": session.kind,
             "version": session.version,
+            "language": session.language,
             "assessor": session.assessor.code,
             "screened_out": session.screened_out,
             "completion_code": session.completion_code,
@@ -175,5 +221,5 @@ def session_rows(study: Study) -> list[Context]:
             "done": session.finished_count,
             "ratings": session.rating_count,
         }
-        for session in sessions
+        for session in counted
     ]

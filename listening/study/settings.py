@@ -7,6 +7,7 @@ from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 
+from evaluation.contexts import Context
 from listening.columns.studies import MAX_REPEATS, AnalysisSettings, Headphones, PostScreening, Recruitment
 from listening.columns.texts import Texts
 from listening.models import Study
@@ -15,7 +16,7 @@ from listening.study.languages import LANGUAGES
 from listening.study.questionnaire import check_questionnaire
 
 
-def check_settings(values: Mapping[str, Any]) -> dict[str, Any]:
+def check_settings(values: Mapping[str, Any]) -> Context:
     """Convert `values`, by attribute, to the form that `Study` stores. None clears a limit or date only.
 
     Raises:
@@ -27,12 +28,13 @@ def check_settings(values: Mapping[str, Any]) -> dict[str, Any]:
                 name, _("%(name)s cannot be null; leave it out to keep its value."), name=name
             )
     checked = {name: _CHECKS[name](value) if name in _CHECKS else value for name, value in values.items()}
-    for name in ("opens", "closes", "sealed_until"):
-        if checked.get(name) and checked[name].tzinfo is None:
+    moments = {name: checked.get(name) for name in ("opens", "closes", "sealed_until")}
+    for name, moment in moments.items():
+        if moment and moment.tzinfo is None:
             raise StudyError.of_field(
                 name, _("%(name)s: include the time zone, as in 2026-01-31T12:00:00+01:00."), name=name
             )
-    opens, closes = checked.get("opens"), checked.get("closes")
+    opens, closes = moments["opens"], moments["closes"]
     if opens and closes and closes <= opens:
         raise StudyError.of_field("closes", _("The study would close before it opens."))
     return checked
@@ -49,6 +51,19 @@ def _check_language(value: str) -> str:
     return value
 
 
+def _check_languages(value: Any) -> list[str]:
+    codes = value if isinstance(value, list) else [value]
+    for code in codes:
+        if code not in LANGUAGES:
+            raise StudyError.of_field(
+                "other_languages",
+                _("There is no language %(value)r. Known: %(languages)s."),
+                value=code,
+                languages=", ".join(LANGUAGES),
+            )
+    return list(dict.fromkeys(codes))
+
+
 def _check_training_repeats(value: int) -> int:
     if not 0 <= value <= MAX_REPEATS:
         raise StudyError.of_field(
@@ -62,6 +77,7 @@ def _check_training_repeats(value: int) -> int:
 _CHECKS: dict[str, Callable[[Any], Any]] = {
     "texts": lambda value: read_setting(Texts, value, "texts"),
     "language": _check_language,
+    "other_languages": _check_languages,
     "questionnaire": check_questionnaire,
     "headphones": lambda value: read_setting(Headphones, value, "headphones").complete(),
     "recruitment": lambda value: read_setting(Recruitment, value, "recruitment").complete(),

@@ -1,18 +1,20 @@
 """Rendition -> stimulus: what a listener hears, without cues that identify the system.
 
-All stimuli of an item share sample rate, length, loudness, edges and headroom. They are stored as float
-masters; a session gets each as a 16-bit WAV with its own dither, so that two files of equal sound, for
-example the open and the hidden reference, never have equal bytes.
+All stimuli of an item share sample rate, channels, length, loudness, edges and headroom. They are stored as
+float masters; a session gets each with a noise floor of its own (`listening.study.floor`), so that two files
+of equal sound, for example the open and the hidden reference, never have equal bytes.
 
-The reference of a study at 16 kHz is the audio that every codec encoded; at other rates it is the clip's
-original upload, resampled once. Anchors are made from the reference at the study's rate, and the output of
-a system is resampled to that rate (soxr, linear phase, no delay).
+The reference is the clip's working copy, from which every system got its input; if that has less than the
+study hears (clips from before they kept their rate have 16 kHz, mono), it is the original upload. Anchors
+are made from the reference at the study's rate, channel by channel, and the output of a system is converted
+to that rate (soxr, linear phase, no delay) and to the study's channels: in a stereo study, a system that
+processes speech in mono is heard alike in both.
 """
 
 from __future__ import annotations
 
-import hashlib
 import io
+import math
 import os
 import shutil
 import tempfile
@@ -31,12 +33,14 @@ from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 
 from codec import registry
-from codec.audio import AudioError, read_audio, resample, wav_of
-from codec.base import WORKING_RATE, Audio, fit_length
+from codec.audio import AudioError, read_recording
+from codec.base import Audio, channels_of, fit_length, in_words
+from codec.working import align, conform, mix_down
 from evaluation.clips.removal import delete_files
 from evaluation.metrics.alignment import delay_of
+from evaluation.metrics.loudness import loudness
 from evaluation.refusals import Refusal
-from evaluation.systems import title_of
+from evaluation.systems import order, title_of
 
 if TYPE_CHECKING:
     from django.db.models.fields.files import FieldFile
@@ -50,14 +54,17 @@ SAMPLE_RATES = (8_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)
 #: speech through the built-in systems, vocoders included, are less than half of it.
 DELAY_LIMIT_MS = 10.0
 
+#: Of a longer clip only the excerpt and a second around it are filtered, which is far more than the filter's
+#: reach: all of ten minutes would take gigabytes.
+LONG_SECONDS = 60.0
 #: Raised-cosine fade at both ends of an excerpt, seconds, so that a cut inside speech does not click.
 EDGE_SECONDS = 0.010
-#: Maximum peak of a stimulus (-1 dBFS): leaves room for dither and for a player's resampling.
+#: Maximum peak of a stimulus (-1 dBFS): leaves room for the noise floor and for a player's resampling.
 PEAK = 10 ** (-1 / 20)
+#: Loudness that an item has at least, LUFS: the gate of BS.1770, below which there is silence.
+SILENCE_LUFS = -70.0
 #: A larger loudness difference than this, dB, is a fault to be graded, not a level to correct.
 MAX_GAIN_DB = 20.0
-#: BS.1770's gating block, seconds. A shorter excerpt is measured as a single block.
-LOUDNESS_BLOCK = 0.4
 
 
 class StimulusError(Refusal):
@@ -74,22 +81,23 @@ def render_stimulus(
     The cut comes after coding (BS.1534-3 section 5), when the codec's buffers and bit reservoir have settled.
 
     Args:
-        clip_audio: the reference, float32 (samples,).
-        rendition_audio: the system's output, aligned with it; padded or cut to its length.
+        clip_audio: the reference, float32 (samples,) or (samples, 2).
+        rendition_audio: the system's output with as many channels, aligned with it; padded or cut to its
+            length.
         start: start of the excerpt, seconds.
         end: end of the excerpt, seconds.
         rate: sample rate of both, Hz.
 
     Returns:
-        The excerpt, float32 of shape (round(end * rate) - round(start * rate),), not yet limited to
-        [-1, 1], and the gain applied, dB: 0 dB if either signal is silent.
+        The excerpt, float32 of round(end * rate) - round(start * rate) samples, not yet limited to [-1, 1],
+        and the gain applied, dB, the same for both channels: 0 dB if either signal is silent.
 
     Raises:
         StimulusError: the excerpt is empty or lies outside the clip.
     """
-    first, last = round(start * rate), min(round(end * rate), clip_audio.size)
+    first, last = round(start * rate), min(round(end * rate), len(clip_audio))
     if not 0 <= first < last:
-        seconds = clip_audio.size / rate
+        seconds = len(clip_audio) / rate
         raise StimulusError(
             _("The excerpt %(start).2f-%(end).2f s is not inside a clip of %(seconds).2f s."),
             start=start,
@@ -97,10 +105,20 @@ def render_stimulus(
             seconds=seconds,
         )
     reference = clip_audio[first:last]
-    degraded = fit_length(rendition_audio, clip_audio.size)[first:last]
+    degraded = fit_length(rendition_audio, len(clip_audio))[first:last]
     gain_db = _matching_gain(reference, degraded, rate)
     matched = degraded.astype(np.float64) * 10 ** (gain_db / 20)
-    return (matched * _edges(matched.size, rate)).astype(np.float32), gain_db
+    edges = edges_of(len(matched), rate)
+    return (matched * (edges if matched.ndim == 1 else edges[:, np.newaxis])).astype(np.float32), gain_db
+
+
+def headroom_of(signals: Iterable[Audio]) -> float:
+    """The linear gain, 1 or less, that keeps the loudest of `signals` at or below `PEAK`.
+
+    It is one for all, so that relative levels stay matched.
+    """
+    loudest = max((float(np.abs(audio).max()) for audio in signals), default=0.0)
+    return min(1.0, PEAK / loudest) if loudest else 1.0
 
 
 def folder_of(study_id: UUID) -> str:
@@ -134,7 +152,7 @@ def render_item(item: Item, hold: Callable[[], bool] | None = None) -> bool:
             rate=rate,
             known=known,
         )
-    reference = _reference(item, rate)
+    reference = _reference(item, rate, item.study.channels)
     first, last = round(item.start * rate), round(item.end * rate)
     stimuli = list(item.stimuli.select_related("rendition"))
     rendered: list[tuple[Audio, float]] = []
@@ -144,8 +162,9 @@ def render_item(item: Item, hold: Callable[[], bool] | None = None) -> bool:
         delay = delay_of(reference[first:last], audio[first:last], rate).seconds
         stimulus.delay_ms = None if delay is None else round(1000 * delay, 2)
 
-    loudest = max((float(np.abs(audio).max()) for audio, _gain in rendered), default=0.0)
-    headroom = min(1.0, PEAK / loudest) if loudest else 1.0
+    headroom = headroom_of(audio for audio, _gain in rendered)
+    level = loudness(reference[first:last], rate) + 20 * math.log10(headroom)
+    item.loudness = round(max(level, SILENCE_LUFS), 2)
     replaced = [stimulus.audio.name for stimulus in stimuli if stimulus.audio.name]
     written: list[str] = []
     stored = False
@@ -160,32 +179,31 @@ def render_item(item: Item, hold: Callable[[], bool] | None = None) -> bool:
             if hold is None or hold():
                 for stimulus in stimuli:
                     stimulus.save(update_fields=["audio", "gain_db", "delay_ms"])
+                item.save(update_fields=["loudness"])
                 stored = True
     finally:
         delete_files(replaced if stored else written)
     return stored
 
 
-def _reference(item: Item, rate: int) -> Audio:
-    """The item's whole clip at `rate` Hz."""
+def _reference(item: Item, rate: int, channels: int) -> Audio:
+    """The item's whole clip with `channels` at `rate` Hz."""
     clip = item.clip
     assert clip is not None  # noqa: S101 -- checked by render_item
-    if rate == WORKING_RATE or not clip.upload:
-        audio, its_rate = _read(clip.audio, item.title)
-        return resample(audio, its_rate, rate)
-    return _read_upload(clip.upload, rate, item.title)
+    enough = clip.rate >= min(rate, clip.source_rate) and clip.channels >= min(channels, clip.source_channels)
+    if enough or not clip.upload:
+        return conform(*_read(clip.audio, item.title), rate, channels)
+    return _read_upload(clip.upload, rate, channels, item.title)
 
 
 def _signal(item: Item, stimulus: Stimulus, reference: Audio, rate: int) -> Audio:
-    """A system's output for the item's whole clip, at `rate` Hz and as long as `reference`."""
+    """A system's output for the item's whole clip at `rate` Hz, as long as `reference`, with its channels."""
     rendition, slug = stimulus.rendition, stimulus.system
     name = f"{item.title} through {title_of(rendition.system) if rendition else slug}"
     if rendition is not None and rendition.upload:
-        audio = _read_upload(rendition.upload, rate, name)
+        audio = _read_upload(rendition.upload, rate, channels_of(reference), name)
         # Positive if the upload is late and its owner had the delay corrected.
-        shift = round(rendition.parameters.delay_seconds * rate)
-        audio = audio[shift:] if shift >= 0 else np.concatenate([np.zeros(-shift, np.float32), audio])
-        return fit_length(audio, reference.size)
+        return align(audio, rendition.parameters.delay_seconds, rate, len(reference))
     if slug == "original" or rendition is None:
         return reference
     cutoff = registry.SYSTEMS[slug].options.get("cutoff") if slug in registry.SYSTEMS else None
@@ -202,11 +220,16 @@ def _signal(item: Item, stimulus: Stimulus, reference: Audio, rate: int) -> Audi
                 rate=rate / 1000,
                 cutoff=cutoff / 1000,
             )
-        return lowpass(reference, cutoff, rate)
+        if len(reference) <= LONG_SECONDS * rate:
+            return lowpass(reference, cutoff, rate)
+        around = slice(max(0, round((item.start - 1) * rate)), round((item.end + 1) * rate))
+        anchor = np.zeros_like(reference)
+        anchor[around] = lowpass(reference[around], cutoff, rate)
+        return anchor
     if not rendition.audio:
         raise StimulusError(_("%(name)s is not ready yet."), name=name)
-    audio, its_rate = _read(rendition.audio, name)
-    return fit_length(resample(audio, its_rate, rate), reference.size)
+    audio = conform(*_read(rendition.audio, name), rate, channels_of(reference))
+    return fit_length(audio, len(reference))
 
 
 def warnings_of(study: Study) -> list[str]:
@@ -232,38 +255,34 @@ def warnings_of(study: Study) -> list[str]:
                 f"{item.title} was recorded at {item.clip.source_rate} Hz: at {rate} Hz there is nothing "
                 f"above {item.clip.source_rate / 2000:g} kHz in its reference."
             )
-    ours = [s for s in stimuli if s.rendition and not s.rendition.upload and s.system not in _MADE_HERE]
-    if rate > WORKING_RATE and ours:
-        found.append(
-            f"The built-in systems work at {WORKING_RATE // 1000} kHz: in this study at {rate / 1000:g} kHz "
-            f"they are heard up to {WORKING_RATE // 2000} kHz, beside a reference with its full band."
-        )
+    mono = [item.title for item in items if item.clip is not None and item.clip.source_channels == 1]
+    if study.channels > 1 and mono:
+        found.append(f"Recorded in mono, heard alike in both channels: {', '.join(mono)}.")
+    stereo = [item.title for item in items if item.clip is not None and item.clip.source_channels > 1]
+    if study.channels == 1 and stereo:
+        found.append(f"Recorded with several channels, heard as their mean: {', '.join(stereo)}.")
+    found += _limits_of_systems(study, {stimulus.system for stimulus in stimuli})
     return found
 
 
-#: Systems that are made from the reference at the study's rate.
-_MADE_HERE = ("original", "anchor35", "anchor70")
+def _limits_of_systems(study: Study, systems: set[str]) -> list[str]:
+    """What systems of the registry lack of what the study hears, as sentences."""
+    lacking: dict[tuple[int, int], list[str]] = {}
+    for slug in sorted(systems & registry.SYSTEMS.keys(), key=order):
+        rate, channels = registry.SYSTEMS[slug].takes.fit(study.sample_rate, study.channels)
+        if rate < study.sample_rate or channels < study.channels:
+            lacking.setdefault((rate, channels), []).append(registry.SYSTEMS[slug].title)
+    alike = " and alike in both channels"
+    return [
+        f"{', '.join(titles)}: processed in {in_words(rate, channels)}, so heard up to {rate / 2000:g} kHz"
+        f"{alike if channels < study.channels else ''}, beside a reference in "
+        f"{in_words(study.sample_rate, study.channels)}."
+        for (rate, channels), titles in lacking.items()
+    ]
 
 
 def _title(stimulus: Stimulus) -> str:
     return title_of(stimulus.system)
-
-
-def dithered_wav(audio: Audio, rate: int, key: bytes) -> bytes:
-    """Quantise `audio`, float (samples,) in [-1, 1] at `rate` Hz, to a 16-bit mono WAV file.
-
-    Triangular dither of 2 LSB peak to peak is added to every sample, digital silence included, so its level,
-    96 dB below full scale, reveals nothing about the stimulus. The size depends on the length only. The same
-    `key` gives the same bytes; the caller derives it from a secret, the session and the file's key, and
-    without it the dither (SHAKE-128) is indistinguishable from random.
-    """
-    uniform = np.frombuffer(hashlib.shake_128(key).digest(4 * audio.size), dtype="<u2")
-    levels = np.subtract(uniform[: audio.size], uniform[audio.size :], dtype=np.float32)
-    levels *= np.float32(1 / 65536)
-    levels += audio * np.float32(32767)
-    np.rint(levels, out=levels)
-    np.clip(levels, -32768, 32767, out=levels)
-    return wav_of(levels.astype(np.int16), rate)
 
 
 def read_ahead(stimuli: Iterable[Stimulus]) -> None:
@@ -282,16 +301,6 @@ def read_ahead(stimuli: Iterable[Stimulus]) -> None:
                 os.close(file)
 
 
-def loudness(audio: Audio, rate: int) -> float:
-    """BS.1770 integrated loudness of `audio` (samples,) at `rate` Hz, in LUFS; -inf for silence."""
-    # Imported here: it imports scipy.signal, which the web process does not need to serve files.
-    import pyloudnorm
-
-    seconds = audio.size / rate
-    meter = pyloudnorm.Meter(rate, block_size=min(LOUDNESS_BLOCK, seconds))
-    return float(meter.integrated_loudness(audio.astype(np.float64)))
-
-
 def _matching_gain(reference: Audio, degraded: Audio, rate: int) -> float:
     difference = loudness(reference, rate) - loudness(degraded, rate)
     if not np.isfinite(difference):
@@ -299,7 +308,7 @@ def _matching_gain(reference: Audio, degraded: Audio, rate: int) -> float:
     return float(np.clip(difference, -MAX_GAIN_DB, MAX_GAIN_DB))
 
 
-def _edges(size: int, rate: int) -> Audio:
+def edges_of(size: int, rate: int) -> Audio:
     """An envelope (size,) that rises and falls in `EDGE_SECONDS`, or in half a shorter excerpt."""
     fade = min(round(EDGE_SECONDS * rate), size // 2)
     envelope = np.ones(size, dtype=np.float32)
@@ -327,13 +336,15 @@ def _read(stored: FieldFile, name: str) -> tuple[Audio, int]:
     return np.asarray(audio, dtype=np.float32), int(rate)
 
 
-def _read_upload(stored: FieldFile, rate: int, name: str) -> Audio:
-    """Read an uploaded file as mono at `rate` Hz."""
+def _read_upload(stored: FieldFile, rate: int, channels: int, name: str) -> Audio:
+    """Read an uploaded file with `channels` at `rate` Hz."""
     with tempfile.NamedTemporaryFile(prefix="earshot-", suffix=Path(stored.name or "").suffix) as copy:
         with stored.open("rb") as file:
             shutil.copyfileobj(file, copy)
         copy.flush()
         try:
-            return read_audio(copy.name, rate=rate).audio
+            recording = read_recording(copy.name)
+            audio, _notes = mix_down(recording.audio)
+            return conform(audio, recording.rate, rate, channels)
         except AudioError as error:
             raise StimulusError(_("%(name)s: %(error)s"), name=name, error=error) from error

@@ -7,16 +7,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from django.db import transaction
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext_lazy
 
+from codec.base import MAX_CHANNELS
 from evaluation.clips.removal import delete_files_later, list_files
 from evaluation.models import Clip
+from evaluation.refusals import Message
 from evaluation.texts import clean_line
 from listening.columns.studies import Design
 from listening.columns.texts import Texts
 from listening.kinds import COUNTED
-from listening.methods import DEFAULT, MethodOptions
+from listening.methods import DEFAULT, AnyMethod, MethodOptions
 from listening.methods.mushra import Mushra
 from listening.models import Assessor, Session, Simulation, Stimulus, Study
 from listening.study import design as designs
@@ -46,10 +49,10 @@ LOWEST_RATE = 16_000
 MAX_TRIALS = 1000
 
 #: Fields that are locked once a real session exists: grades would not be comparable.
-LOCKED = ("method", "method_options", "systems", "sample_rate", "design", "seed")
+LOCKED = ("method", "method_options", "systems", "sample_rate", "channels", "design", "seed")
 LOCKED_WHY = _(
-    "A listener has begun. Items, systems, method, sample rate and design can no longer be changed, "
-    "so that all grades stay comparable; texts, dates and limits can."
+    "A listener has begun. Items, systems, method, sample rate, channels and design can no longer be "
+    "changed, so that all grades stay comparable; texts, dates and limits can."
 )
 
 
@@ -65,7 +68,7 @@ class TrialRunsExist(StudyError):
     """
 
     def __init__(self, sessions: int) -> None:
-        super().__init__(
+        message = Message(
             ngettext_lazy(
                 "%(count)s pilot session has heard the present items and systems. "
                 "Tick “discard the pilot sessions” to change them.",
@@ -75,6 +78,7 @@ class TrialRunsExist(StudyError):
             ),
             count=sessions,
         )
+        super().__init__(message, fields={"discard_trial_runs": message})
         self.sessions = sessions
 
 
@@ -91,10 +95,12 @@ def create_study(
     excerpts: Sequence[Excerpt] | None = None,
     method: str = DEFAULT.slug,
     options: MethodOptions | Mapping[str, Any] | None = None,
-    sample_rate: int = 16_000,
+    sample_rate: int | None = None,
+    channels: int | None = None,
     language: str = "en",
     design: Design | Mapping[str, Any] | None = None,
     open_when_ready: bool = True,
+    there: Iterable[str] = (),
 ) -> Study:
     """Create a study of whole `clips`, or of `excerpts`, with `systems`, and queue its rendering.
 
@@ -102,12 +108,16 @@ def create_study(
     `clips`, the training is one trial with `training_clip`, or with the first clip, before all others;
     `excerpts` say themselves whether they are training. Training grades are not used (M14). If a trial has
     no room for all systems and `design` does not divide them, a balanced design is proposed. `options` are
-    those of the method, see its ``Options``.
+    those of the method, see its ``Options``. Without `sample_rate` or `channels` the study hears what its
+    clips have: the highest rate, and stereo if any of them is. Systems that are `there`, in the study that
+    this is a copy of, may be another researcher's.
 
     Raises:
         StudyError: nothing is chosen, a clip or system is unknown, or renditions are missing.
     """
+    field = "items"
     if excerpts is None:
+        field = "clips"
         whole = [Excerpt(clip) for clip in dict.fromkeys(clips)]
         training = training_clip or (whole[0].clip if whole else None)
         excerpts = [*([Excerpt(training, training=True)] if training and whole else []), *whole]
@@ -117,14 +127,16 @@ def create_study(
         name=clean_name(name),
         method=method,
         language=language,
-        sample_rate=sample_rate,
         texts=read_setting(Texts, texts or {}, "texts"),
         seed=secrets.randbits(53) if seed is None else seed,
         listed=listed,
         open_when_ready=open_when_ready,
     )
-    checked = check_excerpts(excerpts)
-    study.systems = check_systems(owner, chosen_method, systems)
+    checked = check_excerpts(excerpts, field)
+    most = max(excerpt.clip.channels for excerpt in checked)
+    study.sample_rate = _rate_of(checked, chosen_method) if sample_rate is None else sample_rate
+    study.channels = most if channels is None else channels
+    study.systems = check_systems(owner, chosen_method, systems, there)
     study.design = read_setting(Design, design or {}, "design")
     _fit_settings(study, checked, options or {})
     with transaction.atomic():
@@ -139,10 +151,13 @@ def update_study(
     study: Study,
     changed: Iterable[str] = (),
     *,
+    by: Any = None,
     excerpts: Sequence[Excerpt] | None = None,
     discard_trial_runs: bool = False,
 ) -> Study:
     """Store the attributes of `study` named in `changed` and its new items, and render missing stimuli.
+
+    Systems are chosen from those of the user `by`, who edits it (None: its owner), and from the study's.
 
     If items, systems or design change, simulated sessions are deleted; they can be generated again. An open
     study that has to render stimuli takes no listeners until that is done.
@@ -160,14 +175,14 @@ def update_study(
         check_seal(now, study.sealed_until)
     method = method_of(study.method)
     if "systems" in changed or "method" in changed:
-        study.systems = check_systems(study.owner, method, study.systems)
+        study.systems = check_systems(by or study.owner, method, study.systems, now.systems)
     checked = None if excerpts is None else check_excerpts(excerpts)
     _fit_settings(study, checked)
     before = [(item.clip_id, item.start, item.end, item.training) for item in now.items.order_by("position")]
     after = before if checked is None else [(e.clip.pk, e.start, e.end, e.training) for e in checked]
-    heard = after != before or any(getattr(now, name) != getattr(study, name) for name in LOCKED)
+    heard = [*(["items"] if after != before else []), *_differing(now, study, LOCKED)]
     if heard:
-        _clear_trial_sessions(now, discard_trial_runs)
+        _clear_trial_sessions(now, heard, discard_trial_runs)
     if keep_version(now, study):
         changed.append("version")
     fields = {*changed, *(LOCKED if heard else ())}
@@ -175,7 +190,7 @@ def update_study(
         study.save(update_fields=sorted(fields))
     if not heard:
         return study
-    if now.sample_rate != study.sample_rate:
+    if (now.sample_rate, now.channels) != (study.sample_rate, study.channels):
         render_again(study)
     if checked is None:
         checked = excerpts_of(study)
@@ -186,6 +201,14 @@ def update_study(
         study.save(update_fields=["status", "open_when_ready"])
         prepare_again(study)
     return study
+
+
+def _rate_of(excerpts: Iterable[Excerpt], method: AnyMethod) -> int:
+    """The lowest of `SAMPLE_RATES` that keeps what the clips have, and that the method allows."""
+    wanted = max(excerpt.clip.rate for excerpt in excerpts)
+    if "anchor70" in method.always:
+        wanted = max(wanted, LOWEST_RATE)
+    return next((rate for rate in SAMPLE_RATES if rate >= wanted), SAMPLE_RATES[-1])
 
 
 def excerpts_of(study: Study) -> list[Excerpt]:
@@ -202,14 +225,18 @@ def has_real_sessions(study: Study) -> bool:
     return study.sessions.filter(kind__in=COUNTED).exists()
 
 
-def _clear_trial_sessions(study: Study, discard_trial_runs: bool) -> None:
-    """Delete pilot and simulated sessions before the contents change; refuse if there are real ones."""
+def _differing(one: Study, other: Study, names: Iterable[str]) -> list[str]:
+    return [name for name in names if getattr(one, name) != getattr(other, name)]
+
+
+def _clear_trial_sessions(study: Study, changed: Sequence[str], discard_trial_runs: bool) -> None:
+    """Delete pilot and simulated sessions before the contents `changed`; refuse if there are real ones."""
     if has_real_sessions(study):
-        raise StudyLocked(LOCKED_WHY)
+        raise StudyLocked(LOCKED_WHY, fields=dict.fromkeys(changed, LOCKED_WHY))
     pilots = study.sessions.filter(kind=Session.Kind.PILOT).count()
     if pilots and not discard_trial_runs:
         raise TrialRunsExist(pilots)
-    delete_sessions(study, Session.Kind.PILOT)
+    delete_sessions(study, Session.Kind.PILOT, Session.Kind.PREVIEW)
     delete_simulation(study)
 
 
@@ -238,13 +265,15 @@ def _fit_settings(
     excerpts: Sequence[Excerpt] | None,
     options: MethodOptions | Mapping[str, Any] | None = None,
 ) -> None:
-    """Check the study's rate, design and method options, or the given options, and adapt the design."""
+    """Check rate, channels, design and method options, or the given options, and adapt the design."""
     if study.sample_rate not in SAMPLE_RATES:
         raise StudyError.of_field(
             "sample_rate",
             _("The sample rate must be one of %(rates)s Hz."),
             rates=", ".join(map(str, SAMPLE_RATES)),
         )
+    if study.channels not in (1, MAX_CHANNELS):
+        raise StudyError.of_field("channels", _("A study is heard in mono or in stereo: 1 or 2 channels."))
     method = method_of(study.method)
     if "anchor70" in method.always and study.sample_rate < LOWEST_RATE:
         raise StudyError.of_field(
@@ -265,7 +294,7 @@ def _fit_settings(
     trials = min(study.design.items_per_session or graded, graded)
     trials *= method.trials_per_item(study.method_options, heard)
     if trials > MAX_TRIALS:
-        raise StudyError(
+        message = Message(
             _(
                 "That makes %(trials)s trials for each listener; the maximum is %(max_trials)s. Choose "
                 "fewer clips, systems or pairs."
@@ -273,6 +302,7 @@ def _fit_settings(
             trials=trials,
             max_trials=MAX_TRIALS,
         )
+        raise StudyError(message, fields=dict.fromkeys(("items", "systems", "method_options"), message))
 
 
 def clean_name(name: str) -> str:
@@ -292,11 +322,13 @@ def signals_of(study: Study) -> int:
 
 
 def open_study(study: Study, *, pilot: bool = False) -> None:
-    """Open the study to listeners, now or as soon as its stimuli are rendered.
+    """Open the study to listeners, now or as soon as its stimuli are rendered, and forget its preview.
 
     Sessions that begin in a `pilot` are trial runs and are never counted among the real ones.
     """
+    delete_sessions(study, Session.Kind.PREVIEW)
     rows = Study.objects.filter(pk=study.pk)
+    rows.update(archived=None)
     # In this order, because the preparation may finish between the two statements.
     rows.filter(status=Study.Status.PREPARING).update(open_when_ready=True, pilot=pilot)
     rows.filter(status=Study.Status.READY).update(status=Study.Status.OPEN, pilot=pilot)
@@ -324,7 +356,76 @@ def close_study(study: Study) -> None:
 
 def reopen_study(study: Study) -> None:
     """Accept listeners and grades again."""
-    Study.objects.filter(pk=study.pk, status=Study.Status.CLOSED).update(status=Study.Status.OPEN)
+    Study.objects.filter(pk=study.pk, status=Study.Status.CLOSED).update(
+        status=Study.Status.OPEN, archived=None
+    )
+
+
+def duplicate_study(study: Study, name: str = "", owner: Any = None) -> Study:
+    """Make a new study of the same contents and settings, with an own seed, that waits to be opened.
+
+    Dates, seal, pilot, listeners and grades stay behind, and so does its place on the front page.
+
+    Args:
+        study: the study.
+        name: of the new study; default: the old one's, marked as a copy.
+        owner: of the new study; default: the old one's.
+
+    Raises:
+        StudyError: the study has no clips here (it was imported), or as in `create_study`.
+    """
+    excerpts = excerpts_of(study)
+    if not excerpts or len(excerpts) < study.items.count():
+        raise StudyError(_("This study has no clips here, so it cannot be made again."))
+    with transaction.atomic():
+        made = create_study(
+            owner or study.owner,
+            name or _copy_name(study.name),
+            [],
+            study.systems,
+            excerpts=excerpts,
+            method=study.method,
+            options=study.method_options.to_json(),
+            sample_rate=study.sample_rate,
+            channels=study.channels,
+            language=study.language,
+            texts=study.texts,
+            design=study.design,
+            open_when_ready=False,
+            there=study.systems,
+        )
+        for field in _COPIED:
+            setattr(made, field, getattr(study, field))
+        made.save(update_fields=_COPIED)
+    return made
+
+
+#: Settings that `duplicate_study` takes along besides those that `create_study` is given.
+_COPIED = (
+    "other_languages", "questionnaire", "headphones", "recruitment", "post_screening", "analysis",
+    "break_after", "training_repeats", "max_sessions",
+)  # fmt: skip
+
+
+def _copy_name(name: str) -> str:
+    copy = Message(_("%(name)s (copy)"), name=name)
+    return str(copy)[:200]
+
+
+def archive_study(study: Study) -> None:
+    """Put the study away: lists no longer show it; its pages, results and exports stay.
+
+    Raises:
+        StudyError: listeners can take part in it.
+    """
+    rows = Study.objects.filter(pk=study.pk).exclude(status=Study.Status.OPEN)
+    if not rows.update(archived=timezone.now(), open_when_ready=False):
+        raise StudyError(_("Close the test before you archive it: listeners can still take part."))
+
+
+def restore_study(study: Study) -> None:
+    """Show the study in lists again."""
+    Study.objects.filter(pk=study.pk).update(archived=None)
 
 
 def set_listed(study: Study, listed: bool) -> None:

@@ -7,7 +7,6 @@ before, and `Session.version` says which one its listener meets, from the consen
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import cast
@@ -55,7 +54,8 @@ def keep_version(now: Study, changed: Study) -> bool:
 def apply_version(session: Session) -> Session:
     """The session with a study that says and asks what its listener has met.
 
-    The study's columns are overlaid in memory, and are not to be stored.
+    So is the language that the listener has chosen. The study's columns are overlaid in memory, and are not
+    to be stored.
     """
     study = session.study
     if session.version != study.version:
@@ -64,6 +64,9 @@ def apply_version(session: Session) -> Session:
             for name in VERSIONED:
                 setattr(study, name, getattr(met.content, name))
             study.version = session.version
+    if session.language and session.language != study.language:
+        study.other_languages = [study.language, *study.other_languages]
+        study.language = session.language
     return session
 
 
@@ -76,14 +79,24 @@ def questions_ever(study: Study) -> list[Question]:
     return list(found.values())
 
 
-def version_columns(study: Study) -> list[str]:
-    """What tables name a session's version by: nothing where all listeners met the same."""
-    return ["study_version"] if study.version > 1 else []
+class Met:
+    """What tables say of what a session's listener has met: nothing where all have met the same.
 
+    Attributes:
+        columns: ``study_version`` if the study has several, ``language`` if listeners had a choice.
+    """
 
-def version_cells(study: Study, session: Session) -> Iterable[int]:
-    """The cells of `version_columns`."""
-    return [session.version] if study.version > 1 else []
+    def __init__(self, study: Study) -> None:
+        chosen = study.other_languages or study.sessions.exclude(language="").exists()
+        self.columns = [*(["study_version"] if study.version > 1 else []), *(["language"] if chosen else [])]
+        self._usual = study.language
+        self._languages = {row.number: row.content.language for row in study.versions.all()} if chosen else {}
+
+    def cells(self, session: Session) -> list[int | str]:
+        """The cells of `columns`."""
+        language = session.language or self._languages.get(session.version, self._usual)
+        values: dict[str, int | str] = {"study_version": session.version, "language": language}
+        return [values[name] for name in self.columns]
 
 
 @dataclass(frozen=True)

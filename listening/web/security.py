@@ -46,6 +46,13 @@ def allow_sources(response: HttpResponseBase, **more: Iterable[str]) -> None:
         response.xframe_options_exempt = True  # type: ignore[attr-defined]
 
 
+def allow_microphone(response: HttpResponseBase) -> None:
+    """Let the scripts of one page, but of no frame in it, ask for the microphone."""
+    response["Permissions-Policy"] = HEADERS["Permissions-Policy"].replace(
+        "microphone=()", "microphone=(self)"
+    )
+
+
 def policy_of(response: HttpResponseBase) -> str:
     """The Content-Security-Policy of a response: `POLICY` with the additions of `allow_sources`."""
     policy = dict(POLICY)

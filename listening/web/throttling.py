@@ -25,18 +25,23 @@ class TooManyTries(Refusal):
     """More attempts than a `Limit` allows; the next one is possible after `seconds`."""
 
     status = 429
-    title = _("Too many tries")
+    title = _("Too many attempts")
+    text = _("Too many attempts came from here. Please try again in %(minutes)s min.")
 
     def __init__(self, seconds: int) -> None:
         self.seconds = seconds
-        super().__init__(
-            _("This was tried too often from here. Please wait %(minutes)s min and try again."),
-            minutes=max(1, math.ceil(seconds / 60)),
-        )
+        super().__init__(self.text, minutes=max(1, math.ceil(seconds / 60)))
 
     @property
     def headers(self) -> dict[str, str]:
         return {"Retry-After": str(self.seconds)}
+
+
+class TooManyAtOnce(TooManyTries):
+    """More attempts by everybody together than a `Limit` allows."""
+
+    title = _("Too many at once")
+    text = _("Too many people are doing this at the moment. Please try again in %(minutes)s min.")
 
 
 @dataclass(frozen=True)
@@ -54,16 +59,30 @@ SIGNIN_NAME_HERE = Limit("signin name here", 5, 15 * 60)
 SIGNIN_ADDRESS = Limit("signin address", 30, 15 * 60)
 #: Wrong passwords for one name from all addresses. A one-time link still works.
 SIGNIN_NAME = Limit("signin name", 100, 60 * 60)
+#: Mails that strangers have the site send: asked for from one address, and sent to one. Above the second, a
+#: mail is sent only if no link in an earlier one works any more: nobody locks others out by asking for mails.
+MAIL_ADDRESS = Limit("mail address", 20, 60 * 60)
+MAIL = Limit("mail", 4, 60 * 60)
 #: Sessions started from one address: enough for a lecture hall behind a single address.
 JOIN = Limit("join", 300, 10 * 60)
-#: Invalid API tokens from one address.
+#: Invalid API tokens from one address: those that begin alike, and all. Valid ones always work.
 API_TOKEN = Limit("api token", 60, 10 * 60)
+API_TOKEN_ADDRESS = Limit("api token address", 300, 10 * 60)
+#: Recordings of visitors' own voices from one address, and from all.
+VOICE_ADDRESS = Limit("voice address", 10, 60 * 60)
+VOICE = Limit("voice", 300, 60 * 60)
 
 
 def check_limits(tries: Mapping[Limit, str]) -> None:
     """Raise `TooManyTries` if a limit is reached; `tries` has the identity to check for each limit."""
     if seconds := max(_wait_for(limit, identity) for limit, identity in tries.items()):
         raise TooManyTries(seconds)
+
+
+def check_total(limit: Limit) -> None:
+    """Raise `TooManyAtOnce` if everybody together has reached a limit, which counts under no identity."""
+    if seconds := _wait_for(limit, ""):
+        raise TooManyAtOnce(seconds)
 
 
 def _wait_for(limit: Limit, identity: str) -> int:
@@ -90,6 +109,19 @@ def count_try(limit: Limit, identity: str) -> None:
             Throttle.objects.create(key=key, count=1, expires=now + timedelta(seconds=limit.seconds))
     except IntegrityError:  # two concurrent first attempts
         counted.update(count=F("count") + 1)
+
+
+def take_try(limit: Limit, identity: str) -> int:
+    """Count an attempt; return for how many seconds it comes too early, 0 if it is within the limit.
+
+    Unlike `check_limits` with `count_try` after it, this lets no two attempts at the same time pass as one.
+    """
+    if not settings.THROTTLING:
+        return 0
+    count_try(limit, identity)
+    now = timezone.now()
+    row = Throttle.objects.filter(key=_key(limit, identity), expires__gt=now, count__gt=limit.times).first()
+    return math.ceil((row.expires - now).total_seconds()) if row else 0
 
 
 def forget_tries(limit: Limit, identity: str) -> None:

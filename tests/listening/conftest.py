@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,9 @@ import numpy as np
 import pytest
 from django.contrib.auth.models import User
 from django.core.files.base import ContentFile
+from django.db import connection
+from django.test import Client
+from numpy.typing import NDArray
 
 from evaluation.models import Clip, Rendition, Score
 from evaluation.work import jobs
@@ -18,13 +22,37 @@ from listening.session.ratings import finish_trial, save_rating
 from listening.session.sessions import begin, start_session
 from listening.study.preparing import finish_preparing
 from listening.study.studies import ALWAYS, create_study
-from listening.tasks import prepare_study
-from tests.evaluation.conftest import make_clip, make_speech, make_wav
+from listening.tasks import make_file, prepare_study
+from tests.evaluation.conftest import RATE, make_clip, make_speech, make_wav
+from tests.listening import snapshots
 
 __all__ = ["make_clip"]  # a fixture
 
 SYSTEMS = ["opus-9k", "bpgan-2k"]
 SECONDS = 0.5
+
+
+def process(clip: Clip, systems: list[str] = SYSTEMS, audio: NDArray[np.float32] | None = None) -> None:
+    """Store rows as if `clip` had been through `systems` and the three that every study needs.
+
+    With the clip's `audio` the rows have files: it, and it with noise.
+    """
+    renditions, scores = [], []
+    for number, slug in enumerate([*ALWAYS, *systems]):
+        rendition = Rendition(clip=clip, system=slug, status=Rendition.Status.DONE, kbps=2.0 + number)
+        if audio is not None:
+            noise = np.random.default_rng(number).normal(scale=0.01, size=audio.shape)
+            degraded = audio if slug == "original" else audio + noise.astype(np.float32)
+            rendition.audio.save("audio.wav", ContentFile(make_wav(degraded, clip.rate)), save=False)
+        renditions.append(rendition)
+        for metric, value in (
+            ("pesq_nb", 4.5 - number / 2),
+            ("pesq_wb", 4.6 - number / 2),
+            ("stoi", 1 - number / 10),
+        ):
+            scores.append(Score(rendition=rendition, metric=metric, status=Score.Status.DONE, value=value))
+    Rendition.objects.bulk_create(renditions)
+    Score.objects.bulk_create(scores)
 
 
 @pytest.fixture
@@ -34,24 +62,20 @@ def processed(make_clip: Callable[..., Clip], media: Path) -> Callable[..., Clip
     Its renditions are rows without files unless they are to be heard (`sound`).
     """
 
-    def make(owner: User, systems: list[str] = SYSTEMS, *, sound: bool = False, **fields: Any) -> Clip:
-        audio = make_speech(SECONDS)
-        clip = make_clip(owner, audio, **fields)
-        for number, slug in enumerate([*ALWAYS, *systems]):
-            rendition = Rendition(clip=clip, system=slug, status=Rendition.Status.DONE, kbps=2.0 + number)
-            if sound:
-                noise = np.random.default_rng(number).normal(scale=0.01, size=audio.size)
-                degraded = audio if slug == "original" else audio + noise.astype(np.float32)
-                rendition.audio.save("audio.wav", ContentFile(make_wav(degraded)), save=False)
-            rendition.save()
-            for metric, value in (
-                ("pesq_nb", 4.5 - number / 2),
-                ("pesq_wb", 4.6 - number / 2),
-                ("stoi", 1 - number / 10),
-            ):
-                Score.objects.create(
-                    rendition=rendition, metric=metric, status=Score.Status.DONE, value=value
-                )
+    def make(
+        owner: User,
+        systems: list[str] = SYSTEMS,
+        *,
+        sound: bool = False,
+        rate: int = RATE,
+        channels: int = 1,
+        **fields: Any,
+    ) -> Clip:
+        audio = make_speech(SECONDS, rate)
+        if channels > 1:
+            audio = np.stack([audio, 0.5 * audio], axis=1)
+        clip = make_clip(owner, audio, rate=rate, **fields)
+        process(clip, systems, audio if sound else None)
         return clip
 
     return make
@@ -61,8 +85,18 @@ def processed(make_clip: Callable[..., Clip], media: Path) -> Callable[..., Clip
 def make_study(alice: User, processed: Callable[..., Clip]) -> Callable[..., Study]:
     """Make alice's study, open; with `sound`, its stimuli are rendered as a worker does it."""
 
-    def make(clips: int = 2, systems: list[str] = SYSTEMS, *, sound: bool = False) -> Study:
-        made = [processed(alice, systems, sound=sound) for _ in range(clips)]
+    def make(clips: int = 2, systems: list[str] = SYSTEMS, *, sound: bool = False, **fields: Any) -> Study:
+        wanted = repr((clips, systems, sound, sorted(fields.items())))
+        if wanted in snapshots.TAKEN and snapshots.has_room():
+            return snapshots.TAKEN[wanted].restore(alice)
+        known = wanted in snapshots.TAKEN or connection.vendor != "sqlite" or snapshots.rows_by_table()
+        study = render(clips, systems, sound=sound, **fields)
+        if not known:
+            snapshots.TAKEN[wanted] = snapshots.take(study)
+        return study
+
+    def render(clips: int, systems: list[str], *, sound: bool, **fields: Any) -> Study:
+        made = [processed(alice, systems, sound=sound, **fields) for _ in range(clips)]
         study = create_study(alice, "Speech at 2 kbit/s", made, systems, seed=70_007_007)
         if sound:
             prepare_study(str(study.pk))
@@ -105,8 +139,9 @@ def grade(
     trial: Trial, scores: Mapping[str, int] | None = None, *, finish: bool = True, comment: str = ""
 ) -> None:
     """Grade every stimulus of a trial by its system, 50 where `scores` does not say."""
+    systems = Stimulus.objects.in_bulk([entry["stimulus"] for entry in trial.order])
     for entry in trial.order:
-        save_rating(trial, entry["key"], (scores or {}).get(system_of(entry), 50), 1)
+        save_rating(trial, entry["key"], (scores or {}).get(systems[entry["stimulus"]].system, 50), 1)
     if finish:
         finish_trial(trial, comment)
 
@@ -119,3 +154,25 @@ def listen(study: Study, scores: Mapping[str, int] | None = None, **options: Any
         grade(trial, scores, **options)
     session.refresh_from_db()
     return session
+
+
+def fetch_made(client: Client, answer: Any) -> bytes:
+    """The file that a page or the API let a worker make, after a worker has."""
+    if answer.status_code == 202:
+        address = f"/api/files/{answer.json()['id']}"
+        content = f"{address}/content"
+        assert client.get(content).status_code == 409
+    else:
+        address = answer["Location"]
+        content = f"{address}download"
+        page = client.get(address).content.decode()
+        assert "Waiting for a worker" in page
+        [fragment] = re.findall(r'id="job-madefile-\S+" hx-get="([^"]+)"', page)
+        assert client.get(fragment).status_code == 200
+    make_file(address.strip("/").split("/")[-1])
+    shown = client.get(address)
+    assert shown.status_code == 200
+    fetched = client.get(content)
+    assert fetched.status_code == 200, shown.content
+    assert "attachment" in fetched["Content-Disposition"]
+    return b"".join(fetched.streaming_content)

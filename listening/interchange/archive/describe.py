@@ -9,20 +9,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import PurePosixPath
-from typing import Any
+from typing import Any, cast
 
 from django.db.models import Prefetch
 
+from codec.base import WORKING_RATE
+from evaluation.columns import JsonObject
 from evaluation.models import Clip, Rendition, UploadedSystem
 from listening.interchange.archive.fields import to_json
-from listening.models import Rating, Session, Stimulus, Study, Trial
+from listening.kinds import HIDDEN
+from listening.models import Item, Rating, Session, Stimulus, Study, Trial
 from listening.simulation.runs import state_of
 
 FORMAT = "earshot-study"
 #: Increased when older versions of Earshot cannot read the format any more.
 VERSION = 1
 
-Json = dict[str, Any]
+Json = dict[str, object]
 
 
 def describe(study: Study, *, personal: bool = False) -> Json:
@@ -53,7 +56,7 @@ def describe(study: Study, *, personal: bool = False) -> Json:
         "renditions": [
             _rendition(row) for row in sorted(scored, key=lambda row: (row.clip.sha256, row.system))
         ],
-        "items": [{**to_json(item), "clip": item.clip.sha256 if item.clip else None} for item in items],
+        "items": [_item(item) for item in items],
         "stimuli": [_stimulus(row) for row in stimuli],
         "sessions": [_session(row, stimuli, personal, study.version > 1) for row in _sessions(study)],
         "deletions": [to_json(note) for note in study.deletions.order_by("number", "deleted", "id")],
@@ -88,9 +91,13 @@ def _study(study: Study) -> Json:
     data = to_json(study)
     if not study.analysis:
         del data["analysis"]  # as before there was such a setting: the bytes of an archive stay the same
+    if study.channels == 1:
+        del data["channels"]  # the same
+    if not study.other_languages:
+        del data["other_languages"]  # the same
     if study.simulation:
         # "asked" comes last, as ever: the bytes of an archive stay the same.
-        made_of = dict(data["simulation"])
+        made_of = dict(cast("JsonObject", data["simulation"]))
         asked = {"asked": made_of.pop("asked")} if "asked" in made_of else {}
         data["simulation"] = {**made_of, "state": state_of(study), **asked}
     if study.version > 1:
@@ -101,7 +108,20 @@ def _study(study: Study) -> Json:
 
 
 def _clip(clip: Clip) -> Json:
-    return {**to_json(clip), "files": clip_files(clip)}
+    data = to_json(clip)
+    # As before clips kept theirs: the bytes of an archive stay the same.
+    if (clip.rate, clip.channels) == (WORKING_RATE, 1):
+        del data["rate"], data["channels"]
+    if clip.speech:
+        del data["speech"]
+    return {**data, "files": clip_files(clip)}
+
+
+def _item(item: Item) -> Json:
+    data = to_json(item)
+    if item.loudness is None:
+        del data["loudness"]  # as before it was kept: the bytes of an archive stay the same
+    return {**data, "clip": item.clip.sha256 if item.clip else None}
 
 
 def _rendition(row: Rendition) -> Json:
@@ -131,7 +151,8 @@ def _sessions(study: Study) -> Iterable[Session]:
         .order_by("position")
     )
     return (
-        study.sessions.select_related("assessor", "participation")
+        study.sessions.exclude(kind__in=HIDDEN)
+        .select_related("assessor", "participation")
         .prefetch_related("stages", "answers", Prefetch("trials", trials))
         .order_by("number")
     )
@@ -140,8 +161,11 @@ def _sessions(study: Study) -> Iterable[Session]:
 def _session(session: Session, stimuli: Iterable[Stimulus], personal: bool, versions: bool) -> Json:
     systems = {row.pk: row.system for row in stimuli}
     participation = getattr(session, "participation", None)
+    data = to_json(session)
+    if not session.language:
+        del data["language"]  # as before listeners had a choice: the bytes of an archive stay the same
     return {
-        **to_json(session),
+        **data,
         **({"version": session.version} if versions else {}),
         "assessor": session.assessor.code,
         "stages": [to_json(stage) for stage in session.stages.all()],

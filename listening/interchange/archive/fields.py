@@ -18,7 +18,7 @@ from evaluation.outputs.archives import ArchiveProblem
 
 #: Columns that are not exported: secrets, foreign keys (rows are identified by name), the state of work.
 KEPT_HERE: dict[str, frozenset[str]] = {
-    "Study": frozenset({"owner", "token", "version"}),
+    "Study": frozenset({"owner", "token", "version", "archived"}),
     "StudyVersion": frozenset({"id", "study"}),
     "Item": frozenset({"id", "study", "clip"}),
     "Stimulus": frozenset({"id", "item", "rendition", "audio"}),
@@ -28,14 +28,25 @@ KEPT_HERE: dict[str, frozenset[str]] = {
     "Participation": frozenset({"id", "study", "session"}),
     "Deletion": frozenset({"id", "study"}),
     "Trial": frozenset({"id", "session", "item", "order"}),
-    "Rating": frozenset({"id", "trial", "stimulus"}),
-    "Choice": frozenset({"id", "trial", "chosen"}),
+    "Rating": frozenset({"id", "trial", "stimulus", "writer"}),
+    "Choice": frozenset({"id", "trial", "chosen", "writer"}),
     "Event": frozenset({"id", "trial"}),
     "Clip": frozenset({"owner", "upload", "audio", "public"}),
     "Rendition": frozenset(
-        {"clip", "upload", "audio", "bitstream", "attempts", "claim", "lease_until", "dispatched"}
+        {
+            "clip",
+            "upload",
+            "audio",
+            "bitstream",
+            "attempts",
+            "claim",
+            "lease_until",
+            "queued",
+            "dispatched",
+            "percent",
+        }
     ),
-    "Score": frozenset({"id", "rendition", "attempts", "claim", "lease_until", "dispatched"}),
+    "Score": frozenset({"id", "rendition", "attempts", "claim", "lease_until", "queued", "dispatched"}),
     "UploadedSystem": frozenset({"id", "owner"}),
 }
 
@@ -46,7 +57,7 @@ def columns(model: type[models.Model]) -> list[models.Field[Any, Any]]:
     return [field for field in model._meta.concrete_fields if field.name not in kept]
 
 
-def to_json(row: models.Model) -> dict[str, Any]:
+def to_json(row: models.Model) -> dict[str, object]:
     return {field.name: _plain(row, field) for field in columns(type(row))}
 
 
@@ -76,7 +87,7 @@ def from_json(
             _("%(where)s: expected an object, found %(name)s."), where=where, name=type(data).__name__
         )
     fields = {field.name: field for field in columns(model) if field.name not in set(skip)}
-    values: dict[str, Any] = {}
+    values: dict[str, object] = {}
     checked: set[str] = set()
     for name, field in fields.items():
         if name not in data:

@@ -22,13 +22,15 @@ from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 
 from codec import registry
-from codec.base import WORKING_RATE
+from codec.base import MAX_CHANNELS
+from codec.working import HIGHEST_RATE, LOWEST_RATE
 from evaluation.clips.removal import delete_files
 from evaluation.models import Clip, Job, Rendition, Score, UploadedSystem
 from evaluation.outputs import archives
-from evaluation.outputs.archives import ArchiveProblem
+from evaluation.outputs.archives import ArchiveProblem, open_zip
+from evaluation.outputs.batches import MAX_SYSTEMS as MAX_OWN_SYSTEMS
 from evaluation.refusals import Refusal
-from listening.interchange.archive.describe import FORMAT, VERSION, Json
+from listening.interchange.archive.describe import FORMAT, VERSION
 from listening.interchange.archive.fields import from_json, store
 from listening.methods import METHODS
 from listening.models import (
@@ -48,9 +50,14 @@ from listening.models import (
     Trial,
 )
 from listening.simulation import runs as simulation
+from listening.study.contents import MAX_ITEMS, MAX_SYSTEMS
 from listening.study.design import fit_design
+from listening.study.languages import LANGUAGES
 from listening.study.preparing import prepare_again
 from listening.study.settings import check_settings
+
+#: An object of a document that anybody may have written.
+Json = dict[str, Any]
 
 #: Largest ``study.json``, bytes; 100 assessors, 20 items and 12 systems with all events need about 30 MB.
 MAX_DOCUMENT_BYTES = 200_000_000
@@ -76,9 +83,16 @@ class Imported:
 def is_archive(source: IO[bytes] | File[bytes]) -> bool:
     """Whether `source` is a zip that contains a study's document; leaves it at its beginning."""
     try:
-        with zipfile.ZipFile(source) as archive:
+        with open_zip(source) as archive:
             return "study.json" in archive.namelist()
-    except (zipfile.BadZipFile, zipfile.LargeZipFile, NotImplementedError, ValueError, EOFError):
+    except (
+        ArchiveProblem,
+        zipfile.BadZipFile,
+        zipfile.LargeZipFile,
+        NotImplementedError,
+        ValueError,
+        EOFError,
+    ):
         return False
     finally:
         source.seek(0)
@@ -100,7 +114,7 @@ def read_archive(source: IO[bytes] | File[bytes], owner: Any) -> Imported:
 
 #: The study's settings that `listening.study.settings` validates as for the API.
 _COLUMNS = ("texts", "questionnaire", "headphones", "recruitment", "post_screening", "analysis")
-_SETTINGS = ("language", "training_repeats", "opens", "closes")
+_SETTINGS = ("language", "other_languages", "training_repeats", "opens", "closes")
 #: Settings that are validated with the rest of the study, not individually.
 _CHECKED = (*_COLUMNS, "design", "method_options", "simulation")
 
@@ -188,7 +202,10 @@ class _Reader:
             stored.save(f"{uuid.uuid4()}{suffix[:10]}", File(unpacked), save=False)
         self.stored.append(stored.name)
 
-    def _store_audio(self, stored: Any, name: Any, where: str, rate: int | None) -> None:
+    def _store_audio(
+        self, stored: Any, name: Any, where: str, rate: int | None, channels: int | None
+    ) -> None:
+        """Store the member `name`; it must be a recording with `rate` and `channels`, None for any."""
         self._store_file(stored, name, where)
         try:
             with stored.open("rb") as file:
@@ -200,14 +217,33 @@ class _Reader:
                 name=name,
                 error=error,
             ) from None
-        if info.channels != 1 or (rate is not None and info.samplerate != rate):
+        fits = info.samplerate == rate if rate else LOWEST_RATE <= info.samplerate <= HIGHEST_RATE
+        if not fits or not (info.channels == channels if channels else info.channels <= MAX_CHANNELS):
             expected = (
-                _("%(where)s: %(name)s has %(channels)s channels at %(has)s Hz; expected one at %(rate)s Hz.")
-                if rate
-                else _("%(where)s: %(name)s has %(channels)s channels at %(has)s Hz; expected one.")
+                _(
+                    "%(where)s: %(name)s has %(channels)s channels at %(has)s Hz; expected %(count)s at "
+                    "%(rate)s Hz."
+                )
+                if rate and channels
+                else _("%(where)s: %(name)s has %(channels)s channels at %(has)s Hz.")
             )
             raise ArchiveProblem(
-                expected, where=where, name=name, channels=info.channels, has=info.samplerate, rate=rate
+                expected,
+                where=where,
+                name=name,
+                channels=info.channels,
+                has=info.samplerate,
+                count=channels,
+                rate=rate,
+            )
+
+    def _check_format(self, rate: int, channels: int, where: str) -> None:
+        if not LOWEST_RATE <= rate <= HIGHEST_RATE or not 1 <= channels <= MAX_CHANNELS:
+            raise ArchiveProblem(
+                _("%(where)s: %(channels)s channels at %(rate)s Hz are not possible."),
+                where=where,
+                channels=channels,
+                rate=rate,
             )
 
     # -- Material
@@ -243,7 +279,8 @@ class _Reader:
                 found = hashlib.file_digest(file, "sha256").hexdigest()
             if found != sha256:
                 raise ArchiveProblem(_("%(where)s: the upload differs from its SHA-256."), where=where)
-            self._store_audio(clip.audio, files.get("audio"), where, WORKING_RATE)
+            self._check_format(clip.rate, clip.channels, where)
+            self._store_audio(clip.audio, files.get("audio"), where, clip.rate, clip.channels)
             store([clip])
             clips[sha256] = clip
         return clips
@@ -266,7 +303,7 @@ class _Reader:
                 row.pk = uuid.uuid4()
             files = data.get("files") or {}
             if files.get("audio"):
-                self._store_audio(row.audio, files["audio"], where, WORKING_RATE)
+                self._store_audio(row.audio, files["audio"], where, None, None)
             for kind in ("bitstream", "upload"):
                 if files.get(kind):
                     self._store_file(getattr(row, kind), files[kind], where)
@@ -290,6 +327,7 @@ class _Reader:
                 _("study.json: this Earshot does not know the method %(method)r."), method=study.method
             )
         self._check_settings(study, data or {})
+        self._check_format(study.sample_rate, study.channels, "study.json, study")
         if Study.objects.filter(pk=study.pk).exists():
             raise ArchiveProblem(
                 _("The study “%(study)s” is already on this server. Delete it to import the archive."),
@@ -298,6 +336,7 @@ class _Reader:
         study.version = self._number(
             (data or {}).get("version", 1), "study.json, study, version", MAX_VERSION
         )
+        self._check_limits(study)
         self._systems()
         clips = self._clips()
         renditions = self._renditions(clips)
@@ -323,6 +362,29 @@ class _Reader:
             store([note])
         study.refresh_from_db()
         return study
+
+    def _check_limits(self, study: Study) -> None:
+        """Hold a study that can be taken here to the limits of one that is made here."""
+        items = [row for _where, row in self._rows(self.document, "items") if row.get("clip")]
+        if not items:
+            return  # held elsewhere, only its results are here
+        method = METHODS[study.method]
+        training = sum(row.get("training") is True for row in items)
+        slugs = {str(row.get("slug")) for _where, row in self._rows(self.document, "systems")}
+        owned = set(UploadedSystem.objects.filter(owner=self.owner).values_list("slug", flat=True))
+        for count, most, what in (
+            (len(items) - training, MAX_ITEMS, _("items")),
+            (training, MAX_ITEMS, _("training items")),
+            (len(study.systems), MAX_SYSTEMS if method.side_by_side else method.max_systems, _("systems")),
+            (len(slugs | owned), MAX_OWN_SYSTEMS, _("systems of your own, with those you have")),
+        ):
+            if count > most:
+                raise ArchiveProblem(
+                    _("study.json: %(count)s %(what)s are too many; this server takes %(most)s."),
+                    count=count,
+                    what=what,
+                    most=most,
+                )
 
     def _number(self, value: Any, where: str, most: int) -> int:
         if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= most:
@@ -378,7 +440,7 @@ class _Reader:
                 key = (sha256, stimulus.system)
                 stimulus.rendition = self._look_up(renditions, key, where, "rendition")
             if data.get("file"):
-                self._store_audio(stimulus.audio, data["file"], where, study.sample_rate)
+                self._store_audio(stimulus.audio, data["file"], where, study.sample_rate, study.channels)
             if (item.position, stimulus.system) in stimuli:
                 raise ArchiveProblem(
                     _("%(where)s: %(system)s occurs twice."), where=where, system=stimulus.system
@@ -401,6 +463,10 @@ class _Reader:
                 )
             numbers.add(session.number)
             session.version = self._number(data.get("version", 1), f"{where}, version", study.version)
+            if session.language not in ("", *LANGUAGES):
+                raise ArchiveProblem(
+                    _("%(where)s: there is no language %(value)r."), where=where, value=session.language
+                )
             if Session.objects.filter(pk=session.pk).exists():
                 session.pk = uuid.uuid4()
             store([session])

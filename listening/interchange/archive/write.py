@@ -15,6 +15,7 @@ from django.core.files.storage import default_storage
 
 from evaluation.models import Rendition
 from listening.interchange import exports
+from listening.interchange.archive.analysis import analysis_files
 from listening.interchange.archive.describe import (
     clip_files,
     describe,
@@ -34,6 +35,7 @@ A listening test, exported from Earshot. Nothing in it is screened.
 study.json       all of it; "Import" on any Earshot reads it back from this archive
 {tables}
 key.csv          which file under stimuli/ is which system
+analysis/        the grades as they are analysed, and scripts (Python, R) that compute the report anew
 stimuli/         what listeners heard: excerpts, aligned and loudness-matched, float WAV
 clips/           the recordings as they were uploaded, and as the systems got them
 renditions/      what each system made of each clip, with its bitstream where there is one
@@ -80,7 +82,8 @@ def _texts(study: Study, personal: bool) -> Iterator[tuple[str, bytes]]:
     yield "study.json", document(study, personal=personal).encode()
     yield "key.csv", exports.csv_text(key_rows(study)).encode()
     for table in tables:
-        yield table.name, table.make(study, "real", personal)
+        yield table.name, b"".join(table.make(study, "real", personal))
+    yield from analysis_files(study)
 
 
 def key_rows(study: Study) -> Iterator[list[Any]]:

@@ -1,16 +1,15 @@
 """Ratings as files: complete tidy tables, and the formats of other tools."""
 
-from listening.interchange.exports.bundle import TABLES, Table, table, tables_of
+from listening.interchange.exports.bundle import TABLES, Table, table, table_parts, tables_of
 from listening.interchange.exports.events import EVENTS_COLUMNS, events_rows
 from listening.interchange.exports.parquet import parquet_bytes
 from listening.interchange.exports.ratings import (
     METRICS,
     RATINGS_COLUMNS,
-    presented_at,
     ratings_rows,
     scores_of,
 )
-from listening.interchange.exports.tables import csv_response, csv_text, file_response
+from listening.interchange.exports.tables import csv_text, file_response
 from listening.interchange.exports.webmushra import MUSHRA_COLUMNS, mushra_rows, php_csv_text
 
 __all__ = [
@@ -20,16 +19,15 @@ __all__ = [
     "RATINGS_COLUMNS",
     "TABLES",
     "Table",
-    "csv_response",
     "csv_text",
     "events_rows",
     "file_response",
     "mushra_rows",
     "parquet_bytes",
     "php_csv_text",
-    "presented_at",
     "ratings_rows",
     "scores_of",
     "table",
+    "table_parts",
     "tables_of",
 ]

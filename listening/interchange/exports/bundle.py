@@ -14,8 +14,9 @@ from listening.interchange.exports.choices import (
 from listening.interchange.exports.events import events_rows
 from listening.interchange.exports.parquet import parquet_bytes
 from listening.interchange.exports.ratings import ratings_rows
-from listening.interchange.exports.tables import csv_text
-from listening.interchange.exports.webmushra import mushra_rows, php_csv_text
+from listening.interchange.exports.tables import csv_parts
+from listening.interchange.exports.webmushra import mushra_rows, php_csv_parts
+from listening.kinds import kinds_of
 from listening.methods import METHODS, AnyMethod
 from listening.models import Study
 
@@ -27,13 +28,14 @@ class Table(NamedTuple):
         name: of the file.
         title: short description.
         fits: whether studies with a method have it.
-        make: returns the file's bytes from a study, a kind of sessions and whether to include personal data.
+        make: gives the file's bytes, part by part, from a study, a kind of sessions and whether to include
+            personal data.
     """
 
     name: str
     title: str
     fits: Callable[[AnyMethod], bool]
-    make: Callable[[Study, str, bool], bytes]
+    make: Callable[[Study, str, bool], Iterator[bytes]]
 
 
 def _always(method: AnyMethod) -> bool:
@@ -48,37 +50,37 @@ def _page(page_type: str) -> Callable[[AnyMethod], bool]:
 TABLES = (
     Table(
         "ratings.csv", "every grade, one row each", _always,
-        lambda study, kind, personal: csv_text(ratings_rows(study, kind)).encode(),
+        lambda study, kind, personal: _encode(csv_parts(ratings_rows(study, kind))),
     ),
     Table(
         "ratings.parquet", "the same table, typed", _always,
-        lambda study, kind, personal: parquet_bytes(
+        lambda study, kind, personal: iter([parquet_bytes(
             ratings_rows(study, kind), {} if kind == "real" else {"earshot.kind": kind}
-        ),
+        )]),
     ),
     Table(
         "events.csv", "what happened in the pages", _always,
-        lambda study, kind, personal: csv_text(events_rows(study, kind)).encode(),
+        lambda study, kind, personal: _encode(csv_parts(events_rows(study, kind))),
     ),
     Table(
         "mushra.csv", "the grades as webMUSHRA writes them", _page("mushra"),
-        lambda study, kind, personal: php_csv_text(mushra_rows(study, kind, personal=personal)).encode(),
+        lambda study, kind, personal: _encode(php_csv_parts(mushra_rows(study, kind, personal=personal))),
     ),
     Table(
         "choices.csv", "every answer, one row each", lambda method: not method.takes_grades,
-        lambda study, kind, personal: csv_text(choices_rows(study, kind)).encode(),
+        lambda study, kind, personal: _encode(csv_parts(choices_rows(study, kind))),
     ),
     Table(
         "paired_comparison.csv", "the answers as webMUSHRA writes them", _page("paired_comparison"),
-        lambda study, kind, personal: php_csv_text(paired_rows(study, kind, personal=personal)).encode(),
+        lambda study, kind, personal: _encode(php_csv_parts(paired_rows(study, kind, personal=personal))),
     ),
     Table(
         "bs1116.csv", "the grades as webMUSHRA writes them", _page("bs1116"),
-        lambda study, kind, personal: php_csv_text(bs1116_rows(study, kind, personal=personal)).encode(),
+        lambda study, kind, personal: _encode(php_csv_parts(bs1116_rows(study, kind, personal=personal))),
     ),
     Table(
         "lss.csv", "the grades as webMUSHRA writes them", _page("likert_single_stimulus"),
-        lambda study, kind, personal: php_csv_text(lss_rows(study, kind, personal=personal)).encode(),
+        lambda study, kind, personal: _encode(php_csv_parts(lss_rows(study, kind, personal=personal))),
     ),
 )  # fmt: skip
 
@@ -88,8 +90,8 @@ def tables_of(study: Study) -> Iterator[Table]:
     return (table for table in TABLES if table.fits(METHODS[study.method]))
 
 
-def table(study: Study, name: str, kind: str = "real", *, personal: bool = False) -> bytes:
-    """The table `name` of the study.
+def table_parts(study: Study, name: str, kind: str = "real", *, personal: bool = False) -> Iterator[bytes]:
+    """The table `name` of the study, part by part; what is refused is refused at once.
 
     Args:
         kind: of sessions, as `listening.kinds.kinds_of` names them.
@@ -99,5 +101,15 @@ def table(study: Study, name: str, kind: str = "real", *, personal: bool = False
         KeyError: there is no such table for this method.
         ValueError: there is no such kind.
     """
-    made = {entry.name: entry.make for entry in tables_of(study)}
-    return made[name](study, kind, personal)
+    made = {entry.name: entry.make for entry in tables_of(study)}[name]
+    kinds_of(kind)
+    return made(study, kind, personal)
+
+
+def table(study: Study, name: str, kind: str = "real", *, personal: bool = False) -> bytes:
+    """The same as one file."""
+    return b"".join(table_parts(study, name, kind, personal=personal))
+
+
+def _encode(parts: Iterator[str]) -> Iterator[bytes]:
+    return (part.encode() for part in parts)

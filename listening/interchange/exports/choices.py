@@ -7,7 +7,7 @@ others, the rows of a session are consecutive, and the questionnaire's columns d
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from datetime import datetime
 
 from evaluation.systems import order
 from listening.interchange.exports.ratings import plain_grade, ratings_in_order, time_text
@@ -15,8 +15,8 @@ from listening.interchange.exports.tables import Row
 from listening.interchange.exports.webmushra import answers_of, question_names, session_test_id
 from listening.kinds import kinds_of
 from listening.methods import REFERENCE
-from listening.models import Choice, Stimulus, Study, Trial
-from listening.study.versions import version_cells, version_columns
+from listening.models import Choice, Rating, Stimulus, Study, Trial
+from listening.study.versions import Met
 
 CHOICES_COLUMNS = [
     "study", "session", "kind", "assessor", "session_finished", "trial", "trial_finished", "item", "clip_id",
@@ -53,9 +53,11 @@ def choices_rows(study: Study, kind: str = "real") -> Iterator[Row]:
     """The header and one row per answer, including unfinished sessions and training.
 
     ``a``, ``b`` and ``x`` are the systems that played these parts; ``chosen`` is the system that was chosen,
-    or empty for no preference; ``correct`` is 1 or 0 in ABX, else empty. The version as in ``ratings.csv``.
+    or empty for no preference; ``correct`` is 1 or 0 in ABX, else empty. Version and language as in
+    ``ratings.csv``.
     """
-    yield [*CHOICES_COLUMNS, *version_columns(study)]
+    met = Met(study)
+    yield [*CHOICES_COLUMNS, *met.columns]
     for choice, parts, chosen in _choices(study, kind):
         trial, session, item = choice.trial, choice.trial.session, choice.trial.item
         correct = int(chosen == parts["X"]) if "X" in parts else None
@@ -64,11 +66,11 @@ def choices_rows(study: Study, kind: str = "real") -> Iterator[Row]:
             trial.position, time_text(trial.finished), item.position, item.clip_id, item.title,
             int(item.training), parts["A"], parts["B"], parts.get("X"), chosen, correct, choice.sequence,
             time_text(choice.created), time_text(choice.updated), trial.comment,
-            *version_cells(study, session),
+            *met.cells(session),
         ]  # fmt: skip
 
 
-def _milliseconds(trial: Trial, otherwise: Any) -> int:
+def _milliseconds(trial: Trial, otherwise: datetime) -> int:
     """Duration of a finished trial since its page was opened, or since `otherwise` if that is unknown."""
     ended = trial.finished or otherwise
     return round((ended - (trial.started or otherwise)).total_seconds() * 1000)
@@ -132,14 +134,14 @@ def bs1116_rows(study: Study, kind: str = "real", *, personal: bool = False) -> 
     """``bs1116.csv``: one row per finished trial without training."""
     questions = _Questions(study, personal)
     yield questions.header(BS1116_COLUMNS)
-    trials: dict[int, dict[str, Any]] = {}
+    firsts: dict[int, Rating] = {}
+    grades: dict[int, dict[str, float]] = {}
     for row in ratings_in_order(study, kind):
         if not row.trial.item.training and row.trial.finished is not None:
-            trials.setdefault(row.trial_id, {"trial": row.trial, "created": row.created})[
-                row.stimulus.system
-            ] = row.score
-    for found in trials.values():
-        trial, created = found.pop("trial"), found.pop("created")
+            firsts.setdefault(row.trial_id, row)
+            grades.setdefault(row.trial_id, {})[row.stimulus.system] = row.score
+    for pk, first in firsts.items():
+        trial, found = first.trial, grades[pk]
         reference = found.pop(REFERENCE, None)
         if reference is None or len(found) != 1:
             continue
@@ -153,7 +155,7 @@ def bs1116_rows(study: Study, kind: str = "real", *, personal: bool = False) -> 
                 system,
                 plain_grade(reference),
                 plain_grade(score),
-                _milliseconds(trial, created),
+                _milliseconds(trial, first.created),
                 trial.comment,
             ],
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
+from itertools import islice
 from typing import Any
 from uuid import UUID
 
@@ -12,8 +13,8 @@ from evaluation.metrics import DEFAULT
 from evaluation.models import Score
 from listening.interchange.exports.tables import Row
 from listening.kinds import kinds_of
-from listening.models import Rating, Study
-from listening.study.versions import version_cells, version_columns
+from listening.models import Rating, Stimulus, Study, Trial
+from listening.study.versions import Met
 
 #: Metrics joined to every row of ``ratings.csv``, in this order; others follow if there are scores.
 METRICS = DEFAULT
@@ -35,19 +36,35 @@ def plain_grade(score: float) -> float | int:
     return int(score) if score.is_integer() else score
 
 
-def ratings_in_order(study: Study, kind: str = "real") -> Iterable[Rating]:
+#: Sessions whose ratings are read at a time.
+_SESSIONS_AT_ONCE = 50
+
+
+def ratings_in_order(study: Study, kind: str = "real") -> Iterator[Rating]:
     """Ratings of one kind of sessions (`listening.kinds`) by session, trial and position in the
-    presentation."""
-    rows = Rating.objects.filter(
-        trial__session__study=study, trial__session__kind__in=kinds_of(kind)
-    ).select_related("trial__session__assessor", "trial__item__clip", "stimulus__rendition")
-    return sorted(rows, key=lambda row: (row.trial.session.number, row.trial.position, presented_at(row)))
+    presentation.
+
+    Some sessions are read at a time; their ratings share trials, items and stimuli.
+    """
+    return (rating for rating, _ in _presented(study, kind))
 
 
-def presented_at(rating: Rating) -> int:
-    """The position of the stimulus in its trial, from 1."""
-    keys = [entry["stimulus"] for entry in rating.trial.order]
-    return int(keys.index(rating.stimulus_id)) + 1
+def _presented(study: Study, kind: str) -> Iterator[tuple[Rating, int]]:
+    """The same, each with the position of its stimulus in the trial, from 1."""
+    items = study.items.select_related("clip").in_bulk()
+    stimuli = Stimulus.objects.filter(item__study=study).select_related("rendition").in_bulk()
+    sessions = study.sessions.filter(kind__in=kinds_of(kind)).select_related("assessor").order_by("number")
+    reading = iter(list(sessions))
+    while some := {session.pk: session for session in islice(reading, _SESSIONS_AT_ONCE)}:
+        trials = Trial.objects.filter(session__in=list(some)).order_by("session__number", "position")
+        for trial in trials.prefetch_related("ratings"):
+            trial.session, trial.item = some[trial.session_id], items[trial.item_id]
+            places: dict[int, int] = {}
+            for place, entry in enumerate(trial.order, start=1):
+                places.setdefault(entry["stimulus"], place)  # a stimulus may come twice: A, then B, is CCR's
+            for rating in sorted(trial.ratings.all(), key=lambda row: places[row.stimulus_id]):
+                rating.trial, rating.stimulus = trial, stimuli[rating.stimulus_id]
+                yield rating, places[rating.stimulus_id]
 
 
 def scores_of(renditions: Iterable[Any]) -> dict[tuple[UUID, str], float]:
@@ -67,22 +84,24 @@ def ratings_rows(study: Study, kind: str = "real") -> Iterator[Row]:
     position in the session and ``presented`` the stimulus's in the trial, both from 1. After
     `RATINGS_COLUMNS` comes a column for every other metric that one of the stimuli has a score by,
     measured or brought along, and, where listeners met different versions of the study's language, texts or
-    questionnaire, the number of the one that the session met.
+    questionnaire, the number of the one that the session met; where they had a choice, its language, too.
     """
-    ratings = list(ratings_in_order(study, kind))
-    scores = scores_of({row.stimulus.rendition_id for row in ratings if row.stimulus.rendition_id})
-    others = _others(ratings, scores)
-    yield [*RATINGS_COLUMNS, *others, *version_columns(study)]
-    for row in ratings:
+    graded = Rating.objects.filter(trial__session__study=study, trial__session__kind__in=kinds_of(kind))
+    stimuli = list(Stimulus.objects.filter(item__study=study, pk__in=graded.values("stimulus")))
+    scores = scores_of({each.rendition_id for each in stimuli if each.rendition_id})
+    others = _others(stimuli, scores)
+    met = Met(study)
+    yield [*RATINGS_COLUMNS, *others, *met.columns]
+    for row, place in _presented(study, kind):
         trial, session, item, rendition = row.trial, row.trial.session, row.trial.item, row.stimulus.rendition
         yield [
             study.pk, session.pk, session.kind, session.assessor.code, time_text(session.finished),
             trial.position, time_text(trial.finished), item.position, item.clip_id, item.title,
-            item.start, item.end, int(item.training), row.stimulus.system, presented_at(row),
+            item.start, item.end, int(item.training), row.stimulus.system, place,
             plain_grade(row.score), row.sequence, time_text(row.created), time_text(row.updated),
             trial.comment, row.stimulus.gain_db, rendition.kbps if rendition else None,
             *(_score(row, metric, scores) for metric in (*METRICS, *others)),
-            *version_cells(study, session),
+            *met.cells(session),
         ]  # fmt: skip
 
 
@@ -93,8 +112,8 @@ def _score(rating: Rating, metric: str, scores: Mapping[tuple[UUID, str], float]
     return measured if measured is not None else None if brought is None else float(brought)
 
 
-def _others(ratings: Iterable[Rating], scores: Mapping[tuple[UUID, str], float]) -> list[str]:
+def _others(stimuli: Iterable[Stimulus], scores: Mapping[tuple[UUID, str], float]) -> list[str]:
     """Metrics beyond `METRICS`, in table order."""
-    found = {metric for _, metric in scores} | {name for row in ratings for name in row.stimulus.objective}
+    found = {metric for _, metric in scores} | {name for each in stimuli for name in each.objective}
     known = [slug for slug in metrics.METRICS if slug in found and slug not in METRICS]
     return [*known, *sorted(found - set(metrics.METRICS))]

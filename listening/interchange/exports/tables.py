@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import Any
 
-from django.http import HttpResponse
+from django.http import HttpResponse, StreamingHttpResponse
+from django.http.response import HttpResponseBase
 
 Row = list[Any]
+
+_ROWS_AT_ONCE = 500
 
 
 def safe_text(value: Any) -> Any:
@@ -19,22 +23,27 @@ def safe_text(value: Any) -> Any:
     return value
 
 
+def csv_parts(rows: Iterable[Row]) -> Iterator[str]:
+    """Rows as CSV (RFC 4180), safe to open in a spreadsheet, a few hundred at a time."""
+    source = iter(rows)
+    while some := list(islice(source, _ROWS_AT_ONCE)):
+        buffer = io.StringIO()
+        csv.writer(buffer).writerows([safe_text(value) for value in row] for row in some)
+        yield buffer.getvalue()
+
+
 def csv_text(rows: Iterable[Row]) -> str:
-    """Rows as CSV (RFC 4180), safe to open in a spreadsheet."""
-    buffer = io.StringIO()
-    writer = csv.writer(buffer)
-    for row in rows:
-        writer.writerow([safe_text(value) for value in row])
-    return buffer.getvalue()
+    """The same as one text."""
+    return "".join(csv_parts(rows))
 
 
-def csv_response(rows: Iterable[Row], name: str) -> HttpResponse:
-    return file_response(csv_text(rows).encode(), name, "text/csv; charset=utf-8")
-
-
-def file_response(content: bytes, name: str, content_type: str) -> HttpResponse:
-    """`content` as a download that must not be cached."""
-    response = HttpResponse(content, content_type=content_type)
+def file_response(content: bytes | Iterator[bytes], name: str, content_type: str) -> HttpResponseBase:
+    """`content` as a download that must not be cached; one that comes in parts is sent as it is made."""
+    response: HttpResponseBase
+    if isinstance(content, bytes):
+        response = HttpResponse(content, content_type=content_type)
+    else:
+        response = StreamingHttpResponse(content, content_type=content_type)
     response["Content-Disposition"] = f'attachment; filename="{name}"'
     response["Cache-Control"] = "private, no-store"
     return response

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any
+from uuid import UUID
 
+from evaluation.columns import Number
 from listening.interchange.exports.ratings import plain_grade, ratings_in_order
 from listening.interchange.exports.tables import Row, safe_text
 from listening.models import Answer, Study
@@ -54,9 +55,9 @@ def question_names(study: Study) -> list[str]:
     return [question.name for question in questions_ever(study)]
 
 
-def answers_of(study: Study) -> dict[Any, dict[str, Any]]:
+def answers_of(study: Study) -> dict[UUID, dict[str, str | Number]]:
     """Listeners' answers by session and question; several choices are joined as ``a; b``."""
-    found: dict[Any, dict[str, Any]] = {}
+    found: dict[UUID, dict[str, str | Number]] = {}
     for answer in Answer.objects.filter(session__study=study):
         value = answer.value
         said = "; ".join(str(part) for part in value) if isinstance(value, list) else value
@@ -64,14 +65,17 @@ def answers_of(study: Study) -> dict[Any, dict[str, Any]]:
     return found
 
 
-def php_csv_text(rows: Iterable[Row]) -> str:
+def php_csv_parts(rows: Iterable[Row]) -> Iterator[str]:
     """Rows as PHP's ``fputcsv`` writes them: LF, and quotes around cells with white space or special
     characters."""
-    lines = []
     for row in rows:
         cells = ["" if cell is None else str(safe_text(cell)) for cell in row]
-        lines.append(",".join(_quote_cell(cell) if set(cell) & _SPECIAL else cell for cell in cells))
-    return "".join(line + "\n" for line in lines)
+        yield ",".join(_quote_cell(cell) if set(cell) & _SPECIAL else cell for cell in cells) + "\n"
+
+
+def php_csv_text(rows: Iterable[Row]) -> str:
+    """The same as one text."""
+    return "".join(php_csv_parts(rows))
 
 
 _SPECIAL = frozenset(' ,"\\\t\r\n')

@@ -1,319 +1,493 @@
-"""webMUSHRA's YAML configuration: what is imported, what is changed, and what is left out."""
+"""webMUSHRA's YAML configuration: its pages, texts and questions, and what becomes of every other element.
+
+Nothing is decided here that depends on what the researcher wants: `planning` does that. Each element is
+either part of a `Page`, `TextPage` or `AskedQuestion`, or a `Note` says with its line what becomes of it.
+What no reader has taken is named at the end (`yaml_lines.find_unread`), so no unknown element gets lost.
+"""
 
 from __future__ import annotations
 
-import html
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
 
 from django.utils.translation import gettext_lazy as _
 
-from listening.columns.texts import MAX_TEXT
+from evaluation.analysis import words
+from evaluation.texts import clean_line
+from listening.interchange.imports.content import Configuration, Note, NothingToImport, Page, Place, TextPage
+from listening.interchange.imports.known import OF_OPINION, OF_SWITCHING, OF_TEST, OF_TEXTS, Fates, fate_of
+from listening.interchange.imports.plain import count_lost, plain_text
+from listening.interchange.imports.practice import practice_in_name, practice_in_text
+from listening.interchange.imports.questionnaires import QUESTIONNAIRES, QuestionnaireReader
 from listening.interchange.imports.reading import ImportProblem
-from listening.interchange.imports.yaml_lines import Map, Seq, load
-from listening.methods import AnyMethod, find_method
+from listening.interchange.imports.yaml_lines import (
+    Map,
+    Node,
+    Scalar,
+    Seq,
+    describe,
+    discard,
+    find_unread,
+    load,
+)
+from listening.methods import find_method
+from listening.study.languages import LANGUAGES
 
-_TEXT_PAGES = ("generic", "consent", "volume", "finish")
-#: Settings that always apply here, or have no meaning here.
-_OWN_WAY = {
-    "bufferSize", "stopOnErrors", "showButtonPreviousPage", "remoteService", "showWaveform", "enableLooping",
-    "strict", "switchBack", "showResults", "writeResults", "showErrors", "mustConsent", "defaultVolume",
-    "showProgressBar", "mustPlayback", "mustRate", "testId", "pages", "testname", "language", "type", "id",
-    "name", "content", "reference", "stimuli", "createAnchor35", "createAnchor70", "questionnaire",
-    "popupContent", "unforced", "response", "stimulus", "randomize", "showConditionNames", "maxStimuli",
+#: The words of scales, as people write them, from the worst.
+_SCALES = {
+    "acr": (r"bad|schlecht", r"poor|dürftig|mäßig", r"fair|ordentlich", r"good|gut",
+            r"excellent|ausgezeichnet|sehr gut"),
+    "dcr": (r"very annoying|sehr störend", r"annoying|störend", r"slightly annoying|etwas störend",
+            r".*not annoying|.*nicht störend", r"imperceptible|.*inaudible|unhörbar|nicht hörbar"),
 }  # fmt: skip
-_BLOCKS = ("p", "br", "li", "div", "h1", "h2", "h3", "h4", "h5", "h6", "tr", "hr")
-_QUESTIONS = {"text": "text", "number": "number", "likert": "likert", "long_text": "long_text",
-              "checkbox": "multiple", "dropdown": "single"}  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Page:
-    """A page with recordings and its `method` here; `stimuli` are paths by system name."""
-
-    kind: str
-    method: str
-    id: str
-    line: int
-    reference: str
-    stimuli: Mapping[str, str]
-    anchors: frozenset[str]
-
-
-@dataclass(frozen=True)
-class Note:
-    """An entry of the import's report; `line` is its line in the file, 0 for the whole file."""
-
-    kind: str  # taken, changed or left_out
-    line: int
-    text: str
-
-
-@dataclass(frozen=True)
-class Group:
-    """Pages that become one study: they have the same method and systems."""
-
-    method: str
-    systems: tuple[str, ...]
-    pages: tuple[Page, ...]
-
-    @property
-    def key(self) -> str:
-        return f"{self.method}:{'|'.join(self.systems)}"
-
-
-@dataclass
-class Configuration:
-    """The content of a configuration."""
-
-    name: str
-    test_id: str
-    language: str
-    texts: dict[str, str] = field(default_factory=dict)
-    questions: list[dict[str, Any]] = field(default_factory=list)
-    pages: list[Page] = field(default_factory=list)
-    notes: list[Note] = field(default_factory=list)
-
-    def note(self, kind: str, line: int, text: str) -> None:
-        self.notes.append(Note(kind, line, text))
-
-    @property
-    def groups(self) -> list[Group]:
-        """The groups that can become studies, largest first."""
-        found: dict[tuple[str, tuple[str, ...]], list[Page]] = {}
-        for page in self.pages:
-            found.setdefault((page.method, tuple(sorted(page.stimuli))), []).append(page)
-        groups = [Group(method, systems, tuple(pages)) for (method, systems), pages in found.items()]
-        return sorted(groups, key=lambda group: -len(group.pages))
-
-    def group(self, key: str) -> Group:
-        return next((group for group in self.groups if group.key == key), self.groups[0])
-
-    def paths(self, group: Group) -> dict[str, int]:
-        """The recordings of a group, each with the line of the first page that names it."""
-        found: dict[str, int] = {}
-        for page in group.pages:
-            for path in (page.reference, *page.stimuli.values()):
-                found.setdefault(path, page.line)
-        return found
+#: What becomes of a page without recordings, by its type.
+_PAGES = {
+    "consent": "the page of consent here.",
+    "volume": "the volume is set on Earshot's own page.",
+    "questionnaire": "its questions are asked here.",
+    "finish": "the last page here.",
+}
+#: Of a page; it becomes the name of an item.
+MAX_ID = 200
+#: Longer names and identifiers of a test are cut.
+MAX_NAME_OF_TEST, MAX_TEST_ID = 200, 30
+_NO_REFERENCE = (
+    "it has no reference. Every method here compares with, or measures against, the unprocessed recording: "
+    "add it to the page as `reference`."
+)
 
 
 def read_configuration(text: str) -> Configuration:
     """Read a configuration.
 
     Raises:
-        ImportProblem: it is not YAML, or has no page that can be imported; the message names the pages.
+        ImportProblem: it is not YAML; if it has no page that can be imported, a `NothingToImport`.
     """
-    data, mended = load(text)
-    if not isinstance(data, Map) or not isinstance(data.get("pages"), Seq):
+    root, mended = load(text)
+    pages = root.take_list("pages") if isinstance(root, Map) else None
+    if not isinstance(root, Map) or pages is None:
         raise ImportProblem(_("This is not a webMUSHRA configuration: it has no list of pages."), 1, 1)
-    found = Configuration(
-        name=plain_text(data.get("testname"))[:200] or "Imported test",
-        test_id=str(data.get("testId") or ""),
-        language=str(data.get("language") or "en")[:10],
-    )
-    for note in mended:
-        found.note("changed", 0, note)
-    _keys(found, data, "the test")
-    refused: list[str] = []
-    asked: list[str] = []
-    for page in _flatten(found, data["pages"]):
-        kind = str(page.get("type"))
-        if method := find_method(kind):
-            _test_page(found, page, kind, method, refused)
-            asked.append(_text_of(page, "content"))
-        elif kind in _TEXT_PAGES:
-            _text_page(found, page, kind)
-        else:
-            refused.append(f"{kind} (line {page.line})")
-            found.note("left_out", page.line, f"A page of type {kind}: Earshot has no page like this.")
-    if not found.pages:
-        raise ImportProblem(
-            _("No page of this configuration can be imported. It has %(refused)s.")
-            if refused
-            else _("No page of this configuration can be imported. It has no page with recordings."),
-            refused=_count_refused(refused),
-        )
-    _page_texts(found, asked)
-    found.texts = {key: _cut_text(found, key, value) for key, value in found.texts.items() if value}
-    return found
+    return _Reader(root, pages, mended).read()
 
 
-def _count_refused(refused: list[str]) -> str:
+def _count_refused(refused: Sequence[str]) -> str:
     shown = ", ".join(refused[:8])
     return shown if len(refused) <= 8 else f"{shown} and {len(refused) - 8} more"
 
 
-def _flatten(found: Configuration, pages: Seq, shuffled: bool = False) -> Iterator[Map]:
-    """Yield pages in order from nested lists; a shuffled list begins with the element ``random``."""
-    for entry in pages:
-        if isinstance(entry, Seq):
-            within = bool(entry) and entry[0] == "random"
-            if within:
+class _Reader(QuestionnaireReader):
+    """Reads the tree of a configuration; `refused` says for each page that cannot be imported why."""
+
+    def __init__(self, root: Map, pages: Seq, mended: Sequence[str]) -> None:
+        self.root, self.pages = root, pages
+        self.refused: list[str] = []
+        self.names: dict[str, int] = {}
+        #: Lines of what is left out as a whole or has no place, and pages without recordings.
+        self._left_out: set[int] = set()
+        self._texts: list[Map] = []
+        root.title = "the test"
+        self.found = Configuration(
+            name=clean_line(plain_text(root.take_text("testname"))) or "Imported test",
+            test_id=clean_line(root.take_text("testId")),
+        )
+        for said in mended:
+            self.found.note("changed", 0, said)
+
+    def read(self) -> Configuration:
+        found = self.found
+        self._read_head()
+        self._read_list(self.pages, ())
+        self._find_what_texts_are_about(self.pages, top=True)
+        for left in find_unread(self.root):
+            what = left.title or "the test"
+            inside = describe(left.value)
+            held = f" With it: {inside}." if inside else ""
+            if left.key:
+                why = "is not expected there" if left.key in _EXPECTED else "is not known here"
+                found.note("left_out", left.line, f"{what}: the setting {left.key} {why}.{held}")
+            else:
+                shown = f" {left.value.text[:40]!r}" if isinstance(left.value, Scalar) else ""
                 found.note(
-                    "changed", entry.line, "A random list: every session has its own balanced order of items."
+                    "left_out", left.line, f"{what}: the entry{shown} of a list is not known here.{held}"
                 )
-            yield from _flatten(found, entry, within)
-        elif isinstance(entry, Map):
-            yield entry
-        elif entry == "random":
-            if not shuffled:
-                found.note("changed", pages.line, "All pages are shuffled: so are items here, by design.")
-        elif entry is not None:
-            found.note("left_out", pages.line, f"{str(entry)[:40]!r} in the list of pages is not a page.")
+        if not found.pages:
+            problem = NothingToImport(
+                _("No page of this configuration can be imported. It has %(refused)s.")
+                if self.refused
+                else _("No page of this configuration can be imported. It has no page with recordings."),
+                refused=_count_refused(self.refused),
+            )
+            problem.notes = self._leave_everything_out()
+            raise problem
+        return found
 
-
-def _test_page(found: Configuration, page: Map, kind: str, method: AnyMethod, refused: list[str]) -> None:
-    line, title = page.line, plain_text(page.get("id")) or plain_text(page.get("name"))
-    stimuli = page.get("stimuli")
-    if not isinstance(stimuli, Map) or not stimuli:
-        refused.append(f"{kind} without stimuli (line {line})")
-        found.note("left_out", line, f"{title}: it has no stimuli.")
-        return
-    if kind.startswith("likert"):
-        count = len(page["response"]) if isinstance(page.get("response"), Seq) else 0
-        if count != 5:
-            refused.append(f"{kind} with {count} answers (line {line})")
-            found.note("left_out", line, f"{title}: a scale of {count} answers; ACR has five.")
-            return
-        found.note("changed", line, f"{title}: graded by ACR, one recording at a time, in ACR's words.")
-    reference = page.get("reference")
-    if not isinstance(reference, str) or not reference.strip():
-        if not kind.startswith("likert"):
-            refused.append(f"{kind} without a reference (line {line})")
-            found.note("left_out", line, f"{title}: it has no reference.")
-            return
-        refused.append(f"{kind} without a reference (line {line})")
-        found.note(
-            "left_out", line,
-            f"{title}: it has no reference; here a clip is what systems are measured and matched against.",
-        )  # fmt: skip
-        return
-    paths = {str(key): str(path).strip() for key, path in stimuli.items() if path is not None}
-    anchors = frozenset(name for name in ("35", "70") if page.get(f"createAnchor{name}") is True)
-    found.pages.append(
-        Page(kind, method.slug, title or f"line {line}", line, reference.strip(), paths, anchors)
-    )
-    found.note("taken", line, f"{title}: an item with {', '.join(paths)}.")
-    if kind == "mushra" and len(anchors) < 2:
-        found.note("changed", line, f"{title}: both anchors are added; without them it would not be MUSHRA.")
-    if kind != "mushra" and anchors:
-        found.note("left_out", line, f"{title}: its anchors: {kind} has no anchors here.")
-    if kind == "paired_comparison":
-        found.note(
-            "changed", line,
-            f"{title}: imported as ABX; X is randomly the reference or the system, not always the first.",
-        )  # fmt: skip
-        if page.get("unforced"):
-            found.note("left_out", line, f"{title}: the answer “{page['unforced']}”; ABX has two.")
-    if page.get("showConditionNames") is True:
-        found.note("changed", line, f"{title}: names of systems are never shown to listeners.")
-    if page.get("randomize") is False:
-        found.note("changed", line, f"{title}: the order of recordings is balanced and random (M16).")
-    _keys(found, page, title)
-
-
-def _keys(found: Configuration, holder: Map, what: str) -> None:
-    for key, line in holder.lines.items():
-        if key not in _OWN_WAY:
-            found.note("left_out", line, f"{what}: the setting {key} is not known here.")
-
-
-def _text_page(found: Configuration, page: Map, kind: str) -> None:
-    text = _text_of(page, "content")
-    title = plain_text(page.get("name"))
-    _keys(found, page, title or kind)
-    if kind == "volume":
-        found.note("changed", page.line, f"{title}: Earshot sets the volume in its own way, with an item.")
-        return
-    if kind == "generic":
-        if "<audio" in str(page.get("content")) or "<img" in str(page.get("content")):
-            found.note("left_out", page.line, f"{title}: pictures and recordings in its text.")
-        _add(found, "instructions", "\n\n".join(part for part in (title, text) if part))
-        found.note("changed", page.line, f"{title}: its text is in the instructions, without its layout.")
-        return
-    key = "consent" if kind == "consent" else "thanks"
-    _add(found, key, "\n\n".join(part for part in (text, plain_text(page.get("popupContent"))) if part))
-    found.note("taken", page.line, f"{title}: the text of {'consent' if key == 'consent' else 'thanks'}.")
-    if kind == "finish" and isinstance(page.get("questionnaire"), Seq):
-        for entry in page["questionnaire"]:
-            if isinstance(entry, Map):
-                _question(found, entry)
-
-
-def _question(found: Configuration, entry: Map) -> None:
-    kind, name = str(entry.get("type")), plain_text(entry.get("name"))[:64]
-    label = plain_text(entry.get("label"))[:500] or name
-    if kind not in _QUESTIONS:
-        found.note("left_out", entry.line, f"The question “{label}”: its type {kind} is not known here.")
-        return
-    if not name or any(one["name"].casefold() == name.casefold() for one in found.questions):
-        found.note("left_out", entry.line, f"The question “{label}”: it has no name of its own.")
-        return
-    question: dict[str, Any] = {
-        "name": name, "label": label, "type": _QUESTIONS[kind], "when": "after",
-        "required": entry.get("optional") is not True,
-    }  # fmt: skip
-    if question["type"] == "number":
-        limits = {"minimum": entry.get("min"), "maximum": entry.get("max")}
-        question |= {
-            key: value
-            for key, value in limits.items()
-            if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e12
-        }
-    elif question["type"] in ("likert", "multiple", "single"):
-        options = entry.get("response") or entry.get("options")
-        choices = [
-            {"value": plain_text(option.get("value"))[:64], "label": plain_text(option.get("label"))[:200]}
-            for option in (options if isinstance(options, Seq) else [])
-            if isinstance(option, Map)
+    def _leave_everything_out(self) -> list[Note]:
+        """What a report says if nothing can be imported: every element is left out."""
+        whole = [
+            note
+            if note.kind == "left_out" or not note.line
+            else Note("left_out", note.line, "a random list.")
+            for note in self.found.notes
+            if note.line == 0 or note.line in self._left_out
         ]
-        choices = [one | {"label": one["label"] or one["value"]} for one in choices if one["value"]]
-        if len({one["value"] for one in choices}) < 2 or len({one["value"] for one in choices}) < len(
-            choices
+        why = "not imported, because no page with recordings can be."
+        head = ", ".join(
+            f"{key} ({line}{f': {held}' if (held := describe(self.root.entries[key])) else ''})"
+            for key, line in self.root.lines.items()
+            if key != "pages"
+        )
+        rest = [
+            Note("left_out", page.line, f"{page.title}: {why} With it: {describe(page)}.")
+            for page in self._texts
+        ]
+        if head:
+            rest.append(Note("left_out", min(self.root.lines.values()), f"the test: {why} With it: {head}."))
+        return [*whole, *rest]
+
+    def _read_head(self) -> None:
+        root, found = self.root, self.found
+        for key, text, what, most in (
+            ("testname", found.name, "the name of the study, unless you give it another", MAX_NAME_OF_TEST),
+            ("testId", found.test_id, "part of the titles of systems", MAX_TEST_ID),
         ):
-            found.note("left_out", entry.line, f"The question “{label}”: its answers are none or the same.")
+            if isinstance(root.get(key), Scalar) and text:
+                cut = f" (its first {most} characters)" if len(text) > most else ""
+                found.note(
+                    "changed" if cut else "taken", root.lines[key], f"{key}: {what}{cut}: {text[:most]}."
+                )
+        found.name, found.test_id = found.name[:MAX_NAME_OF_TEST], found.test_id[:MAX_TEST_ID].strip()
+        if "language" in root and (wanted := root.take_text("language").strip()):
+            code = wanted.lower().replace("_", "-").split("-")[0]
+            found.language = code if code in LANGUAGES else "en"
+            said = f"language: {wanted[:20]}: listeners' pages are in {LANGUAGES[found.language].english}"
+            known = code in LANGUAGES
+            why = "." if known else f"; {wanted[:20]} is not available."
+            found.note("taken" if known else "changed", root.lines["language"], f"{said}{why}")
+        self._read_settings(root, OF_TEST)
+
+    # -- The list of pages
+
+    def _read_list(self, entries: Seq, places: tuple[Place, ...]) -> None:
+        """Read pages in order from nested lists; a shuffled list begins with the element ``random``.
+
+        Args:
+            places: of the list in those around it.
+        """
+        first = entries.items[0] if entries.items else None
+        random = isinstance(first, Scalar) and first.text.strip() == "random"
+        if random:
+            entries.take(0)
+            self._left_out.add(first.line if first else entries.line)
+            self.found.note(
+                "changed",
+                first.line if first else entries.line,
+                "a random list: items come in a balanced random order in every session here"
+                + (", across this list's borders." if places else "."),
+            )
+        for place, entry in enumerate(entries.items):
+            if random and place == 0:
+                continue
+            here = (*places, Place(place, random))
+            if isinstance(entry, Seq):
+                entries.take(place)
+                self._read_list(entry, here)
+            elif isinstance(entry, Map):
+                entries.take(place)
+                self._read_page(entry, here)
+            else:
+                entries.take(place)
+                shown = entry.text[:40] if isinstance(entry, Scalar) else ""
+                self._left_out.add(entry.line)
+                self.found.note("left_out", entry.line, f"{shown!r} in the list of pages is not a page.")
+
+    def _read_page(self, page: Map, places: tuple[Place, ...]) -> None:
+        kind_node = page.get("type")
+        kind = kind_node.text.strip() if isinstance(kind_node, Scalar) else ""
+        title = self._title(page, kind)
+        page.title = title
+        if find_method(kind):
+            self._read_trial(page, kind, title, places)
+        elif kind in OF_TEXTS:
+            page.take("type")
+            self._texts.append(page)
+            self._read_text_page(page, kind, title)
+        else:
+            shown = kind or "unknown"
+            reason = f"A page of type {shown}: Earshot has no page like this."
+            if kind == "headphone_check":
+                reason += " Choose its own headphone screening in the study's set-up."
+            self._leave_out(page, shown, reason, title)
+
+    def _title(self, page: Map, kind: str) -> str:
+        """How people know a page; nothing counts as read."""
+        for key in ("id", "name"):
+            node = page.get(key)
+            if isinstance(node, Scalar) and (text := clean_line(plain_text(node.text))):
+                return text[:MAX_ID]
+        return kind or "page"
+
+    def _leave_out(self, page: Map, refused: str, reason: str, title: str = "") -> None:
+        """Leave out a page as a whole: the note names everything in it."""
+        self.refused.append(f"{refused} (line {page.line})")
+        if "stimuli" in page:
+            self.found.others.append(page.line)
+        named = f" It is called {title}." if title and title not in (refused, "page") else ""
+        held = f" With it: {inside}." if (inside := describe(page)) else ""
+        self._left_out.add(page.line)
+        self.found.note("left_out", page.line, f"{reason}{named}{held}")
+        discard(page)
+
+    # -- Pages with recordings
+
+    def _read_trial(self, page: Map, kind: str, title: str, places: tuple[Place, ...]) -> None:
+        method = find_method(kind)
+        assert method is not None  # noqa: S101 -- the caller has asked
+        line, likert, elements = page.line, kind.startswith("likert"), describe(page)
+        stimuli, reference = page.get("stimuli"), page.get("reference")
+        if not isinstance(stimuli, Map) or not stimuli.entries:
+            wrong = (
+                " without stimuli"
+                if stimuli is None or isinstance(stimuli, Scalar)
+                else " whose stimuli have no names"
+            )
+            self._leave_out(page, kind + wrong, f"{title}: it has no stimuli with names.")
             return
-        question["choices"] = choices
-    found.questions.append(question)
-    found.note("taken", entry.line, f"The question “{label}”, asked after the trials.")
-    if "default" in entry:
-        found.note("left_out", entry.line, f"The question “{label}”: the answer that is there before.")
+        answers = page.get("response")
+        if likert:
+            count = len(answers) if isinstance(answers, Seq) else 0
+            if isinstance(answers, Seq) and any(isinstance(each, Seq) for each in answers):
+                self._leave_out(
+                    page,
+                    f"{kind} with {words.count(count, 'scale')}",
+                    f"{title}: several scales on a page; a method has one.",
+                )
+                return
+            if count != 5:
+                self._leave_out(
+                    page,
+                    f"{kind} with {words.count(count, 'answer')}",
+                    f"{title}: a scale of {words.count(count, 'answer')}; "
+                    "the methods with words here have five.",
+                )
+                return
+        if not isinstance(reference, Scalar) or not reference.text.strip():
+            self._leave_out(page, f"{kind} without a reference", f"{title}: {_NO_REFERENCE}")
+            return
+        if not any(isinstance(node, Scalar) and node.text.strip() for node in stimuli.entries.values()):
+            self._leave_out(page, f"{kind} without stimuli", f"{title}: none of its stimuli has a file.")
+            return
+        before = len(self.found.notes)
+        for key in ("type", "reference", "stimuli", *(("response",) if likert else ())):
+            page.take(key)
+        called = clean_line(plain_text(page.take_text("id")))
+        if len(called or clean_line(plain_text(page.take_text("name")))) > MAX_ID:
+            key = "id" if called else "name"
+            self._say("changed", page.lines[key], f"{title}: its {key} is cut to {MAX_ID} characters.")
+        paths: dict[str, str] = {}
+        lines: dict[str, int] = {}
+        for key, node in stimuli.entries.items():
+            name = clean_line(key)
+            if isinstance(node, Scalar) and node.text.strip() and name and name not in paths:
+                stimuli.take(key)
+                paths[name], lines[name] = node.text.strip(), stimuli.lines[key]
+            elif isinstance(node, Scalar):
+                stimuli.take(key)
+                self._say(
+                    "left_out", stimuli.lines[key], f"{title}: {key!r} has no file or no name of its own."
+                )
+        item = self._name_item(title, line)
+        name = self._heading(page, title)
+        content, content_line = self._content(page, title)
+        anchors = self._anchors(page, kind, title)
+        unforced, unforced_line = "", 0
+        if kind == "paired_comparison" and "unforced" in page:
+            unforced, unforced_line = plain_text(page.take_text("unforced")), page.lines["unforced"]
+        self._read_settings(page, OF_OPINION if likert else OF_SWITCHING)
+        self._read_questionnaire(page, title, line)
+        scale = self._scale(answers, title) if likert and isinstance(answers, Seq) else ""
+        stored = page.get("storeResults")
+        practice = practice_in_name(title) or practice_in_name(name) or practice_in_text(content)
+        if not practice and isinstance(stored, Scalar) and stored.flag is False:
+            practice = "storeResults"
+        notes = tuple(self.found.notes[before:])
+        del self.found.notes[before:]
+        self.found.pages.append(
+            Page(
+                kind, method.slug, item, line, reference.text.strip(), paths, lines, anchors, name, content,
+                content_line, places, practice, unforced, unforced_line, scale, elements, notes,
+                page.lines["reference"],
+            )
+        )  # fmt: skip
 
+    def _name_item(self, title: str, line: int) -> str:
+        """The item's name: the page's, with a number if another page is called the same."""
+        if title not in self.names:
+            self.names[title] = line
+            return title
+        number = 2
+        while (name := f"{title[:190]} ({number})") in self.names:
+            number += 1
+        self.names[name] = line
+        self._say("changed", line, f"{name}: called like the page in line {self.names[title]}.")
+        return name
 
-def _add(found: Configuration, key: str, text: str) -> None:
-    found.texts[key] = "\n\n".join(part for part in (found.texts.get(key, ""), text) if part)
+    def _heading(self, page: Map, title: str) -> str:
+        """The heading of a page with recordings, which is not shown here."""
+        name = clean_line(plain_text(page.take_text("name")))
+        if name and name[:MAX_ID] != title:
+            self._say("left_out", page.lines["name"], f"{title}: its heading “{name}”; items have none here.")
+        return name
 
+    def _content(self, page: Map, title: str) -> tuple[str, int]:
+        text = page.take_text("content")
+        line = page.lines.get("content", page.line)
+        if lost := count_lost(text):
+            self._say("left_out", line, f"{title}: {lost} in its text.")
+        return plain_text(text), line
 
-def _page_texts(found: Configuration, texts: list[str]) -> None:
-    own = [text for text in dict.fromkeys(texts) if text]
-    if own:
-        _add(found, "instructions", "\n\n".join(own))
-        found.note("changed", 0, "Texts of pages with recordings are read before the test.")
+    def _anchors(self, page: Map, kind: str, title: str) -> frozenset[str]:
+        """The anchors that a page asks for."""
+        found: dict[str, int] = {}
+        for name in ("35", "70"):
+            key = f"createAnchor{name}"
+            node = page.get(key)
+            if not isinstance(node, Scalar) or (node.text and node.flag is None):
+                continue
+            page.take(key)
+            shown, line = f"{key}: {node.text or 'empty'}", page.lines[key]
+            if node.flag:
+                found[name] = line
+                if kind == "mushra":
+                    self._say("taken", line, f"{shown}: MUSHRA has both anchors here.")
+                else:
+                    self._say("left_out", line, f"{title}: {shown}: {kind} has no anchors here.")
+            elif kind == "mushra":
+                self._say("changed", line, f"{shown}: the anchor is added all the same.")
+            else:
+                self._say("taken", line, f"{shown}: the same here.")
+        if kind == "mushra" and len(found) < 2:
+            self._say(
+                "changed", page.line, f"{title}: both anchors are added; without them it would not be MUSHRA."
+            )
+        return frozenset(found)
 
-
-def _cut_text(found: Configuration, key: str, text: str) -> str:
-    if len(text) <= MAX_TEXT:
-        return text
-    found.note("left_out", 0, f"The {key} has {len(text)} characters; those after {MAX_TEXT} were cut.")
-    return text[: MAX_TEXT - 1].rstrip() + "…"
-
-
-def _text_of(page: Map, key: str) -> str:
-    return plain_text(page.get(key))
-
-
-def plain_text(value: object) -> str:
-    """Convert a text of the configuration, which may contain untrusted HTML, to plain text with line
-    breaks."""
-    import nh3
-
-    if value is None:
+    def _scale(self, answers: Seq, title: str) -> str:
+        """Whose words five answers are; all of them count as read."""
+        words: list[str] = []
+        for answer in answers.take_each():
+            if isinstance(answer, Map):
+                label = plain_text(answer.take_text("label"))
+                value = plain_text(answer.take_text("value"))
+                words.append((label or value).casefold())
+                answer.title = f"{title}, the answer “{label or value}”"
+                for key in ("img", "imgSelected", "imgHigherResponseSelected"):
+                    if key in answer:
+                        answer.take(key)
+                        self._say("left_out", answer.lines[key], f"{key}: answers have no pictures here.")
+            elif isinstance(answer, Scalar):
+                words.append(answer.text.casefold())
+        for slug, patterns in _SCALES.items():
+            for order in (patterns, patterns[::-1]):
+                pairs = zip(order, words, strict=False)
+                if len(words) == 5 and all(re.fullmatch(rf"(?:{one})", word) for one, word in pairs):
+                    return slug
         return ""
-    breaks = "|".join(_BLOCKS)
-    cleaned = nh3.clean(str(value)[:200_000], tags=set(_BLOCKS), attributes={})
-    lines = re.sub(rf"\s*</?(?:{breaks})\s*/?>\s*", "\n", re.sub(r"\s+", " ", cleaned))
-    said = html.unescape(re.sub(r"<[^>]*>", "", lines)).replace("\0", "")
-    return re.sub(r"\n{3,}", "\n\n", "\n".join(line.strip() for line in said.split("\n"))).strip()
+
+    # -- Other pages
+
+    def _read_text_page(self, page: Map, kind: str, title: str) -> None:
+        found, elements = self.found, describe(page, but=QUESTIONNAIRES)
+        page.take_text("id")
+        heading = clean_line(plain_text(page.take_text("name")))
+        text, line = self._content(page, title)
+        self._read_settings(page, OF_TEXTS[kind])
+        self._read_questionnaire(page, title)
+        if kind == "generic":
+            if whole := "\n\n".join(part for part in (heading, text) if part):
+                page_of_text = TextPage(page.line, heading or title, whole, frozenset(), elements)
+                found.text_pages.append(page_of_text)
+            else:
+                self._say("left_out", page.line, f"{title}: a page without a text. With it: {elements}.")
+            return
+        self._say("taken" if kind == "questionnaire" else "changed", page.line, f"{title}: {_PAGES[kind]}")
+        if kind in ("volume", "questionnaire"):
+            what = (
+                "the volume is set on Earshot's own page"
+                if kind == "volume"
+                else "only its questions are taken"
+            )
+            for key in ("name", "content"):
+                if key in page:
+                    self._say("left_out", page.lines[key], f"{title}: its {key}; {what}.")
+            return
+        popup = page.take_text("popupContent")
+        if lost := count_lost(popup):
+            self._say("left_out", page.lines["popupContent"], f"{title}: {lost} in its text.")
+        if heading:
+            self._say("left_out", page.lines["name"], f"{title}: its heading; the page here has its own.")
+        key = "consent" if kind == "consent" else "thanks"
+        parts = [found.texts.get(key, ""), text, plain_text(popup)]
+        found.texts[key] = "\n\n".join(part for part in parts if part)
+        if text:
+            self._say("taken", line, f"{title}: the text of {key}, without its layout.")
+        if popup:
+            self._say("taken", page.lines["popupContent"], f"popupContent: at the end of the text of {key}.")
+        elif isinstance(page.get("popupContent"), Scalar):
+            self._say("left_out", page.lines["popupContent"], f"popupContent: {title} has no text in it.")
+
+    def _read_settings(self, holder: Map, fates: Mapping[str, Fates]) -> None:
+        for key in holder.left():
+            node = holder.get(key)
+            if not isinstance(node, Scalar):
+                continue
+            text = node.text if node.flag is None else str(node.flag)
+            if fate := fate_of(fates, key, text):
+                holder.take(key)
+                shown = f"{key}: {node.text}" if node.text and len(node.text) <= 40 else key
+                self._say(fate.kind, holder.lines[key], f"{shown}: {fate.text}")
+
+    # -- What texts are about
+
+    def _find_what_texts_are_about(self, entries: Seq, *, top: bool) -> None:
+        """Set `TextPage.about`: a text is about the pages that follow it, up to the next text of its list.
+
+        Texts before all pages of the file are about all of them.
+        """
+        texts = {page.line: place for place, page in enumerate(self.found.text_pages)}
+        known = {page.line for page in self.found.pages} | set(self.found.others)
+        met = False
+        for place, entry in enumerate(entries.items):
+            if isinstance(entry, Seq):
+                self._find_what_texts_are_about(entry, top=False)
+            inside = set(_lines_of_pages(entry)) & known
+            met = met or bool(inside)
+            if not isinstance(entry, Map) or entry.line not in texts:
+                continue
+            about: set[int] = set()
+            for later in entries.items[place + 1 :]:
+                if about and isinstance(later, Map) and later.line in texts:
+                    break
+                about |= set(_lines_of_pages(later)) & known
+            if top and not met:
+                about = known
+            old = self.found.text_pages[texts[entry.line]]
+            self.found.text_pages[texts[entry.line]] = TextPage(
+                old.line, old.title, old.text, frozenset(about), old.elements
+            )
+
+
+#: Keys that are known, but not with every kind of value.
+_EXPECTED = frozenset(
+    {"testname", "testId", "language", "pages", "content", "name", "popupContent", "unforced", "type", "id",
+     "questionnaire", "questions", "response", "options", "label", "value", "optional", "min", "max",
+     "createAnchor35", "createAnchor70", *OF_TEST, *OF_SWITCHING,
+     *(key for fates in OF_TEXTS.values() for key in fates)}
+)  # fmt: skip
+
+
+def _lines_of_pages(node: Node) -> Iterator[int]:
+    if isinstance(node, Map):
+        yield node.line
+    elif isinstance(node, Seq):
+        for each in node:
+            yield from _lines_of_pages(each)

@@ -1,11 +1,15 @@
-"""Makes clips, systems and a study from a configuration and its audio, in a worker."""
+"""Makes clips, systems and a study from a configuration and its audio, in a worker.
+
+Nothing is made before the plan has no problem (`planning`). What is about to be made is stored with the draft
+first; if the import fails or its draft is discarded, all of it is removed again (`rollback.undo`).
+"""
 
 from __future__ import annotations
 
+import hashlib
 import tempfile
 import uuid
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from time import monotonic, sleep
@@ -16,32 +20,35 @@ from django.core.files import File
 from django.core.files.storage import default_storage
 from django.db import transaction
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext_lazy
 
 from codec.audio import AudioError
+from codec.recordings.formats import is_audio
 from evaluation.clips.ingest import ClipRejected, ingest
+from evaluation.clips.removal import delete_files
 from evaluation.clips.rendering import make_rendition
 from evaluation.clips.stored import load_audio
 from evaluation.models import Clip, Rendition, UploadedSystem
 from evaluation.outputs import batches as outputs
-from evaluation.outputs.archives import ArchiveProblem, Member, members
+from evaluation.outputs.archives import Member, members
 from evaluation.outputs.batches import MAX_BATCH_BYTES, MAX_FILES
 from evaluation.outputs.comparison import compare
-from evaluation.outputs.matching import is_audio
-from evaluation.refusals import Refusal
+from evaluation.refusals import Refusal, translate_error, translate_note
 from evaluation.systems import title_of, uploaded_systems
 from evaluation.work import jobs
-from listening.columns.drafts import ReportLine
-from listening.interchange.imports.configuration import Configuration, Group, read_configuration
+from listening.columns.drafts import Made, ReportLine
+from listening.interchange.imports.configuration import MAX_TEST_ID, read_configuration
+from listening.interchange.imports.confined import read_confined
+from listening.interchange.imports.content import Configuration, Note
 from listening.interchange.imports.drafts import forget_files
+from listening.interchange.imports.plan import Plan
+from listening.interchange.imports.planning import make_plan
 from listening.interchange.imports.reading import ImportProblem, list_names
+from listening.interchange.imports.recordings import find_files, inspect
+from listening.interchange.imports.rollback import remember, undo
 from listening.interchange.imports.table import decode
-from listening.interchange.imports.yaml_lines import MAX_BYTES
-from listening.methods import METHODS
+from listening.interchange.imports.yaml_lines import MAX_BYTES, has_pages
 from listening.models import ImportDraft, Study
 from listening.study.contents import Excerpt
-from listening.study.languages import LANGUAGES
-from listening.study.questionnaire import check_questionnaire
 from listening.study.studies import create_study
 
 #: How long to wait for another worker that has the same recording, seconds.
@@ -67,65 +74,96 @@ def configuration_of(draft: ImportDraft) -> Configuration:
         head = file.read(4)
         file.seek(0)
         if head != b"PK\x03\x04":
-            return _read(file.read(MAX_BYTES + 1))
+            return _read(draft, file.read(MAX_BYTES + 1))
     with recordings_of(_without_extra(draft)) as inside:
-        found = [member for member in inside if member.name.lower().endswith((".yaml", ".yml"))]
+        there = [member for member in inside if member.name.lower().endswith((".yaml", ".yml"))]
+        small = [member for member in there if member.size <= MAX_BYTES]
+        found = [member for member in small if has_pages(member.read())] if len(there) > 1 else there
         if len(found) != 1:
             raise ImportProblem(
                 _(
                     "The zip has %(count)s YAML files (%(found)s), not one. Send the one you mean by "
                     "itself, with the zip as the file that goes with it."
                 ),
-                count=len(found),
-                found=list_names(member.name for member in found),
+                count=len(there),
+                found=list_names(member.name for member in there),
             )
         if found[0].size > MAX_BYTES:
             raise ImportProblem(_("The configuration is larger than 2 MB."))
-        return _read(found[0].read())
+        configuration = _read(draft, found[0].read())
+        if others := list_names(member.name for member in there if member is not found[0]):
+            said = f"{found[0].name} is the configuration; not used, because no pages are in it: {others}."
+            configuration.note("left_out", 0, said)
+        return configuration
 
 
 def _without_extra(draft: ImportDraft) -> ImportDraft:
     return ImportDraft(file=draft.file.name)
 
 
-def _read(content: bytes) -> Configuration:
+def _read(draft: ImportDraft, content: bytes) -> Configuration:
     if len(content) > MAX_BYTES:
         raise ImportProblem(_("The configuration is larger than 2 MB."))
+    return read_confined(("configuration", draft.file.name), _parse, content)
+
+
+def _parse(content: bytes) -> Configuration:
     text, notes = decode(content)
     found = read_configuration(text)
+    found.digest = hashlib.sha256(content).hexdigest()[:16]
     for note in notes:
         found.note("changed", 0, note)
     return found
 
 
-def locate(paths: list[str], names: list[str]) -> tuple[dict[str, str], dict[str, str]]:
-    """Find the file of a zip for each path of a configuration; also returns reasons for missing ones.
+def plan_of(
+    draft: ImportDraft,
+    group: str | None = None,
+    answers: Mapping[str, str] | None = None,
+    *,
+    strict: bool = True,
+) -> Plan:
+    """Plan the import of a draft, by its stored choices or by others; its recordings are read the first time.
 
-    A path matches the file that shares the longest ending with it, if there is only one.
+    Raises:
+        ImportProblem or ArchiveProblem: the configuration or the zip cannot be read, or (if `strict`) the
+            group or an answer is unknown.
     """
-    found: dict[str, str] = {}
-    missing: dict[str, str] = {}
-    parts = {name: PurePosixPath(name).parts for name in names}
-    for path in paths:
-        wanted = PurePosixPath(path.replace("\\", "/").removeprefix("./")).parts
-        shared = Counter({name: _shared_end(wanted, own) for name, own in parts.items()})
-        best = shared.most_common(2)
-        if not best or best[0][1] == 0:
-            missing[path] = "it is not in the zip"
-        elif len(best) > 1 and best[0][1] == best[1][1]:
-            missing[path] = f"it may be {best[0][0]} or {best[1][0]}"
-        else:
-            found[path] = best[0][0]
-    return found, missing
+    configuration = configuration_of(draft)
+    with recordings_of(draft) as inside:
+        found = {member.name: member for member in inside if is_audio(member.name)}
+        paths = {path: 0 for page in configuration.pages for path in (page.reference, *page.stimuli.values())}
+        files = find_files(list(paths), found)
+        recordings = draft.choices.recordings
+        if recordings is None:
+            recordings = inspect(configuration, files, found)
+            remember(draft, recordings=recordings)
+    plan = make_plan(
+        configuration,
+        files,
+        recordings,
+        draft.choices.group if group is None else group,
+        draft.choices.answers if answers is None else answers,
+        strict=strict,
+    )
+    if plan.group is not None:
+        _check_room(draft, plan)
+    return plan
 
 
-def _shared_end(one: tuple[str, ...], other: tuple[str, ...]) -> int:
-    count = 0
-    for ours, theirs in zip(reversed(one), reversed(other), strict=False):
-        if ours.casefold() != theirs.casefold():
-            break
-        count += 1
-    return count
+def _check_room(draft: ImportDraft, plan: Plan) -> None:
+    """Whether the owner may have as many systems."""
+    there = uploaded_systems(draft.owner).count()
+    new = sum(system is None for system in _known_systems(draft, plan).values())
+    if there + new > outputs.MAX_SYSTEMS:
+        plan.problems.append(
+            ImportProblem(
+                _("You have %(there)s systems, and this import makes %(new)s; %(most)s at most."),
+                there=there,
+                new=new,
+                most=outputs.MAX_SYSTEMS,
+            )
+        )
 
 
 def run(draft_id: str) -> None:
@@ -140,146 +178,238 @@ def run(draft_id: str) -> None:
             forget_files(row)
 
 
+class Discarded(Refusal):
+    """The draft was discarded, or another worker has it, while this one made its study."""
+
+    status = 409
+
+
 def import_configuration(draft: ImportDraft) -> Study:
     """Make the study of a draft's chosen group of pages. After a worker died, another one continues.
+
+    If it fails, everything that was made is removed again.
 
     Raises:
         ImportProblem: a recording is missing or unusable, or the study is invalid; it names the line.
     """
-    configuration = configuration_of(draft)
-    group = configuration.group(draft.choices.group)
-    for other in configuration.groups:
-        if other is not group:
-            lines = ", ".join(str(page.line) for page in other.pages)
-            configuration.note(
-                "left_out", other.pages[0].line,
-                f"{len(other.pages)} pages of {METHODS[other.method].title} with {len(other.systems)} "
-                f"systems (lines {lines}): a study has one method and the same systems for all items. "
-                "Import the file again for them.",
-            )  # fmt: skip
-    paths = configuration.paths(group)
+    plan = plan_of(draft)
+    plan.check()
+    try:
+        return _make(draft, plan)
+    except BaseException:
+        # If another worker has the draft now, what there is belongs to it.
+        if jobs.is_gone(draft) or jobs.renew(draft):
+            undo(draft)
+        raise
+
+
+# -- What there is already, and what will be new
+
+
+def _known_systems(draft: ImportDraft, plan: Plan) -> dict[str, UploadedSystem | None]:
+    """For each of the plan's systems the owner's, if there is one already; else None.
+
+    A system is the same if it comes from the same key of the same file, or if it has the same name and the
+    same output for every recording. It is another one if it has another output for one of them.
+    """
+    recordings = {found.path: found for found in draft.choices.recordings or []}
+    wanted: dict[str, dict[str, str]] = {name: {} for name in plan.systems}
+    for item in plan.items:
+        reference = recordings.get(item.page.reference)
+        for name, path in item.stimuli.items():
+            if reference is not None and path in recordings:
+                wanted[name][reference.sha256] = recordings[path].sha256
+    clips = {sha256 for outputs_of in wanted.values() for sha256 in outputs_of}
+    there: dict[str, dict[str, str]] = {}
+    for row in Rendition.objects.filter(clip__owner=draft.owner, clip__sha256__in=clips).select_related(
+        "clip"
+    ):
+        moved = row.parameters.delay_seconds
+        there.setdefault(row.system, {})[row.clip.sha256] = "" if moved else row.parameters.sha256
+    found: dict[str, UploadedSystem | None] = {}
+    taken: set[str] = set()
+    for name in plan.systems:
+        found[name] = next(
+            (
+                system
+                for system in uploaded_systems(draft.owner)
+                if system.slug not in taken
+                and _is_same(system, plan, name, wanted[name], there.get(system.slug, {}))
+            ),
+            None,
+        )
+        taken |= {found[name].slug} if found[name] else set()  # type: ignore[union-attr]
+    return found
+
+
+def _is_same(
+    system: UploadedSystem, plan: Plan, name: str, wanted: Mapping[str, str], there: Mapping[str, str]
+) -> bool:
+    if any(there.get(clip, output) != output for clip, output in wanted.items()):
+        return False
+    if not system.title.startswith(f"{name} ("):
+        return False
+    title = _title_of(plan, name)
+    same_test = system.title == title or system.title.startswith(f"{title} ")
+    same_file = same_test and system.note.endswith(_origin(plan))
+    return same_file or (bool(wanted) and all(clip in there for clip in wanted))
+
+
+def _title_of(plan: Plan, name: str) -> str:
+    """The title of a new system; `MAX_LABEL` leaves room for the name of the test."""
+    configuration = plan.configuration
+    return f"{name} ({(configuration.test_id or configuration.name)[:MAX_TEST_ID].strip()})"
+
+
+def _origin(plan: Plan) -> str:
+    return f"(configuration {plan.configuration.digest})"
+
+
+def _make_systems(draft: ImportDraft, plan: Plan) -> dict[str, UploadedSystem]:
+    """The owner's system for each name; new ones are made, and stored with the draft."""
+    known = _known_systems(draft, plan)
+    titles = {system.title.casefold() for system in uploaded_systems(draft.owner)}
+    found: dict[str, UploadedSystem] = {}
+    made: list[str] = []
+    with transaction.atomic():
+        for name, system in known.items():
+            if system is None:
+                base = title = _title_of(plan, name)
+                number = 2
+                while title.casefold() in titles:
+                    title, number = f"{base} {number}", number + 1
+                titles.add(title.casefold())
+                system = outputs.save_system(
+                    draft.owner, title, f"Imported from {draft.name} {_origin(plan)}"
+                )
+                made.append(system.slug)
+            found[name] = system
+            said = "is now" if known[name] is None else "is already"
+            plan.notes.append(Note("taken", 0, f"{name} {said} your system “{system.title}”."))
+        before = draft.choices.made
+        remember(draft, made=before.model_copy(update={"systems": [*before.systems, *made]}))
+    return found
+
+
+def _announce_clips(draft: ImportDraft, plan: Plan, own: Mapping[str, UploadedSystem]) -> None:
+    """Store which clips and outputs are about to be made with the draft."""
+    recordings = {found.path: found.sha256 for found in draft.choices.recordings or []}
+    clips = {recordings[item.page.reference] for item in plan.items}
+    pairs = {
+        (recordings[item.page.reference], slug)
+        for item in plan.items
+        for slug in (*plan.method.always, *(own[name].slug for name in item.stimuli))
+    }
+    there = set(Clip.objects.filter(owner=draft.owner, sha256__in=clips).values_list("sha256", flat=True))
+    rendered = set(
+        Rendition.objects.filter(clip__owner=draft.owner, clip__sha256__in=clips).values_list(
+            "clip__sha256", "system"
+        )
+    )
+    before = draft.choices.made
+    remember(
+        draft,
+        made=Made(
+            systems=before.systems,
+            clips=sorted({*before.clips, *(clips - there)}),
+            renditions=sorted([*before.renditions, *(list(pair) for pair in pairs - rendered)]),
+        ),
+    )
+
+
+# -- Making
+
+
+def _make(draft: ImportDraft, plan: Plan) -> Study:
     with recordings_of(draft) as inside, tempfile.TemporaryDirectory(prefix="earshot-import-") as folder:
         by_name = {member.name: member for member in inside}
-        found, missing = locate(list(paths), [name for name in by_name if is_audio(name)])
-        if missing:
-            path, why = next(iter(missing.items()))
-            text = (
-                ngettext_lazy(
-                    "%(path)s: %(why)s. %(more)s more is missing.",
-                    "%(path)s: %(why)s. %(more)s more are missing.",
-                    len(missing) - 1,
-                )
-                if len(missing) > 1
-                else _("%(path)s: %(why)s.")
-            )
-            raise ImportProblem(text, paths[path], path=path, why=why, more=len(missing) - 1)
-        local: dict[str, Path] = {}
-        for number, path in enumerate(paths):
-            local[path] = Path(folder) / f"{number}{PurePosixPath(path).suffix.lower()[:6]}"
-            with local[path].open("wb") as target:
-                try:
-                    by_name[found[path]].write_to(target)
-                except ArchiveProblem as problem:
-                    raise ImportProblem(problem, paths[path]) from None
-        return _study(draft, configuration, group, local)
+        files = {found.path: found.file for found in draft.choices.recordings or []}
+        local = {
+            path: _unpack(by_name[files[path]], Path(folder), number)
+            for number, path in enumerate(plan.paths)
+        }
+        own = _make_systems(draft, plan)
+        _announce_clips(draft, plan, own)
+        return _study(draft, plan, own, local)
 
 
-def _study(draft: ImportDraft, configuration: Configuration, group: Group, local: dict[str, Path]) -> Study:
-    method = METHODS[group.method]
-    own = _systems(draft, configuration, group)
-    total = sum(1 + len(page.stimuli) for page in group.pages)
+def _unpack(member: Member, folder: Path, number: int) -> Path:
+    path = folder / f"{number}{PurePosixPath(member.name).suffix.lower()[:6]}"
+    with path.open("wb") as target:
+        member.write_to(target)
+    return path
+
+
+def _study(
+    draft: ImportDraft, plan: Plan, own: Mapping[str, UploadedSystem], local: Mapping[str, Path]
+) -> Study:
+    total = sum(1 + len(item.stimuli) for item in plan.items)
     done = 0
     excerpts: list[Excerpt] = []
-    kept: dict[tuple[Any, str], tuple[str, int]] = {}
-    for page in group.pages:
-        clip = _clip(draft, local[page.reference], page.reference, page.line, method.always)
+    for item in plan.items:
+        page = item.page
+        clip, new = _clip(
+            draft, local[page.reference], page.reference, page.recordings[page.reference], plan.method.always
+        )
         if any(excerpt.clip == clip for excerpt in excerpts):
-            configuration.note("changed", page.line, f"{page.id}: the same reference as a page before it.")
-        excerpts.append(Excerpt(clip, name=page.id[:200]))
+            plan.notes.append(Note("taken", page.line, f"{page.id}: the same reference as a page before it."))
+        elif not new:
+            plan.notes.append(
+                Note("taken", page.line, f"{page.id}: its reference is your clip “{clip.title}” already.")
+            )
+        excerpts.append(Excerpt(clip, training=item.training, name=page.id))
         done = _tell(draft, done + 1, total)
-        for key, path in page.stimuli.items():
-            before = kept.setdefault((clip.pk, key), (path, page.line))
-            if before[0] != path:
-                raise ImportProblem(
-                    _(
-                        "%(key)s of %(reference)s is %(path)s here and %(earlier)s in line %(there)s: a "
-                        "system has one output for a recording."
-                    ),
-                    page.line,
-                    key=key,
-                    reference=page.reference,
-                    path=path,
-                    earlier=before[0],
-                    there=before[1],
-                )
-            if before == (path, page.line):
-                _output(configuration, clip, own[key], local[path], path, page.line)
+        for name, path in item.stimuli.items():
+            plan.notes += _output(clip, own[name], local[path], path, page.recordings[path])
             done = _tell(draft, done + 1, total)
-    if method.has_checklist:
-        configuration.note("changed", 0, "webMUSHRA has no training: mark an item for it, or add one (M14).")
-    language = _language(configuration)
-    lines = sorted(configuration.notes, key=lambda note: note.line)
+    lines = sorted(dict.fromkeys(plan.notes), key=lambda note: note.line)
     report = [ReportLine(kind=note.kind, line=note.line, text=note.text) for note in lines]
-    draft.choices = draft.choices.model_copy(update={"report": report})
+    choices = draft.choices.model_copy(update={"report": report, "made": Made()})
     with transaction.atomic():  # a worker that dies in between stores neither
+        if not jobs.advance(draft):
+            raise Discarded(_("The import was discarded while its study was being made."))
         study = create_study(
             draft.owner,
-            draft.choices.name or configuration.name,
+            draft.choices.name or plan.configuration.name,
             [],
             [system.slug for system in own.values()],
-            texts=configuration.texts,
+            texts=plan.texts,
             excerpts=excerpts,
-            method=method.slug,
-            options=method.webmushra_options,
-            language=language,
+            method=plan.method.slug,
+            options=plan.options,
+            sample_rate=plan.rate,
+            channels=plan.channels,
+            language=plan.configuration.language,
             open_when_ready=False,
         )
-        questions = check_questionnaire(configuration.questions)
-        Study.objects.filter(pk=study.pk).update(questionnaire=questions)
-        ImportDraft.objects.filter(pk=draft.pk).update(study=study, choices=draft.choices)
+        Study.objects.filter(pk=study.pk).update(questionnaire=plan.questionnaire)
+        ImportDraft.objects.filter(pk=draft.pk).update(study=study, choices=choices)
+    draft.choices = choices
     return study
 
 
 def _tell(draft: ImportDraft, done: int, total: int) -> int:
-    ImportDraft.objects.filter(pk=draft.pk).update(progress={"done": done, "total": total})
+    """Store how far it is. Raises `Discarded` if the draft is no longer there."""
+    if not ImportDraft.objects.filter(pk=draft.pk).update(progress={"done": done, "total": total}):
+        raise Discarded(_("The import was discarded while its study was being made."))
     return done
 
 
-def _language(configuration: Configuration) -> str:
-    if configuration.language in LANGUAGES:
-        return configuration.language
-    configuration.note(
-        "changed", 0, f"The language {configuration.language} is not available; English is used."
-    )
-    return "en"
+def _clip(draft: ImportDraft, path: Path, name: str, line: int, always: tuple[str, ...]) -> tuple[Clip, bool]:
+    """Make the clip of a reference, and renditions by the systems that the method has in every trial.
 
-
-def _systems(draft: ImportDraft, configuration: Configuration, group: Group) -> dict[str, UploadedSystem]:
-    """The owner's system for each name of the group: from an earlier attempt, or new."""
-    note = f"Imported from {draft.name} ({draft.pk})"
-    known = {system.title: system for system in uploaded_systems(draft.owner)}
-    found: dict[str, UploadedSystem] = {}
-    for key in group.systems:
-        base = f"{key} ({configuration.test_id or configuration.name})"[:90]
-        title, number = base, 2
-        while title in known and known[title].note != note:
-            title, number = f"{base} {number}", number + 1
-        found[key] = known.get(title) or outputs.save_system(draft.owner, title, note)
-        configuration.note("changed", 0, f"{key} is your system “{found[key].title}”.")
-    return found
-
-
-def _clip(draft: ImportDraft, path: Path, name: str, line: int, always: tuple[str, ...]) -> Clip:
-    """Make the clip of a reference, and renditions by the systems that the method has in every trial."""
+    Returns:
+        The clip, and whether it is new.
+    """
     with path.open("rb") as file:
-        sent: Any = File(file, name=PurePosixPath(name).name)
+        sent: Any = File(file, name=PurePosixPath(name.replace("\\", "/")).name)
         try:
-            clip, _new = ingest(draft.owner, sent, systems=always)
+            clip, new = ingest(draft.owner, sent, systems=always)
         except ClipRejected as problem:
             raise ImportProblem(_("%(name)s: %(problem)s"), line, name=name, problem=problem) from None
     for slug in always:
         _put_through(clip, slug)
-    return clip
+    return clip, new
 
 
 def _put_through(clip: Clip, slug: str) -> None:
@@ -294,7 +424,7 @@ def _put_through(clip: Clip, slug: str) -> None:
                 _("“%(clip)s” failed in %(system)s: %(error)s"),
                 clip=clip.title,
                 system=title_of(row.system),
-                error=row.error,
+                error=translate_note(row.error),
             )
         if row.status == Rendition.Status.QUEUED:
             make_rendition(str(row.pk))
@@ -308,18 +438,34 @@ def _put_through(clip: Clip, slug: str) -> None:
             sleep(0.5)
 
 
-def _output(
-    configuration: Configuration, clip: Clip, system: UploadedSystem, path: Path, name: str, line: int
-) -> None:
-    if Rendition.objects.filter(clip=clip, system=system.slug).exists():
-        return  # from an earlier attempt
-    try:
-        found = compare(path, load_audio(clip.audio), settings.UPLOAD_MAX_SECONDS)
-    except AudioError as error:
-        raise ImportProblem(_("%(name)s: %(error)s"), line, name=name, error=error) from None
-    for warning in found.warnings:
-        configuration.note("changed" if "will be" in warning else "taken", line, f"{name}: {warning}")
-    with path.open("rb") as file:
-        stored = default_storage.save(f"outputs/{uuid.uuid4().hex}{path.suffix}", File(file))
-    said = {"uploaded": name, "matched": "by the configuration", "checks": found.as_dict()}
-    outputs.keep_output(clip, system, stored, said)
+def _output(clip: Clip, system: UploadedSystem, path: Path, name: str, line: int) -> list[Note]:
+    """Make the output of a system for a clip, unless there is one; returns what differs from the clip."""
+    before = Rendition.objects.filter(clip=clip, system=system.slug).first()
+    if before is None:
+        try:
+            reference, rate = load_audio(clip.audio)
+            found = compare(path, reference, settings.UPLOAD_MAX_SECONDS, rate)
+        except AudioError as error:
+            raise ImportProblem(
+                _("%(name)s: %(error)s"), line, name=name, error=translate_error(error)
+            ) from None
+        with path.open("rb") as file:
+            stored = default_storage.save(f"outputs/{uuid.uuid4().hex}{path.suffix}", File(file))
+        said = {"uploaded": name, "matched": "by the configuration", "checks": found.as_dict()}
+        try:
+            before = outputs.keep_output(clip, system, stored, said)
+        except BaseException:
+            delete_files([stored])
+            raise
+    warnings = [
+        warning for warning in map(str, before.parameters.checks.warnings) if not _is_planned(warning)
+    ]
+    return [Note("taken", line, f"{name}: {warning}") for warning in warnings]
+
+
+def _is_planned(warning: str) -> bool:
+    """Whether the plan has said it already: what becomes of lengths, rates, channels and levels."""
+    return any(
+        part in warning
+        for part in ("are mixed", "is put alike", "it will be", "match loudness", "at full scale")
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import uuid
 import zipfile
+from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import PurePosixPath
 from typing import Any
@@ -18,19 +19,24 @@ from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from codec.recordings.formats import is_audio
 from evaluation.clips.ingest import ClipTooLarge
 from evaluation.clips.removal import delete_files, delete_files_later
+from evaluation.outputs.archives import ArchiveProblem, open_zip
+from evaluation.systems import systems_for
 from evaluation.texts import clean_line
 from evaluation.work import jobs
-from listening.interchange.imports.reading import ImportProblem, Reading
+from listening.interchange.imports.confined import read_confined
+from listening.interchange.imports.reading import ImportProblem, Reading, list_names
 from listening.interchange.imports.results import MAX_BYTES, read_results
-from listening.interchange.imports.roles import suggest
+from listening.interchange.imports.roles import check_slugs, suggest_for
+from listening.interchange.imports.rollback import undo
 from listening.interchange.imports.scores import Scores, read_scores
-from listening.interchange.imports.storing import Decisions, store
+from listening.interchange.imports.storing import Decisions, check_name, store
+from listening.interchange.imports.yaml_lines import has_pages
 from listening.models import ImportDraft, Study
 
 _FORGOTTEN = timedelta(days=7)
-_CONFIGURATION = re.compile(rb"^\s*['\"]?pages['\"]?\s*:", re.MULTILINE)
 
 
 def keep(owner: Any, file: UploadedFile[Any], extra: UploadedFile[Any] | None = None) -> ImportDraft:
@@ -74,22 +80,38 @@ def _save(file: UploadedFile[Any]) -> str:
 
 def _kind_of(file: UploadedFile[Any]) -> str:
     """Detect the kind: a configuration has ``pages:`` at the start of a line, or is a zip with a YAML
-    file."""
+    file.
+
+    Raises:
+        ImportProblem: a zip is damaged or empty, or has recordings and no configuration.
+    """
     file.seek(0)
     head = file.read(1_000_000)
     file.seek(0)
-    if head.startswith(b"PK\x03\x04"):
+    if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):  # the second is the end of an empty one
         try:
-            with zipfile.ZipFile(file) as archive:
+            with open_zip(file) as archive:
                 names = archive.namelist()
+        except ArchiveProblem as problem:
+            raise ImportProblem(problem) from None
         except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
             raise ImportProblem(_("This zip is damaged.")) from None
         finally:
             file.seek(0)
-        yaml = any(name.lower().endswith((".yaml", ".yml")) for name in names)
-        return ImportDraft.Kind.CONFIGURATION if yaml else ImportDraft.Kind.RESULTS
+        if any(name.lower().endswith((".yaml", ".yml")) for name in names):
+            return ImportDraft.Kind.CONFIGURATION
+        if not names:
+            raise ImportProblem(_("The zip is empty."))
+        if any(is_audio(name) for name in names):
+            raise ImportProblem(
+                _(
+                    "This zip has recordings and no configuration: no file ends in .yaml or .yml. Add it, or "
+                    "send it by itself, with the zip as the second file."
+                )
+            )
+        return ImportDraft.Kind.RESULTS
     named = (file.name or "").lower().endswith((".yaml", ".yml"))
-    found = named or (_CONFIGURATION.search(head) and not head.lstrip().startswith((b"<", b"{", b"[")))
+    found = named or (has_pages(head) and not head.lstrip().startswith((b"<", b"{", b"[")))
     return ImportDraft.Kind.CONFIGURATION if found else ImportDraft.Kind.RESULTS
 
 
@@ -99,26 +121,51 @@ def content_of(draft: ImportDraft) -> bytes:
 
 
 def read_draft(draft: ImportDraft, choices: dict[str, str]) -> tuple[Reading, Scores | None]:
-    """Read a draft's results and the scores that came with them. Raises `ImportProblem`."""
-    reading = read_results(content_of(draft), choices)
+    """Read a draft's results and the scores that came with them.
+
+    Raises:
+        ImportProblem: a file cannot be read, or a choice is not one that this file leaves open.
+    """
+    key = ("results", draft.file.name, *sorted(choices.items()))
+    reading = read_confined(key, read_results, content_of(draft), dict(choices))
+    _check_choices(reading, choices)
     if not draft.extra:
         return reading, None
     name = draft.choices.extra_name
     with draft.extra.open("rb") as file:
         content = bytes(file.read(MAX_BYTES + 1))
     if len(content) > MAX_BYTES:
-        raise ImportProblem(_("%(name)s: more than %(max_bytes)g MB."), name=name, max_bytes=MAX_BYTES / 1e6)
+        raise ImportProblem.of_field(
+            "extra", _("%(name)s: more than %(max_bytes)g MB."), name=name, max_bytes=MAX_BYTES / 1e6
+        )
     try:
-        return reading, read_scores(content, reading, name)
+        return reading, read_confined((*key, draft.extra.name), read_scores, content, reading, name)
     except ImportProblem as problem:
         raise ImportProblem(
             _("%(name)s: %(said)s"),
             problem.line,
             problem.column,
             problem.heading,
+            {"extra": problem.message},
             name=name,
             said=problem.what,
         ) from None
+
+
+def _check_choices(reading: Reading, choices: Mapping[str, str]) -> None:
+    """Refuse a choice that the file does not leave open: it would change nothing."""
+    for name, value in choices.items():
+        # Answers to doubts have a colon in their keys: the API checks them by `Reading.check_answers`.
+        if value and ":" not in name and name not in reading.options:
+            problem = ImportProblem.of_field(
+                name,
+                _("%(key)s: %(title)s leaves no such choice. Its choices: %(known)s."),
+                key=name,
+                title=reading.title,
+                known=list_names(reading.options) or "-",
+            )
+            problem.options = reading.options
+            raise problem
 
 
 def import_results(
@@ -131,18 +178,35 @@ def import_results(
 ) -> Study:
     """Make a draft's study by the researcher's decisions and delete the draft. Raises `ImportProblem`."""
     reading, scores = read_draft(draft, choices)
-    given = {**suggest(reading.systems), **mapping}
+    check_slugs(mapping, [system.slug for system in systems_for(draft.owner)])
+    given = {**suggest_for(reading), **mapping}
     with transaction.atomic():
         study = store(draft.owner, reading, Decisions(name, method, given, keep_personal), draft.name, scores)
         discard(draft)
     return study
 
 
-def start_configuration(draft: ImportDraft, name: str, group: str) -> None:
-    """Queue the work of making a configuration's study; calling it twice has no effect."""
-    named = clean_line(name)[:200]
-    choices = draft.choices.model_copy(update={"name": named, "group": group})
-    waits = Q(status__in=[ImportDraft.Status.QUEUED, ImportDraft.Status.RUNNING])
+def keep_answers(draft: ImportDraft, answers: Mapping[str, str], name: str = "", group: str = "") -> None:
+    """Keep what the researcher chose so far, for the next preview; nothing is checked, nothing made."""
+    draft.choices = draft.choices.model_copy(
+        update={"answers": dict(answers), "name": clean_line(name)[:200], "group": group}
+    )
+    ImportDraft.objects.filter(pk=draft.pk).update(choices=draft.choices)
+
+
+def start_configuration(
+    draft: ImportDraft, name: str, group: str, answers: Mapping[str, str] | None = None
+) -> None:
+    """Queue the work of making a configuration's study; calling it twice has no effect.
+
+    `answers` are to what the configuration leaves open, see `planning.Plan.doubts`.
+
+    Raises:
+        ImportProblem: the name is too long.
+    """
+    named = check_name(name) if name.strip() else ""
+    choices = draft.choices.model_copy(update={"name": named, "group": group, "answers": dict(answers or {})})
+    waits = Q(status__in=ImportDraft.UNFINISHED)
     jobs.restart(draft, ~waits, Q(study=None), choices=choices, progress={})
 
 
@@ -154,6 +218,8 @@ def forget_files(draft: ImportDraft) -> None:
 
 
 def discard(draft: ImportDraft) -> None:
+    """Delete a draft and its files, and what an import that did not end has made."""
+    undo(draft)
     names = [name for name in (draft.file.name, draft.extra.name) if name]
     with transaction.atomic():
         draft.delete()

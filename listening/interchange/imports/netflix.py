@@ -15,9 +15,18 @@ from xml.parsers import expat
 from django.utils.translation import gettext_lazy as _
 
 from evaluation.refusals import Message, Text
-from listening.interchange.imports.reading import Grade, ImportProblem, Reading
+from listening.interchange.imports.reading import Blank, Grade, ImportProblem, Reading, list_names
+from listening.interchange.imports.table import parse_number
 
 _MAX_DEPTH = 20
+#: The elements and attributes that are used.
+_KNOWN: dict[str, tuple[str, ...]] = {
+    "MUSHRA": (),
+    "info": ("subjectName",),
+    "trials": (),
+    "trial": ("trialName", "trialSeconds"),
+    "testFile": ("fileName", "score"),
+}
 
 
 def is_netflix(content: bytes) -> bool:
@@ -26,6 +35,8 @@ def is_netflix(content: bytes) -> bool:
 
 def read_netflix(content: bytes, number: int = 1) -> Reading:
     """Read one listener's file; `number` names the listener if the file does not.
+
+    The reading is not checked yet: it may be a part of a test.
 
     Raises:
         ImportProblem: it is not XML, has a DTD, is another application's, or a score is not a number.
@@ -38,6 +49,9 @@ def read_netflix(content: bytes, number: int = 1) -> Reading:
         reading.notes.append(f"subjectName is empty: the listener is called {who}.")
     for grade in found.grades:
         item, name, score, line, seconds = grade
+        if score is None:
+            reading.blanks.append(Blank(who, item, _system(name, item), line=line))
+            continue
         reading.grades.append(
             Grade(
                 who,
@@ -48,9 +62,9 @@ def read_netflix(content: bytes, number: int = 1) -> Reading:
                 milliseconds=None if seconds is None else 1000 * seconds,
             )
         )
-    if found.left_out:
-        reading.notes.append(f"Without a score, and left out: {found.left_out} recordings of {who}.")
-    return reading.check()
+    if found.ignored:
+        reading.notes.append(f"Not needed, and left out: {list_names(sorted(found.ignored), 20)}.")
+    return reading
 
 
 def _system(name: str, item: str) -> str:
@@ -67,8 +81,9 @@ class _Document:
 
     def __init__(self) -> None:
         self.subject = ""
-        self.grades: list[tuple[str, str, float, int, float | None]] = []
-        self.left_out = 0
+        self.grades: list[tuple[str, str, float | None, int, float | None]] = []
+        #: Elements and attributes that no grade needs.
+        self.ignored: set[str] = set()
         self._path: list[str] = []
         self._trial = ""
         self._seconds: float | None = None
@@ -111,6 +126,10 @@ class _Document:
         self._path.append(name)
         if len(self._path) > _MAX_DEPTH:
             raise self._problem(_("The XML is nested too deeply."))
+        known = _KNOWN.get(name)
+        self.ignored |= (
+            {name} if known is None else {f"{name} {key}" for key in attributes if key not in known}
+        )
         if name == "info":
             self.subject = attributes.get("subjectName", "")
         elif name == "trial":
@@ -127,12 +146,10 @@ class _Document:
         file, score = attributes.get("fileName", "").strip(), attributes.get("score", "").strip()
         if not file:
             raise self._problem(_("This testFile has no fileName."))
-        if not score:
-            self.left_out += 1
-            return
-        value = self._optional(score)
-        if value is None:
-            raise self._problem(_("The score %(score)r is not a number."), score=score[:40])
+        try:
+            value = parse_number(score)
+        except ValueError:
+            raise self._problem(_("The score %(score)r is not a number."), score=score[:40]) from None
         self.grades.append((self._trial, file, value, self._parser.CurrentLineNumber, self._seconds))
 
     @staticmethod

@@ -6,13 +6,12 @@ POLQA is licensed and computed elsewhere; its scores, and those of older tests, 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from django.utils.translation import gettext_lazy as _
 
 from listening.interchange.imports.reading import ImportProblem, Reading, list_names
-from listening.interchange.imports.table import decode, read_table
+from listening.interchange.imports.table import as_name, decode, read_table
 
 _ITEM = ("item", "signal", "stim", "trial", "trial_id", "sample", "excerpt", "clip", "stimulus")
 _SYSTEM = ("system", "condition", "cond", "codec", "method", "model")
@@ -79,17 +78,20 @@ def read_scores(content: bytes, reading: Reading, file: str = "") -> Scores:
     if left := [name for name in rest if name not in metrics]:
         found.notes.append(f"Not an instrument's, and left out: {', '.join(left)}.")
     items, systems = set(reading.items), set(reading.systems)
-    used: Mapping[str, str] = reading.aliases
+    # Spreadsheets write 1 as 1.0 in one table, and not in the other.
+    used = {as_name(name): name for name in reading.items} | reading.aliases
+    spelled = {as_name(name): name for name in reading.systems}
     for row in table.rows:
         name, slug = row.text(item), row.text(system)
-        name = name if name in items else used.get(name, name)
+        name = name if name in items else used.get(as_name(name), used.get(name, name))
+        slug = slug if slug in systems else spelled.get(as_name(slug), slug)
         if name not in items:
             raise row.problem(_("No item of the results is called %(name)r."), item, name=name[:60])
         if slug not in systems:
             raise row.problem(_("No system of the results is called %(slug)r."), system, slug=slug[:60])
         if (name, slug) in found.values:
             raise row.problem(_("%(slug)s of %(name)s occurs twice."), system, slug=slug, name=name)
-        values = {metric: row.optional(column) for column, metric in metrics.items()}
+        values = {metric: row.number(column) for column, metric in metrics.items()}
         found.values[name, slug] = {metric: value for metric, value in values.items() if value is not None}
     if not found.values:
         raise ImportProblem(_("The table of scores has only a header."))

@@ -13,12 +13,13 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from evaluation.analysis.words import count
 from evaluation.systems import order
 from evaluation.texts import clean_line, clean_text
 from listening.columns.questions import MAX_NAME, MAX_QUESTIONS, Question
 from listening.columns.sessions import Signal
-from listening.interchange.imports.reading import Grade, ImportProblem, Reading, Verdict
-from listening.interchange.imports.roles import check_mapping
+from listening.interchange.imports.reading import Grade, ImportProblem, Reading, Verdict, list_names
+from listening.interchange.imports.roles import check_mapping, consequences
 from listening.interchange.imports.scores import Scores
 from listening.methods import DEFAULT, METHODS
 from listening.models import (
@@ -33,7 +34,10 @@ from listening.models import (
     Trial,
     opaque_token,
 )
+from listening.session.ratings import MAX_COMMENT
+from listening.study.errors import StudyError
 from listening.study.questionnaire import check_questionnaire
+from listening.study.studies import clean_name
 
 ALWAYS = ("original", "anchor35", "anchor70")
 _BATCH = 1000
@@ -86,10 +90,12 @@ def scale_note(reading: Reading, method: str) -> str:
     scale, of = reading.scale, METHODS[method]
     if scale is None or of.lowest is None or of.highest is None:
         return ""
-    if count_outside(reading, method):
+    if outside := count_outside(reading, method):
+        one = outside == 1
         return (
-            f"{count_outside(reading, method)} grades lie outside {of.title}'s scale of {of.lowest:g} to "
-            f"{of.highest:g}; they are kept as they are."
+            f"{count(outside, 'grade')} {'lies' if one else 'lie'} outside {of.title}'s scale of "
+            f"{of.lowest:g} to {of.highest:g}; "
+            f"{'it is kept as it is' if one else 'they are kept as they are'}."
         )
     if of.highest == 100 and scale[1] <= 10:
         return (
@@ -97,6 +103,14 @@ def scale_note(reading: Reading, method: str) -> str:
             "kept as they are: figures are on the file's scale, and rules like “below 90” mean nothing."
         )
     return ""
+
+
+def check_name(name: str) -> str:
+    """Return the name of a study as one clean line. Raises `ImportProblem` if it is empty or too long."""
+    try:
+        return clean_name(name)
+    except StudyError as error:
+        raise ImportProblem.of_field("name", error.message) from None
 
 
 @transaction.atomic
@@ -108,21 +122,24 @@ def store(
     Raises:
         ImportProblem: the name is empty, the method does not fit, or two systems are mapped to one.
     """
-    name = clean_line(decisions.name)[:200]
-    if not name:
-        raise ImportProblem(_("Give the study a name."))
+    name = check_name(decisions.name)
     if decisions.method not in methods_of(reading):
-        raise ImportProblem(
-            _("%(reading)s cannot be kept as %(method)s."), reading=reading.title, method=decisions.method
+        raise ImportProblem.of_field(
+            "method",
+            _("%(reading)s cannot be kept as %(method)s. Methods that it can be kept as: %(known)s."),
+            reading=reading.title,
+            method=decisions.method,
+            known=", ".join(methods_of(reading)),
         )
-    mapping = check_mapping(reading.systems, decisions.mapping)
+    mapping = check_mapping(reading, decisions.mapping)
     personal = [] if decisions.keep_personal else personal_questions(reading)
     notes = [*reading.notes, *(scores.notes if scores else [])]
     if note := scale_note(reading, decisions.method):
         notes.append(note)
     if personal:
         notes.append(f"Left out because they may identify listeners: {', '.join(personal)}.")
-    slugs = sorted(mapping.values(), key=order)
+    notes += _cut_notes(reading, set(personal))
+    slugs = sorted(set(mapping.values()), key=order)
     study = Study.objects.create(
         owner=owner,
         name=name,
@@ -140,6 +157,7 @@ def store(
             "when": timezone.now().isoformat(timespec="seconds"),
             "scale": list(reading.scale or ()),
             "systems": mapping,
+            "consequences": consequences(mapping, decisions.method),
             "notes": notes,
         },
     )
@@ -163,6 +181,46 @@ def _questions(reading: Reading, personal: set[str]) -> list[Question]:
     )
 
 
+def _cut_notes(reading: Reading, personal: set[str]) -> list[str]:
+    """What of the answers and comments does not fit and is cut, in sentences."""
+    notes = []
+    questions = [
+        name for name in dict.fromkeys(name for given in reading.answers.values() for name in given)
+        if name not in personal
+    ]  # fmt: skip
+    short: dict[str, str] = {}
+    for question in questions:
+        kept = short.setdefault(_shorten(question).casefold(), question)
+        if kept != question:
+            notes.append(f"The answers to “{question}” are left out: it begins like “{kept}”.")
+        elif _shorten(question) != question:
+            notes.append(f"The question “{question}” is cut to “{_shorten(question)}”.")
+    if len(short) > MAX_QUESTIONS:
+        more = list(short.values())[MAX_QUESTIONS:]
+        notes.append(
+            f"Only {MAX_QUESTIONS} questions have a place in the questionnaire; answers to the others are "
+            f"kept, without their questions: {list_names(more, 20)}."
+        )
+    long = [str(row.line) for row in reading if len(clean_text(row.comment)) > MAX_COMMENT]
+    if long:
+        notes.append(f"Comments are cut after {MAX_COMMENT} characters: line {list_names(long, 20)}.")
+    silent = [who for who in reading.answers if who not in set(reading.assessors) and reading.answers[who]]
+    if silent:
+        notes.append(f"Left out with their answers, since they graded nothing: {list_names(silent, 20)}.")
+    return notes
+
+
+def _comment_of(rows: Sequence[Grade | Verdict]) -> str:
+    """The comment of a trial: what its rows say, by system where they say different things."""
+    said: dict[str, list[str]] = {}
+    for row in rows:
+        if text := clean_text(row.comment):
+            said.setdefault(text, []).append(row.systems[-1])
+    if len(said) == 1:
+        return next(iter(said))[:MAX_COMMENT]
+    return "\n".join(f"{', '.join(names)}: {text}" for text, names in said.items())[:MAX_COMMENT]
+
+
 def _shorten(question: str) -> str:
     return clean_line(question)[:MAX_NAME]
 
@@ -177,8 +235,7 @@ def _stimuli(
     Item.objects.bulk_create(items.values(), batch_size=_BATCH)
     cells: dict[tuple[str, str], None] = {}
     for row in reading:
-        systems = (row.system,) if isinstance(row, Grade) else (row.first, row.second)
-        cells |= {(row.item, system): None for system in systems}
+        cells |= {(row.item, system): None for system in row.systems}
     values = scores.values if scores else {}
     stimuli = {
         (item, system): Stimulus(
@@ -228,7 +285,7 @@ def _sessions(
             if question not in personal
         ],
         batch_size=_BATCH,
-        ignore_conflicts=True,  # two questions that differ only after 64 characters
+        ignore_conflicts=True,  # two questions that differ only after `MAX_NAME` characters, see `_cut_notes`
     )
     trials: dict[tuple[str, str, str], list[Grade | Verdict]] = {}
     for row in reading:
@@ -241,10 +298,10 @@ def _sessions(
         made.append(
             Trial(
                 session=sessions[label],
-                item_id=stimuli[item, _systems(rows[0])[0]].item_id,
+                item_id=stimuli[item, rows[0].systems[0]].item_id,
                 position=counts[label],
                 order=_order(study.method, rows, stimuli, mapping),
-                comment=next((clean_text(row.comment)[:2000] for row in rows if row.comment), ""),
+                comment=_comment_of(rows),
                 started=now - timedelta(milliseconds=min(spent, 86_400_000.0)) if spent else None,
                 finished=now,
             )
@@ -261,10 +318,6 @@ def _sessions(
                 choices.append(Choice(trial=trial, chosen=chosen, sequence=1))
     Rating.objects.bulk_create(ratings, batch_size=_BATCH)
     Choice.objects.bulk_create(choices, batch_size=_BATCH)
-
-
-def _systems(row: Grade | Verdict) -> tuple[str, ...]:
-    return (row.system,) if isinstance(row, Grade) else (row.first, row.second)
 
 
 def _trial_of(method: str, row: Grade | Verdict) -> str:
@@ -284,7 +337,7 @@ def _order(
 ) -> list[Signal]:
     """The value of `Trial.order`: files do not contain the sides, so it is the table order."""
     first = rows[0]
-    names = [name for row in (rows if isinstance(first, Grade) else rows[:1]) for name in _systems(row)]
+    names = [name for row in (rows if isinstance(first, Grade) else rows[:1]) for name in row.systems]
     roles = METHODS[method].roles
     names = [*names, names[0]] if "X" in roles else sorted(names, key=lambda name: order(mapping[name]))
     entries: list[Signal] = [

@@ -26,13 +26,14 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.db.models import F
 from django.urls import reverse
-from django.utils import timezone
 
 from codec import registry
+from codec.base import WORKING_RATE
 from evaluation.clips.demo_clips import DemoClipsMissing, demo_clips
 from evaluation.clips.ingest import ingest
 from evaluation.models import Clip, Job, Rendition, Score
 from evaluation.work import jobs
+from evaluation.work.clock import database_time
 from evaluation.work.pipeline import METRICS
 from listening.models import Study
 from listening.site.embedded_redis import EmbeddedRedis, RedisError
@@ -64,26 +65,28 @@ class Command(BaseCommand):
         )
         parser.add_argument(
             "--systems",
-            default=",".join(STUDY_SYSTEMS),
-            help="comma-separated systems of the demo study (default: %(default)s)",
+            help="comma-separated systems of the demo study, and of its clips no others "
+            f"(default: {','.join(STUDY_SYSTEMS)}, and the clips go through every system of speech)",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        systems = [slug for slug in options["systems"].split(",") if slug]
+        given = options["systems"]
+        systems = list(STUDY_SYSTEMS) if given is None else [slug for slug in given.split(",") if slug]
         for slug in systems:
             if slug not in registry.SYSTEMS:
                 raise CommandError(f"There is no system {slug!r}. Known: {', '.join(registry.SYSTEMS)}.")
         self.parent = os.getppid()
+        self.asked_to_stop = False
         self.drawn = False
         self.reported: tuple[str, float] = ("", 0.0)
         self.supervisor = Supervisor(self.say)
         self.redis: EmbeddedRedis | None = None
-        _stop_on_signals()
+        self.stop_on_signals()
         try:
             with _only_one_per_home():
                 try:
                     self.start()
-                    self.fill(options["clips"], systems)
+                    self.fill(options["clips"], systems, only=given is not None)
                     self.say("Running. Ctrl-C stops it.")
                     while True:
                         self.watch()
@@ -123,9 +126,9 @@ class Command(BaseCommand):
             Child(
                 "web server",
                 [
-                    *(sys.executable, "-m", "gunicorn", "listening.site.wsgi:application"),
-                    *("--bind", f"127.0.0.1:{port}", "--workers", "2", "--threads", "4"),
-                    *("--graceful-timeout", "2", "--no-control-socket", "--access-logfile", "-"),
+                    *(sys.executable, "-m", "gunicorn", "--config", "python:listening.site.web_server"),
+                    *("--bind", f"127.0.0.1:{port}", "--workers", "2"),
+                    *("--graceful-timeout", "2", "--access-logfile", "-"),
                 ],
                 logs / "web.log",
                 environment=environment,
@@ -133,6 +136,7 @@ class Command(BaseCommand):
             )
         )
         self.wait_for_site(f"http://127.0.0.1:{port}/")
+        settings.ADDRESS_FILE.write_text(settings.SITE_URL + "\n")
         self.say(f"Earshot is at {settings.SITE_URL}/  (logs: {logs})")
 
     def start_worker(
@@ -153,6 +157,7 @@ class Command(BaseCommand):
                 # SIGTERM would wait for current work, which may be a minute of search; SIGQUIT does
                 # not, and the next start releases its rows.
                 stop_signal=signal.SIGQUIT,
+                death_signal=signal.SIGKILL,
                 environment={"OMP_NUM_THREADS": "1", "EARSHOT_TORCH_THREADS": "1", **environment},
                 folder=settings.BASE_DIR,
             )
@@ -170,15 +175,35 @@ class Command(BaseCommand):
         """Wait `seconds` and restart children that died.
 
         Raises:
-            KeyboardInterrupt: the parent process is gone (and did not start this with nohup).
+            KeyboardInterrupt: a signal asked for it, or the parent process is gone (and did not start this
+                with nohup).
         """
         time.sleep(seconds)
+        if self.asked_to_stop:
+            raise KeyboardInterrupt
         if os.getppid() != self.parent and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
             raise KeyboardInterrupt
         self.supervisor.check()
         if self.redis is not None and self.redis.has_died():
             self.say("The Redis server died; starting it again.")
             self.redis.start()
+
+    def stop_on_signals(self) -> None:
+        """Turn every terminating signal into a KeyboardInterrupt, even if SIGINT was ignored (``&``).
+
+        While a child is started, it is only noted, for `watch` to act on.
+        """
+
+        def interrupt(number: int, frame: object) -> None:
+            self.asked_to_stop = True
+            if not self.supervisor.starting:
+                raise KeyboardInterrupt
+
+        handler: Callable[[int, Any], None] = interrupt
+        signal.signal(signal.SIGINT, handler)
+        signal.signal(signal.SIGTERM, handler)
+        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+            signal.signal(signal.SIGHUP, handler)
 
     def stop(self) -> None:
         """Stop everything that this command started. A second Ctrl-C cannot interrupt this."""
@@ -192,12 +217,20 @@ class Command(BaseCommand):
 
     # -- Data
 
-    def fill(self, limit: int | None, systems: list[str]) -> None:
-        """Load and process the demo clips, open the demo study, and print both links."""
+    def fill(self, limit: int | None, systems: list[str], *, only: bool) -> None:
+        """Load and process the demo clips, open the demo study, and print both links.
+
+        Args:
+            limit: number of clips; None: all of them.
+            systems: of the study.
+            only: whether the clips go through no systems but these.
+        """
         user = accounts.find_user(RESEARCHER, create=True)
         self.say(f"Researcher sign-in: {accounts.make_signin_link(user)}")
         clips = []
-        through = [slug for slug in registry.SYSTEMS if slug not in LEFT_OUT or slug in systems]
+        for_speech = registry.systems_for(WORKING_RATE, 1, speech=True)
+        others = ALWAYS if only else [slug for slug in for_speech if slug not in LEFT_OUT]
+        through = list(dict.fromkeys([*others, *systems]))
         for demo in demo_clips()[:limit] if limit != 0 else []:
             file = SimpleUploadedFile(demo.name, demo.wav, content_type="audio/wav")
             clip, _created = ingest(
@@ -214,7 +247,9 @@ class Command(BaseCommand):
         shown = False
         while True:
             if study is None and (usable := _finished_systems(in_study, systems)):
-                study = create_study(user, STUDY_NAME, in_study, usable, listed=True)
+                study = create_study(
+                    user, STUDY_NAME, in_study, usable, sample_rate=WORKING_RATE, listed=True
+                )
             if study is not None and not shown:
                 study.refresh_from_db()
                 if study.status != Study.Status.PREPARING:
@@ -286,7 +321,7 @@ def _give_back_running_work() -> None:
     """
     for model in jobs.KINDS:
         running = model._default_manager.filter(status=Job.Status.RUNNING, attempts__gt=0)
-        running.update(lease_until=timezone.now(), attempts=F("attempts") - 1)
+        running.update(lease_until=database_time(), attempts=F("attempts") - 1)
 
 
 @contextlib.contextmanager
@@ -328,16 +363,3 @@ def _answers(url: str) -> bool:
         return error.code < 500
     except OSError:
         return False
-
-
-def _stop_on_signals() -> None:
-    """Turn every terminating signal into a KeyboardInterrupt, even if SIGINT was ignored (``&``)."""
-
-    def interrupt(number: int, frame: object) -> None:
-        raise KeyboardInterrupt
-
-    handler: Callable[[int, Any], None] = interrupt
-    signal.signal(signal.SIGINT, handler)
-    signal.signal(signal.SIGTERM, handler)
-    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
-        signal.signal(signal.SIGHUP, handler)

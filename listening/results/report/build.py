@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Any, cast
+from typing import cast
 
 from django.conf import settings
 from django.utils.safestring import SafeString, mark_safe
@@ -39,6 +39,7 @@ def context_of(
     method = METHODS.get(study.method)
     rules = compliance.checklist(study)
     material, made_by = facts.items(study), facts.codecs(study, slugs)
+    people = facts.listeners(study, kind)
 
     def picture(svg: str | None) -> SafeString:
         if svg is None:
@@ -58,18 +59,24 @@ def context_of(
         "rules": profiles.rules_of(results.screening.profile),
         "grades": picture(drawing.grades(results)) if results.listeners else "",
         "items_figure": picture(drawing.items(results)),
+        "listener_lines": picture(drawing.listeners(results)),
+        "residuals": picture(drawing.residuals(results)),
         "differences": picture(drawing.differences(results, analysis.data if analysis else {})),
+        "power": picture(str(context["power"]) or None),
         "rates": picture(drawing.rates(results)) if results.listeners else "",
         "scatters": [
             {
                 **scatter,
-                "systems": picture(drawing.systems(results, scatter["metric"].slug)),
-                "stimuli": picture(drawing.stimuli(results, scatter["metric"].slug)),
+                "systems": picture(drawing.systems(results, row.metric.slug)),
+                "stimuli": picture(drawing.stimuli(results, row.metric.slug)),
             }
-            for scatter in cast("list[dict[str, Any]]", context["scatters"])
+            for row, scatter in zip(
+                results.agreements, cast("list[Context]", context["scatters"]), strict=False
+            )
         ],
         "compared": _compare_screening(results, unscreened),
-        "people": facts.listeners(study, kind),
+        "people": people,
+        "nobody": not (people["began"] or study.imported or kind == Session.Kind.SIMULATED),
         "instructions": facts.instructions(study),
         "material": material,
         "trained": any(row["training"] for row in material),
@@ -81,35 +88,40 @@ def context_of(
         "design": facts.design(study),
         "recruitment": facts.recruitment(study),
         "language": languages.LANGUAGES.get(study.language),
+        "languages_chosen": facts.languages_chosen(study, kind),
         "checklist": rules,
         "checklist_summary": compliance.summary(rules),
         "cite": cite(results),
-        "table3": latex.table3(results),
+        "table3": latex.table3(results) if results.listeners else "",
         "analysis": analysis,
         "address": settings.SITE_URL,
     }
     if not methods.has_page(study):
-        context |= _other_method(study, kind, files)
+        context |= _other_method(study, kind, analysis, files)
     return context
 
 
 _NOT_CITED = "Nothing: these grades are simulated. The sentence stands here for grades that listeners gave."
+_NOTHING_YET = "Nothing yet: no grade counts."
 _COMPARED = (
     "Systems are compared by mixed models of matched differences with Satterthwaite's degrees of freedom and "
     "Holm's correction over all pairs of systems under test."
 )
 
 
-def _other_method(study: Study, kind: str, files: bool) -> Context:
+def _other_method(study: Study, kind: str, analysis: Analysis | None, files: bool) -> Context:
     """The results of another method, in place of MUSHRA's sections."""
-    shown = methods.context_of(study, kind)
-    if files and shown.get("figure"):
-        shown["figure"] = mark_safe(figures.standalone_svg(str(shown["figure"])).split("?>", 1)[1])  # noqa: S308
+    shown = methods.context_of(study, kind, analysis.data if analysis else None)
+    for name in ("figure", "differences", "listener_lines", "residuals", "power") if files else ():
+        if shown.get(name):
+            shown[name] = mark_safe(figures.standalone_svg(str(shown[name])).split("?>", 1)[1])  # noqa: S308
     method = METHODS.get(study.method)
     title = f"{compliance.method_title(study)} test ({method.source})" if method else "listening test"
     number = study.sessions.filter(kind__in=kinds_of(kind), finished__isnull=False).count()
     if kind == Session.Kind.SIMULATED:
         cited = _NOT_CITED
+    elif not shown.get("listeners"):
+        cited = _NOTHING_YET
     elif study.imported:
         cited = (
             f"We analysed grades of {count(number, 'listener')} from {_add_article(title)} that was held "
@@ -117,13 +129,14 @@ def _other_method(study: Study, kind: str, files: bool) -> Context:
         )
     else:
         cited = f"We held {_add_article(title)} with Earshot; {count(number, 'listener')} finished it."
-    if shown.get("pairs"):
+    if shown.get("pairs") and method is not None and method.takes_grades:
         cited += f" {_COMPARED}"
     return {**shown, "view": methods.view_of(study), "cite": cited, "table3": "", "checklist": []}
 
 
 def _add_article(title: str) -> str:
-    return f"{'an' if title[0] in 'AEIO' else 'a'} {title}"
+    words = title[0].lower() + title[1:] if title[1].islower() else title
+    return f"{'an' if words[0] in 'AEIOaeio' else 'a'} {words}"
 
 
 def _compare_screening(results: Results, unscreened: Results) -> list[Context]:
@@ -138,7 +151,7 @@ def cite(results: Results) -> str:
     if results.kind == Session.Kind.SIMULATED:
         return _NOT_CITED
     if not results.listeners:
-        return "Nothing yet: no grade counts."
+        return _NOTHING_YET
     method = METHODS.get(study.method)
     title = f"{compliance.method_title(study)} test ({method.source})" if method else "listening test"
     screened = (

@@ -18,9 +18,10 @@ from codec.registry import SYSTEMS
 from evaluation import systems as evaluation_systems
 from evaluation.contexts import Context
 from evaluation.models import Rendition, Score
+from evaluation.refusals import translate_note
 from listening.kinds import kinds_of
-from listening.methods import METHODS
-from listening.models import Rating, Stage, Stimulus, Study
+from listening.methods import METHODS, REFERENCE, AnyMethod
+from listening.models import Choice, Rating, Stage, Stimulus, Study
 from listening.results.names import sort_systems, titles_of
 from listening.study import languages
 from listening.study.tasks import render_task
@@ -49,7 +50,12 @@ def listeners(study: Study, kind: str) -> Context:
         abandoned=Count("pk", filter=Q(abandoned__isnull=False)),
         first=Min("instructed"),
     )
-    last = Rating.objects.filter(trial__session__in=sessions).aggregate(last=Max("updated"))["last"]
+    answers: tuple[type[Rating | Choice], ...] = (Rating, Choice)
+    times = [
+        rows.objects.filter(trial__session__in=sessions).aggregate(last=Max("updated"))["last"]
+        for rows in answers
+    ]
+    last = max((time for time in times if time), default=totals["first"])
     heard: Counter[str] = Counter()
     devices: Counter[str] = Counter()
     for stage in Stage.objects.filter(session__in=began, name="volume"):
@@ -62,6 +68,7 @@ def listeners(study: Study, kind: str) -> Context:
     deletions = list(study.deletions.all())
     return {
         **totals,
+        "asked": told > 0,
         "first": None if study.imported else totals["first"],  # when a file was read says nothing
         "last": None if study.imported else last,
         "unfinished": totals["began"] - totals["finished"],
@@ -104,7 +111,7 @@ def items(study: Study) -> list[Context]:
                 "source": f"{clip.source_format}, {clip.source_rate} Hz, {clip.source_channels} ch"
                 if clip
                 else "",
-                "notes": clip.notes if clip else [],
+                "notes": list(map(translate_note, clip.notes)) if clip else [],
             }
         )
     return rows
@@ -127,9 +134,10 @@ def stimuli(study: Study) -> Context:
         if delay is not None:
             delays.setdefault(system, []).append(delay)
     slugs = sort_systems({*gains, *delays})
-    titles = titles_of(slugs)
+    titles = _titles(study, slugs)
     return {
         "rate": study.sample_rate,
+        "channels": study.channels,
         "rows": [
             {
                 "title": titles[slug],
@@ -150,8 +158,9 @@ def codecs(study: Study, slugs: Iterable[str]) -> list[Context]:
     found: dict[str, list[Mapping[str, Any]]] = {}
     for row in renditions.order_by("system", "pk").only("system", "parameters"):
         found.setdefault(row.system, []).append(row.parameters.to_json())
-    titles, described = titles_of(wanted), evaluation_systems.describe_all(wanted)
+    titles, described = _titles(study, wanted), evaluation_systems.describe_all(wanted)
     method = METHODS.get(study.method)
+    original = "hidden reference" if _hides_original(method) else "reference"
     rows: list[Context] = []
     for slug in wanted:
         always = slug in (method.always if method else ())
@@ -159,7 +168,7 @@ def codecs(study: Study, slugs: Iterable[str]) -> list[Context]:
             {
                 "slug": slug,
                 "title": titles[slug],
-                "role": "hidden reference" if slug == "original" else "anchor" if always else "under test",
+                "role": original if slug == REFERENCE else "anchor" if always else "under test",
                 "note": described[slug].note,
                 "kind": described[slug].kind,
                 "target": SYSTEMS[slug].target if slug in SYSTEMS and not study.imported else "",
@@ -171,6 +180,20 @@ def codecs(study: Study, slugs: Iterable[str]) -> list[Context]:
         unknown = {"kind": "", "note": "As the file calls it; how it was made is not known here."}
         return [{**each, **unknown} for each in rows]
     return rows
+
+
+def _hides_original(method: AnyMethod | None) -> bool:
+    """Whether listeners grade the original without being told which signal it is."""
+    if method is None or method.side_by_side or method.hides_reference:
+        return True
+    return method.takes_grades and not method.compares and not method.open_reference
+
+
+def _titles(study: Study, slugs: list[str]) -> dict[str, str]:
+    """Titles of systems; the original is the hidden reference only where the method hides it."""
+    if _hides_original(METHODS.get(study.method)):
+        return titles_of(slugs)
+    return evaluation_systems.titles_of(slugs)
 
 
 def _merge_parameters(rows: list[Mapping[str, Any]]) -> list[tuple[str, str]]:
@@ -216,27 +239,50 @@ def design(study: Study) -> list[str]:
         return ["The test was held with another tool; how it was designed is not known here."]
     plan = plan_of(study)
     graded = study.items.filter(training=False).count()
+    method = METHODS.get(study.method)
     said = [
-        f"Every order follows from the study's seed {study.seed}: the items of a session and the signals of "
-        "a trial come in the orders of Williams' Latin squares, so that over consecutive sessions each comes "
-        "at each place, and next after each other one, equally often. Orders are stored with the sessions. "
-        "Neither listener nor page knew which signal was which.",
+        f"Every order follows from the study's seed {study.seed}: {_orders(method)} Orders are stored with "
+        "the sessions. Neither listener nor page knows which signal is which.",
     ]
     if plan.blocks == 1:
-        said.append("Each listener was given every item through every system.")
+        every = "every pair" if method and not method.takes_grades else "every system"
+        said.append(f"Each listener is given every item through {every}.")
     else:
         share = len(plan.items[0])
+        heard = f"{systems_per_trial(study)} of {len(study.systems)} systems under test"
+        where = (
+            f"{heard} in each trial, hidden reference and anchors in all"
+            if method and method.side_by_side
+            else f"{heard} with each item"
+        )
         said.append(
-            f"Items and systems were shared out over {plan.blocks} balanced blocks: {share} of {graded} "
-            f"items for each listener, {systems_per_trial(study)} of {len(study.systems)} systems under test "
-            "in each trial, hidden reference and anchors in all. Listeners go to the least-filled block, "
+            f"Items and systems are shared out over {plan.blocks} balanced blocks: {share} of {graded} "
+            f"items for each listener, {where}. Listeners go to the least-filled block, "
             "and the place of a drop-out is given away."
         )
     if study.max_sessions:
         said.append(f"The study takes {study.max_sessions} listeners at most.")
     if study.break_after:
-        said.append(f"A break was offered after every {study.break_after} trials.")
+        said.append(f"A break is offered after every {study.break_after} trials.")
     return said
+
+
+def _orders(method: AnyMethod | None) -> str:
+    """How the trials of a session and the signals of a trial are ordered, as `session.orders` does it."""
+    latin = (
+        "come in the orders of Williams' Latin squares, so that over consecutive sessions each comes at each "
+        "place, and next after each other one, equally often."
+    )
+    if method is None or method.side_by_side:
+        return f"the items of a session and the signals of a trial {latin}"
+    places = (
+        " Which signal has which place in a trial is drawn at random, or alternates from session to session."
+        if method.roles
+        else ""
+    )
+    if method.stays_with_item:
+        return f"the items of a session {latin}{places}"
+    return f"the trials of a session are mixed, so that an item seldom follows itself.{places}"
 
 
 def recruitment(study: Study) -> str:
@@ -244,3 +290,12 @@ def recruitment(study: Study) -> str:
 
     name = PLATFORMS.get(study.recruitment.platform, "")
     return f"through {name}" if name else "by a link; how it was given out is the researcher's to say"
+
+
+def languages_chosen(study: Study, kind: str) -> str:
+    """How many finished sessions chose each language, where the study offered a choice; otherwise empty."""
+    if not study.other_languages:
+        return ""
+    rows = study.sessions.filter(kind=kind, finished__isnull=False).values_list("language", flat=True)
+    counts = Counter(code or study.language for code in rows.order_by())
+    return ", ".join(f"{each.english} {counts[each.code]}" for each in languages.languages_offered(study))

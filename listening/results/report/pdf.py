@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
+from typing import NoReturn
 
 from django.contrib.staticfiles import finders
 from django.template.loader import render_to_string
 from django.utils.translation import gettext_lazy as _
 
+from evaluation.contexts import Context
 from evaluation.refusals import Refusal
 
 
@@ -18,7 +19,7 @@ class PdfUnavailable(Refusal):
     status = 503
 
 
-def pdf_of(context: dict[str, Any]) -> bytes:
+def pdf_of(context: Context) -> bytes:
     """The report's template as a PDF file; the same context gives the same bytes.
 
     Raises:
@@ -42,5 +43,5 @@ def pdf_of(context: dict[str, Any]) -> bytes:
     return bytes(document.write_pdf(stylesheets=sheets, pdf_identifier=b"earshot"))
 
 
-def _refuse(url: str, *arguments: Any, **options: Any) -> dict[str, Any]:
+def _refuse(url: str, *arguments: object, **options: object) -> NoReturn:
     raise ValueError(f"The report loads nothing from outside, not {url}.")

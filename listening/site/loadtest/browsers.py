@@ -17,13 +17,40 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from html.parser import HTMLParser
-from typing import Any
+from itertools import chain, repeat
+from typing import Any, NotRequired, TypedDict
 
 from listening.site.loadtest.http import Answer, Broken, Connection
 
 _PAGE = re.compile(r'<script id="page" type="application/json">(.*?)</script>', re.DOTALL)
+#: A page that has been open for longer would say that it has so many.
+MOST_EVENTS = 300
 #: Most pages between two trials; more means that a listener goes in circles.
 MAX_PAGES = 20
+
+
+class Sound(TypedDict):
+    """A signal of a page; of the open reference no more is read."""
+
+    url: str
+
+
+class Stimulus(Sound):
+    """A signal to grade; `sequence` is the number of its stored grade, if it has one."""
+
+    key: str
+    sequence: NotRequired[int | None]
+
+
+class Page(TypedDict):
+    """What a listener reads of a rating page's data, which `listening.web.views.trials` writes."""
+
+    ratingsUrl: str
+    eventsUrl: str
+    finishUrl: str
+    reference: Sound
+    stimuli: list[Stimulus]
+    eventSequence: NotRequired[int]
 
 
 @dataclass(frozen=True)
@@ -34,17 +61,22 @@ class Pace:
         listen: shortest and longest time between two grades, seconds.
         changes: requests per grade: a dragged slider is saved about every 100 ms.
         gap: time between these requests, seconds.
+        rounds: how often all signals of a page are graded before it is handed in.
     """
 
     listen: tuple[float, float]
     changes: int
     gap: float
+    rounds: int = 1
 
 
 #: A listener hears a version for a few seconds and drags its slider for half a second.
 REALISTIC = Pace((2.0, 6.0), 4, 0.12)
 #: As fast as the server answers.
 MAXIMAL = Pace((0.0, 0.0), 12, 0.0)
+#: The same on one page without end: nothing but grades reaches the server.
+SAVING = Pace((0.0, 0.0), 12, 0.0, rounds=1_000_000)
+PACES = {"realistic": REALISTIC, "maximal": MAXIMAL, "saving": SAVING}
 
 
 class Gate:
@@ -87,7 +119,7 @@ class Tally:
     """Results of all browsers together.
 
     Attributes:
-        seconds: latencies by kind of request (join, page, audio, save, events, finish).
+        seconds: latencies by kind of request (join, page, audio, save, finish, empty).
         confirmed: score and sequence number of the newest confirmed grade, by (session token, position, key).
         refused: responses other than 2xx or 3xx, by kind and status.
         broken: requests without a response, by kind; each was sent again.
@@ -143,6 +175,12 @@ class _Form(HTMLParser):
             self._select = ""
 
 
+def _happened(number: int, seconds: float, key: str, score: int) -> dict[str, object]:
+    """The event of a grade, as the page sends it with the grade."""
+    detail = {"sound": key, "score": score}
+    return {"sequence": number, "kind": "grade", "milliseconds": round(1000 * seconds), "detail": detail}
+
+
 class Listener:
     """One simulated browser, which takes sessions of one study until the gate's time is over."""
 
@@ -196,7 +234,7 @@ class Listener:
                 return
             await self.send("page", partial(self.connection.post_form, form.action or address, form.fields))
 
-    async def take_trial(self, address: str, page: dict[str, Any]) -> bool:
+    async def take_trial(self, address: str, page: Page) -> bool:
         """Fetch, grade and finish one page; False if time ran out."""
         token, position = address.strip("/").split("/")[-1], int(page["ratingsUrl"].split("/")[-3])
         opened = time.monotonic()
@@ -208,35 +246,36 @@ class Listener:
             await self.tally.gate.come()
         order = list(page["stimuli"])
         self.chance.shuffle(order)
+        sequences = {stimulus["key"]: stimulus.get("sequence") or 0 for stimulus in order}
         event = page.get("eventSequence", 0)
-        for stimulus in order:
+        for stimulus in chain.from_iterable(repeat(order, self.pace.rounds)):
             await asyncio.sleep(self.chance.uniform(*self.pace.listen))
-            sequence = stimulus.get("sequence") or 0
-            for _ in range(self.pace.changes):
+            for change in range(self.pace.changes):
                 if self.over:
                     return False
-                sequence += 1
+                key = stimulus["key"]
+                sequences[key] += 1
                 score = self.chance.randint(0, 100)
-                await self.save(page, (token, position, stimulus["key"]), score, sequence)
+                events = []
+                if change == self.pace.changes - 1 and event < MOST_EVENTS:
+                    event += 1
+                    events = [_happened(event, time.monotonic() - opened, key, score)]
+                await self.save(page, (token, position, key), score, sequences[key], events)
                 await asyncio.sleep(self.pace.gap)
-            event += 1
-            happened = {
-                "sequence": event,
-                "kind": "grade",
-                "milliseconds": round(1000 * (time.monotonic() - opened)),
-                "detail": {"key": stimulus["key"], "score": score},
-            }
-            body = {"events": [happened]}
-            await self.send("events", lambda body=body: self.connection.post_json(page["eventsUrl"], body))  # type: ignore[misc]
         done = await self.send(
             "finish", lambda: self.connection.post_json(page["finishUrl"], {"comment": ""})
         )
         return done is not None
 
     async def save(
-        self, page: dict[str, Any], which: tuple[str, int, str], score: int, sequence: int
+        self,
+        page: Page,
+        which: tuple[str, int, str],
+        score: int,
+        sequence: int,
+        events: list[dict[str, object]],
     ) -> None:
-        body = {"key": which[2], "score": score, "sequence": sequence}
+        body = {"key": which[2], "score": score, "sequence": sequence, "events": events}
         answer = await self.send("save", lambda: self.connection.post_json(page["ratingsUrl"], body))
         if answer is not None:
             stored = answer.json()
@@ -265,6 +304,28 @@ class Listener:
             pause = min(1.0, 2 * pause)
 
 
+async def knock(site: str, path: str, browsers: int, seconds: float) -> Tally:
+    """Let browsers ask for the same small page again and again: the most that the server can answer."""
+    tally = Tally(Gate(browsers, seconds, patience=60.0))
+
+    async def ask(connection: Connection) -> None:
+        await tally.gate.come()
+        while not tally.gate.over:
+            start = time.monotonic()
+            try:
+                answer = await connection.get(path)
+            except Broken:
+                tally.broken["empty"] += 1
+                continue
+            tally.seconds["empty"].append(time.monotonic() - start)
+            if answer.status >= 400:
+                tally.refused[f"empty {answer.status}"] += 1
+        await connection.close()
+
+    await asyncio.gather(*(ask(Connection(site)) for _ in range(browsers)))
+    return tally
+
+
 async def listen(
     site: str,
     study: str,
@@ -274,6 +335,7 @@ async def listen(
     *,
     patience: float = 120.0,
     sessions: int | None = None,
+    first: int = 0,
 ) -> Tally:
     """Let browsers take the study with the token `study`.
 
@@ -285,8 +347,9 @@ async def listen(
         seconds: duration, from when all have the first trial's sounds or `patience` seconds have passed.
         patience: see `seconds`.
         sessions: sessions per listener; None: as many as the time allows.
+        first: number of the first listener, from which its chance is drawn.
     """
     tally = Tally(Gate(listeners, seconds, patience))
-    made = [Listener(site, study, number, pace, tally) for number in range(listeners)]
+    made = [Listener(site, study, number, pace, tally) for number in range(first, first + listeners)]
     await asyncio.gather(*(listener.run(sessions) for listener in made))
     return tally

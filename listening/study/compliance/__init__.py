@@ -21,14 +21,14 @@ REQUIREMENTS = {
     "M3": ("Low anchor 3.5 kHz and mid anchor 7 kHz in every trial", "6-7, 19"),
     "M4": ("The anchors' filter keeps the mask", "7"),
     "M5": ("Excerpts of about 10 s, preferably 12 s at most", "7"),
-    "M6": ("12 signals in a trial at most", "8"),
+    "M6": ("At most 12 signals in a trial", "8"),
     "M7": ("Free, near-instant switching among all signals", "8, 22"),
     "M8": ("Loops of 500 ms or more, with 5 ms raised-cosine fades", "8"),
     "M9": ("Switching by 5 ms fade out, then 5 ms fade in, never a cross-fade", "9"),
     "M10": ("Continuous scale 0-100 in five equal labelled intervals", "9-10"),
-    "M11": ("Only the signal that sounds can be graded", "9, 24"),
+    "M11": ("Only the signal that is playing can be graded", "9, 24"),
     "M12": ("All signals are graded; comment, waveform and loop", "10, 22-23"),
-    "M13": ("One attribute a trial, basic audio quality first", "10"),
+    "M13": ("One attribute per trial, basic audio quality first", "10"),
     "M14": ("Training with the full range and all signals; its grades are not used", "7, 21-22"),
     "M15": ("Instructions: one or more excerpts are the reference and must get 100", "23"),
     "M16": ("Random orders within and between sessions, double blind", "3-4, 8"),
@@ -73,7 +73,7 @@ def method_title(study: Study) -> str:
     """The name of the method. Without hidden reference and both anchors a test is not MUSHRA (M1)."""
     method = METHODS.get(study.method)
     if method and method.has_checklist and not has_reference_and_anchors(study):
-        return f"Multiple stimuli, not {method.title}"
+        return f"Multiple-stimulus (not {method.title})"
     return method.title if method else study.method
 
 
@@ -101,7 +101,7 @@ _UNKNOWN_ELSEWHERE = {
     "M14": "whether there was a training",
     "M15": "what listeners were told",
     "M18": "how levels were matched",
-    "M19": "through what listeners heard",
+    "M19": "what listeners listened with",
     "M29": "whether listeners were in groups",
 }
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from evaluation import systems as known
 from evaluation.analysis.words import count
-from listening.kinds import COUNTED
+from listening.kinds import COUNTED, HIDDEN
 from listening.methods.mushra import Mushra
 from listening.models import Event, Item, Session, Stimulus, Study, Trial
 from listening.study import design as designs
@@ -55,11 +55,11 @@ def _check_name(facts: Facts) -> Verdict:
     if missing:
         titles = known.titles_of(missing)
         absent = ", ".join("hidden reference" if slug == "original" else titles[slug] for slug in missing)
-        return NOT_MET, f"Not in every item: {absent}. The study is not called MUSHRA anywhere."
-    return (
-        MET,
-        f"Hidden reference and both anchors are in {count(len(facts.items), 'item')} of {len(facts.items)}.",
-    )
+        return (
+            NOT_MET,
+            f"Not in every item: {absent}. The study is not called MUSHRA anywhere.",
+        )
+    return MET, f"All items ({len(facts.items)}) have the hidden reference and both anchors."
 
 
 def _check_reference(facts: Facts) -> Verdict:
@@ -68,23 +68,33 @@ def _check_reference(facts: Facts) -> Verdict:
         return NOT_MET, f"{len(hidden)} of {count(len(facts.items), 'item')} have a hidden reference."
     changed = [s for s in hidden if s.gain_db is not None and abs(s.gain_db) > 0.01]
     if changed:
-        return NOT_MET, f"{count(len(changed), 'hidden reference')} got a gain: not unprocessed."
+        return NOT_MET, (
+            f"A gain was applied to {count(len(changed), 'hidden reference')}: not an unprocessed reference."
+        )
     rate = facts.study.sample_rate
     low = [item for item in facts.items if item.clip and item.clip.source_rate < rate]
     high = [item for item in facts.items if item.clip and item.clip.source_rate > rate]
+    mixed = [item for item in facts.items if item.clip and item.clip.source_channels > facts.study.channels]
     if low:
         return NOT_MET, (
-            f"{count(len(low), 'recording')} came below the study's {rate} Hz: no full bandwidth there."
+            f"{count(len(low), 'recording')} {'has' if len(low) == 1 else 'have'} a sample rate below the "
+            f"study's {rate} Hz, so the bandwidth is not full."
         )
     if high:
         return DUTY, (
             f"The reference is the recording, at {rate} Hz: its band ends at {rate / 2000:g} kHz. "
-            f"{len(high)} of {count(len(facts.items), 'recording')} came with more; say in the report why "
-            "this band is the full one for what is tested, or raise the sample rate."
+            f"{len(high)} of {count(len(facts.items), 'recording')} had a higher sample rate. Explain in the "
+            "report why this bandwidth is full for the systems under test, or raise the study's sample rate."
+        )
+    if mixed:
+        return DUTY, (
+            f"{count(len(mixed), 'recording')} of {len(facts.items)} came with more channels than the "
+            f"{'one' if facts.study.channels == 1 else 'two'} that listeners hear: say in the report how "
+            "they were mixed, or let the study be heard in stereo."
         )
     return (
         MET,
-        f"Open and hidden reference are the recording itself, up to {rate / 2000:g} kHz, without gain.",
+        f"Open and hidden reference are the original recording, up to {rate / 2000:g} kHz, without gain.",
     )
 
 
@@ -95,10 +105,10 @@ def _check_anchors(facts: Facts) -> Verdict:
     late = [
         abs(s.delay_ms) for s in facts.stimuli if s.system in Mushra.always[1:] and s.delay_ms is not None
     ]
-    measured = f" Their delay, measured: {max(late):.2f} ms at most." if late else ""
+    measured = f" Their measured delay is at most {max(late):.2f} ms." if late else ""
     return MET, (
-        "Both are in every trial, made here from the reference (codec/reference.py has the code)."
-        f"{measured} Scores of two tests are never rescaled by them."
+        "Both anchors are in every trial and are made from the reference by codec/reference.py."
+        f"{measured} Scores are never rescaled by the anchors."
     )
 
 
@@ -121,13 +131,14 @@ def _check_mask(facts: Facts) -> Verdict:
 def _check_lengths(facts: Facts) -> Verdict:
     lengths = [item.end - item.start for item in facts.graded_items if item.end > item.start]
     if not lengths:
-        return DUTY, "The items have no recordings here; their lengths are for the report."
+        return DUTY, "The recordings are not on this server; state their lengths in the report."
     long = [length for length in lengths if length > LONG_ITEM_SECONDS]
-    spread = f"{min(lengths):.1f} to {max(lengths):.1f} s"
+    shortest, longest = f"{min(lengths):.1f}", f"{max(lengths):.1f}"
+    spread = f"{shortest} s" if shortest == longest else f"{shortest} to {longest} s"
     if long:
         return DUTY, (
             f"{count(len(long), 'item')} of {len(lengths)} {'is' if len(long) == 1 else 'are'} longer than "
-            f"{LONG_ITEM_SECONDS:g} s ({spread} in all): justify it in the report, or cut."
+            f"{LONG_ITEM_SECONDS:g} s ({spread} in all): justify this in the report, or shorten them."
         )
     return MET, f"{count(len(lengths), 'item')} of {spread}."
 
@@ -156,7 +167,7 @@ def _check_signals(facts: Facts) -> Verdict:
 def _needs_own_pages(
     otherwise: str = "",
 ) -> Callable[[Callable[[Facts], Verdict]], Callable[[Facts], Verdict]]:
-    """Decorate a rule about Earshot's own pages; for imported studies `otherwise` says what is missing."""
+    """Decorate a rule about Earshot's own pages; `otherwise` is for an imported study's report."""
 
     def restrict(rule: Callable[[Facts], Verdict]) -> Callable[[Facts], Verdict]:
         def judge(facts: Facts) -> Verdict:
@@ -174,19 +185,19 @@ def _read_fades(name: str) -> tuple[float, float]:
     return 1000 * constants.get("FADE_SECONDS", 0), 1000 * constants.get("MIN_LOOP_SECONDS", 0)
 
 
-@_needs_own_pages("its player is for the report")
+@_needs_own_pages("describe its player in the report")
 def _check_switching(facts: Facts) -> Verdict:
-    return MET, "All signals of a trial run on one clock; listeners switch at will, as often as they want."
+    return MET, "All signals of a trial play in sync; listeners switch between them as often as they want."
 
 
-@_needs_own_pages("its player is for the report")
+@_needs_own_pages("describe its player in the report")
 def _check_looping(facts: Facts) -> Verdict:
     fade, loop = _read_fades("loop")
     state: State = MET if loop >= 500 and fade == 5 else NOT_MET
     return state, f"The player loops {loop:g} ms or more, and fades both ends for {fade:g} ms."
 
 
-@_needs_own_pages("its player is for the report")
+@_needs_own_pages("describe its player in the report")
 def _check_fading(facts: Facts) -> Verdict:
     fade, _loop = _read_fades("switch")
     return (MET if fade == 5 else NOT_MET), (
@@ -205,11 +216,12 @@ def _check_scale(facts: Facts) -> Verdict:
     ]
     bands = ", ".join(f"{word} from {value:g}" for value, word in words)
     return (
-        MET if kept else NOT_MET
-    ), f"{bands}; a number beside each slider. In the study's language: {facts.study.language}."
+        (MET if kept else NOT_MET),
+        f"{bands}; each slider shows its number. Words are in the study's language ({facts.study.language}).",
+    )
 
 
-@_needs_own_pages("its page is for the report")
+@_needs_own_pages("describe its page in the report")
 def _check_single_slider(facts: Facts) -> Verdict:
     return (
         MET,
@@ -221,7 +233,7 @@ def _check_single_slider(facts: Facts) -> Verdict:
 def _check_completeness(facts: Facts) -> Verdict:
     return (
         MET,
-        "The server takes no trial without a grade for each signal; comment, waveform and loop are there.",
+        "A trial needs a grade for each signal to be accepted. Comment, waveform and loop are offered.",
     )
 
 
@@ -231,7 +243,7 @@ def _check_attribute(facts: Facts) -> Verdict:
 
 def _check_training(facts: Facts) -> Verdict:
     if not facts.training_items:
-        return NOT_MET, "There is no training item; make an item “training and graded” or “training only”."
+        return NOT_MET, "There is no training item: set an item to “training and graded” or “training only”."
     signals = {*Mushra.always, *facts.study.systems}
     heard = {s.system for s in facts.stimuli if s.item.training}
     if signals - heard:
@@ -239,31 +251,31 @@ def _check_training(facts: Facts) -> Verdict:
     trials = len(facts.training_items) * designs.training_trials(facts.plan)
     return MET, (
         f"{count(trials, 'training trial')} before the test with all {len(signals)} signals, low anchor to "
-        "reference; their grades stay out of all results."
+        "reference; their grades are excluded from all results."
     )
 
 
 def _check_instructions(facts: Facts) -> Verdict:
-    own = " Your own text stands above it." if facts.study.texts.instructions else ""
+    own = " Your own text is shown above it." if facts.study.texts.instructions else ""
     return MET, (
-        "Every listener reads that the reference is among the versions and one or more must get 100, and "
-        f"that the worst need not be bad, before the training.{own}"
+        "Before the training, every listener reads that the reference is among the versions, that one or "
+        f"more must get 100, and that the worst need not be bad.{own}"
     )
 
 
-@_needs_own_pages("its orders are for the report")
+@_needs_own_pages("describe its orders in the report")
 def _check_orders(facts: Facts) -> Verdict:
     orders = [
         tuple(entry["stimulus"] for entry in trial.order)
         for trial in Trial.objects.filter(session__study=facts.study, item__training=False)
-        .exclude(session__kind=Session.Kind.IMPORTED)
+        .exclude(session__kind__in=[Session.Kind.IMPORTED, *HIDDEN])
         .only("order")[:2000]
         if trial.order
     ]
-    drawn = f" {len(set(orders))} different of {len(orders)} drawn so far." if orders else ""
+    drawn = f" So far {len(orders)} orders were drawn, {len(set(orders))} different." if orders else ""
     return MET, (
-        f"Items and signals in balanced Latin squares drawn from seed {facts.study.seed}, stored with each "
-        f"session.{drawn} Neither page nor address nor file tells which signal is which."
+        f"Items and signals follow balanced Latin squares drawn from seed {facts.study.seed} and are stored "
+        f"with each session.{drawn} Page, addresses and files do not reveal which signal is which."
     )
 
 
@@ -281,7 +293,7 @@ def _check_material(facts: Facts) -> Verdict:
         return NOT_MET, text
     return (
         DUTY,
-        f"{text} Cut after coding. That the material is critical for these systems is yours to see to.",
+        f"{text} Excerpts are cut after coding. You must choose material that is critical for these systems.",
     )
 
 
@@ -294,33 +306,52 @@ def _check_levels(facts: Facts) -> Verdict:
     )
     return (
         DUTY,
-        f"{matched}the volume is locked within a trial. The playback level of 78 dBA is yours to set.",
+        f"{matched}the volume is locked within a trial. You must set the playback level of 78 dBA.",
     )
 
 
 def _check_transducer(facts: Facts) -> Verdict:
     tests = [test.test for test in facts.study.headphones.tests]
     screened = f"Headphone test: {', '.join(tests)}. " if tests else "No headphone test is set. "
-    return DUTY, f"{screened}Ask for one type, and declare it in the report."
+    return DUTY, f"{screened}Ask listeners for one type of transducer, and state it in the report."
 
 
 def _check_assessors(facts: Facts) -> Verdict:
     most = f" of {facts.study.max_sessions} at most" if facts.study.max_sessions else ""
-    finished = f"{count(facts.finished, 'assessor')} finished so far{most}"
+    finished = (
+        f"The file has grades of {count(facts.finished, 'assessor')}"
+        if facts.study.imported
+        else f"{count(facts.finished, 'assessor')} finished so far{most}"
+    )
     enough = "20 are often sufficient under tight control, more otherwise"
-    return DUTY, f"{finished}; {enough}. Experience and hearing are yours to see to."
+    return DUTY, f"{finished}; {enough}. You must see to their experience and hearing."
 
 
-def _check_profile(field: str, what: str) -> Callable[[Facts], Verdict]:
+def _is_there(facts: Facts, slug: str) -> bool:
+    """Whether any graded item has this signal: a rule of screening needs it."""
+    return any(stimulus.system == slug for stimulus in facts.stimuli)
+
+
+def _check_profile(field: str, what: str, slug: str, name: str) -> Callable[[Facts], Verdict]:
     def rule(facts: Facts) -> Verdict:
         from evaluation.analysis.statistics.screening import PROFILES
 
+        if not _is_there(facts, slug):
+            return NOT_MET, f"No item has a {name}, so nobody can be screened by it."
         below = getattr(PROFILES["bs1534"].thresholds, field)
         if below != 90:
-            return NOT_MET, f"The profile bs1534 has {below} instead of 90."
+            return NOT_MET, f"The profile bs1534 has the threshold {below} instead of 90."
         return MET, f"The profile BS.1534-3 of the results {what}; grades with and without it are shown."
 
     return rule
+
+
+def _check_span(facts: Facts) -> Verdict:
+    if not (_is_there(facts, "anchor35") and _is_there(facts, "anchor70")):
+        return NOT_MET, "There are not both anchors, so their distance is not known."
+    return _describe_analysis(
+        "The results say how much of the scale the means span and how far the anchors lie apart."
+    )(facts)
 
 
 def _describe_analysis(text: str) -> Callable[[Facts], Verdict]:
@@ -338,17 +369,20 @@ def _check_groups(facts: Facts) -> Verdict:
     done = facts.study.sessions.filter(kind=real, finished__isnull=False, block__isnull=False)
     blocks = list(done.values_list("block", flat=True))
     sizes = [blocks.count(block) for block in range(facts.plan.blocks)]
-    filling = f"{facts.plan.blocks} groups, filled evenly, drop-outs first"
+    filling = f"{facts.plan.blocks} groups are filled evenly; places of drop-outs are given away first"
     if not blocks:
         return MET, f"{filling}."
     even = max(sizes) <= 1.1 * min(sizes)
-    words = f"{filling}; finished so far: {min(sizes)} to {max(sizes)} a group."
+    words = f"{filling}; {min(sizes)} to {max(sizes)} listeners per group have finished."
     if even:
         return MET, words
-    return MET, f"{words} Not within 10 %: the results fit a mixed model, which does not need that."
+    return (
+        MET,
+        f"{words} Sizes differ by more than 10 %; the mixed model of the results allows that.",
+    )
 
 
-@_needs_own_pages("no events came with its grades")
+@_needs_own_pages("its grades came without events")
 def _check_recording(facts: Facts) -> Verdict:
     trials = facts.study.sessions.filter(kind=Session.Kind.REAL, trials__finished__isnull=False)
     finished = trials.values("trials").distinct().count()
@@ -390,15 +424,21 @@ RULES: dict[str, Callable[[Facts], Verdict]] = {
     "M19": _check_transducer,
     "M20": _check_assessors,
     "M21": _check_profile(
-        "reference_below", "drops who grades the hidden reference below 90 on more than 15 % of items"
+        "reference_below",
+        "excludes listeners who grade the hidden reference below 90 on more than 15 % of items",
+        "original",
+        "hidden reference",
     ),
-    "M22": _check_profile("mid_above", "drops who grades the mid anchor above 90 on more than 15 % of items"),
+    "M22": _check_profile(
+        "mid_above",
+        "excludes listeners who grade the mid anchor above 90 on more than 15 % of items",
+        "anchor70",
+        "7 kHz anchor",
+    ),
     "M23": _describe_analysis(
-        "Outliers beyond 1.5 IQR of Tukey's hinges are marked in the results, never dropped."
+        "Outliers beyond 1.5 IQR from Tukey's hinges are marked in the results and never removed."
     ),
-    "M24": _describe_analysis(
-        "The results say how much of the scale the means span and how far the anchors lie apart."
-    ),
+    "M24": _check_span,
     "M25": _describe_analysis(
         "Box plots and single grades come first; multimodality is computed per system."
     ),
@@ -406,10 +446,11 @@ RULES: dict[str, Callable[[Facts], Verdict]] = {
         "The report has medians, IQR, means, 95 % intervals, screening, assessors and anchors."
     ),
     "M27": _describe_analysis(
-        "The permutation test of Attachment 3 is computed beside a paired one on listener means."
+        "The permutation test of Attachment 3 and a paired test of listener means are computed."
     ),
     "M28": _describe_analysis(
-        "Repeated-measures ANOVA with the Recommendation's choice of correction, and residuals."
+        "Repeated-measures ANOVA of the listeners who graded everything, with the Recommendation's choice of "
+        "correction; residuals."
     ),
     "M29": _check_groups,
     "M30": _check_recording,

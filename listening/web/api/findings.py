@@ -6,19 +6,22 @@ from typing import Any
 from uuid import UUID
 
 from django.http import Http404, HttpRequest, HttpResponse
-from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from ninja import File, Router, Schema, Status
 from ninja.files import UploadedFile
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
+from evaluation.access import Role, rows_for, viewer
 from evaluation.analysis import figures
 from evaluation.contexts import Context
 from evaluation.models import Clip, Job
+from evaluation.refusals import translate_note
 from evaluation.web.problems import Problem
+from evaluation.web.requests import Body
 from evaluation.work.scores import check_size, request_scores, store_scores
+from listening.delivery import files
 from listening.methods import METHODS
-from listening.models import Session, Study
+from listening.models import MadeFile, Session, Study
 from listening.results import (
     BS1534,
     REAL,
@@ -28,18 +31,18 @@ from listening.results import (
     drawing,
     is_sealed,
     latex,
-    report,
 )
-from listening.results.methods import PAGE, has_page
+from listening.results.methods import PAGE, applied_profile, has_page, is_slow
 from listening.results.profiles import check_view
 from listening.results.seal import unseal
 from listening.simulation import runs as simulation
-from listening.study import selectors
 from listening.study.errors import StudyError
 from listening.study.studies import delete_sessions
+from listening.web.access import study_for
+from listening.web.api.made_files import MadeFileOut, answer_made
 from listening.web.views.metrics import renditions_of
 
-router = Router(tags=["findings"])
+router = Router(by_alias=True, tags=["findings"])
 
 
 class TestsOut(Schema):
@@ -50,9 +53,7 @@ class TestsOut(Schema):
     )
 
 
-class MeasureIn(Schema):
-    model_config = ConfigDict(extra="forbid")
-
+class MeasureIn(Body):
     metrics: list[str] = Field(min_length=1, max_length=20, description="slugs, see /api/metrics")
 
 
@@ -66,9 +67,7 @@ class StoredOut(Schema):
     replaced: int
 
 
-class UnsealIn(Schema):
-    model_config = ConfigDict(extra="forbid")
-
+class UnsealIn(Body):
     understood: bool = Field(
         description="must be true: you know that breaking the seal cannot be undone and is reported"
     )
@@ -78,10 +77,8 @@ class UnsealedOut(Schema):
     sealed: bool
 
 
-class SimulationIn(Schema):
+class SimulationIn(Body):
     """Settings of simulated listeners, whose grades are kept apart from real ones."""
-
-    model_config = ConfigDict(extra="forbid")
 
     listeners: int = 20
     seed: int = 1
@@ -104,8 +101,8 @@ class Removed(Schema):
     deleted: int
 
 
-def _study(request: HttpRequest, study_id: UUID) -> Study:
-    return selectors.study_of(request.auth, study_id)  # type: ignore[attr-defined]
+def _study(request: HttpRequest, study_id: UUID, least: Role | None = None) -> Study:
+    return study_for(request, study_id, least)
 
 
 def _study_with_grades(
@@ -132,23 +129,32 @@ def get_tests(request: HttpRequest, study_id: UUID, profile: str = BS1534, kind:
         return {"status": "none", "error": "", "tests": None}
     return {
         "status": row.status,
-        "error": row.error,
+        "error": translate_note(row.error),
         "tests": row.data if row.status == Job.Status.DONE else None,
     }
 
 
 @router.get(
-    "/studies/{uuid:study_id}/report.pdf", response={409: Problem, 503: Problem}, summary="The report as PDF"
+    "/studies/{uuid:study_id}/report.pdf",
+    response={202: MadeFileOut, 409: Problem},
+    summary="The report as PDF",
 )
 def get_report(request: HttpRequest, study_id: UUID, profile: str = BS1534, kind: str = REAL) -> Any:
-    """409 while the tests in it are being computed."""
+    """A worker makes it: the answer says where it will be. 409 while the tests in it are being computed."""
     study = _study_with_grades(request, study_id, kind, profile)
-    row = analyses.current_analysis(study, kind, profile) if has_page(study) else None
-    if row is not None and row.status in analyses.WAITING:
+    profile = applied_profile(study, profile)
+    row = analyses.current_analysis(study, kind, profile) if is_slow(study) else None
+    if row is not None and row.waiting:
         raise StudyError(_("The tests are still being computed. Try again in a few seconds."), 409)
-    analysis = row if row is not None and row.status == Job.Status.DONE else None
-    context = report.context_of(study, kind, profile, analysis, made=timezone.now().date(), files=True)
-    return HttpResponse(report.pdf_of(context), content_type="application/pdf")
+    return answer_made(
+        files.ask_for(
+            viewer(request),
+            MadeFile.Kind.REPORT,
+            study,
+            kind=kind,
+            profile=profile,
+        )
+    )
 
 
 @router.get("/studies/{uuid:study_id}/tables/{name}.tex", summary="A table as LaTeX: table3 or grades")
@@ -166,7 +172,7 @@ def get_table(
 def get_figure(
     request: HttpRequest, study_id: UUID, name: str, suffix: str, profile: str = BS1534, kind: str = REAL
 ) -> HttpResponse:
-    """Names: grades, items, rates, differences, a metric's slug (per system) or METRIC-stimuli."""
+    """Names: grades, listeners, items, rates, differences, residuals, METRIC (per system), METRIC-stimuli."""
     study = _study_with_grades(request, study_id, kind, profile, with_page=True)
     analysis = analyses.latest_analysis(study, kind, profile)
     computed = compute(study, kind=kind, profile=profile)
@@ -202,7 +208,7 @@ def upload_study_scores(
     """CSV with the columns ``clip``, ``system`` and ``value``. If any row is invalid, nothing is stored."""
     study = _study(request, study_id)
     check_size(file.size)
-    clips = Clip.objects.filter(items__study=study, owner=study.owner).distinct()
+    clips = rows_for(viewer(request), Clip, Role.EDITOR).filter(items__study=study).distinct()
     stored = store_scores(file.read(), clips, metric=metric, source=file.name or "")
     return Status(200, {"metric": stored.metric, "created": stored.created, "replaced": stored.replaced})
 
@@ -217,7 +223,7 @@ def upload_study_scores(
 )
 def unseal_study(request: HttpRequest, study_id: UUID, wanted: UnsealIn) -> Status[Context]:
     """The report says when the seal was broken; this cannot be undone."""
-    study = _study(request, study_id)
+    study = _study(request, study_id, Role.OWNER)
     if not wanted.understood:
         message = _("Confirm that you understand: breaking the seal cannot be undone.")
         raise StudyError(message, 422, {"understood": message})

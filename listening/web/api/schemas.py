@@ -7,9 +7,11 @@ from typing import Annotated, Any, Union
 from uuid import UUID
 
 from ninja import Schema
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
 from evaluation.columns import Shown
+from evaluation.web.api import ROLE
+from evaluation.web.requests import Body
 from listening.columns.questions import Questionnaire
 from listening.columns.studies import AnalysisSettings, Design, Headphones, PostScreening, Recruitment
 from listening.columns.texts import Texts
@@ -27,9 +29,7 @@ PostScreeningColumn = Annotated[Any, Shown(PostScreening)]
 AnalysisColumn = Annotated[Any, Shown(AnalysisSettings)]
 
 
-class ItemIn(Schema):
-    model_config = ConfigDict(extra="forbid")
-
+class ItemIn(Body):
     clip: UUID
     start: float = Field(0.0, ge=0, description="seconds")
     end: float | None = Field(None, description="seconds; default: the clip's end")
@@ -37,19 +37,25 @@ class ItemIn(Schema):
     name: str = Field("", max_length=200, description="replaces the clip's title")
 
 
-class Settings(Schema):
+class Settings(Body):
     """Settings that can be given when a study is created, and changed until somebody has taken part."""
-
-    model_config = ConfigDict(extra="forbid")
 
     texts: TextsColumn | None = Field(None, description="your own texts: consent, instructions, thanks")
     language: str | None = Field(
         None, description="language of the listeners' pages: en, de, fr, ne, ja or ar"
     )
+    other_languages: list[str] | None = Field(
+        None, description="languages that listeners may switch to; [] for none"
+    )
     method_options: OptionsColumn | None = Field(
         None, description="options of the method, for example pairs and trials"
     )
-    sample_rate: int | None = Field(None, description="sample rate of every stimulus, Hz")
+    sample_rate: int | None = Field(
+        None, description="sample rate of every stimulus, Hz; default: the highest of the clips"
+    )
+    channels: int | None = Field(
+        None, description="channels of every stimulus: 1 or 2; default: 2 if a clip is stereo"
+    )
     design: DesignColumn | None = Field(
         None,
         description="items_per_session, systems_per_trial, drop_out_hours; default: every listener hears all",
@@ -109,6 +115,10 @@ class StudyChange(Settings):
     discard_trial_runs: bool = Field(False, description="delete pilot sessions if the change requires it")
 
 
+class Copy(Body):
+    name: str = Field("", max_length=200, description="default: the study's name, marked as a copy")
+
+
 class StudyOut(Schema):
     id: UUID
     name: str
@@ -119,6 +129,9 @@ class StudyOut(Schema):
     listener_url: str
     sessions_started: int
     sessions_finished: int
+    role: str = Field(description=ROLE)
+    owner: str = Field(description="user name")
+    archived: datetime | None = Field(description="when it was put away")
     created: datetime
 
 
@@ -135,9 +148,11 @@ class StudyDetail(StudyOut):
     items: list[ItemOut]
     seed: int
     language: str
+    other_languages: list[str]
     texts: TextsColumn
     method_options: OptionsColumn
     sample_rate: int
+    channels: int
     design: DesignColumn
     questionnaire: QuestionnaireColumn
     headphones: HeadphonesColumn

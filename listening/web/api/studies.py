@@ -3,23 +3,28 @@
 # No `from __future__ import annotations`: the pagination cannot resolve annotations that are strings.
 
 from collections.abc import Callable
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Count, Q, QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404
 from ninja import Router, Status
 from ninja.pagination import LimitOffsetPagination, paginate
 
+from evaluation.access import Role, viewer
 from evaluation.columns import BadColumn, plain
 from evaluation.contexts import Context
+from evaluation.refusals import translate_note
+from evaluation.web.api import described_role
 from evaluation.web.multipart import file_field, multipart_body
 from evaluation.web.problems import FileMissing, Problem, check_length
+from evaluation.web.requests import OneOf, check_form
 from listening.interchange.archive.read import read_archive
+from listening.methods import METHODS
 from listening.models import Deletion, Session, Study
 from listening.results import check_unsealed, compute
 from listening.results.profiles import BS1534, check_kind, check_view
@@ -29,13 +34,18 @@ from listening.study.errors import StudyError
 from listening.study.preparing import retry_preparing
 from listening.study.settings import check_settings
 from listening.study.studies import (
+    archive_study,
     close_study,
     end_pilot,
     open_study,
     reopen_study,
+    restore_study,
     update_study,
 )
+from listening.web.access import study_for
+from listening.web.api.made_files import MadeFileOut, answer_made
 from listening.web.api.schemas import (
+    Copy,
     DeletionOut,
     ImportedOut,
     ItemIn,
@@ -46,9 +56,9 @@ from listening.web.api.schemas import (
     StudyDetail,
     StudyOut,
 )
-from listening.web.views.exports import archive_response, document_response, table_response
+from listening.web.views.exports import ask_for_archive, document_response, table_response
 
-router = Router(tags=["studies"])
+router = Router(by_alias=True, tags=["studies"])
 
 #: Fields of `NewStudy` and `StudyChange` that are not settings.
 _CONTENTS = frozenset(
@@ -56,11 +66,15 @@ _CONTENTS = frozenset(
      "discard_trial_runs"}
 )  # fmt: skip
 
+StatusName = Annotated[str, OneOf(Study.Status.values)]
+MethodName = Annotated[str, OneOf(METHODS)]
+YesOrNo = Annotated[str, OneOf(("", "yes", "no"))]
+
 _ARCHIVE_BODY = multipart_body(file_field("archive.zip of a study"))
 
 
 def _owner(request: HttpRequest) -> Any:
-    return request.auth  # type: ignore[attr-defined]
+    return viewer(request)
 
 
 def _describe(study: Study) -> Context:
@@ -70,11 +84,14 @@ def _describe(study: Study) -> Context:
         "name": study.name,
         "method": study.method,
         "status": study.status,
-        "error": study.error,
+        "error": translate_note(study.error),
         "systems": study.systems,
         "listener_url": selectors.listener_url(study),
         "sessions_started": study.started_count,  # type: ignore[attr-defined]
         "sessions_finished": study.finished_count,  # type: ignore[attr-defined]
+        "role": described_role(study),
+        "owner": study.owner.get_username(),
+        "archived": study.archived,
         "created": study.created,
     }
 
@@ -99,8 +116,8 @@ def _describe_in_full(study: Study) -> Context:
     }
 
 
-def _excerpts(request: HttpRequest, items: list[ItemIn]) -> list[Excerpt]:
-    found = selectors.clips_by_id(_owner(request), [item.clip for item in items])
+def _excerpts(request: HttpRequest, items: list[ItemIn], study: Study | None = None) -> list[Excerpt]:
+    found = selectors.clips_by_id(_owner(request), [item.clip for item in items], study)
     return [Excerpt(found[row.clip], row.start, row.end, row.training, row.name) for row in items]
 
 
@@ -109,7 +126,10 @@ def create_study(request: HttpRequest, new: NewStudy) -> Status[Context]:
     """Use whole `clips`, or `items`. The stimuli are rendered in the background."""
     owner = _owner(request)
     found = selectors.clips_by_id(owner, [*new.clips, *([new.training_clip] if new.training_clip else [])])
-    values = check_settings(new.dict(exclude=_CONTENTS, exclude_none=True))
+    given = new.dict(exclude=_CONTENTS, exclude_none=True)
+    options, texts, design = (given.pop(name, None) for name in ("method_options", "texts", "design"))
+    sample_rate, channels = given.pop("sample_rate", None), given.pop("channels", None)
+    values = check_settings(given)
     with transaction.atomic():
         study = studies.create_study(
             owner,
@@ -117,35 +137,40 @@ def create_study(request: HttpRequest, new: NewStudy) -> Status[Context]:
             [found[clip_id] for clip_id in new.clips],
             new.systems,
             method=new.method,
-            options=values.pop("method_options", None),
-            texts=values.pop("texts", None),
-            sample_rate=values.pop("sample_rate", 16_000),
-            design=values.pop("design", None),
+            options=options,
+            texts=texts,
+            sample_rate=sample_rate,
+            channels=channels,
+            design=design,
             seed=new.seed,
             training_clip=found[new.training_clip] if new.training_clip else None,
             excerpts=_excerpts(request, new.items) if new.items else None,
             open_when_ready=new.open_when_ready,
         )
-        _store(study, values)
-    return Status(201, _describe_in_full(selectors.study_of(owner, study.pk)))
+        _store(request, study, values)
+    return Status(201, _describe_in_full(study_for(request, study.pk)))
 
 
-def _store(study: Study, values: Context, **contents: Any) -> None:
+def _store(request: HttpRequest, study: Study, values: Context, **contents: Any) -> None:
     try:
         for name, value in values.items():
             setattr(study, name, value)
     except BadColumn as error:
         raise StudyError(str(error), fields=error.fields) from None
-    update_study(study, values, **contents)
+    update_study(study, values, by=_owner(request), **contents)
 
 
-@router.get("/studies", response=list[StudyOut], summary="Your studies, newest first")
+@router.get("/studies", response=list[StudyOut], summary="Your studies, and those shared with you")
 @paginate(LimitOffsetPagination)
 def list_studies(
-    request: HttpRequest, search: str = "", status: str | None = None, method: str | None = None
+    request: HttpRequest,
+    search: str = "",
+    status: StatusName | None = None,
+    method: MethodName | None = None,
+    archived: YesOrNo = "",
 ) -> list[Context]:
-    """Filter by `search` in the name, by status and by method."""
-    rows = selectors.studies_of(_owner(request)).filter(name__icontains=search)
+    """Filter by `search` in the name, by status and by method; `archived=yes`: those that were archived."""
+    rows = selectors.find_studies(_owner(request), search, archived=archived == "yes")
     rows = rows.filter(status=status) if status else rows
     return [_describe(study) for study in (rows.filter(method=method) if method else rows)]
 
@@ -159,11 +184,12 @@ def list_studies(
 def import_study(request: HttpRequest) -> Status[Context]:
     """The archive comes from ``/studies/{id}/files/archive.zip`` of this or another server."""
     check_length(request, settings.ARCHIVE_MAX_BYTES)
+    check_form(request)
     file = request.FILES.get("file")
     if file is None:
         raise FileMissing
     imported = read_archive(file, _owner(request))
-    study = selectors.study_of(_owner(request), imported.study.pk)
+    study = study_for(request, imported.study.pk)
     return Status(201, {"study": _describe(study), "notes": imported.notes})
 
 
@@ -171,34 +197,47 @@ def import_study(request: HttpRequest) -> Status[Context]:
     "/studies/{uuid:study_id}", response=StudyDetail, summary="A study, its settings and its progress"
 )
 def get_study(request: HttpRequest, study_id: UUID) -> Context:
-    return _describe_in_full(selectors.study_of(_owner(request), study_id))
+    return _describe_in_full(study_for(request, study_id))
 
 
 @router.patch("/studies/{uuid:study_id}", response={200: StudyDetail, 400: Problem}, summary="Change a study")
 def change_study(request: HttpRequest, study_id: UUID, change: StudyChange) -> Context:
     """Only submitted fields change; null clears a limit or date. Real sessions lock the contents."""
-    study = selectors.study_of(_owner(request), study_id)
+    study = study_for(request, study_id)
     values = check_settings(change.dict(exclude=_CONTENTS, exclude_unset=True))
     values |= {
         name: getattr(change, name) for name in ("name", "systems") if getattr(change, name) is not None
     }
     _store(
+        request,
         study,
         values,
-        excerpts=None if change.items is None else _excerpts(request, change.items),
+        excerpts=None if change.items is None else _excerpts(request, change.items, study),
         discard_trial_runs=change.discard_trial_runs,
     )
-    return _describe_in_full(selectors.study_of(_owner(request), study_id))
+    return _describe_in_full(study_for(request, study_id))
 
 
 @router.delete("/studies/{uuid:study_id}", response={204: None}, summary="Delete a study with all its grades")
 def delete_study(request: HttpRequest, study_id: UUID) -> Status[None]:
-    studies.delete_study(selectors.study_of(_owner(request), study_id))
+    studies.delete_study(study_for(request, study_id, Role.OWNER))
     return Status(204, None)
 
 
-def _offer_action(name: str, act: Callable[[Study], None], summary: str) -> None:
-    """Add an endpoint that changes a study's state."""
+@router.post(
+    "/studies/{uuid:study_id}/duplicate",
+    response={201: StudyDetail, 400: Problem},
+    summary="Make a new study of the same contents and settings",
+)
+def duplicate_study(request: HttpRequest, study_id: UUID, new: Copy | None = None) -> Status[Context]:
+    """Dates, listeners and grades stay behind; the copy waits to be opened."""
+    study = study_for(request, study_id)
+    made = studies.duplicate_study(study, new.name if new else "", owner=_owner(request))
+    return Status(201, _describe_in_full(study_for(request, made.pk)))
+
+
+def _offer_action(name: str, act: Callable[[Study], None], summary: str, least: Role = Role.EDITOR) -> None:
+    """Add an endpoint that changes a study's state, for who has at least that role on it."""
 
     @router.post(
         f"/studies/{{uuid:study_id}}/{name}",
@@ -207,8 +246,8 @@ def _offer_action(name: str, act: Callable[[Study], None], summary: str) -> None
         operation_id=f"{name.replace('-', '_')}_study",
     )
     def view(request: HttpRequest, study_id: UUID) -> Context:
-        act(selectors.study_of(_owner(request), study_id))
-        return _describe(selectors.study_of(_owner(request), study_id))
+        act(study_for(request, study_id, least))
+        return _describe(study_for(request, study_id))
 
 
 _offer_action("open", open_study, "Open a study to listeners")
@@ -218,6 +257,8 @@ _offer_action(
     "pilot", lambda study: open_study(study, pilot=True), "Start a pilot, whose sessions are kept apart"
 )
 _offer_action("end-pilot", end_pilot, "End the pilot")
+_offer_action("archive", archive_study, "Put a study away that is not open: no list shows it", Role.OWNER)
+_offer_action("restore", restore_study, "Show an archived study in lists again", Role.OWNER)
 _offer_action("retry", retry_preparing, "Retry failed rendering")
 
 
@@ -234,7 +275,7 @@ def list_sessions(
     request: HttpRequest, study_id: UUID, kind: str = "real", finished: bool | None = None
 ) -> list[Context]:
     """Sessions of one kind (real, pilot or simulated) whose listener has confirmed the instructions."""
-    study = selectors.study_of(_owner(request), study_id)
+    study = study_for(request, study_id)
     rows = study.sessions.filter(kind__in=check_kind(kind)).exclude(instructed=None)
     if finished is not None:
         rows = rows.filter(finished__isnull=not finished)
@@ -267,16 +308,16 @@ def _describe_session(session: Any) -> Context:
     summary="Delete all data of a session; a record of the deletion stays",
 )
 def delete_session(request: HttpRequest, study_id: UUID, session_id: UUID, reason: str = "") -> Deletion:
-    study = selectors.study_of(_owner(request), study_id)
+    study = study_for(request, study_id)
     return removal.delete_session(get_object_or_404(study.sessions, pk=session_id), reason)
 
 
 # -- Results
 
 
-def _unsealed_study(request: HttpRequest, study_id: UUID) -> Study:
+def _unsealed_study(request: HttpRequest, study_id: UUID, least: Role | None = None) -> Study:
     """The study, unless it is sealed."""
-    study = selectors.study_of(_owner(request), study_id)
+    study = study_for(request, study_id, least)
     check_unsealed(study)
     return study
 
@@ -295,7 +336,7 @@ def get_results(request: HttpRequest, study_id: UUID, profile: str = BS1534, kin
         "items": found.items,
         "excluded": [{"assessor": str(row.assessor), "reason": row.reason} for row in found.excluded],
         "systems": [_describe_system(row) for row in found.systems],
-        "warnings": found.warnings,
+        "warnings": [*study.imported.consequences, *found.warnings],
     }
 
 
@@ -310,25 +351,31 @@ def _describe_system(row: Any) -> Context:
 _SYSTEM = ("slug", "title", "n", "listeners", "mean", "ci95", "low", "high", "median", "q1", "q3", "iqr")
 
 
-@router.get("/studies/{uuid:study_id}/files/{name}", summary="A file of the study")
+@router.get(
+    "/studies/{uuid:study_id}/files/{name}", response={202: MadeFileOut}, summary="A file of the study"
+)
 def get_file(
-    request: HttpRequest, study_id: UUID, name: str, kind: str = "real", personal: str = ""
-) -> HttpResponseBase:
-    """archive.zip, study.json, ratings.csv, ratings.parquet, events.csv, and files of the study's method."""
-    study = _unsealed_study(request, study_id)
+    request: HttpRequest, study_id: UUID, name: str, kind: str = "real", personal: YesOrNo = ""
+) -> HttpResponseBase | Status[dict[str, object]]:
+    """study.json, ratings.csv, ratings.parquet, events.csv, files of the study's method, and archive.zip.
+
+    A worker packs archive.zip: the answer is 202, and says where the file will be.
+    """
     wanted = personal == "yes"
+    study = _unsealed_study(request, study_id, Role.EDITOR if wanted else None)
+    check_kind(kind)
     if name == "archive.zip":
-        return archive_response(study, personal=wanted)
+        return answer_made(ask_for_archive(_owner(request), study, personal=wanted))
     if name == "study.json":
         return document_response(study, personal=wanted)
     return table_response(study, name, kind, personal=wanted)
 
 
 @router.get("/studies/{uuid:study_id}/ratings.csv", summary="All grades, one per row")
-def get_ratings(request: HttpRequest, study_id: UUID) -> HttpResponse:
+def get_ratings(request: HttpRequest, study_id: UUID) -> HttpResponseBase:
     return table_response(_unsealed_study(request, study_id), "ratings.csv")
 
 
 @router.get("/studies/{uuid:study_id}/mushra.csv", summary="The grades in webMUSHRA's format")
-def get_mushra(request: HttpRequest, study_id: UUID) -> HttpResponse:
+def get_mushra(request: HttpRequest, study_id: UUID) -> HttpResponseBase:
     return table_response(_unsealed_study(request, study_id), "mushra.csv")

@@ -51,6 +51,7 @@ class Section(forms.Form):
             disabled, and what is sent of it is ignored.
         wide: whether its fields need the whole width of the page, below title and help.
         frozen: whether there is a real session (of the object, not the class).
+        user: who fills it in, the owner unless said: what is offered is theirs (of the object).
     """
 
     slug: ClassVar[str]
@@ -62,13 +63,11 @@ class Section(forms.Form):
     locked: ClassVar[bool] = False
     wide: ClassVar[bool] = False
 
-    def __init__(self, study: Study, data: Mapping[str, Any] | None = None) -> None:
+    def __init__(self, study: Study, data: Mapping[str, Any] | None = None, user: Any = None) -> None:
         self.study = study
+        self.user = study.owner if user is None else user
         self.frozen = not study._state.adding and has_real_sessions(study)
         super().__init__(data, prefix=self.slug, initial=self.initial_of(study), label_suffix="")
-        for field in self.fields.values():
-            if isinstance(field.widget, forms.TextInput | forms.Textarea):
-                field.widget.attrs.setdefault("dir", "auto")
         for field in self.fields.values():
             if isinstance(field.widget, forms.TextInput | forms.Textarea):
                 field.widget.attrs.setdefault("dir", "auto")

@@ -33,14 +33,14 @@ class Design(Section):
         f"Leave empty for {designs.DROP_OUT_HOURS:g}.",
     )  # fmt: skip
 
-    def __init__(self, study: Study, data: Mapping[str, Any] | None = None) -> None:
-        super().__init__(study, data)
+    def __init__(self, study: Study, data: Mapping[str, Any] | None = None, user: Any = None) -> None:
+        super().__init__(study, data, user)
         if designs.max_systems_per_trial(METHODS[study.method]) is None:
             del self.fields["systems_per_trial"]  # the method says what shares a trial
 
     @classmethod
     def initial_of(cls, study: Study) -> Context:
-        return study.design.to_json()
+        return {**study.design.to_json()}
 
     def clean(self) -> Context:
         cleaned = {key: value for key, value in (super().clean() or {}).items() if value is not None}

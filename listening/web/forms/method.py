@@ -7,6 +7,7 @@ from typing import Any
 
 from django import forms
 
+from evaluation.contexts import Context
 from listening.methods import METHODS
 from listening.methods.options import Control
 from listening.methods.pairs import PairOptions
@@ -35,8 +36,8 @@ class MethodOptions(Section):
     step = "check"
     locked = True
 
-    def __init__(self, study: Study, data: Mapping[str, Any] | None = None) -> None:
-        super().__init__(study, data)
+    def __init__(self, study: Study, data: Mapping[str, Any] | None = None, user: Any = None) -> None:
+        super().__init__(study, data, user)
         self.method = METHODS[study.method]
         for name, (kind, control) in self.method.Options.controls().items():
             self.fields[name] = _make_field(kind, control)
@@ -49,13 +50,13 @@ class MethodOptions(Section):
         return study.method_options.pairs if isinstance(study.method_options, PairOptions) else ""
 
     @classmethod
-    def initial_of(cls, study: Study) -> dict[str, Any]:
-        options = {**METHODS[study.method].defaults, **study.method_options.to_json()}
+    def initial_of(cls, study: Study) -> Context:
+        options: Context = {**METHODS[study.method].defaults, **study.method_options.to_json()}
         if not isinstance(options.get("pairs", ""), str):
             options["pairs"] = LISTED
         return options
 
-    def clean(self) -> dict[str, Any]:
+    def clean(self) -> Context:
         cleaned = dict(super().clean() or {})
         if cleaned.get("pairs") == LISTED:
             cleaned["pairs"] = self._pairs_of(self.study)

@@ -29,7 +29,7 @@ class Recruitment(Section):
     required = forms.BooleanField(
         required=False,
         label="Only participants from the platform",
-        help_text="Otherwise the link also works without the platform's ids as well.",
+        help_text="Otherwise the link works without the platform's ids as well.",
     )
     returning = forms.ChoiceField(
         required=False,

@@ -24,6 +24,14 @@ class Texts(Section):
         label="Language of the listeners' pages",
         help_text="This includes the words of the scale; all listeners of a study read the same wording.",
     )
+    other_languages = forms.MultipleChoiceField(
+        choices=CHOICES,
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+        label="Other languages that listeners may switch to",
+        help_text="Every page then offers the choice. Words of a scale differ between languages, so exports "
+        "name the language of each listener. Your own texts and questions are shown as you wrote them.",
+    )
     consent = text_field(
         "Consent",
         "What participants agree to, who is responsible, who to contact. What is stored and how to "
@@ -45,7 +53,12 @@ class Texts(Section):
     @classmethod
     def initial_of(cls, study: Study) -> Context:
         language = study.language if study.language in LANGUAGES else "en"
-        return {"language": language, "training_repeats": study.training_repeats, **dict(study.texts)}
+        return {
+            "language": language,
+            "other_languages": [code for code in study.other_languages if code != language],
+            "training_repeats": study.training_repeats,
+            **dict(study.texts),
+        }
 
     @property
     def unpublished_scales(self) -> list[str]:
@@ -54,6 +67,8 @@ class Texts(Section):
 
     def apply(self, study: Study) -> list[str]:
         study.language = self.cleaned_data["language"]
+        chosen = self.cleaned_data["other_languages"]
+        study.other_languages = [code for code in LANGUAGES if code in chosen and code != study.language]
         study.texts = columns.Texts(**{key: self.cleaned_data[key] for key in columns.Texts.model_fields})
         study.training_repeats = self.cleaned_data["training_repeats"] or 0
-        return ["language", "texts", "training_repeats"]
+        return ["language", "other_languages", "texts", "training_repeats"]

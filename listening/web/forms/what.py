@@ -14,7 +14,8 @@ from django.utils.translation import gettext_lazy as _
 from codec import registry
 from evaluation import systems as known
 from evaluation.contexts import Context
-from evaluation.models import Clip, Rendition
+from evaluation.models import Clip
+from evaluation.web.lists import ROWS
 from listening.methods import METHODS, AnyMethod
 from listening.models import Study
 from listening.study import selectors
@@ -27,13 +28,19 @@ from listening.web.forms.base import Section
 #: The rows of the paper's Table 3 besides the original: what a new study starts with.
 PAPER_SYSTEMS = ("opus-9k", "celp-8k", "amrwb-6.6k", "unified-gan-2k", "bpgan-2k")
 
+#: What a new study of music starts with.
+MUSIC_SYSTEMS = ("opus-32k", "opus-64k", "aac-64k", "mp3-64k", "vorbis-64k")
+
 ROLES = {
     "graded": "graded",
     "training": "training only",
     "both": "training and graded",
     "out": "not used",
 }
-_RATE_WORDS = {16_000: " (wide-band speech, as codecs get it)", 48_000: " (full band of the uploads)"}
+_RATE_WORDS = {16_000: " (wide-band speech)", 44_100: " (full band, as on CDs)", 48_000: " (full band)"}
+_CHANNEL_WORDS = {1: "mono", 2: "stereo"}
+#: For a new study: what its clips have.
+_AS_CLIPS = ("", "as the clips")
 
 
 class Basics(Section):
@@ -45,18 +52,33 @@ class Basics(Section):
     method = forms.ChoiceField(choices=lambda: [(slug, method.title) for slug, method in METHODS.items()])
     sample_rate = forms.TypedChoiceField(
         coerce=int,
+        empty_value=None,
         choices=[(rate, f"{rate / 1000:g} kHz{_RATE_WORDS.get(rate, '')}") for rate in SAMPLE_RATES],
-        help_text="All recordings of the study use this rate; the reference is cut from the upload.",
+        help_text="All recordings of the study are heard at this rate.",
+    )
+    channels = forms.TypedChoiceField(
+        coerce=int,
+        empty_value=None,
+        choices=list(_CHANNEL_WORDS.items()),
+        help_text="Speech systems work in mono; a stereo study lets them be heard alike on both sides.",
     )
 
     @classmethod
     def initial_of(cls, study: Study) -> Context:
-        return {"name": study.name, "method": study.method, "sample_rate": study.sample_rate}
+        heard = {} if study._state.adding else {"sample_rate": study.sample_rate, "channels": study.channels}
+        return {"name": study.name, "method": study.method, **heard}
 
-    def __init__(self, study: Study, data: Mapping[str, Any] | None = None) -> None:
-        super().__init__(study, data)
+    def __init__(self, study: Study, data: Mapping[str, Any] | None = None, user: Any = None) -> None:
+        super().__init__(study, data, user)
+        heard = [self.fields["sample_rate"], self.fields["channels"]]
+        self.fields["channels"].required = False  # programs that know of one only
+        if study._state.adding:
+            for field in heard:
+                field.required = False
+                field.choices = [_AS_CLIPS, *field.choices]  # type: ignore[attr-defined]
         if self.frozen:
-            self.fields["method"].disabled = self.fields["sample_rate"].disabled = True
+            for field in (self.fields["method"], *heard):
+                field.disabled = True
 
     def methods(self) -> list[AnyMethod]:
         return list(METHODS.values())
@@ -66,8 +88,10 @@ class Basics(Section):
         if study.method != self.cleaned_data["method"]:
             study.method = self.cleaned_data["method"]
             study.method_options = {}
-        study.sample_rate = self.cleaned_data["sample_rate"]
-        return ["name", "method", "method_options", "sample_rate"]
+        study.sample_rate = self.cleaned_data["sample_rate"]  # None: the clips of a new study decide
+        if self.cleaned_data["channels"] or study._state.adding:
+            study.channels = self.cleaned_data["channels"]
+        return ["name", "method", "method_options", "sample_rate", "channels"]
 
 
 class ItemRow(TypedDict):
@@ -83,6 +107,8 @@ class ItemRow(TypedDict):
     name: str
     seconds: float | None
     audio: str
+    outline: str
+    done: str
 
 
 class Items(Section):
@@ -108,13 +134,17 @@ class Items(Section):
         return {}
 
     def __init__(
-        self, study: Study, data: Mapping[str, Any] | None = None, clips: Iterable[Clip] = ()
+        self,
+        study: Study,
+        data: Mapping[str, Any] | None = None,
+        clips: Iterable[Clip] = (),
+        user: Any = None,
     ) -> None:
-        super().__init__(study, data)
-        offered = list(selectors.clips_for_study(study.owner))
-        own = [] if study._state.adding else [item.clip for item in study.items.select_related("clip")]
-        self.offered = {str(clip.pk): clip for clip in [*offered, *(clip for clip in own if clip)]}
+        super().__init__(study, data, user)
         self.rows = self._sent() if data is not None else self._stored(clips)
+        through = selectors.systems_of_clips(row["clip"] for row in self.rows if row["clip"])
+        for row in self.rows:
+            row["done"] = " ".join(sorted(through.get(row["clip"].pk, ()))) if row["clip"] else ""
 
     def _stored(self, clips: Iterable[Clip]) -> list[ItemRow]:
         rows: dict[tuple[Any, ...], ItemRow] = {}
@@ -138,18 +168,27 @@ class Items(Section):
         if len({len(column) for column in columns}) > 1:
             self._broken = True
             columns = []
+        known = self._find([*(columns[0] if columns else []), *values("clip")])
         rows = []
         for clip_id, start, end, role, name in list(zip(*columns, strict=False))[: 4 * MAX_ITEMS]:
-            clip = self.offered.get(clip_id)
+            clip = known.get(clip_id)
             if role != "out":
                 rows.append(self._row(clip, _number(start), _number(end), role, name, clip_id))
         for clip_id in values("clip"):
-            clip = self.offered.get(clip_id)
+            clip = known.get(clip_id)
             role = "graded" if rows else "both"
             rows.append(self._row(clip, 0.0, clip.seconds if clip else 0.0, role, "", clip_id))
         return rows
 
     _broken = False
+
+    def _find(self, ids: Iterable[str]) -> dict[str, Clip]:
+        """Those of the clips with these ids that can be in the study: on offer, or in it already."""
+        wanted = uuids(ids)
+        found = list(selectors.clips_for_study(self.user).filter(pk__in=wanted))
+        if not self.study._state.adding:
+            found += Clip.objects.filter(items__study=self.study, pk__in=wanted).distinct()
+        return {str(clip.pk): clip for clip in found}
 
     @staticmethod
     def _row(
@@ -166,31 +205,17 @@ class Items(Section):
             "name": name,
             "seconds": None if start is None or end is None else end - start,
             "audio": reverse("clip_audio", args=[clip.pk]) if clip else "",
+            "outline": reverse("clip_outline", args=[clip.pk]) if clip else "",
+            "done": "",
         }
 
     def blank(self) -> ItemRow:
         """A row for the page's script to fill in."""
         return self._row(None, 0.0, 0.0, "graded", "")
 
-    def picker(self) -> list[Context]:
-        """Every clip on offer, with the systems that it has not been through."""
-        done: dict[str, set[str]] = {}
-        through = Rendition.objects.filter(clip__in=self.offered.values(), status=Rendition.Status.DONE)
-        for clip_id, system in through.values_list("clip", "system"):
-            done.setdefault(str(clip_id), set()).add(system)
-        return [
-            {
-                "id": key,
-                "clip": clip,
-                "audio": reverse("clip_audio", args=[clip.pk]),
-                "done": " ".join(sorted(done.get(key, ()))),
-                "missing": [
-                    system.title for slug, system in registry.SYSTEMS.items() if slug not in done.get(key, ())
-                ],
-                "long": clip.seconds > LONG_ITEM_SECONDS,
-            }
-            for key, clip in self.offered.items()
-        ]
+    def picker(self) -> Context:
+        """The newest clips on offer; the page's script asks for those that a search finds."""
+        return pick_clips(self.user)
 
     def was_sent(self) -> bool:
         return super().was_sent() or "clip" in self.data
@@ -234,11 +259,15 @@ class Systems(Section):
         required=False, error_messages={"invalid_choice": "There is no system “%(value)s”."}
     )
 
-    def __init__(self, study: Study, data: Mapping[str, Any] | None = None) -> None:
-        super().__init__(study, data)
+    def __init__(self, study: Study, data: Mapping[str, Any] | None = None, user: Any = None) -> None:
+        super().__init__(study, data, user)
         self.always = METHODS[study.method].always
         self.room = study.design.systems_per_trial or room_for_systems(METHODS[study.method])
-        self.offered = [each for each in known.systems_for(study.owner) if each.slug not in self.always]
+        # Those of the study are offered to who edits it, whoever made them.
+        there = [] if study._state.adding else list(study.systems)
+        usable = {each.slug: each for each in known.systems_for(self.user)} | known.describe_all(there)
+        offered = (each for each in usable.values() if each.slug not in self.always)
+        self.offered = sorted(offered, key=lambda each: known.order(each.slug))
         self.fields["chosen"].choices = [(each.slug, each.title) for each in self.offered]  # type: ignore[attr-defined]
 
     def boxes(self) -> list[Context]:
@@ -248,6 +277,30 @@ class Systems(Section):
     def apply(self, study: Study) -> list[str]:
         study.systems = self.cleaned_data["chosen"]
         return ["systems"]
+
+
+def pick_clips(user: Any, search: str = "") -> Context:
+    """What ``setup/_picker.html`` shows: the newest clips on offer with `search` in their titles.
+
+    Each has the systems that it has not been through.
+    """
+    offered = selectors.clips_for_study(user)
+    clips = list((offered.filter(title__icontains=search) if search else offered)[: ROWS + 1])
+    done = selectors.systems_of_clips(clips[:ROWS])
+    rows = []
+    for clip in clips[:ROWS]:
+        made = done.get(clip.pk, set())
+        rows.append(
+            {
+                "id": str(clip.pk),
+                "clip": clip,
+                "audio": reverse("clip_audio", args=[clip.pk]),
+                "outline": reverse("clip_outline", args=[clip.pk]),
+                "done": " ".join(sorted(made)),
+                "missing": [system.title for slug, system in registry.SYSTEMS.items() if slug not in made],
+            }
+        )
+    return {"clips": rows, "search": search, "more": len(clips) > ROWS}
 
 
 def _number(text: str) -> float | None:

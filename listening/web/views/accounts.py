@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.conf import settings
 from django.contrib.auth import login, logout
 from django.contrib.auth.forms import AuthenticationForm
+from django.core.cache import cache
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render, resolve_url
 from django.utils.http import url_has_allowed_host_and_scheme
@@ -12,21 +13,44 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
+from evaluation.refusals import Refusal
+from listening.demos.pages import gallery
+from listening.models import Study
+from listening.people import mail, signup
 from listening.study import selectors
+from listening.study.duration import minutes_of_study
 from listening.web import accounts, throttling
-from listening.web.security import address_of
+from listening.web.security import address_of, allow_microphone
+from listening.web.views.voices import voice_context
 
-_BACKEND = "django.contrib.auth.backends.ModelBackend"
+#: Of the front page; the gallery has all demo pages.
+_MOST_STUDIES, _MOST_DEMOS = 4, 3
+BACKEND = "django.contrib.auth.backends.ModelBackend"
 
 
 @require_GET
 def front(request: HttpRequest) -> HttpResponse:
-    """An introduction, a clip to hear without an account, and the listed studies."""
-    context = {"clip": selectors.front_clip(), "studies": selectors.listed_studies()}
-    return render(request, "listening/front.html", context)
+    """A door for each kind of visitor: open tests, demos and a clip to hear, research."""
+    studies = selectors.listed_studies()[:_MOST_STUDIES]
+    context = {
+        "clip": selectors.front_clip(),
+        "studies": [(study, _minutes_of(study)) for study in studies],
+        "demos": gallery()[:_MOST_DEMOS],
+        "voice": voice_context(),
+        "signup": signup.is_open(),
+    }
+    response = render(request, "listening/front.html", context)
+    if context["voice"]:
+        allow_microphone(response)
+    return response
 
 
-def _next_url(request: HttpRequest) -> str:
+def _minutes_of(study: Study) -> int:
+    """How long the test takes; what an open study tests does not change, so it is remembered for a while."""
+    return int(cache.get_or_set(f"minutes-of-{study.pk}", lambda: minutes_of_study(study), 600) or 1)
+
+
+def next_url(request: HttpRequest) -> str:
     """The URL to visit after sign-in: `next`, unless it leads to another site."""
     url = request.POST.get("next") or request.GET.get("next", "")
     if url_has_allowed_host_and_scheme(url, {request.get_host()}, require_https=request.is_secure()):
@@ -40,8 +64,32 @@ def _next_url(request: HttpRequest) -> str:
 def signin(request: HttpRequest) -> HttpResponse:
     if request.method == "POST":
         return _signin_by_password(request)
-    form = AuthenticationForm(request)
-    return render(request, "listening/signin.html", {"form": form, "next": _next_url(request)})
+    return show_signin(request)
+
+
+def show_signin(
+    request: HttpRequest,
+    refusal: Refusal | None = None,
+    *,
+    form: AuthenticationForm | None = None,
+    status: int = 200,
+    dead_link: bool = False,
+) -> HttpResponse:
+    """The page with every way to sign in that this site has."""
+    form = form or AuthenticationForm(request)
+    if mail.is_ready():  # the first field of the page is another
+        form.fields["username"].widget.attrs.pop("autofocus", None)
+    context = {
+        "form": form,
+        "refusal": refusal or "",
+        "email": request.POST.get("email", ""),
+        "by_mail": mail.is_ready(),
+        "provider": settings.OIDC_NAME if signup.has_provider() else "",
+        "signup": signup.is_open(),
+        "next": next_url(request),
+        "dead_link": dead_link,
+    }
+    return render(request, "listening/signin.html", context, status=status)
 
 
 def _signin_by_password(request: HttpRequest) -> HttpResponse:
@@ -57,25 +105,27 @@ def _signin_by_password(request: HttpRequest) -> HttpResponse:
     if form.is_valid():
         throttling.forget_tries(throttling.SIGNIN_NAME_HERE, f"{name}\n{address}")
         login(request, form.get_user())
-        return redirect(_next_url(request))
+        return redirect(next_url(request))
     for limit, whose in limits.items():
         throttling.count_try(limit, whose)
-    return render(request, "listening/signin.html", {"form": form, "next": _next_url(request)})
+    return show_signin(request, form=form)
 
 
 @never_cache
-@require_GET  # not HEAD: link previews must not use up the link
+@require_http_methods(["GET", "POST"])
 def signin_link(request: HttpRequest, token: str) -> HttpResponse:
+    """Ask whether to sign in, and do it when asked to: programs that look into mails follow every link."""
     address = address_of(request)
     throttling.check_limits({throttling.SIGNIN_ADDRESS: address})
-    user = accounts.use_signin_link(token)
+    is_asked = request.method == "POST"
+    user = accounts.use_signin_link(token) if is_asked else accounts.user_of_signin_link(token)
     if user is None:
         throttling.count_try(throttling.SIGNIN_ADDRESS, address)
-        form = AuthenticationForm(request)
-        context = {"form": form, "next": _next_url(request), "dead_link": True}
-        return render(request, "listening/signin.html", context, status=410)
-    login(request, user, backend=_BACKEND)
-    return redirect(_next_url(request))
+        return show_signin(request, status=410, dead_link=True)
+    if not is_asked:
+        return render(request, "listening/signin_link.html", {"person": user, "next": next_url(request)})
+    login(request, user, backend=BACKEND)
+    return redirect(next_url(request))
 
 
 @require_POST

@@ -11,7 +11,7 @@ from listening.models import Session, Study
 from listening.study import compliance
 from listening.study import design as designs
 from listening.study.balance import meetings
-from listening.study.compliance.states import NOT_MET
+from listening.study.compliance.states import MET, NOT_MET
 from listening.study.stimuli import warnings_of
 
 #: Maximum number of blocks that are listed individually.
@@ -32,6 +32,8 @@ def context_of(study: Study) -> Context:
         "always": [titles[slug] for slug in METHODS[study.method].always],
         "warnings": warnings_of(study),
         "rules": rules,
+        "rules_left": [rule for rule in rules if rule.state != MET],
+        "rules_met": [rule for rule in rules if rule.state == MET],
         "rules_summary": compliance.summary(rules),
         "unmet": compliance.count_states(rules)[NOT_MET],
     }

@@ -1,4 +1,4 @@
-"""What a listener is told whose session was deleted while its page was open."""
+"""The page for a listener whose session was deleted while it was open."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from django.shortcuts import render
 
 from listening.models import Study
 from listening.study.errors import SessionGone
-from listening.study.removal import check_there
+from listening.study.removal import check_exists
 
 View = Callable[..., HttpResponse]
 
 
 def listener_view(view: View) -> View:
-    """A page of a session by its token; if the session is deleted, even meanwhile, a page tells."""
+    """A page of a session by its token; a page that says so if the session is deleted, even meanwhile."""
 
     @wraps(view)
     def answer(request: HttpRequest, token: str, *args: Any, **kwargs: Any) -> HttpResponse:
@@ -31,7 +31,7 @@ def listener_view(view: View) -> View:
             try:
                 return view(request, token, *args, **kwargs)
             except (ObjectDoesNotExist, IntegrityError):
-                check_there(token)
+                check_exists(token)
                 raise
         except SessionGone as gone:
             gone.page = page

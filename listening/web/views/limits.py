@@ -26,3 +26,18 @@ def limit_joins(view: View) -> View:
         return view(request, *args, **kwargs)
 
     return check_and_call
+
+
+def limit_voices(view: View) -> View:
+    """Refuse more recordings (POST) than `throttling` allows from one address, and from all."""
+
+    @wraps(view)
+    def check_and_call(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        address = address_of(request)
+        throttling.check_limits({throttling.VOICE_ADDRESS: address})
+        throttling.check_total(throttling.VOICE)
+        throttling.count_try(throttling.VOICE_ADDRESS, address)
+        throttling.count_try(throttling.VOICE, "")
+        return view(request, *args, **kwargs)
+
+    return check_and_call

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -15,10 +14,10 @@ from listening.methods import METHODS, NO_PREFERENCE, OPEN_REFERENCE
 from listening.models import Session, Trial
 from listening.session.choices import save_choice
 from listening.session.grading import answer_of
-from listening.session.ratings import last_event
+from listening.session.ratings import last_event, read_basis
 from listening.session.stored import stored_grades
 from listening.study.duration import minutes_left
-from listening.web.views.saving import Body, saving
+from listening.web.views.saving import Body, saving_view, take_events
 
 
 @dataclass(frozen=True)
@@ -36,7 +35,7 @@ class Signal:
     url: str
 
 
-def _signals(trial: Trial, where: dict[str, Any]) -> list[Signal]:
+def _signals(trial: Trial, where: dict[str, str | int]) -> list[Signal]:
     """The sounds of the page in order of display or playback."""
     keys = {entry.get("role", ""): entry["key"] for entry in trial.order}
     keys[OPEN_REFERENCE] = trial.reference_key
@@ -80,7 +79,7 @@ def method_page(request: HttpRequest, session: Session, trial: Trial) -> HttpRes
     others = list(session.trials.select_related("item").order_by("position"))
     same_part = [other for other in others if other.item.training == trial.item.training]
     number = [other.pk for other in same_part].index(trial.pk) + 1
-    where = {"token": session.token, "position": trial.position}
+    where: dict[str, str | int] = {"token": session.token, "position": trial.position}
     signals = _signals(trial, where)
     kept = "save_rating" if method.takes_grades else "save_choice"
     page = {
@@ -115,7 +114,10 @@ def method_page(request: HttpRequest, session: Session, trial: Trial) -> HttpRes
         "signals": signals,
         "graded": [signal for signal in signals if signal.name != OPEN_REFERENCE],
         "answers": _answers(trial),
-        "words": [{"value": f"{value:g}", "words": words} for value, words in method.words],
+        "words": [
+            {"value": f"{value:g}", "written": f"{value:g}".replace("-", "−"), "words": words}
+            for value, words in method.words
+        ],
         "page": page,
     }
     return render(request, method.template, context)
@@ -125,7 +127,8 @@ def _details(trial: Trial, kind: str) -> list[JsonObject]:
     return [event.detail for event in trial.events.filter(kind=kind)]
 
 
-@saving
+@saving_view
 def choice(trial: Trial, body: Body) -> Body:
-    saved = save_choice(trial, body.get("score"), body.get("sequence"))
-    return {"sequence": saved.sequence, "score": answer_of(saved, trial)}
+    basis = read_basis(body.get("before"), body.get("writer"))
+    saved = save_choice(trial, body.get("score"), body.get("sequence"), basis)
+    return {"sequence": saved.sequence, "score": answer_of(saved, trial), **take_events(trial, body)}

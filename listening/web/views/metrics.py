@@ -14,15 +14,15 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
-from evaluation.metrics import DEFAULT, METRICS, OPTIONAL, Metric, metric_of
+from evaluation.access import Role, rows_for
+from evaluation.metrics import DEFAULT, METRICS, OPTIONAL, Metric, metric_of, offered
 from evaluation.models import Clip, Job, Rendition, Score
+from evaluation.refusals import translate_note
 from evaluation.web.guards import researcher_form
 from evaluation.web.refusals import redirect_refusals
 from evaluation.work.scores import ScoreProblem, check_size, request_scores, store_scores
 from listening.models import Study
-from listening.study import selectors
-
-WAITING = (Job.Status.QUEUED, Job.Status.RUNNING)
+from listening.web.access import study_for
 
 
 @dataclass(frozen=True)
@@ -58,15 +58,17 @@ def lines_of(study: Study) -> list[Line]:
     failed = scores.filter(status=Job.Status.FAILED).order_by("metric", "pk").values_list("metric", "error")
     errors = dict(reversed(list(failed)))
     found = {metric for metric, _status in counts}
-    order = [*METRICS, *sorted(found - set(METRICS))]
+    speech = study.items.filter(clip__speech=True).exists() or not study.items.exclude(clip=None).exists()
+    for_it = {metric.slug for metric in offered(METRICS, speech=speech)}
+    order = [*(slug for slug in METRICS if slug in for_it | found), *sorted(found - set(METRICS))]
     return [
         Line(
             metric_of(slug),
             len(keys),
             counts.get((slug, Job.Status.DONE), 0),
-            sum(counts.get((slug, status), 0) for status in WAITING),
+            sum(counts.get((slug, status), 0) for status in Job.UNFINISHED),
             counts.get((slug, Job.Status.FAILED), 0),
-            errors.get(slug, ""),
+            translate_note(errors.get(slug, "")),
         )
         for slug in order
     ]
@@ -75,7 +77,7 @@ def lines_of(study: Study) -> list[Line]:
 @researcher_form
 def metrics(request: HttpRequest, study_id: UUID) -> HttpResponse:
     """The metrics page. POST queues a metric (``measure``) or imports a table (a file ``scores``)."""
-    study = selectors.study_of(request.user, study_id)
+    study = study_for(request, study_id)
     if request.method == "POST":
         with redirect_refusals(request, "study_metrics", study.pk):
             if "measure" in request.POST:
@@ -106,8 +108,8 @@ def _take(request: HttpRequest, study: Study) -> None:
     metric = request.POST.get("metric", "").strip().lower() or "polqa"
     if file is None:
         raise ScoreProblem(_("No file arrived. Choose a table of scores."))
-    # Public clips of other users are shown to everybody, so this user may not set their scores.
-    clips = Clip.objects.filter(items__study=study, owner=study.owner).distinct()
+    # Of other people's clips, which others see too, this user may not set the scores.
+    clips = rows_for(request.user, Clip, Role.EDITOR).filter(items__study=study).distinct()
     try:
         check_size(file.size)
         stored = store_scores(file.read(), clips, metric=metric, source=file.name or "")

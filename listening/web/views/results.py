@@ -14,8 +14,8 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_GET
 
+from evaluation.access import Role, found_role
 from evaluation.analysis import figures
-from evaluation.contexts import Context
 from evaluation.models import Job
 from evaluation.refusals import Refusal
 from evaluation.web.guards import researcher_action, researcher_page
@@ -38,33 +38,35 @@ from listening.results import (
 from listening.results.page import context_of
 from listening.results.scales import save_question
 from listening.results.seal import check_unsealed, is_sealed, unseal
-from listening.study import selectors
-from listening.study.stimuli import dithered_wav
+from listening.study.floor import wav_with_floor
+from listening.web.access import study_for
 from listening.web.views.sealing import grades_page
 
+#: Figures of methods other than MUSHRA, besides the one of grades or choices.
+METHOD_FIGURES = ("differences", "listeners", "residuals")
 #: Short names of profiles in old URLs, from when there were only two.
 _OLD_NAMES = {"on": BS1534, "off": NONE}
 #: Polling intervals of the page, seconds: during computations, and while listeners take the test.
 SOON, LATER = 2, 15
 
 
-def asked(request: HttpRequest, study: Study) -> tuple[str, str]:
-    """The kind of sessions and the screening profile of this request. Raises `Http404`."""
+def selection_of(request: HttpRequest, study: Study) -> tuple[str, str]:
+    """The kind of sessions and the screening profile that the request selects. Raises `Http404`."""
     kind = request.GET.get("kind", REAL)
     profile = request.GET.get("screening", BS1534)
     profile = _OLD_NAMES.get(profile, profile)
     if kind not in KINDS or profile not in profiles.profiles_of(study):
         raise Http404("There are no such results.")
-    return kind, profile
+    return kind, methods.applied_profile(study, profile)
 
 
 @researcher_page
 def results(request: HttpRequest, study_id: UUID) -> HttpResponse:
-    """The page; with ``since``, the state that it shows, an empty response (204) if nothing has changed."""
-    study = selectors.study_of(request.user, study_id)
+    """The results page; an empty response (204) if its state is still ``since``."""
+    study = study_for(request, study_id)
     if is_sealed(study):
         return _sealed(request, study)
-    kind, profile = asked(request, study)
+    kind, profile = selection_of(request, study)
     state = frames.fingerprint(study, kind, profiles.settings_of(study, profile))
     base = {
         "study": study,
@@ -73,39 +75,31 @@ def results(request: HttpRequest, study_id: UUID) -> HttpResponse:
         "began": frames.count_started_sessions(study),
         "query": f"kind={kind}&screening={profile}",
     }
-    if not methods.has_page(study):
-        return _other_method(request, study, kind, state, base)
-    graded = frames.ratings_of(study, kind).filter(trial__finished__isnull=False).exists()
-    wanted = analyses.request(study, kind, profile, state) if graded else None
+    slow = methods.is_slow(study) and frames.has_answers(study, kind)
+    wanted = analyses.request(study, kind, profile, state) if slow else None
     since = f"{state[:16]}-{wanted.pk}-{wanted.status}" if wanted else state[:16]
     if request.GET.get("since") == since:
         return HttpResponse(status=204)
     status = wanted.status if wanted else ""
-    waiting = status in analyses.WAITING
+    waiting = status in Job.UNFINISHED
     analysis = wanted if status == Job.Status.DONE else analyses.latest_analysis(study, kind, profile)
-    computed = compute(study, kind=kind, profile=profile)
-    context = base | context_of(computed, analysis)
+    if methods.has_page(study):
+        template = "listening/results.html"
+        context = base | context_of(compute(study, kind=kind, profile=profile), analysis)
+    else:
+        template = "listening/results/method.html"
+        context = base | methods.context_of(study, kind, analysis.data if analysis else None)
+        view = methods.view_of(study)
+        context |= {"view": view, "contents": view.contents_of(context) if view else []}
     context |= {
         "analysis": analysis,
-        "job": replace(job_state(wanted), address="") if wanted else None,  # the page polls for itself
+        # The page polls for itself.
+        "job": replace(job_state(wanted, found_role(study)), address="") if wanted else None,
         "stale": analysis is not None and analysis.fingerprint != state,
         "since": since,
         "every": SOON if waiting else LATER if study.status == Study.Status.OPEN else None,
     }
-    return render(request, "listening/results.html", context)
-
-
-def _other_method(request: HttpRequest, study: Study, kind: str, state: str, base: Context) -> HttpResponse:
-    if request.GET.get("since") == state[:16]:
-        return HttpResponse(status=204)
-    view = methods.view_of(study)
-    context = base | methods.context_of(study, kind)
-    context |= {
-        "view": view,
-        "since": state[:16],
-        "every": LATER if study.status == Study.Status.OPEN else None,
-    }
-    return render(request, "listening/results/method.html", context)
+    return render(request, template, context)
 
 
 def _sealed(request: HttpRequest, study: Study) -> HttpResponse:
@@ -116,7 +110,7 @@ def _sealed(request: HttpRequest, study: Study) -> HttpResponse:
 
 @researcher_action
 def break_seal(request: HttpRequest, study_id: UUID) -> HttpResponse:
-    study = selectors.study_of(request.user, study_id)
+    study = study_for(request, study_id, Role.OWNER)
     if request.POST.get("understood") == "yes":
         unseal(study)
     else:
@@ -126,8 +120,8 @@ def break_seal(request: HttpRequest, study_id: UUID) -> HttpResponse:
 
 @researcher_action
 def thresholds(request: HttpRequest, study_id: UUID) -> HttpResponse:
-    """Keep the researcher's own screening thresholds and show the study through them."""
-    study = selectors.study_of(request.user, study_id)
+    """Store the researcher's own screening thresholds and show the results with them."""
+    study = study_for(request, study_id)
     page = reverse("results", args=[study.pk])
     with redirect_refusals(request, f"{page}?screening={BS1534}#screening"):
         profiles.save(study, request.POST.dict())
@@ -136,8 +130,8 @@ def thresholds(request: HttpRequest, study_id: UUID) -> HttpResponse:
 
 @researcher_action
 def question(request: HttpRequest, study_id: UUID) -> HttpResponse:
-    """Keep whom differences are to hold for and what counts as equivalent, and show the study so."""
-    study = selectors.study_of(request.user, study_id)
+    """Store population and margin of equivalence of the tests, and show the results with them."""
+    study = study_for(request, study_id)
     page = reverse("results", args=[study.pk]) + "#pairs"
     with redirect_refusals(request, page):
         save_question(study, request.POST.dict())
@@ -146,19 +140,19 @@ def question(request: HttpRequest, study_id: UUID) -> HttpResponse:
 
 @researcher_action
 def recompute(request: HttpRequest, study_id: UUID) -> HttpResponse:
-    """Try again what could not be computed."""
-    study = selectors.study_of(request.user, study_id)
+    """Repeat the analyses that failed."""
+    study = study_for(request, study_id)
     Analysis.objects.filter(study=study, status=Job.Status.FAILED).delete()
     return redirect("results", study.pk)
 
 
 @researcher_page
 def figure(request: HttpRequest, study_id: UUID, name: str, suffix: str) -> HttpResponse:
-    """A figure of the results page as a file of its own, SVG or PNG."""
-    study = selectors.study_of(request.user, study_id)
+    """A figure of the results page as an SVG or PNG file."""
+    study = study_for(request, study_id)
     with redirect_refusals(request, "results", study.pk):
         check_unsealed(study)
-    kind, profile = asked(request, study)
+    kind, profile = selection_of(request, study)
     analysis = analyses.latest_analysis(study, kind, profile)
     computed = compute(study, kind=kind, profile=profile)
     svg = drawing.draw(computed, name, analysis.data if analysis else None)
@@ -169,23 +163,28 @@ def figure(request: HttpRequest, study_id: UUID, name: str, suffix: str) -> Http
 
 @researcher_page
 def method_figure(request: HttpRequest, study_id: UUID, suffix: str) -> HttpResponse:
-    """The figure of the results of any method but MUSHRA as a file of its own, SVG or PNG."""
-    study = selectors.study_of(request.user, study_id)
+    """The results figure of a method other than MUSHRA as an SVG or PNG file."""
+    study = study_for(request, study_id)
     kind = request.GET.get("kind", REAL)
     with redirect_refusals(request, "results", study.pk):
         check_unsealed(study)
     if kind not in KINDS or suffix not in ("svg", "png"):
         raise Http404("There is no such figure.")
-    name = "differences" if request.GET.get("figure") == "differences" else ""
-    svg = methods.context_of(study, kind).get(f"{name}_svg" if name else "svg")
-    if not svg:
+    name = request.GET.get("figure", "")
+    if name not in ("", *METHOD_FIGURES):
+        raise Http404("There is no such figure.")
+    analysis = analyses.latest_analysis(study, kind, profiles.NONE)
+    svg = methods.context_of(study, kind, analysis.data if analysis else None).get(
+        f"{name}_svg" if name else "svg"
+    )
+    if not isinstance(svg, str) or not svg:
         raise Http404("There is no such figure.")
     part = f"-{name}" if name else ""
     return _figure_file(svg, f"{study.method}{part}{_tag(kind)}-{study_id}", suffix)
 
 
 def _tag(kind: str) -> str:
-    """What the name of a file says of the kind of sessions that are in it."""
+    """The suffix of a file name for the kind of sessions in it."""
     return "" if kind == REAL else f"-{kind}"
 
 
@@ -205,8 +204,8 @@ def _figure_file(svg: str, name: str, suffix: str) -> HttpResponse:
 
 @grades_page
 def table(request: HttpRequest, study: Study, name: str) -> HttpResponse:
-    """A table as LaTeX; ``table3`` is the paper's for this study."""
-    kind, profile = asked(request, study)
+    """A table as LaTeX; ``table3`` is the summary table."""
+    kind, profile = selection_of(request, study)
     if name not in latex.TABLES:
         raise Http404("There is no such table.")
     content = latex.TABLES[name](compute(study, kind=kind, profile=profile))
@@ -218,13 +217,15 @@ def table(request: HttpRequest, study: Study, name: str) -> HttpResponse:
 @login_required
 @require_GET
 def sound(request: HttpRequest, study_id: UUID, stimulus_id: int) -> HttpResponse:
-    """A stimulus for the researcher's own ears, as 16-bit WAV. Raises `Http404` if it has no audio."""
-    study = selectors.study_of(request.user, study_id)
-    stimulus = Stimulus.objects.filter(pk=stimulus_id, item__study=study).exclude(audio="").first()
+    """A stimulus as listeners got it, for the study's researcher. Raises `Http404` if it has no audio."""
+    study = study_for(request, study_id)
+    stimuli = Stimulus.objects.select_related("item").exclude(audio="")
+    stimulus = stimuli.filter(pk=stimulus_id, item__study=study).first()
     if stimulus is None:
         raise Http404("There is no such sound.")
     with stimulus.audio.open("rb") as stored:
         audio, rate = soundfile.read(stored, dtype="float32")
-    response = HttpResponse(dithered_wav(audio, int(rate), b"%d" % stimulus_id), content_type="audio/wav")
+    wav = wav_with_floor(audio, int(rate), b"%d" % stimulus_id, stimulus.item.loudness)
+    response = HttpResponse(wav, content_type="audio/wav")
     response["Cache-Control"] = "private, max-age=3600"
     return response

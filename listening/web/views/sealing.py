@@ -9,10 +9,11 @@ from uuid import UUID
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
+from evaluation.access import Role
 from evaluation.web.guards import researcher_page
 from evaluation.web.refusals import redirect_refusals
 from listening.results.seal import check_unsealed
-from listening.study import selectors
+from listening.web.access import study_for
 
 
 def grades_page(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
@@ -23,7 +24,8 @@ def grades_page(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResp
 
     @wraps(view)
     def show(request: HttpRequest, study_id: UUID, **parts: str) -> HttpResponseBase:
-        study = selectors.study_of(request.user, study_id)
+        personal = request.GET.get("personal") == "yes"  # who listeners are, for who works with them only
+        study = study_for(request, study_id, Role.EDITOR if personal else None)
         with redirect_refusals(request, "results", study.pk):
             check_unsealed(study)
         return view(request, study, **parts)

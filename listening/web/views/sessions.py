@@ -27,14 +27,15 @@ from listening.session.sessions import (
     AFTER,
     Step,
     check_entry,
+    check_takes_answers,
     current_kind,
     current_step,
-    open_trial,
     start_session,
     trainings_left,
 )
 from listening.study import headphones, questionnaire, recruitment, selectors
 from listening.study.duration import minutes_left, minutes_of_study
+from listening.study.errors import StudyClosed
 from listening.study.tasks import render_task
 from listening.study.versions import digest_of
 from listening.web.security import allow_sources
@@ -58,28 +59,31 @@ def join(request: HttpRequest, token: str) -> HttpResponse:
     known = recruitment.session_of(study, arrival.entry)
     if known and arrival.entry:
         if recruitment.is_another_assignment(known, arrival.entry):
-            return closed(request, study, "again")
+            return render_closed(request, study, "again")
         known = start_session(study, participation=arrival.entry)
-        return framed(redirect("session", known.token), study)
+        return allow_framing(redirect("session", known.token), study)
     if arrival.state == "missing":
-        return closed(request, study, "missing")
+        return render_closed(request, study, "missing")
     sent = request.POST
     if arrival.state == "direct":
         here = recruitment.remembered_session(study, sent.get("session", ""), current_kind(study))
         if here and ("continue" in sent or study.recruitment.returning == "resume"):
-            return framed(redirect("session", here.token), study)
-    # Who read another version of what taking part means has not agreed to this one.
+            return allow_framing(redirect("session", here.token), study)
+    # Consent to another version of the text is not consent to this one.
     outdated = "consent" in sent and sent.get("read", digest_of(study)) != digest_of(study)
-    with show_refusals_on(lambda refusal: closed(request, study, getattr(refusal, "reason", "closed"))):
+    with show_refusals_on(
+        lambda refusal: render_closed(request, study, getattr(refusal, "reason", "closed"))
+    ):
         if sent.get("consent") == "yes" and arrival.state != "preview" and not outdated:
-            session = start_session(study, participation=arrival.entry)
-            return framed(redirect("session", session.token), study)
+            session = start_session(
+                study, participation=arrival.entry, language=request.GET.get("language", "")
+            )
+            return allow_framing(redirect("session", session.token), study)
         check_entry(study)
     context = {
         "study": study,
         "texts": study.texts,
-        "minutes": minutes_of_study(study),
-        "headphones": headphones.requires_headphones(study),
+        **_consent(study),
         "preview": arrival.state == "preview",
         "platform": recruitment.PLATFORMS.get(arrival.entry.platform, "") if arrival.entry else "",
         "action": request.get_full_path(),  # with the platform's ids
@@ -87,17 +91,29 @@ def join(request: HttpRequest, token: str) -> HttpResponse:
         "resumes": study.recruitment.returning == "resume",
         "forgotten": "continue" in sent,
         "outdated": outdated,
+    }
+    return render_page(request, "consent", study, context)
+
+
+def _consent(study: Study) -> Context:
+    """What the consent page says about the test, whoever reads it."""
+    return {
+        "invitation": METHODS[study.method].invitation,
+        "right_answers": METHODS[study.method].has_right_answers,
+        "minutes": minutes_of_study(study),
+        "headphones": headphones.requires_headphones(study),
         "read": digest_of(study),
     }
-    return page(request, "consent", study, context)
 
 
-def page(request: HttpRequest, name: str, study: Study, context: Context, status: int = 200) -> HttpResponse:
+def render_page(
+    request: HttpRequest, name: str, study: Study, context: Context, status: int = 200
+) -> HttpResponse:
     """Render a page of a session by the name of its template."""
-    return framed(render(request, f"listening/session/{name}.html", context, status=status), study)
+    return allow_framing(render(request, f"listening/session/{name}.html", context, status=status), study)
 
 
-def framed(response: HttpResponse, study: Study) -> HttpResponse:
+def allow_framing(response: HttpResponse, study: Study) -> HttpResponse:
     """Let MTurk show the page in a frame and receive the result, if the study is for MTurk."""
     if study.recruitment.platform == "mturk":
         allow_sources(
@@ -106,7 +122,7 @@ def framed(response: HttpResponse, study: Study) -> HttpResponse:
     return response
 
 
-def closed(
+def render_closed(
     request: HttpRequest, study: Study, reason: str = "closed", session: Session | None = None
 ) -> HttpResponse:
     """Explain why nobody can take part now, or why this session cannot continue."""
@@ -117,7 +133,7 @@ def closed(
         "reason": reason,
         "platform": recruitment.PLATFORMS.get(study.recruitment.platform, ""),
     }
-    return page(request, "closed", study, context)
+    return render_page(request, "closed", study, context)
 
 
 @csrf_exempt
@@ -128,9 +144,11 @@ def session(request: HttpRequest, token: str) -> HttpResponse:
     """The listener's current step; reloading or opening the link elsewhere resumes here."""
     session = selectors.session_of(token)
     step = current_step(session)
-    if session.study.status != Study.Status.OPEN and step.kind not in ("thanks", "screened_out"):
-        reason = "preparing" if session.study.status == Study.Status.PREPARING else "closed"
-        return closed(request, session.study, reason, session)
+    if step.kind not in ("thanks", "screened_out"):
+        try:
+            check_takes_answers(session.study, session.kind)
+        except StudyClosed as refusal:
+            return render_closed(request, session.study, refusal.reason, session)
     return show(request, session, step)
 
 
@@ -139,9 +157,8 @@ def show(
 ) -> HttpResponse:
     """The page of a step; `extra` is added to its context, for example problems with submitted data."""
     if step.trial is not None:
-        open_trial(step.trial)
         show_trial = side_by_side_page if METHODS[session.study.method].side_by_side else method_page
-        return framed(show_trial(request, session, step.trial), session.study)
+        return allow_framing(show_trial(request, session, step.trial), session.study)
     context = {
         "study": session.study,
         "texts": session.study.texts,
@@ -150,7 +167,12 @@ def show(
         **STEPS[step.kind](session, step),
         **(extra or {}),
     }
-    return page(request, step.kind, session.study, context, status)
+    return render_page(request, step.kind, session.study, context, status)
+
+
+def _consent_step(session: Session, step: Step) -> Context:
+    action = reverse("preview_skip", args=[session.token])
+    return {**_consent(session.study), "direct": True, "resumes": True, "action": action}
 
 
 def _questions(session: Session, step: Step) -> Context:
@@ -210,6 +232,7 @@ def _instructions(session: Session, step: Step) -> Context:
 def _trained(session: Session, step: Step) -> Context:
     return {
         "left": trainings_left(session),
+        "takes_grades": METHODS[session.study.method].takes_grades,
         "count": session.trials.filter(item__training=False).count(),
         "action": reverse("session_training", args=[session.token]),
     }
@@ -236,6 +259,7 @@ def _end(session: Session, step: Step) -> Context:
 
 #: Functions for the context of each step's page besides the study, its texts and the session.
 STEPS: dict[str, Callable[[Session, Step], Context]] = {
+    "consent": _consent_step,
     "questions": _questions,
     "volume": _volume,
     "headphones": _headphones,

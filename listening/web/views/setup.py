@@ -15,14 +15,26 @@ from django.utils.translation import ngettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
+from evaluation.access import Role, found_role
 from evaluation.contexts import Context
 from evaluation.refusals import Refusal, Text
+from evaluation.web.guards import researcher_page
+from evaluation.web.lists import searched
 from evaluation.web.refusals import show_refusals_on
 from listening.models import Session, Study
+from listening.results import planning
 from listening.study import selectors
-from listening.study.studies import LOCKED_WHY, create_study, has_real_sessions, update_study
+from listening.study.studies import (
+    LOCKED_WHY,
+    create_study,
+    has_real_sessions,
+    open_study,
+    update_study,
+)
+from listening.web.access import study_for
+from listening.web.audit import note_study
 from listening.web.forms import SECTIONS, Section
-from listening.web.forms.what import PAPER_SYSTEMS, Items, uuids
+from listening.web.forms.what import MUSIC_SYSTEMS, PAPER_SYSTEMS, Items, pick_clips, uuids
 from listening.web.views import check, simulation
 from listening.web.views.studies import head_context
 
@@ -43,12 +55,22 @@ def study_new(request: HttpRequest) -> HttpResponse:
     if request.method == "POST":
         return _save(request, study, "what")
     found = selectors.clips_by_id(request.user, uuids(request.GET.getlist("clip")))
+    if found and not any(clip.speech for clip in found.values()):
+        study.systems = list(MUSIC_SYSTEMS)
     sections = [
-        Items(study, clips=found.values()) if kind is Items else kind(study)
+        Items(study, clips=found.values(), user=request.user)
+        if kind is Items
+        else kind(study, user=request.user)
         for kind in SECTIONS
         if kind.step == "what"
     ]
     return _page(request, study, "what", sections)
+
+
+@researcher_page
+def clips(request: HttpRequest) -> HttpResponse:
+    """The clips that a search finds, for the first step's picker."""
+    return render(request, "listening/setup/_picker.html", pick_clips(request.user, searched(request)))
 
 
 @login_required
@@ -57,19 +79,22 @@ def study_new(request: HttpRequest) -> HttpResponse:
 def study_setup(request: HttpRequest, study_id: UUID, step: str) -> HttpResponse:
     if step not in STEPS:
         raise Http404("There is no such step.")
-    study = selectors.study_of(request.user, study_id)
+    study = study_for(request, study_id)
     if request.method == "POST":
         return _save(request, study, step)
-    return _page(request, study, step, [kind(study) for kind in SECTIONS if kind.step == step])
+    return _page(
+        request, study, step, [kind(study, user=request.user) for kind in SECTIONS if kind.step == step]
+    )
 
 
 def _save(request: HttpRequest, study: Study, step: str) -> HttpResponse:
-    sections = [kind(study, request.POST) for kind in SECTIONS if kind.step == step]
+    sections = [kind(study, request.POST, user=request.user) for kind in SECTIONS if kind.step == step]
     # Programs may send only some sections; the page sends all.
-    sections = [each if each.was_sent() else type(each)(study) for each in sections]
+    sections = [each if each.was_sent() else type(each)(study, user=request.user) for each in sections]
     # Locked sections keep their stored values, whatever was sent.
     sections = [
-        type(section)(study) if section.locked and section.frozen else section for section in sections
+        type(section)(study, user=request.user) if section.locked and section.frozen else section
+        for section in sections
     ]
     sent = [section for section in sections if section.is_bound]
     valid = [
@@ -91,21 +116,36 @@ def _save(request: HttpRequest, study: Study, step: str) -> HttpResponse:
                 method=study.method,
                 options=study.method_options.to_json(),
                 sample_rate=study.sample_rate,
+                channels=study.channels,
                 open_when_ready=False,
             )
         else:
             made = update_study(
-                study, changed, excerpts=excerpts, discard_trial_runs="discard" in request.POST
+                study,
+                changed,
+                by=request.user,
+                excerpts=excerpts,
+                discard_trial_runs="discard" in request.POST,
             )
-    messages.success(request, _("Saved."))
+    note_study(request, made)
     following = request.POST.get("then", step)
+    said = _("Saved.")
+    if following in ("open", "pilot"):
+        open_study(made, pilot=following == "pilot")
+        made.refresh_from_db(fields=["status"])
+        said = _("Published. Send listeners the link below; it works as soon as all stimuli are rendered.")
+        if made.status == Study.Status.OPEN:
+            said = _("Published: listeners can take part. Send them the link below.")
+    messages.success(request, said)
+    if following in ("open", "pilot", "study"):
+        return redirect("study", made.pk)
     return redirect("study_setup", made.pk, following if following in STEPS else step)
 
 
 def _show_refusal(
     request: HttpRequest, study: Study, step: str, sections: list[Section], refusal: Refusal
 ) -> HttpResponse:
-    """The page again, with the refusal at its head and at the fields that it names."""
+    """The page again, with the refusal at the top and at the fields that it names."""
     for path, message in refusal.fields.items():
         name = path.split(".", 1)[0]
         for section in sections:
@@ -115,7 +155,7 @@ def _show_refusal(
 
 
 def _error_of(sections: Sequence[Section]) -> str:
-    """How much of what was sent has to be corrected."""
+    """The number of fields to correct."""
     marked = sum(len(messages) for section in sections for messages in section.errors.values())
     text = ngettext(
         "Please correct the problem marked below.",
@@ -156,10 +196,14 @@ def _page(
         "styles": list(dict.fromkeys(path for each in sections for path in each.styles)),
     }
     if not new:
-        shown = selectors.study_of(request.user, study.pk)  # as it is, not as it was sent
-        context |= head_context(shown) | {"shown": shown}
+        shown = study_for(request, study.pk)  # as it is, not as it was sent
+        readonly = found_role(shown) < Role.EDITOR
+        context |= head_context(shown) | {"shown": shown, "readonly": readonly}
+        if readonly:
+            context["scripts"] = []  # they fill in forms
         if step == "check":
             context |= check.context_of(shown) | simulation.context_of(
                 shown, request.GET.get("half_width", "")
             )
+            context["planning"] = planning.context_of(shown)
     return render(request, "listening/setup.html", context, status=status)

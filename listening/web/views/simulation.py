@@ -12,6 +12,7 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
+from evaluation.access import found_role
 from evaluation.contexts import Context
 from evaluation.systems import titles_of
 from evaluation.web.guards import researcher_action, researcher_page
@@ -21,9 +22,9 @@ from listening.columns.studies import MOST_LISTENERS
 from listening.methods import METHODS
 from listening.models import Session, Simulation, Study
 from listening.simulation import runs as simulation
-from listening.study import selectors
 from listening.study.errors import StudyError
 from listening.study.studies import delete_sessions
+from listening.web.access import study_for
 
 #: Form fields of the simulation settings: label, step of the field.
 FIELDS = {
@@ -58,7 +59,7 @@ def context_of(study: Study, wanted: str = "") -> Context:
             "made": made,
             "wanted": asked.listeners,
             "running": running,
-            "job": job_state(row) if row is not None else None,
+            "job": job_state(row, found_role(study)) if row is not None else None,
             "fields": [
                 {"name": name, "label": label, "step": step, "value": getattr(asked, name)}
                 for name, (label, step) in FIELDS.items()
@@ -82,9 +83,9 @@ def _count_finished(study: Study, kind: str) -> int:
 
 
 @researcher_page
-def trying(request: HttpRequest, study_id: UUID) -> HttpResponse:
+def section(request: HttpRequest, study_id: UUID) -> HttpResponse:
     """The section of the page, for htmx."""
-    study = selectors.study_of(request.user, study_id)
+    study = study_for(request, study_id)
     context = {"study": study} | context_of(study, request.GET.get("half_width", ""))
     return render(request, "listening/setup/_trying.html", context)
 
@@ -92,7 +93,7 @@ def trying(request: HttpRequest, study_id: UUID) -> HttpResponse:
 @researcher_action
 def simulate(request: HttpRequest, study_id: UUID) -> HttpResponse:
     """Run simulated listeners, which replace those of an earlier simulation."""
-    study = selectors.study_of(request.user, study_id)
+    study = study_for(request, study_id)
     page = reverse("study_setup", args=[study.pk, "check"]) + "#trying"
     with redirect_refusals(request, page):
         simulation.start(study, _read_settings(request))
@@ -121,7 +122,7 @@ def _read_settings(request: HttpRequest) -> Context:
 
 @researcher_action
 def discard(request: HttpRequest, study_id: UUID) -> HttpResponse:
-    study = selectors.study_of(request.user, study_id)
+    study = study_for(request, study_id)
     count = simulation.discard(study)
     text = ngettext("%(count)s simulated session deleted.", "%(count)s simulated sessions deleted.", count)
     messages.success(request, text % {"count": count})
@@ -130,7 +131,7 @@ def discard(request: HttpRequest, study_id: UUID) -> HttpResponse:
 
 @researcher_action
 def discard_pilots(request: HttpRequest, study_id: UUID) -> HttpResponse:
-    study = selectors.study_of(request.user, study_id)
+    study = study_for(request, study_id)
     count = delete_sessions(study, Session.Kind.PILOT)
     text = ngettext("%(count)s pilot session deleted.", "%(count)s pilot sessions deleted.", count)
     messages.success(request, text % {"count": count})

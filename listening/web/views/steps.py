@@ -1,11 +1,13 @@
 """Listeners' requests besides grades. A request for a step other than the current one has no effect.
 
-Every response is a redirect to the session's page, so that going back or reloading sends nothing twice.
+Every response is a redirect to the session's page, so that going back or reloading sends nothing twice. So is
+the one to whoever opens such an address: after a form with a problem it is in the browser's address bar.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from functools import wraps
 
 from django.db import transaction
@@ -15,24 +17,28 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import cache_control, never_cache
 from django.views.decorators.csrf import csrf_exempt
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_GET, require_http_methods, require_safe
 
 from evaluation.texts import clean_text
 from listening.columns.sessions import StageData
 from listening.columns.studies import ROUNDS
-from listening.models import Session, Study
+from listening.kinds import HIDDEN
+from listening.models import Session
 from listening.session import sessions
 from listening.session.sessions import (
     AFTER,
     TRAINED,
+    check_takes_answers,
     current_step,
     lock_session,
     repeat_training,
     take_step,
 )
 from listening.study import headphones, questionnaire, removal, selectors
+from listening.study.errors import StudyClosed
+from listening.study.studies import delete_sessions
 from listening.web.views.gone import listener_view
-from listening.web.views.sessions import framed, page, show
+from listening.web.views.sessions import allow_framing, render_page, show
 
 TRANSDUCERS = ("headphones", "earphones", "loudspeakers")
 #: Results of the channel check as reported by the listener; only the first two let the test continue.
@@ -41,22 +47,68 @@ MAX_DEVICE = 120
 
 
 def step_view(view: Callable[[HttpRequest, Session], HttpResponse | None]) -> Callable[..., HttpResponse]:
-    """Make a POST view by session token, for open studies; `view` gets the request and the session."""
+    """Make a view by session token for what is posted to open studies; `view` gets request and session."""
 
     @csrf_exempt
     @never_cache
-    @require_POST
+    @require_http_methods(["GET", "POST"])
     @listener_view
     @wraps(view)
     def take(request: HttpRequest, token: str) -> HttpResponse:
         session = selectors.session_of(token)
-        if session.study.status == Study.Status.OPEN:
-            response = view(request, session)
+        with suppress(StudyClosed):
+            check_takes_answers(session.study, session.kind)
+            response = view(request, session) if request.method == "POST" else None
             if response is not None:
                 return response
-        return framed(redirect("session", token), session.study)
+        return allow_framing(redirect("session", token), session.study)
 
     return take
+
+
+@never_cache
+@require_safe
+@listener_view
+def resume(request: HttpRequest, token: str, rest: str) -> HttpResponse:
+    """Lead any other address of a session to where the listener is; a sound that is not there stays so."""
+    session = selectors.session_of(token)
+    if rest.endswith(".wav"):
+        raise Http404("There is no such recording.")
+    return allow_framing(redirect("session", token), session.study)
+
+
+@csrf_exempt
+@never_cache
+@require_http_methods(["GET", "POST"])
+@listener_view
+def language(request: HttpRequest, token: str) -> HttpResponse:
+    """Show the session in another language, at every step and after the study is closed, too."""
+    session = selectors.session_of(token)
+    if request.method == "POST":
+        sessions.choose_language(session, request.POST.get("language", ""))
+    return allow_framing(redirect("session", token), session.study)
+
+
+@step_view
+def skip(request: HttpRequest, session: Session) -> HttpResponse | None:
+    """Go on to the next page of a preview."""
+    sessions.skip_step(session)
+    return None
+
+
+@csrf_exempt
+@never_cache
+@require_http_methods(["GET", "POST"])
+@listener_view
+def end_preview(request: HttpRequest, token: str) -> HttpResponse:
+    """Forget a preview and go back to its study."""
+    session = selectors.session_of(token)
+    if request.method != "POST":
+        return allow_framing(redirect("session", token), session.study)
+    if session.kind not in HIDDEN:
+        raise Http404("This is not a preview.")
+    delete_sessions(session.study, session.kind)
+    return redirect("study", session.study_id)
 
 
 @step_view
@@ -177,11 +229,13 @@ def withdraw(request: HttpRequest, token: str) -> HttpResponse:
     """Withdraw consent: confirm, then delete all data of the session, whether the study is open or closed."""
     session = selectors.session_of(token)
     study = session.study
+    if session.kind in HIDDEN:
+        return end_preview(request, token)
     context = {"study": study, "texts": study.texts, "session": session}
     if request.method == "POST" and request.POST.get("withdraw") == "yes":
         removal.withdraw(session)
-        return page(request, "withdrawn", study, {"study": study, "texts": study.texts, "gone": token})
-    return page(request, "withdraw", study, context)
+        return render_page(request, "withdrawn", study, {"study": study, "texts": study.texts, "gone": token})
+    return render_page(request, "withdraw", study, context)
 
 
 @cache_control(no_store=True, private=True)

@@ -13,11 +13,14 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext_lazy as _
 
+from evaluation.access import Role, found_role
 from evaluation.contexts import Context
 from evaluation.systems import titles_of
 from evaluation.web.guards import researcher_action, researcher_page
+from evaluation.web.lists import page_of, searched
 from evaluation.web.presentation import job_state
 from listening.models import Preparation, Study
+from listening.session.sessions import start_preview
 from listening.study import compliance, removal, selectors
 from listening.study import studies as study_studies
 from listening.study.contents import LONG_ITEM_SECONDS, method_of
@@ -26,33 +29,48 @@ from listening.study.duration import minutes_of_study
 from listening.study.preparing import retry_preparing
 from listening.study.stimuli import warnings_of
 from listening.study.studies import (
+    archive_study,
     close_study,
     delete_study,
+    duplicate_study,
     end_pilot,
     reopen_study,
+    restore_study,
     set_listed,
     signals_of,
+    update_study,
 )
 from listening.study.versions import versions_of
+from listening.web.access import study_for
+from listening.web.audit import note_study
 
 
 @researcher_page
 def studies(request: HttpRequest) -> HttpResponse:
-    context = {"studies": selectors.studies_of(request.user), "section": "studies"}
+    search, archived = searched(request), request.GET.get("archived") == "yes"
+    page = page_of(request, selectors.find_studies(request.user, search, archived=archived))
+    context = {
+        "page": page,
+        "studies": page.object_list,
+        "search": search,
+        "archived": archived,
+        "others": selectors.find_studies(request.user, archived=not archived).count(),
+        "section": "studies",
+    }
     return render(request, "listening/studies.html", context)
 
 
 @researcher_page
 def study(request: HttpRequest, study_id: UUID) -> HttpResponse:
-    study = selectors.study_of(request.user, study_id)
-    return render(request, "listening/study.html", _study_context(study) | {"section": "studies"})
+    study = study_for(request, study_id)
+    return render(request, "listening/study.html", _study_context(request, study) | {"section": "studies"})
 
 
 @researcher_page
 def progress(request: HttpRequest, study_id: UUID) -> HttpResponse:
     """The part of the study page that changes, for htmx."""
-    study = selectors.study_of(request.user, study_id)
-    return render(request, "listening/study_progress.html", _study_context(study))
+    study = study_for(request, study_id)
+    return render(request, "listening/study_progress.html", _study_context(request, study))
 
 
 def head_context(study: Study) -> Context:
@@ -69,7 +87,7 @@ def head_context(study: Study) -> Context:
     }
 
 
-def _study_context(study: Study) -> Context:
+def _study_context(request: HttpRequest, study: Study) -> Context:
     items = list(study.items.select_related("clip").order_by("position"))
     graded = [item for item in items if not item.training]
     training = [item for item in items if item.training]
@@ -77,20 +95,23 @@ def _study_context(study: Study) -> Context:
     titles = titles_of([*method.always, *study.systems])
     titles["original"] = "hidden reference"
     preparation: Preparation | None = getattr(study, "preparation", None)
+    sessions = page_of(request, selectors.sessions_shown(study, searched(request)))
     return head_context(study) | {
         "study": study,
         "method": method,
-        "job": job_state(preparation) if preparation is not None else None,
+        "job": job_state(preparation, found_role(study)) if preparation is not None else None,
         "items": graded,
         "training": training,
         "training_comes_again": {item.clip_id for item in training} <= {item.clip_id for item in graded},
         "long_items": [item for item in graded if item.end - item.start > LONG_ITEM_SECONDS],
         "systems": [titles[slug] for slug in study.systems],
         "always": [titles[slug] for slug in method.always],
-        "plan": plan_of(study),
+        "plan": plan_of(study, len(graded)),
         "listener_url": selectors.listener_url(study),
         "qr": _qr(selectors.listener_url(study)),
-        "sessions": selectors.session_rows(study),
+        "page": sessions,
+        "sessions": selectors.session_rows(sessions),
+        "search": searched(request),
         "stimulus_warnings": warnings_of(study),
         "deletions": study.deletions.order_by("number", "deleted"),
         "versions": versions_of(study),
@@ -107,12 +128,12 @@ def _qr(url: str) -> SafeString:
     return mark_safe(buffer.getvalue().decode())  # noqa: S308 -- made here, of our own address
 
 
-def _button(change: Callable[[Study], object]) -> Callable[..., HttpResponse]:
+def _button(change: Callable[[Study], object], least: Role = Role.EDITOR) -> Callable[..., HttpResponse]:
     """The view of a button of the study page: `change` the study and show it again."""
 
     @researcher_action
     def press(request: HttpRequest, study_id: UUID) -> HttpResponse:
-        change(selectors.study_of(request.user, study_id))
+        change(study_for(request, study_id, least))
         return redirect("study", study_id)
 
     return press
@@ -127,7 +148,7 @@ open_study = _button(study_studies.open_study)
 @researcher_action
 def pilot(request: HttpRequest, study_id: UUID) -> HttpResponse:
     """Start or end a pilot, whose sessions are kept apart."""
-    study = selectors.study_of(request.user, study_id)
+    study = study_for(request, study_id)
     if request.POST.get("pilot") == "yes":
         study_studies.open_study(study, pilot=True)
     else:
@@ -135,15 +156,41 @@ def pilot(request: HttpRequest, study_id: UUID) -> HttpResponse:
     return redirect("study", study_id)
 
 
+archive = _button(archive_study, Role.OWNER)
+restore = _button(restore_study, Role.OWNER)
+
+
 @researcher_action
-def listed(request: HttpRequest, study_id: UUID) -> HttpResponse:
-    set_listed(selectors.study_of(request.user, study_id), request.POST.get("listed") == "yes")
+def duplicate(request: HttpRequest, study_id: UUID) -> HttpResponse:
+    made = duplicate_study(study_for(request, study_id), owner=request.user)
+    note_study(request, made)
+    return redirect("study_setup", made.pk, "what")
+
+
+@researcher_action
+def rename(request: HttpRequest, study_id: UUID) -> HttpResponse:
+    study = study_for(request, study_id)
+    study.name = request.POST.get("name", "")
+    update_study(study, ["name"])
+    return redirect("study", study_id)
+
+
+@researcher_action
+def preview(request: HttpRequest, study_id: UUID) -> HttpResponse:
+    """Show the researcher what listeners will meet, page by page."""
+    study = study_for(request, study_id, Role.VIEWER)
+    return redirect("session", start_preview(study).token)
+
+
+@researcher_action
+def change_listing(request: HttpRequest, study_id: UUID) -> HttpResponse:
+    set_listed(study_for(request, study_id), request.POST.get("listed") == "yes")
     return redirect("study", study_id)
 
 
 @researcher_action
 def delete(request: HttpRequest, study_id: UUID) -> HttpResponse:
-    study = selectors.study_of(request.user, study_id)
+    study = study_for(request, study_id, Role.OWNER)
     delete_study(study)
     messages.success(request, _("“%(study)s” and its grades have been deleted.") % {"study": study.name})
     return redirect("studies")
@@ -152,7 +199,7 @@ def delete(request: HttpRequest, study_id: UUID) -> HttpResponse:
 @researcher_action
 def delete_session(request: HttpRequest, study_id: UUID, session_id: UUID) -> HttpResponse:
     """Delete all data of a listener; a record of the deletion stays."""
-    study = selectors.study_of(request.user, study_id)
+    study = study_for(request, study_id)
     session = get_object_or_404(study.sessions, pk=session_id)
     code = session.assessor.code
     note = removal.delete_session(session, request.POST.get("reason", "").strip())

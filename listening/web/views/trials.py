@@ -22,9 +22,10 @@ from listening.session.stored import stored_grades, stored_work
 from listening.study import selectors
 from listening.study.duration import minutes_left
 from listening.study.errors import UnknownStimulus
+from listening.study.floor import wav_with_floor
 from listening.study.languages import QUALITY
-from listening.study.stimuli import dithered_wav, read_ahead
-from listening.web.views.saving import Body, saving
+from listening.study.stimuli import read_ahead
+from listening.web.views.saving import Body, saving_view, take_events
 
 
 def side_by_side_page(request: HttpRequest, session: Session, trial: Trial) -> HttpResponse:
@@ -74,23 +75,24 @@ def _trial_context(session: Session, trial: Trial) -> Context:
     }
 
 
-@saving
+@saving_view
 def save_rating(trial: Trial, body: Body) -> Body:
-    rating = ratings.save_rating(trial, body.get("key"), body.get("score"), body.get("sequence"))
-    return {"sequence": rating.sequence, "score": rating.score}
+    basis = ratings.read_basis(body.get("before"), body.get("writer"))
+    rating = ratings.save_rating(trial, body.get("key"), body.get("score"), body.get("sequence"), basis)
+    return {"sequence": rating.sequence, "score": rating.score, **take_events(trial, body)}
 
 
-@saving
+@saving_view
 def save_comment(trial: Trial, body: Body) -> Body:
     return {"comment": comments.save_comment(trial, body.get("comment", ""), body.get("before"))}
 
 
-@saving
+@saving_view
 def save_events(trial: Trial, body: Body) -> Body:
     return {"stored": ratings.save_events(trial, body.get("events"))}
 
 
-@saving
+@saving_view
 def finish_trial(trial: Trial, body: Body) -> Body:
     finished = ratings.finish_trial(
         trial, body.get("comment", ""), before=body.get("before"), shown=body.get("shown")
@@ -102,7 +104,7 @@ def finish_trial(trial: Trial, body: Body) -> Body:
 @answers_json
 @never_cache
 @require_GET
-def stored(request: HttpRequest, token: str, position: int) -> HttpResponse:
+def show_stored(request: HttpRequest, token: str, position: int) -> HttpResponse:
     """What is stored of the trial, for a page that another browser may have left behind."""
     return JsonResponse(stored_work(selectors.trial_stored(token, position)))
 
@@ -110,7 +112,7 @@ def stored(request: HttpRequest, token: str, position: int) -> HttpResponse:
 @cache_control(no_store=True, private=True)
 @require_GET
 def stimulus_audio(request: HttpRequest, token: str, position: int, key: str) -> HttpResponse:
-    """A signal of a trial as 16-bit WAV, with different dither for every session and key.
+    """A signal of a trial as 16-bit WAV, with a different noise floor for every session and key.
 
     So the files of the hidden and the open reference differ, and no two sessions share a file. There is
     no ETag, date or name: the headers of all signals are the same.
@@ -118,10 +120,10 @@ def stimulus_audio(request: HttpRequest, token: str, position: int, key: str) ->
     trial = selectors.trial_for_sound(token, position)
     if trial.session.study.status == Study.Status.PREPARING:
         raise Http404("The recordings are not ready.")
-    stimuli = Stimulus.objects.only("audio")
+    stimuli = Stimulus.objects.select_related("item").only("audio", "item__loudness")
     stimulus: Stimulus | None
     if key == trial.reference_key:
-        together = list(stimuli.filter(item=trial.item_id).only("audio", "system"))
+        together = list(stimuli.filter(item=trial.item_id).only("audio", "system", "item__loudness"))
         read_ahead(together)
         stimulus = next((each for each in together if each.system == REFERENCE), None)
     else:
@@ -133,7 +135,7 @@ def stimulus_audio(request: HttpRequest, token: str, position: int, key: str) ->
         raise Http404("There is no such recording.")
     with stimulus.audio.open("rb") as file:
         audio, rate = soundfile.read(io.BytesIO(file.read()), dtype="float32")
-    # Derived from the server's secret, so that nobody can subtract the dither; the same for every request.
-    digest = salted_hmac("listening.dither", f"{trial.session_id}:{key}", algorithm="sha256").digest()
-    wav = dithered_wav(audio, rate, digest)
+    # Derived from the server's secret, so that nobody can subtract the noise; the same for every request.
+    digest = salted_hmac("listening.sound", f"{trial.session_id}:{key}", algorithm="sha256").digest()
+    wav = wav_with_floor(audio, rate, digest, stimulus.item.loudness)
     return HttpResponse(wav, content_type="audio/wav")

@@ -14,20 +14,24 @@ from django.utils.translation import override
 
 from evaluation.analysis.statistics.screening import Thresholds
 from evaluation.columns import BadColumn, TypedJSONField
-from evaluation.models import Clip, OutputBatch, OutputFile, Rendition
+from evaluation.models import Clip, Favourites, OutputBatch, OutputFile, Rendition, Worker
 from listening.columns.studies import TEST_NAMES, PostScreening
 from listening.interchange.archive.fields import to_json
 from listening.models import (
     Analysis,
     Answer,
+    Demo,
+    DemoVersion,
     Event,
     ImportDraft,
+    MadeFile,
     Participation,
     Stage,
     Stimulus,
     Study,
     StudyVersion,
     Trial,
+    VoiceTrial,
 )
 from listening.study.headphones import TESTS
 from listening.web import forms
@@ -58,6 +62,9 @@ FIT: dict[tuple[type[models.Model], str], list[Any]] = {
         {"sha256": "ab", "uploaded": "a.wav", "matched": "", "checks": {"rate": 16000}, "delay_seconds": 0},
     ],
     (OutputBatch, "notes"): [[], ["a.txt was left out."]],
+    (Favourites, "systems"): [[], ["opus-9k", "bpgan-2k"]],
+    (Worker, "queues"): [[], ["celery", "metrics"]],
+    (MadeFile, "options"): [{}, {"kind": "real"}],
     (StudyVersion, "content"): [
         {"language": "de", "texts": {"consent": "Ja?"}, "questionnaire": [QUESTION, CHOSEN]},
         {"language": "en", "texts": {}, "questionnaire": []},
@@ -65,6 +72,16 @@ FIT: dict[tuple[type[models.Model], str], list[Any]] = {
     (OutputFile, "checks"): [{}, {"seconds": 1.5, "delay_seconds": None, "exact": True}],
     (Study, "method_options"): [{}],
     (Study, "systems"): [[], ["opus-9k", "bpgan-2k"]],
+    (Study, "other_languages"): [[], ["de", "ar"]],
+    (Demo, "draft"): [
+        {}, {"title": "Ours", "authors": [{"name": "A. Author"}], "systems": ["opus-9k"], "blind": False},
+    ],
+    (DemoVersion, "content"): [{"title": "Ours", "abstract": "*New*", "measures": ["kbps"]}],
+    (DemoVersion, "facts"): [{}, {"systems": [
+        {"slug": "opus-9k", "title": "Opus 9k", "colour": "#123456", "marker": "o", "nominal": 9,
+         "kind": "registry"},
+    ]}],
+    (VoiceTrial, "systems"): [[], ["opus-6k", "bpgan-2k"]],
     (Study, "texts"): [{}, {"thanks": "Merci.", "consent": "Ja, gerne. ½"}],
     (Study, "design"): [{}, {"systems_per_trial": 3, "items_per_session": 2}, {"drop_out_hours": 12},
                         {"drop_out_hours": 0.5}],
@@ -100,11 +117,19 @@ FIT: dict[tuple[type[models.Model], str], list[Any]] = {
 UNFIT: list[tuple[type[models.Model], str, Any, str]] = [
     (Clip, "notes", [1], r"notes: \[0\]: must be text"),
     (Rendition, "parameters", [], "parameters: must be an object"),
+    (Favourites, "systems", ["opus-9k", 9], r"systems: \[1\]: must be text"),
+    (Worker, "queues", "celery", "queues: must be a list"),
+    (MadeFile, "options", {"kind": 1}, "options: kind: must be text"),
     (Rendition, "parameters", {"delay_seconds": "late"}, "parameters: delay_seconds: must be a number"),
     (OutputFile, "checks", {"rate": 1.5}, "checks: rate: must be a whole number"),
     (OutputFile, "checks", {"colour": 1}, "checks: 'colour' does not belong here"),
     (Study, "method_options", {"plays": "once"}, "method_options: 'plays' does not belong here"),
     (Study, "systems", ["a", 7], r"systems: \[1\]: must be text"),
+    (Study, "other_languages", ["de", 1], r"other_languages: \[1\]: must be text"),
+    (VoiceTrial, "systems", [1], r"systems: \[0\]: must be text"),
+    (Demo, "draft", {"paper": 5}, "draft: paper: "),
+    (DemoVersion, "content", {"colour": 1}, "content: 'colour' does not belong here"),
+    (DemoVersion, "facts", {"systems": [{}]}, r"facts: systems\[0\]"),
     (Study, "texts", {"consnt": "x"}, "texts: 'consnt' does not belong here"),
     (Study, "texts", {"thanks": "x" * 5001}, "texts: thanks: .*longer than 5000"),
     (Study, "design", {"items_per_session": 0}, "design: items_per_session: must be a whole number from 1"),

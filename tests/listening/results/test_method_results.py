@@ -14,15 +14,17 @@ from django.urls import reverse
 from listening.columns.studies import AnalysisSettings
 from listening.interchange import exports
 from listening.methods import METHODS, NO_PREFERENCE
-from listening.models import Session, Study, Trial
-from listening.results.choosing import abx, choice_rows, preference
-from listening.results.grading import comparison_frame, diff_frame, impairment, opinion
+from listening.models import Analysis, Session, Study, Trial
+from listening.results import heavy, methods
+from listening.results.choosing import abx, choice_rows
+from listening.results.grading import comparison_frame, diff_frame
 from listening.results.methods import VIEWS
 from listening.session.choices import save_choice
 from listening.session.grading import graded_signals
 from listening.session.ratings import finish_trial, save_rating
 from listening.session.sessions import begin, start_session
 from listening.study.studies import create_study
+from listening.tasks import make_analysis
 from tests.listening.conftest import open_unrendered, system_of
 
 QUALITY = {"original": 5, "opus-9k": 4, "bpgan-2k": 2, "celp-8k": 3}
@@ -92,6 +94,11 @@ def grade(trial: Trial) -> None:
         save_rating(trial, entry["key"], score, 1)
 
 
+def results(study: Study) -> dict[str, Any]:
+    """What the page shows when a worker has computed the tests."""
+    return methods.context_of(study, "real", heavy.compute(study, "real", "none"))
+
+
 def read(study: Study, name: str, **options: Any) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(exports.table(study, name, **options).decode())))
 
@@ -118,7 +125,7 @@ def test_who_answers_a_every_time_is_right_by_chance(hold: Callable[..., Study])
 
 def test_preference_ranks_as_listeners_prefer(hold: Callable[..., Study]) -> None:
     study = hold("ab", prefer, systems=("opus-9k", "bpgan-2k", "celp-8k"))
-    context = preference(study)
+    context = results(study)
     assert {
         (pair["first"], pair["second"]): (pair["row"].first_votes, pair["row"].second_votes)
         for pair in context["pairs"]
@@ -139,7 +146,7 @@ def test_preference_ranks_as_listeners_prefer(hold: Callable[..., Study]) -> Non
         else:
             prefer(trial)
 
-    mixed = preference(
+    mixed = results(
         hold("ab", torn, systems=("opus-9k", "bpgan-2k", "celp-8k"), listeners=8, no_preference=True)
     )
     assert next(each["title"] for each in mixed["scale"]) == "Opus 9k"
@@ -152,7 +159,7 @@ def test_bs1116_subtracts_the_hidden_reference_of_the_same_trial(hold: Callable[
     frame = diff_frame(study)
     assert len(frame) == 4 * 2 * 2
     assert set(frame["reference"]) == {5.0}
-    context = impairment(study)
+    context = results(study)
     assert [(each["system"]["title"], each["row"].mean) for each in context["rows"]] == [
         ("Opus 9k", -1.0),
         ("BPGAN 2k", -3.0),
@@ -172,7 +179,7 @@ def test_bs1116_corrects_for_the_number_of_systems(hold: Callable[..., Study]) -
             lower = (system_of(entry) == "original") == (apart > 0)
             save_rating(trial, entry["key"], round(5 - abs(apart) * lower, 1), 1)
 
-    context = impairment(hold("bs1116", noisy, systems=("opus-9k", "bpgan-2k", "celp-8k")))
+    context = results(hold("bs1116", noisy, systems=("opus-9k", "bpgan-2k", "celp-8k")))
     row = context["rows"][0]["row"]
     # Both items alike: Student's t of -0.3, -0.1, -0.3 and 0 over four listeners is -2.333, p = 0.1018.
     assert row.p == pytest.approx(0.1018, abs=1e-4)
@@ -188,7 +195,7 @@ def test_no_system_is_highest_where_another_has_the_same(hold: Callable[..., Stu
             score = 5 if system_of(entry) == "original" else 3 + trial.session.number % 2
             save_rating(trial, entry["key"], score, 1)
 
-    context = opinion(hold("acr", alike))
+    context = results(hold("acr", alike))
     assert "have the same MOS: 3.50" in context["answer"]
     assert "highest" not in context["answer"]
     assert "No test was possible" in context["answer"]
@@ -201,7 +208,7 @@ def test_mean_opinion_scores_have_tests_and_intervals_within_the_scale(hold: Cal
             save_rating(trial, entry["key"], (5 if trial.session.number > 1 else 4) if good else 2, 1)
 
     study = hold("acr", high)
-    context = opinion(study)
+    context = results(study)
     assert context["rows"][1]["over_listeners"] == "3.95 to 5.00"  # 4.75 ± 0.80 by hand
     assert context["question"].margin == pytest.approx(0.2)  # 5 % of 1 to 5
     (pair,) = context["pairs"]
@@ -209,16 +216,17 @@ def test_mean_opinion_scores_have_tests_and_intervals_within_the_scale(hold: Cal
     assert context["answer"].startswith("Opus 9k has the highest MOS of 2 systems: 4.75")
     assert "Opus 9k is better than BPGAN 2k (2.75 points" in context["answer"]
     assert "neighbours in rank" in context["differences_svg"]
+    assert "5 listeners" in context["data"]["ordinal"]["problem"]
     study.analysis = AnalysisSettings(population="these", margin=3)
     study.save()
-    again = opinion(study)
+    again = results(study)
     assert again["question"].margin == 3
     assert "for these items only" in again["answer"]
 
 
 @pytest.mark.parametrize("method", ["acr", "dcr"])
 def test_opinion_scores_are_means_of_votes(hold: Callable[..., Study], method: str) -> None:
-    context = opinion(hold(method, grade))
+    context = results(hold(method, grade))
     assert {each["system"]["slug"]: each["row"].mean for each in context["rows"]} == {
         "original": 5.0,
         "opus-9k": 4.0,
@@ -233,7 +241,7 @@ def test_cmos_is_against_the_reference_whichever_was_first(hold: Callable[..., S
     study = hold("ccr", grade)
     frame = comparison_frame(study)
     assert set(frame["sign"]) == {1, -1}
-    context = opinion(study)
+    context = results(study)
     assert {each["system"]["slug"]: each["row"].mean for each in context["rows"]} == {
         "original": 0.0,
         "opus-9k": -1.0,
@@ -259,6 +267,21 @@ def test_the_results_page_and_figure_of_each_method(
     html = client.get(url).content.decode()
     assert '<p class="answer" id="answer">' in html
     assert "<svg" in html
+    # No pair is tested in a request: a worker does it, once for this state of the data.
+    assert "Waiting for a worker." in html
+    assert "An impairment was shown" not in html
+    row = Analysis.objects.get(study=study)
+    assert Analysis.objects.count() == 1
+    make_analysis(row.pk)
+    html = client.get(url).content.decode()
+    assert "not computed yet" not in html
+    assert "Waiting for a worker." not in html
+    graded = METHODS[method].takes_grades
+    assert ("Expertise of listeners" in html) is graded
+    assert ("Companion: logistic mixed model" in html) is not graded
+    assert ("An impairment was shown" in html) is (method == "bs1116")
+    lines = client.get(figure, {"figure": "listeners"})
+    assert lines.status_code == (200 if graded else 404)
     assert "BS.1534" not in html  # only MUSHRA is
     assert "MUSHRA" not in html.replace("webMUSHRA", "")
     saved = client.get(figure)
@@ -404,8 +427,7 @@ def test_an_imported_study_has_the_same_results(
     reading = read_results(exports.table(study, name))
     mapping = {system: "original" if system == "reference" else system for system in reading.systems}
     made = store(alice, reading, Decisions("Again", method, mapping), name)
-    context = {"abx": abx, "ab": preference, "bs1116": impairment, "dcr": opinion}[method]
-    before, after = context(study), context(made)
+    before, after = results(study), results(made)
     assert after["answer"] == before["answer"]
     assert after["n"] == before["n"]
     client.force_login(alice)

@@ -16,10 +16,11 @@ from django.urls import reverse
 
 from evaluation.models import Rendition
 from listening.methods import METHODS
-from listening.models import Deletion, Stage, Study
+from listening.models import Analysis, Deletion, MadeFile, Stage, Study
 from listening.results.report import PdfUnavailable, context_of, pdf_of
 from listening.session.sessions import begin, start_session
-from tests.listening.conftest import grade
+from listening.tasks import make_analysis, make_file
+from tests.listening.conftest import fetch_made, grade
 from tests.listening.generated import generate
 from tests.listening.results.test_analyses import computed
 from tests.listening.results.test_method_results import grade as grade_all
@@ -78,7 +79,7 @@ def test_everything_that_a_report_is_asked_for(owner: Client, told: Study) -> No
         "Listen for <artefacts> & noise.",
         "One or more of the numbered versions must be graded 100",
         "Profile: BS.1534-3.",
-        "1 of 7 listeners are left out",
+        "1 of 7 listeners is left out",
         "hidden reference below 90 on 2 of 2 items (100 %)",
         "Median and interquartile range".lower(),
         "n = 6",
@@ -126,10 +127,11 @@ def test_the_pdf_waits_for_the_tests(owner: Client, told: Study) -> None:
     answer = owner.get(reverse("report_pdf", args=[told.pk]), follow=True)
     assert "The tests are still being computed" in answer.content.decode()
     assert "this report is not complete" in answer.content.decode()
+    assert not told.acts.exists()  # nothing left the site
     computed(told)
     answer = owner.get(reverse("report_pdf", args=[told.pk]))
-    assert answer.headers["Content-Type"] == "application/pdf"
-    assert answer.content.startswith(b"%PDF-")
+    assert fetch_made(owner, answer).startswith(b"%PDF-")
+    assert told.acts.get().what == "report_pdf"
 
 
 def test_pages_of_the_pdf_have_the_words(told: Study) -> None:
@@ -154,8 +156,10 @@ def test_without_pango_the_page_says_what_to_install(
     monkeypatch.setitem(__import__("sys").modules, "weasyprint", None)
     with pytest.raises(PdfUnavailable, match="libpango"):
         pdf_of({})
-    answer = owner.get(reverse("report_pdf", args=[told.pk]), follow=True)
-    assert "This server cannot write PDF" in answer.content.decode()
+    answer = owner.get(reverse("report_pdf", args=[told.pk]))
+    make_file(str(MadeFile.objects.get().pk))
+    assert "This server cannot write PDF" in owner.get(answer["Location"]).content.decode()
+    assert owner.get(f"{answer['Location']}download").status_code == 409
 
 
 def test_pilot_and_simulated_reports_are_loud(owner: Client, study: Study) -> None:
@@ -179,5 +183,13 @@ def test_other_methods_have_a_report_too(
     assert "MUSHRA" not in text
     assert "BS.1534" not in text
     assert "Reproduction" in text
+    assert re.search(r"Held on \d+ \w+ \d{4}\.", text)  # choices are dated, too
+    assert "turned away" not in text  # there was no headphone screening
+    # Who knows which recording is the original has no hidden reference.
+    assert ("hidden reference" in text.lower()) is (method in ("acr", "bs1116"))
+    # Of differences nothing is said until they are tested; answers of ABX speak for their recordings.
+    assert ("of preference are for items like these" in text.split("4. Limits")[1]) is (method == "ab")
+    for row in Analysis.objects.filter(study=study):
+        make_analysis(row.pk)
     answered = owner.get(reverse("report_pdf", args=[study.pk]))
-    assert answered.content.startswith(b"%PDF-")
+    assert fetch_made(owner, answered).startswith(b"%PDF-")

@@ -5,7 +5,9 @@ from __future__ import annotations
 import html
 import io
 import re
+from collections.abc import Callable, Sequence
 from datetime import date
+from itertools import product
 from typing import Any
 
 import pyarrow.parquet as pq
@@ -15,21 +17,26 @@ from django.template.loader import render_to_string
 from django.test import Client
 from django.urls import reverse
 
+from evaluation.models import Clip
 from listening.interchange import exports
 from listening.interchange.imports.results import read_results
+from listening.interchange.imports.roles import suggest_for
 from listening.interchange.imports.storing import Decisions, store
-from listening.models import Session, Study
+from listening.models import Analysis, Session, Study
 from listening.results import drawing, frames
 from listening.results.report.build import cite, context_of
 from listening.results.summary import compute
 from listening.study.compliance import checklist
+from listening.study.studies import create_study
+from listening.tasks import make_analysis
+from tests.listening.conftest import SYSTEMS, open_unrendered
 from tests.listening.generated import generate
 
 QUALITY = {"anchor35": 20, "anchor70": 50, "opus-9k": 65, "bpgan-2k": 58}
 HEAD = "session_test_id,session_uuid,trial_id,rating_stimulus,rating_score,rating_time,rating_comment\n"
 
 
-def imported(owner: User, rows: list[tuple[str, str, str, float]], mapping: dict[str, str]) -> Study:
+def imported(owner: User, rows: Sequence[tuple[str, str, str, float]], mapping: dict[str, str]) -> Study:
     text = HEAD + "".join(f"case,{who},{item},{slug},{score},1000,\n" for who, item, slug, score in rows)
     return store(owner, read_results(text.encode()), Decisions("Elsewhere", "mushra", mapping), "mushra.csv")
 
@@ -100,6 +107,92 @@ def test_grades_of_five_points_get_no_words_of_a_hundred(client: Client, alice: 
     assert "it was not found reliably" not in text
     assert "95 % interval of listener means 3.50 to 3.50" in text
     assert compute(study).scale.high == 5
+
+
+#: The header of a file for each method that can be imported.
+FILES = {
+    "mushra": "listener,item,system,score\n",
+    "acr": "listener,item,system,score\n",
+    "ccr": "listener,item,system,score\n",
+    "abx": "session_test_id,session_uuid,trial_id,choice_reference,choice_non_reference,choice_answer\n",
+    "bs1116": "session_test_id,session_uuid,trial_id,rating_reference,rating_non_reference,"
+    "rating_reference_score,rating_non_reference_score,rating_time\n",
+}
+
+
+def file_of(method: str) -> str:
+    rows = []
+    for who, item, place in product(range(3), range(2), range(3)):
+        chosen = (who + 2 * item + place) % 3
+        if method == "abx":
+            rows.append(f"t,u{who},i{item},ref,C{place},{'incorrect' if chosen == 1 else 'correct'}")
+        elif method == "bs1116":
+            rows.append(f"t,u{who},i{item},ref,C{place},5,{1 + chosen},1")
+        else:
+            score = {"mushra": 20 * place + 7 * chosen, "acr": 1 + place + chosen, "ccr": chosen - 1}[method]
+            rows.append(f"u{who},i{item},C{place},{score}")
+    return FILES[method] + "\n".join(rows) + "\nu0,i9,C0,NA\n" * (method in ("mushra", "acr", "ccr"))
+
+
+@pytest.mark.parametrize("method", FILES)
+def test_an_imported_test_of_any_method_claims_what_its_file_says(
+    client: Client, alice: User, method: str
+) -> None:
+    reading = read_results(file_of(method).encode())
+    study = store(alice, reading, Decisions("Elsewhere", method, suggest_for(reading)), "x.csv")
+    client.force_login(alice)
+    text_of(client, study, "results")
+    for row in Analysis.objects.filter(study=study):
+        make_analysis(row.pk)
+    results, paper = text_of(client, study, "results"), text_of(client, study)
+    for text in (results, paper):
+        for claim in (
+            "training left out",
+            "whichever was heard first",
+            "of these renditions",
+            "Latin square",
+            "finished so far",
+        ):
+            assert claim not in text, claim
+    assert ("nobody is screened by it" in paper) == (method == "mushra")
+    assert ("no grade is compared with the original's" in paper) == (method in ("acr", "ccr"))
+    if method in ("mushra", "acr", "ccr"):
+        assert "1 answer is missing" in paper
+        assert "1 answer is missing" in results
+    if method != "mushra":
+        assert "bootstraps" not in paper
+        assert not re.search(r"(?<!web)MUSHRA", paper)
+    assert ("Satterthwaite" in paper) == (method != "abx")
+    states = {rule.id: rule.state for rule in checklist(study)}
+    if method == "mushra":
+        assert {states[rule] for rule in ("M1", "M2", "M3", "M21", "M22", "M24")} == {"not met"}
+
+
+@pytest.mark.parametrize("method", ["mushra", "bs1116", "acr", "dcr", "ccr", "abx", "ab"])
+def test_of_a_test_that_nobody_has_begun_nothing_is_told_as_done(
+    client: Client, alice: User, processed: Callable[..., Clip], method: str
+) -> None:
+    study = create_study(alice, "New", [processed(alice)], SYSTEMS, seed=1, method=method)
+    open_unrendered(study)
+    client.force_login(alice)
+    paper = text_of(client, study)
+    assert "Nobody has begun" in paper
+    assert "Nothing yet: no grade counts." in paper
+    assert " to report." in paper
+    claims = (
+        *(
+            "0 items",
+            "0 listeners",
+            "switched between",
+            "every listener read before",
+            "Listeners came",
+            "was given",
+        ),
+        *("Listeners heard", "Listeners took", "Training came", "Nobody is left out"),
+    )
+    for claim in claims:
+        assert claim not in paper, claim
+    assert ("Latin square" in paper) == (method in ("mushra", "abx"))
 
 
 @pytest.fixture

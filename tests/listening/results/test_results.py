@@ -115,7 +115,14 @@ def test_when_all_are_screened_out_the_page_says_where_the_grades_are(owner: Cli
     assert "The only listener is screened out" in page(owner, study)
     assert "have the same mean: 50.0" in page(owner, study, screening="off")
     listen(study)
-    assert "All 2 listeners are screened out" in page(owner, study)
+    text = page(owner, study)
+    assert "All 2 listeners are screened out" in text
+    assert "leaves out all 2 listeners" in text
+    assert "Show all assessors" in text
+    assert "Summary table" not in text  # of dashes
+    report = owner.get(reverse("report", args=[study.pk])).content.decode()
+    assert "this report has no result" in report
+    assert "Table 1" not in report
 
 
 def test_table_three_has_rate_both_pesq_and_mushra(owner: Client, study: Study) -> None:

@@ -55,6 +55,42 @@ def test_an_older_or_repeated_request_changes_nothing(client: Client, trial: Tri
     assert (answer.status_code, answer.json()) == (200, {"sequence": 4, "score": 31})
 
 
+def test_a_grade_that_the_page_never_showed_stays(client: Client, trial: Trial) -> None:
+    def save(score: int, sequence: int, before: int, writer: str) -> tuple[int, int]:
+        body = {
+            "key": key_of(trial),
+            "score": score,
+            "sequence": sequence,
+            "before": before,
+            "writer": writer,
+        }
+        answer = send(client, trial, "save_rating", body)
+        assert answer.status_code == 200, answer.content
+        stored = answer.json()
+        return stored["score"], stored["sequence"]
+
+    assert save(40, 1, 0, "desk") == (40, 1)
+    # Nine changes of a page without a network that knows of no grade.
+    assert save(90, 9, 0, "phone") == (40, 1)
+    # It shows the stored grade now, and may change it; so may a browser whose answer got lost on its way.
+    assert save(90, 2, 1, "phone") == (90, 2)
+    assert save(91, 3, 1, "phone") == (91, 3)
+    assert save(10, 4, 1, "desk") == (91, 3)
+    assert Rating.objects.get().score == 91
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"before": "x"}, {"before": -1}, {"before": True}, {"before": [1]}, {"writer": 7}, {"writer": "x" * 33}],
+)
+def test_what_a_page_cannot_have_known_is_refused(
+    client: Client, trial: Trial, wrong: dict[str, Any]
+) -> None:
+    body = {"key": key_of(trial), "score": 5, "sequence": 1, **wrong}
+    assert detail_of(send(client, trial, "save_rating", body), 400)
+    assert not Rating.objects.exists()
+
+
 @pytest.mark.parametrize(
     "score", [-1, 101, 50.0, 50.5, True, False, "50", None, [50], {}, 10**400, float("nan"), float("inf")]
 )
@@ -210,8 +246,8 @@ def test_the_token_in_the_address_is_all_that_counts(trial: Trial) -> None:
 
 
 @pytest.mark.parametrize("what", ["save_rating", "save_events", "finish_trial"])
-def test_get_is_refused_and_a_strange_trial_is_not_found(client: Client, session: Session, what: str) -> None:
-    assert client.get(reverse(what, args=[session.token, 1])).status_code == 405
+def test_a_strange_trial_is_not_found(client: Client, session: Session, what: str) -> None:
+    assert client.put(reverse(what, args=[session.token, 1])).status_code == 405
     assert client.post(reverse(what, args=[session.token, 9])).status_code == 404
     assert client.post(reverse(what, args=["no-such-token", 1])).status_code == 404
 
@@ -304,7 +340,7 @@ def test_a_forged_request_for_a_later_trial_is_refused(client: Client, session: 
     ):
         answer = send(client, later, what, body)
         assert answer.status_code == 409
-        assert "not the turn" in answer.json()["error"]
+        assert "comes later in the test" in answer.json()["error"]
     assert not Rating.objects.exists()
     assert not Event.objects.exists()
     grade(session.trials.get(position=1))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from django.test import Client
-from django.urls import reverse
+from django.urls import URLPattern, reverse
 
 from listening.models import Assessor, Session, Study
 from listening.session.ratings import save_events, save_rating
-from listening.session.sessions import start_session, take_step
+from listening.session.sessions import TRAINED, start_session, take_step
 from listening.study.studies import close_study, reopen_study
+from listening.web import urls
 from tests.listening.conftest import grade, listen
 from tests.listening.web.test_blindness import page_of
 
@@ -34,17 +35,43 @@ def test_instructions_come_first_and_once(client: Client, study: Study) -> None:
     begin = reverse("session_begin", args=[session.token])
     take_step(session, "volume", {})
     assert begin in client.get(url).content.decode()
-    assert client.get(begin).status_code == 405
+    assert client.get(begin).headers["Location"] == url
     for _ in range(2):  # a double click
         assert client.post(begin).headers["Location"] == url
     page = page_of(client.get(url).content.decode())
     assert len(page["stimuli"]) == 5
 
 
+def test_every_address_of_a_session_leads_to_where_the_listener_is(session: Session, study: Study) -> None:
+    """After a form with a problem such an address is in the browser, and bookmarks keep what they kept."""
+    home = reverse("session", args=[session.token])
+    words = {"token": session.token, "position": 1, "rest": "a/b"}
+    patterns = [each for each in [*urls.listener, *urls.trial] if isinstance(each, URLPattern)]
+    led = 0
+    for pattern in patterns:
+        needed = {"token", *pattern.pattern.converters} | ({"position"} if pattern in urls.trial else set())
+        if pattern.name in ("join", "session", "session_withdraw", "stored_work") or not needed <= set(words):
+            continue  # pages of their own, what a script reads, and sounds
+        url = reverse(str(pattern.name), kwargs={key: words[key] for key in needed})
+        if url.endswith(".wav"):
+            continue
+        led += 1
+        for ask in (Client().get, Client().head):
+            assert ask(url).headers["Location"] == home, url
+    assert led == 15
+    for path in ("volume", "trials/1/", "trials/7/ratings/", "trials/", "anything/else"):
+        assert Client().get(f"{home}{path}").headers["Location"] == home
+        assert Client().get(f"/s/unknown/{path}", follow=True).status_code == 404
+    assert Client().post(f"{home}anything/else").status_code == 405  # not taken and forgotten
+    close_study(study)
+    assert Client().get(f"{home}volume/").headers["Location"] == home
+
+
 def test_training_is_counted_apart(client: Client, session: Session) -> None:
     url = reverse("session", args=[session.token])
     counts = []
     for trial in session.trials.all():
+        take_step(session, TRAINED, {})
         context = client.get(url).context
         counts.append((context["training"], context["number"], context["total"]))
         assert context["minutes_left"] >= 1

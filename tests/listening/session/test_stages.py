@@ -85,6 +85,21 @@ def test_the_whole_way_in_order_each_step_resumed_elsewhere(study: Study) -> Non
     assert dict(session.answers.values_list("question", "value")) == {"age": 30, "note": "fine"}
 
 
+def test_grades_never_begin_to_count_unsaid(study: Study) -> None:
+    """After the training a page says so, whether or not the training can be repeated."""
+    session = start_session(study)
+    begin(session)
+    assert study.training_repeats == 0
+    grade(session.trials.get(position=1))
+    page = html_of(session)
+    assert "From here on your grades count." in page
+    assert "Repeat the training" not in page
+    assert send(session, "training", again="yes") == 302  # nor can it be, by a forged request
+    assert step(session) == "trained"
+    send(session, "training")
+    assert step(session) == "trial"
+
+
 def test_without_extras_the_way_is_short(study: Study) -> None:
     session = start_session(study)
     assert step(session) == "volume"
@@ -99,7 +114,7 @@ def test_the_finish_waits_for_the_last_answers(study: Study) -> None:
     study.refresh_from_db()
     session = listen(study)
     assert session.finished is None
-    assert "Some last questions" in html_of(session)
+    assert "A few last questions" in html_of(session)
     assert session.completion_code not in html_of(session)
     send(session, "questions", stage="after", **{"q-note": "good"})
     session.refresh_from_db()
@@ -246,9 +261,10 @@ def test_a_break_is_offered_once_and_its_length_kept(study: Study) -> None:
     session = start_session(study)
     begin(session)
     grade(session.trials.get(position=1))
-    assert step(session) == "trial"  # training does not tire
+    assert step(session) == "trained"  # training does not tire
     send(session, "break", stage="break-1")
     assert not Stage.objects.exists()  # nor can a break be taken ahead
+    send(session, "training")
     grade(session.trials.get(position=2))
     long_ago = timezone.now() - timedelta(seconds=90)
     session.trials.exclude(finished=None).update(finished=long_ago)
@@ -257,8 +273,7 @@ def test_a_break_is_offered_once_and_its_length_kept(study: Study) -> None:
     assert step(session) == "break"
     for _ in range(2):
         send(session, "break", stage="break-1")
-    [stage] = Stage.objects.all()
-    assert stage.name == "break-1"
+    stage = Stage.objects.get(name="break-1")
     assert stage.data["seconds"] == pytest.approx(90, abs=5)
     grade(session.trials.get(position=3))
     assert step(session) == "thanks"  # none after the last
@@ -281,7 +296,7 @@ def test_a_full_study_says_so_until_a_place_is_free(study: Study) -> None:
     session = Session.objects.get()
     assert "has all the listeners" in join(study)
     assert Session.objects.count() == 1
-    assert "Set the sound" in html_of(session)  # who is in stays in
+    assert "Set up your sound" in html_of(session)  # who is in stays in
     Session.objects.update(screened_out=timezone.now())
     assert "agree to take part" in join(study)
     assert Session.objects.count() == 2
@@ -368,7 +383,7 @@ def test_every_page_leads_to_withdrawing(study: Study) -> None:
 
 @pytest.mark.parametrize("name", ["begin", "questions", "volume", "headphones", "training", "break"])
 def test_steps_are_posted_by_whom_the_link_belongs_to(client: Client, session: Session, name: str) -> None:
-    assert client.get(reverse(f"session_{name}", args=[session.token])).status_code == 405
+    assert client.put(reverse(f"session_{name}", args=[session.token])).status_code == 405
     assert client.post(reverse(f"session_{name}", args=["no-such-token"])).status_code == 404
     answer = client.post(reverse(f"session_{name}", args=[session.token]), {"stage": "break-1"})
     assert answer.headers["Location"] == reverse("session", args=[session.token])

@@ -38,7 +38,7 @@ def test_a_study_without_an_anchor_is_not_called_mushra(client: Client, study: S
     assert compliance.method_title(study) == "MUSHRA"
     assert (rule(study, "M1").state, rule(study, "M3").state) == (MET, MET)
     Stimulus.objects.filter(item=study.items.last(), system="anchor70").delete()
-    assert compliance.method_title(study) == "Multiple stimuli, not MUSHRA"
+    assert compliance.method_title(study) == "Multiple-stimulus (not MUSHRA)"
     assert "Not in every item: Anchor 7 kHz" in rule(study, "M1").evidence
     assert (rule(study, "M1").state, rule(study, "M3").state) == (NOT_MET, NOT_MET)
     client.force_login(alice)
@@ -48,7 +48,7 @@ def test_a_study_without_an_anchor_is_not_called_mushra(client: Client, study: S
         reverse("study_setup", args=[study.pk, "who"]),
     ):
         assert "· MUSHRA ·" not in client.get(url).content.decode()
-        assert "Multiple stimuli, not MUSHRA" in client.get(url).content.decode()
+        assert "Multiple-stimulus (not MUSHRA)" in client.get(url).content.decode()
 
 
 def test_a_hidden_reference_that_got_a_gain_is_not_the_reference(study: Study) -> None:
@@ -152,8 +152,12 @@ def test_the_list_is_shown_before_the_study_is_opened(client: Client, study: Stu
     Study.objects.update(status=Study.Status.READY)
     client.force_login(alice)
     html = client.get(reverse("study_setup", args=[study.pk, "check"])).content.decode()
-    assert re.findall(r'class="rule-id">(M\d+)<', html) == [f"M{number}" for number in range(1, 31)]
-    assert "Open the study" in html
+    open_rules, folded = html.split('id="rules-met"')
+    assert "badge done" not in open_rules[open_rules.index('id="compliance"') :]
+    assert "badge failed" not in folded
+    shown = re.findall(r'class="rule-id">M(\d+)<', html)
+    assert sorted(map(int, shown)) == list(range(1, 31))
+    assert ">Publish<" in html
 
 
 def test_the_document_has_every_rule_and_points_at_files_that_exist() -> None:

@@ -18,7 +18,8 @@ from codec.registry import SYSTEMS as KNOWN
 from evaluation.models import Clip
 from listening.models import Session, Study, Trial
 from listening.session.orders import draw_trials
-from listening.session.sessions import begin, open_trial, start_session
+from listening.session.ratings import save_events
+from listening.session.sessions import begin, start_session
 from listening.study import design as designs
 from listening.study.contents import method_of
 from listening.study.design import live_sessions
@@ -179,7 +180,10 @@ def test_any_sign_of_the_listener_keeps_the_place(study: Study, sign: str) -> No
         grade(session.trials.first(), finish=False)
         Session.objects.update(instructed=timezone.now() - timedelta(hours=30))
     elif sign == "trial":
-        open_trial(session.trials.first())
+        begin(session)
+        opened = {"sequence": 1, "kind": "open", "milliseconds": 0, "detail": {}}
+        save_events(session.trials.first(), [opened])
+        Session.objects.update(instructed=timezone.now() - timedelta(hours=30))
     elif sign == "instructions":
         begin(session)
     else:

@@ -335,6 +335,7 @@ def test_a_session_goes_from_instructions_through_its_trials_to_thanks(study: St
         for entry in step.trial.order:
             save_rating(step.trial, entry["key"], 50, 1)
         finish_trial(step.trial)
+        assert take_step(session, "trained", {}) == (position == 1)  # the first was the training
     session.refresh_from_db()
     assert session.finished
     assert current_step(session).kind == "thanks"

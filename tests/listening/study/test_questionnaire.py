@@ -161,7 +161,7 @@ def test_a_questionnaire_is_kept_as_it_is_described() -> None:
     [
         ({"label": " "}, "give it a text"),
         ({"name": ""}, "give it a name"),
-        ({"name": "x" * 65}, "longer than 64"),
+        ({"name": "x" * 201}, "longer than 200"),
         ({"name": 5}, "must be text"),
         ({"type": "slider"}, "its type must be one of"),
         ({"type": []}, "its type must be one of"),

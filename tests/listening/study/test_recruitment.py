@@ -135,7 +135,7 @@ def test_only_whom_the_platform_sends_unless_the_researcher_says(
     prolific: Study, query: dict[str, str]
 ) -> None:
     html = Client().get(link(prolific, query)).content.decode()
-    assert "whom Prolific sends" in html
+    assert "participants from Prolific" in html
     Client().post(link(prolific, query), {"consent": "yes"})
     assert not Session.objects.exists()
     Study.objects.update(recruitment=PROLIFIC | {"required": False})

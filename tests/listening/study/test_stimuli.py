@@ -18,13 +18,13 @@ from codec.base import Audio
 from codec.reference import lowpass
 from evaluation.models import Clip, Rendition
 from listening.models import Item, Stimulus, Study
+from listening.study import stimuli as stimuli_module
 from listening.study.stimuli import (
     EDGE_SECONDS,
     MAX_GAIN_DB,
     PEAK,
     SAMPLE_RATES,
     StimulusError,
-    dithered_wav,
     loudness,
     render_item,
     render_stimulus,
@@ -110,36 +110,6 @@ def test_a_codec_that_all_but_lost_the_signal_is_not_blown_up() -> None:
 def test_an_excerpt_outside_the_clip_is_refused(start: float, end: float) -> None:
     with pytest.raises(StimulusError, match=r"not inside a clip of 1\.00 s"):
         render_stimulus(noise(1.0), noise(1.0), start, end, RATE)
-
-
-def test_dither_is_inaudible_and_reproducible() -> None:
-    audio = noise(2.0)
-    first = dithered_wav(audio, RATE, b"1")
-    assert first == dithered_wav(audio, RATE, b"1")
-    decoded, rate = soundfile.read(io.BytesIO(first), dtype="int16")
-    assert rate == RATE
-    error = decoded - audio.astype(np.float64) * 32767
-    assert np.abs(error).max() <= 1.5
-    # Triangular dither (variance 1/6) and rounding (1/12) leave a white, signal-independent error of 1/4.
-    assert error.var() == pytest.approx(0.25, rel=0.05)
-    assert abs(np.corrcoef(error, audio)[0, 1]) < 0.02
-
-
-def test_equal_sounds_have_unequal_bytes_but_equal_size_and_header() -> None:
-    audio, silence = noise(1.0), np.zeros(RATE, np.float32)
-    sounds = (audio, audio, silence, silence)
-    files = [dithered_wav(sound, RATE, bytes([key])) for key, sound in enumerate(sounds)]
-    assert len({file[:44] for file in files}) == 1
-    assert {len(file) for file in files} == {44 + 2 * RATE}
-    assert len(set(files)) == 4
-    dithered_silence = np.frombuffer(files[2][44:], "<i2")
-    assert set(dithered_silence.tolist()) == {-1, 0, 1}
-
-
-def test_full_scale_does_not_wrap() -> None:
-    square = np.where(np.arange(RATE) % 100 < 50, 1.0, -1.0).astype(np.float32)
-    decoded = np.frombuffer(dithered_wav(square, RATE, b"3")[44:], "<i2")
-    assert (np.sign(decoded) == np.sign(square)).all()
 
 
 # -- Stored items
@@ -264,6 +234,76 @@ def test_a_study_has_one_rate_and_its_reference_the_full_band(item: Item, rate: 
         assert float(error @ error) < 1e-3 * float(theirs @ theirs)
 
 
+def in_stereo(item: Item, rate: int) -> tuple[Item, Audio]:
+    """The item in a stereo study of that rate, its clip as taken in, and the clip's audio: noise in both."""
+    item = at_rate(item, rate)
+    assert item.clip is not None
+    rng = np.random.default_rng(8)
+    audio = (0.05 * rng.standard_normal((2 * rate, 2)) * [1.0, 0.4]).astype(np.float32)
+    item.clip.audio.save("stereo.wav", wav(audio, rate))
+    item.clip.rate = item.clip.source_rate = rate
+    item.clip.channels = item.clip.source_channels = 2
+    item.clip.save()
+    Study.objects.filter(pk=item.study_id).update(channels=2)
+    return Item.objects.get(pk=item.pk), audio
+
+
+@pytest.mark.parametrize("rate", [44_100, 48_000])
+def test_a_stereo_study_is_stereo_throughout(item: Item, rate: int) -> None:
+    item, audio = in_stereo(item, rate)
+    render_item(item)
+    sounds = masters(item)
+    assert {sound.shape for sound in sounds.values()} == {(rate, 2)}
+    # The reference is the working copy itself, sample by sample, but for the common headroom and the fades.
+    fade = round(EDGE_SECONDS * rate)
+    cut = audio[rate // 2 : rate // 2 + rate][fade:-fade]
+    ours = sounds["original"][fade:-fade]
+    headroom = float(np.vdot(ours, cut) / np.vdot(cut, cut))
+    np.testing.assert_allclose(ours, headroom * cut, atol=1e-6)
+    levels = [loudness(sound, rate) for sound in sounds.values()]
+    assert max(levels) - min(levels) < 0.3
+    # A system in mono is the same on both sides; anchors keep to their mask on each by itself.
+    np.testing.assert_array_equal(sounds["quiet"][:, 0], sounds["quiet"][:, 1])
+    for channel in (0, 1):
+        for system, cutoff in (("anchor35", 3500), ("anchor70", 7000)):
+            sound = sounds[system][:, channel]
+            passed = spectrum_db(sound, rate, 500, cutoff - 100)
+            assert passed - spectrum_db(sound, rate, cutoff + 550, cutoff + 950) > 25
+            assert passed - spectrum_db(sound, rate, cutoff + 1050, cutoff + 1500) > 50
+    powers = np.mean(sounds["anchor35"] ** 2, axis=0)
+    assert powers[1] / powers[0] == pytest.approx(0.16, rel=0.1)
+
+
+def test_an_anchor_of_a_long_clip_is_the_same_without_filtering_all_of_it(
+    item: Item, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at_rate(item, 44_100)
+    render_item(Item.objects.get(pk=item.pk))
+    whole = masters(item)
+    monkeypatch.setattr(stimuli_module, "LONG_SECONDS", 1.0)
+    Item.objects.filter(pk=item.pk).update(start=1.2, end=1.7)
+    render_item(Item.objects.get(pk=item.pk))
+    part = masters(item)
+    fade = round(EDGE_SECONDS * 44_100)
+    inside = slice(round(0.7 * 44_100) + fade, round(1.0 * 44_100) - fade)
+    for system in ("anchor35", "anchor70"):
+        ours = part[system][fade : fade + inside.stop - inside.start]
+        theirs = whole[system][inside]
+        gain = float(ours @ theirs / (theirs @ theirs))
+        np.testing.assert_allclose(ours, gain * theirs, atol=1e-6)
+
+
+def test_a_stereo_clip_in_a_mono_study_is_the_mean(item: Item) -> None:
+    item, audio = in_stereo(item, 48_000)
+    Study.objects.filter(pk=item.study_id).update(channels=1, sample_rate=RATE)
+    item = Item.objects.get(pk=item.pk)
+    render_item(item)
+    mono = resample(audio.mean(axis=1).astype(np.float32), 48_000, RATE)[RATE // 2 : RATE // 2 + RATE]
+    fade = round(EDGE_SECONDS * RATE)
+    ours, cut = masters(item)["original"][fade:-fade], mono[fade:-fade]
+    np.testing.assert_allclose(ours, cut * (ours @ cut) / (cut @ cut), atol=1e-6)
+
+
 def test_mushra_at_8_khz_is_refused_as_its_anchor_would_be_the_reference(item: Item) -> None:
     with pytest.raises(StimulusError, match=r"At 8 kHz the 7 kHz anchor would equal the reference"):
         render_item(at_rate(item, 8_000))
@@ -318,8 +358,16 @@ def test_the_researcher_is_told_what_is_wrong_with_stimuli(item: Item) -> None:
 def test_what_a_higher_rate_cannot_bring_is_said(item: Item) -> None:
     at_rate(item, 48_000)
     assert item.clip is not None
+    Study.objects.filter(pk=item.study_id).update(channels=2)
+    for system in ("opus-9k", "celp-8k"):
+        rendition = Rendition.objects.create(clip=item.clip, system=system, status=Rendition.Status.DONE)
+        Stimulus.objects.create(item=item, system=system, rendition=rendition)
     found = warnings_of(Study.objects.get(pk=item.study_id))
-    assert [text for text in found if "built-in systems work at 16 kHz" in text]
+    assert (
+        "Opus 9k, CELP 8k (Speex): processed in mono at 16 kHz, so heard up to 8 kHz and alike in both "
+        "channels, beside a reference in stereo at 48 kHz."
+    ) in found
+    assert "Recorded in mono, heard alike in both channels: Sentence." in found
     Clip.objects.filter(pk=item.clip_id).update(source_rate=16_000)
     found = warnings_of(Study.objects.get(pk=item.study_id))
     assert [text for text in found if "was recorded at 16000 Hz" in text]

@@ -17,8 +17,19 @@ from django.utils import timezone
 from evaluation.models import Clip, Job, Rendition
 from listening.models import Preparation, Session, Study
 from listening.session.sessions import begin, start_session
+from listening.study.errors import StudyError
+from listening.study.selectors import find_studies
+from listening.study.studies import (
+    archive_study,
+    close_study,
+    duplicate_study,
+    excerpts_of,
+    reopen_study,
+    restore_study,
+)
 from listening.tasks import prepare_study
-from listening.web.forms.what import PAPER_SYSTEMS
+from listening.web.forms.what import MUSIC_SYSTEMS, PAPER_SYSTEMS
+from tests.evaluation.conftest import script_of
 from tests.listening.conftest import SYSTEMS, grade, listen
 
 READ = ["study", "study_progress", "results", "ratings_csv", "mushra_csv"]
@@ -30,6 +41,8 @@ WRITE = [
     "study_reopen",
     "study_listed",
     "study_delete",
+    "study_restore",
+    "study_duplicate",
 ]
 
 
@@ -102,6 +115,14 @@ def test_the_form_starts_with_the_papers_systems_and_the_clip_of_the_link(
     assert f'name="clip" value="{other.pk}"' in html
 
 
+def test_the_form_starts_with_systems_for_music_where_the_clip_is_music(
+    owner: Client, alice: User, processed: Callable[..., Clip]
+) -> None:
+    clip = processed(alice, list(MUSIC_SYSTEMS), rate=48_000, channels=2, speech=False)
+    html = owner.get(reverse("study_new"), {"clip": str(clip.pk)}).content.decode()
+    assert checked(html) == set(MUSIC_SYSTEMS)
+
+
 def test_the_form_offers_own_and_public_clips_only(
     owner: Client, alice: User, bob: User, processed: Callable[..., Clip]
 ) -> None:
@@ -128,6 +149,50 @@ def what(clips: list[Clip], **changes: Any) -> dict[str, Any]:
         "systems-sent": "1",
         "systems-chosen": SYSTEMS,
     } | changes
+
+
+@pytest.mark.parametrize(
+    ("clips", "heard"),
+    [
+        ([(16_000, 1)], (16_000, 1)),
+        ([(44_100, 2), (16_000, 1)], (44_100, 2)),
+        ([(48_000, 1)], (48_000, 1)),
+        ([(8_000, 1)], (16_000, 1)),
+        ([(11_025, 1)], (16_000, 1)),
+        ([(37_800, 2)], (44_100, 2)),
+    ],
+)
+def test_a_new_study_hears_what_its_clips_have(
+    owner: Client,
+    alice: User,
+    processed: Callable[..., Clip],
+    clips: list[tuple[int, int]],
+    heard: tuple[int, int],
+) -> None:
+    """By the form and by the API; MUSHRA not below 16 kHz."""
+    made = [processed(alice, rate=rate, channels=channels) for rate, channels in clips]
+    owner.post(reverse("study_new"), what(made, **{"basics-sample_rate": "", "basics-channels": ""}))
+    study = Study.objects.get()
+    assert (study.sample_rate, study.channels) == heard
+    sent = {"name": "By a program", "clips": [str(clip.pk) for clip in made], "systems": SYSTEMS}
+    answer = script_of(alice).post("/api/studies", sent, content_type="application/json").json()
+    assert (answer["sample_rate"], answer["channels"]) == heard
+
+
+def test_a_study_may_hear_less_and_say_so_later(
+    owner: Client, alice: User, processed: Callable[..., Clip]
+) -> None:
+    clip = processed(alice, rate=48_000, channels=2)
+    owner.post(reverse("study_new"), what([clip], **{"basics-sample_rate": "16000", "basics-channels": "1"}))
+    study = Study.objects.get()
+    assert (study.sample_rate, study.channels) == (16_000, 1)
+    script = script_of(alice)
+    address = f"/api/studies/{study.pk}"
+    refused = script.patch(address, {"channels": 3}, content_type="application/json")
+    assert refused.status_code == 400
+    assert "in mono or in stereo" in refused.content.decode()
+    changed = script.patch(address, {"channels": 2}, content_type="application/json").json()
+    assert (changed["sample_rate"], changed["channels"]) == (16_000, 2)
 
 
 def contents(study: Study) -> list[tuple[Any, ...]]:
@@ -378,7 +443,7 @@ def test_preparing_polls_failing_offers_retry(owner: Client, study: Study) -> No
     html = owner.get(url).content.decode()
     assert "hx-get" not in html
     assert "The stimuli could not be rendered: Opus fell over &lt;b&gt;" in html
-    assert '<pre dir="auto">line 1</pre>' in html
+    assert '<pre dir="ltr">line 1</pre>' in html
     assert reverse("job_retry", args=["preparation", study.pk]) in html
     owner.post(reverse("study_retry", args=[study.pk]))
     study.refresh_from_db()
@@ -399,3 +464,67 @@ def test_close_reopen_list_delete(owner: Client, study: Study) -> None:
     listen(study)
     assert post("study_delete") is None
     assert "have been deleted" in owner.get(reverse("studies")).content.decode()
+
+
+def test_a_copy_has_contents_and_settings_but_no_listeners(study: Study) -> None:
+    told = {"language": "de", "other_languages": ["ja"], "texts": {"thanks": "Danke"}, "max_sessions": 7}
+    told |= {"questionnaire": [{"name": "age", "type": "number", "label": "Age", "when": "after"}]}
+    left_out = {"pilot": True, "listed": True, "opens": timezone.now(), "closes": timezone.now()}
+    for name, value in {**told, **left_out}.items():
+        setattr(study, name, value)
+    study.save()
+    start_session(study, kind=Session.Kind.SIMULATED)
+    made = duplicate_study(study)
+    made.refresh_from_db()
+    assert made.name == "Speech at 2 kbit/s (copy)"
+    assert excerpts_of(made) == excerpts_of(study)
+    same = {*told, "method", "method_options", "systems", "sample_rate", "channels", "design"}
+    assert [name for name in same if getattr(made, name) != getattr(study, name)] == []
+    assert (made.pilot, made.listed, made.opens, made.closes, made.version) == (False, False, None, None, 1)
+    assert (made.status, made.open_when_ready) == (Study.Status.PREPARING, False)
+    assert made.seed != study.seed
+    assert made.token != study.token
+    assert made.sessions.count() == 0
+
+
+def test_an_archived_study_is_in_no_list_until_it_is_needed_again(study: Study, alice: User) -> None:
+    with pytest.raises(StudyError, match="Close the test"):
+        archive_study(study)
+    close_study(study)
+    archive_study(study)
+    assert [list(find_studies(alice, "SPEECH", archived=where)) for where in (False, True)] == [[], [study]]
+    assert list(find_studies(alice, "music", archived=True)) == []
+    for back in (restore_study, reopen_study):
+        back(study)
+        assert list(find_studies(alice)) == [study], back
+        close_study(study)
+        archive_study(study)
+
+
+def test_the_pages_search_rename_copy_and_put_away(owner: Client, study: Study) -> None:
+    owner.post(reverse("study_rename", args=[study.pk]), {"name": " Speech\nat night "})
+    owner.post(reverse("study_duplicate", args=[study.pk]))
+    copy = Study.objects.exclude(pk=study.pk).get()
+    assert copy.name == "Speech at night (copy)"
+    owner.post(reverse("study_archive", args=[copy.pk]))
+
+    def listed(**query: str) -> list[str]:
+        html = owner.get(reverse("studies"), query).content.decode()
+        assert 'href="/api/docs"' in html
+        return [name for name in ("Speech at night (copy)", "Speech at night") if f">{name}</bdi>" in html]
+
+    assert listed() == ["Speech at night"]
+    assert listed(archived="yes") == ["Speech at night (copy)"]
+    assert (listed(search="NIGHT"), listed(search="day")) == (["Speech at night"], [])
+    refused = owner.post(reverse("study_archive", args=[study.pk]))
+    assert (refused.status_code, "Close the test" in refused.content.decode()) == (400, True)
+
+
+def test_publishing_stores_what_the_page_shows(owner: Client, study: Study) -> None:
+    """What was changed on the review is not lost on the way out of it."""
+    Study.objects.update(status=Study.Status.READY)
+    sent = {"limits-max_sessions": "12", "then": "open"}
+    answer = owner.post(reverse("study_setup", args=[study.pk, "check"]), sent)
+    study.refresh_from_db()
+    assert answer.headers["Location"] == reverse("study", args=[study.pk])
+    assert study.status == Study.Status.OPEN

@@ -20,6 +20,7 @@ from listening.interchange.archive.write import write_archive
 from listening.interchange.exports import table
 from listening.models import Session, Study
 from listening.session.sessions import begin, start_session
+from listening.study.removal import delete_session
 from listening.study.studies import delete_study, update_study
 from tests.listening.conftest import grade, listen
 
@@ -92,6 +93,46 @@ def test_exports_name_the_version_only_where_there_are_several(study: Study) -> 
     assert by_session == {str(each.pk): str(each.version) for each in Session.objects.all()}
 
 
+def test_a_listener_chooses_among_the_languages_of_the_study(study: Study) -> None:
+    """At the listener link and in the session; exports name what each listener read."""
+    change(study, language="de", other_languages=["ar", "ja"])
+    client, link = Client(), reverse("join", args=[study.token])
+    assert (
+        'lang="ar" dir="rtl"' in client.get(link, {"language": "ar", "PROLIFIC_PID": "p1"}).content.decode()
+    )
+    assert (
+        "?language=ja&amp;PROLIFIC_PID=p1"
+        in client.get(link, {"language": "ar", "PROLIFIC_PID": "p1"}).content.decode()
+    )
+    assert '<html lang="de"' in client.get(link, {"language": "fr"}).content.decode()  # not offered
+    answer = client.post(link + "?language=ar", {"consent": "yes"})
+    session = Session.objects.get()
+    assert '<html lang="ar"' in client.get(answer.headers["Location"]).content.decode()
+    choose = reverse("session_language", args=[session.token])
+    for code, shown in (("ja", "ja"), ("fr", "ja"), ("de", "de"), ("ja", "ja")):
+        client.post(choose, {"language": code})
+        assert f'<html lang="{shown}"' in page(session), code
+    assert page(session).count('name="language"') == 3
+    begin(session)
+    hand_in(session)
+    listen(study)
+    read = {row["session"]: row["language"] for row in rows(study)}
+    assert sorted(read.values()) == ["de", "ja"]
+    assert read[str(session.pk)] == "ja"
+    delete_session(session)
+    assert '<html lang="ja"' in client.get(reverse("session", args=[session.token])).content.decode()
+
+
+def test_without_a_choice_pages_and_exports_say_nothing_of_it(study: Study) -> None:
+    listen(study)
+    assert "language" not in rows(study)[0]
+    assert "languages" not in page(start_session(study))
+    assert {"other_languages", "language"} & {*describe(study)["study"], *describe(study)["sessions"][0]} == {
+        "language"
+    }
+    assert "language" not in describe(study)["sessions"][0]
+
+
 def test_answers_to_questions_of_an_earlier_version_are_exported(study: Study) -> None:
     change(study, questionnaire=AGE)
     session = listen(study)
@@ -115,10 +156,11 @@ def test_what_nobody_has_met_is_no_version(study: Study) -> None:
 def test_an_archive_brings_all_versions_back(make_study: Callable[..., Study], alice: User) -> None:
     study = make_study(1, sound=True)
     listen(study)
-    change(study, texts={"consent": "Another consent"}, language="fr")
-    listen(study)
+    change(study, texts={"consent": "Another consent"}, language="fr", other_languages=["de"])
+    Session.objects.filter(pk=listen(study).pk).update(language="de")
     study.refresh_from_db()
     described = describe(study)
+    assert [session.get("language") for session in described["sessions"]] == [None, "de"]
     assert described["study"]["version"] == 2
     assert [session["version"] for session in described["sessions"]] == [1, 2]
     assert described["study"]["versions"][0]["content"]["language"] == "en"

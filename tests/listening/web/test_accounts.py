@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import timedelta
 from io import StringIO
@@ -34,7 +35,7 @@ def command(*arguments: str) -> str:
 
 def test_the_right_password_signs_in(client: Client, alice: User) -> None:
     answer = client.post(reverse("signin"), {"username": "alice", "password": "password"})
-    assert answer.headers["Location"] == reverse("clips")
+    assert answer.headers["Location"] == reverse("home")
     assert signed_in(client)
 
 
@@ -60,7 +61,7 @@ def test_signing_in_leads_on_only_within_the_site(
     client: Client, alice: User, target: str, allowed: bool
 ) -> None:
     answer = client.post(reverse("signin"), {"username": "alice", "password": "password", "next": target})
-    assert answer.headers["Location"] == (target if allowed else reverse("clips"))
+    assert answer.headers["Location"] == (target if allowed else reverse("home"))
 
 
 def test_a_page_that_needs_a_researcher_leads_through_signing_in(client: Client, alice: User) -> None:
@@ -81,10 +82,15 @@ def test_a_link_signs_in_once(client: Client, alice: User, settings: Any) -> Non
     url = command("signin_link", "alice")
     assert url.startswith(settings.SITE_URL)
     path = urlsplit(url).path
-    assert client.head(path).status_code == 405  # a preview does not use it up
-    assert client.get(path).headers["Location"] == reverse("clips")
+    scanner = Client()
+    for looks in (scanner.head, scanner.get, scanner.get):  # a program that looks into mails
+        assert looks(path).status_code == 200
+        assert not signed_in(scanner)
+    assert 'as <bdi dir="auto">alice</bdi>' in client.get(path).content.decode()
+    assert client.post(path).headers["Location"] == reverse("home")
     assert client.session["_auth_user_id"] == str(alice.pk)
     again = Client()
+    assert again.post(path).status_code == 410
     answer = again.get(path)
     assert answer.status_code == 410
     assert "has been used or has expired" in answer.content.decode()
@@ -92,14 +98,14 @@ def test_a_link_signs_in_once(client: Client, alice: User, settings: Any) -> Non
 
 
 def test_an_expired_a_forged_and_a_retired_users_link_do_not(client: Client, alice: User) -> None:
-    path = urlsplit(accounts.make_signin_link(alice)).path
+    expired = urlsplit(accounts.make_signin_link(alice)).path
     SigninLink.objects.update(expires=timezone.now() - timedelta(seconds=1))
-    assert client.get(path).status_code == 410
-    assert client.get(reverse("signin_link", args=["forged"])).status_code == 410
+    retired = urlsplit(accounts.make_signin_link(alice)).path
     alice.is_active = False
     alice.save()
-    assert client.get(urlsplit(accounts.make_signin_link(alice)).path).status_code == 410
-    assert not signed_in(client)
+    for path in (expired, retired, reverse("signin_link", args=["forged"])):
+        assert client.get(path).status_code == client.post(path).status_code == 410
+        assert not signed_in(client)
 
 
 @pytest.mark.parametrize("name", ["signin_link", "api_token"])
@@ -109,16 +115,23 @@ def test_commands_make_a_user_only_when_asked(db: None, name: str) -> None:
     assert command(name, "carol", "--create").count("\n") == 0
     carol = User.objects.get()
     assert not carol.has_usable_password()
-    assert not carol.is_staff
+    assert not carol.is_superuser
     command(name, "carol", "--create")
     assert User.objects.count() == 1
+    command(name, "carol", "--administrator")
+    assert User.objects.get().is_superuser
 
 
-def test_only_digests_are_stored_and_a_new_token_ends_the_old(alice: User) -> None:
-    old, new = command("api_token", "alice"), command("api_token", "alice")
-    assert accounts.user_of_token(old) is None
-    assert accounts.user_of_token(new) == alice
-    assert new not in str(ApiToken.objects.values())
+def test_only_digests_are_stored_and_a_new_token_leaves_the_others(alice: User) -> None:
+    old, new = (
+        command("api_token", "alice"),
+        command("api_token", "alice", "--name=Reads", "--scope=read", "--days=7"),
+    )
+    assert [found and found.user for found in map(accounts.find_token, (old, new))] == [alice, alice]
+    assert not {old, new} & set(re.findall(r"[\w-]+", str(ApiToken.objects.values())))
+    assert list(ApiToken.objects.values_list("name", "scope")) == [("API token", "write"), ("Reads", "read")]
+    with pytest.raises(CommandError, match="1 to 3650 days"):
+        command("api_token", "alice", "--days=0")
 
 
 def test_a_token_opens_downloads_but_posts_still_need_csrf(study: Study, alice: User, bob: User) -> None:

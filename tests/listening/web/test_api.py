@@ -20,7 +20,7 @@ from evaluation.models import Clip
 from listening.models import Study
 from listening.tasks import prepare_study
 from listening.web import accounts
-from tests.listening.conftest import SYSTEMS, listen
+from tests.listening.conftest import SYSTEMS, fetch_made, listen
 from tests.problems import detail_of
 
 
@@ -67,8 +67,18 @@ def test_the_whole_way(script: Script, alice: User, processed: Callable[..., Cli
     assert [row["id"] for row in script.get("/studies").json()["items"]] == [str(study.pk)]
     answer = script.get(f"/studies/{study.pk}/ratings.csv")
     assert answer.headers["Content-Type"] == "text/csv; charset=utf-8"
-    assert len(list(csv.DictReader(io.StringIO(answer.content.decode())))) == 10
-    assert script.get(f"/studies/{study.pk}/mushra.csv").content.decode().startswith("session_test_id,")
+    assert len(list(csv.DictReader(io.StringIO(answer.getvalue().decode())))) == 10
+    assert script.get(f"/studies/{study.pk}/mushra.csv").getvalue().decode().startswith("session_test_id,")
+
+
+def test_a_study_is_copied_and_put_away(script: Script, study: Study) -> None:
+    made = script.post(f"/studies/{study.pk}/duplicate", {"name": "Again"})
+    assert (made.status_code, made.json()["name"], made.json()["status"]) == (201, "Again", "preparing")
+    copy = made.json()["id"]
+    assert script.post(f"/studies/{copy}/archive", {}).json()["archived"]
+    for query, expected in (("", study.pk), ("?archived=yes", copy)):
+        assert [row["id"] for row in script.get(f"/studies{query}").json()["items"]] == [str(expected)]
+    assert script.post(f"/studies/{copy}/restore", {}).json()["archived"] is None
 
 
 @pytest.mark.parametrize("path", ["", "/ratings.csv", "/mushra.csv"])
@@ -276,8 +286,7 @@ def test_an_archive_goes_in_and_out(script: Script, study: Study) -> None:
     with clip.upload.open("rb") as file:
         Clip.objects.filter(pk=clip.pk).update(sha256=hashlib.file_digest(file, "sha256").hexdigest())
     study.items.exclude(clip=clip).update(clip=clip)
-    answer = script.get(f"/studies/{study.pk}/files/archive.zip")
-    content = b"".join(answer.streaming_content)
+    content = fetch_made(script.client, script.get(f"/studies/{study.pk}/files/archive.zip"))
     again = SimpleUploadedFile("archive.zip", content)
     assert "already" in script.client.post("/api/studies/import", {"file": again}).json()["detail"]
     script.delete(f"/studies/{study.pk}")

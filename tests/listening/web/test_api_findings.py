@@ -15,6 +15,7 @@ from listening.models import Analysis, Session, Study
 from listening.results import analyses
 from listening.simulation import runs as simulation
 from tests.evaluation.conftest import script_of
+from tests.listening.conftest import fetch_made
 from tests.listening.generated import generate
 
 JSON = "application/json"
@@ -40,7 +41,7 @@ def test_tests_figures_tables_and_the_report(client: Client, study: Study) -> No
     done = client.get(at(study, "tests")).json()
     assert (done["status"], done["error"]) == ("done", "")
     assert {"pairs", "friedman", "anova", "mixed", "agreement"} <= set(done["tests"])
-    assert client.get(at(study, "report.pdf")).content[:5] == b"%PDF-"
+    assert fetch_made(client, client.get(at(study, "report.pdf")))[:5] == b"%PDF-"
     assert r"\toprule" in client.get(at(study, "tables/table3.tex")).content.decode()
     assert client.get(at(study, "figures/grades.svg")).content.startswith(b"<?xml")
     assert client.get(at(study, "figures/differences.png")).content[:4] == b"\x89PNG"

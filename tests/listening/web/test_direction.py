@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -12,10 +12,10 @@ import pytest
 from django.contrib.auth.models import User
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
-from django.urls import URLPattern, URLResolver, get_resolver
 
 from evaluation.models import Clip, UploadedSystem
 from evaluation.outputs import batches
+from evaluation.templatetags.isolation import sentence
 from listening.models import ImportDraft, Session, Study
 from listening.session.comments import save_comment
 from listening.session.sessions import begin, start_session
@@ -23,6 +23,7 @@ from listening.study.removal import delete_session
 from listening.study.studies import create_study, update_study
 from tests.evaluation.conftest import make_speech, make_upload, make_wav
 from tests.listening.conftest import SYSTEMS, grade, open_unrendered
+from tests.listening.web.addresses import page_addresses
 
 #: Each text has the mark, and says where it comes from.
 MARK = "نص"
@@ -41,22 +42,40 @@ class _Directions(HTMLParser):
         self.open: list[tuple[str, str | None]] = []
         self.found = 0
         self.wrong: list[str] = []
+        self.own: list[list[str]] = []  # what stands in the open elements that take their own direction
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         given = dict(attrs)
         if tag == "input" and MARK in (given.get("value") or "") and given.get("type") in (None, "text"):
             self.check(given.get("dir"), f"<input name={given.get('name')}>", given["value"] or "")
         if tag not in _EMPTY:
-            self.open.append((tag, given.get("dir")))
+            # SVG has no dir; its texts take the direction of their words by a property.
+            own = "auto" if given.get("unicode-bidi") == "plaintext" else None
+            self.open.append((tag, given.get("dir", own)))
+            if given.get("dir") == "auto":
+                self.own.append([])
 
     def handle_endtag(self, tag: str) -> None:
-        while self.open and self.open.pop()[0] != tag:
-            pass
+        while self.open:
+            closed, direction = self.open.pop()
+            if direction == "auto" and self.own:
+                text = " ".join(self.own.pop())
+                # Three words of ours with a name make a sentence, which runs as the page does.
+                if tag != "textarea" and MARK in text and len(re.findall(r"\b[A-Za-z]{2,}\b", text)) > 2:
+                    self.wrong.append(f"sentence in <{closed} dir=auto>: {' '.join(text.split())[:80]}")
+            if closed == tag:
+                break
 
     def handle_data(self, data: str) -> None:
-        if MARK not in data or {tag for tag, _ in self.open} & (_PLAIN | {"svg"}):
+        for texts in self.own:
+            texts.append(data)
+        tags = [tag for tag, _ in self.open]
+        if MARK not in data or _PLAIN & set(tags):
             return
-        nearest = next((direction for _, direction in reversed(self.open) if direction), None)
+        inside = self.open[tags.index("svg") :] if "svg" in tags else self.open
+        nearest = next((direction for _, direction in reversed(inside) if direction), None)
+        if "pre" in tags and nearest == "ltr":  # code and logs run from left to right
+            nearest = "auto"
         self.check(nearest, " ".join(tag for tag, _ in self.open[-4:]), data)
 
     def check(self, direction: str | None, where: str, text: str) -> None:
@@ -95,16 +114,6 @@ def written(alice: User, processed: Callable[..., Clip]) -> Study:
     return update_study(made, ["texts", "questionnaire"])
 
 
-def patterns(resolver: URLResolver, prefix: str = "/") -> Iterator[tuple[str, dict[str, Any]]]:
-    """The addresses of all pages but the API's, with names in braces."""
-    for entry in resolver.url_patterns:
-        text = prefix + re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", str(entry.pattern))
-        if isinstance(entry, URLResolver):
-            yield from patterns(entry, text)
-        elif isinstance(entry, URLPattern) and not text.startswith("/api/"):
-            yield text, dict(entry.default_args or {})
-
-
 def check(pages: dict[str, str]) -> int:
     read = {address: directions(html) for address, html in pages.items()}
     wrong = [f"{address} {text}" for address, page in read.items() for text in page.wrong]
@@ -121,16 +130,16 @@ def html_of(client: Client, address: str) -> str:
 def test_what_people_wrote_takes_its_own_direction_for_researchers(
     alice: User, written: Study, media: Path
 ) -> None:
+    system = UploadedSystem.objects.get()
     for _ in range(2):
         session = start_session(written)
         begin(session)
         for trial in session.trials.all():
-            grade(trial, comment=f"{MARK} تعليق")
+            grade(trial, comment=f"{MARK} تعليق", scores={system.slug: 90, "original": 100})
         session.answers.create(question="qbefore", value=f"{MARK} جواب")
     delete_session(start_session(written), f"{MARK} سبب")
     client = Client()
     client.force_login(alice)
-    system = UploadedSystem.objects.get()
     batch = batches.receive(system, [make_upload(make_wav(make_speech(0.5)), f"{MARK} ملف.wav")])
     table = f"listener,item,system,score\n1,{MARK} s,{MARK} A,20\n1,{MARK} s,{MARK} B,35\n"
     sent = client.post("/import/", {"file": SimpleUploadedFile(f"{MARK}.csv", table.encode())})
@@ -142,7 +151,7 @@ def test_what_people_wrote_takes_its_own_direction_for_researchers(
         "clip": [Clip.objects.first()],
     }  # fmt: skip
     pages: dict[str, str] = {}
-    for address, _ in patterns(get_resolver()):
+    for address in (each.template for each in page_addresses()):
         if address.startswith(("/s/", "/t/", "/sign")) or "delete" in address or "." in address:
             continue
         values = dict(known)
@@ -158,6 +167,9 @@ def test_what_people_wrote_takes_its_own_direction_for_researchers(
             pages[each] = html_of(client, each)
     pages["front"] = html_of(Client(), "/")
     assert len([page for page in pages.values() if MARK in page]) > 12
+    headline = re.search(r'id="answer">(.*?)</p>', pages[f"/studies/{written.pk}/results/"])
+    assert headline is not None
+    assert f'<bdi dir="auto">{system.title}</bdi> has ' in headline[1]
     assert check(pages) > 60
 
 
@@ -201,3 +213,18 @@ def test_the_page_of_every_method_keeps_the_name_apart(
     client = Client()
     client.force_login(alice)
     assert check({f"results of {method}": html_of(client, f"/studies/{study.pk}/results/")}) >= 1
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        (f"{MARK} 1 has a mean of 3.5, B 2.", "[نص 1] has a mean of 3.5, B 2."),
+        (f"{MARK} أ, {MARK} ب and C (2.5)", "[نص أ], [نص ب] and C (2.5)"),
+        (f"Is “{MARK} v2 (new)” training? “A” is.", "Is “[نص v2 (new)]” training? “A” is."),
+        (f"The column {MARK}: 12 rows; <b>", "The column [نص]: 12 rows; &lt;b&gt;"),
+        ("No name at all: 3.5, “A”.", "No name at all: 3.5, “A”."),
+        (None, ""),
+    ],
+)
+def test_names_in_a_sentence_stand_apart(said: str | None, shown: str) -> None:
+    assert sentence(said).replace('<bdi dir="auto">', "[").replace("</bdi>", "]") == shown

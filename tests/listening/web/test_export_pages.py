@@ -17,13 +17,15 @@ from django.urls import reverse
 from django.utils import timezone
 
 from listening.models import Event, Session, Study
-from tests.listening.conftest import listen
+from tests.listening.conftest import fetch_made, listen
 
 FILES = ["ratings.csv", "ratings.parquet", "events.csv", "mushra.csv", "study.json", "archive.zip"]
 
 
 def get(client: Client, study: Study, name: str, **query: str) -> bytes:
     answer = client.get(reverse("export", args=[study.pk, name]), query)
+    if name == "archive.zip":
+        return fetch_made(client, answer)
     assert answer.status_code == 200, answer
     assert f"{study.pk}" in answer.headers["Content-Disposition"]
     return answer.getvalue()

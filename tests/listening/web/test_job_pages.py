@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -11,10 +12,12 @@ from django.contrib.auth.models import User
 from django.core.files.base import ContentFile
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
+from evaluation.access import Role
 from evaluation.models import Clip, Job, OutputBatch, OutputFile, Rendition, Score, UploadedSystem
 from evaluation.work import jobs
-from listening.models import Analysis, ImportDraft, Preparation, Simulation, Stimulus, Study
+from listening.models import Analysis, ImportDraft, Preparation, Share, Simulation, Stimulus, Study
 from listening.simulation import runs
 
 Status = Job.Status
@@ -73,8 +76,9 @@ def put(row: Job, **fields: Any) -> None:
 
 @pytest.mark.parametrize("kind", RUNNING)
 def test_every_kind_of_work_is_shown_alike(
-    client: Client, alice: User, rows: dict[str, Job], kind: str
+    client: Client, alice: User, rows: dict[str, Job], kind: str, settings: Any
 ) -> None:
+    settings.JOB_LEASE_SECONDS = 120
     row = rows[kind]
     assert type(row) is jobs.kind_of(kind)
     client.force_login(alice)
@@ -93,11 +97,20 @@ def test_every_kind_of_work_is_shown_alike(
     assert f'hx-get="{address}"' in html
     assert "HX-Trigger" not in answer.headers
 
+    heard = timezone.now() - timedelta(seconds=70)
+    put(row, lease_until=heard + timedelta(seconds=120))
+    html = client.get(address).content.decode()
+    assert f"Nothing has been heard from the worker since {heard:%H:%M:%S} UTC." in html
+    assert f"another worker takes over after {heard + timedelta(seconds=120):%H:%M:%S} UTC." in html
+    assert RUNNING[kind] in html
+    put(row, lease_until=timezone.now() + timedelta(seconds=75))  # one renewal is due, none is overdue
+    assert "heard" not in client.get(address).content.decode()
+
     put(row, status=Status.FAILED, error="Out of <memory>.", log="attempt <1>\n", attempts=3)
     answer = client.get(address)
     html = answer.content.decode()
     assert FAILED.get(kind, "Out of &lt;memory&gt;.") in html
-    assert '<pre dir="auto">attempt &lt;1&gt;\n</pre>' in html
+    assert '<pre dir="ltr">attempt &lt;1&gt;\n</pre>' in html
     assert "hx-get" not in html
     assert answer.headers["HX-Trigger"] == "job-settled"
 
@@ -137,8 +150,10 @@ def test_what_is_no_job_is_not_found(client: Client, alice: User, address: str) 
     assert client.get(address).status_code == 404
 
 
-def test_the_pages_of_all_kinds_show_the_part(client: Client, alice: User, rows: dict[str, Job]) -> None:
-    """Failed, each on its own page, with message, log and button."""
+def test_the_pages_of_all_kinds_show_the_part(
+    client: Client, alice: User, bob: User, study: Study, rows: dict[str, Job]
+) -> None:
+    """Failed, each on its own page, with message, log and, for who may use it, the button."""
     client.force_login(alice)
     Score.objects.update(status=Status.DONE)
     for kind, row in rows.items():
@@ -159,14 +174,41 @@ def test_the_pages_of_all_kinds_show_the_part(client: Client, alice: User, rows:
         if kind != "score":
             assert 'class="job failed"' in html, kind
             assert f"No {kind}." in html, kind
-            assert f'<pre dir="auto">log of {kind}' in html, kind
+            assert f'<pre dir="ltr">log of {kind}' in html, kind
             assert re.search(r"<button class=\"button small\" data-focus=\"retry\">Retry", html), kind
     assert str(made.pk) in pages["rendition"]
+    shared = Share.objects.create(study=study, user=bob, role=Role.VIEWER)
+    client.force_login(bob)
+    parts = {
+        "preparation": [pages["preparation"], reverse("job", args=["preparation", study.pk])],
+        "simulation": [pages["simulation"], reverse("study_trying", args=[study.pk])],
+    }
+    for role, buttons in ((Role.VIEWER, 0), (Role.EDITOR, 1)):
+        Share.objects.filter(pk=shared.pk).update(role=role)
+        for kind, addresses in parts.items():
+            for address in addresses:
+                html = client.get(address).content.decode()
+                assert f"No {kind}." in html, address
+                assert html.count("data-retry") == buttons, (address, role)
     Clip.objects.update(public=True)
     client.logout()
     html = client.get(pages["rendition"]).content.decode()
     assert "No rendition." in html
     assert "data-retry" not in html
+
+
+@pytest.mark.parametrize("kind", ["rendition", "score"])
+def test_a_clips_page_says_whose_worker_is_silent(
+    client: Client, alice: User, rows: dict[str, Job], kind: str, settings: Any
+) -> None:
+    settings.JOB_LEASE_SECONDS = 120
+    client.force_login(alice)
+    row = rows[kind]
+    page = rows["rendition"].get_absolute_url()
+    put(row, status=Status.RUNNING, lease_until=timezone.now() + timedelta(seconds=119))
+    assert "Nothing has been heard" not in client.get(page).content.decode()
+    put(row, lease_until=timezone.now() + timedelta(seconds=30))
+    assert client.get(page).content.decode().count("Nothing has been heard") == 1
 
 
 def test_a_page_that_is_left_open_follows_the_work(

@@ -38,6 +38,7 @@ def of_template(text: str) -> Iterator[str]:
         yield found.group(1) or found.group(2)
     for found in BLOCK.finditer(text):
         options, body = found.groups()
+        body = re.split(r"{%\s*plural\s*%}", body)[0]  # catalogues know it by its singular
         if "trimmed" in options.split():
             body = " ".join(line.strip() for line in body.splitlines() if line.strip())
         yield re.sub(r"{{\s*(\w+)\s*}}", r"%(\1)s", body)
@@ -50,8 +51,15 @@ def of_script(text: str) -> Iterator[str]:
 
 
 def sources() -> list[Path]:
-    """The Python files that may hold messages."""
-    paths = [*(ROOT / "codec").glob("*.py")]
+    """The Python files that may hold messages to people on pages; training is for the command line."""
+    bpgan = ROOT / "codec" / "bpgan"
+    paths = [
+        *(ROOT / "codec").glob("*.py"),
+        *(ROOT / "codec" / "recordings").glob("*.py"),
+        bpgan / "system.py",
+    ]
+    for room in ("entropy", "network", "search"):
+        paths += [path for path in (bpgan / room).glob("*.py") if path.name != "trials.py"]
     for package in ("listening", "evaluation"):
         paths += (ROOT / package).rglob("*.py")
     return sorted(path for path in paths if "migrations" not in path.parts)
@@ -137,7 +145,7 @@ def refusal_classes() -> frozenset[str]:
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.ClassDef)
     }
-    names = {"Refusal", "AudioError"}
+    names = {"Refusal", "CodecError"}
     while more := {name for name, found in bases.items() if found & names} - names:
         names |= more
     return frozenset(names)
@@ -208,7 +216,8 @@ def untranslatable(text: str, classes: frozenset[str]) -> list[str]:
 #: Not messages of ours: what is wrong with single questions or thresholds, worded and translated where it is
 #: found; integers of bytes that the class words; notes of an archive that was taken.
 WORDED_ELSEWHERE = frozenset({
-    "QuestionnaireError", "ClipTooLarge", "ClipInUse", "TrialRunsExist", "TooManyTries", "GradesMissing",
+    "QuestionnaireError", "ClipTooLarge", "ClipInUse", "TrialRunsExist", "TooManyTries", "TooManyAtOnce",
+    "GradesMissing", "TooManyEvents", "UnknownKeys", "Forbidden",
 })  # fmt: skip
 
 

@@ -15,6 +15,7 @@ from django.urls import reverse
 from evaluation.models import Clip
 from listening.models import Session, Study, Trial
 from listening.session.sessions import start_session
+from listening.study.removal import delete_session
 from listening.study.studies import close_study
 from listening.web import accounts, throttling
 from tests.conftest import ROOT
@@ -94,20 +95,38 @@ def test_what_the_site_itself_refuses_is_german_too(
     trial: Trial, study: Study, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client = Client(raise_request_exception=False)
-    wrong_method = client.get(reverse("save_rating", args=[trial.session.token, 1]))
+    wrong_method = client.delete(reverse("save_rating", args=[trial.session.token, 1]))
     assert detail_of(wrong_method, 405) == "Diese Adresse nimmt eine solche Anfrage nicht an."
-    assert wrong_method.headers["Allow"] == "POST"
-    page = client.get(reverse("session_begin", args=[trial.session.token]))
+    assert wrong_method.headers["Allow"] == "GET, HEAD, POST"
+    page = client.delete(reverse("session_begin", args=[trial.session.token]))
     assert (page.status_code, "Diese Adresse nimmt" in page.content.decode()) == (405, True)
-    lost = client.get(f"/s/{trial.session.token}/nowhere/")
-    assert (lost.status_code, 'lang="de"' in lost.content.decode()) == (404, True)
-    assert "Hier ist nichts" in lost.content.decode()
+    session, sounds = f"/s/{trial.session.token}/", f"/s/{trial.session.token}/trials/"
+    for nowhere in (
+        *("nowhere.wav", "trials/1/nowhere.wav", "trials/99/x.wav", "trials/x/x.wav"),
+        *("headphones/none-1.wav", "headphones/x.wav", "x.wav"),
+    ):
+        lost = client.get(session + nowhere)
+        assert (lost.status_code, 'lang="de"' in lost.content.decode()) == (404, True), nowhere
+        assert "Hier ist nichts" in lost.content.decode()
+    posted = client.post(f"{sounds}1/{trial.order[0]['key']}.wav")
+    assert (posted.status_code, "Diese Adresse nimmt" in posted.content.decode()) == (405, True)
     monkeypatch.setattr(throttling, "JOIN", throttling.Limit("join", 1, 60))
     limited = [client.post(reverse("join", args=[study.token]), {"consent": "yes"}) for _ in range(2)][1]
     assert (limited.status_code, 'lang="de"' in limited.content.decode()) == (429, True)
     monkeypatch.setattr("listening.study.selectors.session_of", lambda token: 1 / 0)
     broken = client.get(reverse("session", args=[trial.session.token]))
     assert (broken.status_code, "Hier ist etwas schiefgegangen" in broken.content.decode()) == (500, True)
+    monkeypatch.setattr("listening.study.selectors.trial_for_sound", lambda token, position: 1 / 0)
+    broken = client.get(f"{sounds}1/x.wav")
+    assert (broken.status_code, "Hier ist etwas schiefgegangen" in broken.content.decode()) == (500, True)
+
+
+def test_a_deleted_sessions_sounds_say_so_in_german(trial: Trial) -> None:
+    address = f"/s/{trial.session.token}/trials/1/{trial.order[0]['key']}.wav"
+    delete_session(trial.session)
+    gone = Client().get(address)
+    assert (gone.status_code, "Diese Sitzung" in gone.content.decode()) == (410, True)
+    assert 'lang="de"' in gone.content.decode()
 
 
 def test_one_listeners_language_does_not_stay_for_the_next_request(trial: Trial, study: Study) -> None:

@@ -16,7 +16,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from listening.models import Session, Study, Throttle
-from listening.web import security, throttling
+from listening.web import accounts, security, throttling
 from tests.problems import detail_of
 
 
@@ -49,8 +49,29 @@ def test_every_answer_carries_the_policy(client: Client, study: Study, session: 
         assert answer["X-Content-Type-Options"] == "nosniff", name
         assert answer["Referrer-Policy"] == "same-origin", name
         assert answer["Cross-Origin-Opener-Policy"] == "same-origin", name
-        assert "microphone=()" in answer["Permissions-Policy"], name
+        microphone = "microphone=(self)" if name == "front" else "microphone=()"
+        assert microphone in answer["Permissions-Policy"], name
     assert client.get("/")["X-Frame-Options"] == "DENY"
+
+
+def test_head_is_answered_like_get_without_content(
+    client: Client, study: Study, session: Session, alice: User
+) -> None:
+    client.force_login(alice)
+    trial = session.trials.all()[0]
+    more = {
+        "study": reverse("study", args=[study.pk]),
+        "table": reverse("ratings_csv", args=[study.pk]),
+        "stored": reverse("stored_work", args=[session.token, trial.position]),
+        "withdraw": reverse("session_withdraw", args=[session.token]),
+        "post only": reverse("signout"),
+    }
+    for name, address in {**pages(study, session), **more}.items():
+        shown, head = client.get(address), client.head(address)
+        assert head.status_code == shown.status_code, name
+        assert head.headers["Content-Type"] == shown.headers["Content-Type"], name
+        assert head.streaming or head.content == b"", name
+    assert client.delete("/").headers["Allow"] == "GET, HEAD"
 
 
 def test_one_answer_may_be_framed_and_posted_elsewhere() -> None:
@@ -116,7 +137,7 @@ def test_passwords_cannot_be_tried_for_ever(client: Client, alice: User, clock: 
         assert attempt(client, "wrong").status_code == 200
     refused = attempt(client, "password")  # the right one, too late
     assert refused.status_code == 429
-    assert "wait 15 min" in refused.content.decode()
+    assert "again in 15 min" in refused.content.decode()
     assert int(refused["Retry-After"]) == 15 * 60
     # She herself, elsewhere, is not locked out; nor is someone else here.
     assert attempt(client, "password", address="192.0.2.2").status_code == 302
@@ -163,16 +184,26 @@ def test_expired_counts_are_deleted(db: None, clock: Clock) -> None:
 
 
 def test_api_tokens_cannot_be_guessed_for_ever(
-    client: Client, monkeypatch: pytest.MonkeyPatch, db: None
+    client: Client, monkeypatch: pytest.MonkeyPatch, alice: User
 ) -> None:
     limit = throttling.Limit("api token", 3, 60)
     monkeypatch.setattr(throttling, "API_TOKEN", limit)
-    headers = {"Authorization": "Bearer guess"}
-    for _ in range(limit.times):
-        assert client.get("/api/studies", headers=headers).status_code == 401
-    refused = client.get("/api/studies", headers=headers)
-    assert "min and try again" in detail_of(refused, 429)
-    assert 0 < int(refused.headers["Retry-After"]) <= limit.seconds
+    monkeypatch.setattr(throttling, "API_TOKEN_ADDRESS", throttling.Limit("api token address", 5, 60))
+
+    def ask(token: str, **more: str) -> HttpResponse:
+        return client.get("/api/studies", headers={"Authorization": f"Bearer {token}"}, **more)
+
+    for number in range(limit.times):
+        assert ask(f"guess-no-{number}").status_code == 401
+    for method in (client.get, client.head):
+        refused = method("/api/studies", headers={"Authorization": "Bearer guess-no-4"})
+        assert 0 < int(refused.headers["Retry-After"]) <= limit.seconds
+    assert "again in 1 min" in detail_of(ask("guess-no-4"), 429)
+    # A script with another wrong token has tries of its own, up to a limit for all of one address.
+    assert [ask(f"{number}-other").status_code for number in range(3)] == [401, 401, 429]
+    assert ask("guess-no-4", REMOTE_ADDR="192.0.2.9").status_code == 401
+    # Whoever has a valid one behind the same address is not locked out.
+    assert ask(accounts.make_api_token(alice)).status_code == 200
 
 
 def test_joining_is_limited_by_address(client: Client, study: Study, monkeypatch: pytest.MonkeyPatch) -> None:

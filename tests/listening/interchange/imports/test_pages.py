@@ -10,7 +10,7 @@ from django.contrib.auth.models import User
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
-from listening.models import ImportDraft, Study
+from listening.models import ImportDraft, Rating, Study
 from listening.results.objective_frame import objective_frame
 
 TEXT = (
@@ -95,7 +95,7 @@ def test_benjsta_through_the_site(page: Client, shared: Path) -> None:
     )
     shown = page.get(sent["Location"]).content.decode()
     assert '<bdi dir="auto">pesq_wb</bdi> of 128 stimuli' in shown
-    assert "168 times a listener has no grade of an item" in shown
+    assert "168 cases of a listener without any grade of an item" in shown
     done = page.post(sent["Location"], {"name": "benjsta", "method": "mushra"})
     results = page.get(done["Location"]).content.decode()
     listeners = re.findall(r"in the file: (\d+).*?badge (failed|done)", results, flags=re.DOTALL)
@@ -109,3 +109,78 @@ def test_discarding(page: Client, media: Path) -> None:
     assert list((media / "imports").iterdir())
     page.post(f"/import/{draft.pk}/discard/")
     assert not ImportDraft.objects.exists()
+
+
+def test_missing_answers_choices_and_what_follows_are_shown_before_and_after(page: Client) -> None:
+    draft = send(page, "listener,item,system,score\n1,s,A,20\n1,s,B,NA\n2,s,A,35\n2,s,B,40\n")
+    shown = page.get(f"/import/{draft.pk}/").content.decode()
+    assert "Missing answers</dt><dd>1: line 3" in shown
+    assert "nobody is screened by it" in shown
+    assert "What the file leaves open" in shown
+    data = {"name": "Old", "method": "mushra", "from": ["A", "B"], "to": ["A", "B"]}
+    results = page.post(f"/import/{draft.pk}/", data)["Location"]
+    for address in (results, results.replace("results/", "")):
+        after = page.get(address).content.decode()
+        assert "nobody is screened by it" in after
+        assert "1 answer is missing" in after
+    assert "No listeners yet" not in after
+    draft = send(page, TEXT)
+    data = {"name": "Old", "method": "mushra", "from": ["Reference", "A"], "to": ["original", "anchor35"]}
+    after = page.get(page.post(f"/import/{draft.pk}/", data)["Location"]).content.decode()
+    assert "nobody is screened by it" not in after
+    assert "the 7 kHz anchor" in after
+
+
+def test_a_file_that_is_not_understood_asks_which_column_is_which(page: Client) -> None:
+    draft = send(page, "Wer,Was,Womit,Wieviel\n1,s,A,20\n1,s,B,30\n")
+    shown = page.get(f"/import/{draft.pk}/").content.decode()
+    assert "No format that can be read has this header" in shown
+    assert '<select id="choice-listener"' in shown
+    chosen = {"listener": "Wer", "item": "Was", "system": "Womit", "score": "Wieviel"}
+    shown = page.get(f"/import/{draft.pk}/", chosen).content.decode()
+    assert '<input type="hidden" name="listener" value="Wer">' in shown
+    data = {**chosen, "name": "Old", "method": "mushra", "from": ["A", "B"], "to": ["A", "B"]}
+    page.post(f"/import/{draft.pk}/", data)
+    assert Study.objects.get().systems == ["A", "B"]
+
+
+def test_what_results_leave_open_is_a_form(page: Client) -> None:
+    draft = send(page, "listener,A,B,Age\n1,2,3,31\n2,4,5,24\nMean,3,4,27.5\n")
+    shown = page.get(f"/import/{draft.pk}/").content.decode()
+    assert 'name="answer-summary:listener:Mean" value="out" checked' in shown
+    assert 'name="answer-scale:best" value="high" checked' in shown
+    assert 'name="answer-column:Age"' in shown
+    answers = {"answer-scale:best": "low", "answer-column:Age": "out", "answer-summary:listener:Mean": "out"}
+    sent = page.post(f"/import/{draft.pk}/", {**answers, "preview": "1"})
+    assert (sent.status_code, sent["Location"]) == (302, f"/import/{draft.pk}/")  # so that Back works
+    shown = page.get(f"/import/{draft.pk}/").content.decode()
+    assert "Grades were turned round" in shown
+    assert '<input type="hidden" name="answer-scale:best" value="low">' in shown
+    assert not Study.objects.exists()
+    data = {**answers, "name": "Old", "method": "acr", "from": ["A", "B"], "to": ["A", "B"]}
+    page.post(f"/import/{draft.pk}/", data)
+    assert sorted(Rating.objects.values_list("score", flat=True)) == [1, 2, 3, 4]
+
+
+def test_where_a_suggested_role_comes_from(page: Client) -> None:
+    table = "listener,item,system,score\n1,a,reference,99\n1,a,lp70,20\n1,a,anchor70,25\n1,a,C,50\n"
+    draft = send(page, table)
+    address = f"/import/{draft.pk}/"
+    rows = re.findall(
+        r"<bdi[^>]*>(\w+)</bdi> <small class=\"muted\">([^<]*)", page.get(address).content.decode()
+    )
+    assert dict(rows) == {"reference": "suggested by its name", "lp70": "by the answer to the question above"}
+    page.post(address, {"answer-role:anchor70": "all", "preview": "1"})
+    shown = page.get(address).content.decode()
+    assert 'value="all" checked' in shown
+    names = re.findall(r'name="from" value="(\w+)"', shown)
+    slugs = re.findall(r'name="to".*?</select>', shown)
+    to = [
+        (re.findall(r'value="([^"]+)" selected', each) or [name])[0]
+        for name, each in zip(names, slugs, strict=True)
+    ]
+    sent = page.post(
+        address, {"name": "N", "method": "mushra", "from": names, "to": to, "answer-role:anchor70": "all"}
+    )
+    assert sent.status_code == 302
+    assert Study.objects.get().systems == ["C", "lp70"]

@@ -1,0 +1,148 @@
+"""Files that a worker makes for somebody: asked for, made, fetched, and removed after a day.
+
+`KINDS` is the one list of them: each has a function that writes it, and the name under which people save it.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import IO, Any
+from uuid import uuid4
+
+from django.contrib.auth.models import User
+from django.core.files import File
+from django.db import transaction
+from django.utils import timezone
+
+from evaluation.clips.removal import delete_files, find_orphans
+from evaluation.models import Job
+from evaluation.refusals import Refusal
+from evaluation.work import jobs
+from listening.models import Demo, MadeFile, Study
+
+#: How long a file can be fetched.
+LIFETIME = timedelta(days=1)
+#: A file without a row is removed after so long.
+_ABANDONED = timedelta(hours=2)
+_FOLDER = "made/"
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of file.
+
+    Attributes:
+        write: writes the file of a row to a binary file.
+        name: the name under which people save it; the storage has another, of its own.
+        content_type: of the answer that carries it.
+    """
+
+    write: Callable[[MadeFile, IO[bytes]], None]
+    name: Callable[[MadeFile], str]
+    content_type: str
+
+
+def _write_archive(row: Any, target: IO[bytes]) -> None:
+    from listening.interchange.archive.write import write_archive
+
+    write_archive(row.study, target, personal=row.options.get("personal") == "yes")
+
+
+def _write_report(row: Any, target: IO[bytes]) -> None:
+    from listening.results import analyses, report
+    from listening.results.methods import is_slow
+
+    study, kind, profile = row.study, row.options["kind"], row.options["profile"]
+    analysis = analyses.latest_analysis(study, kind, profile) if is_slow(study) else None
+    made = row.created.date()
+    target.write(report.pdf_of(report.context_of(study, kind, profile, analysis, made=made, files=True)))
+
+
+def _name_report(row: MadeFile) -> str:
+    kind = row.options["kind"]
+    return f"report{'' if kind == 'real' else f'-{kind}'}-{row.study_id}.pdf"
+
+
+def _write_demo(row: MadeFile, target: IO[bytes]) -> None:
+    from listening.demos.export import write_export
+
+    write_export(_version_of(row), target)
+
+
+def _name_demo(row: MadeFile) -> str:
+    from listening.demos.export import export_name
+
+    return export_name(_version_of(row))
+
+
+def _version_of(row: Any) -> Any:
+    """The published version of a row's demo: it was there when the file was asked for, and stays."""
+    from listening.demos.pages import published_version
+
+    return published_version(row.demo)
+
+
+KINDS: dict[str, Kind] = {
+    MadeFile.Kind.ARCHIVE: Kind(_write_archive, lambda row: f"earshot-{row.study_id}.zip", "application/zip"),
+    MadeFile.Kind.REPORT: Kind(_write_report, _name_report, "application/pdf"),
+    MadeFile.Kind.DEMO: Kind(_write_demo, _name_demo, "application/zip"),
+}
+
+
+def ask_for(owner: User, kind: str, about: Study | Demo, /, **options: str) -> MadeFile:
+    """Have a file made, and return its row; the one that waits already, if the same was asked for.
+
+    Check before whether `owner` may have it: it holds what there is when a worker makes it.
+
+    Args:
+        owner: whoever asks, the only one who can fetch it.
+        kind: one of `KINDS`.
+        about: the study or the demo page.
+        options: `personal` of an archive, `kind` and `profile` of a report.
+    """
+    place = {"study": about} if isinstance(about, Study) else {"demo": about}
+    rows = MadeFile.objects.filter(owner=owner, kind=kind, status__in=Job.UNFINISHED, **place)
+    waiting = next((row for row in rows if row.options == options), None)
+    if waiting is not None:
+        return waiting
+    with transaction.atomic():
+        row = MadeFile.objects.create(owner=owner, kind=kind, options=options, **place)
+        transaction.on_commit(lambda: jobs.dispatch([row]))
+    return row
+
+
+def make(pk: str) -> None:
+    """Claim a row, make its file and store it: the worker's task."""
+    row = jobs.claim(MadeFile, pk)
+    if row is None:
+        return
+    with jobs.work_on(row, Refusal), tempfile.TemporaryFile() as target:
+        KINDS[row.kind].write(row, target)
+        target.seek(0)
+        # Never under a name of another: not every storage keeps a file that has the same.
+        row.file.save(f"{uuid4()}{Path(name_of(row)).suffix}", File(target), save=False)
+        if not jobs.finish(row, file=row.file.name):
+            delete_files([row.file.name])
+
+
+def name_of(row: MadeFile) -> str:
+    """The name under which people save a file."""
+    return KINDS[row.kind].name(row)
+
+
+def content_type_of(row: MadeFile) -> str:
+    return KINDS[row.kind].content_type
+
+
+def remove_expired() -> int:
+    """Remove the files whose day is over, and files that lost their row; returns how many rows."""
+    old = MadeFile.objects.filter(created__lte=timezone.now() - LIFETIME).exclude(status__in=Job.UNFINISHED)
+    names = list(old.values_list("file", flat=True))
+    removed, _by_model = old.delete()
+    delete_files(names)
+    delete_files(list(find_orphans(_ABANDONED, _FOLDER)))
+    return removed

@@ -1,0 +1,164 @@
+"""Where a study's intervals and tests are known to miss what they claim: the page says so in those cases.
+
+The shares are those of `evaluation.analysis.statistics.calibration`, found in simulated studies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+
+import pandas as pd
+from pydantic import TypeAdapter
+
+from evaluation.analysis.statistics import calibration
+from evaluation.analysis.statistics.differences import Differences, Population
+from evaluation.analysis.words import count, figure
+from listening.results.verdicts import join_names
+
+#: What was simulated for each analysis of methods (`Method.analysis`).
+SIMULATED = {
+    "bs1534": "grades",
+    "opinion": "categories",
+    "impairment": "diff grades",
+    "preference": "votes",
+    "discrimination": "answers",
+}
+_COMPANIONS = (
+    "sign-flip", "Wilcoxon", "Attachment 3", "Friedman", "ANOVA, system", "ANOVA, system x item",
+    "mixed model", "paired t",
+)  # fmt: skip
+#: Cells as an analysis keeps them in JSON.
+_CELLS = TypeAdapter(list[calibration.Cell])
+
+_LIKE, _THESE = "for items like these", "for these items only"
+NAMES = {
+    "difference, like": f"differences {_LIKE}",
+    "difference, these": f"differences {_THESE}",
+    "difference, Holm over three": "verdicts over several pairs",
+    "equivalence, like": f"equivalence {_LIKE}",
+    "equivalence, these": f"equivalence {_THESE}",
+    "mean": "means of listener means",
+    "mean, BCa": "means by BCa bootstrap",
+    "impairment, like": f"impairments {_LIKE}",
+    "impairment, these": f"impairments {_THESE}",
+    "preference, like": f"preferences {_LIKE}",
+    "preference, these": f"preferences {_THESE}",
+    "Bradley-Terry, votes": "abilities over votes",
+    "Bradley-Terry, listeners": "abilities over listeners",
+    "right answers, pooled": "pooled answers",
+    "sign-flip": "the sign-flip test",
+    "Wilcoxon": "Wilcoxon's test",
+    "paired t": "paired t tests",
+    "Attachment 3": "Attachment 3",
+    "Friedman": "Friedman's test",
+    "ANOVA, system": "the analysis of variance, systems",
+    "ANOVA, system x item": "the analysis of variance, system × item",
+    "mixed model": "the mixed model",
+    "proportional odds": "the proportional odds model",
+    "logistic model": "the logistic model",
+}
+_SCENARIOS = {
+    calibration.EVEN: "",
+    calibration.UNEQUAL: ", unequal spreads",
+    calibration.MISSING: ", a third of the grades missing",
+    calibration.CEILING: ", grades near the end of the scale",
+    calibration.BY_ITEM: ", systems that differ by item",
+}
+
+
+def misses_of_pairs(
+    frame: pd.DataFrame, found: Differences, method: str, ends: Sequence[float]
+) -> list[calibration.Cell]:
+    """The primary analysis of these pairs: where a study like theirs misses.
+
+    Args:
+        frame: ``assessor, item, system, score``; `ends` as in `calibration.scenarios_of`.
+        method: of `SIMULATED`.
+    """
+    tested = [row for row in found.rows if not row.problem]
+    cells: list[calibration.Cell] = []
+    for row in tested:
+        names = [f"difference, {row.population.value}", f"equivalence, {row.population.value}"]
+        if row.population is Population.ITEMS_LIKE_THESE and len(tested) > 1:
+            names.append("difference, Holm over three")
+        like = calibration.scenarios_of(frame[frame["system"].isin([row.a, row.b])], ends)
+        cells += calibration.find_misses(method, names, row.assessors, row.items, like)
+    return list(dict.fromkeys(cells))
+
+
+def misses_of_means(
+    frame: pd.DataFrame, systems: Iterable[str], method: str, ends: Sequence[float], *analyses: str
+) -> list[calibration.Cell]:
+    """The same of each system's mean of listener means, by the analyses named."""
+    cells: list[calibration.Cell] = []
+    for slug in systems:
+        own = frame[frame["system"] == slug]
+        listeners, items = int(own["assessor"].nunique()), int(own["item"].nunique())
+        if listeners > 1:
+            like = calibration.scenarios_of(own, ends)
+            cells += calibration.find_misses(method, analyses, listeners, items, like)
+    return list(dict.fromkeys(cells))
+
+
+def misses_of_companions(
+    frame: pd.DataFrame, ends: Sequence[float], given: Collection[str] = _COMPANIONS
+) -> list[calibration.Cell]:
+    """The same of the tests beside the primary analysis, of the systems in `frame`, as far as `given`."""
+    if frame.empty:
+        return []
+    like = calibration.scenarios_of(frame, ends)
+    listeners, items = int(frame["assessor"].nunique()), int(frame["item"].nunique())
+    return calibration.find_misses(
+        "companions", [name for name in _COMPANIONS if name in given], listeners, items, like
+    )
+
+
+def misses_of_ordered(frame: pd.DataFrame, ends: Sequence[float]) -> list[calibration.Cell]:
+    """The same of the proportional odds model of categories."""
+    like = calibration.scenarios_of(frame, ends)
+    listeners, items = int(frame["assessor"].nunique()), int(frame["item"].nunique())
+    return calibration.find_misses("ordered", ["proportional odds"], listeners, items, like)
+
+
+def misses_of_choices(frame: pd.DataFrame, method: str, *analyses: str) -> list[calibration.Cell]:
+    """The same of choices, a row each with ``assessor`` and ``item``."""
+    if frame.empty:
+        return []
+    listeners, items = int(frame["assessor"].nunique()), int(frame["item"].nunique())
+    return calibration.find_misses(method, analyses, listeners, items, (calibration.EVEN,))
+
+
+def describe_misses(misses: Sequence[Mapping[str, object]]) -> list[str]:
+    """`describe_cells` of cells as JSON."""
+    return describe_cells(_CELLS.validate_python(misses))
+
+
+def describe_cells(cells: Sequence[calibration.Cell]) -> list[str]:
+    """Sentences: which figures claim too much in studies like this one, and which too little."""
+    said = []
+    for start, end, wanted in (
+        ("Too sure", "Read these intervals as too narrow, and these p as too small.", True),
+        ("Too cautious", "True differences are missed more often than need be.", False),
+    ):
+        groups: dict[str, list[str]] = {}
+        for cell in cells:
+            if (cell.too_narrow > 0) is wanted:
+                where = (
+                    f"{count(cell.listeners, 'listener')} and {count(cell.items, 'item')}"
+                    f"{_SCENARIOS[cell.scenario]}"
+                )
+                groups.setdefault(where, []).append(_describe(cell))
+        said += [
+            f"{start}: in simulated studies of the nearest size, {where}: {join_names(parts)}. {end}"
+            for where, parts in groups.items()
+        ]
+    return said
+
+
+def _describe(cell: calibration.Cell) -> str:
+    parts = []
+    if cell.coverage is not None:
+        parts.append(f"95 % intervals held the true figure in {figure(cell.coverage, 1)} %")
+    if cell.alarms is not None:
+        parts.append(f"5 % tests found what was not there in {figure(cell.alarms, 1)} %")
+    return f"{NAMES[cell.analysis]} ({' and '.join(parts)})"

@@ -1,0 +1,176 @@
+"""A researcher's home: what waits, what runs, what there is, and the next step of a newcomer."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from itertools import islice
+from typing import Any
+
+from django.contrib import messages
+from django.db.models import Count, F, Max, OuterRef, Q, QuerySet, Subquery
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from evaluation.access import Role, jobs_for, rows_for
+from evaluation.contexts import Context
+from evaluation.models import Clip, Job, Rendition, Score
+from evaluation.web.guards import researcher_action, researcher_page
+from evaluation.web.presentation import job_state
+from evaluation.web.refusals import redirect_refusals
+from evaluation.work.jobs import KINDS
+from listening.demos import pages
+from listening.kinds import COUNTED
+from listening.models import Demo, DemoVersion, Session, Study
+from listening.people import sharing
+from listening.simulation.sample import NAME, find_contents, make_sample
+from listening.study import selectors
+
+#: Rows of each kind at most; the pages of studies, clips and demos have all.
+MOST = 5
+#: Shown by clip, since there are many of them.
+_BY_CLIP = (Rendition, Score)
+
+
+@researcher_page
+def home(request: HttpRequest) -> HttpResponse:
+    user: Any = request.user
+    studies = selectors.find_studies(user)
+    demos = pages.demos_of(user)
+    failed, running = _jobs(user)
+    sample = selectors.studies_of(user).filter(name=NAME, owner=user).first()
+    own_studies = studies.exclude(pk=sample.pk) if sample else studies
+    own = list(own_studies[: MOST + 1])
+    published = DemoVersion.objects.filter(demo__in=demos, status=Job.Status.DONE).exists()
+    finished = Session.objects.filter(study__in=own_studies.values("pk"), kind__in=COUNTED)
+    steps = [
+        (rows_for(user, Clip, listed=True).exists(), _("Upload a recording"), "clips"),
+        (bool(own), _("Build a study from it"), "study_new"),
+        (finished.filter(finished__isnull=False).exists(), _("Send listeners the link"), "studies"),
+        (published, _("Publish a demo page"), "demos"),
+    ]
+    context: Context = {
+        "section": "home",
+        "offers": sharing.offered_to(user),
+        "failed": failed,
+        "running": running,
+        "busy_clips": _clips_at_work(user),
+        "news": _news(user),
+        "full": _first(_full(studies)),
+        "ready": _first(own_studies.filter(status=Study.Status.READY)),
+        "drafts": _changed_demos(demos),
+        "open": _first(studies.filter(status=Study.Status.OPEN)),
+        "studies": own[:MOST],
+        "more_studies": len(own) > MOST,
+        "demos": [(demo, pages.published_version(demo)) for demo in demos[:MOST]],
+        "sample": sample,
+        "sample_job": _job_of(sample, "simulation_job"),
+        "sample_preparing": _job_of(sample, "preparation"),
+        "can_sample": sample is None and not own and bool(find_contents(user)[0]),
+        "steps": steps,
+        "has_clips": steps[0][0],
+        "next_step": next((name for done, _title, name in steps if not done), ""),
+        "newcomer": not own or not published,
+    }
+    context["nothing_waits"] = not any(
+        context[name] for name in ("failed", "news", "full", "ready", "drafts")
+    )
+    context["nothing_runs"] = not any(context[name] for name in ("running", "busy_clips", "open"))
+    return render(request, "listening/home.html", context)
+
+
+class _First(list[Any]):
+    """The first rows of a list, and how many more there are."""
+
+    more = 0
+
+
+def _first(rows: QuerySet[Any]) -> _First:
+    found = _First(rows[: MOST + 1])
+    if len(found) > MOST:
+        found.pop()
+        found.more = rows.count() - MOST
+    return found
+
+
+def _job_of(study: Study | None, name: str) -> Any:
+    """The state of the sample's work, while it is not done."""
+    row: Job | None = getattr(study, name, None) if study is not None else None
+    return job_state(row) if row is not None and row.status != Job.Status.DONE else None
+
+
+def _jobs(user: Any) -> tuple[list[Context], list[Context]]:
+    """The user's failed work, and that under way; renditions and scores of a clip as one row."""
+    failed: list[Context] = []
+    running: list[Context] = []
+    for model in KINDS:
+        if model in _BY_CLIP or not model.OWNER:
+            continue
+        rows = jobs_for(user, model, Role.EDITOR)
+        for status, found in (((Job.Status.FAILED,), failed), (Job.UNFINISHED, running)):
+            for row in rows.filter(status__in=status)[:MOST]:
+                found.append({"title": str(row), "job": job_state(row), "address": row.get_absolute_url()})
+    unmade = Rendition.objects.filter(status=Job.Status.FAILED, unavailable=False)
+    unmeasured = Score.objects.filter(status=Job.Status.FAILED)
+    broken = Q(pk__in=unmade.values("clip")) | Q(pk__in=unmeasured.values("rendition__clip"))
+    first = list(rows_for(user, Clip, Role.EDITOR).filter(broken)[:MOST])  # counted later, for these alone
+    clips = Clip.objects.filter(pk__in=[clip.pk for clip in first]).annotate(
+        unmade=Count("renditions", filter=Q(renditions__in=unmade), distinct=True),
+        unmeasured=Count("renditions__scores", filter=Q(renditions__scores__in=unmeasured), distinct=True),
+    )
+    failed += [{"clip": clip} for clip in clips.order_by("-created", "id")]
+    return failed, running
+
+
+def _clips_at_work(user: Any) -> list[Any]:
+    """Clips that systems are processing, with how many are done."""
+    busy = Rendition.objects.filter(status__in=Job.UNFINISHED)
+    first = list(rows_for(user, Clip, Role.EDITOR).filter(pk__in=busy.values("clip"))[:MOST])
+    waiting = Count("renditions", filter=Q(renditions__status__in=Job.UNFINISHED))
+    clips = Clip.objects.filter(pk__in=[clip.pk for clip in first])
+    counted = clips.annotate(waiting=waiting, total=Count("renditions")).order_by("-created", "id")
+    found: list[Any] = list(counted)
+    for clip in found:
+        clip.done = clip.total - clip.waiting
+    return found
+
+
+def _news(user: Any) -> list[Context]:
+    """Studies with sessions that were finished since yesterday, the latest first."""
+    since = timezone.now() - timedelta(days=1)
+    rows = Session.objects.filter(study__in=rows_for(user, Study), study__archived=None, kind__in=COUNTED)
+    news = rows.filter(finished__gt=since).values("study").annotate(count=Count("pk"), last=Max("finished"))
+    latest = list(news.order_by("-last")[:MOST])
+    studies = Study.objects.in_bulk([row["study"] for row in latest])
+    return [{"study": studies[row["study"]], "count": row["count"]} for row in latest]
+
+
+def _full(studies: QuerySet[Study]) -> QuerySet[Study]:
+    """Those of which as many have finished as were wanted, and which are still open."""
+    wanted = studies.filter(status=Study.Status.OPEN, max_sessions__gt=0)
+    return wanted.filter(finished_count__gte=F("max_sessions"))  # type: ignore[misc]  # an annotation
+
+
+def _changed_demos(demos: QuerySet[Demo]) -> list[Demo]:
+    """The first pages whose drafts are not what visitors see."""
+    versions = DemoVersion.objects.filter(demo=OuterRef("pk"), status=Job.Status.DONE).order_by("-number")
+    published = demos.annotate(published=Subquery(versions.values("created")[:1]))
+    # A draft that was not stored since then is the same. Of the others many may be, too.
+    maybe = published.filter(Q(published=None) | Q(updated__gt=F("published")))
+    return list(islice((demo for demo in maybe.iterator(chunk_size=20) if _is_changed(demo)), MOST))
+
+
+def _is_changed(demo: Demo) -> bool:
+    version = pages.published_version(demo)
+    return version is None or version.content != demo.draft
+
+
+@researcher_action
+def sample(request: HttpRequest) -> HttpResponse:
+    """Make the sample study, or show the one that there is."""
+    user: Any = request.user
+    with redirect_refusals(request, "home"):
+        if make_sample(user) is not None:
+            messages.success(request, _("The sample study is being made. Its grades are simulated."))
+    return redirect("home")

@@ -1,0 +1,68 @@
+"""Files that a worker makes: the page that follows the work, and the file itself."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils.translation import gettext_lazy as _
+
+from evaluation.access import Role, viewer
+from evaluation.models import Job
+from evaluation.refusals import Refusal
+from evaluation.web.guards import researcher_page
+from evaluation.web.presentation import job_state
+from listening.delivery import files
+from listening.models import MadeFile
+from listening.results.seal import check_unsealed
+from listening.web.access import study_for
+
+
+def file_of(request: HttpRequest, pk: UUID) -> MadeFile:
+    """A file that this person asked for.
+
+    Raises:
+        Http404: it is somebody else's or its day is over, or it shows a study that they may not see any
+            more.
+        Forbidden: it has personal data, and they may only view the study now.
+    """
+    rows = MadeFile.objects.select_related("study", "demo")
+    row = rows.filter(owner_id=viewer(request).pk, pk=pk).first()
+    if row is None:
+        raise Http404("There is no such file.")
+    if row.study is not None:
+        least = Role.EDITOR if row.options.get("personal") == "yes" else Role.VIEWER
+        check_unsealed(study_for(request, row.study.pk, least))
+    return row
+
+
+def file_response(row: MadeFile) -> FileResponse:
+    """The file, once it is made.
+
+    Raises:
+        Refusal: it is not.
+    """
+    if row.status != Job.Status.DONE:
+        raise Refusal(_("This file is not made yet."), status=409)
+    response = FileResponse(
+        row.file.open("rb"),
+        as_attachment=True,
+        filename=files.name_of(row),
+        content_type=files.content_type_of(row),
+    )
+    response["Cache-Control"] = "private, no-store"
+    return response
+
+
+@researcher_page
+def made_file(request: HttpRequest, file_id: UUID) -> HttpResponse:
+    """How far the file is, and then the link to it."""
+    row = file_of(request, file_id)
+    context = {"section": "demos" if row.demo else "studies", "row": row, "job": job_state(row)}
+    return render(request, "listening/made_file.html", context)
+
+
+@researcher_page
+def download(request: HttpRequest, file_id: UUID) -> FileResponse:
+    return file_response(file_of(request, file_id))

@@ -1,0 +1,65 @@
+"""Pages say where their figures miss what they claim, in the cells that miss and nowhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from evaluation.analysis.statistics import calibration
+from evaluation.analysis.statistics.calibration import Cell
+from listening.models import Study
+from listening.results import heavy
+from listening.results.calibration import NAMES, describe_cells
+from listening.results.page import context_of
+from listening.results.summary import compute
+from tests.listening.generated import generate
+from tests.listening.results.test_analyses import computed
+
+
+def test_every_analysis_of_the_table_has_words() -> None:
+    unnamed = {cell.analysis for cell in calibration.table()} - set(NAMES)
+    # Of these no figure is printed with a claim: the page says why at the figure itself.
+    assert unnamed == {"sign test over votes", "impairment, listeners who passed"} & unnamed
+
+
+def test_sentences_say_what_was_found_and_to_which_side_it_misses() -> None:
+    cells = [
+        Cell("grades", "missing", 4, 1, "mean", 1000, 91.2, None),
+        Cell("grades", "missing", 4, 1, "difference, these", 1000, 92.0, 8.0),
+        Cell("grades", "even", 8, 3, "equivalence, like", 1000, None, 0.4),
+    ]
+    assert describe_cells(cells) == [
+        "Too sure: in simulated studies of the nearest size, 4 listeners and 1 item, a third of the grades "
+        "missing: means of "
+        "listener means (95 % intervals held the true figure in 91.2 %) and differences for these items only "
+        "(95 % intervals held the true figure in 92.0 % and 5 % tests found what was not there in 8.0 %). "
+        "Read these intervals as too narrow, and these p as too small.",
+        "Too cautious: in simulated studies of the nearest size, 8 listeners and 3 items: equivalence for "
+        "items like these (5 % tests found what was not there in 0.4 %). True differences are missed more "
+        "often than need be.",
+    ]
+    assert describe_cells([]) == []
+
+
+def test_the_page_warns_in_the_cell_that_misses_alone(
+    make_study: Callable[..., Study], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = make_study(3, ["opus-9k", "bpgan-2k"])
+    quality = {"anchor35": 25.0, "anchor70": 45.0, "opus-9k": 60.0, "bpgan-2k": 50.0}
+    generate(study, 5, quality)
+    here = Cell("grades", "even", 4, 3, "difference, like", 1000, 99.0, 1.0)
+    there = Cell("grades", "even", 16, 3, "difference, like", 1000, 80.0, 20.0)
+    companion = Cell("companions", "even", 4, 3, "sign-flip", 1000, None, 0.0)
+    monkeypatch.setattr(calibration, "table", lambda: (here, there, companion))
+    monkeypatch.setattr(calibration, "scenarios_of", lambda frame, ends: ("even",))
+    row = computed(study)
+    assert [miss["coverage"] for miss in row.data["misses"]["primary"]] == [99.0]
+    context = context_of(compute(study), row)
+    (said,) = context["misses"]
+    assert said.startswith(
+        "Too cautious: in simulated studies of the nearest size, 4 listeners and 3 items: differences for"
+    )
+    assert any("the sign-flip test" in line for line in context["reach"])
+    monkeypatch.setattr(calibration, "table", lambda: (there,))
+    assert heavy.compute(study, "real", "bs1534")["misses"] == {"primary": [], "companions": []}

@@ -1,0 +1,96 @@
+"""The front door, a researcher's home, and the sample study."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+from django.utils import timezone
+
+from evaluation.models import Clip, Rendition
+from listening.demos.drafts import new_demo
+from listening.models import Session, Study
+from listening.results import compute
+from listening.simulation.sample import LISTENERS, NAME
+from listening.study.studies import ALWAYS
+from listening.tasks import simulate
+from tests.listening.conftest import listen
+
+pytestmark = pytest.mark.django_db
+
+MakeClip = Callable[..., Clip]
+
+
+@pytest.fixture
+def owner(client: Client, alice: User) -> Client:
+    client.force_login(alice)
+    return client
+
+
+def test_the_front_door_has_a_door_for_each_visitor(client: Client, study: Study) -> None:
+    assert "No test is open to everybody" in client.get("/").content.decode()
+    Study.objects.update(listed=True)
+    page = client.get("/").content.decode()
+    assert f'href="/t/{study.token}/"' in page
+    ((_study, minutes),) = client.get("/").context["studies"]
+    assert f"about {minutes} min" in page
+    for address in ("/gallery/", "/signin/", "/api/docs", "/docs/"):
+        assert f'href="{address}"' in page
+        assert client.get(address).status_code == 200
+
+
+def test_what_waits_and_what_runs(owner: Client, study: Study, bob: User) -> None:
+    seen = owner.get("/home/").context
+    assert (seen["open"], seen["nothing_waits"]) == ([study], True)
+    listen(study)
+    old = listen(study)
+    Session.objects.filter(pk=old.pk).update(finished=timezone.now() - timedelta(days=2))
+    Study.objects.update(max_sessions=2)
+    clip = study.items.exclude(clip=None)[0].clip
+    assert clip is not None
+    rows = Rendition.objects.filter(clip=clip)
+    rows.filter(system="opus-9k").update(status="failed", error="no")
+    rows.filter(system="bpgan-2k").update(status="failed", unavailable=True)
+    rows.filter(system="anchor35").update(status="queued")
+    new_demo(study.owner, clip)
+    seen = owner.get("/home/").context
+    assert [(row["study"], row["count"]) for row in seen["news"]] == [(study, 1)]
+    assert seen["full"] == [study]
+    assert [(row["clip"], row["clip"].unmade) for row in seen["failed"]] == [(clip, 1)]
+    assert [(row, row.done, row.total) for row in seen["busy_clips"]] == [(clip, 4, 5)]
+    assert len(seen["drafts"]) == 1
+    owner.force_login(bob)
+    seen = owner.get("/home/").context
+    assert (seen["nothing_waits"], seen["nothing_runs"], seen["studies"]) == (True, True, [])
+
+
+def test_one_click_makes_a_sample_study_that_says_what_it_is(
+    owner: Client, alice: User, bob: User, processed: MakeClip
+) -> None:
+    assert not owner.get("/home/").context["can_sample"]
+    assert owner.post("/home/sample/").status_code == 302
+    assert not Study.objects.exists()
+    for _ in range(2):
+        processed(bob, ["opus-9k", "bpgan-2k"], public=True)
+    assert owner.get("/home/").context["can_sample"]
+    for _ in range(2):  # pressed twice, it is made once
+        owner.post("/home/sample/")
+    study = Study.objects.get()
+    assert (study.name, study.owner, study.systems) == (NAME, alice, ["opus-9k", "bpgan-2k"])
+    assert study.items.filter(training=False).count() == 2
+    simulate(str(study.pk))
+    assert compute(study).listeners == 0  # nobody real
+    simulated = compute(study, kind="simulated")
+    assert simulated.listeners + len(simulated.excluded) == LISTENERS
+    assert {row.slug for row in simulated.systems if row.mean} == {*ALWAYS, *study.systems}
+    page = owner.get(f"/studies/{study.pk}/results/?kind=simulated").content.decode()
+    assert "SIMULATED GRADES" in page
+    Study.objects.update(archived="2026-01-01T00:00:00Z")
+    seen = owner.get("/home/").context
+    assert (seen["studies"], seen["ready"], seen["can_sample"]) == ([], [], False)
+    owner.post(f"/studies/{study.pk}/delete/")
+    assert not Study.objects.exists()
+    assert Clip.objects.count() == 2
