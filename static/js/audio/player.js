@@ -94,7 +94,7 @@ function cut(buffer, first, last, fade = 0) {
  * @typedef {{ context: Context, volume: GainNode, transport: Gate, gates: Map<string, Gate> }} Graph
  * @typedef {object} Options
  * @property {boolean} [confined] whether play keeps to the loop's region without looping, too
- * @property {number} [channels] of the sounds; one is played alike in both ears
+ * @property {number} [channels] of what is heard, by default the most that a sound has; one is played alike in both ears
  * @property {number} [pan] from -1, left, to 1, right
  */
 
@@ -128,7 +128,7 @@ export class Player extends Emitter {
    * @param {Map<string, AudioBuffer>} buffers by name, the first one selected; others may be added later
    * @param {Options} options
    */
-  constructor(context, buffers = new Map(), { confined = false, channels = 1, pan = 0 } = {}) {
+  constructor(context, buffers = new Map(), { confined = false, channels = 0, pan = 0 } = {}) {
     super();
     this.#provide = typeof context === "function" ? context : () => context;
     this.#options = { confined, channels, pan };
@@ -152,12 +152,12 @@ export class Player extends Emitter {
   }
 
   /**
-   * The samples of a sound's first channel, or null.
+   * A sound, or null.
    *
    * @param {string} name
    */
-  samples(name) {
-    return this.#buffers.get(name)?.getChannelData(0) ?? null;
+  sound(name) {
+    return this.#buffers.get(name) ?? null;
   }
 
   /**
@@ -172,7 +172,10 @@ export class Player extends Emitter {
     const first = this.#buffers.values().next().value;
     if (!first) this.duration = this.loopEnd = buffer.duration;
     this.#buffers.set(name, first && buffer.length !== first.length ? cut(buffer, 0, first.length) : buffer);
-    if (this.#graph) this.#addGate(this.#graph, name);
+    if (this.#graph) {
+      this.#addGate(this.#graph, name);
+      this.#graph.volume.channelCount = this.#channels;
+    }
     if (this.#sources) {
       const start = this.#snap(Math.max(this.#time(when), this.#origin));
       const position = this.#wrapped(this.#offset + start - this.#origin);
@@ -193,13 +196,19 @@ export class Player extends Emitter {
     gates.set(name, gate);
   }
 
+  /** How many channels are heard. */
+  get #channels() {
+    const most = () => Math.max(1, ...[...this.#buffers.values()].map((buffer) => buffer.numberOfChannels));
+    return this.#options.channels || most();
+  }
+
   #connected() {
     if (this.#graph) return this.#graph;
     const context = this.#provide();
     // A destination with two channels plays one of ours alike in both ears.
     const volume = new GainNode(context, {
       gain: this.#level,
-      channelCount: this.#options.channels,
+      channelCount: this.#channels,
       channelCountMode: "explicit",
     });
     const transport = new Gate(context, false);

@@ -80,8 +80,7 @@ export class Solo extends Emitter {
     const context = (this.#context ??= new AudioContext({ sampleRate: this.#rate }));
     const buffer = typeof recording === "string" ? await this.#buffer(context, recording) : recording;
     if (turn !== this.#turn) return false;
-    const channels = pan ? 1 : buffer.numberOfChannels;
-    const player = new Player(context, new Map([["", buffer]]), { confined: true, channels, pan });
+    const player = new Player(context, new Map([["", buffer]]), { confined: true, channels: pan ? 1 : 0, pan });
     player.setVolume(this.#gain);
     player.setLooping(false);
     if (region) {

@@ -11,33 +11,48 @@ const BIG_STEP_SECONDS = 0.5;
 /* A press that moves less than this, in pixels, means a position, not a region. */
 const DRAG_PIXELS = 6;
 
-/** @param {ArrayLike<number>} samples */
-export function peak(samples) {
+/**
+ * The channels of a sound, or none.
+ *
+ * @param {AudioBuffer | null} buffer
+ */
+export function channelsOf(buffer) {
+  return Array.from({ length: buffer?.numberOfChannels ?? 0 }, (_, channel) => /** @type {AudioBuffer} */ (buffer).getChannelData(channel));
+}
+
+/** @param {ArrayLike<number>[]} channels */
+export function peak(channels) {
   let most = 0;
-  for (let i = 0; i < samples.length; i++) most = Math.max(most, Math.abs(samples[i]));
+  for (const samples of channels) {
+    for (let i = 0; i < samples.length; i++) most = Math.max(most, Math.abs(samples[i]));
+  }
   return most;
 }
 
 /**
- * Outline of `samples` as an SVG path in a box of `columns` x 2, full scale times `gain` filling it.
+ * Outline of `channels`, over one another, as an SVG path in a box of `columns` x 2, full scale times `gain` filling
+ * it.
  *
- * @param {ArrayLike<number>} samples
+ * @param {ArrayLike<number>[]} channels
  * @param {object} options
  * @param {number} [options.columns]
  * @param {number} [options.gain] by default the loudest peak nearly fills the box
  * @param {number} [options.thickness] of silence, in the box's units
  */
-export function outline(samples, { columns = COLUMNS, gain = 0.94 / Math.max(peak(samples), 1e-4), thickness = 0.008 } = {}) {
+export function outline(channels, { columns = COLUMNS, gain = 0.94 / Math.max(peak(channels), 1e-4), thickness = 0.008 } = {}) {
+  const length = channels[0]?.length ?? 0;
   const tops = [];
   const bottoms = [];
   for (let column = 0; column < columns; column++) {
-    const first = Math.floor((column * samples.length) / columns);
-    const last = Math.max(first + 1, Math.floor(((column + 1) * samples.length) / columns));
+    const first = Math.floor((column * length) / columns);
+    const last = Math.max(first + 1, Math.floor(((column + 1) * length) / columns));
     let high = -1;
     let low = 1;
-    for (let i = first; i < last; i++) {
-      if (samples[i] > high) high = samples[i];
-      if (samples[i] < low) low = samples[i];
+    for (const samples of channels) {
+      for (let i = first; i < last; i++) {
+        if (samples[i] > high) high = samples[i];
+        if (samples[i] < low) low = samples[i];
+      }
     }
     tops.push(`${column} ${(1 - high * gain - thickness / 2).toFixed(3)}`);
     bottoms.push(`${column} ${(1 - low * gain + thickness / 2).toFixed(3)}`);
@@ -175,17 +190,22 @@ export class Waveform extends Emitter {
   }
 
   /**
-   * @param {AudioBuffer} buffer
+   * Take input; the outline may follow.
+   *
    * @param {number} duration
    */
-  ready(buffer, duration) {
+  ready(duration) {
     this.#strip.duration = this.#duration = duration;
-    this.#path.setAttribute("d", outline(buffer.getChannelData(0)));
     for (const handle of Object.values(this.#handles)) {
       handle.setAttribute("aria-valuemax", duration.toFixed(2));
       handle.tabIndex = 0;
     }
     this.showLoop(0, duration, false);
+  }
+
+  /** @param {ArrayLike<number>[]} channels samples, or their lowest and highest in as many columns as are drawn */
+  draw(channels) {
+    this.#path.setAttribute("d", outline(channels));
   }
 
   /** @param {number} position */

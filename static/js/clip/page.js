@@ -16,6 +16,7 @@ const POLL_AFTER_ERROR_MILLISECONDS = 5000;
  * @property {string} start the system to begin with
  * @property {boolean} finished
  * @property {string} status_text
+ * @property {boolean} waits whether there is something to cancel
  */
 
 const page = find("[data-clip-page]");
@@ -30,6 +31,7 @@ const table = new SystemTable(find("[data-systems]", HTMLTableElement, page));
 const scatter = new Scatter(find("[data-scatter]", SVGSVGElement, page), (slug) => player.playOrPause(slug));
 const blindButton = find("[data-blind]", HTMLElement, page);
 const shareButton = find("[data-share]", HTMLButtonElement, page);
+const cancel = /** @type {HTMLElement | null} */ (page.querySelector("[data-cancel]"));
 let blind = false;
 
 // -- One state, shown in every place
@@ -53,6 +55,7 @@ function take(fresh) {
   player.setSystems(data.systems);
   scatter.setSystems(blind ? [] : data.systems);
   say(status, data.status_text);
+  if (cancel) cancel.hidden = !data.waits;
   show();
 }
 
@@ -70,6 +73,7 @@ find("[data-systems]", HTMLElement, page).addEventListener("click", (event) => {
 });
 player.listenToKeys(() => table.order(blind ? null : ORIGINAL).filter((slug) => table.row(slug)?.dataset.audio));
 
+if (page.querySelector("[data-metric-always]")) scatter.setMetric("visqol_audio");
 const metricButtons = findAll("[data-metric]", HTMLElement, page);
 for (const button of metricButtons) {
   button.addEventListener("click", () => {
@@ -108,10 +112,38 @@ function remember() {
 
 player.on("move", remember);
 
-shareButton.addEventListener("click", () => {
+const publish = page.querySelector("dialog");
+
+function share() {
   remember();
   const done = page.dataset.public ? "Link copied" : "Copied: opens for you only";
   copy(find("[data-text]", HTMLElement, shareButton), () => link().href, { done, failed: "Link is in the address bar" });
+}
+
+shareButton.addEventListener("click", () => {
+  if (publish && !page.dataset.public) publish.showModal();
+  else share();
+});
+
+publish?.addEventListener("submit", async (event) => {
+  const chosen = event.submitter instanceof HTMLButtonElement ? event.submitter : null;
+  if (chosen?.formMethod === "dialog") {
+    if (chosen.value) share();
+    return;
+  }
+  event.preventDefault();
+  const form = find("form", HTMLFormElement, publish);
+  try {
+    const response = await fetch(form.action, { method: "POST", body: new FormData(form, chosen), credentials: "same-origin" });
+    if (!response.ok) throw new Error(`the server answered ${response.status}`);
+    page.dataset.public = "true";
+    shareButton.title = "";
+    publish.close();
+    share();
+    announce("The clip is public.");
+  } catch {
+    form.submit(); // as without this script: the page says what happened
+  }
 });
 
 /** Go where the address says: `#system=opus-9k&t=2.34`. */

@@ -8,9 +8,14 @@ const EDGE = { top: 12, right: 12, bottom: 40, left: 44 };
 /** Room at the right for what isn't coded at all: the original and the anchors, on wide and narrow screens. */
 const UNCODED = [132, 104];
 const NARROW = 480;
-const UNCODED_FROM_KBPS = 100;
-const QUALITY = [0.9, 4.8]; // MOS-LQO runs from 1 to 4.64
+const NOT_CODED = ["original", "anchor35", "anchor70"];
+/** With rates beyond this, speech codecs would crowd at the left of a linear axis: it is logarithmic. */
+const LINEAR_KBPS = 40;
+const QUALITY = [0.9, 4.8]; // MOS-LQO runs from 1 to 4.75 at most
 const LABEL_HEIGHT = 14;
+/** @typedef {"pesq_wb" | "pesq_nb" | "visqol_audio"} Quality */
+/** @type {Record<Quality, string>} */
+const NAMES = { pesq_wb: "PESQ-WB", pesq_nb: "PESQ-NB", visqol_audio: "ViSQOL" };
 /** Where a label may stand from its point, best first. */
 const OFFSETS = [
   [13, 0], [-13, 0], [0, -17], [0, 17], [11, -11], [11, 11], [-11, -11], [-11, 11],
@@ -90,7 +95,7 @@ export class Scatter {
   #svg;
   #frame;
   #onPick;
-  /** @type {"pesq_wb" | "pesq_nb"} */
+  /** @type {Quality} */
   #metric = "pesq_wb";
   /** @type {import("./player.js").System[]} */
   #systems = [];
@@ -108,7 +113,7 @@ export class Scatter {
     new ResizeObserver(() => this.#draw()).observe(this.#frame);
   }
 
-  /** @param {"pesq_wb" | "pesq_nb"} metric */
+  /** @param {Quality} metric */
   setMetric(metric) {
     this.#metric = metric;
     this.#draw();
@@ -139,14 +144,18 @@ export class Scatter {
     this.#svg.classList.toggle("narrow", width < NARROW);
     const known = this.#systems.flatMap((system) => {
       const { kbps, [this.#metric]: value } = system;
-      return kbps === null || value === null ? [] : [{ system, kbps, value, coded: kbps < UNCODED_FROM_KBPS }];
+      return kbps === null || value === null ? [] : [{ system, kbps, value, coded: !NOT_CODED.includes(system.slug) }];
     });
     const rates = known.filter(({ coded }) => coded).map(({ kbps }) => kbps);
     const most = Math.max(14, Math.ceil(Math.max(0, ...rates) / 2) * 2);
     const narrow = width < NARROW;
     const right = width - EDGE.right - UNCODED[Number(narrow)];
     const bottom = HEIGHT - EDGE.bottom;
-    const x = (/** @type {number} */ kbps) => EDGE.left + (kbps / most) * (right - EDGE.left);
+    const logarithmic = most > LINEAR_KBPS;
+    const least = logarithmic ? 2 ** Math.floor(Math.log2(Math.max(0.25, Math.min(...rates)))) : 0;
+    const share = (/** @type {number} */ kbps) =>
+      logarithmic ? Math.log2(Math.max(kbps, least) / least) / Math.log2(most / least) : kbps / most;
+    const x = (/** @type {number} */ kbps) => EDGE.left + share(kbps) * (right - EDGE.left);
     const y = (/** @type {number} */ value) => bottom - ((value - QUALITY[0]) / (QUALITY[1] - QUALITY[0])) * (bottom - EDGE.top);
 
     const grid = make("g", { class: "grid" });
@@ -155,14 +164,14 @@ export class Scatter {
       grid.append(make("line", { x1: EDGE.left, x2: width - EDGE.right, y1: y(value), y2: y(value) }));
       axis.append(make("text", { x: EDGE.left - 10, y: y(value) + 4, "text-anchor": "end" }, `${value}`));
     }
-    for (let kbps = 0; kbps <= most; kbps += narrow ? 4 : 2) {
+    for (let kbps = least; kbps <= most; kbps = logarithmic ? 2 * kbps : kbps + (narrow ? 4 : 2)) {
       axis.append(make("text", { x: x(kbps), y: bottom + 18, "text-anchor": "middle" }, `${kbps}`));
     }
     grid.append(
       make("line", { class: "base", x1: EDGE.left, x2: right + 8, y1: bottom, y2: bottom }),
       make("line", { class: "break", x1: right + 20, x2: right + 20, y1: EDGE.top, y2: bottom }),
     );
-    const name = this.#metric === "pesq_wb" ? "PESQ-WB" : "PESQ-NB";
+    const name = NAMES[this.#metric];
     axis.append(
       make("text", { x: (EDGE.left + right) / 2, y: HEIGHT - 4, "text-anchor": "middle", class: "name" }, "measured bit rate, kbit/s"),
       make("text", { x: width - EDGE.right, y: bottom + 18, "text-anchor": "end" }, "uncoded"),

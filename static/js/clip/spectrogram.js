@@ -1,6 +1,8 @@
 /* Short-time spectra, drawn on one fixed scale so that two pictures can be compared. */
 
-export const FFT_SIZE = 512; // 32 ms at 16 kHz: harmonics of a voice are apart, syllables too
+import { channelsOf } from "../audio/waveform.js";
+
+const WINDOW_SECONDS = 0.032; // harmonics of a voice are apart, syllables too
 export const FLOOR_DB = -100;
 export const CEILING_DB = -20;
 
@@ -41,27 +43,42 @@ export function fft(re, im) {
 }
 
 /**
- * Levels in dB relative to a full-scale sine, Hann window: `columns` frames evenly spread over
- * `samples`, each FFT_SIZE / 2 + 1 bins from 0 Hz up, one frame after the other.
+ * The samples of a spectrum: the power of two that lasts 32 ms, or the next longer one; 512 at 16 kHz.
  *
- * @param {Float32Array} samples
- * @param {number} columns
+ * @param {number} rate Hz
  */
-export function spectrogram(samples, columns) {
-  const bins = FFT_SIZE / 2 + 1;
+export function fftSize(rate) {
+  return 2 ** Math.ceil(Math.log2(WINDOW_SECONDS * rate) - 1e-9);
+}
+
+/**
+ * Levels in dB relative to a full-scale sine, Hann window, the mean power of all channels: `columns` frames evenly
+ * spread over the sound, each `size` / 2 + 1 bins from 0 Hz up, one frame after the other.
+ *
+ * @param {Float32Array[]} channels
+ * @param {number} columns
+ * @param {number} size samples of a spectrum
+ */
+export function spectrogram(channels, columns, size) {
+  const bins = size / 2 + 1;
   const levels = new Float32Array(columns * bins);
-  const hann = Float64Array.from({ length: FFT_SIZE }, (_, i) => 0.5 - 0.5 * Math.cos((2 * Math.PI * i) / FFT_SIZE));
-  const re = new Float64Array(FFT_SIZE);
-  const im = new Float64Array(FFT_SIZE);
+  const hann = Float64Array.from({ length: size }, (_, i) => 0.5 - 0.5 * Math.cos((2 * Math.PI * i) / size));
+  const re = new Float64Array(size);
+  const im = new Float64Array(size);
+  const power = new Float64Array(bins);
   for (let column = 0; column < columns; column += 1) {
-    const first = Math.round(((column + 0.5) * samples.length) / columns) - FFT_SIZE / 2;
-    for (let i = 0; i < FFT_SIZE; i += 1) {
-      re[i] = (samples[first + i] ?? 0) * hann[i];
-      im[i] = 0;
+    power.fill(0);
+    for (const samples of channels) {
+      const first = Math.round(((column + 0.5) * samples.length) / columns) - size / 2;
+      for (let i = 0; i < size; i += 1) {
+        re[i] = (samples[first + i] ?? 0) * hann[i];
+        im[i] = 0;
+      }
+      fft(re, im);
+      for (let bin = 0; bin < bins; bin += 1) power[bin] += (re[bin] ** 2 + im[bin] ** 2) / channels.length;
     }
-    fft(re, im);
     for (let bin = 0; bin < bins; bin += 1) {
-      const magnitude = Math.hypot(re[bin], im[bin]) / (FFT_SIZE / 4);
+      const magnitude = Math.sqrt(power[bin]) / (size / 4);
       levels[column * bins + bin] = 20 * Math.log10(Math.max(magnitude, 1e-10));
     }
   }
@@ -90,14 +107,15 @@ export function gradient(direction) {
 }
 
 /**
- * A picture of `samples`: a canvas of `columns` by FFT_SIZE / 2 + 1 pixels, 0 Hz at the bottom.
+ * A picture of a sound: a canvas of `columns` by half its `fftSize` + 1 pixels, 0 Hz at the bottom.
  *
- * @param {Float32Array} samples
+ * @param {AudioBuffer} sound
  * @param {number} columns
  */
-export function picture(samples, columns) {
-  const bins = FFT_SIZE / 2 + 1;
-  const levels = spectrogram(samples, columns);
+export function picture(sound, columns) {
+  const size = fftSize(sound.sampleRate);
+  const bins = size / 2 + 1;
+  const levels = spectrogram(channelsOf(sound), columns, size);
   const canvas = new OffscreenCanvas(columns, bins);
   const context = canvas.getContext("2d");
   if (!context) throw new Error("This browser draws no pictures off the screen.");

@@ -2,7 +2,7 @@
    sound, stacked on one time axis, one level scale and one colour scale, with playhead and loop. */
 
 import { MIN_LOOP_SECONDS } from "../audio/player.js";
-import { TimeStrip, outline, peak } from "../audio/waveform.js";
+import { TimeStrip, channelsOf, outline, peak } from "../audio/waveform.js";
 import { find, findAll } from "../common/dom.js";
 import { clock } from "../common/text.js";
 import { CEILING_DB, FLOOR_DB, gradient, picture } from "./spectrogram.js";
@@ -28,7 +28,7 @@ function draw(canvas, paint) {
 /**
  * @typedef {object} Lane
  * @property {HTMLElement} element
- * @property {Float32Array | null} samples
+ * @property {AudioBuffer | null} sound
  * @property {string} colour
  */
 
@@ -37,7 +37,7 @@ export class Stage {
   #player;
   #original;
   #selected;
-  /** @type {WeakMap<Float32Array, OffscreenCanvas>} spectrograms by their samples */
+  /** @type {WeakMap<AudioBuffer, OffscreenCanvas>} spectrograms by their sounds */
   #pictures = new WeakMap();
   #strip;
   #track;
@@ -56,7 +56,7 @@ export class Stage {
     this.#root = root;
     this.#player = player;
     /** @type {(name: string) => Lane} */
-    const lane = (name) => ({ element: find(`[data-lane=${name}]`, HTMLElement, root), samples: null, colour: "" });
+    const lane = (name) => ({ element: find(`[data-lane=${name}]`, HTMLElement, root), sound: null, colour: "" });
     this.#original = lane("original");
     this.#selected = lane("selected");
     this.#track = find("[data-track]", HTMLElement, root);
@@ -85,21 +85,31 @@ export class Stage {
     this.#track.addEventListener("dblclick", () => player.setRegion(null));
   }
 
-  /** @param {Float32Array | null} samples */
-  setOriginal(samples) {
-    const loudest = samples ? peak(samples) : 0;
+  /** Forget the clip before; the next one may have another length. */
+  reset() {
+    this.#strip.duration = 0;
+    this.#range.disabled = true;
+    this.#gain = 1;
+    this.#show(this.#original, null, "");
+    this.#show(this.#selected, null, "");
+  }
+
+  /** @param {AudioBuffer | null} sound */
+  setOriginal(sound) {
+    const loudest = peak(channelsOf(sound));
     this.#gain = loudest > 0 ? 0.95 / loudest : 1;
-    this.#show(this.#original, samples, "");
+    this.#show(this.#original, sound, "");
+    this.#paint(this.#selected); // it may have come first, and both have the original's scale
   }
 
   /**
-   * @param {Float32Array | null} samples
+   * @param {AudioBuffer | null} sound
    * @param {string} label
    * @param {string} colour
    */
-  setSelected(samples, label, colour) {
+  setSelected(sound, label, colour) {
     find("[data-label]", HTMLElement, this.#selected.element).textContent = label;
-    this.#show(this.#selected, samples, colour);
+    this.#show(this.#selected, sound, colour);
   }
 
   /**
@@ -113,31 +123,31 @@ export class Stage {
 
   /**
    * @param {Lane} lane
-   * @param {Float32Array | null} samples
+   * @param {AudioBuffer | null} sound
    * @param {string} colour
    */
-  #show(lane, samples, colour) {
-    if (samples && lane.samples === samples && lane.colour === colour) return;
-    lane.samples = samples;
+  #show(lane, sound, colour) {
+    if (sound && lane.sound === sound && lane.colour === colour) return;
+    lane.sound = sound;
     lane.colour = colour;
-    lane.element.classList.toggle("waiting", !samples);
+    lane.element.classList.toggle("waiting", !sound);
     this.#paint(lane);
   }
 
   /** @param {Lane} lane */
-  #paint({ element, samples, colour }) {
+  #paint({ element, sound, colour }) {
     const ink = colour || getComputedStyle(this.#root).getPropertyValue("--muted");
     draw(find("[data-waveform]", HTMLCanvasElement, element), (context, width, height) => {
-      if (!samples) return;
+      if (!sound) return;
       context.fillStyle = ink;
       context.scale(1, height / 2);
       // Silence is a line of one pixel.
-      context.fill(new Path2D(outline(samples, { columns: width, gain: this.#gain, thickness: 2 / height })));
+      context.fill(new Path2D(outline(channelsOf(sound), { columns: width, gain: this.#gain, thickness: 2 / height })));
     });
     draw(find("[data-spectrogram]", HTMLCanvasElement, element), (context, width, height) => {
-      if (!samples) return;
-      const drawn = this.#pictures.get(samples) ?? picture(samples, PICTURE_COLUMNS);
-      this.#pictures.set(samples, drawn);
+      if (!sound) return;
+      const drawn = this.#pictures.get(sound) ?? picture(sound, PICTURE_COLUMNS);
+      this.#pictures.set(sound, drawn);
       context.imageSmoothingQuality = "high";
       context.drawImage(drawn, 0, 0, width, height);
     });

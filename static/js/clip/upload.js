@@ -98,9 +98,8 @@ function send(file) {
       fail(row, "The connection broke before the file arrived. Choose it again.");
       resolve();
     });
-    const body = new FormData();
-    body.append("csrfmiddlewaretoken", find("[name=csrfmiddlewaretoken]", HTMLInputElement, form).value);
-    body.append("file", file);
+    const body = new FormData(form); // with the systems that are chosen now
+    body.set("file", file);
     request.send(body);
     row.state.textContent = "0 %";
   });
@@ -114,8 +113,11 @@ function sendAll(files) {
 }
 
 form.classList.add("scripted");
-input.addEventListener("change", () => {
+function sendChosen() {
   sendAll([...(input.files ?? [])]);
   input.value = "";
-});
+}
+
+input.addEventListener("change", sendChosen);
+sendChosen(); // what was chosen before this script ran
 acceptDrops(find("[data-drop]", HTMLElement, form), sendAll);

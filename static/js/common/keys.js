@@ -17,20 +17,20 @@ export function meaning({ key, code, shiftKey }) {
 
 const TEXT = "input:not([type=range], [type=radio], [type=checkbox]), textarea, select, [contenteditable]";
 
+const PICK = ".pick, .reference, #play";
+
 /**
  * Whether a key works the element in focus itself. Buttons that choose what sounds leave space to the player:
- * pressed by it, they would only be heard again.
+ * pressed by it, they would only be heard again. They leave Enter to whoever can go on.
  *
  * @param {Element} target
  * @param {string} name
  */
 function isOwnKey(target, name) {
   if (target.matches(".volume input")) return name !== "?";
-  if (name === " ") {
-    return (
-      target.matches("input[type=radio], input[type=checkbox]") ||
-      target.closest("button:not(.pick, .reference), a, summary, [role=button]") !== null
-    );
+  if (name === " " && target.matches("input[type=radio], input[type=checkbox]")) return true;
+  if (name === " " || name === "Enter") {
+    return target.closest(`button:not(${PICK}), a, summary, [role=button]`) !== null;
   }
   return name.startsWith("Arrow") && target.matches("input[type=radio], input[type=range]:not(.track input), [role=slider]");
 }

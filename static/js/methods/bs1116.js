@@ -9,7 +9,7 @@ import { Switching } from "../trial/switching.js";
 
 const HIGHEST = 5;
 const switching = new Switching(LETTERS);
-const scale = { lowest: 1, highest: HIGHEST, perUnit: 10, first: 3, write: (/** @type {number} */ score) => score.toFixed(1) };
+const scale = { lowest: 1, highest: HIGHEST, perUnit: 10, leap: 5, first: 3, write: (/** @type {number} */ score) => score.toFixed(1) };
 const sliders = new Sliders(find(".impairment"), scale, switching);
 const keys = page.stimuli.map(({ key }) => key);
 const labels = new Map(page.sounds.map(({ name, label }) => [name, label]));
@@ -39,12 +39,8 @@ openTrial({
   },
   silence: () => switching.pause(),
   key(name, shift) {
-    const steps = shift ? 5 : 1;
-    if (name === "ArrowUp") sliders.nudge(steps);
-    else if (name === "ArrowDown") sliders.nudge(-steps);
-    else if (/^[1-5]$/.test(name)) {
-      if (sliders.sounding) sliders.grade(sliders.sounding, Number(name));
-    } else return switching.key(name, shift);
+    if (!/^[1-5]$/.test(name)) return sliders.key(name, shift) || switching.key(name, shift);
+    if (sliders.sounding) sliders.grade(sliders.sounding, Number(name));
     return true;
   },
 });

@@ -2,4 +2,4 @@
 
 import { openOpinion } from "../trial/opinion.js";
 
-openOpinion({ keysFromTop: true });
+openOpinion();

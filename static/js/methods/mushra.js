@@ -28,7 +28,7 @@ const switching = new Switching({
   order: () => [REFERENCE, ...sliders.order],
   prompt(name) {
     if (name === REFERENCE || store.score(name) !== null) return null;
-    return gettext("{name} is sounding: grade it", { name: labels.get(name) ?? name });
+    return gettext("Playing {name}: move its slider", { name: labels.get(name) ?? name });
   },
 });
 const labels = new Map(page.sounds.map(({ name, label }) => [name, label]));
@@ -36,6 +36,7 @@ const scale = {
   lowest: 0,
   highest: 100,
   perUnit: 1,
+  leap: 10,
   first: 50,
   write: String,
   speak: (/** @type {number} */ score) => `${score}, ${band(score)}`,
@@ -50,16 +51,14 @@ function sort() {
 
 $("#sort").addEventListener("click", sort);
 
-/** @type {Record<string, (shift: boolean) => void>} */
+/** @type {Record<string, (shift: boolean) => unknown>} */
 const keys = {
   r: () => switching.hear(REFERENCE),
   0: () => switching.hear(REFERENCE),
   h: () => switching.hearNeighbour(-1),
   l: () => switching.hearNeighbour(1),
-  k: (shift) => sliders.nudge(shift ? 10 : 1),
-  j: (shift) => sliders.nudge(shift ? -10 : -1),
-  ArrowUp: (shift) => sliders.nudge(shift ? 10 : 1),
-  ArrowDown: (shift) => sliders.nudge(shift ? -10 : -1),
+  k: (shift) => sliders.key("ArrowUp", shift),
+  j: (shift) => sliders.key("ArrowDown", shift),
   s: sort,
 };
 for (const [index, { key }] of page.stimuli.entries()) keys[index + 1] = () => switching.hear(key);
@@ -72,15 +71,15 @@ openTrial({
     if (missing.length) {
       const numbers = page.stimuli.flatMap(({ key }, index) => (missing.includes(key) ? [index + 1] : [])).join(", ");
       return [{
-        text: gettext("{count} of {total} still to hear and grade", { count: missing.length, total: page.stimuli.length }),
+        text: gettext("{count} of {total} left to hear and grade", { count: missing.length, total: page.stimuli.length }),
         problem: gettext("Still to hear and grade: {numbers}", { numbers }),
         focus: switching.button(missing[0]),
       }];
     }
     if (store.heard(REFERENCE)) return [];
     return [{
-      text: gettext("the reference is still to be heard"),
-      problem: gettext("Hear the reference, too: the grades compare with it."),
+      text: gettext("please also listen to the reference"),
+      problem: gettext("Please listen to the reference, too: you grade against it."),
       focus: find("#reference"),
     }];
   },
@@ -90,7 +89,7 @@ openTrial({
   },
   silence: () => switching.pause(),
   key(name, shift) {
-    if (!Object.hasOwn(keys, name)) return switching.key(name, shift);
+    if (!Object.hasOwn(keys, name)) return sliders.key(name, shift) || switching.key(name, shift);
     keys[name](shift);
     return true;
   },

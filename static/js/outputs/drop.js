@@ -26,6 +26,7 @@ function show() {
 
 form.classList.add("scripted");
 input.addEventListener("change", show);
+show(); // what was chosen before this script ran, or kept by the browser over a reload
 form.addEventListener("submit", () => {
   // After the browser has read the fields.
   setTimeout(() => {

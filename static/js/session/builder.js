@@ -203,7 +203,7 @@ function card(question, index) {
   let ownName = question.name !== "";
 
   const label = element("input", { value: question.label, maxLength: 500, disabled: frozen });
-  const name = element("input", { value: question.name, maxLength: 64, disabled: frozen });
+  const name = element("input", { value: question.name, maxLength: 200, disabled: frozen });
   const type = select(Object.entries(types), question.type);
   const when = select([["before", "before the trials"], ["after", "after the trials"]], question.when);
   const help = element("input", { value: question.help ?? "", maxLength: 500, disabled: frozen });

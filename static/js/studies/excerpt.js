@@ -1,25 +1,30 @@
 /* An excerpt of a clip, chosen on its waveform, by numbers, or by keyboard; and heard. */
 
-import { CLIP_RATE, loadClip } from "../audio/load.js";
+import { loadPart } from "../audio/load.js";
 import { Solo } from "../audio/solo.js";
 import { Waveform } from "../audio/waveform.js";
 import { find } from "../common/dom.js";
 import { Emitter } from "../common/emitter.js";
 
-/** @type {Map<string, Promise<AudioBuffer>>} a clip is fetched once however many excerpts are cut from it */
-const decoded = new Map();
-const solo = new Solo(1, CLIP_RATE);
+const solo = new Solo();
 /** @type {Excerpt | null} the excerpt that plays */
 let playing = null;
 
+/** @type {Map<string, Promise<ArrayLike<number>[]>>} a clip's outline is fetched once however many excerpts it has */
+const outlines = new Map();
+
 /** @param {string} url */
-function decode(url) {
-  const known = decoded.get(url);
+function fetchOutline(url) {
+  const known = outlines.get(url);
   if (known) return known;
-  const buffer = loadClip(url);
-  buffer.catch(() => decoded.delete(url));
-  decoded.set(url, buffer);
-  return buffer;
+  const fetched = fetch(url).then(async (response) => {
+    if (!response.ok) throw new Error(`The server answered ${response.status}.`);
+    const { low, high } = await response.json();
+    return [low, high];
+  });
+  fetched.catch(() => outlines.delete(url));
+  outlines.set(url, fetched);
+  return fetched;
 }
 
 const seen = new IntersectionObserver((entries) => {
@@ -42,6 +47,7 @@ solo.on("stop", () => {
  */
 export class Excerpt extends Emitter {
   #url;
+  #format;
   #duration;
   #shortest;
   #start;
@@ -49,19 +55,24 @@ export class Excerpt extends Emitter {
   #button;
   #waveform;
   #frame = 0;
+  #from = 0; // where what plays begins in the clip, seconds
 
   /**
    * @param {HTMLElement} row
    * @param {object} options
    * @param {string} options.audio address of the clip's sound; empty while there is none
+   * @param {string} options.outline address of its outline
+   * @param {number} options.rate of the clip, Hz
+   * @param {number} options.channels of the clip
    * @param {number} options.duration of the clip, seconds
    * @param {number} options.shortest excerpt, seconds
    * @param {HTMLInputElement} options.start field, seconds
    * @param {HTMLInputElement} options.end field, seconds
    */
-  constructor(row, { audio, duration, shortest, start, end }) {
+  constructor(row, { audio, outline, rate, channels, duration, shortest, start, end }) {
     super();
     this.#url = audio;
+    this.#format = { rate, channels };
     this.#duration = duration;
     this.#shortest = shortest;
     this.#start = start;
@@ -75,7 +86,9 @@ export class Excerpt extends Emitter {
     this.#button.disabled = !audio;
     element.addEventListener("seen", async () => {
       try {
-        this.#waveform.ready(await decode(audio), duration);
+        const channels = await fetchOutline(outline);
+        this.#waveform.ready(duration);
+        this.#waveform.draw(channels);
         element.classList.add("ready");
         this.#show();
       } catch {
@@ -124,9 +137,10 @@ export class Excerpt extends Emitter {
     this.#button.textContent = "■ Stop";
     const [start, end] = this.bounds;
     try {
-      const sound = await decode(this.#url);
+      const sound = await loadPart(this.#url, { ...this.#format, start, end: Math.min(end, this.#duration) });
       if (playing !== this) return;
-      await solo.play(sound, { region: [start, Math.min(end, sound.duration)] });
+      this.#from = start;
+      await solo.play(sound);
       this.#follow();
     } catch {
       this.stop();
@@ -135,7 +149,7 @@ export class Excerpt extends Emitter {
 
   #follow() {
     if (playing !== this) return;
-    this.#waveform.show(solo.position);
+    this.#waveform.show(this.#from + solo.position);
     this.#frame = requestAnimationFrame(() => this.#follow());
   }
 

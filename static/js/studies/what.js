@@ -11,7 +11,7 @@ const out = find("[data-sum]", HTMLElement, form);
 const systems = find("[data-systems]", HTMLElement, form);
 /** Its radio buttons have one value. */
 const method = /** @type {RadioNodeList | HTMLSelectElement} */ (form.elements.namedItem("basics-method"));
-const clips = findAll(".clips [data-clip]", HTMLElement, form);
+const picker = find(".picker", HTMLElement, form);
 const longSeconds = Number(list.dataset.long);
 const shortest = Number(list.dataset.shortest);
 
@@ -33,6 +33,9 @@ const length = (row) => readNumber(input(row, "end")) - readNumber(input(row, "s
 function wire(row) {
   const excerpt = new Excerpt(row, {
     audio: row.dataset.audio ?? "",
+    outline: row.dataset.outline ?? "",
+    rate: Number(row.dataset.rate),
+    channels: Number(row.dataset.channels),
     duration: Number(row.dataset.seconds),
     shortest,
     start: input(row, "start"),
@@ -47,12 +50,7 @@ function wire(row) {
     if (focus instanceof HTMLElement) focus.focus();
     sum();
   });
-  find("[data-again]", HTMLElement, row).addEventListener("click", () => add(clipWith(row.dataset.clip) ?? row, row));
-}
-
-/** @param {string | undefined} id */
-function clipWith(id) {
-  return clips.find((clip) => clip.dataset.clip === id);
+  find("[data-again]", HTMLElement, row).addEventListener("click", () => add(row, row));
 }
 
 /**
@@ -63,8 +61,8 @@ function clipWith(id) {
  */
 function add(clip, after = null) {
   const row = find("[data-item]", HTMLElement, /** @type {DocumentFragment} */ (blank.content.cloneNode(true)));
-  const { clip: id = "", audio = "", seconds = "" } = clip.dataset;
-  Object.assign(row.dataset, { clip: id, audio, seconds });
+  const { clip: id = "", audio = "", outline = "", rate = "", channels = "", seconds = "", done = "" } = clip.dataset;
+  Object.assign(row.dataset, { clip: id, audio, outline, rate, channels, seconds, done });
   find("[data-title]", HTMLElement, row).textContent =
     clip.dataset.title ?? find("[data-title]", HTMLElement, clip).textContent;
   input(row, "clip").value = id;
@@ -108,7 +106,7 @@ function sum() {
   for (const row of rows()) {
     find("[data-length]", HTMLElement, row).textContent = length(row) > 0 ? `= ${length(row).toFixed(1)} s` : "";
     find("[data-long]", HTMLElement, row).hidden = !(length(row) > longSeconds);
-    const done = clipWith(row.dataset.clip)?.dataset.done?.split(" ");
+    const done = row.dataset.done ? row.dataset.done.split(" ") : undefined;
     const lacking = done ? picked.filter((box) => !done.includes(box.value)).map((box) => box.dataset.title) : [];
     const missing = find("[data-missing]", HTMLElement, row);
     missing.hidden = lacking.length === 0;
@@ -133,23 +131,24 @@ function sum() {
   out.textContent = parts.join(" · ");
 }
 
-if (!list.closest("fieldset")?.disabled) {
-  for (const search of findAll("[data-search]", HTMLInputElement, form)) {
-    search.hidden = clips.length < 8;
-    search.addEventListener("input", () => {
-      const wanted = search.value.trim().toLowerCase();
-      for (const clip of clips) clip.hidden = !clip.dataset.title?.toLowerCase().includes(wanted);
-    });
-    search.addEventListener("keydown", (event) => {
-      if (event.key === "Enter") event.preventDefault();
-    });
-  }
-  for (const clip of clips) {
-    // Without this script the box takes the clip whole; with it there is a button, and any number of excerpts.
+/** Without this script a clip's box takes it whole; with it there is a button, and any number of excerpts. */
+function offerClips() {
+  for (const clip of findAll("[data-clip]", HTMLElement, picker)) {
     find("label input", HTMLInputElement, clip).remove();
     const button = find("[data-add]", HTMLElement, clip);
     button.hidden = false;
     button.addEventListener("click", () => add(clip));
+  }
+}
+
+if (!list.closest("fieldset")?.disabled) {
+  offerClips();
+  picker.addEventListener("htmx:afterSwap", offerClips); // others were found
+  for (const search of findAll("[data-search]", HTMLInputElement, picker)) {
+    search.hidden = findAll("[data-clip]", HTMLElement, picker).length < 8;
+    search.addEventListener("keydown", (event) => {
+      if (event.key === "Enter") event.preventDefault();
+    });
   }
 }
 rows().forEach(wire);

@@ -49,6 +49,28 @@ export class Answers {
   }
 
   /**
+   * The answer beside the one that is given; the first if none is.
+   *
+   * @param {-1 | 1} step up or down the page
+   */
+  beside(step) {
+    const given = this.#radios.findIndex((radio) => radio.checked);
+    return given < 0 ? this.first : this.#radios[given + step];
+  }
+
+  /**
+   * Work a key of the answers; false if it is none.
+   *
+   * @param {string} name
+   */
+  work(name) {
+    if (name === "ArrowUp") this.choose(this.beside(-1));
+    else if (name === "ArrowDown") this.choose(this.beside(1));
+    else return false;
+    return true;
+  }
+
+  /**
    * The answer with this value.
    *
    * @param {string} value

@@ -22,7 +22,7 @@ export function openChoice() {
     },
     silence: () => switching.pause(),
     key(name, shift) {
-      if (!/^[1-9]$/.test(name)) return switching.key(name, shift);
+      if (!/^[1-9]$/.test(name)) return answers.work(name) || switching.key(name, shift);
       answers.choose(answers.at(Number(name)));
       return true;
     },

@@ -57,14 +57,15 @@ export const LETTERS = {
 };
 
 /**
- * What the waveform shows: the open reference, or else A and B alike, so that it favours neither.
+ * What the waveform shows: the open reference, or else A and B alike, so that it favours neither. Null while they
+ * are being fetched.
  *
  * @param {BaseAudioContext} context
  * @param {Map<string, AudioBuffer>} buffers
  */
 function outlined(context, buffers) {
-  const reference = buffers.get("reference");
-  if (reference) return reference;
-  const names = page.sounds.filter(({ label }) => label === "A" || label === "B").map(({ name }) => name);
-  return mean(context, [...buffers].filter(([name]) => names.includes(name)).map(([, buffer]) => buffer));
+  if (page.sounds.some(({ name }) => name === "reference")) return buffers.get("reference") ?? null;
+  const letters = page.sounds.filter(({ label }) => label === "A" || label === "B");
+  const sounds = letters.map(({ name }) => buffers.get(name)).filter((buffer) => buffer !== undefined);
+  return sounds.length < letters.length ? null : mean(context, sounds);
 }

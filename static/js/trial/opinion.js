@@ -7,17 +7,12 @@ import { say } from "../common/text.js";
 import { gettext } from "../common/words.js";
 import { Answers } from "./answers.js";
 import { markHeard } from "./hearing.js";
-import { $, controlVolume, fetchSounds, isLeaving, note, openTrial, page, refresh, showWhilePlaying, startPlaying, store } from "./page.js";
+import { $, controlVolume, fetchSounds, focusFirst, isLeaving, note, openTrial, page, refresh, showWhilePlaying, startPlaying, store } from "./page.js";
 
 const ALL = "all";
 
-/**
- * Open the page of a method whose listeners grade what they have heard once through.
- *
- * @param {object} options
- * @param {boolean} options.keysFromTop whether the keys count the answers from the top, rather than name grades
- */
-export async function openOpinion({ keysFromTop }) {
+/** Open the page of a method whose listeners grade what they have heard once through. */
+export async function openOpinion() {
   const answers = new Answers(Number, (score) => note("grade", { sound: answers.key, score }));
   const parts = new Map(findAll("#parts li").map((part) => [part.dataset.name ?? "", part]));
   const button = find("#play", HTMLButtonElement);
@@ -25,6 +20,8 @@ export async function openOpinion({ keysFromTop }) {
   const player = new Player(context);
   /** @type {ReturnType<typeof join>["spans"]} */
   let spans = [];
+  /* The sign before the digit of a grade, where it has been typed. */
+  let sign = "";
 
   const isHeard = () => store.heard(ALL);
   const isUsed = () => Boolean(page.once) && isHeard();
@@ -98,9 +95,12 @@ export async function openOpinion({ keysFromTop }) {
     show,
     silence: stop,
     key(name) {
+      const before = sign;
+      sign = "";
       if (name === " ") toggle();
-      else if (/^[1-7]$/.test(name)) answers.choose(keysFromTop ? answers.at(Number(name)) : answers.with(name));
-      else return false;
+      else if (name === "-" || name === "−") sign = "-";
+      else if (/^[0-9]$/.test(name)) answers.choose(answers.with(String(Number(before + name))));
+      else return answers.work(name);
       return true;
     },
   });
@@ -109,4 +109,5 @@ export async function openOpinion({ keysFromTop }) {
   player.select(ALL);
   player.add(ALL, sequence.buffer);
   say($("#sounding"), isUsed() ? gettext("heard: now grade it") : gettext("ready: press play"));
+  focusFirst(button);
 }

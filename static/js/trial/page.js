@@ -49,7 +49,7 @@ function readPage() {
   // MUSHRA's page has the reference beside the stimuli, and each has its sound.
   const sounds = [{ name: "reference", label: gettext("Reference"), url: data.reference.url }];
   for (const { key, label, url } of data.stimuli) {
-    sounds.push({ name: key, label: gettext("Stimulus {number}", { number: label }), url });
+    sounds.push({ name: key, label: gettext("Version {number}", { number: label }), url });
   }
   return { ...data, sounds };
 }
@@ -152,8 +152,9 @@ async function goOn() {
 export function openTrial(options) {
   method = options;
   listenToKeys((name, shift) => {
-    if (name !== "?") return method.key(name, shift);
-    help.showModal();
+    if (name === "?") help.showModal();
+    else if (name === "Enter" && method.missing().length === 0) goOn();
+    else return method.key(name, shift);
     return true;
   });
   refresh();
@@ -296,15 +297,30 @@ export async function startPlaying(player) {
 }
 
 /**
+ * Put the focus where the next act is, unless the listener has put it somewhere.
+ *
+ * @param {HTMLElement | undefined} element
+ */
+export function focusFirst(element) {
+  if (document.activeElement === document.body) element?.focus();
+}
+
+/**
  * Call `show` at every frame while the player plays.
  *
  * @param {import("../audio/player.js").Player} player
  * @param {() => void} show
  */
 export function showWhilePlaying(player, show) {
+  let frame = 0;
   const tick = () => {
-    if (player.playing) show();
-    requestAnimationFrame(tick);
+    frame = 0;
+    if (!player.playing) return;
+    show();
+    frame = requestAnimationFrame(tick);
   };
-  tick();
+  // A page that asks for frames all the time keeps the processor busy all the time.
+  player.on("change", () => {
+    if (player.playing && !frame) frame = requestAnimationFrame(tick);
+  });
 }

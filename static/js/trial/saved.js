@@ -11,13 +11,13 @@ export function savedText(store) {
   const count = store.unsaved;
   switch (store.state) {
     case "idle":
-      return store.graded ? gettext("saved ✓") : gettext("nothing to save yet");
+      return store.graded ? gettext("saved ✓") : "";
     case "saving":
       return gettext("saving…");
     case "offline":
       return store.answering
-        ? gettext("the server is not ready – kept here, will be sent: {count}", { count })
-        : gettext("offline – kept here, will be sent: {count}", { count });
+        ? gettext("the server is not ready – saved on this device, to send: {count}", { count })
+        : gettext("offline – saved on this device, to send: {count}", { count });
     case "lost":
       return gettext("changed in another browser");
     case "refused":

@@ -11,6 +11,7 @@ import { elapsed, isLeaving, note, page, refresh, store } from "./page.js";
  * @property {number} lowest
  * @property {number} highest
  * @property {number} perUnit steps of the scale in one unit
+ * @property {number} leap steps of one key press with Shift
  * @property {number} first where the first key press puts a grade that isn't there yet; the slider stands there too
  * @property {(score: number) => string} write a grade in figures
  * @property {(score: number) => string} [speak] a grade for screen readers; by default as written
@@ -121,6 +122,25 @@ export class Sliders {
     if (key === null) return;
     const score = this.score(key);
     this.grade(key, score === null ? this.#scale.first : score + steps / this.#scale.perUnit);
+  }
+
+  /**
+   * Work a key that grades what is sounding, as keys work a slider in focus; false if it is none.
+   *
+   * @param {string} name
+   * @param {boolean} shift
+   */
+  key(name, shift) {
+    const { lowest, highest, leap } = this.#scale;
+    const steps = shift ? leap : 1;
+    if (name === "ArrowUp") this.nudge(steps);
+    else if (name === "ArrowDown") this.nudge(-steps);
+    else if (name === "PageUp") this.nudge(leap);
+    else if (name === "PageDown") this.nudge(-leap);
+    else if (name === "End" || name === "Home") {
+      if (this.sounding !== null) this.grade(this.sounding, name === "End" ? highest : lowest);
+    } else return false;
+    return true;
   }
 
   /**

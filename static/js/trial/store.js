@@ -17,6 +17,7 @@ const RETRY_SECONDS = [1, 2, 4, 8, 15, 30];
 const GAP_MILLISECONDS = 100;
 const EVENTS_MILLISECONDS = 2000;
 const EVENTS_AT_ONCE = 200;
+const EVENTS_WITH_A_GRADE = 20;
 /* The server takes so many events of a trial. */
 const MOST_EVENTS = 20000;
 /* Between two looks at what the server holds, while the page can be seen. */
@@ -30,7 +31,7 @@ const COMMENT_MILLISECONDS = 800;
  * @typedef {{ text: string, saved: boolean }} Comment never changed: replaced
  * @typedef {{ grades: Map<string, Grade>, comment: Comment | null }} Held by this page at a moment
  * @typedef {{ sequence: number, kind: string, milliseconds: number, detail: object }} TrialEvent
- * @typedef {{ sequence: number, score: Score | null }} Answer
+ * @typedef {{ sequence: number, score: Score | null, events?: number }} Answer
  * @typedef {{ grades: Record<string, Answer>, comment: string, finished: boolean }} Stored what the server holds
  *
  * @typedef {object} Lost what is not stored of what this page showed
@@ -39,9 +40,10 @@ const COMMENT_MILLISECONDS = 800;
  * @property {string} refusal why nothing more is stored, if that is so
  *
  * @typedef {object} Kept in the browser's storage
- * @property {Record<string, { score: Score | null, sequence: number }>} grades
+ * @property {Record<string, { score: Score | null, sequence: number, before?: number }>} grades `before` if not saved
  * @property {TrialEvent[]} events
  * @property {string[]} heard
+ * @property {string} [writer] token of this browser
  * @property {string} [comment] if it is not saved
  * @property {string} [before] the comment that it was written over
  * @typedef {object} TrialData what the store needs of the page
@@ -128,6 +130,10 @@ export class Store extends Emitter {
   #id;
   /** @type {Map<string, Grade>} */
   #grades = new Map();
+  /** The sequence numbers that the server named last. A change replaces nothing else but what this browser sent.
+   * @type {Map<string, number>} */
+  #known = new Map();
+  #writer;
   /** @type {Set<string>} */
   #sending = new Set();
   /** @type {TrialEvent[]} */
@@ -167,12 +173,16 @@ export class Store extends Emitter {
     this.answering = true; // false: no answer at all came to the last request
 
     const kept = this.#read();
+    this.#writer = kept.writer ?? Math.random().toString(36).slice(2);
     for (const { key, score, sequence } of page.stimuli) {
       const mine = kept.grades[key];
-      const isNewer = mine && mine.sequence > (sequence ?? 0);
+      const isNewer = mine && (mine.before || mine.sequence > (sequence ?? 0));
+      this.#known.set(key, isNewer ? (mine.before ?? 0) : (sequence ?? 0));
       this.#grades.set(
         key,
-        isNewer ? { ...mine, saved: false } : { score, sequence: sequence ?? 0, saved: true },
+        isNewer
+          ? { score: mine.score, sequence: mine.sequence, saved: false }
+          : { score, sequence: sequence ?? 0, saved: true },
       );
     }
     this.#comment = { text: kept.comment ?? page.comment ?? "", saved: kept.comment === undefined };
@@ -328,6 +338,7 @@ export class Store extends Emitter {
       const mine = this.#grades.get(key);
       if (!mine || mine !== asked.grades.get(key) || !(mine.saved || stored.finished)) continue;
       if (mine.score !== answer.score) keys.push(key);
+      this.#known.set(key, answer.sequence);
       this.#grades.set(key, { ...answer, saved: true });
     }
     const comment = this.#comment === asked.comment ? this.#takeOverComment(stored) : null;
@@ -417,7 +428,11 @@ export class Store extends Emitter {
       while (!this.#grade(key).saved) {
         const sent = this.#grade(key);
         this.#setState("saving");
-        const answer = await post(this.#page.ratingsUrl, { key, score: sent.score, sequence: sent.sequence });
+        const { score, sequence } = sent;
+        const answer = await post(this.#page.ratingsUrl, {
+          key, score, sequence, before: this.#known.get(key), writer: this.#writer, ...this.#eventsToo(),
+        });
+        this.#forgetEvents(answer.events ?? 0);
         this.#failures = 0;
         this.answering = true;
         isLost = this.#confirm(key, sent, answer);
@@ -474,6 +489,7 @@ export class Store extends Emitter {
   #confirm(key, sent, answer) {
     const current = this.#grade(key);
     const isLost = answer.score !== sent.score;
+    this.#known.set(key, answer.sequence);
     if (isLost) {
       // Whoever graded here had not seen that grade: it is shown, and can be changed then.
       this.#grades.set(key, { ...answer, saved: true });
@@ -487,6 +503,17 @@ export class Store extends Emitter {
     return isLost;
   }
 
+  /** The events that go with a grade: they cost no request of their own. */
+  #eventsToo() {
+    if (!this.#events.length || this.#sendingEvents) return {};
+    return { events: this.#events.slice(0, EVENTS_WITH_A_GRADE) };
+  }
+
+  /** @param {number} stored the highest number that the server has stored */
+  #forgetEvents(stored) {
+    this.#events = this.#events.filter((event) => event.sequence > stored);
+  }
+
   #flushEvents() {
     clearTimeout(this.#eventTimer);
     this.#eventTimer = undefined;
@@ -497,7 +524,7 @@ export class Store extends Emitter {
   async #sendEvents() {
     try {
       const { stored } = await post(this.#page.eventsUrl, { events: this.#events.slice(0, EVENTS_AT_ONCE) });
-      this.#events = this.#events.filter((event) => event.sequence > stored);
+      this.#forgetEvents(stored);
     } catch (error) {
       // Events explain grades but must not hold them up: refused ones are dropped, others wait.
       if (error instanceof Refused) this.#events = [];
@@ -529,10 +556,15 @@ export class Store extends Emitter {
   #keep() {
     if (this.#retired) return;
     const grades = Object.fromEntries(
-      [...this.#grades].filter(([, { sequence }]) => sequence).map(([key, { score, sequence }]) => [key, { score, sequence }]),
+      [...this.#grades]
+        .filter(([, { sequence }]) => sequence)
+        .map(([key, { score, sequence, saved }]) => [
+          key,
+          saved ? { score, sequence } : { score, sequence, before: this.#known.get(key) },
+        ]),
     );
     /** @type {Kept} */
-    const kept = { grades, events: this.#events, heard: [...this.#heard] };
+    const kept = { grades, events: this.#events, heard: [...this.#heard], writer: this.#writer };
     if (!this.#comment.saved) Object.assign(kept, { comment: this.comment, before: this.#storedComment });
     try {
       this.storage.setItem(this.#id, JSON.stringify(kept));
@@ -543,9 +575,10 @@ export class Store extends Emitter {
 
   /** Another tab of this browser wrote: take over grades that are ahead of ours, and see to it that they are stored. */
   #adopt() {
-    for (const [key, { score, sequence }] of Object.entries(this.#read().grades)) {
+    for (const [key, { score, sequence, before }] of Object.entries(this.#read().grades)) {
       const mine = this.#grades.get(key);
       if (!mine || sequence <= mine.sequence) continue;
+      this.#known.set(key, before ?? sequence);
       this.#grades.set(key, { score, sequence, saved: false });
       this.emit("grade", key);
       this.#send(key);

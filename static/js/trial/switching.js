@@ -1,11 +1,11 @@
 /* Free switching between the signals of a trial: one clock, one loop, the fades of the player. */
 
 import { Player } from "../audio/player.js";
-import { Waveform } from "../audio/waveform.js";
+import { Waveform, channelsOf } from "../audio/waveform.js";
 import { find, findAll } from "../common/dom.js";
 import { clock, say } from "../common/text.js";
 import { gettext } from "../common/words.js";
-import { $, controlVolume, fetchSounds, note, page, refresh, showWhilePlaying, startPlaying, store } from "./page.js";
+import { $, controlVolume, fetchSounds, focusFirst, note, page, refresh, showWhilePlaying, startPlaying, store } from "./page.js";
 
 const rightwards = document.documentElement.dir === "rtl" ? -1 : 1;
 
@@ -15,8 +15,8 @@ const rightwards = document.documentElement.dir === "rtl" ? -1 : 1;
  * @property {(name: string) => void} heard called when that is so for the first time
  * @property {[string, string]} loopKeys for the loop's start and end
  * @property {string} ready told when all sounds are there
- * @property {(context: BaseAudioContext, buffers: Map<string, AudioBuffer>) => AudioBuffer} [outlined] what the
- *   waveform shows; by default the first signal, which can then be heard while the others are being fetched
+ * @property {(context: BaseAudioContext, buffers: Map<string, AudioBuffer>) => AudioBuffer | null} [outlined] what
+ *   the waveform shows, null until the signals that it needs are there; by default the first signal
  * @property {() => string[]} [order] the names from the left as they stand now
  * @property {(name: string) => string | null} [prompt] told in place of "... is sounding"
  */
@@ -207,7 +207,7 @@ export class Switching {
   showSounding() {
     const { playing, selected } = this.#player;
     const name = this.#label(selected);
-    const prompt = this.#options.prompt?.(selected) ?? gettext("{name} is sounding", { name });
+    const prompt = this.#options.prompt?.(selected) ?? gettext("Playing {name}", { name });
     say($("#sounding"), playing ? prompt : gettext("{name} is paused", { name }));
   }
 
@@ -219,27 +219,32 @@ export class Switching {
 
   async #prepare() {
     const { outlined, ready } = this.#options;
-    const early = outlined === undefined;
-    const buffers = await fetchSounds(this.#context, page.sounds, {
-      firstAlone: early,
-      arrived: (name, buffer) => early && this.#add(name, buffer, buffer),
+    /** @type {Map<string, AudioBuffer>} */
+    const here = new Map();
+    let drawn = false;
+    await fetchSounds(this.#context, page.sounds, {
+      firstAlone: true,
+      arrived: (name, buffer) => {
+        here.set(name, buffer);
+        this.#add(name, buffer);
+        const shown = drawn ? null : outlined ? outlined(this.#context, here) : buffer;
+        if (!shown) return;
+        drawn = true;
+        this.#waveform.draw(channelsOf(shown));
+      },
     });
-    if (outlined) {
-      const shown = outlined(this.#context, buffers);
-      for (const [name, buffer] of buffers) this.#add(name, buffer, shown);
-    }
     if (!this.#player.playing) say($("#sounding"), ready);
+    focusFirst(this.#buttons.get(page.sounds[0].name));
   }
 
   /**
    * @param {string} name
    * @param {AudioBuffer} buffer
-   * @param {AudioBuffer} shown in the waveform
    */
-  #add(name, buffer, shown) {
+  #add(name, buffer) {
     const player = this.#player;
     if (!player.duration) {
-      this.#waveform.ready(shown, buffer.duration);
+      this.#waveform.ready(buffer.duration);
       say($("#duration"), clock(buffer.duration));
       for (const button of [find("#play", HTMLButtonElement), this.#loopButton]) button.disabled = false;
     }
