@@ -4,8 +4,13 @@
 
 PYTHON ?= python3
 PORT ?= 8000
+# PyTorch for CPUs; `TORCH=cuda make demo` takes PyPI's, for GPUs of NVIDIA (deploy/install-torch).
+TORCH ?= cpu
+export TORCH
 EARSHOT_HOME ?= ./var
 export PORT EARSHOT_HOME
+# Tests start dozens of processes, each of which would compile everything anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -23,7 +28,7 @@ demo: $(DEMO)
 	@exec $(BIN)/python manage.py demo $(DEMO_OPTIONS)
 
 test: $(DEV)
-	$(BIN)/python -m pytest --numprocesses 3 --dist worksteal $(PYTEST_OPTIONS)
+	$(BIN)/python -m pytest --numprocesses 4 --dist worksteal $(PYTEST_OPTIONS)
 
 lint: $(DEV) $(NODE)
 	$(BIN)/ruff check .
@@ -60,6 +65,7 @@ if ! $(PIP) --version >/dev/null 2>&1; then \
   $(PYTHON) -m venv --clear $(VENV); \
 fi; \
 echo "Installing Earshot and what it needs into $(VENV); PyTorch is large, so the first time takes minutes"; \
+sh deploy/install-torch "$(PIP)"; \
 $(PIP) install --editable '.[$(1)]'; \
 touch $(2)
 endef
@@ -77,8 +83,9 @@ check-system:
 	    || missing="$$missing python3-dev"; \
 	fi; \
 	command -v gcc >/dev/null || missing="$$missing gcc libc6-dev"; \
+	command -v g++ >/dev/null || missing="$$missing g++"; \
 	if [ -n "$$missing" ]; then \
-	  echo "These Debian packages are missing (gcc and python3-dev compile PESQ):$$missing" >&2; \
+	  echo "These Debian packages are missing (compilers and python3-dev build PESQ and libsvm):$$missing" >&2; \
 	  echo "Install them with:  sudo apt-get install -y$$missing" >&2; \
 	  exit 1; \
 	fi

@@ -2,23 +2,59 @@
 
 from __future__ import annotations
 
+import gc
 import os
+import shutil
+import sys
+import tempfile
 from collections.abc import Callable, Iterator
+from itertools import count
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 from django.conf import settings as site_settings
 from django.contrib.auth.models import User
 from django.db import connection
+from django.test import TransactionTestCase
 from django.test.utils import setup_databases, teardown_databases
 
-from tests.database import copy_database
+from tests.database import copy_database, empty_database
+from tests.warm import start_server
 
 # Before PyTorch is imported: on a busy machine its threads mostly wait at each other's barriers.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 ROOT = Path(__file__).resolve().parent.parent
+
+# The same examples in every run, so that a red test stays red until it is mended. To look further:
+# `pytest --hypothesis-profile=default --hypothesis-seed=N`.
+hypothesis.settings.register_profile("repeatable", derandomize=True, deadline=None, database=None)
+hypothesis.settings.load_profile("repeatable")
+
+
+# What is imported and collected stays: looking for garbage among it, again and again, finds nothing.
+gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    """Begin to collect garbage, but not in what is there by now."""
+    gc.freeze()
+    gc.enable()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_setupnodes(config: pytest.Config, specs: list[Any]) -> None:
+    """Have the processes of pytest-xdist begin with the large libraries imported, where that can be done."""
+    if sys.platform.startswith("linux"):
+        folder = tempfile.mkdtemp(prefix="earshot-warm-")
+        server, program = start_server(Path(folder))
+        for spec in specs:
+            if spec.popen and not spec.python:
+                spec.python = program
+        config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
+        config.add_cleanup(lambda: server.communicate())
 
 
 @pytest.hookimpl(trylast=True)
@@ -28,12 +64,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def new_database(
-    request: pytest.FixtureRequest, django_db_blocker: Any, tmp_path_factory: pytest.TempPathFactory
-) -> Callable[[Path], None]:
+def new_database(django_db_blocker: Any) -> Callable[[Path], None]:
     """Put a migrated, empty SQLite database at a path."""
-    cache = getattr(request.config, "cache", None)
-    folder = Path(cache.mkdir("database")) if cache else tmp_path_factory.mktemp("database")
+    folder = ROOT / ".pytest_cache" / "d" / "database"  # where pytest's cache has it; without the cache, too
 
     def make(path: Path) -> None:
         with django_db_blocker.unblock():
@@ -43,7 +76,17 @@ def new_database(
 
 
 @pytest.fixture(scope="session")
-def django_db_setup(new_database: Callable[[Path], None], django_db_blocker: Any) -> Iterator[None]:
+def quick_flush() -> Iterator[None]:
+    """Let tests whose database is not rolled back leave one like new without Django's `flush`."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TransactionTestCase, "_fixture_teardown", lambda test: empty_database())
+        yield
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(
+    quick_flush: None, new_database: Callable[[Path], None], django_db_blocker: Any
+) -> Iterator[None]:
     """The database of this process: a copy, where it is a file."""
     if connection.vendor != "sqlite":
         with django_db_blocker.unblock():
@@ -59,10 +102,20 @@ def django_db_setup(new_database: Callable[[Path], None], django_db_blocker: Any
         connection.close()
 
 
+@pytest.fixture(scope="session")
+def media_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Names of folders, none of which exists.
+
+    Most tests store nothing, and to make a `tmp_path` for each of thousands takes longer than many of them.
+    """
+    folder = tmp_path_factory.mktemp("media")
+    return (folder / str(number) for number in count())
+
+
 @pytest.fixture(autouse=True)
-def media(settings: Any, tmp_path: Path) -> Path:
+def media(settings: Any, media_folders: Iterator[Path]) -> Path:
     """Uploads, renditions and stimuli of this test only."""
-    settings.MEDIA_ROOT = tmp_path / "media"
+    settings.MEDIA_ROOT = next(media_folders)
     return Path(settings.MEDIA_ROOT)
 
 

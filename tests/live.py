@@ -13,11 +13,13 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
 from django.conf import settings
 from django.contrib.auth.models import User
+from django.test import override_settings
 from django.test.client import BOUNDARY, MULTIPART_CONTENT, encode_multipart
 
 from listening.site.embedded_redis import EmbeddedRedis
@@ -93,29 +95,33 @@ class Site:
         """The SQLite database, where the site has one."""
         return self.home / "earshot.sqlite3"
 
-    def make_database(self, new_database: Callable[[Path], None]) -> None:
-        """Give the site a database as `migrate` would."""
-        if "DATABASE_URL" in self.environment:
-            self.manage("migrate", "--verbosity", "0")
-        else:
-            new_database(self.database)
+    @contextmanager
+    def here(self) -> Iterator[None]:
+        """Have this process work on the site's database and files. Messages to its workers need `in_site`."""
+        with (
+            connected_to(self.environment.get("DATABASE_URL") or self.database),
+            override_settings(MEDIA_ROOT=self.home / "media"),
+        ):
+            yield
 
-    def start_web(self, workers: int = 1) -> None:
-        self._start(
+    def start_web(self, workers: int = 1, *, wait: bool = True) -> subprocess.Popen[bytes]:
+        process = self._start(
             "web",
             *("gunicorn", "listening.site.wsgi", "--bind", f"127.0.0.1:{self.port}", "--no-control-socket"),
-            *("--workers", str(workers), "--threads", "4"),
+            *("--workers", str(workers), "--threads", "4", "--preload"),
         )
-        wait_for("the web server", self._answers, 60)
+        if wait:
+            wait_for("the web server", self._answers, 300)
+        return process
 
     def start_worker(
-        self, queues: Sequence[str] = settings.WORKER_QUEUES, *, beat: bool = True
+        self, queues: Sequence[str] = settings.WORKER_QUEUES, *, children: int = 2, beat: bool = True
     ) -> subprocess.Popen[bytes]:
-        """A worker of two children; with `beat` it has the sweeper's clock in a third."""
+        """A worker of some children; with `beat` it has the sweeper's clock in a further one."""
         return self._start(
             "worker",
-            *("celery", "-A", "listening.site", "worker", "--concurrency", "2"),
-            *("--queues", ",".join(queues), "--without-gossip", "--without-mingle"),
+            *("celery", "-A", "listening.site", "worker", "--concurrency", str(children)),
+            *("--queues", ",".join(queues), "--without-gossip", "--without-mingle", "--loglevel", "INFO"),
             *(("--beat", *self._schedule) if beat else ()),
         )
 
@@ -194,8 +200,9 @@ def children_of(pid: int) -> list[int]:
 def running_site(home: Path, new_database: Callable[[Path], None], **extra: str) -> Iterator[Site]:
     """A site with a database and a token, nothing started yet; for fixtures."""
     site = Site(home, **extra)
-    site.make_database(new_database)
-    with connected_to(site.database):
+    if "DATABASE_URL" not in extra:
+        new_database(site.database)
+    with site.here():
         site.token = make_api_token(User.objects.create_user("alice"))
     try:
         yield site

@@ -13,13 +13,16 @@ import tempfile
 HOME_OF_TESTS = tempfile.mkdtemp(prefix="earshot-tests-")
 atexit.register(shutil.rmtree, HOME_OF_TESTS, ignore_errors=True)
 os.environ["EARSHOT_HOME"] = HOME_OF_TESTS
-for _name in ("REDIS_URL", "SITE_URL", "PORT", "MEDIA_S3_BUCKET"):
+# Processes of pytest-xdist inherit what the first of them set.
+for _name in ("REDIS_URL", "SITE_URL", "PORT", "MEDIA_S3_BUCKET", "PROMETHEUS_MULTIPROC_DIR"):
     os.environ.pop(_name, None)
 
 from listening.site.settings import *  # noqa: E402, F403
 
 STATIC_ROOT.mkdir(parents=True, exist_ok=True)  # noqa: F405  (WhiteNoise warns where it is missing)
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+# Each test client loads the middleware, and would look through all static files for what it does not fetch.
+WHITENOISE_AUTOREFRESH = True
 # Nobody listens on this home's Redis socket: a publish fails at once, and rows stay queued, as in real life
 # when the broker is away. Tests that want work done call the tasks, or start a real worker.
 

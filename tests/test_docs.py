@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from django.core.management import get_commands
 
+from evaluation.metrics import METRICS
+
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = [*sorted((ROOT / "docs").glob("*.md")), ROOT / "README.md"]
 #: Rooms that the documents leave off a path where the sentence says which one is meant.
@@ -90,3 +92,12 @@ def test_the_tables_of_the_architecture_name_what_is_there() -> None:
             assert re.search(rf"(def|class) {name}\b|^ *{name}\b *[:=]", text, re.M), (path, name)
             found += 1
     assert found >= 3
+
+
+def test_the_document_of_metrics_says_what_the_code_says() -> None:
+    text = (ROOT / "docs" / "metrics.md").read_text()
+    for metric in METRICS.values():
+        made = ", ".join(metric.domain.describe())
+        command = f"`{metric.command}`" if metric.command else "upload"
+        named, made_for = f"{metric.title} (`{metric.slug}`)", f"{made}. {metric.domain.usual}"
+        assert f"| {named} | {metric.note} | {made_for} | {command} |" in text

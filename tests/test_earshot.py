@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import stat
 import subprocess
 import sys
@@ -16,13 +17,17 @@ import pytest
 from django.contrib.auth.models import User
 
 import earshot
+import terminal
 from evaluation import tasks
 from evaluation.models import Clip, OutputBatch, Rendition
-from listening.models import Analysis, ImportDraft, Study
+from listening.models import Analysis, ImportDraft, MadeFile, Study
 from listening.results import analyses
 from listening.simulation import runs as simulation
-from listening.tasks import prepare_study
+from listening.tasks import make_file, prepare_study
 from listening.web import accounts
+from terminal import waiting
+from terminal.completion import SHELLS, complete
+from terminal.words import parser
 from tests.evaluation.conftest import make_clip, make_speech, make_wav
 from tests.listening.conftest import SYSTEMS, listen, make_study, processed, study
 
@@ -42,7 +47,7 @@ def run(
 ) -> Run:
     """Run `earshot WORDS`; returns what it printed, or its complaint where `code` is expected."""
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
-    monkeypatch.setattr(earshot, "POLL_SECONDS", 0.05)
+    monkeypatch.setattr(waiting, "POLL_SECONDS", 0.05)
     monkeypatch.chdir(tmp_path)
     for name in ("EARSHOT_URL", "EARSHOT_TOKEN"):
         monkeypatch.delenv(name, raising=False)
@@ -88,7 +93,11 @@ def test_what_is_no_recording_is_refused_in_the_sites_words(run: Run, tmp_path: 
 
 
 def test_a_study_from_making_it_to_its_results(
-    run: Run, alice: User, processed: Callable[..., Clip], tmp_path: Path
+    run: Run,
+    alice: User,
+    processed: Callable[..., Clip],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     clip = processed(alice, sound=True)
     (tmp_path / "more.json").write_text('{"seed": 5, "max_sessions": 9}')
@@ -113,6 +122,7 @@ def test_a_study_from_making_it_to_its_results(
 
     run("study", "export", study_id, "ratings.csv", "-o", tmp_path / "r.csv")
     assert (tmp_path / "r.csv").read_text().count("\n") == 21
+    monkeypatch.setattr(waiting.time, "sleep", lambda _seconds: make_file(str(MadeFile.objects.get().pk)))
     assert run("study", "export", study_id).strip() == "archive.zip"
     assert zipfile.ZipFile(tmp_path / "archive.zip").testzip() is None
     assert "nothing here" in run("study", "export", study_id, "nothing.csv", code=1)
@@ -133,7 +143,7 @@ def test_outputs_of_an_own_system(
     def work(seconds: float) -> None:
         tasks.handle_outputs(str(OutputBatch.objects.get().pk))
 
-    monkeypatch.setattr(earshot.time, "sleep", work)
+    monkeypatch.setattr(waiting.time, "sleep", work)
     late = np.concatenate([np.zeros(800, np.float32), make_speech(1.0)])[:16000]
     (tmp_path / "one.wav").write_bytes(make_wav(late))
     (tmp_path / "two.wav").write_bytes(make_wav(late))
@@ -177,8 +187,10 @@ def test_simulating_and_reading_the_report(
     def work(seconds: float) -> None:
         if simulation.run(str(study.pk)) == 0:
             analyses.run(Analysis.objects.get().pk)
+        for row in MadeFile.objects.all():
+            make_file(str(row.pk))
 
-    monkeypatch.setattr(earshot.time, "sleep", work)
+    monkeypatch.setattr(waiting.time, "sleep", work)
     assert "2 simulated listeners" in run("study", "simulate", study.pk, "--listeners", "2")
     assert "simulated" in run("study", "sessions", study.pk, "--kind", "simulated")
     run("study", "report", study.pk, "--kind", "simulated", "-o", "r.pdf")
@@ -217,10 +229,50 @@ def test_wrong_words_and_a_site_that_is_away(run: Run, monkeypatch: pytest.Monke
 
 def test_it_needs_nothing_but_python(tmp_path: Path) -> None:
     """It can be copied to a machine without any package; and it says what it can do."""
-    copy = tmp_path / "earshot.py"
-    copy.write_bytes(Path(earshot.__file__).read_bytes())
+    copy = shutil.copy(earshot.__file__, tmp_path)
+    shutil.copytree(Path(terminal.__file__).parent, tmp_path / "terminal")
     for words in (["--help"], ["study", "--help"], ["study", "new", "--help"]):
         done = subprocess.run(
-            [sys.executable, "-I", "-S", str(copy), *words], capture_output=True, text=True, check=True
+            [sys.executable, "-E", "-s", "-S", copy, *words], capture_output=True, text=True, check=True
         )
         assert "usage: earshot" in done.stdout
+
+
+def test_names_and_beginnings_stand_for_ids(
+    run: Run, alice: User, make_clip: Callable[..., Clip], study: Study
+) -> None:
+    one, other = make_clip(alice, title="Violin, slow"), make_clip(alice, title="Violin")
+    for reference, found in (("violin", other), ("Violin, s", one), (str(one.pk)[:13], one), (one.pk, one)):
+        assert json.loads(run("clip", reference, "--json"))["id"] == str(found.pk), reference
+    several = run("clip", "viol", code=1)
+    assert (str(one.pk) in several, str(other.pk) in several) == (True, True)
+    assert "no clip whose id or name begins with 'cello'" in run("clip", "cello", code=1)
+    copy = run("study", "duplicate", "speech", "--name", "Again").strip()
+    run("study", "archive", "again")
+    assert [row["id"] for row in json.loads(run("study", "list", "--json"))] == [str(study.pk)]
+    assert json.loads(run("study", "show", copy[:8], "--json"))["archived"]
+
+
+def test_it_completes_words_and_says_its_version(capsys: pytest.CaptureFixture[str]) -> None:
+    for words, expected in (
+        (["stu"], ["study"]),
+        (["study", "du"], ["duplicate"]),
+        (["study", "list", "--j"], ["--json"]),
+        (["nothing", "x"], []),
+    ):
+        assert complete(words, parser()) == expected
+    for shell in SHELLS:
+        assert earshot.main(["completion", shell]) == 0
+        assert "earshot complete" in capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        earshot.main(["--version"])
+    assert capsys.readouterr().out.startswith("Earshot ")
+
+
+def test_what_runs_here_is_handed_on(capsys: pytest.CaptureFixture[str]) -> None:
+    for words in (["encode", "--help"], ["site", "api_token", "--help"], ["benchmark", "--help"]):
+        with pytest.raises(SystemExit):
+            earshot.main(words)
+        assert f"usage: earshot {' '.join(words[:-1]) if words[0] != 'benchmark' else 'site benchmark'}" in (
+            capsys.readouterr().out
+        )

@@ -10,6 +10,10 @@ from weakref import WeakSet
 
 import pytest
 from django.contrib.auth.models import User
+from django.contrib.staticfiles.handlers import StaticFilesHandler
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from django.utils.cache import patch_cache_control
 
 from listening.models import Session, Study
 from listening.session.sessions import begin, start_session
@@ -29,6 +33,9 @@ FLAGS = (
     "--disable-sync",
     "--autoplay-policy=no-user-gesture-required",
     "--disable-dev-shm-usage",
+    # A microphone that beeps, and a visitor who allows it.
+    "--use-fake-device-for-media-stream",
+    "--use-fake-ui-for-media-stream",
 )
 VIEWPORT: ViewportSize = {"width": 1280, "height": 800}
 #: Milliseconds that a page gets for anything a test waits for.
@@ -59,6 +66,24 @@ def browser() -> Iterator[Browser]:
         del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
     else:
         os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = before
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cached_static_files() -> Iterator[None]:
+    """Have the browser keep scripts and styles, as it does what the real site serves.
+
+    Asking the live server anew for each module of each page takes a third of the time of these tests.
+    """
+    serve = StaticFilesHandler.serve
+
+    def keep(handler: StaticFilesHandler, request: HttpRequest) -> HttpResponseBase:
+        response = serve(handler, request)
+        patch_cache_control(response, max_age=3600, immutable=True)
+        return response
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(StaticFilesHandler, "serve", keep)
+        yield
 
 
 class Errors(list[str]):
@@ -121,7 +146,8 @@ def context(
 ) -> Iterator[BrowserContext]:
     """A profile without cookies, storage, permissions or routes, and with one blank page."""
     if not profiles:
-        profiles.append(browser.new_context(viewport=VIEWPORT))
+        # Without animations: to draw their frames takes most of the time of a page that waits.
+        profiles.append(browser.new_context(viewport=VIEWPORT, reduced_motion="reduce"))
         profiles[0].set_default_timeout(PATIENCE)
         profiles[0].new_page()
     context = profiles.pop()
@@ -149,14 +175,12 @@ def clean(context: BrowserContext) -> None:
     context.clear_cookies()
     context.clear_permissions()
     page.set_viewport_size(VIEWPORT)
-    page.emulate_media(media="null", color_scheme="null", reduced_motion="null", forced_colors="null")
+    page.emulate_media(media="null", color_scheme="null", reduced_motion="reduce", forced_colors="null")
     page.mouse.move(0, 0)
 
 
-@pytest.fixture
-def watch(errors: Errors) -> Iterator[Callable[[Page], Page]]:
-    """Notes what a page complains about."""
-    watched = []
+def note_errors(page: Page, errors: Errors) -> Callable[[], None]:
+    """Note what a page complains about, until what is returned is called."""
 
     def broken(error: Error) -> None:
         errors.note(str(error))
@@ -165,16 +189,27 @@ def watch(errors: Errors) -> Iterator[Callable[[Page], Page]]:
         if message.type == "error":
             errors.note(f"{message.text} ({message.location.get('url', '')})")
 
+    def stop() -> None:
+        page.remove_listener("pageerror", broken)
+        page.remove_listener("console", console)
+
+    page.on("pageerror", broken)
+    page.on("console", console)
+    return stop
+
+
+@pytest.fixture
+def watch(errors: Errors) -> Iterator[Callable[[Page], Page]]:
+    """Notes what a page complains about."""
+    stops = []
+
     def watch(page: Page) -> Page:
-        page.on("pageerror", broken)
-        page.on("console", console)
-        watched.append(page)
+        stops.append(note_errors(page, errors))
         return page
 
     yield watch
-    for page in watched:
-        page.remove_listener("pageerror", broken)
-        page.remove_listener("console", console)
+    for stop in stops:
+        stop()
 
 
 @pytest.fixture

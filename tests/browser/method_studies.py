@@ -21,10 +21,11 @@ def open_method_study(
     systems: Sequence[str] = ("anchor35",),
     options: dict[str, Any] | None = None,
     seconds: float = 0.6,
+    number: int = 0,
 ) -> Study:
-    """Training and one item of `seconds`, through `systems`, open."""
+    """Training and one item of `seconds`, through `systems`, open; `number` tells its clip from others."""
     outputs = {slug: speech_through(slug, seconds) for slug in ("original", *systems)}
-    clip = make_clip(owner, outputs, seconds)
+    clip = make_clip(owner, outputs, seconds, number)
     study = create_study(
         owner, "Vowels at low rates", [clip], systems, seed=1, method=method, options=options
     )

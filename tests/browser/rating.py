@@ -10,12 +10,14 @@ import numpy as np
 import soundfile
 from django.contrib.auth.models import User
 from django.core.files.base import ContentFile
+from django.utils import timezone
 
 from codec import registry
 from codec.base import Audio
 from evaluation.models import Clip, Rendition
 from listening import tasks
 from listening.models import Event, Rating, Session, Study, Trial
+from listening.session.sessions import TRAINED
 from listening.study.studies import create_study
 from tests.live import wait_for
 
@@ -75,8 +77,22 @@ def ready(page: Page) -> Page:
     return page
 
 
+def after_training(page: Page) -> None:
+    """From the end of the training to the first trial that counts."""
+    begin = page.get_by_role("button", name="Start the test")
+    if begin.count():
+        with page.expect_navigation():
+            begin.click()
+
+
+def skip_training(session: Session) -> None:
+    """The session as it is when its training is over."""
+    session.trials.filter(item__training=True).update(finished=timezone.now())
+    session.stages.get_or_create(name=TRAINED)
+
+
 def hear(page: Page, number: int) -> None:
-    page.get_by_role("button", name=f"Play stimulus {number}", exact=True).click()
+    page.get_by_role("button", name=f"Play version {number}", exact=True).click()
     page.wait_for_selector(f".column:nth-child({number + 1} of .columns > *).sounding")
 
 

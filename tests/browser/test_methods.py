@@ -13,9 +13,11 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
 
-from listening.models import Choice, Event, Rating, Session, Stimulus, Study, Trial
+from listening.models import Analysis, Choice, Event, Rating, Session, Stimulus, Study, Trial
+from listening.tasks import make_analysis
+from tests.browser.accessibility import find_problems
 from tests.browser.method_studies import instructed, open_method_study
-from tests.browser.rating import wait_for_event
+from tests.browser.rating import after_training, wait_for_event
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -58,14 +60,6 @@ def on(page: Page, session: Session) -> None:
         ready(page)
 
 
-def after_training(page: Page) -> None:
-    """From the end of the training to the first trial that counts."""
-    begin = page.get_by_role("button", name="Start the test")
-    if begin.count():
-        with page.expect_navigation():
-            begin.click()
-
-
 def missing(page: Page) -> str:
     return page.locator("#missing").inner_text()
 
@@ -73,6 +67,9 @@ def missing(page: Page) -> str:
 def results_of(study: Study) -> str:
     client = Client()
     client.force_login(study.owner)
+    client.get(reverse("results", args=[study.pk]))
+    for row in Analysis.objects.filter(study=study):
+        make_analysis(row.pk)
     html = client.get(reverse("results", args=[study.pk])).content.decode()
     return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", html))
 
@@ -80,15 +77,8 @@ def results_of(study: Study) -> str:
 def export(study: Study, name: str) -> list[dict[str, str]]:
     client = Client()
     client.force_login(study.owner)
-    text = client.get(reverse("export", args=[study.pk, name])).content.decode()
+    text = client.get(reverse("export", args=[study.pk, name])).getvalue().decode()
     return list(csv.DictReader(io.StringIO(text)))
-
-
-def axe(page: Page) -> list[str]:
-    """What axe-core finds wrong, in words."""
-    playwright = pytest.importorskip("axe_playwright_python.sync_playwright")
-    found = playwright.Axe().run(page)
-    return [f"{each['id']}: {each['nodes'][0]['html'][:120]}" for each in found.response["violations"]]
 
 
 def test_abx_by_mouse_to_the_end(page: Page, live_server: Any, alice: User) -> None:
@@ -131,6 +121,7 @@ def test_preference_by_keyboard_alone_to_the_end(page: Page, live_server: Any, a
     for answer, choice in (("1", "A"), ("3", None)):
         trial = now(session)
         for letter in "ab":
+            page.wait_for_selector(f".pick:enabled:has(b:text-is('{letter.upper()}'))")
             page.keyboard.press(letter)
             page.wait_for_selector(f".pick.sounding.heard:has(b:text-is('{letter.upper()}'))")
         page.keyboard.press("Space")
@@ -139,15 +130,14 @@ def test_preference_by_keyboard_alone_to_the_end(page: Page, live_server: Any, a
         page.wait_for_selector('#saved[data-state="saved"]')
         chosen = Choice.objects.get(trial=trial).chosen
         assert (chosen.system if chosen else None) == (systems(trial)[choice] if choice else None)
-        page.locator("#next").focus()
         with page.expect_navigation():
-            page.keyboard.press("Enter")
+            page.keyboard.press("Enter")  # wherever the focus is: everything is answered
         after_training(page)
         if choice:
             ready(page)
     said = results_of(study)
     assert "Undecided: the pair; this is not evidence that listeners are indifferent." in said
-    assert "0 : 0, 1 ties" in said
+    assert "0 : 0, 1 tie" in said
     (row,) = export(study, "paired_comparison.csv")
     assert (row["choice_reference"], row["choice_answer"]) == ("reference", "undecided")
 
@@ -209,6 +199,18 @@ def test_opinions_are_given_after_the_end(page: Page, live_server: Any, alice: U
         assert page.locator("#sounding").inner_text() == "stopped: it starts over"
         assert radios.nth(0).is_disabled()
         play_through(page)
+        page.keyboard.press("Enter")  # does not go on: nothing is answered
+        if method == "ccr" and trial.item.training:
+            # The keys are the scale's: the sign, then the digit; arrows go up and down the page.
+            for keys, label in (
+                ("-3", "Much worse"),
+                ("↑", "Worse"),
+                ("0", "About the same"),
+                ("-1", "Slightly worse"),
+            ):
+                for key in keys:
+                    page.keyboard.press(key.replace("↑", "ArrowUp"))
+                assert page.locator("#answers label:has(:checked)").inner_text().endswith(label)
         page.keyboard.press("2")
         page.wait_for_selector('#saved[data-state="saved"]')
         rating = Rating.objects.select_related("stimulus").get(trial=trial)
@@ -309,10 +311,10 @@ def test_pages_are_accessible_and_fit(page: Page, live_server: Any, alice: User,
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     for scheme in ("light", "dark"):
         page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
-        assert axe(page) == []
+        assert find_problems(page) == []
     page.keyboard.press("?")
     assert page.get_by_role("heading", name="How it works").is_visible()
-    assert axe(page) == []
+    assert find_problems(page) == []
 
 
 Open = Callable[[], "Page"]

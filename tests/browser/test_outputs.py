@@ -24,7 +24,7 @@ from tests.listening.conftest import listen, make_clip
 __all__ = ["make_clip"]  # a fixture
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import Page, Route
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -132,7 +132,7 @@ def test_results_are_imported_with_drag_and_drop(signed_in: Page, live_server: A
     assert page.get_by_label("Mine is").input_value() == "Mine"
     page.get_by_label("Name of the study").fill("Held in 2019")
     page.get_by_role("button", name="Import", exact=True).click()
-    page.get_by_text("“Held in 2019” is imported.").wait_for()
+    page.get_by_text("“Held in 2019” has been imported.").wait_for()
     page.get_by_text("Mine has a mean of 61.5 of 100").first.wait_for()
     assert Rating.objects.count() == 24
     assert set(Session.objects.values_list("kind", flat=True)) == {Session.Kind.IMPORTED}
@@ -140,7 +140,10 @@ def test_results_are_imported_with_drag_and_drop(signed_in: Page, live_server: A
 
 def test_a_broken_file_says_where(signed_in: Page, live_server: Any) -> None:
     page = signed_in
-    page.goto(f"{live_server.url}/import/")
+    held: list[Route] = []  # the page's script comes only after the file is chosen, as on a slow line
+    page.route("**/outputs/drop*.js", lambda route: held.append(route))
+    with page.expect_request("**/outputs/drop*.js"):
+        page.goto(f"{live_server.url}/import/", wait_until="commit")
     page.get_by_label("Choose a file").set_input_files(
         {
             "name": "x.csv",
@@ -148,5 +151,7 @@ def test_a_broken_file_says_where(signed_in: Page, live_server: Any) -> None:
             "buffer": b"listener,item,system,score\n1,a,b,loud\n",
         }
     )
+    held.pop().continue_()
+    page.get_by_text("x.csv, ").wait_for()
     page.get_by_role("button", name="Preview").click()
     page.get_by_text("Line 2, column 4 (score): 'loud' is not a number.").wait_for()

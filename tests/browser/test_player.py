@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from base64 import b64decode, b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,10 +12,11 @@ import pytest
 import soundfile
 from numpy.typing import NDArray
 
+from tests.browser.conftest import Errors, note_errors
 from tests.conftest import ROOT
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page, Route
+    from playwright.sync_api import Browser, Page, Route
 
 pytestmark = pytest.mark.browser
 
@@ -63,9 +64,9 @@ async ({sounds, script, frames, rate, files, options}) => {
 """
 
 
-@pytest.fixture
-def render(page: Page) -> Render:
-    """Run a script on a player and return what two ears hear, and what the script returned."""
+@pytest.fixture(scope="module")
+def player_page(browser: Browser) -> Iterator[Page]:
+    """A page with the player's modules: each test makes a context of audio and a player of its own in it."""
 
     def serve(route: Route) -> None:
         path = STATIC / route.request.url.removeprefix("http://earshot.test/")
@@ -74,8 +75,17 @@ def render(page: Page) -> Render:
         else:
             route.fulfill(body="<!doctype html><title>Player</title>", content_type="text/html")
 
+    context = browser.new_context()
+    page = context.new_page()
     page.route("http://earshot.test/**", serve)
     page.goto("http://earshot.test/")
+    yield page
+    context.close()
+
+
+@pytest.fixture
+def render(player_page: Page, errors: Errors) -> Iterator[Render]:
+    """Run a script on a player and return what two ears hear, and what the script returned."""
 
     def run(
         script: str,
@@ -89,7 +99,7 @@ def render(page: Page) -> Render:
             name: b64encode(wav(samples) if files else samples.astype("<f4").tobytes()).decode()
             for name, samples in sounds.items()
         }
-        result: dict[str, Any] = page.evaluate(
+        result: dict[str, Any] = player_page.evaluate(
             HARNESS,
             {
                 "sounds": given,
@@ -104,7 +114,10 @@ def render(page: Page) -> Render:
             result[ear] = np.frombuffer(b64decode(result[ear]), "<f4").astype(np.float64)
         return result
 
-    return run
+    stop = note_errors(player_page, errors)
+    yield run
+    stop()
+    assert not errors, f"the page reported: {errors}"
 
 
 def wav(samples: Samples) -> bytes:
@@ -399,7 +412,7 @@ def test_two_channels_stay_apart_and_one_can_be_heard_on_one_side(render: Render
       const buffer = new AudioBuffer({{ length: 12000, sampleRate: 16000, numberOfChannels: 2 }});
       buffer.getChannelData(0).fill(0.5);
       buffer.getChannelData(1).fill(-0.25);
-      const both = make(new Map([["both", buffer]]), {{ confined: true, channels: 2 }});
+      const both = make(new Map([["both", buffer]]), {{ confined: true }});
       both.setLooping(false);
       both.play({START / RATE});
       const side = make(new Map([["side", late.get("late")]]), {{ pan: 1 }});

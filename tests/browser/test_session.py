@@ -9,7 +9,7 @@ import pytest
 
 from listening.models import Answer, Session, Stage, Study
 from listening.session.ratings import finish_trial, save_rating
-from listening.session.sessions import begin, start_session, take_step
+from listening.session.sessions import TRAINED, begin, start_session, take_step
 from listening.study import headphones
 from tests.browser.conftest import PATIENCE, spend
 from tests.browser.rating import ready
@@ -104,7 +104,7 @@ def answer_first_questions(page: Page) -> None:
     page.get_by_label("No, not quite").check()
     page.get_by_label("Radio").check()
     page.get_by_role("button", name="Continue").click()
-    page.get_by_role("heading", name="Set the sound").wait_for()
+    page.get_by_role("heading", name="Set up your sound").wait_for()
 
 
 def hear(page: Page, button: str) -> list[float]:
@@ -132,7 +132,7 @@ def set_the_sound(page: Page) -> None:
     page.get_by_role("button", name="Continue").click()
     page.get_by_text("Please say what you listen with.").wait_for()
     page.get_by_label("Loudspeakers").check()
-    page.get_by_label("Each sounded on its side").check()
+    page.get_by_label("Left was left, right was right").check()
     page.get_by_role("button", name="Continue").click()
     page.get_by_text("This test needs headphones.").wait_for()
     page.get_by_label("Headphones on or over the ears").check()
@@ -184,9 +184,9 @@ def test_the_whole_way_with_right_answers(
     errors.allow("status of 422")  # answers that were wrong
     page = listener
     session = join(page, live_server, full, "?PROLIFIC_PID=5f5f&SESSION_ID=61")
-    reload(page, "Some questions first")
+    reload(page, "A few questions first")
     answer_first_questions(page)
-    reload(page, "Set the sound")
+    reload(page, "Set up your sound")
     set_the_sound(page)
     reload(page, "Headphone check")
     page.get_by_role("button", name="Hear an example").click()
@@ -316,6 +316,9 @@ def test_a_break_by_keyboard_and_withdrawing_at_it(page: Page, live_server: Any,
     begin(session)
     page.goto(f"{live_server.url}/s/{session.token}/")
     grade_page(page)  # the training, and on
+    page.get_by_text("From here on your grades count.").wait_for()
+    page.get_by_role("button", name="Start the test").click()
+    ready(page)
     grade_page(page)
     page.get_by_role("heading", name="Time for a break").wait_for()
     assert page.get_by_text("1 of 2 pages are done").is_visible()
@@ -373,7 +376,7 @@ def test_mturk_in_its_frame(browser: Browser, live_server: Any, study: Study) ->
     task.get_by_role("checkbox").check()
     task.get_by_role("button", name="Take part").click()
     task.get_by_label("Earphones in the ears").check()
-    task.get_by_label("Each sounded on its side").check()
+    task.get_by_label("Left was left, right was right").check()
     task.get_by_role("button", name="Continue").click()
     task.get_by_role("button", name="Start the training").wait_for()
     session = Session.objects.get()
@@ -382,6 +385,7 @@ def test_mturk_in_its_frame(browser: Browser, live_server: Any, study: Study) ->
         for entry in trial.order:
             save_rating(trial, entry["key"], 50, 1)
         finish_trial(trial)
+        take_step(session, TRAINED, {})
     task.get_by_role("button", name="Start the training").click()
     task.get_by_role("button", name="Submit the assignment").click()
     task.get_by_text("Received.").wait_for()

@@ -13,7 +13,7 @@ from listening.models import Session, Study
 from listening.session.sessions import begin, start_session, take_step
 from listening.study import headphones
 from listening.study.studies import close_study
-from tests.browser.test_rating_access import problems
+from tests.browser.accessibility import find_problems
 from tests.browser.test_session import QUESTIONS
 from tests.listening.conftest import grade
 
@@ -86,7 +86,7 @@ def test_axe_finds_nothing_and_nothing_is_wider_than_a_phone(
     for address in states(study):
         page.goto(live_server.url + address)
         seen.add(page.locator("h1").inner_text() + page.locator("main").inner_text()[:200])
-        assert problems(page) == [], address
+        assert find_problems(page) == [], address
         assert page.evaluate("document.documentElement.scrollWidth") <= 340, address
         assert page.locator("html").get_attribute("dir") == ("rtl" if code == "ar" else "ltr")
     assert len(seen) == 16
@@ -108,9 +108,9 @@ def test_what_is_wrong_is_told_to_screen_readers(
         page.locator(f"#{name}").inner_text() for name in age.get_attribute("aria-describedby").split()
     ]
     assert described == ["In years.", "Please answer this question."]
-    assert problems(page) == []
+    assert find_problems(page) == []
     take_step(session, "before", {})
     page.goto(f"{live_server.url}/s/{session.token}/")
     page.get_by_role("button", name="Continue").click()
     page.get_by_role("alert").wait_for()
-    assert problems(page) == []
+    assert find_problems(page) == []

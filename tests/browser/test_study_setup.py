@@ -126,15 +126,16 @@ def test_three_steps_to_an_open_study_and_back(researcher: Page, live_server: An
     page.get_by_role("link", name="1 Content").click()
     page.get_by_label("Name", exact=True).fill("Speech at 2 kbit/s, once more")
     page.locator('[data-title="CELP 8k (Speex)"]').check()
-    page.get_by_role("button", name="Save", exact=True).click()
+    page.get_by_role("link", name="3 Review").click()  # on the way to another step, too
     page.get_by_text("Saved.").wait_for()
     study.refresh_from_db()
     assert (study.status, study.systems) == ("preparing", ["opus-9k", "celp-8k", "bpgan-2k"])
     tasks.prepare_study(str(study.pk))
 
     page.get_by_role("link", name="3 Review").click()
-    page.get_by_role("button", name="Open the study").click()
-    page.get_by_role("heading", name="Listener link").wait_for()
+    page.get_by_role("button", name="Publish", exact=True).click()
+    page.get_by_text("Published: listeners can take part.").wait_for()
+    assert page.get_by_role("heading", name="Listener link").is_visible()
     assert page.locator(".qr svg").is_visible()
     study.refresh_from_db()
     assert study.status == Study.Status.OPEN

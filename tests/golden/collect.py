@@ -24,6 +24,7 @@ from django.test import Client
 from evaluation.models import Clip, Rendition
 from listening.models import Stimulus, Study
 from listening.web.accounts import make_api_token
+from tests.listening.conftest import fetch_made
 
 FOLDER = Path(__file__).parent / "studies"
 #: The fixed studies: one of each method, named by its slug.
@@ -155,7 +156,8 @@ def _content(answer: HttpResponseBase) -> bytes:
 
 
 def _export(client: Client, study: Study, name: str, **query: str) -> bytes:
-    return _content(client.get(f"/studies/{study.pk}/export/{name}", query))
+    answer = client.get(f"/studies/{study.pk}/export/{name}", query)
+    return fetch_made(client, answer) if name == "archive.zip" else _content(answer)
 
 
 def _typed_table(content: bytes) -> str:

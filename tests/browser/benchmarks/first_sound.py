@@ -81,11 +81,10 @@ def make_study(home: Path) -> tuple[str, list[str]]:
     django.setup()
     from django.contrib.auth.models import User
     from django.core.management import call_command
-    from django.utils import timezone
 
     from codec import registry
     from listening.session.sessions import begin, start_session
-    from tests.browser.rating import make_clip, open_study, speech_like
+    from tests.browser.rating import make_clip, open_study, skip_training, speech_like
 
     call_command("migrate", verbosity=0)
     owner = User.objects.create_user("alice")
@@ -96,8 +95,7 @@ def make_study(home: Path) -> tuple[str, list[str]]:
     study = open_study(clips[0], systems, *clips[1:])
     session = start_session(study)
     begin(session)
-    session.trials.filter(item__training=True).update(finished=timezone.now())
-    session.stages.get_or_create(name="trained")
+    skip_training(session)
     files = [
         f"/s/{session.token}/trials/{trial.position}/{key}.wav"
         for trial in session.trials.filter(finished=None)

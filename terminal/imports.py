@@ -1,0 +1,88 @@
+"""Archives, and other tools' results and configurations."""
+
+from __future__ import annotations
+
+import argparse
+import zipfile
+from pathlib import Path
+
+from terminal.problem import Problem
+from terminal.shapes import Import
+from terminal.site import Site
+from terminal.studies import print_study
+from terminal.tables import table
+from terminal.waiting import pause
+
+
+def import_file(site: Site, arguments: argparse.Namespace) -> None:
+    """Import an archive of Earshot at once; show another tool's file, and import it with --yes."""
+    renamed = dict(_parse_mapping(text) for text in arguments.map)
+    if _is_archive(arguments.file):
+        made = site.upload("/studies/import", arguments.file)
+        for note in made["notes"]:
+            print("! " + note)
+        print_study(made["study"])
+        return
+    files = [("file", arguments.file)] + ([("extra", arguments.extra)] if arguments.extra else [])
+    found = site.upload("/imports", files)
+    path = f"/imports/{found['id']}"
+    try:
+        if found["error"]:
+            raise Problem(found["error"])
+        print_import(found)
+        if not arguments.yes:
+            print("Nothing is imported. Use --yes to import it like this.")
+            site.send("DELETE", path)
+            return
+        body: dict[str, object] = {"name": arguments.name or arguments.file.stem, "rule": arguments.rule}
+        if found["results"]:
+            body |= {"method": arguments.method, "keep_personal": arguments.personal}
+            body["systems"] = renamed
+        else:
+            body["group"] = arguments.group
+        made = site.send("POST", path, body)
+    except Problem:
+        site.send("DELETE", path)
+        raise
+    while not made["study"]:
+        pause()
+        made = site.get(path)
+        if made["status"] == "failed":
+            raise Problem(made["error"])
+    print_study(site.get(f"/studies/{made['study']}"))
+
+
+def _is_archive(file: Path) -> bool:
+    try:
+        with zipfile.ZipFile(file) as inside:
+            return "study.json" in inside.namelist()
+    except (zipfile.BadZipFile, NotImplementedError):
+        return False
+    except OSError as error:
+        raise Problem(f"{file}: {error.strerror or error}") from None
+
+
+def _parse_mapping(text: str) -> tuple[str, str]:
+    name, sign, slug = text.rpartition("=")
+    if not sign:
+        raise Problem(f"{text!r}: use NAME=SLUG, such as Reference=original.")
+    return name, slug
+
+
+def print_import(found: Import) -> None:
+    if read := found["results"]:
+        print(f"{read['title']}; {' or '.join(read['methods'])}")
+        print(f"{read['listeners']} listeners, {len(read['items'])} items, {read['answers']} answers")
+        table(["in the file", "here"], list(read["systems"].items()))
+        for note in read["notes"]:
+            print("! " + note)
+        if read["personal"]:
+            print("! Left out without --personal: " + ", ".join(read["personal"]))
+    for group in found["groups"]:
+        print(f"{group['method']}: {len(group['pages'])} pages with {', '.join(group['systems'])}")
+    for line in found["report"]:
+        print(
+            f"{line['kind'].replace('_', ' ')}: "
+            + (f"line {line['line']}: " if line["line"] else "")
+            + line["text"]
+        )

@@ -1,0 +1,36 @@
+"""What is printed: JSON, numbers and tables."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+
+def show_json(found: object) -> None:
+    json.dump(found, sys.stdout, indent=1, ensure_ascii=False)
+    print()
+
+
+def number(value: float | None, places: int = 2) -> str:
+    return "–" if value is None else f"{value:.{places}f}"
+
+
+def interval(low: float | None, high: float | None) -> str:
+    return "–" if low is None or high is None else f"{low:.1f}–{high:.1f}"
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Print rows in aligned columns: numbers to the right, texts to the left."""
+    cells = [[str(cell) for cell in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(head, *cells, strict=True)]
+    right = [bool(cells) and all(row[at][:1].isdigit() or row[at] in ("–", "") for row in cells)
+             for at in range(len(head))]  # fmt: skip
+    right[0] = False
+    for row in [list(head), *cells]:
+        line = (
+            cell.rjust(width) if flush else cell.ljust(width)
+            for cell, width, flush in zip(row, widths, right, strict=True)
+        )
+        print("  ".join(line).rstrip())

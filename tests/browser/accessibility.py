@@ -1,0 +1,51 @@
+"""What axe-core, the checker of accessibility, finds wrong with a page, and what a small screen cuts off."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+#: A phone held upright, on its side, and a laptop of 1280 x 800 at 200 % zoom.
+SCREENS = {"390x844": (390, 844), "844x390": (844, 390), "200 %": (640, 400)}
+#: The rules that a colour scheme can break; a page keeps all others in both, or in none.
+COLOURS = ("color-contrast", "link-in-text-block")
+
+
+def find_problems(page: Page, rules: tuple[str, ...] = ()) -> list[str]:
+    """What breaks axe-core's rules for WCAG 2.2 A and AA and for best practices, with the elements.
+
+    With `rules`, those only. WCAG 2.2's rule on the size of targets is among them; axe-core leaves it out
+    unless it is asked for.
+    """
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is not installed")
+    options: dict[str, Any] = {"resultTypes": ["violations"], "rules": {"target-size": {"enabled": True}}}
+    if rules:
+        options["runOnly"] = {"type": "rule", "values": list(rules)}
+    if not page.evaluate("Boolean(window.axe)"):
+        page.evaluate(axe.Axe().axe_script)
+    results = page.evaluate("(options) => axe.run(document, options)", options)
+    return [
+        f"{violation['id']}: {node['html'][:160]} {node.get('failureSummary', '')[:200]}"
+        for violation in results["violations"]
+        for node in violation["nodes"]
+    ]
+
+
+def find_on_every_screen(page: Page) -> list[str]:
+    """The same on every screen of `SCREENS`, in light and dark; and pages that are wider than the screen."""
+    found = []
+    for name, (width, height) in SCREENS.items():
+        page.set_viewport_size({"width": width, "height": height})
+        page.emulate_media(color_scheme="light", reduced_motion="reduce")
+        found += [f"{name}, light: {problem}" for problem in find_problems(page)]
+        page.emulate_media(color_scheme="dark", reduced_motion="reduce")
+        found += [f"{name}, dark: {problem}" for problem in find_problems(page, COLOURS)]
+        wide = page.evaluate("document.documentElement.scrollWidth")
+        if wide > width:
+            found.append(f"{name}: {wide} px wide")
+    page.emulate_media(color_scheme="light", reduced_motion="reduce")
+    return found
