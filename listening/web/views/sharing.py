@@ -14,7 +14,7 @@ from django.utils.translation import ngettext
 
 from evaluation.access import Role, found_role
 from evaluation.texts import read_whole
-from evaluation.web.guards import researcher_action, researcher_form, researcher_page
+from evaluation.web.guards import on_page, researcher_action, researcher_form, researcher_page
 from evaluation.web.lists import page_of
 from evaluation.web.refusals import redirect_refusals
 from listening.models import Study
@@ -78,6 +78,7 @@ def invite(request: HttpRequest, study_id: UUID) -> HttpResponse:
 
 
 @researcher_action
+@on_page("study_people")
 def revoke(request: HttpRequest, study_id: UUID, invitation_id: int) -> HttpResponse:
     study = study_for(request, study_id, Role.OWNER)
     get_object_or_404(study.invitations, pk=invitation_id).delete()
