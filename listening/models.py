@@ -327,6 +327,35 @@ class Act(models.Model):
         return f"{self.what} of {self.study} by {self.user}"
 
 
+class AccountAct(models.Model):
+    """Something that an administrator did to an account, on a page or by a command on the server."""
+
+    class What(models.TextChoices):
+        MADE = "made"
+        PROMOTED = "promoted"
+        DEMOTED = "demoted"
+        ACTIVATED = "activated"
+        DEACTIVATED = "deactivated"
+        ADDRESSED = "addressed"
+        LINKED = "linked"
+        RESET = "reset"
+        DELETED = "deleted"
+
+    what = models.CharField(max_length=20, choices=What.choices)
+    account = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+"
+    )
+    by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+")
+    by_command = models.BooleanField(default=False)
+    done = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["-done", "-id"]
+
+    def __str__(self) -> str:
+        return f"{self.what} {self.account} by {self.by}"
+
+
 class StudyVersion(models.Model):
     """Language, texts and questionnaire that listeners met before the study was given others.
 

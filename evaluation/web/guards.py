@@ -79,13 +79,26 @@ def researcher_action(view: ViewT) -> ViewT:
     return login_required(action(view))
 
 
-def administrator_page(view: ViewT) -> ViewT:
-    """A page that only shows something, to the site's administrators."""
-
+def _of_administrators(view: ViewT) -> ViewT:
     @wraps(view)
     def guarded(request: HttpRequest, *arguments: Any, **named: Any) -> HttpResponseBase:
         if not request.user.is_superuser:
             raise PermissionDenied
         return view(request, *arguments, **named)
 
-    return researcher_page(cast(ViewT, guarded))
+    return cast(ViewT, guarded)
+
+
+def administrator_page(view: ViewT) -> ViewT:
+    """A `researcher_page` of the site's administrators."""
+    return researcher_page(_of_administrators(view))
+
+
+def administrator_form(view: ViewT) -> ViewT:
+    """A `researcher_form` of the site's administrators."""
+    return researcher_form(_of_administrators(view))
+
+
+def administrator_action(view: ViewT) -> ViewT:
+    """An `action` of the site's administrators."""
+    return researcher_action(_of_administrators(view))

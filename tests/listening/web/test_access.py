@@ -168,7 +168,9 @@ PAGES: dict[str, Outcomes] = {
     "clip_delete": (None, OWN),
     "job": (READ, None),
     "job_retry": (None, WRITE),
-    "operator": (ADMINISTRATORS, None),
+    **each("operator accounts account_of", ADMINISTRATORS, None),
+    **each("account_new account_change account_link", None, ADMINISTRATORS),
+    "account_remove": (ADMINISTRATORS, ADMINISTRATORS),
     # Whoever has a listener's link is the listener.
     **each(
         "session headphones_example round_sound session_resume stimulus_audio stored_work",
