@@ -13,17 +13,17 @@ from listening.people import signup
 
 What = AccountAct.What
 
-#: What an act is called in the list of acts, by what was done.
-WORDS: dict[What, Text] = {
-    What.MADE: _("made the account of %(user)s"),
-    What.PROMOTED: _("made %(user)s an administrator"),
-    What.DEMOTED: _("made %(user)s a researcher without administration"),
-    What.ACTIVATED: _("activated the account of %(user)s"),
-    What.DEACTIVATED: _("deactivated the account of %(user)s"),
-    What.ADDRESSED: _("changed the e-mail address of %(user)s"),
-    What.LINKED: _("made a sign-in link for %(user)s"),
-    What.RESET: _("removed the password of %(user)s"),
-    What.DELETED: _("deleted an account"),
+#: What was done, to `user` by `by`.
+SENTENCES: dict[What, Text] = {
+    What.MADE: _("%(by)s made the account of %(user)s."),
+    What.PROMOTED: _("%(by)s made %(user)s an administrator."),
+    What.DEMOTED: _("%(by)s took administration away from %(user)s."),
+    What.ACTIVATED: _("%(by)s activated the account of %(user)s."),
+    What.DEACTIVATED: _("%(by)s deactivated the account of %(user)s."),
+    What.ADDRESSED: _("%(by)s changed the e-mail address of %(user)s."),
+    What.LINKED: _("%(by)s made a sign-in link for %(user)s."),
+    What.RESET: _("%(by)s removed the password of %(user)s."),
+    What.DELETED: _("%(by)s deleted an account."),
 }
 
 
@@ -39,9 +39,11 @@ def note(what: What, user: User | None, by: User | None = None) -> None:
 
 
 def words_of(act: AccountAct) -> Text:
-    """What was done, for people."""
-    user = act.account.get_username() if act.account else _("somebody whose account is gone")
-    return Message(WORDS[What(act.what)], user=user)
+    """What was done and by whom: a sentence."""
+    gone = _("somebody whose account is gone")
+    by = _("a command on the server") if act.by_command else act.by.get_username() if act.by else gone
+    user = act.account.get_username() if act.account else gone
+    return Message(SENTENCES[What(act.what)], by=by, user=user)
 
 
 def list_accounts(search: str = "") -> QuerySet[User]:

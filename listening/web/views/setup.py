@@ -31,6 +31,7 @@ from listening.study.studies import (
     open_study,
     update_study,
 )
+from listening.web import audit
 from listening.web.access import study_for
 from listening.web.audit import note_study
 from listening.web.forms import SECTIONS, Section
@@ -132,6 +133,7 @@ def _save(request: HttpRequest, study: Study, step: str) -> HttpResponse:
     said = _("Saved.")
     if following in ("open", "pilot"):
         open_study(made, pilot=following == "pilot")
+        audit.tell(request, then=following)
         made.refresh_from_db(fields=["status"])
         said = _("Published. Send listeners the link below; it works as soon as all stimuli are rendered.")
         if made.status == Study.Status.OPEN:

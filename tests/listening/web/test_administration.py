@@ -194,7 +194,7 @@ def test_a_deleted_account_hands_over_what_others_share(
     assert shared.items.exclude(clip__owner=bob).count() == 0
     assert own.pk not in Study.objects.values_list("pk", flat=True)
     assert acts() == [("deleted", None, "root")]
-    assert "deleted an account" in page(admin, "accounts")
+    assert "deleted an account." in page(admin, "accounts")
 
 
 def test_ones_own_account_is_deleted_on_ones_own_page(admin: Client, root: User) -> None:
