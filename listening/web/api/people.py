@@ -11,11 +11,12 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
 from ninja import Router, Schema, Status
-from ninja.pagination import LimitOffsetPagination, paginate
+from ninja.pagination import paginate
 from pydantic import Field
 
 from evaluation.access import Role, role_slug, viewer
 from evaluation.contexts import Context
+from evaluation.web.lists import ApiPagination
 from evaluation.web.problems import Problem
 from evaluation.web.requests import Body, OneOf
 from listening.models import Act, Invitation, Study
@@ -109,7 +110,7 @@ class ActOut(Schema):
     response=list[ActOut],
     summary="What people did to a study, the latest first",
 )
-@paginate(LimitOffsetPagination)
+@paginate(ApiPagination)
 def list_acts(request: HttpRequest, study_id: UUID) -> QuerySet[Act]:
     return study_for(request, study_id).acts.select_related("user", "person")
 
