@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import wraps
 from typing import Any, TypeVar, cast
 
@@ -59,7 +59,7 @@ def on_page(name: str, **named: str) -> Callable[[ViewT], ViewT]:
     return mark
 
 
-def _page_of(view: Callable[..., HttpResponseBase], path: str, values: dict[str, Any]) -> str:
+def _page_of(view: Callable[..., HttpResponseBase], path: str, values: Mapping[str, object]) -> str:
     """The address of the page that has the button of an action at `path`."""
     if hasattr(view, "page"):
         name, more = view.page

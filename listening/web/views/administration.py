@@ -78,7 +78,7 @@ def _show(request: HttpRequest, person: User, link: str = "", refusal: Refusal |
         "is_own": person == request.user,
         "studies": administration.count_studies([person])[person.pk],
         "tokens": credentials.tokens_of(person).count(),
-        "identities": person.identities.all(),  # type: ignore[attr-defined]
+        "identities": person.identities.all(),
         "acts": [(act, administration.words_of(act)) for act in acts],
         "by_mail": mail.is_ready() and bool(person.email),
         "link": link,
@@ -90,7 +90,8 @@ def _show(request: HttpRequest, person: User, link: str = "", refusal: Refusal |
 
 
 def _person(user_id: int) -> User:
-    return get_object_or_404(User, pk=user_id)
+    found: User = get_object_or_404(User, pk=user_id)
+    return found
 
 
 def _by(request: HttpRequest) -> User:
