@@ -65,6 +65,7 @@ research = [
     path("studies/", studies.studies, name="studies"),
     path("studies/new/", setup.study_new, name="study_new"),
     path("studies/clips/", setup.clips, name="study_clips"),
+    path("studies/lacking/", setup.lacking, name="study_lacking"),
     path("import/", imports.start, name="import"),
     path("import/<uuid:draft_id>/", imports.draft, name="import_draft"),
     path("import/<uuid:draft_id>/discard/", imports.discard, name="import_discard"),

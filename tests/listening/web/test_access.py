@@ -99,6 +99,7 @@ PAGES: dict[str, Outcomes] = {
     ),
     "studies": (SIGNED_IN, None),
     "study_clips": (SIGNED_IN, None),
+    "study_lacking": (SIGNED_IN, None),
     "demos": (SIGNED_IN, None),
     "invitation": (SIGNED_IN, SIGNED_IN),
     **each(
