@@ -175,6 +175,7 @@ def test_every_example_runs_and_its_curl_lines_ask_for_the_same(
     assert (files / "ratings.csv").read_text().count("\n") == 1 + 2 * 2 * 5
     assert (given["page"]["status"], given["page"]["version"]) == ("done", 1)
     assert given["restored"]["study"]["id"] == given["study"]
+    assert [row["title"] for row in given["every"]("/clips", search="speech")] == ["speech"]
     assert given["wait"](f"/studies/{failed_study(given['study'])}")["error"].endswith("No space left.")
     names = {"My test", "Our test of 2019", "From webMUSHRA"}
     assert set(Study.objects.values_list("name", flat=True)) == names

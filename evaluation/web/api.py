@@ -11,7 +11,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from ninja import Router, Schema, Status
-from ninja.pagination import LimitOffsetPagination, paginate
+from ninja.pagination import paginate
 from pydantic import Field
 
 from codec import registry
@@ -27,6 +27,7 @@ from evaluation.models import Clip, Job
 from evaluation.refusals import translate_note
 from evaluation.texts import clean_line
 from evaluation.web import api_outputs, api_scores
+from evaluation.web.lists import ApiPagination
 from evaluation.web.multipart import file_field, multipart_body
 from evaluation.web.presentation import clip_status, prefetch_results, rendition_rows
 from evaluation.web.problems import FileMissing, Problem, announced_bytes
@@ -172,7 +173,7 @@ def create_clip(request: HttpRequest) -> Status[Context]:
 
 
 @router.get("/clips", response=list[ClipSummary], summary="Your clips, and those shared with you")
-@paginate(LimitOffsetPagination)
+@paginate(ApiPagination)
 def list_clips(request: HttpRequest, search: str = "", public: bool | None = None) -> QuerySet[Clip]:
     """`search` selects by title; `public` selects clips that everybody may, or may not, hear."""
     user = viewer(request)

@@ -2,17 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, overload
 
 from django.core.paginator import Page, Paginator
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from ninja import Schema
+from ninja.pagination import LimitOffsetPagination
+from pydantic import Field
 
 from evaluation.texts import clean_line
 
 #: Rows on a page.
 ROWS = 100
+#: Most rows that one answer of the API holds.
+MOST_ROWS = 1000
+
+
+class ApiPagination(LimitOffsetPagination):
+    """The pages of the API's lists, for ``ninja.pagination.paginate``."""
+
+    class Input(Schema):
+        limit: int = Field(ROWS, ge=1, le=MOST_ROWS, description="most rows in the answer")
+        offset: int = Field(0, ge=0, description="how many rows come before them")
+
+
+class Described(Sequence[Any]):
+    """Rows of which only those that are asked for are read, counted together and described.
+
+    Args:
+        rows: in an order that is the same each time.
+        describe: what the API says of one.
+    """
+
+    def __init__(self, rows: QuerySet[Any], describe: Callable[[Any], Any]) -> None:
+        self._rows, self._describe = rows, describe
+
+    def __len__(self) -> int:
+        return self._rows.count()
+
+    @overload
+    def __getitem__(self, which: int) -> Any: ...
+    @overload
+    def __getitem__(self, which: slice) -> list[Any]: ...
+    def __getitem__(self, which: int | slice) -> Any:
+        if isinstance(which, slice):
+            return [self._describe(row) for row in self._rows[which]]
+        return self._describe(self._rows[which])
 
 
 class RowsPage(Page[Any]):

@@ -11,11 +11,13 @@ import json
 import os
 import random
 import signal
+import statistics
 import subprocess
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -119,6 +121,11 @@ class Victims:
         process.wait()
         self.site.processes.remove(process)
 
+    def check(self) -> None:
+        """Fail if a process has ended that was not killed: nothing would start it again here."""
+        for process in self.site.processes:
+            assert process.poll() is None, f"{process.args!r} ended with {process.returncode}; see its log"
+
     def orphans(self) -> list[int]:
         """Children of killed workers that live on."""
         now = {*children_of(self.worker.pid), *children_of(self.web.pid)}
@@ -181,14 +188,15 @@ def test_nothing_is_lost_or_doubled(site: Site) -> None:
         victims = Victims(site, chance)
         graders = Graders(site, study.token)
         graders.start()
-        recoveries = [_wait_until_it_works(work, graders)]
+        _recover(victims, work, graders)
+        recoveries: list[Recovery] = []
         started = time.monotonic()
         while victims.killed.total() < KILLS:
             time.sleep(chance.uniform(0.0, 3.0))
             _patiently(work.top_up)
             victims.kill_one()
             if victims.killed.total() % IN_A_ROW == 0:
-                recoveries.append(_wait_until_it_works(work, graders))
+                recoveries.append(_recover(victims, work, graders))
         hours = (time.monotonic() - started) / 3600
         graders.stop()
         wait_for("all work", lambda: _patiently(work.is_through), 600, every=1.0)
@@ -196,7 +204,9 @@ def test_nothing_is_lost_or_doubled(site: Site) -> None:
         counters = _count(study, graders.tally, work) | {
             "hours": round(hours, 2),
             "kills": dict(victims.killed),
-            "longest recovery, s": round(max(recoveries[1:], default=0.0), 1),
+            "seconds to the next grade": _spread([each.grade for each in recoveries]),
+            "seconds to the next rendition": _spread([each.rendition for each in recoveries]),
+            "load": _spread([each.load for each in recoveries]),
             "processes left over": len(victims.orphans()),
         }
     print(json.dumps(counters, indent=1))  # noqa: T201
@@ -208,16 +218,45 @@ def test_nothing_is_lost_or_doubled(site: Site) -> None:
     )
 
 
-def _wait_until_it_works(work: Work, graders: Graders) -> float:
-    """Seconds until a grade is confirmed and a rendition is finished that both began after this call."""
+@dataclass
+class Recovery:
+    """Seconds from the last kill until a grade is confirmed, and until a rendition is finished.
+
+    `load` counts processes that run or want to, over the last minute.
+    """
+
+    grade: float
+    rendition: float
+    load: float
+
+
+def _recover(victims: Victims, work: Work, graders: Graders) -> Recovery:
+    """Leave the site alone until it works again."""
     began, since, saves = time.monotonic(), timezone.now(), graders.saves
+    took: dict[str, float] = {}
 
     def works() -> bool:
+        victims.check()
         _patiently(work.top_up)
-        return graders.saves > saves and _patiently(lambda: work.finished_since(since))
+        now = time.monotonic() - began
+        if graders.saves > saves:
+            took.setdefault("grade", now)
+        if _patiently(lambda: work.finished_since(since)):
+            took.setdefault("rendition", now)
+        return len(took) == 2
 
-    wait_for("a grade and a rendition", works, 300, every=0.2)
-    return time.monotonic() - began
+    try:
+        wait_for("a grade and a rendition", works, 300, every=0.2)
+    except AssertionError as error:
+        raise AssertionError(f"{error}; there was: {took}") from error
+    return Recovery(**took, load=os.getloadavg()[0])
+
+
+def _spread(values: list[float]) -> dict[str, float]:
+    """Median and maximum."""
+    if not values:
+        return {}
+    return {"median": round(statistics.median(values), 1), "most": round(max(values), 1)}
 
 
 def _patiently(act: Callable[[], Any]) -> Any:

@@ -33,7 +33,6 @@ def context_of(
         files: whether figures are standalone, with their colours written out, for the PDF.
     """
     results = compute(study, kind=kind, profile=profile)
-    unscreened = results if profile == profiles.NONE else compute(study, kind=kind, profile=profiles.NONE)
     context = page_context(results, analysis)
     slugs = [row.slug for row in results.systems]
     method = METHODS.get(study.method)
@@ -76,7 +75,6 @@ def context_of(
                 results.agreements, cast("list[Context]", context["scatters"]), strict=False
             )
         ],
-        "compared": _compare_screening(results, unscreened),
         "people": people,
         "nobody": not (people["began"] or study.imported or kind == Session.Kind.SIMULATED),
         "instructions": facts.instructions(study),
@@ -139,12 +137,6 @@ def _other_method(study: Study, kind: str, analysis: Analysis | None, files: boo
 def _add_article(title: str) -> str:
     words = title[0].lower() + title[1:] if title[1].islower() else title
     return f"{'an' if words[0] in 'AEIOaeio' else 'a'} {words}"
-
-
-def _compare_screening(results: Results, unscreened: Results) -> list[Context]:
-    """Means with and without screening, side by side."""
-    before = {row.slug: row for row in unscreened.systems}
-    return [{"with": row, "without": before[row.slug]} for row in results.systems if row.slug in before]
 
 
 def cite(results: Results) -> str:

@@ -273,11 +273,11 @@ def _check_instructions(facts: Facts) -> Verdict:
 @_needs_own_pages("describe its orders in the report")
 def _check_orders(facts: Facts) -> Verdict:
     orders = [
-        tuple(entry["stimulus"] for entry in trial.order)
-        for trial in Trial.objects.filter(session__study=facts.study, item__training=False)
+        tuple(entry["stimulus"] for entry in order)
+        for order in Trial.objects.filter(session__study=facts.study, item__training=False)
         .exclude(session__kind__in=[Session.Kind.IMPORTED, *HIDDEN])
-        .only("order")[:2000]
-        if trial.order
+        .values_list("order", flat=True)[:2000]
+        if order
     ]
     drawn = f" So far {len(orders)} orders were drawn, {len(set(orders))} different." if orders else ""
     return MET, (

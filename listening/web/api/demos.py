@@ -11,13 +11,14 @@ from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from ninja import Router, Schema, Status
-from ninja.pagination import LimitOffsetPagination, paginate
+from ninja.pagination import paginate
 from pydantic import Field
 
 from evaluation.access import usable_clips, viewer
 from evaluation.columns import Shown, plain
 from evaluation.contexts import Context
 from evaluation.refusals import translate_note
+from evaluation.web.lists import ApiPagination, Described
 from evaluation.web.problems import Problem
 from evaluation.web.requests import Body, OneOf
 from listening.columns.demos import DemoContent
@@ -87,9 +88,9 @@ def _demo(request: HttpRequest, demo_id: UUID) -> Demo:
 
 
 @router.get("/demos", response=list[DemoSummary], summary="Your demo pages, the last changed first")
-@paginate(LimitOffsetPagination)
-def list_demos(request: HttpRequest) -> list[Context]:
-    return [_describe(demo) for demo in pages.demos_of(viewer(request))]
+@paginate(ApiPagination)
+def list_demos(request: HttpRequest) -> Described:
+    return Described(pages.demos_of(viewer(request)), _describe)
 
 
 @router.post("/demos", response={201: DemoDetail, 422: Problem}, summary="Start a demo page")

@@ -13,13 +13,14 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404
 from ninja import Router, Status
-from ninja.pagination import LimitOffsetPagination, paginate
+from ninja.pagination import paginate
 
 from evaluation.access import Role, viewer
 from evaluation.columns import BadColumn, plain
 from evaluation.contexts import Context
 from evaluation.refusals import translate_note
 from evaluation.web.api import described_role
+from evaluation.web.lists import ApiPagination, Described
 from evaluation.web.multipart import file_field, multipart_body
 from evaluation.web.problems import FileMissing, Problem, check_length
 from evaluation.web.requests import OneOf, check_form
@@ -161,18 +162,18 @@ def _store(request: HttpRequest, study: Study, values: Context, **contents: Any)
 
 
 @router.get("/studies", response=list[StudyOut], summary="Your studies, and those shared with you")
-@paginate(LimitOffsetPagination)
+@paginate(ApiPagination)
 def list_studies(
     request: HttpRequest,
     search: str = "",
     status: StatusName | None = None,
     method: MethodName | None = None,
     archived: YesOrNo = "",
-) -> list[Context]:
+) -> Described:
     """Filter by `search` in the name, by status and by method; `archived=yes`: those that were archived."""
     rows = selectors.find_studies(_owner(request), search, archived=archived == "yes")
     rows = rows.filter(status=status) if status else rows
-    return [_describe(study) for study in (rows.filter(method=method) if method else rows)]
+    return Described(rows.filter(method=method) if method else rows, _describe)
 
 
 @router.post(
@@ -270,16 +271,16 @@ _offer_action("retry", retry_preparing, "Retry failed rendering")
     response=list[SessionOut],
     summary="The sessions of a study, newest first",
 )
-@paginate(LimitOffsetPagination)
+@paginate(ApiPagination)
 def list_sessions(
     request: HttpRequest, study_id: UUID, kind: str = "real", finished: bool | None = None
-) -> list[Context]:
+) -> Described:
     """Sessions of one kind (real, pilot or simulated) whose listener has confirmed the instructions."""
     study = study_for(request, study_id)
     rows = study.sessions.filter(kind__in=check_kind(kind)).exclude(instructed=None)
     if finished is not None:
         rows = rows.filter(finished__isnull=not finished)
-    return [_describe_session(row) for row in _with_counts(rows)]
+    return Described(_with_counts(rows), _describe_session)
 
 
 def _with_counts(sessions: QuerySet[Session]) -> QuerySet[Session]:

@@ -13,11 +13,13 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from evaluation.models import Clip
-from listening.models import Study
+from listening.models import Act, Demo, Session, Study
 from listening.tasks import prepare_study
 from listening.web import accounts
 from tests.listening.conftest import SYSTEMS, fetch_made, listen
@@ -182,6 +184,43 @@ def test_studies_are_paged_and_filtered(
     for query, found in (("search=musi", other), ("status=closed", other), ("status=open", study)):
         assert [row["id"] for row in script.get(f"/studies?{query}").json()["items"]] == [str(found.pk)]
     assert script.get("/studies?method=abx").json()["count"] == 0
+
+
+@pytest.mark.parametrize(
+    ("path", "model"),
+    [
+        ("/clips", Clip),
+        ("/studies", Study),
+        ("/studies/{study}/sessions", Session),
+        ("/studies/{study}/history", Act),
+        ("/demos", Demo),
+    ],
+)
+def test_a_list_reads_only_the_rows_that_it_shows(
+    script: Script, alice: User, study: Study, make_study: Callable[..., Study], path: str, model: Any
+) -> None:
+    for name in ("one", "two"):
+        make_study(clips=1)
+        listen(study)
+        Act.objects.create(study=study, user=alice, what="rename", detail=name)
+        Demo.objects.create(owner=alice, token=name)
+    path = path.format(study=study.pk)
+    whole = script.get(path).json()
+    assert whole["count"] == len(whole["items"]) == model.objects.count() >= 2
+    pages = [script.get(f"{path}?limit=1&offset={offset}").json() for offset in range(whole["count"] + 1)]
+    assert [row for page in pages for row in page["items"]] == whole["items"]
+    assert {page["count"] for page in pages} == {whole["count"]}
+    with CaptureQueriesContext(connection) as queries:
+        script.get(f"{path}?limit=1")
+    read = [
+        query["sql"]
+        for query in queries
+        if f'FROM "{model._meta.db_table}"' in query["sql"]
+        and query["sql"].startswith(f'SELECT "{model._meta.db_table}"."id"')
+    ]
+    assert [sql for sql in read if "LIMIT 1" in sql]
+    assert [sql for sql in read if "LIMIT" not in sql] == []
+    assert detail_of(script.get(f"{path}?limit=1001"), 422).startswith("limit: ")
 
 
 def test_settings_change_and_what_was_heard_is_locked(script: Script, study: Study) -> None:

@@ -240,10 +240,14 @@ def _make_drafts_and_demos(owner: Any, clips: list[Any], studies: list[Any]) -> 
 
 def addresses() -> list[tuple[str, str, dict[str, str]]]:
     """Name, path and headers of every page."""
+    from django.contrib.auth.models import User
+
     from evaluation.models import Clip, OutputBatch
     from listening.models import Demo, Session, Study
+    from listening.web.accounts import make_api_token
 
     fragment = {"HX-Request": "true"}
+    script = {"Authorization": f"Bearer {make_api_token(User.objects.get(username='alice'))}"}
     study = Study.objects.get(token="token-0").pk
     young = Study.objects.get(token="token-899").pk  # without listeners
     clip = Clip.objects.get(sha256=f"{BUSY + 5:064}").pk
@@ -287,6 +291,12 @@ def addresses() -> list[tuple[str, str, dict[str, str]]]:
         ("preview of a demo page", f"/demos/{demo}/preview/", {}),
         ("gallery", "/gallery/", {}),
         ("documents", "/docs/", {}),
+        ("API: clips", "/api/clips", script),
+        ("API: studies", "/api/studies", script),
+        ("API: sessions", f"/api/studies/{study}/sessions", script),
+        ("API: demo pages", "/api/demos", script),
+        ("API: systems", "/api/systems", script),
+        ("API: a system", "/api/systems/own-0?limit=1000", script),
     ]
 
 
