@@ -100,7 +100,7 @@ PLAN: dict[str, dict[str, set[str]]] = {
         "apps": {"models", "people"},
         "tasks": {"people", "study", "results", "simulation", "demos", "interchange", "delivery"},
         "templatetags": {"models", "study", "interchange"},
-        "management": {"models", "study", "operations", "web", "site"},
+        "management": {"models", "people", "study", "operations", "web", "site"},
     },
     "terminal": {
         "problem": set(),

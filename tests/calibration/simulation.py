@@ -383,14 +383,23 @@ def answers(scenario: str, listeners: int, items: int, studies: int, rng: Rng) -
         truth = np.full(studies, expit(logit + nodes) @ weights / weights.sum())
     shape = (studies, listeners, items)
     kept = ~np.isnan(_lose(scenario, np.zeros(shape), rng))
-    n = kept.sum(axis=(1, 2))
+    n = kept.sum(axis=2)
     guessed = (kept & (rng.random(shape) < 0.5)).sum(axis=(1, 2))
-    right = (kept & (rng.random(shape) < expit(logit + of_listeners + of_items))).sum(axis=(1, 2))
-    tested = np.flatnonzero(n)
-    alarms = [_guessing(int(guessed[k]), int(n[k])) <= LEVEL for k in tested]
-    ends = [_exact(int(right[k]), int(n[k])) for k in tested]
+    right = (kept & (rng.random(shape) < expit(logit + of_listeners + of_items))).sum(axis=2)
+    tested = np.flatnonzero(n.sum(axis=1))
+    alarms = [_guessing(int(guessed[k]), int(n[k].sum())) <= LEVEL for k in tested]
+    ends = [
+        _over_listeners(tuple(sorted(zip(right[k].tolist(), n[k].tolist(), strict=True)))) for k in tested
+    ]
     covers = [low <= truth[k] <= high for k, (low, high) in zip(tested, ends, strict=True)]
-    yield "right answers, pooled", covers, alarms
+    yield "right answers", covers, alarms
+
+
+@cache
+def _over_listeners(counts: tuple[tuple[int, int], ...]) -> tuple[float, float]:
+    """The interval of right answers and answers of each listener, of who gave one."""
+    given = [each for each in counts if each[1]]
+    return choices.share_interval([right for right, _ in given], [n for _, n in given])
 
 
 _guessing = cache(choices.at_least)

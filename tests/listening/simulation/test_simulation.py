@@ -234,7 +234,7 @@ def test_the_form_starts_a_simulation_for_its_owner_alone(
     client.force_login(bob)
     assert client.post(url, sent).status_code == 404
     client.force_login(alice)
-    assert client.get(url).status_code == 405
+    assert client.get(url).status_code == 302
     assert client.post(url, sent).status_code == 302
     study.refresh_from_db()
     assert study.simulation["listeners"] == 2
