@@ -76,7 +76,7 @@ def _explain_absence(results: Results) -> str:
             if len(results.screened) == 1
             else f"All {len(results.screened)} listeners are"
         )
-        return f"{who} screened out; choose “All assessors” to see the grades."
+        return f"{who} screened out; choose “All listeners” to see the grades."
     if results.uncounted:
         return "Nobody has finished a trial yet; grades count once their trial is finished."
     return "Nobody has graded anything yet."
