@@ -267,7 +267,8 @@ def _page(
         readonly = found_role(shown) < Role.EDITOR
         context |= head_context(shown) | {"shown": shown, "readonly": readonly}
         if readonly:
-            context["scripts"] = []  # they fill in forms
+            # The others fill in forms.
+            context["scripts"] = [path for each in sections for path in each.drawing]
         if step == "check":
             context |= check.context_of(shown) | simulation.context_of(
                 shown, request.GET.get("half_width", "")

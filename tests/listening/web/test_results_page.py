@@ -340,7 +340,7 @@ def test_everybody_screened_out(owner: Client, study: Study) -> None:
     listen(study)
     row = computed(study)
     assert row.data["pairs"]["problem"]
-    assert "The only listener is screened out; choose “All assessors”" in text_of(owner, study)
+    assert "The only listener is screened out; choose “All listeners”" in text_of(owner, study)
     assert owner.get(reverse("report", args=[study.pk])).status_code == 200
 
 
