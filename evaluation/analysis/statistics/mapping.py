@@ -30,8 +30,9 @@ class Mapping:
 
 
 def monotone_cubic(x: ArrayLike, y: ArrayLike, *, rising: bool = True) -> Mapping | None:
-    """Least-squares cubic of y on x, both (n,), monotone over the range of x; None if x is constant (`SMALLEST_RANGE`).
+    """Least-squares cubic of y on x, both (n,), monotone over the range of x; None if x is constant.
 
+    So it is up to `SMALLEST_RANGE`.
     The derivative is a quadratic that is nowhere negative on the range. If the free fit's is not, the
     solution touches zero there: at an end, or as a double root inside. Each case is linear.
     """
