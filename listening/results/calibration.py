@@ -64,6 +64,15 @@ _SCENARIOS = {
     calibration.CEILING: ", grades near the end of the scale",
     calibration.BY_ITEM: ", systems that differ by item",
 }
+#: The same of choices.
+_SCENARIOS_OF_CHOICES = {
+    calibration.EVEN: "",
+    calibration.UNEQUAL: ", listeners who differ",
+    calibration.MISSING: ", a third of the choices missing",
+    calibration.CEILING: ", nearly all choices alike",
+    calibration.BY_ITEM: ", items that differ",
+}
+_CHOICES = ("votes", "answers", "odds")
 
 
 def misses_of_pairs(
@@ -121,11 +130,12 @@ def misses_of_ordered(frame: pd.DataFrame, ends: Sequence[float]) -> list[calibr
 
 
 def misses_of_choices(frame: pd.DataFrame, method: str, *analyses: str) -> list[calibration.Cell]:
-    """The same of choices, a row each with ``assessor`` and ``item``."""
+    """The same of choices, as `calibration.scenarios_of_choices` takes them."""
     if frame.empty:
         return []
     listeners, items = int(frame["assessor"].nunique()), int(frame["item"].nunique())
-    return calibration.find_misses(method, analyses, listeners, items, (calibration.EVEN,))
+    like = calibration.scenarios_of_choices(frame)
+    return calibration.find_misses(method, analyses, listeners, items, like)
 
 
 def describe_misses(misses: Sequence[Mapping[str, object]]) -> list[str]:
@@ -142,7 +152,7 @@ def describe_cells(cells: Sequence[calibration.Cell]) -> list[str]:
             if (cell.too_narrow > 0) is wanted:
                 where = (
                     f"{count(cell.listeners, 'listener')} and {count(cell.items, 'item')}"
-                    f"{_SCENARIOS[cell.scenario]}"
+                    f"{(_SCENARIOS_OF_CHOICES if cell.method in _CHOICES else _SCENARIOS)[cell.scenario]}"
                 )
                 groups.setdefault(where, []).append(cell)
         said += [
