@@ -284,7 +284,7 @@ class TestShareLink:
         assert opened.url.endswith("#system=anchor70&t=1.00")
         other = new_page()
         held: list[Route] = []
-        other.route(f"**{reverse('clip_audio', args=[clip.pk])}", held.append)
+        other.route(f"**{reverse('clip_audio', args=[clip.pk])}", lambda route: held.append(route))
         other.goto(opened.url)
         waveform_height(other, "selected")
         held[0].continue_()

@@ -10,7 +10,7 @@ import pytest
 from django.contrib.auth.models import User
 
 from listening.models import Session, Trial
-from tests.browser.conftest import PATIENCE, VIEWPORT
+from tests.browser.conftest import new_context
 from tests.browser.method_studies import instructed, open_method_study
 from tests.browser.rating import point
 from tests.live import wait_for
@@ -119,8 +119,7 @@ def stored(trial: Trial, method: str) -> str:
 
 @pytest.fixture
 def two(page: Page, browser: Browser) -> Iterator[list[Page]]:
-    other = browser.new_context(viewport=VIEWPORT)
-    other.set_default_timeout(PATIENCE)
+    other = new_context(browser)
     yield [page, other.new_page()]
     other.close()
 
