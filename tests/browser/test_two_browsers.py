@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
-METHODS = ("mushra", "bs1116", "acr", "dcr", "ccr", "abx", "ab")
+#: One of each kind of page; those that share their page with one of these are in the full run.
+METHODS = ("mushra", "bs1116", "ccr", "abx")
+ALIKE = ("acr", "dcr", "ab")
 SYSTEMS = {"mushra": ("anchor35", "anchor70", "codec2-3.2k")}
 
 
@@ -124,7 +126,9 @@ def two(page: Page, browser: Browser) -> Iterator[list[Page]]:
     other.close()
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize(
+    "method", [*METHODS, *(pytest.param(method, marks=pytest.mark.grid) for method in ALIKE)]
+)
 def test_two_browsers_show_what_is_stored_or_say_that_they_lost(
     two: list[Page], live_server: Any, alice: User, errors: Errors, method: str
 ) -> None:
