@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
 from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
-from ninja import Router, Schema, Status
+from ninja import Query, Router, Schema, Status
 from pydantic import Field, JsonValue
 
 from evaluation import systems
@@ -60,7 +60,10 @@ class OwnSystemOut(Schema):
     title: str
     note: str
     kbps: float | None
-    outputs: list[UUID] = Field(description="ids of the clips for which it has an output")
+    outputs: list[UUID] = Field(
+        description="ids of the clips for which it has an output, by title: all, or `limit` after `offset`"
+    )
+    output_count: int = Field(description="number of clips for which it has an output")
 
 
 class FileOut(Schema):
@@ -104,14 +107,15 @@ def _batch(request: HttpRequest, batch_id: UUID) -> OutputBatch:
     return find_for(request, OutputBatch.objects.all(), pk=batch_id)
 
 
-def _system(system: UploadedSystem) -> Context:
+def _system(system: UploadedSystem, rows: slice = slice(None)) -> Context:
     made = Rendition.objects.filter(system=system.slug).order_by("clip__title", "clip")
     return {
         "slug": system.slug,
         "title": system.title,
         "note": system.note,
         "kbps": system.kbps,
-        "outputs": list(made.values_list("clip_id", flat=True)),
+        "outputs": list(made.values_list("clip_id", flat=True)[rows]),
+        "output_count": made.count(),
     }
 
 
@@ -166,8 +170,14 @@ def create_system(request: HttpRequest, new: SystemIn) -> Status[Context]:
     response=OwnSystemOut,
     summary="A system of your own and the clips for which it has outputs",
 )
-def get_system(request: HttpRequest, slug: str) -> Context:
-    return _system(_own_system(request, slug))
+def get_system(
+    request: HttpRequest,
+    slug: str,
+    limit: Annotated[int | None, Query(ge=1)] = None,
+    offset: Annotated[int, Query(ge=0)] = 0,
+) -> Context:
+    end = None if limit is None else offset + limit
+    return _system(_own_system(request, slug), slice(offset, end))
 
 
 @router.patch(

@@ -190,6 +190,24 @@ def grades_of(content: DemoContent, owner: User) -> ShownGrades | None:
     )
 
 
+def why_no_grades(content: DemoContent, owner: User) -> str:
+    """Why the page shows nothing of its study, for its author; "" if it does, or has no study."""
+    if content.study is None:
+        return ""
+    study = rows_for(owner, Study, Role.EDITOR).filter(pk=content.study).first()
+    if study is None:
+        return str(_("This study is not there any more."))
+    if reason := problem_of_study(study):
+        return reason
+    if is_waiting(study):
+        return str(_("The study's tests are still being computed. Try again in a moment."))
+    if summarize(study) is not None:
+        return ""
+    if study.sessions.filter(kind__in=COUNTED, finished__isnull=False).exists():
+        return str(_("The screening leaves out every listener of the study, so there are no grades to show."))
+    return str(_("Nobody has finished the study, so there are no grades to show."))
+
+
 def _rounded(share: float | None) -> float | None:
     return None if share is None else round(float(share), 4)
 
@@ -230,11 +248,6 @@ def find_problems(content: DemoContent, owner: User) -> dict[str, str]:
             found[f"{path}.clip"] = str(_("It is still being measured."))
         elif not (made | {"original"}) & set(content.systems):
             found[f"{path}.clip"] = str(_("None of the chosen systems has processed it."))
-    if content.study is not None:
-        study = rows_for(owner, Study, Role.EDITOR).filter(pk=content.study).first()
-        reason = problem_of_study(study) if study else str(_("This study is not there any more."))
-        if not reason and study is not None and is_waiting(study):
-            reason = str(_("The study's tests are still being computed. Try again in a moment."))
-        if reason:
-            found["study"] = reason
+    if reason := why_no_grades(content, owner):
+        found["study"] = reason
     return found

@@ -26,7 +26,7 @@ class SystemResult:
         n, listeners: number of grades, and of listeners who gave them.
         mean: mean of listener means; `ci95` is the half-width of its 95 % t interval.
         ci95_ratings: the half-width if grades were independent: too narrow, for comparison only.
-        all_mean, all_listeners: the same for all listeners, before screening.
+        all_mean, all_ci95, all_listeners: the same for all listeners, before screening.
         multimodality: b of M25; `groups` is whether it may indicate several modes.
         outliers: grades outside 1.5 IQR of the hinges of their item.
     """
@@ -47,6 +47,7 @@ class SystemResult:
     q1: float | None = None
     q3: float | None = None
     all_mean: float | None = None
+    all_ci95: float | None = None
     all_listeners: int = 0
     multimodality: float | None = None
     groups: bool = False
@@ -69,7 +70,15 @@ class SystemResult:
     @property
     def spread(self) -> str:
         """The interval, as printed after the mean in tables."""
-        return "" if self.mean is None else self.scale.spread(self.mean, self.ci95, decimals_of(self.scale))
+        return self._spread(self.mean, self.ci95)
+
+    @property
+    def all_spread(self) -> str:
+        """The interval of `all_mean`, as `spread`."""
+        return self._spread(self.all_mean, self.all_ci95)
+
+    def _spread(self, mean: float | None, ci95: float | None) -> str:
+        return "" if mean is None else self.scale.spread(mean, ci95, decimals_of(self.scale))
 
 
 @dataclass

@@ -102,8 +102,7 @@ def _systems(
             marker=looks[slug][1],
             objective=objective[slug],
             scale=scale,
-            all_mean=before[slug].assessor_mean if slug in before else None,
-            all_listeners=before[slug].n_assessors if slug in before else 0,
+            **_figures_before(before[slug]) if slug in before else {},
             outliers=outliers.get(slug, 0),
             groups=describe.suggests_groups(
                 frame.loc[frame["system"] == slug, "score"], scale.low, scale.high
@@ -127,6 +126,11 @@ def _figures(row: describe.Condition) -> Mapping[str, Any]:
         "q3": row.q3,
         "multimodality": row.multimodality,
     }
+
+
+def _figures_before(row: describe.Condition) -> Mapping[str, Any]:
+    own = _figures(row)
+    return {f"all_{name}": own[name] for name in ("mean", "ci95", "listeners")}
 
 
 def _cells(frame: pd.DataFrame) -> pd.DataFrame:

@@ -11,14 +11,17 @@ from django.utils.translation import gettext_lazy as _
 
 from evaluation import systems as known
 from evaluation.clips.removal import delete_files_later
-from evaluation.models import Clip, Rendition
+from evaluation.models import Clip
 from evaluation.texts import clean_line
 from listening.methods import METHODS, AnyMethod
 from listening.models import Item, Stimulus, Study
 from listening.study.errors import StudyError
+from listening.study.lacking import done_renditions
 
 #: Excerpts longer than this, in seconds, "must be justified in the report" (M5).
 LONG_ITEM_SECONDS = 12.0
+#: Shorter than this are not "approximately 10 s": half of that, seconds.
+SHORT_ITEM_SECONDS = 5.0
 #: Minimum length of a loop (M8), and so of an excerpt, seconds.
 SHORTEST_ITEM_SECONDS = 0.5
 MAX_ITEMS = 60
@@ -153,49 +156,13 @@ def check_systems(
     return sorted(chosen, key=known.order)
 
 
-def done_renditions(clips: Iterable[Clip], systems: Sequence[str]) -> dict[tuple[Any, str], Rendition]:
-    """Finished renditions by clip and system. Raises `StudyError` for the first that is missing."""
-    clips = list(dict.fromkeys(clips))
-    rows = Rendition.objects.filter(clip__in=clips, system__in=systems)
-    found = {(row.clip_id, row.system): row for row in rows}
-    titles = known.titles_of(systems)
-    for clip in clips:
-        for slug in systems:
-            row, title = found.get((clip.pk, slug)), titles[slug]
-            if row is None:
-                raise StudyError.of_field(
-                    "systems",
-                    _(
-                        "“%(clip)s” has not been processed by %(title)s. Choose another clip or leave out "
-                        "%(title)s."
-                    ),
-                    clip=clip.title,
-                    title=title,
-                )
-            if row.status == Rendition.Status.FAILED:
-                raise StudyError.of_field(
-                    "systems",
-                    _("%(title)s failed on “%(clip)s”. Retry it on the clip's page or leave out %(title)s."),
-                    clip=clip.title,
-                    title=title,
-                )
-            if row.status != Rendition.Status.DONE:
-                raise StudyError.of_field(
-                    "systems",
-                    _("%(title)s is still processing “%(clip)s”. Wait until it has finished."),
-                    clip=clip.title,
-                    title=title,
-                )
-    return found
-
-
 def set_contents(study: Study, excerpts: Sequence[Excerpt]) -> bool:
     """Replace the study's items and stimuli; return whether any stimulus has to be rendered.
 
     `excerpts` come from `check_excerpts`. Unchanged items keep their rows, and rendered stimuli their audio.
 
     Raises:
-        StudyError: a rendition is missing.
+        RenditionsMissing: a rendition is missing.
     """
     signals = [*method_of(study.method).always, *study.systems]
     renditions = done_renditions([excerpt.clip for excerpt in excerpts], signals)

@@ -8,6 +8,7 @@ from listening.web.api import api
 from listening.web.views import (
     account,
     accounts,
+    administration,
     demo_editor,
     demos,
     documents,
@@ -59,12 +60,22 @@ own_account = [
     path("account/delete/", account.delete, name="account_delete"),
 ]
 
+administered_accounts = [
+    path("operator/accounts/", administration.accounts, name="accounts"),
+    path("operator/accounts/new/", administration.make, name="account_new"),
+    path("operator/accounts/<int:user_id>/", administration.account, name="account_of"),
+    path("operator/accounts/<int:user_id>/change/", administration.change, name="account_change"),
+    path("operator/accounts/<int:user_id>/link/", administration.make_link, name="account_link"),
+    path("operator/accounts/<int:user_id>/delete/", administration.remove, name="account_remove"),
+]
+
 research = [
     path("home/", home.home, name="home"),
     path("home/sample/", home.sample, name="sample"),
     path("studies/", studies.studies, name="studies"),
     path("studies/new/", setup.study_new, name="study_new"),
     path("studies/clips/", setup.clips, name="study_clips"),
+    path("studies/lacking/", setup.lacking, name="study_lacking"),
     path("import/", imports.start, name="import"),
     path("import/<uuid:draft_id>/", imports.draft, name="import_draft"),
     path("import/<uuid:draft_id>/discard/", imports.discard, name="import_discard"),
@@ -192,6 +203,7 @@ urlpatterns = [
     path("readyz", health.readyz, name="readyz"),
     path("metrics", health.metrics, name="metrics"),
     path("operator/", operator.overview, name="operator"),
+    *administered_accounts,
     *people,
     *own_account,
     *research,

@@ -33,6 +33,10 @@ def test_one_browser_counts_as_one_without_a_cookie(
     assert page.context.cookies() == []
     page.goto(link)
     assert page.get_by_role("button", name="Take part").is_hidden()
+    page.set_viewport_size({"width": 390, "height": 844})
+    place = page.get_by_role("button", name="Continue where you stopped").bounding_box()
+    assert place is not None
+    assert place["y"] + place["height"] < 844 / 2  # in sight, before all that has been read already
     with page.expect_navigation():
         page.get_by_role("button", name="Continue where you stopped").click()
     assert (page.url, Session.objects.count()) == (address, 1)

@@ -23,6 +23,8 @@ from tests.browser.rating import RATE, speech_like
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
+    from tests.browser.conftest import Errors
+
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 SYSTEMS = ("original", "anchor35", "anchor70", "opus-9k", "bpgan-2k", "celp-8k")
@@ -163,9 +165,37 @@ def test_simulated_listeners_come_while_one_watches(researcher: Page, live_serve
     page.get_by_text("0 of 6 simulated listeners have finished.").wait_for()
     simulation.run(str(study.pk))
     page.get_by_text("6 simulated listeners, no people.").wait_for()
-    page.get_by_label("Assessors for a 95 % interval of ±").fill("3")
+    page.get_by_label("Listeners for a 95 % interval of ±").fill("3")
     page.get_by_role("button", name="Calculate").click()
     page.get_by_text("with 80 % assurance").wait_for()
     page.get_by_role("button", name="Delete the simulated sessions").click()
     page.get_by_text("6 simulated sessions deleted.").wait_for()
     assert not Session.objects.exists()
+
+
+def test_what_is_missing_of_a_clip_is_made_and_the_study_saved(
+    researcher: Page, live_server: Any, errors: Errors
+) -> None:
+    errors.allow("status of 400")  # what it says first
+    page = researcher
+    clip = Clip.objects.get(title="Sentence 1")
+    clip.renditions.filter(system__startswith="anchor").delete()  # uploaded for chosen codecs only
+    page.goto(f"{live_server.url}/studies/new/")
+    page.get_by_label("Name", exact=True).fill("One sentence")
+    for box in page.locator("[data-systems] input").all():
+        box.set_checked(box.get_attribute("value") == "opus-9k")
+    page.get_by_role("button", name="Add Sentence 1").click()
+    note = page.locator("[data-item]:visible [data-missing]")
+    assert note.text_content() == "not processed yet by Anchor 3.5 kHz, Anchor 7 kHz"
+    page.get_by_label("Method", exact=True).select_option("acr")
+    assert note.is_hidden()  # a method without anchors
+    page.get_by_label("Method", exact=True).select_option("mushra")
+    page.get_by_role("button", name="Create study").click()
+    page.get_by_role("button", name="Process what is missing, then save").click()
+    page.get_by_text("2 recordings are being processed").wait_for()
+    assert page.get_by_label("Name", exact=True).input_value() == "One sentence"
+    made = Rendition.objects.get(clip=clip, system="opus-9k")
+    with page.expect_navigation(url="**/setup/who/"):
+        clip.renditions.exclude(status="done").update(status="done", audio=made.audio.name)
+    study = Study.objects.get()
+    assert (study.name, study.items.count()) == ("One sentence", 2)  # it is for training, too

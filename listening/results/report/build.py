@@ -33,7 +33,6 @@ def context_of(
         files: whether figures are standalone, with their colours written out, for the PDF.
     """
     results = compute(study, kind=kind, profile=profile)
-    unscreened = results if profile == profiles.NONE else compute(study, kind=kind, profile=profiles.NONE)
     context = page_context(results, analysis)
     slugs = [row.slug for row in results.systems]
     method = METHODS.get(study.method)
@@ -49,6 +48,8 @@ def context_of(
     context |= {
         "study": study,
         "report": True,
+        "tested": any(not row["problem"] for row in cast("list[Context]", context["pairs"])),
+        "rated": any(row.objective.kbps is not None for row in results.systems),
         "loud": LOUD.get(kind, ""),
         "kind": kind,
         "made": made,
@@ -74,7 +75,6 @@ def context_of(
                 results.agreements, cast("list[Context]", context["scatters"]), strict=False
             )
         ],
-        "compared": _compare_screening(results, unscreened),
         "people": people,
         "nobody": not (people["began"] or study.imported or kind == Session.Kind.SIMULATED),
         "instructions": facts.instructions(study),
@@ -139,12 +139,6 @@ def _add_article(title: str) -> str:
     return f"{'an' if words[0] in 'AEIOaeio' else 'a'} {words}"
 
 
-def _compare_screening(results: Results, unscreened: Results) -> list[Context]:
-    """Means with and without screening, side by side."""
-    before = {row.slug: row for row in unscreened.systems}
-    return [{"with": row, "without": before[row.slug]} for row in results.systems if row.slug in before]
-
-
 def cite(results: Results) -> str:
     """A sentence on the test for a paper's method section; empty for simulated grades."""
     study = results.study
@@ -166,10 +160,11 @@ def cite(results: Results) -> str:
         else f"held {_add_article(title)} with Earshot"
     )
     tested = count(len(results.ranked_systems), "system")
+    gaps = "" if results.is_complete else ", not each of whom graded every item with every system"
     interval = " with Student's t intervals of 95 % over listeners" if results.listeners > 1 else ""
     compared = f" {_COMPARED}" if len(results.ranked_systems) > 1 and results.listeners > 1 else ""
     return (
         f"We {what}, of {count(results.items, 'item')} and {tested} under test, graded by "
-        f"{count(results.listeners, 'listener')}{screened}. We report means of listener means{interval}."
-        f"{compared}"
+        f"{count(results.listeners, 'listener')}{gaps}{screened}. "
+        f"We report means of listener means{interval}.{compared}"
     )

@@ -11,11 +11,10 @@ from django import forms
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
-from codec import registry
 from evaluation import systems as known
 from evaluation.contexts import Context
 from evaluation.models import Clip
-from evaluation.web.lists import ROWS
+from evaluation.web.lists import ROWS, SEARCHED_FROM
 from listening.methods import METHODS, AnyMethod
 from listening.models import Study
 from listening.study import selectors
@@ -83,6 +82,12 @@ class Basics(Section):
     def methods(self) -> list[AnyMethod]:
         return list(METHODS.values())
 
+    def always_titles(self) -> dict[str, str]:
+        """The title of each system that some method adds by itself."""
+        return known.titles_of(
+            list(dict.fromkeys(slug for method in METHODS.values() for slug in method.always))
+        )
+
     def apply(self, study: Study) -> list[str]:
         study.name = self.cleaned_data["name"]
         if study.method != self.cleaned_data["method"]:
@@ -122,6 +127,7 @@ class Items(Section):
     step = "what"
     help = f"Clips, or excerpts of {SHORTEST_ITEM_SECONDS} to {LONG_ITEM_SECONDS:g} s, cut after coding."
     scripts = ("js/studies/what.js",)
+    drawing = scripts
     locked = True
     wide = True
 
@@ -282,25 +288,28 @@ class Systems(Section):
 def pick_clips(user: Any, search: str = "") -> Context:
     """What ``setup/_picker.html`` shows: the newest clips on offer with `search` in their titles.
 
-    Each has the systems that it has not been through.
+    Each has the systems that it has been through.
     """
     offered = selectors.clips_for_study(user)
     clips = list((offered.filter(title__icontains=search) if search else offered)[: ROWS + 1])
     done = selectors.systems_of_clips(clips[:ROWS])
     rows = []
     for clip in clips[:ROWS]:
-        made = done.get(clip.pk, set())
         rows.append(
             {
                 "id": str(clip.pk),
                 "clip": clip,
                 "audio": reverse("clip_audio", args=[clip.pk]),
                 "outline": reverse("clip_outline", args=[clip.pk]),
-                "done": " ".join(sorted(made)),
-                "missing": [system.title for slug, system in registry.SYSTEMS.items() if slug not in made],
+                "done": " ".join(sorted(done.get(clip.pk, ()))),
             }
         )
-    return {"clips": rows, "search": search, "more": len(clips) > ROWS}
+    return {
+        "clips": rows,
+        "search": search,
+        "more": len(clips) > ROWS,
+        "is_long": len(clips) >= SEARCHED_FROM,
+    }
 
 
 def _number(text: str) -> float | None:

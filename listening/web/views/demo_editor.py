@@ -28,7 +28,7 @@ from listening.columns.demos import DemoContent
 from listening.delivery import files
 from listening.demos import pages
 from listening.demos.drafts import new_demo, open_studies_with, parse_content, save_draft
-from listening.demos.facts import RATE, find_problems, gather_facts, problem_of_study
+from listening.demos.facts import RATE, find_problems, gather_facts, problem_of_study, why_no_grades
 from listening.demos.publishing import SOUND_TYPE, cut_sound, delete_demo, flac_of, publish
 from listening.models import Demo, MadeFile, Study
 from listening.web.access import study_for
@@ -133,6 +133,7 @@ def preview(request: HttpRequest, demo_id: UUID) -> HttpResponse:
     context["level_note"] = _(
         "In this preview every sound is as loud as its system made it; publishing matches them in loudness."
     )
+    context["why_no_grades"] = "" if facts.grades else why_no_grades(demo.draft, demo.owner)
     response = render(request, "listening/demos/preview.html", context)
     allow_sources(response, frame_ancestors=["'self'"])
     return response

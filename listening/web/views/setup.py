@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
@@ -15,15 +16,19 @@ from django.utils.translation import ngettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
-from evaluation.access import Role, found_role
+from evaluation.access import Role, found_role, visible_clips
 from evaluation.contexts import Context
+from evaluation.models import Clip
 from evaluation.refusals import Refusal, Text
 from evaluation.web.guards import researcher_page
 from evaluation.web.lists import searched
+from evaluation.web.presentation import time_left
 from evaluation.web.refusals import show_refusals_on
+from evaluation.work.expecting import seconds_left
 from listening.models import Session, Study
 from listening.results import planning
 from listening.study import selectors
+from listening.study.lacking import Lacking, RenditionsMissing, find_lacking, have_made, processable
 from listening.study.studies import (
     LOCKED_WHY,
     create_study,
@@ -31,6 +36,7 @@ from listening.study.studies import (
     open_study,
     update_study,
 )
+from listening.web import audit
 from listening.web.access import study_for
 from listening.web.audit import note_study
 from listening.web.forms import SECTIONS, Section
@@ -44,6 +50,9 @@ ABOUT = {
     "who": "Choose who takes part, and what they read and answer.",
     "check": "Check the study, then open it.",
 }
+
+#: Of how many clips is said what is missing.
+SHOWN_CLIPS = 5
 
 
 @login_required
@@ -128,10 +137,11 @@ def _save(request: HttpRequest, study: Study, step: str) -> HttpResponse:
                 discard_trial_runs="discard" in request.POST,
             )
     note_study(request, made)
-    following = request.POST.get("then", step)
+    following = request.POST.get("then") or request.POST.get("process") or step
     said = _("Saved.")
     if following in ("open", "pilot"):
         open_study(made, pilot=following == "pilot")
+        audit.tell(request, then=following)
         made.refresh_from_db(fields=["status"])
         said = _("Published. Send listeners the link below; it works as soon as all stimuli are rendered.")
         if made.status == Study.Status.OPEN:
@@ -146,12 +156,67 @@ def _show_refusal(
     request: HttpRequest, study: Study, step: str, sections: list[Section], refusal: Refusal
 ) -> HttpResponse:
     """The page again, with the refusal at the top and at the fields that it names."""
+    if isinstance(refusal, RenditionsMissing):
+        return _show_lacking(request, study, step, sections, refusal)
     for path, message in refusal.fields.items():
         name = path.split(".", 1)[0]
         for section in sections:
             if section.is_bound and name in section.fields:
                 section.add_error(name, str(message))
     return _page(request, study, step, sections, refusal, refusal.status)
+
+
+def _show_lacking(
+    request: HttpRequest, study: Study, step: str, sections: list[Section], refusal: RenditionsMissing
+) -> HttpResponse:
+    """The page again; the recordings that are missing are offered to be made.
+
+    The field ``process`` has them made: the page then waits for them, and saves.
+    """
+    lacking = refusal.lacking
+    if "process" in request.POST:
+        have_made(request.user, lacking)
+        lacking = find_lacking({each.clip: None for each in lacking}, [each.system for each in lacking])
+    then = request.POST.get("process") or request.POST.get("then", step)
+    shown = _lacking_context(request.user, lacking, then)
+    status = 202 if shown["waiting"] else refusal.status
+    return _page(request, study, step, sections, status=status, lacking=shown)
+
+
+def _lacking_context(user: Any, lacking: Sequence[Lacking], then: str) -> Context:
+    """What ``setup/_lacking.html`` shows of recordings that are missing."""
+    offered = processable(user, lacking)
+    by_clip: dict[Clip, list[str]] = {}
+    for each in lacking:
+        by_clip.setdefault(each.clip, []).append(each.title)
+    asked = QueryDict(mutable=True)
+    asked.setlist("clip", [str(clip.pk) for clip in by_clip])
+    asked.setlist("system", list(dict.fromkeys(each.system for each in lacking)))
+    asked["then"] = then
+    waiting = bool(lacking) and all(each.waits for each in lacking)
+    left = seconds_left([clip.pk for clip in by_clip]) if waiting else {}
+    return {
+        "rows": [(clip.title, titles) for clip, titles in by_clip.items()][:SHOWN_CLIPS],
+        "more": max(0, len(by_clip) - SHOWN_CLIPS),
+        "offered": offered,
+        "others": [each.describe() for each in lacking if each not in offered][:SHOWN_CLIPS],
+        "failed": [each.describe() for each in offered if each.rendition and not each.waits][:SHOWN_CLIPS],
+        "waiting": waiting,
+        "count": len(lacking),
+        "left": time_left(max(left.values(), default=None)),
+        "address": f"{reverse('study_lacking')}?{asked.urlencode()}",
+        "then": then,
+    }
+
+
+@researcher_page
+def lacking(request: HttpRequest) -> HttpResponse:
+    """How far the recordings are that a study waits for: of each ``clip`` by each ``system``."""
+    asked = request.GET
+    clips = visible_clips(request.user).filter(pk__in=uuids(asked.getlist("clip")))
+    found = find_lacking(clips, asked.getlist("system"))
+    shown = _lacking_context(request.user, found, asked.get("then", "what"))
+    return render(request, "listening/setup/_lacking.html", {"lacking": shown})
 
 
 def _error_of(sections: Sequence[Section]) -> str:
@@ -172,6 +237,7 @@ def _page(
     sections: list[Section],
     error: Text = "",
     status: int = 200,
+    lacking: Context | None = None,
 ) -> HttpResponse:
     new = study._state.adding
     frozen = not new and has_real_sessions(study)
@@ -187,6 +253,7 @@ def _page(
         "sections": sections,
         "section": "studies",
         "error": error,
+        "lacking": lacking,
         "locked_why": LOCKED_WHY if frozen and any(each.locked for each in sections) else "",
         "pilots": pilots if not frozen and any(each.locked for each in sections) else 0,
         "following": following,
@@ -200,7 +267,8 @@ def _page(
         readonly = found_role(shown) < Role.EDITOR
         context |= head_context(shown) | {"shown": shown, "readonly": readonly}
         if readonly:
-            context["scripts"] = []  # they fill in forms
+            # The others fill in forms.
+            context["scripts"] = [path for each in sections for path in each.drawing]
         if step == "check":
             context |= check.context_of(shown) | simulation.context_of(
                 shown, request.GET.get("half_width", "")

@@ -15,6 +15,12 @@ const isChanged = () => leaving === "problems" || (before !== null && state() !=
 
 form.addEventListener("submit", () => (leaving = "saving"));
 
+// The recordings that the study waited for are made.
+form.addEventListener("htmx:afterSettle", () => {
+  const button = form.querySelector("#lacking [data-ready]");
+  if (button instanceof HTMLButtonElement) button.click();
+});
+
 document.addEventListener("click", (event) => {
   const link = closest(event, ".stepper a[data-then]");
   if (!link || !isChanged() || event.ctrlKey || event.metaKey || event.shiftKey) return;

@@ -14,6 +14,10 @@ const method = /** @type {RadioNodeList | HTMLSelectElement} */ (form.elements.n
 const picker = find(".picker", HTMLElement, form);
 const longSeconds = Number(list.dataset.long);
 const shortest = Number(list.dataset.shortest);
+/** @type {Record<string, string>} the titles of what methods add by themselves */
+const alwaysTitles = JSON.parse(find("#always-titles", HTMLScriptElement).textContent ?? "{}");
+/** Of how many systems the titles fit beside an item. */
+const MOST_NAMED = 3;
 
 const rows = () => findAll("[data-item]", HTMLElement, list);
 
@@ -103,14 +107,21 @@ function sum() {
   const items = rows().filter((row) => role(row).value !== "out");
   none.hidden = rows().length > 0;
   const picked = chosenSystems();
+  const always = (chosen?.dataset.always ?? "").split(" ").filter(Boolean);
+  const signals = [
+    ...always.map((slug) => [slug, alwaysTitles[slug]]),
+    ...picked.map((box) => [box.value, box.dataset.title ?? box.value]),
+  ];
   for (const row of rows()) {
     find("[data-length]", HTMLElement, row).textContent = length(row) > 0 ? `= ${length(row).toFixed(1)} s` : "";
     find("[data-long]", HTMLElement, row).hidden = !(length(row) > longSeconds);
     const done = row.dataset.done ? row.dataset.done.split(" ") : undefined;
-    const lacking = done ? picked.filter((box) => !done.includes(box.value)).map((box) => box.dataset.title) : [];
+    const lacking = done ? signals.filter(([slug]) => !done.includes(slug)).map(([, title]) => title) : [];
     const missing = find("[data-missing]", HTMLElement, row);
     missing.hidden = lacking.length === 0;
-    missing.textContent = lacking.length ? `not through ${lacking.join(", ")}` : "";
+    missing.textContent = lacking.length
+      ? `not processed yet by ${lacking.length > MOST_NAMED ? `${lacking.length} systems of this study` : lacking.join(", ")}`
+      : "";
   }
   for (const text of explanations) text.hidden = text !== chosen;
   for (const text of findAll("[data-if-side-by-side]", HTMLElement, form)) text.hidden = !sideBySide;
@@ -122,11 +133,10 @@ function sum() {
   ];
   if (sideBySide) {
     const room = Number(systems.dataset.room);
-    const always = Number(systems.dataset.always);
-    const signals = Math.min(picked.length, room) + always;
+    const sounds = Math.min(picked.length, room) + Number(systems.dataset.always);
     if (picked.length > room) parts.push(`${picked.length} systems, shared out in balanced blocks`);
-    else parts.push(`${signals} sounds per trial`);
-    if (graded && picked.length && picked.length <= room && !("partial" in systems.dataset)) parts.push(`about ${minutes(signals, items)} min per listener`);
+    else parts.push(`${sounds} sounds per trial`);
+    if (graded && picked.length && picked.length <= room && !("partial" in systems.dataset)) parts.push(`about ${minutes(sounds, items)} min per listener`);
   }
   out.textContent = parts.join(" · ");
 }
@@ -145,7 +155,7 @@ if (!list.closest("fieldset")?.disabled) {
   offerClips();
   picker.addEventListener("htmx:afterSwap", offerClips); // others were found
   for (const search of findAll("[data-search]", HTMLInputElement, picker)) {
-    search.hidden = findAll("[data-clip]", HTMLElement, picker).length < 8;
+    search.hidden = search.dataset.long === undefined;
     search.addEventListener("keydown", (event) => {
       if (event.key === "Enter") event.preventDefault();
     });

@@ -17,6 +17,7 @@ from django.core.files.storage import default_storage
 from django.template.loader import render_to_string
 from django.test import Client
 from django.urls import reverse
+from django.utils.html import escape
 from scipy import stats
 
 from evaluation.clips.removal import list_files, remove_clip
@@ -27,8 +28,8 @@ from listening.demos.facts import DemoProblem, find_problems, gather_facts
 from listening.demos.markdown import render_markdown
 from listening.demos.pages import page_context
 from listening.demos.publishing import delete_demo, publish
-from listening.models import Analysis, Demo, DemoVersion, Study
-from listening.study.studies import close_study
+from listening.models import Analysis, Demo, DemoVersion, Rating, Study
+from listening.study.studies import close_study, reopen_study
 from listening.tasks import make_analysis, publish_demo
 from tests.evaluation.conftest import RATE, make_speech, make_wav, script_of
 from tests.listening.conftest import fetch_made, listen
@@ -274,6 +275,32 @@ def test_only_a_closed_study_shows_its_grades(alice: User, make_study: Callable[
     assert row.half_width == pytest.approx(half, abs=1e-3)
     Study.objects.update(sealed_until="2999-01-01T00:00:00Z")
     assert gather_facts(content, alice).grades is None
+
+
+def test_the_editor_and_its_preview_say_why_no_grades_are_shown(
+    alice: User, make_study: Callable[..., Study]
+) -> None:
+    study = make_study()
+    close_study(study)
+    demo = drafts.new_demo(alice, study=study)
+    client = Client()
+    client.force_login(alice)
+
+    def said() -> str:
+        found = find_problems(demo.draft, alice).get("study", "")
+        assert escape(found) in client.get(f"/demos/{demo.pk}/").content.decode()
+        assert escape(found) in client.get(f"/demos/{demo.pk}/preview/").content.decode()
+        return found
+
+    assert said().startswith("Nobody has finished the study")
+    reopen_study(study)
+    listen(study, {"original": 100, "anchor35": 20, "anchor70": 40, "opus-9k": 60, "bpgan-2k": 80})
+    close_study(study)
+    assert said() == ""
+    Rating.objects.filter(stimulus__system="original").update(score=10)  # the rule of BS.1534-3
+    assert said().startswith("The screening leaves out every listener")
+    reopen_study(study)
+    assert said().startswith("The study is not closed")
 
 
 def test_the_editor_keeps_what_is_written_and_moves_rows(

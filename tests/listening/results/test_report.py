@@ -17,7 +17,9 @@ from django.urls import reverse
 from evaluation.models import Rendition
 from listening.methods import METHODS
 from listening.models import Analysis, Deletion, MadeFile, Stage, Study
+from listening.results.profiles import BS1534, NONE
 from listening.results.report import PdfUnavailable, context_of, pdf_of
+from listening.results.summary import compute
 from listening.session.sessions import begin, start_session
 from listening.tasks import make_analysis, make_file
 from tests.listening.conftest import fetch_made, grade
@@ -99,6 +101,17 @@ def test_everything_that_a_report_is_asked_for(owner: Client, told: Study) -> No
         r"\toprule",
     ):
         assert said in text, said
+
+
+def test_means_before_screening_are_those_of_no_screening(owner: Client, told: Study) -> None:
+    screened, whole = compute(told, profile=BS1534), compute(told, profile=NONE)
+    assert screened.excluded
+    text = text_of(owner, told)
+    for row, before in zip(screened.systems, whole.systems, strict=True):
+        assert (row.all_mean, row.all_ci95, row.all_listeners) == (before.mean, before.ci95, before.listeners)
+        if before.mean is not None:
+            assert f"{before.mean:.1f}{before.spread} (n = {before.listeners})" in text
+    assert any(row.listeners != row.all_listeners for row in screened.systems)
 
 
 def test_the_same_grades_give_the_same_report(told: Study) -> None:

@@ -217,7 +217,7 @@ def untranslatable(text: str, classes: frozenset[str]) -> list[str]:
 #: found; integers of bytes that the class words; notes of an archive that was taken.
 WORDED_ELSEWHERE = frozenset({
     "QuestionnaireError", "ClipTooLarge", "ClipInUse", "TrialRunsExist", "TooManyTries", "TooManyAtOnce",
-    "GradesMissing", "TooManyEvents", "UnknownKeys", "Forbidden",
+    "GradesMissing", "TooManyEvents", "UnknownKeys", "Forbidden", "RenditionsMissing",
 })  # fmt: skip
 
 

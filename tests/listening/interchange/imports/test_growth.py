@@ -94,6 +94,26 @@ def test_a_configuration_of_too_many_entries_is_refused_while_it_is_read() -> No
         read_configuration("pages:\n" + "- {a: 1}\n" * 50_000)
 
 
+def test_too_many_entries_are_counted_sooner_than_a_tenth_of_them_is_read() -> None:
+    def configuration(entries: int) -> bytes:
+        return b"pages:\n" + b"- {a: 1}\n" * entries
+
+    def read(content: bytes) -> object:
+        return read_configuration(content.decode())
+
+    for _ in range(3):  # as above
+        if seconds(read, configuration(100_000)) < seconds(read, configuration(1_000)):
+            return
+    raise AssertionError("it is read before it is counted")
+
+
+@pytest.mark.parametrize("opening", ["[", "- "])
+def test_deep_nesting_is_refused_with_its_line(opening: str) -> None:
+    with pytest.raises(ImportProblem, match=r"nested too deeply") as refused:
+        read_configuration("pages:\n" + opening * 100_000)
+    assert refused.value.line == 2
+
+
 def test_a_zip_of_too_many_entries_is_refused_unread(alice: User) -> None:
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as archive:

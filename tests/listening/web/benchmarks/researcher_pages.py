@@ -296,7 +296,7 @@ def addresses() -> list[tuple[str, str, dict[str, str]]]:
         ("API: sessions", f"/api/studies/{study}/sessions", script),
         ("API: demo pages", "/api/demos", script),
         ("API: systems", "/api/systems", script),
-        ("API: a system", "/api/systems/own-0", script),
+        ("API: a system", "/api/systems/own-0?limit=1000", script),
     ]
 
 
