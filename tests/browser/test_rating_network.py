@@ -171,7 +171,7 @@ def test_browsers_that_ask_for_a_touch_first_sound_at_the_first_press(
     strict.close()
 
 
-@pytest.mark.parametrize("trials", [12, pytest.param(40, marks=pytest.mark.grid)])
+@pytest.mark.parametrize("trials", [12, pytest.param(40, marks=pytest.mark.rest)])
 def test_trials_in_bounded_memory(page: Page, live_server: Any, alice: Any, trials: int) -> None:
     """Every trial leaves as it came: the page's heap, its audio nodes and the stored queue do not grow."""
     systems = ["original", "anchor35", "anchor70", "codec2-3.2k"]

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
-#: One of each kind of page; those that share their page with one of these are in the full run.
+#: One of each kind of page; those that share their page with one of these are among the rows of `make test-rest`.
 METHODS = ("mushra", "bs1116", "ccr", "abx")
 ALIKE = ("acr", "dcr", "ab")
 SYSTEMS = {"mushra": ("anchor35", "anchor70", "codec2-3.2k")}
@@ -127,7 +127,7 @@ def two(page: Page, browser: Browser) -> Iterator[list[Page]]:
 
 
 @pytest.mark.parametrize(
-    "method", [*METHODS, *(pytest.param(method, marks=pytest.mark.grid) for method in ALIKE)]
+    "method", [*METHODS, *(pytest.param(method, marks=pytest.mark.rest) for method in ALIKE)]
 )
 def test_two_browsers_show_what_is_stored_or_say_that_they_lost(
     two: list[Page], live_server: Any, alice: User, errors: Errors, method: str
