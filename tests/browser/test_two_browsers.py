@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
-#: One of each kind of page; those that share their page with one of these are among the rows of `make test-rest`.
+#: One of each kind of page; those whose page is made alike are among the rows of `make test-rest`.
 METHODS = ("mushra", "bs1116", "ccr", "abx")
 ALIKE = ("acr", "dcr", "ab")
 SYSTEMS = {"mushra": ("anchor35", "anchor70", "codec2-3.2k")}
