@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from codec import __version__
 from codec.audio import write_wav
-from codec.base import CodecError, CodecUnavailable, Progress, channels_of, gettext_noop
+from codec.base import CodecError, CodecUnavailable, Encoded, Progress, channels_of, gettext_noop
 from codec.container import read_ear, write_ear
 from codec.recordings.formats import NAMED
 from codec.registry import SYSTEMS, get_system, load
@@ -74,6 +74,7 @@ def build_parser(arguments: Sequence[str], prog: str = "python -m codec") -> arg
         metavar="RATE",
         help="never more than that, headers included (default: what the system takes)",
     )
+    _offer_json(encode)
     encode.set_defaults(run=_encode)
 
     decode = commands.add_parser(
@@ -81,6 +82,7 @@ def build_parser(arguments: Sequence[str], prog: str = "python -m codec") -> arg
     )
     decode.add_argument("input", type=Path, help="bitstream that `encode` wrote (.ear)")
     decode.add_argument("output", type=Path, help="16-bit WAV to write")
+    _offer_json(decode)
     decode.set_defaults(run=_decode)
 
     for name, (module, description) in _TORCH_COMMANDS.items():
@@ -88,6 +90,10 @@ def build_parser(arguments: Sequence[str], prog: str = "python -m codec") -> arg
         if name in arguments:
             _add_torch_command(command, module)
     return parser
+
+
+def _offer_json(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--json", action="store_true", help="print what was made as one JSON object")
 
 
 #: Sub-commands that need torch: the module with their `add_arguments` and `run`, and what they do.
@@ -163,11 +169,26 @@ def _encode(options: argparse.Namespace) -> int:
         encoded = codec.encode(audio, progress)
     seconds = time.perf_counter() - started
     write_ear(options.output, encoded)
+    if options.json:
+        _print_made(options.output, encoded, encode_seconds=seconds)
+        return 0
     print(
         f"{options.output}: {encoded.seconds:.2f} s by {options.system}, {encoded.payload_bits} bits, "
         f"{encoded.kbps:.2f} kbit/s, encoded in {seconds:.2f} s"
     )
     return 0
+
+
+def _print_made(output: Path, encoded: Encoded, **seconds: float) -> None:
+    made = {
+        "output": str(output),
+        "system": encoded.system,
+        "seconds": encoded.seconds,
+        "payload_bits": encoded.payload_bits,
+        "kbps": encoded.kbps,
+        **{name: round(value, 3) for name, value in seconds.items()},
+    }
+    print(json.dumps(made, indent=2, ensure_ascii=False))
 
 
 @contextmanager
@@ -191,6 +212,9 @@ def _decode(options: argparse.Namespace) -> int:
         audio = codec.decode(encoded, progress)
     seconds = time.perf_counter() - started
     write_wav(options.output, audio, encoded.sample_rate)
+    if options.json:
+        _print_made(options.output, encoded, decode_seconds=seconds)
+        return 0
     print(f"{options.output}: {encoded.seconds:.2f} s by {encoded.system}, decoded in {seconds:.2f} s")
     return 0
 

@@ -314,10 +314,17 @@ class Act(models.Model):
 
     study = models.ForeignKey(Study, on_delete=models.CASCADE, related_name="acts")
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+")
+    person = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        null=True,
+        related_name="+",
+        help_text="the colleague whom it is about",
+    )
     what = models.CharField(max_length=60, help_text="name of the page's address or of the API's operation")
-    words = models.CharField(max_length=200, blank=True, help_text="what the API's description says it is")
+    words = models.CharField(max_length=200, blank=True, help_text="not written any more")
     token = models.CharField(max_length=100, blank=True, help_text="name of the API token; empty: by page")
-    detail = models.CharField(max_length=200, blank=True, help_text="which of them, such as a file's name")
+    detail = models.CharField(max_length=200, blank=True, help_text="what more is known, as name=value")
     done = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -325,6 +332,35 @@ class Act(models.Model):
 
     def __str__(self) -> str:
         return f"{self.what} of {self.study} by {self.user}"
+
+
+class AccountAct(models.Model):
+    """Something that an administrator did to an account, on a page or by a command on the server."""
+
+    class What(models.TextChoices):
+        MADE = "made"
+        PROMOTED = "promoted"
+        DEMOTED = "demoted"
+        ACTIVATED = "activated"
+        DEACTIVATED = "deactivated"
+        ADDRESSED = "addressed"
+        LINKED = "linked"
+        RESET = "reset"
+        DELETED = "deleted"
+
+    what = models.CharField(max_length=20, choices=What.choices)
+    account = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+"
+    )
+    by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+")
+    by_command = models.BooleanField(default=False)
+    done = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["-done", "-id"]
+
+    def __str__(self) -> str:
+        return f"{self.what} {self.account} by {self.by}"
 
 
 class StudyVersion(models.Model):

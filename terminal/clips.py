@@ -3,22 +3,36 @@
 from __future__ import annotations
 
 import argparse
+from typing import Any
 
 from terminal.site import Site
-from terminal.tables import number, show_json, table
-from terminal.waiting import wait_while
+from terminal.tables import number, show, show_json, table
+from terminal.waiting import UNFINISHED, wait_while
 
 
 def upload(site: Site, arguments: argparse.Namespace) -> None:
     made = []
     for file in arguments.files:
         clip = site.upload("/clips", file, **({"title": arguments.title} if arguments.title else {}))
-        made.append(clip["id"])
-        print(clip["id"], file, flush=True)
+        made.append(clip)
+        if not arguments.json:
+            print(clip["id"], file, flush=True)
     if arguments.wait:
-        for clip_id in made:
-            wait_while(site, f"/clips/{clip_id}")
-            show_clip(site, clip_id)
+        made = [
+            wait_while(site, f"/clips/{clip['id']}", clip["title"], unit="systems", count=count_made)
+            for clip in made
+        ]
+    if arguments.json:
+        show_json(made)
+    elif arguments.wait:
+        for clip in made:
+            print_clip(clip)
+
+
+def count_made(found: Any) -> tuple[int, int]:
+    """How many systems are through with a clip, of how many."""
+    rows = found["renditions"]
+    return sum(row["status"] not in UNFINISHED for row in rows), len(rows)
 
 
 def clips(site: Site, arguments: argparse.Namespace) -> None:
@@ -32,14 +46,10 @@ def clips(site: Site, arguments: argparse.Namespace) -> None:
 
 
 def clip(site: Site, arguments: argparse.Namespace) -> None:
-    if arguments.json:
-        show_json(site.get(f"/clips/{arguments.id}"))
-        return
-    show_clip(site, arguments.id)
+    show(arguments, site.get(f"/clips/{arguments.id}"), print_clip)
 
 
-def show_clip(site: Site, clip_id: str) -> None:
-    found = site.get(f"/clips/{clip_id}")
+def print_clip(found: Any) -> None:
     print(f"{found['title']}: {found['status']}, {found['seconds']:.1f} s")
     table(
         ["system", "status", "kbit/s", "PESQ-NB", "PESQ-WB", "STOI", "error"],

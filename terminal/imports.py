@@ -5,13 +5,15 @@ from __future__ import annotations
 import argparse
 import zipfile
 from pathlib import Path
+from typing import Any
 
 from terminal.problem import Problem
+from terminal.progress import Work
 from terminal.shapes import Import
 from terminal.site import Site
 from terminal.studies import print_study
-from terminal.tables import table
-from terminal.waiting import pause
+from terminal.tables import show, table
+from terminal.waiting import wait_until
 
 
 def import_file(site: Site, arguments: argparse.Namespace) -> None:
@@ -19,9 +21,7 @@ def import_file(site: Site, arguments: argparse.Namespace) -> None:
     renamed = dict(_parse_mapping(text) for text in arguments.map)
     if _is_archive(arguments.file):
         made = site.upload("/studies/import", arguments.file)
-        for note in made["notes"]:
-            print("! " + note)
-        print_study(made["study"])
+        show(arguments, made, _print_archive)
         return
     files = [("file", arguments.file)] + ([("extra", arguments.extra)] if arguments.extra else [])
     found = site.upload("/imports", files)
@@ -29,9 +29,11 @@ def import_file(site: Site, arguments: argparse.Namespace) -> None:
     try:
         if found["error"]:
             raise Problem(found["error"])
-        print_import(found)
+        if not arguments.json:
+            print_import(found)
         if not arguments.yes:
-            print("Nothing is imported. Use --yes to import it like this.")
+            said = "Nothing is imported. Use --yes to import it like this."
+            show(arguments, found, lambda _: print(said))
             site.send("DELETE", path)
             return
         body: dict[str, object] = {"name": arguments.name or arguments.file.stem, "rule": arguments.rule}
@@ -44,12 +46,19 @@ def import_file(site: Site, arguments: argparse.Namespace) -> None:
     except Problem:
         site.send("DELETE", path)
         raise
-    while not made["study"]:
-        pause()
-        made = site.get(path)
-        if made["status"] == "failed":
-            raise Problem(made["error"])
-    print_study(site.get(f"/studies/{made['study']}"))
+    if not made["study"]:
+        made = wait_until(
+            site, path, lambda made: made["study"] or made["status"] == "failed", Work("importing")
+        )
+    if not made["study"]:
+        raise Problem(made["error"])
+    show(arguments, site.get(f"/studies/{made['study']}"), print_study)
+
+
+def _print_archive(made: Any) -> None:
+    for note in made["notes"]:
+        print("! " + note)
+    print_study(made["study"])
 
 
 def _is_archive(file: Path) -> bool:

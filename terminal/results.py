@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from terminal.problem import Problem
-from terminal.progress import CHUNK, Progress
+from terminal.progress import CHUNK, Progress, Work
 from terminal.site import Site
 from terminal.tables import interval, number, show_json, table
 from terminal.waiting import pause, wait_while
@@ -56,6 +56,7 @@ def export(site: Site, arguments: argparse.Namespace) -> None:
 def study_report(site: Site, arguments: argparse.Namespace) -> None:
     path = f"/studies/{arguments.id}/report.pdf"
     target = arguments.output or Path("report.pdf")
+    work = Work("computing its tests")
     while True:
         try:
             fetch(site, path, target, profile=arguments.profile, kind=arguments.kind)
@@ -63,6 +64,7 @@ def study_report(site: Site, arguments: argparse.Namespace) -> None:
         except Problem as problem:
             if problem.status != HTTPStatus.CONFLICT:  # the tests in it are still being computed
                 raise
+        work.show()
         pause()
 
 
@@ -75,8 +77,7 @@ def open_made(site: Site, path: str, **query: Any) -> Iterator[IO[bytes]]:
             return
         made = json.load(answer)
     state = f"/files/{made['id']}"
-    wait_while(site, state)
-    if error := site.get(state)["error"]:
+    if error := wait_while(site, state, "making the file")["error"]:
         raise Problem(str(error))
     with site.open("GET", f"{state}/content") as answer:
         yield answer

@@ -8,10 +8,11 @@ import urllib.parse
 from pathlib import Path
 
 from terminal.problem import Problem
+from terminal.progress import Work
 from terminal.shapes import Study
 from terminal.site import Site
-from terminal.tables import show_json, table
-from terminal.waiting import pause, wait_while
+from terminal.tables import show, show_json, table
+from terminal.waiting import wait_until, wait_while
 
 
 def study_new(site: Site, arguments: argparse.Namespace) -> None:
@@ -22,10 +23,14 @@ def study_new(site: Site, arguments: argparse.Namespace) -> None:
     if arguments.closed:
         body["open_when_ready"] = False
     made = site.send("POST", "/studies", body)
-    print(made["id"])
+    if not arguments.json:
+        print(made["id"])
     if arguments.wait:
-        wait_while(site, f"/studies/{made['id']}", ["preparing"])
-        print_study(site.get(f"/studies/{made['id']}"))
+        made = wait_while(site, f"/studies/{made['id']}", made["name"], ["preparing"])
+    if arguments.json:
+        show_json(made)
+    elif arguments.wait:
+        print_study(made)
 
 
 def read_settings(file: Path) -> dict[str, object]:
@@ -39,7 +44,8 @@ def read_settings(file: Path) -> dict[str, object]:
 
 
 def study_change(site: Site, arguments: argparse.Namespace) -> None:
-    print_study(site.send("PATCH", f"/studies/{arguments.id}", read_settings(arguments.settings)))
+    changed = site.send("PATCH", f"/studies/{arguments.id}", read_settings(arguments.settings))
+    show(arguments, changed, print_study)
 
 
 def study_sessions(site: Site, arguments: argparse.Namespace) -> None:
@@ -56,7 +62,8 @@ def study_sessions(site: Site, arguments: argparse.Namespace) -> None:
 def study_forget(site: Site, arguments: argparse.Namespace) -> None:
     query = urllib.parse.urlencode({"reason": arguments.reason})
     gone = site.send("DELETE", f"/studies/{arguments.id}/sessions/{arguments.session}?{query}")
-    print(f"Deleted session {gone['number']} with {gone['ratings']} grades; a note of it stays.")
+    said = f"Deleted session {gone['number']} with {gone['ratings']} grades; a note of it stays."
+    show(arguments, gone, lambda _: print(said))
 
 
 def study_unseal(site: Site, arguments: argparse.Namespace) -> None:
@@ -67,9 +74,15 @@ def study_unseal(site: Site, arguments: argparse.Namespace) -> None:
 def study_simulate(site: Site, arguments: argparse.Namespace) -> None:
     path = f"/studies/{arguments.id}/simulation"
     site.send("POST", path, {"listeners": arguments.listeners, "seed": arguments.seed})
-    while (found := site.get(path))["state"] == "running":
-        pause()
-    print(f"{found['made']} simulated listeners. See: earshot results {arguments.id} --kind simulated")
+    found = wait_until(
+        site,
+        path,
+        lambda found: found["state"] != "running",
+        Work("simulating", "listeners"),
+        lambda found: (found["made"], arguments.listeners),
+    )
+    said = f"{found['made']} simulated listeners. See: earshot results {arguments.id} --kind simulated"
+    show(arguments, found, lambda _: print(said))
 
 
 def study_measure(site: Site, arguments: argparse.Namespace) -> None:
@@ -78,10 +91,11 @@ def study_measure(site: Site, arguments: argparse.Namespace) -> None:
             raise Problem("A table has the scores of one metric: name one.")
         path = f"/studies/{arguments.id}/scores"
         stored = site.upload(path, arguments.scores, {"metric": arguments.metric[0]})
-        print(f"{stored['created'] + stored['replaced']} scores of {stored['metric']} taken.")
+        said = f"{stored['created'] + stored['replaced']} scores of {stored['metric']} taken."
+        show(arguments, stored, lambda _: print(said))
         return
-    queued = site.send("POST", f"/studies/{arguments.id}/metrics", {"metrics": arguments.metric})["queued"]
-    print(f"{queued} scores are queued.")
+    queued = site.send("POST", f"/studies/{arguments.id}/metrics", {"metrics": arguments.metric})
+    show(arguments, queued, lambda _: print(f"{queued['queued']} scores are queued."))
 
 
 def study_list(site: Site, arguments: argparse.Namespace) -> None:
@@ -96,15 +110,12 @@ def study_list(site: Site, arguments: argparse.Namespace) -> None:
 
 
 def study_show(site: Site, arguments: argparse.Namespace) -> None:
-    found = site.get(f"/studies/{arguments.id}")
-    if arguments.json:
-        show_json(found)
-    else:
-        print_study(found)
+    show(arguments, site.get(f"/studies/{arguments.id}"), print_study)
 
 
 def study_duplicate(site: Site, arguments: argparse.Namespace) -> None:
-    print(site.send("POST", f"/studies/{arguments.id}/duplicate", {"name": arguments.name})["id"])
+    made = site.send("POST", f"/studies/{arguments.id}/duplicate", {"name": arguments.name})
+    show(arguments, made, lambda _: print(made["id"]))
 
 
 def print_study(study: Study) -> None:
@@ -118,7 +129,7 @@ def print_study(study: Study) -> None:
 
 
 def study_act(site: Site, arguments: argparse.Namespace) -> None:
-    print_study(site.send("POST", f"/studies/{arguments.id}/{arguments.action}"))
+    show(arguments, site.send("POST", f"/studies/{arguments.id}/{arguments.action}"), print_study)
 
 
 def study_delete(site: Site, arguments: argparse.Namespace) -> None:

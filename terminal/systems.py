@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 from terminal.problem import Problem
 from terminal.site import Site
-from terminal.tables import number, show_json, table
+from terminal.tables import number, show, show_json, table
 from terminal.waiting import wait_while
 
 
@@ -23,7 +24,7 @@ def systems(site: Site, arguments: argparse.Namespace) -> None:
 
 def system_new(site: Site, arguments: argparse.Namespace) -> None:
     body = {"title": arguments.title, "note": arguments.note, "kbps": arguments.kbps}
-    print(site.send("POST", "/systems", body)["slug"])
+    show(arguments, site.send("POST", "/systems", body), lambda made: print(made["slug"]))
 
 
 def system_delete(site: Site, arguments: argparse.Namespace) -> None:
@@ -37,10 +38,28 @@ def system_send(site: Site, arguments: argparse.Namespace) -> None:
     files += [("mapping", arguments.mapping)] if arguments.mapping else []
     folders = "yes" if arguments.folders else ""
     path = "/outputs/" + site.upload(f"/systems/{arguments.slug}/outputs", files, make_systems=folders)["id"]
-    wait_while(site, path)
-    batch = site.get(path)
+    batch = wait_while(site, path, "checking")
     if batch["error"]:
         raise Problem(batch["error"])
+    if not arguments.json:
+        _print_checks(batch)
+    usable = [row for row in batch["files"] if not row["problem"]]
+    if not arguments.store:
+        site.send("DELETE", path)
+        if arguments.json:
+            show_json(batch)
+        else:
+            print("Nothing is stored. Use --store to store the usable files, and --align to remove delays.")
+        return
+    if not usable:
+        site.send("DELETE", path)
+        raise Problem("None of the files can be stored.")
+    shift = [row["id"] for row in usable if arguments.align and row["checks"].get("shifts")]
+    site.send("POST", path + "/confirm", {"take": [row["id"] for row in usable], "shift": shift})
+    show(arguments, wait_while(site, path, "storing"), _print_stored)
+
+
+def _print_checks(batch: Any) -> None:
     for note in batch["notes"]:
         print("! " + note)
     table(
@@ -55,18 +74,9 @@ def system_send(site: Site, arguments: argparse.Namespace) -> None:
             for row in batch["files"]
         ],
     )  # fmt: skip
-    usable = [row for row in batch["files"] if not row["problem"]]
-    if not arguments.store:
-        site.send("DELETE", path)
-        print("Nothing is stored. Use --store to store the usable files, and --align to remove delays.")
-        return
-    if not usable:
-        site.send("DELETE", path)
-        raise Problem("None of the files can be stored.")
-    shift = [row["id"] for row in usable if arguments.align and row["checks"].get("shifts")]
-    site.send("POST", path + "/confirm", {"take": [row["id"] for row in usable], "shift": shift})
-    wait_while(site, path)
-    batch = site.get(path)
+
+
+def _print_stored(batch: Any) -> None:
     stored = [row for row in batch["files"] if row["taken"] and not row["problem"]]
     print(f"{len(stored)} of {len(batch['files'])} stored, {sum(row['shifted'] for row in stored)} aligned.")
     for row in batch["files"]:

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 
 def show_json(found: object) -> None:
     json.dump(found, sys.stdout, indent=1, ensure_ascii=False)
     print()
+
+
+def show(arguments: argparse.Namespace, found: Any, plain: Callable[[Any], None]) -> None:
+    """Print all that was found as JSON where that is asked for, and as `plain` does otherwise."""
+    if arguments.json:
+        show_json(found)
+    else:
+        plain(found)
 
 
 def number(value: float | None, places: int = 2) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import terminal
-from terminal import clips, imports, results, studies, systems
+from terminal import clips, imports, people, results, studies, systems
 from terminal.completion import SHELLS, commands_of
 from terminal.local import LOCAL, version
 from terminal.login import login
@@ -51,6 +51,7 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("token", metavar="TOKEN")
 
     command = add("upload", clips.upload, "send recordings; every system processes them")
+    offer_json(command)
     command.add_argument("files", metavar="FILE", type=Path, nargs="+")
     command.add_argument("--title", help="default: the file's name")
     command.add_argument(
@@ -71,6 +72,7 @@ def parser() -> argparse.ArgumentParser:
     )
     command = add("new", systems.system_new, "make a system; prints its slug", own)
     command.add_argument("title", metavar="TITLE")
+    offer_json(command)
     command.add_argument("--note", default="", help="for reports: version, exact command")
     command.add_argument("--kbps", type=float, help="as you state it, kbit/s")
     command = add("send", systems.system_send, "check outputs against their clips, and store them", own)
@@ -84,6 +86,7 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--folders", action="store_true", help="make a system for each folder in a zip")
     command.add_argument("--store", action="store_true", help="store the files without problems")
     command.add_argument("--align", action="store_true", help="with --store: remove delays")
+    offer_json(command)
     command = add("delete", systems.system_delete, "delete a system with its outputs", own)
     command.add_argument("slug", metavar="SLUG")
 
@@ -98,6 +101,7 @@ def parser() -> argparse.ArgumentParser:
     refer(command, clip="clip")
     command.add_argument("--closed", action="store_true", help="do not open the study when it is ready")
     command.add_argument("--wait", action="store_true", help="wait until the stimuli are rendered")
+    offer_json(command)
     command = add("list", studies.study_list, "list your studies", acts)
     command.add_argument("--search", default="", help="part of the name")
     command.add_argument("--status", choices=["preparing", "ready", "open", "closed"])
@@ -117,12 +121,14 @@ def parser() -> argparse.ArgumentParser:
     ):
         command = add(action, studies.study_act, title, acts)
         command.set_defaults(action=action)
+        offer_json(command)
         command.add_argument("id", metavar="STUDY")
     command = add(
         "duplicate", studies.study_duplicate, "copy a study without its listeners; prints its id", acts
     )
     command.add_argument("id", metavar="STUDY")
     command.add_argument("--name", default="", help="default: the study's name, marked as a copy")
+    offer_json(command)
     command = add("delete", studies.study_delete, "delete a study with all its grades", acts)
     command.add_argument("id", metavar="STUDY")
     command = add("change", studies.study_change, "change settings", acts)
@@ -130,6 +136,28 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument(
         "settings", metavar="FILE", type=Path, help="a JSON file, as the API's PATCH takes it"
     )
+    offer_json(command)
+    command = add("people", people.study_people, "who shares in a study", acts)
+    command.add_argument("id", metavar="STUDY")
+    offer_json(command)
+    command = add("invite", people.study_invite, "make an invitation; prints its link", acts)
+    command.add_argument("id", metavar="STUDY")
+    command.add_argument("--role", choices=["viewer", "editor"], default="viewer", help="default: viewer")
+    command.add_argument("--many", action="store_true", help="for any number of people, not one")
+    command.add_argument("--days", type=int, default=7, help="how long it is open: 1, 7 (default), 30 or 90")
+    command.add_argument("--email", default="", metavar="ADDRESS", help="send the link there, too")
+    offer_json(command)
+    command = add("role", people.study_role, "give somebody who shares in a study another role", acts)
+    command.add_argument("id", metavar="STUDY")
+    command.add_argument("user", metavar="USER")
+    command.add_argument("role", choices=["viewer", "editor"])
+    offer_json(command)
+    command = add("remove", people.study_remove, "take somebody's role away, or give back your own", acts)
+    command.add_argument("id", metavar="STUDY")
+    command.add_argument("user", metavar="USER")
+    command = add("history", people.study_history, "what people did to a study", acts)
+    command.add_argument("id", metavar="STUDY")
+    offer_json(command)
     command = add("sessions", studies.study_sessions, "who took part", acts)
     command.add_argument("id", metavar="STUDY")
     offer_json(command)
@@ -138,6 +166,7 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("id", metavar="STUDY")
     command.add_argument("session", metavar="SESSION")
     command.add_argument("--reason", default="")
+    offer_json(command)
     command = add("unseal", studies.study_unseal, "break the seal before its time", acts)
     command.add_argument("id", metavar="STUDY")
     command.add_argument(
@@ -147,12 +176,14 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("id", metavar="STUDY")
     command.add_argument("--listeners", type=int, default=20)
     command.add_argument("--seed", type=int, default=1)
+    offer_json(command)
     command = add("measure", studies.study_measure, "measure by more metrics, or upload scores", acts)
     command.add_argument("id", metavar="STUDY")
     command.add_argument(
         "metric", metavar="METRIC", nargs="+", help="visqol, dnsmos_p808, distillmos, phones, ..."
     )
     command.add_argument("--scores", type=Path, help="a CSV with the columns clip, system and value")
+    offer_json(command)
     command = add("report", results.study_report, "fetch the report as PDF", acts)
     command.add_argument("id", metavar="STUDY")
     command.add_argument("-o", "--output", type=Path)
@@ -189,6 +220,7 @@ def parser() -> argparse.ArgumentParser:
     )
     command.add_argument("--group", default="", help="group of a configuration; default: the first")
     command.add_argument("--personal", action="store_true", help="keep answers that may identify listeners")
+    offer_json(command)
 
     command = add("results", results.results, "means and intervals of the grades")
     command.add_argument("id", metavar="STUDY")

@@ -43,9 +43,17 @@ def make_wheel(folder: Path, version: str) -> None:
     (folder / "index.html").write_text(f'<a href="{name.replace("+", "%2B")}">{name}</a>')
 
 
-@pytest.mark.parametrize(("kind", "version"), [("cpu", "2.13.0+cpu"), ("", "2.13.0+cpu"), ("cuda", "2.13.0")])
-def test_pytorch_for_cpus_is_what_is_installed(tmp_path: Path, kind: str, version: str) -> None:
-    """With an index beside PyPI, pip takes the wheel for CPUs of the same version."""
+@pytest.mark.parametrize(
+    ("kind", "index", "version"),
+    [
+        ("cpu", "", "2.13.0+cpu"),
+        ("", "", "2.13.0+cpu"),
+        ("cuda", "", "2.13.0"),
+        ("", "http://127.0.0.1:9/whl", "2.13.0"),
+    ],
+)
+def test_pytorch_for_cpus_is_what_is_installed(tmp_path: Path, kind: str, index: str, version: str) -> None:
+    """It comes from the index for CPUs; if that cannot be reached, PyPI's comes and the user reads why."""
     make_wheel(tmp_path / "pypi/torch", "2.13.0")
     make_wheel(tmp_path / "cpu/torch", "2.13.0+cpu")
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("PIP_", "TORCH"))}
@@ -55,7 +63,7 @@ def test_pytorch_for_cpus_is_what_is_installed(tmp_path: Path, kind: str, versio
         env={
             **clean,
             **({"TORCH": kind} if kind else {}),
-            "TORCH_INDEX": (tmp_path / "cpu").as_uri(),
+            "TORCH_INDEX": index or (tmp_path / "cpu").as_uri(),
             "PIP_INDEX_URL": (tmp_path / "pypi").as_uri(),
             "PIP_CONFIG_FILE": os.devnull,
             "PIP_TARGET": str(tmp_path / "installed"),
@@ -66,6 +74,12 @@ def test_pytorch_for_cpus_is_what_is_installed(tmp_path: Path, kind: str, versio
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert [path.name for path in (tmp_path / "installed").glob("torch-*")] == [f"torch-{version}.dist-info"]
+    said = [line for line in done.stderr.splitlines() if line.startswith("install-torch: ")]
+    assert bool(said) is bool(index)
+    if index:
+        assert f"could not be installed from {index};" in said[0]
+        assert "carries CUDA, several GB" in said[1]
+        assert "TORCH_INDEX=URL" in said[2]
     for user in ("Makefile", "Dockerfile"):
         assert "sh deploy/install-torch" in (ROOT / user).read_text()
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import argparse
+import io
 import json
 import shutil
 import stat
@@ -18,15 +20,19 @@ from django.contrib.auth.models import User
 
 import earshot
 import terminal
+from codec.__main__ import build_parser
 from evaluation import tasks
+from evaluation.management.commands import benchmark
 from evaluation.models import Clip, OutputBatch, Rendition
 from listening.models import Analysis, ImportDraft, MadeFile, Study
+from listening.people import sharing
 from listening.results import analyses
 from listening.simulation import runs as simulation
 from listening.tasks import make_file, prepare_study
 from listening.web import accounts
-from terminal import waiting
-from terminal.completion import SHELLS, complete
+from terminal import progress, waiting
+from terminal.completion import SHELLS, commands_of, complete
+from terminal.local import LOCAL
 from terminal.words import parser
 from tests.evaluation.conftest import make_clip, make_speech, make_wav
 from tests.listening.conftest import SYSTEMS, listen, make_study, processed, study
@@ -111,6 +117,18 @@ def test_a_study_from_making_it_to_its_results(
     study.refresh_from_db()
     for grade in (80, 60):
         listen(study, {"original": 100, "anchor35": 20, "anchor70": 60, "opus-9k": grade, "bpgan-2k": 64})
+    bob = User.objects.create_user("bob")
+    link = run("study", "invite", study_id, "--role", "editor").strip()
+    sharing.accept(link.rstrip("/").rsplit("/", 1)[1], bob)
+    assert [line.split() for line in run("study", "people", study_id).splitlines()[-2:]] == [
+        ["alice", "owner"],
+        ["bob", "editor"],
+    ]
+    assert run("study", "role", study_id, "bob", "viewer").split()[-2:] == ["bob", "viewer"]
+    assert "no longer shares" in run("study", "remove", study_id, "bob")
+    history = run("study", "history", study_id)
+    assert [line.index("alice ") > 0 for line in history.splitlines()[-5:]] == [True] * 5
+    assert "alice made bob a viewer." in history
     assert study_id in run("study", "list", "--status", "open")
     assert study_id not in run("study", "list", "--status", "closed")
 
@@ -267,6 +285,77 @@ def test_it_completes_words_and_says_its_version(capsys: pytest.CaptureFixture[s
     with pytest.raises(SystemExit):
         earshot.main(["--version"])
     assert capsys.readouterr().out.startswith("Earshot ")
+
+
+#: Commands that print no data: they say that something is done, or write a file.
+WITHOUT_DATA = {
+    "login", "completion", "system delete", "study delete", "study remove", "study unseal", "study report",
+    "study export",
+}  # fmt: skip
+#: Of those that run on this machine: the site's commands are Django's, the others write files of their own.
+LOCAL_WITHOUT_DATA = {"train", "calibrate", "ceilings", "search-report", "site"}
+
+
+def options_by_command(here: argparse.ArgumentParser, name: str = "") -> dict[str, set[str]]:
+    """The options of every command below `here`, by its words."""
+    inner = commands_of(here)
+    if not inner:
+        return {name: {text for action in here._actions for text in action.option_strings}}
+    found: dict[str, set[str]] = {}
+    for word, command in inner.items():
+        found |= options_by_command(command, f"{name} {word}".strip())
+    return found
+
+
+def test_every_command_whose_output_is_data_prints_it_as_json() -> None:
+    found = options_by_command(parser())
+    assert len(found) > 30
+    without = {name for name, options in found.items() if "--json" not in options}
+    assert without == WITHOUT_DATA | set(LOCAL)
+    here = options_by_command(build_parser([]))
+    here["benchmark"] = options_by_command(benchmark.Command().create_parser("earshot", "benchmark"))[""]
+    assert {name for name in LOCAL if "--json" not in here.get(name, ())} == LOCAL_WITHOUT_DATA
+
+
+def test_json_is_what_the_site_answered(run: Run, study: Study, tmp_path: Path) -> None:
+    (tmp_path / "a.wav").write_bytes(make_wav(make_speech(0.5)))
+    (uploaded,) = json.loads(run("upload", "a.wav", "--json"))
+    assert Clip.objects.get(pk=uploaded["id"]).title == "a"
+    assert json.loads(run("system", "new", "Mine", "--json"))["title"] == "Mine"
+    copy = json.loads(run("study", "duplicate", study.pk, "--name", "Again", "--json"))
+    assert Study.objects.get(pk=copy["id"]).name == "Again"
+    assert json.loads(run("study", "close", study.pk, "--json"))["status"] == "closed"
+    (tmp_path / "change.json").write_text('{"max_sessions": 7}')
+    assert json.loads(run("study", "change", copy["id"], "change.json", "--json"))["max_sessions"] == 7
+    (tmp_path / "old.csv").write_text("listener,item,system,score\n1,s,A,20\n1,s,B,30\n")
+    seen = json.loads(run("study", "import", "old.csv", "--json"))
+    assert (seen["results"]["listeners"], seen["results"]["answers"]) == (1, 2)
+
+
+def test_work_and_transfers_say_how_far_they_are_and_how_fast(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    def lines(*, on: io.StringIO) -> list[str]:
+        monkeypatch.setattr(sys, "stderr", on)
+        clock = iter(range(0, 1000, 10)).__next__  # each look at it is 10 s later
+        monkeypatch.setattr(progress.time, "monotonic", clock)
+        work = progress.Work("speech.wav", "systems")
+        work.show(4, 24)
+        work.show(6, 24)
+        work.end()
+        list(progress.Progress("speech.wav", 4_000_000).follow([b"x" * 1_000_000]))
+        progress.Work("making the file").show()
+        return [line.strip() for line in on.getvalue().replace("\n", "\r").split("\r") if line.strip()]
+
+    shown = lines(on=Terminal())
+    # Begun at 0 s with 4; at 30 s there are 6: two more in half a minute.
+    assert shown[0] == "speech.wav: 4 of 24 systems, 0.0 a minute"
+    assert shown[1] == "speech.wav: 6 of 24 systems, 4.0 a minute"
+    assert shown[2] == "speech.wav: 25 % of 4.0 MB, 0.1 MB/s"
+    assert shown[3] == "making the file: 10 s"
+    assert lines(on=io.StringIO()) == []  # in a pipe
 
 
 def test_what_runs_here_is_handed_on(capsys: pytest.CaptureFixture[str]) -> None:

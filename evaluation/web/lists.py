@@ -16,6 +16,8 @@ from evaluation.texts import clean_line
 
 #: Rows on a page.
 ROWS = 100
+#: A list of so many rows or more has a search above it.
+SEARCHED_FROM = 8
 #: Most rows that one answer of the API holds.
 MOST_ROWS = 1000
 
@@ -57,6 +59,11 @@ class RowsPage(Page[Any]):
 
     previous_query: str | None = None
     next_query: str | None = None
+
+    @property
+    def is_long(self) -> bool:
+        """Whether a search stands above the list."""
+        return self.paginator.count >= SEARCHED_FROM
 
 
 def page_of(request: HttpRequest, rows: QuerySet[Any] | Sequence[Any], name: str = "page") -> RowsPage:

@@ -21,6 +21,7 @@ urlpatterns = [
     path("clips/<uuid:pk>/outline.json", downloads.clip_outline, name="clip_outline"),
     path("clips/<uuid:pk>/everything.zip", downloads.clip_zip, name="clip_zip"),
     path("metrics/", metrics.metrics, name="metrics"),
+    path("renditions/<uuid:pk>/", downloads.rendition, name="rendition"),
     path("renditions/<uuid:pk>/audio.wav", downloads.rendition_audio, name="rendition_audio"),
     path("renditions/<uuid:pk>/bitstream.ear", downloads.rendition_bitstream, name="rendition_bitstream"),
     path("renditions/<uuid:pk>/retry/", downloads.rendition_retry, name="rendition_retry"),

@@ -184,6 +184,22 @@ def _mean(values: Sequence[str | float | None]) -> Mean | None:
     return Mean(n, mean, float(stats.t.ppf(0.975, n - 1)) * deviation / math.sqrt(n))
 
 
+def describe_means(table: dict[str, dict[str, Mean | None]]) -> dict[str, dict[str, dict[str, float | None]]]:
+    """The means as JSON has them: n, mean and half of the 95 % interval, which one clip has none of."""
+    return {
+        system: {
+            figure: {
+                "n": mean.n,
+                "mean": mean.mean,
+                "half_width": None if math.isnan(mean.half_width) else mean.half_width,
+            }
+            for figure, mean in row.items()
+            if mean is not None
+        }
+        for system, row in table.items()
+    }
+
+
 def format_means(table: dict[str, dict[str, Mean | None]]) -> str:
     """The means as aligned text: ``mean ±half-width`` of the 95 % interval, n clips each."""
     head = ["system", "n", *next(iter(table.values()), {})]

@@ -10,6 +10,7 @@ from django.contrib.auth.models import User
 from django.core.management.base import BaseCommand, CommandError
 
 from evaluation.refusals import Refusal
+from listening.people import administration
 from listening.web import accounts
 
 
@@ -30,11 +31,10 @@ class ResearcherCommand(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         try:
             user = accounts.find_user(options["user"], create=options["create"])
+            if options["administrator"]:
+                administration.set_administrator(user, True)
+            self.stdout.write(self.make(user, options))
         except User.DoesNotExist:
             raise CommandError(f"There is no user {options['user']!r}; --create makes one.") from None
-        if options["administrator"]:
-            User.objects.filter(pk=user.pk).update(is_superuser=True, is_staff=True)
-        try:
-            self.stdout.write(self.make(user, options))
         except Refusal as refusal:
             raise CommandError(str(refusal)) from None

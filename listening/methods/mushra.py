@@ -17,7 +17,7 @@ class Mushra(Method[MethodOptions]):
     source = "ITU-R BS.1534-3"
     place = 10
     presents = (
-        "All systems of an item side by side with the hidden reference and both anchors, "
+        "Systems of an item side by side with the hidden reference and both anchors, "
         "graded against the open reference."
     )
     question = _("How good is the basic audio quality of each version, compared with the reference?")

@@ -11,7 +11,8 @@ from django.utils import translation
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
-from listening.models import Profile
+from evaluation.access import Role
+from listening.models import Profile, Study
 from listening.people import mail
 from listening.people.signup import LINK_SECONDS
 
@@ -41,6 +42,42 @@ def send_signup_link(email: str, url: str) -> None:
     )
     lifetime = timedelta(seconds=LINK_SECONDS)
     mail.post(email, _("Your account on Earshot"), body % {"url": url}, lifetime=lifetime)
+
+
+def send_account_link(user: User, url: str, lifetime: timedelta, by: str) -> None:
+    """Send a link that the administrator `by` made, so that `user` can sign in and choose a password."""
+    with translation.override(language_of(user)):
+        values = {
+            "user": user.get_username(),
+            "by": by,
+            "url": url,
+            "hours": int(lifetime.total_seconds() // 3600),
+        }
+        body = _(
+            "%(by)s, an administrator of Earshot, sends you this link. It signs you in as %(user)s:"
+            "\n\n%(url)s\n\nIt works once, within %(hours)s hours. On the page of your account you can then "
+            "choose a password."
+        )
+        mail.post(user.email, _("Your account on Earshot"), body % values, lifetime=lifetime)
+
+
+def send_invitation(email: str, url: str, by: User, study: Study, role: Role, lifetime: timedelta) -> None:
+    """Send somebody, who may have no account yet, the invitation to share in a study."""
+    reader = User.objects.filter(email__iexact=email, is_active=True).first() or by
+    with translation.override(language_of(reader)):
+        values = {"by": by.get_username(), "study": study.name, "url": url, "days": lifetime.days}
+        subject = _("%(by)s invites you to the study “%(study)s”")
+        if role == Role.EDITOR:
+            body = _(
+                "%(by)s invites you to edit the study “%(study)s” on Earshot, with its clips and results:"
+                "\n\n%(url)s\n\nThe link works for one person, within %(days)s days. You sign in first."
+            )
+        else:
+            body = _(
+                "%(by)s invites you to view the study “%(study)s” on Earshot, with its clips and results:"
+                "\n\n%(url)s\n\nThe link works for one person, within %(days)s days. You sign in first."
+            )
+        mail.post(email, subject % values, body % values, lifetime=lifetime)
 
 
 #: Subjects and bodies of mails about what happened, by kind.

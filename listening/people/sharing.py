@@ -212,6 +212,22 @@ def give_study(study: Study, to: Any) -> None:
             give_clip(clip, to)
 
 
+def heir_of(study: Study) -> Any:
+    """Who gets the study if its owner's account is deleted: of those with the highest role, the first."""
+    return study.shares.select_related("user").order_by("-role", "created", "pk")[0].user
+
+
+@transaction.atomic
+def hand_over(study: Study) -> None:
+    """Make the heir the owner, without being asked; invitations of the former owner are revoked."""
+    now = Study.objects.select_for_update().get(pk=study.pk)
+    heir = heir_of(now)
+    now.shares.filter(user=heir).delete()
+    withdraw_offer(now)
+    give_study(now, heir)
+    open_invitations(now).delete()
+
+
 def _clips_on_pages(owner_id: int) -> set[UUID]:
     """Ids of the clips that this person's demo pages name, in drafts and in what was published."""
     drafts = [demo.draft for demo in Demo.objects.filter(owner=owner_id).only("draft")]

@@ -45,7 +45,7 @@ NAMES = {
     "preference, these": f"preferences {_THESE}",
     "Bradley-Terry, votes": "abilities over votes",
     "Bradley-Terry, listeners": "abilities over listeners",
-    "right answers, pooled": "pooled answers",
+    "right answers": "shares of right answers",
     "sign-flip": "the sign-flip test",
     "Wilcoxon": "Wilcoxon's test",
     "paired t": "paired t tests",
@@ -64,6 +64,15 @@ _SCENARIOS = {
     calibration.CEILING: ", grades near the end of the scale",
     calibration.BY_ITEM: ", systems that differ by item",
 }
+#: The same of choices.
+_SCENARIOS_OF_CHOICES = {
+    calibration.EVEN: "",
+    calibration.UNEQUAL: ", listeners who differ",
+    calibration.MISSING: ", a third of the choices missing",
+    calibration.CEILING: ", nearly all choices alike",
+    calibration.BY_ITEM: ", items that differ",
+}
+_CHOICES = ("votes", "answers", "odds")
 
 
 def misses_of_pairs(
@@ -121,11 +130,12 @@ def misses_of_ordered(frame: pd.DataFrame, ends: Sequence[float]) -> list[calibr
 
 
 def misses_of_choices(frame: pd.DataFrame, method: str, *analyses: str) -> list[calibration.Cell]:
-    """The same of choices, a row each with ``assessor`` and ``item``."""
+    """The same of choices, as `calibration.scenarios_of_choices` takes them."""
     if frame.empty:
         return []
     listeners, items = int(frame["assessor"].nunique()), int(frame["item"].nunique())
-    return calibration.find_misses(method, analyses, listeners, items, (calibration.EVEN,))
+    like = calibration.scenarios_of_choices(frame)
+    return calibration.find_misses(method, analyses, listeners, items, like)
 
 
 def describe_misses(misses: Sequence[Mapping[str, object]]) -> list[str]:
@@ -136,23 +146,36 @@ def describe_misses(misses: Sequence[Mapping[str, object]]) -> list[str]:
 def describe_cells(cells: Sequence[calibration.Cell]) -> list[str]:
     """Sentences: which figures claim too much in studies like this one, and which too little."""
     said = []
-    for start, end, wanted in (
-        ("Too sure", "Read these intervals as too narrow, and these p as too small.", True),
-        ("Too cautious", "True differences are missed more often than need be.", False),
-    ):
-        groups: dict[str, list[str]] = {}
+    for start, wanted in (("Too sure", True), ("Too cautious", False)):
+        groups: dict[str, list[calibration.Cell]] = {}
         for cell in cells:
             if (cell.too_narrow > 0) is wanted:
                 where = (
                     f"{count(cell.listeners, 'listener')} and {count(cell.items, 'item')}"
-                    f"{_SCENARIOS[cell.scenario]}"
+                    f"{(_SCENARIOS_OF_CHOICES if cell.method in _CHOICES else _SCENARIOS)[cell.scenario]}"
                 )
-                groups.setdefault(where, []).append(_describe(cell))
+                groups.setdefault(where, []).append(cell)
         said += [
-            f"{start}: in simulated studies of the nearest size, {where}: {join_names(parts)}. {end}"
-            for where, parts in groups.items()
+            f"{start}: in simulated studies of the nearest size, {where}: "
+            f"{join_names([_describe(cell) for cell in found])}. {_advise(found, wanted)}"
+            for where, found in groups.items()
         ]
     return said
+
+
+def _advise(cells: Sequence[calibration.Cell], sure: bool) -> str:
+    """How to read what these cells are of: intervals, tests, or both."""
+    intervals = any(cell.coverage is not None for cell in cells)
+    tests = [cell.analysis for cell in cells if cell.alarms is not None]
+    if sure:
+        parts = ["these intervals as too narrow"] * intervals + ["these p as too small"] * bool(tests)
+        return f"Read {', and '.join(parts)}."
+    if not tests:
+        return "These intervals are wider than need be."
+    alike = [name.startswith("equivalence") for name in tests]
+    missed = ["True differences"] * (not all(alike)) + ["true equivalence"] * any(alike)
+    said = " and ".join(missed)
+    return f"{said[0].upper()}{said[1:]} {'is' if all(alike) else 'are'} missed more often than need be."
 
 
 def _describe(cell: calibration.Cell) -> str:

@@ -25,7 +25,9 @@ from listening.results.frames import LOUD, REAL, choices_of, item_titles
 SHARES = (0.6, 0.7, 0.75, 0.8, 0.9)
 #: Axis and key of the figure of each method.
 RIGHT_ANSWERS = "right answers"
-RIGHT_KEY = "Marker and bar: share of right answers, exact 95 % interval over answers. Guessing: 50 %."
+RIGHT_KEY = "Marker and bar: share of right answers, 95 % interval over listeners. Guessing: 50 %."
+#: The same of one listener.
+RIGHT_KEY_OF_ONE = "Marker and bar: share of right answers, exact 95 % interval over answers. Guessing: 50 %."
 PREFERENCES = "prefer the left one   |   prefer the right one"
 PREFERENCE_KEY = (
     "Marker and bar: share that prefers the right one, a tie counting half, with its 95 % interval over "
@@ -128,14 +130,15 @@ def abx(study: Study, kind: str = REAL, data: AnswerData | None = None) -> Conte
         {"row": row, "first": titles[row.first], "second": titles[row.second], "p_holm": p}
         for row, p in zip(found.pooled, adjusted, strict=True)
     ]
-    misses = misses_of_choices(frame, "answers", "right answers, pooled")
+    misses = misses_of_choices(frame, "answers", "right answers")
     distinguished = sum(p is not None and p <= 0.05 for p in adjusted)
+    verb = "was" if distinguished == 1 else "were"
     if len(pooled) == 1:
         only = found.pooled[0]
         answer = f"{titles[only.first]} and {titles[only.second]}: {statistics.abx_sentence(only)}"
     else:
         answer = (
-            f"{distinguished} of {len(pooled)} pairs were told apart more often than by guessing "
+            f"{distinguished} of {len(pooled)} pairs {verb} told apart more often than by guessing "
             f"(exact binomial tests over all answers, Holm's p ≤ 0.05)."
         )
     single = {
@@ -154,7 +157,8 @@ def abx(study: Study, kind: str = REAL, data: AnswerData | None = None) -> Conte
         )
         for row in found.pooled
     ]
-    drawn = figures.shares(shares, f"{study.name}: right answers", RIGHT_ANSWERS, f"{RIGHT_KEY} {DOTS}")
+    key = RIGHT_KEY_OF_ONE if context["listeners"] == 1 else f"{RIGHT_KEY} {DOTS}"
+    drawn = figures.shares(shares, f"{study.name}: right answers", RIGHT_ANSWERS, key)
     drawn = figures.stamp(drawn, LOUD.get(kind, ""))
     return context | {
         "answer": answer,

@@ -39,6 +39,7 @@ from listening.results.verdicts import (
     describe_block,
     join_names,
     pair_rows,
+    warn_of_few_listeners,
 )
 from listening.session.grading import ccr_sign
 
@@ -160,14 +161,6 @@ def _describe_misses(data: TestData | None, which: Literal["primary", "companion
     # An older analysis has none.
     misses = data.get("misses") if data else None
     return describe_misses(misses[which]) if misses else []
-
-
-def _warn_of_few_listeners(listeners: int) -> list[str]:
-    if listeners == 1:
-        return ["One listener: an interval over listeners needs at least two, and a test many more."]
-    if listeners == 2:
-        return ["Two listeners: the intervals have one degree of freedom and say almost nothing."]
-    return []
 
 
 def _looks(slugs: list[str]) -> dict[str, dict[str, str]]:
@@ -328,7 +321,7 @@ def impairment(study: Study, kind: str = REAL, data: TestData | None = None) -> 
         answer += f" Between systems: {between['answer']}"
     drawn = _draw_grades(study, tidy, looks, scale, "diff grades")
     drawn = figures.stamp(drawn, LOUD.get(kind, ""))
-    warnings = _warn_of_few_listeners(counts["listeners"])
+    warnings = warn_of_few_listeners(counts["listeners"])
     if len(kept) < len(experts):
         warnings.append(
             f"{len(experts) - len(kept)} of {count(len(experts), 'listener')} did not reliably distinguish "
@@ -397,7 +390,7 @@ def opinion(study: Study, kind: str = REAL, data: TestData | None = None) -> Con
     grades = [int(value) for value, _ in method.words]
     found = opinions.opinions(tidy, grades).systems
     tested = [row.system for row in found if row.system != REFERENCE]
-    warnings = _warn_of_few_listeners(counts["listeners"])
+    warnings = warn_of_few_listeners(counts["listeners"])
     if tested:
         ranked, adjusted = rank(tidy, {slug: looks[slug]["title"] for slug in tested}, scale)
         terms = Terms(scale, name, adjusted=adjusted)

@@ -71,11 +71,19 @@ def caption(results: Results) -> str:
     """The caption of the summary table."""
     who = f"{count(results.listeners, 'listener')}, {count(results.items, 'item')}"
     screened = f", {len(results.excluded)} screened out by {results.screening.profile.title}"
-    stated = any(row.objective.stated for row in results.systems)
-    rate = "Measured bit rate" + (", * as stated by its developer" if stated else "")
+    rated = [row.objective for row in results.systems if row.objective.kbps is not None]
+    columns = []
+    if rated:
+        measured = any(not each.stated for each in rated)
+        stated = ", * as stated by its developer" if any(each.stated for each in rated) else ""
+        columns.append(f"{'measured bit rate' if measured else 'bit rate'}{stated}")
+    if results.metrics:
+        columns.append("objective scores (means over items)")
+    before = f"{', '.join(columns)}, and " if columns else ""
+    interval = " ± half of its 95 % t interval over listeners" if results.listeners > 1 else ""
     text = (
-        f"{_kind_note(results)}{results.study.name}. {rate}, objective scores (means over items), and "
-        f"{results.measure}: mean of listener means ± half of its 95 % t interval over listeners ({who}"
+        f"{_kind_note(results)}{results.study.name}. {before[:1].upper()}{before[1:]}"
+        f"{results.measure}: mean of listener means{interval} ({who}"
         f"{screened if results.excluded else ''})."
     )
     return escape(text).replace(r" \%", r"\,\%")

@@ -67,7 +67,8 @@ def describe_block(block: Sequence[Ranked], terms: Terms, data: DifferencesData 
     who = f"{count(best.listeners, 'listener')}, {count(best.items, 'item')}"
     if best.low is not None and best.high is not None:
         low, high = figure(best.low, terms.decimals), figure(best.high, terms.decimals)
-        who += f"; 95 % interval of listener means {low} to {high}"
+        plain = "unadjusted " if terms.adjusted else ""
+        who += f"; 95 % interval of {plain}listener means {low} to {high}"
     mean = f"{figure(best.rank_by, terms.decimals)}{terms.of_scale} ({who})"
     if len(block) == 1:
         return f"{best.title} has a {terms.kind} of {mean}."
@@ -89,6 +90,15 @@ def describe_block(block: Sequence[Ranked], terms: Terms, data: DifferencesData 
     if data is None:
         return f"{first} The tests between systems are not computed yet."
     return f"{first} {_describe_comparisons(block, terms, data)}".rstrip()
+
+
+def warn_of_few_listeners(listeners: int) -> list[str]:
+    """A warning that intervals over so few listeners say nothing or little."""
+    if listeners == 1:
+        return ["One listener: an interval over listeners needs at least two, and so does a test."]
+    if listeners == 2:
+        return ["Two listeners: the intervals have one degree of freedom and say almost nothing."]
+    return []
 
 
 def _against_best(block: Sequence[Ranked], data: DifferencesData) -> list[tuple[Ranked, DifferenceData]]:

@@ -9,7 +9,7 @@ from evaluation.analysis.statistics.agreement import DISAGREEMENT
 from evaluation.analysis.words import count, figure
 from listening.results.outcome import Results, SystemResult
 from listening.results.scales import LOW_SCALE
-from listening.results.verdicts import Ranked, Terms, describe_block, join_names
+from listening.results.verdicts import Ranked, Terms, describe_block, join_names, warn_of_few_listeners
 
 
 def answer(results: Results, data: Mapping[str, Any] | None = None) -> str:
@@ -76,7 +76,7 @@ def _explain_absence(results: Results) -> str:
             if len(results.screened) == 1
             else f"All {len(results.screened)} listeners are"
         )
-        return f"{who} screened out; choose “All assessors” to see the grades."
+        return f"{who} screened out; choose “All listeners” to see the grades."
     if results.uncounted:
         return "Nobody has finished a trial yet; grades count once their trial is finished."
     return "Nobody has graded anything yet."
@@ -84,11 +84,7 @@ def _explain_absence(results: Results) -> str:
 
 def warnings(results: Results) -> list[str]:
     """Warnings about the limits of the figures."""
-    notes = []
-    if results.listeners == 1:
-        notes.append("One listener: an interval of listener means needs at least two, and a test about 20.")
-    elif results.listeners == 2:
-        notes.append("Two listeners: the intervals have one degree of freedom and say almost nothing.")
+    notes = warn_of_few_listeners(results.listeners)
     alike = [row.title for row in results.ranked_systems if row.ci95 is not None and row.ci95 < 1e-9]
     if alike:
         notes.append(
@@ -102,18 +98,7 @@ def warnings(results: Results) -> list[str]:
             "No grade is above 10: the test seems to have used a scale other than 0 to 100. The screening "
             "thresholds of BS.1534-3 do not apply, and the grades are not MUSHRA grades."
         )
-    items = results.frame.groupby("assessor")["item"].nunique()
-    partial = int((items < len(results.item_titles)).sum())
-    if partial and not results.study.design:
-        notes.append(
-            f"{count(partial, 'listener')} graded only some of the items so far; "
-            "a mean of listener means gives each listener the same weight."
-        )
-    elif partial:
-        notes.append(
-            f"{count(partial, 'listener')} graded only some of the items, by the study's design or "
-            "because they have not finished: listeners' means are over different items."
-        )
+    notes += _warn_of_gaps(results)
     notes += [
         f"{row.metric.title} and the listeners order the systems differently: rank correlation "
         f"{figure(row.spearman, 2)} over {row.systems} systems and anchors, all of its 95 % interval below "
@@ -125,5 +110,29 @@ def warnings(results: Results) -> list[str]:
         notes.append(
             f"{count(results.uncounted, 'grade')} in trials that are not finished "
             f"{'is' if results.uncounted == 1 else 'are'} in the export and not in these figures."
+        )
+    return notes
+
+
+def _warn_of_gaps(results: Results) -> list[str]:
+    """Warnings about listeners who graded a part of the items: by the study's design, or for lack of time."""
+    from listening.study.design import plan_of
+
+    study, whole = results.study, len(results.item_titles)
+    items = results.frame.groupby("assessor")["item"].nunique()
+    given = whole
+    if study.design and not study.imported:
+        given = max(len(block) for block in plan_of(study).items)
+    notes = []
+    if items.size and given < whole:
+        notes.append(
+            f"By the study's design each listener is given {given} of {count(whole, 'item')}: listeners' "
+            "means are over different items."
+        )
+    if partial := int((items < given).sum()):
+        fewer = f"fewer than {given} items" if given < whole else "only some of the items"
+        notes.append(
+            f"{count(partial, 'listener')} graded {fewer}{'' if study.imported else ' so far'}; "
+            "a mean of listener means gives each listener the same weight."
         )
     return notes

@@ -20,6 +20,8 @@ from listening.study.lacking import done_renditions
 
 #: Excerpts longer than this, in seconds, "must be justified in the report" (M5).
 LONG_ITEM_SECONDS = 12.0
+#: Shorter than this are not "approximately 10 s": half of that, seconds.
+SHORT_ITEM_SECONDS = 5.0
 #: Minimum length of a loop (M8), and so of an excerpt, seconds.
 SHORTEST_ITEM_SECONDS = 0.5
 MAX_ITEMS = 60

@@ -18,6 +18,8 @@ from evaluation.http import is_safe
 from evaluation.refusals import Refusal
 from evaluation.texts import clean_line
 from listening.models import ApiToken, SigninLink, random_token, token_digest
+from listening.people import administration
+from listening.people.signup import NewAccount
 
 #: How long an unused sign-in link works.
 SIGNIN_LINK_LIFETIME = timedelta(hours=24)
@@ -45,14 +47,14 @@ def find_user(username: str, *, create: bool = False) -> User:
 
     Raises:
         User.DoesNotExist: there is no such user, and `create` is false.
+        SignupProblem: the name of a new user is not possible.
     """
-    if not create:
+    try:
         return User.objects.get(username=username)
-    user, created = User.objects.get_or_create(username=username)
-    if created:
-        user.set_unusable_password()
-        user.save(update_fields=["password"])
-    return user
+    except User.DoesNotExist:
+        if not create:
+            raise
+    return administration.make_account(NewAccount(username))
 
 
 def make_signin_link(user: User, lifetime: timedelta = SIGNIN_LINK_LIFETIME) -> str:

@@ -19,7 +19,8 @@ from listening.demos.publishing import delete_demo
 from listening.interchange.imports.drafts import discard
 from listening.models import Demo, ImportDraft, Study
 from listening.people import mail
-from listening.people.sharing import give_clip
+from listening.people.administration import check_not_last
+from listening.people.sharing import give_clip, hand_over
 from listening.study.studies import delete_study
 
 
@@ -34,7 +35,8 @@ class Belongings:
     """What a person has here.
 
     Attributes:
-        shared: their studies in which others share; they must be given away, or the others removed, first.
+        shared: their studies in which others share; they must be given away, or the others removed, first. An
+            administrator who deletes the account of somebody else may have them handed over (`heir_of`).
         studies: number of their other studies, which are deleted with their sessions and grades.
         sessions: number of listeners' sessions in those.
         clips: number of their clips that no study of others uses; these are deleted.
@@ -65,13 +67,15 @@ def _shared(user: User) -> list[Study]:
 
 
 def find_belongings(user: User) -> Belongings:
-    own = Study.objects.filter(owner=user)
+    shared = _shared(user)
+    own = Study.objects.filter(owner=user).exclude(pk__in=[study.pk for study in shared])
     lent = len(_lent(user))
+    kept = Study.objects.exclude(pk__in=own.values("pk"))
     return Belongings(
-        shared=_shared(user),
+        shared=shared,
         studies=own.count(),
         sessions=own.aggregate(n=Count("sessions"))["n"],
-        clips=Clip.objects.filter(owner=user).count() - lent,
+        clips=Clip.objects.filter(owner=user).exclude(items__study__in=kept).count(),
         lent=lent,
         demos=Demo.objects.filter(owner=user).count(),
         systems=UploadedSystem.objects.filter(owner=user).count(),
@@ -80,13 +84,20 @@ def find_belongings(user: User) -> Belongings:
 
 
 @transaction.atomic
-def delete_account(user: User) -> None:
+def delete_account(user: User, *, hands_over: bool = False) -> None:
     """Delete an account with everything that is its owner's alone.
 
+    Args:
+        user: the account.
+        hands_over: studies in which others share go to one of them; else they are refused.
+
     Raises:
-        CannotLeave: others share in one of the studies, they are the last administrator of the site, or a
-            clip that others' studies use cannot be given.
+        CannotLeave: others share in one of the studies, or a clip that others' studies use cannot be given.
+        CannotAdminister: they are the last administrator of the site.
     """
+    if hands_over:
+        for study in _shared(user):
+            hand_over(study)
     shared = _shared(user)
     if shared:
         names = ", ".join(f"“{study.name}”" for study in shared)
@@ -94,9 +105,7 @@ def delete_account(user: User) -> None:
             _("Others share in %(studies)s: give these studies away, or remove the others, first."),
             studies=names,
         )
-    admins = User.objects.filter(is_superuser=True, is_active=True)
-    if user.is_superuser and not admins.exclude(pk=user.pk).exists():
-        raise CannotLeave(_("You are the only administrator of this site: make somebody else one first."))
+    check_not_last(user)
     for study in Study.objects.filter(owner=user):
         delete_study(study)
     for demo in Demo.objects.filter(owner=user):

@@ -8,6 +8,7 @@ from listening.web.api import api
 from listening.web.views import (
     account,
     accounts,
+    administration,
     demo_editor,
     demos,
     documents,
@@ -57,6 +58,15 @@ own_account = [
     path("account/tokens/", account.make_token, name="account_token"),
     path("account/tokens/<int:token_id>/revoke/", account.revoke_token, name="account_token_revoke"),
     path("account/delete/", account.delete, name="account_delete"),
+]
+
+administered_accounts = [
+    path("operator/accounts/", administration.accounts, name="accounts"),
+    path("operator/accounts/new/", administration.make, name="account_new"),
+    path("operator/accounts/<int:user_id>/", administration.account, name="account_of"),
+    path("operator/accounts/<int:user_id>/change/", administration.change, name="account_change"),
+    path("operator/accounts/<int:user_id>/link/", administration.make_link, name="account_link"),
+    path("operator/accounts/<int:user_id>/delete/", administration.remove, name="account_remove"),
 ]
 
 research = [
@@ -193,6 +203,7 @@ urlpatterns = [
     path("readyz", health.readyz, name="readyz"),
     path("metrics", health.metrics, name="metrics"),
     path("operator/", operator.overview, name="operator"),
+    *administered_accounts,
     *people,
     *own_account,
     *research,

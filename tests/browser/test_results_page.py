@@ -126,6 +126,18 @@ def test_no_comparison_of_systems_is_cut_off_on_a_desk(results: Page, heard: Stu
     )
     assert hidden
     assert max(hidden) <= 0
+    # On a phone they scroll, say so, and a sentence in a row takes a few lines.
+    results.set_viewport_size({"width": 390, "height": 844})
+    heights = results.evaluate(
+        "[...document.querySelectorAll('td.wrap')].filter((each) => each.checkVisibility())"
+        ".map((each) => each.parentElement.getBoundingClientRect().height)"
+    )
+    assert heights
+    assert max(heights) < 140
+    said = (
+        "getComputedStyle(document.querySelector('#screening ~ * caption, table.pairs caption'), '::before')"
+    )
+    assert "Swipe the table" in results.evaluate(f"{said}.content")
 
 
 def test_tables_go_into_the_clipboard(results: Page, context: BrowserContext) -> None:

@@ -165,7 +165,7 @@ def test_simulated_listeners_come_while_one_watches(researcher: Page, live_serve
     page.get_by_text("0 of 6 simulated listeners have finished.").wait_for()
     simulation.run(str(study.pk))
     page.get_by_text("6 simulated listeners, no people.").wait_for()
-    page.get_by_label("Assessors for a 95 % interval of ±").fill("3")
+    page.get_by_label("Listeners for a 95 % interval of ±").fill("3")
     page.get_by_role("button", name="Calculate").click()
     page.get_by_text("with 80 % assurance").wait_for()
     page.get_by_role("button", name="Delete the simulated sessions").click()

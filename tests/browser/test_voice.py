@@ -2,32 +2,58 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from django.contrib.auth.models import User
 
 from evaluation.clips.removal import list_files
 from evaluation.clips.stored import load_audio
-from listening.demos import voices
-from listening.models import VoiceTrial
-from listening.tasks import hear_voice
+from evaluation.models import Clip
+from listening.demos import drafts, voices
+from listening.demos.publishing import publish
+from listening.models import Demo, VoiceTrial
+from listening.tasks import hear_voice, publish_demo
 from tests.browser.conftest import Errors, spend
+from tests.listening.conftest import make_clip, processed
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
+__all__ = ["make_clip", "processed"]  # fixtures
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 LEVEL = "document.querySelector('[data-time]').textContent"
 PLAYING = "document.querySelector('[data-play-system=\"{}\"].playing') !== null"
 
 
-def test_a_voice_is_recorded_heard_and_deleted(
-    page: Page, live_server: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def front_page(monkeypatch: pytest.MonkeyPatch, alice: User, processed: Callable[..., Clip]) -> str:
     monkeypatch.setattr(voices, "SYSTEMS", ("codec2-2.4k",))
-    page.goto(f"{live_server.url}/")
+    return "/"
+
+
+def demo_page(monkeypatch: pytest.MonkeyPatch, alice: User, processed: Callable[..., Clip]) -> str:
+    """A published page with one system, whose owner lets visitors record themselves."""
+    clip = processed(alice, ["codec2-2.4k"], sound=True, credit="My own, CC BY 4.0")
+    demo = drafts.new_demo(alice, clip)
+    drafts.save_draft(demo, demo.draft.model_copy(update={"voice": True}))
+    Demo.objects.update(visibility=Demo.Visibility.UNLISTED)
+    publish_demo(publish(demo).pk)
+    return f"/d/{demo.token}/"
+
+
+@pytest.mark.parametrize("place", [front_page, demo_page])
+def test_a_voice_is_recorded_heard_and_deleted(
+    page: Page,
+    live_server: Any,
+    alice: User,
+    processed: Callable[..., Clip],
+    monkeypatch: pytest.MonkeyPatch,
+    place: Callable[..., str],
+) -> None:
+    page.goto(live_server.url + place(monkeypatch, alice, processed))
     page.wait_for_selector("[data-recorder][data-ready]")
     # Nothing before consent.
     assert page.is_disabled("[data-record]")

@@ -288,10 +288,16 @@ def diff_grades(scenario: str, listeners: int, items: int, studies: int, rng: Rn
         yield name, covers, [row.p is not None and row.p < LEVEL for row in tested]
 
 
-def votes(scenario: str, listeners: int, items: int, studies: int, rng: Rng) -> Iterator[Claim]:
+def draw_votes(
+    scenario: str, listeners: int, items: int, studies: int, rng: Rng
+) -> tuple[Floats, Floats, float]:
     """AB: nobody prefers any of three systems on average, near the ceiling a is preferred in nine of ten.
 
     Unequal spread: listeners differ by 1 logit; system x item: items by 0.7.
+
+    Returns:
+        votes of +1, -1 and NaN for none, (studies, listeners, items, pairs); the true share that prefers a to
+        b in each study's items; the same in all items of their kind, of a typical listener.
     """
     ceiling = scenario == "near ceiling"
     logit = float(np.log(9.0)) if ceiling else 0.0
@@ -300,8 +306,13 @@ def votes(scenario: str, listeners: int, items: int, studies: int, rng: Rng) -> 
     chance = expit(logit + of_listeners + of_items)
     won = np.where(rng.random((studies, listeners, items, 3)) < chance, 1.0, -1.0)
     won = _lose(scenario, won, rng)
-    here = expit(logit + of_items[..., 0]).mean(axis=(1, 2))
-    share = float(expit(logit))
+    return won, expit(logit + of_items[..., 0]).mean(axis=(1, 2)), float(expit(logit))
+
+
+def votes(scenario: str, listeners: int, items: int, studies: int, rng: Rng) -> Iterator[Claim]:
+    """Preferences between a and b, and abilities of three systems, of `draw_votes`."""
+    ceiling = scenario == "near ceiling"
+    won, here, share = draw_votes(scenario, listeners, items, studies, rng)
     first = won[..., 0]
     if items == 1:
         yield from _single_votes(first[..., 0], here, ceiling)
@@ -320,7 +331,7 @@ def votes(scenario: str, listeners: int, items: int, studies: int, rng: Rng) -> 
         return
     worths: dict[str, list[bool]] = {"Bradley-Terry, votes": [], "Bradley-Terry, listeners": []}
     for number in _some(won, SLOWEST):
-        found_worths = {row.system: row for row in choices.bradley_terry(_votes_frame(won[number])).systems}
+        found_worths = {row.system: row for row in choices.bradley_terry(votes_frame(won[number])).systems}
         if "a" in found_worths:
             row = found_worths["a"]
             worths["Bradley-Terry, votes"].append(row.low <= 0 <= row.high)
@@ -346,7 +357,7 @@ def _votes_one_by_one(first: Floats, here: Floats, share: float, ceiling: bool) 
     for population in (LIKE, THESE):
         covers, alarms = [], []
         for number in _some(first, GAPS):
-            frame = _votes_frame(first[number][..., None])
+            frame = votes_frame(first[number][..., None])
             for row in choices.preferences(frame, population) if len(frame) else []:
                 if row.population is population and row.low is not None and row.high is not None:
                     truth = share if population is LIKE else here[number]
@@ -356,7 +367,7 @@ def _votes_one_by_one(first: Floats, here: Floats, share: float, ceiling: bool) 
         yield f"preference, {population.value}", covers, alarms if null else None
 
 
-def _votes_frame(won: Floats) -> pd.DataFrame:
+def votes_frame(won: Floats) -> pd.DataFrame:
     listener, item, pair = np.nonzero(~np.isnan(won))
     named = np.array([("a", "b"), ("a", "c"), ("b", "c")], dtype=object)[pair]
     for_first = won[listener, item, pair] > 0
@@ -383,14 +394,23 @@ def answers(scenario: str, listeners: int, items: int, studies: int, rng: Rng) -
         truth = np.full(studies, expit(logit + nodes) @ weights / weights.sum())
     shape = (studies, listeners, items)
     kept = ~np.isnan(_lose(scenario, np.zeros(shape), rng))
-    n = kept.sum(axis=(1, 2))
+    n = kept.sum(axis=2)
     guessed = (kept & (rng.random(shape) < 0.5)).sum(axis=(1, 2))
-    right = (kept & (rng.random(shape) < expit(logit + of_listeners + of_items))).sum(axis=(1, 2))
-    tested = np.flatnonzero(n)
-    alarms = [_guessing(int(guessed[k]), int(n[k])) <= LEVEL for k in tested]
-    ends = [_exact(int(right[k]), int(n[k])) for k in tested]
+    right = (kept & (rng.random(shape) < expit(logit + of_listeners + of_items))).sum(axis=2)
+    tested = np.flatnonzero(n.sum(axis=1))
+    alarms = [_guessing(int(guessed[k]), int(n[k].sum())) <= LEVEL for k in tested]
+    ends = [
+        _over_listeners(tuple(sorted(zip(right[k].tolist(), n[k].tolist(), strict=True)))) for k in tested
+    ]
     covers = [low <= truth[k] <= high for k, (low, high) in zip(tested, ends, strict=True)]
-    yield "right answers, pooled", covers, alarms
+    yield "right answers", covers, alarms
+
+
+@cache
+def _over_listeners(counts: tuple[tuple[int, int], ...]) -> tuple[float, float]:
+    """The interval of right answers and answers of each listener, of who gave one."""
+    given = [each for each in counts if each[1]]
+    return choices.share_interval([right for right, _ in given], [n for _, n in given])
 
 
 _guessing = cache(choices.at_least)

@@ -53,6 +53,15 @@ def test_original_is_bit_exact(speech: Path, tmp_path: Path, capsys: pytest.Capt
     assert main(["decode", str(tmp_path / "out.ear"), str(tmp_path / "out.wav")]) == 0
     before, after = (sf.read(path, dtype="int16")[0] for path in (speech, tmp_path / "out.wav"))
     assert np.array_equal(before, after)
+    capsys.readouterr()
+    for words in (["encode", "--system", "original", speech], ["decode", tmp_path / "out.ear"]):
+        output = tmp_path / f"{words[0]}.out"
+        assert main([*map(str, words), str(output), "--json"]) == 0
+        made = json.loads(capsys.readouterr().out)
+        assert (made["output"], made["system"]) == (str(output), "original")
+        # 16 bits a sample, and 16 000 samples a second.
+        assert (made["payload_bits"], made["kbps"]) == (16 * len(before), pytest.approx(256))
+        assert made["seconds"] == len(before) / 16_000
 
 
 def test_a_limit_of_the_rate_is_kept_or_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -47,12 +47,14 @@ def grades(rows: Sequence[GradeRow], title: str, scale: style.Scale = style.MUSH
                 size=12,
             )
         )
-    parts.append(style.text(width - 8, top - 14, "mean ± 95 %", anchor="end", fill=style.MUTED, size=12))
+    known = any(row.half_width is not None for row in rows)
+    head = "mean ± 95 %" if known else "mean"
+    parts.append(style.text(width - 8, top - 14, head, anchor="end", fill=style.MUTED, size=12))
     for number, row in enumerate(rows):
         parts += _row(row, top + pitch * (number + 0.5), x_of, left, width - 8, scale)
     caption = (
-        "Marker and bar: mean of listener means, 95 % t interval. Box: quartiles and median of grades. "
-        "Dots, and cloud above them: grades."
+        f"{'Marker and bar: mean of listener means, 95 % t interval' if known else 'Marker: mean'}. "
+        "Box: quartiles and median of grades. Dots, and cloud above them: grades."
     )
     parts.append(style.text(left, bottom + 42, caption, fill=style.MUTED, size=11))
     return style.frame(width, height, title, parts)

@@ -161,7 +161,7 @@ def _effect(name: str, values: Floats, weight: int, scale: float) -> Effect:
         if ss <= _ROUNDING * scale:
             return replace(effect, problem=f"There is no variance of {name} to test.")
         eta = ss / (ss + max(ss_error, 0.0))
-        text = "All assessors show exactly the same differences: F has no finite value."
+        text = "All listeners show exactly the same differences: F has no finite value."
         return replace(effect, partial_eta_squared=eta, problem=text)
     f = (ss / df) / (ss_error / effect.df_error)
     covariance = centred.T @ centred / (n - 1)

@@ -33,6 +33,9 @@ _MANY = 1000
 #: standard deviation of the rest to the smaller; share of cells without a grade; share of grades at an end of
 #: the scale; variance between items of a difference by that of its rest.
 _RATIO, _GAPS, _ENDS, _OF_ITEMS = 1.8, 0.1, 0.3, 0.15
+#: The same of choices: share of the more frequent outcome; variance between listeners, and between items, by
+#: that of the rest. Simulated were 0.9 and more, 0.2 and 0.1.
+_ALIKE, _OF_LISTENERS, _CHOICES_OF_ITEMS = 0.85, 0.1, 0.05
 
 TABLE = Path(__file__).with_name("calibration.csv")
 
@@ -162,6 +165,33 @@ def scenarios_of(frame: pd.DataFrame, ends: Iterable[float]) -> tuple[str, ...]:
         if spread is not None and spread.item**2 > _OF_ITEMS * spread.rest**2:
             found.append(BY_ITEM)
     return tuple(found) or (EVEN,)
+
+
+def scenarios_of_choices(frame: pd.DataFrame) -> tuple[str, ...]:
+    """What of `SCENARIOS` the choices of pairs are like, as far as they show it; ``even`` if nothing else.
+
+    Args:
+        frame: of `choices.ABX_COLUMNS` or `choices.PREFERENCE_COLUMNS`.
+    """
+    found = set()
+    whole = frame["assessor"].nunique() * frame["item"].nunique()
+    for (first, _), its in frame.groupby(["first", "second"], sort=False):
+        if "correct" in its:
+            values = 2.0 * its["correct"].to_numpy(dtype=float) - 1
+        else:
+            chosen = its["chosen"]
+            values = chosen.notna().to_numpy(float) * (2.0 * (chosen == first).to_numpy(float) - 1)
+        if len(its.drop_duplicates(["assessor", "item"])) <= (1 - _GAPS) * whole:
+            found.add(MISSING)
+        if abs(values.mean()) >= 2 * _ALIKE - 1:
+            found.add(CEILING)
+        spread = power.split_spread(values, its["assessor"], its["item"])
+        if spread is not None and spread.rest > 0:
+            if spread.listener**2 > _OF_LISTENERS * spread.rest**2:
+                found.add(UNEQUAL)
+            if spread.item**2 > _CHOICES_OF_ITEMS * spread.rest**2:
+                found.add(BY_ITEM)
+    return tuple(scenario for scenario in SCENARIOS if scenario in found) or (EVEN,)
 
 
 def _spread(grades: Floats) -> float | None:

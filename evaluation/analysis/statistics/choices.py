@@ -7,13 +7,14 @@ preference". ``first`` and ``second`` name a pair in any order.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 from scipy.special import betainc, betaincinv, ndtri
 
+from evaluation.analysis.statistics import beta_binomial
 from evaluation.analysis.statistics.corrections import holm
 from evaluation.analysis.statistics.differences import Population, estimate_mean
 from evaluation.analysis.statistics.frames import Floats
@@ -84,7 +85,8 @@ class AbxRow:
 
     Attributes:
         assessor: None for all together.
-        low, high: the 95 % Clopper-Pearson interval of `share`.
+        low, high: 95 % interval of the share: of all together over assessors (`beta_binomial`), of one, or
+            where each has one answer, Clopper and Pearson's.
         p: exact, one-sided, against guessing; `p_holm` adjusted over the assessors of the pair.
         needed: right answers of `n` that it takes for p <= 0.05; None if `n` is too small for that.
         power: the chance to reach it for a listener who is right three times out of four.
@@ -123,10 +125,22 @@ def _pairs(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.assign(first=[pair[0] for pair in named], second=[pair[1] for pair in named])
 
 
-def _abx_row(first: str, second: str, assessor: object | None, right: Sequence[bool]) -> AbxRow:
-    correct, n = int(sum(bool(each) for each in right)), len(right)
+def share_interval(successes: ArrayLike, trials: ArrayLike) -> tuple[float, float]:
+    """The 95 % interval of a share over people, of whom each had so many successes in so many trials.
+
+    Clopper and Pearson's for one of them, and where each had one trial; else `beta_binomial.interval`.
+    """
+    k, n = np.asarray(successes, dtype=int), np.asarray(trials, dtype=int)
+    if n.size < 2 or n.max() < 2:
+        return clopper_pearson(int(k.sum()), int(n.sum()))
+    return beta_binomial.interval(k, n)
+
+
+def _abx_row(first: str, second: str, assessor: object | None, its: pd.DataFrame) -> AbxRow:
+    of_each = its.assign(correct=its["correct"].astype(bool)).groupby("assessor", sort=False)["correct"]
+    correct, n = int(of_each.sum().sum()), len(its)
     p = at_least(correct, n)
-    low, high = clopper_pearson(correct, n)
+    low, high = share_interval(of_each.sum(), of_each.size())
     return AbxRow(
         first, second, assessor, correct, n, correct / n, low, high, p, p, abx_needed(n), abx_power(n, 0.75)
     )
@@ -138,9 +152,9 @@ def abx(frame: pd.DataFrame) -> Abx:
         return Abx([], [], problem="There are no answers.")
     pooled, assessors = [], []
     for (first, second), of_pair in _pairs(frame).groupby(["first", "second"], sort=False):
-        pooled.append(_abx_row(first, second, None, list(of_pair["correct"])))
+        pooled.append(_abx_row(first, second, None, of_pair))
         rows = [
-            _abx_row(first, second, assessor, list(its["correct"]))
+            _abx_row(first, second, assessor, its)
             for assessor, its in of_pair.groupby("assessor", sort=False)
         ]
         adjusted = holm([row.p for row in rows])
@@ -148,9 +162,9 @@ def abx(frame: pd.DataFrame) -> Abx:
     warnings = []
     if frame["assessor"].nunique() > 1:
         warnings.append(
-            "Pooled over listeners: p is of everybody guessing, and is right whoever the listeners are; the "
-            "share and its interval take all trials as one person's and say little about people in general. "
-            "Look at the listeners one by one, too."
+            "All listeners together: p is of everybody guessing, and is right whoever the listeners are. The "
+            "interval is of the share over listeners like these, in these items. Look at the listeners one "
+            "by one, too."
         )
     if any(row.needed is None for row in pooled):
         warnings.append("With fewer than 5 trials of a pair not even all right answers give p <= 0.05.")

@@ -371,7 +371,7 @@ def contrasts(frame: pd.DataFrame, pairs: Iterable[Pair], *, adjust: str = "hoch
             values = values[~np.isnan(values)]
             spread = float(values.std(ddof=1))
             if spread <= _TIE * max(1.0, float(np.abs(values).max())):
-                problem = "All assessors' differences are equal: t has no finite value."
+                problem = "All listeners' differences are equal: t has no finite value."
                 row = replace(row, problem=problem)
             else:
                 t = float(values.mean()) / (spread / math.sqrt(values.size))

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 from scipy.special import nctdtr, stdtrit
 
 from evaluation.analysis.statistics.differences import LEVEL, Population
@@ -110,9 +111,17 @@ def spread_of(frame: pd.DataFrame, a: object, b: object) -> Spread | None:
     cube = data.cube()
     apart = cube[:, :, first] - cube[:, :, second]
     assessor, item = np.nonzero(~np.isnan(apart))
-    values = apart[assessor, item]
-    _, assessor = np.unique(assessor, return_inverse=True)
-    _, item = np.unique(item, return_inverse=True)
+    return split_spread(apart[assessor, item], assessor, item)
+
+
+def split_spread(values: ArrayLike, assessor: ArrayLike, item: ArrayLike) -> Spread | None:
+    """The spreads of differences, or votes of +1, 0 and -1: `values`, (n,), of an assessor and item each.
+
+    None unless there are two assessors and two items or more, and something is left to them.
+    """
+    values = np.asarray(values, dtype=float)
+    _, assessor = np.unique(np.asarray(assessor, dtype=object), return_inverse=True)
+    _, item = np.unique(np.asarray(item, dtype=object), return_inverse=True)
     if values.size < 4 or assessor.max() < 1 or item.max() < 1:
         return None
     try:

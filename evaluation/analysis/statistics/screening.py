@@ -96,7 +96,7 @@ class Profile:
 PROFILES = {
     profile.slug: profile
     for profile in (
-        Profile("none", "All assessors", "Nobody is excluded.", Thresholds()),
+        Profile("none", "All listeners", "Nobody is excluded.", Thresholds()),
         Profile(
             "bs1534",
             "BS.1534-3",

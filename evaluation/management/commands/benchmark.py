@@ -6,6 +6,7 @@ from __future__ import annotations
 import csv
 from argparse import ArgumentParser
 from contextlib import ExitStack
+from json import dumps
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,7 @@ class Command(BaseCommand):
             help=f"comma-separated slugs, or all; default: {','.join(DEFAULT)}; others: {','.join(OPTIONAL)}",
         )
         parser.add_argument("--out", type=Path, help="write the table as CSV")
+        parser.add_argument("--json", action="store_true", help="print the means as one JSON object")
         parser.add_argument("--jobs", type=int, default=1, help="processes; default 1, for undisturbed times")
 
     def handle(
@@ -45,6 +47,7 @@ class Command(BaseCommand):
         metrics: str | None,
         out: Path | None,
         jobs: int,
+        json: bool = False,
         **_: Any,
     ) -> None:
         if jobs < 1:
@@ -89,7 +92,9 @@ class Command(BaseCommand):
                     f"Interrupted with {len(rows)} of {len(pairs)} rows done.", returncode=130
                 ) from None
 
-        if rows:
+        if json:
+            self.stdout.write(dumps(benchmark.describe_means(benchmark.means(rows, measured)), indent=2))
+        elif rows:
             self.stdout.write("Mean over clips ± half the 95 % interval (Student's t)\n")
             self.stdout.write(benchmark.format_means(benchmark.means(rows, measured)))
         for fault in faults:

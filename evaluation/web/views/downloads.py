@@ -26,12 +26,13 @@ from django.http import (
 )
 from django.shortcuts import get_object_or_404, redirect
 from django.utils.translation import gettext_lazy as _
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_safe
 
 from evaluation.access import find_for, viewer, visible_clips, visible_renditions
 from evaluation.clips.stored import outline
 from evaluation.models import Clip, Job, Rendition
 from evaluation.systems import title_of
+from evaluation.web.guards import action
 from evaluation.web.presentation import prefetch_results, rendition_rows
 from evaluation.work import jobs
 from evaluation.work.benchmark import COLUMNS, round_row
@@ -39,6 +40,12 @@ from evaluation.work.benchmark import COLUMNS, round_row
 _CHUNK = 64 * 1024
 #: Parts of a waveform's outline.
 OUTLINE_COLUMNS = 600
+
+
+@require_safe
+def rendition(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """Its page is the clip's."""
+    return redirect("clip", get_object_or_404(visible_renditions(viewer(request)), pk=pk).clip_id)
 
 
 @require_safe
@@ -91,7 +98,7 @@ def clip_zip(request: HttpRequest, pk: UUID) -> HttpResponseBase:
     return FileResponse(archive, as_attachment=True, filename=f"{safe_stem(clip)}.zip")
 
 
-@require_POST
+@action
 def rendition_retry(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Queue failed work again: the rendition or, if that is done, its failed scores."""
     rendition = get_object_or_404(Rendition, pk=pk)

@@ -64,7 +64,7 @@ def read_scores(content: bytes, reading: Reading, file: str = "") -> Scores:
     rest = [name for name in table.headings if name and name not in (item, system)]
     metrics = {name: metric_slug(name, file) for name in rest if name.lower() not in _SUBJECTIVE}
     if not metrics:
-        raise ImportProblem(_("There is no column with an instrument's scores."), 1)
+        raise ImportProblem(_("No column has the scores of a metric."), 1)
     if len(metrics) > _MAX_METRICS:
         raise ImportProblem(
             _("%(count)s columns of scores; %(max_metrics)s at most."),

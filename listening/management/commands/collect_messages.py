@@ -36,11 +36,11 @@ RESEARCHERS = re.compile(
     r"codec/|evaluation/(?!refusals\.py)|listening/(columns|demos|interchange|management|results|simulation)/|listening/people/(?!letters\.py)"
     r"|listening/models\.py|listening/study/(contents|design|preparing|recruitment|sealing|settings|stimuli|studies)\.py"
     r"|listening/web/(api|forms)/|listening/web/(accounts|audit|leaving)\.py"
-    r"|listening/web/views/(account|accounts|check|demo_editor|demos|exports|home|imports|metrics|oidc|report|results|setup|sharing|signup|simulation|studies)\.py"
+    r"|listening/web/views/(account|accounts|administration|check|demo_editor|demos|exports|home|imports|metrics|made_files|oidc|operator|report|results|setup|sharing|signup|simulation|studies)\.py"
 )
 #: Templates that only researchers can meet.
 RESEARCHERS_TEMPLATES = re.compile(
-    r"templates/evaluation/|templates/listening/(account|demos|documents|front|history|home|invitation|mail_sent|unsubscribe|setup|sharing|results|report|import|stimuli|stud|sign(in|up)|metrics|_export|_import"
+    r"templates/evaluation/|templates/listening/(account|demos|documents|front|history|home|invitation|made_file|mail_sent|operator|unsubscribe|setup|sharing|results|report|import|stimuli|stud|sign(in|up)|metrics|_export|_import"
     r"|_metrics|_status|methods/(_results|_figure))"
 )
 #: Refusals in other files that only researchers can meet.

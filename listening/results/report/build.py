@@ -48,6 +48,8 @@ def context_of(
     context |= {
         "study": study,
         "report": True,
+        "tested": any(not row["problem"] for row in cast("list[Context]", context["pairs"])),
+        "rated": any(row.objective.kbps is not None for row in results.systems),
         "loud": LOUD.get(kind, ""),
         "kind": kind,
         "made": made,
@@ -158,10 +160,11 @@ def cite(results: Results) -> str:
         else f"held {_add_article(title)} with Earshot"
     )
     tested = count(len(results.ranked_systems), "system")
+    gaps = "" if results.is_complete else ", not each of whom graded every item with every system"
     interval = " with Student's t intervals of 95 % over listeners" if results.listeners > 1 else ""
     compared = f" {_COMPARED}" if len(results.ranked_systems) > 1 and results.listeners > 1 else ""
     return (
         f"We {what}, of {count(results.items, 'item')} and {tested} under test, graded by "
-        f"{count(results.listeners, 'listener')}{screened}. We report means of listener means{interval}."
-        f"{compared}"
+        f"{count(results.listeners, 'listener')}{gaps}{screened}. "
+        f"We report means of listener means{interval}.{compared}"
     )

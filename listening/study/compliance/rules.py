@@ -13,7 +13,7 @@ from listening.models import Event, Item, Session, Stimulus, Study, Trial
 from listening.study import design as designs
 from listening.study.compliance.measurements import measure_filter, player_constants
 from listening.study.compliance.states import DUTY, MET, NOT_MET, State, Verdict
-from listening.study.contents import LONG_ITEM_SECONDS
+from listening.study.contents import LONG_ITEM_SECONDS, SHORT_ITEM_SECONDS
 
 
 @dataclass(frozen=True)
@@ -139,6 +139,13 @@ def _check_lengths(facts: Facts) -> Verdict:
         return DUTY, (
             f"{count(len(long), 'item')} of {len(lengths)} {'is' if len(long) == 1 else 'are'} longer than "
             f"{LONG_ITEM_SECONDS:g} s ({spread} in all): justify this in the report, or shorten them."
+        )
+    short = sum(length < SHORT_ITEM_SECONDS for length in lengths)
+    if short:
+        return DUTY, (
+            f"{count(short, 'item')} of {len(lengths)} {'is' if short == 1 else 'are'} shorter than "
+            f"{SHORT_ITEM_SECONDS:g} s ({spread} in all), where about 10 s are asked for: justify this in "
+            "the report."
         )
     return MET, f"{count(len(lengths), 'item')} of {spread}."
 
@@ -443,14 +450,16 @@ RULES: dict[str, Callable[[Facts], Verdict]] = {
         "Box plots and single grades come first; multimodality is computed per system."
     ),
     "M26": _describe_analysis(
-        "The report has medians, IQR, means, 95 % intervals, screening, assessors and anchors."
+        "The report has the screening, assessors and anchors; of listeners who are not screened out also "
+        "medians, IQR and means, with 95 % intervals where they are two or more."
     ),
     "M27": _describe_analysis(
-        "The permutation test of Attachment 3 and a paired test of listener means are computed."
+        "The permutation test of Attachment 3 is computed, and paired tests of listener means of systems "
+        "that two listeners or more graded."
     ),
     "M28": _describe_analysis(
-        "Repeated-measures ANOVA of the listeners who graded everything, with the Recommendation's choice of "
-        "correction; residuals."
+        "Repeated-measures ANOVA of the listeners who graded everything, if they are two or more, with the "
+        "Recommendation's choice of correction; else the mixed model stands alone. Residuals."
     ),
     "M29": _check_groups,
     "M30": _check_recording,

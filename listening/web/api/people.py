@@ -21,7 +21,7 @@ from evaluation.web.problems import Problem
 from evaluation.web.requests import Body, OneOf
 from listening.models import Act, Invitation, Study
 from listening.people import sharing
-from listening.web import audit
+from listening.web import audit, inviting
 from listening.web.access import study_for
 
 router = Router(by_alias=True, tags=["people"])
@@ -43,6 +43,7 @@ class InvitationIn(Body):
     role: RoleName = "viewer"
     many: bool = Field(False, description="for any number of people; else for one")
     days: int = Field(sharing.USUAL_DAYS, description="how long it is open: 1, 7, 30 or 90")
+    email: str = Field("", description="where the link is sent, on a site with a mail server")
 
 
 class InvitationOut(Schema):
@@ -91,9 +92,9 @@ class ActOut(Schema):
     done: datetime
     user: str | None = Field(description="user name; null if the account is gone")
     what: str = Field(description="name of the page or of the API's operation")
-    words: str = Field(description="the same, for people")
+    words: str = Field(description="who did what, as a sentence")
     token: str = Field(description="name of the API token; empty: by a page")
-    detail: str
+    detail: str = Field(description="what more is known, as name=value")
 
     @staticmethod
     def resolve_user(act: Act) -> str | None:
@@ -101,7 +102,7 @@ class ActOut(Schema):
 
     @staticmethod
     def resolve_words(act: Act) -> str:
-        return audit.words_of(act)
+        return str(audit.words_of(act))
 
 
 @router.get(
@@ -111,7 +112,7 @@ class ActOut(Schema):
 )
 @paginate(ApiPagination)
 def list_acts(request: HttpRequest, study_id: UUID) -> QuerySet[Act]:
-    return study_for(request, study_id).acts.select_related("user")
+    return study_for(request, study_id).acts.select_related("user", "person")
 
 
 @router.get("/studies/{uuid:study_id}/people", response=list[PersonOut], summary="Who shares in a study")
@@ -124,7 +125,9 @@ def list_people(request: HttpRequest, study_id: UUID) -> list[Context]:
 )
 def change_person(request: HttpRequest, study_id: UUID, user: str, change: RoleIn) -> list[Context]:
     study = study_for(request, study_id, Role.OWNER)
-    sharing.change_role(study, _person(study, user), sharing.role_named(change.role))
+    person, role = _person(study, user), sharing.role_named(change.role)
+    audit.tell_role(request, role, person)
+    sharing.change_role(study, person, role)
     return _people(study)
 
 
@@ -136,7 +139,9 @@ def change_person(request: HttpRequest, study_id: UUID, user: str, change: RoleI
 def remove_person(request: HttpRequest, study_id: UUID, user: str) -> Status[None]:
     leaves = user == viewer(request).get_username()
     study = study_for(request, study_id, Role.VIEWER if leaves else Role.OWNER)
-    sharing.end_share(study, _person(study, user), leaves=leaves)
+    person = _person(study, user)
+    audit.tell(request, person=person, **({"leaves": "yes"} if leaves else {}))
+    sharing.end_share(study, person, leaves=leaves)
     return Status(204, None)
 
 
@@ -151,11 +156,20 @@ def list_invitations(request: HttpRequest, study_id: UUID) -> list[Context]:
 @router.post(
     "/studies/{uuid:study_id}/invitations",
     response={201: InvitationOut, 409: Problem},
-    summary="Make an invitation link",
+    summary="Make an invitation link, and send it by e-mail if wanted",
 )
 def create_invitation(request: HttpRequest, study_id: UUID, new: InvitationIn) -> Status[Context]:
     study = study_for(request, study_id, Role.OWNER)
-    made, url = sharing.invite(study, sharing.role_named(new.role), many=new.many, days=new.days)
+    role = sharing.role_named(new.role)
+    audit.tell_role(request, role)
+    made, url = inviting.invite(
+        study,
+        role,
+        viewer(request),
+        email=new.email,
+        many=new.many,
+        days=new.days,
+    )
     return Status(201, _describe(made, url))
 
 
@@ -179,9 +193,12 @@ def offer_study(request: HttpRequest, study_id: UUID, wanted: OfferIn) -> list[C
     """They must accept it; then it is theirs, and you are an editor."""
     study = study_for(request, study_id, Role.OWNER)
     if wanted.user is None:
+        audit.tell(request, withdrawn="yes")
         sharing.withdraw_offer(study)
     else:
-        sharing.offer(study, _person(study, wanted.user))
+        person = _person(study, wanted.user)
+        audit.tell(request, person=person)
+        sharing.offer(study, person)
     return _people(study)
 
 
@@ -192,6 +209,7 @@ def offer_study(request: HttpRequest, study_id: UUID, wanted: OfferIn) -> list[C
 )
 def answer_offer(request: HttpRequest, study_id: UUID, answer: AnswerIn) -> list[Context]:
     study, user = study_for(request, study_id, Role.VIEWER), viewer(request)
+    audit.tell(request, accept="yes" if answer.accept else "no")
     if answer.accept:
         sharing.accept_offer(study, user)
     else:

@@ -46,6 +46,7 @@ class Section(forms.Form):
         step: of the page that the section belongs to.
         help: a sentence beside the title.
         scripts: static paths of ES modules that the section needs.
+        drawing: those of `scripts` that draw what is there, also for who may not change it.
         styles: static paths of style sheets that the section needs.
         locked: whether nothing of it may change any more once a real session exists. Then it is shown
             disabled, and what is sent of it is ignored.
@@ -59,6 +60,7 @@ class Section(forms.Form):
     step: ClassVar[Step]
     help: ClassVar[str] = ""
     scripts: ClassVar[tuple[str, ...]] = ()
+    drawing: ClassVar[tuple[str, ...]] = ()
     styles: ClassVar[tuple[str, ...]] = ()
     locked: ClassVar[bool] = False
     wide: ClassVar[bool] = False

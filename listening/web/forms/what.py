@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from evaluation import systems as known
 from evaluation.contexts import Context
 from evaluation.models import Clip
-from evaluation.web.lists import ROWS
+from evaluation.web.lists import ROWS, SEARCHED_FROM
 from listening.methods import METHODS, AnyMethod
 from listening.models import Study
 from listening.study import selectors
@@ -127,6 +127,7 @@ class Items(Section):
     step = "what"
     help = f"Clips, or excerpts of {SHORTEST_ITEM_SECONDS} to {LONG_ITEM_SECONDS:g} s, cut after coding."
     scripts = ("js/studies/what.js",)
+    drawing = scripts
     locked = True
     wide = True
 
@@ -303,7 +304,12 @@ def pick_clips(user: Any, search: str = "") -> Context:
                 "done": " ".join(sorted(done.get(clip.pk, ()))),
             }
         )
-    return {"clips": rows, "search": search, "more": len(clips) > ROWS}
+    return {
+        "clips": rows,
+        "search": search,
+        "more": len(clips) > ROWS,
+        "is_long": len(clips) >= SEARCHED_FROM,
+    }
 
 
 def _number(text: str) -> float | None:

@@ -5,15 +5,17 @@ from __future__ import annotations
 from django.conf import settings
 from django.contrib.auth import login, logout
 from django.contrib.auth.forms import AuthenticationForm
+from django.contrib.auth.models import User
 from django.core.cache import cache
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render, resolve_url
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_GET, require_http_methods
 
 from evaluation.refusals import Refusal
+from evaluation.web.guards import action
 from listening.demos.pages import gallery
 from listening.models import Study
 from listening.people import mail, signup
@@ -26,6 +28,8 @@ from listening.web.views.voices import voice_context
 #: Of the front page; the gallery has all demo pages.
 _MOST_STUDIES, _MOST_DEMOS = 4, 3
 BACKEND = "django.contrib.auth.backends.ModelBackend"
+#: The cookie that says where somebody wanted to go who had to sign in, for as long as a mailed link works.
+_WANTED, _WANTED_SECONDS = "next", signup.LINK_SECONDS
 
 
 @require_GET
@@ -51,11 +55,27 @@ def _minutes_of(study: Study) -> int:
 
 
 def next_url(request: HttpRequest) -> str:
-    """The URL to visit after sign-in: `next`, unless it leads to another site."""
-    url = request.POST.get("next") or request.GET.get("next", "")
-    if url_has_allowed_host_and_scheme(url, {request.get_host()}, require_https=request.is_secure()):
-        return url
+    """The URL to visit after sign-in: `next`, or what `remember_next` kept; never another site."""
+    wanted = request.POST.get("next") or request.GET.get("next") or request.COOKIES.get(_WANTED, "")
+    if url_has_allowed_host_and_scheme(wanted, {request.get_host()}, require_https=request.is_secure()):
+        return wanted
     return resolve_url(settings.LOGIN_REDIRECT_URL)
+
+
+def remember_next(request: HttpRequest, response: HttpResponse) -> HttpResponse:
+    """Have the browser keep `next_url`: who signs in by a link or a provider comes back without it."""
+    if (wanted := next_url(request)) != resolve_url(settings.LOGIN_REDIRECT_URL):
+        seconds, secure = _WANTED_SECONDS, settings.SESSION_COOKIE_SECURE
+        response.set_cookie(_WANTED, wanted, seconds, secure=secure, httponly=True, samesite="Lax")
+    return response
+
+
+def let_in(request: HttpRequest, user: User) -> HttpResponse:
+    """Sign `user` in, and lead them to where they wanted to go."""
+    login(request, user, backend=BACKEND)
+    response = redirect(next_url(request))
+    response.delete_cookie(_WANTED, samesite="Lax")
+    return response
 
 
 @never_cache
@@ -89,7 +109,7 @@ def show_signin(
         "next": next_url(request),
         "dead_link": dead_link,
     }
-    return render(request, "listening/signin.html", context, status=status)
+    return remember_next(request, render(request, "listening/signin.html", context, status=status))
 
 
 def _signin_by_password(request: HttpRequest) -> HttpResponse:
@@ -104,8 +124,7 @@ def _signin_by_password(request: HttpRequest) -> HttpResponse:
     form = AuthenticationForm(request, request.POST)
     if form.is_valid():
         throttling.forget_tries(throttling.SIGNIN_NAME_HERE, f"{name}\n{address}")
-        login(request, form.get_user())
-        return redirect(next_url(request))
+        return let_in(request, form.get_user())
     for limit, whose in limits.items():
         throttling.count_try(limit, whose)
     return show_signin(request, form=form)
@@ -124,11 +143,10 @@ def signin_link(request: HttpRequest, token: str) -> HttpResponse:
         return show_signin(request, status=410, dead_link=True)
     if not is_asked:
         return render(request, "listening/signin_link.html", {"person": user, "next": next_url(request)})
-    login(request, user, backend=BACKEND)
-    return redirect(next_url(request))
+    return let_in(request, user)
 
 
-@require_POST
+@action
 def signout(request: HttpRequest) -> HttpResponse:
     logout(request)
     return redirect(settings.LOGOUT_REDIRECT_URL)

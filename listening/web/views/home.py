@@ -40,13 +40,15 @@ def home(request: HttpRequest) -> HttpResponse:
     demos = pages.demos_of(user)
     failed, running = _jobs(user)
     sample = selectors.studies_of(user).filter(name=NAME, owner=user).first()
-    own_studies = studies.exclude(pk=sample.pk) if sample else studies
-    own = list(own_studies[: MOST + 1])
+    all_studies = studies.exclude(pk=sample.pk) if sample else studies
+    shown = list(all_studies[: MOST + 1])
+    has_clips = Clip.objects.filter(owner=user).exists()
+    has_study = all_studies.filter(owner=user).exists()
     published = DemoVersion.objects.filter(demo__in=demos, status=Job.Status.DONE).exists()
-    finished = Session.objects.filter(study__in=own_studies.values("pk"), kind__in=COUNTED)
+    finished = Session.objects.filter(study__in=all_studies.filter(owner=user).values("pk"), kind__in=COUNTED)
     steps = [
-        (rows_for(user, Clip, listed=True).exists(), _("Upload a recording"), "clips"),
-        (bool(own), _("Build a study from it"), "study_new"),
+        (has_clips, _("Upload a recording"), "clips"),
+        (has_study, _("Build a study from it"), "study_new"),
         (finished.filter(finished__isnull=False).exists(), _("Send listeners the link"), "studies"),
         (published, _("Publish a demo page"), "demos"),
     ]
@@ -58,20 +60,21 @@ def home(request: HttpRequest) -> HttpResponse:
         "busy_clips": _clips_at_work(user),
         "news": _news(user),
         "full": _first(_full(studies)),
-        "ready": _first(own_studies.filter(status=Study.Status.READY)),
+        "ready": _first(all_studies.filter(status=Study.Status.READY)),
         "drafts": _changed_demos(demos),
         "open": _first(studies.filter(status=Study.Status.OPEN)),
-        "studies": own[:MOST],
-        "more_studies": len(own) > MOST,
+        "studies": shown[:MOST],
+        "more_studies": len(shown) > MOST,
         "demos": [(demo, pages.published_version(demo)) for demo in demos[:MOST]],
         "sample": sample,
         "sample_job": _job_of(sample, "simulation_job"),
         "sample_preparing": _job_of(sample, "preparation"),
-        "can_sample": sample is None and not own and bool(find_contents(user)[0]),
+        "can_sample": sample is None and not shown and bool(find_contents(user)[0]),
         "steps": steps,
-        "has_clips": steps[0][0],
+        "has_clips": has_clips,
         "next_step": next((name for done, _title, name in steps if not done), ""),
-        "newcomer": not own or not published,
+        # Who was invited to others' studies, and has nothing else, is not on the way to a study of their own.
+        "newcomer": not (has_study and published) and (has_clips or has_study or not shown),
     }
     context["nothing_waits"] = not any(
         context[name] for name in ("failed", "news", "full", "ready", "drafts")

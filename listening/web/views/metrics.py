@@ -22,6 +22,7 @@ from evaluation.web.guards import researcher_form
 from evaluation.web.refusals import redirect_refusals
 from evaluation.work.scores import ScoreProblem, check_size, request_scores, store_scores
 from listening.models import Study
+from listening.web import audit
 from listening.web.access import study_for
 
 
@@ -84,6 +85,7 @@ def metrics(request: HttpRequest, study_id: UUID) -> HttpResponse:
                 _measure(request, study, request.POST.getlist("measure"))
             else:
                 _take(request, study)
+                audit.tell(request, scores="yes")
         return redirect("study_metrics", study.pk)
     lines = lines_of(study)
     context = {

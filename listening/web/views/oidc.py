@@ -9,9 +9,7 @@ from functools import lru_cache
 from typing import Any
 
 from django.conf import settings
-from django.contrib.auth import login
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
@@ -19,9 +17,7 @@ from django.views.decorators.http import require_GET
 
 from evaluation.refusals import Refusal
 from listening.people import signup
-from listening.web.views.accounts import BACKEND, next_url
-
-_NEXT = "oidc_next"
+from listening.web.views.accounts import let_in, remember_next
 
 
 class ProviderProblem(Refusal):
@@ -60,14 +56,13 @@ def start(request: HttpRequest) -> HttpResponse:
     from requests import RequestException
 
     provider = _provider()
-    request.session[_NEXT] = next_url(request)
     back = f"{settings.SITE_URL}{reverse('oidc_back')}"
     try:
         response: HttpResponse = provider.authorize_redirect(request, back)
     except (RequestException, ValueError, RuntimeError) as error:
         text = _("%(provider)s cannot be reached. Try again, or sign in in another way.")
         raise ProviderProblem(text, provider=settings.OIDC_NAME) from error
-    return response
+    return remember_next(request, response)
 
 
 @never_cache
@@ -92,6 +87,4 @@ def back(request: HttpRequest) -> HttpResponse:
     if not claims.get("sub"):
         raise ProviderProblem(_("%(provider)s did not say who you are."), provider=settings.OIDC_NAME)
     user = signup.user_of_identity(settings.OIDC_ISSUER, claims)
-    wanted = request.session.pop(_NEXT, "")
-    login(request, user, backend=BACKEND)
-    return redirect(wanted or settings.LOGIN_REDIRECT_URL)
+    return let_in(request, user)

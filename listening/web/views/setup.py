@@ -36,6 +36,7 @@ from listening.study.studies import (
     open_study,
     update_study,
 )
+from listening.web import audit
 from listening.web.access import study_for
 from listening.web.audit import note_study
 from listening.web.forms import SECTIONS, Section
@@ -140,6 +141,7 @@ def _save(request: HttpRequest, study: Study, step: str) -> HttpResponse:
     said = _("Saved.")
     if following in ("open", "pilot"):
         open_study(made, pilot=following == "pilot")
+        audit.tell(request, then=following)
         made.refresh_from_db(fields=["status"])
         said = _("Published. Send listeners the link below; it works as soon as all stimuli are rendered.")
         if made.status == Study.Status.OPEN:
@@ -265,7 +267,8 @@ def _page(
         readonly = found_role(shown) < Role.EDITOR
         context |= head_context(shown) | {"shown": shown, "readonly": readonly}
         if readonly:
-            context["scripts"] = []  # they fill in forms
+            # The others fill in forms.
+            context["scripts"] = [path for each in sections for path in each.drawing]
         if step == "check":
             context |= check.context_of(shown) | simulation.context_of(
                 shown, request.GET.get("half_width", "")

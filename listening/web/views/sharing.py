@@ -14,12 +14,12 @@ from django.utils.translation import ngettext
 
 from evaluation.access import Role, found_role
 from evaluation.texts import read_whole
-from evaluation.web.guards import researcher_action, researcher_form, researcher_page
+from evaluation.web.guards import on_page, researcher_action, researcher_form, researcher_page
 from evaluation.web.lists import page_of
 from evaluation.web.refusals import redirect_refusals
 from listening.models import Study
-from listening.people import sharing
-from listening.web import audit
+from listening.people import mail, sharing, signup
+from listening.web import audit, inviting
 from listening.web.access import study_for
 from listening.web.audit import note_study
 from listening.web.views.studies import head_context
@@ -44,6 +44,8 @@ def _show(request: HttpRequest, study: Study, link: str = "", link_note: str = "
         "days": [(days, days == sharing.USUAL_DAYS) for days in sharing.DAYS],
         "link": link,
         "link_note": link_note,
+        "by_mail": mail.is_ready(),
+        "signup": signup.is_open(),
     }
     return render(request, "listening/sharing.html", context)
 
@@ -54,13 +56,20 @@ def invite(request: HttpRequest, study_id: UUID) -> HttpResponse:
     study = study_for(request, study_id, Role.OWNER)
     sent = request.POST
     days = read_whole(sent.get("days", ""))
+    email = sent.get("email", "").strip()
     with redirect_refusals(request, "study_people", study.pk):
-        invitation, link = sharing.invite(
+        role = sharing.role_named(sent.get("role", ""))
+        audit.tell_role(request, role)
+        invitation, link = inviting.invite(
             study,
-            sharing.role_named(sent.get("role", "")),
-            many=sent.get("many") == "yes",
+            role,
+            request.user,
+            email=email,
+            many=sent.get("many") == "yes" and not email,
             days=sharing.USUAL_DAYS if days is None else days,
         )
+    if email:
+        messages.success(request, _("The invitation is on its way to %(email)s.") % {"email": email})
     left = sharing.days_left(invitation.expires)
     if invitation.many:
         text = ngettext(
@@ -78,6 +87,7 @@ def invite(request: HttpRequest, study_id: UUID) -> HttpResponse:
 
 
 @researcher_action
+@on_page("study_people")
 def revoke(request: HttpRequest, study_id: UUID, invitation_id: int) -> HttpResponse:
     study = study_for(request, study_id, Role.OWNER)
     get_object_or_404(study.invitations, pk=invitation_id).delete()
@@ -105,6 +115,7 @@ def change_role(request: HttpRequest, study_id: UUID, user_id: int) -> HttpRespo
     study = study_for(request, study_id, Role.OWNER)
     with redirect_refusals(request, "study_people", study.pk):
         person, role = _person(study, user_id), sharing.role_named(request.POST.get("role", ""))
+        audit.tell_role(request, role, person)
         _say_revoked(request, sharing.change_role(study, person, role))
     return redirect("study_people", study.pk)
 
@@ -116,6 +127,7 @@ def end_share(request: HttpRequest, study_id: UUID, user_id: int) -> HttpRespons
     leaves = user_id == user.pk
     study = study_for(request, study_id, Role.VIEWER if leaves else Role.OWNER)
     person = _person(study, user_id)
+    audit.tell(request, person=person, **({"leaves": "yes"} if leaves else {}))
     revoked = sharing.end_share(study, person, leaves=leaves)
     if leaves:
         messages.success(request, _("You no longer share in “%(study)s”.") % {"study": study.name})
@@ -131,10 +143,12 @@ def offer(request: HttpRequest, study_id: UUID) -> HttpResponse:
     study = study_for(request, study_id, Role.OWNER)
     wanted = request.POST.get("user", "")
     if not wanted:
+        audit.tell(request, withdrawn="yes")
         sharing.withdraw_offer(study)
         messages.success(request, _("The offer is withdrawn."))
     else:
         person = _person(study, read_whole(wanted) or 0)
+        audit.tell(request, person=person)
         sharing.offer(study, person)
         messages.success(
             request, _("The study is offered to %(user)s, who may accept it.") % {"user": person}
@@ -147,7 +161,9 @@ def answer(request: HttpRequest, study_id: UUID) -> HttpResponse:
     """Accept (``accept`` is ``yes``) or decline the study that was offered."""
     study = study_for(request, study_id, Role.VIEWER)
     with redirect_refusals(request, "study_people", study.pk):
-        if request.POST.get("accept") == "yes":
+        accepts = request.POST.get("accept") == "yes"
+        audit.tell(request, accept="yes" if accepts else "no")
+        if accepts:
             revoked = sharing.accept_offer(study, request.user)
             messages.success(request, _("“%(study)s” is yours now.") % {"study": study.name})
             _say_revoked(request, revoked)
@@ -161,7 +177,7 @@ def answer(request: HttpRequest, study_id: UUID) -> HttpResponse:
 def history(request: HttpRequest, study_id: UUID) -> HttpResponse:
     """What people did to the study, the latest first."""
     study = study_for(request, study_id)
-    page = page_of(request, study.acts.select_related("user"))
+    page = page_of(request, study.acts.select_related("user", "person"))
     acts = [(act, audit.words_of(act)) for act in page]
     context = head_context(study) | {"study": study, "section": "studies", "acts": acts, "page": page}
     return render(request, "listening/history.html", context)

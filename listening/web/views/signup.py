@@ -6,21 +6,21 @@ from datetime import timedelta
 from urllib.parse import urlencode
 
 from django.conf import settings
-from django.contrib.auth import login
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
-from django.views.decorators.http import require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods
 
 from evaluation.refusals import Refusal
+from evaluation.web.guards import action
 from evaluation.web.refusals import show_refusals_on
 from listening.people import letters, mail, signup
 from listening.web import accounts, throttling
 from listening.web.security import address_of
-from listening.web.views.accounts import BACKEND, next_url, show_signin
+from listening.web.views.accounts import let_in, next_url, remember_next, show_signin
 
 #: How long a link works that was asked for by e-mail.
 MAILED_LINK = timedelta(minutes=30)
@@ -49,7 +49,7 @@ def _with_next(request: HttpRequest, url: str) -> str:
 
 
 @never_cache
-@require_POST
+@action
 def signin_mail(request: HttpRequest) -> HttpResponse:
     """Send a link to an address; the answer is the same whether it has an account or not."""
     if not mail.is_ready():
@@ -94,8 +94,7 @@ def _sign_up_by_name(request: HttpRequest) -> HttpResponse:
     sent = request.POST
     user = signup.make_account(signup.NewAccount(sent.get("name", ""), password=sent.get("password", "")))
     throttling.count_try(throttling.MAIL_ADDRESS, address)
-    login(request, user, backend=BACKEND)
-    return redirect(next_url(request))
+    return let_in(request, user)
 
 
 def _show(request: HttpRequest, refusal: Refusal | None = None, status: int = 200) -> HttpResponse:
@@ -108,7 +107,7 @@ def _show(request: HttpRequest, refusal: Refusal | None = None, status: int = 20
         "sent": request.POST,
         "next": next_url(request),
     }
-    return render(request, "listening/signup.html", context, status=status)
+    return remember_next(request, render(request, "listening/signup.html", context, status=status))
 
 
 @never_cache
@@ -131,5 +130,4 @@ def signup_link(request: HttpRequest, token: str) -> HttpResponse:
     wanted = signup.NewAccount(request.POST.get("name", ""), email, request.POST.get("password") or None)
     with show_refusals_on(show):
         user = signup.make_account(wanted)
-    login(request, user, backend=BACKEND)
-    return redirect(next_url(request))
+    return let_in(request, user)

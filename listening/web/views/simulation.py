@@ -15,7 +15,7 @@ from django.utils.translation import ngettext
 from evaluation.access import found_role
 from evaluation.contexts import Context
 from evaluation.systems import titles_of
-from evaluation.web.guards import researcher_action, researcher_page
+from evaluation.web.guards import on_page, researcher_action, researcher_page
 from evaluation.web.presentation import job_state
 from evaluation.web.refusals import redirect_refusals
 from listening.columns.studies import MOST_LISTENERS
@@ -91,6 +91,7 @@ def section(request: HttpRequest, study_id: UUID) -> HttpResponse:
 
 
 @researcher_action
+@on_page("study_setup", step="check")
 def simulate(request: HttpRequest, study_id: UUID) -> HttpResponse:
     """Run simulated listeners, which replace those of an earlier simulation."""
     study = study_for(request, study_id)
@@ -121,6 +122,7 @@ def _read_settings(request: HttpRequest) -> Context:
 
 
 @researcher_action
+@on_page("study_setup", step="check")
 def discard(request: HttpRequest, study_id: UUID) -> HttpResponse:
     study = study_for(request, study_id)
     count = simulation.discard(study)
@@ -130,6 +132,7 @@ def discard(request: HttpRequest, study_id: UUID) -> HttpResponse:
 
 
 @researcher_action
+@on_page("study_setup", step="check")
 def discard_pilots(request: HttpRequest, study_id: UUID) -> HttpResponse:
     study = study_for(request, study_id)
     count = delete_sessions(study, Session.Kind.PILOT)

@@ -41,6 +41,7 @@ from listening.study.studies import (
     update_study,
 )
 from listening.study.versions import versions_of
+from listening.web import audit
 from listening.web.access import study_for
 from listening.web.audit import note_study
 
@@ -149,7 +150,9 @@ open_study = _button(study_studies.open_study)
 def pilot(request: HttpRequest, study_id: UUID) -> HttpResponse:
     """Start or end a pilot, whose sessions are kept apart."""
     study = study_for(request, study_id)
-    if request.POST.get("pilot") == "yes":
+    begins = request.POST.get("pilot") == "yes"
+    audit.tell(request, pilot="yes" if begins else "no")
+    if begins:
         study_studies.open_study(study, pilot=True)
     else:
         end_pilot(study)
@@ -184,7 +187,9 @@ def preview(request: HttpRequest, study_id: UUID) -> HttpResponse:
 
 @researcher_action
 def change_listing(request: HttpRequest, study_id: UUID) -> HttpResponse:
-    set_listed(study_for(request, study_id), request.POST.get("listed") == "yes")
+    listed = request.POST.get("listed") == "yes"
+    set_listed(study_for(request, study_id), listed)
+    audit.tell(request, listed="yes" if listed else "no")
     return redirect("study", study_id)
 
 

@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_safe
 
 from codec.base import in_words
 from codec.recordings import ACCEPT
@@ -20,6 +20,7 @@ from evaluation.access import viewer
 from evaluation.contexts import Context
 from evaluation.refusals import translate_note
 from evaluation.systems import describe_all, looks_of
+from evaluation.web.guards import action
 from evaluation.web.refusals import wants_json
 from evaluation.web.views.downloads import send_file
 from listening.demos import pages, voices
@@ -42,7 +43,7 @@ def voice_context(version: DemoVersion | None = None) -> Context | None:
     }
 
 
-@require_POST
+@action
 @limit_voices
 def create(request: HttpRequest) -> HttpResponse:
     """Take a recording in: answers the address of its page to a script, and leads others there."""
@@ -97,7 +98,7 @@ def sound(request: HttpRequest, token: str, system: str) -> HttpResponseBase:
     return _keep_to_itself(response)
 
 
-@require_POST
+@action
 def delete(request: HttpRequest, token: str) -> HttpResponse:
     """Delete everything now. Whoever has the link may."""
     voices.remove(voices.trial_of(token))

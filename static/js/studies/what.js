@@ -155,7 +155,7 @@ if (!list.closest("fieldset")?.disabled) {
   offerClips();
   picker.addEventListener("htmx:afterSwap", offerClips); // others were found
   for (const search of findAll("[data-search]", HTMLInputElement, picker)) {
-    search.hidden = findAll("[data-clip]", HTMLElement, picker).length < 8;
+    search.hidden = search.dataset.long === undefined;
     search.addEventListener("keydown", (event) => {
       if (event.key === "Enter") event.preventDefault();
     });

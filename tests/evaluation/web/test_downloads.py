@@ -261,7 +261,7 @@ def test_retry_is_the_owners(client: Client, bob: User, rendition: Rendition) ->
     assert retry(client, rendition).status_code == 403
     client.force_login(bob)
     assert retry(client, rendition).status_code == 403
-    assert client.get(f"/renditions/{rendition.pk}/retry/").status_code == 405
+    assert client.get(f"/renditions/{rendition.pk}/retry/").status_code == 302
     assert Rendition.objects.get().status == Job.Status.FAILED
 
 

@@ -294,7 +294,7 @@ class TestClipPage:
     def test_get_and_post_where_they_belong(self, signed_in: Client, clip: Clip) -> None:
         assert signed_in.post(reverse("clip", args=[clip.pk])).status_code == 405
         assert signed_in.post(reverse("clip_rows", args=[clip.pk])).status_code == 405
-        assert signed_in.get(reverse("clip_delete", args=[clip.pk])).status_code == 405
+        assert signed_in.get(reverse("clip_delete", args=[clip.pk])).status_code == 302
         assert signed_in.put(reverse("clips")).status_code == 405
 
 

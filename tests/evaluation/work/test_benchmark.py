@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import math
 import os
 import re
@@ -90,6 +91,12 @@ def test_means_have_intervals_by_students_t(corpus: Path, tmp_path: Path) -> Non
     low, high = stats.t.interval(0.95, len(values) - 1, np.mean(values), stats.sem(values))
     line = next(line for line in printed.splitlines() if line.startswith("anchor35"))
     assert f"{np.mean(values):.3f} ±{(high - low) / 2:.3f}" in line
+    printed, _, _ = run(corpus, "--systems", "anchor35", "--json")
+    assert json.loads(printed)["anchor35"]["pesq_wb"] == {
+        "n": len(values),
+        "mean": pytest.approx(np.mean(values), rel=1e-5),
+        "half_width": pytest.approx((high - low) / 2, rel=1e-4),
+    }
 
 
 def test_means_are_aligned_in_columns() -> None:
@@ -110,6 +117,7 @@ def test_means_leave_out_what_has_no_answer() -> None:
     assert stoi is not None
     assert (stoi.n, stoi.mean) == (1, 0.5)
     assert math.isnan(stoi.half_width)
+    assert benchmark.describe_means(means)["s"]["stoi"] == {"n": 1, "mean": 0.5, "half_width": None}
     assert "0.500 (n=1)" in benchmark.format_means(means)
     assert benchmark.means([{"system": "s", **base, "stoi": None}])["s"]["stoi"] is None
 

@@ -131,7 +131,7 @@ def test_a_file_whose_worker_was_killed_goes_too(client: Client, media: Path) ->
 
 def test_whoever_has_the_link_deletes_at_once(client: Client) -> None:
     trial = taken(client)
-    assert client.get(f"/voice/{trial.token}/delete/").status_code == 405
+    assert client.get(f"/voice/{trial.token}/delete/").status_code == 302
     assert "Deleted" in client.post(f"/voice/{trial.token}/delete/").content.decode()
     assert client.get(f"/voice/{trial.token}/").status_code == 404
     assert not VoiceTrial.objects.exists()

@@ -21,7 +21,7 @@ from listening.interchange.archive.write import write_archive
 from listening.models import Rating, Study
 from listening.results import compute, heavy, methods
 from tests.listening.generated import generate
-from tests.listening.results.test_method_results import hold, prefer, right  # noqa: F401 -- hold is a fixture
+from tests.listening.results.test_method_results import hold, prefer, right, wrong  # noqa: F401 -- hold is a fixture
 
 Figures = dict[tuple[str, str, str], str]
 
@@ -153,9 +153,14 @@ def test_votes(hold: Callable[..., Study], tmp_path: Path) -> None:  # noqa: F81
 
 
 def test_answers(hold: Callable[..., Study], tmp_path: Path) -> None:  # noqa: F811
-    study = hold("abx", right, trials=2, listeners=2)
+    def answer(trial: Any) -> None:
+        """Right but for every third time, and by one listener never."""
+        (right if (trial.session.number + trial.position) % 3 and trial.session.number > 1 else wrong)(trial)
+
+    study = hold("abx", answer, trials=4, listeners=4)
     found = run_script(study, tmp_path)
     for pair in methods.context_of(study, "real")["pairs"]:
         row = pair["row"]
+        assert 0 < row.low < row.share < row.high < 1
         expected = {name: getattr(row, name) for name in ("correct", "n", "share", "low", "high", "p")}
         agree(found, "pairs", f"{row.first} - {row.second}", expected | {"p_holm": pair["p_holm"]})

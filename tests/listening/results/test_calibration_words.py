@@ -36,10 +36,27 @@ def test_sentences_say_what_was_found_and_to_which_side_it_misses() -> None:
         "(95 % intervals held the true figure in 92.0 % and 5 % tests found what was not there in 8.0 %). "
         "Read these intervals as too narrow, and these p as too small.",
         "Too cautious: in simulated studies of the nearest size, 8 listeners and 3 items: equivalence for "
-        "items like these (5 % tests found what was not there in 0.4 %). True differences are missed more "
+        "items like these (5 % tests found what was not there in 0.4 %). True equivalence is missed more "
         "often than need be.",
     ]
     assert describe_cells([]) == []
+
+
+@pytest.mark.parametrize(
+    ("coverage", "alarms", "analysis", "advice"),
+    [
+        (80.0, None, "mean", "Read these intervals as too narrow."),
+        (None, 9.0, "Friedman", "Read these p as too small."),
+        (99.0, None, "mean", "These intervals are wider than need be."),
+        (None, 0.4, "equivalence, like", "True equivalence is missed more often than need be."),
+        (99.0, 1.0, "difference, like", "True differences are missed more often than need be."),
+    ],
+)
+def test_advice_is_on_what_was_found(
+    coverage: float | None, alarms: float | None, analysis: str, advice: str
+) -> None:
+    (said,) = describe_cells([Cell("grades", "even", 8, 3, analysis, 1000, coverage, alarms)])
+    assert said.endswith(f"). {advice}")
 
 
 def test_the_page_warns_in_the_cell_that_misses_alone(

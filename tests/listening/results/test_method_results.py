@@ -76,6 +76,11 @@ def right(trial: Trial) -> None:
     save_choice(trial, key(trial, "A" if systems["A"] == systems["X"] else "B"), 1)
 
 
+def wrong(trial: Trial) -> None:
+    systems = parts(trial)
+    save_choice(trial, key(trial, "B" if systems["A"] == systems["X"] else "A"), 1)
+
+
 def always_a(trial: Trial) -> None:
     save_choice(trial, key(trial, "A"), 1)
 

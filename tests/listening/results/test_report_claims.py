@@ -22,15 +22,21 @@ from listening.interchange import exports
 from listening.interchange.imports.results import read_results
 from listening.interchange.imports.roles import suggest_for
 from listening.interchange.imports.storing import Decisions, store
-from listening.models import Analysis, Session, Study
+from listening.models import Analysis, Session, Study, Trial
 from listening.results import drawing, frames
 from listening.results.report.build import cite, context_of
 from listening.results.summary import compute
+from listening.session.grading import graded_signals
+from listening.session.ratings import save_rating
+from listening.session.sessions import start_session
 from listening.study.compliance import checklist
 from listening.study.studies import create_study
 from listening.tasks import make_analysis
-from tests.listening.conftest import SYSTEMS, open_unrendered
+from tests.listening.conftest import SYSTEMS, open_unrendered, system_of
 from tests.listening.generated import generate
+from tests.listening.results.test_method_results import hold, parts, right, take, wrong
+
+__all__ = ["hold"]  # a fixture
 
 QUALITY = {"anchor35": 20, "anchor70": 50, "opus-9k": 65, "bpgan-2k": 58}
 HEAD = "session_test_id,session_uuid,trial_id,rating_stimulus,rating_score,rating_time,rating_comment\n"
@@ -249,3 +255,136 @@ def test_every_page_of_the_pdf_says_so(simulated: Study) -> None:
     assert f'@page {{ @top-left {{ content: "{frames.LOUD["simulated"]}"' in page
     listened = context_of(simulated, "real", "none", None, made=date(2026, 1, 2), files=True)
     assert "@top-left" not in render_to_string("listening/report/document.html", listened)
+
+
+def report_of(client: Client, study: Study) -> str:
+    """The report when its tests are computed."""
+    client.force_login(study.owner)
+    text_of(client, study, "results")
+    for row in Analysis.objects.filter(study=study):
+        make_analysis(row.pk)
+    return text_of(client, study)
+
+
+def test_a_report_of_one_listener_has_no_words_of_intervals_or_others(
+    client: Client, alice: User, study: Study
+) -> None:
+    generate(study, 1, QUALITY)
+    paper = report_of(client, study)
+    for claim in ("± half", "Marker and bar", "95 % t interval over", "differences are for"):
+        assert claim not in paper, claim
+    for said in (
+        "One listener: an interval over listeners needs at least two, and so does a test.",
+        "No pair of systems under test could be tested: Table 3 says why.",
+        "Means are of one listener: how far others would agree is not known.",
+        "Mean of each item, of the only listener.",
+        "ANOVA of the listeners who graded everything, if they are two or more",
+    ):
+        assert said in paper, said
+    assert "for these systems alone" not in paper  # there was nothing to draw again
+    assert "Differences between systems are for" not in paper
+
+
+def test_a_report_of_a_blocked_design_says_who_graded_what(
+    client: Client, alice: User, processed: Callable[..., Clip]
+) -> None:
+    systems = ["opus-9k", "bpgan-2k", "celp-8k"]
+    clips = [processed(alice, systems) for _ in range(4)]
+    design = {"systems_per_trial": 2, "items_per_session": 2}
+    study = create_study(alice, "Blocked", clips, systems, seed=7, design=design)
+    open_unrendered(study)
+    study.refresh_from_db()
+
+    def graded(trial: Trial) -> None:
+        for entry in graded_signals(trial):
+            slug = system_of(entry)
+            grades = {"original": 100, **QUALITY, "celp-8k": 40}
+            lower = 0 if slug == "original" else trial.pk * len(slug) % 7
+            save_rating(trial, entry["key"], grades[slug] - lower, 1)
+
+    for _ in range(6):
+        take(start_session(study), graded)
+    paper = report_of(client, study)
+    assert "By the study's design each listener is given 2 of 4 items" in paper
+    assert "or because they have not finished" not in paper
+    assert "All systems of an item" not in paper
+    assert "; 95 % interval of unadjusted listener means" in paper
+    assert "would agree about these 4 items" not in paper
+    assert "Not every listener graded everything, so that they hold how these 4 items differ, too" in paper
+    assert "graded by 6 listeners, not each of whom graded every item with every system." in paper
+
+
+def test_a_file_without_rates_has_no_table_of_measured_rates(client: Client, everything_100: Study) -> None:
+    paper = report_of(client, everything_100)
+    assert "Measured bit rate" not in paper
+    assert "objective scores (means" not in paper
+    assert "Table 2. Grade; no bit rate and no objective score is known." in paper
+    assert r"\caption{Elsewhere. MUSHRA: mean of listener means" in paper
+
+
+def test_a_file_with_gaps_is_not_waiting_for_more(client: Client, alice: User) -> None:
+    everything = product(range(4), range(3), (("reference", 96), ("A", 40), ("B", 20)))
+    rows = [
+        (f"L{who}", f"i{item}", slug, score + who)
+        for who, item, (slug, score) in everything
+        if (who, item) != (3, 2)
+    ]
+    paper = report_of(client, imported(alice, rows, {"reference": "original"}))
+    assert "1 listener graded only some of the items;" in paper
+    assert "so far;" not in paper
+
+
+def test_a_stereo_test_was_not_mono(client: Client, alice: User, study: Study) -> None:
+    generate(study, 3, QUALITY)
+    assert "Signals were mono, the same at both ears;" in report_of(client, study)
+    Study.objects.filter(pk=study.pk).update(channels=2)
+    study.refresh_from_db()
+    paper = report_of(client, study)
+    assert "Signals were in stereo;" in paper
+    assert "mono" not in paper.split("Listeners")[1]
+
+
+def test_limits_of_diff_grades_are_not_those_of_answers(
+    client: Client, alice: User, hold: Callable[..., Study]
+) -> None:
+    def heard(trial: Trial) -> None:
+        for entry in graded_signals(trial):
+            worse = system_of(entry) != "original"
+            save_rating(trial, entry["key"], 4.0 - 0.1 * (trial.position % 3) if worse else 5.0, 1)
+
+    limits = report_of(client, hold("bs1116", heard)).split("4. Limits")[1]
+    assert "shares" not in limits.split("5. Reproduction")[0]
+    assert "Differences between systems are for items like these" in limits
+
+
+def test_experts_who_are_everybody_were_not_chosen(client: Client, hold: Callable[..., Study]) -> None:
+    def heard(trial: Trial) -> None:
+        for entry in graded_signals(trial):
+            worse = system_of(entry) != "original"
+            save_rating(trial, entry["key"], 3.0 - 0.1 * (trial.position % 3) if worse else 5.0, 1)
+
+    paper = report_of(client, hold("bs1116", heard))
+    assert "All listeners pass, so these are the figures of everybody." in paper
+    assert "chosen by the same grades" not in paper
+
+
+@pytest.mark.parametrize("listeners", [1, 3])
+def test_shares_of_answers_say_whose_they_are(
+    client: Client, hold: Callable[..., Study], listeners: int
+) -> None:
+    def answer(trial: Trial) -> None:
+        """Each pair but the one with Opus always right."""
+        (wrong if "opus-9k" in parts(trial).values() and trial.position % 2 else right)(trial)
+
+    paper = report_of(client, hold("abx", answer, listeners=listeners, trials=4))
+    assert "1 of 2 pairs was told apart" in paper
+    assert ("exact 95 % interval over answers" in paper) is (listeners == 1)
+    assert ("share of right answers over listeners like these" in paper) is (listeners > 1)
+    assert ("The shares are of one listener" in paper) is (listeners == 1)
+
+
+def test_where_everyone_is_screened_out_nothing_is_said_of_figures(client: Client, study: Study) -> None:
+    generate(study, 4, QUALITY, careless=4)
+    paper = report_of(client, study)
+    assert "this report has no result" in paper
+    assert "of listeners who are not screened out also medians, IQR and means" in paper

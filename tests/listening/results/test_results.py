@@ -64,7 +64,7 @@ def test_one_listener_has_means_and_no_interval(owner: Client, study: Study) -> 
     text = page(owner, study)
     assert "Opus 9k has the highest mean of 2 systems: 80.0 of 100 (1 listener, 2 items)." in text
     assert "The tests between systems are not computed yet." in text
-    assert "One listener: an interval of listener means needs" in text
+    assert "One listener: an interval over listeners needs" in text
     assert "needs 2 listeners" in text
     assert not re.search(r"± (?!95 %)\d", text)
 

@@ -221,7 +221,7 @@ def test_the_page_tells_how_many_assessors_an_interval_takes(
     html = client.get(url, {"half_width": "4"}).content.decode()
     needed = simulation.plan_assessors(study, 4.0).assessors
     assert needed
-    assert f"<strong>{needed} assessors</strong>" in html
+    assert f"<strong>{needed} listeners</strong>" in html
     assert simulation.plan_assessors(study, 2.0).assessors > needed
     assert "20 simulated listeners, no people." in html
 
@@ -234,7 +234,7 @@ def test_the_form_starts_a_simulation_for_its_owner_alone(
     client.force_login(bob)
     assert client.post(url, sent).status_code == 404
     client.force_login(alice)
-    assert client.get(url).status_code == 405
+    assert client.get(url).status_code == 302
     assert client.post(url, sent).status_code == 302
     study.refresh_from_db()
     assert study.simulation["listeners"] == 2
@@ -277,7 +277,7 @@ def test_they_take_tests_of_every_method(
     client.force_login(alice)
     page = client.get(reverse("study_setup", args=[study.pk, "check"])).content.decode()
     assert "6 simulated listeners, no people." in page
-    assert ("Assessors for a 95 % interval" in page) == METHODS[method].takes_grades
+    assert ("Listeners for a 95 % interval" in page) == METHODS[method].takes_grades
     trials = study.sessions.first().trials
     trained, graded = (trials.filter(item__training=training).count() for training in (True, False))
     assert f"<dt>Training</dt><dd>{trained} trial" in page

@@ -99,6 +99,9 @@ def test_the_players_constants_are_read_from_the_player(
 
 
 def test_lengths_items_and_training_are_looked_at(study: Study) -> None:
+    assert rule(study, "M5").state == DUTY
+    assert "2 items of 2 are shorter than 5 s (0.5 s in all)" in rule(study, "M5").evidence
+    study.items.update(end=10.0)
     assert rule(study, "M5").state == MET
     study.items.filter(position=1).update(end=12.5)
     assert rule(study, "M5").state == DUTY

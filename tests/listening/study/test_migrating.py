@@ -1,7 +1,8 @@
-"""Data of releases before the one job queue: what was under way goes on."""
+"""Data of earlier releases: what was under way goes on, and what let somebody in still does."""
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 import pytest
@@ -9,7 +10,11 @@ from django.contrib.auth.models import User
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 from django.db.migrations.loader import MigrationLoader
+from django.test import Client
 from django.utils import timezone
+
+from listening.models import ApiToken
+from listening.web import accounts
 
 BEFORE = [("listening", "0010_completion_code")]
 SIMULATION = {"listeners": 4, "seed": 1, "qualities": {"original": 100.0}}
@@ -27,10 +32,14 @@ def migrate(targets: list[tuple[str, str]]) -> Any:
     return step_by_step().loader.project_state(targets).apps
 
 
+def newest_migrations() -> list[tuple[str, str]]:
+    leaves = step_by_step().loader.graph.leaf_nodes("listening")
+    return [leaf for leaf in leaves if "_squashed_" not in leaf[1]]
+
+
 @pytest.mark.django_db(transaction=True)
 def test_preparations_and_simulations_become_jobs() -> None:
-    leaves = step_by_step().loader.graph.leaf_nodes("listening")
-    newest = [leaf for leaf in leaves if "_squashed_" not in leaf[1]]
+    newest = newest_migrations()
     try:
         models = migrate(BEFORE)
         owner = User.objects.create_user("old")
@@ -67,3 +76,24 @@ def test_preparations_and_simulations_become_jobs() -> None:
         assert states == {"running": "running", "done": "done"}
     finally:
         migrate(newest)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_token_of_an_account_becomes_the_first_of_several() -> None:
+    """Before, an account had one API token, without a name, a scope or an end: scripts that use it go on."""
+    newest = newest_migrations()
+    try:
+        models = migrate([("listening", "0026_loudness_of_items")])
+        owner = User.objects.create_user("old")
+        digest = hashlib.sha256(b"a-token-of-then").hexdigest()
+        models.get_model("listening", "ApiToken").objects.create(user_id=owner.pk, digest=digest)
+    finally:
+        migrate(newest)
+    script = Client(headers={"Authorization": "Bearer a-token-of-then"})
+    assert script.get("/api/studies").json() == {"items": [], "count": 0}
+    assert script.post("/api/systems", {"title": "Mine"}, content_type="application/json").status_code == 201
+    [token] = ApiToken.objects.all()
+    assert (token.user, token.name, token.scope, token.expires) == (owner, "API token", "write", None)
+    assert token.used
+    accounts.make_api_token(owner)  # beside it
+    assert script.get("/api/studies").status_code == 200

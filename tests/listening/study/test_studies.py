@@ -74,7 +74,7 @@ def test_changes_are_for_their_owner_alone_and_never_by_get(
     client.force_login(bob)
     assert client.post(url).status_code == 404
     client.force_login(alice)
-    assert client.get(url).status_code == 405
+    assert client.get(url).status_code == 302
     assert Study.objects.filter(status=Study.Status.OPEN, listed=False).count() == 1
     assert client.post(url).status_code == 302
 

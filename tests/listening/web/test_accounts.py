@@ -72,7 +72,7 @@ def test_a_page_that_needs_a_researcher_leads_through_signing_in(client: Client,
 
 def test_signing_out_is_a_post(client: Client, alice: User) -> None:
     client.force_login(alice)
-    assert client.get(reverse("signout")).status_code == 405
+    assert client.get(reverse("signout")).status_code == 302
     assert signed_in(client)
     assert client.post(reverse("signout")).headers["Location"] == reverse("front")
     assert not signed_in(client)

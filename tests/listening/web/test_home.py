@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from html import unescape
 
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
 
+from evaluation.access import Role
 from evaluation.models import Clip, Rendition
-from listening.demos.drafts import new_demo
-from listening.models import Session, Study
+from listening.demos.drafts import new_demo, save_draft
+from listening.models import DemoVersion, Session, Share, Study
 from listening.results import compute
 from listening.simulation.sample import LISTENERS, NAME
 from listening.study.studies import ALWAYS
@@ -65,6 +67,38 @@ def test_what_waits_and_what_runs(owner: Client, study: Study, bob: User) -> Non
     owner.force_login(bob)
     seen = owner.get("/home/").context
     assert (seen["nothing_waits"], seen["nothing_runs"], seen["studies"]) == (True, True, [])
+
+
+def test_who_is_invited_sees_the_study_and_no_steps_to_one_of_their_own(
+    client: Client, study: Study, alice: User, bob: User, processed: MakeClip
+) -> None:
+    client.force_login(bob)
+    assert "First steps" in client.get("/home/").content.decode()
+    Share.objects.create(study=study, user=bob, role=Role.VIEWER)
+    page = client.get("/home/").content.decode()
+    assert "First steps" not in page
+    assert "alice</bdi>'s; you are viewer" in unescape(page)
+    processed(bob)
+    page = client.get("/home/")
+    assert "First steps" in page.content.decode()
+    # What others made is no step of one's own.
+    listen(study)
+    assert [done for done, _title, _name in client.get("/home/").context["steps"]] == [
+        True,
+        False,
+        False,
+        False,
+    ]
+
+
+def test_a_draft_says_whether_it_was_ever_published(owner: Client, study: Study) -> None:
+    clip = study.items.exclude(clip=None)[0].clip
+    demo = new_demo(study.owner, clip)
+    assert "draft</span>" in owner.get("/demos/").content.decode()
+    assert "is not published yet" in owner.get("/home/").content.decode()
+    DemoVersion.objects.create(demo=demo, number=1, content=demo.draft, facts={}, status="done")
+    save_draft(demo, demo.draft.model_copy(update={"title": "Another"}))
+    assert "has changes that are not published" in owner.get("/home/").content.decode()
 
 
 def test_one_click_makes_a_sample_study_that_says_what_it_is(

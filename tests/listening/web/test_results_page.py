@@ -70,7 +70,7 @@ def test_only_the_owner_gets_in(
 def test_only_the_owner_changes_anything(client: Client, study: Study, bob: User, name: str) -> None:
     client.force_login(bob)
     assert client.post(reverse(name, args=[study.pk])).status_code == 404
-    assert client.get(reverse(name, args=[study.pk])).status_code == 405
+    assert client.get(reverse(name, args=[study.pk])).status_code == 302
 
 
 def test_profiles_are_views_side_by_side(owner: Client, study: Study) -> None:
@@ -340,7 +340,7 @@ def test_everybody_screened_out(owner: Client, study: Study) -> None:
     listen(study)
     row = computed(study)
     assert row.data["pairs"]["problem"]
-    assert "The only listener is screened out; choose “All assessors”" in text_of(owner, study)
+    assert "The only listener is screened out; choose “All listeners”" in text_of(owner, study)
     assert owner.get(reverse("report", args=[study.pk])).status_code == 200
 
 

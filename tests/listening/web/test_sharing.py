@@ -7,12 +7,15 @@ from collections.abc import Callable
 from datetime import timedelta
 from html.parser import HTMLParser
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from django.contrib.auth.models import User
+from django.core import mail as outbox
 from django.test import Client, RequestFactory
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.functional import Promise
 
 from evaluation.access import Forbidden, Role, role_of, usable_clips, visible_clips
 from evaluation.models import Clip
@@ -20,11 +23,12 @@ from evaluation.outputs.batches import save_system
 from listening.columns.demos import DemoContent
 from listening.demos.drafts import new_demo
 from listening.demos.facts import clips_of, grades_of
-from listening.models import Act, Demo, DemoVersion, Invitation, Share, Study
-from listening.people import sharing
+from listening.models import Act, Demo, DemoVersion, Invitation, Mail, Profile, Share, Study, Throttle
+from listening.people import mail, sharing
 from listening.study import selectors
 from listening.study.studies import close_study, duplicate_study
-from listening.web import accounts, audit, urls
+from listening.web import accounts, audit, throttling, urls
+from listening.web.api import api
 from tests.listening.conftest import SYSTEMS, listen
 
 
@@ -298,6 +302,57 @@ def test_people_come_and_go(study: Study, alice: User, bob: User, carol: User) -
     assert not study.shares.exists()
 
 
+def test_an_invitation_goes_by_e_mail(study: Study, alice: User, bob: User, settings: Any) -> None:
+    address, people = reverse("study_invite", args=[study.pk]), reverse("study_people", args=[study.pk])
+    owner, wanted = (
+        signed_in(alice),
+        {"role": "editor", "many": "yes", "days": "30", "email": "Bob@example.org"},
+    )
+    page = owner.get(people).content.decode()
+    assert "This site sends no e-mail" in page
+    assert 'type="email"' not in page
+    refused = owner.post(address, wanted, follow=True).content.decode()
+    assert "leave the address empty" in refused
+    assert not Invitation.objects.exists()
+    settings.EMAIL_HOST = "mail.example.org"
+    assert 'type="email"' in owner.get(people).content.decode()
+    Profile.objects.create(user=bob, language="de")
+    page = owner.post(address, wanted).content.decode()
+    assert "on its way to Bob@example.org" in page
+    shown = re.search(r'id="invitation-link" readonly value="([^"]+)"', page)
+    assert shown
+    row = Mail.objects.get()
+    mail.send(str(row.pk))
+    [message] = outbox.outbox
+    assert message.to == ["bob@example.org"]
+    assert shown[1] in message.body
+    assert study.name in message.subject
+    assert "30" in message.body
+    link = re.search(r"https?://[^/]+(/invitation/\S+)", message.body)
+    assert link
+    assert signed_in(bob).post(link[1]).status_code == 302
+    assert role_of(bob, study) == Role.EDITOR
+    assert Invitation.objects.get().many is False
+    row.refresh_from_db()
+    assert row.body == ""  # the link is nowhere any more
+    # The same by the API, within limits.
+    script = Client(headers={"Authorization": f"Bearer {accounts.make_api_token(alice)}"})
+
+    def ask(**fields: object) -> int:
+        answer = script.post(f"/api/studies/{study.pk}/invitations", fields, content_type="application/json")
+        return int(answer.status_code)
+
+    assert ask(email="carol@example.org", many=True) == 400
+    assert ask(email="no address") == 422
+    assert [ask(email="carol@example.org") for _ in range(throttling.MAIL.times + 1)][-2:] == [201, 429]
+    assert Mail.objects.filter(to="carol@example.org").count() == throttling.MAIL.times
+    Throttle.objects.all().delete()
+    for _ in range(throttling.INVITATIONS.times):
+        throttling.count_try(throttling.INVITATIONS, str(alice.pk))
+    assert ask(email="dora@example.org") == 429
+    assert ask() == 201  # a link that nobody mails
+
+
 # -- Giving away
 
 
@@ -438,16 +493,22 @@ def test_the_history_says_who_did_what_by_page_or_token(study: Study, alice: Use
     assert pages == [answer["items"][:4], answer["items"][4:]]
     done = [(row["user"], row["words"], row["token"], row["detail"]) for row in answer["items"]]
     assert done == [
-        ("bob", "A table as LaTeX: table3 or grades", "Laptop", "table3"),
-        ("alice", "downloaded a figure", "", "grades svg"),
-        ("alice", "downloaded a table", "", "table3"),
-        ("alice", "downloaded a file", "", "study.json personal=yes"),
-        ("bob", "Stop accepting listeners and grades", "Laptop", ""),
-        ("alice", "made an invitation", "", ""),
-        ("bob", "renamed the study", "", ""),
+        ("bob", "bob downloaded the table “table3”.", "Laptop", "name=table3"),
+        ("alice", "alice downloaded the figure “grades”.", "", "name=grades&suffix=svg"),
+        ("alice", "alice downloaded the table “table3”.", "", "name=table3"),
+        (
+            "alice",
+            "alice downloaded the file study.json with personal data.",
+            "",
+            "name=study.json&personal=yes",
+        ),
+        ("bob", "bob closed the test.", "Laptop", ""),
+        ("alice", "alice invited a viewer.", "", "role=viewer"),
+        ("bob", "bob renamed the study.", "", ""),
     ]
     page = owner.get(reverse("study_history", args=[study.pk])).content.decode()
     assert all(words in page for _, words, _, _ in done)
+    assert page.count("by the token") == 2
     bob.delete()
     page = owner.get(reverse("study_history", args=[study.pk])).content.decode()
     assert "somebody whose account is gone" in page
@@ -477,22 +538,90 @@ def test_new_studies_begin_their_history(study: Study, alice: User) -> None:
     assert [act.what for act in Study.objects.exclude(pk=study.pk).get().acts.all()] == ["study_duplicate"]
 
 
-def test_every_act_of_a_page_has_words(study: Study) -> None:
-    routes = {
-        name: view
-        for name, view in ((each.name, each) for each in urls.research)
-        if "study_id" in str(view.pattern)
-    }
+def named_acts() -> set[str]:
+    """Names of what pages and operations of the API do to a study, or take out of it."""
     reading = {
-        "study",
-        "study_people",
-        "study_history",
-        "study_progress",
-        "study_trying",
-        "stimuli",
-        "results",
-        "report",
-        "results_sound",
+        *("study", "study_people", "study_history", "study_progress", "study_trying", "stimuli", "results"),
+        *("report", "results_sound"),
     }
-    said = {*audit.WORDS, *audit.TAKEN}
-    assert set(routes) - reading - said == {"study_delete"}  # with which the list goes
+    pages = {str(each.name) for each in urls.research if "study_id" in str(each.pattern)} - reading
+    operations = {
+        str(operation.operation_id or operation.view_func.__name__)
+        for _prefix, router in api._routers
+        for path, view in router.path_operations.items()
+        if "study_id" in path
+        for operation in view.operations
+        if "GET" not in operation.methods
+    }
+    assert len(operations) > 20
+    more = {"study_new", "demo_new", "invitation", "create_study", "create_demo"}  # they meet a study, too
+    return (pages | operations | more | audit.TAKEN) - {
+        "study_delete",
+        "delete_study",
+    }  # with which the list goes
+
+
+def test_the_history_has_a_sentence_for_every_act(study: Study, alice: User, bob: User) -> None:
+    for what in sorted(named_acts()):
+        kind, known = audit.OPERATIONS.get(what, (what, {}))
+        assert kind in audit.SENTENCES, f"{what}: say in SENTENCES what people read"
+        assert isinstance(audit.SENTENCES[kind], Promise), what  # translated
+        special = [key.split(" ")[1].split(":") for key in audit.SENTENCES if key.startswith(f"{kind} ")]
+        for values in ({}, *({name: value} for name, value in special)):
+            values = {"name": "grades", "suffix": "svg"} | known | values
+            act = Act(study=study, user=alice, person=bob, what=what, detail=urlencode(values))
+            said = str(audit.words_of(act))
+            assert re.fullmatch(r"alice [^_=%]+\.", said), (what, values, said)
+    said_of = {
+        name: str(audit.words_of(Act(study=study, user=alice, person=bob, what=name, detail=detail)))
+        for name, detail in (
+            ("change_person", "role=editor"),
+            ("study_unshare", "leaves=yes"),
+            ("study_setup", "then=open&step=check"),
+            ("get_file", "name=archive.zip&personal=yes"),
+            # As the first version of the history stored it.
+            ("export", "archive.zip personal=yes"),
+            ("study_role", str(bob.pk)),
+        )
+    }
+    assert list(said_of.values()) == [
+        "alice made bob an editor.",
+        "alice left the study.",
+        "alice opened the test to listeners.",
+        "alice downloaded the file archive.zip with personal data.",
+        "alice downloaded the file archive.zip with personal data.",
+        "alice changed the role of bob.",
+    ]
+    with_names = [key for key in audit.SENTENCES if key.split(" ")[0] not in {*urls_of_acts()}]
+    assert with_names == [], "these sentences are about nothing"
+
+
+def urls_of_acts() -> set[str]:
+    return {audit.OPERATIONS.get(what, (what, {}))[0] for what in named_acts()}
+
+
+def test_the_history_says_who_got_which_role(study: Study, alice: User, bob: User, carol: User) -> None:
+    share(study, bob, Role.VIEWER)
+    owner = signed_in(alice)
+    script = Client(headers={"Authorization": f"Bearer {accounts.make_api_token(alice)}"})
+    owner.post(reverse("study_role", args=[study.pk, bob.pk]), {"role": "editor"})
+    address = f"/api/studies/{study.pk}/people/bob"
+    script.patch(address, {"role": "viewer"}, content_type="application/json")
+    owner.post(reverse("study_offer", args=[study.pk]), {"user": bob.pk})
+    owner.post(reverse("study_offer", args=[study.pk]))
+    owner.post(reverse("study_listed", args=[study.pk]), {"listed": "yes"})
+    script.delete(address)
+    page = owner.get(reverse("study_history", args=[study.pk])).content.decode()
+    said = [
+        "alice removed bob from the study.",
+        "alice had the front page show the test.",
+        "alice withdrew the offer of the study.",
+        "alice offered the study to bob.",
+        "alice made bob a viewer.",
+        "alice made bob an editor.",
+    ]
+    assert re.findall(r"alice [^<]+\.(?=<)", page) == said
+    bob.delete()  # and his name goes
+    page = owner.get(reverse("study_history", args=[study.pk])).content.decode()
+    assert "alice removed somebody whose account is gone from the study." in page
+    assert "bob" not in page

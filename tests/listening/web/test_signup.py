@@ -17,9 +17,9 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from listening.models import Identity, Mail, Profile, SigninLink
-from listening.people import mail, signup
-from listening.web import throttling
+from listening.models import Identity, Mail, Profile, SigninLink, Study
+from listening.people import mail, sharing, signup
+from listening.web import accounts, throttling
 from tests.conftest import ROOT
 
 #: Of what the provider is made of.
@@ -218,6 +218,57 @@ def test_who_is_deactivated_does_not_come_back_by_signing_up(mailing: Any, alice
     assert User.objects.count() == 1
 
 
+# -- Where one wanted to go
+
+
+def invited(client: Client, study: Study) -> str:
+    """Open an invitation without an account: the page of signing in comes. The invitation's path."""
+    path = urlsplit(sharing.invite(study, sharing.Role.VIEWER, many=True)[1]).path
+    assert client.get(path, follow=True).redirect_chain == [(f"{reverse('signin')}?next={path}", 302)]
+    return path
+
+
+def test_who_is_invited_comes_to_the_invitation_however_they_sign_in(
+    mailing: Any, study: Study, bob: User
+) -> None:
+    def leads_on(client: Client, link: str, **fields: str) -> str:
+        page = client.get(link).content.decode()
+        hidden = re.search(r'name="next" value="([^"]+)"', page)
+        assert hidden  # a form is sent with all its fields
+        return str(client.post(link, {"next": hidden[1], **fields})["Location"])
+
+    # By a link that the administrator prints, which knows nothing of the invitation.
+    client = Client()
+    path = invited(client, study)
+    assert leads_on(client, urlsplit(accounts.make_signin_link(bob)).path) == path
+    client.post(reverse("signout"))
+    assert leads_on(client, urlsplit(accounts.make_signin_link(bob)).path) == reverse("home")  # that is over
+    client.post(reverse("signout"))
+    # By a mailed link, opened in this browser or another.
+    for reader in (Client(), client):
+        path = invited(client, study)
+        post(client, "signin_mail", email=bob.email, next=path)
+        assert leads_on(reader, link_in(delivered())) == path
+        client.post(reverse("signout"))
+    # By a password, after a detour.
+    path = invited(client, study)
+    client.get(reverse("front"))
+    assert leads_on(client, reverse("signin"), username="bob", password="password") == path
+    client.post(reverse("signout"))
+    # By a new account, with a mailed link in another browser, and without a mail server.
+    path = invited(client, study)
+    page = client.get(reverse("signup")).content.decode()
+    assert f'name="next" value="{path}"' in page
+    post(client, "signup", email="dora@example.org", next=path)
+    assert leads_on(Client(), link_in(delivered()), name="dora") == path
+    mailing.EMAIL_HOST = ""
+    assert leads_on(client, reverse("signup"), name="eve", password="correct horse battery") == path
+    # And never elsewhere.
+    client = Client()
+    client.cookies["next"] = "https://evil.example/"
+    assert leads_on(client, reverse("signin"), username="bob", password="password") == reverse("home")
+
+
 # -- By a provider
 
 
@@ -265,6 +316,7 @@ def signed_by(provider: str, settings: Any, db: None, monkeypatch: pytest.Monkey
 def test_a_provider_signs_in_who_has_an_account(signed_by: Any, alice: User) -> None:
     client = Client()
     assert signed_by(client, "1")["Location"] == "/studies/"
+    assert client.cookies["next"].value == ""
     assert user_of(client) == "alice"
     alice.email = "elsewhere@example.org"  # from then on the provider's name for her counts, not the address
     alice.save()

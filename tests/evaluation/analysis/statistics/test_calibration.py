@@ -5,15 +5,30 @@ from __future__ import annotations
 from collections import Counter
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from evaluation.analysis.statistics import calibration, comparisons, mixed
-from evaluation.analysis.statistics.calibration import Cell, find_misses, scenarios_of, table
+from evaluation.analysis.statistics.calibration import (
+    Cell,
+    find_misses,
+    scenarios_of,
+    scenarios_of_choices,
+    table,
+)
 from evaluation.analysis.statistics.differences import Population, estimate_mean
 from tests.calibration import balanced
 from tests.calibration.balanced import estimate
 from tests.calibration.document import DOCUMENT, to_markdown, within
-from tests.calibration.simulation import PAIR, draw_categories, draw_grades, grid, to_frame
+from tests.calibration.simulation import (
+    PAIR,
+    draw_categories,
+    draw_grades,
+    draw_votes,
+    grid,
+    to_frame,
+    votes_frame,
+)
 
 
 def cell(coverage: float | None, alarms: float | None) -> Cell:
@@ -84,6 +99,38 @@ def test_what_a_study_is_like_shows_in_its_grades(draw, ends: tuple[int, int], s
         found.update(scenarios_of(frame[frame["system"] != "c"], ends))
     assert found[scenario] >= (6 if scenario == "system x item" else 11)
     assert sum(found.values()) - found[scenario] <= (6 if scenario == "system x item" else 2)
+
+
+@pytest.mark.parametrize("scenario", calibration.SCENARIOS)
+def test_what_a_study_is_like_shows_in_its_votes(scenario: str) -> None:
+    won, _, _ = draw_votes(scenario, 16, 8, 12, np.random.default_rng(1))
+    found: Counter[str] = Counter()
+    for study in won:
+        found.update(scenarios_of_choices(votes_frame(study[..., :1])))
+    assert found[scenario] >= 9
+    # With a third of the votes missing, chance looks like people and items that differ.
+    assert sum(found.values()) - found[scenario] <= (8 if scenario == "missing" else 3)
+
+
+def test_what_a_study_is_like_shows_in_its_answers() -> None:
+    """Of listeners who hear everything or nothing, of items of which some are easy, and of gaps."""
+
+    def answers_of(right: np.ndarray) -> pd.DataFrame:
+        listener, item = np.nonzero(~np.isnan(right))
+        rows = {"assessor": listener, "item": item, "first": "a", "second": "b"}
+        return pd.DataFrame({**rows, "correct": right[listener, item] > 0})
+
+    half = np.indices((8, 8)).sum(axis=0) % 2.0
+    assert scenarios_of_choices(answers_of(half)) == ("even",)
+    listeners = half.copy()
+    listeners[:4], listeners[4:, 0] = 1, 0
+    assert "unequal spread" in scenarios_of_choices(answers_of(listeners))
+    assert "system x item" in scenarios_of_choices(answers_of(listeners.T))
+    gaps = np.where(np.indices((8, 8)).sum(axis=0) % 4 == 3, np.nan, half)
+    assert "missing" in scenarios_of_choices(answers_of(gaps))
+    alike = np.ones((8, 8))
+    alike[0, 0] = alike[3, 5] = 0
+    assert "near ceiling" in scenarios_of_choices(answers_of(alike))
 
 
 @pytest.mark.parametrize("population", Population)

@@ -66,7 +66,7 @@ def test_abx_by_assessor_and_pooled() -> None:
     x, y = found.assessors
     assert (x.correct, y.correct, x.needed) == (9, 5, 9)
     assert (x.p, x.p_holm) == pytest.approx((0.0107421875, 0.021484375))
-    assert any("Pooled over listeners" in warning for warning in found.warnings)
+    assert any("share over listeners like these" in warning for warning in found.warnings)
     assert "no difference was shown" in choices.abx_sentence(y)
     assert "more than guessing" in choices.abx_sentence(x)
 

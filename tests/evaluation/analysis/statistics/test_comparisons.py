@@ -174,7 +174,7 @@ def test_what_cannot_be_compared_is_named() -> None:
     assert (
         comparisons.contrasts(two([55, 65], [50, 60]), [("a", "b")])
         .rows[0]
-        .problem.startswith("All assessors'")
+        .problem.startswith("All listeners'")
     )
     equal = comparisons.attachment3(two([50, 50], [50, 50])).rows[0]
     assert equal.problem == "All ratings of both systems are equal."

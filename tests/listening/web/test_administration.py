@@ -1,0 +1,231 @@
+"""Accounts as administrators manage them, on pages and by commands."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.core import mail as outbox
+from django.core.management import CommandError, call_command
+from django.test import Client
+from django.urls import reverse
+
+from listening.models import AccountAct, Mail, Share, Study
+from listening.people import administration, mail, sharing, signup
+from listening.web import accounts
+
+
+@pytest.fixture
+def root(db: None) -> User:
+    return User.objects.create_user("root", "root@example.org", "password", is_superuser=True)
+
+
+@pytest.fixture
+def admin(root: User) -> Client:
+    client = Client()
+    client.force_login(root)
+    return client
+
+
+def page(client: Client, name: str, *parts: object, **query: str) -> str:
+    answer = client.get(reverse(name, args=parts), query)
+    assert answer.status_code == 200
+    return str(answer.content.decode())
+
+
+def change(client: Client, user: User, **fields: str) -> Any:
+    return client.post(
+        reverse("account_change", args=[user.pk]), {"email": user.email, "active": "yes"} | fields
+    )
+
+
+def acts() -> list[tuple[str, str | None, str | None]]:
+    """What was done, to whom and by whom, the first first."""
+    rows = AccountAct.objects.order_by("pk").values_list("what", "account__username", "by__username")
+    return list(rows)
+
+
+def test_the_list_is_searched_and_has_pages(
+    admin: Client, alice: User, study: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    User.objects.create_user("bea", "bea@lab.example", is_active=False)
+    text = page(admin, "accounts")
+    rows = re.findall(
+        r'<a href="/operator/accounts/\d+/"><bdi dir="auto">(\w+)<.*?<td class="number">(\d+)<', text, re.S
+    )
+    assert rows == [("alice", "1"), ("bea", "0"), ("root", "0")]
+    assert text.count("deactivated") == 1
+    for search in ("LAB.example", "bea"):
+        found = page(admin, "accounts", search=search)
+        assert ("bea@lab.example" in found, "alice@example.org" in found) == (True, False)
+    assert "No account has" in page(admin, "accounts", search="nobody")
+    monkeypatch.setattr("evaluation.web.lists.ROWS", 2)
+    second = page(admin, "accounts", page="2")
+    assert ("root@example.org" in second, "alice@example.org" in second) == (True, False)
+
+
+def test_an_account_is_made_and_its_link_mailed(admin: Client, settings: Any) -> None:
+    settings.EMAIL_HOST = "mail.example.org"
+    answer = admin.post(reverse("account_new"), {"email": "Dora@Example.org"}, follow=True)
+    assert "on its way to dora@example.org" in answer.content.decode()
+    dora = User.objects.get(username="dora")
+    assert (dora.email, dora.has_usable_password(), dora.is_superuser) == ("dora@example.org", False, False)
+    mail.send(str(Mail.objects.get().pk))
+    [message] = outbox.outbox
+    assert message.to == ["dora@example.org"]
+    assert "root, an administrator of Earshot" in message.body
+    link = re.search(r"https?://[^/]+(/signin/\S+)", message.body)
+    assert link
+    client = Client()
+    assert client.post(link[1])["Location"] == reverse("home")
+    assert client.get(reverse("home")).status_code == 200
+    assert acts() == [("made", "dora", "root"), ("linked", "dora", "root")]
+    for fields, why in (
+        ({"email": "dora@example.org"}, "has this address already"),
+        ({"name": "DORA"}, "has this user name already"),
+        ({"email": "no address"}, "not an e-mail address"),
+        ({}, "letters, digits"),
+    ):
+        answer = admin.post(reverse("account_new"), fields)
+        assert answer.status_code == 422
+        assert why in answer.content.decode()
+    assert User.objects.count() == 2
+
+
+def test_without_mail_or_address_the_link_is_shown_once(admin: Client, settings: Any, alice: User) -> None:
+    shown = admin.post(reverse("account_new"), {"name": "eve", "administrator": "yes"}).content.decode()
+    path = re.search(r'id="account-link" readonly value="https?://[^/"]+([^"]+)"', shown)
+    assert path
+    assert Client().post(path[1])["Location"] == reverse("home")
+    eve = User.objects.get(username="eve")
+    assert eve.is_superuser
+    assert "account-link" not in page(admin, "account_of", eve.pk)
+    settings.EMAIL_HOST = "mail.example.org"
+    assert "account-link" in admin.post(reverse("account_link", args=[eve.pk])).content.decode()  # no address
+    assert not Mail.objects.exists()
+    assert admin.post(reverse("account_link", args=[alice.pk])).status_code == 302
+    assert Mail.objects.get().to == alice.email
+
+
+def test_who_forgot_the_password_chooses_another(admin: Client, alice: User) -> None:
+    signed_in = Client()
+    signed_in.force_login(alice)
+    admin.post(reverse("account_link", args=[alice.pk]))
+    alice.refresh_from_db()
+    assert alice.has_usable_password()
+    admin.post(reverse("account_link", args=[alice.pk]), {"reset": "yes"})
+    assert signed_in.get(reverse("home")).status_code == 302  # signed out
+    client = Client()
+    client.post(accounts.make_signin_link(alice).removeprefix("http://testserver"))
+    client.force_login(User.objects.get(pk=alice.pk))
+    assert client.post(reverse("account_password"), {"password": "correct horse battery"}).status_code == 302
+    assert Client().login(username="alice", password="correct horse battery")
+    assert [what for what, _, _ in acts()] == ["linked", "reset", "linked"]
+
+
+def test_who_is_deactivated_is_out_until_activated(admin: Client, alice: User) -> None:
+    browser, script = Client(), Client(headers={"Authorization": f"Bearer {accounts.make_api_token(alice)}"})
+    browser.force_login(alice)
+    link = reverse("signin_link", args=[accounts.make_signin_link(alice).rstrip("/").rsplit("/", 1)[1]])
+
+    def entrances() -> list[int]:
+        password = Client().login(username="alice", password="password")
+        return [
+            browser.get("/home/").status_code,
+            script.get("/api/studies").status_code,
+            Client().get(link).status_code,
+            password,
+        ]
+
+    assert entrances() == [200, 200, 200, True]
+    assert change(admin, alice, active="").status_code == 302
+    assert entrances() == [302, 401, 410, False]
+    refused = admin.post(reverse("account_link", args=[alice.pk]), follow=True).content.decode()
+    assert "activate it first" in refused
+    assert change(admin, alice).status_code == 302
+    assert entrances() == [200, 200, 200, True]
+    assert acts() == [("deactivated", "alice", "root"), ("activated", "alice", "root")]
+
+
+def test_the_last_administrator_stays_one(admin: Client, root: User, alice: User) -> None:
+    for fields in ({"administrator": ""}, {"administrator": "yes", "active": ""}):
+        answer = change(admin, root, **fields)
+        assert answer.status_code == 409
+        assert "only administrator" in answer.content.decode()
+    root.refresh_from_db()
+    assert (root.is_superuser, root.is_active) == (True, True)
+    change(admin, alice, administrator="yes")
+    assert change(admin, root, administrator="").status_code == 302
+    assert admin.get(reverse("accounts")).status_code == 403
+    assert acts() == [("promoted", "alice", "root"), ("demoted", "root", "root")]
+
+
+def test_an_address_belongs_to_one_account(admin: Client, alice: User, bob: User) -> None:
+    assert change(admin, alice, email=bob.email.upper()).status_code == 422
+    assert change(admin, alice, email="new@example.org").status_code == 302
+    assert change(admin, bob, email="").status_code == 302
+    assert list(User.objects.order_by("username").values_list("email", flat=True)) == [
+        "new@example.org",
+        "",
+        "root@example.org",
+    ]
+
+
+def test_a_deleted_account_hands_over_what_others_share(
+    admin: Client, make_study: Callable[..., Study], alice: User, bob: User
+) -> None:
+    shared, own = make_study(), make_study()
+    viewer = User.objects.create_user("viewer")
+    Share.objects.create(study=shared, user=viewer, role=1)
+    Share.objects.create(study=shared, user=bob, role=2)
+    sharing.invite(shared, sharing.Role.EDITOR)
+    text = page(admin, "account_remove", alice.pk)
+    assert re.search(r"goes to\W+bdi dir=.auto.>bob<", text)
+    assert "this person shares" in text
+    goes = [re.sub(r"<.*?>", "", line).strip() for line in re.findall(r"<li>.*?</li>", text, re.S)]
+    assert goes[1:3] == ["1 study, with 0 sessions and their grades", "2 clips, with everything made of them"]
+    admin.post(reverse("account_remove", args=[alice.pk]), {"name": "alic"})
+    assert User.objects.filter(pk=alice.pk).exists()
+    admin.post(reverse("account_remove", args=[alice.pk]), {"name": "alice"})
+    assert list(Study.objects.values_list("pk", "owner__username")) == [(shared.pk, "bob")]
+    assert list(shared.shares.values_list("user__username", "role")) == [("viewer", 1)]
+    assert not shared.invitations.exists()
+    assert shared.items.exclude(clip__owner=bob).count() == 0
+    assert own.pk not in Study.objects.values_list("pk", flat=True)
+    assert acts() == [("deleted", None, "root")]
+    assert "deleted an account." in page(admin, "accounts")
+
+
+def test_ones_own_account_is_deleted_on_ones_own_page(admin: Client, root: User) -> None:
+    assert admin.get(reverse("account_remove", args=[root.pk]))["Location"] == reverse("account_delete")
+    admin.post(reverse("account_remove", args=[root.pk]), {"name": "root"})
+    assert User.objects.filter(pk=root.pk).exists()
+
+
+def test_a_token_of_an_administrator_changes_no_account(root: User, alice: User) -> None:
+    script = Client(headers={"Authorization": f"Bearer {accounts.make_api_token(root)}"})
+    for name, parts in (
+        ("account_new", []),
+        ("account_change", [alice.pk]),
+        ("account_link", [alice.pk]),
+        ("account_remove", [alice.pk]),
+    ):
+        assert script.post(reverse(name, args=parts), {"name": "alice"}).status_code == 403
+    assert not AccountAct.objects.exists()
+
+
+def test_commands_do_it_by_the_same_rules(db: None, capsys: pytest.CaptureFixture[str]) -> None:
+    call_command("signin_link", "carol", "--create", "--administrator")
+    assert acts() == [("made", "carol", None), ("promoted", "carol", None)]
+    assert {act.by_command for act in AccountAct.objects.all()} == {True}
+    call_command("signin_link", "carol", "--create", "--administrator")
+    assert AccountAct.objects.count() == 2
+    with pytest.raises(CommandError, match="letters, digits"):
+        call_command("signin_link", "d o", "--create")
+    with pytest.raises(administration.CannotAdminister):
+        administration.set_active(User.objects.get(), False)
+    with pytest.raises(signup.SignupProblem):
+        administration.make_account(signup.NewAccount("Carol"))
