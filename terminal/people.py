@@ -3,29 +3,32 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
+from typing import Any
 
 from terminal.site import Site
-from terminal.tables import show_json, table
+from terminal.tables import show, table
 
 
-def study_people(site: Site, arguments: argparse.Namespace) -> None:
-    rows = site.get(f"/studies/{arguments.id}/people")
-    if arguments.json:
-        show_json(rows)
-        return
+def _print_people(rows: Sequence[Any]) -> None:
     table(["user", "role", "offered"], [
         [row["user"], row["role"], (row["offered"] or "")[:16]] for row in rows
     ])  # fmt: skip
 
 
+def study_people(site: Site, arguments: argparse.Namespace) -> None:
+    show(arguments, site.get(f"/studies/{arguments.id}/people"), _print_people)
+
+
 def study_invite(site: Site, arguments: argparse.Namespace) -> None:
     body = {"role": arguments.role, "many": arguments.many, "days": arguments.days, "email": arguments.email}
-    print(site.send("POST", f"/studies/{arguments.id}/invitations", body)["url"])
+    made = site.send("POST", f"/studies/{arguments.id}/invitations", body)
+    show(arguments, made, lambda _: print(made["url"]))
 
 
 def study_role(site: Site, arguments: argparse.Namespace) -> None:
-    site.send("PATCH", f"/studies/{arguments.id}/people/{arguments.user}", {"role": arguments.role})
-    study_people(site, arguments)
+    path = f"/studies/{arguments.id}/people/{arguments.user}"
+    show(arguments, site.send("PATCH", path, {"role": arguments.role}), _print_people)
 
 
 def study_remove(site: Site, arguments: argparse.Namespace) -> None:
@@ -34,8 +37,7 @@ def study_remove(site: Site, arguments: argparse.Namespace) -> None:
 
 
 def study_history(site: Site, arguments: argparse.Namespace) -> None:
-    rows = list(site.pages(f"/studies/{arguments.id}/history"))
-    if arguments.json:
-        show_json(rows)
-        return
-    table(["when", "what", "token"], [[row["done"][:16], row["words"], row["token"]] for row in rows])
+    def print_acts(rows: Sequence[Any]) -> None:
+        table(["when", "what", "token"], [[row["done"][:16], row["words"], row["token"]] for row in rows])
+
+    show(arguments, list(site.pages(f"/studies/{arguments.id}/history")), print_acts)

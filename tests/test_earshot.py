@@ -289,7 +289,8 @@ def test_it_completes_words_and_says_its_version(capsys: pytest.CaptureFixture[s
 
 #: Commands that print no data: they say that something is done, or write a file.
 WITHOUT_DATA = {
-    "login", "completion", "system delete", "study delete", "study unseal", "study report", "study export",
+    "login", "completion", "system delete", "study delete", "study remove", "study unseal", "study report",
+    "study export",
 }  # fmt: skip
 #: Of those that run on this machine: the site's commands are Django's, the others write files of their own.
 LOCAL_WITHOUT_DATA = {"train", "calibrate", "ceilings", "search-report", "site"}
