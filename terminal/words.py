@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import terminal
-from terminal import clips, imports, results, studies, systems
+from terminal import clips, imports, people, results, studies, systems
 from terminal.completion import SHELLS, commands_of
 from terminal.local import LOCAL, version
 from terminal.login import login
@@ -136,6 +136,27 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument(
         "settings", metavar="FILE", type=Path, help="a JSON file, as the API's PATCH takes it"
     )
+    offer_json(command)
+    command = add("people", people.study_people, "who shares in a study", acts)
+    command.add_argument("id", metavar="STUDY")
+    offer_json(command)
+    command = add("invite", people.study_invite, "make an invitation; prints its link", acts)
+    command.add_argument("id", metavar="STUDY")
+    command.add_argument("--role", choices=["viewer", "editor"], default="viewer", help="default: viewer")
+    command.add_argument("--many", action="store_true", help="for any number of people, not one")
+    command.add_argument("--days", type=int, default=7, help="how long it is open: 1, 7 (default), 30 or 90")
+    command.add_argument("--email", default="", metavar="ADDRESS", help="send the link there, too")
+    offer_json(command)
+    command = add("role", people.study_role, "give somebody who shares in a study another role", acts)
+    command.add_argument("id", metavar="STUDY")
+    command.add_argument("user", metavar="USER")
+    command.add_argument("role", choices=["viewer", "editor"])
+    offer_json(command)
+    command = add("remove", people.study_remove, "take somebody's role away, or give back your own", acts)
+    command.add_argument("id", metavar="STUDY")
+    command.add_argument("user", metavar="USER")
+    command = add("history", people.study_history, "what people did to a study", acts)
+    command.add_argument("id", metavar="STUDY")
     offer_json(command)
     command = add("sessions", studies.study_sessions, "who took part", acts)
     command.add_argument("id", metavar="STUDY")

@@ -22,6 +22,7 @@ from django.utils.module_loading import import_string
 from evaluation.models import Clip, Job, Rendition, Score
 from evaluation.work import jobs
 from listening.models import Preparation, Study
+from listening.people import sharing
 from listening.web import accounts
 from listening.web.api import api
 from listening.web.documents import documents
@@ -172,6 +173,15 @@ def test_every_example_runs_and_its_curl_lines_ask_for_the_same(
     means = {row["slug"]: row["mean"] for row in given["results"]["systems"]}
     assert (means["opus-9k"], means["anchor35"], means[given["mine"]]) == (70, 20, 50)
     assert "pairs" in given["tests"]
+    assert [person["user"] for person in given["people"]] == ["alice", "bob"]
+    said = [act["words"] for act in given["history"]]
+    assert said[:5] == [
+        "alice revoked an invitation.",
+        "alice removed bob from the study.",
+        "alice withdrew the offer of the study.",
+        "alice offered the study to bob.",
+        "alice made bob an editor.",
+    ]
     assert (files / "ratings.csv").read_text().count("\n") == 1 + 2 * 2 * 5
     assert (given["page"]["status"], given["page"]["version"]) == ("done", 1)
     assert given["restored"]["study"]["id"] == given["study"]
@@ -195,7 +205,10 @@ def recorded(call: Callable[..., Any], asked: set[tuple[str, str]]) -> Callable[
 
     def noting(method: str, path: str, *body: Any, **file: Any) -> Any:
         asked.add(operation_of(method, path))
-        return call(method, path, *body, **file)
+        answer = call(method, path, *body, **file)
+        if method == "POST" and path.endswith("/invitations"):  # whom the link was sent opens it
+            sharing.accept(answer["url"].rstrip("/").rsplit("/", 1)[1], User.objects.create_user("bob"))
+        return answer
 
     return noting
 

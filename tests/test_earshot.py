@@ -25,6 +25,7 @@ from evaluation import tasks
 from evaluation.management.commands import benchmark
 from evaluation.models import Clip, OutputBatch, Rendition
 from listening.models import Analysis, ImportDraft, MadeFile, Study
+from listening.people import sharing
 from listening.results import analyses
 from listening.simulation import runs as simulation
 from listening.tasks import make_file, prepare_study
@@ -116,6 +117,18 @@ def test_a_study_from_making_it_to_its_results(
     study.refresh_from_db()
     for grade in (80, 60):
         listen(study, {"original": 100, "anchor35": 20, "anchor70": 60, "opus-9k": grade, "bpgan-2k": 64})
+    zoe = User.objects.create_user("zoë")
+    link = run("study", "invite", study_id, "--role", "editor").strip()
+    sharing.accept(link.rstrip("/").rsplit("/", 1)[1], zoe)
+    assert [line.split() for line in run("study", "people", study_id).splitlines()[-2:]] == [
+        ["alice", "owner"],
+        ["zoë", "editor"],
+    ]
+    assert run("study", "role", study_id, "zoë", "viewer").split()[-2:] == ["zoë", "viewer"]
+    assert "no longer shares" in run("study", "remove", study_id, "zoë")
+    history = run("study", "history", study_id)
+    assert [line.index("alice ") > 0 for line in history.splitlines()[-5:]] == [True] * 5
+    assert "alice made zoë a viewer." in history
     assert study_id in run("study", "list", "--status", "open")
     assert study_id not in run("study", "list", "--status", "closed")
 
@@ -276,7 +289,8 @@ def test_it_completes_words_and_says_its_version(capsys: pytest.CaptureFixture[s
 
 #: Commands that print no data: they say that something is done, or write a file.
 WITHOUT_DATA = {
-    "login", "completion", "system delete", "study delete", "study unseal", "study report", "study export",
+    "login", "completion", "system delete", "study delete", "study remove", "study unseal", "study report",
+    "study export",
 }  # fmt: skip
 #: Of those that run on this machine: the site's commands are Django's, the others write files of their own.
 LOCAL_WITHOUT_DATA = {"train", "calibrate", "ceilings", "search-report", "site"}

@@ -20,6 +20,7 @@ from __future__ import annotations
 import logging
 import os
 import socket
+import sys
 import threading
 import traceback
 import uuid
@@ -176,17 +177,17 @@ def work_on(
             log gets its traceback.
 
     Raises:
-        OperationalError, InterfaceError: the database is unavailable. The lease runs out, and the sweeper
-            re-queues the work.
+        Exception: the database or the store of files is away (`is_outage`). The lease runs out, and the
+            sweeper re-queues the work.
     """
     with keep_alive(row):
         try:
             yield
         except refusal as error:
             fail(row, note_of(error))
-        except (OperationalError, InterfaceError):
-            raise
         except Exception as error:
+            if is_outage(error):
+                raise
             if is_gone(row):
                 logger.info("%s %s was deleted while a worker had it.", type(row).__name__, row.pk)
                 return
@@ -196,6 +197,17 @@ def work_on(
                 fail(row, Note(TOO_LONG, limit=settings.JOB_MAX_SECONDS))
             else:
                 fail(row, Note(sorry, error=type(error).__name__))
+
+
+def is_outage(error: Exception) -> bool:
+    """Whether an error says that the database or an S3 server is away, and nothing about the work itself."""
+    if isinstance(error, (OperationalError, InterfaceError)):
+        return True
+    if (s3 := sys.modules.get("botocore.exceptions")) is None:  # files are on a disk
+        return False
+    if isinstance(error, s3.ClientError):
+        return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)) >= 500
+    return isinstance(error, (s3.ConnectionError, s3.HTTPClientError))
 
 
 def is_gone(row: Job) -> bool:

@@ -67,13 +67,15 @@ def _shared(user: User) -> list[Study]:
 
 
 def find_belongings(user: User) -> Belongings:
-    own = Study.objects.filter(owner=user)
+    shared = _shared(user)
+    own = Study.objects.filter(owner=user).exclude(pk__in=[study.pk for study in shared])
     lent = len(_lent(user))
+    kept = Study.objects.exclude(pk__in=own.values("pk"))
     return Belongings(
-        shared=_shared(user),
+        shared=shared,
         studies=own.count(),
         sessions=own.aggregate(n=Count("sessions"))["n"],
-        clips=Clip.objects.filter(owner=user).count() - lent,
+        clips=Clip.objects.filter(owner=user).exclude(items__study__in=kept).count(),
         lent=lent,
         demos=Demo.objects.filter(owner=user).count(),
         systems=UploadedSystem.objects.filter(owner=user).count(),

@@ -283,17 +283,22 @@ class TestShareLink:
         opened.locator("[data-share]").click()
         assert opened.url.endswith("#system=anchor70&t=1.00")
         other = new_page()
-        held: list[Route] = []
-        other.route(f"**{reverse('clip_audio', args=[clip.pk])}", held.append)
+        painted_before: list[float] = []
+
+        def wait_for_selected(route: Route) -> None:
+            painted_before.append(waveform_height(other, "selected"))
+            route.continue_()
+
+        original = clip.renditions.get(system="original")
+        other.route(f"**{reverse('rendition_audio', args=[original.pk])}", wait_for_selected)
         other.goto(opened.url)
-        waveform_height(other, "selected")
-        held[0].continue_()
         loaded(other, *MADE)
         assert selected(other) == "anchor70"
         assert position(other) == pytest.approx(1.0)
         # Both on one scale, though the original came last.
-        original = waveform_height(other, "original")
-        assert 0.8 * original < waveform_height(other, "selected") <= 1.2 * original
+        assert painted_before
+        height = waveform_height(other, "original")
+        assert 0.8 * height < waveform_height(other, "selected") <= 1.2 * height
 
 
 def test_a_failed_row_is_retried_in_place_and_finished_work_arrives_without_reload(

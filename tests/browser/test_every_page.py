@@ -393,6 +393,15 @@ def test_studies(walk: Walk, signed_in: User, client: Client) -> None:
         for step in steps:
             walk.go(f"{page}setup/{step}/", f"{step}, {name}")
 
+    lacking = make_spoken_clip(signed_in, {"original": outputs["original"]}, 0.6, 2)
+    walk.page.goto(f"{walk.site}/studies/new/?clip={lacking.pk}")
+    walk.page.get_by_label("Name", exact=True).fill("Vowels")
+    walk.page.get_by_role("button", name="Create study").click()
+    walk.page.get_by_role("button", name="Process what is missing, then save").wait_for()
+    walk.look("a study that lacks recordings")
+    walk.page.get_by_role("button", name="Process what is missing, then save").click()
+    walk.page.get_by_text("being processed").wait_for()
+    walk.look("a study that waits for recordings")
     each("preparing", *STEPS)
     Preparation.objects.update(status="failed", error="Out of memory.", log="a line")
     each("not prepared", "check")

@@ -11,6 +11,8 @@ from evaluation.analysis.statistics.frames import Floats
 
 #: Parameters of a third-order polynomial: P.1401 takes them off n in the RMSE.
 PARAMETERS = 4
+#: A range of x from which on the third power of its inverse is a double: coefficients are of x.
+SMALLEST_RANGE = 1e-100
 
 
 @dataclass(frozen=True)
@@ -30,11 +32,12 @@ class Mapping:
 def monotone_cubic(x: ArrayLike, y: ArrayLike, *, rising: bool = True) -> Mapping | None:
     """Least-squares cubic of y on x, both (n,), monotone over the range of x; None if x is constant.
 
+    So it is up to `SMALLEST_RANGE`.
     The derivative is a quadratic that is nowhere negative on the range. If the free fit's is not, the
     solution touches zero there: at an end, or as a double root inside. Each case is linear.
     """
     first, second = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
-    if first.size < 2 or not np.ptp(first) > 0:
+    if first.size < 2 or not np.ptp(first) > SMALLEST_RANGE:
         return None
     low, high = float(first.min()), float(first.max())
     t = (first - low) / (high - low)

@@ -18,7 +18,7 @@ from evaluation.web.guards import on_page, researcher_action, researcher_form, r
 from evaluation.web.lists import page_of
 from evaluation.web.refusals import redirect_refusals
 from listening.models import Study
-from listening.people import mail, sharing
+from listening.people import mail, sharing, signup
 from listening.web import audit, inviting
 from listening.web.access import study_for
 from listening.web.audit import note_study
@@ -45,6 +45,7 @@ def _show(request: HttpRequest, study: Study, link: str = "", link_note: str = "
         "link": link,
         "link_note": link_note,
         "by_mail": mail.is_ready(),
+        "signup": signup.is_open(),
     }
     return render(request, "listening/sharing.html", context)
 

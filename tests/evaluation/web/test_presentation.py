@@ -10,6 +10,7 @@ from django.contrib.auth.models import User
 
 from codec import registry
 from evaluation.models import Clip, Job, Rendition, Score
+from evaluation.templatetags.recordings import encoding_words, kilohertz
 from evaluation.web.presentation import clip_status, pesq_word, prefetch_results, rendition_rows
 from evaluation.work.pipeline import METRICS
 
@@ -167,3 +168,20 @@ def test_any_number_of_clips_takes_the_same_queries(
         for clip in prefetch_results(Clip.objects.all()):
             clip_status(clip)
             rendition_rows(clip)
+
+
+@pytest.mark.parametrize(
+    ("stored", "words"),
+    [
+        ("WAV, PCM_16", "WAV, 16-bit"),
+        ("FLAC, PCM_24", "FLAC, 24-bit"),
+        ("M4A, AAC", "M4A, AAC"),
+        ("WAV", "WAV"),
+    ],
+)
+def test_what_an_upload_was_is_said_in_words(stored: str, words: str) -> None:
+    assert encoding_words(stored) == words
+
+
+def test_rates_keep_what_is_behind_the_point() -> None:
+    assert [kilohertz(rate) for rate in (16_000, 44_100, 11_025)] == ["16 kHz", "44.1 kHz", "11.025 kHz"]

@@ -8,13 +8,15 @@ import threading
 import time
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError, ConnectionClosedError, EndpointConnectionError
 from django.contrib.auth.models import User
-from django.db import connection
+from django.db import OperationalError, connection
 from django.db.models import Q
 from django.utils import timezone
 from kombu import Connection
@@ -221,6 +223,31 @@ def test_renewal_stops_when_the_claim_is_lost(alice: User, make_clip: MakeClip, 
         Rendition.objects.update(status=Status.QUEUED, claim=None, lease_until=None)
         until(lambda: not [t for t in threading.enumerate() if t.name == f"lease of {row.pk}"])
     assert Rendition.objects.get().lease_until is None
+
+
+@pytest.mark.parametrize(
+    ("error", "is_tried_again"),
+    [
+        (EndpointConnectionError(endpoint_url="http://s3"), True),
+        (ConnectionClosedError(endpoint_url="http://s3"), True),
+        (ClientError({"ResponseMetadata": {"HTTPStatusCode": 503}}, "PutObject"), True),
+        (ClientError({"ResponseMetadata": {"HTTPStatusCode": 403}}, "PutObject"), False),
+        (OperationalError("away"), True),
+        (ValueError("broken"), False),
+    ],
+)
+def test_work_waits_for_a_store_or_database_that_is_away(
+    rendition: Rendition, sent: Sent, error: Exception, is_tried_again: bool
+) -> None:
+    row = jobs.claim(Rendition, rendition.pk)
+    assert row
+    with suppress(type(error)), jobs.work_on(row):
+        raise error
+    Rendition.objects.filter(status=Status.RUNNING).update(lease_until=ago(1))
+    jobs.sweep()
+    rendition.refresh_from_db()
+    assert rendition.status == (Status.QUEUED if is_tried_again else Status.FAILED)
+    assert bool(sent) is is_tried_again
 
 
 @pytest.mark.usefixtures("transactional_db")

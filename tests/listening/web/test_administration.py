@@ -185,6 +185,8 @@ def test_a_deleted_account_hands_over_what_others_share(
     text = page(admin, "account_remove", alice.pk)
     assert re.search(r"goes to\W+bdi dir=.auto.>bob<", text)
     assert "this person shares" in text
+    goes = [re.sub(r"<.*?>", "", line).strip() for line in re.findall(r"<li>.*?</li>", text, re.S)]
+    assert goes[1:3] == ["1 study, with 0 sessions and their grades", "2 clips, with everything made of them"]
     admin.post(reverse("account_remove", args=[alice.pk]), {"name": "alic"})
     assert User.objects.filter(pk=alice.pk).exists()
     admin.post(reverse("account_remove", args=[alice.pk]), {"name": "alice"})
@@ -195,6 +197,17 @@ def test_a_deleted_account_hands_over_what_others_share(
     assert own.pk not in Study.objects.values_list("pk", flat=True)
     assert acts() == [("deleted", None, "root")]
     assert "deleted an account." in page(admin, "accounts")
+
+
+def test_a_study_is_handed_to_who_can_sign_in(study: Study, bob: User) -> None:
+    viewer = User.objects.create_user("viewer")
+    Share.objects.create(study=study, user=bob, role=2)
+    assert sharing.heir_of(study) == bob
+    Share.objects.create(study=study, user=viewer, role=1)
+    administration.set_active(bob, False)
+    assert sharing.heir_of(study) == viewer
+    administration.set_active(viewer, False)
+    assert sharing.heir_of(study) == bob
 
 
 def test_ones_own_account_is_deleted_on_ones_own_page(admin: Client, root: User) -> None:

@@ -240,7 +240,7 @@ def test_any_points_are_mapped_without_a_turn(pairs: list[tuple[float, float]], 
         warnings.simplefilter("error")
         found = mapping.monotone_cubic(x, y, rising=rising)
     if found is None:
-        assert x.size < 2 or np.ptp(x) == 0
+        assert x.size < 2 or np.ptp(x) <= 1e-100  # whose third power has no inverse
         return
     drawn = found(np.linspace(x.min(), x.max(), 60))
     assert np.isfinite(drawn).all()
