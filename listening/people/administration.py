@@ -47,7 +47,7 @@ def words_of(act: AccountAct) -> Text:
 
 
 def list_accounts(search: str = "") -> QuerySet[User]:
-    """All accounts, or those with `search` in their name or address; with `study_count`, by name."""
+    """All accounts, or those with `search` in their name or address, by name."""
     found = User.objects.filter(Q(username__icontains=search) | Q(email__icontains=search))
     return found.order_by("username")
 

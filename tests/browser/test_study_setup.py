@@ -12,13 +12,15 @@ from django.contrib.auth.models import User
 from django.core.files.base import ContentFile
 from django.test import Client
 
+from evaluation.access import Role
 from evaluation.models import Clip, Rendition
 from listening import tasks
-from listening.models import Session, Study
+from listening.models import Session, Share, Study
 from listening.session.sessions import start_session
 from listening.simulation import runs as simulation
 from listening.study.studies import create_study
 from tests.browser.rating import RATE, speech_like
+from tests.browser.test_policy import sign_in
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -199,3 +201,25 @@ def test_what_is_missing_of_a_clip_is_made_and_the_study_saved(
         clip.renditions.exclude(status="done").update(status="done", audio=made.audio.name)
     study = Study.objects.get()
     assert (study.name, study.items.count()) == ("One sentence", 2)  # it is for training, too
+
+
+@pytest.mark.parametrize("locked", [False, True])
+def test_who_cannot_change_the_items_sees_them_all_the_same(
+    researcher: Page, live_server: Any, alice: User, bob: User, locked: bool
+) -> None:
+    page = researcher
+    study = create_study(alice, "Speech", list(Clip.objects.order_by("title")[:2]), ["opus-9k"], seed=1)
+    tasks.prepare_study(str(study.pk))
+    study.refresh_from_db()
+    if locked:
+        start_session(study)
+    else:
+        Share.objects.create(study=study, user=bob, role=Role.VIEWER)
+        sign_in(page.context, bob, live_server.url)
+    page.goto(f"{live_server.url}/studies/{study.pk}/setup/what/")
+    rows = page.locator("[data-item]:visible")
+    assert rows.count() == 2
+    for row in rows.all():
+        row.scroll_into_view_if_needed()
+        row.locator("[data-waveform].ready path[d]").wait_for(state="attached")
+    assert page.locator(".picker").is_hidden()

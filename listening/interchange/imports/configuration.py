@@ -454,25 +454,23 @@ class _Reader(QuestionnaireReader):
         Texts before all pages of the file are about all of them.
         """
         texts = {page.line: place for place, page in enumerate(self.found.text_pages)}
-        known = {page.line for page in self.found.pages} | set(self.found.others)
-        met = False
-        for place, entry in enumerate(entries.items):
+        known = frozenset({page.line for page in self.found.pages} | set(self.found.others))
+        inside = [known.intersection(_lines_of_pages(entry)) for entry in entries.items]
+        first = next((place for place, lines in enumerate(inside) if lines), len(inside))
+        between: set[int] = set()  # pages from here to the next text
+        beyond: frozenset[int] = frozenset()  # what a text is about that has none before the next text
+        for place, entry in reversed([*enumerate(entries.items)]):
             if isinstance(entry, Seq):
                 self._find_what_texts_are_about(entry, top=False)
-            inside = set(_lines_of_pages(entry)) & known
-            met = met or bool(inside)
             if not isinstance(entry, Map) or entry.line not in texts:
+                between |= inside[place]
                 continue
-            about: set[int] = set()
-            for later in entries.items[place + 1 :]:
-                if about and isinstance(later, Map) and later.line in texts:
-                    break
-                about |= set(_lines_of_pages(later)) & known
-            if top and not met:
-                about = known
+            about = frozenset(between) or beyond
+            beyond = inside[place] | between if inside[place] else about
+            between = set()
             old = self.found.text_pages[texts[entry.line]]
             self.found.text_pages[texts[entry.line]] = TextPage(
-                old.line, old.title, old.text, frozenset(about), old.elements
+                old.line, old.title, old.text, known if top and place < first else about, old.elements
             )
 
 

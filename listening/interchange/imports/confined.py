@@ -135,7 +135,7 @@ def _ensure_server() -> None:
 def _work(sender: Connection, language: str | None, read: Callable[..., Any], arguments: Any) -> None:
     """In the process: read, and send what was read or why it was not."""
     with contextlib.suppress(OSError):
-        os.nice(10)  # pages come first
+        os.nice(5)  # pages come first, but ten would get it a hundredth of a busy processor
     try:
         with translation.override(language):
             content = pickle.dumps((None, read(*arguments)))

@@ -232,13 +232,17 @@ def records(text: str, separator: str) -> Iterator[tuple[int, list[str]]]:
         yield line, cells
 
 
+#: So many characters of a line show what separates its cells.
+_LOOKED_AT = 100_000
+
+
 def separator_of(text: str) -> str:
     ""
     "The separator of cells: the most frequent in the first line that has one, which may have a title above."
     ""
     lines = [line for line in text.splitlines()[:20] if line.strip()]
     marked = [line for line in lines[:5] if any(mark in line for mark in _SEPARATORS if mark != " ")]
-    first = next(iter(marked or lines), "")
+    first = next(iter(marked or lines), "")[:_LOOKED_AT]
     plain = re.sub(r'"[^"]*"', "x", first)
     found = max([mark for mark in _SEPARATORS if mark != " "], key=plain.count)
     return " " if found not in plain and re.fullmatch(r"\s*\S+(?: +\S+){2,}\s*", plain) else found

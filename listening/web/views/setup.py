@@ -16,6 +16,7 @@ from django.utils.translation import ngettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
+from codec import registry
 from evaluation.access import Role, found_role, visible_clips
 from evaluation.contexts import Context
 from evaluation.models import Clip
@@ -214,7 +215,8 @@ def lacking(request: HttpRequest) -> HttpResponse:
     """How far the recordings are that a study waits for: of each ``clip`` by each ``system``."""
     asked = request.GET
     clips = visible_clips(request.user).filter(pk__in=uuids(asked.getlist("clip")))
-    found = find_lacking(clips, asked.getlist("system"))
+    # Of uploaded systems nothing is ever under way, and not everybody may know their titles.
+    found = find_lacking(clips, [slug for slug in asked.getlist("system") if slug in registry.SYSTEMS])
     shown = _lacking_context(request.user, found, asked.get("then", "what"))
     return render(request, "listening/setup/_lacking.html", {"lacking": shown})
 

@@ -7,7 +7,8 @@ const form = find("#setup", HTMLFormElement);
 const list = find("[data-items]", HTMLElement, form);
 const blank = find("#item-row", HTMLTemplateElement);
 const none = find("[data-none]", HTMLElement, form);
-const out = find("[data-sum]", HTMLElement, form);
+/** Beside the buttons, which who may not change the study has none of. */
+const out = form.querySelector("[data-sum]");
 const systems = find("[data-systems]", HTMLElement, form);
 /** Its radio buttons have one value. */
 const method = /** @type {RadioNodeList | HTMLSelectElement} */ (form.elements.namedItem("basics-method"));
@@ -138,7 +139,7 @@ function sum() {
     else parts.push(`${sounds} sounds per trial`);
     if (graded && picked.length && picked.length <= room && !("partial" in systems.dataset)) parts.push(`about ${minutes(sounds, items)} min per listener`);
   }
-  out.textContent = parts.join(" · ");
+  if (out) out.textContent = parts.join(" · ");
 }
 
 /** Without this script a clip's box takes it whole; with it there is a button, and any number of excerpts. */

@@ -13,6 +13,7 @@ from django.urls import reverse
 
 from codec.base import Note
 from evaluation.models import Clip, Rendition
+from evaluation.outputs.batches import save_system
 from listening.models import Study
 from listening.study.lacking import find_lacking, have_made, processable
 from tests.listening.study.test_studies import what
@@ -114,8 +115,12 @@ def test_a_strangers_public_clip_is_processed_by_nobody_else(bob: User, clip: Cl
     assert set(made(clip)) == {"original", "opus-9k"}
 
 
-def test_how_far_it_is_tells_nobody_of_other_peoples_clips(bob: User, clip: Clip) -> None:
+def test_how_far_it_is_tells_nobody_of_other_peoples_clips(alice: User, bob: User, clip: Clip) -> None:
     client = Client()
     client.force_login(bob)
-    asked = {"clip": [str(clip.pk)], "system": NEEDED, "then": "who"}
+    own = save_system(alice, "Nobody else's")
+    asked = {"clip": [str(clip.pk), "x"], "system": [*NEEDED, own.slug, "\x00"], "then": "who"}
     assert "Harvard 1" not in client.get(reverse("study_lacking"), asked).content.decode()
+    Clip.objects.update(public=True)
+    html = unescape(client.get(reverse("study_lacking"), asked).content.decode())
+    assert ("Harvard 1" in html, own.title in html) == (True, False)

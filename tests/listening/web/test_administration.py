@@ -199,6 +199,17 @@ def test_a_deleted_account_hands_over_what_others_share(
     assert "deleted an account." in page(admin, "accounts")
 
 
+def test_a_study_is_handed_to_who_can_sign_in(study: Study, bob: User) -> None:
+    viewer = User.objects.create_user("viewer")
+    Share.objects.create(study=study, user=bob, role=2)
+    assert sharing.heir_of(study) == bob
+    Share.objects.create(study=study, user=viewer, role=1)
+    administration.set_active(bob, False)
+    assert sharing.heir_of(study) == viewer
+    administration.set_active(viewer, False)
+    assert sharing.heir_of(study) == bob
+
+
 def test_ones_own_account_is_deleted_on_ones_own_page(admin: Client, root: User) -> None:
     assert admin.get(reverse("account_remove", args=[root.pk]))["Location"] == reverse("account_delete")
     admin.post(reverse("account_remove", args=[root.pk]), {"name": "root"})

@@ -94,6 +94,21 @@ def test_a_configuration_of_too_many_entries_is_refused_while_it_is_read() -> No
         read_configuration("pages:\n" + "- {a: 1}\n" * 50_000)
 
 
+def test_pages_of_text_take_time_by_their_number() -> None:
+    def configuration(pages: int) -> bytes:
+        return b"pages:\n" + b"- {type: generic, content: c}\n" * pages
+
+    def read(content: bytes) -> object:
+        return read_configuration(content.decode())
+
+    ratios = []
+    for _ in range(3):  # as above
+        ratios.append(seconds(read, configuration(2400)) / seconds(read, configuration(1200)))
+        if ratios[-1] <= 2.6:
+            return
+    raise AssertionError(ratios)
+
+
 def test_too_many_entries_are_counted_sooner_than_a_tenth_of_them_is_read() -> None:
     def configuration(entries: int) -> bytes:
         return b"pages:\n" + b"- {a: 1}\n" * entries
@@ -111,6 +126,12 @@ def test_too_many_entries_are_counted_sooner_than_a_tenth_of_them_is_read() -> N
 def test_deep_nesting_is_refused_with_its_line(opening: str) -> None:
     with pytest.raises(ImportProblem, match=r"nested too deeply") as refused:
         read_configuration("pages:\n" + opening * 100_000)
+    assert refused.value.line == 2
+
+
+def test_half_a_character_is_refused_though_libyaml_cannot_count_it() -> None:
+    with pytest.raises(ImportProblem, match="does not allow") as refused:
+        read_configuration("pages:\n- {a: \ud800}\n")
     assert refused.value.line == 2
 
 
