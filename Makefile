@@ -1,5 +1,6 @@
 # make demo   the site with demo clips and a demo study; PORT and EARSHOT_HOME are taken from the environment
 # make test   everything the tests need, then all tests
+# make test-rest   the rows that make test leaves out of long tables
 # make lint   ruff, mypy, whether a migration is missing; eslint and tsc for the scripts of the pages
 
 PYTHON ?= python3
@@ -19,7 +20,7 @@ DEV := $(VENV)/.installed-dev
 NODE := node_modules/.installed
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 
-.PHONY: help demo test lint install check-system
+.PHONY: help demo test test-rest lint install check-system
 
 help:
 	@sed -n 's/^# make /make /p' Makefile
@@ -29,6 +30,9 @@ demo: $(DEMO)
 
 test: $(DEV)
 	$(BIN)/python -m pytest --numprocesses 4 --dist worksteal $(PYTEST_OPTIONS)
+
+test-rest: $(DEV)
+	$(BIN)/python -m pytest -m rest --numprocesses 4 --dist worksteal $(PYTEST_OPTIONS)
 
 lint: $(DEV) $(NODE)
 	$(BIN)/ruff check .

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import urllib.parse
 from collections.abc import Sequence
 from typing import Any
 
@@ -26,13 +27,17 @@ def study_invite(site: Site, arguments: argparse.Namespace) -> None:
     show(arguments, made, lambda _: print(made["url"]))
 
 
+def _path_of(arguments: argparse.Namespace) -> str:
+    """The path of somebody who shares in a study; user names have letters of any language."""
+    return f"/studies/{arguments.id}/people/{urllib.parse.quote(arguments.user, safe='')}"
+
+
 def study_role(site: Site, arguments: argparse.Namespace) -> None:
-    path = f"/studies/{arguments.id}/people/{arguments.user}"
-    show(arguments, site.send("PATCH", path, {"role": arguments.role}), _print_people)
+    show(arguments, site.send("PATCH", _path_of(arguments), {"role": arguments.role}), _print_people)
 
 
 def study_remove(site: Site, arguments: argparse.Namespace) -> None:
-    site.send("DELETE", f"/studies/{arguments.id}/people/{arguments.user}")
+    site.send("DELETE", _path_of(arguments))
     print(f"{arguments.user} no longer shares in the study.")
 
 

@@ -117,18 +117,18 @@ def test_a_study_from_making_it_to_its_results(
     study.refresh_from_db()
     for grade in (80, 60):
         listen(study, {"original": 100, "anchor35": 20, "anchor70": 60, "opus-9k": grade, "bpgan-2k": 64})
-    bob = User.objects.create_user("bob")
+    zoe = User.objects.create_user("zoë")
     link = run("study", "invite", study_id, "--role", "editor").strip()
-    sharing.accept(link.rstrip("/").rsplit("/", 1)[1], bob)
+    sharing.accept(link.rstrip("/").rsplit("/", 1)[1], zoe)
     assert [line.split() for line in run("study", "people", study_id).splitlines()[-2:]] == [
         ["alice", "owner"],
-        ["bob", "editor"],
+        ["zoë", "editor"],
     ]
-    assert run("study", "role", study_id, "bob", "viewer").split()[-2:] == ["bob", "viewer"]
-    assert "no longer shares" in run("study", "remove", study_id, "bob")
+    assert run("study", "role", study_id, "zoë", "viewer").split()[-2:] == ["zoë", "viewer"]
+    assert "no longer shares" in run("study", "remove", study_id, "zoë")
     history = run("study", "history", study_id)
     assert [line.index("alice ") > 0 for line in history.splitlines()[-5:]] == [True] * 5
-    assert "alice made bob a viewer." in history
+    assert "alice made zoë a viewer." in history
     assert study_id in run("study", "list", "--status", "open")
     assert study_id not in run("study", "list", "--status", "closed")
 

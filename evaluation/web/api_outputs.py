@@ -19,6 +19,7 @@ from evaluation.contexts import Context
 from evaluation.models import OutputBatch, Rendition, UploadedSystem
 from evaluation.outputs import batches as outputs
 from evaluation.refusals import translate_note
+from evaluation.web.lists import MOST_BEFORE
 from evaluation.web.multipart import file_field, files_field, multipart_body
 from evaluation.web.problems import Problem, check_length
 from evaluation.web.requests import Body, check_form
@@ -173,8 +174,8 @@ def create_system(request: HttpRequest, new: SystemIn) -> Status[Context]:
 def get_system(
     request: HttpRequest,
     slug: str,
-    limit: Annotated[int | None, Query(ge=1)] = None,
-    offset: Annotated[int, Query(ge=0)] = 0,
+    limit: Annotated[int | None, Query(ge=1, le=MOST_BEFORE)] = None,
+    offset: Annotated[int, Query(ge=0, le=MOST_BEFORE)] = 0,
 ) -> Context:
     end = None if limit is None else offset + limit
     return _system(_own_system(request, slug), slice(offset, end))

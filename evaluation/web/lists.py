@@ -20,6 +20,8 @@ ROWS = 100
 SEARCHED_FROM = 8
 #: Most rows that one answer of the API holds.
 MOST_ROWS = 1000
+#: Most rows that may come before them; databases count no further than 64 bits.
+MOST_BEFORE = 2**53
 
 
 class ApiPagination(LimitOffsetPagination):
@@ -27,7 +29,7 @@ class ApiPagination(LimitOffsetPagination):
 
     class Input(Schema):
         limit: int = Field(ROWS, ge=1, le=MOST_ROWS, description="most rows in the answer")
-        offset: int = Field(0, ge=0, description="how many rows come before them")
+        offset: int = Field(0, ge=0, le=MOST_BEFORE, description="how many rows come before them")
 
 
 class Described(Sequence[Any]):

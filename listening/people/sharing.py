@@ -213,8 +213,12 @@ def give_study(study: Study, to: Any) -> None:
 
 
 def heir_of(study: Study) -> Any:
-    """Who gets the study if its owner's account is deleted: of those with the highest role, the first."""
-    return study.shares.select_related("user").order_by("-role", "created", "pk")[0].user
+    """Who gets the study if its owner's account is deleted.
+
+    Of those who may sign in, if there are any, the first with the highest role.
+    """
+    shares = study.shares.select_related("user")
+    return shares.order_by("-user__is_active", "-role", "created", "pk")[0].user
 
 
 @transaction.atomic

@@ -33,7 +33,7 @@ def invite(
     if many:
         raise Refusal.of_field("many", _("An invitation by e-mail is for one person."))
     address = signup.check_email(email)
-    for limit, identity in ((throttling.INVITATIONS, str(by.pk)), (throttling.MAIL, address)):
+    for limit, identity in ((throttling.INVITATIONS, str(by.pk)), (throttling.INVITED, address)):
         if seconds := throttling.take_try(limit, identity):
             raise throttling.TooManyTries(seconds)
     with transaction.atomic():

@@ -63,8 +63,10 @@ SIGNIN_NAME = Limit("signin name", 100, 60 * 60)
 #: mail is sent only if no link in an earlier one works any more: nobody locks others out by asking for mails.
 MAIL_ADDRESS = Limit("mail address", 20, 60 * 60)
 MAIL = Limit("mail", 4, 60 * 60)
-#: Invitations that one researcher has the site mail.
+#: Invitations that one researcher has the site mail, and that go to one address. They do not count as
+#: `MAIL`: who has been invited can still ask for a link to sign up.
 INVITATIONS = Limit("invitations", 50, 24 * 60 * 60)
+INVITED = Limit("invited", 4, 60 * 60)
 #: Sessions started from one address: enough for a lecture hall behind a single address.
 JOIN = Limit("join", 300, 10 * 60)
 #: Invalid API tokens from one address: those that begin alike, and all. Valid ones always work.

@@ -35,17 +35,24 @@ def find_problems(page: Page, rules: tuple[str, ...] = ()) -> list[str]:
     ]
 
 
+def find_in_both_schemes(page: Page) -> list[str]:
+    """The same in light and in dark; the page is light afterwards."""
+    found = []
+    page.emulate_media(color_scheme="light", reduced_motion="reduce")
+    found += [f"light: {problem}" for problem in find_problems(page)]
+    page.emulate_media(color_scheme="dark", reduced_motion="reduce")
+    found += [f"dark: {problem}" for problem in find_problems(page, COLOURS)]
+    page.emulate_media(color_scheme="light", reduced_motion="reduce")
+    return found
+
+
 def find_on_every_screen(page: Page) -> list[str]:
-    """The same on every screen of `SCREENS`, in light and dark; and pages that are wider than the screen."""
+    """The same on every screen of `SCREENS`; and pages that are wider than the screen."""
     found = []
     for name, (width, height) in SCREENS.items():
         page.set_viewport_size({"width": width, "height": height})
-        page.emulate_media(color_scheme="light", reduced_motion="reduce")
-        found += [f"{name}, light: {problem}" for problem in find_problems(page)]
-        page.emulate_media(color_scheme="dark", reduced_motion="reduce")
-        found += [f"{name}, dark: {problem}" for problem in find_problems(page, COLOURS)]
+        found += [f"{name}, {problem}" for problem in find_in_both_schemes(page)]
         wide = page.evaluate("document.documentElement.scrollWidth")
         if wide > width:
             found.append(f"{name}: {wide} px wide")
-    page.emulate_media(color_scheme="light", reduced_motion="reduce")
     return found

@@ -40,6 +40,36 @@ FLAGS = (
 VIEWPORT: ViewportSize = {"width": 1280, "height": 800}
 #: Milliseconds that a page gets for anything a test waits for.
 PATIENCE = 45_000
+#: A screen that draws ten times a second: a page that shows how far a sound is draws in every frame, and 60
+#: of them take most of the time of these tests. A frame after a pause comes at once.
+SLOW_SCREEN = """(() => {
+  const draw = window.requestAnimationFrame.bind(window);
+  const forget = window.cancelAnimationFrame.bind(window);
+  const waiting = new Map();
+  let last = -Infinity;
+  let number = 0;
+  window.requestAnimationFrame = (show) => {
+    const mine = ++number;
+    const ask = () => {
+      const frame = draw((now) => {
+        waiting.delete(mine);
+        last = now;
+        show(now);
+      });
+      waiting.set(mine, () => forget(frame));
+    };
+    const pause = last + 100 - performance.now();
+    if (pause > 0) {
+      const timer = setTimeout(ask, pause);
+      waiting.set(mine, () => clearTimeout(timer));
+    } else ask();
+    return mine;
+  };
+  window.cancelAnimationFrame = (frame) => {
+    waiting.get(frame)?.();
+    waiting.delete(frame);
+  };
+})();"""
 
 
 def find_chromium() -> str | None:
@@ -134,6 +164,17 @@ def spend(context: BrowserContext) -> None:
     _spent.add(context)
 
 
+def new_context(browser: Browser, viewport: ViewportSize = VIEWPORT) -> BrowserContext:
+    """A further profile, which whoever asks for it closes.
+
+    Without animations and on a slow screen: to draw frames takes most of the time of a page that waits.
+    """
+    context = browser.new_context(viewport=viewport, reduced_motion="reduce")
+    context.set_default_timeout(PATIENCE)
+    context.add_init_script(SLOW_SCREEN)
+    return context
+
+
 @pytest.fixture(scope="session")
 def profiles() -> list[BrowserContext]:
     """The one that the last test left, made like new; making another takes a browser half a second."""
@@ -146,9 +187,7 @@ def context(
 ) -> Iterator[BrowserContext]:
     """A profile without cookies, storage, permissions or routes, and with one blank page."""
     if not profiles:
-        # Without animations: to draw their frames takes most of the time of a page that waits.
-        profiles.append(browser.new_context(viewport=VIEWPORT, reduced_motion="reduce"))
-        profiles[0].set_default_timeout(PATIENCE)
+        profiles.append(new_context(browser))
         profiles[0].new_page()
     context = profiles.pop()
     yield context

@@ -25,7 +25,7 @@ import soundfile
 from codec.__main__ import main as codec_main
 from evaluation.clips.demo_clips import DemoClipsMissing, demo_clips
 from listening.site.embedded_redis import is_running
-from tests.browser.conftest import VIEWPORT
+from tests.browser.conftest import new_context
 from tests.browser.rating import after_training, hear, point, ready, wait_saved
 from tests.evaluation.conftest import SPEECH_SYSTEMS
 from tests.live import Site, running_site, wait_for
@@ -205,7 +205,7 @@ def test_upload_process_rate_and_see_the_results(
     assert listener_link.startswith(f"{site.url}/t/")
 
     # -- A listener takes it, in a browser that never signed in.
-    listener = browser.new_context(viewport=VIEWPORT, reduced_motion="reduce")
+    listener = new_context(browser)
     listener.set_default_timeout(MILLISECONDS)
     code = take_part(listener.new_page(), listener_link, site)
     listener.close()

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from playwright.sync_api import Locator
 
-from tests.browser.conftest import VIEWPORT
+from tests.browser.conftest import new_context
 from tests.browser.rating import after_training, hear, point, ready, wait_saved
 from tests.browser.test_main_job import sentence
 from tests.live import Site, in_site, running_site
@@ -145,7 +145,7 @@ def test_from_the_front_page_to_the_first_result(
     study = page.url
     walk.step("publish it and copy the link")
 
-    context = browser.new_context(viewport=VIEWPORT, reduced_motion="reduce")
+    context = new_context(browser)
     context.set_default_timeout(MILLISECONDS)
     seconds = time.monotonic()
     take_part(context.new_page(), address.input_value())

@@ -11,7 +11,7 @@ from codec import registry
 from listening.models import Event, Session, Study
 from listening.session.sessions import begin, start_session
 from listening.study import languages
-from tests.browser.accessibility import find_problems
+from tests.browser.accessibility import find_in_both_schemes
 from tests.browser.rating import (
     grades,
     hear,
@@ -249,28 +249,19 @@ def check_screen(seen: dict[str, Any], width: int, height: int, where: str) -> N
         assert word["y"] + word["height"] / 2 == pytest.approx(middle, abs=4), where
 
 
-def problems_by_scheme(page: Page) -> dict[str, list[str]]:
-    found = {}
-    for scheme in ("light", "dark"):
-        page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
-        found[scheme] = find_problems(page)
-    return found
-
-
 @pytest.mark.parametrize("code", ["en", "ar"])
 def test_axe_finds_nothing(page: Page, live_server: Any, session: Session, code: str) -> None:
-    nothing: dict[str, list[str]] = {"light": [], "dark": []}
     Study.objects.update(language=code)
     page.goto(f"{live_server.url}/s/{session.token}/")
     ready(page)
-    assert problems_by_scheme(page) == nothing
+    assert find_in_both_schemes(page) == []
     page.locator(".pick").nth(0).click()
     page.wait_for_selector(".column.sounding")
     page.mouse.click(*point(page, 1, 70))
     page.locator("#next").click()
-    assert problems_by_scheme(page) == nothing  # with what is missing marked
+    assert find_in_both_schemes(page) == []  # with what is missing marked
     page.keyboard.press("?")
-    assert problems_by_scheme(page) == nothing  # with the help open
+    assert find_in_both_schemes(page) == []  # with the help open
 
 
 def test_the_page_speaks_the_studys_language(page: Page, live_server: Any, study: Study) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from listening.models import Event, Session, Trial
 from listening.session.sessions import begin, start_session
-from tests.browser.conftest import FLAGS, PATIENCE, find_chromium, spend
+from tests.browser.conftest import FLAGS, find_chromium, new_context, spend
 from tests.browser.rating import (
     grades,
     hear,
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
     from tests.browser.conftest import Errors
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
-
-TRIALS = 40
 
 
 def test_a_server_that_fails_for_a_while_gets_the_grades_later(
@@ -114,8 +112,7 @@ def test_a_session_goes_on_on_another_device(
     shown = grades(page)
     trial = session.trials.get(position=1)
     wait_for("the comment", lambda: Trial.objects.filter(pk=trial.pk).exclude(comment="").exists(), 10)
-    phone = browser.new_context(viewport={"width": 844, "height": 390})
-    phone.set_default_timeout(PATIENCE)
+    phone = new_context(browser, {"width": 844, "height": 390})
     other = phone.new_page()
     other.goto(page.url)
     ready(other)
@@ -174,7 +171,8 @@ def test_browsers_that_ask_for_a_touch_first_sound_at_the_first_press(
     strict.close()
 
 
-def test_forty_trials_in_bounded_memory(page: Page, live_server: Any, alice: Any) -> None:
+@pytest.mark.parametrize("trials", [12, pytest.param(40, marks=pytest.mark.rest)])
+def test_trials_in_bounded_memory(page: Page, live_server: Any, alice: Any, trials: int) -> None:
     """Every trial leaves as it came: the page's heap, its audio nodes and the stored queue do not grow."""
     systems = ["original", "anchor35", "anchor70", "codec2-3.2k"]
     audio = speech_like(1.0)
@@ -185,7 +183,7 @@ def test_forty_trials_in_bounded_memory(page: Page, live_server: Any, alice: Any
     graded = session.trials.get(item=item)
     copies = [
         Trial(session=session, item=item, position=graded.position + n, order=graded.order)
-        for n in range(1, TRIALS)
+        for n in range(1, trials)
     ]
     Trial.objects.bulk_create(copies)
     skip_training(session)
@@ -194,15 +192,15 @@ def test_forty_trials_in_bounded_memory(page: Page, live_server: Any, alice: Any
     protocol.send("Performance.enable")
     page.goto(f"{live_server.url}/s/{session.token}/")
     measured = []
-    for number in range(1, TRIALS + 1):
-        page.get_by_text(re.compile(rf"item {number} of {TRIALS}\b")).wait_for()
+    for number in range(1, trials + 1):
+        page.get_by_text(re.compile(rf"item {number} of {trials}\b")).wait_for()
         ready(page)
         page.keyboard.press("r")
         for stimulus in "1234":
             page.keyboard.press(stimulus)
             page.keyboard.press("ArrowUp")
         page.wait_for_function("document.querySelectorAll('.graded').length === 4")
-        if number <= 5 or number == TRIALS:  # those that are compared below
+        if number <= 5 or number == trials:  # those that are compared below
             protocol.send("HeapProfiler.collectGarbage")
         metrics = {m["name"]: m["value"] for m in protocol.send("Performance.getMetrics")["metrics"]}
         kept = page.evaluate("JSON.stringify(localStorage).length")

@@ -9,6 +9,7 @@ import pytest
 from listening.models import Session, Study
 from listening.session.sessions import begin
 from listening.study.removal import delete_session
+from tests.browser.conftest import new_context
 from tests.browser.rating import point, ready
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def test_one_browser_counts_as_one_without_a_cookie(
         page.get_by_role("button", name="Continue where you stopped").click()
     assert (page.url, Session.objects.count()) == (address, 1)
     # Another browser is another person.
-    with browser.new_context() as other:
+    with new_context(browser) as other:
         stranger = other.new_page()
         stranger.goto(link)
         assert stranger.get_by_role("button", name="Take part").is_visible()

@@ -11,7 +11,7 @@ from listening.models import Answer, Session, Stage, Study
 from listening.session.ratings import finish_trial, save_rating
 from listening.session.sessions import TRAINED, begin, start_session, take_step
 from listening.study import headphones
-from tests.browser.conftest import PATIENCE, spend
+from tests.browser.conftest import new_context, spend
 from tests.browser.rating import ready
 from tests.live import wait_for
 
@@ -206,7 +206,7 @@ def test_the_whole_way_with_right_answers(
     grade_page(page)
 
     # -- The rest on another device, by the session's link.
-    elsewhere = browser.new_context()
+    elsewhere = new_context(browser)
     phone = elsewhere.new_page()
     phone.goto(page.url)
     phone.get_by_label("Rather").check()
@@ -360,8 +360,7 @@ def test_mturk_in_its_frame(browser: Browser, live_server: Any, study: Study) ->
         submitted.append(route.request.post_data)
         route.fulfill(content_type="text/html", body="<title>done</title><p>Received.")
 
-    context = browser.new_context()
-    context.set_default_timeout(PATIENCE)
+    context = new_context(browser)
     context.route("https://earshot.example/**", earshot)
     context.route("https://worker.mturk.com/**", frame)
     context.route("https://evil.example/**", frame)

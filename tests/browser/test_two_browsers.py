@@ -10,7 +10,7 @@ import pytest
 from django.contrib.auth.models import User
 
 from listening.models import Session, Trial
-from tests.browser.conftest import PATIENCE, VIEWPORT
+from tests.browser.conftest import new_context
 from tests.browser.method_studies import instructed, open_method_study
 from tests.browser.rating import point
 from tests.live import wait_for
@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
-METHODS = ("mushra", "bs1116", "acr", "dcr", "ccr", "abx", "ab")
+#: One of each kind of page; those whose page is made alike are among the rows of `make test-rest`.
+METHODS = ("mushra", "bs1116", "ccr", "abx")
+ALIKE = ("acr", "dcr", "ab")
 SYSTEMS = {"mushra": ("anchor35", "anchor70", "codec2-3.2k")}
 
 
@@ -119,13 +121,14 @@ def stored(trial: Trial, method: str) -> str:
 
 @pytest.fixture
 def two(page: Page, browser: Browser) -> Iterator[list[Page]]:
-    other = browser.new_context(viewport=VIEWPORT)
-    other.set_default_timeout(PATIENCE)
+    other = new_context(browser)
     yield [page, other.new_page()]
     other.close()
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize(
+    "method", [*METHODS, *(pytest.param(method, marks=pytest.mark.rest) for method in ALIKE)]
+)
 def test_two_browsers_show_what_is_stored_or_say_that_they_lost(
     two: list[Page], live_server: Any, alice: User, errors: Errors, method: str
 ) -> None:

@@ -333,9 +333,9 @@ def _refuse_large(text: str) -> None:
     """
     if not yaml.__with_libyaml__:
         return
-    parser = yaml.CSafeLoader(text)
     entries = depth = 0
     try:
+        parser = yaml.CSafeLoader(text)
         while (event := parser.get_event()) is not None:
             if isinstance(event, yaml.CollectionEndEvent):
                 depth -= 1

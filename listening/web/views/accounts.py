@@ -9,6 +9,7 @@ from django.contrib.auth.models import User
 from django.core.cache import cache
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render, resolve_url
+from django.utils.encoding import iri_to_uri
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
@@ -65,8 +66,8 @@ def next_url(request: HttpRequest) -> str:
 def remember_next(request: HttpRequest, response: HttpResponse) -> HttpResponse:
     """Have the browser keep `next_url`: who signs in by a link or a provider comes back without it."""
     if (wanted := next_url(request)) != resolve_url(settings.LOGIN_REDIRECT_URL):
-        seconds, secure = _WANTED_SECONDS, settings.SESSION_COOKIE_SECURE
-        response.set_cookie(_WANTED, wanted, seconds, secure=secure, httponly=True, samesite="Lax")
+        kept, secure = iri_to_uri(wanted), settings.SESSION_COOKIE_SECURE
+        response.set_cookie(_WANTED, kept, _WANTED_SECONDS, secure=secure, httponly=True, samesite="Lax")
     return response
 
 

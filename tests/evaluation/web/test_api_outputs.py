@@ -72,6 +72,7 @@ def test_outputs_are_checked_confirmed_and_stored(client: Client) -> None:
     assert client.get(f"/api/systems/{slug}").json()["outputs"] == [str(rendition.clip_id)]
     assert client.get(f"/api/systems/{slug}?limit=1&offset=1").json()["outputs"] == []
     assert client.get(f"/api/systems/{slug}?limit=1").json()["output_count"] == 1
+    assert client.get(f"/api/systems/{slug}?offset={2**64}").status_code == 422
     assert client.delete(f"/api/systems/{slug}/outputs/{rendition.clip_id}").status_code == 204
     assert not Rendition.objects.exists()
     assert client.delete(address).status_code == 204

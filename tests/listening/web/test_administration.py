@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
 from django.core import mail as outbox
 from django.core.management import CommandError, call_command
+from django.db import OperationalError, connection, transaction
 from django.test import Client
 from django.urls import reverse
 
 from listening.models import AccountAct, Mail, Share, Study
 from listening.people import administration, mail, sharing, signup
 from listening.web import accounts
+from tests.database import connected_to
+from tests.postgres import postgresql
+
+__all__ = ["postgresql"]  # a fixture
 
 
 @pytest.fixture
@@ -174,6 +180,34 @@ def test_an_address_belongs_to_one_account(admin: Client, alice: User, bob: User
     ]
 
 
+def test_an_address_that_somebody_just_signs_up_with_is_waited_for(
+    postgresql: str, django_db_blocker: Any
+) -> None:
+    address = "dora@example.org"
+
+    def elsewhere(give: Callable[[], object]) -> None:
+        with connected_to(postgresql), connection.cursor() as cursor:
+            cursor.execute("SET lock_timeout = '50ms'")
+            give()
+
+    def change() -> None:
+        administration.set_email(User.objects.get(username="bob"), address)
+
+    def make() -> None:
+        administration.make_account(signup.NewAccount("", address))
+
+    with django_db_blocker.unblock(), connected_to(postgresql), ThreadPoolExecutor(1) as thread:
+        User.objects.create_user("bob")
+        with transaction.atomic():
+            signup.make_account(signup.NewAccount("dora", address))
+            for give in (change, make):
+                with pytest.raises(OperationalError, match="lock timeout"):
+                    thread.submit(elsewhere, give).result()
+        for give in (change, make):
+            with pytest.raises(signup.SignupProblem, match="address already"):
+                thread.submit(elsewhere, give).result()
+
+
 def test_a_deleted_account_hands_over_what_others_share(
     admin: Client, make_study: Callable[..., Study], alice: User, bob: User
 ) -> None:
@@ -197,6 +231,17 @@ def test_a_deleted_account_hands_over_what_others_share(
     assert own.pk not in Study.objects.values_list("pk", flat=True)
     assert acts() == [("deleted", None, "root")]
     assert "deleted an account." in page(admin, "accounts")
+
+
+def test_a_study_is_handed_to_who_can_sign_in(study: Study, bob: User) -> None:
+    viewer = User.objects.create_user("viewer")
+    Share.objects.create(study=study, user=bob, role=2)
+    assert sharing.heir_of(study) == bob
+    Share.objects.create(study=study, user=viewer, role=1)
+    administration.set_active(bob, False)
+    assert sharing.heir_of(study) == viewer
+    administration.set_active(viewer, False)
+    assert sharing.heir_of(study) == bob
 
 
 def test_ones_own_account_is_deleted_on_ones_own_page(admin: Client, root: User) -> None:

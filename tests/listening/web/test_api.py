@@ -221,6 +221,7 @@ def test_a_list_reads_only_the_rows_that_it_shows(
     assert [sql for sql in read if "LIMIT 1" in sql]
     assert [sql for sql in read if "LIMIT" not in sql] == []
     assert detail_of(script.get(f"{path}?limit=1001"), 422).startswith("limit: ")
+    assert detail_of(script.get(f"{path}?offset={2**64}"), 422).startswith("offset: ")
 
 
 def test_settings_change_and_what_was_heard_is_locked(script: Script, study: Study) -> None:

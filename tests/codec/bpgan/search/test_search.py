@@ -69,7 +69,7 @@ def test_no_method_loses_to_the_encoder_alone_or_in_a_batch(
         method=method, iterations=7, rate_weight=weight, flip_rounds=2, flip_tries=4, exact=True
     )
     rate = build_rates(model.contexts)
-    lengths = [24, 32, 17]
+    lengths = [14, 18, 9]
     batch, sizes = padded_batch(model, lengths)
     together = search(model, batch, config, rate=rate, lengths=sizes)
     for row, frames in enumerate(lengths):

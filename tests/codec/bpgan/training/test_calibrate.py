@@ -14,6 +14,7 @@ import torch
 from codec.__main__ import main
 from codec.base import CodecError
 from codec.bpgan.config import LatentConfig, ModelConfig, NetworkConfig
+from codec.bpgan.entropy import fitting
 from codec.bpgan.network.model import BPGANModel
 from codec.bpgan.search.search import SEARCHES
 from codec.bpgan.system import BPGAN
@@ -21,6 +22,8 @@ from codec.bpgan.training import data
 from codec.bpgan.training.calibrate import TARGETS, Calibration, find_weight
 from tests.codec.speech import harvard_sentence
 
+#: A search that is through soon.
+QUICK = replace(SEARCHES["realtime"], iterations=2, flip_rounds=1)
 NETWORK = NetworkConfig(encoder_width=16, encoder_blocks=(1, 1), generator_width=16, generator_blocks=(1, 1))
 
 
@@ -41,6 +44,13 @@ def speech(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for index in range(4):
         soundfile.write(folder / f"speaker{index}_{index}.wav", harvard_sentence(index)[:16_000], 16_000)
     return folder
+
+
+@pytest.fixture
+def short_fits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fit tables in few steps: seconds of speech through an untrained model have nothing more to teach."""
+    fit = fitting.fit
+    monkeypatch.setattr(fitting, "fit", lambda *codes, **options: fit(*codes, **{**options, "steps": 100}))
 
 
 @pytest.mark.parametrize(
@@ -67,11 +77,13 @@ def test_a_rate_that_no_price_meets_is_an_error() -> None:
         find_weight(lambda w: 3.0, 2.0, 0.01, 0.05)
 
 
-def test_a_calibrated_model_keeps_its_rates_and_serves_its_systems(speech: Path, tmp_path: Path) -> None:
+def test_a_calibrated_model_keeps_its_rates_and_serves_its_systems(
+    speech: Path, tmp_path: Path, short_fits: None
+) -> None:
     model = small_model()
     corpus = data.pack(data.find_utterances([speech]), tmp_path, 16_000)
-    calibration = Calibration(model, corpus, replace(SEARCHES["realtime"], iterations=4), seed=0)
-    calibration.fit(seconds=2.0)
+    calibration = Calibration(model, corpus, QUICK, seed=0)
+    calibration.fit(seconds=1.0)
     assert set(model.rates) == {"bpgan-2k", "unified-gan-2k"}  # the layers that this model has
     for target in TARGETS:
         if target.slug in model.rates:
@@ -86,7 +98,10 @@ def test_a_calibrated_model_keeps_its_rates_and_serves_its_systems(speech: Path,
     assert encoded.parameters["rate_weight"] == model.rates["bpgan-2k"].rate_weight
 
 
-def test_the_command_writes_a_model_with_its_history(speech: Path, tmp_path: Path) -> None:
+def test_the_command_writes_a_model_with_its_history(
+    speech: Path, tmp_path: Path, short_fits: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(SEARCHES, "realtime", QUICK)
     model = small_model(layers=())
     model.notes["trained"] = '{"steps": 1}'
     model.save(tmp_path / "trained.safetensors")

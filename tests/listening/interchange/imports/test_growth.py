@@ -129,6 +129,12 @@ def test_deep_nesting_is_refused_with_its_line(opening: str) -> None:
     assert refused.value.line == 2
 
 
+def test_half_a_character_is_refused_though_libyaml_cannot_count_it() -> None:
+    with pytest.raises(ImportProblem, match="does not allow") as refused:
+        read_configuration("pages:\n- {a: \ud800}\n")
+    assert refused.value.line == 2
+
+
 def test_a_zip_of_too_many_entries_is_refused_unread(alice: User) -> None:
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as archive:
