@@ -131,9 +131,9 @@ def misses_of_ordered(frame: pd.DataFrame, ends: Sequence[float]) -> list[calibr
 
 def misses_of_choices(frame: pd.DataFrame, method: str, *analyses: str) -> list[calibration.Cell]:
     """The same of choices, as `calibration.scenarios_of_choices` takes them."""
-    if frame.empty:
-        return []
     listeners, items = int(frame["assessor"].nunique()), int(frame["item"].nunique())
+    if listeners < 2:
+        return []
     like = calibration.scenarios_of_choices(frame)
     return calibration.find_misses(method, analyses, listeners, items, like)
 
@@ -164,9 +164,15 @@ def describe_cells(cells: Sequence[calibration.Cell]) -> list[str]:
 
 
 def _advise(cells: Sequence[calibration.Cell], sure: bool) -> str:
-    """How to read what these cells are of: intervals, tests, or both."""
-    intervals = any(cell.coverage is not None for cell in cells)
-    tests = [cell.analysis for cell in cells if cell.alarms is not None]
+    """How to read what misses in these cells: intervals, tests, or both."""
+    (least, most), (quiet, loud) = calibration.COVERAGE, calibration.ALARMS
+    shares = [cell.coverage for cell in cells if cell.coverage is not None]
+    intervals = any(share < least if sure else share > most for share in shares)
+    tests = [
+        cell.analysis
+        for cell in cells
+        if cell.alarms is not None and (cell.alarms > loud if sure else cell.alarms < quiet)
+    ]
     if sure:
         parts = ["these intervals as too narrow"] * intervals + ["these p as too small"] * bool(tests)
         return f"Read {', and '.join(parts)}."

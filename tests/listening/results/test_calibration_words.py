@@ -50,6 +50,8 @@ def test_sentences_say_what_was_found_and_to_which_side_it_misses() -> None:
         (99.0, None, "mean", "These intervals are wider than need be."),
         (None, 0.4, "equivalence, like", "True equivalence is missed more often than need be."),
         (99.0, 1.0, "difference, like", "True differences are missed more often than need be."),
+        (98.0, 4.6, "right answers", "These intervals are wider than need be."),
+        (94.0, 9.0, "mixed model", "Read these p as too small."),
     ],
 )
 def test_advice_is_on_what_was_found(
