@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from django.contrib.auth.models import User
@@ -132,10 +133,15 @@ def test_who_forgot_the_password_chooses_another(admin: Client, alice: User) -> 
     assert [what for what, _, _ in acts()] == ["linked", "reset", "linked"]
 
 
-def test_who_is_deactivated_is_out_until_activated(admin: Client, alice: User) -> None:
+def test_who_is_deactivated_is_out_until_activated(
+    admin: Client, alice: User, bob: User, study: Study
+) -> None:
     browser, script = Client(), Client(headers={"Authorization": f"Bearer {accounts.make_api_token(alice)}"})
     browser.force_login(alice)
     link = reverse("signin_link", args=[accounts.make_signin_link(alice).rstrip("/").rsplit("/", 1)[1]])
+    invitation = urlsplit(sharing.invite(study, sharing.Role.EDITOR, many=True)[1]).path
+    guest = Client()
+    guest.force_login(bob)
 
     def entrances() -> list[int]:
         password = Client().login(username="alice", password="password")
@@ -143,16 +149,18 @@ def test_who_is_deactivated_is_out_until_activated(admin: Client, alice: User) -
             browser.get("/home/").status_code,
             script.get("/api/studies").status_code,
             Client().get(link).status_code,
+            guest.get(invitation).status_code,
             password,
         ]
 
-    assert entrances() == [200, 200, 200, True]
+    assert entrances() == [200, 200, 200, 200, True]
     assert change(admin, alice, active="").status_code == 302
-    assert entrances() == [302, 401, 410, False]
+    assert entrances() == [302, 401, 410, 410, False]
+    assert guest.post(invitation).status_code == 410
     refused = admin.post(reverse("account_link", args=[alice.pk]), follow=True).content.decode()
     assert "activate it first" in refused
     assert change(admin, alice).status_code == 302
-    assert entrances() == [200, 200, 200, True]
+    assert entrances() == [200, 200, 200, 200, True]
     assert acts() == [("deactivated", "alice", "root"), ("activated", "alice", "root")]
 
 
