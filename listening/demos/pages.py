@@ -27,7 +27,7 @@ from listening.columns.demos import (
 from listening.demos.facts import RATE
 from listening.demos.markdown import render_markdown
 from listening.models import Demo, DemoVersion
-from listening.results.choosing import PREFERENCE_KEY, RIGHT_KEY
+from listening.results.choosing import key_of_answers, key_of_votes
 
 #: The address of a sound by the recording's position and the system.
 AddressOf = Callable[[int, str], str]
@@ -161,14 +161,15 @@ def _grades_svg(grades: ShownGrades) -> SafeString:
             figures.MeanRow(row.title, (row.colour, row.marker), row.mean, row.half_width)
             for row in grades.rows
         ]
-        title = f"{grades.study}: mean grade per system with 95 % interval"
+        known = any(row.half_width is not None for row in grades.rows)
+        title = f"{grades.study}: mean grade per system{' with 95 % interval' if known else ''}"
         svg = figures.means(rows, title, _scale(grades))
     else:
         shares = [
             figures.ShareRow(row.left, row.right, row.share, row.low, row.high, (), row.counts)
             for row in grades.shares
         ]
-        key = PREFERENCE_KEY if grades.kind == "votes" else RIGHT_KEY
+        key = (key_of_votes if grades.kind == "votes" else key_of_answers)(grades.listeners)
         svg = figures.shares(shares, f"{grades.study}: {grades.measure}", grades.measure, key)
     return mark_safe(svg)  # noqa: S308 -- the figure escapes every text
 

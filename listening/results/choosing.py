@@ -25,15 +25,26 @@ from listening.results.frames import LOUD, REAL, choices_of, item_titles
 SHARES = (0.6, 0.7, 0.75, 0.8, 0.9)
 #: Axis and key of the figure of each method.
 RIGHT_ANSWERS = "right answers"
-RIGHT_KEY = "Marker and bar: share of right answers, 95 % interval over listeners. Guessing: 50 %."
+_RIGHT_KEY = "Marker and bar: share of right answers, 95 % interval over listeners. Guessing: 50 %."
 #: The same of one listener.
-RIGHT_KEY_OF_ONE = "Marker and bar: share of right answers, exact 95 % interval over answers. Guessing: 50 %."
+_RIGHT_OF_ONE = "Marker and bar: share of right answers, exact 95 % interval over answers. Guessing: 50 %."
 PREFERENCES = "prefer the left one   |   prefer the right one"
-PREFERENCE_KEY = (
+_PREFERENCE_KEY = (
     "Marker and bar: share that prefers the right one, a tie counting half, with its 95 % interval over "
     "listeners."
 )
+_PREFERENCE_OF_ONE = "Marker: share that prefers the right one, a tie counting half."
 DOTS = "Dots: listeners."
+
+
+def key_of_answers(listeners: int) -> str:
+    """The key of a figure of right answers of so many listeners."""
+    return _RIGHT_OF_ONE if listeners == 1 else _RIGHT_KEY
+
+
+def key_of_votes(listeners: int) -> str:
+    """The key of a figure of votes of so many listeners."""
+    return _PREFERENCE_OF_ONE if listeners == 1 else _PREFERENCE_KEY
 
 
 @dataclass(frozen=True)
@@ -157,7 +168,9 @@ def abx(study: Study, kind: str = REAL, data: AnswerData | None = None) -> Conte
         )
         for row in found.pooled
     ]
-    key = RIGHT_KEY_OF_ONE if context["listeners"] == 1 else f"{RIGHT_KEY} {DOTS}"
+    key = key_of_answers(context["listeners"])
+    if context["listeners"] > 1:
+        key = f"{key} {DOTS}"
     drawn = figures.shares(shares, f"{study.name}: right answers", RIGHT_ANSWERS, key)
     drawn = figures.stamp(drawn, LOUD.get(kind, ""))
     return context | {
@@ -239,7 +252,10 @@ def preference(study: Study, kind: str = REAL, data: VoteData | None = None) -> 
         for row in found
     ]
     drawn = figures.shares(
-        shares, f"{study.name}: preference", PREFERENCES, f"{PREFERENCE_KEY} {DOTS[:-1]}, decided votes."
+        shares,
+        f"{study.name}: preference",
+        PREFERENCES,
+        f"{key_of_votes(context['listeners'])} {DOTS[:-1]}, decided votes.",
     )
     warnings = []
     if any(row.assessors < 5 for row in found):
