@@ -72,14 +72,21 @@ def check_not_last(user: User) -> None:
         )
 
 
+def _take_address(email: str) -> None:
+    """Keep the address for who is given it in this transaction. Raises `SignupProblem` if somebody has it."""
+    signup.hold_address(email)
+    if signup.has_account(email):
+        raise signup.SignupProblem.of_field("email", _("Somebody here has this address already."))
+
+
 @transaction.atomic
 def make_account(wanted: signup.NewAccount, by: User | None = None, *, administrator: bool = False) -> User:
     """Make an account, whether sign-up is open or not. Raises what `signup.make_account` raises."""
-    if not wanted.name and wanted.email:
+    if not wanted.name.strip() and wanted.email:
         name = signup.suggest_name(wanted.email.partition("@")[0])
         wanted = signup.NewAccount(name, wanted.email, wanted.password)
-    if wanted.email and signup.has_account(wanted.email):
-        raise signup.SignupProblem.of_field("email", _("Somebody here has this address already."))
+    if wanted.email:
+        _take_address(wanted.email)
     user = signup.make_account(wanted)
     note(What.MADE, user, by)
     set_administrator(user, administrator, by)
@@ -120,8 +127,8 @@ def set_email(user: User, text: str, by: User | None = None) -> None:
     email = signup.check_email(text) if text.strip() else ""
     if email == user.email.casefold():
         return
-    if signup.has_account(email):
-        raise signup.SignupProblem.of_field("email", _("Somebody here has this address already."))
+    if email:
+        _take_address(email)
     user.email = email
     user.save(update_fields=["email"])
     note(What.ADDRESSED, user, by)

@@ -9,7 +9,7 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.utils import translation
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_noop
+from django.utils.translation import gettext_noop, ngettext
 
 from evaluation.access import Role
 from listening.models import Profile, Study
@@ -68,14 +68,20 @@ def send_invitation(email: str, url: str, by: User, study: Study, role: Role, li
         values = {"by": by.get_username(), "study": study.name, "url": url, "days": lifetime.days}
         subject = _("%(by)s invites you to the study “%(study)s”")
         if role == Role.EDITOR:
-            body = _(
+            body = ngettext(
                 "%(by)s invites you to edit the study “%(study)s” on Earshot, with its clips and results:"
-                "\n\n%(url)s\n\nThe link works for one person, within %(days)s days. You sign in first."
+                "\n\n%(url)s\n\nThe link works for one person, within %(days)s day. You sign in first.",
+                "%(by)s invites you to edit the study “%(study)s” on Earshot, with its clips and results:"
+                "\n\n%(url)s\n\nThe link works for one person, within %(days)s days. You sign in first.",
+                lifetime.days,
             )
         else:
-            body = _(
+            body = ngettext(
                 "%(by)s invites you to view the study “%(study)s” on Earshot, with its clips and results:"
-                "\n\n%(url)s\n\nThe link works for one person, within %(days)s days. You sign in first."
+                "\n\n%(url)s\n\nThe link works for one person, within %(days)s day. You sign in first.",
+                "%(by)s invites you to view the study “%(study)s” on Earshot, with its clips and results:"
+                "\n\n%(url)s\n\nThe link works for one person, within %(days)s days. You sign in first.",
+                lifetime.days,
             )
         mail.post(email, subject % values, body % values, lifetime=lifetime)
 

@@ -83,8 +83,8 @@ def invite(study: Study, role: Role, *, many: bool = False, days: int = USUAL_DA
 
 
 def invitation_of(token: str) -> Invitation:
-    """The open invitation with this link. Raises `InvitationGone`."""
-    found = Invitation.objects.filter(_usable(), digest=token_digest(token))
+    """The open invitation with this link, of somebody who may sign in. Raises `InvitationGone`."""
+    found = Invitation.objects.filter(_usable(), digest=token_digest(token), study__owner__is_active=True)
     invitation = found.select_related("study__owner").first()
     if invitation is None:
         raise InvitationGone

@@ -113,8 +113,8 @@ def has_account(email: str) -> bool:
     return bool(email) and User.objects.filter(email__iexact=email).exists()
 
 
-def _hold(email: str) -> None:
-    """Let nobody else make an account of this address before the transaction ends.
+def hold_address(email: str) -> None:
+    """Let nobody else have this address before the transaction ends: whoever gives it asks first.
 
     Sites have accounts that share an address, so that the database cannot ask for it to be unique.
     """
@@ -157,7 +157,7 @@ def make_account(wanted: NewAccount) -> User:
         LinkGone: the address has an account, perhaps since a moment ago.
     """
     if wanted.email:
-        _hold(wanted.email)
+        hold_address(wanted.email)
         if has_account(wanted.email):
             raise LinkGone
     name = wanted.name.strip()

@@ -11,6 +11,7 @@ from listening.columns.demos import Section
 from listening.demos.drafts import new_demo, save_draft
 from listening.demos.publishing import publish
 from listening.models import Demo, Study
+from listening.people import administration
 from listening.tasks import publish_demo
 from tests.browser.accessibility import find_in_both_schemes
 from tests.browser.method_studies import open_method_study
@@ -37,9 +38,11 @@ PAGES = [
     "docs/demo-pages/",
     "account/",
     "account/delete/",
+    "operator/",
+    "operator/accounts/",
     "signin/",
 ]
-OF_A_STUDY = ["", "people/", "setup/what/", "setup/who/", "setup/check/", "stimuli/", "metrics/"]
+OF_A_STUDY = ["", "people/", "history/", "setup/what/", "setup/who/", "setup/check/", "stimuli/", "metrics/"]
 
 
 @pytest.fixture
@@ -49,7 +52,11 @@ def study(alice: User) -> Study:
 
 def addresses(site: str, study: Study) -> list[str]:
     demo = published_demo(study)
+    User.objects.filter(pk=study.owner_id).update(is_superuser=True)  # who sees the operator's pages, too
+    other, _is_new = User.objects.get_or_create(username="x" * 60, email=f"{'y' * 50}@example.org")
+    administration.set_active(other, False)
     return [
+        *(f"{site}/operator/accounts/{other.pk}/{path}" for path in ("", "delete/")),
         *(f"{site}{path}" for path in (f"/d/{demo.token}/", f"/d/{demo.token}/embed/", f"/demos/{demo.pk}/")),
         *(f"{site}/{path}" for path in PAGES),
         *(f"{site}/studies/{study.pk}/{path}" for path in OF_A_STUDY),

@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from django.contrib.auth.models import User
 from django.core import mail as outbox
 from django.core.management import CommandError, call_command
+from django.db import OperationalError, connection, transaction
 from django.test import Client
 from django.urls import reverse
 
 from listening.models import AccountAct, Mail, Share, Study
 from listening.people import administration, mail, sharing, signup
 from listening.web import accounts
+from tests.database import connected_to
+from tests.postgres import postgresql
+
+__all__ = ["postgresql"]  # a fixture
 
 
 @pytest.fixture
@@ -69,7 +76,7 @@ def test_the_list_is_searched_and_has_pages(
 
 def test_an_account_is_made_and_its_link_mailed(admin: Client, settings: Any) -> None:
     settings.EMAIL_HOST = "mail.example.org"
-    answer = admin.post(reverse("account_new"), {"email": "Dora@Example.org"}, follow=True)
+    answer = admin.post(reverse("account_new"), {"email": "Dora@Example.org", "name": " "}, follow=True)
     assert "on its way to dora@example.org" in answer.content.decode()
     dora = User.objects.get(username="dora")
     assert (dora.email, dora.has_usable_password(), dora.is_superuser) == ("dora@example.org", False, False)
@@ -126,10 +133,15 @@ def test_who_forgot_the_password_chooses_another(admin: Client, alice: User) -> 
     assert [what for what, _, _ in acts()] == ["linked", "reset", "linked"]
 
 
-def test_who_is_deactivated_is_out_until_activated(admin: Client, alice: User) -> None:
+def test_who_is_deactivated_is_out_until_activated(
+    admin: Client, alice: User, bob: User, study: Study
+) -> None:
     browser, script = Client(), Client(headers={"Authorization": f"Bearer {accounts.make_api_token(alice)}"})
     browser.force_login(alice)
     link = reverse("signin_link", args=[accounts.make_signin_link(alice).rstrip("/").rsplit("/", 1)[1]])
+    invitation = urlsplit(sharing.invite(study, sharing.Role.EDITOR, many=True)[1]).path
+    guest = Client()
+    guest.force_login(bob)
 
     def entrances() -> list[int]:
         password = Client().login(username="alice", password="password")
@@ -137,16 +149,18 @@ def test_who_is_deactivated_is_out_until_activated(admin: Client, alice: User) -
             browser.get("/home/").status_code,
             script.get("/api/studies").status_code,
             Client().get(link).status_code,
+            guest.get(invitation).status_code,
             password,
         ]
 
-    assert entrances() == [200, 200, 200, True]
+    assert entrances() == [200, 200, 200, 200, True]
     assert change(admin, alice, active="").status_code == 302
-    assert entrances() == [302, 401, 410, False]
+    assert entrances() == [302, 401, 410, 410, False]
+    assert guest.post(invitation).status_code == 410
     refused = admin.post(reverse("account_link", args=[alice.pk]), follow=True).content.decode()
     assert "activate it first" in refused
     assert change(admin, alice).status_code == 302
-    assert entrances() == [200, 200, 200, True]
+    assert entrances() == [200, 200, 200, 200, True]
     assert acts() == [("deactivated", "alice", "root"), ("activated", "alice", "root")]
 
 
@@ -172,6 +186,34 @@ def test_an_address_belongs_to_one_account(admin: Client, alice: User, bob: User
         "",
         "root@example.org",
     ]
+
+
+def test_an_address_that_somebody_just_signs_up_with_is_waited_for(
+    postgresql: str, django_db_blocker: Any
+) -> None:
+    address = "dora@example.org"
+
+    def elsewhere(give: Callable[[], object]) -> None:
+        with connected_to(postgresql), connection.cursor() as cursor:
+            cursor.execute("SET lock_timeout = '50ms'")
+            give()
+
+    def change() -> None:
+        administration.set_email(User.objects.get(username="bob"), address)
+
+    def make() -> None:
+        administration.make_account(signup.NewAccount("", address))
+
+    with django_db_blocker.unblock(), connected_to(postgresql), ThreadPoolExecutor(1) as thread:
+        User.objects.create_user("bob")
+        with transaction.atomic():
+            signup.make_account(signup.NewAccount("dora", address))
+            for give in (change, make):
+                with pytest.raises(OperationalError, match="lock timeout"):
+                    thread.submit(elsewhere, give).result()
+        for give in (change, make):
+            with pytest.raises(signup.SignupProblem, match="address already"):
+                thread.submit(elsewhere, give).result()
 
 
 def test_a_deleted_account_hands_over_what_others_share(

@@ -342,6 +342,8 @@ def test_an_invitation_goes_by_e_mail(study: Study, alice: User, bob: User, sett
         answer = script.post(f"/api/studies/{study.pk}/invitations", fields, content_type="application/json")
         return int(answer.status_code)
 
+    assert ask(email="eve@example.org", days=1) == 201
+    assert "within 1 day. " in Mail.objects.get(to="eve@example.org").body
     assert ask(email="carol@example.org", many=True) == 400
     assert ask(email="no address") == 422
     assert [ask(email="carol@example.org") for _ in range(throttling.INVITED.times + 1)][-2:] == [201, 429]
