@@ -168,8 +168,9 @@ def abx(study: Study, kind: str = REAL, data: AnswerData | None = None) -> Conte
         )
         for row in found.pooled
     ]
-    key = key_of_answers(context["listeners"])
-    if context["listeners"] > 1:
+    listeners = cast("int", context["listeners"])
+    key = key_of_answers(listeners)
+    if listeners > 1:
         key = f"{key} {DOTS}"
     drawn = figures.shares(shares, f"{study.name}: right answers", RIGHT_ANSWERS, key)
     drawn = figures.stamp(drawn, LOUD.get(kind, ""))
@@ -255,7 +256,7 @@ def preference(study: Study, kind: str = REAL, data: VoteData | None = None) -> 
         shares,
         f"{study.name}: preference",
         PREFERENCES,
-        f"{key_of_votes(context['listeners'])} {DOTS[:-1]}, decided votes.",
+        f"{key_of_votes(cast('int', context['listeners']))} {DOTS[:-1]}, decided votes.",
     )
     warnings = []
     if any(row.assessors < 5 for row in found):
