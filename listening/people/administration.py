@@ -121,9 +121,18 @@ def set_active(user: User, wanted: bool, by: User | None = None) -> None:
     note(What.ACTIVATED if wanted else What.DEACTIVATED, user, by)
 
 
+def _revoke_links(user: User) -> None:
+    """End sign-in links from before, which somebody else may have got."""
+    user.signin_links.filter(used=None).delete()
+
+
 @transaction.atomic
 def set_email(user: User, text: str, by: User | None = None) -> None:
-    """Give an account another address, or none. Raises `SignupProblem` if somebody else has it."""
+    """Give an account another address, or none; sign-in links from before end.
+
+    Raises:
+        SignupProblem: somebody else has the address, or it is none.
+    """
     email = signup.check_email(text) if text.strip() else ""
     if email == user.email.casefold():
         return
@@ -131,13 +140,18 @@ def set_email(user: User, text: str, by: User | None = None) -> None:
         _take_address(email)
     user.email = email
     user.save(update_fields=["email"])
+    _revoke_links(user)
     note(What.ADDRESSED, user, by)
 
 
 @transaction.atomic
 def remove_password(user: User, by: User | None = None) -> None:
-    """Have somebody choose a new password when a link has signed them in; signs them out everywhere."""
+    """Have somebody choose a new password when a link has signed them in; signs them out everywhere.
+
+    Sign-in links from before end with it.
+    """
     if user.has_usable_password():
         user.set_unusable_password()
         user.save(update_fields=["password"])
+        _revoke_links(user)
         note(What.RESET, user, by)

@@ -123,7 +123,9 @@ def test_who_forgot_the_password_chooses_another(admin: Client, alice: User) -> 
     admin.post(reverse("account_link", args=[alice.pk]))
     alice.refresh_from_db()
     assert alice.has_usable_password()
+    before = urlsplit(accounts.make_signin_link(alice)).path
     admin.post(reverse("account_link", args=[alice.pk]), {"reset": "yes"})
+    assert Client().post(before).status_code == 410
     assert signed_in.get(reverse("home")).status_code == 302  # signed out
     client = Client()
     client.post(accounts.make_signin_link(alice).removeprefix("http://testserver"))
@@ -179,7 +181,9 @@ def test_the_last_administrator_stays_one(admin: Client, root: User, alice: User
 
 def test_an_address_belongs_to_one_account(admin: Client, alice: User, bob: User) -> None:
     assert change(admin, alice, email=bob.email.upper()).status_code == 422
+    sent = urlsplit(accounts.make_signin_link(alice)).path  # to the address before
     assert change(admin, alice, email="new@example.org").status_code == 302
+    assert Client().post(sent).status_code == 410
     assert change(admin, bob, email="").status_code == 302
     assert list(User.objects.order_by("username").values_list("email", flat=True)) == [
         "new@example.org",
