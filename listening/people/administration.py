@@ -82,7 +82,7 @@ def _take_address(email: str) -> None:
 @transaction.atomic
 def make_account(wanted: signup.NewAccount, by: User | None = None, *, administrator: bool = False) -> User:
     """Make an account, whether sign-up is open or not. Raises what `signup.make_account` raises."""
-    if not wanted.name and wanted.email:
+    if not wanted.name.strip() and wanted.email:
         name = signup.suggest_name(wanted.email.partition("@")[0])
         wanted = signup.NewAccount(name, wanted.email, wanted.password)
     if wanted.email:

@@ -76,7 +76,7 @@ def test_the_list_is_searched_and_has_pages(
 
 def test_an_account_is_made_and_its_link_mailed(admin: Client, settings: Any) -> None:
     settings.EMAIL_HOST = "mail.example.org"
-    answer = admin.post(reverse("account_new"), {"email": "Dora@Example.org"}, follow=True)
+    answer = admin.post(reverse("account_new"), {"email": "Dora@Example.org", "name": " "}, follow=True)
     assert "on its way to dora@example.org" in answer.content.decode()
     dora = User.objects.get(username="dora")
     assert (dora.email, dora.has_usable_password(), dora.is_superuser) == ("dora@example.org", False, False)
