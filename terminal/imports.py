@@ -12,7 +12,7 @@ from terminal.progress import Work
 from terminal.shapes import Import
 from terminal.site import Site
 from terminal.studies import print_study
-from terminal.tables import show, table
+from terminal.tables import count, show, table
 from terminal.waiting import wait_until
 
 
@@ -81,14 +81,15 @@ def _parse_mapping(text: str) -> tuple[str, str]:
 def print_import(found: Import) -> None:
     if read := found["results"]:
         print(f"{read['title']}; {' or '.join(read['methods'])}")
-        print(f"{read['listeners']} listeners, {len(read['items'])} items, {read['answers']} answers")
+        counts = {"listener": read["listeners"], "item": len(read["items"]), "answer": read["answers"]}
+        print(", ".join(count(n, noun) for noun, n in counts.items()))
         table(["in the file", "here"], list(read["systems"].items()))
         for note in read["notes"]:
             print("! " + note)
         if read["personal"]:
             print("! Left out without --personal: " + ", ".join(read["personal"]))
     for group in found["groups"]:
-        print(f"{group['method']}: {len(group['pages'])} pages with {', '.join(group['systems'])}")
+        print(f"{group['method']}: {count(len(group['pages']), 'page')} with {', '.join(group['systems'])}")
     for line in found["report"]:
         print(
             f"{line['kind'].replace('_', ' ')}: "

@@ -14,7 +14,7 @@ from typing import IO, Any
 from terminal.problem import Problem
 from terminal.progress import CHUNK, Progress, Work
 from terminal.site import Site
-from terminal.tables import interval, number, show_json, table
+from terminal.tables import count, interval, number, show_json, table
 from terminal.waiting import pause, wait_while
 
 
@@ -40,7 +40,8 @@ def results(site: Site, arguments: argparse.Namespace) -> None:
     )  # fmt: skip
     for note in found["warnings"]:
         print("! " + note)
-    print(f"Means and t intervals of listener means; {found['listeners']} listeners, {found['items']} items, "
+    print(f"Means and t intervals of listener means; {count(found['listeners'], 'listener')}, "
+          f"{count(found['items'], 'item')}, "
           f"screening {found['profile']}, {len(found['excluded'])} left out.")  # fmt: skip
 
 

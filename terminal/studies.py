@@ -11,7 +11,7 @@ from terminal.problem import Problem
 from terminal.progress import Work
 from terminal.shapes import Study
 from terminal.site import Site
-from terminal.tables import show, show_json, table
+from terminal.tables import count, show, show_json, table
 from terminal.waiting import wait_until, wait_while
 
 
@@ -95,7 +95,7 @@ def study_measure(site: Site, arguments: argparse.Namespace) -> None:
         show(arguments, stored, lambda _: print(said))
         return
     queued = site.send("POST", f"/studies/{arguments.id}/metrics", {"metrics": arguments.metric})
-    show(arguments, queued, lambda _: print(f"{queued['queued']} scores are queued."))
+    show(arguments, queued, lambda _: print(f"Queued: {count(queued['queued'], 'score')}."))
 
 
 def study_list(site: Site, arguments: argparse.Namespace) -> None:

@@ -135,7 +135,7 @@ def test_a_study_from_making_it_to_its_results(
     shown = run("results", study_id)
     row = next(line for line in shown.splitlines() if line.startswith("Opus 9k"))
     assert "70.0" in row
-    assert "2 listeners, 1 items" in shown
+    assert "2 listeners, 1 item" in shown
     assert json.loads(run("results", study_id, "--json"))["listeners"] == 2
 
     run("study", "export", study_id, "ratings.csv", "-o", tmp_path / "r.csv")
@@ -186,7 +186,7 @@ def test_another_tools_results(run: Run, tmp_path: Path) -> None:
     (tmp_path / "old.csv").write_text(text)
     (tmp_path / "polqa.csv").write_text("item,system,POLQA\ns,A,2.1\n")
     shown = run("study", "import", "old.csv", "--extra", "polqa.csv")
-    assert "2 listeners, 1 items, 4 answers" in shown
+    assert "2 listeners, 1 item, 4 answers" in shown
     assert "Nothing is imported" in shown
     assert not ImportDraft.objects.exists()
     run("study", "import", "old.csv", "--extra", "polqa.csv", "--yes", "--map", "A=anchor35", "--name", "Old")

@@ -166,6 +166,11 @@ def abx(frame: pd.DataFrame) -> Abx:
             "interval is of the share over listeners like these, in these items. Look at the listeners one "
             "by one, too."
         )
+    if any(not row.low <= row.share <= row.high for row in pooled):
+        warnings.append(
+            "The share of all answers lies outside the interval, which is of the mean over listeners: some "
+            "listeners gave many more answers than others."
+        )
     if any(row.needed is None for row in pooled):
         warnings.append("With fewer than 5 trials of a pair not even all right answers give p <= 0.05.")
     return Abx(pooled, assessors, tuple(warnings))

@@ -100,16 +100,22 @@ def _by(request: HttpRequest) -> User:
 @administrator_action
 @refuse_tokens
 def change(request: HttpRequest, user_id: int) -> HttpResponse:
-    """Store the address, whether they administer the site, and whether they may sign in."""
+    """Store the address, whether they administer the site, and whether they may sign in.
+
+    What the form still says as its page showed it (``had_…``) is left as another administrator may have made it since.
+    """
     person, sent, by = _person(user_id), request.POST, _by(request)
 
     def show(refusal: Refusal) -> HttpResponse:
         return _show(request, _person(user_id), refusal=refusal)
 
     with show_refusals_on(show), transaction.atomic():
-        administration.set_email(person, sent.get("email", ""), by)
-        administration.set_administrator(person, sent.get("administrator") == "yes", by)
-        administration.set_active(person, sent.get("active") == "yes", by)
+        if (email := sent.get("email", "")) != sent.get("had_email"):
+            administration.set_email(person, email, by)
+        if (administers := sent.get("administrator", "")) != sent.get("had_administrator"):
+            administration.set_administrator(person, administers == "yes", by)
+        if (active := sent.get("active", "")) != sent.get("had_active"):
+            administration.set_active(person, active == "yes", by)
     messages.success(request, _("Saved."))
     return redirect("account_of", user_id)
 

@@ -55,7 +55,7 @@ def invite(request: HttpRequest, study_id: UUID) -> HttpResponse:
     """Make an invitation and show its link, once."""
     study = study_for(request, study_id, Role.OWNER)
     sent = request.POST
-    days = read_whole(sent.get("days", ""))
+    days = read_whole(sent["days"]) or 0 if "days" in sent else sharing.USUAL_DAYS
     email = sent.get("email", "").strip()
     with redirect_refusals(request, "study_people", study.pk):
         role = sharing.role_named(sent.get("role", ""))
@@ -66,7 +66,7 @@ def invite(request: HttpRequest, study_id: UUID) -> HttpResponse:
             request.user,
             email=email,
             many=sent.get("many") == "yes" and not email,
-            days=sharing.USUAL_DAYS if days is None else days,
+            days=days,
         )
     if email:
         messages.success(request, _("The invitation is on its way to %(email)s.") % {"email": email})

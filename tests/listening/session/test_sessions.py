@@ -136,6 +136,7 @@ def test_a_study_that_is_being_prepared_says_so(client: Client, study: Study) ->
 def test_a_study_without_texts_has_the_usual_ones(client: Client, study: Study) -> None:
     consent = client.get(reverse("join", args=[study.token])).content.decode()
     assert "Taking part is voluntary" in consent
+    assert "It takes about 1 minute." in consent
     session = listen(study)
     assert "Thank you for listening" in client.get(reverse("session", args=[session.token])).content.decode()
     Study.objects.update(texts={"consent": "Ask the ethics board.", "thanks": "Merci."})

@@ -166,6 +166,19 @@ def test_who_is_deactivated_is_out_until_activated(
     assert acts() == [("deactivated", "alice", "root"), ("activated", "alice", "root")]
 
 
+def test_a_page_from_before_undoes_nothing(admin: Client, root: User, alice: User) -> None:
+    """Another administrator deactivates an account while its page is open here to change the address."""
+    shown = {"had_email": alice.email, "had_administrator": "", "had_active": "yes"}
+    administration.set_active(alice, False, root)
+    assert change(admin, alice, **shown, email="new@example.org").status_code == 302
+    alice.refresh_from_db()
+    assert (alice.email, alice.is_active) == ("new@example.org", False)
+    html = page(admin, "account_of", alice.pk)
+    assert 'name="had_email" value="new@example.org"' in html
+    assert 'name="had_administrator" value=""' in html
+    assert 'name="had_active" value=""' in html
+
+
 def test_the_last_administrator_stays_one(admin: Client, root: User, alice: User) -> None:
     for fields in ({"administrator": ""}, {"administrator": "yes", "active": ""}):
         answer = change(admin, root, **fields)

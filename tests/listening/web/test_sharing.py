@@ -270,7 +270,16 @@ def test_an_invitation_lowers_nobodys_role(study: Study, alice: User, bob: User)
     assert Invitation.objects.get().uses == 0
 
 
-@pytest.mark.parametrize("fields", [{"role": "owner"}, {"role": "3"}, {"role": "viewer", "days": "365"}])
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"role": "owner"},
+        {"role": "3"},
+        {"role": "viewer", "days": "365"},
+        {"role": "viewer", "days": "a week"},
+        {"role": "viewer", "days": ""},
+    ],
+)
 def test_what_is_no_invitation_makes_none(study: Study, alice: User, fields: dict[str, str]) -> None:
     signed_in(alice).post(reverse("study_invite", args=[study.pk]), fields)
     assert not Invitation.objects.exists()

@@ -71,6 +71,18 @@ def test_abx_by_assessor_and_pooled() -> None:
     assert "more than guessing" in choices.abx_sentence(x)
 
 
+def test_a_share_of_answers_outside_the_interval_over_listeners_is_explained() -> None:
+    """One who answered a lot is one listener of thirteen, though most of the right answers are theirs."""
+    rows = [("x", n, "a", "b", True) for n in range(20)]
+    rows += [(f"y{who}", n, "a", "b", False) for who in range(12) for n in range(2)]
+    found = choices.abx(pd.DataFrame(rows, columns=list(ABX_COLUMNS)))
+    assert found.pooled[0].share == pytest.approx(20 / 44)
+    assert found.pooled[0].high < 20 / 44
+    assert any("many more answers than others" in warning for warning in found.warnings)
+    even = choices.abx(pd.DataFrame(rows[10:20] + rows[20:32], columns=list(ABX_COLUMNS)))
+    assert not any("many more answers" in warning for warning in even.warnings)
+
+
 def test_abx_of_little_or_nothing() -> None:
     assert choices.abx(pd.DataFrame(columns=list(ABX_COLUMNS))).problem == "There are no answers."
     one = choices.abx(pd.DataFrame([("x", 1, "a", "b", True)], columns=list(ABX_COLUMNS)))
