@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.db.models import F
 from django.test import Client
 from django.urls import URLPattern, reverse
 
@@ -133,10 +134,16 @@ def test_a_study_that_is_being_prepared_says_so(client: Client, study: Study) ->
     assert "prepared" in page.content.decode()
 
 
+def test_one_minute_is_one_minute(client: Client, study: Study) -> None:
+    url = reverse("join", args=[study.token])
+    assert "It takes about 2 minutes." in client.get(url).content.decode()
+    study.items.update(end=F("start") + 0.5)
+    assert "It takes about 1 minute." in client.get(url).content.decode()
+
+
 def test_a_study_without_texts_has_the_usual_ones(client: Client, study: Study) -> None:
     consent = client.get(reverse("join", args=[study.token])).content.decode()
     assert "Taking part is voluntary" in consent
-    assert "It takes about 1 minute." in consent
     session = listen(study)
     assert "Thank you for listening" in client.get(reverse("session", args=[session.token])).content.decode()
     Study.objects.update(texts={"consent": "Ask the ethics board.", "thanks": "Merci."})
