@@ -102,7 +102,7 @@ def _by(request: HttpRequest) -> User:
 def change(request: HttpRequest, user_id: int) -> HttpResponse:
     """Store the address, whether they administer the site, and whether they may sign in.
 
-    What the form says as its page showed it (``had_…``) stays as another administrator may have made it since.
+    What a form says as its page showed it (``had_…``) stays as another administrator may have made it since.
     """
     person, sent, by = _person(user_id), request.POST, _by(request)
 
