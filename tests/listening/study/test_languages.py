@@ -49,6 +49,9 @@ def test_compiled_catalogues_say_what_their_sources_say(path: Path) -> None:
     for message in catalogues.read(path):
         if message.context:
             assert compiled.pgettext(message.context, message.text) == message.translations[0]
+        elif message.plural:
+            said = {compiled.ngettext(message.text, message.plural, n) for n in range(201)}
+            assert said == set(message.translations)
         else:
             assert compiled.gettext(message.text) == message.translations[0]
 

@@ -124,7 +124,7 @@ def test_a_table_of_scores_is_joined_by_names(alice: User) -> None:
         (b"item,system,pesq\none,C1,many\n", 2, 3, "not a number"),
         (b"item,system,pesq\none,C1,2\none,C1,3\n", 3, 2, "twice"),
         (b"item,pesq\none,2\n", 1, None, "one for systems"),
-        (b"item,system,mushra\none,C1,2\n", 1, None, "instrument"),
+        (b"item,system,mushra\none,C1,2\n", 1, None, "No column has the scores of a metric"),
     ):
         with pytest.raises(ImportProblem, match=part) as caught:
             read_scores(text, reading)
