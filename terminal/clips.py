@@ -19,8 +19,8 @@ def upload(site: Site, arguments: argparse.Namespace) -> None:
             print(clip["id"], file, flush=True)
     if arguments.wait:
         made = [
-            wait_while(site, f"/clips/{clip['id']}", clip["title"], unit="systems", count=count_made)
-            for clip in made
+            wait_while(site, f"/clips/{clip['id']}", file.name, unit="systems", count=count_made)
+            for clip, file in zip(made, arguments.files, strict=True)
         ]
     if arguments.json:
         show_json(made)

@@ -229,8 +229,8 @@ def test_nginx_serves_the_site_by_tls_and_takes_no_address_from_a_visitor(
     server = subprocess.Popen([nginx, "-c", str(configuration), "-e", str(tmp_path / "error.log")])
     trusted = ssl.create_default_context(cafile=str(tmp_path / "chain.pem"))
 
-    def get(path: str, **headers: str) -> tuple[int, Any]:
-        request = urllib.request.Request(f"https://localhost:{tls}{path}", headers=headers)
+    def get(path: str, form: bytes | None = None, **headers: str) -> tuple[int, Any]:
+        request = urllib.request.Request(f"https://localhost:{tls}{path}", form, headers)
         try:
             with urllib.request.urlopen(request, timeout=20, context=trusted) as answer:
                 return answer.status, answer.headers
@@ -256,6 +256,12 @@ def test_nginx_serves_the_site_by_tls_and_takes_no_address_from_a_visitor(
             urllib.request.build_opener(Stay).open(f"http://127.0.0.1:{plain}/signin/", timeout=20)
         assert (moved.value.code, moved.value.headers["Location"]) == (301, "https://127.0.0.1/signin/")
         assert '"route": "signin/"' not in (site.home / "web.log").read_text()
+        # A browser names the origin with its port; Django compares it with the host as the proxy names it.
+        secret = "a" * 32
+        sent = {"Origin": f"https://localhost:{tls}", "Cookie": f"csrftoken={secret}"}
+        assert get("/signin/", f"csrfmiddlewaretoken={secret}".encode(), **sent)[0] == 200
+        sent["Origin"] = "https://elsewhere.example"
+        assert get("/signin/", f"csrfmiddlewaretoken={secret}".encode(), **sent)[0] == 403
     finally:
         server.terminate()
         server.wait()

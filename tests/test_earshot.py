@@ -89,6 +89,11 @@ def test_a_recording_goes_up_and_shows_what_became_of_it(run: Run, tmp_path: Pat
     assert "failed" in shown.splitlines()[0]
     assert "Install libopus." in shown
     assert "bpgan-2k" in run("systems")
+    # The same bytes are the same clip, whose work is over.
+    sent, waited = run("upload", "--wait", file).split("\n", 1)
+    assert sent.split(" ", 1) == [clip_id, str(file)]
+    assert waited == shown
+    assert [made["id"] for made in json.loads(run("upload", "--wait", "--json", file))] == [clip_id]
 
 
 def test_what_is_no_recording_is_refused_in_the_sites_words(run: Run, tmp_path: Path) -> None:

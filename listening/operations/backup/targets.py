@@ -117,7 +117,11 @@ class Vault:
             self._save(f"{name}.age", encrypted)
 
     def _save(self, name: str, content: IO[bytes]) -> None:
-        stored = self.storage.save(name, File(content))
+        try:
+            stored = self.storage.save(name, File(content))
+        except OSError as error:  # names the folder that cannot be made, where that is why
+            why = str(error.strerror or error).rstrip(".")
+            raise BackupProblem(f"{error.filename or name} cannot be written: {why}.") from error
         if stored != name:
             raise BackupProblem(f"{name} could not be stored under its name.")
 
@@ -133,7 +137,7 @@ class Vault:
             BackupProblem: another does so now.
         """
         own = uuid4().hex
-        self.storage.save(f"locks/{own}", ContentFile(b""))
+        self._save(f"locks/{own}", ContentFile(b""))
         ended = Event()
         renewing = Thread(target=self._renew, args=(f"locks/{own}", ended), daemon=True)
         try:

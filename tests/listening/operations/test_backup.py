@@ -172,6 +172,9 @@ def test_what_cannot_be_restored_says_why_and_changes_nothing(
 
     assert refusal(command="backup") == "Name the target: a folder, or s3://BUCKET/PREFIX."
     assert refusal(target) == "There is no backup in this target."
+    # No folder can be made there, by root neither.
+    unwritable = "/proc/backup cannot be written: No such file or directory."
+    assert refusal("/proc/backup", command="backup") == unwritable
     clip = make_clip(alice)
     key, other = tmp_path / "key", tmp_path / "other"
     recipient = run("backup", "--make-key", str(key)).strip()
