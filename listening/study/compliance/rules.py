@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from evaluation import systems as known
 from evaluation.analysis.words import count
-from listening.kinds import COUNTED, HIDDEN
+from listening.kinds import COUNTED
 from listening.methods.mushra import Mushra
 from listening.models import Event, Item, Session, Stimulus, Study, Trial
 from listening.study import design as designs
@@ -59,7 +59,8 @@ def _check_name(facts: Facts) -> Verdict:
             NOT_MET,
             f"Not in every item: {absent}. The study is not called MUSHRA anywhere.",
         )
-    return MET, f"All items ({len(facts.items)}) have the hidden reference and both anchors."
+    trained = ", and so has the training" if facts.training_items else ""
+    return MET, f"All items ({len(facts.graded_items)}) have the hidden reference and both anchors{trained}."
 
 
 def _check_reference(facts: Facts) -> Verdict:
@@ -274,12 +275,16 @@ def _check_instructions(facts: Facts) -> Verdict:
 def _check_orders(facts: Facts) -> Verdict:
     orders = [
         tuple(entry["stimulus"] for entry in order)
-        for order in Trial.objects.filter(session__study=facts.study, item__training=False)
-        .exclude(session__kind__in=[Session.Kind.IMPORTED, *HIDDEN])
-        .values_list("order", flat=True)[:2000]
+        for order in Trial.objects.filter(
+            session__study=facts.study, session__kind=Session.Kind.REAL, item__training=False
+        ).values_list("order", flat=True)
         if order
     ]
-    drawn = f" So far {len(orders)} orders were drawn, {len(set(orders))} different." if orders else ""
+    drawn = (
+        f" So far listeners were given {count(len(orders), 'order')}, {len(set(orders))} different."
+        if orders
+        else ""
+    )
     return MET, (
         f"Items and signals follow balanced Latin squares drawn from seed {facts.study.seed} and are stored "
         f"with each session.{drawn} Page, addresses and files do not reveal which signal is which."

@@ -11,7 +11,7 @@ from django.test import Client
 from django.urls import reverse
 
 from evaluation.models import Clip
-from listening.models import Stimulus, Study
+from listening.models import Session, Stimulus, Study
 from listening.session.sessions import start_session
 from listening.study import compliance
 from listening.study.compliance import DUTY, MET, NOT_MET
@@ -142,6 +142,16 @@ def test_recording_is_checked_trial_by_trial(study: Study) -> None:
         trial.events.create(sequence=1, kind="play", milliseconds=5)
     assert rule(study, "M30").state == MET
     assert "1 assessor finished so far" in rule(study, "M20").evidence
+
+
+def test_only_what_listeners_were_given_counts_as_orders(study: Study) -> None:
+    start_session(study, kind=Session.Kind.SIMULATED)
+    start_session(study, kind=Session.Kind.PILOT)
+    assert "order" not in rule(study, "M16").evidence
+    start_session(study)
+    # One trial for each of the two items; training is no part of the test.
+    assert "So far listeners were given 2 orders, 2 different." in rule(study, "M16").evidence
+    assert rule(study, "M1").evidence.startswith("All items (2) have")
 
 
 def test_other_methods_have_no_such_list(study: Study) -> None:
