@@ -14,6 +14,7 @@ from listening.study import design as designs
 from listening.study.compliance.measurements import measure_filter, player_constants
 from listening.study.compliance.states import DUTY, MET, NOT_MET, State, Verdict
 from listening.study.contents import LONG_ITEM_SECONDS, SHORT_ITEM_SECONDS
+from listening.study.languages import languages_offered
 
 
 @dataclass(frozen=True)
@@ -223,10 +224,10 @@ def _check_scale(facts: Facts) -> Verdict:
         0,
     ]
     bands = ", ".join(f"{word} from {value:g}" for value, word in words)
-    return (
-        (MET if kept else NOT_MET),
-        f"{bands}; each slider shows its number. Words are in the study's language ({facts.study.language}).",
-    )
+    others = [each.code for each in languages_offered(facts.study) if each.code != facts.study.language]
+    chosen = f" or in one that the listener chose ({', '.join(others)})" if others else ""
+    language = f"Words are in the study's language ({facts.study.language}){chosen}."
+    return (MET if kept else NOT_MET), f"{bands}; each slider shows its number. {language}"
 
 
 @_needs_own_pages("describe its page in the report")

@@ -144,6 +144,12 @@ def test_recording_is_checked_trial_by_trial(study: Study) -> None:
     assert "1 assessor finished so far" in rule(study, "M20").evidence
 
 
+def test_the_languages_that_a_listener_may_choose_are_named(study: Study) -> None:
+    assert rule(study, "M10").evidence.endswith("Words are in the study's language (en).")
+    study.other_languages = ["de", "ja"]
+    assert rule(study, "M10").evidence.endswith("(en) or in one that the listener chose (de, ja).")
+
+
 def test_only_what_listeners_were_given_counts_as_orders(study: Study) -> None:
     start_session(study, kind=Session.Kind.SIMULATED)
     start_session(study, kind=Session.Kind.PILOT)
