@@ -117,7 +117,8 @@ def repeated_measures(frame: pd.DataFrame) -> Anova:
     shape = replace(shape, n=n)
     if n < 2:
         who = "No assessor" if n == 0 else "Only one assessor"
-        text = f"{who} graded every item with every system, and this takes two: see the mixed model."
+        cells = "every item that has grades with every system"
+        text = f"{who} graded {cells}, and this takes two: see the mixed model."
         return replace(shape, problem=text)
     if lost:
         note = f"{count(lost, 'assessor')} with missing grades left out; the mixed model uses them."

@@ -21,6 +21,7 @@ from listening.results.profiles import BS1534, NONE
 from listening.results.report import PdfUnavailable, context_of, pdf_of
 from listening.results.summary import compute
 from listening.session.sessions import begin, start_session
+from listening.study.studies import close_study
 from listening.tasks import make_analysis, make_file
 from tests.listening.conftest import fetch_made, grade
 from tests.listening.generated import generate
@@ -73,7 +74,7 @@ def test_everything_that_a_report_is_asked_for(owner: Client, told: Study) -> No
     text = text_of(owner, told)
     for said in (
         "MUSHRA listening test, after ITU-R BS.1534-3",
-        "7 listeners began, 6 finished and 1 left before the end",
+        "7 listeners began, 6 finished and 1 had not finished",
         "earphones in the ears (6), headphones on or over the ears (1)",
         "HD 600 (7)",
         "session 9 with 12 grades",
@@ -181,6 +182,22 @@ def test_pilot_and_simulated_reports_are_loud(owner: Client, study: Study) -> No
     assert "Simulated. A program gave these grades" in text
     assert "How to cite Nothing: these grades are simulated." in text
     assert "There is no grade to report." in text_of(owner, study)
+
+
+def test_a_report_of_an_open_test_does_not_speak_of_its_end(owner: Client, study: Study) -> None:
+    session = start_session(study)
+    begin(session)
+    for position in (1, 2):  # the training, and one of two items
+        grade(session.trials.get(position=position), {"original": 100})
+    computed(study)
+    text = text_of(owner, study)
+    # Who is still listening has not left, and has not graded every item.
+    assert "1 listener began, 0 finished and 1 had not finished." in text
+    assert "Only one assessor graded every item that has grades with every system" in text
+    assert "with Earshot, while the test was open;" in text
+    close_study(study)
+    computed(study)
+    assert "while the test was open" not in text_of(owner, study)
 
 
 @pytest.mark.parametrize(

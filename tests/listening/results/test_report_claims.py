@@ -71,7 +71,7 @@ def test_of_an_imported_test_only_its_file_is_known(
     assert "When the test was held is not known here." in text
     assert "Held from" not in text
     assert "at one position" not in text
-    assert "0 left before the end" not in text
+    assert "had not finished" not in text
     assert "We analysed the grades of a" in text
     assert "We held" not in text
     states = {rule.id: rule.state for rule in checklist(everything_100)}

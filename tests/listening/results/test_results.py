@@ -118,7 +118,7 @@ def test_when_all_are_screened_out_the_page_says_where_the_grades_are(owner: Cli
     text = page(owner, study)
     assert "All 2 listeners are screened out" in text
     assert "leaves out all 2 listeners" in text
-    assert "Show all assessors" in text
+    assert "Show all listeners" in text
     assert "Summary table" not in text  # of dashes
     report = owner.get(reverse("report", args=[study.pk])).content.decode()
     assert "this report has no result" in report
