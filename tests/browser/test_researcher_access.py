@@ -42,7 +42,17 @@ PAGES = [
     "operator/accounts/",
     "signin/",
 ]
-OF_A_STUDY = ["", "people/", "history/", "setup/what/", "setup/who/", "setup/check/", "stimuli/", "metrics/"]
+OF_A_STUDY = [
+    "",
+    "people/",
+    "history/",
+    "setup/what/",
+    "setup/who/",
+    "setup/check/",
+    "stimuli/",
+    "metrics/",
+    "report/",
+]
 
 
 @pytest.fixture

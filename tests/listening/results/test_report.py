@@ -184,6 +184,15 @@ def test_pilot_and_simulated_reports_are_loud(owner: Client, study: Study) -> No
     assert "There is no grade to report." in text_of(owner, study)
 
 
+def test_a_report_says_which_of_its_languages_it_quotes(owner: Client, study: Study) -> None:
+    study.other_languages = ["de"]
+    study.save()
+    begin(start_session(study, language="de"))  # has not finished, and so is not counted
+    text = text_of(owner, study)
+    assert "listeners could choose: English 0, German 0); the English words of the scale" in text
+    assert "The page that every listener read before the first trial, here in English:" in text
+
+
 def test_a_report_of_an_open_test_does_not_speak_of_its_end(owner: Client, study: Study) -> None:
     session = start_session(study)
     begin(session)
