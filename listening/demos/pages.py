@@ -21,6 +21,7 @@ from listening.columns.demos import (
     DemoFacts,
     ShownGrade,
     ShownGrades,
+    ShownMeasure,
     ShownRecording,
     ShownSound,
 )
@@ -67,7 +68,7 @@ def page_context(content: DemoContent, facts: DemoFacts, address_of: AddressOf) 
         "below": [section for section in sections if not section["above"]],
         "systems": facts.systems,
         "rows": rows,
-        "measures": facts.measures,
+        "measures": _shown(facts),
         "names_rates": _names_rates(facts),
         "grades": facts.grades,
         "grades_svg": _grades_svg(facts.grades) if facts.grades else "",
@@ -103,12 +104,27 @@ def _figures(sound: ShownSound | None, facts: DemoFacts) -> list[tuple[str, str]
         return []
     found = []
     for measure in facts.measures:
-        value = sound.kbps if measure.slug == RATE else sound.scores.get(measure.slug)
-        if value is None or (sound.system == "original" and measure.slug != RATE):
+        value = _value(sound, measure)
+        if value is None:
             continue
         text = f"{value:.{measure.decimals}f}"
         found.append(("", f"{text} kbit/s") if measure.slug == RATE else (measure.title, text))
     return found
+
+
+def _value(sound: ShownSound, measure: ShownMeasure) -> float | None:
+    """What a measure says of a sound; what it says of the original itself is not shown."""
+    if measure.slug == RATE:
+        return sound.kbps
+    return None if sound.system == "original" else sound.scores.get(measure.slug)
+
+
+def _shown(facts: DemoFacts) -> list[ShownMeasure]:
+    """The measures of which the page has a figure: others are not explained."""
+    sounds = [sound for recording in facts.recordings for sound in recording.sounds]
+    return [
+        measure for measure in facts.measures if any(_value(sound, measure) is not None for sound in sounds)
+    ]
 
 
 def _names_rates(facts: DemoFacts) -> bool:

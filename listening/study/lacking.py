@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -63,17 +63,27 @@ class RenditionsMissing(StudyError):
 def done_renditions(clips: Iterable[Clip], systems: Sequence[str]) -> dict[tuple[Any, str], Rendition]:
     """Finished renditions by clip and system. Raises `RenditionsMissing`, which names those that are not."""
     clips = list(dict.fromkeys(clips))
-    if lacking := find_lacking(clips, systems):
+    found = _renditions(clips, systems)
+    if lacking := _unfinished(clips, systems, found):
         raise RenditionsMissing(lacking)
-    rows = Rendition.objects.filter(clip__in=clips, system__in=systems)
-    return {(row.clip_id, row.system): row for row in rows}
+    return found
 
 
 def find_lacking(clips: Iterable[Clip], systems: Iterable[str]) -> list[Lacking]:
     """What is not finished of `clips` by `systems`, in this order."""
-    clips, systems = list(clips), list(dict.fromkeys(systems))
+    clips, systems = list(clips), list(systems)
+    return _unfinished(clips, systems, _renditions(clips, systems))
+
+
+def _renditions(clips: Sequence[Clip], systems: Sequence[str]) -> dict[tuple[Any, str], Rendition]:
     rows = Rendition.objects.filter(clip__in=clips, system__in=systems)
-    found = {(row.clip_id, row.system): row for row in rows}
+    return {(row.clip_id, row.system): row for row in rows}
+
+
+def _unfinished(
+    clips: Sequence[Clip], systems: Iterable[str], found: Mapping[tuple[Any, str], Rendition]
+) -> list[Lacking]:
+    systems = list(dict.fromkeys(systems))
     titles = known.titles_of(systems)
     return [
         Lacking(clip, slug, titles[slug], row)

@@ -46,10 +46,10 @@ window.AudioContext = class extends OfflineAudioContext {
 };
 """
 RENDER = """
-async ([system, at]) => {
+async ([button, at]) => {
   const context = window.rendered;
   context.suspend(at).then(() => {
-    document.querySelector(`[data-system="${system}"] [data-play-cell]`).click();
+    document.querySelector(button).click();
     context.resume();
   });
   context.started = true;
@@ -97,6 +97,13 @@ def served(folder: Path) -> Iterator[str]:
     server.server_close()
 
 
+def play_and_switch(page: Page, first: str, second: str) -> NDArray[np.float64]:
+    """What is heard from the press of one button on, with that of the other `SWITCH` s later."""
+    page.locator(first).click()
+    page.wait_for_function("(button) => document.querySelector(button).ariaPressed === 'true'", arg=first)
+    return np.frombuffer(b64decode(page.evaluate(RENDER, [second, SWITCH])), "<f4").astype(np.float64)
+
+
 def sound(folder: Path, system: str) -> NDArray[np.float64]:
     audio, rate = soundfile.read(folder / f"audio/1-{system}.flac")
     assert rate == RATE
@@ -114,21 +121,33 @@ def test_an_exported_page_switches_at_the_same_sample(
     page.on("request", lambda request: fetched.append(request.url))
     original, coded = sound(folder, "original"), sound(folder, SYSTEM)
     assert np.abs(original - coded).max() > 0.01  # they can be told apart
+    # Play and switch take effect 20 ms ahead; the fades take 5 ms each, and at most a block lies between.
+    start, fade = round(0.02 * RATE), round(0.005 * RATE)
+    switch = round((SWITCH + 0.02) * RATE / 128) * 128  # the context stops at a block
+    place = np.arange(RATE) - start
+    before, after = slice(start + fade, switch - 128), slice(switch + 2 * fade + 2 * 128, RATE)
     for home in (folder.as_uri(), served):
         page.goto(f"{home}/index.html")
-        page.locator('[data-system="original"] [data-play-cell]').click()
-        page.wait_for_selector(".demo-play.playing")
-        heard = np.frombuffer(b64decode(page.evaluate(RENDER, [SYSTEM, SWITCH])), "<f4").astype(np.float64)
-        # Play and switch take effect 20 ms ahead; the fades take 5 ms each, and at most a block lies between.
-        start, fade = round(0.02 * RATE), round(0.005 * RATE)
-        switch = round((SWITCH + 0.02) * RATE / 128) * 128  # the context stops at a block
-        place = np.arange(heard.size) - start
-        before = slice(start + fade, switch - 128)
-        after = slice(switch + 2 * fade + 2 * 128, heard.size)
+        cell = '[data-system="{}"] [data-play-cell]'
+        heard = play_and_switch(page, cell.format("original"), cell.format(SYSTEM))
         assert np.abs(heard[before] - original[place[before]]).max() < 1e-4
         assert np.abs(heard[after] - coded[place[after]]).max() < 1e-4
         between = heard[before.stop : after.start]
         assert np.abs(between).max() <= max(np.abs(original).max(), np.abs(coded).max())
+
+        # Blind, the answer is judged by what A and B sound like: once a right one, once a wrong one.
+        page.reload()
+        page.get_by_role("button", name="Listen blind").click()
+        heard = play_and_switch(page, "[data-quiz-hear=a]", "[data-quiz-hear=b]")
+        is_first = bool(np.abs(heard[before] - original[place[before]]).max() < 1e-4)
+        other = coded if is_first else original
+        assert np.abs(heard[after] - other[place[after]]).max() < 1e-4
+        truth = "A is the original, B" if is_first else "B is the original, A"
+        is_right = home != served
+        page.get_by_role("button", name=f"{'A' if is_first is is_right else 'B'} is the original").click()
+        verdict = page.locator("[data-quiz-verdict]").inner_text()
+        assert verdict.startswith(f"{'Right' if is_right else 'No'}: {truth} is ")
+        assert page.locator("[data-tally]").inner_text().startswith(f"{int(is_right)} of 1 right")
     assert [url for url in fetched if not url.startswith((folder.as_uri(), served, "data:,"))] == []
     assert any(url.endswith(".flac") for url in fetched)
     assert any(url.endswith(".flac.js") for url in fetched)

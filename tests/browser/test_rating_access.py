@@ -240,7 +240,7 @@ def check_screen(seen: dict[str, Any], width: int, height: int, where: str) -> N
     # No column is cut off, and each can be hit with a finger (24 px, WCAG 2.5.8).
     assert seen["scale"], where
     assert len(seen["picks"]) >= 12, where
-    assert all(box["width"] >= 22 and box["x"] >= 0 for box in seen["picks"]), where
+    assert all(box["width"] >= 24 <= box["height"] and box["x"] >= 0 for box in seen["picks"]), where
     # The words stand in their bands: centred between the lines of 100 and 80.
     track = seen["tracks"][0]
     assert len(seen["words"]) == 5, where

@@ -156,6 +156,17 @@ def test_a_page_that_is_refused_stays_as_hidden_as_it_was(demo: Demo, client: Cl
     assert demo.visibility == "private"
 
 
+def test_only_figures_that_are_there_are_explained(demo: Demo, client: Client) -> None:
+    Demo.objects.update(visibility="unlisted")
+    explained = {"pesq_wb": "PESQ-WB (MOS-LQO): ITU-T P.862.2", "estoi": "ESTOI: Extended STOI"}
+    for measures, expected in ((["pesq_wb", "estoi"], {"pesq_wb"}), (["estoi"], set())):
+        change(demo, measures=measures)
+        publish_now(demo)
+        page = client.get(f"/d/{demo.token}/").content.decode()
+        assert {slug for slug, words in explained.items() if words in page} == expected
+        assert ("Figures are of this recording" in page) == bool(expected)
+
+
 def test_a_system_has_one_column() -> None:
     content = drafts.parse_content({"systems": ["a", "b", "a"], "measures": ["kbps", "kbps"]})
     assert (content.systems, content.measures) == (["a", "b"], ["kbps"])
