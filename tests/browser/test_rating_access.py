@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -197,7 +198,14 @@ LOOK = """(texts) => {
     const { x, y, width, height } = element.getBoundingClientRect();
     return { x, y, width, height };
   });
+  const letters = [...document.querySelectorAll(".words li")].map((element) => {
+    const range = document.createRange();
+    range.selectNodeContents(element);
+    const { top, bottom } = range.getBoundingClientRect();
+    return [top, bottom];
+  });
   return {
+    letters,
     cut, wide: root.scrollWidth, high: root.scrollHeight, scale: scale.scrollWidth <= scale.clientWidth,
     picks: boxes(".pick"), words: boxes(".words li"), tracks: boxes(".track"),
   };
@@ -247,6 +255,9 @@ def check_screen(seen: dict[str, Any], width: int, height: int, where: str) -> N
     for band, word in enumerate(seen["words"]):
         middle = track["y"] + 9 + (band + 0.5) * (track["height"] - 18) / 5
         assert word["y"] + word["height"] / 2 == pytest.approx(middle, abs=4), where
+    # On end, too, no word runs into the next.
+    for (_, end), (start, _) in pairwise(seen["letters"]):
+        assert end <= start + 0.5, where
 
 
 @pytest.mark.parametrize("code", ["en", "ar"])
