@@ -14,6 +14,7 @@ from evaluation import systems
 from evaluation.analysis import figures
 from evaluation.analysis.statistics import choices as statistics
 from evaluation.analysis.statistics.corrections import holm
+from evaluation.analysis.statistics.differences import LEVEL
 from evaluation.analysis.words import count, p_words
 from evaluation.contexts import Context
 from listening.models import Stimulus, Study
@@ -142,7 +143,7 @@ def abx(study: Study, kind: str = REAL, data: AnswerData | None = None) -> Conte
         for row, p in zip(found.pooled, adjusted, strict=True)
     ]
     misses = misses_of_choices(frame, "answers", "right answers")
-    distinguished = sum(p is not None and p <= 0.05 for p in adjusted)
+    distinguished = sum(p is not None and p <= LEVEL for p in adjusted)
     verb = "was" if distinguished == 1 else "were"
     if len(pooled) == 1:
         only = found.pooled[0]
@@ -176,7 +177,7 @@ def abx(study: Study, kind: str = REAL, data: AnswerData | None = None) -> Conte
     drawn = figures.stamp(drawn, LOUD.get(kind, ""))
     return context | {
         "answer": answer,
-        "warnings": [*found.warnings, *describe_cells(misses)],
+        "warnings": [*found.warnings, *_reconcile_answers(pooled, listeners), *describe_cells(misses)],
         "pairs": pooled,
         "shares": shares,
         "assessors": [
@@ -187,6 +188,39 @@ def abx(study: Study, kind: str = REAL, data: AnswerData | None = None) -> Conte
         "odds": _odds_rows(data, titles),
         "plan": [{"share": 100 * share, "trials": statistics.abx_trials(share)} for share in SHARES],
     }
+
+
+def _reconcile_answers(pooled: list[Context], listeners: int) -> list[str]:
+    """Say why p and the interval beside it seem to contradict each other, where those of any pair do."""
+    includes, excludes, corrected = [], [], []
+    for each in pooled:
+        row = cast("statistics.AbxRow", each["row"])
+        pair = f"{each['first']} and {each['second']}"
+        adjusted = cast("float", each["p_holm"])
+        if adjusted <= LEVEL and row.low <= 0.5:
+            includes.append(pair)
+        elif row.p <= LEVEL < adjusted and row.low > 0.5:
+            corrected.append(pair)
+        elif row.p > LEVEL and row.low > 0.5:
+            excludes.append(pair)
+    sentences = []
+    if includes:
+        whom = "" if listeners == 1 else ", and of listeners like these, who may differ"
+        sentences.append(
+            f"{'; '.join(includes)}: p is not above 0.05 though the interval includes 50 %: p is one-sided, "
+            f"against everybody guessing; the interval is two-sided{whom}."
+        )
+    if corrected:
+        sentences.append(
+            f"{'; '.join(corrected)}: each interval is of its pair alone, and Holm's p allows for all "
+            f"{len(pooled)}: so a difference can be not shown though the interval excludes 50 %."
+        )
+    if excludes:
+        sentences.append(
+            f"{'; '.join(excludes)}: the interval excludes 50 % though p is above 0.05: p is exact, the "
+            "interval approximate, so go by p."
+        )
+    return sentences
 
 
 def answer_frame(study: Study, kind: str = REAL) -> pd.DataFrame:
@@ -280,12 +314,23 @@ def preference(study: Study, kind: str = REAL, data: VoteData | None = None) -> 
 def _describe_preferences(
     found: list[statistics.Preference], scale: statistics.BradleyTerry | None, titles: dict[str, str]
 ) -> str:
-    shown = [row for row in found if row.p_holm is not None and row.p_holm < 0.05]
+    shown = [row for row in found if row.p_holm is not None and row.p_holm < LEVEL]
     rest = len(found) - len(shown)
     sentences = [_describe_pair(row, titles) for row in shown]
     if rest:
         what = "the pair" if len(found) == 1 else f"{count(rest, 'pair')} of {len(found)}"
         sentences.append(f"Undecided: {what}; this is not evidence that listeners are indifferent.")
+        seems = [
+            f"{titles[row.first]} and {titles[row.second]}"
+            for row in found
+            if row not in shown and row.low is not None and row.high is not None
+            if row.low > 0.5 or row.high < 0.5
+        ]
+        if seems:
+            sentences.append(
+                f"Each interval is of its pair alone, and p allows for all {len(found)} (Holm): so a pair "
+                f"can be undecided though its interval excludes 50 %, as that of {'; '.join(seems)} does."
+            )
     if scale and scale.systems and shown:
         best = scale.systems[0]
         sentences.append(
