@@ -21,6 +21,7 @@ from listening.models import Stimulus, Study
 from listening.results.calibration import describe_cells, describe_misses, misses_of_choices
 from listening.results.data import BradleyTerryData, MissesData, PairOddsData
 from listening.results.frames import LOUD, REAL, choices_of, item_titles
+from listening.results.verdicts import warn_of_few_listeners
 
 #: Shares of right answers for which the page lists the number of trials needed to detect them.
 SHARES = (0.6, 0.7, 0.75, 0.8, 0.9)
@@ -293,7 +294,10 @@ def preference(study: Study, kind: str = REAL, data: VoteData | None = None) -> 
         f"{key_of_votes(cast('int', context['listeners']))} {DOTS[:-1]}, decided votes.",
     )
     warnings = []
-    if any(row.assessors < 5 for row in found):
+    fewest = min(row.assessors for row in found)
+    if fewest == 1:
+        warnings += warn_of_few_listeners(1)
+    elif fewest < statistics.LEAST_ASSESSORS:
         warnings.append("With fewer than five listeners per pair, intervals and tests say little.")
     if scale and scale.problem:
         warnings.append(scale.problem)
@@ -315,15 +319,18 @@ def _describe_preferences(
     found: list[statistics.Preference], scale: statistics.BradleyTerry | None, titles: dict[str, str]
 ) -> str:
     shown = [row for row in found if row.p_holm is not None and row.p_holm < LEVEL]
-    rest = len(found) - len(shown)
+    untested = [row for row in found if row.p_holm is None]
+    undecided = [row for row in found if row not in shown and row not in untested]
     sentences = [_describe_pair(row, titles) for row in shown]
-    if rest:
-        what = "the pair" if len(found) == 1 else f"{count(rest, 'pair')} of {len(found)}"
-        sentences.append(f"Undecided: {what}; this is not evidence that listeners are indifferent.")
+    if undecided:
+        sentences.append(
+            f"Undecided: {_name_pairs(undecided, found, titles)}; this is not evidence that listeners are "
+            "indifferent."
+        )
         seems = [
             f"{titles[row.first]} and {titles[row.second]}"
-            for row in found
-            if row not in shown and row.low is not None and row.high is not None
+            for row in undecided
+            if row.low is not None and row.high is not None
             if row.low > 0.5 or row.high < 0.5
         ]
         if seems:
@@ -331,6 +338,13 @@ def _describe_preferences(
                 f"Each interval is of its pair alone, and p allows for all {len(found)} (Holm): so a pair "
                 f"can be undecided though its interval excludes 50 %, as that of {'; '.join(seems)} does."
             )
+    single = [row for row in untested if row.assessors == 1]
+    for rows, why in (
+        (single, "one listener voted"),
+        ([row for row in untested if row not in single], "the votes leave no spread to test with"),
+    ):
+        if rows:
+            sentences.append(f"No test was possible of {_name_pairs(rows, found, titles)}: {why}.")
     if scale and scale.systems and shown:
         best = scale.systems[0]
         sentences.append(
@@ -338,6 +352,15 @@ def _describe_preferences(
             f"{100 * best.share:.0f} % of votes on average."
         )
     return " ".join(sentences)
+
+
+def _name_pairs(
+    some: list[statistics.Preference], of: list[statistics.Preference], titles: dict[str, str]
+) -> str:
+    """“Opus 9k and CELP 8k”, “2 pairs of 3”, “all 3 pairs”."""
+    if len(some) == 1:
+        return f"{titles[some[0].first]} and {titles[some[0].second]}"
+    return f"all {len(of)} pairs" if len(some) == len(of) else f"{count(len(some), 'pair')} of {len(of)}"
 
 
 def _describe_pair(row: statistics.Preference, titles: dict[str, str]) -> str:
