@@ -310,7 +310,10 @@ def test_a_report_of_a_blocked_design_says_who_graded_what(
     assert "All systems of an item" not in paper
     assert "; 95 % interval of unadjusted listener means" in paper
     assert "would agree about these 4 items" not in paper
-    assert "Not every listener graded everything, so that they contain differences between these 4 items, too" in paper
+    assert (
+        "Not every listener graded everything, so that they contain differences between these 4 items, too"
+        in paper
+    )
     assert "graded by 6 listeners, not each of whom graded every item with every system." in paper
 
 
