@@ -23,23 +23,19 @@ from evaluation.outputs.batches import save_system
 from listening.columns.demos import DemoContent
 from listening.demos.drafts import new_demo
 from listening.demos.facts import clips_of, grades_of
-from listening.models import Act, Demo, DemoVersion, Invitation, Mail, Profile, Share, Study, Throttle
+from listening.models import Act, Demo, DemoVersion, Invitation, Mail, Profile, Study, Throttle
 from listening.people import mail, sharing
 from listening.study import selectors
 from listening.study.studies import close_study, duplicate_study
 from listening.web import accounts, audit, throttling, urls
 from listening.web.api import api
-from tests.listening.conftest import SYSTEMS, listen
+from tests.listening.conftest import SYSTEMS, listen, share
 
 
 def signed_in(user: User) -> Client:
     client = Client()
     client.force_login(user)
     return client
-
-
-def share(study: Study, user: User, role: Role) -> None:
-    Share.objects.create(study=study, user=user, role=role)
 
 
 @pytest.fixture
