@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TypedDict, cast
+from typing import NotRequired, TypedDict, cast
 
 import pandas as pd
 from django.utils.safestring import mark_safe
@@ -17,7 +17,7 @@ from evaluation.analysis.statistics.corrections import holm
 from evaluation.analysis.words import count, p_words
 from evaluation.contexts import Context
 from listening.models import Stimulus, Study
-from listening.results.calibration import describe_cells, describe_misses, misses_of_choices
+from listening.results.calibration import describe_misses
 from listening.results.data import BradleyTerryData, MissesData, PairOddsData
 from listening.results.frames import LOUD, REAL, choices_of, item_titles
 
@@ -122,6 +122,12 @@ class AnswerData(TypedDict):
     """The slow part of answers as JSON, by the names that `heavy.compute` gives them."""
 
     logistic: list[PairOddsData]
+    misses: NotRequired[MissesData]
+
+
+def _describe_misses(data: AnswerData | None) -> list[str]:
+    """Where a study like this one misses what its test claims; nothing before a worker has told."""
+    return describe_misses(data["misses"]["primary"]) if data and "misses" in data else []
 
 
 def _odds_rows(data: Mapping[str, object] | None, titles: Mapping[str, str]) -> list[Context]:
@@ -143,7 +149,6 @@ def abx(study: Study, kind: str = REAL, data: AnswerData | None = None) -> Conte
         {"row": row, "first": titles[row.first], "second": titles[row.second], "p_holm": p}
         for row, p in zip(found.pooled, adjusted, strict=True)
     ]
-    misses = misses_of_choices(frame, "answers", "right answers")
     distinguished = sum(p is not None and p <= 0.05 for p in adjusted)
     verb = "was" if distinguished == 1 else "were"
     if len(pooled) == 1:
@@ -178,7 +183,7 @@ def abx(study: Study, kind: str = REAL, data: AnswerData | None = None) -> Conte
     drawn = figures.stamp(drawn, LOUD.get(kind, ""))
     return context | {
         "answer": answer,
-        "warnings": [*found.warnings, *describe_cells(misses)],
+        "warnings": [*found.warnings, *_describe_misses(data)],
         "pairs": pooled,
         "shares": shares,
         "assessors": [
