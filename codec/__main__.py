@@ -100,6 +100,7 @@ def _offer_json(command: argparse.ArgumentParser) -> None:
 _TORCH_COMMANDS = {
     "train": ("training.train", "train a BPGAN model on folders of speech"),
     "calibrate": ("training.calibrate", "fit a model's probability tables and bit rates to searched speech"),
+    "configure": ("training.configure", "change what the receiver of a model does with what was sent"),
     "ceilings": (
         "reports.ceilings",
         "measure what each step of the chain costs, and accuracy against naturalness",

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 from codec.base import (
@@ -56,9 +57,14 @@ class System:
         return self.takes not in (SPEECH, ANYTHING)
 
     @property
+    def trained(self) -> bool:
+        """Whether it is BPGAN, which can run with any model that was trained for it."""
+        return self.target == _BPGAN
+
+    @property
     def slow(self) -> bool:
         """Whether it takes its time for a clip: it searches for its bits or runs a vocoder."""
-        return self.target == _BPGAN
+        return self.trained
 
 
 def _systems(*rows: System) -> dict[str, System]:
@@ -202,17 +208,24 @@ def systems_for(rate: int, channels: int, *, speech: bool) -> list[str]:
 
 
 @cache
-def load(slug: str, sample_rate: int = WORKING_RATE) -> Codec:
-    """Import and build the codec of a system, one instance per process and sample rate.
+def load(slug: str, sample_rate: int = WORKING_RATE, model: Path | None = None) -> Codec:
+    """Import and build the codec of a system, one instance per process, sample rate and model.
+
+    `model` is the file of another BPGAN model (.safetensors) than the one installed.
 
     Raises:
-        CodecError: no such system.
+        CodecError: no such system, it has no model, or the file is not a model.
         CodecUnavailable: its library is missing, or does not work here.
     """
     system = get_system(slug)
+    options = dict(system.options)
+    if model is not None:
+        if not system.trained:
+            raise CodecError(f"{slug} has no model that could be another.")
+        options["model"] = model
     module, _, name = system.target.partition(":")
     try:
-        codec: Codec = getattr(import_module(module), name)(slug, sample_rate=sample_rate, **system.options)
+        codec: Codec = getattr(import_module(module), name)(slug, sample_rate=sample_rate, **options)
     except CodecUnavailable:
         raise
     except (ImportError, OSError) as error:

@@ -941,6 +941,7 @@ class MadeFile(Job):
         ARCHIVE = "archive", gettext_lazy("archive of the study")
         REPORT = "report", gettext_lazy("report as PDF")
         DEMO = "demo", gettext_lazy("demo page as files")
+        EXPORT = "export", gettext_lazy("file of the study")
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="made_files")

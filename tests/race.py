@@ -21,7 +21,8 @@ from django.db import connection  # noqa: E402
 
 from evaluation.models import Clip, Rendition  # noqa: E402
 from evaluation.work import jobs  # noqa: E402
-from listening.models import Item, Rating, Stimulus, Study  # noqa: E402
+from listening.delivery.files import ask_for  # noqa: E402
+from listening.models import Item, MadeFile, Rating, Stimulus, Study  # noqa: E402
 from listening.session.ratings import save_rating  # noqa: E402
 from listening.session.sessions import begin, start_session  # noqa: E402
 from listening.study.studies import ALWAYS  # noqa: E402
@@ -75,6 +76,12 @@ def sessions(study: Study) -> dict[str, Any]:
     }
 
 
+def made_files(study: Study) -> dict[str, Any]:
+    """A file that is asked for by several requests at once is made once."""
+    asked = at_once([lambda: ask_for(study.owner, MadeFile.Kind.ARCHIVE, study)] * (2 * THREADS))
+    return {"asked": len(asked), "rows": MadeFile.objects.count()}
+
+
 def main() -> None:
     owner = User.objects.create(username="owner")
     clip = Clip.objects.create(
@@ -91,6 +98,7 @@ def main() -> None:
                 "claims": claims(clip),
                 "ratings": ratings(study),
                 "sessions": sessions(study),
+                "files": made_files(study),
             }
         )
     )

@@ -24,6 +24,7 @@ from codec.__main__ import build_parser
 from evaluation import tasks
 from evaluation.management.commands import benchmark
 from evaluation.models import Clip, OutputBatch, Rendition
+from listening.interchange.exports import bundle
 from listening.models import Analysis, ImportDraft, MadeFile, Study
 from listening.people import sharing
 from listening.results import analyses
@@ -147,6 +148,10 @@ def test_a_study_from_making_it_to_its_results(
     assert (tmp_path / "r.csv").read_text().count("\n") == 21
     monkeypatch.setattr(waiting.time, "sleep", lambda _seconds: make_file(str(MadeFile.objects.get().pk)))
     assert run("study", "export", study_id).strip() == "archive.zip"
+    MadeFile.objects.all().delete()
+    monkeypatch.setattr(bundle, "MOST_AT_ONCE", 0)
+    run("study", "export", study_id, "ratings.csv", "-o", tmp_path / "by a worker.csv")
+    assert (tmp_path / "by a worker.csv").read_bytes() == (tmp_path / "r.csv").read_bytes()
     assert zipfile.ZipFile(tmp_path / "archive.zip").testzip() is None
     assert "nothing here" in run("study", "export", study_id, "nothing.csv", code=1)
     assert not list(tmp_path.glob("nothing*"))

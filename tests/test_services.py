@@ -125,6 +125,55 @@ def test_a_study_is_prepared_through_kills_each_stimulus_once(hasty_site: Site) 
     assert site.rows("SELECT name FROM evaluation_worker") == []
 
 
+#: 5000 listeners of one item with four stimuli, whose grades somebody asks for as a file.
+ASK_FOR_GRADES = """
+from django.contrib.auth.models import User
+from listening.delivery.files import ask_for
+from listening.models import Assessor, Item, MadeFile, Rating, Session, Stimulus, Study, Trial
+
+owner = User.objects.get()
+study = Study.objects.create(owner=owner, name="Large", systems=[], seed=1)
+item = Item.objects.create(study=study, position=1, end=1.0)
+stimuli = [Stimulus.objects.create(item=item, system=f"system-{number}") for number in range(4)]
+people = Assessor.objects.bulk_create(Assessor(code=f"a{number}") for number in range(5000))
+sessions = Session.objects.bulk_create(
+    [Session(study=study, assessor=person, number=n, seed=n, completion_code=f"{n}")
+     for n, person in enumerate(people, start=1)], batch_size=500)
+order = [{"key": f"k{each.pk}", "stimulus": each.pk} for each in stimuli]
+trials = Trial.objects.bulk_create(
+    [Trial(session=session, item=item, position=1, order=order) for session in sessions], batch_size=500)
+Rating.objects.bulk_create(
+    [Rating(trial=trial, stimulus=each, score=50, sequence=1) for trial in trials for each in stimuli],
+    batch_size=500)
+out = str(ask_for(owner, MadeFile.Kind.EXPORT, study, name="ratings.csv", kind="real", personal="no").pk)
+"""
+
+
+def test_a_large_export_is_made_once_though_its_worker_is_killed(hasty_site: Site) -> None:
+    site = hasty_site
+    site.redis.start()
+    site.start_beat()
+    in_site(site, ASK_FOR_GRADES)
+
+    def state() -> tuple[str, str]:
+        [(status, file)] = site.rows("SELECT status, file FROM listening_madefile")
+        return str(status), str(file)
+
+    worker = site.start_worker(["prompt"], beat=False)
+    wait_for("the claim", lambda: state()[0] == "running", WORK_SECONDS, every=0.01)
+    os.killpg(worker.pid, signal.SIGKILL)
+    worker.wait()
+    assert state() == ("running", ""), "it was through before the kill"
+    site.start_worker(["prompt"], beat=False)
+    wait_for("the file", lambda: state()[0] == "done", WORK_SECONDS)
+    assert [path.relative_to(site.home / "media") for path in (site.home / "media/made").iterdir()] == [
+        Path(state()[1])
+    ]
+    lines = (site.home / "media" / state()[1]).read_text().splitlines()
+    assert len(lines) == 1 + 4 * 5000
+    assert len({line.split(",")[1] for line in lines[1:]}) == 5000
+
+
 def test_two_starters_share_one_redis_and_only_the_first_stops_it(tmp_path: Path) -> None:
     with EmbeddedRedis(tmp_path) as first:
         assert first.process is not None
@@ -170,6 +219,7 @@ def check_race(outcome: dict[str, Any]) -> None:
     assert outcome["claims"] == {"claimed": 10, "rows": 10}
     assert [outcome["ratings"]["sequence"], outcome["ratings"]["score"]] == outcome["ratings"]["expected"]
     assert outcome["sessions"] == {"sessions": 16, "numbers": 16, "places": 16}
+    assert outcome["files"] == {"asked": 16, "rows": 1}
 
 
 def test_postgresql_keeps_claims_grades_and_sessions_apart(tmp_path: Path, postgresql: str) -> None:

@@ -268,13 +268,17 @@ def preset(name: str, changes: Iterable[str] = ()) -> tuple[ModelConfig, TrainCo
         raise CodecError(f"There is no preset {name!r}. Known: {', '.join(known)}.")
     data = tomllib.loads(path.read_text(encoding="utf-8"))
     for change in changes:
-        _apply(data, change)
+        apply_change(data, change)
     training = dict(data.pop("training", {}))
     return ModelConfig.from_dict({"name": name, **data}), TrainConfig.from_dict(training)
 
 
-def _apply(data: dict[str, Any], change: str) -> None:
-    """Set one value of a preset, given as ``section.key=value``."""
+def apply_change(data: dict[str, Any], change: str) -> None:
+    """Set one value of a preset or model, given as ``section.key=value``.
+
+    Raises:
+        CodecError: there is no such setting, or the value cannot be read.
+    """
     sections = {
         "mel": MelConfig,
         "latent": LatentConfig,

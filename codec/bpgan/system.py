@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from copy import copy
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -29,7 +30,7 @@ from codec.bpgan.entropy import bitstream
 from codec.bpgan.entropy.base import Symbols
 from codec.bpgan.network.mel import active_level, without_offset
 from codec.bpgan.network.model import BPGANModel
-from codec.bpgan.network.released import find_model, load_model
+from codec.bpgan.network.released import find_model, load_model, read_model
 from codec.bpgan.search.blockwise import Blockwise, Coded
 from codec.bpgan.search.search import SEARCHES
 
@@ -70,7 +71,7 @@ class BPGAN(Codec):
         channels: numbers of channels to send, in order of preference, for a model that was not calibrated
             for `slug`; empty: all channels.
         checksum: whether to spend two bytes on detecting damaged streams.
-        model: to encode with; None: the default of this installation.
+        model: to encode with, or its file; None: the default of this installation.
         postfilter, network, refiner: what the receiver does, see `Receiver`. The symbols do not depend on it,
             but the level in the bitstream is right for this receiver.
         like: slug of the system whose calibration to use, if not this one's.
@@ -87,14 +88,14 @@ class BPGAN(Codec):
         search: str = "realtime",
         channels: Sequence[int] = (),
         checksum: bool = True,
-        model: BPGANModel | None = None,
+        model: BPGANModel | Path | None = None,
         postfilter: bool = True,
         network: float | None = None,
         refiner: bool = True,
         like: str = "",
     ) -> None:
         super().__init__(slug, sample_rate)
-        self.model = model or load_model()
+        self.model = read_model(model) if isinstance(model, Path) else model or load_model()
         self.rate = choose_rate(self.model, like or slug, channels)
         self.coder = entropy
         self.search = search

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import csv
 import math
 import os
 import signal
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from multiprocessing import active_children, get_context
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from codec.base import CodecError
 from codec.recordings.formats import is_audio
@@ -21,12 +22,23 @@ from evaluation.work.pipeline import METRICS, heard_by, measure, process, record
 
 @dataclass(frozen=True)
 class Pair:
-    """A recording to put through a system, and what to measure; `clip` is its name in the table."""
+    """A recording to put through a system, and what to measure.
+
+    Attributes:
+        clip: name of the recording in the table.
+        model: file of another BPGAN model than the one installed.
+    """
 
     path: Path
     clip: str
     system: str
     metrics: tuple[str, ...] = METRICS
+    model: Path | None = None
+
+    @property
+    def name(self) -> str:
+        """The system's name in the table, with that of its model, if it is another."""
+        return f"{self.system} ({self.model.stem})" if self.model else self.system
 
 
 @dataclass(frozen=True)
@@ -51,6 +63,25 @@ class Mean:
     n: int
     mean: float
     half_width: float
+
+
+#: Means by system, in order of appearance, and figure; None: no clip has the figure.
+Table = dict[str, dict[str, Mean | None]]
+
+
+@dataclass(frozen=True)
+class Part:
+    """What is printed of the rows, or of those of one group of clips.
+
+    Attributes:
+        group: its value in the column that rows are grouped by; empty: all rows.
+        means: of every system.
+        differences: means of paired differences from one system, of each other system; empty: not asked for.
+    """
+
+    means: Table
+    group: str = ""
+    differences: Table = field(default_factory=dict)
 
 
 def columns(metrics: Sequence[str] = METRICS) -> tuple[str, ...]:
@@ -86,6 +117,25 @@ def find_recordings(places: Iterable[Path]) -> list[tuple[Path, str]]:
             found.append((place, place.name))
         else:
             raise FileNotFoundError(f"There is no file or folder {place}.")
+    return found
+
+
+def read_column(places: Iterable[Path], column: str) -> dict[Path, str]:
+    """What the manifest beside each folder (``eval.tsv`` beside ``eval/``) says of its files in a column.
+
+    Raises:
+        ValueError: a folder has no manifest, or that has no such column.
+    """
+    found: dict[Path, str] = {}
+    for place in filter(Path.is_dir, places):
+        manifest = place.with_name(place.resolve().name + ".tsv")
+        if not manifest.is_file():
+            raise ValueError(f"There is no manifest {manifest} that could say the {column}.")
+        with manifest.open(encoding="utf-8", newline="") as file:
+            reader = csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
+            if not {"path", column} <= set(reader.fieldnames or ()):
+                raise ValueError(f"{manifest} has no columns path and {column}, separated by tabs.")
+            found |= {(manifest.parent / row["path"]).resolve(): row[column] for row in reader}
     return found
 
 
@@ -132,11 +182,11 @@ def process_pair(pair: Pair) -> Outcome:
     try:
         recording = read_working_copy(pair.path)
         audio, rate = recording.audio, recording.rate
-        done = process(audio, pair.system, rate)
+        done = process(audio, pair.system, rate, model=pair.model)
         made_rate, heard = done.encoded.sample_rate, recording_of(audio, rate)
         seconds = done.encoded.seconds
         row: Row = {
-            "system": pair.system,
+            "system": pair.name,
             "clip": pair.clip,
             "seconds": seconds,
             "kbps": done.encoded.kbps,
@@ -159,7 +209,41 @@ def round_row(row: Mapping[str, T | float]) -> dict[str, T | float]:
     return {key: float(f"{value:.6g}") if isinstance(value, float) else value for key, value in row.items()}
 
 
-def means(rows: Iterable[Row], metrics: Sequence[str] = METRICS) -> dict[str, dict[str, Mean | None]]:
+def summarise(
+    rows: Sequence[Row], metrics: Sequence[str], against: str = "", groups: Mapping[str, str] | None = None
+) -> list[Part]:
+    """Summarise all rows, and then those of each group of clips, largest first.
+
+    `against` names the system that the others are compared with; `groups` are the clips' by their names.
+    """
+    parts = {"": list(rows)}
+    by_group: dict[str, list[Row]] = {}
+    for row in rows if groups else ():
+        by_group.setdefault((groups or {}).get(str(row["clip"]), "") or "no group", []).append(row)
+    parts |= dict(sorted(by_group.items(), key=lambda each: (-len(each[1]), each[0])))
+    return [
+        Part(means(own, metrics), group, differences(own, against, metrics) if against else {})
+        for group, own in parts.items()
+    ]
+
+
+def differences(rows: Iterable[Row], against: str, metrics: Sequence[str] = METRICS) -> Table:
+    """Per system, the mean difference of each figure from that of `against`, over clips that have both."""
+    rows = list(rows)
+    theirs = {row["clip"]: row for row in rows if row["system"] == against}
+    apart: list[Row] = []
+    for row in rows:
+        other = theirs.get(row["clip"])
+        if other is not None and row["system"] != against:
+            both = ((name, row[name], other[name]) for name in figures(metrics))
+            apart.append(
+                {"system": row["system"]}
+                | {name: None if a is None or b is None else float(a) - float(b) for name, a, b in both}
+            )
+    return means(apart, metrics)
+
+
+def means(rows: Iterable[Row], metrics: Sequence[str] = METRICS) -> Table:
     """Per system, in order of appearance, the mean of each figure over the clips that have it."""
     by_system: dict[str, list[Row]] = {}
     for row in rows:
@@ -184,7 +268,38 @@ def _mean(values: Sequence[str | float | None]) -> Mean | None:
     return Mean(n, mean, float(stats.t.ppf(0.975, n - 1)) * deviation / math.sqrt(n))
 
 
-def describe_means(table: dict[str, dict[str, Mean | None]]) -> dict[str, dict[str, dict[str, float | None]]]:
+def describe(parts: Sequence[Part]) -> dict[str, Any]:
+    """The parts as JSON has them: means by system and figure, each with its difference if there is one.
+
+    Where there are groups, those of each are under its name, and of all rows under “all”.
+    """
+    described = {}
+    for part in parts:
+        table: dict[str, dict[str, dict[str, Any]]] = {**describe_means(part.means)}
+        for system, row in describe_means(part.differences).items():
+            for figure, difference in row.items():
+                table[system][figure]["difference"] = difference
+        described[part.group or "all"] = table
+    return described if len(parts) > 1 else described["all"]
+
+
+def format_parts(parts: Sequence[Part], against: str) -> str:
+    """The parts as text, a table of means each and one of differences, where there is one."""
+    blocks = []
+    for part in parts:
+        of_group = f"{part.group}: " if part.group else ""
+        blocks += [
+            of_group + "Mean over clips ± half the 95 % interval (Student's t)",
+            format_means(part.means),
+        ]
+        if part.differences:
+            blocks += ["", f"{of_group}Paired differences from {against}"]
+            blocks.append(format_means(part.differences, signed=True))
+        blocks.append("")
+    return "\n".join(blocks[:-1])
+
+
+def describe_means(table: Table) -> dict[str, dict[str, dict[str, float | None]]]:
     """The means as JSON has them: n, mean and half of the 95 % interval, which one clip has none of."""
     return {
         system: {
@@ -200,13 +315,13 @@ def describe_means(table: dict[str, dict[str, Mean | None]]) -> dict[str, dict[s
     }
 
 
-def format_means(table: dict[str, dict[str, Mean | None]]) -> str:
+def format_means(table: Table, *, signed: bool = False) -> str:
     """The means as aligned text: ``mean ±half-width`` of the 95 % interval, n clips each."""
     head = ["system", "n", *next(iter(table.values()), {})]
     lines = [head]
     for system, row in table.items():
         count = max((mean.n for mean in row.values() if mean), default=0)
-        lines.append([system, str(count), *(_cell(mean, count) for mean in row.values())])
+        lines.append([system, str(count), *(_cell(mean, count, signed) for mean in row.values())])
     widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
     return "\n".join(
         "  ".join(
@@ -217,9 +332,9 @@ def format_means(table: dict[str, dict[str, Mean | None]]) -> str:
     )
 
 
-def _cell(mean: Mean | None, count: int) -> str:
+def _cell(mean: Mean | None, count: int, signed: bool) -> str:
     if mean is None:
         return "-"
     interval = "" if math.isnan(mean.half_width) else f" ±{mean.half_width:.3f}"
     fewer = f" (n={mean.n})" if mean.n != count else ""
-    return f"{mean.mean:.3f}{interval}{fewer}"
+    return f"{mean.mean:{'+' if signed else ''}.3f}{interval}{fewer}"

@@ -9,6 +9,7 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cache
+from pathlib import Path
 from time import perf_counter
 
 import numpy as np
@@ -81,11 +82,13 @@ def process(
     progress: Progress | None = None,
     *,
     hasty: bool = False,
+    model: Path | None = None,
 ) -> Processed:
     """Encode and decode a working copy, (samples,) or (samples, channels) at `rate` Hz, with a system.
 
     A system that takes less gets its own version of it (`codec.working`). One that takes its time reports the
-    `progress` of its encoder, or, if `hasty`, takes as little time as it can (`Codec.hasten`).
+    `progress` of its encoder, or, if `hasty`, takes as little time as it can (`Codec.hasten`). `model` is the
+    file of another model than the one installed, for systems that have one.
 
     Raises:
         CodecError: the system does not exist or cannot take this audio.
@@ -93,7 +96,7 @@ def process(
     """
     start = perf_counter()
     to_rate, channels = registry.get_system(slug).takes.fit(rate, channels_of(audio))
-    codec = _load(slug, to_rate)
+    codec = _load(slug, to_rate, model)
     if hasty:
         codec = codec.hasten()
     given = version_for(audio, rate, to_rate, channels)
@@ -195,9 +198,9 @@ def metric_version(metric: str) -> str:
 
 
 @cache
-def _load(slug: str, rate: int) -> Codec:
+def _load(slug: str, rate: int, model: Path | None) -> Codec:
     """Load a codec and run it once, because first runs import, allocate and compile things."""
-    codec = registry.load(slug, rate)
+    codec = registry.load(slug, rate, model)
     use_threads(seconds=0.0)
     noise = np.random.default_rng(0).normal(0.0, 0.01, rate // 4).astype(np.float32)
     with suppress(CodecError):  # the real run reports the error

@@ -17,11 +17,13 @@ from django.contrib.auth.models import User
 from django.core.files import File
 from django.db import transaction
 from django.utils import timezone
+from django.utils.text import capfirst
 
 from evaluation.clips.removal import delete_files, find_orphans
 from evaluation.models import Job
 from evaluation.refusals import Refusal
 from evaluation.work import jobs
+from listening.interchange.study_files import parts_of, saved_name
 from listening.models import Demo, MadeFile, Study
 
 #: How long a file can be fetched.
@@ -38,18 +40,36 @@ class Kind:
     Attributes:
         write: writes the file of a row to a binary file.
         name: the name under which people save it; the storage has another, of its own.
-        content_type: of the answer that carries it.
     """
 
     write: Callable[[MadeFile, IO[bytes]], None]
     name: Callable[[MadeFile], str]
-    content_type: str
+
+
+#: What an answer says that it carries, by the suffix of the file's name.
+CONTENT_TYPES = {
+    ".csv": "text/csv; charset=utf-8",
+    ".json": "application/json",
+    ".parquet": "application/vnd.apache.parquet",
+    ".pdf": "application/pdf",
+    ".zip": "application/zip",
+}
 
 
 def _write_archive(row: Any, target: IO[bytes]) -> None:
     from listening.interchange.archive.write import write_archive
 
-    write_archive(row.study, target, personal=row.options.get("personal") == "yes")
+    write_archive(row.study, target, personal=is_personal(row))
+
+
+def _write_export(row: Any, target: IO[bytes]) -> None:
+    target.writelines(
+        parts_of(row.study, row.options["name"], row.options["kind"], personal=is_personal(row))
+    )
+
+
+def _name_export(row: Any) -> str:
+    return saved_name(row.study, row.options["name"], row.options["kind"])
 
 
 def _write_report(row: Any, target: IO[bytes]) -> None:
@@ -87,9 +107,10 @@ def _version_of(row: Any) -> Any:
 
 
 KINDS: dict[str, Kind] = {
-    MadeFile.Kind.ARCHIVE: Kind(_write_archive, lambda row: f"earshot-{row.study_id}.zip", "application/zip"),
-    MadeFile.Kind.REPORT: Kind(_write_report, _name_report, "application/pdf"),
-    MadeFile.Kind.DEMO: Kind(_write_demo, _name_demo, "application/zip"),
+    MadeFile.Kind.ARCHIVE: Kind(_write_archive, lambda row: f"earshot-{row.study_id}.zip"),
+    MadeFile.Kind.REPORT: Kind(_write_report, _name_report),
+    MadeFile.Kind.DEMO: Kind(_write_demo, _name_demo),
+    MadeFile.Kind.EXPORT: Kind(_write_export, _name_export),
 }
 
 
@@ -102,14 +123,16 @@ def ask_for(owner: User, kind: str, about: Study | Demo, /, **options: str) -> M
         owner: whoever asks, the only one who can fetch it.
         kind: one of `KINDS`.
         about: the study or the demo page.
-        options: `personal` of an archive, `kind` and `profile` of a report.
+        options: `personal` of an archive, `kind` and `profile` of a report, `name`, `kind` and `personal` of
+            another file of a study.
     """
     place = {"study": about} if isinstance(about, Study) else {"demo": about}
-    rows = MadeFile.objects.filter(owner=owner, kind=kind, status__in=Job.UNFINISHED, **place)
-    waiting = next((row for row in rows if row.options == options), None)
-    if waiting is not None:
-        return waiting
     with transaction.atomic():
+        User.objects.select_for_update().get(pk=owner.pk)  # of two requests at once, the second waits here
+        rows = MadeFile.objects.filter(owner=owner, kind=kind, status__in=Job.UNFINISHED, **place)
+        waiting = next((row for row in rows if row.options == options), None)
+        if waiting is not None:
+            return waiting
         row = MadeFile.objects.create(owner=owner, kind=kind, options=options, **place)
         transaction.on_commit(lambda: jobs.dispatch([row]))
     return row
@@ -134,8 +157,19 @@ def name_of(row: MadeFile) -> str:
     return KINDS[row.kind].name(row)
 
 
-def content_type_of(row: MadeFile) -> str:
-    return KINDS[row.kind].content_type
+def title_of(row: MadeFile) -> str:
+    """What it is, for the page that follows the work."""
+    return row.options.get("name") or capfirst(row.get_kind_display())
+
+
+def is_personal(row: MadeFile) -> bool:
+    """Whether it was asked for with what may identify listeners."""
+    return row.options.get("personal") == "yes"
+
+
+def content_type_of(name: str) -> str:
+    """Of the answer that carries a file of this name. Raises `KeyError`: people get no such files."""
+    return CONTENT_TYPES[Path(name).suffix]
 
 
 def remove_expired() -> int:

@@ -6,6 +6,7 @@ negative, so that no study has to be fitted by itself. `test_calibration` holds 
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -52,14 +53,15 @@ def estimate(values: Floats, population: Population) -> Estimates:
         axis=1,
     )
     raw = ss / freedom
-    # A mean square below that of the rest is pooled with it, the lower one first.
+    # A mean square that is not above that of the rest is pooled with it, the lower one first. Where one grade
+    # alone differs all three are equal but for rounding.
     pooled = np.zeros((mean.size, 2), dtype=bool)
     rest, freedom_rest = raw[:, 2].copy(), np.full(mean.size, freedom[2])
     order = np.argsort(raw[:, :2], axis=1)
     study = np.arange(mean.size)
     for place in (0, 1):
         one = order[:, place]
-        low = raw[study, one] < rest
+        low = raw[study, one] <= rest * (1 + 1e-9)
         merged = (rest * freedom_rest + ss[study, one]) / (freedom_rest + freedom[one])
         rest = np.where(low, merged, rest)
         freedom_rest = np.where(low, freedom_rest + freedom[one], freedom_rest)
@@ -108,6 +110,45 @@ def companions(scores: Floats, rng: np.random.Generator) -> dict[str, Floats]:
 
 
 _FLIPS = 999
+
+
+def attachment3(grades: tuple[Floats, Floats], permutations: int, rng: np.random.Generator) -> Floats:
+    """P of `comparisons.attachment3` of each study: median of the first system above that of the second.
+
+    Which places of the sorted pool the medians of both groups take does not depend on the grades: for studies
+    of one size they are drawn from one pool of deals.
+
+    Args:
+        grades: of the systems, each (studies, ratings), NaN for none.
+    """
+    sizes = np.stack([(~np.isnan(each)).sum(axis=1) for each in grades], axis=1)
+    pooled = np.sort(np.concatenate(grades, axis=1), axis=1)  # NaN last
+    found = np.full(len(sizes), np.nan)
+    with np.errstate(invalid="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        observed = np.nanmedian(grades[0], axis=1) - np.nanmedian(grades[1], axis=1)
+    for first, second in np.unique(sizes, axis=0):
+        if min(first, second) == 0:
+            continue
+        those = np.flatnonzero((sizes == (first, second)).all(axis=1))
+        values = pooled[those, : first + second]
+        those, values = those[np.ptp(values, axis=1) > 0], values[np.ptp(values, axis=1) > 0]
+        deals = min(permutations * those.size, _DEALS)
+        dealt = rng.permuted(np.tile(np.arange(first + second) < first, (deals, 1)), axis=1)
+        places = [
+            (np.cumsum(each, axis=1) <= middle).sum(axis=1)
+            for each, size in ((dealt, int(first)), (~dealt, int(second)))
+            for middle in ((size - 1) // 2, size // 2)
+        ]
+        for study, pool in zip(those, values, strict=True):
+            chosen = slice(None) if deals == permutations else rng.integers(0, deals, permutations)
+            low, high, other_low, other_high = (pool[each[chosen]] for each in places)
+            apart = (low + high) / 2 - (other_low + other_high) / 2
+            found[study] = (apart > observed[study] + comparisons.TIE * np.ptp(pool)).mean()
+    return found
+
+
+_DEALS = 20_000
 
 
 def mixed_model(scores: Floats) -> tuple[Floats, Floats, Floats]:

@@ -3,14 +3,14 @@
 Each kind of method has its own way to draw studies; `METHODS` lists them. Scenarios mean the same everywhere:
 spreads that are even or not (between systems; of choices and diff grades between listeners), a third of the
 grades missing, grades near the end of the scale, and systems that differ by item though not over items of
-their kind. What is slow is tried on fewer studies, and each row of the table says on how many.
+their kind. Studies are drawn until a thousand of them give an analysis something to say (`simulate`).
 """
 
 from __future__ import annotations
 
 import csv
-import os
-from collections.abc import Callable, Iterable, Iterator
+import warnings
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from itertools import combinations, product
@@ -18,24 +18,22 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from scipy.special import expit, ndtr
+from scipy.special import expit, ndtr, stdtr
 
 from evaluation.analysis.statistics import (
     anova,
     choices,
     comparisons,
-    impairment,
     intervals,
-    logistic,
-    mixed,
     ordinal,
 )
-from evaluation.analysis.statistics.calibration import COLUMNS, ITEMS, LISTENERS, SCENARIOS, Cell
+from evaluation.analysis.statistics.calibration import COLUMNS, ITEMS, LISTENERS, SCENARIOS, Cell, read
 from evaluation.analysis.statistics.corrections import holm
-from evaluation.analysis.statistics.differences import MARGIN, Population, compare
+from evaluation.analysis.statistics.differences import MARGIN, Population
 from evaluation.analysis.statistics.frames import Floats
-from tests.calibration import balanced
-from tests.calibration.balanced import estimate
+from tests.calibration import balanced, gaps, likelihood
+from tests.calibration import odds as logistic_of_many
+from tests.calibration.balanced import Estimates, estimate
 
 Rng = np.random.Generator
 LIKE, THESE = Population.ITEMS_LIKE_THESE, Population.THESE_ITEMS
@@ -45,10 +43,8 @@ LEVEL = 0.05
 MISSING = 0.3
 #: Fewer than the 9999 and 10 000 of the page: the noise is a tenth of an interval's end's at most.
 RESAMPLES = 999
-#: Share of the studies that are fitted one by one: where grades are missing, by companions, by the slowest.
-GAPS, COMPANIONS, SLOWEST = (1.0, 1.0, 1.0) if "CALIBRATION_WHOLE" in os.environ else (0.2, 0.2, 0.05)
-
-#: What an analysis claimed: its name; whether intervals cover; whether tests cry wolf. None: no claim.
+#: What an analysis claimed: its name; of each study whether its interval covers, and whether its test cries
+#: wolf, None where there was no answer. None in place of them: no claim.
 Claim = tuple[str, Iterable[bool | None] | None, Iterable[bool | None] | None]
 
 
@@ -160,70 +156,58 @@ def to_frame(scores: Floats) -> pd.DataFrame:
     )
 
 
-def _some(scores: Floats, share: float) -> range:
-    return range(max(1, round(share * len(scores))))
-
-
 # What analyses claim -----------------------------------------------------------------------------
 
 
 def differences(drawn: Drawn) -> Iterator[Claim]:
     """The primary analysis: over these items the difference is as drawn, over all like them it is 0."""
-    if np.isnan(drawn.scores).any():
-        yield from _differences_with_gaps(drawn)
-        return
     items, margin = drawn.scores.shape[2], drawn.margin
+    missing = bool(np.isnan(drawn.scores).any())
     for population in (LIKE, THESE) if items > 1 else (THESE,):
-        pairs = list(combinations(range(3), 2))
-        found = [estimate(drawn.scores[..., a] - drawn.scores[..., b], population) for a, b in pairs]
+        found = [
+            (gaps.estimate if missing else estimate)(drawn.scores[..., a] - drawn.scores[..., b], population)
+            for a, b in combinations(range(3), 2)
+        ]
         first, known = found[0], np.isfinite(found[0].se)
         truth = drawn.apart if population is THESE else np.zeros(len(drawn.scores))
-        low, high = first.interval()
         null = not truth.any()
         name = f"difference, {population.value}"
-        yield name, _covers(low, truth, high, known), (first.p() < LEVEL)[known] if null else None
+        yield name, _covers(first, truth), _told(first.p() < LEVEL, known) if null else None
         if not null:
             continue
         if population is LIKE:
+            if missing:
+                found = [_with_one_item(drawn.scores, pair, its) for pair, its in enumerate(found)]
             adjusted = [holm([float(p) if np.isfinite(p) else None for p in ps]) for ps in _p_of(found)]
-            shown = [any(p is not None and p < LEVEL for p in ps) for ps in adjusted]
-            yield "difference, Holm over three", None, shown
+            shown = np.array([any(p is not None and p < LEVEL for p in ps) for ps in adjusted])
+            yield "difference, Holm over three", None, _told(shown, known)
         low, high = first.interval(0.9)
-        yield f"equivalence, {population.value}", None, ((high < 0) & (low + 2 * margin > 0))[known]
+        yield f"equivalence, {population.value}", None, _told((high < 0) & (low + 2 * margin > 0), known)
 
 
-def _p_of(found: list) -> Floats:
+def _with_one_item(scores: Floats, pair: int, found: Estimates) -> Estimates:
+    """`found` with pairs that have one item in common, which are tested for that item."""
+    a, b = list(combinations(range(3), 2))[pair]
+    apart = scores[..., a] - scores[..., b]
+    single = (~np.isnan(apart)).any(axis=1).sum(axis=1) == 1
+    here = gaps.estimate(apart[single], THESE)
+    for into, what in ((found.mean, here.mean), (found.se, here.se), (found.df, here.df)):
+        into[single] = what
+    return found
+
+
+def _p_of(found: list[Estimates]) -> Floats:
     return np.stack([each.p() for each in found], axis=1)
 
 
-def _covers(low: Floats, truth: Floats, high: Floats, known: np.ndarray) -> np.ndarray:
-    return ((low - 1e-9 <= truth) & (truth <= high + 1e-9))[known]
+def _covers(found: Estimates, truth: Floats) -> list[bool | None]:
+    low, high = found.interval()
+    return _told((low - 1e-9 <= truth) & (truth <= high + 1e-9), np.isfinite(found.se))
 
 
-def _differences_with_gaps(drawn: Drawn) -> Iterator[Claim]:
-    for population in (LIKE, THESE):
-        covers, alarms, several, equal = [], [], [], []
-        for number in _some(drawn.scores, GAPS):
-            # All three pairs for one population: the other is no different in this.
-            pairs = None if population is LIKE else PAIR
-            frame = to_frame(drawn.scores[number])
-            found = compare(frame, pairs, population=population, margin=drawn.margin).rows
-            row = next((each for each in found if (each.a, each.b) == ("a", "b")), None)
-            if row is None or row.population is not population or row.p is None:
-                continue
-            assert row.low is not None
-            assert row.high is not None
-            assert row.low90 is not None
-            assert row.high90 is not None
-            covers.append(row.low <= 0 <= row.high)
-            alarms.append(row.p < LEVEL)
-            several.append(any(each.p_adjusted is not None and each.p_adjusted < LEVEL for each in found))
-            equal.append(row.high90 < 0 and row.low90 + 2 * drawn.margin > 0)
-        if covers:
-            yield f"difference, {population.value}", covers, alarms
-            if population is LIKE:
-                yield "difference, Holm over three", None, several
-            yield f"equivalence, {population.value}", None, equal
+def _told(outcomes: np.ndarray, known: np.ndarray) -> list[bool | None]:
+    """Each outcome, None where it is not known."""
+    return [bool(outcome) if told else None for outcome, told in zip(outcomes, known, strict=True)]
 
 
 def means(drawn: Drawn) -> Iterator[Claim]:
@@ -232,13 +216,14 @@ def means(drawn: Drawn) -> Iterator[Claim]:
         counts = (~np.isnan(drawn.scores[..., 0])).sum(axis=2)
         sums = np.nansum(drawn.scores[..., 0], axis=2)
         of_listeners = np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
-    covers, bootstrap = [], []
+    covers: list[bool | None] = []
+    bootstrap: list[bool | None] = []
     for number, truth in enumerate(drawn.mean):
         own = of_listeners[number][~np.isnan(of_listeners[number])]
-        if found := intervals.t_interval(own, "listeners"):
-            covers.append(found.low - 1e-9 <= truth <= found.high + 1e-9)
-        if found := intervals.bca_interval(own, "listeners", resamples=RESAMPLES, seed=number):
-            bootstrap.append(found.low <= truth <= found.high)
+        found = intervals.t_interval(own, "listeners")
+        covers.append(None if found is None else found.low - 1e-9 <= truth <= found.high + 1e-9)
+        found = intervals.bca_interval(own, "listeners", resamples=RESAMPLES, seed=number)
+        bootstrap.append(None if found is None else found.low <= truth <= found.high)
     yield "mean", covers, None
     yield "mean, BCa", bootstrap, None
 
@@ -256,36 +241,45 @@ def categories(scenario: str, listeners: int, items: int, studies: int, rng: Rng
 
 
 def diff_grades(scenario: str, listeners: int, items: int, studies: int, rng: Rng) -> Iterator[Claim]:
-    """Also whether an impairment is shown of a, and what listeners who pass the t-test make of it."""
+    """Also whether an impairment is shown of a."""
     drawn = draw_diff_grades(scenario, listeners, items, studies, rng)
     yield from differences(drawn)
-    if scenario != "missing":
-        for population in (LIKE, THESE) if items > 1 else (THESE,):
-            found = estimate(drawn.scores[..., 0], population)
-            known, (low, high) = np.isfinite(found.se), found.interval()
-            truth = drawn.mean if population is THESE else np.zeros(studies)
-            alarms = None if truth.any() else (found.p() < LEVEL)[known]
-            yield f"impairment, {population.value}", _covers(low, truth, high, known), alarms
-    rows: dict[str, list[impairment.Impairment]] = {}
-    for number in _some(drawn.scores, SLOWEST):
-        tidy = to_frame(drawn.scores[number])
-        tidy = tidy[tidy["system"] == "a"]
-        below, above = np.minimum(tidy["score"], 0), np.maximum(tidy["score"], 0)
-        frame = tidy.assign(score=5.0 + below, reference=5.0 - above)
-        if frame.empty:
-            continue
-        if scenario == "missing":
-            for population in (LIKE, THESE):
-                rows.setdefault(f"impairment, {population.value}", []).extend(
-                    row for row in impairment.impairments(frame, population) if row.population is population
-                )
-        experts = [row.assessor for row in impairment.expertise(frame) if row.expert]
-        passed = impairment.impairments(frame[frame["assessor"].isin(experts)])
-        rows.setdefault("impairment, listeners who passed", []).extend(passed)
-    for name, found_rows in rows.items():
-        tested = [row for row in found_rows if row.low is not None and row.high is not None]
-        covers = [row.low <= 0 <= row.high for row in tested if row.low is not None and row.high is not None]
-        yield name, covers, [row.p is not None and row.p < LEVEL for row in tested]
+    for population in (LIKE, THESE) if items > 1 else (THESE,):
+        found = (gaps.estimate if scenario == "missing" else estimate)(drawn.scores[..., 0], population)
+        truth = drawn.mean if population is THESE else np.zeros(studies)
+        alarms = None if truth.any() else _told(found.p() < LEVEL, np.isfinite(found.se))
+        yield f"impairment, {population.value}", _covers(found, truth), alarms
+
+
+def passed(scenario: str, listeners: int, items: int, studies: int, rng: Rng) -> Iterator[Claim]:
+    """What listeners who pass the t-test make of an impairment of a, which has none."""
+    if items == 1:  # of one diff grade there is no test
+        return
+    grades = draw_diff_grades(scenario, listeners, items, studies, rng).scores[..., 0]
+    found = experts_estimate(grades)
+    alarms = _told(found.p() < LEVEL, np.isfinite(found.se))
+    yield "impairment, listeners who passed", _covers(found, np.zeros(studies)), alarms
+
+
+def experts_estimate(grades: Floats) -> Estimates:
+    """The mean diff grade, (studies, listeners, items), of who pass as in `impairment.expertise`."""
+    n = (~np.isnan(grades)).sum(axis=2)
+    filled = np.where(np.isnan(grades), 0.0, grades)
+    mean = filled.sum(axis=2) / np.maximum(n, 1)
+    squares = np.where(np.isnan(grades), 0.0, (grades - mean[..., None]) ** 2).sum(axis=2)
+    spread = np.sqrt(squares / np.maximum(n - 1, 1))
+    varied = (n > 1) & (spread > 1e-9)
+    t = mean / np.where(varied, spread / np.sqrt(np.maximum(n, 1)), 1.0)
+    expert = np.where(varied, stdtr(np.maximum(n - 1, 1), t) <= LEVEL, (n > 1) & (mean < 0))
+    found = Estimates(*np.full((3, len(grades)), np.nan))
+    several = np.flatnonzero(expert.sum(axis=1) > 1)
+    theirs = np.where(expert[several, :, None], grades[several], np.nan)
+    single = (~np.isnan(theirs)).any(axis=1).sum(axis=1) == 1
+    for population, rows in ((LIKE, ~single), (THESE, single)):
+        its = gaps.estimate(theirs[rows], population)
+        for into, what in ((found.mean, its.mean), (found.se, its.se), (found.df, its.df)):
+            into[several[rows]] = what
+    return found
 
 
 def draw_votes(
@@ -296,8 +290,9 @@ def draw_votes(
     Unequal spread: listeners differ by 1 logit; system x item: items by 0.7.
 
     Returns:
-        votes of +1, -1 and NaN for none, (studies, listeners, items, pairs); the true share that prefers a to
-        b in each study's items; the same in all items of their kind, of a typical listener.
+        votes of +1, -1 and NaN for none, (studies, listeners, items, pairs); the true share that prefers the
+        first of each pair in each study's items, (studies, pairs); the same in all items of their kind, of a
+        typical listener.
     """
     ceiling = scenario == "near ceiling"
     logit = float(np.log(9.0)) if ceiling else 0.0
@@ -306,40 +301,62 @@ def draw_votes(
     chance = expit(logit + of_listeners + of_items)
     won = np.where(rng.random((studies, listeners, items, 3)) < chance, 1.0, -1.0)
     won = _lose(scenario, won, rng)
-    return won, expit(logit + of_items[..., 0]).mean(axis=(1, 2)), float(expit(logit))
+    return won, expit(logit + of_items).mean(axis=(1, 2)), float(expit(logit))
 
 
 def votes(scenario: str, listeners: int, items: int, studies: int, rng: Rng) -> Iterator[Claim]:
-    """Preferences between a and b, and abilities of three systems, of `draw_votes`."""
+    """Preferences between a and b of `draw_votes`."""
     ceiling = scenario == "near ceiling"
     won, here, share = draw_votes(scenario, listeners, items, studies, rng)
-    first = won[..., 0]
+    first, here = won[..., 0], here[:, 0]
     if items == 1:
         yield from _single_votes(first[..., 0], here, ceiling)
-    elif not np.isnan(won).any():
-        for population, truth in ((LIKE, np.full(studies, share)), (THESE, here)):
-            found = estimate(first, population)
-            low, high = ((1 + end) / 2 for end in found.interval())
-            known = np.isfinite(found.se)
-            null = not ceiling and bool(np.all(truth == 0.5))
-            alarms = (found.p() < LEVEL)[known] if null else None
-            covers = _covers(np.maximum(low, 0), truth, np.minimum(high, 1), known)
-            yield f"preference, {population.value}", covers, alarms
-    else:
-        yield from _votes_one_by_one(first, here, share, ceiling)
-    if ceiling:
         return
-    worths: dict[str, list[bool]] = {"Bradley-Terry, votes": [], "Bradley-Terry, listeners": []}
-    for number in _some(won, SLOWEST):
-        found_worths = {row.system: row for row in choices.bradley_terry(votes_frame(won[number])).systems}
-        if "a" in found_worths:
-            row = found_worths["a"]
-            worths["Bradley-Terry, votes"].append(row.low <= 0 <= row.high)
-            if row.low_assessors is not None and row.high_assessors is not None:
-                worths["Bradley-Terry, listeners"].append(row.low_assessors <= 0 <= row.high_assessors)
-    for name, covers_zero in worths.items():
-        if covers_zero:
-            yield name, covers_zero, None
+    for population, truth in ((LIKE, np.full(studies, share)), (THESE, here)):
+        low, high, p = preferences_of_many(first, population)
+        known, null = np.isfinite(p), not ceiling and bool(np.all(truth == 0.5))
+        covers = _told((low - 1e-9 <= truth) & (truth <= high + 1e-9), known)
+        yield f"preference, {population.value}", covers, _told(p < LEVEL, known) if null else None
+
+
+def preferences_of_many(votes: Floats, population: Population) -> tuple[Floats, Floats, Floats]:
+    """Ends of the interval and p of `choices.preferences`; NaN for none.
+
+    Args:
+        votes: (studies, listeners, items), +1, -1 and NaN.
+    """
+    found = (gaps.estimate if np.isnan(votes).any() else estimate)(votes, population)
+    low, high = ((1 + end) / 2 for end in found.interval())
+    low, high, p = np.maximum(low, 0.0), np.minimum(high, 1.0), found.p()
+    # All votes alike, or one of each listener: the program counts them.
+    there = ~np.isnan(votes)
+    counted = ~np.isfinite(found.se) | (there.sum(axis=(1, 2)) == there.any(axis=2).sum(axis=1))
+    for study in np.flatnonzero(counted & there.any(axis=(1, 2))):
+        (row,) = choices.preferences(votes_frame(votes[study][..., None]), population)
+        answered = row.population is population and row.p is not None
+        ends = (row.low, row.high, row.p) if answered else (None, None, None)
+        low[study], high[study], p[study] = (np.nan if end is None else end for end in ends)
+    return low, high, p
+
+
+def worths(scenario: str, listeners: int, items: int, studies: int, rng: Rng) -> Iterator[Claim]:
+    """Abilities of three systems, of `draw_votes`, in the items of each study."""
+    if scenario == "near ceiling":
+        return
+    won, here, _ = draw_votes(scenario, listeners, items, studies, rng)
+    truth = np.array([_ability(shares) for shares in here])
+    ability, half, robust = likelihood.bradley_terry(won)
+    for name, wide in (("votes", half), ("listeners", robust)):
+        if name == "votes" or listeners >= choices.LEAST_ASSESSORS:
+            yield f"Bradley-Terry, {name}", _told(np.abs(ability - truth) <= wide, np.isfinite(wide)), None
+
+
+def _ability(shares: Floats) -> float:
+    """Of a, where these shares of all votes prefer the first of the pairs a and b, a and c, b and c."""
+    wins = np.zeros((3, 3))
+    for (first, second), share in zip(combinations(range(3), 2), shares, strict=True):
+        wins[first, second], wins[second, first] = share, 1 - share
+    return float(choices.fit_abilities(wins)[0])
 
 
 def _single_votes(first: Floats, here: Floats, ceiling: bool) -> Iterator[Claim]:
@@ -351,20 +368,6 @@ def _single_votes(first: Floats, here: Floats, ceiling: bool) -> Iterator[Claim]
     alarms = [choices.two_sided(int(won[k]), int(n[k])) < LEVEL for k in voted]
     null = not ceiling and bool(np.all(here == 0.5))
     yield "preference, these", covers, alarms if null else None
-
-
-def _votes_one_by_one(first: Floats, here: Floats, share: float, ceiling: bool) -> Iterator[Claim]:
-    for population in (LIKE, THESE):
-        covers, alarms = [], []
-        for number in _some(first, GAPS):
-            frame = votes_frame(first[number][..., None])
-            for row in choices.preferences(frame, population) if len(frame) else []:
-                if row.population is population and row.low is not None and row.high is not None:
-                    truth = share if population is LIKE else here[number]
-                    covers.append(row.low - 1e-9 <= truth <= row.high + 1e-9)
-                    alarms.append(row.p is not None and row.p < LEVEL)
-        null = not ceiling and bool(population is LIKE or np.all(here == 0.5))
-        yield f"preference, {population.value}", covers, alarms if null else None
 
 
 def votes_frame(won: Floats) -> pd.DataFrame:
@@ -420,43 +423,70 @@ _exact = cache(choices.clopper_pearson)
 def companions(scenario: str, listeners: int, items: int, studies: int, rng: Rng) -> Iterator[Claim]:
     """Tests of no difference that take the items as all there are, and what they say of others like them."""
     drawn = draw_grades(scenario, listeners, items, studies, rng)
-    frames = [to_frame(drawn.scores[number]) for number in _some(drawn.scores, COMPANIONS)]
-    few = frames[: len(_some(drawn.scores, SLOWEST))]
-    if scenario == "missing":
-        tests = {
-            "sign-flip": [comparisons.sign_flip(each, PAIR, permutations=RESAMPLES) for each in frames],
-            "Wilcoxon": [comparisons.wilcoxon(each, PAIR) for each in frames],
-            "paired t": [comparisons.contrasts(each, PAIR) for each in frames],
-        }
-        for name, found in tests.items():
-            yield name, None, [_below(each.rows[0].p) for each in found if each.rows]
-        yield "Friedman", None, [_below(comparisons.friedman(frame).p) for frame in frames]
-        models = [mixed.fit(frame, PAIR) for frame in few]
-        ends = [model.comparisons[0].interval for model in models if model.comparisons]
-        covers = [each.low <= 0 <= each.high for each in ends if each is not None]
-        yield "mixed model", covers, [_below(model.p) for model in models]
-    else:
+    if scenario != "missing":
         for name, p in balanced.companions(drawn.scores, rng).items():
-            yield name, None, p < LEVEL
-        low, high, p = balanced.mixed_model(drawn.scores)
-        yield "mixed model", (low <= 0) & (high >= 0), p < LEVEL
-    effects: dict[str, list[bool | None]] = {}
-    for frame in frames:
-        for effect in anova.repeated_measures(frame).effects:
-            # Of an interaction there is one in that scenario.
-            if effect.name == "system" or (effect.name == "system x item" != scenario):
-                effects.setdefault(f"ANOVA, {effect.name}", []).append(_below(effect.p))
-    yield from ((name, None, alarms) for name, alarms in effects.items())
-    found_rows = [comparisons.attachment3(each, PAIR, permutations=RESAMPLES).rows for each in few]
-    yield "Attachment 3", None, [_below(rows[0].p) for rows in found_rows if rows]
+            yield name, None, _told(p < LEVEL, np.isfinite(p))
+        return
+    for name, p in companions_with_gaps(drawn.scores, rng).items():
+        yield name, None, _told(p < LEVEL, np.isfinite(p))
+
+
+def companions_with_gaps(scores: Floats, rng: Rng) -> dict[str, Floats]:
+    """`balanced.companions` of the listeners of each study who can be compared; NaN for none."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        of_listeners = np.nanmean(scores, axis=2)
+    found = {name: np.full(len(scores), np.nan) for name in ("sign-flip", "Wilcoxon", "paired t", "Friedman")}
+    for names, systems, least in ((list(found)[:3], 2, 2), (["Friedman"], 3, 2)):
+        complete = ~np.isnan(of_listeners[..., :systems]).any(axis=2)
+        for n in range(least, scores.shape[1] + 1):
+            those = np.flatnonzero(complete.sum(axis=1) == n)
+            if those.size == 0:
+                continue
+            theirs = of_listeners[those][complete[those]].reshape(those.size, n, 1, 3)[..., :systems]
+            p = balanced.companions(theirs, rng)
+            for name in names:
+                found[name][those] = p[name]
+    return found
+
+
+def mixed_models(scenario: str, listeners: int, items: int, studies: int, rng: Rng) -> Iterator[Claim]:
+    scores = draw_grades(scenario, listeners, items, studies, rng).scores
+    fit = gaps.mixed_model if scenario == "missing" else balanced.mixed_model
+    low, high, p = fit(scores)
+    yield "mixed model", _told((low <= 0) & (high >= 0), np.isfinite(p)), _told(p < LEVEL, np.isfinite(p))
+
+
+def variances(scenario: str, listeners: int, items: int, studies: int, rng: Rng) -> Iterator[Claim]:
+    """The analysis of variance, where two listeners or more graded everything."""
+    drawn = draw_grades(scenario, listeners, items, studies, rng)
+    complete = (~np.isnan(drawn.scores)).all(axis=(2, 3)).sum(axis=1) > 1
+    names = ["system", "system x item"] if items > 1 else ["system"]
+    found: dict[str, list[bool | None]] = {name: [None] * studies for name in names}
+    for study in np.flatnonzero(complete):
+        for effect in anova.repeated_measures(to_frame(drawn.scores[study])).effects:
+            if effect.name in found:
+                found[effect.name][study] = _below(effect.p)
+    for name, alarms in found.items():
+        # Of an interaction there is one in that scenario.
+        if name != scenario:
+            yield f"ANOVA, {name}", None, alarms
+
+
+def attachment(scenario: str, listeners: int, items: int, studies: int, rng: Rng) -> Iterator[Claim]:
+    scores = draw_grades(scenario, listeners, items, studies, rng).scores.reshape(studies, -1, 3)
+    p = balanced.attachment3((scores[..., 0], scores[..., 1]), RESAMPLES, rng)
+    yield "Attachment 3", None, _told(p < LEVEL, np.isfinite(p))
 
 
 def ordered(scenario: str, listeners: int, items: int, studies: int, rng: Rng) -> Iterator[Claim]:
     """The proportional odds model of categories, which takes the items as all there are."""
+    if listeners < ordinal.LEAST:
+        return
     drawn = draw_categories(scenario, listeners, items, studies, rng)
-    found = [ordinal.compare(to_frame(drawn.scores[k]), PAIR).rows for k in _some(drawn.scores, COMPANIONS)]
-    rows = [each[0] for each in found if each]
-    yield "proportional odds", [row.low <= 1 <= row.high for row in rows], [row.p < LEVEL for row in rows]
+    low, high, p = likelihood.proportional_odds(drawn.scores)
+    known = np.isfinite(p)
+    yield "proportional odds", _told((low <= 0) & (high >= 0), known), _told(p < LEVEL, known)
 
 
 def odds(scenario: str, listeners: int, items: int, studies: int, rng: Rng) -> Iterator[Claim]:
@@ -471,54 +501,90 @@ def odds(scenario: str, listeners: int, items: int, studies: int, rng: Rng) -> I
     shape = (studies, listeners, items)
     kept = ~np.isnan(_lose(scenario, np.zeros(shape), rng))
     chance = rng.random(shape)
-    covers: list[bool] = []
-    alarms: list[bool] = []
-    for number in _some(chance, SLOWEST):
-        listener, item = np.nonzero(kept[number])
-        for typical in (0.0, logit):
-            success = chance[number] < expit(typical + of_listeners[number] + of_items[number])
-            model = logistic.fit(listener, item, success[kept[number]])
-            if model.p is None or model.low is None or model.high is None:
-                continue
-            if typical:
-                covers.append(model.low <= expit(typical) <= model.high)
-            else:
-                alarms.append(model.p < LEVEL)
-    yield "logistic model", covers, alarms
+    low, high, _ = logistic_of_many.fit(kept, chance < expit(logit + of_listeners + of_items))
+    _, _, p = logistic_of_many.fit(kept, chance < expit(of_listeners + of_items))
+    covers = _told((low <= logit) & (logit <= high), np.isfinite(low))
+    yield "logistic model", covers, _told(p < LEVEL, np.isfinite(p))
 
 
 def _below(p: float | None) -> bool | None:
     return None if p is None else p < LEVEL
 
 
-#: How each kind of method draws studies and what is claimed of them.
-METHODS: dict[str, Callable[[str, int, int, int, Rng], Iterator[Claim]]] = {
-    "grades": grades,
-    "categories": categories,
-    "diff grades": diff_grades,
-    "votes": votes,
-    "answers": answers,
-    "companions": companions,
-    "ordered": ordered,
-    "odds": odds,
+#: How each kind of method draws studies and what is claimed of them: in parts that draw their own, each with
+#: the analysis that it always has.
+Part = Callable[[str, int, int, int, Rng], Iterator[Claim]]
+METHODS: dict[str, dict[str, Part]] = {
+    "grades": {"difference, these": grades},
+    "categories": {"difference, these": categories},
+    "diff grades": {"difference, these": diff_grades, "impairment, listeners who passed": passed},
+    "votes": {"preference, these": votes, "Bradley-Terry, votes": worths},
+    "answers": {"right answers": answers},
+    "companions": {
+        "sign-flip": companions,
+        "mixed model": mixed_models,
+        "ANOVA, system": variances,
+        "Attachment 3": attachment,
+    },
+    "ordered": {"proportional odds": ordered},
+    "odds": {"logistic model": odds},
 }
+#: Most studies that are drawn for one that is wanted; so many at once.
+_DRAWN, _AT_ONCE = 100, 4000
 
 
-def simulate(method: str, scenario: str, listeners: int, items: int, studies: int) -> list[Cell]:
-    """All analyses of `studies` studies of one size and kind; the same for the same arguments."""
+def simulate(
+    method: str, scenario: str, listeners: int, items: int, studies: int, known: Collection[str] = ()
+) -> list[Cell]:
+    """All analyses of one size and kind, each of the first `studies` studies in which it has an answer.
+
+    The same for the same arguments. Where fewer than one study in `_DRAWN` has an answer there are fewer.
+    Parts with an analysis that is `known` already are left out.
+    """
     places = [list(METHODS).index(method), SCENARIOS.index(scenario), listeners, items]
-    rng = np.random.default_rng([1, *places])
     cells = []
-    for name, covers, alarms in METHODS[method](scenario, listeners, items, studies, rng):
-        coverage, (wolves, n) = _share(covers), _share(alarms)
-        cells.append(Cell(method, scenario, listeners, items, name, max(coverage[1], n), coverage[0], wolves))
-    return [cell for cell in cells if cell.studies]
+    for number, (analysis, part) in enumerate(METHODS[method].items()):
+        if analysis in known:
+            continue
+        rng = np.random.default_rng([1, *places, number] if number else [1, *places])
+        found: dict[str, _Outcomes] = {}
+        drawn, more = 0, studies
+        while more:
+            for name, covers, alarms in part(scenario, listeners, items, more, rng):
+                found.setdefault(name, _Outcomes()).add(covers, alarms)
+            drawn += more
+            fewest = min((its.least for its in found.values()), default=studies)
+            wanted = 0 if fewest >= studies else 10 + (studies - fewest) * drawn // max(1, fewest)
+            more = min(wanted, _AT_ONCE, _DRAWN * studies - drawn)
+        for name, its in found.items():
+            key = (method, scenario, listeners, items, name)
+            if its.least:
+                cells.append(Cell(*key, min(its.least, studies), *its.shares(studies)))
+    return cells
 
 
-def _share(outcomes: Iterable[bool | None] | None) -> tuple[float | None, int]:
-    """Of those studies in which the analysis gave an answer, in per cent; how many they are."""
-    known = [] if outcomes is None else [bool(each) for each in outcomes if each is not None]
-    return (round(100.0 * sum(known) / len(known), 1) if known else None), len(known)
+class _Outcomes:
+    """Whether intervals covered and tests cried wolf, of studies with an answer; None for no claim."""
+
+    def __init__(self) -> None:
+        self.known: list[list[bool] | None] = [None, None]
+
+    def add(self, *outcomes: Iterable[bool | None] | None) -> None:
+        for place, its in enumerate(outcomes):
+            if its is not None:
+                self.known[place] = [
+                    *(self.known[place] or []),
+                    *(bool(each) for each in its if each is not None),
+                ]
+
+    @property
+    def least(self) -> int:
+        return min(len(its) for its in self.known if its is not None)
+
+    def shares(self, studies: int) -> list[float | None]:
+        """Of the first `studies` with an answer, in per cent."""
+        firsts = [None if its is None else its[:studies] for its in self.known]
+        return [None if not its else round(100.0 * sum(its) / len(its), 1) for its in firsts]
 
 
 def grid() -> list[tuple[str, str, int, int]]:
@@ -531,17 +597,30 @@ def grid() -> list[tuple[str, str, int, int]]:
 
 def extend(path: Path, studies: int) -> None:
     """Simulate what `path`, a table with a header, lacks, and write each cell when it is done."""
-    done = set()
+    known: dict[tuple[str, ...], list[str]] = {}
     if path.exists():
         with path.open(newline="") as file:
-            done = {tuple(row[:4]) for row in csv.reader(file)}
+            for row in csv.reader(file):
+                known.setdefault(tuple(row[:4]), []).append(row[4])
     else:
         path.write_text(",".join(COLUMNS) + "\n")
     for cell in grid():
-        if tuple(map(str, cell)) in done:
-            continue
-        rows = simulate(*cell, studies)
+        rows = simulate(*cell, studies, known.get(tuple(map(str, cell)), ()))
         with path.open("a", newline="") as file:
             csv.writer(file, lineterminator="\n").writerows(
                 ["" if value is None else value for value in row.values()] for row in rows
             )
+    with path.open(newline="") as file:
+        cells = read(csv.DictReader(file))
+    names = list(dict.fromkeys(cell.analysis for cell in cells))
+    order = list(METHODS), list(SCENARIOS)
+    cells.sort(
+        key=lambda cell: (
+            order[0].index(cell.method), order[1].index(cell.scenario), cell.listeners, cell.items,
+            names.index(cell.analysis),
+        )
+    )  # fmt: skip
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(COLUMNS)
+        writer.writerows(["" if value is None else value for value in cell.values()] for cell in cells)

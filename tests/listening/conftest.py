@@ -14,9 +14,10 @@ from django.core.files.base import ContentFile
 from django.test import Client
 from numpy.typing import NDArray
 
+from evaluation.access import Role
 from evaluation.models import Clip, Rendition, Score
 from evaluation.work import jobs
-from listening.models import Preparation, Session, Stimulus, Study, Trial
+from listening.models import Preparation, Session, Share, Stimulus, Study, Trial
 from listening.session.ratings import finish_trial, save_rating
 from listening.session.sessions import begin, start_session
 from listening.study.preparing import finish_preparing
@@ -147,6 +148,11 @@ def listen(study: Study, scores: Mapping[str, int] | None = None, **options: Any
         grade(trial, scores, **options)
     session.refresh_from_db()
     return session
+
+
+def share(study: Study, user: User, role: Role) -> None:
+    """Have somebody see or change a study, in place of what they could."""
+    Share.objects.update_or_create(study=study, user=user, defaults={"role": role})
 
 
 def fetch_made(client: Client, answer: Any) -> bytes:

@@ -45,6 +45,11 @@ def load_model(name: str = "default") -> BPGANModel:
             gettext_noop("The model %(name)s is not in this installation (codec/bpgan/weights)."),
             name=path.name,
         )
+    return read_model(path)
+
+
+def read_model(path: Path) -> BPGANModel:
+    """Read any model file, ready for inference. Raises `CodecError` if it is missing or damaged."""
     return BPGANModel.load(path).to(choose_device())
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
-from scipy.special import betainc, betaincinv, ndtri
+from scipy.special import betainc, betaincinv, ndtri, stdtrit
 
 from evaluation.analysis.statistics import beta_binomial
 from evaluation.analysis.statistics.corrections import holm
@@ -22,6 +22,9 @@ from evaluation.analysis.words import count, p_words
 
 ABX_COLUMNS = ("assessor", "item", "first", "second", "correct")
 PREFERENCE_COLUMNS = ("assessor", "item", "first", "second", "chosen")
+
+#: Fewer assessors than this make no sandwich.
+LEAST_ASSESSORS = 5
 
 #: The largest number of trials that `abx_trials` looks at.
 MOST_TRIALS = 5000
@@ -288,8 +291,8 @@ class Worth:
     Attributes:
         ability: log-odds, 0 on average over the systems; a difference of 1 is preferred in 73 % of votes.
         low, high: 95 % interval of `ability` that takes votes for independent.
-        low_assessors, high_assessors: the same, robust against an assessor's votes being alike; None with
-            fewer than 5 assessors.
+        low_assessors, high_assessors: the same over assessors like these, in these items: robust against an
+            assessor's votes being alike; None with fewer than 5 assessors.
         share: of votes that it wins against another system, on average over them.
     """
 
@@ -339,7 +342,7 @@ def bradley_terry(frame: pd.DataFrame) -> BradleyTerry:
             "Some systems won, or lost, every vote against all the others, so their distance has no bound: "
             "see the shares of the pairs.",
         )
-    ability = _abilities(wins)
+    ability = fit_abilities(wins)
     chance = 1 / (1 + np.exp(-(ability[:, None] - ability[None, :])))
     weight = (wins + wins.T) * chance * chance.T
     information = np.diag(weight.sum(axis=1)) - weight
@@ -375,7 +378,7 @@ def _connected(wins: Floats) -> bool:
     return bool(reach.all())
 
 
-def _abilities(wins: Floats) -> Floats:
+def fit_abilities(wins: Floats) -> Floats:
     """Maximum likelihood by Newton's method, the sum held at 0; wins of shape (systems, systems)."""
     games = wins + wins.T
     ability = np.zeros(len(wins))
@@ -396,16 +399,20 @@ def _abilities(wins: Floats) -> Floats:
 def _sandwich(
     covariance: Floats, first: np.ndarray, second: np.ndarray, residual: Floats, assessors: np.ndarray
 ) -> Floats | None:
-    """Half widths (systems,) of 95 % intervals that are robust within assessors; None with fewer than 5."""
+    """Half widths (systems,) of 95 % intervals that are robust within assessors; None with fewer than 5.
+
+    With G / (G - 1) and G - 1 degrees of freedom, which is Bell and McCaffrey's correction (2002) where all
+    assessors voted on the same pairs.
+    """
     codes, names = pd.factorize(assessors)
-    if len(names) < 5:
+    if len(names) < LEAST_ASSESSORS:
         return None
     scores = np.zeros((len(names), len(covariance)))
     np.add.at(scores, (codes, first), residual)
     np.add.at(scores, (codes, second), -residual)
     middle = scores.T @ scores * len(names) / (len(names) - 1)
     variance = np.diag(covariance @ middle @ covariance)
-    half: Floats = ndtri(0.975) * np.sqrt(np.maximum(variance, 0.0))
+    half: Floats = stdtrit(len(names) - 1, 0.975) * np.sqrt(np.maximum(variance, 0.0))
     return half
 
 

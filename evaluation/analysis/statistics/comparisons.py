@@ -30,7 +30,7 @@ EXACT_PAIRS = 14
 LEVEL = 0.05
 
 #: Differences closer than this share of the largest count as ties.
-_TIE = 1e-9
+TIE = 1e-9
 
 
 @dataclass(frozen=True)
@@ -183,7 +183,7 @@ def _attachment3(
         return replace(row, problem="The test needs at least one permutation.")
     drawn = _permuted_medians(values, np.bincount(place), first.size, permutations, generator)
     observed = row.difference or 0.0
-    tie = _TIE * float(np.ptp(values))
+    tie = TIE * float(np.ptp(values))
     above = int((drawn > observed + tie).sum())
     at_least = int((drawn >= observed - tie).sum())
     as_far = int((np.abs(drawn) >= abs(observed) - tie).sum())
@@ -263,7 +263,7 @@ def _differences(data: Tidy, pairs: list[Pair], method: str) -> _Differences:
             row = replace(row, difference=mean, interval=interval)
             if n == 1:
                 row = replace(row, problem="One assessor graded both systems: a paired test needs two.")
-            elif np.abs(there).max() <= _TIE:
+            elif np.abs(there).max() <= TIE:
                 row = replace(row, problem="No assessor's means of the two systems differ.")
         rows.append(row)
         columns.append(len(kept))
@@ -305,7 +305,7 @@ def _sign_flip(
 ) -> Comparison:
     values = differences[~np.isnan(differences)]
     n = values.size
-    observed = abs(values.sum()) - _TIE * float(np.abs(values).sum())
+    observed = abs(values.sum()) - TIE * float(np.abs(values).sum())
     if n <= EXACT_PAIRS:
         # The first sign stays: turning all signs round gives the same absolute sum.
         signs = 1.0 - 2.0 * ((np.arange(2 ** (n - 1))[:, None] >> np.arange(n)) & 1)
@@ -338,7 +338,7 @@ def wilcoxon(
         if column is not None and not row.problem:
             values = found.values[:, column]
             values = values[~np.isnan(values)]
-            values = np.where(np.abs(values) <= _TIE, 0.0, np.round(values, 9))
+            values = np.where(np.abs(values) <= TIE, 0.0, np.round(values, 9))
             different = values[values != 0]
             exact = different.size == values.size <= 50 and np.unique(np.abs(values)).size == values.size
             outcome = stats.wilcoxon(different, method="exact" if exact else "asymptotic")
@@ -370,7 +370,7 @@ def contrasts(frame: pd.DataFrame, pairs: Iterable[Pair], *, adjust: str = "hoch
             values = found.values[:, column]
             values = values[~np.isnan(values)]
             spread = float(values.std(ddof=1))
-            if spread <= _TIE * max(1.0, float(np.abs(values).max())):
+            if spread <= TIE * max(1.0, float(np.abs(values).max())):
                 problem = "All listeners' differences are equal: t has no finite value."
                 row = replace(row, problem=problem)
             else:

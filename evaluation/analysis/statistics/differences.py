@@ -330,16 +330,29 @@ def adjust_means(frame: pd.DataFrame) -> dict[object, float]:
     means: dict[object, float] = {}
     for block in find_blocks(frame):
         data = tidy(frame[frame["system"].isin(block)])
-        sizes = np.cumsum([0, len(data.systems), len(data.items), len(data.assessors)])
-        columns = np.stack([sizes[0] + data.system, sizes[1] + data.item, sizes[2] + data.assessor])
-        gram, sums = np.zeros((sizes[3], sizes[3])), np.zeros(sizes[3])
-        for one in columns:
-            np.add.at(sums, one, data.score)
-            for two in columns:
-                np.add.at(gram, (one, two), 1.0)
-        solution = np.linalg.lstsq(gram, sums, rcond=1e-10)[0]
-        shift = solution[sizes[1] : sizes[2]].mean() + solution[sizes[2] :].mean()
+        systems, listeners = len(data.systems), len(data.assessors)
+        size = systems + len(data.items)
+        terms = [data.system, systems + data.item]
+        # A grade has one listener, so that listeners leave the equations one by one: what remains is as large
+        # as there are systems and items, however many people took part.
+        graded = np.bincount(data.assessor, minlength=listeners).astype(float)
+        theirs = np.bincount(data.assessor, data.score, listeners)
+        both = np.concatenate(terms)
+        heard = _count_pairs(both, np.tile(data.assessor, 2), size, listeners)
+        gram = _count_pairs(np.tile(both, 2), np.concatenate([*terms, *terms[::-1]]), size, size)
+        sums = np.bincount(both, np.tile(data.score, 2), size)
+        solution = np.linalg.lstsq(
+            gram - (heard / graded) @ heard.T, sums - heard @ (theirs / graded), rcond=1e-10
+        )[0]
+        leanings = (theirs - heard.T @ solution) / graded
+        shift = solution[systems:].mean() + leanings.mean()
         means |= {
-            name: float(value + shift) for name, value in zip(data.systems, solution[: sizes[1]], strict=True)
+            name: float(value + shift) for name, value in zip(data.systems, solution[:systems], strict=True)
         }
     return means
+
+
+def _count_pairs(one: Ints, two: Ints, rows: int, columns: int) -> Floats:
+    """How often an index of `one` stands beside an index of `two`, as a matrix of rows by columns."""
+    counts = np.bincount(one * columns + two, minlength=rows * columns)
+    return np.asarray(counts.reshape(rows, columns), dtype=np.float64)

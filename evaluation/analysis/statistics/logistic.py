@@ -139,22 +139,32 @@ def _maximise(table: _Table) -> tuple[Floats, float, float]:
     if places.size == 0:
         return np.zeros(2), plain, math.sqrt(1 / won + 1 / (n - won))
     effects = [np.zeros(table.n.shape[0]), np.zeros(table.n.shape[1])]
+    chosen = [*places, 2]
 
-    def deviance(values: Floats) -> float:
+    def deviance(values: Floats) -> tuple[float, Floats]:
         widths = np.zeros(2)
         widths[places] = values[:-1]
-        return -2 * _approximate(table, widths, float(values[-1]), effects)
+        height, slope = _approximate(table, widths, float(values[-1]), effects)
+        return -2 * height, -2 * slope[chosen]
 
-    bounds = [(0.0, _WIDEST)] * places.size + [(-2 * _MOST, 2 * _MOST)]
-    options = {"ftol": 1e-12, "gtol": 1e-6, "maxiter": 100}
+    # At 0 itself the slope is 0 whatever the data say, and a search would stay there.
+    bounds = [(_NONE / 10, _WIDEST)] * places.size + [(-2 * _MOST, 2 * _MOST)]
+    options = {"ftol": 1e-15, "gtol": 1e-8, "maxiter": 200}
     tries = [
-        minimize(deviance, [*[sd] * places.size, plain], method="L-BFGS-B", bounds=bounds, options=options)
+        minimize(
+            deviance,
+            [*[sd] * places.size, plain],
+            jac=True,
+            method="L-BFGS-B",
+            bounds=bounds,
+            options=options,
+        )
         for sd in (0.3, 1.5)
     ]
     best = np.asarray(min(tries, key=lambda outcome: float(outcome.fun)).x, dtype=float)
     best[:-1][best[:-1] < _NONE] = 0.0
     free = [place for place in range(best.size) if place == best.size - 1 or best[place] > 0]
-    information = _curvature(deviance, best, free) / 2
+    information = _curvature(lambda at: deviance(at)[1], best, free) / 2
     deviations = np.zeros(2)
     deviations[places] = best[:-1]
     try:
@@ -164,24 +174,20 @@ def _maximise(table: _Table) -> tuple[Floats, float, float]:
     return deviations, float(best[-1]), math.sqrt(variance) if variance > 0 else math.inf
 
 
-def _curvature(function: Callable[[Floats], float], at: Floats, free: list[int]) -> Floats:
-    """Second derivatives (free, free) by central differences."""
+def _curvature(slope: Callable[[Floats], Floats], at: Floats, free: list[int]) -> Floats:
+    """Second derivatives (free, free) by central differences of the first."""
     found = np.zeros((len(free), len(free)))
     for row, one in enumerate(free):
-        for column, other in enumerate(free[: row + 1]):
-            total = 0.0
-            for first in (1, -1):
-                for second in (1, -1):
-                    moved = at.copy()
-                    moved[one] += first * _STEP
-                    moved[other] += second * _STEP
-                    total += first * second * function(moved)
-            found[row, column] = found[column, row] = total / (4 * _STEP**2)
-    return found
+        moved = np.zeros(at.size)
+        moved[one] = _STEP
+        found[row] = ((slope(at + moved) - slope(at - moved)) / (2 * _STEP))[free]
+    return np.asarray((found + found.T) / 2)
 
 
-def _approximate(table: _Table, widths: Floats, typical: float, effects: list[Floats]) -> float:
-    """Laplace's approximation of the log-likelihood, up to a constant.
+def _approximate(
+    table: _Table, widths: Floats, typical: float, effects: list[Floats]
+) -> tuple[float, Floats]:
+    """Laplace's approximation of the log-likelihood, up to a constant, and its slope by widths and typical.
 
     Args:
         widths: standard deviations of listeners and items.
@@ -212,8 +218,63 @@ def _approximate(table: _Table, widths: Floats, typical: float, effects: list[Fl
             break
     effects[:] = listener, item
     chance = expit(typical + widths[0] * listener[:, None] + widths[1] * item)
-    diagonal, _, inner = _parts(widths, n * chance * (1 - chance))
-    return value - float(np.log(diagonal).sum() + np.linalg.slogdet(inner)[1]) / 2
+    weight = n * chance * (1 - chance)
+    diagonal, cross, inner = _parts(widths, weight)
+    height_of_mode = value - float(np.log(diagonal).sum() + np.linalg.slogdet(inner)[1]) / 2
+    return height_of_mode, _slope(table, widths, (listener, item), chance, (diagonal, cross, inner))
+
+
+def _slope(
+    table: _Table,
+    widths: Floats,
+    effects: tuple[Floats, Floats],
+    chance: Floats,
+    parts: tuple[Floats, Floats, Floats],
+) -> Floats:
+    """Derivatives (3,) of `_approximate`: of the height at the mode, and of the curvature's determinant.
+
+    The determinant changes with the widths, and with the log-odds of each cell, which move with the mode too.
+    """
+    (one, two), (listener, item), (diagonal, cross, inner) = widths, effects, parts
+    left, weight = table.successes - table.n * chance, table.n * chance * (1 - chance)
+    # Covariance of the effects at the mode: of items, of listeners and items, variance of listeners.
+    of_items = np.linalg.inv(inner)
+    scaled = cross / diagonal[:, None]
+    between = -scaled @ of_items
+    of_listeners = 1 / diagonal - (scaled * between).sum(axis=1)
+    spread = np.diag(of_items)
+    odds = one**2 * of_listeners[:, None] + 2 * one * two * between + two**2 * spread
+    turned = weight * (1 - 2 * chance) * odds
+    # How much the determinant gains where the mode moves; then what moves it.
+    pull_listener, pull_item = one * turned.sum(axis=1), two * turned.sum(axis=0)
+    back_item = of_items @ (pull_item - cross.T @ (pull_listener / diagonal))
+    back_listener = (pull_listener - cross @ back_item) / diagonal
+    along = one * back_listener[:, None] + two * back_item
+
+    def determinant(direct: float, moved: Floats, pushed: float) -> float:
+        """`moved`: change of each cell's log-odds with the mode as it is; `pushed`: of the mode's slope."""
+        return direct + float((turned * moved).sum()) + pushed - float((weight * moved * along).sum())
+
+    of_cells = np.ones_like(weight)
+    return np.array(
+        [
+            float((left * listener[:, None]).sum())
+            - determinant(
+                2 * float((weight * (one * of_listeners[:, None] + two * between)).sum()),
+                listener[:, None] * of_cells,
+                float(back_listener @ left.sum(axis=1)),
+            )
+            / 2,
+            float((left * item).sum())
+            - determinant(
+                2 * float((weight * (two * spread + one * between)).sum()),
+                item * of_cells,
+                float(back_item @ left.sum(axis=0)),
+            )
+            / 2,
+            float(left.sum()) - determinant(0.0, of_cells, 0.0) / 2,
+        ]
+    )
 
 
 def _parts(widths: Floats, weight: Floats) -> tuple[Floats, Floats, Floats]:

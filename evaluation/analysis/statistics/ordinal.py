@@ -24,8 +24,8 @@ from evaluation.analysis.statistics.frames import Floats, Ints, tidy
 #: Fewer listeners than this make no sandwich.
 LEAST = 5
 #: A coefficient beyond this has no bound: a system that got nothing but the best, or worst, category.
-_MOST = 15.0
-_LEAST_VARIANCE = 1e-9
+MOST = 15.0
+LEAST_VARIANCE = 1e-9
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ def compare(frame: pd.DataFrame, pairs: Iterable[Pair]) -> Ordinal:
         return replace(found, problem="Some systems were never heard in the same items.")
     beta, covariance = _fit(made, data.assessor)
     slopes = np.concatenate([[0.0], beta[made.top :]])
-    if np.abs(slopes).max() > _MOST:
+    if np.abs(slopes).max() > MOST:
         return replace(found, problem="A system or an item got nothing but one end of the scale: no bound.")
     rows = []
     for a, b in pairs:
@@ -91,7 +91,7 @@ def compare(frame: pd.DataFrame, pairs: Iterable[Pair]) -> Ordinal:
             if place:
                 weights[made.top + place - 1] = sign
         apart, variance = float(weights @ beta), float(weights @ covariance @ weights)
-        if not variance > _LEAST_VARIANCE:
+        if not variance > LEAST_VARIANCE:
             return replace(found, problem="Listeners grade so much alike that the model has no error.")
         se, df = math.sqrt(variance), len(data.assessors) - 1
         half = float(stdtrit(df, 0.975)) * se
@@ -117,7 +117,7 @@ def _fit(data: _Data, assessor: Ints) -> tuple[Floats, Floats]:
         else:
             break
         beta, (value, scores, information) = tried, after
-        if np.abs(step).max() < 1e-10 or np.abs(beta).max() > 2 * _MOST:
+        if np.abs(step).max() < 1e-10 or np.abs(beta).max() > 2 * MOST:
             break
     sums = np.zeros((int(assessor.max()) + 1, beta.size))
     np.add.at(sums, assessor, scores)
@@ -142,6 +142,6 @@ def _likelihood(data: _Data, beta: Floats) -> tuple[float, Floats, Floats]:
         each[np.flatnonzero(inside), place[inside]] = 1
         each[:, top:] = -data.design
     first = (slope_up / chance)[:, None] * to_upper - (slope_low / chance)[:, None] * to_lower
-    second = np.einsum("n,np,nq->pq", curve_up / chance, to_upper, to_upper)
-    second -= np.einsum("n,np,nq->pq", curve_low / chance, to_lower, to_lower)
+    second = to_upper.T @ ((curve_up / chance)[:, None] * to_upper)
+    second -= to_lower.T @ ((curve_low / chance)[:, None] * to_lower)
     return float(np.log(chance).sum()), first, first.T @ first - second

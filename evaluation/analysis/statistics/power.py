@@ -126,7 +126,7 @@ def split_spread(values: ArrayLike, assessor: ArrayLike, item: ArrayLike) -> Spr
         return None
     try:
         variances = fit(values, np.ones((values.size, 1)), [assessor, item]).variances
-    except NoError:
+    except (NoError, np.linalg.LinAlgError):
         return None
     return Spread(*(math.sqrt(max(0.0, float(part))) for part in variances))
 

@@ -20,10 +20,15 @@ from scipy.special import stdtr, stdtrit
 from evaluation.analysis.statistics.frames import Floats, Ints
 
 #: Largest ratio of a random part's variance to the error's that is tried.
-_MOST = 1e6
+MOST = 1e6
+
+#: Condition of the variances' information from which on they cannot be told apart.
+FLAT = 1e10
+#: Change of the ratios that is settled, and ratio that is none; rounding of the deviance.
+SETTLED, NOISE = 1e-8, 1e-10
 
 #: Levels of a random part from which on a variance of zero is believed.
-_TOLD = 3
+TOLD = 3
 
 _NO_ERROR = "The model explains every observation: there is no error to test with."
 
@@ -118,7 +123,8 @@ def fit(score: Floats, design: Floats, groups: Sequence[Ints]) -> Fit:
 
     Raises:
         NoError: the fixed and random parts explain every observation.
-        numpy.linalg.LinAlgError: `design` is not of full rank.
+        numpy.linalg.LinAlgError: `design` is not of full rank, or so few observations are left beside it
+            that the variances cannot be told apart.
     """
     problem = _reduce(score, design, groups)
     if problem.n <= problem.p:
@@ -182,9 +188,12 @@ def _maximise(problem: _Problem) -> Floats:
     ratios = variances[:-1] / variances[-1]
     state = _solve(problem, ratios)
     value = _deviance(problem, state)
-    for _ in range(100):
+    for step_number in range(100):
         scale = _error(problem, state) / freedom
         score, information = _score(problem, state, scale)
+        # Without units, and flat in some direction whatever the ratios: any of them would be as good.
+        if step_number == 0 and np.linalg.cond(information * scale**2) > FLAT:
+            raise np.linalg.LinAlgError("The variances cannot be told apart.")
         variances = np.append(ratios * scale, scale)
         free = (variances > 0) | (score > 0)
         free[-1] = True
@@ -194,20 +203,21 @@ def _maximise(problem: _Problem) -> Floats:
             trial = np.maximum(variances + step / 2**halving, 0.0)
             if trial[-1] <= 0:
                 continue
-            tried = np.minimum(trial[:-1] / trial[-1], _MOST)
+            tried = np.minimum(trial[:-1] / trial[-1], MOST)
             try:
                 next_state = _solve(problem, tried)
             except np.linalg.LinAlgError:  # ratios so large that the fixed part drowns in rounding
                 continue
             next_value = _deviance(problem, next_state)
-            if next_value <= value + 1e-12 * abs(value):
+            if next_value <= value + NOISE * max(1.0, abs(value)):
                 break
         else:
             return _search(problem, ratios)
         moved = float(np.abs(tried - ratios).max() / (1e-3 + np.abs(ratios).max()))
         ratios, state, value = tried, next_state, next_value
-        if moved < 1e-10:
-            return np.asarray(ratios, dtype=np.float64)
+        if moved < SETTLED:
+            # A rounding's rest of a variance is none: whether there is one decides on degrees of freedom.
+            return np.where(ratios < SETTLED, 0.0, ratios)
     return _search(problem, ratios)
 
 
@@ -262,7 +272,7 @@ def _search(problem: _Problem, start: Floats) -> Floats:
         return _deviance(problem, state), -2 * scale * _score(problem, state, scale)[0][:-1]
 
     options = {"ftol": 1e-15, "gtol": 1e-9, "maxiter": 500}
-    bounds = [(0.0, _MOST)] * len(problem.groups)
+    bounds = [(0.0, MOST)] * len(problem.groups)
     best = min(
         (
             minimize(deviance, begin, jac=True, bounds=bounds, options=options)
@@ -279,7 +289,7 @@ def _describe(problem: _Problem, state: _State, ratios: Floats, scale: float) ->
     # A variance that is estimated as zero is no part of the model any more, nor is its uncertainty (as in
     # SAS's PROC MIXED): with it, intervals of a few items cover 99 %. Of two levels a zero shows nothing.
     kept = [
-        ratio > 0 or place.stop - place.start < _TOLD
+        ratio > 0 or place.stop - place.start < TOLD
         for place, ratio in zip(problem.groups, ratios, strict=True)
     ]
     free = np.array([*kept, True])

@@ -35,6 +35,25 @@ class Command(BaseCommand):
             "--metrics",
             help=f"comma-separated slugs, or all; default: {','.join(DEFAULT)}; others: {','.join(OPTIONAL)}",
         )
+        parser.add_argument(
+            "--models",
+            nargs="+",
+            type=Path,
+            default=[],
+            metavar="MODEL",
+            help="other BPGAN models (.safetensors), through which the BPGAN systems are run as well",
+        )
+        parser.add_argument(
+            "--against",
+            metavar="SYSTEM",
+            help="also print paired differences from this system, as the table names it",
+        )
+        parser.add_argument(
+            "--by",
+            metavar="COLUMN",
+            help="also print each group of clips by itself, as a column of the manifest beside the folder "
+            "(eval.tsv beside eval/) has them, such as corpus",
+        )
         parser.add_argument("--out", type=Path, help="write the table as CSV")
         parser.add_argument("--json", action="store_true", help="print the means as one JSON object")
         parser.add_argument("--jobs", type=int, default=1, help="processes; default 1, for undisturbed times")
@@ -47,6 +66,9 @@ class Command(BaseCommand):
         metrics: str | None,
         out: Path | None,
         jobs: int,
+        models: list[Path],
+        against: str | None,
+        by: str | None,
         json: bool = False,
         **_: Any,
     ) -> None:
@@ -55,14 +77,25 @@ class Command(BaseCommand):
         slugs = [slug.strip() for slug in systems.split(",")] if systems else list(registry.SYSTEMS)
         measured = _metrics(metrics)
         try:
-            for slug in slugs:
-                registry.get_system(slug)
+            # Beside each BPGAN system the same with every other model.
+            runs = [(slug, model) for slug in slugs for model in (None, *_models_of(slug, models))]
             recordings = benchmark.find_recordings(places)
-        except (CodecError, FileNotFoundError) as error:
+            column = benchmark.read_column(places, by) if by else {}
+        except (CodecError, FileNotFoundError, ValueError) as error:
             raise CommandError(str(error)) from error
         if not recordings:
             raise CommandError("There are no audio files in these places.")
-        pairs = [benchmark.Pair(path, clip, slug, measured) for path, clip in recordings for slug in slugs]
+        groups = {clip: column.get(path.resolve(), "") for path, clip in recordings} if by else None
+        pairs = [
+            benchmark.Pair(path, clip, slug, measured, model)
+            for path, clip in recordings
+            for slug, model in runs
+        ]
+        names = list(dict.fromkeys(pair.name for pair in pairs))
+        if len(names) < len(runs):
+            raise CommandError("Two systems or models would have the same name in the table.")
+        if against and against not in names:
+            raise CommandError(f"--against {against!r} is none of {', '.join(names)}.")
 
         rows: list[benchmark.Row] = []
         failures: list[benchmark.Outcome] = []
@@ -92,11 +125,11 @@ class Command(BaseCommand):
                     f"Interrupted with {len(rows)} of {len(pairs)} rows done.", returncode=130
                 ) from None
 
+        parts = benchmark.summarise(rows, measured, against or "", groups)
         if json:
-            self.stdout.write(dumps(benchmark.describe_means(benchmark.means(rows, measured)), indent=2))
+            self.stdout.write(dumps(benchmark.describe(parts), indent=2))
         elif rows:
-            self.stdout.write("Mean over clips ± half the 95 % interval (Student's t)\n")
-            self.stdout.write(benchmark.format_means(benchmark.means(rows, measured)))
+            self.stdout.write(benchmark.format_parts(parts, against or ""))
         for fault in faults:
             self.stderr.write(fault)
         if failures:
@@ -104,6 +137,19 @@ class Command(BaseCommand):
             for failure in failures:
                 self.stderr.write(f"  {failure.pair.clip} through {failure.pair.system}: {failure.error}")
             raise CommandError("The table is incomplete.", returncode=1)
+
+
+def _models_of(slug: str, models: list[Path]) -> list[Path]:
+    """Those of `models` that a system is run with: all or, if it has no model, none.
+
+    Raises:
+        CodecError: there is no such system, or a model that cannot be read.
+    """
+    if not registry.get_system(slug).trained:
+        return []
+    for model in models:
+        registry.load(slug, model=model)
+    return models
 
 
 def _metrics(wanted: str | None) -> tuple[str, ...]:

@@ -7,11 +7,11 @@ link, a session's link) are not in it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import PurePosixPath
 from typing import Any, cast
 
-from django.db.models import Prefetch
+from django.db.models import Prefetch, QuerySet
 
 from codec.base import WORKING_RATE
 from evaluation.columns import JsonObject
@@ -24,14 +24,17 @@ from listening.simulation.runs import state_of
 FORMAT = "earshot-study"
 #: Increased when older versions of Earshot cannot read the format any more.
 VERSION = 1
+#: Sessions that are read at a time.
+_SESSIONS_AT_ONCE = 20
 
 Json = dict[str, object]
 
 
-def describe(study: Study, *, personal: bool = False) -> Json:
+def describe(study: Study, *, sessions: Iterable[Json], personal: bool = False) -> Json:
     """All of `study` as plain JSON values; the same study gives the same document.
 
     Args:
+        sessions: its sessions, or those of them that the document is to have; see `sessions_of`.
         personal: include data that may identify listeners: the crowd-working platforms' ids and the answers
             to the questionnaire. Otherwise both are empty.
     """
@@ -58,9 +61,16 @@ def describe(study: Study, *, personal: bool = False) -> Json:
         ],
         "items": [_item(item) for item in items],
         "stimuli": [_stimulus(row) for row in stimuli],
-        "sessions": [_session(row, stimuli, personal, study.version > 1) for row in _sessions(study)],
+        "sessions": list(sessions),
         "deletions": [to_json(note) for note in study.deletions.order_by("number", "deleted", "id")],
     }
+
+
+def sessions_of(study: Study, *, personal: bool = False) -> Iterator[Json]:
+    """Its sessions, some of which are read at a time, with trials, grades and events; `personal` as above."""
+    systems = dict(Stimulus.objects.filter(item__study=study).values_list("pk", "system"))
+    rows = _sessions(study).iterator(chunk_size=_SESSIONS_AT_ONCE)
+    return (_session(row, systems, personal, study.version > 1) for row in rows)
 
 
 def file_name(kind: str, stored: Any, *parts: object) -> str | None:
@@ -143,7 +153,7 @@ def _stimulus(row: Stimulus) -> Json:
     }
 
 
-def _sessions(study: Study) -> Iterable[Session]:
+def _sessions(study: Study) -> QuerySet[Session]:
     ratings = Rating.objects.select_related("stimulus").order_by("stimulus__system")
     trials = (
         Trial.objects.select_related("item", "choice__chosen")
@@ -158,8 +168,7 @@ def _sessions(study: Study) -> Iterable[Session]:
     )
 
 
-def _session(session: Session, stimuli: Iterable[Stimulus], personal: bool, versions: bool) -> Json:
-    systems = {row.pk: row.system for row in stimuli}
+def _session(session: Session, systems: dict[int, str], personal: bool, versions: bool) -> Json:
     participation = getattr(session, "participation", None)
     data = to_json(session)
     if not session.language:

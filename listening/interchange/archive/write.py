@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import shutil
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import IO, Any
 
 from django.core.files.storage import default_storage
@@ -20,14 +20,18 @@ from listening.interchange.archive.describe import (
     clip_files,
     describe,
     rendition_files,
+    sessions_of,
     stimulus_file,
 )
 from listening.interchange.archive.fields import ENCODER
-from listening.models import Stimulus, Study
+from listening.kinds import HIDDEN
+from listening.models import Choice, Event, Rating, Session, Stimulus, Study, Trial
 
 #: The earliest time that a zip can store.
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _CHUNK = 1 << 20
+#: The file that holds all of a study but its sounds.
+DOCUMENT = "study.json"
 
 README = """\
 A listening test, exported from Earshot. Nothing in it is screened.
@@ -47,18 +51,42 @@ _PERSONAL = (
 _IMPERSONAL = "Platform ids of listeners and their answers to the questionnaire were left out."
 
 
+def is_long(study: Study) -> bool:
+    """Whether ``study.json`` is too long to be made within a request."""
+    kinds = [kind for kind in Session.Kind if kind not in HIDDEN]
+    return exports.are_many(study, (Trial, Rating, Choice, Event), kinds)
+
+
 def document(study: Study, *, personal: bool = False) -> str:
     """``study.json``: `describe` as text."""
-    text = json.dumps(describe(study, personal=personal), cls=ENCODER, ensure_ascii=False, indent=1)
-    return text + "\n"
+    return b"".join(document_parts(study, personal=personal)).decode()
+
+
+def document_parts(study: Study, *, personal: bool = False) -> Iterator[bytes]:
+    """The same in UTF-8, session by session, because all sessions of a large study need gigabytes."""
+    whole = describe(study, personal=personal, sessions=[])
+    # No text in JSON holds a line break, so that this is the list of sessions and nothing else.
+    before, after = _to_text(whole).split('\n "sessions": []')
+    yield f'{before}\n "sessions": ['.encode()
+    end = "]"
+    for place, session in enumerate(sessions_of(study, personal=personal)):
+        text = _to_text(session).replace("\n", "\n  ")
+        yield f"{',' if place else ''}\n  {text}".encode()
+        end = "\n ]"
+    yield f"{end}{after}\n".encode()
+
+
+def _to_text(value: object) -> str:
+    return json.dumps(value, cls=ENCODER, ensure_ascii=False, indent=1)
 
 
 def write_archive(study: Study, target: IO[bytes], *, personal: bool = False) -> None:
     """Write the archive of `study` to `target`, open for writing in binary."""
     with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:
-        for name, content in sorted(_texts(study, personal)):
+        for name, parts in sorted(_texts(study, personal)):
             with archive.open(_member(name, zipfile.ZIP_DEFLATED), "w") as member:
-                member.write(content)
+                for part in parts:
+                    member.write(part)
         for name, stored in _recordings(study):
             with (
                 archive.open(_member(name, zipfile.ZIP_STORED), "w", force_zip64=True) as member,
@@ -74,16 +102,17 @@ def _member(name: str, compression: int) -> zipfile.ZipInfo:
     return info
 
 
-def _texts(study: Study, personal: bool) -> Iterator[tuple[str, bytes]]:
+def _texts(study: Study, personal: bool) -> Iterator[tuple[str, Iterable[bytes]]]:
+    """The files that are not recordings, each part by part, by unique names."""
     tables = list(exports.tables_of(study))
     described = "\n".join(f"{table.name:<16} {table.title}" for table in tables)
     notice = _PERSONAL if personal else _IMPERSONAL
-    yield "README.txt", README.format(tables=described, personal=notice).encode()
-    yield "study.json", document(study, personal=personal).encode()
-    yield "key.csv", exports.csv_text(key_rows(study)).encode()
+    yield "README.txt", [README.format(tables=described, personal=notice).encode()]
+    yield DOCUMENT, document_parts(study, personal=personal)
+    yield "key.csv", [exports.csv_text(key_rows(study)).encode()]
     for table in tables:
-        yield table.name, b"".join(table.make(study, "real", personal))
-    yield from analysis_files(study)
+        yield table.name, table.make(study, "real", personal)
+    yield from ((name, [content]) for name, content in analysis_files(study))
 
 
 def key_rows(study: Study) -> Iterator[list[Any]]:

@@ -1,6 +1,14 @@
 """Ratings as files: complete tidy tables, and the formats of other tools."""
 
-from listening.interchange.exports.bundle import TABLES, Table, table, table_parts, tables_of
+from listening.interchange.exports.bundle import (
+    TABLES,
+    Table,
+    are_many,
+    is_long,
+    table,
+    table_parts,
+    tables_of,
+)
 from listening.interchange.exports.events import EVENTS_COLUMNS, events_rows
 from listening.interchange.exports.parquet import parquet_bytes
 from listening.interchange.exports.ratings import (
@@ -19,9 +27,11 @@ __all__ = [
     "RATINGS_COLUMNS",
     "TABLES",
     "Table",
+    "are_many",
     "csv_text",
     "events_rows",
     "file_response",
+    "is_long",
     "mushra_rows",
     "parquet_bytes",
     "php_csv_text",

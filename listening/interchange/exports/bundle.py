@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
+
+from django.db.models import Model
 
 from listening.interchange.exports.choices import (
     bs1116_rows,
@@ -18,7 +20,13 @@ from listening.interchange.exports.tables import csv_parts
 from listening.interchange.exports.webmushra import mushra_rows, php_csv_parts
 from listening.kinds import kinds_of
 from listening.methods import METHODS, AnyMethod
-from listening.models import Study
+from listening.models import Choice, Event, Rating, Study, Trial
+
+#: Trials, grades, answers and events, together, that are read within a request: some 100 µs of processor time
+#: each. Files of more are made by a worker.
+MOST_AT_ONCE = 5000
+
+_GRADES, _CHOICES, _EVENTS = (Trial, Rating), (Trial, Choice), (Event,)
 
 
 class Table(NamedTuple):
@@ -28,6 +36,7 @@ class Table(NamedTuple):
         name: of the file.
         title: short description.
         fits: whether studies with a method have it.
+        reads: what is read for it: trials, grades, answers, events.
         make: gives the file's bytes, part by part, from a study, a kind of sessions and whether to include
             personal data.
     """
@@ -35,6 +44,7 @@ class Table(NamedTuple):
     name: str
     title: str
     fits: Callable[[AnyMethod], bool]
+    reads: tuple[type[Model], ...]
     make: Callable[[Study, str, bool], Iterator[bytes]]
 
 
@@ -49,37 +59,37 @@ def _page(page_type: str) -> Callable[[AnyMethod], bool]:
 
 TABLES = (
     Table(
-        "ratings.csv", "every grade, one row each", _always,
+        "ratings.csv", "every grade, one row each", _always, _GRADES,
         lambda study, kind, personal: _encode(csv_parts(ratings_rows(study, kind))),
     ),
     Table(
-        "ratings.parquet", "the same table, typed", _always,
+        "ratings.parquet", "the same table, typed", _always, _GRADES,
         lambda study, kind, personal: iter([parquet_bytes(
             ratings_rows(study, kind), {} if kind == "real" else {"earshot.kind": kind}
         )]),
     ),
     Table(
-        "events.csv", "what happened in the pages", _always,
+        "events.csv", "what happened in the pages", _always, _EVENTS,
         lambda study, kind, personal: _encode(csv_parts(events_rows(study, kind))),
     ),
     Table(
-        "mushra.csv", "the grades as webMUSHRA writes them", _page("mushra"),
+        "mushra.csv", "the grades as webMUSHRA writes them", _page("mushra"), _GRADES,
         lambda study, kind, personal: _encode(php_csv_parts(mushra_rows(study, kind, personal=personal))),
     ),
     Table(
-        "choices.csv", "every answer, one row each", lambda method: not method.takes_grades,
+        "choices.csv", "every answer, one row each", lambda method: not method.takes_grades, _CHOICES,
         lambda study, kind, personal: _encode(csv_parts(choices_rows(study, kind))),
     ),
     Table(
-        "paired_comparison.csv", "the answers as webMUSHRA writes them", _page("paired_comparison"),
+        "paired_comparison.csv", "the answers as webMUSHRA writes them", _page("paired_comparison"), _CHOICES,
         lambda study, kind, personal: _encode(php_csv_parts(paired_rows(study, kind, personal=personal))),
     ),
     Table(
-        "bs1116.csv", "the grades as webMUSHRA writes them", _page("bs1116"),
+        "bs1116.csv", "the grades as webMUSHRA writes them", _page("bs1116"), _GRADES,
         lambda study, kind, personal: _encode(php_csv_parts(bs1116_rows(study, kind, personal=personal))),
     ),
     Table(
-        "lss.csv", "the grades as webMUSHRA writes them", _page("likert_single_stimulus"),
+        "lss.csv", "the grades as webMUSHRA writes them", _page("likert_single_stimulus"), _GRADES,
         lambda study, kind, personal: _encode(php_csv_parts(lss_rows(study, kind, personal=personal))),
     ),
 )  # fmt: skip
@@ -101,9 +111,37 @@ def table_parts(study: Study, name: str, kind: str = "real", *, personal: bool =
         KeyError: there is no such table for this method.
         ValueError: there is no such kind.
     """
-    made = {entry.name: entry.make for entry in tables_of(study)}[name]
+    made = _table_of(study, name).make
     kinds_of(kind)
     return made(study, kind, personal)
+
+
+def is_long(study: Study, name: str, kind: str = "real") -> bool:
+    """Whether the table `name` is too long to be made within a request. Raises as `table_parts` does."""
+    return are_many(study, _table_of(study, name).reads, kinds_of(kind))
+
+
+def are_many(study: Study, models: Iterable[type[Model]], kinds: Iterable[str]) -> bool:
+    """Whether sessions of some kinds have more than `MOST_AT_ONCE` trials, grades, answers or events.
+
+    Args:
+        models: which of these are counted, together: `Trial`, `Rating`, `Choice`, `Event`.
+        kinds: of sessions, as rows have them.
+    """
+    left = MOST_AT_ONCE
+    for model in models:
+        session = "session" if model is Trial else "trial__session"
+        rows = model._default_manager.filter(
+            **{f"{session}__study": study, f"{session}__kind__in": list(kinds)}
+        )
+        left -= rows.order_by()[: left + 1].count()  # counts no further than it has to
+        if left < 0:
+            return True
+    return False
+
+
+def _table_of(study: Study, name: str) -> Table:
+    return {entry.name: entry for entry in tables_of(study)}[name]
 
 
 def table(study: Study, name: str, kind: str = "real", *, personal: bool = False) -> bytes:

@@ -26,7 +26,7 @@ from evaluation.web.problems import FileMissing, Problem, check_length
 from evaluation.web.requests import OneOf, check_form
 from listening.interchange.archive.read import read_archive
 from listening.methods import METHODS
-from listening.models import Deletion, Session, Study
+from listening.models import Deletion, MadeFile, Session, Study
 from listening.results import check_unsealed, compute
 from listening.results.profiles import BS1534, check_kind, check_view
 from listening.study import removal, selectors, studies
@@ -57,7 +57,7 @@ from listening.web.api.schemas import (
     StudyDetail,
     StudyOut,
 )
-from listening.web.views.exports import ask_for_archive, document_response, table_response
+from listening.web.views.exports import export_file
 
 router = Router(by_alias=True, tags=["studies"])
 
@@ -357,26 +357,40 @@ _SYSTEM = ("slug", "title", "n", "listeners", "mean", "ci95", "low", "high", "me
 )
 def get_file(
     request: HttpRequest, study_id: UUID, name: str, kind: str = "real", personal: YesOrNo = ""
-) -> HttpResponseBase | Status[dict[str, object]]:
+) -> HttpResponseBase | Status[Context]:
     """study.json, ratings.csv, ratings.parquet, events.csv, files of the study's method, and archive.zip.
 
-    A worker packs archive.zip: the answer is 202, and says where the file will be.
+    A worker makes archive.zip, and the others of studies with more than 5000 trials, grades, answers or
+    events: the answer is 202, and says where the file will be.
     """
     wanted = personal == "yes"
     study = _unsealed_study(request, study_id, Role.EDITOR if wanted else None)
     check_kind(kind)
-    if name == "archive.zip":
-        return answer_made(ask_for_archive(_owner(request), study, personal=wanted))
-    if name == "study.json":
-        return document_response(study, personal=wanted)
-    return table_response(study, name, kind, personal=wanted)
+    return _answer_file(request, study, name, kind, personal=wanted)
 
 
-@router.get("/studies/{uuid:study_id}/ratings.csv", summary="All grades, one per row")
-def get_ratings(request: HttpRequest, study_id: UUID) -> HttpResponseBase:
-    return table_response(_unsealed_study(request, study_id), "ratings.csv")
+def _answer_file(
+    request: HttpRequest, study: Study, name: str, kind: str = "real", *, personal: bool = False
+) -> HttpResponseBase | Status[Context]:
+    found = export_file(_owner(request), study, name, kind, personal=personal)
+    return answer_made(found) if isinstance(found, MadeFile) else found
 
 
-@router.get("/studies/{uuid:study_id}/mushra.csv", summary="The grades in webMUSHRA's format")
-def get_mushra(request: HttpRequest, study_id: UUID) -> HttpResponseBase:
-    return table_response(_unsealed_study(request, study_id), "mushra.csv")
+@router.get(
+    "/studies/{uuid:study_id}/ratings.csv",
+    response={202: MadeFileOut},
+    summary="All grades, one per row",
+)
+def get_ratings(request: HttpRequest, study_id: UUID) -> HttpResponseBase | Status[Context]:
+    """As `/files/ratings.csv`: a worker makes that of a large study."""
+    return _answer_file(request, _unsealed_study(request, study_id), "ratings.csv")
+
+
+@router.get(
+    "/studies/{uuid:study_id}/mushra.csv",
+    response={202: MadeFileOut},
+    summary="The grades in webMUSHRA's format",
+)
+def get_mushra(request: HttpRequest, study_id: UUID) -> HttpResponseBase | Status[Context]:
+    """As `/files/mushra.csv`: a worker makes that of a large study."""
+    return _answer_file(request, _unsealed_study(request, study_id), "mushra.csv")

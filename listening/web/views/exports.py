@@ -1,4 +1,4 @@
-"""A study's files: tables and the document at once, the archive by a worker."""
+"""A study's files: short tables and documents at once; long ones, and the archive, by a worker."""
 
 from __future__ import annotations
 
@@ -9,50 +9,44 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
 
 from listening.delivery import files
-from listening.interchange import exports
-from listening.interchange.archive.write import document
+from listening.interchange import exports, study_files
+from listening.interchange.archive.write import DOCUMENT
 from listening.models import MadeFile, Study
 from listening.web.views.sealing import grades_page
 
-CONTENT_TYPES = {
-    "csv": "text/csv; charset=utf-8",
-    "json": "application/json",
-    "parquet": "application/vnd.apache.parquet",
-}
+ARCHIVE = "archive.zip"
 
 
-def table_response(
-    study: Study, name: str, kind: str = "real", *, personal: bool = False
-) -> HttpResponseBase:
-    """One of the study's tables. Raises `Http404` if it has none of that name or there is no such kind."""
+def export_file(
+    user: Any, study: Study, name: str, kind: str = "real", *, personal: bool = False
+) -> HttpResponseBase | MadeFile:
+    """A file of the study: the answer that carries it, or the row of the one that a worker makes.
+
+    Raises:
+        Http404: it has none of that name, or there is no such kind of sessions.
+    """
+    said = "yes" if personal else "no"
+    if name == ARCHIVE:  # it holds every sound
+        return files.ask_for(user, MadeFile.Kind.ARCHIVE, study, personal=said)
+    if name == DOCUMENT:
+        kind = "real"  # it has all kinds, whatever was asked for
     try:
-        found = exports.table_parts(study, name, kind, personal=personal)
+        if study_files.is_long(study, name, kind):
+            return files.ask_for(user, MadeFile.Kind.EXPORT, study, name=name, kind=kind, personal=said)
+        parts = study_files.parts_of(study, name, kind, personal=personal)
     except ValueError:
         raise Http404("There is no such kind of sessions.") from None
     except KeyError:
         raise Http404("This study has no such file.") from None
-    stem, suffix = name.rsplit(".", 1)
-    tag = "" if kind == "real" else f"-{kind}"
-    return exports.file_response(found, f"{stem}{tag}-{study.pk}.{suffix}", CONTENT_TYPES[suffix])
-
-
-def document_response(study: Study, *, personal: bool = False) -> HttpResponseBase:
-    """``study.json``."""
-    content = document(study, personal=personal).encode()
-    return exports.file_response(content, f"study-{study.pk}.json", CONTENT_TYPES["json"])
-
-
-def ask_for_archive(user: Any, study: Study, *, personal: bool) -> MadeFile:
-    """Have a worker pack the archive: it holds every sound."""
-    return files.ask_for(user, MadeFile.Kind.ARCHIVE, study, personal="yes" if personal else "no")
+    saved = study_files.saved_name(study, name, kind)
+    content = b"".join(parts) if name == DOCUMENT else parts
+    return exports.file_response(content, saved, files.content_type_of(saved))
 
 
 @grades_page
 def export(request: HttpRequest, study: Study, name: str) -> HttpResponseBase:
     """A file of the study by its name; ``?kind=pilot|simulated``, ``?personal=yes``."""
     personal = request.GET.get("personal") == "yes"
-    if name == "archive.zip":
-        return redirect(ask_for_archive(request.user, study, personal=personal))
-    if name == "study.json":
-        return document_response(study, personal=personal)
-    return table_response(study, name, request.GET.get("kind", "real"), personal=personal)
+    kind = request.GET.get("kind", "real")
+    found = export_file(request.user, study, name, kind, personal=personal)
+    return redirect(found) if isinstance(found, MadeFile) else found

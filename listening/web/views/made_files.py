@@ -30,9 +30,9 @@ def file_of(request: HttpRequest, pk: UUID) -> MadeFile:
     rows = MadeFile.objects.select_related("study", "demo")
     row = rows.filter(owner_id=viewer(request).pk, pk=pk).first()
     if row is None:
-        raise Http404("There is no such file.")
+        raise Http404("There is no such file; a file is kept for a day.")
     if row.study is not None:
-        least = Role.EDITOR if row.options.get("personal") == "yes" else Role.VIEWER
+        least = Role.EDITOR if files.is_personal(row) else Role.VIEWER
         check_unsealed(study_for(request, row.study.pk, least))
     return row
 
@@ -48,8 +48,8 @@ def file_response(row: MadeFile) -> FileResponse:
     response = FileResponse(
         row.file.open("rb"),
         as_attachment=True,
-        filename=files.name_of(row),
-        content_type=files.content_type_of(row),
+        filename=(name := files.name_of(row)),
+        content_type=files.content_type_of(name),
     )
     response["Cache-Control"] = "private, no-store"
     return response
@@ -60,6 +60,7 @@ def made_file(request: HttpRequest, file_id: UUID) -> HttpResponse:
     """How far the file is, and then the link to it."""
     row = file_of(request, file_id)
     context = {"section": "demos" if row.demo else "studies", "row": row, "job": job_state(row)}
+    context["title"] = files.title_of(row)
     return render(request, "listening/made_file.html", context)
 
 

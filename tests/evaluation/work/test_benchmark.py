@@ -20,6 +20,9 @@ import soundfile
 from django.core.management import CommandError, call_command
 from scipy import stats
 
+from codec.bpgan.network.model import BPGANModel
+from codec.bpgan.network.released import WEIGHTS
+from codec.bpgan.training.configure import configure
 from evaluation.metrics import METRICS as REGISTRY
 from evaluation.work import benchmark
 from evaluation.work.pipeline import METRICS, measure, process
@@ -204,6 +207,9 @@ def test_ctrl_c_ends_every_process_at_once_and_keeps_what_is_done(corpus: Path, 
         (["{corpus}/empty"], "There are no audio files in these places."),
         (["{corpus}", "--jobs", "0"], "--jobs must be 1 or more."),
         (["{corpus}", "--systems", "original", "--out", "{corpus}/no/such/table.csv"], "cannot be written"),
+        (["{corpus}", "--systems", "original", "--against", "opus-9k"], "is none of original"),
+        (["{corpus}", "--systems", "original", "--by", "corpus"], "There is no manifest"),
+        (["{corpus}", "--systems", "bpgan-2k", "--models", "{corpus}/notes.txt"], "cannot be read"),
     ],
 )
 def test_misuse_is_explained(corpus: Path, arguments: list[str], message: str) -> None:
@@ -211,6 +217,66 @@ def test_misuse_is_explained(corpus: Path, arguments: list[str], message: str) -
     _, errors, code = run(*[argument.format(corpus=corpus) for argument in arguments])
     assert code == 1
     assert message in errors
+
+
+def test_differences_are_paired_and_signed(corpus: Path, tmp_path: Path) -> None:
+    table = tmp_path / "table.csv"
+    printed, _, _ = run(corpus, "--systems", "anchor35,original", "--against", "anchor35", "--out", table)
+    by_system: dict[str, list[float]] = {}
+    for row in csv.DictReader(table.open()):
+        by_system.setdefault(row["system"], []).append(float(row["pesq_wb"]))
+    apart = np.subtract(by_system["original"], by_system["anchor35"])
+    low, high = stats.t.interval(0.95, len(apart) - 1, apart.mean(), stats.sem(apart))
+    _, differences = printed.split("Paired differences from anchor35\n")
+    assert [line.split()[0] for line in differences.splitlines()] == ["system", "original"]
+    assert f"{apart.mean():+.3f} ±{(high - low) / 2:.3f}" in differences
+    as_json, _, _ = run(corpus, "--systems", "anchor35,original", "--against", "anchor35", "--json")
+    found = json.loads(as_json)
+    assert found["original"]["pesq_wb"]["difference"]["mean"] == pytest.approx(apart.mean(), rel=1e-4)
+    assert "difference" not in found["anchor35"]["pesq_wb"]
+
+
+def test_a_difference_needs_the_figures_of_both() -> None:
+    base: benchmark.Row = {"clip": "a.wav", **dict.fromkeys(benchmark.FIGURES, 1.0)}
+    rows: list[benchmark.Row] = [
+        {**base, "system": "x"},
+        {**base, "system": "y", "pesq_wb": 3.0, "stoi": None},
+        {**base, "system": "y", "clip": "only y has it.wav", "pesq_wb": 9.0},
+    ]
+    (row,) = benchmark.differences(rows, "x").values()
+    assert row["pesq_wb"] == benchmark.Mean(1, 2.0, math.nan)
+    assert row["stoi"] is None
+
+
+def test_groups_come_from_the_manifest_beside_the_folder(corpus: Path) -> None:
+    manifest = corpus.with_name("corpus.tsv")
+    manifest.write_text("path\tspeaker\tcorpus\ncorpus/woman/b.flac\tb\tVCTK\ncorpus/a.wav\ta\tTIMIT\n")
+    printed, _, code = run(corpus, "--systems", "original,anchor35", "--by", "corpus")
+    assert code == 0
+    titles = [line for line in printed.splitlines() if "ean over clips" in line]
+    assert [title.partition("Mean")[0] for title in titles] == ["", "TIMIT: ", "VCTK: "]
+    found = json.loads(run(corpus, "--systems", "original", "--by", "corpus", "--json")[0])
+    assert [(group, table["original"]["pesq_wb"]["n"]) for group, table in found.items()] == [
+        ("all", 2),
+        ("TIMIT", 1),
+        ("VCTK", 1),
+    ]
+
+
+def test_a_model_runs_beside_the_installed_one(corpus: Path, tmp_path: Path) -> None:
+    """The same symbols, so the same rate, through a receiver that does nothing more: another sound."""
+    model, table = tmp_path / "blunt.safetensors", tmp_path / "table.csv"
+    plain = ["postfilter.bands=0.0", "postfilter.frames=0.0", "spectrum.strength=0.0"]
+    configured = configure(BPGANModel.load(WEIGHTS / "default.safetensors"), plain)
+    configured.save(model)
+    _, errors, code = run(
+        corpus / "a.wav", "--systems", "bpgan-2k,original", "--models", model, "--out", table
+    )
+    assert code == 0, errors
+    rows = {row["system"]: row for row in csv.DictReader(table.open())}
+    assert list(rows) == ["bpgan-2k", "bpgan-2k (blunt)", "original"]
+    assert rows["bpgan-2k"]["kbps"] == rows["bpgan-2k (blunt)"]["kbps"]
+    assert rows["bpgan-2k"]["pesq_wb"] != rows["bpgan-2k (blunt)"]["pesq_wb"]
 
 
 @pytest.mark.shared

@@ -32,6 +32,7 @@ def test_a_file_is_for_whoever_asked_and_is_made_once(owner: Client, study: Stud
     assert owner.get(address, {"personal": "yes"})["Location"] != first
     assert MadeFile.objects.count() == 2
     make_file(first.strip("/").split("/")[-1])
+    assert "It holds what there was on" in owner.get(first).content.decode()
     again = owner.get(address)
     assert again["Location"] != first  # it holds what there is now
     assert fetch_made(owner, again)[:4] == b"PK\x03\x04"
@@ -77,7 +78,7 @@ def test_a_worker_that_lost_its_claim_leaves_no_file(
         write(made, target)  # type: ignore[arg-type]
         jobs.restart(made)
 
-    lost = files.Kind(lose, lambda made: "archive.zip", "application/zip")
+    lost = files.Kind(lose, lambda made: "archive.zip")
     monkeypatch.setitem(files.KINDS, MadeFile.Kind.ARCHIVE, lost)
     make_file(str(row.pk))
     assert not list((media / "made").iterdir())

@@ -23,7 +23,6 @@ from django.urls import reverse
 
 from evaluation.models import Clip, Rendition, UploadedSystem
 from evaluation.outputs.archives import ArchiveProblem
-from listening.interchange.archive.describe import describe
 from listening.interchange.archive.fields import KEPT_HERE
 from listening.interchange.archive.read import read_archive
 from listening.interchange.archive.write import document, write_archive
@@ -235,7 +234,7 @@ def test_every_column_is_in_the_document_or_kept_here_on_purpose(full: Study) ->
     Clip.objects.update(rate=48_000, speech=False)
     Session.objects.update(language="de")
     full.channels, full.other_languages = 2, ["de"]
-    described = describe(full, personal=True)
+    described = json.loads(document(full, personal=True))
     session = described["sessions"][0]
     trial = session["trials"][1]
     found = {
@@ -463,12 +462,12 @@ def test_an_archive_comes_in_by_the_import_page(full: Study, bob: User, client: 
 def test_how_far_a_simulation_is_goes_along(full: Study, bob: User) -> None:
     """As it always stood in the document: before the time when it was asked for. It isn't gone on with."""
     simulation.start(full, {"listeners": 1})
-    described = describe(full)["study"]["simulation"]
+    described = json.loads(document(full))["study"]["simulation"]
     assert list(described)[-3:] == ["qualities", "state", "asked"]
     assert described["state"] == "running"
     simulation.run(str(full.pk))
     full.refresh_from_db()
-    assert describe(full)["study"]["simulation"] == {**described, "state": "done"}
+    assert json.loads(document(full))["study"]["simulation"] == {**described, "state": "done"}
     first = archive_of(full)
     empty()
     again = read_archive(io.BytesIO(first), bob).study

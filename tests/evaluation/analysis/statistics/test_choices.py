@@ -195,7 +195,7 @@ def test_bradley_terry_is_statsmodels_logistic_regression() -> None:
         row = found[team]
         assert row.high_assessors is not None
         assert row.high_assessors - row.ability == pytest.approx(
-            scale * 1.959964 * clustered.bse.iloc[place], abs=1e-5
+            scale * stats.t.ppf(0.975, 8) * clustered.bse.iloc[place], abs=1e-5
         )
 
 
