@@ -115,8 +115,10 @@ def test_variances_that_the_design_cannot_tell_apart_are_refused() -> None:
 
 def test_a_rounding_of_a_variance_is_none() -> None:
     """A column of indicators and one of deviations are the same model; a variance of 1e-16 would cost df."""
-    cells = [(0, 0, 0), (0, 1, -1), (0, 2, 0), (1, 1, 0), (2, 0, 0), (2, 2, 0), (3, 0, 0), (3, 1, 0), (4, 2, 0),
-             (5, 0, 0), (6, 0, 0)]  # fmt: skip
+    cells = [
+        (0, 0, 0), (0, 1, -1), (0, 2, 0), (1, 1, 0), (2, 0, 0), (2, 2, 0), (3, 0, 0), (3, 1, 0), (4, 2, 0),
+        (5, 0, 0), (6, 0, 0),
+    ]  # fmt: skip
     assessor, item, score = (np.array(each) for each in zip(*cells, strict=True))
     indicators = np.eye(3)[item]
     deviations = np.column_stack([np.ones(11), indicators[:, :2] - indicators[:, [2]]])
