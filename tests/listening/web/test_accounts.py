@@ -189,5 +189,5 @@ def test_an_error_of_ours_is_a_page_of_its_own() -> None:
 
 def test_tokens_can_be_typed_after_a_command(monkeypatch: pytest.MonkeyPatch) -> None:
     drawn = iter(["-like-an-option", "--", "a-token"])
-    monkeypatch.setattr("listening.models.secrets.token_urlsafe", lambda num_bytes: next(drawn))
+    monkeypatch.setattr("listening.models.tokens.secrets.token_urlsafe", lambda num_bytes: next(drawn))
     assert random_token(16) == "a-token"
