@@ -5,10 +5,11 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import IO, Any
 from uuid import uuid4
@@ -37,19 +38,25 @@ _FOLDER = "made/"
 
 
 class TooManyFiles(Refusal):
-    """A file for somebody for whom as many are kept as may be."""
+    """A file for somebody for whom as many are kept as may be; `oldest` is when the first to go was asked for."""
 
     status = 429
     title = _("Too many files")
 
-    def __init__(self) -> None:
+    def __init__(self, oldest: datetime) -> None:
+        self.seconds = max(60, math.ceil((oldest + LIFETIME - timezone.now()).total_seconds()))
         super().__init__(
             _(
                 "%(most)s files were made for you within a day, which is the limit. Fetch those that there "
-                "are, or try again tomorrow."
+                "are, or try again in %(minutes)s min."
             ),
             most=MOST_KEPT,
+            minutes=math.ceil(self.seconds / 60),
         )
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Retry-After": str(self.seconds)}
 
 
 @dataclass(frozen=True)
@@ -155,8 +162,9 @@ def ask_for(owner: User, kind: str, about: Study | Demo, /, **options: str) -> M
         waiting = next((row for row in rows if row.options == options), None)
         if waiting is not None:
             return waiting
-        if MadeFile.objects.filter(owner=owner).count() >= MOST_KEPT:
-            raise TooManyFiles
+        kept = MadeFile.objects.filter(owner=owner).order_by("created").values_list("created", flat=True)
+        if len(kept) >= MOST_KEPT:
+            raise TooManyFiles(kept[0])
         row = MadeFile.objects.create(owner=owner, kind=kind, options=options, **place)
         transaction.on_commit(lambda: jobs.dispatch([row]))
     return row

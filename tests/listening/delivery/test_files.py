@@ -80,7 +80,9 @@ def test_one_person_cannot_fill_the_disk_by_asking(
     assert refused.status_code == 429
     assert "2 files were made for you within a day" in refused.content.decode()
     script = Client(headers={"Authorization": f"Bearer {make_api_token(alice)}"})
-    assert script.get(f"/api/studies/{study.pk}/files/archive.zip").status_code == 429
+    answer = script.get(f"/api/studies/{study.pk}/files/archive.zip")
+    assert answer.status_code == 429
+    assert 86_000 < int(answer["Retry-After"]) <= 86_400
     share(study, bob, Role.VIEWER)
     other = Client()
     other.force_login(bob)
