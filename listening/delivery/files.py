@@ -38,7 +38,7 @@ _FOLDER = "made/"
 
 
 class TooManyFiles(Refusal):
-    """A file for somebody for whom as many are kept as may be; the first of them was asked for at `oldest`."""
+    """A file for somebody for whom as many are kept as may be, the first since `oldest`."""
 
     status = 429
     title = _("Too many files")
