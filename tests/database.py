@@ -44,8 +44,9 @@ def schema_key() -> str:
     """A hash of all that a new database follows from."""
     digest = hashlib.sha256(django.get_version().encode())
     for app in ("evaluation", "listening"):
-        for path in sorted([ROOT / app / "models.py", *(ROOT / app / "migrations").glob("*.py")]):
-            digest.update(path.read_bytes())
+        for pattern in ("models.py", "models/*.py", "migrations/*.py"):
+            for path in sorted((ROOT / app).glob(pattern)):
+                digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
 
 

@@ -20,6 +20,8 @@ for _name in ("REDIS_URL", "SITE_URL", "PORT", "MEDIA_S3_BUCKET", "PROMETHEUS_MU
 from listening.site.settings import *  # noqa: E402, F403
 
 STATIC_ROOT.mkdir(parents=True, exist_ok=True)  # noqa: F405  (WhiteNoise warns where it is missing)
+# Orders, noise floors and blind names follow from it: the same in every run.
+SECRET_KEY = "of the tests alone"
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 # Each test client loads the middleware, and would look through all static files for what it does not fetch.
 WHITENOISE_AUTOREFRESH = True

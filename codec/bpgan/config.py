@@ -236,6 +236,8 @@ class TrainConfig:
     w_spectrum: float = 0.1
     w_spectrum_adversarial: float = 0.1
     w_spectrum_feature: float = 1.0
+    #: The same of how audibly its loudness differs (`hearing.Disturbance`).
+    w_disturbance: float = 0.0
     #: Of the search in training: steps of back-propagation, the price of a bit, the number of training steps
     #: between two searches, and the number of searched batches that are kept to learn from.
     search_steps: int = 10

@@ -12,9 +12,11 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import Resolver404, resolve, reverse
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
+from evaluation.refusals import Refusal
 from evaluation.web.refusals import is_fragment, wants_json
 
 ViewT = TypeVar("ViewT", bound=Callable[..., HttpResponseBase])
@@ -79,14 +81,43 @@ def researcher_action(view: ViewT) -> ViewT:
     return login_required(action(view))
 
 
+class PersonsOnly(Refusal):
+    """A page of accounts or of the site's operation, asked for with an API token."""
+
+    status = 403
+
+    def __init__(self) -> None:
+        super().__init__(
+            _("Tokens do not reach accounts and the operation of the site, whatever their scope: sign in.")
+        )
+
+
+def refuse_tokens(view: ViewT) -> ViewT:
+    """Keep programs with an API token from a page of accounts: only a person who signed in may have it.
+
+    A token that leaks must not be enough to see who has an account here, to lock its owner out, to make more
+    tokens or to delete the account.
+    """
+
+    @wraps(view)
+    def guarded(request: HttpRequest, *arguments: Any, **named: Any) -> HttpResponseBase:
+        if getattr(request, "api_token", None) is not None:
+            raise PersonsOnly
+        return view(request, *arguments, **named)
+
+    return cast(ViewT, guarded)
+
+
 def _of_administrators(view: ViewT) -> ViewT:
+    """To administrators who signed in; what an administrator's token reaches is what a researcher's does."""
+
     @wraps(view)
     def guarded(request: HttpRequest, *arguments: Any, **named: Any) -> HttpResponseBase:
         if not request.user.is_superuser:
             raise PermissionDenied
         return view(request, *arguments, **named)
 
-    return cast(ViewT, guarded)
+    return refuse_tokens(cast(ViewT, guarded))
 
 
 def administrator_page(view: ViewT) -> ViewT:

@@ -12,7 +12,7 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from multiprocessing import active_children, get_context
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from codec.base import CodecError
 from codec.recordings.formats import is_audio
@@ -268,19 +268,25 @@ def _mean(values: Sequence[str | float | None]) -> Mean | None:
     return Mean(n, mean, float(stats.t.ppf(0.975, n - 1)) * deviation / math.sqrt(n))
 
 
-def describe(parts: Sequence[Part]) -> dict[str, Any]:
+def describe(parts: Sequence[Part]) -> Mapping[str, object]:
     """The parts as JSON has them: means by system and figure, each with its difference if there is one.
 
     Where there are groups, those of each are under its name, and of all rows under “all”.
     """
-    described = {}
-    for part in parts:
-        table: dict[str, dict[str, dict[str, Any]]] = {**describe_means(part.means)}
-        for system, row in describe_means(part.differences).items():
-            for figure, difference in row.items():
-                table[system][figure]["difference"] = difference
-        described[part.group or "all"] = table
+    described = {part.group or "all": describe_part(part) for part in parts}
     return described if len(parts) > 1 else described["all"]
+
+
+def describe_part(part: Part) -> dict[str, dict[str, dict[str, object]]]:
+    """The means of one part, with its differences."""
+    table: dict[str, dict[str, dict[str, object]]] = {
+        system: {figure: {**mean} for figure, mean in row.items()}
+        for system, row in describe_means(part.means).items()
+    }
+    for system, row in describe_means(part.differences).items():
+        for figure, difference in row.items():
+            table[system][figure]["difference"] = difference
+    return table
 
 
 def format_parts(parts: Sequence[Part], against: str) -> str:

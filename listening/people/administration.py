@@ -40,9 +40,9 @@ def note(what: What, user: User | None, by: User | None = None) -> None:
 
 def words_of(act: AccountAct) -> Text:
     """What was done and by whom: a sentence."""
-    gone = _("somebody whose account is gone")
-    by = _("a command on the server") if act.by_command else act.by.get_username() if act.by else gone
-    user = act.account.get_username() if act.account else gone
+    begins = _("Somebody whose account is gone")  # `by` begins each sentence
+    by = _("A command on the server") if act.by_command else act.by.get_username() if act.by else begins
+    user = act.account.get_username() if act.account else _("somebody whose account is gone")
     return Message(SENTENCES[What(act.what)], by=by, user=user)
 
 

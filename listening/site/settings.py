@@ -142,6 +142,8 @@ EMAIL_HOST_PASSWORD = env.str("EMAIL_HOST_PASSWORD", default="")
 EMAIL_USE_TLS = env.bool("EMAIL_USE_TLS", default=EMAIL_PORT == 587)
 EMAIL_USE_SSL = env.bool("EMAIL_USE_SSL", default=EMAIL_PORT == 465)
 EMAIL_TIMEOUT = 20
+#: Invitations by e-mail that all researchers together may send within an hour.
+INVITATIONS_PER_HOUR = env.int("INVITATIONS_PER_HOUR", default=200)
 EMAIL_FROM = env.str("EMAIL_FROM", default="") or f"Earshot <earshot@{urlsplit(SITE_URL).hostname}>"
 DEFAULT_FROM_EMAIL = SERVER_EMAIL = EMAIL_FROM
 #: A provider of OpenID Connect, by which people may sign in; it describes itself at a well-known address.
@@ -156,7 +158,7 @@ OIDC_SIGNUP = env.bool("OIDC_SIGNUP", default=False)
 LANGUAGE_CODE = "en-gb"
 #: `listening.study.languages` chooses a listener's language; researchers' pages are in English.
 LANGUAGES = [
-    ("en-gb", "British English"),
+    ("en-gb", "English"),
     ("de", "German"),
     ("fr", "French"),
     ("ne", "Nepali"),

@@ -23,6 +23,8 @@ from listening.people.signup import NewAccount
 
 #: How long an unused sign-in link works.
 SIGNIN_LINK_LIFETIME = timedelta(hours=24)
+#: How long one works that was asked for by e-mail.
+MAILED_LINK = timedelta(minutes=30)
 #: Tokens of one account, and the longest time that one may be limited to.
 MOST_TOKENS, MOST_DAYS = 50, 3650
 
@@ -31,6 +33,15 @@ class TokenProblem(Refusal):
     """An API token that cannot be made."""
 
     status = 422
+
+
+class AccountDeactivated(Refusal):
+    """A sign-in link that works, of an account that does not."""
+
+    status = 403
+
+    def __init__(self) -> None:
+        super().__init__(_("This account is deactivated. Ask the administrator of this site."))
 
 
 class TokenMayNotWrite(Refusal):
@@ -72,21 +83,34 @@ def has_signin_link(user: User, lifetime: timedelta) -> bool:
 
 
 def user_of_signin_link(token: str) -> User | None:
-    """The user whom the sign-in `token` would sign in now, if any; it can still be used."""
+    """The user whom the sign-in `token` would sign in now, if any; it can still be used.
+
+    Raises:
+        AccountDeactivated: the link works, but its user may not sign in.
+    """
     links = SigninLink.objects.select_related("user")
     link = links.filter(digest=token_digest(token), used=None, expires__gt=timezone.now()).first()
-    return link.user if link and link.user.is_active else None
+    return _check_active(link.user) if link else None
+
+
+def _check_active(user: User) -> User:
+    if not user.is_active:
+        raise AccountDeactivated
+    return user
 
 
 @transaction.atomic
 def use_signin_link(token: str) -> User | None:
-    """Use up the sign-in `token` and return its user; None if it is unknown, used or expired."""
+    """Use up the sign-in `token` and return its user; None if it is unknown, used or expired.
+
+    Raises:
+        AccountDeactivated: the link works, and is not used up, but its user may not sign in.
+    """
     digest, now = token_digest(token), timezone.now()
     # One conditional update, so that only one of two concurrent requests succeeds.
     if not SigninLink.objects.filter(digest=digest, used=None, expires__gt=now).update(used=now):
         return None
-    user = SigninLink.objects.select_related("user").get(digest=digest).user
-    return user if user.is_active else None
+    return _check_active(SigninLink.objects.select_related("user").get(digest=digest).user)
 
 
 def make_api_token(

@@ -199,10 +199,9 @@ def words_of(act: Act) -> Text:
     """What was done and by whom: a sentence."""
     kind, known = OPERATIONS.get(act.what, (act.what, {}))
     values = known | _values_of(act)
-    gone = _("somebody whose account is gone")
-    names = {
-        "user": act.user.get_username() if act.user else gone,
-        "person": act.person.get_username() if act.person else gone,
+    names = {  # the user begins each sentence
+        "user": act.user.get_username() if act.user else _("Somebody whose account is gone"),
+        "person": act.person.get_username() if act.person else _("somebody whose account is gone"),
         "name": values.get("name", ""),
     }
     special = (SENTENCES.get(f"{kind} {name}:{value}") for name, value in values.items())

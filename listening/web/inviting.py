@@ -13,6 +13,36 @@ from evaluation.refusals import Refusal
 from listening.models import Invitation, Study
 from listening.people import letters, mail, sharing, signup
 from listening.web import throttling
+from listening.web.throttling import TooManyTries
+
+
+class TooManyInvitations(TooManyTries):
+    """Invitations by e-mail, of which one person has sent as many as they may."""
+
+    title = _("Too many invitations")
+    text = _(
+        "You have sent %(times)s invitations by e-mail within a day, which is the limit. Make a link without "
+        "an address and send it yourself, or try again in %(minutes)s min."
+    )
+
+
+class InvitedTooOften(TooManyInvitations):
+    """More than an address is sent within an hour."""
+
+    text = _(
+        "This address was sent %(times)s invitations within an hour, which is the limit. Try again in "
+        "%(minutes)s min."
+    )
+
+
+class SiteInvitedTooMany(TooManyInvitations):
+    """More than the site sends within an hour, for all researchers together."""
+
+    text = _(
+        "This site has sent %(times)s invitations by e-mail within an hour, which is its limit for all "
+        "researchers together. Make a link without an address and send it yourself, or try again in "
+        "%(minutes)s min."
+    )
 
 
 def invite(
@@ -22,7 +52,7 @@ def invite(
 
     Raises:
         Refusal: as `sharing.invite`; or the link is to be sent, and cannot be, or not for many people.
-        TooManyTries: `by` has sent, or the address was sent, too many.
+        TooManyInvitations: `by` has sent, the address was sent, or the site has sent, too many.
     """
     if not email.strip():
         return sharing.invite(study, role, many=many, days=days)
@@ -33,9 +63,13 @@ def invite(
     if many:
         raise Refusal.of_field("many", _("An invitation by e-mail is for one person."))
     address = signup.check_email(email)
-    for limit, identity in ((throttling.INVITATIONS, str(by.pk)), (throttling.INVITED, address)):
+    for limit, identity, refusal in (
+        (throttling.INVITATIONS, str(by.pk), TooManyInvitations),
+        (throttling.INVITED, address, InvitedTooOften),
+        (throttling.invitations_of_site(), "", SiteInvitedTooMany),
+    ):
         if seconds := throttling.take_try(limit, identity):
-            raise throttling.TooManyTries(seconds)
+            raise refusal(seconds, times=limit.times)
     with transaction.atomic():
         made, link = sharing.invite(study, role, days=days)
         letters.send_invitation(address, link, by, study, role, timedelta(days=days))

@@ -20,6 +20,7 @@ from listening.interchange.imports.drafts import discard
 from listening.models import Demo, ImportDraft, Study
 from listening.people import mail
 from listening.people.administration import check_not_last
+from listening.people.merging import merge_clip
 from listening.people.sharing import give_clip, hand_over
 from listening.study.studies import delete_study
 
@@ -40,7 +41,8 @@ class Belongings:
         studies: number of their other studies, which are deleted with their sessions and grades.
         sessions: number of listeners' sessions in those.
         clips: number of their clips that no study of others uses; these are deleted.
-        lent: number of their clips that others' studies use; they go to those studies' owners.
+        lent: number of their clips that others' studies use; they go to those studies' owners, unless these
+            have the same recording, which then takes its place.
         demos: number of their demo pages, which disappear for everybody.
         systems: number of their own systems.
         elsewhere: number of other people's studies in which they share; these stay as they are.
@@ -92,7 +94,7 @@ def delete_account(user: User, *, hands_over: bool = False) -> None:
         hands_over: studies in which others share go to one of them; else they are refused.
 
     Raises:
-        CannotLeave: others share in one of the studies, or a clip that others' studies use cannot be given.
+        CannotLeave: others share in one of the studies.
         CannotAdminister: they are the last administrator of the site.
     """
     if hands_over:
@@ -129,15 +131,13 @@ def delete_account(user: User, *, hands_over: bool = False) -> None:
 
 
 def _give(clip: Clip) -> None:
+    """Give a clip to somebody whose study uses it; who has the same recording uses that instead."""
     users: list[Any] = list(
         User.objects.filter(studies__items__clip=clip).exclude(pk=clip.owner_id).distinct()
     )
     if not any(give_clip(clip, user) for user in users):
-        raise CannotLeave(
-            _("“%(clip)s” is part of a study of %(user)s, who has the same recording: ask them to use it."),
-            clip=clip.title,
-            user=users[0],
-        )
+        for user in users:  # each of them has the same recording
+            merge_clip(clip, user)
 
 
 def _give_system(system: UploadedSystem, user: User) -> None:

@@ -17,7 +17,7 @@ from django.utils import timezone
 from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext_lazy as _
 
-from evaluation.refusals import Refusal
+from evaluation.refusals import Message, Refusal
 from listening.models import Throttle
 
 
@@ -28,9 +28,9 @@ class TooManyTries(Refusal):
     title = _("Too many attempts")
     text = _("Too many attempts came from here. Please try again in %(minutes)s min.")
 
-    def __init__(self, seconds: int) -> None:
+    def __init__(self, seconds: int, **values: object) -> None:
         self.seconds = seconds
-        super().__init__(self.text, minutes=max(1, math.ceil(seconds / 60)))
+        super().__init__(Message(self.text, minutes=max(1, math.ceil(seconds / 60)), **values))
 
     @property
     def headers(self) -> dict[str, str]:
@@ -67,6 +67,13 @@ MAIL = Limit("mail", 4, 60 * 60)
 #: `MAIL`: who has been invited can still ask for a link to sign up.
 INVITATIONS = Limit("invitations", 50, 24 * 60 * 60)
 INVITED = Limit("invited", 4, 60 * 60)
+
+
+def invitations_of_site() -> Limit:
+    """Invitations that the site mails for all researchers together."""
+    return Limit("invitations of the site", settings.INVITATIONS_PER_HOUR, 60 * 60)
+
+
 #: Sessions started from one address: enough for a lecture hall behind a single address.
 JOIN = Limit("join", 300, 10 * 60)
 #: Invalid API tokens from one address: those that begin alike, and all. Valid ones always work.

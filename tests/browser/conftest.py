@@ -19,6 +19,7 @@ from listening.models import Session, Study
 from listening.session.sessions import begin, start_session
 from listening.web import security
 from tests.browser.rating import SYSTEMS, make_clip, open_study, ready, speech_through
+from tests.listening.snapshots import make_once
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Error, Page, ViewportSize
@@ -33,6 +34,8 @@ FLAGS = (
     "--disable-sync",
     "--autoplay-policy=no-user-gesture-required",
     "--disable-dev-shm-usage",
+    # The pages of a profile share a process: to start another takes as long as a simple page.
+    "--renderer-process-limit=1",
     # A microphone that beeps, and a visitor who allows it.
     "--use-fake-device-for-media-stream",
     "--use-fake-ui-for-media-stream",
@@ -266,8 +269,12 @@ def page(context: BrowserContext, watch: Callable[[Page], Page], errors: Errors)
 @pytest.fixture
 def study(alice: User) -> Study:
     """A training trial and one item, four stimuli each, through real systems."""
-    outputs = {slug: speech_through(slug, 3.0) for slug in SYSTEMS}
-    return open_study(make_clip(alice, outputs, 3.0), SYSTEMS)
+
+    def make() -> Study:
+        outputs = {slug: speech_through(slug, 3.0) for slug in SYSTEMS}
+        return open_study(make_clip(alice, outputs, 3.0), SYSTEMS)
+
+    return make_once("the study of the browser's tests", alice, make)
 
 
 @pytest.fixture

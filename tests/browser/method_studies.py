@@ -12,6 +12,7 @@ from listening.models import Session, Study
 from listening.session.sessions import begin, start_session
 from listening.study.studies import create_study
 from tests.browser.rating import make_clip, speech_through
+from tests.listening.snapshots import make_once
 
 
 def open_method_study(
@@ -24,15 +25,19 @@ def open_method_study(
     number: int = 0,
 ) -> Study:
     """Training and one item of `seconds`, through `systems`, open; `number` tells its clip from others."""
-    outputs = {slug: speech_through(slug, seconds) for slug in ("original", *systems)}
-    clip = make_clip(owner, outputs, seconds, number)
-    study = create_study(
-        owner, "Vowels at low rates", [clip], systems, seed=1, method=method, options=options
-    )
-    tasks.prepare_study(str(study.pk))
-    study.refresh_from_db()
-    assert study.status == Study.Status.OPEN, study.error
-    return study
+
+    def make() -> Study:
+        outputs = {slug: speech_through(slug, seconds) for slug in ("original", *systems)}
+        clip = make_clip(owner, outputs, seconds, number)
+        study = create_study(
+            owner, "Vowels at low rates", [clip], systems, seed=1, method=method, options=options
+        )
+        tasks.prepare_study(str(study.pk))
+        study.refresh_from_db()
+        assert study.status == Study.Status.OPEN, study.error
+        return study
+
+    return make_once(repr((method, systems, options, seconds, number)), owner, make)
 
 
 def instructed(study: Study) -> Session:

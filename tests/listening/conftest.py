@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 from django.contrib.auth.models import User
 from django.core.files.base import ContentFile
-from django.db import connection
 from django.test import Client
 from numpy.typing import NDArray
 
@@ -88,13 +87,7 @@ def make_study(alice: User, processed: Callable[..., Clip]) -> Callable[..., Stu
 
     def make(clips: int = 2, systems: list[str] = SYSTEMS, *, sound: bool = False, **fields: Any) -> Study:
         wanted = repr((clips, systems, sound, sorted(fields.items())))
-        if wanted in snapshots.TAKEN and snapshots.has_room():
-            return snapshots.TAKEN[wanted].restore(alice)
-        known = wanted in snapshots.TAKEN or connection.vendor != "sqlite" or snapshots.rows_by_table()
-        study = render(clips, systems, sound=sound, **fields)
-        if not known:
-            snapshots.TAKEN[wanted] = snapshots.take(study)
-        return study
+        return snapshots.make_once(wanted, alice, lambda: render(clips, systems, sound=sound, **fields))
 
     def render(clips: int, systems: list[str], *, sound: bool, **fields: Any) -> Study:
         made = [processed(alice, systems, sound=sound, **fields) for _ in range(clips)]

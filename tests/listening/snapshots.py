@@ -7,6 +7,7 @@ is as old as if it had just been made.
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -88,6 +89,17 @@ TAKEN: dict[str, Snapshot] = {}
 def has_room() -> bool:
     """Whether a snapshot can be put back: SQLite's database holds neither clips nor studies."""
     return connection.vendor == "sqlite" and not Clip.objects.exists() and not Study.objects.exists()
+
+
+def make_once(wanted: str, owner: User, make: Callable[[], Study]) -> Study:
+    """What `make` makes of `owner`'s, or the same put back if `wanted` has been made in this process."""
+    if wanted in TAKEN and has_room():
+        return TAKEN[wanted].restore(owner)
+    known = wanted in TAKEN or connection.vendor != "sqlite" or rows_by_table()
+    study = make()
+    if not known:
+        TAKEN[wanted] = take(study)
+    return study
 
 
 def rows_by_table() -> dict[str, list[tuple[Any, ...]]]:

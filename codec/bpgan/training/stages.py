@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from codec.base import CodecError
 from codec.bpgan.config import TrainConfig
-from codec.bpgan.network.hearing import Hearing
+from codec.bpgan.network.hearing import Disturbance, Hearing
 from codec.bpgan.network.precision import autocast
 from codec.bpgan.network.refiner import Refiner
 from codec.bpgan.network.spectrum import FLOOR, SpectrumNetwork
@@ -271,6 +271,10 @@ class SpectrumStage(ReceiverStage):
     name = "spectrum"
     start = "spectrum_at"
 
+    def __init__(self, run: RunState) -> None:
+        super().__init__(run)
+        self.disturbance = Disturbance(run.model.mel).to(run.device)
+
     @property
     def network(self) -> SpectrumNetwork:
         if self.run.model.spectrum is None:
@@ -291,9 +295,12 @@ class SpectrumStage(ReceiverStage):
         with autocast(run.device):
             out = self.network.log_power(refined, values, start=run.step * r.frames)
         out = out.float()
-        heard = model.mel.compress(model.mel.filters @ (out.exp() - FLOOR).clamp_min(0.0))
-        losses = measure_distortion(heard, mel, model.hearing)
+        made = (out.exp() - FLOOR).clamp_min(0.0)
+        losses = measure_distortion(model.mel.compress(model.mel.filters @ made), mel, model.hearing)
         loss = weigh_distortion(losses, r) + r.w_spectrum * (out - target).abs().mean()
+        if r.w_disturbance:
+            losses["disturbance"] = self.disturbance(power, made)
+            loss = loss + r.w_disturbance * losses["disturbance"]
         loss = loss + self.adversary.loss(
             _normalise(target), _normalise(out), r.w_spectrum_adversarial, r.w_spectrum_feature, losses
         )

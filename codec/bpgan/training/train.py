@@ -44,6 +44,7 @@ _COLUMNS = [
     "discriminator",
     "adversarial",
     "feature",
+    "disturbance",
     "rate",
 ]
 _VALIDATION = ["step", "minutes", "stage", *COLUMNS]

@@ -23,6 +23,8 @@ from listening.results.report import facts
 from listening.results.summary import compute
 from listening.study import compliance, languages
 
+_SAME_FIGURES = ("grades", "listener_lines", "residuals", "differences", "power")
+
 
 def context_of(
     study: Study, kind: str, profile: str, analysis: Analysis | None, *, made: date, files: bool = False
@@ -60,12 +62,9 @@ def context_of(
         "given": "answer" if method and not method.takes_grades else "grade",
         "profile": results.screening.profile,
         "rules": profiles.rules_of(results.screening.profile),
-        "grades": picture(drawing.grades(results)) if results.listeners else "",
-        "items_figure": picture(drawing.items(results)),
-        "listener_lines": picture(drawing.listeners(results)),
-        "residuals": picture(drawing.residuals(results)),
-        "differences": picture(drawing.differences(results, analysis.data if analysis else {})),
-        "power": picture(str(context["power"]) or None),
+        "items_figure": picture(str(context["items"]) or None),
+        # As the page of results has them; those below are without links to sounds.
+        **{name: picture(str(context[name]) or None) for name in _SAME_FIGURES},
         "rates": picture(drawing.rates(results)) if results.listeners else "",
         "scatters": [
             {

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import wraps
 from typing import Any
 
 from django.conf import settings
@@ -18,29 +16,11 @@ from django.views.decorators.http import require_http_methods
 
 from evaluation.refusals import Refusal
 from evaluation.texts import read_whole
-from evaluation.web.guards import researcher_action, researcher_form, researcher_page
+from evaluation.web.guards import refuse_tokens, researcher_action, researcher_form, researcher_page
 from evaluation.web.refusals import redirect_refusals, show_refusals_on
 from listening.models import ApiToken, Profile
 from listening.people import mail, notices, signup
 from listening.web import accounts, leaving
-from listening.web.accounts import TokenProblem
-
-View = Callable[..., HttpResponse]
-
-
-def refuse_tokens(view: View) -> View:
-    """Keep programs with an API token from changing the account: only a person who signed in may.
-
-    A token that leaks must not be enough to lock its owner out, to make more tokens or to delete the account.
-    """
-
-    @wraps(view)
-    def guarded(request: HttpRequest, *arguments: Any, **named: Any) -> HttpResponse:
-        if request.method == "POST" and getattr(request, "api_token", None) is not None:
-            raise TokenProblem(_("A token cannot change an account: sign in."), 403)
-        return view(request, *arguments, **named)
-
-    return guarded
 
 
 def _check_current_password(user: Any, request: HttpRequest) -> None:
@@ -54,6 +34,7 @@ DAYS = (0, 7, 30, 90, 365)
 
 
 @researcher_page
+@refuse_tokens
 def account(request: HttpRequest) -> HttpResponse:
     return _show(request)
 

@@ -17,6 +17,7 @@ from django.views.decorators.http import require_GET, require_http_methods
 
 from evaluation.refusals import Refusal
 from evaluation.web.guards import action
+from evaluation.web.refusals import show_refusals_on
 from listening.demos.pages import gallery
 from listening.models import Study
 from listening.people import mail, signup
@@ -30,7 +31,8 @@ from listening.web.views.voices import voice_context
 _MOST_STUDIES, _MOST_DEMOS = 4, 3
 BACKEND = "django.contrib.auth.backends.ModelBackend"
 #: The cookie that says where somebody wanted to go who had to sign in, for as long as a mailed link works.
-_WANTED, _WANTED_SECONDS = "next", signup.LINK_SECONDS
+#: Links in mails, and forms, say it themselves.
+_WANTED, _WANTED_SECONDS = "next", int(accounts.MAILED_LINK.total_seconds())
 
 
 @require_GET
@@ -138,7 +140,8 @@ def signin_link(request: HttpRequest, token: str) -> HttpResponse:
     address = address_of(request)
     throttling.check_limits({throttling.SIGNIN_ADDRESS: address})
     is_asked = request.method == "POST"
-    user = accounts.use_signin_link(token) if is_asked else accounts.user_of_signin_link(token)
+    with show_refusals_on(lambda refusal: show_signin(request, refusal, status=refusal.status)):
+        user = accounts.use_signin_link(token) if is_asked else accounts.user_of_signin_link(token)
     if user is None:
         throttling.count_try(throttling.SIGNIN_ADDRESS, address)
         return show_signin(request, status=410, dead_link=True)

@@ -17,7 +17,6 @@ from listening.models import AccountAct
 from listening.people import administration, letters, mail, sharing, signup
 from listening.web import accounts as credentials
 from listening.web import leaving
-from listening.web.views.account import refuse_tokens
 
 What = AccountAct.What
 
@@ -49,7 +48,6 @@ def _show_list(request: HttpRequest, refusal: Refusal | None = None) -> HttpResp
 
 
 @administrator_action
-@refuse_tokens
 def make(request: HttpRequest) -> HttpResponse:
     """Make an account for somebody, and send or show the link by which they sign in first."""
     sent = request.POST
@@ -98,7 +96,6 @@ def _by(request: HttpRequest) -> User:
 
 
 @administrator_action
-@refuse_tokens
 def change(request: HttpRequest, user_id: int) -> HttpResponse:
     """Store the address, whether they administer the site, and whether they may sign in.
 
@@ -121,7 +118,6 @@ def change(request: HttpRequest, user_id: int) -> HttpResponse:
 
 
 @administrator_action
-@refuse_tokens
 def make_link(request: HttpRequest, user_id: int) -> HttpResponse:
     """Send or show a link that signs somebody in; with `reset`, they then choose a new password."""
     person = _person(user_id)
@@ -146,7 +142,6 @@ def _give_link(request: HttpRequest, person: User) -> HttpResponse:
 
 
 @administrator_form
-@refuse_tokens
 def remove(request: HttpRequest, user_id: int) -> HttpResponse:
     """What goes and what stays; POST deletes the account if its name is given."""
     person = _person(user_id)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from urllib.parse import urlencode
 
 from django.conf import settings
@@ -22,9 +21,6 @@ from listening.web import accounts, throttling
 from listening.web.security import address_of
 from listening.web.views.accounts import let_in, next_url, remember_next, show_signin
 
-#: How long a link works that was asked for by e-mail.
-MAILED_LINK = timedelta(minutes=30)
-
 
 def _count_mail(request: HttpRequest) -> None:
     """Count a mail that somebody at this address has the site send, and refuse too many."""
@@ -37,10 +33,10 @@ def _mail_signin_links(request: HttpRequest, email: str) -> None:
     users = signup.users_of(email)
     flooded = bool(users) and throttling.take_try(throttling.MAIL, email) > 0
     for user in users:
-        if flooded and accounts.has_signin_link(user, MAILED_LINK):
+        if flooded and accounts.has_signin_link(user, accounts.MAILED_LINK):
             continue
-        link = _with_next(request, accounts.make_signin_link(user, MAILED_LINK))
-        letters.send_signin_link(user, link, MAILED_LINK)
+        link = _with_next(request, accounts.make_signin_link(user, accounts.MAILED_LINK))
+        letters.send_signin_link(user, link, accounts.MAILED_LINK)
 
 
 def _with_next(request: HttpRequest, url: str) -> str:

@@ -10,14 +10,8 @@ import pytest
 import soundfile
 
 from codec.base import Audio
-from listening.study.floor import (
-    LISTENING_LEVEL,
-    density,
-    filter_bandwidth,
-    floor_noise,
-    threshold_in_quiet,
-    wav_with_floor,
-)
+from codec.hearing import filter_bandwidth, threshold_in_quiet
+from listening.study.floor import LISTENING_LEVEL, density, floor_noise, wav_with_floor
 from listening.study.stimuli import SAMPLE_RATES
 
 RATE = 16_000

@@ -14,7 +14,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
 
-from listening.interchange.archive.describe import describe
+from listening.interchange.archive.describe import describe, sessions_of
 from listening.interchange.archive.read import read_archive
 from listening.interchange.archive.write import write_archive
 from listening.interchange.exports import table
@@ -26,6 +26,11 @@ from tests.listening.conftest import grade, listen
 
 AGE = [{"name": "years", "type": "number", "label": "Your age", "when": "after"}]
 MOOD = [{"name": "mood", "type": "text", "label": "Your mood", "when": "after"}]
+
+
+def document(study: Study) -> dict[str, Any]:
+    """What an archive says of a study, its sessions included."""
+    return describe(study, sessions=sessions_of(study))
 
 
 def change(study: Study, **values: Any) -> Study:
@@ -84,7 +89,7 @@ def test_language_texts_and_questions_stay_as_a_listener_met_them(study: Study) 
 def test_exports_name_the_version_only_where_there_are_several(study: Study) -> None:
     listen(study)
     assert "study_version" not in rows(study)[0]
-    assert "version" not in describe(study)["study"]
+    assert "version" not in document(study)["study"]
     change(study, texts={"consent": "Another consent"})
     listen(study)
     found = rows(study)
@@ -127,10 +132,10 @@ def test_without_a_choice_pages_and_exports_say_nothing_of_it(study: Study) -> N
     listen(study)
     assert "language" not in rows(study)[0]
     assert "languages" not in page(start_session(study))
-    assert {"other_languages", "language"} & {*describe(study)["study"], *describe(study)["sessions"][0]} == {
+    assert {"other_languages", "language"} & {*document(study)["study"], *document(study)["sessions"][0]} == {
         "language"
     }
-    assert "language" not in describe(study)["sessions"][0]
+    assert "language" not in document(study)["sessions"][0]
 
 
 def test_answers_to_questions_of_an_earlier_version_are_exported(study: Study) -> None:
@@ -159,7 +164,7 @@ def test_an_archive_brings_all_versions_back(make_study: Callable[..., Study], a
     change(study, texts={"consent": "Another consent"}, language="fr", other_languages=["de"])
     Session.objects.filter(pk=listen(study).pk).update(language="de")
     study.refresh_from_db()
-    described = describe(study)
+    described = document(study)
     assert [session.get("language") for session in described["sessions"]] == [None, "de"]
     assert described["study"]["version"] == 2
     assert [session["version"] for session in described["sessions"]] == [1, 2]
@@ -168,7 +173,7 @@ def test_an_archive_brings_all_versions_back(make_study: Callable[..., Study], a
     write_archive(study, archive)
     delete_study(study)
     archive.seek(0)
-    assert describe(read_archive(archive, alice).study) == described
+    assert document(read_archive(archive, alice).study) == described
 
 
 def test_the_study_page_shows_the_versions(study: Study, alice: User) -> None:

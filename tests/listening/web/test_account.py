@@ -16,8 +16,10 @@ from django.utils import timezone
 from evaluation.models import Clip, UploadedSystem
 from evaluation.outputs.batches import save_system
 from listening.demos.drafts import new_demo
-from listening.models import ApiToken, Demo, Profile, Session, Share, Study
-from listening.study.studies import create_study
+from listening.interchange import exports
+from listening.models import ApiToken, Demo, Profile, Session, Share, Stimulus, Study
+from listening.study.studies import create_study, open_study
+from listening.tasks import prepare_study
 from listening.web import accounts
 from tests.listening.conftest import SYSTEMS, listen
 
@@ -115,7 +117,9 @@ def test_a_token_changes_nothing_of_its_account(alice: User) -> None:
     ):
         answer = script(token).post(reverse(name, args=arguments), fields)
         assert answer.status_code == 403, name
-        assert "cannot change an account" in answer.content.decode()
+        assert "Tokens do not reach accounts" in answer.content.decode()
+    for name in ("account", "account_delete"):
+        assert script(token).get(reverse(name)).status_code == 403
     assert not User.objects.get().has_usable_password()
     assert (ApiToken.objects.count(), Profile.objects.count()) == (1, 0)
 
@@ -179,6 +183,36 @@ def test_an_account_goes_with_what_is_its_own_alone(
     assert list(Clip.objects.values_list("pk", "owner")) == [(lent.pk, bob.pk)]
     assert [model._default_manager.count() for model in (Session, Demo, Share)] == [0, 0, 0]
     assert not UploadedSystem.objects.filter(pk=system.pk).exists()
+
+
+def test_who_has_the_same_recording_goes_on_with_their_own(
+    study: Study, alice: User, bob: User, processed: Callable[..., Clip]
+) -> None:
+    """A study of Bob's uses Alice's clip, and he has the recording, too, through one system only."""
+    lent, own = processed(alice, sound=True), processed(bob, systems=SYSTEMS[:1], sound=True)
+    Clip.objects.filter(pk=own.pk).update(sha256=lent.sha256)
+    theirs = create_study(bob, "Bob's", [lent], SYSTEMS)
+    prepare_study(str(theirs.pk))
+    open_study(theirs)
+    listen(theirs)
+    before = exports.table(theirs, "ratings.csv")
+    heard = set(Stimulus.objects.filter(item__study=theirs).values_list("item", "system", "audio"))
+    kept = own.renditions.get(system=SYSTEMS[0])
+    client = signed_in(alice)
+    assert "unless they have the same recording" in client.get(reverse("account_delete")).content.decode()
+    client.post(reverse("account_delete"), {"name": "alice", "old": "password"})
+    assert list(User.objects.all()) == [bob]
+    assert list(Clip.objects.all()) == [own]
+    after = exports.table(Study.objects.get(pk=theirs.pk), "ratings.csv")
+    assert after.replace(str(own.pk).encode(), str(lent.pk).encode()) == before
+    stimuli = Stimulus.objects.filter(item__study=theirs)
+    assert set(stimuli.values_list("item", "system", "audio")) == heard
+    assert {stimulus.rendition for stimulus in stimuli.filter(system=SYSTEMS[0])} == {kept}
+    for stimulus in stimuli.exclude(system=SYSTEMS[0]):
+        assert stimulus.rendition is not None
+        assert stimulus.rendition.clip == own
+        assert stimulus.rendition.audio.read()
+        assert stimulus.rendition.scores.filter(status="done").exists()
 
 
 def test_studies_that_others_share_in_are_given_away_first(study: Study, alice: User, bob: User) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -15,8 +16,9 @@ from django.core.management import CommandError, call_command
 from django.db import OperationalError, connection, transaction
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
-from listening.models import AccountAct, Mail, Share, Study
+from listening.models import AccountAct, Mail, Share, SigninLink, Study
 from listening.people import administration, mail, sharing, signup
 from listening.web import accounts
 from tests.database import connected_to
@@ -145,7 +147,7 @@ def test_who_is_deactivated_is_out_until_activated(
     guest = Client()
     guest.force_login(bob)
 
-    def entrances() -> list[int]:
+    def entrances() -> list[int | bool]:
         password = Client().login(username="alice", password="password")
         return [
             browser.get("/home/").status_code,
@@ -157,7 +159,14 @@ def test_who_is_deactivated_is_out_until_activated(
 
     assert entrances() == [200, 200, 200, 200, True]
     assert change(admin, alice, active="").status_code == 302
-    assert entrances() == [302, 401, 410, 410, False]
+    assert entrances() == [302, 401, 403, 410, False]
+    for answer in (Client().get(link), Client().post(link)):
+        assert "This account is deactivated" in answer.content.decode()
+        assert answer.status_code == 403
+    SigninLink.objects.update(expires=timezone.now())
+    expired = Client().get(link)
+    assert (expired.status_code, "deactivated" in expired.content.decode()) == (410, False)
+    SigninLink.objects.update(expires=timezone.now() + timedelta(hours=1))
     assert guest.post(invitation).status_code == 410
     refused = admin.post(reverse("account_link", args=[alice.pk]), follow=True).content.decode()
     assert "activate it first" in refused
@@ -275,8 +284,19 @@ def test_ones_own_account_is_deleted_on_ones_own_page(admin: Client, root: User)
     assert User.objects.filter(pk=root.pk).exists()
 
 
-def test_a_token_of_an_administrator_changes_no_account(root: User, alice: User) -> None:
-    script = Client(headers={"Authorization": f"Bearer {accounts.make_api_token(root)}"})
+@pytest.mark.parametrize("scope", ["read", "write"])
+def test_a_token_of_an_administrator_reaches_no_account(
+    admin: Client, root: User, alice: User, scope: str
+) -> None:
+    """Nor the page of the site's operation, nor another's studies."""
+    script = Client(headers={"Authorization": f"Bearer {accounts.make_api_token(root, scope=scope)}"})
+    for name, parts in (
+        ("operator", []), ("accounts", []), ("account_of", [alice.pk]), ("account_remove", [alice.pk]),
+    ):  # fmt: skip
+        assert admin.get(reverse(name, args=parts)).status_code == 200
+        answer = script.get(reverse(name, args=parts))
+        assert answer.status_code == 403
+        assert "alice" not in answer.content.decode()
     for name, parts in (
         ("account_new", []),
         ("account_change", [alice.pk]),
@@ -291,6 +311,11 @@ def test_commands_do_it_by_the_same_rules(db: None, capsys: pytest.CaptureFixtur
     call_command("signin_link", "carol", "--create", "--administrator")
     assert acts() == [("made", "carol", None), ("promoted", "carol", None)]
     assert {act.by_command for act in AccountAct.objects.all()} == {True}
+    words = {str(administration.words_of(act)) for act in AccountAct.objects.all()}
+    assert words == {
+        "A command on the server made the account of carol.",
+        "A command on the server made carol an administrator.",
+    }
     call_command("signin_link", "carol", "--create", "--administrator")
     assert AccountAct.objects.count() == 2
     with pytest.raises(CommandError, match="letters, digits"):

@@ -347,11 +347,16 @@ def test_an_invitation_goes_by_e_mail(study: Study, alice: User, bob: User, sett
         answer = script.post(f"/api/studies/{study.pk}/invitations", fields, content_type="application/json")
         return int(answer.status_code)
 
+    def why(**fields: object) -> str:
+        path = f"/api/studies/{study.pk}/invitations"
+        return str(script.post(path, fields, content_type="application/json").json()["detail"])
+
     assert ask(email="eve@example.org", days=1) == 201
     assert "within 1 day. " in Mail.objects.get(to="eve@example.org").body
     assert ask(email="carol@example.org", many=True) == 400
     assert ask(email="no address") == 422
     assert [ask(email="carol@example.org") for _ in range(throttling.INVITED.times + 1)][-2:] == [201, 429]
+    assert why(email="carol@example.org").startswith("This address was sent 4 invitations within an hour")
     mails = Mail.objects.filter(to="carol@example.org")
     assert mails.count() == throttling.INVITED.times
     settings.SIGNUP = "open"  # who was invited so often can sign up
@@ -361,7 +366,19 @@ def test_an_invitation_goes_by_e_mail(study: Study, alice: User, bob: User, sett
     for _ in range(throttling.INVITATIONS.times):
         throttling.count_try(throttling.INVITATIONS, str(alice.pk))
     assert ask(email="dora@example.org") == 429
+    assert why(email="dora@example.org").startswith("You have sent 50 invitations by e-mail within a day")
     assert ask() == 201  # a link that nobody mails
+    Throttle.objects.all().delete()
+    settings.INVITATIONS_PER_HOUR = 2  # of all researchers together
+    assert [ask(email=f"{name}@example.org") for name in ("dora", "emil", "frida")] == [201, 201, 429]
+    assert why(email="frida@example.org").startswith("This site has sent 2 invitations by e-mail within an")
+    page = signed_in(alice).post(
+        reverse("study_invite", args=[study.pk]),
+        {"role": "viewer", "email": "frida@example.org"},
+        follow=True,
+    )
+    assert "which is its limit for all" in page.content.decode()
+    assert ask() == 201
 
 
 # -- Giving away
@@ -522,7 +539,7 @@ def test_the_history_says_who_did_what_by_page_or_token(study: Study, alice: Use
     assert page.count("by the token") == 2
     bob.delete()
     page = owner.get(reverse("study_history", args=[study.pk])).content.decode()
-    assert "somebody whose account is gone" in page
+    assert "Somebody whose account is gone" in page
 
 
 @pytest.mark.django_db(transaction=True)

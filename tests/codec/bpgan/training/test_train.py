@@ -338,6 +338,22 @@ def test_the_spectrum_stage_leaves_the_codec_as_it_is(timit: Path, tmp_path: Pat
         )
 
 
+def test_the_spectrum_stage_counts_the_loudness_where_the_recipe_asks(timit: Path, tmp_path: Path) -> None:
+    """Its weight multiplies what `Disturbance` finds, and nothing else of the first step's loss changes."""
+    found = []
+    for weight in (0.0, 0.5):
+        run = trainer(timit, tmp_path / str(weight))
+        run.recipe = replace(run.recipe, w_disturbance=weight)
+        run.enter_stage("spectrum")
+        found.append(run.stages["spectrum"].loss(0.95))
+    (plain, parts), (heavier, more) = found
+    assert "disturbance" not in parts
+    assert float(more["disturbance"].detach()) > 0
+    assert float(heavier.detach() - plain.detach()) == pytest.approx(
+        0.5 * float(more["disturbance"].detach()), rel=1e-4
+    )
+
+
 def test_receivers_stages_encode_what_a_sender_encodes(timit: Path, tmp_path: Path) -> None:
     """The encoder gets the log-mel in full precision there, not one computed in bfloat16."""
     run = trainer(timit, tmp_path)

@@ -1,0 +1,68 @@
+"""One recording that two people have: the studies of one go on with their own copy of it."""
+
+from __future__ import annotations
+
+from pathlib import PurePosixPath
+from typing import Any
+
+from django.core.files import File
+from django.db import transaction
+
+from evaluation.models import Clip, Job, Rendition, Score
+from evaluation.work import jobs
+from listening.models import Item, Stimulus
+
+#: Of a row, what belongs to the state of its work.
+_WORK = ("claim", "lease_until", "dispatched", "attempts")
+
+
+@transaction.atomic
+def merge_clip(clip: Clip, user: Any) -> None:
+    """Have the studies of `user` use their own clip of the same recording in place of `clip`.
+
+    Outputs of systems that their clip lacks are copied to it with their scores; where both have an output,
+    their own counts from now on, as when an archive is imported. What listeners hear stays as it is, and the
+    titles of items do.
+
+    Raises:
+        Clip.DoesNotExist: they have no such clip.
+    """
+    own = Clip.objects.get(owner=user, sha256=clip.sha256)
+    items = list(Item.objects.filter(clip=clip, study__owner=user))
+    theirs = {row.system: row for row in own.renditions.all()}
+    for rendition in clip.renditions.filter(stimuli__item__in=items).distinct():
+        found = theirs.get(rendition.system)
+        if found is None or (found.status != Job.Status.DONE and rendition.status == Job.Status.DONE):
+            found = _copy_rendition(rendition, own, found)
+        Stimulus.objects.filter(item__in=items, rendition=rendition).update(rendition=found)
+    for item in items:
+        item.name = item.name or (clip.title if clip.title != own.title else "")
+        item.clip = own
+    Item.objects.bulk_update(items, ["name", "clip"])
+
+
+def _copy_rendition(row: Rendition, clip: Clip, instead: Rendition | None) -> Rendition:
+    """A copy of `row` with its files and scores at another clip; `instead` of the one there, if there is."""
+    copy = Rendition(clip=clip) if instead is None else instead
+    for field in row._meta.concrete_fields:
+        if field.name not in ("id", "clip", "upload", "audio", "bitstream", *_WORK):
+            setattr(copy, field.attname, getattr(row, field.attname))
+    copy.claim = copy.lease_until = None  # of a worker that may have it
+    for name in ("upload", "audio", "bitstream"):
+        stored = getattr(row, name)
+        if stored:
+            with stored.open("rb") as source:
+                getattr(copy, name).save(PurePosixPath(stored.name).name, File(source), save=False)
+    if copy.status in Job.UNFINISHED:
+        copy.status = Job.Status.QUEUED
+        transaction.on_commit(lambda: jobs.dispatch([copy]))
+    copy.save(force_insert=instead is None)
+    known = set(copy.scores.values_list("metric", flat=True))
+    for score in row.scores.filter(status=Job.Status.DONE).exclude(metric__in=known):
+        _copy_score(score, copy)
+    return copy
+
+
+def _copy_score(score: Score, rendition: Rendition) -> None:
+    score.pk, score.rendition = None, rendition
+    score.save(force_insert=True)
