@@ -174,7 +174,7 @@ def test_browsers_that_ask_for_a_touch_first_sound_at_the_first_press(
     strict.close()
 
 
-@pytest.mark.parametrize("trials", [12, pytest.param(40, marks=pytest.mark.rest)])
+@pytest.mark.parametrize("trials", [8, pytest.param(40, marks=pytest.mark.rest)])
 def test_trials_in_bounded_memory(
     browser: Browser, watch: Watch, errors: Errors, live_server: Any, alice: Any, trials: int
 ) -> None:
