@@ -221,7 +221,9 @@ def load(slug: str, sample_rate: int = WORKING_RATE, model: Path | None = None) 
     options = dict(system.options)
     if model is not None:
         if not system.trained:
-            raise CodecError(f"{slug} has no model that could be another.")
+            raise CodecError(
+                gettext_noop("%(system)s has no model that could be another."), system=system.title
+            )
         options["model"] = model
     module, _, name = system.target.partition(":")
     try:

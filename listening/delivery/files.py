@@ -5,10 +5,11 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import IO, Any
 from uuid import uuid4
@@ -18,6 +19,7 @@ from django.core.files import File
 from django.db import transaction
 from django.utils import timezone
 from django.utils.text import capfirst
+from django.utils.translation import gettext_lazy as _
 
 from evaluation.clips.removal import delete_files, find_orphans
 from evaluation.models import Job
@@ -28,9 +30,33 @@ from listening.models import Demo, MadeFile, Study
 
 #: How long a file can be fetched.
 LIFETIME = timedelta(days=1)
+#: Files that are kept for one person at a time; a program that asks in a loop would fill the disk.
+MOST_KEPT = 100
 #: A file without a row is removed after so long.
 _ABANDONED = timedelta(hours=2)
 _FOLDER = "made/"
+
+
+class TooManyFiles(Refusal):
+    """A file for somebody for whom as many are kept as may be, the first since `oldest`."""
+
+    status = 429
+    title = _("Too many files")
+
+    def __init__(self, oldest: datetime) -> None:
+        self.seconds = max(60, math.ceil((oldest + LIFETIME - timezone.now()).total_seconds()))
+        super().__init__(
+            _(
+                "%(most)s files were made for you within a day, which is the limit. Fetch those that there "
+                "are, or try again in %(minutes)s min."
+            ),
+            most=MOST_KEPT,
+            minutes=math.ceil(self.seconds / 60),
+        )
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Retry-After": str(self.seconds)}
 
 
 @dataclass(frozen=True)
@@ -125,6 +151,9 @@ def ask_for(owner: User, kind: str, about: Study | Demo, /, **options: str) -> M
         about: the study or the demo page.
         options: `personal` of an archive, `kind` and `profile` of a report, `name`, `kind` and `personal` of
             another file of a study.
+
+    Raises:
+        TooManyFiles: `MOST_KEPT` are kept for them.
     """
     place = {"study": about} if isinstance(about, Study) else {"demo": about}
     with transaction.atomic():
@@ -133,6 +162,9 @@ def ask_for(owner: User, kind: str, about: Study | Demo, /, **options: str) -> M
         waiting = next((row for row in rows if row.options == options), None)
         if waiting is not None:
             return waiting
+        kept = MadeFile.objects.filter(owner=owner).order_by("created").values_list("created", flat=True)
+        if len(kept) >= MOST_KEPT:
+            raise TooManyFiles(kept[0])
         row = MadeFile.objects.create(owner=owner, kind=kind, options=options, **place)
         transaction.on_commit(lambda: jobs.dispatch([row]))
     return row

@@ -118,4 +118,4 @@ def fingerprint(study: Study, kind: str, settings: Any = None) -> str:
 
 
 #: Increment when the computation changes, so that no outdated results are shown.
-VERSION = 5
+VERSION = 6

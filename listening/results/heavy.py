@@ -47,13 +47,13 @@ def compute(study: Study, kind: str, profile: str) -> Context:
     listeners grade, ``ordinal`` where they choose categories, ``impairments`` and ``experts`` (the same of
     listeners who pass BS.1116-3's test) where there is a hidden reference beside each system;
     ``preferences``, ``scale`` (Bradley-Terry), ``logistic`` and ``misses`` where they prefer; ``logistic``
-    where they answer.
+    and ``misses`` where they answer.
     """
     analysis = analysis_of(study)
     if analysis == "preference":
         return _of_preferences(study, kind)
     if analysis == "discrimination":
-        return {"logistic": to_plain(logistic.fit_pairs(choosing.answer_frame(study, kind)))}
+        return _of_answers(study, kind)
     if analysis != PAGE:
         return _of_grades(study, kind)
     from evaluation.analysis.statistics import (
@@ -123,6 +123,16 @@ def _given(data: Mapping[str, Any]) -> set[str]:
     found = {name for name, key in pairs.items() if any(row.p is not None for row in data[key].rows)}
     found |= {name for name, key in whole.items() if data[key].p is not None}
     return found | {f"ANOVA, {effect.name}" for effect in data["anova"].effects if effect.p is not None}
+
+
+def _of_answers(study: Study, kind: str) -> Context:
+    """The part of `compute` for answers that are right or wrong."""
+    frame = choosing.answer_frame(study, kind)
+    misses = calibration.misses_of_choices(frame, "answers", "right answers")
+    return {
+        "logistic": to_plain(logistic.fit_pairs(frame)),
+        "misses": {"primary": to_plain(misses), "companions": []},
+    }
 
 
 def _of_grades(study: Study, kind: str) -> Context:

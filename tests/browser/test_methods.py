@@ -136,7 +136,7 @@ def test_preference_by_keyboard_alone_to_the_end(page: Page, live_server: Any, a
         if choice:
             ready(page)
     said = results_of(study)
-    assert "Undecided: the pair; this is not evidence that listeners are indifferent." in said
+    assert ": one listener voted." in said
     assert "0 : 0, 1 tie" in said
     (row,) = export(study, "paired_comparison.csv")
     assert (row["choice_reference"], row["choice_answer"]) == ("reference", "undecided")

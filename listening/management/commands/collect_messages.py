@@ -33,7 +33,7 @@ IGNORED = [
 ]
 #: Python files whose messages only researchers can meet.
 RESEARCHERS = re.compile(
-    r"codec/|evaluation/(?!refusals\.py)|listening/(columns|demos|interchange|management|results|simulation)/|listening/people/(?!letters\.py)"
+    r"codec/|evaluation/(?!refusals\.py)|listening/(columns|delivery|demos|interchange|management|results|simulation)/|listening/people/(?!letters\.py)"
     r"|listening/models/|listening/study/(contents|design|lacking|preparing|recruitment|sealing|settings|stimuli|studies)\.py"
     r"|listening/web/(api|forms)/|listening/web/(accounts|audit|inviting|leaving)\.py"
     r"|listening/web/views/(account|accounts|administration|check|demo_editor|demos|exports|home|imports|metrics|made_files|oidc|operator|report|results|setup|sharing|signup|simulation|studies)\.py"

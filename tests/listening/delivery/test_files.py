@@ -11,11 +11,13 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from evaluation.access import Role
 from evaluation.work import jobs
 from listening.delivery import files
 from listening.models import MadeFile, Study
 from listening.tasks import make_file, remove_made_files
-from tests.listening.conftest import fetch_made, listen
+from listening.web.accounts import make_api_token
+from tests.listening.conftest import fetch_made, listen, share
 
 
 @pytest.fixture
@@ -65,6 +67,29 @@ def test_files_go_after_a_day_with_what_was_left_without_a_row(
     remove_made_files()
     assert {path.name for path in (media / "made").iterdir()} == {Path(rows[1].file.name).name}
     assert set(MadeFile.objects.values_list("pk", flat=True)) == {rows[1].pk, waiting.pk}
+
+
+def test_one_person_cannot_fill_the_disk_by_asking(
+    owner: Client, study: Study, alice: User, bob: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files, "MOST_KEPT", 2)
+    address = reverse("export", args=[study.pk, "archive.zip"])
+    for _ in range(2):
+        make_file(owner.get(address)["Location"].strip("/").split("/")[-1])
+    refused = owner.get(address)
+    assert refused.status_code == 429
+    assert "2 files were made for you within a day" in refused.content.decode()
+    script = Client(headers={"Authorization": f"Bearer {make_api_token(alice)}"})
+    answer = script.get(f"/api/studies/{study.pk}/files/archive.zip")
+    assert answer.status_code == 429
+    assert 86_000 < int(answer["Retry-After"]) <= 86_400
+    share(study, bob, Role.VIEWER)
+    other = Client()
+    other.force_login(bob)
+    assert other.get(address).status_code == 302
+    MadeFile.objects.update(created=timezone.now() - timedelta(hours=25))
+    remove_made_files()
+    assert owner.get(address).status_code == 302
 
 
 def test_a_worker_that_lost_its_claim_leaves_no_file(
