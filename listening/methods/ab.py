@@ -29,6 +29,7 @@ class PairedPreference(PairMethod[PreferenceOptions]):
     source = "Bradley and Terry (1952)"
     place = 70
     presents = "Two systems of an item as A and B in each trial, each pair once."
+    places = "Half of the pairs of a session are turned round, and each pair is in every other session."
     invitation = _(
         "You are invited to a listening test: you will hear short recordings in two versions and say which "
         "one you prefer."

@@ -35,6 +35,10 @@ class Abx(PairMethod[AbxOptions]):
     source = "Clark (1982), Munson and Gardner (1950)"
     place = 60
     presents = "Two systems as A and B, and X, which is one of them; a pair's trials follow each other."
+    places = (
+        "Over the trials of a pair X is each of the two equally often, or once more where their number is "
+        "odd; which of the two is A is drawn in each trial."
+    )
     invitation = _(
         "You are invited to a listening test: you will hear short recordings and say which of two versions a "
         "third one is."

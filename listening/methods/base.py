@@ -121,6 +121,7 @@ class Method(Generic[OptionsT]):
         source: the publication that defines it.
         place: sort key in lists of methods, lowest first.
         presents: a sentence that describes a trial to the researcher.
+        places: a sentence on which signal has which place in a trial, where `presents` does not say it.
         invitation: the first sentence that a listener reads: what the test asks for.
         has_right_answers: whether a trial has an answer that is right whatever one prefers.
         task: the listener's task, for the page's help.
@@ -161,6 +162,7 @@ class Method(Generic[OptionsT]):
     source: str
     place: int = 100
     presents: str = ""
+    places: str = ""
     invitation: Words = gettext_lazy(
         "You are invited to a listening test: you will hear short recordings and say how good each of them "
         "sounds."

@@ -14,12 +14,14 @@ from evaluation import systems
 from evaluation.analysis import figures
 from evaluation.analysis.statistics import choices as statistics
 from evaluation.analysis.statistics.corrections import holm
+from evaluation.analysis.statistics.differences import LEVEL
 from evaluation.analysis.words import count, p_words
 from evaluation.contexts import Context
 from listening.models import Stimulus, Study
 from listening.results.calibration import describe_misses
 from listening.results.data import BradleyTerryData, MissesData, PairOddsData
 from listening.results.frames import LOUD, REAL, choices_of, item_titles
+from listening.results.verdicts import warn_of_few_listeners
 
 #: Shares of right answers for which the page lists the number of trials needed to detect them.
 SHARES = (0.6, 0.7, 0.75, 0.8, 0.9)
@@ -149,7 +151,7 @@ def abx(study: Study, kind: str = REAL, data: AnswerData | None = None) -> Conte
         {"row": row, "first": titles[row.first], "second": titles[row.second], "p_holm": p}
         for row, p in zip(found.pooled, adjusted, strict=True)
     ]
-    distinguished = sum(p is not None and p <= 0.05 for p in adjusted)
+    distinguished = sum(p is not None and p <= LEVEL for p in adjusted)
     verb = "was" if distinguished == 1 else "were"
     if len(pooled) == 1:
         only = found.pooled[0]
@@ -183,7 +185,7 @@ def abx(study: Study, kind: str = REAL, data: AnswerData | None = None) -> Conte
     drawn = figures.stamp(drawn, LOUD.get(kind, ""))
     return context | {
         "answer": answer,
-        "warnings": [*found.warnings, *_describe_misses(data)],
+        "warnings": [*found.warnings, *_reconcile_answers(pooled, listeners), *_describe_misses(data)],
         "pairs": pooled,
         "shares": shares,
         "assessors": [
@@ -194,6 +196,39 @@ def abx(study: Study, kind: str = REAL, data: AnswerData | None = None) -> Conte
         "odds": _odds_rows(data, titles),
         "plan": [{"share": 100 * share, "trials": statistics.abx_trials(share)} for share in SHARES],
     }
+
+
+def _reconcile_answers(pooled: list[Context], listeners: int) -> list[str]:
+    """Say why p and the interval beside it seem to contradict each other, where those of any pair do."""
+    includes, excludes, corrected = [], [], []
+    for each in pooled:
+        row = cast("statistics.AbxRow", each["row"])
+        pair = f"{each['first']} and {each['second']}"
+        adjusted = cast("float", each["p_holm"])
+        if adjusted <= LEVEL and row.low <= 0.5:
+            includes.append(pair)
+        elif row.p <= LEVEL < adjusted and row.low > 0.5:
+            corrected.append(pair)
+        elif row.p > LEVEL and row.low > 0.5:
+            excludes.append(pair)
+    sentences = []
+    if includes:
+        whom = "" if listeners == 1 else ", and of listeners like these, who may differ"
+        sentences.append(
+            f"{'; '.join(includes)}: p is not above 0.05 though the interval includes 50 %: p is one-sided, "
+            f"against everybody guessing; the interval is two-sided{whom}."
+        )
+    if corrected:
+        sentences.append(
+            f"{'; '.join(corrected)}: each interval is of its pair alone, and Holm's p allows for all "
+            f"{len(pooled)}: so a difference can be not shown though the interval excludes 50 %."
+        )
+    if excludes:
+        sentences.append(
+            f"{'; '.join(excludes)}: the interval excludes 50 % though p is above 0.05: p is exact, the "
+            "interval approximate, so go by p."
+        )
+    return sentences
 
 
 def answer_frame(study: Study, kind: str = REAL) -> pd.DataFrame:
@@ -266,7 +301,10 @@ def preference(study: Study, kind: str = REAL, data: VoteData | None = None) -> 
         f"{key_of_votes(cast('int', context['listeners']))} {DOTS[:-1]}, decided votes.",
     )
     warnings = []
-    if any(row.assessors < 5 for row in found):
+    fewest = min(row.assessors for row in found)
+    if fewest == 1:
+        warnings += warn_of_few_listeners(1)
+    elif fewest < statistics.LEAST_ASSESSORS:
         warnings.append("With fewer than five listeners per pair, intervals and tests say little.")
     if scale and scale.problem:
         warnings.append(scale.problem)
@@ -287,12 +325,33 @@ def preference(study: Study, kind: str = REAL, data: VoteData | None = None) -> 
 def _describe_preferences(
     found: list[statistics.Preference], scale: statistics.BradleyTerry | None, titles: dict[str, str]
 ) -> str:
-    shown = [row for row in found if row.p_holm is not None and row.p_holm < 0.05]
-    rest = len(found) - len(shown)
+    shown = [row for row in found if row.p_holm is not None and row.p_holm < LEVEL]
+    untested = [row for row in found if row.p_holm is None]
+    undecided = [row for row in found if row not in shown and row not in untested]
     sentences = [_describe_pair(row, titles) for row in shown]
-    if rest:
-        what = "the pair" if len(found) == 1 else f"{count(rest, 'pair')} of {len(found)}"
-        sentences.append(f"Undecided: {what}; this is not evidence that listeners are indifferent.")
+    if undecided:
+        sentences.append(
+            f"Undecided: {_name_pairs(undecided, found, titles)}; this is not evidence that listeners are "
+            "indifferent."
+        )
+        seems = [
+            f"{titles[row.first]} and {titles[row.second]}"
+            for row in undecided
+            if row.low is not None and row.high is not None
+            if row.low > 0.5 or row.high < 0.5
+        ]
+        if seems:
+            sentences.append(
+                f"Each interval is of its pair alone, and p allows for all {len(found)} (Holm): so a pair "
+                f"can be undecided though its interval excludes 50 %, as that of {'; '.join(seems)} does."
+            )
+    single = [row for row in untested if row.assessors == 1]
+    for rows, why in (
+        (single, "one listener voted"),
+        ([row for row in untested if row not in single], "the votes leave no spread to test with"),
+    ):
+        if rows:
+            sentences.append(f"No test was possible of {_name_pairs(rows, found, titles)}: {why}.")
     if scale and scale.systems and shown:
         best = scale.systems[0]
         sentences.append(
@@ -300,6 +359,15 @@ def _describe_preferences(
             f"{100 * best.share:.0f} % of votes on average."
         )
     return " ".join(sentences)
+
+
+def _name_pairs(
+    some: list[statistics.Preference], of: list[statistics.Preference], titles: dict[str, str]
+) -> str:
+    """“Opus 9k and CELP 8k”, “2 pairs of 3”, “all 3 pairs”."""
+    if len(some) == 1:
+        return f"{titles[some[0].first]} and {titles[some[0].second]}"
+    return f"all {len(of)} pairs" if len(some) == len(of) else f"{count(len(some), 'pair')} of {len(of)}"
 
 
 def _describe_pair(row: statistics.Preference, titles: dict[str, str]) -> str:

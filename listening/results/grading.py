@@ -39,6 +39,7 @@ from listening.results.verdicts import (
     describe_block,
     join_names,
     pair_rows,
+    reconcile_all,
     warn_of_few_listeners,
 )
 from listening.session.grading import ccr_sign
@@ -75,6 +76,7 @@ class Between(TypedDict):
     decimals: int
     compared: bool
     pairs: list[Context]
+    reconciled: list[str]
     ordinal: list[Context]
     companion_misses: list[str]
     gauges: list[GaugeData] | None
@@ -232,6 +234,7 @@ def _compare_systems(
         "decimals": terms.decimals,
         "compared": len(ranked) > 1,
         "pairs": pair_rows(titles, pairs, terms.decimals),
+        "reconciled": reconcile_all(pairs),
         "ordinal": _odds_rows(data, titles),
         "companion_misses": describe_misses(data["misses"]["companions"])
         if data and "misses" in data
@@ -308,6 +311,7 @@ def impairment(study: Study, kind: str = REAL, data: TestData | None = None) -> 
             "experts": by_experts.get(row.system),
             # The interval is of its system alone, the word is corrected for all of them.
             "seems_shown": row.shown is False and row.high is not None and row.high < 0,
+            "above": row.shown is False and row.low is not None and row.low > 0,
         }
         for row in found
     ]

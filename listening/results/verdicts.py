@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from evaluation.analysis.figures import Scale
@@ -137,7 +137,49 @@ def _describe_comparisons(block: Sequence[Ranked], terms: Terms, data: Differenc
     populations = {row["population"] for _, row in rows if not row["problem"]}
     if len(populations) == 1:
         sentences.append(f"This holds {POPULATIONS[populations.pop()]}.")
+    sentences += reconcile([row for _, row in rows], data)
     return " ".join(sentences)
+
+
+def reconcile(shown: Iterable[DifferenceData], data: DifferencesData) -> list[str]:
+    """Say why a verdict and the interval beside it seem to contradict each other, where any of these rows do.
+
+    Args:
+        shown: rows of `data` whose verdicts and intervals stand side by side.
+    """
+    margin = points(data["margin"])
+    family = sum(row["p_adjusted"] is not None for row in data["rows"])
+    though = []
+    equivalent: set[str] = set()
+    for row in shown:
+        low, high = row["low"], row["high"]
+        if row["problem"] or low is None or high is None:
+            continue
+        apart, within = low > 0 or high < 0, max(-low, high) < data["margin"]
+        if row["verdict"] == "undecided":
+            though += ["excludes 0"] * apart + [f"lies within ±{margin}"] * within
+        elif row["verdict"] == "equivalent":
+            equivalent |= {"apart"} if apart else set()
+            equivalent |= set() if within else {"beyond"}
+    sentences = []
+    if though:
+        sentences.append(
+            f"Each interval is of its pair alone, and the verdicts allow for all {count(family, 'pair')} "
+            f"(Holm): so a pair can be undecided though its interval {' or '.join(dict.fromkeys(though))}."
+        )
+    if "apart" in equivalent:
+        sentences.append(
+            "Where a pair is equivalent and its interval excludes 0, there is a difference, which lies "
+            "within the margin."
+        )
+    if "beyond" in equivalent:
+        sentences.append("Equivalence goes by the 90 % interval, which is narrower than the one of 95 %.")
+    return sentences
+
+
+def reconcile_all(data: DifferencesData | None) -> list[str]:
+    """`reconcile` every row; nothing while they are being computed."""
+    return reconcile(data["rows"], data) if data else []
 
 
 def _describe_difference(other: Ranked, row: DifferenceData, terms: Terms) -> str:

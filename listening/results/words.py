@@ -56,15 +56,18 @@ def describe_reach(data: Mapping[str, Any]) -> list[str]:
     names = {"sign_flip": "The sign-flip test", "wilcoxon": "Wilcoxon's test", "attachment3": "Attachment 3"}
     sentences = []
     for name, title in names.items():
+        # Attachment 3 goes by single grades, and corrects for nothing.
+        lacking = "grades" if name == "attachment3" else "listeners"
+        several = "" if name == "attachment3" else " and so many pairs"
         few, rows = data.get(name, {}).get("out_of_reach"), len(data.get(name, {}).get("rows", ()))
         if few and rows == 1:
             sentences.append(
-                f"{title} cannot fall below 0.05 with so few listeners, so it is not informative here."
+                f"{title} cannot fall below 0.05 with so few {lacking}, so it is not informative here."
             )
         elif few:
             sentences.append(
-                f"{title} cannot fall below 0.05 in {few} of {rows} rows with so few listeners and so many "
-                "pairs, so it is not informative there."
+                f"{title} cannot fall below 0.05 in {few} of {rows} rows with so few {lacking}{several}, so "
+                "it is not informative there."
             )
     return sentences
 

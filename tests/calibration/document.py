@@ -13,8 +13,7 @@ from evaluation.analysis.statistics.calibration import ITEMS, LISTENERS, SCENARI
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "statistics.md"
 START, END = "<!-- calibration -->", "<!-- end of calibration -->"
-#: Of a thousand: fewer were tried on purpose, because they take long.
-_NEARLY_ALL = 400
+_ALL = 1000
 _TITLES = {
     "grades": "Grades of 0 to 100 (MUSHRA)",
     "categories": "Whole categories (ACR, DCR, CCR)",
@@ -53,11 +52,11 @@ def to_markdown() -> str:
 def describe(cell: Cell | None) -> str:
     """“95.1 / 4.9”: coverage of 95 % intervals, alarms of 5 % tests; bold where they miss to the wrong side,
     in italics where to the safe side; – where nothing is claimed; how many studies, if fewer than a thousand
-    by more than those that had no answer."""
+    had an answer."""
     if cell is None:
         return "–"
     text = " / ".join("–" if part is None else f"{part:.1f}" for part in (cell.coverage, cell.alarms))
-    if cell.studies < _NEARLY_ALL:
+    if cell.studies < _ALL:
         text += f" ({cell.studies})"
     return f"**{text}**" if cell.too_narrow else f"*{text}*" if cell.too_wide else text
 

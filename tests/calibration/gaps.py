@@ -17,7 +17,15 @@ from scipy.special import fdtrc, stdtrit
 from evaluation.analysis.statistics import mixed
 from evaluation.analysis.statistics.differences import Population, estimate_mean
 from evaluation.analysis.statistics.frames import Floats, Ints
-from evaluation.analysis.statistics.random_effects import FLAT, MOST, NOISE, SETTLED, TOLD
+from evaluation.analysis.statistics.random_effects import (
+    FLAT,
+    GAIN,
+    MOST,
+    NOISE,
+    SETTLED,
+    TOLD,
+    VANISHED,
+)
 from tests.calibration.balanced import Estimates
 from tests.calibration.climbing import minimise
 
@@ -159,8 +167,12 @@ class _Batch:
             step = (_inverse(information, free) @ np.where(free, score, 0.0)[:, :, None])[:, :, 0]
             tried, after, better = batch._climb(state, ratios, variances, step)
             moved = np.abs(tried - ratios).max(axis=1) / (1e-3 + np.abs(ratios).max(axis=1))
-            better &= told
-            settled = better & (moved < SETTLED)
+            told &= scale * batch.n > VANISHED * batch.square
+            # No step up, and none was promised: the top.
+            top = ~better & ((score * step).sum(axis=1) < GAIN)
+            tried = np.where(top[:, None], ratios, tried)
+            better = told & (better | top)
+            settled = better & (top | (moved < SETTLED))
             if settled.any():
                 places = np.flatnonzero(settled)
                 found = np.where(tried[places] < SETTLED, 0.0, tried[places])
@@ -266,7 +278,7 @@ class _Batch:
         with np.errstate(divide="ignore"):
             df = np.where(spread > 0, 2 * variance**2 / spread, np.inf)
         beta = (state.fixed @ (state.root.transpose(0, 2, 1) @ self.sums[:, :, None]))[:, :, 0]
-        done = scale * self.n > 1e-5 * self.square
+        done = scale * self.n > 10 * VANISHED * self.square
         return (self.weights * beta).sum(axis=1), np.sqrt(variance), np.maximum(df, self.least), done
 
 

@@ -4,9 +4,8 @@
 
 simulates a sample of the grid (CALIBRATION_STUDIES=300 of each size) and holds it to the table of the pages.
 With CALIBRATION_TABLE=calibration.csv the whole grid is simulated first, a thousand studies of each size, and
-written to that file; what it has is kept, so that it can be stopped and taken up again. CALIBRATION_WHOLE=1
-fits every study of every cell, also where grades are missing and by slow companions; rows that are to be made
-anew are taken out first.
+written to that file; what it has is kept, so that it can be stopped and taken up again. Rows that are to be
+made anew are taken out first. Whoever changes an analysis runs test_fast_forms, too.
 """
 
 from __future__ import annotations

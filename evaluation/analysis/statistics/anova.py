@@ -118,7 +118,8 @@ def repeated_measures(frame: pd.DataFrame) -> Anova:
     if n < 2:
         who = "No assessor" if n == 0 else "Only one assessor"
         cells = "every item that has grades with every system"
-        text = f"{who} graded {cells}, and this takes two: see the mixed model."
+        text = f"{who} graded {cells}, and this takes two"
+        text += ": see the mixed model." if cube.shape[0] > 1 else "."
         return replace(shape, problem=text)
     if lost:
         note = f"{count(lost, 'assessor')} with missing grades left out; the mixed model uses them."

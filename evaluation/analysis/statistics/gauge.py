@@ -80,7 +80,8 @@ def _gauge(data: Tidy, number: int, permutations: int, seed: int) -> Gauge:
         """Discrimination and reliability of grades (dealings, n)."""
         total = ((grades - grades.mean(axis=1, keepdims=True)) ** 2).sum(axis=1)
         square = (grades**2).sum(axis=1)
-        within = np.maximum(square - _length(grades, explained), 0.0) / rest
+        within = square - _length(grades, explained)
+        within = np.where(within > 1e-9 * total, within, 0.0) / rest  # the rest is rounding
         between = np.maximum(_length(grades, additive) - _length(grades, of_items), 0.0) / freedom
         with np.errstate(divide="ignore", invalid="ignore"):
             return between / within, np.sqrt(total / (own.size - 1) / within)

@@ -26,6 +26,8 @@ MOST = 1e6
 FLAT = 1e10
 #: Change of the ratios that is settled, and ratio that is none; rounding of the deviance.
 SETTLED, NOISE = 1e-8, 1e-10
+#: Gain of the log-likelihood that a step promises and that is none; share of the squares that is no error.
+GAIN, VANISHED = 1e-7, 1e-6
 
 #: Levels of a random part from which on a variance of zero is believed.
 TOLD = 3
@@ -132,7 +134,7 @@ def fit(score: Floats, design: Floats, groups: Sequence[Ints]) -> Fit:
     ratios = _maximise(problem)
     state = _solve(problem, ratios)
     scale = _error(problem, state) / (problem.n - problem.p)
-    if scale * problem.n <= 1e-5 * problem.square:  # the ratios have run into their bound
+    if scale * problem.n <= 10 * VANISHED * problem.square:  # the ratios have run into their bound
         raise NoError(_NO_ERROR)
     return _describe(problem, state, ratios, scale)
 
@@ -190,6 +192,8 @@ def _maximise(problem: _Problem) -> Floats:
     value = _deviance(problem, state)
     for step_number in range(100):
         scale = _error(problem, state) / freedom
+        if scale * problem.n <= VANISHED * problem.square:
+            raise NoError(_NO_ERROR)
         score, information = _score(problem, state, scale)
         # Without units, and flat in some direction whatever the ratios: any of them would be as good.
         if step_number == 0 and np.linalg.cond(information * scale**2) > FLAT:
@@ -212,6 +216,8 @@ def _maximise(problem: _Problem) -> Floats:
             if next_value <= value + NOISE * max(1.0, abs(value)):
                 break
         else:
+            if float(score @ step) < GAIN:  # at the top, as far as rounding lets one see
+                return np.where(ratios < SETTLED, 0.0, ratios)
             return _search(problem, ratios)
         moved = float(np.abs(tried - ratios).max() / (1e-3 + np.abs(ratios).max()))
         ratios, state, value = tried, next_state, next_value

@@ -100,14 +100,16 @@ PROFILES = {
         Profile(
             "bs1534",
             "BS.1534-3",
-            "Excluded: hidden reference below 90, or mid anchor above 90, on more than 15 % of items; items "
-            "whose mid anchor more than 25 % of assessors grade above 90 do not count (4.1.1).",
+            "It leaves out listeners who grade the hidden reference below 90, or the mid anchor above 90, on "
+            "more than 15 % of items; items whose mid anchor more than 25 % of listeners grade above 90 do "
+            "not count in the latter (4.1.1).",
             Thresholds(reference_below=90, mid_above=90),
         ),
         Profile(
             "mpeg",
             "MPEG",
-            "Excluded: on any item the hidden reference below 90, or not reference ≥ mid ≥ low anchor.",
+            "It leaves out listeners who, on any item, grade the hidden reference below 90, or do not grade "
+            "reference ≥ mid ≥ low anchor.",
             Thresholds(reference_below=90, reference_share=0.0, ordered=0.0),
         ),
     )

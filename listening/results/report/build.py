@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
 from typing import cast
 
@@ -58,6 +59,7 @@ def context_of(
         "files": files,
         "method": method,
         "method_title": compliance.method_title(study),
+        "given": "answer" if method and not method.takes_grades else "grade",
         "profile": results.screening.profile,
         "rules": profiles.rules_of(results.screening.profile),
         "items_figure": picture(str(context["items"]) or None),
@@ -108,6 +110,15 @@ _COMPARED = (
 )
 
 
+#: The same of choices, by whether answers can be right.
+_SHARED = {
+    True: "Right answers are tested against guessing by exact binomial tests with Holm's correction over all "
+    "pairs; intervals of shares are over listeners, by a beta-binomial model.",
+    False: "Shares of votes are estimated by mixed models with Satterthwaite's degrees of freedom, and "
+    "tested with Holm's correction over all pairs.",
+}
+
+
 def _other_method(study: Study, kind: str, analysis: Analysis | None, files: bool) -> Context:
     """The results of another method, in place of MUSHRA's sections."""
     shown = methods.context_of(study, kind, analysis.data if analysis else None)
@@ -115,7 +126,7 @@ def _other_method(study: Study, kind: str, analysis: Analysis | None, files: boo
         if shown.get(name):
             shown[name] = mark_safe(figures.standalone_svg(str(shown[name])).split("?>", 1)[1])  # noqa: S308
     method = METHODS.get(study.method)
-    title = f"{compliance.method_title(study)} test ({method.source})" if method else "listening test"
+    title = _title(study)
     number = study.sessions.filter(kind__in=kinds_of(kind), finished__isnull=False).count()
     if kind == Session.Kind.SIMULATED:
         cited = _NOT_CITED
@@ -123,14 +134,24 @@ def _other_method(study: Study, kind: str, analysis: Analysis | None, files: boo
         cited = _NOTHING_YET
     elif study.imported:
         cited = (
-            f"We analysed grades of {count(number, 'listener')} from {_add_article(title)} that was held "
+            f"We analysed {'grades' if method and method.takes_grades else 'answers'} of "
+            f"{count(number, 'listener')} from {_add_article(title)} that was held "
             "elsewhere, with Earshot."
         )
     else:
         cited = f"We held {_add_article(title)} with Earshot; {count(number, 'listener')} finished it."
-    if shown.get("pairs") and method is not None and method.takes_grades:
-        cited += f" {_COMPARED}"
+    if shown.get("pairs") and method is not None:
+        cited += f" {_COMPARED if method.takes_grades else _SHARED[method.has_right_answers]}"
     return {**shown, "view": methods.view_of(study), "cite": cited, "table3": "", "checklist": []}
+
+
+def _title(study: Study) -> str:
+    """What was held and after what: “MUSHRA test (ITU-R BS.1534-3)”, “... test (Bradley and Terry, 1952)”."""
+    method = METHODS.get(study.method)
+    if method is None:
+        return "listening test"
+    source = re.sub(r" \((\d{4})\)$", r", \1", method.source)
+    return f"{compliance.method_title(study)} test ({source})"
 
 
 def _add_article(title: str) -> str:
@@ -145,8 +166,7 @@ def cite(results: Results) -> str:
         return _NOT_CITED
     if not results.listeners:
         return _NOTHING_YET
-    method = METHODS.get(study.method)
-    title = f"{compliance.method_title(study)} test ({method.source})" if method else "listening test"
+    title = _title(study)
     screened = (
         f" after screening by {results.screening.profile.title}, which left out "
         f"{count(len(results.excluded), 'listener')}"

@@ -241,12 +241,13 @@ def design(study: Study) -> list[str]:
     graded = study.items.filter(training=False).count()
     method = METHODS.get(study.method)
     said = [
-        f"Every order follows from the study's seed {study.seed}: {_orders(method)} Orders are stored with "
-        "the sessions. Neither listener nor page knows which signal is which.",
+        f"Every order follows from the study's seed {study.seed}: {_orders(method, plan.blocks)} Orders are "
+        "stored with the sessions. Neither listener nor page knows which signal is which.",
     ]
     if plan.blocks == 1:
-        every = "every pair" if method and not method.takes_grades else "every system"
-        said.append(f"Each listener is given every item through {every}.")
+        chooses = method is not None and not method.takes_grades
+        every = "every pair of systems in every item" if chooses else "every item through every system"
+        said.append(f"Each listener is given {every}.")
     else:
         share = len(plan.items[0])
         heard = f"{systems_per_trial(study)} of {len(study.systems)} systems under test"
@@ -267,19 +268,16 @@ def design(study: Study) -> list[str]:
     return said
 
 
-def _orders(method: AnyMethod | None) -> str:
+def _orders(method: AnyMethod | None, blocks: int) -> str:
     """How the trials of a session and the signals of a trial are ordered, as `session.orders` does it."""
+    sessions = "sessions" if blocks == 1 else "sessions of a block"
     latin = (
-        "come in the orders of Williams' Latin squares, so that over consecutive sessions each comes at each "
-        "place, and next after each other one, equally often."
+        f"come in the orders of Williams' Latin squares, so that over consecutive {sessions} each comes at "
+        "each place, and next after each other one, equally often."
     )
     if method is None or method.side_by_side:
         return f"the items of a session and the signals of a trial {latin}"
-    places = (
-        " Which signal has which place in a trial is drawn at random, or alternates from session to session."
-        if method.roles
-        else ""
-    )
+    places = f" {method.places}" if method.places else ""
     if method.stays_with_item:
         return f"the items of a session {latin}{places}"
     return f"the trials of a session are mixed, so that an item seldom follows itself.{places}"

@@ -465,7 +465,7 @@ RULES: dict[str, Callable[[Facts], Verdict]] = {
     ),
     "M28": _describe_analysis(
         "Repeated-measures ANOVA of the listeners who graded everything, if they are two or more, with the "
-        "Recommendation's choice of correction; else the mixed model stands alone. Residuals."
+        "Recommendation's choice of correction; else the mixed model stands alone. Residuals are shown."
     ),
     "M29": _check_groups,
     "M30": _check_recording,

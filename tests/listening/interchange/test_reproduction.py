@@ -6,6 +6,7 @@ import ast
 import csv
 import io
 import runpy
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -46,7 +47,31 @@ def run_script(study: Study, folder: Path, *, alone: bool = False) -> Figures:
         with patch.object(sys, "argv", [str(script)]), redirect_stdout(io.StringIO()) as output:
             runpy.run_path(str(script), run_name="__main__")
         printed = output.getvalue()
-    return {(row[0], row[1], row[2]): row[3] for row in csv.reader(printed.splitlines()[1:])}
+    found = {(row[0], row[1], row[2]): row[3] for row in csv.reader(printed.splitlines()[1:])}
+    if shutil.which("Rscript"):
+        agree_in_r(found, script.parent)
+    return found
+
+
+def agree_in_r(found: Figures, folder: Path) -> None:
+    """What analysis.R prints, where R is installed, is what analysis.py prints: lme4 for own code.
+
+    lme4 stops at another place of a flat likelihood, so that degrees of freedom agree to a thousandth.
+    """
+    command = ["Rscript", "--vanilla", "analysis.R"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder)
+    assert done.returncode == 0, done.stderr
+    compared = 0
+    for table, row, name, value, *_ in csv.reader(done.stdout.splitlines()[1:]):
+        printed = found.get((table, row, name))
+        if printed is None:
+            continue
+        compared += 1
+        if value.strip() == "NA":
+            assert printed == "", (table, row, name)
+        else:
+            assert float(value) == pytest.approx(float(printed), rel=1e-3, abs=1e-4), (table, row, name)
+    assert compared > 4
 
 
 def packages_of(script: Path) -> set[str]:

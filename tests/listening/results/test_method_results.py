@@ -141,7 +141,7 @@ def test_preference_ranks_as_listeners_prefer(hold: Callable[..., Study]) -> Non
     }
     assert any("no bound" in warning for warning in context["warnings"])  # all of one mind
     # Four listeners of one mind: a sign test over them has p = 0.125, however often each voted.
-    assert "Undecided: 3 pairs of 3" in context["answer"]
+    assert "Undecided: all 3 pairs" in context["answer"]
 
     def torn(trial: Trial) -> None:
         if trial.session.number % 2 and trial.item.position == 1:
@@ -155,7 +155,7 @@ def test_preference_ranks_as_listeners_prefer(hold: Callable[..., Study]) -> Non
         hold("ab", torn, systems=("opus-9k", "bpgan-2k", "celp-8k"), listeners=8, no_preference=True)
     )
     assert next(each["title"] for each in mixed["scale"]) == "Opus 9k"
-    assert mixed["answer"].startswith("Undecided: 3 pairs of 3")  # two items stand for all of their kind
+    assert mixed["answer"].startswith("Undecided: all 3 pairs")  # two items stand for all of their kind
     assert all(each["row"].low_assessors is not None for each in mixed["scale"])
 
 

@@ -34,7 +34,7 @@ from listening.study.studies import create_study
 from listening.tasks import make_analysis
 from tests.listening.conftest import SYSTEMS, open_unrendered, system_of
 from tests.listening.generated import generate
-from tests.listening.results.test_method_results import hold, parts, right, take, wrong
+from tests.listening.results.test_method_results import always_a, hold, parts, right, take, wrong
 
 __all__ = ["hold"]  # a fixture
 
@@ -310,7 +310,10 @@ def test_a_report_of_a_blocked_design_says_who_graded_what(
     assert "All systems of an item" not in paper
     assert "; 95 % interval of unadjusted listener means" in paper
     assert "would agree about these 4 items" not in paper
-    assert "Not every listener graded everything, so that they hold how these 4 items differ, too" in paper
+    assert (
+        "Not every listener graded everything, so that they contain differences between these 4 items, too"
+        in paper
+    )
     assert "graded by 6 listeners, not each of whom graded every item with every system." in paper
 
 
@@ -389,3 +392,42 @@ def test_where_everyone_is_screened_out_nothing_is_said_of_figures(client: Clien
     paper = report_of(client, study)
     assert "this report has no result" in paper
     assert "of listeners who are not screened out also medians, IQR and means" in paper
+
+
+def test_a_report_of_everybody_says_once_that_nobody_is_left_out(
+    client: Client, alice: User, study: Study
+) -> None:
+    generate(study, 4, QUALITY)
+    client.force_login(alice)
+    everybody = text_of(client, study, screening="none")
+    assert everybody.count("Nobody is") == 1
+    assert "By these rules nobody is left out" not in everybody
+    assert "By these rules nobody is left out. Screening is a view" in text_of(client, study)
+
+
+def test_where_listeners_sat_is_not_claimed(client: Client, alice: User, study: Study) -> None:
+    """Nobody asked them: neither for the room nor for what they listened with."""
+    generate(study, 2, QUALITY)
+    client.force_login(alice)
+    paper = text_of(client, study)
+    assert "What they listened with was not asked." in paper
+    assert "Where listeners took the test and on what equipment, at what level" in paper
+    assert "their own" not in paper
+
+
+def test_a_report_of_choices_speaks_of_answers(
+    client: Client, alice: User, hold: Callable[..., Study]
+) -> None:
+    study = hold("ab", always_a, listeners=1)
+    client.force_login(alice)
+    text_of(client, study, "results")
+    for analysis in Analysis.objects.filter(status="queued"):
+        make_analysis(analysis.pk)
+    paper = text_of(client, study)
+    assert "its answers are in no figure" in paper
+    assert "every signal, order, answer and event" in paper
+    assert "Half of the pairs of a session are turned round" in paper
+    assert "test (Bradley and Terry, 1952) with Earshot" in paper
+    assert "No test was possible of Opus 9k and BPGAN 2k: one listener voted." in paper
+    assert "Undecided" not in paper
+    assert "–––" not in paper

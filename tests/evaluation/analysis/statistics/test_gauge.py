@@ -74,3 +74,10 @@ def test_who_guesses_is_below_the_floor() -> None:
 def test_no_ratio(score: list[float], why: str) -> None:
     rows = [("x", place // 3, f"s{place % 3}", value) for place, value in enumerate(score)]
     assert why in only(gauge(pd.DataFrame(rows, columns=["assessor", "item", "system", "score"]))).problem
+
+
+def test_a_rest_of_rounding_is_no_floor() -> None:
+    """Two systems in four items, one grade off: of its dealings many leave nothing but rounding."""
+    rows = [("x", item, system, 4.0 - (item == 0 and system == "q")) for item in range(4) for system in "pq"]
+    (found,) = gauge(pd.DataFrame(rows, columns=["assessor", "item", "system", "score"]))
+    assert "some dealings leave no rest" in found.problem or found.discrimination_floor < 1000

@@ -115,14 +115,12 @@ def test_variances_that_the_design_cannot_tell_apart_are_refused() -> None:
 
 def test_a_rounding_of_a_variance_is_none() -> None:
     """A column of indicators and one of deviations are the same model; a variance of 1e-16 would cost df."""
-    cells = [
-        (0, 0, 0), (0, 1, -1), (0, 2, 0), (1, 1, 0), (2, 0, 0), (2, 2, 0), (3, 0, 0), (3, 1, 0), (4, 2, 0),
-        (5, 0, 0), (6, 0, 0),
-    ]  # fmt: skip
-    assessor, item, score = (np.array(each) for each in zip(*cells, strict=True))
+    assessor = np.array([0, 0, 0, 1, 2, 2, 3, 3, 4, 5, 6])
+    item = np.array([0, 1, 2, 1, 0, 2, 0, 1, 2, 0, 0])
+    score = np.where(np.arange(11) == 1, -1.0, 0.0)
     indicators = np.eye(3)[item]
     deviations = np.column_stack([np.ones(11), indicators[:, :2] - indicators[:, [2]]])
-    one = fit(score.astype(float), indicators, [assessor]).contrast(np.full(3, 1 / 3))
-    other = fit(score.astype(float), deviations, [assessor]).contrast(np.array([1.0, 0, 0]))
+    one = fit(score, indicators, [assessor]).contrast(np.full(3, 1 / 3))
+    other = fit(score, deviations, [assessor]).contrast(np.array([1.0, 0, 0]))
     assert (other.estimate, other.se, other.df) == pytest.approx((one.estimate, one.se, one.df))
     assert other.df == pytest.approx(8)
