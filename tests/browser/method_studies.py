@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
+import pytest
 from django.contrib.auth.models import User
 
 from listening import tasks
@@ -13,6 +14,17 @@ from listening.session.sessions import begin, start_session
 from listening.study.studies import create_study
 from tests.browser.rating import make_clip, speech_through
 from tests.listening.snapshots import make_once
+
+#: Methods whose page is made like another's: `make test-rest` has them, `make test` the other.
+ALIKE = {"acr": "ccr", "dcr": "ccr", "ab": "abx"}
+
+
+def rows_of(methods: Iterable[str]) -> list[Any]:
+    """One row a method, for `pytest.mark.parametrize`."""
+    return [
+        pytest.param(method, marks=pytest.mark.rest) if method in ALIKE else method
+        for method in sorted(methods)
+    ]
 
 
 def open_method_study(

@@ -10,7 +10,7 @@ from django.contrib.auth.models import User
 
 from listening.methods import METHODS
 from listening.models import Trial
-from tests.browser.method_studies import instructed, open_method_study
+from tests.browser.method_studies import instructed, open_method_study, rows_of
 from tests.conftest import ROOT
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def documented() -> dict[str, int]:
     }
 
 
-@pytest.mark.parametrize("method", sorted(METHODS))
+@pytest.mark.parametrize("method", rows_of(METHODS))
 def test_a_trial_takes_as_many_keys_as_are_documented(
     page: Page, live_server: Any, alice: User, method: str
 ) -> None:

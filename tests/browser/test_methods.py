@@ -16,7 +16,7 @@ from django.urls import reverse
 from listening.models import Analysis, Choice, Event, Rating, Session, Stimulus, Study, Trial
 from listening.tasks import make_analysis
 from tests.browser.accessibility import find_in_both_schemes, find_problems
-from tests.browser.method_studies import instructed, open_method_study
+from tests.browser.method_studies import instructed, open_method_study, rows_of
 from tests.browser.rating import after_training, wait_for_event
 
 if TYPE_CHECKING:
@@ -181,7 +181,7 @@ def play_through(page: Page) -> None:
     page.wait_for_selector("#answers:not(.waiting)")
 
 
-@pytest.mark.parametrize("method", ["acr", "dcr", "ccr"])
+@pytest.mark.parametrize("method", rows_of(["acr", "dcr", "ccr"]))
 def test_opinions_are_given_after_the_end(page: Page, live_server: Any, alice: User, method: str) -> None:
     study = open_method_study(alice, method)
     session = instructed(study)
@@ -296,7 +296,7 @@ def test_an_answer_outlives_reload_and_lost_network(
 OPTIONS: dict[str, dict[str, Any]] = {"ab": {"pairs": "reference", "no_preference": True}}
 
 
-@pytest.mark.parametrize("method", ["abx", "ab", "bs1116", "acr", "dcr", "ccr"])
+@pytest.mark.parametrize("method", rows_of(["abx", "ab", "bs1116", "acr", "dcr", "ccr"]))
 def test_pages_are_accessible_and_fit(page: Page, live_server: Any, alice: User, method: str) -> None:
     session = instructed(open_method_study(alice, method, options=OPTIONS.get(method)))
     open_page(page, live_server, session)

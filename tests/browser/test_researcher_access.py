@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,16 +14,17 @@ from listening.demos.publishing import publish
 from listening.models import Demo, Study
 from listening.people import administration
 from listening.tasks import publish_demo
-from tests.browser.accessibility import find_in_both_schemes
+from tests.browser.accessibility import find_in_both_schemes, find_problems
+from tests.browser.conftest import VIEWPORT
 from tests.browser.method_studies import open_method_study
 from tests.browser.test_policy import sign_in
 
 if TYPE_CHECKING:
     from playwright.sync_api import BrowserContext, Page
 
-    from tests.browser.conftest import Errors
-
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+Check = Callable[["Page"], list[str]]
 
 PAGES = [
     "",
@@ -85,25 +87,15 @@ def published_demo(study: Study) -> Demo:
     return demo
 
 
-def test_axe_finds_nothing_in_light_and_dark(
-    page: Page, context: BrowserContext, live_server: Any, alice: User, study: Study
+@pytest.mark.parametrize("check", [find_problems, pytest.param(find_in_both_schemes, marks=pytest.mark.rest)])
+def test_nothing_is_wider_than_a_phone_and_axe_finds_nothing_on_a_desk(
+    page: Page, context: BrowserContext, live_server: Any, alice: User, study: Study, check: Check
 ) -> None:
+    """Each page is opened once, on the phone."""
     sign_in(context, alice, live_server.url)
-    found = {}
+    wide, found = {}, {}
     for address in addresses(live_server.url, study):
-        page.goto(address)
-        page.wait_for_load_state("networkidle")
-        found[address] = find_in_both_schemes(page)
-    assert {address: rows for address, rows in found.items() if rows} == {}
-
-
-def test_nothing_is_wider_than_a_phone(
-    page: Page, context: BrowserContext, live_server: Any, alice: User, study: Study, errors: Errors
-) -> None:
-    sign_in(context, alice, live_server.url)
-    page.set_viewport_size({"width": 390, "height": 800})
-    wide = {}
-    for address in addresses(live_server.url, study):
+        page.set_viewport_size({"width": 390, "height": 800})
         page.goto(address)
         page.wait_for_load_state("networkidle")
         wide[address] = page.evaluate("document.documentElement.scrollWidth")
@@ -112,4 +104,7 @@ def test_nothing_is_wider_than_a_phone(
         # A table may scroll sideways; what is said below it is read without.
         captions = page.locator("caption:visible").evaluate_all("all => all.map((each) => each.offsetWidth)")
         wide[f"{address}: captions"] = max(captions, default=0)
+        page.set_viewport_size(VIEWPORT)
+        found[address] = check(page)
+    assert {address: rows for address, rows in found.items() if rows} == {}
     assert {address: width for address, width in wide.items() if width > 390} == {}

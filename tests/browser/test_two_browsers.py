@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from django.contrib.auth.models import User
 
+from listening.methods import METHODS
 from listening.models import Session, Trial
 from tests.browser.conftest import new_context
-from tests.browser.method_studies import instructed, open_method_study
+from tests.browser.method_studies import instructed, open_method_study, rows_of
 from tests.browser.rating import point
 from tests.live import wait_for
 
@@ -22,9 +23,6 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
-#: One of each kind of page; those whose page is made alike are among the rows of `make test-rest`.
-METHODS = ("mushra", "bs1116", "ccr", "abx")
-ALIKE = ("acr", "dcr", "ab")
 SYSTEMS = {"mushra": ("anchor35", "anchor70", "codec2-3.2k")}
 
 
@@ -126,9 +124,7 @@ def two(page: Page, browser: Browser) -> Iterator[list[Page]]:
     other.close()
 
 
-@pytest.mark.parametrize(
-    "method", [*METHODS, *(pytest.param(method, marks=pytest.mark.rest) for method in ALIKE)]
-)
+@pytest.mark.parametrize("method", rows_of(METHODS))
 def test_two_browsers_show_what_is_stored_or_say_that_they_lost(
     two: list[Page], live_server: Any, alice: User, errors: Errors, method: str
 ) -> None:

@@ -42,8 +42,8 @@ def coded() -> tuple[np.ndarray, object, np.ndarray]:
 
 @pytest.mark.parametrize(
     "sentences",
-    [range(0, SENTENCES, 2), pytest.param(range(SENTENCES), marks=pytest.mark.rest)],
-    ids=["one of each talker", "all"],
+    [range(0, SENTENCES, 4), pytest.param(range(SENTENCES), marks=pytest.mark.rest)],
+    ids=["two talkers", "all"],
 )
 def test_two_kilobits_beat_amrwb_at_six(sentences: range) -> None:
     rates: list[float] = []
@@ -63,7 +63,7 @@ def test_two_kilobits_beat_amrwb_at_six(sentences: range) -> None:
     assert np.mean(scores["bpgan-2k"]) > np.mean(scores["amrwb-6.6k"])
 
 
-@pytest.mark.parametrize("sentences", [(0, 6), pytest.param((0, 3, 6), marks=pytest.mark.rest)], ids=str)
+@pytest.mark.parametrize("sentences", [(0,), pytest.param((0, 3, 6), marks=pytest.mark.rest)], ids=str)
 def test_more_bits_are_worth_their_while(sentences: tuple[int, ...]) -> None:
     rates, scores = [], []
     for slug in ("bpgan-1k", "bpgan-2k", "bpgan-4k"):

@@ -210,7 +210,13 @@ def test_a_report_of_an_open_test_does_not_speak_of_its_end(owner: Client, study
 
 
 @pytest.mark.parametrize(
-    ("method", "answer"), [("abx", right), ("ab", prefer), ("acr", grade_all), ("bs1116", grade_all)]
+    ("method", "answer"),
+    [
+        ("abx", right),
+        pytest.param("ab", prefer, marks=pytest.mark.rest),
+        pytest.param("acr", grade_all, marks=pytest.mark.rest),
+        ("bs1116", grade_all),
+    ],
 )
 def test_other_methods_have_a_report_too(
     owner: Client, hold: Callable[..., Study], method: str, answer: Any

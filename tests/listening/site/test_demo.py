@@ -109,6 +109,23 @@ def status(url: str, opener: urllib.request.OpenerDirector | None = None) -> int
         return error.code
 
 
+def check_nothing_is_left(demo: Demo, port: int) -> None:
+    assert demo.process.wait(STOP_SECONDS) == 0
+    # What was killed may take a moment to be gone.
+    wait_for("everything to end", lambda: not demo.left(), STOP_SECONDS)
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind(("127.0.0.1", port))
+
+
+@pytest.mark.rest
+def test_it_may_be_asked_to_end_while_it_is_starting_its_processes(tmp_path: Path, demos: list[Demo]) -> None:
+    demos.append(early := Demo(tmp_path, port := free_port(), "--clips", "0"))
+    wait_for("a worker", early.worker, START_SECONDS, every=0.02)
+    early.process.send_signal(signal.SIGTERM)
+    check_nothing_is_left(early, port)
+
+
 def test_it_refuses_a_second_starts_what_dies_goes_on_with_its_data_and_leaves_nothing(
     tmp_path: Path, demos: list[Demo]
 ) -> None:
@@ -119,20 +136,6 @@ def test_it_refuses_a_second_starts_what_dies_goes_on_with_its_data_and_leaves_n
         pytest.skip(str(error))
     options = ("--clips", "1", "--systems", "opus-9k,celp-8k")
     port = free_port()
-
-    def check_nothing_is_left(demo: Demo) -> None:
-        assert demo.process.wait(STOP_SECONDS) == 0
-        # What was killed may take a moment to be gone.
-        wait_for("everything to end", lambda: not demo.left(), STOP_SECONDS)
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(("127.0.0.1", port))
-
-    # It may be asked to end while it is starting its processes.
-    demos.append(early := Demo(tmp_path, port, "--clips", "0"))
-    wait_for("a worker", early.worker, START_SECONDS, every=0.02)
-    early.process.send_signal(signal.SIGTERM)
-    check_nothing_is_left(early)
 
     # The links work, and clips are there.
     demos.append(first := Demo(tmp_path, port, *options))
@@ -168,7 +171,7 @@ def test_it_refuses_a_second_starts_what_dies_goes_on_with_its_data_and_leaves_n
     wait_for("a new worker", lambda: first.worker() not in (0, killed), LINK_SECONDS)
 
     first.process.send_signal(signal.SIGINT)
-    check_nothing_is_left(first)
+    check_nothing_is_left(first, port)
     for start in ("Researcher sign-in: ", "Listener link: "):
         assert sum(line.startswith(start) for line in first.lines) == 1
 

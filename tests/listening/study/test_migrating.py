@@ -38,6 +38,7 @@ def newest_migrations() -> list[tuple[str, str]]:
 
 
 @pytest.mark.django_db(transaction=True)
+@pytest.mark.rest
 def test_preparations_and_simulations_become_jobs() -> None:
     newest = newest_migrations()
     try:
