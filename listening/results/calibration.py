@@ -41,6 +41,7 @@ NAMES = {
     "mean, BCa": "means by BCa bootstrap",
     "impairment, like": f"impairments {_LIKE}",
     "impairment, these": f"impairments {_THESE}",
+    "impairment, listeners who passed": "impairments by listeners who passed",
     "preference, like": f"preferences {_LIKE}",
     "preference, these": f"preferences {_THESE}",
     "Bradley-Terry, votes": "abilities over votes",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NotRequired, TypedDict, cast
+from typing import Literal, NotRequired, TypedDict, cast
 
 import pandas as pd
 from django.utils.safestring import mark_safe
@@ -127,9 +127,11 @@ class AnswerData(TypedDict):
     misses: NotRequired[MissesData]
 
 
-def _describe_misses(data: AnswerData | None) -> list[str]:
+def _describe_misses(
+    data: AnswerData | VoteData | None, which: Literal["primary", "companions"] = "primary"
+) -> list[str]:
     """Where a study like this one misses what its test claims; nothing before a worker has told."""
-    return describe_misses(data["misses"]["primary"]) if data and "misses" in data else []
+    return describe_misses(data["misses"][which]) if data and "misses" in data else []
 
 
 def _odds_rows(data: Mapping[str, object] | None, titles: Mapping[str, str]) -> list[Context]:
@@ -194,6 +196,7 @@ def abx(study: Study, kind: str = REAL, data: AnswerData | None = None) -> Conte
         "svg": drawn,
         "figure": mark_safe(drawn),  # noqa: S308 -- texts are escaped there
         "odds": _odds_rows(data, titles),
+        "companion_misses": _describe_misses(data, "companions"),
         "plan": [{"share": 100 * share, "trials": statistics.abx_trials(share)} for share in SHARES],
     }
 
@@ -316,6 +319,7 @@ def preference(study: Study, kind: str = REAL, data: VoteData | None = None) -> 
         "pairs": [{"row": row, "first": titles[row.first], "second": titles[row.second]} for row in found],
         "shares": shares,
         "odds": _odds_rows(data, titles),
+        "companion_misses": _describe_misses(data, "companions"),
         "scale": [{"row": row, "title": titles[row.system]} for row in scale.systems] if scale else [],
         "svg": drawn,
         "figure": mark_safe(drawn),  # noqa: S308 -- texts are escaped there

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, is_dataclass, replace
 from functools import partial
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 from evaluation.analysis.statistics import logistic
+from evaluation.analysis.statistics.calibration import Cell
 from evaluation.analysis.statistics.differences import Population
 from evaluation.contexts import Context
 from listening.methods import METHODS, REFERENCE
@@ -129,9 +130,20 @@ def _of_answers(study: Study, kind: str) -> Context:
     """The part of `compute` for answers that are right or wrong."""
     frame = choosing.answer_frame(study, kind)
     misses = calibration.misses_of_choices(frame, "answers", "right answers")
+    return _with_odds(frame, misses)
+
+
+def _with_odds(frame: pd.DataFrame, primary: Sequence[Cell]) -> Context:
+    """The logistic model of choices, and where a study like this misses what its analyses claim."""
+    models = logistic.fit_pairs(frame)
+    companions = (
+        calibration.misses_of_choices(frame, "odds", "logistic model")
+        if any(row.model.p is not None for row in models)
+        else []
+    )
     return {
-        "logistic": to_plain(logistic.fit_pairs(frame)),
-        "misses": {"primary": to_plain(misses), "companions": []},
+        "logistic": to_plain(models),
+        "misses": {"primary": to_plain(primary), "companions": to_plain(companions)},
     }
 
 
@@ -160,6 +172,9 @@ def _of_grades(study: Study, kind: str) -> Context:
     categories = frame[frame["system"].isin(tested)]
     ordered = ordinal.compare(categories, combinations(tested, 2)) if simulated == "categories" else None
     companions = calibration.misses_of_ordered(categories, ends) if ordered and ordered.rows else []
+    if simulated == "diff grades":
+        name = "impairment, listeners who passed"
+        companions = calibration.misses_of_means(frame, slugs, simulated, ends, name)
     found = to_plain(
         {
             "pairs": between,
@@ -206,11 +221,7 @@ def _of_preferences(study: Study, kind: str) -> Context:
     return {
         "preferences": to_plain(choices.preferences(frame, population)),
         "scale": to_plain(choices.bradley_terry(frame)) if several else None,
-        "logistic": to_plain(logistic.fit_pairs(frame)),
-        "misses": {
-            "primary": to_plain(calibration.misses_of_choices(frame, "votes", *names)),
-            "companions": [],
-        },
+        **_with_odds(frame, calibration.misses_of_choices(frame, "votes", *names)),
     }
 
 

@@ -8,19 +8,35 @@ import pytest
 
 from evaluation.analysis.statistics import calibration
 from evaluation.analysis.statistics.calibration import Cell
-from listening.models import Study
-from listening.results import heavy
+from listening.models import Study, Trial
+from listening.results import heavy, methods
 from listening.results.calibration import NAMES, describe_cells
 from listening.results.page import context_of
 from listening.results.summary import compute
+from listening.session.grading import graded_signals
+from listening.session.ratings import save_rating
+from tests.listening.conftest import system_of
 from tests.listening.generated import generate
 from tests.listening.results.test_analyses import computed
+from tests.listening.results.test_method_results import hold, right, wrong
+
+__all__ = ["hold"]  # a fixture
 
 
 def test_every_analysis_of_the_table_has_words() -> None:
-    unnamed = {cell.analysis for cell in calibration.table()} - set(NAMES)
-    # Of these no figure is printed with a claim: the page says why at the figure itself.
-    assert unnamed == {"sign test over votes", "impairment, listeners who passed"} & unnamed
+    assert {cell.analysis for cell in calibration.table()} <= set(NAMES)
+
+
+def test_each_cell_that_misses_is_told_to_a_study_like_it_and_no_other_is() -> None:
+    """Of every row of the table, as pages look it up: by method, scenario, size and analysis."""
+    for cell in calibration.table():
+        found = calibration.find_misses(
+            cell.method, [cell.analysis], cell.listeners, cell.items, [cell.scenario]
+        )
+        assert found == ([cell] if cell.too_narrow or cell.too_wide else [])
+        for said in describe_cells(found):
+            assert said.startswith("Too sure" if cell.too_narrow else "Too cautious")
+            assert NAMES[cell.analysis] in said
 
 
 def test_sentences_say_what_was_found_and_to_which_side_it_misses() -> None:
@@ -82,3 +98,33 @@ def test_the_page_warns_in_the_cell_that_misses_alone(
     assert any("the sign-flip test" in line for line in context["reach"])
     monkeypatch.setattr(calibration, "table", lambda: (there,))
     assert heavy.compute(study, "real", "bs1534")["misses"] == {"primary": [], "companions": []}
+
+
+def test_the_logistic_model_and_listeners_who_passed_are_told_where_they_miss(
+    hold: Callable[..., Study], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    odds = [
+        Cell("odds", scenario, 4, 3, "logistic model", 1000, 80.0, 5.0) for scenario in calibration.SCENARIOS
+    ]
+    passed = [
+        Cell("diff grades", scenario, 4, 3, "impairment, listeners who passed", 1000, 60.0, 40.0)
+        for scenario in calibration.SCENARIOS
+    ]
+    monkeypatch.setattr(calibration, "table", lambda: (*odds, *passed))
+
+    def answer(trial: Trial) -> None:
+        (right if (trial.session.number + trial.position) % 3 else wrong)(trial)
+
+    def graded(trial: Trial) -> None:
+        for entry in graded_signals(trial):
+            heard = system_of(entry) == "original" or (trial.session.number + trial.position) % 2
+            save_rating(trial, entry["key"], 5.0 if heard else 3.5, 1)
+
+    study = hold("abx", answer, trials=4, listeners=4)
+    data = heavy.compute(study, "real", "none")
+    assert {miss["analysis"] for miss in data["misses"]["companions"]} == {"logistic model"}
+    (said,) = methods.context_of(study, "real", data)["companion_misses"]
+    assert said.startswith("Too sure")
+    study = hold("bs1116", graded, systems=("opus-9k", "bpgan-2k", "celp-8k"), listeners=4)
+    data = heavy.compute(study, "real", "none")
+    assert {miss["analysis"] for miss in data["misses"]["companions"]} == {"impairment, listeners who passed"}
