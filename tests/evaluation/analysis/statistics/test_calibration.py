@@ -60,7 +60,8 @@ def test_a_share_of_few_studies_misses_only_beyond_chance() -> None:
 
 def test_the_table_has_every_size_and_scenario() -> None:
     sizes = {(row.method, row.scenario, row.listeners, row.items) for row in table()}
-    # Of four listeners there is no sandwich. The logistic model takes long and has no verdict: some sizes.
+    # Of four listeners there is no sandwich. The logistic model takes long and has no verdict: a part of the
+    # sizes, which docs/statistics.md counts.
     assert {size for size in sizes if size[0] != "odds"} == {
         cell for cell in grid() if cell[0] != "odds" and (cell[0], cell[2]) != ("ordered", 4)
     }
