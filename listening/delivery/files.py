@@ -164,7 +164,7 @@ def ask_for(owner: User, kind: str, about: Study | Demo, /, **options: str) -> M
             return waiting
         kept = MadeFile.objects.filter(owner=owner).order_by("created").values_list("created", flat=True)
         if len(kept) >= MOST_KEPT:
-            raise TooManyFiles(kept[0])
+            raise TooManyFiles(oldest=kept[0])
         row = MadeFile.objects.create(owner=owner, kind=kind, options=options, **place)
         transaction.on_commit(lambda: jobs.dispatch([row]))
     return row

@@ -12,6 +12,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 
 import codec
 from evaluation.work.presence import workers_alive
+from listening.operations.backup.last import last_backup
 from listening.operations.checks import disk_of, is_local, look_at_parts
 from listening.operations.counters import FOLDER
 from listening.operations.queues import list_queues
@@ -31,6 +32,11 @@ class SiteCollector:
             disk = disk_of(settings.MEDIA_ROOT)
             yield GaugeMetricFamily("earshot_storage_size_bytes", "Size of the disk of media", disk.total)
             yield GaugeMetricFamily("earshot_storage_free_bytes", "What is free of it", disk.free)
+        yield GaugeMetricFamily(
+            "earshot_backup_last_timestamp_seconds",
+            "When the last good backup was made on this machine; 0 if none is known",
+            last_backup(),
+        )
         if not all(part.is_ok for part in parts if part.name in ("database", "migrations")):
             return  # `earshot_ready` says it; the counts of this machine are still worth reading
         jobs = GaugeMetricFamily("earshot_jobs", "Jobs that are not done", labels=["kind", "queue", "status"])

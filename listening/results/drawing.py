@@ -13,6 +13,7 @@ from django.urls import reverse
 
 from evaluation.analysis import figures
 from evaluation.analysis.statistics import residuals as statistics
+from evaluation.analysis.statistics.frames import Ratings
 from evaluation.metrics import metric_of
 from listening.results.data import DifferenceData, DifferencesData, NeededData
 from listening.results.frames import LOUD
@@ -94,11 +95,10 @@ def listener_lines(
     if not systems:
         return None
     means = frame.pivot_table(index="assessor", columns="system", values="score", sort=False)
+    shown = means.reindex(columns=[slug for slug, _, _ in systems]).to_numpy().tolist()
     lines = [
-        figures.ListenerLine(
-            str(name), [None if math.isnan(own.get(slug, math.nan)) else own[slug] for slug, _, _ in systems]
-        )
-        for name, own in means.iterrows()
+        figures.ListenerLine(str(name), [None if math.isnan(mean) else mean for mean in own])
+        for name, own in zip(means.index, shown, strict=True)
     ]
     own_means = [
         float(means[slug].mean()) if slug in means and means[slug].notna().any() else None
@@ -111,12 +111,11 @@ def listener_lines(
 def residuals(results: Results) -> str | None:
     """Residuals of the systems under test, after listener and system x item; None where nothing is left."""
     tested = [row.slug for row in results.ranked_systems]
-    frame = results.frame[results.frame["system"].isin(tested)]
-    drawn = residual_plots(frame, _title(results, "residuals"))
+    drawn = residual_plots(results.grades.only(tested), _title(results, "residuals"))
     return _stamp(results, drawn) if drawn else None
 
 
-def residual_plots(frame: pd.DataFrame, title: str) -> str | None:
+def residual_plots(frame: Ratings, title: str) -> str | None:
     """Residuals of ``assessor, item, system, score``; None where few or none are left."""
     fitted, left = statistics.residuals(frame)
     if left.size < _FEW or abs(left).max() < 1e-6:

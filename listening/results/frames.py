@@ -6,6 +6,7 @@ import hashlib
 import json
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from django.db.models import Count, Max, Q, QuerySet
 
@@ -47,23 +48,22 @@ def rating_frame(study: Study, kind: str = REAL) -> pd.DataFrame:
     Rows are sorted by system in the order of all tables, then by number of the session.
     ``item`` is the item's position in the study.
     """
-    rows = (
-        ratings_of(study, kind)
-        .filter(trial__finished__isnull=False)
-        .values_list(
-            "trial__session__assessor__code",
-            "trial__item__position",
-            "stimulus__system",
-            "score",
-            "trial__session__number",
-        )
-        .order_by()
-    )
-    frame = pd.DataFrame.from_records(list(rows), columns=[*statistics.COLUMNS, "session"])
-    systems = sort_systems(frame["system"].unique())
-    frame["place"] = frame["system"].map({slug: place for place, slug in enumerate(systems)})
-    ordered = frame.sort_values(["place", "session", "item"], kind="stable", ignore_index=True)
-    return ordered[list(statistics.COLUMNS)].astype({"score": float})
+    fields = {
+        "assessor": "trial__session__assessor__code",
+        "item": "trial__item__position",
+        "system": "stimulus__system",
+        "score": "score",
+        "session": "trial__session__number",
+    }
+    finished = ratings_of(study, kind).filter(trial__finished__isnull=False)
+    rows = list(finished.values_list(*fields.values()).order_by())
+    # Column by column, for pandas is slow to take hundreds of thousands of rows apart and to sort them.
+    types = {"assessor": object, "item": np.int64, "system": object, "score": float, "session": np.int64}
+    columns = {name: np.array([row[at] for row in rows], dtype=types[name]) for at, name in enumerate(fields)}
+    places = {slug: place for place, slug in enumerate(sort_systems({*columns["system"]}))}
+    place = np.array([places[slug] for slug in columns["system"]], dtype=np.int64)
+    order = np.lexsort((columns["item"], columns["session"], place))
+    return pd.DataFrame({name: columns[name][order] for name in statistics.COLUMNS})
 
 
 def choices_of(study: Study, kind: str = REAL) -> QuerySet[Choice]:

@@ -9,6 +9,7 @@ import pandas as pd
 
 from evaluation.analysis.figures import MUSHRA, Scale
 from evaluation.analysis.statistics import describe
+from evaluation.analysis.statistics.frames import Tidy
 from evaluation.analysis.statistics.screening import Screened, Screening
 from evaluation.metrics import Metric
 from listening.methods import METHODS
@@ -87,6 +88,7 @@ class Results:
 
     Attributes:
         frame: the grades after screening; `everything` are those before.
+        grades: `frame` as arrays.
         cells: ``item, system, n, mean, median, q1, q3, half_width, outliers`` per item and system.
         metrics: metrics of which at least one system has a score.
         blocks: systems that were heard on common recordings, which can be ranked within a block only.
@@ -99,6 +101,7 @@ class Results:
     profile: str
     frame: pd.DataFrame
     everything: pd.DataFrame
+    grades: Tidy
     screening: Screening
     systems: list[SystemResult]
     cells: pd.DataFrame
@@ -117,11 +120,11 @@ class Results:
 
     @property
     def listeners(self) -> int:
-        return int(self.frame["assessor"].nunique())
+        return len(self.grades.assessors)
 
     @property
     def items(self) -> int:
-        return int(self.frame["item"].nunique())
+        return len(self.grades.items)
 
     @property
     def screened(self) -> list[Screened]:
@@ -160,8 +163,9 @@ class Results:
     @property
     def is_complete(self) -> bool:
         """Whether every listener graded every item with every system, so that adjustment has no effect."""
-        cells = self.frame[["assessor", "item", "system"]].drop_duplicates()
-        return bool(len(cells) == self.listeners * self.items * self.frame["system"].nunique())
+        grades = self.grades
+        cells = len(grades.assessors) * len(grades.items) * len(grades.systems)
+        return grades.n - grades.duplicated == cells
 
 
 def always_of(study: Study) -> tuple[str, ...]:

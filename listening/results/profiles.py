@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import pandas as pd
 from django.utils.translation import gettext_lazy as _
 
+from evaluation.analysis.statistics.frames import Ratings
 from evaluation.analysis.statistics.screening import (
     PROFILES,
     Profile,
@@ -57,7 +57,7 @@ def settings_of(study: Study, profile: str) -> Context:
     }
 
 
-def apply(study: Study, frame: pd.DataFrame, profile: str) -> Screening:
+def apply(study: Study, frame: Ratings, profile: str) -> Screening:
     """Screen each listener by the profile, in the frame's order."""
     return screen(frame, profiles_of(study)[profile])
 

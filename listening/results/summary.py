@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pandas as pd
@@ -11,6 +11,7 @@ import pandas as pd
 from evaluation.analysis.figures import MUSHRA, Scale
 from evaluation.analysis.statistics import describe
 from evaluation.analysis.statistics.differences import adjust_means, find_blocks
+from evaluation.analysis.statistics.frames import Tidy, tidy
 from evaluation.metrics import metric_of
 from evaluation.systems import looks_of
 from listening.models import Study
@@ -27,40 +28,42 @@ from listening.results.outcome import Results, SystemResult, always_of
 from listening.results.scales import scale_of
 
 
-def systems_of(study: Study, frame: pd.DataFrame) -> list[str]:
+def systems_of(study: Study, graded: Iterable[object]) -> list[str]:
     """Systems in the tables: those of the study, those that its method adds, and any other graded system."""
     always = () if study.imported else always_of(study)
-    return sort_systems([*always, *study.systems, *frame["system"].unique()])
+    return sort_systems([*always, *study.systems, *map(str, graded)])
 
 
 def compute(study: Study, *, kind: str = REAL, profile: str = profiles.BS1534) -> Results:
     """The present results of a study, after a screening profile."""
     everything = rating_frame(study, kind)
-    screening = profiles.apply(study, everything, profile)
+    before = tidy(everything)
+    screening = profiles.apply(study, before, profile)
     frame = screening.view(everything) if screening.excluded else everything
+    grades = tidy(frame) if screening.excluded else before
     objective = objective_frame(study)
     scale = scale_of(study, None if everything.empty else float(everything["score"].max()))
-    systems = _systems(study, frame, everything, objective, scale)
+    outliers = describe.outliers(grades)
+    systems = _systems(study, grades, before, objective, scale, outliers)
     metrics = sort_metrics(slug for row in systems for slug in row.objective.scores)
+    tested = {name for name in grades.systems if name not in always_of(study)}
     results = Results(
         study=study,
         kind=kind,
         profile=profile,
         frame=frame,
         everything=everything,
+        grades=grades,
         screening=screening,
         systems=systems,
-        cells=_cells(frame),
+        cells=_cells(grades),
         objective=objective,
         metrics=[metric_of(slug) for slug in metrics],
         agreements=[agreement(metric, system_pairs(systems, metric)) for metric in metrics],
-        outliers=describe.outliers(frame),
-        hints=describe.validity_hints(frame) if scale.high == MUSHRA.high else [],
-        blocks=[
-            [str(slug) for slug in block]
-            for block in find_blocks(frame[~frame["system"].isin(always_of(study))])
-        ],
-        adjusted={str(slug): mean for slug, mean in adjust_means(frame).items()},
+        outliers=outliers,
+        hints=describe.validity_hints(grades) if scale.high == MUSHRA.high else [],
+        blocks=[[str(slug) for slug in block] for block in find_blocks(grades.only(tested))],
+        adjusted={str(slug): mean for slug, mean in adjust_means(grades).items()},
         item_titles=item_titles(study),
         uncounted=count_unfinished(study, kind),
         scale=scale,
@@ -80,19 +83,24 @@ def system_pairs(systems: list[SystemResult], metric: str) -> list[tuple[float, 
 
 
 def _systems(
-    study: Study, frame: pd.DataFrame, everything: pd.DataFrame, scores: pd.DataFrame, scale: Scale
+    study: Study,
+    grades: Tidy,
+    everything: Tidy,
+    scores: pd.DataFrame,
+    scale: Scale,
+    flagged: list[describe.Outlier],
 ) -> list[SystemResult]:
-    slugs = systems_of(study, everything)
+    slugs = systems_of(study, everything.systems)
     titles, looks = titles_of(slugs), looks_of(slugs)
     objective = objective_means(study, slugs, scores)
-    described = {row.system: row for row in describe.systems(frame, resamples=0).conditions}
+    described = {row.system: row for row in describe.systems(grades, resamples=0).conditions}
     before = (
         described
-        if frame is everything
+        if grades is everything
         else {row.system: row for row in describe.systems(everything, resamples=0).conditions}
     )
     outliers: dict[Any, int] = {}
-    for outlier in describe.outliers(frame):
+    for outlier in flagged:
         outliers[outlier.system] = outliers.get(outlier.system, 0) + 1
     return [
         SystemResult(
@@ -104,9 +112,7 @@ def _systems(
             scale=scale,
             **_figures_before(before[slug]) if slug in before else {},
             outliers=outliers.get(slug, 0),
-            groups=describe.suggests_groups(
-                frame.loc[frame["system"] == slug, "score"], scale.low, scale.high
-            ),
+            groups=describe.suggests_groups(grades.only([slug]).score, scale.low, scale.high),
             **_figures(described[slug]) if slug in described else {},
         )
         for slug in slugs
@@ -133,7 +139,7 @@ def _figures_before(row: describe.Condition) -> Mapping[str, Any]:
     return {f"all_{name}": own[name] for name in ("mean", "ci95", "listeners")}
 
 
-def _cells(frame: pd.DataFrame) -> pd.DataFrame:
+def _cells(grades: Tidy) -> pd.DataFrame:
     rows = [
         {
             "item": row.item,
@@ -146,7 +152,7 @@ def _cells(frame: pd.DataFrame) -> pd.DataFrame:
             "half_width": row.over_assessors.half_width if row.over_assessors else math.nan,
             "outliers": row.outliers,
         }
-        for row in describe.cells(frame).conditions
+        for row in describe.cells(grades).conditions
     ]
     columns = ["item", "system", "n", "mean", "median", "q1", "q3", "half_width", "outliers"]
     return pd.DataFrame(rows, columns=columns)

@@ -40,6 +40,8 @@ ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[:
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 #: Where `manage.py demo` last served this folder, so that other commands print its real address.
 ADDRESS_FILE = HOME / "address"
+#: Name of the last good backup that was made on this machine.
+LAST_BACKUP_FILE = HOME / "last-backup"
 _kept = ADDRESS_FILE.read_text().strip() if not env.str("PORT", "") and ADDRESS_FILE.is_file() else ""
 _default = _kept or f"http://localhost:{env.int('PORT', default=8000)}"
 #: URL of the site for people; links printed by commands start with it.

@@ -142,7 +142,7 @@ def search(query: str, most: int = 20) -> list[Hit]:
     if not words:
         return []
     patterns = [re.compile(word, re.I) for word in words]
-    hits: list[tuple[int, Hit]] = []
+    hits: list[tuple[bool, int, Hit]] = []
     for document in documents().values():
         for section in document.sections:
             whole = f"{document.title} {section.heading} {section.text}"
@@ -153,8 +153,10 @@ def search(query: str, most: int = 20) -> list[Hit]:
                 _HEADING * len(pattern.findall(headings)) + min(5, len(pattern.findall(section.text)))
                 for pattern in patterns
             )
-            hits.append((weight, Hit(document, section, _excerpt(section.text, patterns))))
-    return [hit for _weight, hit in sorted(hits, key=lambda each: -each[0])[:most]]
+            named = all(pattern.search(section.heading) for pattern in patterns)
+            hits.append((named, weight, Hit(document, section, _excerpt(section.text, patterns))))
+    hits.sort(key=lambda each: each[:2], reverse=True)
+    return [hit for _named, _weight, hit in hits[:most]]
 
 
 def _excerpt(text: str, patterns: list[re.Pattern[str]]) -> SafeString:

@@ -28,7 +28,8 @@ RELEASED = {
     0x7AB8: "2026-11-22",
     0x9E35: "2026-11-22b",
     0x13CC: "2026-11-23",
-    0xBFC0: "default",
+    0xBFC0: "2026-11-30",
+    0xFFEF: "default",
 }
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from evaluation.analysis.statistics.frames import Floats, Ints, Tidy, tidy
+from evaluation.analysis.statistics.frames import Floats, Ints, Ratings, Tidy, tidy
 from evaluation.analysis.statistics.intervals import (
     Interval,
     bca_interval,
@@ -172,9 +172,7 @@ def assessor_means(frame: pd.DataFrame) -> pd.DataFrame:
     return means
 
 
-def systems(
-    frame: pd.DataFrame, *, confidence: float = 0.95, resamples: int = 9999, seed: int = 0
-) -> Description:
+def systems(frame: Ratings, *, confidence: float = 0.95, resamples: int = 9999, seed: int = 0) -> Description:
     """Each system over all its items; `resamples` = 0 leaves the bootstrap out."""
     data = tidy(frame)
     if data.problem:
@@ -183,7 +181,7 @@ def systems(
     return Description(_conditions(data, data.system, names, confidence, resamples, seed), data.notes)
 
 
-def cells(frame: pd.DataFrame, *, confidence: float = 0.95, resamples: int = 0, seed: int = 0) -> Description:
+def cells(frame: Ratings, *, confidence: float = 0.95, resamples: int = 0, seed: int = 0) -> Description:
     """Each item x system that was graded, items in order of appearance, systems within them."""
     data = tidy(frame)
     if data.problem:
@@ -195,7 +193,7 @@ def cells(frame: pd.DataFrame, *, confidence: float = 0.95, resamples: int = 0, 
     return Description(_conditions(data, group, names, confidence, resamples, seed), data.notes)
 
 
-def outliers(frame: pd.DataFrame) -> list[Outlier]:
+def outliers(frame: Ratings) -> list[Outlier]:
     """Ratings outside the 1.5 IQR fences of their item x system (M23), in the frame's order."""
     data = tidy(frame)
     if data.problem:
@@ -323,7 +321,7 @@ def summarise(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def validity_hints(
-    frame: pd.DataFrame,
+    frame: Ratings,
     *,
     reference: object = "original",
     low_anchor: object = "anchor35",

@@ -27,7 +27,7 @@ import pandas as pd
 
 from evaluation.analysis.statistics.comparisons import Pair
 from evaluation.analysis.statistics.corrections import holm
-from evaluation.analysis.statistics.frames import Floats, Ints, Tidy, tidy
+from evaluation.analysis.statistics.frames import Floats, Ints, Ratings, Tidy, tidy
 from evaluation.analysis.statistics.random_effects import Contrast, NoError, fit
 from evaluation.analysis.words import figure
 
@@ -295,7 +295,7 @@ def _explain_equivalence(row: Difference, margin: float) -> str:
     return " ".join(notes)
 
 
-def find_blocks(frame: pd.DataFrame) -> list[list[object]]:
+def find_blocks(frame: Ratings) -> list[list[object]]:
     """Systems that are connected by items in which they were heard: only within a block can they be ranked.
 
     Two systems are connected if both were graded in one item, or by a chain of such pairs. Blocks and the
@@ -311,7 +311,8 @@ def find_blocks(frame: pd.DataFrame) -> list[list[object]]:
         return index
 
     first_of: dict[int, int] = {}
-    for item, system in sorted({*zip(data.item.tolist(), data.system.tolist(), strict=True)}):
+    for pair in np.unique(data.item * len(data.systems) + data.system).tolist():
+        item, system = divmod(pair, len(data.systems))
         other = first_of.setdefault(item, system)
         one, two = sorted((root(other), root(system)))
         owner[two] = one
@@ -321,15 +322,16 @@ def find_blocks(frame: pd.DataFrame) -> list[list[object]]:
     return list(blocks.values())
 
 
-def adjust_means(frame: pd.DataFrame) -> dict[object, float]:
+def adjust_means(frame: Ratings) -> dict[object, float]:
     """Each system's mean as if every listener had graded it in every item of its block.
 
     Least squares of ``score = system + item + listener`` within each block (`find_blocks`). With complete
     data these are the plain means; without, a system heard in hard items only is not blamed for them.
     """
     means: dict[object, float] = {}
-    for block in find_blocks(frame):
-        data = tidy(frame[frame["system"].isin(block)])
+    whole = tidy(frame)
+    for block in find_blocks(whole):
+        data = whole.only(block)
         systems, listeners = len(data.systems), len(data.assessors)
         size = systems + len(data.items)
         terms = [data.system, systems + data.item]

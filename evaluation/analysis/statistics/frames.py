@@ -6,7 +6,9 @@ left out and told in `Tidy.notes`, what makes an answer impossible is told in `T
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -51,10 +53,32 @@ class Tidy:
     def duplicated(self) -> int:
         """Ratings beyond the first of an assessor's item and system."""
         cells = (self.assessor * len(self.items) + self.item) * len(self.systems) + self.system
-        return self.n - int(np.unique(cells).size)
+        size = len(self.assessors) * len(self.items) * len(self.systems)
+        if size > MAX_CELLS:
+            return self.n - int(np.unique(cells).size)
+        graded = np.zeros(size, dtype=bool)
+        graded[cells] = True
+        return self.n - int(graded.sum())
 
     def find(self, system: object) -> int | None:
         return self.systems.index(system) if system in self.systems else None
+
+    def only(self, systems: Collection[object]) -> Tidy:
+        """The ratings of these systems alone: what `tidy` makes of a frame's rows of them, without notes."""
+        if self.problem or all(name in systems for name in self.systems):
+            return replace(self, notes=())
+        keep = np.array([name in systems for name in self.systems])[self.system]
+        if not keep.any():
+            return _empty(_NOTHING)
+
+        def pick(code: Ints, names: list[object]) -> tuple[list[object], Ints]:
+            indices, found = pd.factorize(code[keep])
+            return [names[place] for place in found], indices.astype(np.intp)
+
+        assessors, assessor = pick(self.assessor, self.assessors)
+        items, item = pick(self.item, self.items)
+        kept, system = pick(self.system, self.systems)
+        return Tidy(assessors, items, kept, assessor, item, system, self.score[keep])
 
     def means(self) -> Floats:
         """Each assessor's mean of each system over its ratings, (assessors, systems), NaN without any."""
@@ -87,8 +111,16 @@ def _empty(problem: str, notes: tuple[str, ...] = ()) -> Tidy:
     return Tidy([], [], [], nothing, nothing, nothing, np.zeros(0), notes, problem)
 
 
-def tidy(frame: pd.DataFrame) -> Tidy:
+#: What functions on ratings take: a frame, or what `tidy` made of it for several of them.
+Ratings: TypeAlias = pd.DataFrame | Tidy
+
+_NOTHING = "There are no ratings."
+
+
+def tidy(frame: Ratings) -> Tidy:
     """`frame` as arrays, without rows that lack a name or a finite score; the frame is left as it is."""
+    if isinstance(frame, Tidy):
+        return frame
     missing = [name for name in COLUMNS if name not in frame.columns]
     if missing:
         return _empty(f"The ratings have no column {', '.join(missing)}.")
@@ -102,7 +134,7 @@ def tidy(frame: pd.DataFrame) -> Tidy:
         notes.append(f"{count(lost, 'rating')} without assessor, item or system left out.")
     keep = finite & named
     if not keep.any():
-        return _empty("There are no ratings.", tuple(notes))
+        return _empty(_NOTHING, tuple(notes))
     codes, names = {}, {}
     for column in COLUMNS[:3]:
         indices, found = pd.factorize(frame[column].to_numpy(dtype=object)[keep])

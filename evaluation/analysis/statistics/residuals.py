@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
 
-from evaluation.analysis.statistics.frames import Floats, tidy
+from evaluation.analysis.statistics.frames import Floats, Ratings, tidy
 
 _STEPS, _CLOSE = 200, 1e-6
 
 
-def residuals(frame: pd.DataFrame) -> tuple[Floats, Floats]:
+def residuals(frame: Ratings) -> tuple[Floats, Floats]:
     """Fitted grades and residuals, (ratings,) each, by least squares; empty without ratings.
 
     Means of listeners and of cells (system and item) are taken out in turns until nothing changes, which with

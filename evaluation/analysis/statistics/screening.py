@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from evaluation.analysis.statistics.frames import Floats, tidy
+from evaluation.analysis.statistics.frames import Floats, Ratings, tidy
 from evaluation.analysis.words import count
 
 
@@ -153,7 +153,7 @@ class Screening:
 
 
 def screen(
-    frame: pd.DataFrame,
+    frame: Ratings,
     profile: str | Profile = "bs1534",
     *,
     reference: object = "original",

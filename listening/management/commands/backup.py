@@ -9,6 +9,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
+from listening.operations.backup.last import note_backup
 from listening.operations.backup.make import make_backup, remove_old
 from listening.operations.backup.targets import BackupProblem, Vault, make_key, open_target
 
@@ -56,6 +57,7 @@ class Command(BaseCommand):
             vault = Vault(storage, recipient or settings.BACKUP_RECIPIENTS)
             with vault.lock():
                 name = make_backup(vault, self.stdout.write)
+                note_backup(name)
                 if keep is not None:
                     remove_old(vault, keep, self.stdout.write)
         except BackupProblem as error:

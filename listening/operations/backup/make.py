@@ -23,6 +23,8 @@ from listening.operations.checks import missing_migrations, newest_migrations
 
 #: Of the layout of backups.
 FORMAT = 1
+#: Of names of backups: the moment of the snapshot, in UTC.
+NAME_FORMAT = "%Y-%m-%dT%H-%M-%SZ"
 _ALIAS = "default"
 
 
@@ -106,7 +108,7 @@ def make_backup(vault: Vault, say: Callable[[str], None]) -> str:
     known = _known_files(vault)
     names: set[str] = set()
     moment = database_time()
-    name = f"{moment:%Y-%m-%dT%H-%M-%S}Z"
+    name = moment.strftime(NAME_FORMAT)
     if name in list_backups(vault):
         raise BackupProblem(f"The backup {name} was made just now.")
     with PackedLines() as rows:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -69,7 +70,7 @@ def test_loading_a_system_is_not_counted_as_encoding(monkeypatch: pytest.MonkeyP
     class Slow(Original):
         warm = False
 
-        def __init__(self, slug: str, sample_rate: int) -> None:
+        def __init__(self, slug: str, sample_rate: int, model: Path | None) -> None:
             super().__init__(slug, sample_rate)
             now[0] += 100.0
 

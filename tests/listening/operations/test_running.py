@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 import os
@@ -9,7 +10,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ import yaml
 from django.contrib.auth.models import User
 from django.core.files.base import ContentFile
 from django.core.files.storage import storages
+from django.core.management import CommandError, call_command
 from django.db import connection
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
@@ -31,6 +33,7 @@ from evaluation.models import Clip, Rendition, Worker
 from evaluation.tracing import JOB, TracingFilter
 from evaluation.work.presence import Presence, workers_alive
 from listening.operations import counters, s3
+from listening.operations.backup import make
 from listening.operations.backup.targets import open_target
 from listening.operations.metrics import render_metrics
 from listening.site import secret_files, sentry
@@ -250,6 +253,30 @@ def test_figures_add_up_over_processes_and_say_what_waits(
     assert after['earshot_workers_alive{queue="prompt"}'] == 1
     assert after['earshot_workers_alive{queue="metrics"}'] == 0
     assert 0 < after["earshot_storage_free_bytes"] < after["earshot_storage_size_bytes"]
+
+
+def test_figures_say_when_the_last_good_backup_was_made(
+    db: None, settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.LAST_BACKUP_FILE = tmp_path / "home" / "last-backup"
+
+    def last() -> float:
+        return figures_of(render_metrics().decode())["earshot_backup_last_timestamp_seconds"]
+
+    def back_up(moment: datetime, target: Path) -> None:
+        monkeypatch.setattr(make, "database_time", lambda: moment)
+        call_command("backup", str(target), stdout=io.StringIO())
+
+    first, second = (datetime(2026, 11, day, 3, 17, 5, tzinfo=UTC) for day in (1, 2))
+    assert last() == 0
+    back_up(first, tmp_path / "target")
+    assert last() == first.timestamp()
+    (tmp_path / "file").write_text("a file where the folder should be")
+    with pytest.raises(CommandError):
+        back_up(second, tmp_path / "file")
+    assert last() == first.timestamp()
+    back_up(second, tmp_path / "target")
+    assert last() == second.timestamp()
 
 
 def test_alerts_use_figures_that_there_are(db: None) -> None:

@@ -81,7 +81,7 @@ def test_profiles_are_views_side_by_side(owner: Client, study: Study) -> None:
     assert "Mean of all listeners" in text  # figures with and without, in one table
     assert "1 listener screened out by BS.1534-3" in text
     assert "screened out" not in text_of(owner, study, screening="none")
-    assert "on any item the hidden reference below 90" in text_of(owner, study, screening="mpeg")
+    assert "on any item, grade the hidden reference below 90" in text_of(owner, study, screening="mpeg")
     assert owner.get(reverse("results", args=[study.pk]), {"screening": "custom"}).status_code == 404
 
 
