@@ -28,6 +28,11 @@ LOUD = {
 }
 
 
+def seed_of(study: Study) -> int:
+    """The seed of permutations and bootstraps in a study's results."""
+    return study.seed % 2**32
+
+
 def ratings_of(study: Study, kind: str = REAL) -> QuerySet[Rating]:
     """Grades in sessions of `kind`, without training, including those of unfinished trials."""
     return Rating.objects.filter(

@@ -17,6 +17,7 @@ from listening.methods import METHODS, REFERENCE
 from listening.models import Study
 from listening.results import calibration, choosing, grading
 from listening.results.data import AgreementData, AgreementFigure
+from listening.results.frames import seed_of
 from listening.results.methods import PAGE, analysis_of, score_frame
 from listening.results.outcome import Results
 from listening.results.planning import plan_listeners
@@ -74,7 +75,7 @@ def compute(study: Study, kind: str, profile: str) -> Context:
     fixed = [row.slug for row in results.systems if row.slug in results.always and row.mean is not None]
     pairs: list[tuple[object, object]] = list(combinations(tested, 2))
     against = [(slug, other) for slug in tested for other in fixed]
-    seed = study.seed % 2**32
+    seed = seed_of(study)
     question = question_of(study, results.scale)
     omnibus = frame if question.include_reference else frame[frame["system"].isin(tested)]
     family: list[tuple[object, object]] = [*against, *pairs] if question.include_reference else pairs
@@ -180,7 +181,7 @@ def _of_grades(study: Study, kind: str) -> Context:
             "pairs": between,
             "ordinal": ordered,
             "reliability": reliability.assess(frame[frame["system"].isin(tested)]),
-            "gauge": gauge.gauge(frame, seed=study.seed % 2**32),
+            "gauge": gauge.gauge(frame, seed=seed_of(study)),
             "needed": plan_listeners(frame, tested, question),
             "misses": {"primary": misses, "companions": companions},
         }

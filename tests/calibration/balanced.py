@@ -10,6 +10,7 @@ import warnings
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from scipy import stats
 from scipy.special import fdtrc, stdtr, stdtrit
 
@@ -101,11 +102,32 @@ def companions(scores: Floats, rng: np.random.Generator) -> dict[str, Floats]:
     ranks = means.argsort(axis=2).argsort(axis=2) + 1.0
     k = means.shape[2]
     chi2 = 12 / (n * k * (k + 1)) * (ranks.sum(axis=1) ** 2).sum(axis=1) - 3 * n * (k + 1)
+    ranked, friedman = (
+        np.asarray(stats.wilcoxon(apart, axis=1, method="exact").pvalue),
+        stats.chi2.sf(chi2, k - 1),
+    )
+    # Ties are the program's own business.
+    near = np.sort(np.abs(apart), axis=1)
+    tied = (near[:, 0] <= 1e-9) | (np.diff(near, axis=1) <= 1e-9).any(axis=1)
+    tied |= (np.diff(np.sort(means, axis=2), axis=2) <= 1e-9).any(axis=(1, 2))
+    for study in np.flatnonzero(tied):
+        listener, system = np.divmod(np.arange(n * k), k)
+        names = np.array(["a", "b", "c"], dtype=object)[system]
+        frame = pd.DataFrame(
+            {"assessor": listener, "item": 0, "system": names, "score": means[study].ravel()}
+        )
+        for into, p in (
+            (ranked, comparisons.wilcoxon(frame, [("a", "b")]).rows[0].p),
+            (friedman, comparisons.friedman(frame).p),
+        ):
+            into[study] = np.nan if p is None else p
+        if np.abs(apart[study]).max() <= comparisons.TIE:
+            flipped[study] = np.nan
     return {
         "sign-flip": np.asarray(flipped),
-        "Wilcoxon": np.asarray(stats.wilcoxon(apart, axis=1, method="exact").pvalue),
+        "Wilcoxon": ranked,
         "paired t": estimate(apart[..., None], Population.THESE_ITEMS).p(),
-        "Friedman": np.asarray(stats.chi2.sf(chi2, k - 1)),
+        "Friedman": np.asarray(friedman),
     }
 
 

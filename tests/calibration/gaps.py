@@ -54,6 +54,8 @@ def estimate(values: Floats, population: Population) -> Estimates:
     found = Estimates(*np.full((3, studies), np.nan))
     whole = there.sum(axis=(1, 2)) == listeners * items
     easy = answered & (listeners < n) & ((items < n) if like else ~whole & (n > items))
+    # Where listeners and items explain every cell there is no error, but for rounding.
+    easy &= n >= listeners + items
     places = np.flatnonzero(easy)
     settled = np.zeros(studies, dtype=bool)
     for start in range(0, places.size, _CHUNK):

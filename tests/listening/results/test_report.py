@@ -17,6 +17,7 @@ from django.urls import reverse
 from evaluation.models import Rendition
 from listening.methods import METHODS
 from listening.models import Analysis, Deletion, MadeFile, Stage, Study
+from listening.results.page import context_of as page_context
 from listening.results.profiles import BS1534, NONE
 from listening.results.report import PdfUnavailable, context_of, pdf_of
 from listening.results.summary import compute
@@ -95,6 +96,8 @@ def test_everything_that_a_report_is_asked_for(owner: Client, told: Study) -> No
         "not comparable",
         "seed 70007007",
         "p adjusted by Holm over 1 pair of systems under test",
+        "matched-pairs rank-biserial correlation",
+        "ICC(2,k)",
         "partial η²",
         "How to cite",
         "Requirements of BS.1534-3",
@@ -102,6 +105,10 @@ def test_everything_that_a_report_is_asked_for(owner: Client, told: Study) -> No
         r"\toprule",
     ):
         assert said in text, said
+    (pair,) = page_context(compute(told, kind="real", profile=BS1534), Analysis.objects.get(study=told))[
+        "pairs"
+    ]
+    assert f"{pair['standardised']:.2f} {pair['rank_biserial']:.2f} {pair['p']}" in text
 
 
 def test_means_before_screening_are_those_of_no_screening(owner: Client, told: Study) -> None:
