@@ -13,15 +13,17 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from evaluation.access import Role
 from evaluation.models import Clip, Score, UploadedSystem
 from evaluation.outputs.batches import save_system
 from listening.demos.drafts import new_demo
+from listening.demos.facts import gather_facts
 from listening.interchange import exports
-from listening.models import ApiToken, Demo, Profile, Session, Share, Stimulus, Study
+from listening.models import ApiToken, Demo, DemoVersion, Profile, Session, Share, Stimulus, Study
 from listening.study.studies import create_study, open_study
 from listening.tasks import prepare_study
-from listening.web import accounts
-from tests.listening.conftest import SYSTEMS, listen
+from listening.web import accounts, leaving
+from tests.listening.conftest import SYSTEMS, listen, share
 
 
 def signed_in(user: User) -> Client:
@@ -232,6 +234,24 @@ def test_who_goes_on_with_their_own_recording_loses_no_scores(
     assert kept.get(metric="visqol").value is None  # Bob has an output of his own, which is to be measured
     assert kept.get(metric="visqol").status == "queued"
     assert own.renditions.get(system=only_lent.system).scores.get(metric="stoi").status == "queued"
+
+
+def test_demo_pages_keep_a_recording_that_becomes_somebodys_own(
+    alice: User, bob: User, processed: Callable[..., Clip]
+) -> None:
+    """Bob, an editor, has a page of Alice's clip, and the same recording; her study becomes his."""
+    lent, own = processed(alice), processed(bob, systems=[])
+    Clip.objects.filter(pk=own.pk).update(sha256=lent.sha256)
+    share(create_study(alice, "Alice's", [lent], SYSTEMS[:1]), bob, Role.EDITOR)
+    demo = new_demo(bob, lent)
+    version = DemoVersion.objects.create(demo=demo, number=1, content=demo.draft)
+    leaving.delete_account(alice, hands_over=True)
+    demo.refresh_from_db()
+    version.refresh_from_db()
+    assert [row.clip for row in demo.draft.recordings] == [str(own.pk)]
+    assert version.content == demo.draft
+    (recording,) = gather_facts(demo.draft, bob).recordings
+    assert {sound.system for sound in recording.sounds} == {"original", *SYSTEMS}
 
 
 def test_studies_that_others_share_in_are_given_away_first(study: Study, alice: User, bob: User) -> None:
