@@ -7,6 +7,7 @@ that are sent nor the networks, so the model keeps its calibration.
 from __future__ import annotations
 
 import argparse
+import math
 from pathlib import Path
 
 from codec.base import CodecError
@@ -41,7 +42,7 @@ def configure(model: BPGANModel, changes: list[str]) -> BPGANModel:
     """Change the receiver's settings of a model, in place.
 
     Raises:
-        CodecError: a setting is not among `SETTINGS`, or its value cannot be read.
+        CodecError: a setting is not among `SETTINGS`, or its value is no number from 0 on.
     """
     data = model.config.to_dict()
     for change in changes:
@@ -51,5 +52,9 @@ def configure(model: BPGANModel, changes: list[str]) -> BPGANModel:
                 f"A trained model keeps its {name}; what can be changed is {', '.join(SETTINGS)}."
             )
         apply_change(data, change)
+        section, _, key = name.partition(".")
+        value = data[section][key]
+        if type(value) not in (int, float) or not 0 <= value < math.inf:
+            raise CodecError(f"{name} is a number from 0 on, not {value!r}.")
     model.config = ModelConfig.from_dict(data)
     return model

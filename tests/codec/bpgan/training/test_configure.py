@@ -37,6 +37,9 @@ def test_the_receiver_changes_and_all_else_is_kept(tmp_path: Path) -> None:
         ("latent.channels=8", "A trained model keeps its latent.channels"),
         ("spectrum.blocks=8", "A trained model keeps its spectrum.blocks"),
         ("postfilter.bands=much", "cannot be read"),
+        ("postfilter.bands=nan", "postfilter.bands is a number from 0 on, not nan"),
+        ("spectrum.strength=-1", "spectrum.strength is a number from 0 on, not -1"),
+        ("spectrum.strength='1'", "spectrum.strength is a number from 0 on, not '1'"),
     ],
 )
 def test_what_would_be_another_network_is_refused(
