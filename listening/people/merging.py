@@ -8,8 +8,10 @@ from typing import Any
 from django.core.files import File
 from django.db import transaction
 
+from evaluation.metrics import METRICS
 from evaluation.models import Clip, Job, Rendition, Score
 from evaluation.work import jobs
+from evaluation.work.scores import request_scores
 from listening.models import Item, Stimulus
 
 #: Of a row, what belongs to the state of its work.
@@ -21,8 +23,9 @@ def merge_clip(clip: Clip, user: Any) -> None:
     """Have the studies of `user` use their own clip of the same recording in place of `clip`.
 
     Outputs of systems that their clip lacks are copied to it with their scores; where both have an output,
-    their own counts from now on, as when an archive is imported. What listeners hear stays as it is, and the
-    titles of items do.
+    their own counts from now on, as when an archive is imported. It gets the metrics that the other has: what
+    somebody uploaded is copied, and the rest is measured. What listeners hear stays as it is, and the titles
+    of items do.
 
     Raises:
         Clip.DoesNotExist: they have no such clip.
@@ -34,6 +37,7 @@ def merge_clip(clip: Clip, user: Any) -> None:
         found = theirs.get(rendition.system)
         if found is None or (found.status != Job.Status.DONE and rendition.status == Job.Status.DONE):
             found = _copy_rendition(rendition, own, found)
+        _complete_scores(rendition, found)
         Stimulus.objects.filter(item__in=items, rendition=rendition).update(rendition=found)
     for item in items:
         item.name = item.name or (clip.title if clip.title != own.title else "")
@@ -61,6 +65,18 @@ def _copy_rendition(row: Rendition, clip: Clip, instead: Rendition | None) -> Re
     for score in row.scores.filter(status=Job.Status.DONE).exclude(metric__in=known):
         _copy_score(score, copy)
     return copy
+
+
+def _complete_scores(row: Rendition, other: Rendition) -> None:
+    """Give `other` the metrics of `row` that it lacks, which somebody may have had uploaded or asked for."""
+    known = set(other.scores.values_list("metric", flat=True))
+    wanted = []
+    for score in row.scores.exclude(metric__in=known):
+        if score.metric in METRICS and METRICS[score.metric].computed:
+            wanted.append(score.metric)
+        else:
+            _copy_score(score, other)
+    request_scores([other], wanted)
 
 
 def _copy_score(score: Score, rendition: Rendition) -> None:

@@ -63,13 +63,16 @@ def invite(
     if many:
         raise Refusal.of_field("many", _("An invitation by e-mail is for one person."))
     address = signup.check_email(email)
-    for limit, identity, refusal in (
+    limits = (
         (throttling.INVITATIONS, str(by.pk), TooManyInvitations),
         (throttling.INVITED, address, InvitedTooOften),
         (throttling.invitations_of_site(), "", SiteInvitedTooMany),
-    ):
-        if seconds := throttling.take_try(limit, identity):
-            raise refusal(seconds, times=limit.times)
+    )
+    # What one of them refuses is not sent, and counts towards none of the others.
+    for ask in (throttling.wait_for, throttling.take_try):
+        for limit, identity, refusal in limits:
+            if seconds := ask(limit, identity):
+                raise refusal(seconds, times=limit.times)
     with transaction.atomic():
         made, link = sharing.invite(study, role, days=days)
         letters.send_invitation(address, link, by, study, role, timedelta(days=days))

@@ -86,17 +86,17 @@ VOICE = Limit("voice", 300, 60 * 60)
 
 def check_limits(tries: Mapping[Limit, str]) -> None:
     """Raise `TooManyTries` if a limit is reached; `tries` has the identity to check for each limit."""
-    if seconds := max(_wait_for(limit, identity) for limit, identity in tries.items()):
+    if seconds := max(wait_for(limit, identity) for limit, identity in tries.items()):
         raise TooManyTries(seconds)
 
 
 def check_total(limit: Limit) -> None:
     """Raise `TooManyAtOnce` if everybody together has reached a limit, which counts under no identity."""
-    if seconds := _wait_for(limit, ""):
+    if seconds := wait_for(limit, ""):
         raise TooManyAtOnce(seconds)
 
 
-def _wait_for(limit: Limit, identity: str) -> int:
+def wait_for(limit: Limit, identity: str) -> int:
     """Seconds until `identity` may try again; 0 if it may now."""
     if not settings.THROTTLING:
         return 0

@@ -343,15 +343,28 @@ def adjust_means(frame: Ratings) -> dict[object, float]:
         heard = _count_pairs(both, np.tile(data.assessor, 2), size, listeners)
         gram = _count_pairs(np.tile(both, 2), np.concatenate([*terms, *terms[::-1]]), size, size)
         sums = np.bincount(both, np.tile(data.score, 2), size)
-        solution = np.linalg.lstsq(
-            gram - (heard / graded) @ heard.T, sums - heard @ (theirs / graded), rcond=1e-10
-        )[0]
+        solution, free = _solve(gram - (heard / graded) @ heard.T, sums - heard @ (theirs / graded))
         leanings = (theirs - heard.T @ solution) / graded
+        # Of several solutions the shortest, listeners included: where systems and listeners cannot be told
+        # apart, they share what there is, and no ranking by plain means is turned into ties.
+        listens = (heard.T @ free) / graded[:, None]
+        along = np.linalg.lstsq(
+            np.concatenate([free, -listens]), -np.concatenate([solution, leanings]), rcond=None
+        )[0]
+        solution, leanings = solution + free @ along, leanings - listens @ along
         shift = solution[systems:].mean() + leanings.mean()
         means |= {
             name: float(value + shift) for name, value in zip(data.systems, solution[:systems], strict=True)
         }
     return means
+
+
+def _solve(gram: Floats, sums: Floats) -> tuple[Floats, Floats]:
+    """A solution (size,) of normal equations, and the directions (size, k) in which others differ from it."""
+    values, vectors = np.linalg.eigh(gram)
+    found = values > 1e-10 * values.max(initial=0.0)
+    given = vectors[:, found]
+    return given @ ((given.T @ sums) / values[found]), vectors[:, ~found]
 
 
 def _count_pairs(one: Ints, two: Ints, rows: int, columns: int) -> Floats:

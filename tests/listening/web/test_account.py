@@ -13,7 +13,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from evaluation.models import Clip, UploadedSystem
+from evaluation.models import Clip, Score, UploadedSystem
 from evaluation.outputs.batches import save_system
 from listening.demos.drafts import new_demo
 from listening.interchange import exports
@@ -213,6 +213,25 @@ def test_who_has_the_same_recording_goes_on_with_their_own(
         assert stimulus.rendition.clip == own
         assert stimulus.rendition.audio.read()
         assert stimulus.rendition.scores.filter(status="done").exists()
+
+
+def test_who_goes_on_with_their_own_recording_loses_no_scores(
+    alice: User, bob: User, processed: Callable[..., Clip]
+) -> None:
+    """Bob uploaded scores of Alice's clip, asked for a metric, and a worker is not done with another."""
+    lent, own = processed(alice), processed(bob, systems=SYSTEMS[:1])
+    Clip.objects.filter(pk=own.pk).update(sha256=lent.sha256)
+    create_study(bob, "Bob's", [lent], SYSTEMS)
+    both, only_lent = (lent.renditions.get(system=system) for system in SYSTEMS)
+    Score.objects.create(rendition=both, metric="polqa", status="done", value=3.5, version="uploaded")
+    Score.objects.create(rendition=both, metric="visqol", status="done", value=4.0)
+    only_lent.scores.filter(metric="stoi").update(status="running", value=None)
+    signed_in(alice).post(reverse("account_delete"), {"name": "alice", "old": "password"})
+    kept = own.renditions.get(system=both.system).scores
+    assert kept.get(metric="polqa").value == 3.5
+    assert kept.get(metric="visqol").value is None  # Bob has an output of his own, which is to be measured
+    assert kept.get(metric="visqol").status == "queued"
+    assert own.renditions.get(system=only_lent.system).scores.get(metric="stoi").status == "queued"
 
 
 def test_studies_that_others_share_in_are_given_away_first(study: Study, alice: User, bob: User) -> None:

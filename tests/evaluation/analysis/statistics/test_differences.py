@@ -101,6 +101,12 @@ def test_adjusted_means_are_those_of_least_squares_over_all_three() -> None:
     assert [found[name] for name in "ABC"] == pytest.approx(expected, abs=1e-9)
 
 
+def test_adjusted_means_keep_an_order_that_listeners_may_have_made() -> None:
+    """Each listener graded one system, so that both effects could be all there is: they share it."""
+    frame = graded({"a": np.array([[20.0], [np.nan]]), "b": np.array([[np.nan], [80.0]])})
+    assert adjust_means(frame) == {"a": pytest.approx(35.0), "b": pytest.approx(65.0)}
+
+
 def test_systems_without_a_common_recording_are_not_compared() -> None:
     a, b, c = (np.full((6, 4), np.nan) for _ in range(3))
     a[:, :2], b[:, :2], c[:, 2:] = 70 + noise(6, 2, 1), 60 + noise(6, 2, 2), 90 + noise(6, 2, 3)
