@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import math
 from pathlib import Path
+from typing import Any
 
 from codec.base import CodecError
 from codec.bpgan.config import ModelConfig, apply_change
@@ -44,7 +45,7 @@ def configure(model: BPGANModel, changes: list[str]) -> BPGANModel:
     Raises:
         CodecError: a setting is not among `SETTINGS`, or its value is no number from 0 on.
     """
-    data = model.config.to_dict()
+    data: dict[str, Any] = model.config.to_dict()
     for change in changes:
         name = change.partition("=")[0].strip()
         if name not in SETTINGS:
