@@ -26,6 +26,7 @@ from listening.models import Item, MadeFile, Rating, Stimulus, Study  # noqa: E4
 from listening.session.ratings import save_rating  # noqa: E402
 from listening.session.sessions import begin, start_session  # noqa: E402
 from listening.study.studies import ALWAYS  # noqa: E402
+from listening.web.leaving import delete_account  # noqa: E402
 
 THREADS = 8
 T = TypeVar("T")
@@ -82,6 +83,30 @@ def made_files(study: Study) -> dict[str, Any]:
     return {"asked": len(asked), "rows": MadeFile.objects.count()}
 
 
+def deletions(owner: User) -> dict[str, Any]:
+    """People leave at once who lent one study the same recording, which its owner has, too."""
+
+    def record(user: User) -> Clip:
+        return Clip.objects.create(
+            owner=user, sha256="1" * 64, seconds=1, source_rate=16000, source_channels=1
+        )
+
+    own, study = record(owner), Study.objects.create(owner=owner, name="lent", systems=[], seed=1)
+    people = [User.objects.create(username=f"person {number}") for number in range(THREADS)]
+    for number, user in enumerate(people):
+        lent = record(user)
+        item = Item.objects.create(study=study, clip=lent, position=number, end=1.0)
+        for system in ALWAYS:
+            made = Rendition.objects.create(clip=lent, system=system, status=Rendition.Status.DONE)
+            Stimulus.objects.create(item=item, system=system, rendition=made)
+    at_once([lambda user=user: delete_account(user) for user in people])
+    return {
+        "left": User.objects.filter(username__startswith="person").count(),
+        "clips": list(Clip.objects.filter(sha256=own.sha256).values_list("pk", flat=True)) == [own.pk],
+        "outputs": sorted(own.renditions.values_list("system", flat=True)) == sorted(ALWAYS),
+    }
+
+
 def main() -> None:
     owner = User.objects.create(username="owner")
     clip = Clip.objects.create(
@@ -99,6 +124,7 @@ def main() -> None:
                 "ratings": ratings(study),
                 "sessions": sessions(study),
                 "files": made_files(study),
+                "deletions": deletions(owner),
             }
         )
     )

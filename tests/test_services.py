@@ -220,6 +220,7 @@ def check_race(outcome: dict[str, Any]) -> None:
     assert [outcome["ratings"]["sequence"], outcome["ratings"]["score"]] == outcome["ratings"]["expected"]
     assert outcome["sessions"] == {"sessions": 16, "numbers": 16, "places": 16}
     assert outcome["files"] == {"asked": 16, "rows": 1}
+    assert outcome["deletions"] == {"left": 0, "clips": True, "outputs": True}
 
 
 def test_postgresql_keeps_claims_grades_and_sessions_apart(tmp_path: Path, postgresql: str) -> None:

@@ -33,7 +33,8 @@ def merge_clip(clip: Clip, user: Any) -> None:
     Raises:
         Clip.DoesNotExist: they have no such clip.
     """
-    own = Clip.objects.get(owner=user, sha256=clip.sha256)
+    # Locked, so that of two deletions at once the second sees what the first has copied.
+    own = Clip.objects.select_for_update().get(owner=user, sha256=clip.sha256)
     items = list(Item.objects.filter(clip=clip, study__owner=user))
     theirs = {row.system: row for row in own.renditions.all()}
     named = _move_pages(clip, own, items)
