@@ -158,7 +158,8 @@ class Results:
         return sorted(filter(None, found), key=len, reverse=True)
 
     def _by_mean(self, row: SystemResult) -> float:
-        return -self.adjusted[row.slug]
+        # Rounded, so that systems with the same mean keep their order whatever the arithmetic leaves over.
+        return -round(self.adjusted[row.slug], 9)
 
     @property
     def is_complete(self) -> bool:
