@@ -284,7 +284,8 @@ def rank(tidy: pd.DataFrame, titles: Mapping[str, str], scale: figures.Scale) ->
                 scale.clip(interval.high) if interval else None,
             )
         )
-    return sorted(rows, key=lambda row: -row.rank_by), not complete
+    # Rounded, so that systems with the same mean keep their order whatever the arithmetic leaves over.
+    return sorted(rows, key=lambda row: -round(row.rank_by, 9)), not complete
 
 
 def impairment(study: Study, kind: str = REAL, data: TestData | None = None) -> Context:

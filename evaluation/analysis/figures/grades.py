@@ -56,7 +56,8 @@ def grades(rows: Sequence[GradeRow], title: str, scale: style.Scale = style.MUSH
         f"{'Marker and bar: mean of listener means, 95 % t interval' if known else 'Marker: mean'}. "
         "Box: quartiles and median of grades. Dots, and cloud above them: grades."
     )
-    parts.append(style.text(left, bottom + 42, caption, fill=style.MUTED, size=11))
+    size = style.fit(caption, width - 16, 11)
+    parts.append(style.text(8, bottom + 42, caption, fill=style.MUTED, size=size))
     return style.frame(width, height, title, parts)
 
 

@@ -86,7 +86,9 @@ def stamp(svg: str, words: str) -> str:
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 -24 {width:g} {height:g}" '
         f'width="{width:g}" height="{height:g}"'
     )
-    said = text(8, -8, words, fill="#b0281f", size=13, extra='font-weight="700"')
+    said = text(
+        8, -8, words, fill="#b0281f", size=fit(words, width - 16, 13, bold=True), extra='font-weight="700"'
+    )
     return head + svg[found.end() :].replace("</title>", f"</title>{said}", 1)
 
 
@@ -158,6 +160,12 @@ def text(
         f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" font-size="{size:g}" fill="{fill}"'
         f"{direction_of(words)}{' ' + extra if extra else ''}>{escape(words)}</text>"
     )
+
+
+def fit(words: str, room: float, size: float, *, bold: bool = False) -> float:
+    """The font size, `size` at most, in which a line of `words` fits into `room` in any common font."""
+    character = CHARACTER * (1.12 if bold else 1.0)
+    return round(min(size, room / (character * max(1, len(words)))), 1)
 
 
 def direction_of(words: str) -> str:

@@ -164,3 +164,19 @@ def test_a_curve_is_marked_where_its_power_suffices() -> None:
     (mark,) = root.iter(f"{SVG}circle")
     assert float(mark.get("cx", "")) == pytest.approx(52 + 420 * 16 / 20)
     assert float(mark.get("cy", "")) == pytest.approx(16 + 220 * 0.2)
+
+
+def test_no_line_of_text_runs_out_of_its_figure() -> None:
+    """Neither captions nor the mark of simulated grades, in the widest common font (0.6 of its size)."""
+    row = figures.GradeRow("Opus 9k", look_of("opus-9k"), [70, 80], [75], 75.0, 8.0)
+    points = [figures.Point("Opus 9k", look_of("opus-9k"), 3.0, 50.0, None)]
+    lines = figures.listener_lines([("opus-9k", look_of("opus-9k"))], [], [75.0], "Lines")
+    words = "SIMULATED GRADES: a program gave them, no listener; no result"
+    for svg in (figures.grades([row], "Grades"), figures.scatter(points, "PESQ-WB", "Few"), lines):
+        root = parse(style.stamp(svg, words))
+        width = float(root.get("width", "nan"))
+        told = [each for each in root.iter(f"{SVG}text") if each.get("text-anchor") == "start"]
+        assert words in [each.text for each in told]
+        for each in told:
+            size = float(each.get("font-size", "13"))
+            assert float(each.get("x", "nan")) + 0.6 * size * len(each.text or "") <= width, each.text
