@@ -5,7 +5,10 @@ from __future__ import annotations
 from django.db import transaction
 from django.db.models import QuerySet
 
-from listening.models import Assessor, DeletedSession, Deletion, Rating, Session, token_digest
+from evaluation.clips.removal import delete_files_later
+from evaluation.models import Job
+from evaluation.work import jobs
+from listening.models import Assessor, DeletedSession, Deletion, Rating, Session, Study, token_digest
 from listening.study.errors import SessionGone
 from listening.study.versions import apply_version
 
@@ -40,7 +43,8 @@ def delete_session(session: Session, reason: str = "") -> Deletion:
 
     A `Deletion` stays, with the session's number, the number of grades and `reason` (its first 200
     characters), so that a report can say why numbers are missing. The session's number is not used
-    again as long as the `Deletion` exists (`listening.session.sessions`).
+    again as long as the `Deletion` exists (`listening.session.sessions`). Files of the study that a worker
+    made before are made anew, without the session.
     """
     locked = Session.objects.select_for_update(of=("self",)).select_related("assessor").get(pk=session.pk)
     note = Deletion.objects.create(
@@ -54,7 +58,15 @@ def delete_session(session: Session, reason: str = "") -> Deletion:
     locked.delete()
     if not assessor.sessions.exists():
         Assessor.objects.filter(pk=assessor.pk).delete()
+    _make_files_again(locked.study)
     return note
+
+
+def _make_files_again(study: Study) -> None:
+    rows = list(study.made_files.exclude(status=Job.Status.FAILED))
+    delete_files_later(row.file.name for row in rows)
+    for row in rows:
+        jobs.restart(row, file="")
 
 
 def withdraw(session: Session) -> Deletion:

@@ -6,7 +6,10 @@ import csv
 import io
 import json
 import zipfile
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from datetime import timedelta
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -19,6 +22,7 @@ from django.utils import timezone
 from evaluation.access import Role
 from listening.interchange.exports import bundle, ratings
 from listening.models import Event, MadeFile, Session, Study
+from listening.study.removal import withdraw
 from listening.study.studies import delete_study
 from listening.tasks import make_file
 from listening.web.accounts import make_api_token
@@ -171,6 +175,28 @@ def test_5000_rows_come_at_once_and_one_more_by_a_worker(
     assert waits(36, "study.json") == {False}
     assert waits(35, "study.json") == {True}
     assert waits(0, "events.csv") == {False}  # there are none
+
+
+def test_a_file_that_was_made_forgets_who_withdraws(
+    owner: Client,
+    study: Study,
+    monkeypatch: pytest.MonkeyPatch,
+    django_capture_on_commit_callbacks: Callable[..., AbstractContextManager[Any]],
+) -> None:
+    monkeypatch.setattr(bundle, "MOST_AT_ONCE", 0)
+    stays, goes = listen(study), listen(study)
+    asked = owner.get(reverse("export", args=[study.pk, "ratings.csv"]))
+    assert goes.assessor.code.encode() in fetch_made(owner, asked)
+    before = MadeFile.objects.get().file
+    with django_capture_on_commit_callbacks(execute=True):
+        withdraw(goes)
+    assert not before.storage.exists(str(before.name))
+    row = MadeFile.objects.get()
+    assert (row.status, row.file.name) == ("queued", "")
+    make_file(str(row.pk))
+    content = owner.get(reverse("made_file_download", args=[row.pk])).getvalue()
+    assert stays.assessor.code.encode() in content
+    assert goes.assessor.code.encode() not in content
 
 
 def test_a_large_file_goes_to_who_may_have_it(
