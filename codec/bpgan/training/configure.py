@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import math
 from pathlib import Path
-from typing import Any
 
 from codec.base import CodecError
 from codec.bpgan.config import ModelConfig, apply_change
@@ -45,7 +44,7 @@ def configure(model: BPGANModel, changes: list[str]) -> BPGANModel:
     Raises:
         CodecError: a setting is not among `SETTINGS`, or its value is no number from 0 on.
     """
-    data: dict[str, Any] = model.config.to_dict()
+    data = model.config.to_dict()
     for change in changes:
         name = change.partition("=")[0].strip()
         if name not in SETTINGS:
@@ -53,9 +52,11 @@ def configure(model: BPGANModel, changes: list[str]) -> BPGANModel:
                 f"A trained model keeps its {name}; what can be changed is {', '.join(SETTINGS)}."
             )
         apply_change(data, change)
+    config = ModelConfig.from_dict(data)
+    for name in SETTINGS:
         section, _, key = name.partition(".")
-        value = data[section][key]
+        value = getattr(getattr(config, section), key)
         if type(value) not in (int, float) or not 0 <= value < math.inf:
             raise CodecError(f"{name} is a number from 0 on, not {value!r}.")
-    model.config = ModelConfig.from_dict(data)
+    model.config = config
     return model

@@ -280,7 +280,7 @@ class World:
 def world(study: Study, alice: User, settings: Any, monkeypatch: pytest.MonkeyPatch) -> World:
     settings.SIGNUP = "open"
     monkeypatch.setattr(jobs, "dispatch", lambda rows: 0)  # nobody works, and there is no broker to wait for
-    monkeypatch.setattr(throttling, "_wait_for", lambda limit, identity: 0)
+    monkeypatch.setattr(throttling, "wait_for", lambda limit, identity: 0)
     people = {name: User.objects.create_user(name) for name in PEOPLE[1:4] + PEOPLE[5:6]} | {"owner": alice}
     User.objects.filter(username="administrator").update(is_superuser=True)
     Share.objects.create(study=study, user=people["viewer"], role=1)

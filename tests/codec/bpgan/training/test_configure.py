@@ -49,3 +49,9 @@ def test_what_would_be_another_network_is_refused(
     assert main(["configure", str(SHIPPED), "--set", change, "--out", str(out)]) == 2
     assert message in capsys.readouterr().err
     assert not out.exists()
+
+
+def test_a_place_that_is_not_there_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "nowhere" / "model.safetensors"
+    assert main(["configure", str(SHIPPED), "--set", "spectrum.strength=0.5", "--out", str(out)]) == 2
+    assert f"The model {out} cannot be written" in capsys.readouterr().err
