@@ -10,6 +10,8 @@ import argparse
 import math
 from pathlib import Path
 
+from safetensors import SafetensorError
+
 from codec.base import CodecError
 from codec.bpgan.config import ModelConfig, apply_change
 from codec.bpgan.network.model import BPGANModel
@@ -34,7 +36,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run the sub-command. Raises `CodecError` for errors that the user can fix."""
     model = BPGANModel.load(args.model)
-    configure(model, args.set).save(args.out)
+    configure(model, args.set)
+    try:
+        model.save(args.out)
+    except (OSError, SafetensorError) as error:
+        raise CodecError(f"The model {args.out} cannot be written: {error}") from error
     return 0
 
 
