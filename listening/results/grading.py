@@ -41,6 +41,7 @@ from listening.results.verdicts import (
     pair_rows,
     reconcile_all,
     warn_of_few_listeners,
+    widest_population,
 )
 from listening.session.grading import ccr_sign
 
@@ -76,6 +77,7 @@ class Between(TypedDict):
     decimals: int
     compared: bool
     pairs: list[Context]
+    population: str
     reconciled: list[str]
     ordinal: list[Context]
     companion_misses: list[str]
@@ -234,6 +236,10 @@ def _compare_systems(
         "decimals": terms.decimals,
         "compared": len(ranked) > 1,
         "pairs": pair_rows(titles, pairs, terms.decimals),
+        "population": widest_population(
+            (row["population"] for row in (pairs["rows"] if pairs else []) if not row["problem"]),
+            question.population.value,
+        ),
         "reconciled": reconcile_all(pairs),
         "ordinal": _odds_rows(data, titles),
         "companion_misses": describe_misses(data["misses"]["companions"])
@@ -336,6 +342,9 @@ def impairment(study: Study, kind: str = REAL, data: TestData | None = None) -> 
     return {
         **counts,
         **between,
+        "population": widest_population(
+            (row.population.value for row in found if row.p_adjusted is not None), question.population.value
+        ),
         "answer": answer,
         "warnings": warnings + _describe_misses(data, "primary"),
         "rows": rows,

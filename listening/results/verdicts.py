@@ -15,6 +15,19 @@ from listening.results.scales import decimals_of
 POPULATIONS = {"like": "for items like these", "these": "for these items only"}
 
 
+def widest_population(tested: Iterable[str], asked: str) -> str:
+    """For whom a family of tests speaks, "like" or "these", for what is said of all of it.
+
+    Pairs with one item in common speak for it alone, whatever was asked.
+
+    Args:
+        tested: the population of each test that was possible.
+        asked: the study's, which counts where there is no test.
+    """
+    found = set(tested) or {asked}
+    return next(name for name in POPULATIONS if name in found)
+
+
 @dataclass(frozen=True)
 class Ranked:
     """A system under test in a ranking.
