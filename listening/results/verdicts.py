@@ -15,6 +15,14 @@ from listening.results.scales import decimals_of
 POPULATIONS = {"like": "for items like these", "these": "for these items only"}
 
 
+def best_first(mean: float) -> float:
+    """Key to sort systems by their means, the highest first; without the rounding of the last digits.
+
+    So systems with the same mean keep their order, whatever arithmetic leaves over.
+    """
+    return -round(mean, 9)
+
+
 @dataclass(frozen=True)
 class Ranked:
     """A system under test in a ranking.
