@@ -21,7 +21,7 @@ from listening.models import Stimulus, Study
 from listening.results.calibration import describe_misses
 from listening.results.data import BradleyTerryData, MissesData, PairOddsData
 from listening.results.frames import LOUD, REAL, choices_of, item_titles
-from listening.results.verdicts import warn_of_few_listeners
+from listening.results.verdicts import explain_correction, warn_of_few_listeners
 
 #: Shares of right answers for which the page lists the number of trials needed to detect them.
 SHARES = (0.6, 0.7, 0.75, 0.8, 0.9)
@@ -342,10 +342,8 @@ def _describe_preferences(
             if row.low > 0.5 or row.high < 0.5
         ]
         if seems:
-            sentences.append(
-                f"Each interval is of its pair alone, and p allows for all {len(found)} (Holm): so a pair "
-                f"can be undecided though its interval excludes 50 %, as that of {'; '.join(seems)} does."
-            )
+            though = f"excludes 50 %, as that of {'; '.join(seems)} does"
+            sentences.append(explain_correction(len(shown) + len(undecided), though))
     single = [row for row in untested if row.assessors == 1]
     for rows, why in (
         (single, "one listener voted"),

@@ -171,10 +171,7 @@ def reconcile(shown: Iterable[DifferenceData], data: DifferencesData) -> list[st
             equivalent |= set() if within else {"beyond"}
     sentences = []
     if though:
-        sentences.append(
-            f"Each interval is of its pair alone, and the verdicts allow for all {count(family, 'pair')} "
-            f"(Holm): so a pair can be undecided though its interval {' or '.join(dict.fromkeys(though))}."
-        )
+        sentences.append(explain_correction(family, " or ".join(dict.fromkeys(though))))
     if "apart" in equivalent:
         sentences.append(
             "Where a pair is equivalent and its interval excludes 0, there is a difference, which lies "
@@ -183,6 +180,14 @@ def reconcile(shown: Iterable[DifferenceData], data: DifferencesData) -> list[st
     if "beyond" in equivalent:
         sentences.append("Equivalence goes by the 90 % interval, which is narrower than the one of 95 %.")
     return sentences
+
+
+def explain_correction(family: int, though: str) -> str:
+    """Why a pair can be undecided though its interval says otherwise; `family` pairs were tested."""
+    return (
+        f"Each interval is of its pair alone, and the verdicts allow for all {count(family, 'pair')} "
+        f"(Holm): so a pair can be undecided though its interval {though}."
+    )
 
 
 def reconcile_all(data: DifferencesData | None) -> list[str]:
