@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
@@ -270,17 +271,39 @@ def preset(name: str, changes: Iterable[str] = ()) -> tuple[ModelConfig, TrainCo
         raise CodecError(f"There is no preset {name!r}. Known: {', '.join(known)}.")
     data = tomllib.loads(path.read_text(encoding="utf-8"))
     for change in changes:
-        apply_change(data, change)
+        _apply(data, change)
     training = dict(data.pop("training", {}))
     return ModelConfig.from_dict({"name": name, **data}), TrainConfig.from_dict(training)
 
 
-def apply_change(data: dict[str, Any], change: str) -> None:
-    """Set one value of a preset or model, given as ``section.key=value``.
+#: What may be changed in a trained model: what its receiver does. All else is what it was trained with.
+RECEIVER_SETTINGS = ("postfilter.bands", "postfilter.frames", "postfilter.top", "spectrum.strength")
+
+
+def change_receiver(config: ModelConfig, changes: Iterable[str]) -> ModelConfig:
+    """The configuration of a model with other settings of its receiver, each given as ``section.key=value``.
 
     Raises:
-        CodecError: there is no such setting, or the value cannot be read.
+        CodecError: a setting is not among `RECEIVER_SETTINGS`, or its value is no number from 0 on.
     """
+    data = config.to_dict()
+    for change in changes:
+        name = change.partition("=")[0].strip()
+        if name not in RECEIVER_SETTINGS:
+            known = ", ".join(RECEIVER_SETTINGS)
+            raise CodecError(f"A trained model keeps its {name}; what can be changed is {known}.")
+        _apply(data, change)
+    changed = ModelConfig.from_dict(data)
+    for name in RECEIVER_SETTINGS:
+        section, _, key = name.partition(".")
+        value = getattr(getattr(changed, section), key)
+        if type(value) not in (int, float) or not 0 <= value < math.inf:
+            raise CodecError(f"{name} is a number from 0 on, not {value!r}.")
+    return changed
+
+
+def _apply(data: dict[str, Any], change: str) -> None:
+    """Set one value of a preset or model, given as ``section.key=value``."""
     sections = {
         "mel": MelConfig,
         "latent": LatentConfig,

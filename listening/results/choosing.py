@@ -21,7 +21,7 @@ from listening.models import Stimulus, Study
 from listening.results.calibration import describe_misses
 from listening.results.data import BradleyTerryData, MissesData, PairOddsData
 from listening.results.frames import LOUD, REAL, choices_of, item_titles
-from listening.results.verdicts import explain_correction, warn_of_few_listeners
+from listening.results.verdicts import explain_correction, warn_of_few_listeners, widest_population
 
 #: Shares of right answers for which the page lists the number of trials needed to detect them.
 SHARES = (0.6, 0.7, 0.75, 0.8, 0.9)
@@ -314,6 +314,9 @@ def preference(study: Study, kind: str = REAL, data: VoteData | None = None) -> 
         "answer": answer,
         "warnings": warnings,
         "pairs": [{"row": row, "first": titles[row.first], "second": titles[row.second]} for row in found],
+        "population": widest_population(
+            (row.population.value for row in found if row.p is not None), study.analysis.population
+        ),
         "shares": shares,
         "odds": _odds_rows(data, titles),
         "companion_misses": describe_misses(data, "companions"),

@@ -42,6 +42,7 @@ from listening.results.verdicts import (
     pair_rows,
     reconcile_all,
     warn_of_few_listeners,
+    widest_population,
 )
 from listening.session.grading import ccr_sign
 
@@ -77,6 +78,7 @@ class Between(TypedDict):
     decimals: int
     compared: bool
     pairs: list[Context]
+    population: str
     reconciled: list[str]
     ordinal: list[Context]
     companion_misses: list[str]
@@ -229,6 +231,10 @@ def _compare_systems(
         "decimals": terms.decimals,
         "compared": len(ranked) > 1,
         "pairs": pair_rows(titles, pairs, terms.decimals),
+        "population": widest_population(
+            (row["population"] for row in (pairs["rows"] if pairs else []) if not row["problem"]),
+            question.population.value,
+        ),
         "reconciled": reconcile_all(pairs),
         "ordinal": _odds_rows(data, titles),
         "companion_misses": describe_misses(data, "companions"),
@@ -328,6 +334,9 @@ def impairment(study: Study, kind: str = REAL, data: TestData | None = None) -> 
     return {
         **counts,
         **between,
+        "population": widest_population(
+            (row.population.value for row in found if row.p_adjusted is not None), question.population.value
+        ),
         "answer": answer,
         "warnings": warnings + describe_misses(data, "primary"),
         "rows": rows,

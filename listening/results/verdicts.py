@@ -23,6 +23,19 @@ def best_first(mean: float) -> float:
     return -round(mean, 9)
 
 
+def widest_population(tested: Iterable[str], asked: str) -> str:
+    """For whom a family of tests speaks, "like" or "these", for what is said of all of it.
+
+    Pairs with one item in common speak for it alone, whatever was asked.
+
+    Args:
+        tested: the population of each test that was possible.
+        asked: the study's, which counts where there is no test.
+    """
+    found = set(tested) or {asked}
+    return next(name for name in POPULATIONS if name in found)
+
+
 @dataclass(frozen=True)
 class Ranked:
     """A system under test in a ranking.

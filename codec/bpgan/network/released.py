@@ -3,7 +3,8 @@
 A bitstream names its model by the first two bytes of the SHA-256 of the model file. Whatever was released
 stays readable for ever, which rests on three rules:
 
-- the weights of every release stay in ``codec/bpgan/weights``, listed in `RELEASED`;
+- the weights of every release stay in ``codec/bpgan/weights``, listed in `RELEASED`. One that differs from
+  another in its receiver's settings alone is that one with these settings, and has no file;
 - the first release calls its only probability table ``frequencies``, later ones have ``contexts.*``
   (`BPGANModel.load`);
 - streams of version 1 carry no layer: all channels of the model were sent (`bitstream.unpack`).
@@ -13,23 +14,42 @@ stays readable for ever, which rests on three rules:
 
 from __future__ import annotations
 
+from copy import copy
+from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
 from codec.base import CodecError, CodecUnavailable, gettext_noop
+from codec.bpgan.config import change_receiver
 from codec.bpgan.network.model import BPGANModel, model_id
 from codec.bpgan.network.precision import choose_device
 
 WEIGHTS = Path(str(files("codec.bpgan") / "weights"))
 
-#: Files of the released models by their number in bitstreams. A release adds a line and removes none.
+
+@dataclass(frozen=True)
+class Release:
+    """A released model.
+
+    Attributes:
+        file: name of its weights; empty if it has none of its own.
+        like: number of the release whose weights it has, if it has none of its own.
+        settings: those of its receiver that differ from `like`, as `change_receiver` takes them.
+    """
+
+    file: str = ""
+    like: int = 0
+    settings: tuple[str, ...] = ()
+
+
+#: The released models by their number in bitstreams. A release adds a line and removes none.
 RELEASED = {
-    0x7AB8: "2026-11-22",
-    0x9E35: "2026-11-22b",
-    0x13CC: "2026-11-23",
-    0xBFC0: "2026-11-30",
-    0xFFEF: "default",
+    0x7AB8: Release("2026-11-22"),
+    0x9E35: Release("2026-11-22b"),
+    0x13CC: Release("2026-11-23"),
+    0xBFC0: Release(like=0x13CC, settings=("postfilter.top=7000.0",)),
+    0xFFEF: Release("default"),
 }
 
 
@@ -56,7 +76,10 @@ def read_model(path: Path) -> BPGANModel:
 
 def find_model(wanted: int) -> BPGANModel:
     """Load the model that a bitstream names. Raises `CodecError` if this installation lacks it."""
-    name = RELEASED.get(wanted) or _find_own_models().get(wanted)
+    release = RELEASED.get(wanted)
+    if release and release.like:
+        return _derive_model(wanted)
+    name = release.file if release else _find_own_models().get(wanted)
     if name and (WEIGHTS / f"{name}.safetensors").is_file() and load_model(name).model_id == wanted:
         return load_model(name)
     raise CodecError(
@@ -65,6 +88,16 @@ def find_model(wanted: int) -> BPGANModel:
         ),
         wanted=wanted,
     )
+
+
+@cache
+def _derive_model(wanted: int) -> BPGANModel:
+    """A released model without a file. Raises `CodecError` if this installation lacks the one it is like."""
+    release = RELEASED[wanted]
+    model = copy(find_model(release.like))
+    model.config = change_receiver(model.config, release.settings)
+    model.model_id = wanted
+    return model
 
 
 @cache

@@ -57,8 +57,9 @@ def test_every_form_has_a_golden_stream() -> None:
 @pytest.mark.parametrize("wanted", RELEASED)
 def test_a_released_model_is_found_and_its_stream_decoded(wanted: int) -> None:
     """Its stream is recorded by ``make_golden released``, once, when the model is released."""
-    path = WEIGHTS / f"{RELEASED[wanted]}.safetensors"
-    assert hashlib.sha256(path.read_bytes()).hexdigest()[:4] == f"{wanted:04x}"
+    number = RELEASED[wanted].like or wanted  # whose weights it has
+    path = WEIGHTS / f"{RELEASED[number].file}.safetensors"
+    assert hashlib.sha256(path.read_bytes()).hexdigest()[:4] == f"{number:04x}"
     assert find_model(wanted).model_id == wanted
     # By the codec as people have it, which looks the model up by itself.
     entry = json.loads((FOLDER / f"released-{wanted:04x}.json").read_text())
@@ -70,7 +71,15 @@ def test_a_released_model_is_found_and_its_stream_decoded(wanted: int) -> None:
 
 
 def test_the_model_that_is_shipped_is_among_the_released() -> None:
-    assert RELEASED[load_model().model_id] == "default"
+    assert RELEASED[load_model().model_id].file == "default"
+
+
+def test_a_release_with_the_weights_of_another_has_its_own_receiver() -> None:
+    """And leaves the other as it is: both are in use at once."""
+    noisy, like = find_model(0xBFC0), find_model(0x13CC)
+    assert (noisy.config.postfilter.top, like.config.postfilter.top) == (7000.0, 0.0)
+    assert (noisy.model_id, like.model_id) == (0xBFC0, 0x13CC)
+    assert noisy.generator is like.generator
 
 
 @pytest.mark.parametrize("name", NAMES)
