@@ -171,7 +171,7 @@ def reconcile(shown: Iterable[DifferenceData], data: DifferencesData) -> list[st
     margin = points(data["margin"])
     family = sum(row["p_adjusted"] is not None for row in data["rows"])
     though = []
-    equivalent: set[str] = set()
+    apart_equivalent = wide_equivalent = False
     for row in shown:
         low, high = row["low"], row["high"]
         if row["problem"] or low is None or high is None:
@@ -180,17 +180,17 @@ def reconcile(shown: Iterable[DifferenceData], data: DifferencesData) -> list[st
         if row["verdict"] == "undecided":
             though += ["excludes 0"] * apart + [f"lies within ±{margin}"] * within
         elif row["verdict"] == "equivalent":
-            equivalent |= {"apart"} if apart else set()
-            equivalent |= set() if within else {"beyond"}
+            apart_equivalent |= apart
+            wide_equivalent |= not within
     sentences = []
     if though:
         sentences.append(explain_correction(family, " or ".join(dict.fromkeys(though))))
-    if "apart" in equivalent:
+    if apart_equivalent:
         sentences.append(
             "Where a pair is equivalent and its interval excludes 0, there is a difference, which lies "
             "within the margin."
         )
-    if "beyond" in equivalent:
+    if wide_equivalent:
         sentences.append("Equivalence goes by the 90 % interval, which is narrower than the one of 95 %.")
     return sentences
 
