@@ -15,6 +15,27 @@ from listening.results.scales import decimals_of
 POPULATIONS = {"like": "for items like these", "these": "for these items only"}
 
 
+def best_first(mean: float) -> float:
+    """Key to sort systems by their means, the highest first; without the rounding of the last digits.
+
+    So systems with the same mean keep their order, whatever arithmetic leaves over.
+    """
+    return -round(mean, 9)
+
+
+def widest_population(tested: Iterable[str], asked: str) -> str:
+    """For whom a family of tests speaks, "like" or "these", for what is said of all of it.
+
+    Pairs with one item in common speak for it alone, whatever was asked.
+
+    Args:
+        tested: the population of each test that was possible.
+        asked: the study's, which counts where there is no test.
+    """
+    found = set(tested) or {asked}
+    return next(name for name in POPULATIONS if name in found)
+
+
 @dataclass(frozen=True)
 class Ranked:
     """A system under test in a ranking.
@@ -163,10 +184,7 @@ def reconcile(shown: Iterable[DifferenceData], data: DifferencesData) -> list[st
             equivalent |= set() if within else {"beyond"}
     sentences = []
     if though:
-        sentences.append(
-            f"Each interval is of its pair alone, and the verdicts allow for all {count(family, 'pair')} "
-            f"(Holm): so a pair can be undecided though its interval {' or '.join(dict.fromkeys(though))}."
-        )
+        sentences.append(explain_correction(family, " or ".join(dict.fromkeys(though))))
     if "apart" in equivalent:
         sentences.append(
             "Where a pair is equivalent and its interval excludes 0, there is a difference, which lies "
@@ -175,6 +193,14 @@ def reconcile(shown: Iterable[DifferenceData], data: DifferencesData) -> list[st
     if "beyond" in equivalent:
         sentences.append("Equivalence goes by the 90 % interval, which is narrower than the one of 95 %.")
     return sentences
+
+
+def explain_correction(family: int, though: str) -> str:
+    """Why a pair can be undecided though its interval says otherwise; `family` pairs were tested."""
+    return (
+        f"Each interval is of its pair alone, and the verdicts allow for all {count(family, 'pair')} "
+        f"(Holm): so a pair can be undecided though its interval {though}."
+    )
 
 
 def reconcile_all(data: DifferencesData | None) -> list[str]:
