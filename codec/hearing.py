@@ -24,5 +24,8 @@ def threshold_in_quiet(frequencies: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def filter_bandwidth(frequencies: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The equivalent rectangular bandwidth of the auditory filter at `frequencies`, Hz (Glasberg, Moore)."""
+    """Equivalent rectangular bandwidths, Hz, of auditory filters at `frequencies`, Hz.
+
+    Glasberg and Moore 1990, equation 3.
+    """
     return 24.7 * (4.37 * frequencies / 1000 + 1)

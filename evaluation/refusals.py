@@ -6,6 +6,7 @@ build error responses themselves: `evaluation.web.refusals` does that for all.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Self, TypeAlias
 
@@ -132,3 +133,24 @@ class Refusal(Exception):
     def headers(self) -> dict[str, str]:
         """HTTP headers of the response."""
         return {}
+
+
+class TryLater(Refusal):
+    """A refusal that holds for some time only.
+
+    Args:
+        message: the reason; may name the time that is left by ``%(seconds)s`` or ``%(minutes)s``.
+        seconds: until the same request may be granted.
+        values: other values of the message's placeholders.
+    """
+
+    status = 429
+
+    def __init__(self, message: Text, /, *, seconds: int, **values: object) -> None:
+        self.seconds = seconds
+        left = {"seconds": seconds, "minutes": max(1, math.ceil(seconds / 60))}
+        super().__init__(Message(message, **left, **values))
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Retry-After": str(self.seconds)}

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import django
 
@@ -29,6 +29,7 @@ from listening.study.studies import ALWAYS  # noqa: E402
 from listening.web.leaving import delete_account  # noqa: E402
 
 THREADS = 8
+Counts = dict[str, int]
 T = TypeVar("T")
 
 
@@ -47,14 +48,14 @@ def at_once(calls: list[Callable[[], T]]) -> list[T]:
         return list(chain.from_iterable(pool.map(work, [calls[i::THREADS] for i in range(THREADS)])))
 
 
-def claims(clip: Clip) -> dict[str, Any]:
+def claims(clip: Clip) -> Counts:
     """Every row is wanted by every thread."""
     rows = [Rendition.objects.create(clip=clip, system=f"system-{i}") for i in range(10)]
     won = at_once([lambda pk=row.pk: jobs.claim(Rendition, pk) for row in rows for _ in range(THREADS)])
     return {"claimed": sum(row is not None for row in won), "rows": len(rows)}
 
 
-def ratings(study: Study) -> dict[str, Any]:
+def ratings(study: Study) -> dict[str, float | list[int]]:
     """Late, repeated and reordered grades of one stimulus: the last of the listener's stays."""
     session = start_session(study)
     begin(session)
@@ -67,7 +68,7 @@ def ratings(study: Study) -> dict[str, Any]:
     return {"sequence": row.sequence, "score": row.score, "expected": [40, (40 * 37) % 101]}
 
 
-def sessions(study: Study) -> dict[str, Any]:
+def sessions(study: Study) -> Counts:
     """Listeners who begin at the same moment get numbers, and so orders, of their own."""
     made = at_once([lambda: start_session(study)] * (2 * THREADS))
     return {
@@ -77,13 +78,13 @@ def sessions(study: Study) -> dict[str, Any]:
     }
 
 
-def made_files(study: Study) -> dict[str, Any]:
+def made_files(study: Study) -> Counts:
     """A file that is asked for by several requests at once is made once."""
     asked = at_once([lambda: ask_for(study.owner, MadeFile.Kind.ARCHIVE, study)] * (2 * THREADS))
     return {"asked": len(asked), "rows": MadeFile.objects.count()}
 
 
-def deletions(owner: User) -> dict[str, Any]:
+def deletions(owner: User) -> dict[str, int | bool]:
     """People leave at once who lent one study the same recording, which its owner has, too."""
 
     def record(user: User) -> Clip:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import math
 import os
 import signal
@@ -16,6 +15,7 @@ from typing import TypeVar
 
 from codec.base import CodecError
 from codec.recordings.formats import is_audio
+from codec.recordings.manifests import manifest_of, read_manifest
 from codec.working import read_working_copy
 from evaluation.work.pipeline import METRICS, heard_by, measure, process, recording_of
 
@@ -124,18 +124,14 @@ def read_column(places: Iterable[Path], column: str) -> dict[Path, str]:
     """What the manifest beside each folder (``eval.tsv`` beside ``eval/``) says of its files in a column.
 
     Raises:
-        ValueError: a folder has no manifest, or that has no such column.
+        CodecError: a folder has no manifest, or that has no such column.
     """
     found: dict[Path, str] = {}
     for place in filter(Path.is_dir, places):
-        manifest = place.with_name(place.resolve().name + ".tsv")
+        manifest = manifest_of(place)
         if not manifest.is_file():
-            raise ValueError(f"There is no manifest {manifest} that could say the {column}.")
-        with manifest.open(encoding="utf-8", newline="") as file:
-            reader = csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
-            if not {"path", column} <= set(reader.fieldnames or ()):
-                raise ValueError(f"{manifest} has no columns path and {column}, separated by tabs.")
-            found |= {(manifest.parent / row["path"]).resolve(): row[column] for row in reader}
+            raise CodecError(f"There is no manifest {manifest} that could say the {column}.")
+        found |= {path.resolve(): value for path, value in read_manifest(manifest, column)}
     return found
 
 

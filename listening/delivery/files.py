@@ -23,7 +23,7 @@ from django.utils.translation import gettext_lazy as _
 
 from evaluation.clips.removal import delete_files, find_orphans
 from evaluation.models import Job
-from evaluation.refusals import Refusal
+from evaluation.refusals import Refusal, TryLater
 from evaluation.work import jobs
 from listening.interchange.study_files import parts_of, saved_name
 from listening.models import Demo, MadeFile, Study
@@ -37,26 +37,21 @@ _ABANDONED = timedelta(hours=2)
 _FOLDER = "made/"
 
 
-class TooManyFiles(Refusal):
+class TooManyFiles(TryLater):
     """A file for somebody for whom as many are kept as may be, the first since `oldest`."""
 
-    status = 429
     title = _("Too many files")
 
     def __init__(self, oldest: datetime) -> None:
-        self.seconds = max(60, math.ceil((oldest + LIFETIME - timezone.now()).total_seconds()))
+        left = math.ceil((oldest + LIFETIME - timezone.now()).total_seconds())
         super().__init__(
             _(
                 "%(most)s files were made for you within a day, which is the limit. Fetch those that there "
                 "are, or try again in %(minutes)s min."
             ),
+            seconds=max(60, left),  # one that is due goes with the next `remove_expired`
             most=MOST_KEPT,
-            minutes=math.ceil(self.seconds / 60),
         )
-
-    @property
-    def headers(self) -> dict[str, str]:
-        return {"Retry-After": str(self.seconds)}
 
 
 @dataclass(frozen=True)

@@ -40,10 +40,15 @@ def note(what: What, user: User | None, by: User | None = None) -> None:
 
 def words_of(act: AccountAct) -> Text:
     """What was done and by whom: a sentence."""
-    begins = _("Somebody whose account is gone")  # `by` begins each sentence
-    by = _("A command on the server") if act.by_command else act.by.get_username() if act.by else begins
-    user = act.account.get_username() if act.account else _("somebody whose account is gone")
-    return Message(SENTENCES[What(act.what)], by=by, user=user)
+    by = _("A command on the server") if act.by_command else name_of(act.by, begins=True)
+    return Message(SENTENCES[What(act.what)], by=by, user=name_of(act.account))
+
+
+def name_of(user: User | None, *, begins: bool = False) -> Text:
+    """What a list of acts calls somebody, who may be gone; `begins` where a sentence begins with it."""
+    if user is not None:
+        return user.get_username()
+    return _("Somebody whose account is gone") if begins else _("somebody whose account is gone")
 
 
 def list_accounts(search: str = "") -> QuerySet[User]:

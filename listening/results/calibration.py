@@ -6,6 +6,7 @@ The shares are those of `evaluation.analysis.statistics.calibration`, found in s
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any, Literal
 
 import pandas as pd
 from pydantic import TypeAdapter
@@ -139,9 +140,13 @@ def misses_of_choices(frame: pd.DataFrame, method: str, *analyses: str) -> list[
     return calibration.find_misses(method, analyses, listeners, items, like)
 
 
-def describe_misses(misses: Sequence[Mapping[str, object]]) -> list[str]:
-    """`describe_cells` of cells as JSON."""
-    return describe_cells(_CELLS.validate_python(misses))
+def describe_misses(data: Mapping[str, Any] | None, which: Literal["primary", "companions"]) -> list[str]:
+    """`describe_cells` of a stored analysis (`heavy.compute`): of its main tests, or of those beside them.
+
+    Nothing where there is no analysis yet, or one of an older version, which did not look for any.
+    """
+    misses = data.get("misses") if data else None
+    return describe_cells(_CELLS.validate_python(misses.get(which, []))) if misses else []
 
 
 def describe_cells(cells: Sequence[calibration.Cell]) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, NotRequired, TypedDict, cast
+from typing import NotRequired, TypedDict, cast
 
 import pandas as pd
 from django.utils.safestring import mark_safe
@@ -21,7 +21,7 @@ from listening.models import Stimulus, Study
 from listening.results.calibration import describe_misses
 from listening.results.data import BradleyTerryData, MissesData, PairOddsData
 from listening.results.frames import LOUD, REAL, choices_of, item_titles
-from listening.results.verdicts import warn_of_few_listeners, widest_population
+from listening.results.verdicts import explain_correction, warn_of_few_listeners, widest_population
 
 #: Shares of right answers for which the page lists the number of trials needed to detect them.
 SHARES = (0.6, 0.7, 0.75, 0.8, 0.9)
@@ -127,13 +127,6 @@ class AnswerData(TypedDict):
     misses: NotRequired[MissesData]
 
 
-def _describe_misses(
-    data: AnswerData | VoteData | None, which: Literal["primary", "companions"] = "primary"
-) -> list[str]:
-    """Where a study like this one misses what its test claims; nothing before a worker has told."""
-    return describe_misses(data["misses"][which]) if data and "misses" in data else []
-
-
 def _odds_rows(data: Mapping[str, object] | None, titles: Mapping[str, str]) -> list[Context]:
     """Rows of the logistic model; none in an older analysis."""
     rows = cast("list[PairOddsData]", data.get("logistic") or []) if data else []
@@ -187,7 +180,11 @@ def abx(study: Study, kind: str = REAL, data: AnswerData | None = None) -> Conte
     drawn = figures.stamp(drawn, LOUD.get(kind, ""))
     return context | {
         "answer": answer,
-        "warnings": [*found.warnings, *_reconcile_answers(pooled, listeners), *_describe_misses(data)],
+        "warnings": [
+            *found.warnings,
+            *_reconcile_answers(pooled, listeners),
+            *describe_misses(data, "primary"),
+        ],
         "pairs": pooled,
         "shares": shares,
         "assessors": [
@@ -196,7 +193,7 @@ def abx(study: Study, kind: str = REAL, data: AnswerData | None = None) -> Conte
         "svg": drawn,
         "figure": mark_safe(drawn),  # noqa: S308 -- texts are escaped there
         "odds": _odds_rows(data, titles),
-        "companion_misses": _describe_misses(data, "companions"),
+        "companion_misses": describe_misses(data, "companions"),
         "plan": [{"share": 100 * share, "trials": statistics.abx_trials(share)} for share in SHARES],
     }
 
@@ -311,7 +308,7 @@ def preference(study: Study, kind: str = REAL, data: VoteData | None = None) -> 
         warnings.append("With fewer than five listeners per pair, intervals and tests say little.")
     if scale and scale.problem:
         warnings.append(scale.problem)
-    warnings += describe_misses(data["misses"]["primary"]) if data else []
+    warnings += describe_misses(data, "primary")
     drawn = figures.stamp(drawn, LOUD.get(kind, ""))
     return context | {
         "answer": answer,
@@ -322,7 +319,7 @@ def preference(study: Study, kind: str = REAL, data: VoteData | None = None) -> 
         ),
         "shares": shares,
         "odds": _odds_rows(data, titles),
-        "companion_misses": _describe_misses(data, "companions"),
+        "companion_misses": describe_misses(data, "companions"),
         "scale": [{"row": row, "title": titles[row.system]} for row in scale.systems] if scale else [],
         "svg": drawn,
         "figure": mark_safe(drawn),  # noqa: S308 -- texts are escaped there
@@ -348,10 +345,8 @@ def _describe_preferences(
             if row.low > 0.5 or row.high < 0.5
         ]
         if seems:
-            sentences.append(
-                f"Each interval is of its pair alone, and p allows for all {len(found)} (Holm): so a pair "
-                f"can be undecided though its interval excludes 50 %, as that of {'; '.join(seems)} does."
-            )
+            though = f"excludes 50 %, as that of {'; '.join(seems)} does"
+            sentences.append(explain_correction(len(shown) + len(undecided), though))
     single = [row for row in untested if row.assessors == 1]
     for rows, why in (
         (single, "one listener voted"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal, NotRequired, TypedDict
+from typing import NotRequired, TypedDict
 
 import pandas as pd
 from django.utils.safestring import SafeString, mark_safe
@@ -36,6 +36,7 @@ from listening.results.verdicts import (
     POPULATIONS,
     Ranked,
     Terms,
+    best_first,
     describe_block,
     join_names,
     pair_rows,
@@ -161,12 +162,6 @@ def _base(study: Study, kind: str, frame: pd.DataFrame) -> Counts:
     }
 
 
-def _describe_misses(data: TestData | None, which: Literal["primary", "companions"]) -> list[str]:
-    # An older analysis has none.
-    misses = data.get("misses") if data else None
-    return describe_misses(misses[which]) if misses else []
-
-
 def _looks(slugs: list[str]) -> dict[str, dict[str, str]]:
     titles, looks = titles_of(slugs), looks_of(slugs)
     return {
@@ -242,9 +237,7 @@ def _compare_systems(
         ),
         "reconciled": reconcile_all(pairs),
         "ordinal": _odds_rows(data, titles),
-        "companion_misses": describe_misses(data["misses"]["companions"])
-        if data and "misses" in data
-        else [],
+        "companion_misses": describe_misses(data, "companions"),
         "gauges": data.get("gauge") if data else None,
         "power": mark_safe(power(data["needed"], f"{study.name}: power", LOUD.get(kind, "")) if data else ""),  # noqa: S308
         "differences_svg": svg,
@@ -290,8 +283,7 @@ def rank(tidy: pd.DataFrame, titles: Mapping[str, str], scale: figures.Scale) ->
                 scale.clip(interval.high) if interval else None,
             )
         )
-    # Rounded, so that systems with the same mean keep their order whatever the arithmetic leaves over.
-    return sorted(rows, key=lambda row: -round(row.rank_by, 9)), not complete
+    return sorted(rows, key=lambda row: best_first(row.rank_by)), not complete
 
 
 def impairment(study: Study, kind: str = REAL, data: TestData | None = None) -> Context:
@@ -346,7 +338,7 @@ def impairment(study: Study, kind: str = REAL, data: TestData | None = None) -> 
             (row.population.value for row in found if row.p_adjusted is not None), question.population.value
         ),
         "answer": answer,
-        "warnings": warnings + _describe_misses(data, "primary"),
+        "warnings": warnings + describe_misses(data, "primary"),
         "rows": rows,
         "computed": tested is not None,
         "method": METHODS[study.method],
@@ -409,7 +401,7 @@ def opinion(study: Study, kind: str = REAL, data: TestData | None = None) -> Con
         ranked, adjusted = rank(tidy, {slug: looks[slug]["title"] for slug in tested}, scale)
         terms = Terms(scale, name, adjusted=adjusted)
         context |= _compare_systems(study, kind, tidy, ranked, looks, terms, question, data)
-        warnings += _describe_misses(data, "primary")
+        warnings += describe_misses(data, "primary")
     else:
         context["answer"] = "No system under test has a grade yet."
     titles = item_titles(study)

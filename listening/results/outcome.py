@@ -16,6 +16,7 @@ from listening.methods import METHODS
 from listening.models import Study
 from listening.results.objective import Agreement, Objective
 from listening.results.scales import decimals_of
+from listening.results.verdicts import best_first
 from listening.study.compliance import has_reference_and_anchors
 
 
@@ -158,8 +159,7 @@ class Results:
         return sorted(filter(None, found), key=len, reverse=True)
 
     def _by_mean(self, row: SystemResult) -> float:
-        # Rounded, so that systems with the same mean keep their order whatever the arithmetic leaves over.
-        return -round(self.adjusted[row.slug], 9)
+        return best_first(self.adjusted[row.slug])
 
     @property
     def is_complete(self) -> bool:

@@ -26,7 +26,6 @@ MOST_OUTLIERS = 40
 def context_of(results: Results, analysis: Analysis | None) -> Context:
     """The page's context from `results` and, if available, the slow part."""
     data: Mapping[str, Any] = analysis.data if analysis is not None else {}
-    misses = data.get("misses") or {}
     by_system, heard = drawing.sound_urls(results)
     graded = results.listeners > 0
     titles = {row.slug: row.title for row in results.systems}
@@ -37,8 +36,8 @@ def context_of(results: Results, analysis: Analysis | None) -> Context:
         "scale": results.scale,
         "results": results,
         "answer": words.answer(results, data),
-        "reach": [*words.describe_reach(data), *describe_misses(misses.get("companions", []))],
-        "misses": describe_misses(misses.get("primary", [])),
+        "reach": [*words.describe_reach(data), *describe_misses(data, "companions")],
+        "misses": describe_misses(data, "primary"),
         "rows": [_row(results, row) for row in results.systems],
         "metrics": results.metrics,
         "grades": _mark_safe(drawing.grades(results)) if graded else "",

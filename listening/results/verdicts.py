@@ -15,6 +15,14 @@ from listening.results.scales import decimals_of
 POPULATIONS = {"like": "for items like these", "these": "for these items only"}
 
 
+def best_first(mean: float) -> float:
+    """Key to sort systems by their means, the highest first; without the rounding of the last digits.
+
+    So systems with the same mean keep their order, whatever arithmetic leaves over.
+    """
+    return -round(mean, 9)
+
+
 def widest_population(tested: Iterable[str], asked: str) -> str:
     """For whom a family of tests speaks, "like" or "these", for what is said of all of it.
 
@@ -163,7 +171,7 @@ def reconcile(shown: Iterable[DifferenceData], data: DifferencesData) -> list[st
     margin = points(data["margin"])
     family = sum(row["p_adjusted"] is not None for row in data["rows"])
     though = []
-    equivalent: set[str] = set()
+    apart_equivalent = wide_equivalent = False
     for row in shown:
         low, high = row["low"], row["high"]
         if row["problem"] or low is None or high is None:
@@ -172,22 +180,27 @@ def reconcile(shown: Iterable[DifferenceData], data: DifferencesData) -> list[st
         if row["verdict"] == "undecided":
             though += ["excludes 0"] * apart + [f"lies within ±{margin}"] * within
         elif row["verdict"] == "equivalent":
-            equivalent |= {"apart"} if apart else set()
-            equivalent |= set() if within else {"beyond"}
+            apart_equivalent |= apart
+            wide_equivalent |= not within
     sentences = []
     if though:
-        sentences.append(
-            f"Each interval is of its pair alone, and the verdicts allow for all {count(family, 'pair')} "
-            f"(Holm): so a pair can be undecided though its interval {' or '.join(dict.fromkeys(though))}."
-        )
-    if "apart" in equivalent:
+        sentences.append(explain_correction(family, " or ".join(dict.fromkeys(though))))
+    if apart_equivalent:
         sentences.append(
             "Where a pair is equivalent and its interval excludes 0, there is a difference, which lies "
             "within the margin."
         )
-    if "beyond" in equivalent:
+    if wide_equivalent:
         sentences.append("Equivalence goes by the 90 % interval, which is narrower than the one of 95 %.")
     return sentences
+
+
+def explain_correction(family: int, though: str) -> str:
+    """Why a pair can be undecided though its interval says otherwise; `family` pairs were tested."""
+    return (
+        f"Each interval is of its pair alone, and the verdicts allow for all {count(family, 'pair')} "
+        f"(Holm): so a pair can be undecided though its interval {though}."
+    )
 
 
 def reconcile_all(data: DifferencesData | None) -> list[str]:

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from django.utils.translation import gettext_lazy as _
 
 from evaluation.columns import BadColumn, parse
-from evaluation.refusals import Refusal, Text
+from evaluation.refusals import Refusal, Text, TryLater
 
 T = TypeVar("T")
 
@@ -33,18 +33,11 @@ class BadRating(StudyError):
     """An invalid grade, comment or event."""
 
 
-class TooManyEvents(StudyError):
+class TooManyEvents(StudyError, TryLater):
     """More events of a page than anybody makes; more are taken after `seconds`."""
-
-    status = 429
 
     def __init__(self, seconds: int) -> None:
         super().__init__(_("This page sends too much. Please try again in %(seconds)s s."), seconds=seconds)
-        self.seconds = seconds
-
-    @property
-    def headers(self) -> dict[str, str]:
-        return {"Retry-After": str(self.seconds)}
 
 
 class UnknownStimulus(StudyError):

@@ -12,6 +12,11 @@ from listening.study import selectors
 from listening.web.audit import note_study
 
 
+def reader_of_grades(*, personal: bool) -> Role:
+    """The least role that may read grades; who the listeners are is for those who work with them only."""
+    return Role.EDITOR if personal else Role.VIEWER
+
+
 def study_for(request: HttpRequest, study_id: UUID, least: Role | None = None) -> Study:
     """The study, as in `selectors.studies_of`, if the person has the role that the request needs.
 

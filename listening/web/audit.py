@@ -21,6 +21,7 @@ from evaluation.http import is_safe
 from evaluation.refusals import Message, Text
 from evaluation.web.refusals import was_refused
 from listening.models import Act, Study
+from listening.people.administration import name_of
 from listening.people.sharing import ROLES
 
 #: What people did, by the name of the page's address; with `name:value` behind it, where an act says so.
@@ -200,8 +201,8 @@ def words_of(act: Act) -> Text:
     kind, known = OPERATIONS.get(act.what, (act.what, {}))
     values = known | _values_of(act)
     names = {  # the user begins each sentence
-        "user": act.user.get_username() if act.user else _("Somebody whose account is gone"),
-        "person": act.person.get_username() if act.person else _("somebody whose account is gone"),
+        "user": name_of(act.user, begins=True),
+        "person": name_of(act.person),
         "name": values.get("name", ""),
     }
     special = (SENTENCES.get(f"{kind} {name}:{value}") for name, value in values.items())

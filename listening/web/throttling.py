@@ -17,24 +17,18 @@ from django.utils import timezone
 from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext_lazy as _
 
-from evaluation.refusals import Message, Refusal
+from evaluation.refusals import TryLater
 from listening.models import Throttle
 
 
-class TooManyTries(Refusal):
+class TooManyTries(TryLater):
     """More attempts than a `Limit` allows; the next one is possible after `seconds`."""
 
-    status = 429
     title = _("Too many attempts")
     text = _("Too many attempts came from here. Please try again in %(minutes)s min.")
 
     def __init__(self, seconds: int, **values: object) -> None:
-        self.seconds = seconds
-        super().__init__(Message(self.text, minutes=max(1, math.ceil(seconds / 60)), **values))
-
-    @property
-    def headers(self) -> dict[str, str]:
-        return {"Retry-After": str(self.seconds)}
+        super().__init__(self.text, seconds=seconds, **values)
 
 
 class TooManyAtOnce(TooManyTries):

@@ -27,7 +27,7 @@ from evaluation.analysis.statistics.random_effects import (
     VANISHED,
 )
 from tests.calibration.balanced import Estimates
-from tests.calibration.climbing import minimise
+from tests.calibration.newton import minimise
 
 #: Studies at once: their matrices stay in the processor's memory.
 _CHUNK = 200

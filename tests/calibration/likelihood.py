@@ -82,7 +82,9 @@ def proportional_odds(scores: Floats) -> tuple[Floats, Floats, Floats]:
         low, high and p, each (studies,).
     """
     there = ~np.isnan(scores)
-    whole = there.any(axis=1).all(axis=(1, 2)) & (there.any(axis=(2, 3)).sum(axis=1) >= ordinal.LEAST)
+    whole = there.any(axis=1).all(axis=(1, 2)) & (
+        there.any(axis=(2, 3)).sum(axis=1) >= choices.LEAST_ASSESSORS
+    )
     used = np.stack([(scores == category).any(axis=(1, 2, 3)) for category in range(1, 6)], axis=1)
     place = np.cumsum(used, axis=1) - 1
     low, high, p = np.full((3, len(scores)), np.nan)

@@ -1,8 +1,8 @@
 """The logistic model of choices with random listeners and items, of thousands of studies at once.
 
-Laplace's approximation and its slope as in `logistic`, every sum with an axis of studies; it is climbed by
-Newton's method with differences of slopes. Studies that do not settle, or have a random part fewer, are left
-to the program's own `logistic.fit`. `test_fast_forms` holds the rest to it, too.
+Laplace's approximation and its slope as in `logistic`, every sum with an axis of studies; the deviance is
+minimised by Newton's method with differences of slopes. Studies that do not settle, or have a random part
+fewer, are left to the program's own `logistic.fit`. `test_fast_forms` holds the rest to it, too.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from scipy.special import ndtr, ndtri
 from evaluation.analysis.statistics import logistic
 from evaluation.analysis.statistics.frames import Floats, Ints
 from evaluation.analysis.statistics.logistic import _MOST, _NONE, _SETTLED, _STEP, _WIDEST
-from tests.calibration.climbing import minimise
+from tests.calibration.newton import minimise
 
 #: Studies at once; steps to a mode; least deviation, as `logistic` has it.
 _CHUNK, _TO_MODE, _LEAST = 250, 40, _NONE / 10

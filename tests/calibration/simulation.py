@@ -25,7 +25,6 @@ from evaluation.analysis.statistics import (
     choices,
     comparisons,
     intervals,
-    ordinal,
 )
 from evaluation.analysis.statistics.calibration import COLUMNS, ITEMS, LISTENERS, SCENARIOS, Cell, read
 from evaluation.analysis.statistics.corrections import holm
@@ -481,7 +480,7 @@ def attachment(scenario: str, listeners: int, items: int, studies: int, rng: Rng
 
 def ordered(scenario: str, listeners: int, items: int, studies: int, rng: Rng) -> Iterator[Claim]:
     """The proportional odds model of categories, which takes the items as all there are."""
-    if listeners < ordinal.LEAST:
+    if listeners < choices.LEAST_ASSESSORS:
         return
     drawn = draw_categories(scenario, listeners, items, studies, rng)
     low, high, p = likelihood.proportional_odds(drawn.scores)

@@ -73,7 +73,7 @@ class Disturbance(nn.Module):
 
     def __init__(self, mel: Mel) -> None:
         super().__init__()
-        self.mel = (mel,)
+        self.mel = mel
         config = mel.config
         edges = band_edges(config.sample_rate, config.bands)
         centres = edges[1:-1]
@@ -91,8 +91,7 @@ class Disturbance(nn.Module):
 
     def intensity(self, power: Tensor) -> Tensor:
         """STFT power (batch, bins, frames) -> that in auditory filters around bands, in 10⁻¹² W/m²."""
-        (mel,) = self.mel
-        return self.scale * (mel.filters @ power)
+        return self.scale * (self.mel.filters @ power)
 
     def loudness(self, intensity: Tensor) -> Tensor:
         """Zwicker's specific loudness, without unit: P.862, equation 6."""

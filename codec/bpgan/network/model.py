@@ -148,7 +148,11 @@ class BPGANModel(nn.Module):
         return torch.cat([power[:, :first], torch.maximum(power[:, first:], noise)], dim=1)
 
     def save(self, path: Path) -> None:
-        """Write weights as float16, tables and levels exactly; configuration, rates and notes as metadata."""
+        """Write weights as float16, tables and levels exactly; configuration, rates and notes as metadata.
+
+        Raises:
+            CodecError: the file cannot be written.
+        """
         tensors = {
             name: tensor.half().contiguous()
             if tensor.dtype == torch.float32 and "centres" not in name
@@ -160,8 +164,11 @@ class BPGANModel(nn.Module):
         if self.rates:
             metadata["rates"] = json.dumps({slug: asdict(rate) for slug, rate in self.rates.items()})
         partial = path.with_name(path.name + ".part")
-        save_file(tensors, partial, metadata=metadata)
-        partial.rename(path)
+        try:
+            save_file(tensors, partial, metadata=metadata)
+            partial.rename(path)
+        except (OSError, SafetensorError) as error:
+            raise CodecError(f"The model {path} cannot be written: {error}") from error
 
     @classmethod
     def load(cls, path: Path) -> BPGANModel:

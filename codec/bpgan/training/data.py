@@ -7,7 +7,6 @@ that an uninterrupted one would have had.
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import json
 import re
@@ -27,6 +26,7 @@ from codec.base import Audio, AudioError, CodecError
 from codec.bpgan.config import MelConfig, TrainConfig
 from codec.bpgan.network.mel import active_level
 from codec.recordings.formats import NAMED, is_audio
+from codec.recordings.manifests import manifest_of, read_manifest
 
 
 @dataclass(frozen=True)
@@ -49,9 +49,9 @@ def find_utterances(sources: Iterable[str | Path]) -> list[Utterance]:
     """
     found: list[Utterance] = []
     for source in map(Path, sources):
-        manifest = source.with_name(source.name + ".tsv") if source.is_dir() else source
+        manifest = manifest_of(source) if source.is_dir() else source
         if manifest.is_file():
-            rows = _read_manifest(manifest)
+            rows = [Utterance(path, speaker) for path, speaker in read_manifest(manifest, "speaker")]
         elif source.is_dir():
             files = sorted(p for p in source.rglob("*") if is_audio(p))
             rows = [Utterance(p, _find_speaker(p, source)) for p in files]
@@ -61,14 +61,6 @@ def find_utterances(sources: Iterable[str | Path]) -> list[Utterance]:
             raise CodecError(f"{source} holds no audio ({NAMED}).")
         found += rows
     return found
-
-
-def _read_manifest(manifest: Path) -> list[Utterance]:
-    with manifest.open(encoding="utf-8", newline="") as file:
-        reader = csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
-        if not {"path", "speaker"} <= set(reader.fieldnames or ()):
-            raise CodecError(f"{manifest} needs the columns path and speaker, separated by tabs.")
-        return [Utterance(manifest.parent / row["path"], row["speaker"]) for row in reader]
 
 
 def _find_speaker(path: Path, root: Path) -> str:

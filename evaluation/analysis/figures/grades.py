@@ -56,8 +56,7 @@ def grades(rows: Sequence[GradeRow], title: str, scale: style.Scale = style.MUSH
         f"{'Marker and bar: mean of listener means, 95 % t interval' if known else 'Marker: mean'}. "
         "Box: quartiles and median of grades. Dots, and cloud above them: grades."
     )
-    size = style.fit(caption, width - 16, 11)
-    parts.append(style.text(8, bottom + 42, caption, fill=style.MUTED, size=size))
+    parts.append(style.footnote(caption, 8, bottom + 42, width))
     return style.frame(width, height, title, parts)
 
 

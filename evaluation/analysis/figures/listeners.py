@@ -67,8 +67,7 @@ def listener_lines(
         if mean is not None:
             parts.append(style.mark(look, x_of(place), y_of(mean), 6))
     caption = "Lines: each listener's mean of each system. Marks: means over listeners."
-    size = style.fit(caption, width - left - 8, 11)
-    parts.append(style.text(left, height - 8, caption, fill=style.MUTED, size=size))
+    parts.append(style.footnote(caption, left, height - 8, width))
     return style.frame(width, height, title, parts)
 
 

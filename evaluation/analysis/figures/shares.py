@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from evaluation.analysis.figures.style import LINE, MUTED, TEXT, fit, frame, line, margin, shorten, text
+from evaluation.analysis.figures.style import LINE, MUTED, TEXT, footnote, frame, line, margin, shorten, text
 
 _HUE = "#0b7a83"
 
@@ -65,5 +65,5 @@ def shares(rows: Sequence[ShareRow], title: str, axis: str, caption: str) -> str
             parts.append(line(x_of(row.low), y, x_of(row.high), y, _HUE, 2.5))
             parts += [line(x_of(end), y - 5, x_of(end), y + 5, _HUE, 2.5) for end in (row.low, row.high)]
         parts.append(f'<circle cx="{x_of(row.share):.1f}" cy="{y:.1f}" r="5" fill="{_HUE}"/>')
-    parts.append(text(8, bottom + 46, caption, fill=MUTED, size=fit(caption, width - 16, 11)))
+    parts.append(footnote(caption, 8, bottom + 46, width))
     return frame(width, height, title, parts)

@@ -162,6 +162,11 @@ def text(
     )
 
 
+def footnote(words: str, x: float, y: float, width: float) -> str:
+    """The line below a figure of `width`, which ends inside it whatever the font."""
+    return text(x, y, words, fill=MUTED, size=fit(words, width - x - 8, 11))
+
+
 def fit(words: str, room: float, size: float, *, bold: bool = False) -> float:
     """The font size, `size` at most, in which a line of `words` fits into `room` in any common font."""
     character = CHARACTER * (1.12 if bold else 1.0)

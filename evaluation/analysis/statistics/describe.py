@@ -82,10 +82,6 @@ class Condition:
     def iqr(self) -> float:
         return self.q3 - self.q1
 
-    @property
-    def multimodal(self) -> bool:
-        return self.multimodality is not None and self.multimodality > MULTIMODAL
-
 
 def suggests_groups(scores: ArrayLike, low: float, high: float) -> bool:
     """Whether b of M25 may be read as a sign of several modes on a scale from `low` to `high`.

@@ -213,15 +213,41 @@ def estimate_mean(values: Floats, assessor: Ints, item: Ints, population: Popula
             # The paired t test: the model would pool listeners into the rest where they seem not to differ.
             return Contrast(float(means.mean()), spread / math.sqrt(means.size), means.size - 1)
         return _fit(values, assessor, item, population)
-    except NoError:
-        # Every assessor judges all items alike: what is left is how assessors differ.
-        df = means.size - 1
-    except np.linalg.LinAlgError:
-        # So few cells are matched that listeners cannot be told from items.
-        df = _least_df(assessor, item, population)
+    except (NoError, np.linalg.LinAlgError) as error:
+        effects = _separate(values, assessor, item)
+        if isinstance(error, NoError) and effects is not None:
+            return _estimate_without_rest(*effects, population)
+    # So few cells are matched that listeners cannot be told from items.
     if spread <= 1e-9:
         return None
-    return Contrast(float(means.mean()), spread / math.sqrt(means.size), df)
+    least = _least_df(assessor, item, population)
+    return Contrast(float(means.mean()), spread / math.sqrt(means.size), least)
+
+
+def _separate(values: Floats, assessor: Ints, item: Ints) -> tuple[Floats, Floats] | None:
+    """Effects of assessors and of items by least squares; None where the cells do not connect them all."""
+    listeners, items = int(assessor.max()) + 1, int(item.max()) + 1
+    if values.size == listeners * items:  # means are these effects, to the last digit
+        return np.bincount(assessor, values) / items, np.bincount(item, values) / listeners - values.mean()
+    design = np.concatenate([np.eye(listeners)[assessor], np.eye(items)[item]], axis=1)
+    effects, _, rank, _ = np.linalg.lstsq(design, values, rcond=None)
+    return (effects[:listeners], effects[listeners:]) if rank == listeners + items - 1 else None
+
+
+def _estimate_without_rest(listeners: Floats, items: Floats, population: Population) -> Contrast | None:
+    """The model's limit where effects of listeners and items explain every value, so that both are known.
+
+    The variance of the mean is that of either's effects by their number, with degrees of freedom by
+    Satterthwaite.
+    """
+    alone = population is Population.THESE_ITEMS or items.size < 2
+    samples = [listeners] if alone else [listeners, items]
+    parts = [(float(each.var(ddof=1)) / each.size, each.size - 1) for each in samples if each.size > 1]
+    variance = sum(part for part, _ in parts)
+    if variance <= 1e-18:
+        return None
+    df = variance**2 / sum(part**2 / own for part, own in parts)
+    return Contrast(float(listeners.mean() + items.mean()), math.sqrt(variance), df)
 
 
 def _least_df(assessor: Ints, item: Ints, population: Population) -> int:

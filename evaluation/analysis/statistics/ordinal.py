@@ -17,12 +17,11 @@ import numpy as np
 import pandas as pd
 from scipy.special import expit, stdtr, stdtrit
 
+from evaluation.analysis.statistics.choices import LEAST_ASSESSORS
 from evaluation.analysis.statistics.comparisons import Pair
 from evaluation.analysis.statistics.corrections import holm
 from evaluation.analysis.statistics.frames import Floats, Ints, tidy
 
-#: Fewer listeners than this make no sandwich.
-LEAST = 5
 #: A coefficient beyond this has no bound: a system that got nothing but the best, or worst, category.
 MOST = 15.0
 LEAST_VARIANCE = 1e-9
@@ -65,8 +64,8 @@ def compare(frame: pd.DataFrame, pairs: Iterable[Pair]) -> Ordinal:
     found = Ordinal(listeners=len(data.assessors))
     if data.problem:
         return replace(found, problem=data.problem)
-    if len(data.assessors) < LEAST:
-        return replace(found, problem=f"It takes {LEAST} listeners to tell how they differ.")
+    if len(data.assessors) < LEAST_ASSESSORS:
+        return replace(found, problem=f"It takes {LEAST_ASSESSORS} listeners to tell how they differ.")
     values, grade = np.unique(data.score, return_inverse=True)
     if values.size < 2 or len(data.systems) < 2:
         return replace(found, problem="It takes two systems, and two categories that were used.")

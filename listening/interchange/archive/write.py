@@ -57,13 +57,8 @@ def is_long(study: Study) -> bool:
     return exports.are_many(study, (Trial, Rating, Choice, Event), kinds)
 
 
-def document(study: Study, *, personal: bool = False) -> str:
-    """``study.json``: `describe` as text."""
-    return b"".join(document_parts(study, personal=personal)).decode()
-
-
 def document_parts(study: Study, *, personal: bool = False) -> Iterator[bytes]:
-    """The same in UTF-8, session by session, because all sessions of a large study need gigabytes."""
+    """``study.json``: `describe` as JSON in UTF-8, by sessions, since all of a large study need gigabytes."""
     whole = describe(study, personal=personal, sessions=[])
     # No text in JSON holds a line break, so that this is the list of sessions and nothing else.
     before, after = _to_text(whole).split('\n "sessions": []')

@@ -43,7 +43,7 @@ from listening.study.studies import (
     restore_study,
     update_study,
 )
-from listening.web.access import study_for
+from listening.web.access import reader_of_grades, study_for
 from listening.web.api.made_files import MadeFileOut, answer_made
 from listening.web.api.schemas import (
     Copy,
@@ -364,7 +364,7 @@ def get_file(
     events: the answer is 202, and says where the file will be.
     """
     wanted = personal == "yes"
-    study = _unsealed_study(request, study_id, Role.EDITOR if wanted else None)
+    study = _unsealed_study(request, study_id, reader_of_grades(personal=wanted))
     check_kind(kind)
     return _answer_file(request, study, name, kind, personal=wanted)
 

@@ -8,7 +8,7 @@ from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.translation import gettext_lazy as _
 
-from evaluation.access import Role, viewer
+from evaluation.access import viewer
 from evaluation.models import Job
 from evaluation.refusals import Refusal
 from evaluation.web.guards import researcher_page
@@ -16,7 +16,7 @@ from evaluation.web.presentation import job_state
 from listening.delivery import files
 from listening.models import MadeFile
 from listening.results.seal import check_unsealed
-from listening.web.access import study_for
+from listening.web.access import reader_of_grades, study_for
 
 
 def file_of(request: HttpRequest, pk: UUID) -> MadeFile:
@@ -32,7 +32,7 @@ def file_of(request: HttpRequest, pk: UUID) -> MadeFile:
     if row is None:
         raise Http404("There is no such file; a file is kept for a day.")
     if row.study is not None:
-        least = Role.EDITOR if files.is_personal(row) else Role.VIEWER
+        least = reader_of_grades(personal=files.is_personal(row))
         check_unsealed(study_for(request, row.study.pk, least))
     return row
 
@@ -45,12 +45,9 @@ def file_response(row: MadeFile) -> FileResponse:
     """
     if row.status != Job.Status.DONE:
         raise Refusal(_("This file is not made yet."), status=409)
-    response = FileResponse(
-        row.file.open("rb"),
-        as_attachment=True,
-        filename=(name := files.name_of(row)),
-        content_type=files.content_type_of(name),
-    )
+    name = files.name_of(row)
+    content_type = files.content_type_of(name)
+    response = FileResponse(row.file.open("rb"), as_attachment=True, filename=name, content_type=content_type)
     response["Cache-Control"] = "private, no-store"
     return response
 
@@ -59,8 +56,12 @@ def file_response(row: MadeFile) -> FileResponse:
 def made_file(request: HttpRequest, file_id: UUID) -> HttpResponse:
     """How far the file is, and then the link to it."""
     row = file_of(request, file_id)
-    context = {"section": "demos" if row.demo else "studies", "row": row, "job": job_state(row)}
-    context["title"] = files.title_of(row)
+    context = {
+        "section": "demos" if row.demo else "studies",
+        "title": files.title_of(row),
+        "row": row,
+        "job": job_state(row),
+    }
     return render(request, "listening/made_file.html", context)
 
 

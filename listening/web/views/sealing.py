@@ -9,11 +9,10 @@ from uuid import UUID
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
-from evaluation.access import Role
 from evaluation.web.guards import researcher_page
 from evaluation.web.refusals import redirect_refusals
 from listening.results.seal import check_unsealed
-from listening.web.access import study_for
+from listening.web.access import reader_of_grades, study_for
 
 
 def grades_page(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
@@ -24,8 +23,8 @@ def grades_page(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResp
 
     @wraps(view)
     def show(request: HttpRequest, study_id: UUID, **parts: str) -> HttpResponseBase:
-        personal = request.GET.get("personal") == "yes"  # who listeners are, for who works with them only
-        study = study_for(request, study_id, Role.EDITOR if personal else None)
+        personal = request.GET.get("personal") == "yes"
+        study = study_for(request, study_id, reader_of_grades(personal=personal))
         with redirect_refusals(request, "results", study.pk):
             check_unsealed(study)
         return view(request, study, **parts)

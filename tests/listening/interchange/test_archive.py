@@ -25,7 +25,7 @@ from evaluation.models import Clip, Rendition, UploadedSystem
 from evaluation.outputs.archives import ArchiveProblem
 from listening.interchange.archive.fields import KEPT_HERE
 from listening.interchange.archive.read import read_archive
-from listening.interchange.archive.write import document, write_archive
+from listening.interchange.archive.write import document_parts, write_archive
 from listening.interchange.imports import read_results
 from listening.interchange.imports.storing import Decisions, store
 from listening.models import (
@@ -51,6 +51,11 @@ from tests.listening.results.test_method_results import hold, right
 __all__ = ["hold"]  # a fixture
 
 pytestmark = pytest.mark.django_db
+
+
+def document(study: Study, *, personal: bool = False) -> str:
+    """``study.json``."""
+    return b"".join(document_parts(study, personal=personal)).decode()
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import sys
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
@@ -103,7 +103,7 @@ def packages_of(script: Path) -> set[str]:
     return found
 
 
-def agree(found: Figures, table: str, row: str, expected: dict[str, Any]) -> None:
+def agree(found: Figures, table: str, row: str, expected: Mapping[str, object]) -> None:
     for name, value in expected.items():
         printed = found[table, row, name]
         if isinstance(value, float):
@@ -113,7 +113,7 @@ def agree(found: Figures, table: str, row: str, expected: dict[str, Any]) -> Non
 
 
 def agree_on(
-    found: Figures, table: str, rows: list[dict[str, Any]], *names: str, key: str = "system"
+    found: Figures, table: str, rows: Sequence[Mapping[str, object]], *names: str, key: str = "system"
 ) -> None:
     """The same of several rows; there is one at least."""
     assert rows, table
@@ -147,7 +147,7 @@ def agree_on_listeners(found: Figures, data: Any) -> None:
             assert printed == pytest.approx(power, abs=1e-3)
 
 
-def agree_on_pairs(found: Figures, table: str, rows: list[dict[str, Any]]) -> None:
+def agree_on_pairs(found: Figures, table: str, rows: Sequence[Mapping[str, object]]) -> None:
     names = ("assessors", "items", "difference", "low", "high", "df", "p_adjusted", "p_equivalent", "verdict")
     for row in rows:
         if not row["problem"]:

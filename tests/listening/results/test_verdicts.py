@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 import pandas as pd
@@ -13,8 +13,9 @@ from evaluation.analysis.figures import Scale
 from evaluation.analysis.statistics import choices
 from evaluation.analysis.statistics.corrections import holm
 from evaluation.analysis.statistics.differences import Population, compare
+from evaluation.contexts import Context
 from listening.results.choosing import _describe_preferences, _reconcile_answers
-from listening.results.data import DifferencesData
+from listening.results.data import DifferenceData, DifferencesData
 from listening.results.scales import DIFF_SCALE
 from listening.results.verdicts import Ranked, Terms, describe_block, reconcile
 
@@ -43,6 +44,13 @@ def headline_of(rng: np.random.Generator, scale: Scale, margin: float) -> tuple[
     return describe_block(block, Terms(scale), data), data
 
 
+def ends_of(row: DifferenceData) -> tuple[float, float]:
+    """The 95 % interval of a pair that was tested."""
+    assert row["low"] is not None
+    assert row["high"] is not None
+    return row["low"], row["high"]
+
+
 POINTS, MOS = Scale("grade", 0, 100, ()), Scale("MOS", 1, 5, ())
 
 
@@ -55,8 +63,8 @@ def test_headlines_explain_intervals_that_exclude_0_beside_undecided(scale: Scal
         text, data = headline_of(rng, scale, margin)
         best = data["rows"][0]["a"]
         beside = [row for row in data["rows"] if row["a"] == best and row["verdict"] == "undecided"]
-        apart = any(row["low"] > 0 or row["high"] < 0 for row in beside)  # type: ignore[operator]
-        within = any(-margin < row["low"] and row["high"] < margin for row in beside)  # type: ignore[operator]
+        apart = any(low > 0 or high < 0 for low, high in map(ends_of, beside))
+        within = any(-margin < low and high < margin for low, high in map(ends_of, beside))
         assert ("can be undecided though its interval" in text) is (apart or within), text
         assert ("excludes 0" in text.partition("undecided though")[2].partition(".")[0]) is apart, text
         found[apart] += 1
@@ -70,7 +78,7 @@ def test_equivalence_beside_an_interval_that_excludes_0_is_explained() -> None:
         text, data = headline_of(rng, POINTS, 12.0)
         best = data["rows"][0]["a"]
         beside = [row for row in data["rows"] if row["a"] == best and row["verdict"] == "equivalent"]
-        apart = any(row["low"] > 0 or row["high"] < 0 for row in beside)  # type: ignore[operator]
+        apart = any(low > 0 or high < 0 for low, high in map(ends_of, beside))
         assert ("there is a difference, which lies within the margin" in text) is apart
         seen.add(apart)
     assert seen == {True, False}
@@ -107,7 +115,7 @@ def test_preferences_explain_intervals_that_exclude_half() -> None:
     assert min(found.values()) > 3
 
 
-def answers(*counts: list[tuple[int, int]]) -> tuple[list[dict[str, Any]], int]:
+def answers(*counts: list[tuple[int, int]]) -> tuple[list[Context], int]:
     """Pairs as the page has them, of each the right answers and answers of its listeners."""
     rows = [
         (who, number, SYSTEMS[pair], SYSTEMS[pair + 1], number < right)

@@ -9,7 +9,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
 
-from listening.interchange.archive.write import document
+from listening.interchange.archive.write import document_parts
 from listening.kinds import kinds_of
 from listening.models import Assessor, Choice, DeletedSession, Deletion, Rating, Session, Stage, Study
 from listening.session.ratings import save_rating
@@ -100,7 +100,7 @@ def everything_shown(study: Study, researcher: Client) -> dict[str, object]:
     return {
         "rows": selectors.session_rows(selectors.sessions_shown(study)),
         "page": re.sub(r'csrfmiddlewaretoken" value="\w+|hx-headers=\S+ \S+', "", page),
-        "archive": document(study),
+        "archive": b"".join(document_parts(study)),
         "csv": researcher.get(reverse("ratings_csv", args=[study.pk])).getvalue(),
     }
 

@@ -6,7 +6,7 @@ import csv
 import io
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
@@ -189,7 +189,7 @@ def test_the_study_page_shows_the_versions(study: Study, alice: User) -> None:
 
 
 @pytest.mark.parametrize("change_to", [{"texts": {"consent": "Another consent"}}, {"language": "de"}])
-def test_who_read_another_consent_reads_it_again(study: Study, change_to: dict[str, Any]) -> None:
+def test_who_read_another_consent_reads_it_again(study: Study, change_to: Mapping[str, object]) -> None:
     client = Client()
     address = reverse("join", args=[study.token])
     read = re.search(r'name="read" value="(\w+)"', client.get(address).content.decode())

@@ -154,6 +154,24 @@ def test_listeners_who_grade_all_items_alike_are_tested_by_their_means() -> None
     assert row.low == pytest.approx(16 - 4.302653 * 2 / np.sqrt(3))  # t of two degrees of freedom
 
 
+@pytest.mark.parametrize("gap", [False, True])
+def test_where_listeners_and_items_explain_everything_both_count(gap: bool) -> None:
+    """By hand, effects -2, 0, 2 and -1, 1 around 5: for items like these the mean's variance is
+    4 / 3 + 2 / 2, with (7 / 3)^2 / ((4 / 3)^2 / 2 + 1^2 / 1) degrees of freedom, for these alone 4 / 3 and 2.
+    A cell that is missing changes nothing, since the others tell its value."""
+    apart = 5 + np.array([[-2.0], [0], [2]]) + np.array([-1.0, 1])
+    a = 50 + apart
+    if gap:
+        a[2, 1] = np.nan
+    frame = graded({"a": a, "b": np.full((3, 2), 50.0)})
+    (like,), (these,) = (compare(frame, population=population).rows for population in (LIKE, THESE))
+    for row, variance, df in ((like, 7 / 3, 49 / 17), (these, 4 / 3, 2)):
+        assert row.difference == pytest.approx(5)
+        assert row.df == pytest.approx(df)
+        half = stats.t.ppf(0.975, df) * np.sqrt(variance)
+        assert (row.low, row.high) == pytest.approx((5 - half, 5 + half))
+
+
 def test_an_interval_and_a_p_that_disagree_are_explained() -> None:
     rng = np.random.default_rng(12)
     systems = {f"s{place}": 60 + 0.9 * place + noise(10, 6, place, 3.0) for place in range(6)}

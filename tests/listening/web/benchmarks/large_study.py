@@ -11,12 +11,13 @@ as a worker does, and prints a table in Markdown. Rows have no sound files.
 from __future__ import annotations
 
 import argparse
-import os
 import resource
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
+
+from tests.listening.web.benchmarks.own_database import own_database
 
 #: Systems under test, with the hidden reference and an anchor.
 THROUGH = (
@@ -214,20 +215,7 @@ def main() -> None:
     parser.add_argument("--sessions", type=int, default=1000)
     parser.add_argument("--items", type=int, default=40)
     given = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="earshot-benchmark-") as folder:
-        os.environ["EARSHOT_HOME"] = str(given.database or folder)
-        os.environ["DJANGO_SETTINGS_MODULE"] = "listening.site.settings"
-        os.environ["LOG_LEVEL"] = "ERROR"
-        import django
-
-        django.setup()
-        from django.conf import settings
-        from django.core.management import call_command
-
-        made = Path(settings.DATABASES["default"]["NAME"]).exists()
-        call_command("migrate", verbosity=0)
-        if not made:
-            fill(given.sessions, given.items)
+    with own_database(given.database, lambda: fill(given.sessions, given.items)):
         measure(given.only)
 
 

@@ -9,13 +9,13 @@ Rows have no sound files. ``--database FOLDER`` keeps the database there for the
 from __future__ import annotations
 
 import argparse
-import os
 import sys
-import tempfile
 import time
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+
+from tests.listening.web.benchmarks.own_database import own_database
 
 CLIPS, STUDIES, SESSIONS, OUTPUTS, DEMOS, DRAFTS, SYSTEMS = 10_000, 1000, 200, 10_000, 300, 300, 150
 #: Clips that codecs are processing.
@@ -340,20 +340,7 @@ def main() -> None:
     parser.add_argument("--database", type=Path, help="folder that keeps the database")
     parser.add_argument("--only", default="", help="part of the names of the pages")
     given = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="earshot-benchmark-") as folder:
-        os.environ["EARSHOT_HOME"] = str(given.database or folder)
-        os.environ["DJANGO_SETTINGS_MODULE"] = "listening.site.settings"
-        os.environ["LOG_LEVEL"] = "ERROR"
-        import django
-
-        django.setup()
-        from django.conf import settings
-        from django.core.management import call_command
-
-        made = Path(settings.DATABASES["default"]["NAME"]).exists()
-        call_command("migrate", verbosity=0)
-        if not made:
-            fill()
+    with own_database(given.database, fill):
         sys.exit(1 if measure(given.only) else 0)
 
 
