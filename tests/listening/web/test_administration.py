@@ -252,9 +252,10 @@ def test_a_deleted_account_hands_over_what_others_share(
     sharing.invite(shared, sharing.Role.EDITOR)
     text = page(admin, "account_remove", alice.pk)
     assert re.search(r"goes to\W+bdi dir=.auto.>bob<", text)
-    assert "this person shares" in text
+    assert "the name wherever it stands" in text  # not “your name”
     goes = [re.sub(r"<.*?>", "", line).strip() for line in re.findall(r"<li>.*?</li>", text, re.S)]
     assert goes[1:3] == ["1 study, with 0 sessions and their grades", "2 clips, with everything made of them"]
+    assert not [line for line in goes if line.startswith("0 ")]  # what there is none of is not listed
     admin.post(reverse("account_remove", args=[alice.pk]), {"name": "alic"})
     assert User.objects.filter(pk=alice.pk).exists()
     admin.post(reverse("account_remove", args=[alice.pk]), {"name": "alice"})
