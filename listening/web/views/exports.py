@@ -39,7 +39,9 @@ def export_file(
     except KeyError:
         raise Http404("This study has no such file.") from None
     saved = study_files.saved_name(study, name, kind)
-    return exports.file_response(parts, saved, files.content_type_of(saved))
+    # Whole, since JSON that breaks off cannot be read; lines of a table can.
+    content = b"".join(parts) if name == DOCUMENT else parts
+    return exports.file_response(content, saved, files.content_type_of(saved))
 
 
 @grades_page
