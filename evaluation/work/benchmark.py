@@ -124,13 +124,13 @@ def read_column(places: Iterable[Path], column: str) -> dict[Path, str]:
     """What the manifest beside each folder (``eval.tsv`` beside ``eval/``) says of its files in a column.
 
     Raises:
-        CodecError: a folder has no manifest, or that has no such column.
+        ValueError: a folder has no manifest, or that has no such column.
     """
     found: dict[Path, str] = {}
     for place in filter(Path.is_dir, places):
         manifest = manifest_of(place)
         if not manifest.is_file():
-            raise CodecError(f"There is no manifest {manifest} that could say the {column}.")
+            raise ValueError(f"There is no manifest {manifest} that could say the {column}.")
         found |= {path.resolve(): value for path, value in read_manifest(manifest, column)}
     return found
 
@@ -267,10 +267,12 @@ def _mean(values: Sequence[str | float | None]) -> Mean | None:
 def describe(parts: Sequence[Part]) -> Mapping[str, object]:
     """The parts as JSON has them: means by system and figure, each with its difference if there is one.
 
-    Where there are groups, those of each are under its name, and of all rows under “all”.
+    Where there are groups, those of all rows are under “all”, and of each group under its name in “groups”.
     """
-    described = {part.group or "all": describe_part(part) for part in parts}
-    return described if len(parts) > 1 else described["all"]
+    whole, *groups = parts
+    if not groups:
+        return describe_part(whole)
+    return {"all": describe_part(whole), "groups": {part.group: describe_part(part) for part in groups}}
 
 
 def describe_part(part: Part) -> dict[str, dict[str, dict[str, object]]]:

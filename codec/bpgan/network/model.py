@@ -151,7 +151,7 @@ class BPGANModel(nn.Module):
         """Write weights as float16, tables and levels exactly; configuration, rates and notes as metadata.
 
         Raises:
-            CodecError: the file cannot be written.
+            OSError: the file cannot be written.
         """
         tensors = {
             name: tensor.half().contiguous()
@@ -167,8 +167,8 @@ class BPGANModel(nn.Module):
         try:
             save_file(tensors, partial, metadata=metadata)
             partial.rename(path)
-        except (OSError, SafetensorError) as error:
-            raise CodecError(f"The model {path} cannot be written: {error}") from error
+        except SafetensorError as error:  # what safetensors makes of an OSError
+            raise OSError(f"The model {path} cannot be written: {error}") from error
 
     @classmethod
     def load(cls, path: Path) -> BPGANModel:

@@ -51,7 +51,10 @@ def find_utterances(sources: Iterable[str | Path]) -> list[Utterance]:
     for source in map(Path, sources):
         manifest = manifest_of(source) if source.is_dir() else source
         if manifest.is_file():
-            rows = [Utterance(path, speaker) for path, speaker in read_manifest(manifest, "speaker")]
+            try:
+                rows = [Utterance(path, speaker) for path, speaker in read_manifest(manifest, "speaker")]
+            except ValueError as error:
+                raise CodecError(str(error)) from error
         elif source.is_dir():
             files = sorted(p for p in source.rglob("*") if is_audio(p))
             rows = [Utterance(p, _find_speaker(p, source)) for p in files]

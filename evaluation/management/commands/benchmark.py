@@ -81,7 +81,7 @@ class Command(BaseCommand):
             runs = [(slug, model) for slug in slugs for model in (None, *_models_of(slug, models))]
             recordings = benchmark.find_recordings(places)
             column = benchmark.read_column(places, by) if by else {}
-        except (CodecError, FileNotFoundError) as error:
+        except (CodecError, FileNotFoundError, ValueError) as error:
             raise CommandError(str(error)) from error
         if not recordings:
             raise CommandError("There are no audio files in these places.")

@@ -250,17 +250,23 @@ def test_a_difference_needs_the_figures_of_both() -> None:
 
 def test_groups_come_from_the_manifest_beside_the_folder(corpus: Path) -> None:
     manifest = corpus.with_name("corpus.tsv")
-    manifest.write_text("path\tspeaker\tcorpus\ncorpus/woman/b.flac\tb\tVCTK\ncorpus/a.wav\ta\tTIMIT\n")
+    table = "path\tspeaker\tcorpus\ncorpus/woman/b.flac\tb\tVCTK\ncorpus/a.wav\ta\tTIMIT\n"
+    manifest.write_text(table, encoding="utf-8-sig")  # as a spreadsheet saves it
     printed, _, code = run(corpus, "--systems", "original,anchor35", "--by", "corpus")
     assert code == 0
     titles = [line for line in printed.splitlines() if "ean over clips" in line]
     assert [title.partition("Mean")[0] for title in titles] == ["", "TIMIT: ", "VCTK: "]
     found = json.loads(run(corpus, "--systems", "original", "--by", "corpus", "--json")[0])
-    assert [(group, table["original"]["pesq_wb"]["n"]) for group, table in found.items()] == [
-        ("all", 2),
-        ("TIMIT", 1),
-        ("VCTK", 1),
-    ]
+    assert found["all"]["original"]["pesq_wb"]["n"] == 2
+    counts = {group: table["original"]["pesq_wb"]["n"] for group, table in found["groups"].items()}
+    assert counts == {"TIMIT": 1, "VCTK": 1}
+
+
+def test_a_manifest_without_the_column_is_named(corpus: Path) -> None:
+    corpus.with_name("corpus.tsv").write_text("path\tspeaker\na.wav\tb\n")
+    _, errors, code = run(corpus, "--systems", "original", "--by", "corpus")
+    assert code == 1
+    assert "corpus.tsv needs the columns path and corpus" in errors
 
 
 def test_a_model_runs_beside_the_installed_one(corpus: Path, tmp_path: Path) -> None:
