@@ -122,6 +122,7 @@ def test_means_before_screening_are_those_of_no_screening(owner: Client, told: S
     assert any(row.listeners != row.all_listeners for row in screened.systems)
 
 
+@pytest.mark.rest
 def test_the_same_grades_give_the_same_report(told: Study) -> None:
     analysis = computed(told)
 
