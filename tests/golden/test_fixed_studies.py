@@ -26,8 +26,8 @@ from tests.database import connected_to
 from tests.golden.collect import FOLDER, METHODS, archive_of, exports_of, findings_of, stored_recordings
 from tests.rows import some
 
-#: Grades of several stimuli, of one, and choices.
-methods = pytest.mark.parametrize("method", some(METHODS, {"mushra", "acr", "abx"}.__contains__))
+#: Grades, and choices.
+methods = pytest.mark.parametrize("method", some(METHODS, {"mushra", "abx"}.__contains__))
 
 
 def expected(method: str) -> dict[str, str]:
