@@ -46,6 +46,7 @@ def visit(page: Page, address: str) -> None:
         page.screenshot(path=f"{folder}/{name}.png")
 
 
+@pytest.mark.rest
 def test_no_page_breaks_the_policy(
     page: Page, context: BrowserContext, live_server: Any, alice: User, errors: Errors
 ) -> None:

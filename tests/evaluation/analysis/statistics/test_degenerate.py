@@ -147,14 +147,14 @@ def complete(draw: st.DrawFn) -> pd.DataFrame:
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
-@settings(max_examples=30)
+@settings(max_examples=15)
 @given(rows=ROWS)
 def test_any_ratings_get_an_answer(name: str, rows: list[tuple[Any, Any, Any, float]]) -> None:
     check(FUNCTIONS[name], tidy(*rows))
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
-@settings(max_examples=30)
+@settings(max_examples=15)
 @given(frame=complete())
 def test_complete_tests_with_ties_get_an_answer(name: str, frame: pd.DataFrame) -> None:
     check(FUNCTIONS[name], frame)
