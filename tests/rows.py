@@ -9,11 +9,12 @@ import pytest
 
 from codec import registry
 
-_first: dict[str, str] = {}
+_of_class: dict[str, str] = {}
 for _slug, _system in registry.SYSTEMS.items():
-    _first.setdefault(_system.target, _slug)
-#: A system of each class, and BPGAN as it is meant to be used.
-KINDS = frozenset({*_first.values(), "bpgan-2k"})
+    _of_class.setdefault(_system.target, _slug)
+_of_class[registry.SYSTEMS["bpgan-2k"].target] = "bpgan-2k"
+#: A system of each class.
+KINDS = frozenset(_of_class.values())
 
 
 def some(rows: Iterable[Any], telling: Callable[[Any], object]) -> list[Any]:
