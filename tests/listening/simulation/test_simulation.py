@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
+import time
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from datetime import timedelta
+from itertools import groupby
 from typing import Any
 
 import pytest
@@ -30,7 +34,6 @@ from listening.study.errors import StudyError
 from listening.study.studies import create_study, update_study
 from listening.tasks import simulate
 from tests.listening.conftest import SYSTEMS, listen, open_unrendered
-from tests.live import wait_for
 
 SIMULATED = Session.Kind.SIMULATED
 
@@ -156,8 +159,7 @@ def test_another_worker_goes_on_where_one_died(study: Study, monkeypatch: pytest
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.skipif(connection.vendor != "sqlite", reason="other databases let writers queue")
 def test_listeners_are_let_in_between_simulated_ones(study: Study) -> None:
-    many = 12
-    simulation.start(study, {"listeners": many})
+    simulation.start(study, {"listeners": 8})
 
     def work() -> None:
         try:
@@ -165,17 +167,23 @@ def test_listeners_are_let_in_between_simulated_ones(study: Study) -> None:
         finally:
             connection.close()
 
+    # As SQLite does for whoever waits: look now and then whether the lock is free.
+    found = []
     worker = threading.Thread(target=work)
-    worker.start()
-    try:
-        wait_for("the first", lambda: simulation.count_made(study) >= 1, seconds=60)
-        # Whoever has waited for a while looks only every tenth of a second whether the lock is free.
-        for _listener in range(3):
-            start_session(study)
-        assert simulation.count_made(study) < many
-    finally:
+    with closing(sqlite3.connect(connection.settings_dict["NAME"], timeout=0)) as other:
+        worker.start()
+        while worker.is_alive():
+            try:
+                other.execute("BEGIN IMMEDIATE")
+                other.rollback()
+                found.append(True)
+            except sqlite3.OperationalError:
+                found.append(False)
+            time.sleep(0.02)
         worker.join()
-    assert simulation.count_made(study) == many
+    assert simulation.count_made(study) == 8
+    locked = max((sum(1 for _ in group) for free, group in groupby(found) if not free), default=0)
+    assert sum(found) > len(found) / 10, f"free {sum(found)} times of {len(found)}, locked {locked} in a row"
 
 
 def test_asking_anew_takes_the_claim_away(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
