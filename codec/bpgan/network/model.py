@@ -20,7 +20,7 @@ from codec.bpgan.entropy.rates import HuffmanRates, build_rates
 from codec.bpgan.entropy.tables import TableContexts
 from codec.bpgan.network.encoder import build_encoder
 from codec.bpgan.network.generator import build_generator
-from codec.bpgan.network.hearing import Hearing
+from codec.bpgan.network.hearing import Disturbance, Hearing
 from codec.bpgan.network.mel import Mel
 from codec.bpgan.network.quantizer import Quantizer
 from codec.bpgan.network.refiner import Refiner
@@ -50,6 +50,7 @@ class BPGANModel(nn.Module):
         self.config = config
         self.mel = Mel(config.mel)
         self.hearing = Hearing(self.mel, config.objective)
+        self.disturbance = Disturbance(self.mel)
         self.encoder = build_encoder(config)
         self.quantizer = Quantizer(config.latent)
         self.generator = build_generator(config)
