@@ -147,9 +147,7 @@ def abx(study: Study, kind: str = REAL, data: AnswerData | None = None) -> Conte
     if found.problem:
         return context | {"answer": "Nobody has finished a trial yet.", "warnings": []}
     titles = _titles(frame)
-    pooled = [
-        {"row": row, "first": titles[row.first], "second": titles[row.second]} for row in found.pooled
-    ]
+    pooled = [{"row": row, "first": titles[row.first], "second": titles[row.second]} for row in found.pooled]
     distinguished = sum(row.p_holm is not None and row.p_holm <= LEVEL for row in found.pooled)
     verb = "was" if distinguished == 1 else "were"
     if len(pooled) == 1:

@@ -299,7 +299,7 @@ def _test(row: Preference, votes: pd.DataFrame, population: Population) -> Prefe
         low, high = (min(1.0, max(0.0, (1 + end) / 2)) for end in contrast.interval())
         share, p = (1 + contrast.estimate) / 2, contrast.p()
         return replace(row, share=share, low=low, high=high, p=p, p_holm=p, population=population)
-    # Assessors vote alike: the model has no error, the sign test over them, for these items, still counts them.
+    # Assessors vote alike, so that the model has no error; a sign test still counts them, for these items.
     row = replace(row, population=Population.THESE_ITEMS)
     decided = row.assessors_first + row.assessors_second
     if decided < 2:

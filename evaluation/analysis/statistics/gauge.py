@@ -27,8 +27,8 @@ PERMUTATIONS = 999
 LEVEL = 0.05
 
 _TOO_FEW = (
-    "Too few grades: so many of their dealings come out alike that even the best of them is not above the noise "
-    "floor."
+    "Too few grades: so many of their dealings come out alike that even the best of them is not above the "
+    "noise floor."
 )
 
 

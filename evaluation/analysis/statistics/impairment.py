@@ -97,7 +97,7 @@ class Impairment:
         mistaken: share of trials in which it was graded above the hidden reference.
         population: whom the test speaks for; never wider than the data allow.
         estimate, low, high: the primary analysis' mean and its 95 % interval: mixed model of diff grades
-            (`differences`). Where each assessor graded every item the mean is `mean`; else it weighs what they
+            (`differences`). Where each assessor graded every item that is `mean`; else it weighs what they
             graded. None without a test.
         p, p_adjusted: two-sided, of no impairment; the latter by Holm over the systems. None without a test.
         shown: whether `p_adjusted` is below 0.05 and `estimate` below 0; None without a test.

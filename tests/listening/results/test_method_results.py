@@ -311,7 +311,7 @@ def test_pages_speak_for_items_like_these_where_the_tests_do(
             save_rating(trial, entry["key"], QUALITY[system_of(entry)] - bool(lower), 1)
 
     def prefer_apart(trial: Trial) -> None:
-        """As QUALITY says, the first listener the other way round: of one mind they are no sample of items."""
+        """As QUALITY says, the first listener the other way round: all of one mind are no sample."""
         systems = parts(trial)
         better = "A" if QUALITY[systems["A"]] > QUALITY[systems["B"]] else "B"
         worse = "B" if better == "A" else "A"

@@ -125,9 +125,9 @@ def answers(*counts: list[tuple[int, int]]) -> tuple[list[Context], int]:
         for number in range(n)
     ]
     found = choices.abx(pd.DataFrame(rows, columns=list(choices.ABX_COLUMNS))).pooled
-    return [
-        {"row": row, "first": TITLES[row.first], "second": TITLES[row.second]} for row in found
-    ], max(map(len, counts))
+    return [{"row": row, "first": TITLES[row.first], "second": TITLES[row.second]} for row in found], max(
+        map(len, counts)
+    )
 
 
 def test_right_answers_explain_a_two_sided_interval_beside_a_one_sided_p() -> None:
@@ -171,7 +171,9 @@ def headline(*means: float, spread: float = 1.0) -> str:
 def test_the_highest_is_so_called_only_where_it_is_better_than_all_others() -> None:
     assert headline(80, 60, 40).startswith("P has the highest mean of 3 systems: 80.0")
     # Better than R, but not than Q, to which it may be equivalent.
-    assert headline(80.0, 79.9, 40).startswith("Which of 3 systems is highest is undecided: P has a mean of 80.0")
+    assert headline(80.0, 79.9, 40).startswith(
+        "Which of 3 systems is highest is undecided: P has a mean of 80.0"
+    )
     assert headline(80, 80, 40).startswith("P and Q have the same mean, the highest of 3 systems: 80.0")
     assert headline(80, 80, 79.5, spread=9.0).startswith("P and Q have the same mean: 80.0")
 
@@ -180,7 +182,9 @@ def test_votes_that_cannot_show_a_preference_are_given_no_verdict() -> None:
     """Five listeners of one mind: 2/2^5 = 0.0625; six of one pair 2/2^6 = 0.03125, of three pairs 0.094."""
 
     def said(listeners: int, *pairs: tuple[str, str]) -> str:
-        rows = [(f"l{who}", n, *pair, pair[0]) for who in range(listeners) for n in range(3) for pair in pairs]
+        rows = [
+            (f"l{who}", n, *pair, pair[0]) for who in range(listeners) for n in range(3) for pair in pairs
+        ]
         frame = pd.DataFrame(rows, columns=list(choices.PREFERENCE_COLUMNS))
         return _describe_preferences(choices.preferences(frame), None, TITLES)
 
@@ -188,9 +192,13 @@ def test_votes_that_cannot_show_a_preference_are_given_no_verdict() -> None:
         "No verdict is possible on P and Q: with so few listeners p is not below 0.05 even where all of them "
         "prefer the same system. This holds for these items only."
     )
-    assert said(6, ("p", "q")).startswith("P is preferred to Q: 100 % (54 % to 100 %, 6 listeners, p = 0.031).")
+    assert said(6, ("p", "q")).startswith(
+        "P is preferred to Q: 100 % (54 % to 100 %, 6 listeners, p = 0.031)."
+    )
     three = said(6, ("p", "q"), ("p", "r"), ("q", "r"))
-    assert three.startswith("No verdict is possible on all 3 pairs: with so few listeners p (Holm's, of 3 pairs)")
+    assert three.startswith(
+        "No verdict is possible on all 3 pairs: with so few listeners p (Holm's, of 3 pairs)"
+    )
 
 
 def test_who_stands_highest_is_said_with_whom_that_is_not_shown_against() -> None:
@@ -224,7 +232,7 @@ def test_holm_is_said_to_be_over_the_pairs_that_were_tested() -> None:
 
 
 def test_friedman_says_where_it_cannot_reach_its_level() -> None:
-    """Two listeners, three systems: chi-square is 4 at most, exp(-2) = 0.135; of three 6, exp(-3) = 0.0498."""
+    """Two listeners, three systems: chi-square is 4 at most, p exp(-2); of three listeners 6, exp(-3)."""
     for listeners, floor in ((2, np.exp(-2)), (3, np.exp(-3))):
         rows = [(who, 1, name, 10.0 * k + who) for who in range(listeners) for k, name in enumerate("pqr")]
         found = comparisons.friedman(pd.DataFrame(rows, columns=["assessor", "item", "system", "score"]))

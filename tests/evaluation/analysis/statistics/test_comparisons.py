@@ -113,7 +113,7 @@ def test_wilcoxon_is_scipys_with_holm_over_the_family() -> None:
 
 @pytest.mark.parametrize("n", [4, 5, 9, 13])
 def test_wilcoxon_with_ties_is_exact_for_few_listeners(n: int) -> None:
-    """Ties and zeros: the normal approximation has p = 0.046 where four listeners cannot have less than 1/8."""
+    """Ties and zeros: the normal approximation gives four listeners 0.046, who cannot have less than 1/8."""
     rng = np.random.default_rng(n)
     for _ in range(5):
         apart = np.round(rng.normal(0.6, 1.5, n))
@@ -138,7 +138,9 @@ def test_of_many_listeners_with_ties_the_least_p_is_that_of_the_approximation() 
 
 def test_rows_are_out_of_reach_only_where_holm_cannot_reach_them() -> None:
     """Least p of 2/2^12 and 2/2^6: once the first is found, the second is compared with 0.05 itself."""
-    rows = [(f"l{who}", "1", system, grade + who) for who in range(12) for system, grade in (("a", 70), ("b", 50))]
+    rows = [
+        (f"l{who}", "1", system, grade + who) for who in range(12) for system, grade in (("a", 70), ("b", 50))
+    ]
     rows += [(f"l{who}", "1", "c", 60 + 2 * who) for who in range(6)]
     found = comparisons.sign_flip(tidy(*rows), [("a", "b"), ("a", "c")])
     assert [row.floor for row in found.rows] == [2 / 2**12, 2 / 2**6]

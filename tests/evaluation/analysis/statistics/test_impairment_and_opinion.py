@@ -82,7 +82,9 @@ def test_the_mean_of_an_impairment_is_that_of_its_interval() -> None:
     assert row.low is not None
     assert row.high is not None
     assert row.low < row.estimate < row.high
-    assert row.mean == pytest.approx(frame.assign(d=frame["score"] - 4).groupby("assessor")["d"].mean().mean())
+    assert row.mean == pytest.approx(
+        frame.assign(d=frame["score"] - 4).groupby("assessor")["d"].mean().mean()
+    )
     assert not row.low < row.mean < row.high
     (whole,) = impairment.impairments(frame[frame["item"] == 0])
     assert whole.estimate == pytest.approx(whole.mean)
