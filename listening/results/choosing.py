@@ -17,6 +17,7 @@ from evaluation.analysis.statistics.corrections import holm
 from evaluation.analysis.statistics.differences import LEVEL
 from evaluation.analysis.words import count, p_words, percent
 from evaluation.contexts import Context
+from listening.methods import METHODS
 from listening.models import Stimulus, Study
 from listening.results.calibration import describe_misses
 from listening.results.data import BradleyTerryData, MissesData, PairOddsData
@@ -37,11 +38,6 @@ _RIGHT_KEY = "Marker and bar: share of right answers, 95 % interval over listene
 #: The same of one listener.
 _RIGHT_OF_ONE = "Marker and bar: share of right answers, exact 95 % interval over answers. Guessing: 50 %."
 PREFERENCES = "prefer the left one   |   prefer the right one"
-_PREFERENCE_KEY = (
-    "Marker and bar: share that prefers the right one, a tie counting half, with its 95 % interval over "
-    "listeners."
-)
-_PREFERENCE_OF_ONE = "Marker: share that prefers the right one, a tie counting half."
 DOTS = "Dots: listeners."
 
 
@@ -50,9 +46,17 @@ def key_of_answers(listeners: int) -> str:
     return _RIGHT_OF_ONE if listeners == 1 else _RIGHT_KEY
 
 
-def key_of_votes(listeners: int) -> str:
-    """The key of a figure of votes of so many listeners."""
-    return _PREFERENCE_OF_ONE if listeners == 1 else _PREFERENCE_KEY
+def key_of_votes(*, bars: bool, ties: bool = True) -> str:
+    """The key of a figure of votes.
+
+    Whether an interval is over listeners alone or over items, too, the table of pairs says.
+
+    Args:
+        bars: some pair has an interval.
+        ties: listeners could say that they prefer neither.
+    """
+    share = f"share that prefers the right one{', a tie counting half' if ties else ''}"
+    return f"Marker and bar: {share}, with its 95 % interval." if bars else f"Marker: {share}."
 
 
 @dataclass(frozen=True)
@@ -273,6 +277,8 @@ def preference(study: Study, kind: str = REAL, data: VoteData | None = None) -> 
     if frame.empty:
         return context | {"answer": "Nobody has finished a trial yet.", "warnings": []}
     titles = _titles(frame)
+    offered = METHODS[study.method].offers_no_preference(study.method_options)
+    ties = offered or bool(frame["chosen"].isna().any())
     if data:
         found = _PREFERENCES.validate_python(data["preferences"])
         scale = _read_scale(data["scale"]) if data["scale"] else None
@@ -301,11 +307,9 @@ def preference(study: Study, kind: str = REAL, data: VoteData | None = None) -> 
         )
         for row in found
     ]
+    key = key_of_votes(bars=any(row.low is not None for row in found), ties=ties)
     drawn = figures.shares(
-        shares,
-        f"{study.name}: preference",
-        PREFERENCES,
-        f"{key_of_votes(cast('int', context['listeners']))} {DOTS[:-1]}, decided votes.",
+        shares, f"{study.name}: preference", PREFERENCES, f"{key} {DOTS[:-1]}, decided votes."
     )
     warnings = []
     fewest = min(row.assessors for row in found)
@@ -325,6 +329,7 @@ def preference(study: Study, kind: str = REAL, data: VoteData | None = None) -> 
             (row.population.value for row in found if row.p is not None), study.analysis.population
         ),
         "shares": shares,
+        "ties": ties,
         "odds": _odds_rows(data, titles),
         "companion_misses": describe_misses(data, "companions"),
         "scale": [{"row": row, "title": titles[row.system]} for row in scale.systems] if scale else [],

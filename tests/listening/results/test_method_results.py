@@ -323,6 +323,8 @@ def test_pages_speak_for_items_like_these_where_the_tests_do(
     random = {"ab": "listeners and items random;", "bs1116": "listeners random, items too"}.get(method, "")
     for items in (1, 2):
         study = hold(method, answer, items=items)
+        waits = client.get(reverse("results", args=[study.pk])).content.decode()
+        assert ("Marker: share that prefers" in waits) is (method == "ab")  # no bar before the tests are done
         client.get(reverse("results", args=[study.pk]))
         make_analysis(Analysis.objects.get(study=study).pk)
         page = client.get(reverse("results", args=[study.pk])).content.decode()
@@ -330,6 +332,11 @@ def test_pages_speak_for_items_like_these_where_the_tests_do(
         limits = report.split("4. Limits")[1].split("</section>")[0]
         for text in (page, report) if random else ():
             assert (random in text) is (items == 2)
+        if method == "ab":
+            # What the bars are over is said at the table alone, and of ties only where there can be some.
+            assert "share that prefers the right one, with its 95 % interval. Dots" in page
+            assert "counts as half a vote" not in page
+            assert "ties are left out" not in page
         assert ("for items like these, as far as" in limits) is (items == 2)
         assert ("for these items only" in limits) is (items == 1)
 
