@@ -134,6 +134,8 @@ class ObjectiveConfig:
     loudness: float = 0.0
     #: Whether a mel band counts by its width in ERB, the ear's resolution, rather than like any other.
     erb: bool = False
+    #: Weight of how audibly the loudness differs (`hearing.Disturbance`), besides the errors of values.
+    disturbance: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -237,7 +239,7 @@ class TrainConfig:
     w_spectrum: float = 0.1
     w_spectrum_adversarial: float = 0.1
     w_spectrum_feature: float = 1.0
-    #: The same of how audibly its loudness differs (`hearing.Disturbance`).
+    #: The same of how audibly its loudness differs (`hearing.Disturbance`), besides its share of J.
     w_disturbance: float = 0.0
     #: Of the search in training: steps of back-propagation, the price of a bit, the number of training steps
     #: between two searches, and the number of searched batches that are kept to learn from.
@@ -245,6 +247,8 @@ class TrainConfig:
     search_price: float = 0.02
     search_reuse: int = 4
     search_pool: int = 64
+    #: Every how many steps of the search stage one learns from the encoder's own symbols instead; 0: none.
+    encoder_every: int = 0
     #: Augmentation, at most so much in either direction: gain in dB, speed as a fraction, spectral tilt in
     #: log-mel units at the band edge, equaliser in log-mel units for each of three cosines over the bands.
     gain_db: float = 4.0

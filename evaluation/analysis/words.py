@@ -17,19 +17,35 @@ def p_words(p: float | None, none: str = "no p") -> str:
     """A p value with its letter, to three decimals or as “< 0.001”; `none` where there is no value."""
     if p is None:
         return none
-    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
+    return f"p {p_figure(p)}" if p < 0.001 else f"p = {p_figure(p)}"
 
 
 def figure(value: float | None, decimals: int) -> str:
-    """`value` to `decimals` places, or a dash where there is no value."""
-    return "–" if value is None else f"{value:.{decimals}f}".replace("-", "−")
+    """`value` to `decimals` places, or a dash where there is no value; a zero has no sign."""
+    return "–" if value is None else f"{value:z.{decimals}f}".replace("-", "−")
 
 
 def p_figure(value: float | None) -> str:
-    """A p value to three decimals, or “< 0.001”."""
-    return "–" if value is None else "< 0.001" if value < 0.001 else f"{value:.3f}"
+    """A p value to three decimals, or “< 0.001”; to five where three would read as 0.05, which it is not."""
+    if value is None:
+        return "–"
+    if value < 0.001:
+        return "< 0.001"
+    return f"{value:.{_decimals(value, 3, (0.05,), 5)}f}"
 
 
-def percent(value: float | None) -> str:
-    """A share in whole per cent, or a dash where there is no value."""
-    return "–" if value is None else f"{100 * value:.0f} %"
+def percent(value: float | None, limits: tuple[float, ...] = (0, 50, 100)) -> str:
+    """A share in whole per cent, or a dash where there is no value.
+
+    To a tenth where it would read as one of `limits` and is not: nearly all is not all, and an interval that
+    excludes 50 % does not end there.
+    """
+    return "–" if value is None else f"{100 * value:.{_decimals(100 * value, 0, limits, 1)}f} %"
+
+
+def _decimals(value: float, usual: int, limits: tuple[float, ...], most: int) -> int:
+    """How many decimals do not make `value` one of `limits`, which it is not: `usual` or more."""
+    for decimals in range(usual, most):
+        if round(value, decimals) not in limits or round(value, 9) in limits:
+            return decimals
+    return most

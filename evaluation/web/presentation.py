@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TypedDict
+from typing import Any, TypedDict
 from uuid import UUID
 
-from django.db.models import Avg, Count, QuerySet
+from django.db.models import Avg, Count, Q, QuerySet
 from django.urls import reverse
 from django.utils.translation import gettext
 
 from codec.base import in_words
 from evaluation import systems
 from evaluation.access import Role
+from evaluation.clips.choosing import ORIGINAL
+from evaluation.metrics import DEFAULT, GENERAL, Metric, defaults_for, metric_of
 from evaluation.metrics import METRICS as REGISTRY
-from evaluation.metrics import Metric, defaults_for, metric_of
 from evaluation.models import Clip, Job, Rendition, Score
 from evaluation.refusals import translate_note
+from evaluation.work.expecting import seconds_left
 from evaluation.work.jobs import Silence, silence_of
 from evaluation.work.pipeline import METRIC_TITLES, METRICS
 
@@ -92,6 +95,62 @@ def job_state(row: Job, role: int = Role.OWNER) -> JobState:
         if row.status == FAILED and role >= Role.EDITOR
         else "",
     )
+
+
+def clips_at_work() -> QuerySet[Clip]:
+    """Clips with a rendition that `count_progress` counts as busy."""
+    made = Rendition.objects.filter(status__in=Job.UNFINISHED)
+    measured = Score.objects.filter(metric__in=(*DEFAULT, *GENERAL), status__in=Job.UNFINISHED)
+    return Clip.objects.filter(Q(pk__in=made.values("clip")) | Q(pk__in=measured.values("rendition__clip")))
+
+
+def count_progress(clips: QuerySet[Clip]) -> list[Any]:
+    """`clips`, newest first, with `status`, `total`, `done`, `failed`, `unavailable`, in one query for all.
+
+    `waits` counts renditions that can be
+    cancelled, and `left` says how long all will take; only while something waits does that take more queries.
+    `state` tells apart what rows show of it.
+    """
+    unmade = Q(renditions__status=Job.Status.FAILED)
+    by_default = Q(renditions__scores__metric__in=(*DEFAULT, *GENERAL))
+    measuring = by_default & Q(renditions__scores__status__in=Job.UNFINISHED)
+    annotated = clips.select_related("owner").annotate(
+        total=Count("renditions", distinct=True),
+        started=Count("renditions", filter=~Q(renditions__status=Job.Status.QUEUED), distinct=True),
+        busy=Count("renditions", filter=Q(renditions__status__in=Job.UNFINISHED) | measuring, distinct=True),
+        waits=Count(
+            "renditions",
+            filter=Q(renditions__status=Job.Status.QUEUED) & ~Q(renditions__system=ORIGINAL),
+            distinct=True,
+        ),
+        unavailable=Count("renditions", filter=unmade & Q(renditions__unavailable=True), distinct=True),
+        unmade=Count("renditions", filter=unmade & Q(renditions__unavailable=False), distinct=True),
+        unmeasured=Count(
+            "renditions", filter=by_default & Q(renditions__scores__status=Job.Status.FAILED), distinct=True
+        ),
+    )
+    # Django drops the model's default ordering in aggregate queries.
+    found: list[Any] = list(annotated.order_by("-created", "id"))
+    for clip in found:
+        settled = clip.total - clip.busy - clip.unavailable
+        clip.failed = min(clip.unmade + clip.unmeasured, settled)
+        clip.done = settled - clip.failed
+        if clip.busy:
+            clip.status = RUNNING if clip.started else QUEUED
+        else:
+            clip.status = DONE if clip.done else FAILED
+    under_way = [clip.pk for clip in found if clip.busy]
+    left = seconds_left(under_way) if under_way else {}
+    for clip in found:
+        clip.left = time_left(left.get(clip.pk))
+        clip.state = _progress_state(clip)
+    return found
+
+
+def _progress_state(clip: Any) -> str:
+    """What a row shows of its clip that changes, told apart from other rows and states."""
+    shown = (clip.status, clip.total, clip.done, clip.failed, clip.unavailable, clip.waits, clip.left)
+    return f"{clip.pk.hex[:12]}-{zlib.crc32(repr(shown).encode()):08x}"
 
 
 class OtherScore(TypedDict):

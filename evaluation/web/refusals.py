@@ -98,7 +98,7 @@ def answer_refusal(request: HttpRequest, refusal: Refusal) -> HttpResponse:
 
 def render_refusal(request: HttpRequest, message: Text, status: int, title: Text) -> HttpResponse:
     """Render a page, or a fragment for htmx, that shows only the message."""
-    context = {"title": title, "message": message}
+    context = {"title": title, "message": message, "status": status}
     if not is_fragment(request):
         # A middleware may have set a template, for listeners' pages.
         template = getattr(request, "refusal_template", "refusal.html")

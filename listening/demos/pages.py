@@ -185,7 +185,10 @@ def _grades_svg(grades: ShownGrades) -> SafeString:
             figures.ShareRow(row.left, row.right, row.share, row.low, row.high, (), row.counts)
             for row in grades.shares
         ]
-        key = (key_of_votes if grades.kind == "votes" else key_of_answers)(grades.listeners)
+        if grades.kind == "votes":
+            key = key_of_votes(bars=any(row.low is not None for row in grades.shares))
+        else:
+            key = key_of_answers(grades.listeners)
         svg = figures.shares(shares, f"{grades.study}: {grades.measure}", grades.measure, key)
     return mark_safe(svg)  # noqa: S308 -- the figure escapes every text
 

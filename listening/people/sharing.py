@@ -17,12 +17,14 @@ from django.utils.translation import gettext_lazy as _
 from evaluation.access import Role
 from evaluation.models import Clip
 from evaluation.refusals import Refusal
-from listening.models import Demo, DemoVersion, Invitation, Share, Study, token_digest
+from listening.models import Act, Demo, DemoVersion, Invitation, Share, Study, token_digest
 
 #: How long an invitation may be open, days, and how long if nothing is said.
 DAYS, USUAL_DAYS = (1, 7, 30, 90), 7
 #: Invitations of one study that may be open at a time.
 MOST_OPEN = 50
+#: The act by which an heir got a study.
+HANDED_OVER = "handed_over"
 #: What roles are called in addresses, forms and the API.
 ROLES = {"viewer": Role.VIEWER, "editor": Role.EDITOR}
 
@@ -223,13 +225,17 @@ def heir_of(study: Study) -> Any:
 
 @transaction.atomic
 def hand_over(study: Study) -> None:
-    """Make the heir the owner, without being asked; invitations of the former owner are revoked."""
+    """Make the heir the owner, without being asked; invitations of the former owner are revoked.
+
+    The study's history says it: no request to a page of the study does.
+    """
     now = Study.objects.select_for_update().get(pk=study.pk)
     heir = heir_of(now)
     now.shares.filter(user=heir).delete()
     withdraw_offer(now)
     give_study(now, heir)
     open_invitations(now).delete()
+    Act.objects.create(study=now, person=heir, what=HANDED_OVER)
 
 
 def _clips_on_pages(owner_id: int) -> set[UUID]:

@@ -15,13 +15,20 @@ from evaluation.analysis import figures
 from evaluation.analysis.statistics import choices as statistics
 from evaluation.analysis.statistics.corrections import holm
 from evaluation.analysis.statistics.differences import LEVEL
-from evaluation.analysis.words import count, p_words
+from evaluation.analysis.words import count, p_words, percent
 from evaluation.contexts import Context
+from listening.methods import METHODS
 from listening.models import Stimulus, Study
 from listening.results.calibration import describe_misses
 from listening.results.data import BradleyTerryData, MissesData, PairOddsData
 from listening.results.frames import LOUD, REAL, choices_of, item_titles
-from listening.results.verdicts import explain_correction, warn_of_few_listeners, widest_population
+from listening.results.verdicts import (
+    describe_population,
+    explain_correction,
+    join_names,
+    warn_of_few_listeners,
+    widest_population,
+)
 
 #: Shares of right answers for which the page lists the number of trials needed to detect them.
 SHARES = (0.6, 0.7, 0.75, 0.8, 0.9)
@@ -31,11 +38,6 @@ _RIGHT_KEY = "Marker and bar: share of right answers, 95 % interval over listene
 #: The same of one listener.
 _RIGHT_OF_ONE = "Marker and bar: share of right answers, exact 95 % interval over answers. Guessing: 50 %."
 PREFERENCES = "prefer the left one   |   prefer the right one"
-_PREFERENCE_KEY = (
-    "Marker and bar: share that prefers the right one, a tie counting half, with its 95 % interval over "
-    "listeners."
-)
-_PREFERENCE_OF_ONE = "Marker: share that prefers the right one, a tie counting half."
 DOTS = "Dots: listeners."
 
 
@@ -44,9 +46,17 @@ def key_of_answers(listeners: int) -> str:
     return _RIGHT_OF_ONE if listeners == 1 else _RIGHT_KEY
 
 
-def key_of_votes(listeners: int) -> str:
-    """The key of a figure of votes of so many listeners."""
-    return _PREFERENCE_OF_ONE if listeners == 1 else _PREFERENCE_KEY
+def key_of_votes(*, bars: bool, ties: bool = True) -> str:
+    """The key of a figure of votes.
+
+    Whether an interval is over listeners alone or over items, too, the table of pairs says.
+
+    Args:
+        bars: some pair has an interval.
+        ties: listeners could say that they prefer neither.
+    """
+    share = f"share that prefers the right one{', a tie counting half' if ties else ''}"
+    return f"Marker and bar: {share}, with its 95 % interval." if bars else f"Marker: {share}."
 
 
 @dataclass(frozen=True)
@@ -141,12 +151,8 @@ def abx(study: Study, kind: str = REAL, data: AnswerData | None = None) -> Conte
     if found.problem:
         return context | {"answer": "Nobody has finished a trial yet.", "warnings": []}
     titles = _titles(frame)
-    adjusted = holm([row.p for row in found.pooled])
-    pooled = [
-        {"row": row, "first": titles[row.first], "second": titles[row.second], "p_holm": p}
-        for row, p in zip(found.pooled, adjusted, strict=True)
-    ]
-    distinguished = sum(p is not None and p <= LEVEL for p in adjusted)
+    pooled = [{"row": row, "first": titles[row.first], "second": titles[row.second]} for row in found.pooled]
+    distinguished = sum(row.p_holm is not None and row.p_holm <= LEVEL for row in found.pooled)
     verb = "was" if distinguished == 1 else "were"
     if len(pooled) == 1:
         only = found.pooled[0]
@@ -156,6 +162,11 @@ def abx(study: Study, kind: str = REAL, data: AnswerData | None = None) -> Conte
             f"{distinguished} of {len(pooled)} pairs {verb} told apart more often than by guessing "
             f"(exact binomial tests over all answers, Holm's p ≤ 0.05)."
         )
+        if few := sum(row.out_of_reach for row in found.pooled):
+            answer += (
+                f" Of {few} too few answers were given to tell: not even if all were right would Holm's p be "
+                "0.05 or less."
+            )
     single = {
         key: [its["correct"].mean() for _, its in of_pair.groupby("assessor", sort=False)]
         for key, of_pair in frame.groupby(["first", "second"], sort=False)
@@ -204,7 +215,7 @@ def _reconcile_answers(pooled: list[Context], listeners: int) -> list[str]:
     for each in pooled:
         row = cast("statistics.AbxRow", each["row"])
         pair = f"{each['first']} and {each['second']}"
-        adjusted = cast("float", each["p_holm"])
+        adjusted = cast("float", row.p_holm)
         if adjusted <= LEVEL and row.low <= 0.5:
             includes.append(pair)
         elif row.p <= LEVEL < adjusted and row.low > 0.5:
@@ -266,6 +277,8 @@ def preference(study: Study, kind: str = REAL, data: VoteData | None = None) -> 
     if frame.empty:
         return context | {"answer": "Nobody has finished a trial yet.", "warnings": []}
     titles = _titles(frame)
+    offered = METHODS[study.method].offers_no_preference(study.method_options)
+    ties = offered or bool(frame["chosen"].isna().any())
     if data:
         found = _PREFERENCES.validate_python(data["preferences"])
         scale = _read_scale(data["scale"]) if data["scale"] else None
@@ -294,11 +307,9 @@ def preference(study: Study, kind: str = REAL, data: VoteData | None = None) -> 
         )
         for row in found
     ]
+    key = key_of_votes(bars=any(row.low is not None for row in found), ties=ties)
     drawn = figures.shares(
-        shares,
-        f"{study.name}: preference",
-        PREFERENCES,
-        f"{key_of_votes(cast('int', context['listeners']))} {DOTS[:-1]}, decided votes.",
+        shares, f"{study.name}: preference", PREFERENCES, f"{key} {DOTS[:-1]}, decided votes."
     )
     warnings = []
     fewest = min(row.assessors for row in found)
@@ -318,6 +329,7 @@ def preference(study: Study, kind: str = REAL, data: VoteData | None = None) -> 
             (row.population.value for row in found if row.p is not None), study.analysis.population
         ),
         "shares": shares,
+        "ties": ties,
         "odds": _odds_rows(data, titles),
         "companion_misses": describe_misses(data, "companions"),
         "scale": [{"row": row, "title": titles[row.system]} for row in scale.systems] if scale else [],
@@ -331,7 +343,11 @@ def _describe_preferences(
 ) -> str:
     shown = [row for row in found if row.p_holm is not None and row.p_holm < LEVEL]
     untested = [row for row in found if row.p_holm is None]
-    undecided = [row for row in found if row not in shown and row not in untested]
+    tested = [row for row in found if row.p_holm is not None]
+    # The model of votes has no least p.
+    least = holm([row.floor or 0.0 for row in tested])
+    out_of_reach = [row for row, p in zip(tested, least, strict=True) if p >= LEVEL]
+    undecided = [row for row in tested if row not in shown and row not in out_of_reach]
     sentences = [_describe_pair(row, titles) for row in shown]
     if undecided:
         sentences.append(
@@ -346,7 +362,14 @@ def _describe_preferences(
         ]
         if seems:
             though = f"excludes 50 %, as that of {'; '.join(seems)} does"
-            sentences.append(explain_correction(len(shown) + len(undecided), though))
+            sentences.append(explain_correction(len(tested), though))
+    if out_of_reach:
+        corrected = f" (Holm's, of {count(len(tested), 'pair')})" if len(tested) > 1 else ""
+        sentences.append(
+            f"No verdict is possible on {_name_pairs(out_of_reach, found, titles)}: with so few listeners p"
+            f"{corrected} is not below 0.05 even where all of them prefer the same system."
+        )
+    sentences.append(describe_population(row.population.value for row in tested))
     single = [row for row in untested if row.assessors == 1]
     for rows, why in (
         (single, "one listener voted"),
@@ -355,12 +378,28 @@ def _describe_preferences(
         if rows:
             sentences.append(f"No test was possible of {_name_pairs(rows, found, titles)}: {why}.")
     if scale and scale.systems and shown:
-        best = scale.systems[0]
-        sentences.append(
-            f"On Bradley and Terry's scale {titles[best.system]} stands highest: it wins "
-            f"{100 * best.share:.0f} % of votes on average."
-        )
-    return " ".join(sentences)
+        sentences.append(_describe_highest(scale.systems[0], found, shown, titles))
+    return " ".join(filter(None, sentences))
+
+
+def _describe_highest(
+    best: statistics.Worth,
+    found: list[statistics.Preference],
+    shown: list[statistics.Preference],
+    titles: dict[str, str],
+) -> str:
+    """Who stands highest on Bradley and Terry's scale, and against whom that is not shown."""
+    mine = [row for row in found if best.system in (row.first, row.second)]
+    open_to = [
+        titles[row.second if row.first == best.system else row.first]
+        for row in mine
+        if row not in shown or (row.share > 0.5) != (row.first == best.system)
+    ]
+    said = (
+        f"On Bradley and Terry's scale {titles[best.system]} stands highest: it wins "
+        f"{percent(best.share)} of votes on average"
+    )
+    return f"{said}; that it is preferred to {join_names(open_to)} is not shown." if open_to else f"{said}."
 
 
 def _name_pairs(
@@ -375,10 +414,9 @@ def _name_pairs(
 def _describe_pair(row: statistics.Preference, titles: dict[str, str]) -> str:
     first = row.share >= 0.5
     better, other = (row.first, row.second) if first else (row.second, row.first)
-    ends = (row.low, row.high) if first else (1 - (row.high or 0.0), 1 - (row.low or 0.0))
-    share = max(row.share, 1 - row.share)
-    return (
-        f"{titles[better]} is preferred to {titles[other]}: {100 * share:.0f} % "
-        f"({100 * (ends[0] or 0):.0f} to {100 * (ends[1] or 0):.0f} %, {count(row.assessors, 'listener')}, "
-        f"{p_words(row.p_holm)})."
-    )
+    said = [count(row.assessors, "listener"), p_words(row.p_holm)]
+    if row.low is not None and row.high is not None:
+        low, high = (row.low, row.high) if first else (1 - row.high, 1 - row.low)
+        said.insert(0, f"{percent(low)} to {percent(high)}")
+    share = percent(max(row.share, 1 - row.share))
+    return f"{titles[better]} is preferred to {titles[other]}: {share} ({', '.join(said)})."

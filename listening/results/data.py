@@ -58,6 +58,7 @@ class ImpairmentData(TypedDict):
     interval: IntervalData | None
     mistaken: float
     population: str
+    estimate: NotRequired[float | None]  # an older analysis has none
     low: float | None
     high: float | None
     p: float | None

@@ -33,11 +33,12 @@ from listening.results.frames import LOUD, REAL, count_unfinished, item_titles, 
 from listening.results.names import sort_systems, titles_of
 from listening.results.scales import Question, question_of, scale_of
 from listening.results.verdicts import (
-    POPULATIONS,
     Ranked,
     Terms,
     best_first,
     describe_block,
+    describe_population,
+    family_of,
     join_names,
     pair_rows,
     reconcile_all,
@@ -78,6 +79,7 @@ class Between(TypedDict):
     decimals: int
     compared: bool
     pairs: list[Context]
+    family: int
     population: str
     reconciled: list[str]
     ordinal: list[Context]
@@ -231,6 +233,7 @@ def _compare_systems(
         "decimals": terms.decimals,
         "compared": len(ranked) > 1,
         "pairs": pair_rows(titles, pairs, terms.decimals),
+        "family": family_of(pairs),
         "population": widest_population(
             (row["population"] for row in (pairs["rows"] if pairs else []) if not row["problem"]),
             question.population.value,
@@ -307,7 +310,9 @@ def impairment(study: Study, kind: str = REAL, data: TestData | None = None) -> 
         {
             "system": looks[row.system],
             "row": row,
+            "mean": _estimate_of(row),
             "experts": by_experts.get(row.system),
+            "mean_of_experts": _estimate_of(by_experts.get(row.system)),
             # The interval is of its system alone, the word is corrected for all of them.
             "seems_shown": row.shown is False and row.high is not None and row.high < 0,
             "above": row.shown is False and row.low is not None and row.low > 0,
@@ -341,6 +346,7 @@ def impairment(study: Study, kind: str = REAL, data: TestData | None = None) -> 
         "warnings": warnings + describe_misses(data, "primary"),
         "rows": rows,
         "computed": tested is not None,
+        "tested_systems": sum(row.p_adjusted is not None for row in found),
         "method": METHODS[study.method],
         "expertise": experts,
         "kept": len(kept),
@@ -355,10 +361,18 @@ def _read_impairment(row: ImpairmentData) -> impairments.Impairment:
     return impairments.Impairment(**values)  # type: ignore[arg-type]
 
 
+def _estimate_of(row: impairments.Impairment | None) -> float | None:
+    """The mean that the interval beside it is of; of a system without a test the mean of listener means."""
+    if row is None:
+        return None
+    return row.mean if row.estimate is None else row.estimate
+
+
 def _describe_impairments(found: list[impairments.Impairment], looks: dict[str, dict[str, str]]) -> str:
     """Sentences on which systems have a significant impairment, over all listeners."""
     shown = [
-        f"{looks[row.system]['title']} ({figure(row.mean, 2)}, {figure(row.low, 2)} to {figure(row.high, 2)})"
+        f"{looks[row.system]['title']} ({figure(_estimate_of(row), 2)}, "
+        f"{figure(row.low, 2)} to {figure(row.high, 2)})"
         for row in found
         if row.shown
     ]
@@ -374,10 +388,8 @@ def _describe_impairments(found: list[impairments.Impairment], looks: dict[str, 
     undecided = len(found) - len(shown) - len(untested)
     if undecided:
         said += f" Undecided for {undecided}: this does not show that they are transparent."
-    populations = {row.population.value for row in found if row.p_adjusted is not None}
-    if len(populations) == 1:
-        said += f" This holds {POPULATIONS[populations.pop()]}."
-    return said
+    whom = describe_population(row.population.value for row in found if row.p_adjusted is not None)
+    return f"{said} {whom}".rstrip()
 
 
 def opinion(study: Study, kind: str = REAL, data: TestData | None = None) -> Context:

@@ -204,7 +204,10 @@ def _of_impairments(study: Study, kind: str, question: Question) -> Context:
 
     def test(grades: pd.DataFrame) -> list[impairment.Impairment]:
         rows = impairment.impairments(grades, question.population)
-        return [replace(row, low=within(row.low), high=within(row.high)) for row in rows]
+        return [
+            replace(row, estimate=within(row.estimate), low=within(row.low), high=within(row.high))
+            for row in rows
+        ]
 
     return {"impairments": test(frame), "experts": test(frame[frame["assessor"].isin(passed)])}
 

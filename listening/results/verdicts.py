@@ -36,6 +36,12 @@ def widest_population(tested: Iterable[str], asked: str) -> str:
     return next(name for name in POPULATIONS if name in found)
 
 
+def describe_population(tested: Iterable[str]) -> str:
+    """For whom all these tests speak, in a sentence; empty without a test, or where they differ."""
+    found = set(tested)
+    return f"This holds {POPULATIONS[found.pop()]}." if len(found) == 1 else ""
+
+
 @dataclass(frozen=True)
 class Ranked:
     """A system under test in a ranking.
@@ -93,21 +99,20 @@ def describe_block(block: Sequence[Ranked], terms: Terms, data: DifferencesData 
     mean = f"{figure(best.rank_by, terms.decimals)}{terms.of_scale} ({who})"
     if len(block) == 1:
         return f"{best.title} has a {terms.kind} of {mean}."
-    ties = [row.title for row in block if abs(row.rank_by - best.rank_by) < 1e-9]
+    ties = [row for row in block if abs(row.rank_by - best.rank_by) < 1e-9]
+    decided = data is not None and _is_better(best, [row for row in block if row not in ties], data)
     if len(ties) > 1:
-        how = (
-            f"the same {terms.kind.removesuffix(',')}"
-            if len(ties) == len(block)
-            else f"the same {terms.kind.removesuffix(',')}, the highest of {len(block)} systems"
-        )
-        first = f"{join_names(ties)} have {how}: {mean}."
-    elif data is not None and not _is_decided(block, data):
-        first = (
-            f"Which of {len(block)} systems is highest is undecided: "
-            f"{best.title} has a {terms.kind} of {mean}."
-        )
-    else:
+        how = f"the same {terms.kind.removesuffix(',')}"
+        if decided and len(ties) < len(block):
+            how = f"{how}, the highest of {len(block)} systems"
+        first = f"{join_names([row.title for row in ties])} have {how}: {mean}."
+    elif decided:
         first = f"{best.title} has the highest {terms.kind} of {len(block)} systems: {mean}."
+    else:
+        known = "not known" if data is None else "undecided"
+        first = (
+            f"Which of {len(block)} systems is highest is {known}: {best.title} has a {terms.kind} of {mean}."
+        )
     if data is None:
         return f"{first} The tests between systems are not computed yet."
     return f"{first} {_describe_comparisons(block, terms, data)}".rstrip()
@@ -127,8 +132,9 @@ def _against_best(block: Sequence[Ranked], data: DifferencesData) -> list[tuple[
     return [(other, found[other.slug]) for other in block[1:] if other.slug in found]
 
 
-def _is_decided(block: Sequence[Ranked], data: DifferencesData) -> bool:
-    return any(row["verdict"] == "better" for _, row in _against_best(block, data))
+def _is_better(best: Ranked, others: Sequence[Ranked], data: DifferencesData) -> bool:
+    """Whether the best is shown to be better than each of the others."""
+    return all(row["verdict"] == "better" for _, row in _against_best([best, *others], data))
 
 
 def _describe_comparisons(block: Sequence[Ranked], terms: Terms, data: DifferencesData) -> str:
@@ -155,11 +161,9 @@ def _describe_comparisons(block: Sequence[Ranked], terms: Terms, data: Differenc
         sentences.append(
             f"No test was possible against {join_names(untested)}: {problem[0].lower()}{problem[1:]}"
         )
-    populations = {row["population"] for _, row in rows if not row["problem"]}
-    if len(populations) == 1:
-        sentences.append(f"This holds {POPULATIONS[populations.pop()]}.")
+    sentences.append(describe_population(row["population"] for _, row in rows if not row["problem"]))
     sentences += reconcile([row for _, row in rows], data)
-    return " ".join(sentences)
+    return " ".join(filter(None, sentences))
 
 
 def reconcile(shown: Iterable[DifferenceData], data: DifferencesData) -> list[str]:
@@ -169,7 +173,6 @@ def reconcile(shown: Iterable[DifferenceData], data: DifferencesData) -> list[st
         shown: rows of `data` whose verdicts and intervals stand side by side.
     """
     margin = points(data["margin"])
-    family = sum(row["p_adjusted"] is not None for row in data["rows"])
     though = []
     apart_equivalent = wide_equivalent = False
     for row in shown:
@@ -184,7 +187,7 @@ def reconcile(shown: Iterable[DifferenceData], data: DifferencesData) -> list[st
             wide_equivalent |= not within
     sentences = []
     if though:
-        sentences.append(explain_correction(family, " or ".join(dict.fromkeys(though))))
+        sentences.append(explain_correction(family_of(data), " or ".join(dict.fromkeys(though))))
     if apart_equivalent:
         sentences.append(
             "Where a pair is equivalent and its interval excludes 0, there is a difference, which lies "
@@ -193,6 +196,11 @@ def reconcile(shown: Iterable[DifferenceData], data: DifferencesData) -> list[st
     if wide_equivalent:
         sentences.append("Equivalence goes by the 90 % interval, which is narrower than the one of 95 %.")
     return sentences
+
+
+def family_of(data: DifferencesData | None) -> int:
+    """Over how many pairs Holm's correction is: those that were tested."""
+    return sum(row["p_adjusted"] is not None for row in data["rows"]) if data else 0
 
 
 def explain_correction(family: int, though: str) -> str:
@@ -238,7 +246,7 @@ def pair_rows(titles: Mapping[str, str], data: DifferencesData | None, decimals:
             "how": f"Mean of {count(row['n'], 'matched difference')}: {count(row['assessors'], 'listener')} "
             f"who graded both in one item, {count(row['items'], 'item')}. Mixed model, "
             f"{POPULATIONS[row['population']]}, {figure(row['df'], 1)} degrees of freedom. The "
-            f"interval is of this pair alone; p is adjusted by Holm for {count(len(data['rows']), 'pair')}.",
+            f"interval is of this pair alone; p is adjusted by Holm for {count(family_of(data), 'pair')}.",
         }
         for row in data["rows"]
     ]

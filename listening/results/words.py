@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from evaluation.analysis.statistics.agreement import DISAGREEMENT
-from evaluation.analysis.words import count, figure
+from evaluation.analysis.statistics.differences import LEVEL
+from evaluation.analysis.words import count, figure, p_figure
 from listening.results.outcome import Results, SystemResult
 from listening.results.scales import LOW_SCALE
 from listening.results.verdicts import Ranked, Terms, describe_block, join_names, warn_of_few_listeners
@@ -69,6 +70,13 @@ def describe_reach(data: Mapping[str, Any]) -> list[str]:
                 f"{title} cannot fall below 0.05 in {few} of {rows} rows with so few {lacking}{several}, so "
                 "it is not informative there."
             )
+    # An older analysis has no floor.
+    floor = data.get("friedman", {}).get("floor")
+    if floor is not None and floor >= LEVEL:
+        sentences.append(
+            f"Friedman's test cannot fall below 0.05 with so few listeners and systems (its least is "
+            f"{p_figure(floor)}), so it is not informative here."
+        )
     return sentences
 
 

@@ -9,6 +9,8 @@ request this kind include them.
 
 from __future__ import annotations
 
+import time
+from collections import deque
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +36,8 @@ if TYPE_CHECKING:
 #: Numbers of a simulation that are stored as floats, even if whole.
 _FLOATS = ("bias", "spread", "items", "use", "careless")
 _ASKED = ("listeners", "seed", *_FLOATS)
+#: How long a transaction may hold the lock on the study, and with SQLite on everything, seconds.
+_HELD_SECONDS = 0.5
 #: Quality of the original and of low-passed speech.
 ANCHORS = {"original": 100.0, "anchor35": 25.0, "anchor70": 50.0}
 
@@ -124,51 +128,72 @@ def state_of(study: Study) -> str:
 
 def count_made(study: Study) -> int:
     """Count the simulated listeners that have finished."""
-    return study.sessions.filter(
-        kind=Session.Kind.SIMULATED
-    ).count()  # each starts and finishes in one transaction
+    return study.sessions.filter(kind=Session.Kind.SIMULATED, finished__isnull=False).count()
 
 
 def run(study_id: str) -> int:
     """Let simulated listeners take the study one by one; returns how many did.
 
-    Each takes it in one transaction with a lock on the study, so a killed worker leaves no partial session
-    and two workers make no duplicates.
+    Each transaction locks the study and checks the claim, so two workers make no duplicates. A session that a
+    killed worker left unfinished is deleted by the next.
     """
     count = 0
     row = jobs.claim(Simulation, study_id)
     if row is None:
         return count
     with jobs.work_on(row, StudyError):
-        while _next(row):
+        while (started := _start_next(row)) and _listen(row, *started):
             count += 1
     return count
 
 
 @transaction.atomic
-def _next(row: Simulation) -> bool:
-    study = Study.objects.select_for_update().filter(pk=row.study_id).first()
-    if study is None or not jobs.advance(row):
-        return False  # cancelled, or requested again
+def _start_next(row: Simulation) -> tuple[Session, int] | None:
+    """The next listener's session, and its number from 0; None if nobody is left or the claim is lost."""
+    study = _hold(row)
+    if study is None:
+        return None  # cancelled, or requested again
     number = count_made(study)
-    if number < study.simulation.listeners:
-        _listen(study, number)
-        return True
-    jobs.finish(row)
-    return False
-
-
-def _listen(study: Study, number: int) -> None:
-    """One listener takes the whole test through the services that a browser uses."""
+    if number >= study.simulation.listeners:
+        jobs.finish(row)
+        return None
+    delete_sessions(study, Session.Kind.SIMULATED, finished=None)
     session = start_session(study, kind=Session.Kind.SIMULATED)
     begin(session)
-    listener = Listener(study, number)
-    systems = dict(Stimulus.objects.filter(item__study=study).values_list("pk", "system"))
-    for trial in session.trials.order_by("position"):
-        listener.answer(trial, systems)
-        finish_trial(trial)
-    # Simulated listeners do not answer questionnaires, so set the end here.
-    Session.objects.filter(pk=session.pk, finished=None).update(finished=timezone.now())
+    return session, number
+
+
+def _hold(row: Simulation) -> Study | None:
+    """Lock the study and the claim until the end of the transaction; None if the claim is lost."""
+    study = Study.objects.select_for_update().filter(pk=row.study_id).first()
+    return study if study is not None and jobs.advance(row) else None
+
+
+def _listen(row: Simulation, session: Session, number: int) -> bool:
+    """One listener takes the whole test through the services that a browser uses.
+
+    A transaction ends after `_HELD_SECONDS`, and others get their turn: people may be grading meanwhile.
+    Returns False if the claim is lost.
+    """
+    listener = Listener(session.study, number)
+    systems = dict(Stimulus.objects.filter(item__study=session.study).values_list("pk", "system"))
+    waiting = deque(session.trials.order_by("position"))
+    while waiting:
+        with transaction.atomic():
+            if _hold(row) is None:
+                return False
+            until = time.monotonic() + _HELD_SECONDS
+            while waiting:
+                trial = waiting.popleft()
+                listener.answer(trial, systems)
+                finish_trial(trial)
+                if time.monotonic() >= until:
+                    break
+            if not waiting:
+                # Simulated listeners do not answer questionnaires, so set the end here.
+                Session.objects.filter(pk=session.pk, finished=None).update(finished=timezone.now())
+        jobs.let_others_write()
+    return True
 
 
 def usual_half_width(study: Study) -> float | None:

@@ -90,6 +90,14 @@ def clips_for_study(user: Any) -> QuerySet[Clip]:
     return usable_clips(user).filter(Exists(done))
 
 
+def unready_clips(user: Any) -> QuerySet[Clip]:
+    """Clips that the user will be able to put in a study: no rendition is finished yet."""
+    renditions = Rendition.objects.filter(clip=OuterRef("pk"))
+    under_way = renditions.filter(status__in=Rendition.UNFINISHED)
+    done = renditions.filter(status=Rendition.Status.DONE)
+    return usable_clips(user).filter(Exists(under_way), ~Exists(done))
+
+
 def systems_of_clips(clips: Iterable[Clip]) -> dict[UUID, set[str]]:
     """The systems that have processed each of `clips`."""
     found: dict[UUID, set[str]] = {}

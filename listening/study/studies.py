@@ -249,9 +249,13 @@ def delete_simulation(study: Study) -> int:
         return delete_sessions(study, Session.Kind.SIMULATED)
 
 
-def delete_sessions(study: Study, *kinds: str) -> int:
-    """Delete all sessions of these kinds with their grades and listeners; return their number."""
-    sessions = study.sessions.filter(kind__in=kinds)
+def delete_sessions(study: Study, *kinds: str, **which: Any) -> int:
+    """Delete the sessions of these kinds, all or `which` of them, with their grades and listeners.
+
+    Returns:
+        their number.
+    """
+    sessions = study.sessions.filter(kind__in=kinds, **which)
     assessors = list(sessions.values_list("assessor", flat=True))
     count = sessions.count()
     remember_links(sessions)

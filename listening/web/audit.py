@@ -22,7 +22,7 @@ from evaluation.refusals import Message, Text
 from evaluation.web.refusals import was_refused
 from listening.models import Act, Study
 from listening.people.administration import name_of
-from listening.people.sharing import ROLES
+from listening.people.sharing import HANDED_OVER, ROLES
 
 #: What people did, by the name of the page's address; with `name:value` behind it, where an act says so.
 SENTENCES: dict[str, Text] = {
@@ -72,6 +72,7 @@ SENTENCES: dict[str, Text] = {
     "study_answer": _("%(user)s answered the offer of the study."),
     "study_answer accept:yes": _("%(user)s accepted the study, and owns it now."),
     "study_answer accept:no": _("%(user)s declined the study."),
+    HANDED_OVER: _("The account of the owner was deleted, and %(person)s owns the study now."),
     "invitation": _("%(user)s accepted an invitation."),
     "demo_new": _("%(user)s made a demo page of the study."),
     "ratings_csv": _("%(user)s downloaded the grades."),

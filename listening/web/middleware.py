@@ -162,6 +162,7 @@ class StudyLanguageMiddleware(_Middleware):
         if found is None:
             return self.get_response(request)
         request.refusal_template = "listening/session/refused.html"  # type: ignore[attr-defined]
+        request.way_back = f"/{found['kind']}/{found['token']}/"  # type: ignore[attr-defined]
         wanted = request.GET.get("language", "")
         with use_link_language(found["kind"] == "s", found["token"], wanted):
             return self.get_response(request)

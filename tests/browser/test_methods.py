@@ -177,6 +177,18 @@ def test_bs1116_needs_one_at_five(page: Page, live_server: Any, alice: User) -> 
     assert (row["rating_reference_score"], row["rating_non_reference_score"]) == ("5", "2")
 
 
+def test_grades_have_the_decimal_mark_of_the_language(page: Page, live_server: Any, alice: User) -> None:
+    study = open_method_study(alice, "bs1116")
+    Study.objects.filter(pk=study.pk).update(language="de")
+    open_page(page, live_server, instructed(study))
+    assert page.locator(".anchors b").all_inner_texts() == ["5,0", "4,0", "3,0", "2,0", "1,0"]
+    hear(page, "B")
+    page.keyboard.press("ArrowUp")
+    page.keyboard.press("ArrowUp")
+    assert page.locator(".column.sounding .grade").inner_text() == "3,1"
+    assert page.locator(".column.sounding input").get_attribute("aria-valuetext") == "3,1"
+
+
 def play_through(page: Page) -> None:
     page.keyboard.press("Space")
     page.wait_for_selector("#answers:not(.waiting)")

@@ -279,6 +279,23 @@ def test_axe_finds_nothing(page: Page, live_server: Any, session: Session, code:
     assert find_in_both_schemes(page) == []  # with the help open
 
 
+def test_the_help_opens_at_its_top_on_a_phone(page: Page, live_server: Any, session: Session) -> None:
+    """The button that has the focus is at its end."""
+    page.set_viewport_size({"width": 390, "height": 600})
+    Study.objects.update(language="de")
+    page.goto(f"{live_server.url}/s/{session.token}/")
+    ready(page)
+    # In training, and in one piece: no word of the badge beside the others.
+    assert page.locator(".badge.training > *").count() == 1
+    page.locator("#help-button").click()
+    title = page.locator("#help-title").bounding_box()
+    assert title is not None
+    assert title["y"] >= 0
+    keys = page.locator("#help kbd").all_inner_texts()
+    assert "Umschalt" not in keys  # nine versions at most
+    assert {"Leertaste", "Esc", "Rücktaste", "Ende", "Pos1", "Eingabe"} <= set(keys)
+
+
 @pytest.mark.parametrize("code", some(languages.LANGUAGES, {"de", "ar"}.__contains__))
 def test_the_page_speaks_the_studys_language(
     page: Page, live_server: Any, session: Session, code: str

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor, nn
 
@@ -57,6 +59,18 @@ _ZWICKER, _DEAD_ZONE = 0.23, 0.25
 _ADDED_POWER, _ADDED_LEAST, _ADDED_MOST, _ADDED_SHARE = 1.2, 3.0, 12.0, 0.3
 
 
+class Heard(NamedTuple):
+    """What the ear makes of mel bands, each (batch, bands, frames).
+
+    Attributes:
+        intensity: in auditory filters around the bands, in 10⁻¹² W/m².
+        loudness: specific loudness, without unit.
+    """
+
+    intensity: Tensor
+    loudness: Tensor
+
+
 class Disturbance(nn.Module):
     """How much the loudness of generated speech differs from that of the recording, as a share of the latter.
 
@@ -73,7 +87,6 @@ class Disturbance(nn.Module):
 
     def __init__(self, mel: Mel) -> None:
         super().__init__()
-        self.mel = mel
         config = mel.config
         edges = band_edges(config.sample_rate, config.bands)
         centres = edges[1:-1]
@@ -89,25 +102,33 @@ class Disturbance(nn.Module):
         threshold = 10 ** (torch.from_numpy(threshold_in_quiet(centres)) / 10)
         self.register_buffer("threshold", threshold.float()[:, None], persistent=False)
 
-    def intensity(self, power: Tensor) -> Tensor:
-        """STFT power (batch, bins, frames) -> that in auditory filters around bands, in 10⁻¹² W/m²."""
-        return self.scale * (self.mel.filters @ power)
-
-    def loudness(self, intensity: Tensor) -> Tensor:
-        """Zwicker's specific loudness, without unit: P.862, equation 6."""
+    def hear(self, power: Tensor) -> Heard:
+        """What is heard of the power of mel bands (batch, bands, frames). Loudness: P.862, equation 6."""
+        intensity = self.scale * power
         louder = (0.5 + 0.5 * intensity / self.threshold).pow(_ZWICKER) - 1
-        return ((self.threshold / 0.5).pow(_ZWICKER) * louder).clamp_min(0.0)
+        return Heard(intensity, ((self.threshold / 0.5).pow(_ZWICKER) * louder).clamp_min(0.0))
 
-    def forward(self, reference: Tensor, generated: Tensor) -> Tensor:
-        """Mean disturbance over the frames of two STFT powers (batch, bins, frames); 0: none is heard."""
-        theirs, ours = self.intensity(reference), self.intensity(generated)
-        wanted, heard = self.loudness(theirs), self.loudness(ours)
+    def frames(self, reference: Heard, generated: Heard) -> Tensor:
+        """How much each frame is disturbed, (batch, frames), in the unit of `total_loudness`."""
+        wanted, heard = reference.loudness, generated.loudness
         apart = heard - wanted
         apart = apart.sign() * (apart.abs() - _DEAD_ZONE * torch.minimum(heard, wanted)).clamp_min(0.0)
         # Plus 17 dB SPL, so that ratios of what is hardly heard do not count.
         with torch.no_grad():
-            ratio = ((ours + 50.0) / (theirs + 50.0)).pow(_ADDED_POWER)
+            ratio = ((generated.intensity + 50.0) / (reference.intensity + 50.0)).pow(_ADDED_POWER)
             added = torch.where(ratio < _ADDED_LEAST, 0.0, ratio.clamp_max(_ADDED_MOST))
-        whole = (self.bands * wanted).sum(dim=1).mean().clamp_min(1e-6)
-        symmetric = (self.bands * apart.square()).sum(dim=1).add(1e-12).sqrt().mean()
-        return (symmetric + _ADDED_SHARE * (self.bands * added * apart.abs()).sum(dim=1).mean()) / whole
+        symmetric = (self.bands * apart.square()).sum(dim=1).add(1e-12).sqrt()
+        return symmetric + _ADDED_SHARE * (self.bands * added * apart.abs()).sum(dim=1)
+
+    def total_loudness(self, heard: Heard) -> Tensor:
+        """Loudness of each frame, (batch, frames): the mean of specific loudness over the ERB scale."""
+        return (self.bands * heard.loudness).sum(dim=1)
+
+    def forward(self, reference: Tensor, generated: Tensor) -> Tensor:
+        """Mean disturbance of the power of mel bands (batch, bands, frames), as a share of the loudness.
+
+        0: none is heard.
+        """
+        theirs = self.hear(reference)
+        disturbed = self.frames(theirs, self.hear(generated)).mean()
+        return disturbed / self.total_loudness(theirs).mean().clamp_min(1e-6)

@@ -20,7 +20,7 @@ from codec.bpgan.entropy.rates import HuffmanRates, build_rates
 from codec.bpgan.entropy.tables import TableContexts
 from codec.bpgan.network.encoder import build_encoder
 from codec.bpgan.network.generator import build_generator
-from codec.bpgan.network.hearing import Hearing
+from codec.bpgan.network.hearing import Disturbance, Hearing
 from codec.bpgan.network.mel import Mel
 from codec.bpgan.network.quantizer import Quantizer
 from codec.bpgan.network.refiner import Refiner
@@ -50,6 +50,7 @@ class BPGANModel(nn.Module):
         self.config = config
         self.mel = Mel(config.mel)
         self.hearing = Hearing(self.mel, config.objective)
+        self.disturbance = Disturbance(self.mel)
         self.encoder = build_encoder(config)
         self.quantizer = Quantizer(config.latent)
         self.generator = build_generator(config)
@@ -147,19 +148,23 @@ class BPGANModel(nn.Module):
         noise = below * fall[:, None] * -torch.log(chance.clamp_min(1e-4))
         return torch.cat([power[:, :first], torch.maximum(power[:, first:], noise)], dim=1)
 
-    def save(self, path: Path) -> None:
+    def save(self, path: Path, like: BPGANModel | None = None) -> None:
         """Write weights as float16, tables and levels exactly; configuration, rates and notes as metadata.
+
+        Parts that are the same in the model `like`, such as its encoder, are left out.
 
         Raises:
             OSError: the file cannot be written.
         """
-        tensors = {
-            name: tensor.half().contiguous()
-            if tensor.dtype == torch.float32 and "centres" not in name
-            else tensor.contiguous()
-            for name, tensor in self.state_dict().items()
-        }
-        tensors |= {f"contexts.{name}": torch.from_numpy(a) for name, a in self.contexts.arrays().items()}
+        tensors = self._pack()
+        if like is not None:
+            theirs = like._pack()
+            parts = {
+                _part(name)
+                for name, tensor in tensors.items()
+                if name not in theirs or not torch.equal(tensor, theirs[name])
+            }
+            tensors = {name: tensor for name, tensor in tensors.items() if _part(name) in parts}
         metadata = {**self.notes, "config": json.dumps(self.config.to_dict())}
         if self.rates:
             metadata["rates"] = json.dumps({slug: asdict(rate) for slug, rate in self.rates.items()})
@@ -170,11 +175,26 @@ class BPGANModel(nn.Module):
         except SafetensorError as error:  # what safetensors makes of an OSError
             raise OSError(f"The model {path} cannot be written: {error}") from error
 
+    def _pack(self) -> dict[str, Tensor]:
+        """The tensors of a model file."""
+        weights = {
+            name: tensor.half().contiguous()
+            if tensor.dtype == torch.float32 and "centres" not in name
+            else tensor.contiguous()
+            for name, tensor in self.state_dict().items()
+        }
+        tables = {f"contexts.{name}": torch.from_numpy(a) for name, a in self.contexts.arrays().items()}
+        return weights | tables
+
     @classmethod
-    def load(cls, path: Path) -> BPGANModel:
-        """Read a model for inference. Raises `CodecError` if the file is missing or damaged."""
+    def load(cls, path: Path, like: BPGANModel | None = None) -> BPGANModel:
+        """Read a model for inference; parts that the file leaves out are those of the model `like`.
+
+        Raises:
+            CodecError: the file is missing or damaged, or lacks a part.
+        """
         try:
-            model = cls._read(path)
+            model = cls._read(path, like)
             model.model_id = model_id(path)
         # What json, numpy and torch raise for a file that is damaged or holds another network.
         except (
@@ -193,13 +213,16 @@ class BPGANModel(nn.Module):
         return model.eval().requires_grad_(False)
 
     @classmethod
-    def _read(cls, path: Path) -> BPGANModel:
+    def _read(cls, path: Path, like: BPGANModel | None) -> BPGANModel:
         with safe_open(path, "pt") as file:
             metadata = file.metadata()
             config = ModelConfig.from_dict(json.loads(metadata["config"]))
             rates = {slug: Rate(**r) for slug, r in json.loads(metadata.get("rates", "{}")).items()}
             names = file.keys()
             state = {name: file.get_tensor(name) for name in names}
+        if like is not None:
+            parts = {_part(name) for name in state}
+            state |= {name: tensor for name, tensor in like._pack().items() if _part(name) not in parts}
         model = cls(config)
         model.rates = rates
         model.notes = {name: text for name, text in metadata.items() if name not in ("config", "rates")}
@@ -215,6 +238,11 @@ class BPGANModel(nn.Module):
             )
         model.load_state_dict({n: t.float() if t.dtype == torch.float16 else t for n, t in state.items()})
         return model
+
+
+def _part(name: str) -> str:
+    """The part of a model that a tensor belongs to, such as the encoder."""
+    return name.partition(".")[0]
 
 
 def model_id(path: Path) -> int:

@@ -3,8 +3,9 @@
 A bitstream names its model by the first two bytes of the SHA-256 of the model file. Whatever was released
 stays readable for ever, which rests on three rules:
 
-- the weights of every release stay in ``codec/bpgan/weights``, listed in `RELEASED`. One that differs from
-  another in its receiver's settings alone is that one with these settings, and has no file;
+- the weights of every release stay in ``codec/bpgan/weights``, listed in `RELEASED`. Of one that differs from
+  another in some parts, only these are kept; one that differs in its receiver's settings alone is that other
+  with these settings, and has no file;
 - the first release calls its only probability table ``frequencies``, later ones have ``contexts.*``
   (`BPGANModel.load`);
 - streams of version 1 carry no layer: all channels of the model were sent (`bitstream.unpack`).
@@ -33,8 +34,8 @@ class Release:
     """A released model.
 
     Attributes:
-        file: name of its weights; empty if it has none of its own.
-        like: number of the release whose weights it has, if it has none of its own.
+        file: name of its weights, or of those of its parts that are not as in `like`; empty if it has none.
+        like: number of the release that it resembles; 0: it has a file of all its weights.
         settings: those of its receiver that differ from `like`, as `change_receiver` takes them.
     """
 
@@ -92,10 +93,14 @@ def find_model(wanted: int) -> BPGANModel:
 
 @cache
 def _derive_model(wanted: int) -> BPGANModel:
-    """A released model without a file. Raises `CodecError` if this installation lacks the one it is like."""
+    """A released model that has weights of another. Raises `CodecError` if they are missing."""
     release = RELEASED[wanted]
-    model = copy(find_model(release.like))
-    model.config = change_receiver(model.config, release.settings)
+    like = find_model(release.like)
+    if release.file:
+        model = BPGANModel.load(WEIGHTS / f"{release.file}.safetensors", like).to(choose_device())
+    else:
+        model = copy(like)
+        model.config = change_receiver(model.config, release.settings)
     model.model_id = wanted
     return model
 

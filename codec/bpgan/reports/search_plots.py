@@ -24,8 +24,11 @@ def plot_iterations(rows: Sequence[Row], path: Path) -> None:
     _finish(figure, axes, path)
 
 
-def plot_rates(rows: Sequence[Row], path: Path) -> None:
-    """Plot PESQ-WB against rate: the encoder at every layer, and the search at each layer and price."""
+def plot_rates(rows: Sequence[Row], path: Path, others: Sequence[Row] = ()) -> None:
+    """Plot PESQ-WB against rate: the encoder at every layer, and the search at each layer and price.
+
+    Of `others`, a line per family of systems (`search_tables.read_systems`).
+    """
     figure, axes = _figure(1)
     encoder = curve(r for r in rows if r["method"] == "encoder")
     axes[0].plot(*zip(*encoder, strict=True), marker="s", color="black", label="encoder, no search")
@@ -33,6 +36,13 @@ def plot_rates(rows: Sequence[Row], path: Path) -> None:
         _group_by((r for r in rows if r["method"] != "encoder"), "channels").items()
     ):
         axes[0].plot(*zip(*curve(own), strict=True), marker="o", label=f"searched, {channels:g} channels")
+    for (family,), own in _group_by(others, "family").items():
+        points = curve(own, ("system",))
+        axes[0].plot(*zip(*points, strict=True), marker="D", linestyle=":", label=family)
+    for (system,), found in means(others, ("system",)).items():
+        axes[0].annotate(
+            system, (found["kbps"], found["pesq_wb"]), xytext=(4, -9), textcoords="offset points"
+        )
     axes[0].set(xlabel="kbit/s, whole bitstreams", ylabel="PESQ-WB")
     _finish(figure, axes, path)
 

@@ -24,7 +24,7 @@ from codec.bpgan.entropy import bitstream, fitting
 from codec.bpgan.network.model import BPGANModel
 from codec.bpgan.network.precision import choose_device
 from codec.bpgan.network.released import load_model
-from codec.bpgan.reports import search_plots, search_profile
+from codec.bpgan.reports import search_plots, search_profile, search_tables
 from codec.bpgan.reports.search_tables import MEASURES, Row, gains, interval, plain_table, table
 from codec.bpgan.search import trials
 from codec.bpgan.search.search import SEARCHES, SearchConfig
@@ -46,6 +46,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--limit", type=int, default=24, help="sentences for the curves and `best` (default 24)"
     )
+    parser.add_argument(
+        "--beside",
+        type=Path,
+        metavar="TABLE",
+        help="draw other systems beside the rates: a table of `manage.py benchmark` over the same folder",
+    )
     parser.add_argument("--parts", nargs="+", choices=list(PARTS), default=list(PARTS), metavar="PART")
     parser.add_argument("--threads", type=int, help="CPU threads (default: of the free cores, up to 4)")
 
@@ -54,7 +60,8 @@ def run(args: argparse.Namespace) -> int:
     """Run the sub-command. Raises `CodecError` for errors that the user can fix."""
     use_threads(args.threads)
     model = BPGANModel.load(args.model).to(choose_device()) if args.model else load_model()
-    report = Report(model, trials.read_folder(args.folder, model), args.limit, args.out)
+    others = search_tables.read_systems(args.beside) if args.beside else []
+    report = Report(model, trials.read_folder(args.folder, model), args.limit, args.out, others)
     for part in args.parts:
         report.measure(part)
     report.write(" ".join(["python -m codec search-report", str(args.folder), "--out", str(args.out)]))
@@ -63,14 +70,24 @@ def run(args: argparse.Namespace) -> int:
 
 
 class Report:
-    """Measurements of a model on a set of sentences, kept in a folder."""
+    """Measurements of a model on a set of sentences, kept in a folder.
+
+    `others` are rows of other systems, of which those of the same sentences are drawn beside the model's.
+    """
 
     def __init__(
-        self, model: BPGANModel, sentences: list[trials.Sentence], limit: int | None, out: Path
+        self,
+        model: BPGANModel,
+        sentences: list[trials.Sentence],
+        limit: int | None,
+        out: Path,
+        others: Sequence[Row] = (),
     ) -> None:
         self.model, self.sentences, self.out = model, sentences, out
         count = min(limit or len(sentences), len(sentences))
         self.few = [sentences[i * len(sentences) // count] for i in range(count)]
+        names = {Path(sentence.name).as_posix() for sentence in self.few}
+        self.others = [row for row in others if row["sentence"] in names]
         self.rate = model.rates.get("bpgan-2k", Rate(model.layers[-1]))
         out.mkdir(parents=True, exist_ok=True)
 
@@ -237,7 +254,7 @@ class Report:
         if rows := self.rows("rates"):
             text += ["## Quality against rate", table(rows, ("method", "channels", "weight"))]
             text += [gains(rows), "![](rates.svg)"]
-            search_plots.plot_rates(rows, self.out / "rates.svg")
+            search_plots.plot_rates(rows, self.out / "rates.svg", self.others)
         titles = {"coders": "Entropy coding", "speed": "Batches", "profile": "Where the time goes"}
         for part, title in titles.items():
             if rows := self.rows(part):

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from codec.base import CodecError, gettext_noop
+from codec.registry import SYSTEMS
 
 Row = dict[str, Any]
 
@@ -20,12 +25,49 @@ def means(rows: Iterable[Row], keys: Sequence[str]) -> dict[tuple[Any, ...], dic
     for row in rows:
         groups.setdefault(tuple(row[k] for k in keys), []).append(row)
     names = ("distortion", "kbps", *MEASURES)
-    return {key: {n: float(np.nanmean([r[n] for r in own])) for n in names} for key, own in groups.items()}
+    return {
+        key: {n: float(np.nanmean([r[n] for r in own])) for n in names if n in own[0]}
+        for key, own in groups.items()
+    }
 
 
-def curve(rows: Iterable[Row]) -> list[tuple[float, float]]:
+def curve(rows: Iterable[Row], keys: Sequence[str] = ("channels", "weight")) -> list[tuple[float, float]]:
     """(kbit/s, PESQ-WB) of each setting, by increasing rate."""
-    return sorted((m["kbps"], m["pesq_wb"]) for m in means(rows, ("channels", "weight")).values())
+    return sorted((m["kbps"], m["pesq_wb"]) for m in means(rows, keys).values())
+
+
+#: Systems of higher rates would leave the others no room in a plot.
+_MOST_KBPS = 16.0
+
+
+def read_systems(table: Path) -> list[Row]:
+    """Rows of other systems at low rates from a table of ``manage.py benchmark``, with their families.
+
+    Raises:
+        CodecError: the file is no such table.
+    """
+    try:
+        with table.open(encoding="utf-8", newline="") as file:
+            return [
+                {
+                    "system": row["system"],
+                    "family": SYSTEMS[row["system"]].family,
+                    "sentence": row["clip"],
+                    "kbps": float(row["kbps"]),
+                    "pesq_wb": float(row["pesq_wb"]),
+                }
+                for row in csv.DictReader(file)
+                if row["system"] in SYSTEMS
+                and row["pesq_wb"]  # P.862 finds no speech in some
+                and not SYSTEMS[row["system"]].trained
+                and SYSTEMS[row["system"]].nominal_kbps <= _MOST_KBPS
+            ]
+    except (OSError, ValueError, KeyError) as error:
+        raise CodecError(
+            gettext_noop("%(name)s is no table of `manage.py benchmark`: %(error)s"),
+            name=table.name,
+            error=str(error),
+        ) from error
 
 
 def gains(rows: Sequence[Row]) -> str:

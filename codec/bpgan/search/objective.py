@@ -1,6 +1,12 @@
-"""What the search minimises: J of the generated log-mel plus the price of the symbols' bits."""
+"""What the search minimises: J of the generated log-mel plus the price of the symbols' bits.
+
+J has the terms and weights of training: errors of the log-mel and, in models whose objective counts it, the
+disturbance of loudness.
+"""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -9,6 +15,7 @@ from codec.bpgan.entropy.base import RateModel
 from codec.bpgan.network.blocks import frame_mask
 from codec.bpgan.network.frozen import FrozenGenerator
 from codec.bpgan.network.generator import Generator1d
+from codec.bpgan.network.hearing import Heard
 from codec.bpgan.network.model import BPGANModel
 
 
@@ -25,8 +32,8 @@ def frame_distortion(generated: Tensor, mel: Tensor, weights: Tensor | None = No
     """The contribution of each frame of log-mels (batch, bands, frames) to J, (batch, frames).
 
     J is the L1 norm, plus half the MSE, plus half the L1 norm of differences along mel and along time, with
-    terms and weights as in training; the differences preserve harmonics. `weights` (batch, bands or 1,
-    frames) say how much each value counts; 0 in the padding.
+    terms and weights as in training; the differences preserve harmonics. The disturbance is not in it.
+    `weights` (batch, bands or 1, frames) say how much each value counts; 0 in the padding.
     """
     error = generated - mel
     level = error.abs() + 0.5 * error.square()
@@ -49,6 +56,37 @@ def frame_distortion(generated: Tensor, mel: Tensor, weights: Tensor | None = No
 def distortion(generated: Tensor, mel: Tensor, weights: Tensor | None = None) -> Tensor:
     """J of log-mels (batch, bands, frames) -> (batch,): the sum of `frame_distortion`."""
     return frame_distortion(generated, mel, weights).sum(dim=1)
+
+
+@dataclass(frozen=True)
+class _Target:
+    """The target as it is heard, from which generated log-mels differ.
+
+    Attributes:
+        model: whose mel bands they are.
+        heard: loudness and intensity of the target.
+        share: what each frame's disturbance is multiplied by, (batch, frames): 1 over the sum of all
+            frames' loudness; 0 in the padding.
+    """
+
+    model: BPGANModel
+    heard: Heard
+    share: Tensor
+
+    @classmethod
+    def hear(cls, model: BPGANModel, mel: Tensor, mask: Tensor | None) -> _Target:
+        heard = model.disturbance.hear(model.mel.expand(mel))
+        counted = mel.new_ones(len(mel), mel.shape[2]) if mask is None else mask[:, 0]
+        loudness = (counted * model.disturbance.total_loudness(heard)).sum(dim=1, keepdim=True)
+        return cls(model, heard, counted / loudness.clamp_min(1e-6))
+
+    def select(self, rows: Tensor) -> _Target:
+        return _Target(self.model, Heard(*(part[rows] for part in self.heard)), self.share[rows])
+
+    def disturb(self, generated: Tensor) -> Tensor:
+        """What each frame adds to the disturbance as a share of the file's loudness, (batch, frames)."""
+        heard = self.model.disturbance.hear(self.model.mel.expand(generated))
+        return self.share * self.model.disturbance.frames(self.heard, heard)
 
 
 class Problem:
@@ -101,6 +139,9 @@ class Problem:
         if not model.hearing.plain:
             heard = model.hearing(mel)
             self.weights = heard if self.weights is None else heard * self.weights
+        self.target: _Target | None = None
+        if model.config.objective.disturbance:
+            self.target = _Target.hear(model, mel, self.mask)
         self.frozen: FrozenGenerator | None = None
         if isinstance(model.generator, Generator1d):
             self.frozen = FrozenGenerator(model.generator, self.channels, exact)
@@ -115,6 +156,7 @@ class Problem:
         for name in ("mel", "lengths", "free", "size", "weights", "mask", "context"):
             value = getattr(self, name)
             setattr(part, name, None if value is None else value[rows])
+        part.target = None if self.target is None else self.target.select(rows)
         return part
 
     def encode(self) -> Tensor:
@@ -158,8 +200,15 @@ class Problem:
         """Values of symbols, in units of each channel's spread."""
         return self.model.quantizer.decode(symbols) / self.unit
 
+    def frame_distortion(self, generated: Tensor) -> Tensor:
+        """What each frame of log-mels (batch, bands, frames) adds to J, (batch, frames)."""
+        frames = frame_distortion(generated, self.mel, self.weights)
+        if self.target is not None:
+            frames = frames + self.model.config.objective.disturbance * self.target.disturb(generated)
+        return frames
+
     def distortion(self, generated: Tensor) -> Tensor:
-        return distortion(generated, self.mel, self.weights)
+        return self.frame_distortion(generated).sum(dim=1)
 
     def bits(self, symbols: Tensor) -> Tensor:
         """Mean bits of the free symbols of each file, (batch,)."""
@@ -188,7 +237,7 @@ class Problem:
     def frame_scores(self, symbols: Tensor) -> Tensor:
         """What each latent frame adds to the objective, (batch, frames), by its mel frames and its bits."""
         generated = self.generate(self.model.quantizer.decode(symbols))
-        frames = frame_distortion(generated, self.mel, self.weights)
+        frames = self.frame_distortion(generated)
         scores = frames.reshape(len(frames), symbols.shape[2], -1).sum(dim=2)
         if self.rate_weight:
             bits = (self.rate.bits(symbols, self.lengths) * self.free).sum(dim=1)

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from codec.base import CodecError
 from codec.bpgan.config import TrainConfig
-from codec.bpgan.network.hearing import Disturbance, Hearing
+from codec.bpgan.network.hearing import Hearing
 from codec.bpgan.network.precision import autocast
 from codec.bpgan.network.refiner import Refiner
 from codec.bpgan.network.spectrum import FLOOR, SpectrumNetwork
@@ -29,7 +29,7 @@ Losses = dict[str, Tensor]
 
 
 def measure_distortion(generated: Tensor, mel: Tensor, hearing: Hearing) -> Losses:
-    """The parts of J (`objective.frame_distortion`): means over all values, weighted by audibility."""
+    """Errors of log-mels (`objective.frame_distortion`): means over all values, weighted by audibility."""
     here = torch.ones_like(mel) if hearing.plain else hearing(mel)
     along_mel, along_time = difference_weights(here)
     error = generated - mel
@@ -39,11 +39,6 @@ def measure_distortion(generated: Tensor, mel: Tensor, hearing: Hearing) -> Loss
         "gradient": (along_mel * error.diff(dim=1).abs()).mean()
         + (along_time * error.diff(dim=2).abs()).mean(),
     }
-
-
-def weigh_distortion(losses: Losses, recipe: TrainConfig) -> Tensor:
-    """J: the weighted sum of the parts that `measure_distortion` gives."""
-    return recipe.w_l1 * losses["l1"] + recipe.w_mse * losses["mse"] + recipe.w_gradient * losses["gradient"]
 
 
 class Stage(ABC):
@@ -80,6 +75,19 @@ class Stage(ABC):
     def loss(self, done: float) -> tuple[Tensor, Losses]:
         """The loss of one step, and its parts. `done` is the fraction of the run that lies behind."""
 
+    def weigh_distortion(self, generated: Tensor, mel: Tensor, more: float = 0.0) -> tuple[Tensor, Losses]:
+        """J of generated log-mels (batch, bands, frames), and its parts.
+
+        `more` is a weight of the disturbance besides its share of J.
+        """
+        model, r = self.run.model, self.run.recipe
+        losses = measure_distortion(generated, mel, model.hearing)
+        j = r.w_l1 * losses["l1"] + r.w_mse * losses["mse"] + r.w_gradient * losses["gradient"]
+        if weight := model.config.objective.disturbance + more:
+            losses["disturbance"] = model.disturbance(model.mel.expand(mel), model.mel.expand(generated))
+            j = j + weight * losses["disturbance"]
+        return j, losses
+
     def enter(self) -> None:  # noqa: B027 (most stages need none)
         """Prepare the networks, once, before the first step of the stage."""
 
@@ -108,9 +116,8 @@ class CodecStage(Stage):
         with autocast(run.device):
             generated = run.model.generator(values)
         generated = generated.float()
-        losses = measure_distortion(generated, mel, run.model.hearing)
-        loss = weigh_distortion(losses, r) + r.w_commitment * commitment
-        return loss + self.judge(mel, generated, done, losses), losses
+        j, losses = self.weigh_distortion(generated, mel)
+        return j + r.w_commitment * commitment + self.judge(mel, generated, done, losses), losses
 
     def judge(self, mel: Tensor, generated: Tensor, done: float, losses: Losses) -> Tensor:
         """The adversary's share of the loss, once it has joined."""
@@ -118,6 +125,17 @@ class CodecStage(Stage):
         if done < r.adversarial_at:
             return mel.new_zeros(())
         return run.adversary.loss(mel, generated, r.w_adversarial, r.w_feature, losses)
+
+    def draw_encoded(self, adapt: float = 0.0) -> tuple[Tensor, Tensor, Tensor]:
+        """What `draw` returns, of the encoder's symbols; `adapt`: how far the levels follow them."""
+        run, quantizer = self.run, self.run.model.quantizer
+        mel = run.crops.targets(run.step)
+        z = self.encode(mel)
+        values, _ = quantizer(z)
+        commitment = ((z - values.detach()) / quantizer.spread()).square().mean()
+        if adapt:
+            quantizer.adapt(z, adapt)
+        return mel, values * run.crops.channel_mask(run.step), commitment
 
     def encode(self, mel: Tensor) -> Tensor:
         """The encoder's z, float32 (batch, channels, frames)."""
@@ -148,13 +166,7 @@ class QuantisedStage(CodecStage):
     start = "quantise_at"
 
     def draw(self, done: float) -> tuple[Tensor, Tensor, Tensor]:
-        run, quantizer = self.run, self.run.model.quantizer
-        mel = run.crops.targets(run.step)
-        z = self.encode(mel)
-        values, _ = quantizer(z)
-        commitment = ((z - values.detach()) / quantizer.spread()).square().mean()
-        quantizer.adapt(z, 0.02)
-        return mel, values * run.crops.channel_mask(run.step), commitment
+        return self.draw_encoded(adapt=0.02)
 
 
 class AdversarialStage(CodecStage):
@@ -173,7 +185,11 @@ class AdversarialStage(CodecStage):
 
 
 class SearchStage(CodecStage):
-    """The generator alone learns, from what the search sends instead of from the encoder's output."""
+    """The generator learns from what the search sends; the levels stay.
+
+    If the recipe says so, every few steps are of the encoder's own symbols, from which the encoder learns as
+    well: so the generator does not forget those, and a sender without time to search may send them.
+    """
 
     name = "search"
     start = "search_at"
@@ -182,9 +198,11 @@ class SearchStage(CodecStage):
         self.pool = None
 
     def draw(self, done: float) -> tuple[Tensor, Tensor, Tensor]:
-        run = self.run
+        run, every = self.run, self.run.recipe.encoder_every
+        if every and run.step % every == every - 1:
+            return self.draw_encoded()
         self.pool = self.pool or Pool(run, run.crops.targets)
-        step, values = self.pool.draw(run.step)
+        step, values = self.pool.draw(run.step - run.step // every if every else run.step)
         mel = run.crops.targets(step)
         return mel, values, mel.new_zeros(())
 
@@ -259,10 +277,7 @@ class RefinerStage(ReceiverStage):
         power, values, generated = self.draw()
         with autocast(self.run.device):
             refined = self.network(generated, values)
-        losses = measure_distortion(
-            refined.float(), model.mel.compress(model.mel.filters @ power), model.hearing
-        )
-        return weigh_distortion(losses, self.run.recipe), losses
+        return self.weigh_distortion(refined.float(), model.mel.compress(model.mel.filters @ power))
 
 
 class SpectrumStage(ReceiverStage):
@@ -270,10 +285,6 @@ class SpectrumStage(ReceiverStage):
 
     name = "spectrum"
     start = "spectrum_at"
-
-    def __init__(self, run: RunState) -> None:
-        super().__init__(run)
-        self.disturbance = Disturbance(run.model.mel).to(run.device)
 
     @property
     def network(self) -> SpectrumNetwork:
@@ -296,11 +307,10 @@ class SpectrumStage(ReceiverStage):
             out = self.network.log_power(refined, values, start=run.step * r.frames)
         out = out.float()
         made = (out.exp() - FLOOR).clamp_min(0.0)
-        losses = measure_distortion(model.mel.compress(model.mel.filters @ made), mel, model.hearing)
-        loss = weigh_distortion(losses, r) + r.w_spectrum * (out - target).abs().mean()
-        if r.w_disturbance:
-            losses["disturbance"] = self.disturbance(power, made)
-            loss = loss + r.w_disturbance * losses["disturbance"]
+        j, losses = self.weigh_distortion(
+            model.mel.compress(model.mel.filters @ made), mel, more=r.w_disturbance
+        )
+        loss = j + r.w_spectrum * (out - target).abs().mean()
         loss = loss + self.adversary.loss(
             _normalise(target), _normalise(out), r.w_spectrum_adversarial, r.w_spectrum_feature, losses
         )

@@ -16,9 +16,9 @@ from scipy.special import betainc, betaincinv, ndtri, stdtrit
 
 from evaluation.analysis.statistics import beta_binomial
 from evaluation.analysis.statistics.corrections import holm
-from evaluation.analysis.statistics.differences import Population, estimate_mean
+from evaluation.analysis.statistics.differences import LEVEL, Population, estimate_mean
 from evaluation.analysis.statistics.frames import Floats
-from evaluation.analysis.words import count, p_words
+from evaluation.analysis.words import count, p_words, percent
 
 ABX_COLUMNS = ("assessor", "item", "first", "second", "correct")
 PREFERENCE_COLUMNS = ("assessor", "item", "first", "second", "chosen")
@@ -90,8 +90,10 @@ class AbxRow:
         assessor: None for all together.
         low, high: 95 % interval of the share: of all together over assessors (`beta_binomial`), of one, or
             where each has one answer, Clopper and Pearson's.
-        p: exact, one-sided, against guessing; `p_holm` adjusted over the assessors of the pair.
+        p: exact, one-sided, against guessing; `p_holm` adjusted over the assessors of the pair, of all
+            together over the pairs.
         needed: right answers of `n` that it takes for p <= 0.05; None if `n` is too small for that.
+        out_of_reach: whether `p_holm` is above 0.05 even if every answer in its family is right.
         power: the chance to reach it for a listener who is right three times out of four.
     """
 
@@ -107,6 +109,7 @@ class AbxRow:
     p_holm: float | None
     needed: int | None
     power: float
+    out_of_reach: bool = False
 
 
 @dataclass(frozen=True)
@@ -149,6 +152,16 @@ def _abx_row(first: str, second: str, assessor: object | None, its: pd.DataFrame
     )
 
 
+def _adjust(family: list[AbxRow]) -> list[AbxRow]:
+    """Holm's p of the rows, and whether it can be small enough at all."""
+    adjusted = holm([row.p for row in family])
+    least = holm([at_least(row.n, row.n) for row in family])
+    return [
+        replace(row, p_holm=p, out_of_reach=best > LEVEL)
+        for row, p, best in zip(family, adjusted, least, strict=True)
+    ]
+
+
 def abx(frame: pd.DataFrame) -> Abx:
     """Who tells which pair apart, from a frame of `ABX_COLUMNS`, one row a trial."""
     if frame.empty:
@@ -160,8 +173,8 @@ def abx(frame: pd.DataFrame) -> Abx:
             _abx_row(first, second, assessor, its)
             for assessor, its in of_pair.groupby("assessor", sort=False)
         ]
-        adjusted = holm([row.p for row in rows])
-        assessors += [replace(row, p_holm=p) for row, p in zip(rows, adjusted, strict=True)]
+        assessors += _adjust(rows)
+    pooled = _adjust(pooled)
     warnings = []
     if frame["assessor"].nunique() > 1:
         warnings.append(
@@ -174,8 +187,11 @@ def abx(frame: pd.DataFrame) -> Abx:
             "The share of all answers lies outside the interval, which is of the mean over listeners: some "
             "listeners gave many more answers than others."
         )
-    if any(row.needed is None for row in pooled):
-        warnings.append("With fewer than 5 trials of a pair not even all right answers give p <= 0.05.")
+    if assessors and all(row.out_of_reach for row in assessors):
+        warnings.append(
+            "One by one, listeners gave so few answers that not even all right ones would have a p (Holm) of "
+            "0.05 or less: the table of listeners cannot show who hears a difference."
+        )
     return Abx(pooled, assessors, tuple(warnings))
 
 
@@ -192,6 +208,7 @@ class Preference:
             independent: right where each has one, else too small.
         assessors_first, assessors_second: assessors who preferred one more often than the other.
         population: whom `share`, `low`, `high` and `p` speak for.
+        floor: the smallest p that an exact test of so many assessors can have; None of the model.
     """
 
     first: str
@@ -210,6 +227,7 @@ class Preference:
     assessors: int = 0
     assessors_first: int = 0
     assessors_second: int = 0
+    floor: float | None = None
 
 
 def count_votes(frame: pd.DataFrame) -> list[Preference]:
@@ -227,7 +245,8 @@ def preferences(
 
     A vote is +1, 0 (no preference) or -1, and its mean is estimated with random assessors and, by
     `population`, items (`differences.estimate_mean`): votes of one assessor are alike. Where each assessor
-    has one vote and none is a tie, the exact binomial test and Clopper and Pearson's interval are used.
+    has one vote and none is a tie, the exact binomial test and Clopper and Pearson's interval are used, but
+    for items like these only if each item has one vote, too: votes on one item are alike as well.
     """
     rows = [
         _test(_count(first, second, of_pair), of_pair, population)
@@ -269,19 +288,28 @@ def _test(row: Preference, votes: pd.DataFrame, population: Population) -> Prefe
     item, items = pd.factorize(votes["item"])
     if len(items) == 1:
         population = Population.THESE_ITEMS
-    share, low, high, p = row.share, None, None, None
-    decided = row.assessors_first + row.assessors_second
-    if row.ties == 0 and row.n == len(names):
-        (low, high), p = clopper_pearson(row.first_votes, row.n), two_sided(row.first_votes, row.n)
-    elif len(names) > 1 and (contrast := estimate_mean(_values(row, votes), assessor, item, population)):
-        share = (1 + contrast.estimate) / 2
+    random_items = population is Population.ITEMS_LIKE_THESE
+    values = _values(row, votes)
+    independent = row.n == len(names) and (not random_items or row.n == len(items))
+    if independent and row.ties == 0:
+        low, high = clopper_pearson(row.first_votes, row.n)
+        p, floor = two_sided(row.first_votes, row.n), two_sided(row.n, row.n)
+        return replace(row, low=low, high=high, p=p, p_holm=p, floor=floor, population=population)
+    if len(names) > 1 and (contrast := estimate_mean(values, assessor, item, population)):
         low, high = (min(1.0, max(0.0, (1 + end) / 2)) for end in contrast.interval())
-        p = contrast.p()
-    elif decided > 1:
-        # All votes alike: the model has no error, the sign test over assessors still counts them.
-        p = two_sided(row.assessors_first, decided)
-        low, high = clopper_pearson(row.assessors_first, decided)
-    return replace(row, share=share, low=low, high=high, p=p, p_holm=p, population=population)
+        share, p = (1 + contrast.estimate) / 2, contrast.p()
+        return replace(row, share=share, low=low, high=high, p=p, p_holm=p, population=population)
+    # Assessors vote alike, so that the model has no error; a sign test still counts them, for these items.
+    row = replace(row, population=Population.THESE_ITEMS)
+    decided = row.assessors_first + row.assessors_second
+    if decided < 2:
+        return row
+    p, floor = two_sided(row.assessors_first, decided), two_sided(decided, decided)
+    row = replace(row, p=p, p_holm=p, floor=floor)
+    if np.ptp(values) > 0:  # a share of votes, of which a share of assessors is no interval
+        return row
+    low, high = clopper_pearson(row.assessors_first, decided)
+    return replace(row, low=low, high=high)
 
 
 @dataclass(frozen=True)
@@ -417,11 +445,13 @@ def _sandwich(
 
 
 def abx_sentence(row: AbxRow) -> str:
-    """What a pooled row says, in words."""
+    """What the row of a test's only pair says, in words."""
     told = (
         "more than guessing explains"
-        if row.p <= 0.05
+        if row.p <= LEVEL
+        else f"too few to show a difference: not even if all were right would p be {LEVEL:g} or less"
+        if row.out_of_reach
         else "which guessing explains as well: no difference was shown, nor that there is none"
     )
-    share = f"{100 * row.share:.0f} %, {p_words(row.p)}"
+    share = f"{percent(row.share)}, {p_words(row.p)}"
     return f"{row.correct} of {count(row.n, 'answer')} right ({share}), {told}."

@@ -14,7 +14,7 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.special import chdtrc, fdtrc, stdtr
+from scipy.special import chdtrc, fdtrc, ndtr, stdtr
 
 from evaluation.analysis.statistics.corrections import hochberg, holm
 from evaluation.analysis.statistics.frames import Floats, Tidy, tidy
@@ -92,6 +92,7 @@ class Friedman:
         n: assessors who graded every system; the others cannot be ranked and are left out.
         w: Kendall's coefficient of concordance, 0 to 1.
         f, f_p: the F form of Iman and Davenport (1980), better with few assessors; None where W = 1.
+        floor: the smallest p that so many assessors and systems can have: that of W = 1.
     """
 
     n: int
@@ -102,15 +103,16 @@ class Friedman:
     w: float | None = None
     f: float | None = None
     f_p: float | None = None
+    floor: float | None = None
     mean_ranks: dict[object, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     problem: str = ""
 
 
 def _out_of_reach(rows: list[Comparison], adjusted: bool) -> int:
-    """Rows whose smallest possible p, times the family's size where it is adjusted, is `LEVEL` or above."""
-    tested = [row.floor for row in rows if row.p is not None and row.floor is not None]
-    return sum(floor * (len(tested) if adjusted else 1) >= LEVEL for floor in tested)
+    """Rows whose p is `LEVEL` or above even if all of the family have the smallest that they can have."""
+    least = [row.floor for row in rows if row.p is not None and row.floor is not None]
+    return sum(p >= LEVEL for p in (holm(least) if adjusted else least))
 
 
 def _family(rows: list[Comparison], adjust: str) -> list[Comparison]:
@@ -305,18 +307,25 @@ def _sign_flip(
 ) -> Comparison:
     values = differences[~np.isnan(differences)]
     n = values.size
-    observed = abs(values.sum()) - TIE * float(np.abs(values).sum())
     if n <= EXACT_PAIRS:
-        # The first sign stays: turning all signs round gives the same absolute sum.
-        signs = 1.0 - 2.0 * ((np.arange(2 ** (n - 1))[:, None] >> np.arange(n)) & 1)
-        p = float((np.abs(signs @ values) >= observed).mean())
+        p = _exact_p(values)
         return replace(row, statistic=row.difference, p=p, exact=True, floor=2.0 ** (1 - n))
     if permutations < 1:
         return replace(row, problem="The test needs at least one permutation.")
+    observed = abs(values.sum()) - TIE * float(np.abs(values).sum())
     signs = 1.0 - 2.0 * generator.integers(0, 2, (permutations, n))
     hits = int((np.abs(signs @ values) >= observed).sum())
     least = 1 / (1 + permutations)
     return replace(row, statistic=row.difference, p=(1 + hits) / (1 + permutations), floor=least)
+
+
+def _exact_p(values: Floats) -> float:
+    """The share of all changes of signs of `values`, (n,), whose sum is at least as far from 0."""
+    # The first sign stays: turning all signs round gives the same absolute sum.
+    n = values.size
+    signs = 1.0 - 2.0 * ((np.arange(2 ** (n - 1))[:, None] >> np.arange(n)) & 1)
+    observed = abs(values.sum()) - TIE * float(np.abs(values).sum())
+    return float((np.abs(signs @ values) >= observed).mean())
 
 
 def wilcoxon(
@@ -324,35 +333,35 @@ def wilcoxon(
 ) -> Comparisons:
     """Wilcoxon's signed-rank test of each pair on assessor means, adjusted for the family.
 
-    Differences of zero are left out, as Wilcoxon has it; p is exact without ties and zeros up to 50
-    pairs, else by the normal approximation with correction for ties.
+    Differences of zero are left out, as Wilcoxon has it. Of the others p is exact, without ties up to 50
+    pairs and with ties up to `EXACT_PAIRS`; else by the normal approximation with correction for ties.
     """
-    from scipy import stats
-
     data = tidy(frame)
     if data.problem:
         return Comparisons([], WILCOXON, notes=data.notes, problem=data.problem)
     found = _differences(data, _pairs(data, pairs), WILCOXON)
-    rows = []
-    for row, column in zip(found.rows, found.columns, strict=True):
-        if column is not None and not row.problem:
-            values = found.values[:, column]
-            values = values[~np.isnan(values)]
-            values = np.where(np.abs(values) <= TIE, 0.0, np.round(values, 9))
-            different = values[values != 0]
-            exact = different.size == values.size <= 50 and np.unique(np.abs(values)).size == values.size
-            outcome = stats.wilcoxon(different, method="exact" if exact else "asymptotic")
-            row = replace(
-                row,
-                statistic=float(outcome.statistic),
-                p=float(min(1.0, outcome.pvalue)),
-                exact=exact,
-                floor=2.0 ** (1 - different.size),
-            )
-        rows.append(row)
+    rows = [
+        row if column is None or row.problem else _wilcoxon(row, found.values[:, column])
+        for row, column in zip(found.rows, found.columns, strict=True)
+    ]
     problem = "" if rows else "One system: there is nothing to compare it with."
     reach = _out_of_reach(rows, bool(_adjustment(adjust)))
     return Comparisons(_family(rows, adjust), WILCOXON, _adjustment(adjust), reach, data.notes, problem)
+
+
+def _wilcoxon(row: Comparison, differences: Floats) -> Comparison:
+    from scipy import stats
+
+    values = np.round(differences[~np.isnan(differences)], 9)
+    values = values[np.abs(values) > TIE]
+    n, ranks = values.size, stats.rankdata(np.abs(values))
+    tied = np.unique(ranks).size < n
+    exact = n <= (EXACT_PAIRS if tied else 50)
+    outcome = stats.wilcoxon(values, method="exact" if exact and not tied else "asymptotic")
+    # All of one sign, the furthest that there is.
+    least = 2.0 ** (1 - n) if exact else float(2 * ndtr(-ranks.sum() / math.sqrt((ranks**2).sum())))
+    p = _exact_p(np.sign(values) * ranks) if exact and tied else float(outcome.pvalue)
+    return replace(row, statistic=float(outcome.statistic), p=min(1.0, p), exact=exact, floor=least)
 
 
 def contrasts(frame: pd.DataFrame, pairs: Iterable[Pair], *, adjust: str = "hochberg") -> Comparisons:
@@ -412,7 +421,8 @@ def friedman(frame: pd.DataFrame) -> Friedman:
         return replace(result, problem="Every assessor graded all systems alike.")
     chi2 = float((k - 1) * ((ranks.sum(axis=0) - n * (k + 1) / 2) ** 2).sum() / spread)
     w = min(1.0, chi2 / (n * (k - 1)))
-    result = replace(result, chi2=chi2, p=float(chdtrc(k - 1, chi2)), w=w)
+    floor = float(chdtrc(k - 1, n * (k - 1)))
+    result = replace(result, chi2=chi2, p=float(chdtrc(k - 1, chi2)), w=w, floor=floor)
     if 1 - w < 1e-12:
         return result
     f = (n - 1) * w / (1 - w)

@@ -36,6 +36,7 @@ MARGIN = 5.0
 LEVEL = 0.05
 
 _SAME = "All differences are the same, so there is no spread to test with."
+_SAME_MEANS = "All listeners have the same mean difference, so there is no spread between them to test with."
 
 
 class Population(StrEnum):
@@ -131,8 +132,9 @@ def compare(
     found = [_difference(data, cube, a, b, population, margin) for a, b in wanted]
     unequal = holm([row.p for row in found])
     equal = holm([row.p_equivalent for row in found])
+    family = sum(p is not None for p in unequal)
     rows = [
-        _judge(replace(row, p_adjusted=p, p_equivalent=q), margin, len(found))
+        _judge(replace(row, p_adjusted=p, p_equivalent=q), margin, family)
         for row, p, q in zip(found, unequal, equal, strict=True)
     ]
     return replace(result, rows=rows)
@@ -179,7 +181,7 @@ def _difference(
     )
     contrast = estimate_mean(values, assessor, item, row.population)
     if contrast is None:
-        return replace(row, problem=_SAME)
+        return replace(row, problem=_SAME_MEANS)
     low, high = contrast.interval(0.95)
     low90, high90 = contrast.interval(0.90)
     return replace(

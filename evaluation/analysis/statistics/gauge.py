@@ -26,6 +26,11 @@ PERMUTATIONS = 999
 #: A figure is above the noise floor where fewer dealings than this share reach it.
 LEVEL = 0.05
 
+_TOO_FEW = (
+    "Too few grades: so many of their dealings come out alike that even the best of them is not above the "
+    "noise floor."
+)
+
 
 @dataclass(frozen=True)
 class Gauge:
@@ -99,7 +104,10 @@ def _gauge(data: Tidy, number: int, permutations: int, seed: int) -> Gauge:
     for value, others in zip(one, many, strict=True):
         values.append(float(value[0]))
         floors.append(float(np.quantile(others, 1 - LEVEL)))
-        ps.append((1 + int((others >= value[0] * (1 - 1e-9)).sum())) / (1 + permutations))
+        ps.append(_p(others, float(value[0])))
+        # The best that these grades can do, wherever they stand.
+        if _p(others, float(max(value[0], others.max()))) >= LEVEL:
+            return _without(found, _TOO_FEW)
     return Gauge(
         found.assessor,
         found.n,
@@ -112,6 +120,11 @@ def _gauge(data: Tidy, number: int, permutations: int, seed: int) -> Gauge:
         ps[1],
         all(p < LEVEL for p in ps),
     )
+
+
+def _p(others: Floats, value: float) -> float:
+    """The share of `others` that reach `value`, which counts among them."""
+    return (1 + int((others >= value * (1 - 1e-9)).sum())) / (1 + others.size)
 
 
 def _without(found: Gauge, problem: str) -> Gauge:

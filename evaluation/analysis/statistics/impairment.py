@@ -96,9 +96,11 @@ class Impairment:
         interval: 95 % t interval of it over assessors; None with fewer than two.
         mistaken: share of trials in which it was graded above the hidden reference.
         population: whom the test speaks for; never wider than the data allow.
-        low, high: the primary analysis' 95 % interval: mixed model of diff grades (`differences`).
+        estimate, low, high: the primary analysis' mean and its 95 % interval: mixed model of diff grades
+            (`differences`). Where each assessor graded every item that is `mean`; else it weighs what they
+            graded. None without a test.
         p, p_adjusted: two-sided, of no impairment; the latter by Holm over the systems. None without a test.
-        shown: whether `p_adjusted` is below 0.05 and the mean below 0; None without a test.
+        shown: whether `p_adjusted` is below 0.05 and `estimate` below 0; None without a test.
     """
 
     system: str
@@ -108,6 +110,7 @@ class Impairment:
     interval: Interval | None
     mistaken: float
     population: Population
+    estimate: float | None = None
     low: float | None = None
     high: float | None = None
     p: float | None = None
@@ -142,12 +145,14 @@ def impairments(
     by_system = dict(list(diff_grades(frame).groupby("system", sort=False)))
     for row in describe(frame):
         whom, contrast = _test(by_system[row.system], population)
-        low, high = contrast.interval() if contrast else (None, None)
-        p = contrast.p() if contrast else None
-        rows.append(replace(row, population=whom, low=low, high=high, p=p))
+        row = replace(row, population=whom)
+        if contrast is not None:
+            low, high = contrast.interval()
+            row = replace(row, estimate=contrast.estimate, low=low, high=high, p=contrast.p())
+        rows.append(row)
     adjusted = holm([row.p for row in rows])
     return [
-        replace(row, p_adjusted=p, shown=None if p is None else p < LEVEL and row.mean < 0)
+        replace(row, p_adjusted=p, shown=None if p is None else p < LEVEL and (row.estimate or 0.0) < 0)
         for row, p in zip(rows, adjusted, strict=True)
     ]
 

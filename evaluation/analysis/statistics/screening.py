@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from evaluation.analysis.statistics.frames import Floats, Ratings, tidy
-from evaluation.analysis.words import count
+from evaluation.analysis.words import count, percent
 
 
 @dataclass(frozen=True)
@@ -206,7 +206,7 @@ def screen(
     def rule(hits: Floats, of: Floats, share: float, text: str) -> Callable[[int], str]:
         def finding(index: int) -> str:
             n, k = int(of[index]), int(hits[index])
-            return f"{text} on {_items(k, n)}" if n and k / n > share else ""
+            return f"{text} on {_items(k, n, share)}" if n and k / n > share else ""
 
         return finding
 
@@ -246,20 +246,20 @@ def screen(
         reasons = tuple(text for finding in findings if (text := finding(index)))
         n, k = int(graded[index]), int(missed[index])
         share = k / n if n else math.nan
-        told = _reference_reason(n, k, below)
+        told = _reference_reason(n, k, below, rules.reference_share)
         reason = "; ".join(reasons) or told
         entries.append(Screened(assessor, n, k, share, bool(reasons), reason, reasons))
     return Screening(profile, entries, tuple(notes))
 
 
-def _items(hits: int, of: int) -> str:
-    return f"{hits} of {of} items ({100 * hits / of:.0f} %)"
+def _items(hits: int, of: int, limit: float) -> str:
+    return f"{hits} of {of} items ({percent(hits / of, (100 * limit,))})"
 
 
-def _reference_reason(items: int, missed: int, below: float) -> str:
+def _reference_reason(items: int, missed: int, below: float, limit: float) -> str:
     if items == 0:
         return "has not graded the hidden reference"
-    return f"hidden reference below {below:g} on {_items(missed, items)}"
+    return f"hidden reference below {below:g} on {_items(missed, items, limit)}"
 
 
 def _spread(assessor: Any, score: Floats, least: float) -> Callable[[int], str]:

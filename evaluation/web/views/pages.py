@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from typing import Any
 from uuid import UUID
 
@@ -10,7 +9,6 @@ from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.files.uploadedfile import UploadedFile
-from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -25,7 +23,6 @@ from evaluation.clips.choosing import (
     CHOICES,
     FAVOURITES,
     FITTING,
-    ORIGINAL,
     check_systems,
     choose_systems,
     favourites_of,
@@ -43,12 +40,11 @@ from evaluation.clips.kinds import set_speech
 from evaluation.clips.removal import remove_clip
 from evaluation.contexts import Context
 from evaluation.http import STOP_POLLING
-from evaluation.metrics import DEFAULT, GENERAL
 from evaluation.models import Clip, Job
 from evaluation.web.guards import researcher_action
 from evaluation.web.lists import RowsPage, page_of, searched
 from evaluation.web.player_data import player_data, table_rows
-from evaluation.web.presentation import DONE, FAILED, QUEUED, RUNNING, mean_rates, prefetch_results, time_left
+from evaluation.web.presentation import count_progress, mean_rates, prefetch_results
 from evaluation.web.refusals import redirect_refusals
 from evaluation.web.views.metrics import metrics_context
 from evaluation.work.expecting import seconds_left
@@ -93,7 +89,7 @@ def _page_of_clips(request: HttpRequest) -> tuple[RowsPage, list[Any]]:
     if text := searched(request):
         own = own.filter(title__icontains=text)
     page = page_of(request, own.only("pk"))
-    return page, _count_progress(
+    return page, count_progress(
         with_roles(Clip.objects.filter(pk__in=[clip.pk for clip in page]), viewer(request))
     )
 
@@ -130,55 +126,6 @@ def _choices(request: HttpRequest) -> Context:
 def _chosen_systems(request: HttpRequest) -> list[str] | None:
     sent = request.POST
     return choose_systems(request.user, sent.get("which", FITTING), sent.getlist("system"))
-
-
-def _count_progress(clips: QuerySet[Clip]) -> list[Any]:
-    """`clips`, newest first, with `status`, `total`, `done`, `failed`, `unavailable`, in one query for all.
-
-    The meanings are those in `evaluation.web.presentation`. `waits` counts renditions that can be
-    cancelled, and `left` says how long all will take; only while something waits does that take more queries.
-    `state` tells apart what rows show of it.
-    """
-    unmade = Q(renditions__status=Job.Status.FAILED)
-    by_default = Q(renditions__scores__metric__in=(*DEFAULT, *GENERAL))
-    measuring = by_default & Q(renditions__scores__status__in=Job.UNFINISHED)
-    annotated = clips.select_related("owner").annotate(
-        total=Count("renditions", distinct=True),
-        started=Count("renditions", filter=~Q(renditions__status=Job.Status.QUEUED), distinct=True),
-        busy=Count("renditions", filter=Q(renditions__status__in=Job.UNFINISHED) | measuring, distinct=True),
-        waits=Count(
-            "renditions",
-            filter=Q(renditions__status=Job.Status.QUEUED) & ~Q(renditions__system=ORIGINAL),
-            distinct=True,
-        ),
-        unavailable=Count("renditions", filter=unmade & Q(renditions__unavailable=True), distinct=True),
-        unmade=Count("renditions", filter=unmade & Q(renditions__unavailable=False), distinct=True),
-        unmeasured=Count(
-            "renditions", filter=by_default & Q(renditions__scores__status=Job.Status.FAILED), distinct=True
-        ),
-    )
-    # Django drops the model's default ordering in aggregate queries.
-    found: list[Any] = list(annotated.order_by("-created", "id"))
-    for clip in found:
-        settled = clip.total - clip.busy - clip.unavailable
-        clip.failed = min(clip.unmade + clip.unmeasured, settled)
-        clip.done = settled - clip.failed
-        if clip.busy:
-            clip.status = RUNNING if clip.started else QUEUED
-        else:
-            clip.status = DONE if clip.done else FAILED
-    under_way = [clip.pk for clip in found if clip.busy]
-    left = seconds_left(under_way) if under_way else {}
-    for clip in found:
-        clip.left = time_left(left.get(clip.pk))
-        clip.state = _state(clip)
-    return found
-
-
-def _state(clip: Any) -> str:
-    """What a row shows of its clip that changes, told apart from other rows and states."""
-    shown = (clip.status, clip.total, clip.done, clip.failed, clip.unavailable, clip.waits, clip.left)
-    return f"{clip.pk.hex[:12]}-{zlib.crc32(repr(shown).encode()):08x}"
 
 
 def _upload_one(request: HttpRequest) -> HttpResponse:

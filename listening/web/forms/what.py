@@ -288,10 +288,12 @@ class Systems(Section):
 def pick_clips(user: Any, search: str = "") -> Context:
     """What ``setup/_picker.html`` shows: the newest clips on offer with `search` in their titles.
 
-    Each has the systems that it has been through.
+    Each has the systems that it has been through. Those of which no system is done yet are counted.
     """
-    offered = selectors.clips_for_study(user)
-    clips = list((offered.filter(title__icontains=search) if search else offered)[: ROWS + 1])
+    offered, unready = selectors.clips_for_study(user), selectors.unready_clips(user)
+    if search:
+        offered, unready = (each.filter(title__icontains=search) for each in (offered, unready))
+    clips = list(offered[: ROWS + 1])
     done = selectors.systems_of_clips(clips[:ROWS])
     rows = []
     for clip in clips[:ROWS]:
@@ -307,6 +309,7 @@ def pick_clips(user: Any, search: str = "") -> Context:
     return {
         "clips": rows,
         "search": search,
+        "unready": unready.count(),
         "more": len(clips) > ROWS,
         "is_long": len(clips) >= SEARCHED_FROM,
     }

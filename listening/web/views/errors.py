@@ -19,6 +19,7 @@ NOT_UNDERSTOOD = _("This request cannot be understood. Nothing was changed.")
 TOO_LARGE = _("This is too much for one request.")
 FORBIDDEN = _("This is not allowed.")
 BROKEN = _("Something went wrong here. It has been logged.")
+BROKEN_TITLE = _("Something went wrong")
 CSRF_FAILED = _("This page has been open for too long, or cookies are blocked. Reload it; nothing is lost.")
 
 #: Messages for programs by status, if there is no better one.
@@ -33,12 +34,16 @@ BY_STATUS: dict[int, Text] = {
 
 
 def _answer(
-    request: HttpRequest, status: int, message: Text, page: Callable[[], HttpResponse]
+    request: HttpRequest,
+    status: int,
+    message: Text,
+    page: Callable[[], HttpResponse],
+    title: Text = Refusal.title,
 ) -> HttpResponse:
     if wants_json(request):
         return answer_problem(request, status, message)
     if is_fragment(request) or hasattr(request, "refusal_template"):
-        return render_refusal(request, message, status, Refusal.title)
+        return render_refusal(request, message, status, title)
     return page()
 
 
@@ -65,7 +70,7 @@ def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    return _answer(request, 500, BROKEN, lambda: defaults.server_error(request))
+    return _answer(request, 500, BROKEN, lambda: defaults.server_error(request), BROKEN_TITLE)
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:

@@ -17,7 +17,7 @@ from evaluation.access import Role, jobs_for, rows_for
 from evaluation.contexts import Context
 from evaluation.models import Clip, Job, Rendition, Score
 from evaluation.web.guards import researcher_action, researcher_page
-from evaluation.web.presentation import job_state
+from evaluation.web.presentation import clips_at_work, count_progress, job_state
 from evaluation.web.refusals import redirect_refusals
 from evaluation.work.jobs import KINDS
 from listening.demos import pages
@@ -126,16 +126,14 @@ def _jobs(user: Any) -> tuple[list[Context], list[Context]]:
     return failed, running
 
 
-def _clips_at_work(user: Any) -> list[Any]:
-    """Clips that systems are processing, with how many are done."""
-    busy = Rendition.objects.filter(status__in=Job.UNFINISHED)
-    first = list(rows_for(user, Clip, Role.EDITOR).filter(pk__in=busy.values("clip"))[:MOST])
-    waiting = Count("renditions", filter=Q(renditions__status__in=Job.UNFINISHED))
-    clips = Clip.objects.filter(pk__in=[clip.pk for clip in first])
-    counted = clips.annotate(waiting=waiting, total=Count("renditions")).order_by("-created", "id")
-    found: list[Any] = list(counted)
-    for clip in found:
-        clip.done = clip.total - clip.waiting
+def _clips_at_work(user: Any) -> _First:
+    """Clips that systems are processing or that are being measured, with how many systems are done."""
+    found = _first(
+        rows_for(user, Clip, Role.EDITOR)
+        .filter(pk__in=clips_at_work().values("pk"))
+        .order_by("-created", "id")
+    )
+    found[:] = count_progress(Clip.objects.filter(pk__in=[clip.pk for clip in found]))
     return found
 
 

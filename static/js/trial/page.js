@@ -144,6 +144,12 @@ async function goOn() {
   }
 }
 
+/** Open the help at its top: the focus goes to the button at its end, and a phone would show that. */
+function showHelp() {
+  help.showModal();
+  help.scrollTop = 0;
+}
+
 /**
  * Tie the page to what it does, and start when this tab is the one that goes on.
  *
@@ -152,14 +158,14 @@ async function goOn() {
 export function openTrial(options) {
   method = options;
   listenToKeys((name, shift) => {
-    if (name === "?") help.showModal();
+    if (name === "?") showHelp();
     else if (name === "Enter" && method.missing().length === 0) goOn();
     else return method.key(name, shift);
     return true;
   });
   refresh();
   $("#next").addEventListener("click", goOn);
-  $("#help-button").addEventListener("click", () => help.showModal());
+  $("#help-button").addEventListener("click", showHelp);
   const comment = find("#comment", HTMLInputElement);
   comment.value = store.comment;
   comment.addEventListener("input", () => store.setComment(comment.value));

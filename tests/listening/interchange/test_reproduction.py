@@ -317,13 +317,14 @@ def test_categories_and_diff_grades(hold: Callable[..., Study], tmp_path: Path, 
                 found,
                 "experts",
                 row["system"],
-                {name: row[name] for name in ("mean", "low", "high")},
+                {name: row[name] for name in ("mean", "estimate", "low", "high")},
             )
     for each in methods.context_of(study, "real", data)["rows"] if method == "bs1116" else []:
         row = each["row"]
         if row.p_adjusted is not None:
             expected = {
-                name: getattr(row, name) for name in ("mean", "mistaken", "low", "high", "p_adjusted")
+                name: getattr(row, name)
+                for name in ("mean", "mistaken", "estimate", "low", "high", "p_adjusted")
             }
             agree(found, "impairments", row.system, expected)
 
@@ -374,7 +375,7 @@ def test_answers(hold: Callable[..., Study], tmp_path: Path) -> None:  # noqa: F
         row = pair["row"]
         assert 0 < row.low < row.share < row.high < 1
         expected = {name: getattr(row, name) for name in ("correct", "n", "share", "low", "high", "p")}
-        expected |= {"p_holm": pair["p_holm"], "needed": row.needed, "power": row.power}
+        expected |= {"p_holm": row.p_holm, "needed": row.needed, "power": row.power}
         agree(found, "pairs", f"{row.first} - {row.second}", expected)
     context = methods.context_of(study, "real")
     for each in context["assessors"]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import cast
 
 import numpy as np
@@ -10,14 +10,15 @@ import pandas as pd
 import pytest
 
 from evaluation.analysis.figures import Scale
-from evaluation.analysis.statistics import choices
-from evaluation.analysis.statistics.corrections import holm
+from evaluation.analysis.statistics import choices, comparisons
 from evaluation.analysis.statistics.differences import Population, compare
+from evaluation.analysis.words import figure, p_figure, p_words, percent
 from evaluation.contexts import Context
 from listening.results.choosing import _describe_preferences, _reconcile_answers
 from listening.results.data import DifferenceData, DifferencesData
 from listening.results.scales import DIFF_SCALE
-from listening.results.verdicts import Ranked, Terms, describe_block, reconcile
+from listening.results.verdicts import Ranked, Terms, describe_block, family_of, pair_rows, reconcile
+from listening.results.words import describe_reach
 from tests.rows import some
 
 SYSTEMS = ("p", "q", "r", "s")
@@ -128,11 +129,9 @@ def answers(*counts: list[tuple[int, int]]) -> tuple[list[Context], int]:
         for number in range(n)
     ]
     found = choices.abx(pd.DataFrame(rows, columns=list(choices.ABX_COLUMNS))).pooled
-    adjusted = holm([row.p for row in found])
-    return [
-        {"row": row, "first": TITLES[row.first], "second": TITLES[row.second], "p_holm": p}
-        for row, p in zip(found, adjusted, strict=True)
-    ], max(map(len, counts))
+    return [{"row": row, "first": TITLES[row.first], "second": TITLES[row.second]} for row in found], max(
+        map(len, counts)
+    )
 
 
 def test_right_answers_explain_a_two_sided_interval_beside_a_one_sided_p() -> None:
@@ -154,6 +153,105 @@ def test_right_answers_explain_holm_and_listeners_who_differ() -> None:
     # 7 of 7 in one of seven pairs: p = 1/128, times 7 is 5.5 %.
     several = answers([(7, 7)], [(3, 7)], [(4, 7)])
     assert _reconcile_answers(*several) == []
-    six = [{**several[0][0], "p_holm": 0.055}, *several[0][1:]]
+    row = cast("choices.AbxRow", several[0][0]["row"])
+    six = [{**several[0][0], "row": replace(row, p_holm=0.055)}, *several[0][1:]]
     (said,) = _reconcile_answers(six, 1)
     assert "Holm's p allows for all 3" in said
+
+
+def headline(*means: float, spread: float = 1.0) -> str:
+    """Of eight listeners and four items, systems of these means, the best first."""
+    rng = np.random.default_rng(8)
+    grades = np.array(means) + spread * rng.standard_normal((8, 4, len(means)))
+    grades += np.array(means) - grades.mean(axis=(0, 1))
+    listener, item, system = (place.ravel() for place in np.indices(grades.shape))
+    names = np.array(SYSTEMS, dtype=object)[system]
+    frame = pd.DataFrame({"assessor": listener, "item": item, "system": names, "score": grades.ravel()})
+    data = cast("DifferencesData", asdict(compare(frame)))
+    block = [Ranked(name, TITLES[name], mean, 8, 4) for name, mean in zip(SYSTEMS, means, strict=False)]
+    return describe_block(block, Terms(POINTS), data)
+
+
+def test_the_highest_is_so_called_only_where_it_is_better_than_all_others() -> None:
+    assert headline(80, 60, 40).startswith("P has the highest mean of 3 systems: 80.0")
+    # Better than R, but not than Q, to which it may be equivalent.
+    assert headline(80.0, 79.9, 40).startswith(
+        "Which of 3 systems is highest is undecided: P has a mean of 80.0"
+    )
+    assert headline(80, 80, 40).startswith("P and Q have the same mean, the highest of 3 systems: 80.0")
+    assert headline(80, 80, 79.5, spread=9.0).startswith("P and Q have the same mean: 80.0")
+
+
+def test_votes_that_cannot_show_a_preference_are_given_no_verdict() -> None:
+    """Five listeners of one mind: 2/2^5 = 0.0625; six of one pair 2/2^6 = 0.03125, of three pairs 0.094."""
+
+    def said(listeners: int, *pairs: tuple[str, str]) -> str:
+        rows = [
+            (f"l{who}", n, *pair, pair[0]) for who in range(listeners) for n in range(3) for pair in pairs
+        ]
+        frame = pd.DataFrame(rows, columns=list(choices.PREFERENCE_COLUMNS))
+        return _describe_preferences(choices.preferences(frame), None, TITLES)
+
+    assert said(5, ("p", "q")) == (
+        "No verdict is possible on P and Q: with so few listeners p is not below 0.05 even where all of them "
+        "prefer the same system. This holds for these items only."
+    )
+    assert said(6, ("p", "q")).startswith(
+        "P is preferred to Q: 100 % (54 % to 100 %, 6 listeners, p = 0.031)."
+    )
+    three = said(6, ("p", "q"), ("p", "r"), ("q", "r"))
+    assert three.startswith(
+        "No verdict is possible on all 3 pairs: with so few listeners p (Holm's, of 3 pairs)"
+    )
+
+
+def test_who_stands_highest_is_said_with_whom_that_is_not_shown_against() -> None:
+    """P beats R in nearly every vote; against Q votes are even."""
+    rng = np.random.default_rng(3)
+    rows = [
+        (f"l{who}", n, *pair, pair[int(rng.random() > share)])
+        for who in range(16)
+        for n in range(4)
+        for pair, share in ((("p", "q"), 0.55), (("p", "r"), 0.9), (("q", "r"), 0.85))
+    ]
+    frame = pd.DataFrame(rows, columns=list(choices.PREFERENCE_COLUMNS))
+    found, scale = choices.preferences(frame, Population.THESE_ITEMS), choices.bradley_terry(frame)
+    text = _describe_preferences(found, scale, TITLES)
+    assert scale.systems[0].system == "p"
+    assert text.endswith("of votes on average; that it is preferred to Q is not shown.")
+    assert "This holds for these items only." in text
+
+
+def test_holm_is_said_to_be_over_the_pairs_that_were_tested() -> None:
+    """All of Q is 10 below P: nothing to test; two pairs remain, of which each undecided row speaks."""
+    rng = np.random.default_rng(1)
+    p = 60 + rng.standard_normal((6, 3))
+    grades = np.stack([p, p - 10, 60 + rng.standard_normal((6, 3))], axis=2)
+    listener, item, system = (place.ravel() for place in np.indices(grades.shape))
+    names = np.array(SYSTEMS, dtype=object)[system]
+    frame = pd.DataFrame({"assessor": listener, "item": item, "system": names, "score": grades.ravel()})
+    data = cast("DifferencesData", asdict(compare(frame)))
+    assert family_of(data) == 2
+    assert all("adjusted by Holm for 2 pairs" in row["how"] for row in pair_rows(TITLES, data, 1))
+
+
+def test_friedman_says_where_it_cannot_reach_its_level() -> None:
+    """Two listeners, three systems: chi-square is 4 at most, p exp(-2); of three listeners 6, exp(-3)."""
+    for listeners, floor in ((2, np.exp(-2)), (3, np.exp(-3))):
+        rows = [(who, 1, name, 10.0 * k + who) for who in range(listeners) for k, name in enumerate("pqr")]
+        found = comparisons.friedman(pd.DataFrame(rows, columns=["assessor", "item", "system", "score"]))
+        assert found.floor == pytest.approx(floor)
+        said = describe_reach({"friedman": asdict(found)})
+        assert ([*said, ""][0].startswith("Friedman's test cannot fall below 0.05")) is (listeners == 2)
+    assert describe_reach({"friedman": {"p": 0.2}}) == []  # of an older analysis
+
+
+def test_figures_do_not_read_as_what_they_are_not() -> None:
+    """Rounding hides neither a sign of zero nor on which side of 0.05, of half or of all a figure lies."""
+    assert [p_figure(p) for p in (0.0496, 0.05, 0.0504, 0.04999, 0.2, 0.0004)] == [
+        "0.0496", "0.050", "0.0504", "0.04999", "0.200", "< 0.001",
+    ]  # fmt: skip
+    assert (p_words(0.0004), p_words(0.0496)) == ("p < 0.001", "p = 0.0496")
+    shares = (0, 0.004, 0.496, 0.5, 0.62, 0.997, 1)
+    assert [percent(each) for each in shares] == ["0 %", "0.4 %", "49.6 %", "50 %", "62 %", "99.7 %", "100 %"]
+    assert (figure(-0.04, 1), figure(-0.4, 1)) == ("0.0", "−0.4")

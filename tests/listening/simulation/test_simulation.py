@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Mapping
+from contextlib import closing
 from datetime import timedelta
+from itertools import groupby
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import connection
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -21,6 +27,7 @@ from listening.results.frames import rating_frame
 from listening.results.methods import score_frame
 from listening.session.sessions import start_session
 from listening.simulation import runs as simulation
+from listening.simulation.listener import Listener
 from listening.study import selectors
 from listening.study.design import live_sessions
 from listening.study.errors import StudyError
@@ -123,36 +130,71 @@ def test_a_message_that_comes_twice_makes_nobody_twice(study: Study) -> None:
 
 def test_another_worker_goes_on_where_one_died(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
     simulation.start(study, {"listeners": 3})
-    listen_once = simulation._listen
+    answer = Listener.answer
+    second = Listener(study, 1).bias
 
-    def die(study: Study, number: int) -> None:
-        listen_once(study, number)
-        if number == 1:
-            raise KeyboardInterrupt  # in the middle of the second listener: nothing of that one stays
+    def die(listener: Listener, trial: Trial, systems: Mapping[int, str]) -> None:
+        answer(listener, trial, systems)
+        if listener.bias == second and trial.position > 1:
+            raise KeyboardInterrupt  # in the middle of the second listener
 
     with monkeypatch.context() as patch:
-        patch.setattr(simulation, "_listen", die)
+        patch.setattr(simulation, "_HELD_SECONDS", 0.0)  # each trial by itself
+        patch.setattr(Listener, "answer", die)
         with pytest.raises(KeyboardInterrupt):
             simulate(str(study.pk))
-    assert study.sessions.count() == 1
+    assert simulation.count_made(study) == 1
+    unfinished = study.sessions.get(finished=None)
     assert simulation.state_of(study) == "running"
     simulate(str(study.pk))
-    assert study.sessions.count() == 1  # it is the dead worker's while its lease runs
+    assert simulation.count_made(study) == 1  # it is the dead worker's while its lease runs
     Simulation.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
     jobs.sweep()
     simulate(str(study.pk))
     study.refresh_from_db()
-    assert study.sessions.count() == 3
+    assert simulation.count_made(study) == study.sessions.count() == 3
+    assert not Session.objects.filter(pk=unfinished.pk).exists()
     assert simulation.state_of(study) == "done"
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="other databases let writers queue")
+def test_listeners_are_let_in_between_simulated_ones(study: Study) -> None:
+    simulation.start(study, {"listeners": 8})
+
+    def work() -> None:
+        try:
+            simulation.run(str(study.pk))
+        finally:
+            connection.close()
+
+    # As SQLite does for whoever waits: look now and then whether the lock is free.
+    found = []
+    worker = threading.Thread(target=work)
+    with closing(sqlite3.connect(connection.settings_dict["NAME"], timeout=0)) as other:
+        worker.start()
+        while worker.is_alive():
+            try:
+                other.execute("BEGIN IMMEDIATE")
+                other.rollback()
+                found.append(True)
+            except sqlite3.OperationalError:
+                found.append(False)
+            time.sleep(0.02)
+        worker.join()
+    assert simulation.count_made(study) == 8
+    locked = max((sum(1 for _ in group) for free, group in groupby(found) if not free), default=0)
+    assert sum(found) > len(found) / 10, f"free {sum(found)} times of {len(found)}, locked {locked} in a row"
 
 
 def test_asking_anew_takes_the_claim_away(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
     simulation.start(study, {"listeners": 3})
     listen_once = simulation._listen
 
-    def interrupted(taken: Study, number: int) -> None:
-        listen_once(taken, number)
+    def interrupted(row: Simulation, session: Session, number: int) -> bool:
+        listen_once(row, session, number)
         simulation.start(study, {"listeners": 2})
+        return True
 
     with monkeypatch.context() as patch:
         patch.setattr(simulation, "_listen", interrupted)
@@ -163,7 +205,7 @@ def test_asking_anew_takes_the_claim_away(study: Study, monkeypatch: pytest.Monk
     row = jobs.claim(Simulation, study.pk)
     assert row is not None
     assert simulation.discard(study) == 0  # and taking it back
-    assert not simulation._next(row)
+    assert simulation._start_next(row) is None
     study.refresh_from_db()
     assert (study.simulation, simulation.state_of(study)) == ({}, "")
 
@@ -171,7 +213,7 @@ def test_asking_anew_takes_the_claim_away(study: Study, monkeypatch: pytest.Monk
 def test_a_failure_is_shown_with_its_log_and_can_be_retried(
     study: Study, monkeypatch: pytest.MonkeyPatch, client: Client, alice: User
 ) -> None:
-    def fall(study: Study, number: int) -> None:
+    def fall(row: Simulation, session: Session, number: int) -> bool:
         raise ZeroDivisionError("no")
 
     simulation.start(study, {"listeners": 2})

@@ -177,6 +177,11 @@ def test_the_list_is_shown_before_the_study_is_opened(client: Client, study: Stu
     shown = re.findall(r'class="rule-id">M(\d+)<', html)
     assert sorted(map(int, shown)) == list(range(1, 31))
     assert ">Publish<" in html
+    assert "you can still publish" in html
+    Study.objects.update(status=Study.Status.OPEN)
+    html = client.get(reverse("study_setup", args=[study.pk, "check"])).content.decode()
+    assert "not met</a>: the report lists" in html
+    assert "you can still publish" not in html
 
 
 def test_the_document_has_every_rule_and_points_at_files_that_exist() -> None:

@@ -45,6 +45,26 @@ def made(clip: Clip) -> dict[str, str]:
     return dict(clip.renditions.values_list("system", "status"))
 
 
+def test_clips_that_no_system_has_processed_yet_are_announced(
+    owner: Client, clip: Clip, alice: User, processed: Callable[..., Clip]
+) -> None:
+    late = processed(alice, ["opus-9k"], title="Late 2")
+    late.renditions.update(status="queued")
+    page = owner.get(reverse("study_new")).content.decode()
+    assert "Late 2" not in page
+    assert "1 more clip is still being processed" in page
+    assert "(Griffin-Lim only)" in page  # what is said of a system is said to its end
+    found = owner.get(reverse("study_clips"), {"search": "late"}).content.decode()
+    assert "No clip has" not in found  # it has, and can't be added yet
+    assert "1 more clip is still being processed" in found
+    assert (
+        "still being processed"
+        not in owner.get(reverse("study_clips"), {"search": "harvard"}).content.decode()
+    )
+    late.renditions.update(status="done")
+    assert "still being processed" not in owner.get(reverse("study_new")).content.decode()
+
+
 def test_what_is_missing_is_offered_by_one_button(owner: Client, clip: Clip) -> None:
     answer = send(owner, clip, then="who")
     assert answer.status_code == 400

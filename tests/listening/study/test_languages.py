@@ -80,6 +80,18 @@ def test_german_words_of_the_scale() -> None:
     assert words == ["Ausgezeichnet", "Gut", "Ordentlich", "Dürftig", "Schlecht"]
 
 
+@pytest.mark.parametrize("code", OTHERS)
+def test_keys_have_one_name_in_a_language(code: str) -> None:
+    """The instructions call a key what the help does."""
+    messages = catalogues.read(LOCALE / code / "LC_MESSAGES" / "django.po")
+    said = {message.text: message.translations[0] for message in messages}
+    names = {key: said[key] for key in ("space", "shift", "esc")}
+    for message, translated in said.items():
+        for key, name in names.items():
+            if f"<kbd>{key}</kbd>" in message:
+                assert f"<kbd>{name}</kbd>" in translated, (message, translated)
+
+
 def test_a_language_that_is_not_here_is_english() -> None:
     assert languages.language_of(Study(language="tlh")).code == "en"
 

@@ -266,6 +266,9 @@ def test_a_deleted_account_hands_over_what_others_share(
     assert own.pk not in Study.objects.values_list("pk", flat=True)
     assert acts() == [("deleted", None, "root")]
     assert "deleted an account." in page(admin, "accounts")
+    admin.force_login(bob)
+    history = re.sub(r"<.*?>", "", page(admin, "study_history", shared.pk))
+    assert "The account of the owner was deleted, and bob owns the study now." in history
 
 
 def test_a_study_is_handed_to_who_can_sign_in(study: Study, bob: User) -> None:

@@ -12,7 +12,7 @@ from django.test import Client
 from django.utils import timezone
 
 from evaluation.access import Role
-from evaluation.models import Clip, Rendition
+from evaluation.models import Clip, Rendition, Score
 from listening.demos.drafts import new_demo, save_draft
 from listening.models import DemoVersion, Session, Share, Study
 from listening.results import compute
@@ -62,8 +62,15 @@ def test_what_waits_and_what_runs(owner: Client, study: Study, bob: User) -> Non
     assert [(row["study"], row["count"]) for row in seen["news"]] == [(study, 1)]
     assert seen["full"] == [study]
     assert [(row["clip"], row["clip"].unmade) for row in seen["failed"]] == [(clip, 1)]
-    assert [(row, row.done, row.total) for row in seen["busy_clips"]] == [(clip, 4, 5)]
+    assert [(row, row.done, row.total) for row in seen["busy_clips"]] == [(clip, 2, 5)]
     assert len(seen["drafts"]) == 1
+    # What is made and not measured yet is at work, too, as in the list of clips.
+    rows.update(status="done", unavailable=False)
+    Score.objects.filter(rendition=rows.get(system="opus-9k"), metric="pesq_wb").update(status="running")
+    ((busy,),) = [owner.get("/home/").context["busy_clips"]]
+    assert (busy, busy.done, busy.total) == (clip, 4, 5)
+    listed = owner.get("/clips/").context["clips"]
+    assert [(row.done, row.total) for row in listed if row == clip] == [(4, 5)]
     owner.force_login(bob)
     seen = owner.get("/home/").context
     assert (seen["nothing_waits"], seen["nothing_runs"], seen["studies"]) == (True, True, [])

@@ -115,7 +115,12 @@ def test_what_the_site_itself_refuses_is_german_too(
     assert (limited.status_code, 'lang="de"' in limited.content.decode()) == (429, True)
     monkeypatch.setattr("listening.study.selectors.session_of", lambda token: 1 / 0)
     broken = client.get(reverse("session", args=[trial.session.token]))
-    assert (broken.status_code, "Hier ist etwas schiefgegangen" in broken.content.decode()) == (500, True)
+    told = broken.content.decode()
+    assert (broken.status_code, "Hier ist etwas schiefgegangen" in told) == (500, True)
+    assert ("<h1>Etwas ist schiefgegangen</h1>" in told, "Das geht nicht" in told) == (True, False)
+    assert (
+        f'href="/s/{trial.session.token}/">Zurück zum Test' in told
+    )  # no dead end: it may work the next time
     monkeypatch.setattr("listening.study.selectors.trial_for_sound", lambda token, position: 1 / 0)
     broken = client.get(f"{sounds}1/x.wav")
     assert (broken.status_code, "Hier ist etwas schiefgegangen" in broken.content.decode()) == (500, True)

@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from codec.base import CodecError
-from codec.bpgan.config import LatentConfig, ModelConfig, preset
+from codec.bpgan.config import LatentConfig, ModelConfig, PostfilterConfig, Rate, preset
 from codec.bpgan.entropy import range_coder
 from codec.bpgan.entropy.base import TOTAL, ContextModel
 from codec.bpgan.network.model import BPGANModel
@@ -45,6 +45,31 @@ def test_tables_survive_the_file(make, tmp_path: Path) -> None:
     for name, array in model.contexts.arrays().items():
         assert arrays[name].dtype == array.dtype
         np.testing.assert_array_equal(arrays[name], array)
+
+
+def test_a_file_may_leave_out_what_another_model_has(tmp_path: Path) -> None:
+    """Here all but generator and settings; without the other model, such a file is refused."""
+    torch.manual_seed(5)
+    first = BPGANModel(SMALL)
+    first.contexts = random_nade(5)
+    first.save(tmp_path / "first.safetensors")
+    second = BPGANModel.load(tmp_path / "first.safetensors")
+    like = BPGANModel.load(tmp_path / "first.safetensors")
+    second.config = replace(SMALL, postfilter=PostfilterConfig(bands=0.3))
+    second.rates = {"bpgan-1k": Rate(5, 0.02)}
+    with torch.no_grad():
+        next(second.generator.parameters()).mul_(2.0)
+    second.save(tmp_path / "second.safetensors", like)
+    assert {name.partition(".")[0] for name in load_file(tmp_path / "second.safetensors")} == {"generator"}
+    again = BPGANModel.load(tmp_path / "second.safetensors", like)
+    assert (again.config, again.rates) == (second.config, second.rates)
+    assert all(
+        torch.equal(mine, theirs)
+        for mine, theirs in zip(again.state_dict().values(), second.state_dict().values(), strict=True)
+    )
+    assert again.contexts.arrays().keys() == first.contexts.arrays().keys()
+    with pytest.raises(CodecError, match="tables are missing"):
+        BPGANModel.load(tmp_path / "second.safetensors")
 
 
 def test_tables_of_another_latent_are_refused(tmp_path: Path) -> None:

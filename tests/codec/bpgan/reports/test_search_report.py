@@ -9,8 +9,9 @@ import pytest
 import soundfile
 
 from codec.__main__ import main
+from codec.base import CodecError
 from codec.bpgan.reports import search_report
-from codec.bpgan.reports.search_tables import gains, interval
+from codec.bpgan.reports.search_tables import gains, interval, read_systems
 from tests.codec.bpgan.training.test_calibrate import small_model
 from tests.codec.speech import harvard_sentence
 
@@ -58,6 +59,31 @@ def test_every_part_is_measured_once_and_told(
             main([*arguments, "--parts", "coders"])
     assert main([*arguments, "--parts", "coders"]) == 0
     assert len((out / "coders.csv").read_text().splitlines()) > 3
+
+
+def test_other_systems_are_drawn_beside_the_rates(arguments: list[str], tmp_path: Path) -> None:
+    """Of the same sentences only, and none at rates at which the model's would be a dot."""
+    table = tmp_path / "table.csv"
+    lines = ["system,clip,kbps,pesq_wb", "original,0.wav,256,4.64", "bpgan-2k,0.wav,2,3.4"]
+    lines += ["opus-9k,0.wav,8,3.0", "opus-12k,0.wav,10,3.8", "opus-9k,another.wav,9,1.0", "opus-6k,0.wav,5,"]
+    table.write_text("\n".join(lines) + "\n")
+    rows = read_systems(table)
+    assert {(row["system"], row["family"], row["kbps"]) for row in rows} == {
+        ("opus-9k", "opus", 8.0),
+        ("opus-9k", "opus", 9.0),
+        ("opus-12k", "opus", 10.0),
+    }
+    assert main([*arguments, "--parts", "rates", "--beside", str(table)]) == 0
+    drawn = (tmp_path / "report" / "rates.svg").read_text()
+    assert "<!-- opus-12k -->" in drawn
+    assert "<!-- original -->" not in drawn
+
+
+def test_a_table_of_something_else_is_refused(arguments: list[str], tmp_path: Path) -> None:
+    table = tmp_path / "table.csv"
+    table.write_text("a,b\n1,2\n")
+    with pytest.raises(CodecError, match=r"table\.csv is no table of `manage\.py benchmark`"):
+        read_systems(table)
 
 
 def row(method: str, channels: float, weight: float, kbps: float, wide: float) -> search_report.Row:

@@ -27,6 +27,7 @@ from codec.bpgan.config import (
 )
 from codec.bpgan.entropy.tables import TableContexts
 from codec.bpgan.network.model import BPGANModel
+from codec.bpgan.search.objective import Problem
 from codec.bpgan.training import data, pool
 from codec.bpgan.training.pool import Pool
 from codec.bpgan.training.train import Trainer
@@ -316,6 +317,41 @@ def test_the_search_stage_teaches_the_decoder_only_what_is_sent(timit: Path, tmp
     assert step in run.searched
     levels = run.model.quantizer.per_channel()
     assert (values[..., None] == levels[None, :, None]).any(dim=-1).all()
+
+
+def test_the_search_stage_may_keep_to_the_encoder_as_well(timit: Path, tmp_path: Path) -> None:
+    """Every third step is of the encoder's symbols, and moves the encoder as well; levels stay."""
+    run = trainer(timit, tmp_path)
+    run.recipe = replace(run.recipe, encoder_every=3, layer_shares=(1, 1, 8, 1))
+    run.take_step(0.3)
+    levels = run.model.quantizer.centres.clone()
+    moved, drawn = [], []
+    for run.step in range(1, 7):
+        encoder = [p.detach().clone() for p in run.model.encoder.parameters()]
+        run.take_step(0.8)
+        now = run.model.encoder.parameters()
+        moved.append(any(not torch.equal(a, b) for a, b in zip(encoder, now, strict=True)))
+        drawn.append(len(run.searched))
+    assert moved == [False, True, False, False, True, False]
+    assert drawn[1] == drawn[0]
+    assert torch.equal(run.model.quantizer.centres, levels)
+
+
+def test_j_counts_the_disturbance_in_training_as_in_the_search(timit: Path, tmp_path: Path) -> None:
+    run = trainer(timit, tmp_path)
+    run.take_step(0.3)
+    stage = run.stages["quantised"]
+    mel = run.crops.mel(3)[:1]
+    generated = mel + 0.3 * torch.randn(mel.shape, generator=torch.Generator().manual_seed(1))
+    plain, losses = stage.weigh_distortion(generated, mel)
+    searched = Problem(run.model, mel).distortion(generated)
+    assert "disturbance" not in losses
+    config = run.model.config
+    run.model.config = replace(config, objective=replace(config.objective, disturbance=0.3))
+    j, losses = stage.weigh_distortion(generated, mel)
+    assert float(j - plain) == pytest.approx(0.3 * float(losses["disturbance"]), rel=1e-3)
+    more = Problem(run.model, mel).distortion(generated) - searched
+    assert float(j - plain) == pytest.approx(float(more), rel=1e-3)
 
 
 def test_the_spectrum_stage_leaves_the_codec_as_it_is(timit: Path, tmp_path: Path) -> None:

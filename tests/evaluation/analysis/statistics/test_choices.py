@@ -87,7 +87,27 @@ def test_abx_of_little_or_nothing() -> None:
     assert choices.abx(pd.DataFrame(columns=list(ABX_COLUMNS))).problem == "There are no answers."
     one = choices.abx(pd.DataFrame([("x", 1, "a", "b", True)], columns=list(ABX_COLUMNS)))
     assert (one.pooled[0].p, one.pooled[0].needed, one.pooled[0].power) == (0.5, None, 0.0)
-    assert any("fewer than 5" in warning for warning in one.warnings)
+    assert one.pooled[0].out_of_reach
+    assert "1 of 1 answer right (100 %, p = 0.500), too few to show a difference" in choices.abx_sentence(
+        one.pooled[0]
+    )
+
+
+def test_abx_says_what_no_answers_could_show() -> None:
+    """Five of five: p = 1/32, by Holm over two pairs 1/16; eight of eight: 1/256, over ten people 5/128."""
+    right = [(f"l{who}", n, "a", other, True) for other in "bc" for who in range(5) for n in range(1)]
+    found = choices.abx(pd.DataFrame(right, columns=list(ABX_COLUMNS)))
+    assert [row.p_holm for row in found.pooled] == [1 / 16, 1 / 16]
+    assert all(row.out_of_reach for row in [*found.pooled, *found.assessors])
+    assert any("cannot show who hears" in warning for warning in found.warnings)
+    guessed = [(f"l{who}", n, "a", "b", n < 4) for who in range(10) for n in range(8)]
+    (row,), listeners = (
+        (found := choices.abx(pd.DataFrame(guessed, columns=list(ABX_COLUMNS)))).pooled,
+        found.assessors,
+    )
+    assert not row.out_of_reach
+    assert not any(each.out_of_reach for each in listeners)
+    assert not any("cannot show who hears" in warning for warning in found.warnings)
 
 
 def votes(*rows: tuple[str, int, str, str, str | None]) -> pd.DataFrame:
@@ -117,6 +137,46 @@ def test_one_vote_a_listener_is_an_exact_binomial_test() -> None:
     assert row.p == pytest.approx(theirs.pvalue)
     exact = theirs.proportion_ci(0.95, "exact")
     assert (row.low, row.high) == (pytest.approx(exact.low), pytest.approx(exact.high))
+
+
+def test_one_vote_a_listener_on_few_items_is_no_sample_of_items() -> None:
+    """Four votes on each of three items, 2, 4 and 4 of them for a: for items like these the items' means 0, 1
+    and 1 count, t = (2/3) / (1/3) with 2 degrees of freedom; for these items 10 of 12 votes.
+    """
+    frame = votes(
+        *[
+            (f"l{item}{n}", item, "a", "b", "a" if item or n < 2 else "b")
+            for item in range(3)
+            for n in range(4)
+        ]
+    )
+    (like,) = choices.preferences(frame)
+    assert like.population is Population.ITEMS_LIKE_THESE
+    assert (like.share, like.p) == (pytest.approx(5 / 6), pytest.approx(2 * stats.t.sf(2, 2), abs=1e-6))
+    assert like.floor is None
+    (these,) = choices.preferences(frame, Population.THESE_ITEMS)
+    assert (these.p, these.floor) == (pytest.approx(stats.binomtest(10, 12).pvalue), pytest.approx(2 / 2**12))
+    # A vote of its own for each item, and all of them are drawn alike.
+    apart = frame.assign(item=range(12))
+    assert choices.preferences(apart)[0].p == pytest.approx(these.p)
+
+
+def test_votes_of_listeners_who_all_vote_alike_speak_for_these_items() -> None:
+    """Ten listeners: a sign test over them. Where they prefer a in two items and b in one, the share is of
+    votes, so that a share of listeners (69 to 100 %) is no interval of it."""
+    one = choices.preferences(votes(*[(f"l{who}", n, "a", "b", "a") for who in range(10) for n in range(2)]))[
+        0
+    ]
+    assert one.population is Population.THESE_ITEMS  # two items are no sample for p = 0.002
+    assert (one.p, one.floor) == (pytest.approx(2 / 2**10), pytest.approx(2 / 2**10))
+    assert (one.low, one.high) == (pytest.approx(0.025**0.1), 1.0)
+    for pattern, share in ((("a", "a", "b"), 2 / 3), (("a", None), 3 / 4)):
+        frame = votes(
+            *[(f"l{who}", n, "a", "b", vote) for who in range(10) for n, vote in enumerate(pattern)]
+        )
+        (row,) = choices.preferences(frame, Population.THESE_ITEMS)
+        assert row.share == pytest.approx(share)
+        assert (row.low, row.high, row.p) == (None, None, pytest.approx(2 / 2**10))
 
 
 def test_many_votes_of_few_listeners_are_not_many_votes() -> None:

@@ -102,11 +102,58 @@ def test_wilcoxon_is_scipys_with_holm_over_the_family() -> None:
     assert (len(found.rows), found.adjustment) == (6, "Holm")
     raw = []
     for row in found.rows:
-        theirs = stats.wilcoxon(means[row.a] - means[row.b])
+        apart = means[row.a] - means[row.b]
+        # SciPy turns to the normal approximation from 14 pairs with ties on; every change of signs is exact.
+        theirs = stats.wilcoxon(apart[apart != 0], method=stats.PermutationMethod(n_resamples=2**14))
         assert row.p == pytest.approx(theirs.pvalue, abs=1e-9)
         raw.append(row.p)
     adjusted = multipletests([p for p in raw if p is not None], method="holm")[1]
     assert [row.p_adjusted for row in found.rows] == pytest.approx(list(adjusted))
+
+
+@pytest.mark.parametrize("n", [4, 5, 9, 13])
+def test_wilcoxon_with_ties_is_exact_for_few_listeners(n: int) -> None:
+    """Ties and zeros: the normal approximation gives four listeners 0.046, who cannot have less than 1/8."""
+    rng = np.random.default_rng(n)
+    for _ in range(5):
+        apart = np.round(rng.normal(0.6, 1.5, n))
+        apart[0] = 2
+        (row,) = comparisons.wilcoxon(two((50 + apart).tolist(), [50.0] * n)).rows
+        left = apart[apart != 0]
+        theirs = stats.wilcoxon(left, method=stats.PermutationMethod(n_resamples=2**13))
+        assert (row.p, row.statistic) == (pytest.approx(theirs.pvalue), pytest.approx(theirs.statistic))
+        assert row.floor == pytest.approx(2 / 2**left.size)
+        assert row.p is not None
+        assert row.p >= row.floor - 1e-12
+    (same,) = comparisons.wilcoxon(two([80.0] * n, [70.0] * n)).rows
+    assert (same.p, same.floor) == (pytest.approx(2 / 2**n), pytest.approx(2 / 2**n))
+
+
+def test_of_many_listeners_with_ties_the_least_p_is_that_of_the_approximation() -> None:
+    (row,) = comparisons.wilcoxon(two([80.0] * 20, [70.0] * 20)).rows
+    assert row.p == pytest.approx(stats.wilcoxon(np.full(20, 10.0), method="asymptotic").pvalue)
+    assert row.floor == pytest.approx(row.p)
+    assert not row.exact
+
+
+def test_rows_are_out_of_reach_only_where_holm_cannot_reach_them() -> None:
+    """Least p of 2/2^12 and 2/2^6: once the first is found, the second is compared with 0.05 itself."""
+    rows = [
+        (f"l{who}", "1", system, grade + who) for who in range(12) for system, grade in (("a", 70), ("b", 50))
+    ]
+    rows += [(f"l{who}", "1", "c", 60 + 2 * who) for who in range(6)]
+    found = comparisons.sign_flip(tidy(*rows), [("a", "b"), ("a", "c")])
+    assert [row.floor for row in found.rows] == [2 / 2**12, 2 / 2**6]
+    assert found.out_of_reach == 0
+    assert comparisons.sign_flip(tidy(*rows), [("a", "c"), ("b", "c")]).out_of_reach == 2
+
+
+@pytest.mark.parametrize(("listeners", "systems"), [(2, 3), (2, 8), (3, 3), (2, 9)])
+def test_the_least_p_of_friedman_is_that_of_perfect_concordance(listeners: int, systems: int) -> None:
+    rows = [(f"l{who}", "1", f"s{k}", 50.0 + 3 * k + who) for who in range(listeners) for k in range(systems)]
+    found = comparisons.friedman(tidy(*rows))
+    theirs = stats.friedmanchisquare(*(np.full(listeners, 50.0 + k) for k in range(systems)))
+    assert (found.w, found.p, found.floor) == (1, pytest.approx(theirs.pvalue), pytest.approx(theirs.pvalue))
 
 
 def test_contrasts_are_paired_t_tests_with_hochberg() -> None:

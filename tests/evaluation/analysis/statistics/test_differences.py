@@ -154,6 +154,19 @@ def test_listeners_who_grade_all_items_alike_are_tested_by_their_means() -> None
     assert row.low == pytest.approx(16 - 4.302653 * 2 / np.sqrt(3))  # t of two degrees of freedom
 
 
+def test_listeners_of_one_mind_have_no_spread_in_these_items() -> None:
+    """All find the same, in each item something else: items can be tested, these listeners cannot."""
+    apart = np.array([[10.0, 5, -2]] * 6)
+    frame = graded({"a": 60 + apart, "b": np.full((6, 3), 60.0)})
+    (these,) = compare(frame, population=THESE).rows
+    assert these.problem == (
+        "All listeners have the same mean difference, so there is no spread between them to test with."
+    )
+    (like,) = compare(frame, population=LIKE).rows
+    theirs = stats.ttest_1samp(apart[0], 0)
+    assert (like.df, like.p) == (pytest.approx(2), pytest.approx(theirs.pvalue))
+
+
 @pytest.mark.parametrize("gap", [False, True])
 def test_where_listeners_and_items_explain_everything_both_count(gap: bool) -> None:
     """By hand, effects -2, 0, 2 and -1, 1 around 5: for items like these the mean's variance is

@@ -78,6 +78,15 @@ def test_who_takes_the_mid_anchor_for_the_reference_goes() -> None:
     assert "1 item left out of the mid anchor's rule" in found.notes[0]
 
 
+def test_a_share_a_little_above_the_limit_is_not_printed_as_the_limit() -> None:
+    """2 of 13 items are 15.4 %, which is more than 15 %; 3 of 20 are not."""
+    rows = [("a", item, "original", 80.0 if item < 2 else 100.0) for item in range(13)]
+    rows += [("b", item, "original", 80.0 if item < 3 else 100.0) for item in range(20)]
+    a, b = screening.screen_hidden_reference(tidy(*rows))
+    assert (a.excluded, a.reason) == (True, "hidden reference below 90 on 2 of 13 items (15.4 %)")
+    assert (b.excluded, b.reason) == (False, "hidden reference below 90 on 3 of 20 items (15 %)")
+
+
 def test_an_item_that_fools_exactly_a_quarter_still_counts() -> None:
     found = screening.screen(mids([95], [40], [40], [40]))
     assert [entry.assessor for entry in found.excluded] == ["a0"]
