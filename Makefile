@@ -1,6 +1,6 @@
 # make demo   the site with demo clips and a demo study; PORT and EARSHOT_HOME are taken from the environment
 # make test   everything the tests need, then all tests
-# make test-rest   the rows that make test leaves out of long tables
+# make test-rest   the drills of whole sites and the rows of long tables that make test leaves out
 # make lint   ruff, mypy, whether a migration is missing; eslint and tsc for the scripts of the pages
 
 PYTHON ?= python3

@@ -23,8 +23,10 @@ from django.test.utils import setup_databases, teardown_databases
 from tests.database import copy_database, empty_database
 from tests.warm import start_server
 
-# Before PyTorch is imported: on a busy machine its threads mostly wait at each other's barriers.
+# Before PyTorch is imported: on a busy machine its threads mostly wait at each other's barriers, and where a
+# test wants two, they are to sleep meanwhile (codec/threads.py).
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -41,6 +43,8 @@ gc.disable()
 def pytest_collection_finish() -> None:
     """Begin to collect garbage, but not in what is there by now."""
     gc.freeze()
+    # Most of what tests make is gone without it: it need not look after every 700 objects.
+    gc.set_threshold(50_000, 20, 20)
     gc.enable()
 
 

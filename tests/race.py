@@ -108,6 +108,14 @@ def deletions(owner: User) -> dict[str, int | bool]:
     }
 
 
+def synchronous() -> int | None:
+    """How SQLite sees to it that what it has acknowledged is on disk."""
+    if connection.vendor != "sqlite":
+        return None
+    with connection.cursor() as cursor:
+        return int(cursor.execute("PRAGMA synchronous").fetchone()[0])
+
+
 def main() -> None:
     owner = User.objects.create(username="owner")
     clip = Clip.objects.create(
@@ -121,6 +129,7 @@ def main() -> None:
         json.dumps(
             {
                 "vendor": connection.vendor,
+                "synchronous": synchronous(),
                 "claims": claims(clip),
                 "ratings": ratings(study),
                 "sessions": sessions(study),

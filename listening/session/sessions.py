@@ -298,7 +298,9 @@ def lock_session(session: Session) -> Session:
 
 def finish_if_done(session: Session) -> None:
     """Finish the session if nothing is left to grade or answer. Call this after every change."""
-    if session.finished is None and current_step(session).kind == "thanks":
+    if session.finished is not None or session.trials.filter(finished=None).exists():
+        return  # without reading all trials, as the current step is told from
+    if current_step(session).kind == "thanks":
         Session.objects.filter(pk=session.pk, finished=None).update(finished=timezone.now())
 
 

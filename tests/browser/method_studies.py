@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-import pytest
 from django.contrib.auth.models import User
 
 from listening import tasks
@@ -14,6 +13,7 @@ from listening.session.sessions import begin, start_session
 from listening.study.studies import create_study
 from tests.browser.rating import make_clip, speech_through
 from tests.listening.snapshots import make_once
+from tests.rows import some
 
 #: Methods whose page is made like another's: `make test-rest` has them, `make test` the other.
 ALIKE = {"acr": "ccr", "dcr": "ccr", "ab": "abx"}
@@ -21,10 +21,7 @@ ALIKE = {"acr": "ccr", "dcr": "ccr", "ab": "abx"}
 
 def rows_of(methods: Iterable[str]) -> list[Any]:
     """One row a method, for `pytest.mark.parametrize`."""
-    return [
-        pytest.param(method, marks=pytest.mark.rest) if method in ALIKE else method
-        for method in sorted(methods)
-    ]
+    return some(sorted(methods), lambda method: method not in ALIKE)
 
 
 def open_method_study(

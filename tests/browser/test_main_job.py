@@ -33,7 +33,7 @@ from tests.live import Site, running_site, wait_for
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-pytestmark = [pytest.mark.browser, pytest.mark.service]
+pytestmark = [pytest.mark.browser, pytest.mark.service, pytest.mark.rest]
 
 #: A limit for a machine that is busy with other things; all renditions and scores take a tenth of it.
 WORK_SECONDS = 900.0

@@ -15,7 +15,7 @@ from django.urls import reverse
 from listening.methods import METHODS
 from listening.session.ratings import finish_trial, save_rating
 from listening.session.sessions import start_session
-from tests.browser.method_studies import instructed, open_method_study
+from tests.browser.method_studies import instructed, open_method_study, rows_of
 
 if TYPE_CHECKING:
     from playwright.sync_api import BrowserContext, Page
@@ -46,6 +46,7 @@ def visit(page: Page, address: str) -> None:
         page.screenshot(path=f"{folder}/{name}.png")
 
 
+@pytest.mark.rest
 def test_no_page_breaks_the_policy(
     page: Page, context: BrowserContext, live_server: Any, alice: User, errors: Errors
 ) -> None:
@@ -82,7 +83,7 @@ def test_no_page_breaks_the_policy(
         visit(page, site + address)
 
 
-@pytest.mark.parametrize("method", sorted(set(METHODS) - {"mushra"}))
+@pytest.mark.parametrize("method", rows_of(set(METHODS) - {"mushra"}))
 def test_no_method_breaks_the_policy(page: Page, live_server: Any, alice: User, method: str) -> None:
     session = instructed(open_method_study(alice, method, systems=("anchor35", "anchor70")))
     visit(page, f"{live_server.url}/s/{session.token}/")

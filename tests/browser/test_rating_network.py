@@ -174,14 +174,15 @@ def test_browsers_that_ask_for_a_touch_first_sound_at_the_first_press(
     strict.close()
 
 
-@pytest.mark.parametrize("trials", [8, pytest.param(40, marks=pytest.mark.rest)])
-def test_trials_in_bounded_memory(
-    browser: Browser, watch: Watch, errors: Errors, live_server: Any, alice: Any, trials: int
+@pytest.mark.rest
+def test_forty_trials_in_bounded_memory(
+    browser: Browser, watch: Watch, errors: Errors, live_server: Any, alice: Any
 ) -> None:
     """Every trial leaves as it came: the page's heap, its audio nodes and the stored queue do not grow.
 
     In a profile of its own, whose process has had no other page.
     """
+    trials = 40
     systems = ["original", "anchor35", "anchor70", "codec2-3.2k"]
     audio = speech_like(1.0)
     study = open_study(make_clip(alice, dict.fromkeys(systems, audio), 1.0), systems)

@@ -86,7 +86,7 @@ def fifth() -> Encoded:
     return load("codec2-2.4k").encode(np.zeros(3200, dtype=np.float32))
 
 
-@settings(max_examples=25)
+@settings(max_examples=10)
 @given(payload=st.binary(min_size=66, max_size=66))
 def test_any_bytes_of_the_right_length_decode(fifth: Encoded, payload: bytes) -> None:
     """11 frames are what 0.2 s needs; every bit pattern is some sound."""

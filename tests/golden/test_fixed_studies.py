@@ -24,6 +24,10 @@ from listening.interchange.archive.read import read_archive
 from listening.models import Study
 from tests.database import connected_to
 from tests.golden.collect import FOLDER, METHODS, archive_of, exports_of, findings_of, stored_recordings
+from tests.rows import some
+
+#: Grades, and choices.
+methods = pytest.mark.parametrize("method", some(METHODS, {"mushra", "abx"}.__contains__))
 
 
 def expected(method: str) -> dict[str, str]:
@@ -86,7 +90,7 @@ def migrated(old_database: Path, django_db_blocker: Any) -> Iterator[None]:
         yield
 
 
-@pytest.mark.parametrize("method", METHODS)
+@methods
 def test_a_database_from_before_says_what_it_said(migrated: None, media: Path, method: str) -> None:
     study = Study.objects.get(method=method)
     for name, sound in stored_recordings(study):
@@ -98,7 +102,7 @@ def test_a_database_from_before_says_what_it_said(migrated: None, media: Path, m
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("method", METHODS)
+@methods
 def test_an_archive_from_before_is_exported_as_it_was(method: str, alice: User) -> None:
     wanted = expected(method)
     study = read_archive(archive_of(wanted["study.json"]), alice).study

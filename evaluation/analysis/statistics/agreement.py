@@ -119,17 +119,39 @@ def pearson(x: ArrayLike, y: ArrayLike) -> float:
 
 def spearman(x: ArrayLike, y: ArrayLike) -> float:
     """Spearman's rank correlation, ties by average rank; NaN as in `pearson`."""
-    return pearson(pd.Series(x, dtype=float).rank(), pd.Series(y, dtype=float).rank())
+    return pearson(_ranks(x), _ranks(y))
+
+
+def _ranks(x: ArrayLike) -> Floats:
+    """Ranks from 1, ties by average rank, NaN without one: as those of pandas, in a tenth of the time."""
+    values = np.asarray(x, dtype=float)
+    _, place, tied = np.unique(values, return_inverse=True, return_counts=True)
+    ranks: Floats = (np.cumsum(tied) - (tied - 1) / 2)[place]
+    return np.where(np.isnan(values), math.nan, ranks)
+
+
+#: Points of which all pairs are compared at once.
+_FEW_POINTS = 100
 
 
 def kendall(x: ArrayLike, y: ArrayLike) -> float:
     """Kendall's tau-b; NaN as in `pearson`."""
-    from scipy.stats import kendalltau
-
     first, second = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
     if first.size < 3 or np.ptp(first) == 0 or np.ptp(second) == 0:
         return math.nan
-    return float(kendalltau(first, second).statistic)
+    if np.isnan(first).any() or np.isnan(second).any():
+        return math.nan
+    if first.size > _FEW_POINTS:
+        from scipy.stats import kendalltau
+
+        return float(kendalltau(first, second).statistic)
+    # Of few points all pairs are compared in a tenth of the time that it takes to call SciPy.
+    rises, others = (
+        np.subtract(each[:, None] > each, each[:, None] < each, dtype=np.int8) for each in (first, second)
+    )
+    agreeing = int((rises * others).sum())
+    tau = agreeing / math.sqrt(np.count_nonzero(rises)) / math.sqrt(np.count_nonzero(others))
+    return min(1.0, max(-1.0, tau))
 
 
 #: Squared standard error on Fisher's z scale and the least n: Pearson (Fisher 1921), Spearman (Bonett

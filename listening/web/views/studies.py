@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from functools import lru_cache
 from uuid import UUID
 
 import segno
@@ -119,8 +120,9 @@ def _study_context(request: HttpRequest, study: Study) -> Context:
     }
 
 
+@lru_cache(maxsize=256)
 def _qr(url: str) -> SafeString:
-    """The listener link as an SVG image."""
+    """The listener link as an SVG image: the same each time that the page is opened."""
     buffer = io.BytesIO()
     segno.make(url, error="m").save(
         buffer, kind="svg", scale=4, border=2, xmldecl=False, svgns=False, nl=False,

@@ -8,8 +8,15 @@ import { Sliders } from "../trial/sliders.js";
 import { Switching } from "../trial/switching.js";
 
 const HIGHEST = 5;
+
+/** A grade with the decimal mark of the page's language. @param {number} score */
+function write(score) {
+  const tenths = Math.round(10 * score);
+  return gettext("{whole}.{tenths}", { whole: Math.floor(tenths / 10), tenths: tenths % 10 });
+}
+
 const switching = new Switching(LETTERS);
-const scale = { lowest: 1, highest: HIGHEST, perUnit: 10, leap: 5, first: 3, write: (/** @type {number} */ score) => score.toFixed(1) };
+const scale = { lowest: 1, highest: HIGHEST, perUnit: 10, leap: 5, first: 3, write };
 const sliders = new Sliders(find(".impairment"), scale, switching);
 const keys = page.stimuli.map(({ key }) => key);
 const labels = new Map(page.sounds.map(({ name, label }) => [name, label]));

@@ -147,6 +147,7 @@ print(heard, peak() - before - 2 * out)
 """
 
 
+@pytest.mark.rest
 def test_the_process_does_not_grow_for_what_a_stream_declares() -> None:
     """All memory, that of torch included: beyond the longest audio, no more than the good streams took."""
     root = ROOT

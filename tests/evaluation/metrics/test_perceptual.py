@@ -14,6 +14,7 @@ from pesq import pesq
 from evaluation.metrics.perceptual import MOST_UTTERANCES, WORST, count_utterances, cut_into_parts
 from evaluation.work.pipeline import Measured, measure
 from tests.codec.speech import SENTENCES, harvard_sentence
+from tests.rows import some
 
 RATE = 16_000
 SECONDS = 30
@@ -52,7 +53,7 @@ def test_a_dead_output_is_no_good_one(long: NDArray[np.float32], metric: str) ->
 
 
 @METRICS
-@pytest.mark.parametrize(("start", "end"), [(0, 10), (25, 30)])
+@pytest.mark.parametrize(("start", "end"), some([(0, 10), (25, 30)], (0, 10).__eq__))
 def test_silence_never_raises_a_score(
     long: NDArray[np.float32], whole: Callable[[str], Measured], metric: str, start: int, end: int
 ) -> None:
@@ -86,11 +87,11 @@ def test_the_whole_is_measured_where_it_can_be(
 
 def test_parts_are_cut_at_pauses_and_few_enough_for_the_code(long: NDArray[np.float32]) -> None:
     assert count_utterances(long, RATE) <= MOST_UTTERANCES
-    longer = np.tile(long, 8)
+    longer = np.tile(long, 4)
     edges = cut_into_parts(longer, RATE)
     assert edges[0] == 0
     assert edges[-1] == longer.size
-    assert 3 <= len(edges) <= 8
+    assert 3 <= len(edges) <= 4
     for cut in edges[1:-1]:
         assert np.abs(longer[cut - 160 : cut + 160]).max() < 1e-3
     for start, end in pairwise(edges):

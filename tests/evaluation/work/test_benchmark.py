@@ -173,6 +173,7 @@ def test_processes_give_the_same_figures_in_the_same_order(corpus: Path, tmp_pat
     assert len(untimed[0]) == 4
 
 
+@pytest.mark.rest
 def test_ctrl_c_ends_every_process_at_once_and_keeps_what_is_done(corpus: Path, tmp_path: Path) -> None:
     (corpus / "z.wav").write_bytes(make_wav(make_speech(55.0)))  # half a minute of search at least
     table = tmp_path / "table.csv"

@@ -373,6 +373,7 @@ def test_the_web_process_never_imports_heavy_libraries() -> None:
     assert done.stdout.strip() == "[]"
 
 
+@pytest.mark.rest
 def test_torch_keeps_to_the_threads_it_is_given() -> None:
     program = (
         "import torch\n"

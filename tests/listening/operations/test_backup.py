@@ -72,6 +72,7 @@ def graded(make_study: Callable[..., Study]) -> Study:
     return study
 
 
+@pytest.mark.rest
 def test_a_site_moves_to_postgresql_and_by_s3_back_to_sqlite(
     graded: Study, tmp_path: Path, target: str, media: Path, postgresql: str, settings: Any
 ) -> None:

@@ -319,15 +319,6 @@ def test_the_database_keeps_scores_on_the_scale(study: Study) -> None:
         Rating.objects.filter(pk=rating.pk).update(score=101)
 
 
-def test_an_acknowledged_grade_is_on_disk(db: None) -> None:
-    """SQLite's default in WAL mode would lose the last grades with the power."""
-    if connection.vendor != "sqlite":
-        pytest.skip("PostgreSQL commits to disk by default")
-    with connection.cursor() as cursor:
-        cursor.execute("PRAGMA synchronous")
-        assert cursor.fetchone() == (2,)  # FULL
-
-
 # -- Whose turn it is
 
 

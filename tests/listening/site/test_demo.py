@@ -109,6 +109,16 @@ def status(url: str, opener: urllib.request.OpenerDirector | None = None) -> int
         return error.code
 
 
+def sign_in(link: str) -> urllib.request.OpenerDirector:
+    """Follow a researcher's link; what comes back is signed in."""
+    signed_in = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(http.cookiejar.CookieJar()))
+    with signed_in.open(link, timeout=30) as answer:
+        fields = re.findall(r'name="(csrfmiddlewaretoken|next)" value="([^"]*)"', answer.read().decode())
+    with signed_in.open(link, urllib.parse.urlencode(fields).encode(), timeout=30) as answer:
+        assert answer.status == 200
+    return signed_in
+
+
 def check_nothing_is_left(demo: Demo, port: int) -> None:
     assert demo.process.wait(STOP_SECONDS) == 0
     # What was killed may take a moment to be gone.
@@ -126,6 +136,19 @@ def test_it_may_be_asked_to_end_while_it_is_starting_its_processes(tmp_path: Pat
     check_nothing_is_left(early, port)
 
 
+def test_it_starts_lets_a_researcher_in_once_and_leaves_nothing(tmp_path: Path, demos: list[Demo]) -> None:
+    """Without clips; what else it does from its first start to its last is among the rest."""
+    demos.append(demo := Demo(tmp_path, port := free_port(), "--clips", "0"))
+    demo.line("Earshot is at ", START_SECONDS)
+    signin = demo.line("Researcher sign-in: ", 30)
+    assert re.fullmatch(rf"{demo.url}/signin/[\w-]+/", signin)
+    assert status(f"{demo.url}/clips/", sign_in(signin)) == 200
+    assert status(signin) == 410  # once
+    demo.process.send_signal(signal.SIGINT)
+    check_nothing_is_left(demo, port)
+
+
+@pytest.mark.rest
 def test_it_refuses_a_second_starts_what_dies_goes_on_with_its_data_and_leaves_nothing(
     tmp_path: Path, demos: list[Demo]
 ) -> None:
@@ -146,12 +169,7 @@ def test_it_refuses_a_second_starts_what_dies_goes_on_with_its_data_and_leaves_n
     assert re.fullmatch(rf"{first.url}/t/[\w-]+/", listener)
     assert status(listener) == 200
 
-    signed_in = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(http.cookiejar.CookieJar()))
-    with signed_in.open(signin, timeout=30) as answer:
-        fields = re.findall(r'name="(csrfmiddlewaretoken|next)" value="([^"]*)"', answer.read().decode())
-    with signed_in.open(signin, urllib.parse.urlencode(fields).encode(), timeout=30) as answer:
-        assert answer.status == 200
-    with signed_in.open(f"{first.url}/clips/", timeout=30) as answer:
+    with sign_in(signin).open(f"{first.url}/clips/", timeout=30) as answer:
         assert b"Harvard sentence 1, woman 1" in answer.read()
     assert status(signin) == 410  # once
 

@@ -79,6 +79,7 @@ def test_preparations_and_simulations_become_jobs() -> None:
         migrate(newest)
 
 
+@pytest.mark.rest
 @pytest.mark.django_db(transaction=True)
 def test_the_token_of_an_account_becomes_the_first_of_several() -> None:
     """Before, an account had one API token, without a name, a scope or an end: scripts that use it go on."""

@@ -43,6 +43,7 @@ from tests.listening.web.adversary import (
     leaks,
     measure,
 )
+from tests.rows import some
 
 TARGETS = ("original", "anchor35", "anchor70", *SYSTEMS)
 SESSIONS = 20
@@ -201,7 +202,7 @@ def no_recording_is_known_again(seen: list[Seen]) -> None:
             assert not same.all(axis=1).any()
 
 
-@pytest.mark.parametrize("items", [1, 3])
+@pytest.mark.parametrize("items", some([1, 3], (3).__eq__))
 def test_places_do_not_tell_places(seeded: None, make_study: Callable[..., Study], items: int) -> None:
     """Whoever knows by listening what was where cannot tell what will be where, in their session."""
     study = make_study(clips=items)

@@ -6,6 +6,7 @@ import dataclasses
 import math
 import warnings
 from collections.abc import Callable
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,7 @@ from evaluation.analysis.statistics import (
     screening,
 )
 from tests.evaluation.analysis.statistics.frames import simulated, tidy
+from tests.rows import some
 
 SYSTEMS = ["original", "anchor35", "anchor70", "x"]
 SCORES = pd.DataFrame(
@@ -145,14 +147,14 @@ def complete(draw: st.DrawFn) -> pd.DataFrame:
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
-@settings(max_examples=30)
+@settings(max_examples=15)
 @given(rows=ROWS)
 def test_any_ratings_get_an_answer(name: str, rows: list[tuple[Any, Any, Any, float]]) -> None:
     check(FUNCTIONS[name], tidy(*rows))
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
-@settings(max_examples=30)
+@settings(max_examples=15)
 @given(frame=complete())
 def test_complete_tests_with_ties_get_an_answer(name: str, frame: pd.DataFrame) -> None:
     check(FUNCTIONS[name], frame)
@@ -193,8 +195,12 @@ CASES: dict[str, pd.DataFrame] = {
 }
 
 
-@pytest.mark.parametrize("case", CASES)
-@pytest.mark.parametrize("name", FUNCTIONS)
+def _is_telling(pair: tuple[str, str]) -> bool:
+    """A quarter of the pairs, in which every function and every case occurs several times."""
+    return (list(FUNCTIONS).index(pair[0]) + list(CASES).index(pair[1])) % 4 == 0
+
+
+@pytest.mark.parametrize(("name", "case"), some(product(FUNCTIONS, CASES), _is_telling))
 def test_odd_cases_get_an_answer(name: str, case: str) -> None:
     check(FUNCTIONS[name], CASES[case])
 

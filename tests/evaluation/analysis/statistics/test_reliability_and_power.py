@@ -91,6 +91,7 @@ def test_from_the_planned_number_of_trials_on_power_stays(share: float) -> None:
     assert choices.abx_power(number - 1, share) < 0.8
 
 
+@pytest.mark.rest
 def test_an_interval_is_as_narrow_as_planned_over_pilots_and_studies() -> None:
     """With the spread of a pilot of six taken as true, half of the studies would be wider, not a fifth."""
     rng = np.random.default_rng(4)

@@ -18,6 +18,7 @@ from listening.interchange.imports.configuration import read_configuration
 from listening.interchange.imports.drafts import keep
 from listening.interchange.imports.reading import ImportProblem
 from listening.interchange.imports.yaml_lines import has_pages
+from tests.rows import some
 
 HEAD = "listener,item,system,score\n"
 
@@ -54,7 +55,7 @@ def seconds(read: Callable[[bytes], object], content: bytes) -> float:
     return min(took)
 
 
-@pytest.mark.parametrize("shape", FILES)
+@pytest.mark.parametrize("shape", some(FILES, {"listeners", "quotes", "JSON"}.__contains__))
 def test_results_take_time_by_their_length(shape: str) -> None:
     make = FILES[shape]
     ratios = []
@@ -94,6 +95,7 @@ def test_a_configuration_of_too_many_entries_is_refused_while_it_is_read() -> No
         read_configuration("pages:\n" + "- {a: 1}\n" * 50_000)
 
 
+@pytest.mark.rest
 def test_pages_of_text_take_time_by_their_number() -> None:
     def configuration(pages: int) -> bytes:
         return b"pages:\n" + b"- {type: generic, content: c}\n" * pages

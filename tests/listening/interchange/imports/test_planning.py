@@ -143,7 +143,7 @@ def is_named(plan: Plan, key: str, line: int) -> bool:
     )
 
 
-@settings(max_examples=60)
+@settings(max_examples=25)
 @given(
     st.integers(0, 500),
     st.sampled_from([0, "word", True, None, [], ["a", "b"], {"inner": 1}, [{"deep": {"deeper": []}}]]),
@@ -164,7 +164,7 @@ KNOWN = ("response", "unforced", "defaultVolume", "mustConsent", "img", "testId"
          "createAnchor35", "showResults", "optional", "stimulus", "strict")  # fmt: skip
 
 
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(st.integers(0, 500), st.sampled_from(KNOWN), st.integers(0, 3))
 def test_a_known_key_in_another_place_is_named_with_its_line(place: int, key: str, group: int) -> None:
     tree = yaml.safe_load(yaml.safe_dump(EVERYTHING))

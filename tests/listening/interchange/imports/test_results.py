@@ -284,7 +284,7 @@ HEADERS = st.sampled_from(
 )
 
 
-@settings(max_examples=300)
+@settings(max_examples=100)
 @given(HEADERS, st.lists(st.lists(CELLS, max_size=9), max_size=6), st.sampled_from(",;\t"))
 def test_any_table_ends_in_data_or_in_a_named_problem(
     header: list[str], rows: list[list[str]], separator: str
@@ -293,7 +293,7 @@ def test_any_table_ends_in_data_or_in_a_named_problem(
     ends_well(text.encode("utf-8", "replace"))
 
 
-@settings(max_examples=300)
+@settings(max_examples=100)
 @given(st.binary(max_size=400) | st.text(max_size=200).map(lambda text: text.encode("utf-8", "replace")))
 def test_any_bytes_end_in_data_or_in_a_named_problem(content: bytes) -> None:
     ends_well(content)
