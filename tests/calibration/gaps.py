@@ -79,6 +79,15 @@ def _one_by_one(found: Estimates, place: int, values: Floats, population: Popula
         found.mean[place], found.se[place], found.df[place] = contrast.estimate, contrast.se, contrast.df
 
 
+def count_groups(there: np.ndarray) -> Ints:
+    """Groups of listeners and items, (studies, listeners, items), that no cell connects; (studies,)."""
+    step = np.einsum("sai,sbi->sab", there, there)
+    for _ in range(int(np.ceil(np.log2(there.shape[1] + 1)))):
+        step = np.einsum("sab,sbc->sac", step.astype(np.float64), step.astype(np.float64)) > 0
+    first = step.argmax(axis=2) == np.arange(there.shape[1])
+    return np.asarray((first & there.any(axis=2)).sum(axis=1), dtype=np.intp)
+
+
 @dataclass(frozen=True)
 class _Batch:
     """As `random_effects._Problem`, of many studies: `gram` (studies, width, width) of [X Z], and so on.
@@ -130,7 +139,7 @@ class _Batch:
             spots = np.arange(items)
             gram[:, spots, spots] += of_item == 0
             p, weights = levels[:, 1], (of_item > 0) / levels[:, 1:]
-            least = levels[:, 0] - 1
+            least = levels[:, 0] - count_groups(there)
         return cls(
             gram,
             sums,

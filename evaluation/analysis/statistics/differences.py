@@ -253,9 +253,26 @@ def _estimate_without_rest(listeners: Floats, items: Floats, population: Populat
 
 
 def _least_df(assessor: Ints, item: Ints, population: Population) -> int:
-    """Of the factors that are random: the least that Satterthwaite's mean squares have."""
-    least = min(assessor.max(), item.max()) if population is Population.ITEMS_LIKE_THESE else assessor.max()
-    return max(1, int(least))
+    """Of the factors that are random: the least that Satterthwaite's mean squares have.
+
+    Where items are fixed, assessors are compared within groups that heard the same ones.
+    """
+    if population is Population.ITEMS_LIKE_THESE:
+        return max(1, int(min(assessor.max(), item.max())))
+    return max(1, int(assessor.max()) + 1 - _count_groups(assessor, item))
+
+
+def _count_groups(assessor: Ints, item: Ints) -> int:
+    """Groups of assessors and items that no cell connects with each other."""
+    label = np.arange(int(assessor.max()) + 1)
+    while True:
+        of_item = np.full(int(item.max()) + 1, label.size)
+        np.minimum.at(of_item, item, label[assessor])
+        lowest = label.copy()
+        np.minimum.at(lowest, assessor, of_item[item])
+        if np.array_equal(lowest, label):
+            return int(np.unique(label).size)
+        label = lowest
 
 
 def _fit(values: Floats, assessor: Ints, item: Ints, population: Population) -> Contrast:

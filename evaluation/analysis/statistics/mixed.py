@@ -118,6 +118,9 @@ def fit(
         text = "Some systems were graded on no item that connects them with the others."
         return replace(result, problem=text)
     pairs_as = np.unique(data.assessor * systems + data.system).size
+    cells = np.unique(data.item * len(data.assessors) + data.assessor) // len(data.assessors)
+    if np.bincount(cells).max() < 2:
+        return replace(result, problem="Each item was graded by one assessor, who cannot be told from it.")
     df_error = pairs_as - len(data.assessors) - systems + 1
     if df_error < 1 or data.n <= design.shape[1]:
         return replace(result, problem="There are too few ratings for so many assessors, items and systems.")

@@ -47,6 +47,8 @@ def test_the_front_door_has_a_door_for_each_visitor(client: Client, study: Study
 def test_what_waits_and_what_runs(owner: Client, study: Study, bob: User) -> None:
     seen = owner.get("/home/").context
     assert (seen["open"], seen["nothing_waits"]) == ([study], True)
+    lists = ("/home/", "/studies/", f"/studies/{study.pk}/")
+    assert not any("0 of 0" in owner.get(address).content.decode() for address in lists)
     listen(study)
     old = listen(study)
     Session.objects.filter(pk=old.pk).update(finished=timezone.now() - timedelta(days=2))

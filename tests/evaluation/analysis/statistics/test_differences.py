@@ -154,6 +154,19 @@ def test_listeners_who_grade_all_items_alike_are_tested_by_their_means() -> None
     assert row.low == pytest.approx(16 - 4.302653 * 2 / np.sqrt(3))  # t of two degrees of freedom
 
 
+def test_listeners_of_different_items_have_fewer_degrees_of_freedom() -> None:
+    """Items fixed, listeners nested in them: of eight with one of four items each, two an item, the rest has
+    8 - 4 degrees of freedom, as in the analysis of variance with one factor; not the 7 of eight numbers."""
+    apart = noise(8, 1, 3)[:, 0]
+    a = np.full((8, 4), np.nan)
+    a[np.arange(8), np.arange(8) % 4] = 60 + apart
+    (row,) = compare(graded({"a": a, "b": np.where(np.isnan(a), np.nan, 60.0)}), population=THESE).rows
+    by_item = apart.reshape(2, 4)
+    se = np.sqrt(by_item.var(axis=0, ddof=1).mean() / 8)
+    assert (row.difference, row.df) == (pytest.approx(apart.mean()), pytest.approx(4))
+    assert row.p == pytest.approx(2 * stats.t.sf(abs(apart.mean()) / se, 4))
+
+
 def test_listeners_of_one_mind_have_no_spread_in_these_items() -> None:
     """All find the same, in each item something else: items can be tested, these listeners cannot."""
     apart = np.array([[10.0, 5, -2]] * 6)

@@ -119,3 +119,15 @@ def test_a_design_in_two_pieces_is_named() -> None:
         ("c", "2", "y", 40),
     ]
     assert "connects" in mixed.fit(tidy(*rows)).problem
+
+
+def test_listeners_of_an_item_each_cannot_be_told_from_items() -> None:
+    """Their variance would be whatever the search begins with."""
+    rows = [
+        (f"l{n}", f"i{n}", system, 60.0 + n + bonus)
+        for n in range(5)
+        for system, bonus in (("p", n % 2), ("q", 3))
+    ]
+    found = mixed.fit(tidy(*rows))
+    assert found.problem == "Each item was graded by one assessor, who cannot be told from it."
+    assert not found.means
