@@ -53,7 +53,7 @@ _VALIDATION = ["step", "minutes", "stage", *COLUMNS]
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of ``python -m codec train``."""
     parser.add_argument(
-        "--preset", default="default", help="default, scalable, large or paper (codec/bpgan/presets)"
+        "--preset", default="default", help="default, scalable, deep, large or paper (codec/bpgan/presets)"
     )
     parser.add_argument(
         "--set",

@@ -64,7 +64,7 @@ def test_split_into_blocks_cover_everything_once_in_blocks_of_about_a_size(frame
     assert len(cut) == 1 or all(b - a >= 20 for a, b in cut)
 
 
-@pytest.mark.parametrize("name", ["default", "scalable", "large", "paper"])
+@pytest.mark.parametrize("name", ["default", "scalable", "deep", "large", "paper"])
 @pytest.mark.parametrize("part", ["encoder", "generator"])
 def test_nothing_beyond_its_reach_changes_what_a_network_says(name: str, part: str) -> None:
     torch.manual_seed(0)
