@@ -28,11 +28,15 @@ help:
 demo: $(DEMO)
 	@exec $(BIN)/python manage.py demo $(DEMO_OPTIONS)
 
+# On two cores a third process works while others wait for browsers and servers. Each further one collects
+# all tests anew (6 s of CPU time) and starts a browser and loads models of its own.
+TEST_PROCESSES ?= 3
+
 test: $(DEV)
-	$(BIN)/python -m pytest --numprocesses 4 --dist worksteal $(PYTEST_OPTIONS)
+	$(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist worksteal $(PYTEST_OPTIONS)
 
 test-rest: $(DEV)
-	$(BIN)/python -m pytest -m rest --numprocesses 4 --dist worksteal $(PYTEST_OPTIONS)
+	$(BIN)/python -m pytest -m rest --numprocesses $(TEST_PROCESSES) --dist worksteal $(PYTEST_OPTIONS)
 
 lint: $(DEV) $(NODE)
 	$(BIN)/ruff check .

@@ -63,14 +63,14 @@ def documented() -> dict[str, int]:
     }
 
 
-@pytest.mark.parametrize("method", some(METHODS, {"mushra", "ccr"}.__contains__))
+@pytest.mark.parametrize("method", some(METHODS, "mushra".__eq__))
 def test_a_trial_takes_as_many_keys_as_are_documented(
     page: Page, live_server: Any, alice: User, method: str
 ) -> None:
     systems = ("anchor35", "anchor70", "codec2-3.2k") if method == "mushra" else ("anchor35",)
     session = instructed(open_method_study(alice, method, systems=systems))
     page.goto(f"{live_server.url}/s/{session.token}/")
-    assert len(KEYS[method]) == documented()[method]
+    assert {each: len(keys) for each, keys in KEYS.items()} == documented()
     for _ in range(2):  # the training, and the first trial that counts
         trial = Trial.objects.filter(session=session, finished=None).earliest("position")
         page.wait_for_selector("#play:not([disabled]), #rating[data-ready]")

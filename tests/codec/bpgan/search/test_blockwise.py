@@ -43,9 +43,9 @@ def model() -> BPGANModel:
 
 @pytest.fixture(scope="module")
 def speech() -> Audio:
-    """Sentences by all talkers, one after the other: 12 s, but no multiple of a block."""
+    """Sentences by several talkers, one after the other: 8 s, but no multiple of a block."""
     spoken = np.concatenate([harvard_sentence(i) for i in (0, 2, 4, 6, 1, 3, 5, 7)])
-    return spoken[: 12 * WORKING_RATE - 77]
+    return spoken[: 8 * WORKING_RATE - 77]
 
 
 @pytest.fixture(scope="module")
@@ -217,7 +217,7 @@ def test_blocks_join_without_a_seam(
     near = torch.zeros(len(errors[1.0][0]), dtype=torch.bool)
     for edge in edges:
         near[edge - 4 : edge + 4] = True
-    assert len(edges) > 10
+    assert len(edges) > 6
     for in_blocks, at_once in zip(errors[1.0], errors[60.0], strict=True):
         # Speech is not equally hard everywhere: the same frames searched at once are the measure.
         ratio = in_blocks / at_once.mean()
