@@ -168,7 +168,7 @@ def inverted(model: BPGANModel, speech: Audio, whole: tuple[torch.Tensor, np.nda
     return at_once * np.float32(gain), gain
 
 
-@pytest.mark.parametrize("seconds", some([1.0, 1.7], (1.0).__eq__))
+@pytest.mark.parametrize("seconds", some([1.0, 1.3], (1.0).__eq__))
 def test_audio_in_blocks_is_that_of_the_whole(
     model: BPGANModel,
     speech: Audio,
