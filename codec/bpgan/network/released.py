@@ -50,7 +50,7 @@ RELEASED = {
     0x9E35: Release("2026-11-22b"),
     0x13CC: Release("2026-11-23"),
     0xBFC0: Release(like=0x13CC, settings=("postfilter.top=7000.0",)),
-    0xFFEF: Release("2026-11-30", like=0x13CC),
+    0xFFEF: Release("2026-11-30b", like=0x13CC),
     0x545A: Release("default"),
 }
 

@@ -23,8 +23,6 @@ from codec.bpgan.network.vocoder import griffin_lim
 from codec.bpgan.search.search import SearchConfig, search
 from codec.recordings.formats import NAMED, is_audio
 
-#: Files with these suffixes are taken for recordings.
-
 
 @dataclass(frozen=True)
 class Sentence:
