@@ -59,6 +59,11 @@ _ZWICKER, _DEAD_ZONE = 0.23, 0.25
 _ADDED_POWER, _ADDED_LEAST, _ADDED_MOST, _ADDED_SHARE = 1.2, 3.0, 12.0, 0.3
 
 
+#: The least mean loudness of which a disturbance is a share, a tenth of speech's: in a pause as long as a
+#: block of the search, what nobody hears would else outweigh everything.
+LEAST_LOUDNESS = 1.0
+
+
 class Heard(NamedTuple):
     """What the ear makes of mel bands, each (batch, bands, frames).
 
@@ -131,4 +136,4 @@ class Disturbance(nn.Module):
         """
         theirs = self.hear(reference)
         disturbed = self.frames(theirs, self.hear(generated)).mean()
-        return disturbed / self.total_loudness(theirs).mean().clamp_min(1e-6)
+        return disturbed / self.total_loudness(theirs).mean().clamp_min(LEAST_LOUDNESS)

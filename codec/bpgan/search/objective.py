@@ -15,7 +15,7 @@ from codec.bpgan.entropy.base import RateModel
 from codec.bpgan.network.blocks import frame_mask
 from codec.bpgan.network.frozen import FrozenGenerator
 from codec.bpgan.network.generator import Generator1d
-from codec.bpgan.network.hearing import Heard
+from codec.bpgan.network.hearing import LEAST_LOUDNESS, Heard
 from codec.bpgan.network.model import BPGANModel
 
 
@@ -78,7 +78,8 @@ class _Target:
         heard = model.disturbance.hear(model.mel.expand(mel))
         counted = mel.new_ones(len(mel), mel.shape[2]) if mask is None else mask[:, 0]
         loudness = (counted * model.disturbance.total_loudness(heard)).sum(dim=1, keepdim=True)
-        return cls(model, heard, counted / loudness.clamp_min(1e-6))
+        least = LEAST_LOUDNESS * counted.sum(dim=1, keepdim=True)
+        return cls(model, heard, counted / torch.maximum(loudness, least))
 
     def select(self, rows: Tensor) -> _Target:
         return _Target(self.model, Heard(*(part[rows] for part in self.heard)), self.share[rows])

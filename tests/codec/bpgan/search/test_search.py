@@ -270,6 +270,15 @@ def test_the_disturbance_of_loudness_counts_by_its_weight(model: BPGANModel) -> 
     torch.testing.assert_close(again / 0.3, found[[2, 0]], rtol=1e-4, atol=1e-5)
 
 
+def test_a_pause_is_not_searched_for_what_nobody_hears(model: BPGANModel) -> None:
+    """A block of silence costs about as many bits as without the disturbance in J."""
+    mel = model.mel(torch.zeros(1, 40 * model.config.block))
+    config = replace(SEARCHES["realtime"], rate_weight=model.rates["bpgan-2k"].rate_weight)
+    found, deaf = (search(listening(model, weight), mel, config, channels=20) for weight in (0.3, 0.0))
+    assert float(found.objective) < 1.0
+    assert float(found.bits) < 1.1 * float(deaf.bits)
+
+
 def test_a_search_that_listens_leaves_less_to_hear(model: BPGANModel) -> None:
     """The same steps at the same price with the disturbance in J: it is at least a twentieth less."""
     mel = mel_of(model, 3, 40)[None]
