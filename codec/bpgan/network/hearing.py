@@ -59,9 +59,9 @@ _ZWICKER, _DEAD_ZONE = 0.23, 0.25
 _ADDED_POWER, _ADDED_LEAST, _ADDED_MOST, _ADDED_SHARE = 1.2, 3.0, 12.0, 0.3
 
 
-#: The least mean loudness of which a disturbance is a share, a tenth of speech's: in a pause as long as a
+#: The least mean loudness of which a disturbance is a share, a third of speech's: in a pause as long as a
 #: block of the search, what nobody hears would else outweigh everything.
-LEAST_LOUDNESS = 1.0
+LEAST_LOUDNESS = 3.0
 
 
 class Heard(NamedTuple):

@@ -271,12 +271,12 @@ def test_the_disturbance_of_loudness_counts_by_its_weight(model: BPGANModel) -> 
 
 
 def test_a_pause_is_not_searched_for_what_nobody_hears(model: BPGANModel) -> None:
-    """A block of silence costs about as many bits as without the disturbance in J."""
+    """A block of silence costs few bits, as it does without the disturbance in J."""
     mel = model.mel(torch.zeros(1, 40 * model.config.block))
     config = replace(SEARCHES["realtime"], rate_weight=model.rates["bpgan-2k"].rate_weight)
     found, deaf = (search(listening(model, weight), mel, config, channels=20) for weight in (0.3, 0.0))
     assert float(found.objective) < 1.0
-    assert float(found.bits) < 1.1 * float(deaf.bits)
+    assert float(found.bits) < 2 * float(deaf.bits)  # 20 times as many if loudness had no least value
 
 
 def test_a_search_that_listens_leaves_less_to_hear(model: BPGANModel) -> None:
