@@ -20,9 +20,12 @@ class Simulation(StudyJob):
     study = models.OneToOneField(Study, models.CASCADE, primary_key=True, related_name="simulation_job")
 
     def count_progress(self) -> tuple[int, int]:
-        # A simulated listener starts and finishes in one transaction.
-        made = Session.objects.filter(study=self.study_id, kind=Session.Kind.SIMULATED).count()
-        return made, self.study.simulation.listeners
+        return self.count_made(self.study), self.study.simulation.listeners
+
+    @staticmethod
+    def count_made(study: Study) -> int:
+        """Count the simulated listeners that have finished."""
+        return study.sessions.filter(kind=Session.Kind.SIMULATED, finished__isnull=False).count()
 
     def get_absolute_url(self) -> str:
         return reverse("study_setup", args=[self.study_id, "check"]) + "#trying"

@@ -35,11 +35,17 @@ def seed_of(study: Study) -> int:
 
 def ratings_of(study: Study, kind: str = REAL) -> QuerySet[Rating]:
     """Grades in sessions of `kind`, without training, including those of unfinished trials."""
-    return Rating.objects.filter(
-        trial__session__study=study,
-        trial__session__kind__in=kinds_of(kind),
-        trial__item__training=False,
-    )
+    return Rating.objects.filter(_counts(study, kind))
+
+
+def _counts(study: Study, kind: str) -> Q:
+    """Which grades and answers count: none of training, and of simulated listeners only those who finished.
+
+    Where one has not, a worker is at it or has failed, and the session will be made anew.
+    """
+    session = Q(trial__session__study=study, trial__session__kind__in=kinds_of(kind))
+    unfinished = Q(trial__session__kind=SIMULATED, trial__session__finished=None)
+    return session & Q(trial__item__training=False) & ~unfinished
 
 
 def rating_frame(study: Study, kind: str = REAL) -> pd.DataFrame:
@@ -68,11 +74,7 @@ def rating_frame(study: Study, kind: str = REAL) -> pd.DataFrame:
 
 def choices_of(study: Study, kind: str = REAL) -> QuerySet[Choice]:
     """Answers in sessions of `kind`, without training, including those of unfinished trials."""
-    return Choice.objects.filter(
-        trial__session__study=study,
-        trial__session__kind__in=kinds_of(kind),
-        trial__item__training=False,
-    )
+    return Choice.objects.filter(_counts(study, kind))
 
 
 def has_answers(study: Study, kind: str) -> bool:

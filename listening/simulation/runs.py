@@ -126,11 +126,6 @@ def state_of(study: Study) -> str:
     return "running" if row.waiting else str(row.status)
 
 
-def count_made(study: Study) -> int:
-    """Count the simulated listeners that have finished."""
-    return study.sessions.filter(kind=Session.Kind.SIMULATED, finished__isnull=False).count()
-
-
 def run(study_id: str) -> int:
     """Let simulated listeners take the study one by one; returns how many did.
 
@@ -153,7 +148,7 @@ def _start_next(row: Simulation) -> tuple[Session, int] | None:
     study = _hold(row)
     if study is None:
         return None  # cancelled, or requested again
-    number = count_made(study)
+    number = Simulation.count_made(study)
     if number >= study.simulation.listeners:
         jobs.finish(row)
         return None
@@ -166,7 +161,7 @@ def _start_next(row: Simulation) -> tuple[Session, int] | None:
 def _hold(row: Simulation) -> Study | None:
     """Lock the study and the claim until the end of the transaction; None if the claim is lost."""
     study = Study.objects.select_for_update().filter(pk=row.study_id).first()
-    return study if study is not None and jobs.advance(row) else None
+    return study if study is not None and jobs.renew(row) else None
 
 
 def _listen(row: Simulation, session: Session, number: int) -> bool:
@@ -178,12 +173,13 @@ def _listen(row: Simulation, session: Session, number: int) -> bool:
     listener = Listener(session.study, number)
     systems = dict(Stimulus.objects.filter(item__study=session.study).values_list("pk", "system"))
     waiting = deque(session.trials.order_by("position"))
-    while waiting:
+    while True:
+        jobs.let_others_write()
         with transaction.atomic():
             if _hold(row) is None:
                 return False
             until = time.monotonic() + _HELD_SECONDS
-            while waiting:
+            for _ in range(len(waiting)):
                 trial = waiting.popleft()
                 listener.answer(trial, systems)
                 finish_trial(trial)
@@ -192,8 +188,8 @@ def _listen(row: Simulation, session: Session, number: int) -> bool:
             if not waiting:
                 # Simulated listeners do not answer questionnaires, so set the end here.
                 Session.objects.filter(pk=session.pk, finished=None).update(finished=timezone.now())
-        jobs.let_others_write()
-    return True
+                # Only a whole listener is a step: of one that kills its worker, the next begins anew.
+                return jobs.advance(row)
 
 
 def usual_half_width(study: Study) -> float | None:

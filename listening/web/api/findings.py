@@ -21,7 +21,7 @@ from evaluation.web.requests import Body
 from evaluation.work.scores import check_size, request_scores, store_scores
 from listening.delivery import files
 from listening.methods import METHODS
-from listening.models import MadeFile, Session, Study
+from listening.models import MadeFile, Session, Simulation, Study
 from listening.results import (
     BS1534,
     REAL,
@@ -232,7 +232,7 @@ def unseal_study(request: HttpRequest, study_id: UUID, wanted: UnsealIn) -> Stat
 
 
 def _describe_simulation(study: Study) -> Context:
-    return {"state": simulation.state_of(study), "made": simulation.count_made(study)}
+    return {"state": simulation.state_of(study), "made": Simulation.count_made(study)}
 
 
 @router.get(

@@ -39,7 +39,7 @@ FIELDS = {
 def context_of(study: Study, wanted: str = "") -> Context:
     """The context of the page's section on simulated listeners and pilot sessions."""
     asked, method = study.simulation, METHODS[study.method]
-    made = simulation.count_made(study)
+    made = Simulation.count_made(study)
     qualities = asked.qualities or simulation.usual_qualities(study)
     titles = titles_of(qualities) | {"original": "Hidden reference"}
     usual = half_width = simulation.usual_half_width(study)

@@ -143,18 +143,43 @@ def test_another_worker_goes_on_where_one_died(study: Study, monkeypatch: pytest
         patch.setattr(Listener, "answer", die)
         with pytest.raises(KeyboardInterrupt):
             simulate(str(study.pk))
-    assert simulation.count_made(study) == 1
+    assert Simulation.count_made(study) == 1
     unfinished = study.sessions.get(finished=None)
     assert simulation.state_of(study) == "running"
     simulate(str(study.pk))
-    assert simulation.count_made(study) == 1  # it is the dead worker's while its lease runs
+    assert Simulation.count_made(study) == 1  # it is the dead worker's while its lease runs
     Simulation.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
     jobs.sweep()
     simulate(str(study.pk))
     study.refresh_from_db()
-    assert simulation.count_made(study) == study.sessions.count() == 3
+    assert Simulation.count_made(study) == study.sessions.count() == 3
     assert not Session.objects.filter(pk=unfinished.pk).exists()
     assert simulation.state_of(study) == "done"
+
+
+def test_a_listener_that_kills_every_worker_is_given_up(
+    study: Study, monkeypatch: pytest.MonkeyPatch, settings: Any
+) -> None:
+    """As many workers may die of one as of any step; meanwhile no result counts what it left behind."""
+    settings.JOB_MAX_ATTEMPTS = 3
+    simulation.start(study, {"listeners": 3})
+    answer = Listener.answer
+
+    def die(listener: Listener, trial: Trial, systems: Mapping[int, str]) -> None:
+        answer(listener, trial, systems)
+        if trial.position > 1:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(simulation, "_HELD_SECONDS", 0.0)
+    monkeypatch.setattr(Listener, "answer", die)
+    for _ in range(3):
+        with pytest.raises(KeyboardInterrupt):
+            simulate(str(study.pk))
+        assert study.sessions.filter(trials__finished__isnull=False).exists()
+        assert rating_frame(study, "simulated").empty
+        Simulation.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
+        jobs.sweep()
+    assert Simulation.objects.get().status == "failed"
 
 
 @pytest.mark.django_db(transaction=True)
@@ -182,7 +207,7 @@ def test_listeners_are_let_in_between_simulated_ones(study: Study) -> None:
                 found.append(False)
             time.sleep(0.02)
         worker.join()
-    assert simulation.count_made(study) == 8
+    assert Simulation.count_made(study) == 8
     locked = max((sum(1 for _ in group) for free, group in groupby(found) if not free), default=0)
     assert sum(found) > len(found) / 10, f"free {sum(found)} times of {len(found)}, locked {locked} in a row"
 
