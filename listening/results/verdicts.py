@@ -134,7 +134,9 @@ def _against_best(block: Sequence[Ranked], data: DifferencesData) -> list[tuple[
 
 def _is_better(best: Ranked, others: Sequence[Ranked], data: DifferencesData) -> bool:
     """Whether the best is shown to be better than each of the others."""
-    return all(row["verdict"] == "better" for _, row in _against_best([best, *others], data))
+    rows = _against_best([best, *others], data)
+    # A system that an older analysis does not know, or knows as higher, has no row.
+    return len(rows) == len(others) and all(row["verdict"] == "better" for _, row in rows)
 
 
 def _describe_comparisons(block: Sequence[Ranked], terms: Terms, data: DifferencesData) -> str:
