@@ -328,7 +328,7 @@ class Trainer(Learner):
             "torch": torch.__version__,
         }
         if model.rates and not self.trains_codec:
-            model.notes["alone"] = json.dumps(made)
+            model.notes[self.choose_stage(0.0)] = json.dumps(made)
         else:
             self._fit_tables()
             model.notes = {"trained": json.dumps(made)}
