@@ -16,9 +16,8 @@ class SearchConfig:
     """How to search, and how thoroughly. The defaults were tuned on speech of unseen validation speakers.
 
     Attributes:
-        method: ``encoder`` (no search), ``price`` (the encoder's z on levels that are near and cheap),
-            ``round`` (plain back-propagation, then rounding), ``ste`` (straight-through Adam), ``admm``, or
-            ``paper`` (the 2020 algorithm with its constants).
+        method: ``encoder`` (no search), ``round`` (plain back-propagation, then rounding), ``ste``
+            (straight-through Adam), ``admm``, or ``paper`` (the 2020 algorithm with its constants).
         iterations: steps of back-propagation; 0 takes the encoder's z as it is.
         rate: Adam's step in units of each channel's spread of levels.
         betas: Adam's.
@@ -110,22 +109,6 @@ class Round(Method):
         self.x -= self.adam.step(gradient)
         if k == self.config.iterations - 1:
             self.symbols = self.problem.quantise(self.x)
-
-
-class Price(Method):
-    """The encoder's z, projected onto levels that are near and cheap in their context; z does not change."""
-
-    def __init__(self, problem: Problem, x: Tensor, first: Tensor, config: SearchConfig) -> None:
-        super().__init__(problem, x, first, config)
-        self.curvature = config.caution * problem.curvature(x) if config.rate_weight else None
-
-    def step(self, k: int) -> None:
-        self.symbols = self.problem.project(self.x, self.symbols, self.curvature)
-
-    def select(self, rows: Tensor) -> None:
-        super().select(rows)
-        if self.curvature is not None:
-            self.curvature = self.curvature[rows]
 
 
 class Paper(Method):
@@ -230,7 +213,6 @@ class Admm(Method):
 
 
 METHODS: dict[str, Callable[[Problem, Tensor, Tensor, SearchConfig], Method]] = {
-    "price": Price,
     "round": Round,
     "ste": StraightThrough,
     "admm": Admm,

@@ -21,12 +21,13 @@ from codec.bpgan.network.released import load_model
 from codec.bpgan.network.vocoder import griffin_lim
 from codec.bpgan.search.blockwise import COUNTED, Blockwise, reach, split_into_blocks
 from codec.bpgan.search.objective import Problem
-from codec.bpgan.search.search import SEARCHES, SearchConfig
+from codec.bpgan.search.search import SearchConfig
 from tests.codec.speech import harvard_sentence
 from tests.conftest import ROOT
 from tests.rows import some
 
-INSTANT = SEARCHES["instant"]
+#: No search: what the encoder of the whole sends, and of its blocks, can be compared symbol by symbol.
+ENCODED = SearchConfig(method="encoder")
 #: Brings the sentences to the level that models are trained at.
 GAIN = 1.5
 
@@ -102,7 +103,7 @@ def test_mel_and_encoder_in_blocks_are_those_of_the_whole(
     torch.testing.assert_close(joined, mel, rtol=0, atol=1e-5)
     told: list[tuple[int, int]] = []
     coded = blocks.encode(
-        speech, GAIN, INSTANT, model.layers[-1], build_rates(model.contexts), lambda *at: told.append(at)
+        speech, GAIN, ENCODED, model.layers[-1], build_rates(model.contexts), lambda *at: told.append(at)
     )
     # A value on the edge between two levels may fall to either side.
     assert (coded.symbols != symbols).mean() < 1e-3
@@ -147,7 +148,7 @@ def test_level_in_blocks_is_that_of_the_whole(
     louder = float((original / generated).sqrt())
     for seconds in (1.0, 60.0):
         coded = Blockwise(model, seconds).encode(
-            speech, GAIN, INSTANT, model.layers[-1], build_rates(model.contexts)
+            speech, GAIN, ENCODED, model.layers[-1], build_rates(model.contexts)
         )
         assert coded.louder == pytest.approx(louder, rel=1e-3)
 
