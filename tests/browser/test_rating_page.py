@@ -163,7 +163,7 @@ def test_a_trial_by_keyboard_only_to_the_completion_code(rating_page: Page, sess
     assert [stored(trial) for trial in session.trials.all()] == [[61, 40, 100, 0]] * 2
 
 
-def test_what_sounds_can_be_graded_is_named_and_told_of_and_the_page_does_not_jump(
+def test_what_the_page_allows_and_tells_while_one_grades(
     page: Page, live_server: Any, session: Session
 ) -> None:
     """Loading, playing, grading and refusing change no element's place."""
