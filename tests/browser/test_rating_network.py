@@ -111,6 +111,7 @@ def test_a_reload_while_offline_loses_nothing(
     assert kinds.index("play") < kinds.index("grade") < len(kinds) - kinds[::-1].index("open")
 
 
+@pytest.mark.rest
 def test_a_session_goes_on_on_another_device(
     rating_page: Page, browser: Browser, session: Session, live_server: Any
 ) -> None:
