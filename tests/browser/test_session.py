@@ -200,7 +200,8 @@ def test_the_whole_way_with_right_answers(
     page.get_by_role("button", name="Repeat the training").click()
     ready(page)
     assert page.get_by_text("Training: these grades are not used").is_visible()
-    grade_page(page)
+    grade(session.trials.get(finished=None, item__training=True))
+    page.reload()
     assert page.get_by_role("button", name="Repeat the training").count() == 0
     assert page.get_by_text("C0DE").count() == 0
     page.get_by_role("button", name="Start the test").click()
