@@ -131,7 +131,7 @@ def _ranks(x: ArrayLike) -> Floats:
 
 
 #: Points of which all pairs are compared at once.
-_FEW_POINTS = 100
+_FEW_POINTS = 200
 
 
 def kendall(x: ArrayLike, y: ArrayLike) -> float:
@@ -145,7 +145,7 @@ def kendall(x: ArrayLike, y: ArrayLike) -> float:
         from scipy.stats import kendalltau
 
         return float(kendalltau(first, second).statistic)
-    # Of few points all pairs are compared in a tenth of the time that it takes to call SciPy.
+    # Of few points all pairs are compared in a tenth to a half of the time that it takes to call SciPy.
     rises, others = (
         np.subtract(each[:, None] > each, each[:, None] < each, dtype=np.int8) for each in (first, second)
     )
