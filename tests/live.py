@@ -140,7 +140,7 @@ class Site:
 
     def _answers(self) -> bool:
         try:
-            with urllib.request.urlopen(f"{self.url}/api/openapi.json", timeout=5):
+            with urllib.request.urlopen(f"{self.url}/healthz", timeout=5):
                 return True
         except OSError:
             return False

@@ -34,17 +34,19 @@ def p_figure(value: float | None) -> str:
     return f"{value:.{_decimals(value, 3, (0.05,), 5)}f}"
 
 
-def percent(value: float | None, limits: tuple[float, ...] = (0, 50, 100)) -> str:
-    """A share in whole per cent, or a dash where there is no value.
+def percent(value: float | None, limits: tuple[float, ...] = (0, 0.5, 1)) -> str:
+    """A share, 0 to 1, in whole per cent, or a dash where there is no value.
 
-    To a tenth where it would read as one of `limits` and is not: nearly all is not all, and an interval that
-    excludes 50 % does not end there.
+    To a tenth where it would read as one of `limits`, shares too, and is not: nearly all is not all, and an
+    interval that excludes 50 % does not end there.
     """
-    return "–" if value is None else f"{100 * value:.{_decimals(100 * value, 0, limits, 1)}f} %"
+    if value is None:
+        return "–"
+    return f"{100 * value:.{_decimals(100 * value, 0, tuple(100 * limit for limit in limits), 1)}f} %"
 
 
 def _decimals(value: float, usual: int, limits: tuple[float, ...], most: int) -> int:
-    """How many decimals do not make `value` one of `limits`, which it is not: `usual` or more."""
+    """How many decimals, `usual` to `most`, do not make `value` one of `limits`, which it is not."""
     for decimals in range(usual, most):
         if round(value, decimals) not in limits or round(value, 9) in limits:
             return decimals

@@ -152,7 +152,8 @@ def _delay(reference: Audio, audio: Audio, rate: int) -> tuple[float | None, boo
 
 def _best_lag(reference: Audio, audio: Audio, middle: int, reach: int) -> tuple[int, float]:
     """The lag, in samples, of the largest correlation within `reach` of `middle`, and that correlation."""
-    ours = reference.astype(np.float64)
+    # As they lie in memory: each product of channels that do not stand side by side would copy them first.
+    ours, audio = np.ascontiguousarray(reference, dtype=np.float64), np.ascontiguousarray(audio)
     energy = np.sqrt(np.sum(ours**2) * np.sum(audio.astype(np.float64) ** 2))
     lags = range(middle - reach, middle + reach + 1)
     values = np.array([_product(ours, audio, lag) for lag in lags]) / max(energy, 1e-12)

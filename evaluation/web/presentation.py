@@ -107,9 +107,10 @@ def clips_at_work() -> QuerySet[Clip]:
 def count_progress(clips: QuerySet[Clip]) -> list[Any]:
     """`clips`, newest first, with `status`, `total`, `done`, `failed`, `unavailable`, in one query for all.
 
-    `waits` counts renditions that can be
-    cancelled, and `left` says how long all will take; only while something waits does that take more queries.
-    `state` tells apart what rows show of it.
+    Of `total` renditions, `done` have all that is measured by default, `failed` lack something of it, and
+    `unavailable` cannot be made here. `waits` counts renditions that can be cancelled, and `left` says how
+    long all will take; only while something waits does that take more queries. `state` tells apart what rows
+    show.
     """
     unmade = Q(renditions__status=Job.Status.FAILED)
     by_default = Q(renditions__scores__metric__in=(*DEFAULT, *GENERAL))

@@ -13,8 +13,7 @@ from pydantic import TypeAdapter
 from evaluation import systems
 from evaluation.analysis import figures
 from evaluation.analysis.statistics import choices as statistics
-from evaluation.analysis.statistics.corrections import holm
-from evaluation.analysis.statistics.differences import LEVEL
+from evaluation.analysis.statistics.corrections import LEVEL, find_hopeless
 from evaluation.analysis.words import count, p_words, percent
 from evaluation.contexts import Context
 from listening.methods import METHODS
@@ -152,7 +151,7 @@ def abx(study: Study, kind: str = REAL, data: AnswerData | None = None) -> Conte
         return context | {"answer": "Nobody has finished a trial yet.", "warnings": []}
     titles = _titles(frame)
     pooled = [{"row": row, "first": titles[row.first], "second": titles[row.second]} for row in found.pooled]
-    distinguished = sum(row.p_holm is not None and row.p_holm <= LEVEL for row in found.pooled)
+    distinguished = sum(row.p_holm is not None and row.p_holm < LEVEL for row in found.pooled)
     verb = "was" if distinguished == 1 else "were"
     if len(pooled) == 1:
         only = found.pooled[0]
@@ -160,12 +159,12 @@ def abx(study: Study, kind: str = REAL, data: AnswerData | None = None) -> Conte
     else:
         answer = (
             f"{distinguished} of {len(pooled)} pairs {verb} told apart more often than by guessing "
-            f"(exact binomial tests over all answers, Holm's p ≤ 0.05)."
+            f"(exact binomial tests over all answers, Holm's p < 0.05)."
         )
         if few := sum(row.out_of_reach for row in found.pooled):
             answer += (
                 f" Of {few} too few answers were given to tell: not even if all were right would Holm's p be "
-                "0.05 or less."
+                "below 0.05."
             )
     single = {
         key: [its["correct"].mean() for _, its in of_pair.groupby("assessor", sort=False)]
@@ -216,11 +215,11 @@ def _reconcile_answers(pooled: list[Context], listeners: int) -> list[str]:
         row = cast("statistics.AbxRow", each["row"])
         pair = f"{each['first']} and {each['second']}"
         adjusted = cast("float", row.p_holm)
-        if adjusted <= LEVEL and row.low <= 0.5:
+        if adjusted < LEVEL and row.low <= 0.5:
             includes.append(pair)
-        elif row.p <= LEVEL < adjusted and row.low > 0.5:
+        elif row.p < LEVEL <= adjusted and row.low > 0.5:
             corrected.append(pair)
-        elif row.p > LEVEL and row.low > 0.5:
+        elif row.p >= LEVEL and row.low > 0.5:
             excludes.append(pair)
     sentences = []
     if includes:
@@ -345,8 +344,8 @@ def _describe_preferences(
     untested = [row for row in found if row.p_holm is None]
     tested = [row for row in found if row.p_holm is not None]
     # The model of votes has no least p.
-    least = holm([row.floor or 0.0 for row in tested])
-    out_of_reach = [row for row, p in zip(tested, least, strict=True) if p >= LEVEL]
+    hopeless = find_hopeless([row.floor for row in tested])
+    out_of_reach = [row for row, never in zip(tested, hopeless, strict=True) if never]
     undecided = [row for row in tested if row not in shown and row not in out_of_reach]
     sentences = [_describe_pair(row, titles) for row in shown]
     if undecided:

@@ -42,6 +42,7 @@ from listening.results.verdicts import (
     join_names,
     pair_rows,
     reconcile_all,
+    tested_rows,
     warn_of_few_listeners,
     widest_population,
 )
@@ -235,7 +236,7 @@ def _compare_systems(
         "pairs": pair_rows(titles, pairs, terms.decimals),
         "family": family_of(pairs),
         "population": widest_population(
-            (row["population"] for row in (pairs["rows"] if pairs else []) if not row["problem"]),
+            (row["population"] for row in tested_rows(pairs)),
             question.population.value,
         ),
         "reconciled": reconcile_all(pairs),

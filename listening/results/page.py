@@ -17,7 +17,7 @@ from listening.results.calibration import describe_misses
 from listening.results.frames import LOUD
 from listening.results.outcome import Results, SystemResult
 from listening.results.scales import decimals_of, question_of
-from listening.results.verdicts import family_of, pair_rows, reconcile_all, widest_population
+from listening.results.verdicts import family_of, pair_rows, reconcile_all, tested_rows, widest_population
 
 #: Maximum number of outliers in the page's table.
 MOST_OUTLIERS = 40
@@ -64,7 +64,7 @@ def context_of(results: Results, analysis: Analysis | None) -> Context:
         "pairs": pair_rows(titles, data.get("pairs"), decimals),
         "family": family_of(data.get("pairs")),
         "population": widest_population(
-            (row["population"] for row in (data.get("pairs") or {}).get("rows", []) if not row["problem"]),
+            (row["population"] for row in tested_rows(data.get("pairs"))),
             results.study.analysis.population,
         ),
         "reconciled": reconcile_all(data.get("pairs")),

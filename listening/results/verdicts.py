@@ -200,9 +200,14 @@ def reconcile(shown: Iterable[DifferenceData], data: DifferencesData) -> list[st
     return sentences
 
 
+def tested_rows(data: DifferencesData | None) -> list[DifferenceData]:
+    """The pairs that were tested."""
+    return [row for row in data["rows"] if row["p_adjusted"] is not None] if data else []
+
+
 def family_of(data: DifferencesData | None) -> int:
     """Over how many pairs Holm's correction is: those that were tested."""
-    return sum(row["p_adjusted"] is not None for row in data["rows"]) if data else 0
+    return len(tested_rows(data))
 
 
 def explain_correction(family: int, though: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from evaluation.analysis.statistics.agreement import DISAGREEMENT
-from evaluation.analysis.statistics.differences import LEVEL
+from evaluation.analysis.statistics.corrections import LEVEL
 from evaluation.analysis.words import count, figure, p_figure
 from listening.results.outcome import Results, SystemResult
 from listening.results.scales import LOW_SCALE

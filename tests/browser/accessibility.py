@@ -22,7 +22,12 @@ def find_problems(page: Page, rules: tuple[str, ...] = ()) -> list[str]:
     unless it is asked for.
     """
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is not installed")
-    options: dict[str, Any] = {"resultTypes": ["violations"], "rules": {"target-size": {"enabled": True}}}
+    options: dict[str, Any] = {
+        "resultTypes": ["violations"],
+        "rules": {"target-size": {"enabled": True}},
+        # Style sheets, too, would be fetched and parsed each time, for no rule but an experimental one.
+        "preload": {"assets": ["media"]},
+    }
     if rules:
         options["runOnly"] = {"type": "rule", "values": list(rules)}
     if not page.evaluate("Boolean(window.axe)"):

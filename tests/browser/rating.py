@@ -19,6 +19,7 @@ from listening import tasks
 from listening.models import Event, Rating, Session, Study, Trial
 from listening.session.sessions import TRAINED
 from listening.study.studies import create_study
+from tests.listening.snapshots import make_once
 from tests.live import wait_for
 
 if TYPE_CHECKING:
@@ -70,6 +71,17 @@ def open_study(clip: Clip, systems: list[str], *more: Clip) -> Study:
     study.refresh_from_db()
     assert study.status == Study.Status.OPEN, study.error
     return study
+
+
+def study_of_twelve(owner: User) -> Study:
+    """Twelve stimuli of a second, all of which sound alike."""
+
+    def make() -> Study:
+        systems = list(registry.SYSTEMS)[:12]
+        outputs = dict.fromkeys(systems, speech_like(1.0))
+        return open_study(make_clip(owner, outputs, 1.0), systems)
+
+    return make_once("twelve stimuli", owner, make)
 
 
 def ready(page: Page) -> Page:

@@ -273,32 +273,29 @@ def test_player_pictures_figures_and_table(opened: Page, clip: Clip) -> None:
     texts_stay_text(opened)
 
 
-class TestShareLink:
-    def test_opens_the_same_system_and_position(
-        self, opened: Page, new_page: Callable[[], Page], clip: Clip
-    ) -> None:
-        opened.locator("h1").click()
-        opened.keyboard.press("2")
-        opened.keyboard.press("ArrowRight")
-        opened.locator("[data-share]").click()
-        assert opened.url.endswith("#system=anchor70&t=1.00")
-        other = new_page()
-        painted_before: list[float] = []
+def opens_the_same_system_and_position(opened: Page, new_page: Callable[[], Page], clip: Clip) -> None:
+    opened.locator("h1").click()
+    opened.keyboard.press("2")
+    opened.keyboard.press("ArrowRight")
+    opened.locator("[data-share]").click()
+    assert opened.url.endswith("#system=anchor70&t=1.00")
+    other = new_page()
+    painted_before: list[float] = []
 
-        def wait_for_selected(route: Route) -> None:
-            painted_before.append(waveform_height(other, "selected"))
-            route.continue_()
+    def wait_for_selected(route: Route) -> None:
+        painted_before.append(waveform_height(other, "selected"))
+        route.continue_()
 
-        original = clip.renditions.get(system="original")
-        other.route(f"**{reverse('rendition_audio', args=[original.pk])}", wait_for_selected)
-        other.goto(opened.url)
-        loaded(other, *MADE)
-        assert selected(other) == "anchor70"
-        assert position(other) == pytest.approx(1.0)
-        # Both on one scale, though the original came last.
-        assert painted_before
-        height = waveform_height(other, "original")
-        assert 0.8 * height < waveform_height(other, "selected") <= 1.2 * height
+    original = clip.renditions.get(system="original")
+    other.route(f"**{reverse('rendition_audio', args=[original.pk])}", wait_for_selected)
+    other.goto(opened.url)
+    loaded(other, *MADE)
+    assert selected(other) == "anchor70"
+    assert position(other) == pytest.approx(1.0)
+    # Both on one scale, though the original came last.
+    assert painted_before
+    height = waveform_height(other, "original")
+    assert 0.8 * height < waveform_height(other, "selected") <= 1.2 * height
 
 
 def test_a_failed_row_is_retried_in_place_and_finished_work_arrives_without_reload(
@@ -323,27 +320,32 @@ def test_a_failed_row_is_retried_in_place_and_finished_work_arrives_without_relo
     assert opened.evaluate("window.same") is True
 
 
-class TestBlind:
-    NAMES = re.compile(r"Original|Anchor|Codec 2|CELP|\d\.\d")
+NAMES = re.compile(r"Original|Anchor|Codec 2|CELP|\d\.\d")
 
-    def test_hides_and_reveals_names(self, opened: Page) -> None:
-        opened.locator("[data-blind]").click()
-        table = opened.locator("[data-systems] tbody")
-        assert not self.NAMES.search(table.inner_text())
-        assert opened.locator("[data-scatter]").is_hidden()
-        names = [
-            text for text in opened.locator("tr[data-system] [data-name]:visible").all_inner_texts() if text
-        ]
-        assert names == [f"Sound {letter}" for letter in "ABCD"]
-        playable = opened.locator("tr[data-system]:visible").first
-        playable.locator("[data-play-system]").click()
-        label = opened.locator("[data-label]").inner_text()
-        assert label == playable.locator("[data-name]").inner_text()
-        assert "#" not in opened.url
-        assert opened.locator("[data-lane=selected] [data-spectrogram]").is_hidden()
-        opened.locator("[data-blind]").click()
-        assert "Codec 2 2.4k" in table.inner_text()
-        assert opened.locator("[data-letter]:visible").count() == 4
+
+def hides_and_reveals_names(opened: Page) -> None:
+    opened.locator("[data-blind]").click()
+    table = opened.locator("[data-systems] tbody")
+    assert not NAMES.search(table.inner_text())
+    assert opened.locator("[data-scatter]").is_hidden()
+    names = [text for text in opened.locator("tr[data-system] [data-name]:visible").all_inner_texts() if text]
+    assert names == [f"Sound {letter}" for letter in "ABCD"]
+    playable = opened.locator("tr[data-system]:visible").first
+    playable.locator("[data-play-system]").click()
+    label = opened.locator("[data-label]").inner_text()
+    assert label == playable.locator("[data-name]").inner_text()
+    assert "#" not in opened.url
+    assert opened.locator("[data-lane=selected] [data-spectrogram]").is_hidden()
+    opened.locator("[data-blind]").click()
+    assert "Codec 2 2.4k" in table.inner_text()
+    assert opened.locator("[data-letter]:visible").count() == 4
+
+
+def test_a_shared_link_and_blind_listening(opened: Page, new_page: Callable[[], Page], clip: Clip) -> None:
+    opens_the_same_system_and_position(opened, new_page, clip)
+    opened.goto(opened.url.split("#")[0])
+    loaded(opened, *MADE)
+    hides_and_reveals_names(opened)
 
 
 class TestUpload:

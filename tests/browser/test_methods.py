@@ -284,6 +284,7 @@ def test_once_means_once_even_after_a_reload(page: Page, live_server: Any, alice
     assert page.locator("#answers input").nth(0).is_enabled()
 
 
+@pytest.mark.rest
 def test_an_answer_outlives_reload_and_lost_network(
     page: Page, live_server: Any, alice: User, errors: Any
 ) -> None:

@@ -15,7 +15,8 @@ from django.urls import reverse
 from listening.methods import METHODS
 from listening.session.ratings import finish_trial, save_rating
 from listening.session.sessions import start_session
-from tests.browser.method_studies import instructed, open_method_study, rows_of
+from tests.browser.method_studies import instructed, open_method_study
+from tests.rows import some
 
 if TYPE_CHECKING:
     from playwright.sync_api import BrowserContext, Page
@@ -83,7 +84,7 @@ def test_no_page_breaks_the_policy(
         visit(page, site + address)
 
 
-@pytest.mark.parametrize("method", rows_of(set(METHODS) - {"mushra"}))
+@pytest.mark.parametrize("method", some(sorted(set(METHODS) - {"mushra"}), "abx".__eq__))
 def test_no_method_breaks_the_policy(page: Page, live_server: Any, alice: User, method: str) -> None:
     session = instructed(open_method_study(alice, method, systems=("anchor35", "anchor70")))
     visit(page, f"{live_server.url}/s/{session.token}/")

@@ -81,7 +81,18 @@ def test_built_by_keyboard_saved_and_shown_again(who: Page, study: Study) -> Non
     assert [question["label"] for question in saved(study)] == ["How old are you?", "Which?"]
 
 
-def test_what_cannot_be_asked_is_refused_and_still_there(who: Page, study: Study, errors: Errors) -> None:
+def test_platforms_refusals_pasted_questions_and_the_end_of_changes(
+    who: Page, study: Study, errors: Errors
+) -> None:
+    """One after the other on one page."""
+    the_addresses_of_a_platform_appear_when_it_is_chosen(who, study)
+    who.reload()
+    what_cannot_be_asked_is_refused_and_still_there(who, study, errors)
+    a_pasted_questionnaire_becomes_cards(who, study)
+    once_somebody_takes_part_it_is_fixed(who, study)
+
+
+def what_cannot_be_asked_is_refused_and_still_there(who: Page, study: Study, errors: Errors) -> None:
     errors.allow("status of 400")
     page = who
     press(page, "Add the question “Age”")
@@ -95,7 +106,7 @@ def test_what_cannot_be_asked_is_refused_and_still_there(who: Page, study: Study
     assert saved(study)[0]["minimum"] == 20
 
 
-def test_a_pasted_questionnaire_becomes_cards(who: Page, study: Study) -> None:
+def a_pasted_questionnaire_becomes_cards(who: Page, study: Study) -> None:
     page = who
     page.get_by_text("Questions as JSON").first.click()
     field = page.get_by_label("Questions as JSON")
@@ -108,7 +119,7 @@ def test_a_pasted_questionnaire_becomes_cards(who: Page, study: Study) -> None:
     assert saved(study)[0]["label"] == "From elsewhere"
 
 
-def test_once_somebody_takes_part_it_is_fixed(who: Page, study: Study) -> None:
+def once_somebody_takes_part_it_is_fixed(who: Page, study: Study) -> None:
     Study.objects.update(
         questionnaire=[{"name": "x", "label": "X?", "type": "text", "when": "before", "required": False}]
     )
@@ -120,7 +131,7 @@ def test_once_somebody_takes_part_it_is_fixed(who: Page, study: Study) -> None:
     assert who.get_by_role("button", name="Remove question 1").is_disabled()
 
 
-def test_the_addresses_of_a_platform_appear_when_it_is_chosen(who: Page, study: Study) -> None:
+def the_addresses_of_a_platform_appear_when_it_is_chosen(who: Page, study: Study) -> None:
     address = who.get_by_label("Study address to paste into Prolific")
     assert address.is_hidden()
     who.get_by_label("Prolific", exact=True).check()

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from django.contrib.auth.models import User
 
-from codec import registry
 from listening.models import Event, Session, Study
 from listening.session.sessions import begin, start_session
 from listening.study import languages
@@ -16,13 +15,11 @@ from tests.browser.accessibility import find_in_both_schemes
 from tests.browser.rating import (
     grades,
     hear,
-    make_clip,
-    open_study,
     point,
     ready,
     skip_training,
-    speech_like,
     stored,
+    study_of_twelve,
     wait_for_event,
 )
 from tests.rows import some
@@ -96,19 +93,19 @@ def test_a_whole_study_by_keyboard_only(page: Page, live_server: Any, study: Stu
 @pytest.fixture
 def twelve(alice: User) -> Session:
     """A session past its training with twelve stimuli on the page."""
-    systems = list(registry.SYSTEMS)[:12]
-    audio = speech_like(1.0)
-    study = open_study(make_clip(alice, dict.fromkeys(systems, audio), 1.0), systems)
-    session = start_session(study)
+    session = start_session(study_of_twelve(alice))
     begin(session)
     skip_training(session)
     return session
 
 
-def test_keys_for_twelve_stimuli_loops_and_sorting(page: Page, live_server: Any, twelve: Session) -> None:
+def test_digits_of_every_keyboard_and_keys_for_twelve_stimuli_loops_and_sorting(
+    page: Page, live_server: Any, twelve: Session
+) -> None:
     page.goto(f"{live_server.url}/s/{twelve.token}/")
     ready(page)
     keyboard = page.keyboard
+    digits_work_on_every_keyboard(page)
 
     def sounding() -> str:
         return page.locator(".column.sounding .pick").inner_text()
@@ -156,9 +153,7 @@ def test_keys_for_twelve_stimuli_loops_and_sorting(page: Page, live_server: Any,
     assert page.locator("dialog[open]").count() == 0
 
 
-def test_digits_work_on_every_keyboard(page: Page, live_server: Any, twelve: Session) -> None:
-    page.goto(f"{live_server.url}/s/{twelve.token}/")
-    ready(page)
+def digits_work_on_every_keyboard(page: Page) -> None:
     for layout, key, code, number in (
         ("French, unshifted", "é", "Digit2", "2"),
         ("Nepali", "३", "Digit3", "3"),
@@ -224,7 +219,7 @@ SCREENS = [
 ]
 
 
-@pytest.mark.parametrize("codes", some(["en ar", "de fr"], "en ar".__eq__))
+@pytest.mark.parametrize("codes", some(["ar", "en de fr"], "ar".__eq__))
 def test_no_screen_has_to_be_scrolled_sideways(
     page: Page, live_server: Any, twelve: Session, codes: str
 ) -> None:

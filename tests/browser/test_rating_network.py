@@ -36,11 +36,19 @@ pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 Watch = Callable[["Page"], "Page"]
 
 
-def test_a_server_that_fails_for_a_while_gets_the_grades_later(
-    rating_page: Page, session: Session, errors: Errors
+def test_late_sounds_a_failing_server_and_lost_answers(
+    page: Page, live_server: Any, session: Session, errors: Errors
+) -> None:
+    """One after the other on one page."""
+    a_sound_can_be_heard_before_the_others_have_arrived(page, live_server, session)
+    a_server_that_fails_for_a_while_gets_the_grades_later(page, session, errors)
+    an_answer_that_gets_lost_is_asked_for_again(page, session, errors)
+
+
+def a_server_that_fails_for_a_while_gets_the_grades_later(
+    page: Page, session: Session, errors: Errors
 ) -> None:
     errors.allow("503")
-    page = rating_page
     page.route("**/ratings/", lambda route: route.fulfill(status=503, body="busy"))
     hear(page, 1)
     page.mouse.click(*point(page, 1, 90))
@@ -50,12 +58,9 @@ def test_a_server_that_fails_for_a_while_gets_the_grades_later(
     assert stored(session.trials.get(position=1))[0] == int(grades(page)[0])
 
 
-def test_an_answer_that_gets_lost_is_asked_for_again(
-    rating_page: Page, session: Session, errors: Errors
-) -> None:
+def an_answer_that_gets_lost_is_asked_for_again(page: Page, session: Session, errors: Errors) -> None:
     """The server stored the grade, but the page never heard: the repeat changes nothing."""
     errors.allow("ERR_FAILED", "net::")
-    page = rating_page
     lost = []
 
     def lose(route: Any) -> None:
@@ -68,10 +73,12 @@ def test_an_answer_that_gets_lost_is_asked_for_again(
 
     page.route("**/ratings/", lose)
     hear(page, 2)
-    page.mouse.click(*point(page, 2, 35))
+    with page.expect_response("**/ratings/"):  # to the repeat
+        page.mouse.click(*point(page, 2, 35))
     wait_saved(page)
     assert len(lost) == 1
-    rating = session.trials.get(position=1).ratings.get()
+    trial = session.trials.get(position=1)
+    rating = trial.ratings.get(stimulus=trial.order[1]["stimulus"])
     assert (rating.score, rating.sequence) == (lost[0]["score"], lost[0]["sequence"])
 
 
@@ -104,6 +111,7 @@ def test_a_reload_while_offline_loses_nothing(
     assert kinds.index("play") < kinds.index("grade") < len(kinds) - kinds[::-1].index("open")
 
 
+@pytest.mark.rest
 def test_a_session_goes_on_on_another_device(
     rating_page: Page, browser: Browser, session: Session, live_server: Any
 ) -> None:
@@ -124,7 +132,7 @@ def test_a_session_goes_on_on_another_device(
     phone.close()
 
 
-def test_a_sound_can_be_heard_before_the_others_have_arrived(
+def a_sound_can_be_heard_before_the_others_have_arrived(
     page: Page, live_server: Any, session: Session
 ) -> None:
     held: list[Any] = []

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from django.contrib.auth.models import User
 
-from codec import registry
 from listening.models import Event, Rating, Session, Study, Trial
 from listening.session.ratings import save_rating
 from listening.session.sessions import begin, start_session
@@ -19,13 +18,11 @@ from tests.browser.rating import (
     after_training,
     grades,
     hear,
-    make_clip,
-    open_study,
     point,
     ready,
     skip_training,
-    speech_like,
     stored,
+    study_of_twelve,
     wait_for_event,
     wait_saved,
 )
@@ -166,8 +163,20 @@ def test_a_trial_by_keyboard_only_to_the_completion_code(rating_page: Page, sess
     assert [stored(trial) for trial in session.trials.all()] == [[61, 40, 100, 0]] * 2
 
 
-def test_only_the_sounding_stimulus_can_be_graded(rating_page: Page, session: Session) -> None:
-    page = rating_page
+def test_what_the_page_allows_and_tells_while_one_grades(
+    page: Page, live_server: Any, session: Session
+) -> None:
+    """Loading, playing, grading and refusing change no element's place."""
+    page.goto(f"{live_server.url}/s/{session.token}/")
+    parts = [".wave", "#play", "#next", ".column:last-child", "#missing", "#comment", "#saved"]
+
+    def places() -> list[Any]:
+        return [page.locator(part).bounding_box() for part in parts]
+
+    before = places()
+    ready(page)
+
+    # Only what sounds can be graded.
     sliders = page.locator(".track input")
     assert [slider.is_disabled() for slider in sliders.all()] == [True] * 4
     hear(page, 2)
@@ -184,9 +193,7 @@ def test_only_the_sounding_stimulus_can_be_graded(rating_page: Page, session: Se
     assert grades(page) == ["–"] * 4
     assert not Rating.objects.exists()
 
-
-def test_names_for_screen_readers(rating_page: Page) -> None:
-    page = rating_page
+    # Names for screen readers.
     hear(page, 3)
     slider = page.get_by_role("slider", name="Version 3, no grade yet")
     assert slider.get_attribute("aria-valuetext") == "no grade yet"
@@ -196,18 +203,27 @@ def test_names_for_screen_readers(rating_page: Page) -> None:
     assert page.locator("#sounding").get_attribute("role") == "status"
     assert page.locator("#sounding").inner_text() == "Playing Version 3"
 
-
-def test_next_refuses_until_all_are_graded(rating_page: Page, session: Session) -> None:
-    page = rating_page
-    hear(page, 1)
-    page.mouse.click(*point(page, 1, 90))
+    # Next refuses until all are graded.
     hint = page.locator("#missing")
     assert hint.inner_text() == "3 of 4 left to hear and grade"
     page.get_by_role("button", name="Next").click()
-    assert hint.inner_text() == "Still to hear and grade: 2, 3, 4"
-    assert page.evaluate("document.activeElement.textContent") == "2"
+    assert hint.inner_text() == "Still to hear and grade: 1, 2, 4"
+    assert page.evaluate("document.activeElement.textContent") == "1"
     wait_saved(page)
+    assert places() == before
     assert not session.trials.exclude(finished=None).exists()
+
+    # A reload keeps grades and comment.
+    hear(page, 1)
+    page.mouse.click(*point(page, 1, 90))
+    page.get_by_label("Comment on this item").fill("half way")
+    given = grades(page)
+    page.reload()
+    ready(page)
+    assert grades(page) == given
+    assert given[1] == given[3] == "–"
+    assert page.get_by_label("Comment on this item").input_value() == "half way"
+    assert hint.inner_text() == "2 of 4 left to hear and grade"
 
 
 def test_next_wants_the_reference_heard(rating_page: Page, session: Session) -> None:
@@ -234,26 +250,12 @@ def test_next_wants_the_reference_heard(rating_page: Page, session: Session) -> 
     page.get_by_text("item 1 of 1").wait_for()
 
 
-def test_a_reload_keeps_grades_and_comment(rating_page: Page, session: Session) -> None:
-    page = rating_page
-    for number, score in ((1, 90), (3, 20)):
-        hear(page, number)
-        page.mouse.click(*point(page, number, score))
-    page.get_by_label("Comment on this item").fill("half way")
-    before = grades(page)
-    page.reload()
-    ready(page)
-    assert grades(page) == before
-    assert before[1] == before[3] == "–"
-    assert page.get_by_label("Comment on this item").input_value() == "half way"
-    assert page.locator("#missing").inner_text() == "2 of 4 left to hear and grade"
-
-
-def test_offline_grades_are_kept_and_sent_when_the_network_is_back(
-    rating_page: Page, context: BrowserContext, session: Session, errors: Errors
+def test_offline_grades_are_kept_and_sent_when_the_network_is_back_or_the_page_opened_again(
+    rating_page: Page, new_page: Open, context: BrowserContext, session: Session, errors: Errors
 ) -> None:
     errors.allow("ERR_INTERNET_DISCONNECTED")
     page = rating_page
+    address = page.url
     context.set_offline(True)
     hear(page, 1)
     page.mouse.click(*point(page, 1, 90))
@@ -266,13 +268,6 @@ def test_offline_grades_are_kept_and_sent_when_the_network_is_back(
     wait_saved(page)
     assert stored(session.trials.get(position=1)) == [int(shown[0]), int(shown[1]), None, None]
 
-
-def test_grades_made_offline_survive_closing_the_page(
-    rating_page: Page, new_page: Open, context: BrowserContext, session: Session, errors: Errors
-) -> None:
-    errors.allow("ERR_INTERNET_DISCONNECTED")
-    page = rating_page
-    address = page.url
     context.set_offline(True)
     hear(page, 4)
     page.mouse.click(*point(page, 4, 33))
@@ -316,23 +311,20 @@ def test_two_tabs_take_turns(rating_page: Page, new_page: Open, session: Session
     first.get_by_role("button", name="Continue here").click()
     ready(first)
     assert grades(first)[0] == newest
+    # A tab that waits goes on when the one before it is closed.
+    third = new_page()
+    third.goto(first.url)
+    third.get_by_role("dialog", name="This test is open in another tab").wait_for()
+    first.close()
+    ready(third)
+    assert not third.locator("dialog[open]").count()
 
 
-def test_a_second_tab_goes_on_when_the_first_is_closed(
-    rating_page: Page, new_page: Open, session: Session
-) -> None:
-    second = new_page()
-    second.goto(rating_page.url)
-    second.get_by_role("dialog", name="This test is open in another tab").wait_for()
-    rating_page.close()
-    ready(second)
-    assert not second.locator("dialog[open]").count()
-
-
-def test_a_grade_from_another_device_is_shown_before_it_can_be_changed(
-    rating_page: Page, session: Session
+def test_what_another_device_graded_is_shown_first_and_what_it_finished_leads_on(
+    rating_page: Page, session: Session, errors: Errors
 ) -> None:
     """The other device shares no storage, so its sequence numbers are news to this page."""
+    errors.allow("409")
     page = rating_page
     trial = session.trials.get(position=1)
     hear(page, 1)
@@ -345,17 +337,9 @@ def test_a_grade_from_another_device_is_shown_before_it_can_be_changed(
     wait_saved(page)
     assert stored(trial)[0] == int(grades(page)[0])
     assert int(grades(page)[0]) == pytest.approx(64, abs=1)
-
-
-def test_a_trial_finished_elsewhere_says_so_and_leads_on(
-    rating_page: Page, session: Session, errors: Errors
-) -> None:
-    errors.allow("409")
-    page = rating_page
     session.trials.update(finished="2026-01-01T00:00:00Z")
     Session.objects.update(finished="2026-01-01T00:00:00Z")
-    hear(page, 1)
-    page.mouse.click(*point(page, 1, 64))
+    page.mouse.click(*point(page, 1, 30))
     page.wait_for_selector('#saved[data-state="refused"]')
     assert page.locator("#saved").inner_text().startswith("not saved: This trial has been finished")
     page.get_by_role("button", name="Next").click()
@@ -412,7 +396,7 @@ def test_a_sound_that_cannot_be_fetched_can_be_tried_again(
     ready(page)
 
 
-def test_loops_by_keyboard(rating_page: Page) -> None:
+def test_loops_by_keyboard_and_by_mouse_and_refuses_short_ones(rating_page: Page) -> None:
     page = rating_page
     a = page.get_by_role("slider", name="Loop start A")
     b = page.get_by_role("slider", name="Loop end B")
@@ -426,9 +410,6 @@ def test_loops_by_keyboard(rating_page: Page) -> None:
     page.keyboard.press("Escape")
     assert [handle.get_attribute("aria-valuenow") for handle in (a, b)] == ["0.00", "3.00"]
 
-
-def test_loops_by_mouse_and_refuses_short_ones(rating_page: Page) -> None:
-    page = rating_page
     box = page.locator("#wave").bounding_box()
     assert box is not None
 
@@ -439,7 +420,7 @@ def test_loops_by_mouse_and_refuses_short_ones(rating_page: Page) -> None:
         page.mouse.up()
 
     def loop() -> list[float]:
-        return [float(page.locator(f".handle.{name}").get_attribute("aria-valuenow") or "") for name in "ab"]
+        return [float(handle.get_attribute("aria-valuenow") or "") for handle in (a, b)]
 
     drag(1.0, 2.0)
     assert loop() == pytest.approx([1.0, 2.0], abs=0.02)
@@ -492,10 +473,7 @@ def test_twelve_stimuli_need_no_scrolling(
     page: Page, live_server: Any, alice: User, width: int, height: int, least_track: int
 ) -> None:
     """At 96 px an inch 378 px are the standard's 10 cm; a phone held sideways has what it has."""
-    systems = list(registry.SYSTEMS)[:12]
-    audio = speech_like(1.0)
-    study = open_study(make_clip(alice, dict.fromkeys(systems, audio), 1.0), systems)
-    session = start_session(study)
+    session = start_session(study_of_twelve(alice))
     begin(session)
     page.set_viewport_size({"width": width, "height": height})
     page.goto(f"{live_server.url}/s/{session.token}/")
@@ -515,20 +493,3 @@ def test_twelve_stimuli_need_no_scrolling(
     status = page.locator("#sounding")
     assert status.inner_text() == "Playing Version 12: move its slider"
     assert status.evaluate("s => s.scrollWidth <= s.clientWidth && s.scrollHeight <= s.clientHeight")
-
-
-def test_the_page_does_not_jump(page: Page, live_server: Any, session: Session) -> None:
-    """Loading, playing, grading and refusing change no element's place."""
-    page.goto(f"{live_server.url}/s/{session.token}/")
-    parts = [".wave", "#play", "#next", ".column:last-child", "#missing", "#comment", "#saved"]
-
-    def places() -> list[Any]:
-        return [page.locator(part).bounding_box() for part in parts]
-
-    before = places()
-    ready(page)
-    hear(page, 1)
-    page.mouse.click(*point(page, 1, 64))
-    page.get_by_role("button", name="Next").click()
-    wait_saved(page)
-    assert places() == before

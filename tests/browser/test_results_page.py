@@ -15,7 +15,6 @@ from listening.results import analyses
 from tests.browser.accessibility import find_in_both_schemes
 from tests.listening.conftest import make_clip, make_study, processed
 from tests.listening.generated import generate
-from tests.rows import some
 
 if TYPE_CHECKING:
     from playwright.sync_api import BrowserContext, Page
@@ -53,7 +52,19 @@ def results(page: Page, live_server: Any, heard: Study, signed_in: None) -> Page
     return page
 
 
-def test_points_play_what_they_stand_for(results: Page) -> None:
+def test_points_play_figures_explain_and_nothing_moves(
+    results: Page, context: BrowserContext, live_server: Any, heard: Study
+) -> None:
+    points_play_what_they_stand_for(results)
+    a_figure_says_how_it_was_made(results)
+    tables_go_into_the_clipboard(results, context)
+    another_profile_keeps_the_place(results)
+    a_narrow_window_scrolls_in_one_direction(results)
+    results.goto(f"{live_server.url}/studies/{heard.pk}/report/")
+    a_narrow_window_scrolls_in_one_direction(results)
+
+
+def points_play_what_they_stand_for(results: Page) -> None:
     point = results.locator("#metric-pesq_wb [data-play]").first
     bar = results.locator("#now-playing")
     assert not bar.is_visible()
@@ -72,7 +83,8 @@ def test_points_play_what_they_stand_for(results: Page) -> None:
     bar.wait_for(state="hidden")
 
 
-def test_a_figure_says_how_it_was_made_to_mouse_and_keyboard(results: Page) -> None:
+def a_figure_says_how_it_was_made(results: Page) -> None:
+    """To mouse and keyboard."""
     cell = results.locator("tr", has_text="BPGAN 2k").locator("td[data-how]", has_text="±").first
     box = results.locator("#how")
     cell.hover()
@@ -91,7 +103,7 @@ def test_a_figure_says_how_it_was_made_to_mouse_and_keyboard(results: Page) -> N
     assert not box.is_visible()
 
 
-def test_another_profile_keeps_the_place(results: Page) -> None:
+def another_profile_keeps_the_place(results: Page) -> None:
     results.locator("#item-table > summary").click()
     results.evaluate("document.querySelector('#items').scrollIntoView()")
     before = results.evaluate("scrollY")
@@ -116,9 +128,26 @@ def test_news_comes_without_a_jump(results: Page, heard: Study) -> None:
     assert abs(results.evaluate("scrollY") - before) < 600  # what is above got longer
 
 
-def test_no_comparison_of_systems_is_cut_off_on_a_desk(results: Page, heard: Study) -> None:
-    finish(heard)
-    results.reload()
+def open_finished(page: Page, study: Study) -> None:
+    """The page again with its analysis finished and all that it tells of opened."""
+    finish(study)
+    page.reload()
+    for details in page.locator("#results details[id]").all():
+        details.evaluate("element => { element.open = true; }")
+
+
+@pytest.mark.rest
+def test_axe_finds_nothing_in_the_report(page: Page, live_server: Any, heard: Study, signed_in: None) -> None:
+    page.goto(f"{live_server.url}/studies/{heard.pk}/report/")
+    open_finished(page, heard)
+    assert find_in_both_schemes(page) == []
+
+
+def test_axe_finds_nothing_and_no_comparison_of_systems_is_cut_off_on_a_desk(
+    results: Page, heard: Study
+) -> None:
+    open_finished(results, heard)
+    assert find_in_both_schemes(results) == []
     hidden = results.evaluate(
         """() => [...document.querySelectorAll("#results details")].map((each) => { each.open = true; }) &&
         [...document.querySelectorAll("#results .table-scroll")]
@@ -141,30 +170,14 @@ def test_no_comparison_of_systems_is_cut_off_on_a_desk(results: Page, heard: Stu
     assert "Swipe the table" in results.evaluate(f"{said}.content")
 
 
-def test_tables_go_into_the_clipboard(results: Page, context: BrowserContext) -> None:
+def tables_go_into_the_clipboard(results: Page, context: BrowserContext) -> None:
     context.grant_permissions(["clipboard-read", "clipboard-write"])
     results.get_by_role("button", name="Copy").first.click()
     results.get_by_role("button", name="Copied").wait_for()
     assert r"\toprule" in results.evaluate("navigator.clipboard.readText()")
 
 
-@pytest.mark.parametrize("name", some(["results", "report"], "results".__eq__))
-def test_nothing_for_axe_to_complain_of(
-    page: Page, live_server: Any, heard: Study, signed_in: None, name: str
-) -> None:
-    page.goto(f"{live_server.url}/studies/{heard.pk}/{name}/")
-    finish(heard)
-    page.reload()
-    for details in page.locator("#results details[id]").all():
-        details.evaluate("element => { element.open = true; }")
-    assert find_in_both_schemes(page) == []
-
-
-@pytest.mark.parametrize("name", ["results", "report"])
-def test_a_narrow_window_scrolls_in_one_direction(
-    page: Page, live_server: Any, heard: Study, signed_in: None, name: str
-) -> None:
-    page.goto(f"{live_server.url}/studies/{heard.pk}/{name}/")
+def a_narrow_window_scrolls_in_one_direction(page: Page) -> None:
     # A table may be wider than the text beside it, whatever it holds.
     page.evaluate(
         "for (const each of document.querySelectorAll('.table-scroll table')) each.style.width = '1000px'"

@@ -13,6 +13,7 @@ from listening.session.sessions import TRAINED, begin, start_session, take_step
 from listening.study import headphones
 from tests.browser.conftest import new_context, spend
 from tests.browser.rating import ready
+from tests.listening.conftest import grade
 from tests.live import wait_for
 
 if TYPE_CHECKING:
@@ -199,7 +200,8 @@ def test_the_whole_way_with_right_answers(
     page.get_by_role("button", name="Repeat the training").click()
     ready(page)
     assert page.get_by_text("Training: these grades are not used").is_visible()
-    grade_page(page)
+    grade(session.trials.get(finished=None, item__training=True))
+    page.reload()
     assert page.get_by_role("button", name="Repeat the training").count() == 0
     assert page.get_by_text("C0DE").count() == 0
     page.get_by_role("button", name="Start the test").click()
@@ -314,8 +316,8 @@ def test_a_break_by_keyboard_and_withdrawing_at_it(page: Page, live_server: Any,
         stimulus.save()
     session = start_session(study)
     begin(session)
+    grade(session.trials.get(position=1))  # the training
     page.goto(f"{live_server.url}/s/{session.token}/")
-    grade_page(page)  # the training, and on
     page.get_by_text("From here on your grades count.").wait_for()
     page.get_by_role("button", name="Start the test").click()
     ready(page)

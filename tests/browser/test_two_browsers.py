@@ -125,7 +125,7 @@ def two(page: Page, browser: Browser) -> Iterator[list[Page]]:
     other.close()
 
 
-@pytest.mark.parametrize("method", some(METHODS, "mushra".__eq__))
+@pytest.mark.parametrize("method", some(METHODS, "acr".__eq__))
 def test_two_browsers_show_what_is_stored_or_say_that_they_lost(
     two: list[Page], live_server: Any, alice: User, errors: Errors, method: str
 ) -> None:

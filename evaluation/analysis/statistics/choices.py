@@ -15,8 +15,8 @@ from numpy.typing import ArrayLike
 from scipy.special import betainc, betaincinv, ndtri, stdtrit
 
 from evaluation.analysis.statistics import beta_binomial
-from evaluation.analysis.statistics.corrections import holm
-from evaluation.analysis.statistics.differences import LEVEL, Population, estimate_mean
+from evaluation.analysis.statistics.corrections import LEVEL, find_hopeless, holm
+from evaluation.analysis.statistics.differences import Population, estimate_mean
 from evaluation.analysis.statistics.frames import Floats
 from evaluation.analysis.words import count, p_words, percent
 
@@ -93,7 +93,7 @@ class AbxRow:
         p: exact, one-sided, against guessing; `p_holm` adjusted over the assessors of the pair, of all
             together over the pairs.
         needed: right answers of `n` that it takes for p <= 0.05; None if `n` is too small for that.
-        out_of_reach: whether `p_holm` is above 0.05 even if every answer in its family is right.
+        out_of_reach: whether `p_holm` is 0.05 or more even if every answer in its family is right.
         power: the chance to reach it for a listener who is right three times out of four.
     """
 
@@ -155,10 +155,10 @@ def _abx_row(first: str, second: str, assessor: object | None, its: pd.DataFrame
 def _adjust(family: list[AbxRow]) -> list[AbxRow]:
     """Holm's p of the rows, and whether it can be small enough at all."""
     adjusted = holm([row.p for row in family])
-    least = holm([at_least(row.n, row.n) for row in family])
+    hopeless = find_hopeless([at_least(row.n, row.n) for row in family])
     return [
-        replace(row, p_holm=p, out_of_reach=best > LEVEL)
-        for row, p, best in zip(family, adjusted, least, strict=True)
+        replace(row, p_holm=p, out_of_reach=never)
+        for row, p, never in zip(family, adjusted, hopeless, strict=True)
     ]
 
 
@@ -189,8 +189,8 @@ def abx(frame: pd.DataFrame) -> Abx:
         )
     if assessors and all(row.out_of_reach for row in assessors):
         warnings.append(
-            "One by one, listeners gave so few answers that not even all right ones would have a p (Holm) of "
-            "0.05 or less: the table of listeners cannot show who hears a difference."
+            "One by one, listeners gave so few answers that not even all right ones would have a p (Holm) "
+            "below 0.05: the table of listeners cannot show who hears a difference."
         )
     return Abx(pooled, assessors, tuple(warnings))
 
@@ -448,8 +448,8 @@ def abx_sentence(row: AbxRow) -> str:
     """What the row of a test's only pair says, in words."""
     told = (
         "more than guessing explains"
-        if row.p <= LEVEL
-        else f"too few to show a difference: not even if all were right would p be {LEVEL:g} or less"
+        if row.p < LEVEL
+        else f"too few to show a difference: not even if all were right would p be below {LEVEL:g}"
         if row.out_of_reach
         else "which guessing explains as well: no difference was shown, nor that there is none"
     )

@@ -7,16 +7,17 @@ mean of a and of b, over the assessors who graded both.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import chdtrc, fdtrc, ndtr, stdtr
 
-from evaluation.analysis.statistics.corrections import hochberg, holm
+from evaluation.analysis.statistics.corrections import find_hopeless, hochberg, holm
 from evaluation.analysis.statistics.frames import Floats, Tidy, tidy
 from evaluation.analysis.statistics.intervals import Interval, half_width
 from evaluation.analysis.words import count
@@ -25,9 +26,6 @@ Pair = tuple[object, object]
 
 #: With at most so many pairs of means every change of signs is tried: 2^14 = 16 384.
 EXACT_PAIRS = 14
-
-#: What is called significant.
-LEVEL = 0.05
 
 #: Differences closer than this share of the largest count as ties.
 TIE = 1e-9
@@ -109,17 +107,24 @@ class Friedman:
     problem: str = ""
 
 
-def _out_of_reach(rows: list[Comparison], adjusted: bool) -> int:
-    """Rows whose p is `LEVEL` or above even if all of the family have the smallest that they can have."""
-    least = [row.floor for row in rows if row.p is not None and row.floor is not None]
-    return sum(p >= LEVEL for p in (holm(least) if adjusted else least))
+#: The corrections for a family by name.
+_CORRECTIONS: dict[str, Callable[[Sequence[Any]], Sequence[Any]]] = {
+    "holm": holm,
+    "hochberg": hochberg,
+    "none": list,
+}
+
+
+def _out_of_reach(rows: list[Comparison], adjust: str) -> int:
+    """The number of tested rows that cannot fall below `LEVEL` in this family."""
+    least = [row.floor for row in rows if row.p is not None]
+    return sum(find_hopeless(least, _CORRECTIONS[adjust]))
 
 
 def _family(rows: list[Comparison], adjust: str) -> list[Comparison]:
-    adjustments = {"holm": holm, "hochberg": hochberg}
-    if adjust not in adjustments:
+    if adjust == "none":
         return rows
-    adjusted = adjustments[adjust]([row.p for row in rows])
+    adjusted = _CORRECTIONS[adjust]([row.p for row in rows])
     return [replace(row, p_adjusted=value) for row, value in zip(rows, adjusted, strict=True)]
 
 
@@ -171,7 +176,7 @@ def attachment3(
         else:
             rows.append(refused)
     problem = "" if wanted else "One system: there is nothing to compare it with."
-    return Comparisons(rows, ATTACHMENT_3, "", _out_of_reach(rows, False), data.notes, problem)
+    return Comparisons(rows, ATTACHMENT_3, "", _out_of_reach(rows, "none"), data.notes, problem)
 
 
 def _attachment3(
@@ -298,7 +303,7 @@ def sign_flip(
         for number, (row, column) in enumerate(zip(found.rows, found.columns, strict=True))
     ]
     problem = "" if rows else "One system: there is nothing to compare it with."
-    reach = _out_of_reach(rows, bool(_adjustment(adjust)))
+    reach = _out_of_reach(rows, adjust)
     return Comparisons(_family(rows, adjust), SIGN_FLIP, _adjustment(adjust), reach, data.notes, problem)
 
 
@@ -345,7 +350,7 @@ def wilcoxon(
         for row, column in zip(found.rows, found.columns, strict=True)
     ]
     problem = "" if rows else "One system: there is nothing to compare it with."
-    reach = _out_of_reach(rows, bool(_adjustment(adjust)))
+    reach = _out_of_reach(rows, adjust)
     return Comparisons(_family(rows, adjust), WILCOXON, _adjustment(adjust), reach, data.notes, problem)
 
 

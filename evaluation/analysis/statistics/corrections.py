@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TypeVar, cast
 
 import numpy as np
+
+#: What is called significant: a p below it.
+LEVEL = 0.05
 
 #: A p value, or None where there is none.
 P = TypeVar("P", float, float | None)
@@ -20,6 +23,16 @@ def holm(p: Sequence[P]) -> list[P]:
 def hochberg(p: Sequence[P]) -> list[P]:
     """Hochberg's step-up adjustment (M28), for tests that are independent or positively dependent."""
     return _stepwise(p, down=False)
+
+
+def find_hopeless(
+    least: Sequence[float | None], correct: Callable[[Sequence[float]], Sequence[float]] = holm
+) -> list[bool]:
+    """Which tests of a family are not significant even where each has the least p that it can have.
+
+    `least` are those, before they are corrected; None: a test that has no least, and any p is possible.
+    """
+    return [p >= LEVEL for p in correct([0.0 if value is None else value for value in least])]
 
 
 def _stepwise(p: Sequence[P], *, down: bool) -> list[P]:

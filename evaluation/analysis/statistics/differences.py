@@ -26,14 +26,13 @@ import numpy as np
 import pandas as pd
 
 from evaluation.analysis.statistics.comparisons import Pair
-from evaluation.analysis.statistics.corrections import holm
+from evaluation.analysis.statistics.corrections import LEVEL, holm
 from evaluation.analysis.statistics.frames import Floats, Ints, Ratings, Tidy, tidy
 from evaluation.analysis.statistics.random_effects import Contrast, NoError, fit
 from evaluation.analysis.words import figure
 
 #: Points on a scale of 0 to 100 within which two systems count as equal, if the researcher states no other.
 MARGIN = 5.0
-LEVEL = 0.05
 
 _SAME = "All differences are the same, so there is no spread to test with."
 _SAME_MEANS = "All listeners have the same mean difference, so there is no spread between them to test with."

@@ -15,8 +15,8 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy.special import stdtr
 
-from evaluation.analysis.statistics.corrections import holm
-from evaluation.analysis.statistics.differences import LEVEL, Population, estimate_mean
+from evaluation.analysis.statistics.corrections import LEVEL, holm
+from evaluation.analysis.statistics.differences import Population, estimate_mean
 from evaluation.analysis.statistics.intervals import Interval, t_interval
 from evaluation.analysis.statistics.random_effects import Contrast
 from evaluation.analysis.words import count

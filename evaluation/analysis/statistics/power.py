@@ -16,7 +16,8 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy.special import nctdtr, stdtrit
 
-from evaluation.analysis.statistics.differences import LEVEL, Population
+from evaluation.analysis.statistics.corrections import LEVEL
+from evaluation.analysis.statistics.differences import Population
 from evaluation.analysis.statistics.frames import tidy
 from evaluation.analysis.statistics.random_effects import NoError, fit
 

@@ -22,7 +22,7 @@ from evaluation.web.refusals import redirect_refusals
 from evaluation.work.jobs import KINDS
 from listening.demos import pages
 from listening.kinds import COUNTED
-from listening.models import Demo, DemoVersion, Session, Study
+from listening.models import Demo, DemoVersion, Session, Study, StudyJob
 from listening.people import sharing
 from listening.simulation.sample import NAME, find_contents, make_sample
 from listening.study import selectors
@@ -38,8 +38,8 @@ def home(request: HttpRequest) -> HttpResponse:
     user: Any = request.user
     studies = selectors.find_studies(user)
     demos = pages.demos_of(user)
-    failed, running = _jobs(user)
     sample = selectors.studies_of(user).filter(name=NAME, owner=user).first()
+    failed, running = _jobs(user, sample)
     all_studies = studies.exclude(pk=sample.pk) if sample else studies
     shown = list(all_studies[: MOST + 1])
     has_clips = Clip.objects.filter(owner=user).exists()
@@ -103,14 +103,19 @@ def _job_of(study: Study | None, name: str) -> Any:
     return job_state(row) if row is not None and row.status != Job.Status.DONE else None
 
 
-def _jobs(user: Any) -> tuple[list[Context], list[Context]]:
-    """The user's failed work, and that under way; renditions and scores of a clip as one row."""
+def _jobs(user: Any, sample: Study | None) -> tuple[list[Context], list[Context]]:
+    """The user's failed work, and that under way; renditions and scores of a clip as one row.
+
+    Without that of the `sample`, which its own card shows.
+    """
     failed: list[Context] = []
     running: list[Context] = []
     for model in KINDS:
         if model in _BY_CLIP or not model.OWNER:
             continue
         rows = jobs_for(user, model, Role.EDITOR)
+        if sample and issubclass(model, StudyJob):
+            rows = rows.exclude(pk=sample.pk)
         for status, found in (((Job.Status.FAILED,), failed), (Job.UNFINISHED, running)):
             for row in rows.filter(status__in=status)[:MOST]:
                 found.append({"title": str(row), "job": job_state(row), "address": row.get_absolute_url()})

@@ -21,7 +21,9 @@ from codec.bpgan.network.model import BPGANModel
 from codec.bpgan.search.objective import distortion
 from codec.bpgan.search.search import SearchConfig, search
 from codec.bpgan.system import BPGAN
+from tests.codec.exactness import load
 from tests.codec.speech import SENTENCES, coded_sentence, harvard_sentence
+from tests.rows import some
 
 #: Rates are those of ordinary sentences. These are short and have no pauses: every bit of a header and of
 #: speech shows.
@@ -90,7 +92,7 @@ def test_unified_gan_needs_more_bits_for_a_symbol(coded: tuple) -> None:
     assert bpgan("unified-gan-2k").decode(older).shape == speech.shape
 
 
-@pytest.mark.parametrize("index", [0, 3, 6])
+@pytest.mark.parametrize("index", some([0, 3, 6], (3).__eq__))
 def test_search_never_loses_to_the_encoder_and_gains_on_speech(index: int) -> None:
     model = bpgan().model
     speech = harvard_sentence(index)
@@ -115,8 +117,8 @@ def test_search_of_a_batch_equals_the_searches_alone() -> None:
 
 
 def test_a_rate_weight_saves_bits() -> None:
-    codec = BPGAN("bpgan-2k")
-    free = coded_sentence("bpgan-2k", 0)
+    codec = BPGAN("bpgan-2k", search="instant")
+    free = codec.encode(harvard_sentence(0))
     codec.rate = replace(codec.rate, rate_weight=0.1)
     cheap = codec.encode(harvard_sentence(0))
     assert cheap.payload_bits < 0.97 * free.payload_bits
@@ -164,12 +166,12 @@ def test_speech_that_training_never_saw_does_not_blow_up(make: Callable[[], np.n
     assert abs(20 * np.log10(np.std(decoded) / np.std(audio))) < 1
 
 
-def test_the_plain_inversion_is_another_receiver_of_the_same_stream(coded: tuple) -> None:
-    _, encoded, decoded = coded
-    plain = bpgan("bpgan-2k-plain")
-    again, mine = (
-        bitstream.unpack(coded_sentence(slug, 0).payload) for slug in ("bpgan-2k-plain", "bpgan-2k")
-    )
+def test_the_plain_inversion_is_another_receiver_of_the_same_stream() -> None:
+    speech = harvard_sentence(0)[:24_000]
+    codec, plain = (load(slug, 16_000) for slug in ("bpgan-2k", "bpgan-2k-plain"))
+    encoded = codec.encode(speech)
+    decoded = codec.decode(encoded)
+    again, mine = (bitstream.unpack(each.payload) for each in (plain.encode(speech), encoded))
     # The sharpened mel-spectrogram is the louder one: each receiver is told its own level.
     assert again.level > mine.level
     assert replace(again, level=mine.level) == mine

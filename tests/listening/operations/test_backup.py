@@ -19,7 +19,6 @@ from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
-from moto.server import ThreadedMotoServer
 
 from evaluation.clips.removal import remove_clip
 from evaluation.models import Clip
@@ -92,6 +91,8 @@ def test_a_site_moves_to_postgresql_and_by_s3_back_to_sqlite(
         assert stored[f"media/{name}.age"].startswith(b"age-encryption.org/v1")
     assert not any(b"Speech at 2 kbit/s" in content for content in stored.values())
     assert "is whole" in run("restore", target, "--key", str(key), "--check")
+
+    from moto.server import ThreadedMotoServer
 
     server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
     server.start()

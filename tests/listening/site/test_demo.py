@@ -13,7 +13,7 @@ import threading
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -136,8 +136,12 @@ def test_it_may_be_asked_to_end_while_it_is_starting_its_processes(tmp_path: Pat
     check_nothing_is_left(early, port)
 
 
-def test_it_starts_lets_a_researcher_in_once_and_leaves_nothing(tmp_path: Path, demos: list[Demo]) -> None:
-    """Without clips; what else it does from its first start to its last is among the rest."""
+def test_it_starts_lets_a_researcher_in_once_and_leaves_nothing(
+    tmp_path: Path, demos: list[Demo], new_database: Callable[[Path], None]
+) -> None:
+    """Without clips, on a database that is there: the tables are made when a home starts for the first time,
+    and that is among the rest, with all else that it does to its last start."""
+    new_database(tmp_path / "earshot.sqlite3")
     demos.append(demo := Demo(tmp_path, port := free_port(), "--clips", "0"))
     demo.line("Earshot is at ", START_SECONDS)
     signin = demo.line("Researcher sign-in: ", 30)

@@ -35,7 +35,7 @@ pytestmark = pytest.mark.service
 
 LISTENERS = 6
 #: Fast, with pauses: a request is under way at almost any moment, and sessions last through all the kills.
-PACE = Pace((0.0, 0.02), 3, 0.01)
+PACE = Pace((0.0, 0.02), 2, 0.01)
 
 
 @pytest.fixture

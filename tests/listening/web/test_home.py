@@ -124,6 +124,9 @@ def test_one_click_makes_a_sample_study_that_says_what_it_is(
     study = Study.objects.get()
     assert (study.name, study.owner, study.systems) == (NAME, alice, ["opus-9k", "bpgan-2k"])
     assert study.items.filter(training=False).count() == 2
+    waiting = owner.get("/home/").context
+    assert waiting["sample_job"]
+    assert not waiting["running"]  # its card says it already
     simulate(str(study.pk))
     assert compute(study).listeners == 0  # nobody real
     simulated = compute(study, kind="simulated")

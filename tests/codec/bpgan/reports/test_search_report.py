@@ -21,7 +21,7 @@ def arguments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     speech = tmp_path / "speech"
     speech.mkdir()
     for index in range(2):
-        soundfile.write(speech / f"{index}.wav", harvard_sentence(index)[:24_000], 16_000)
+        soundfile.write(speech / f"{index}.wav", harvard_sentence(index)[:16_000], 16_000)
     small_model().save(tmp_path / "model.safetensors")
     monkeypatch.setattr(search_report, "ITERATIONS", (0, 2))
     monkeypatch.setattr(search_report, "PAPER_ITERATIONS", (2,))

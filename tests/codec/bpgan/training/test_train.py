@@ -78,6 +78,15 @@ def trainer(timit: Path, out: Path, config: ModelConfig | None = None) -> Traine
     return Trainer(config, recipe, [timit], out, 7, torch.device("cpu"), timit / "cache")
 
 
+@pytest.fixture(scope="module")
+def whole(timit: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Trainer, Path]:
+    """A run through all stages, to its end, and its folder: to look at, not to change."""
+    folder = tmp_path_factory.mktemp("whole")
+    run = trainer(timit, folder)
+    run.fit(None, STEPS, 999, 999)
+    return run, folder
+
+
 def weights(run: Path) -> dict[str, torch.Tensor]:
     return BPGANModel.load(run / "model.safetensors").state_dict()
 
@@ -86,8 +95,9 @@ class Killed(BaseException):
     """Stands for SIGKILL: nothing of ours catches it."""
 
 
-def test_killed_and_resumed_equals_uninterrupted(timit: Path, tmp_path: Path) -> None:
-    trainer(timit, tmp_path / "whole").fit(None, STEPS, 999, 999)
+def test_killed_and_resumed_equals_uninterrupted(
+    timit: Path, tmp_path: Path, whole: tuple[Trainer, Path]
+) -> None:
     run = tmp_path / "killed"
     victim = trainer(timit, run)
     for kill_at in (2, 11, 15, 18):  # float, adversarial, search, spectrum
@@ -104,20 +114,19 @@ def test_killed_and_resumed_equals_uninterrupted(timit: Path, tmp_path: Path) ->
         assert victim.step == kill_at
         victim = Trainer.resume(run, torch.device("cpu"), timit / "cache")
     victim.fit(None, STEPS, 999, 999)
-    whole, resumed = weights(tmp_path / "whole"), weights(run)
-    assert all(torch.equal(whole[name], resumed[name]) for name in whole)
+    expected, resumed = weights(whole[1]), weights(run)
+    assert all(torch.equal(expected[name], resumed[name]) for name in expected)
 
 
-def test_a_run_leaves_a_model_curves_and_validation(timit: Path, tmp_path: Path) -> None:
-    run = trainer(timit, tmp_path)
-    run.fit(None, STEPS, 999, 999)
-    stages = [row.split(",")[2] for row in (tmp_path / "validation.csv").read_text().splitlines()[1:]]
+def test_a_run_leaves_a_model_curves_and_validation(whole: tuple[Trainer, Path]) -> None:
+    run, folder = whole
+    stages = [row.split(",")[2] for row in (folder / "validation.csv").read_text().splitlines()[1:]]
     assert stages == ["spectrum"]
     assert (run.adversary.steps, run.spectrum_adversary.steps, run.stage_steps) == (7, 3, 3)
     written = ("model.safetensors", "best.safetensors", "checkpoint.pt", "validation.csv", "validation.png")
     for name in written:
-        assert (tmp_path / name).stat().st_size > 0
-    model = BPGANModel.load(tmp_path / "model.safetensors")
+        assert (folder / name).stat().st_size > 0
+    model = BPGANModel.load(folder / "model.safetensors")
     fitted, blank = (m.arrays()["frequencies"] for m in (model.contexts, TableContexts.uniform(16, 16)))
     assert not np.array_equal(fitted, blank)
     assert (model.quantizer.centres.diff(dim=1) >= 0).all()
@@ -571,12 +580,11 @@ def test_a_pack_is_whole_or_not_there(tmp_path: Path) -> None:
     assert (folder / "index.json").stat().st_mtime_ns == written
 
 
-def test_a_finished_run_can_be_gone_on_with(timit: Path, tmp_path: Path) -> None:
-    run = trainer(timit, tmp_path / "run")
-    run.fit(None, STEPS, 999, 999)
+def test_a_finished_run_can_be_gone_on_with(timit: Path, whole: tuple[Trainer, Path]) -> None:
+    run, folder = whole
     assert run.stage == "spectrum"
     searched = set(run.searched)
-    longer = Trainer.resume(tmp_path / "run", torch.device("cpu"), timit / "cache")
+    longer = Trainer.resume(folder, torch.device("cpu"), timit / "cache")
     assert (longer.stage, longer.stage_steps, set(longer.searched)) == ("spectrum", run.stage_steps, searched)
     # Of twice as many steps this one is half of the way: back among the codec's stages.
     longer.take_step(longer.measure_progress(None, 2 * STEPS))

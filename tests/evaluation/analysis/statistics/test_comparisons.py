@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import combinations, product
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,7 +12,7 @@ from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
 from evaluation.analysis.statistics import comparisons
-from evaluation.analysis.statistics.corrections import hochberg, holm
+from evaluation.analysis.statistics.corrections import find_hopeless, hochberg, holm
 from tests.evaluation.analysis.statistics.frames import simulated, tidy
 
 
@@ -146,6 +147,17 @@ def test_rows_are_out_of_reach_only_where_holm_cannot_reach_them() -> None:
     assert [row.floor for row in found.rows] == [2 / 2**12, 2 / 2**6]
     assert found.out_of_reach == 0
     assert comparisons.sign_flip(tidy(*rows), [("a", "c"), ("b", "c")]).out_of_reach == 2
+    # The least p of six listeners is 2 / 2^6: Hochberg's is that of the largest, which is not multiplied.
+    by_hochberg = comparisons.sign_flip(tidy(*rows), [("a", "c"), ("b", "c")], adjust="hochberg")
+    assert by_hochberg.out_of_reach == 0
+
+
+@pytest.mark.parametrize(
+    ("correct", "expected"),
+    [(holm, [True, True, False]), (hochberg, [False, False, False]), (list, [False] * 3)],
+)
+def test_a_test_without_a_least_p_is_never_hopeless(correct: Any, expected: list[bool]) -> None:
+    assert find_hopeless([1 / 32, 1 / 32, None], correct) == expected
 
 
 @pytest.mark.parametrize(("listeners", "systems"), [(2, 3), (2, 8), (3, 3), (2, 9)])
