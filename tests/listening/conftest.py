@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from django.test import Client
 from numpy.typing import NDArray
 
 from evaluation.access import Role
+from evaluation.analysis.statistics import comparisons
 from evaluation.models import Clip, Rendition, Score
 from evaluation.work import jobs
 from listening.models import Preparation, Session, Share, Stimulus, Study, Trial
@@ -114,6 +116,12 @@ def open_unrendered(study: Study) -> None:
 def study(make_study: Callable[..., Study]) -> Study:
     """Alice's study: two items and training through two systems, open."""
     return make_study()
+
+
+@pytest.fixture
+def few_permutations(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fiftieth of the permutations of BS.1534-3's test, for pages whose words do not rest on its p."""
+    monkeypatch.setattr(comparisons, "attachment3", partial(comparisons.attachment3, permutations=200))
 
 
 @pytest.fixture
