@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,10 @@ from django.test import Client
 from numpy.typing import NDArray
 
 from evaluation.access import Role
+from evaluation.analysis.statistics import comparisons
 from evaluation.models import Clip, Rendition, Score
 from evaluation.work import jobs
-from listening.models import Preparation, Session, Share, Stimulus, Study, Trial
+from listening.models import Preparation, Rating, Session, Share, Stimulus, Study, Trial
 from listening.session.ratings import finish_trial, save_rating
 from listening.session.sessions import begin, start_session
 from listening.study.preparing import finish_preparing
@@ -117,6 +119,12 @@ def study(make_study: Callable[..., Study]) -> Study:
 
 
 @pytest.fixture
+def few_permutations(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fiftieth of the permutations of BS.1534-3's test, for pages whose words do not rest on its p."""
+    monkeypatch.setattr(comparisons, "attachment3", partial(comparisons.attachment3, permutations=200))
+
+
+@pytest.fixture
 def session(study: Study) -> Session:
     """A listener who has read the instructions."""
     started = start_session(study)
@@ -132,10 +140,21 @@ def system_of(entry: Mapping[str, Any]) -> str:
 def grade(
     trial: Trial, scores: Mapping[str, int] | None = None, *, finish: bool = True, comment: str = ""
 ) -> None:
-    """Grade every stimulus of a trial by its system, 50 where `scores` does not say."""
+    """Grade every stimulus of a trial by its system, 50 where `scores` does not say.
+
+    Grades that are handed in at once are written at once, too: whether it is the trial's turn, `finish_trial`
+    asks.
+    """
     systems = Stimulus.objects.in_bulk([entry["stimulus"] for entry in trial.order])
-    for entry in trial.order:
-        save_rating(trial, entry["key"], (scores or {}).get(systems[entry["stimulus"]].system, 50), 1)
+    given = {entry["key"]: (scores or {}).get(systems[entry["stimulus"]].system, 50) for entry in trial.order}
+    if finish and not trial.ratings.exists():
+        Rating.objects.bulk_create(
+            Rating(trial=trial, stimulus=systems[entry["stimulus"]], score=given[entry["key"]], sequence=1)
+            for entry in trial.order
+        )
+    else:
+        for key, score in given.items():
+            save_rating(trial, key, score, 1)
     if finish:
         finish_trial(trial, comment)
 

@@ -31,6 +31,8 @@ from tests.listening.generated import generate
 from tests.listening.results.test_analyses import computed
 from tests.rows import some
 
+pytestmark = pytest.mark.usefixtures("few_permutations")
+
 GRADES = {"original": 100, "anchor35": 20, "anchor70": 60, "opus-9k": 80, "bpgan-2k": 64}
 QUALITY = {"anchor35": 20, "anchor70": 50, "opus-9k": 65, "bpgan-2k": 58}
 
@@ -55,23 +57,20 @@ PAGES = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("name", "arguments"), PAGES)
-def test_only_the_owner_gets_in(
-    client: Client, study: Study, bob: User, name: str, arguments: list[str]
-) -> None:
-    address = reverse(name, args=[study.pk, *arguments])
-    assert client.get(address).headers["Location"].startswith("/signin/")
+def test_only_the_owner_gets_in(client: Client, study: Study, bob: User) -> None:
+    addresses = [reverse(name, args=[study.pk, *arguments]) for name, arguments in PAGES]
+    for address in addresses:
+        assert client.get(address).headers["Location"].startswith("/signin/"), address
     client.force_login(bob)
-    assert client.get(address).status_code == 404
+    for address in addresses:
+        assert client.get(address).status_code == 404, address
 
 
-@pytest.mark.parametrize(
-    "name", ["results_unseal", "results_thresholds", "results_question", "results_again"]
-)
-def test_only_the_owner_changes_anything(client: Client, study: Study, bob: User, name: str) -> None:
+def test_only_the_owner_changes_anything(client: Client, study: Study, bob: User) -> None:
     client.force_login(bob)
-    assert client.post(reverse(name, args=[study.pk])).status_code == 404
-    assert client.get(reverse(name, args=[study.pk])).status_code == 302
+    for name in ("results_unseal", "results_thresholds", "results_question", "results_again"):
+        assert client.post(reverse(name, args=[study.pk])).status_code == 404, name
+        assert client.get(reverse(name, args=[study.pk])).status_code == 302, name
 
 
 def test_profiles_are_views_side_by_side(owner: Client, study: Study) -> None:

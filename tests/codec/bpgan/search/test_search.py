@@ -98,7 +98,7 @@ def test_no_method_loses_to_the_encoder_alone_or_in_a_batch(
 
 
 def test_moves_of_single_symbols_gain_what_they_say(model: BPGANModel) -> None:
-    mel = mel_of(model, 2, 40)[None]
+    mel = mel_of(model, 2, 24)[None]
     config = SearchConfig(iterations=8, rate_weight=0.03)
     before = search(model, mel, config)
     after = search(model, mel, replace(config, flip_rounds=2))
@@ -273,7 +273,7 @@ def test_the_disturbance_of_loudness_counts_by_its_weight(model: BPGANModel) -> 
 
 def test_a_pause_is_not_searched_for_what_nobody_hears(model: BPGANModel) -> None:
     """A block of silence costs few bits, as it does without the disturbance in J."""
-    mel = model.mel(torch.zeros(1, 40 * model.config.block))
+    mel = model.mel(torch.zeros(1, 24 * model.config.block))
     config = replace(SEARCHES["realtime"], rate_weight=model.rates["bpgan-2k"].rate_weight)
     found, deaf = (search(listening(model, weight), mel, config, channels=20) for weight in (0.3, 0.0))
     assert float(found.objective) < 1.0
