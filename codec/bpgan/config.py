@@ -211,8 +211,6 @@ class TrainConfig:
     adversarial_at: float = 0.75
     #: The same from which the generator learns from what the search sends, instead of from the encoder.
     search_at: float = 1.0
-    #: The same from which only the encoder learns, to send what costs least.
-    encoder_at: float = 1.0
     #: The same from which only the refiner learns.
     refiner_at: float = 1.0
     #: The same from which only the spectrum network learns.

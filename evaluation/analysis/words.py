@@ -42,7 +42,8 @@ def percent(value: float | None, limits: tuple[float, ...] = (0, 0.5, 1)) -> str
     """
     if value is None:
         return "–"
-    return f"{100 * value:.{_decimals(100 * value, 0, tuple(100 * limit for limit in limits), 1)}f} %"
+    hundredths = tuple(round(100 * limit, 9) for limit in limits)  # 100 * 0.29 is 28.999999999999996
+    return f"{100 * value:.{_decimals(100 * value, 0, hundredths, 1)}f} %"
 
 
 def _decimals(value: float, usual: int, limits: tuple[float, ...], most: int) -> int:

@@ -152,16 +152,16 @@ def _delay(reference: Audio, audio: Audio, rate: int) -> tuple[float | None, boo
 
 def _best_lag(reference: Audio, audio: Audio, middle: int, reach: int) -> tuple[int, float]:
     """The lag, in samples, of the largest correlation within `reach` of `middle`, and that correlation."""
-    # As they lie in memory: each product of channels that do not stand side by side would copy them first.
-    ours, audio = np.ascontiguousarray(reference, dtype=np.float64), np.ascontiguousarray(audio)
-    energy = np.sqrt(np.sum(ours**2) * np.sum(audio.astype(np.float64) ** 2))
+    # Contiguous, and of one type: else each product would copy them first.
+    ours, theirs = (np.ascontiguousarray(each, dtype=np.float64) for each in (reference, audio))
+    energy = np.sqrt(np.sum(ours**2) * np.sum(theirs**2))
     lags = range(middle - reach, middle + reach + 1)
-    values = np.array([_product(ours, audio, lag) for lag in lags]) / max(energy, 1e-12)
+    values = np.array([_product(ours, theirs, lag) for lag in lags]) / max(energy, 1e-12)
     best = int(np.argmax(np.abs(values)))
     return lags[best], float(values[best])
 
 
-def _product(reference: np.ndarray, audio: Audio, lag: int) -> float:
+def _product(reference: np.ndarray, audio: np.ndarray, lag: int) -> float:
     """Inner product of the reference with `audio` moved `lag` samples earlier."""
     ours, theirs = (reference, audio[lag:]) if lag >= 0 else (reference[-lag:], audio)
     size = min(len(ours), len(theirs))

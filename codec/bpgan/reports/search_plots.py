@@ -44,6 +44,7 @@ def plot_rates(rows: Sequence[Row], path: Path, others: Sequence[Row] = ()) -> N
             system, (found["kbps"], found["pesq_wb"]), xytext=(4, -9), textcoords="offset points"
         )
     axes[0].set(xlabel="kbit/s, whole bitstreams", ylabel="PESQ-WB")
+    axes[0].margins(x=0.2)  # for the names
     _finish(figure, axes, path)
 
 
@@ -60,9 +61,7 @@ def _figure(panels: int) -> Any:
     matplotlib.use("Agg")
     from matplotlib import pyplot as plt
 
-    figure, axes = plt.subplots(
-        1, panels, figsize=(4.2 * panels + 1.5, 4), layout="constrained", squeeze=False
-    )
+    figure, axes = plt.subplots(1, panels, figsize=(4.2 * panels + 3, 4), layout="constrained", squeeze=False)
     return figure, axes[0]
 
 
@@ -71,6 +70,7 @@ def _finish(figure: Any, axes: Any, path: Path) -> None:
 
     for axis in axes:
         axis.grid(alpha=0.3)
-    axes[0].legend()
+    # Beside the panels, where it covers no curve.
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside right center")
     figure.savefig(path)
     plt.close(figure)

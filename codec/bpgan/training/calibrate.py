@@ -58,10 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", nargs="+", type=Path, required=True, metavar="DIR", help="training speech")
     parser.add_argument("--out", type=Path, required=True, metavar="MODEL", help="calibrated model to write")
     parser.add_argument(
-        "--minutes",
-        type=float,
-        default=30.0,
-        help="training speech to search for the tables (default 30); 0: keep those that the model has",
+        "--minutes", type=float, default=30.0, help="training speech to search for the tables (default 30)"
     )
     parser.add_argument("--search", default="realtime", choices=[s for s in SEARCHES if s != "instant"])
     parser.add_argument("--threads", type=int, help="CPU threads (default: of the free cores, up to 4)")
@@ -102,20 +99,11 @@ class Calibration:
         """Fit tables to the encoder's symbols, then prices, tables to the searched symbols, and prices again.
 
         If the model's contexts are a network already, it was calibrated before, and its tables are the start.
-        Without any `seconds` they are kept, and only the prices are found.
         """
-        model = self.model
-        speakers = [self.sentence(i) for i in self._pick_speakers(24)]
-        if seconds or not isinstance(model.contexts, NadeContexts):
-            self._fit_tables(seconds, speakers)
-        for target in self.targets:
-            model.rates[target.slug] = self._find_rate(target, speakers, 0.005)
-
-    def _fit_tables(self, seconds: float, speakers: list[trials.Sentence]) -> None:
-        """Fit tables to what a search sends at prices that about meet the rates."""
         model = self.model
         if not isinstance(model.contexts, NadeContexts):
             self._set_tables(list(self._encode_members(1500)))
+        speakers = [self.sentence(i) for i in self._pick_speakers(24)]
         for target in self.targets:
             model.rates[target.slug] = self._find_rate(target, speakers[::2], 0.03)
         searched = {
@@ -128,6 +116,8 @@ class Calibration:
                 latent = model.config.latent
                 own = fitting.fit_marginals(codes, latent.levels, latent.channels)
                 model.marginals[: target.channels] = own[: target.channels]
+        for target in self.targets:
+            model.rates[target.slug] = self._find_rate(target, speakers, 0.005)
 
     def _shares(self) -> list[float]:
         # The wide layers contain the symbols of the others; the first target is the most important.

@@ -84,11 +84,7 @@ class Crops:
         return sent[..., None].float().to(self.device)
 
     @property
-    def layers(self) -> tuple[int, ...]:
-        """The numbers of channels that crops may send."""
-        return self.latent.layers or (self.latent.channels,)
-
-    @property
     def usual_channels(self) -> int:
         """The number of channels that most crops send."""
-        return self.layers[int(np.argmax(self.recipe.layer_shares or [1] * len(self.layers)))]
+        layers = self.latent.layers or (self.latent.channels,)
+        return layers[int(np.argmax(self.recipe.layer_shares or [1] * len(layers)))]

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from codec.bpgan.network.model import BPGANModel
 from codec.bpgan.training.inheritance import inherit_weights
-from codec.bpgan.training.stages import STAGES, Losses, SoloStage
+from codec.bpgan.training.stages import STAGES, Losses, ReceiverStage
 from codec.bpgan.training.state import RunState
 
 
@@ -28,7 +28,7 @@ class Learner(RunState):
     def prepare(self) -> None:
         self.stages = {kind.name: kind(self) for kind in STAGES}
         for kind in STAGES:
-            if issubclass(kind, SoloStage) and kind.begins_at(self.recipe) < 1:
+            if issubclass(kind, ReceiverStage) and kind.begins_at(self.recipe) < 1:
                 self.stages[kind.name].parameters()  # refuse now, not at the end of a long run
 
     def start_from(self, other: BPGANModel) -> None:
@@ -42,7 +42,7 @@ class Learner(RunState):
         if inherit_weights(self.model, other, trained):
             self.fitted = True
         if self.fitted and not self.trains_codec:
-            # What a search finds stays what it is, and so do its tables and prices.
+            # What is sent stays what it is, and so do its tables and prices.
             self.model.marginals.copy_(other.marginals)
             self.averaged.contexts, self.averaged.rates = other.contexts, dict(other.rates)
             self.averaged.notes = dict(other.notes)
@@ -52,8 +52,8 @@ class Learner(RunState):
 
     @property
     def trains_codec(self) -> bool:
-        """Whether the run changes the generator, and with it what is best sent and at which price."""
-        return not isinstance(self.stages[self.choose_stage(0.0)], SoloStage)
+        """Whether the run changes what is sent: not if it is of a receiver's stages from the beginning."""
+        return not isinstance(self.stages[self.choose_stage(0.0)], ReceiverStage)
 
     def choose_stage(self, done: float) -> str:
         """The name of the stage at work when a fraction `done` of the run is over."""
@@ -62,9 +62,9 @@ class Learner(RunState):
         return begun[-1]
 
     def choose_rate(self, done: float) -> float:
-        """Learning rate: warm-up and cosine for encoder and generator, then for each network alone."""
+        """Learning rate: warm-up and cosine for encoder and generator, then for each network behind them."""
         r = self.recipe
-        later = [kind.begins_at(r) for kind in STAGES if issubclass(kind, SoloStage)]
+        later = [kind.begins_at(r) for kind in STAGES if issubclass(kind, ReceiverStage)]
         begins = sorted({0.0, *later, 1.0})
         begin = max(at for at in begins[:-1] if at <= done)
         end = begins[begins.index(begin) + 1]
@@ -107,7 +107,7 @@ class Learner(RunState):
     @torch.no_grad()
     def _update_average(self) -> None:
         # Early in the run, or of a new network, a long memory would only remember the random start.
-        steps = self.stage_steps if isinstance(self.stages[self.stage], SoloStage) else self.step
+        steps = self.stage_steps if isinstance(self.stages[self.stage], ReceiverStage) else self.step
         decay = min(self.recipe.ema, (1 + steps) / (10 + steps))
         for mine, theirs in zip(
             self.averaged.state_dict().values(), self.model.state_dict().values(), strict=True

@@ -33,9 +33,7 @@ class Pool:
 
     def __init__(self, run: RunState, target: Callable[[int], Tensor], kept: bool = False) -> None:
         self.run, self.target = run, target
-        if not run.searched:
-            fit_prices(run)
-        price, self.rates = choose_price(run, run.crops.usual_channels)
+        price, self.rates = _choose_prices(run)
         # The refiner has no say: it may be learning.
         self.config = SearchConfig(iterations=run.recipe.search_steps, rate_weight=price, refined=False)
         self.folder = run.corpus.folder / "searched" / self._fingerprint() if kept else None
@@ -90,24 +88,18 @@ class Pool:
         return digest.hexdigest()[:16]
 
 
-def choose_price(run: RunState, channels: int) -> tuple[float, RateModel]:
-    """What a bit of a symbol is worth where so many channels are sent, and what symbols cost.
+def _choose_prices(run: RunState) -> tuple[float, RateModel]:
+    """What a bit is worth in the search, and what symbols cost.
 
-    As calibration found it, where what is sent has stayed as it was then; else by the recipe, and by
-    `fit_prices`.
+    As calibration found it, where what is sent has stayed as it was then; else by the recipe, and by how
+    often the encoder sends each symbol when a stage begins.
     """
     model = run.averaged
     for rate in model.rates.values():
-        if rate.channels == channels:
+        if rate.channels == run.crops.usual_channels:
             return rate.rate_weight, model.build_rates()
+    if not run.searched:
+        codes = model.quantizer.encode(run.encode_crops(model, 24, salt=1 << 41))
+        model.marginals.copy_(fitting.fit_marginals(list(codes.cpu()), model.config.latent.levels))
+        run.model.marginals.copy_(model.marginals)
     return run.recipe.search_price, HuffmanRates(model.marginals.cpu().numpy(), run.device)
-
-
-def fit_prices(run: RunState) -> None:
-    """Fit the Huffman code to how often the encoder sends each symbol now, in models without calibration."""
-    model = run.averaged
-    if model.rates:
-        return
-    codes = model.quantizer.encode(run.encode_crops(model, 24, salt=1 << 41))
-    model.marginals.copy_(fitting.fit_marginals(list(codes.cpu()), model.config.latent.levels))
-    run.model.marginals.copy_(model.marginals)

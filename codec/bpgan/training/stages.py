@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
-from functools import cached_property
 from typing import ClassVar
 
 import numpy as np
@@ -16,18 +15,14 @@ from torch import Tensor, nn
 
 from codec.base import CodecError
 from codec.bpgan.config import TrainConfig
-from codec.bpgan.entropy.base import RateModel
 from codec.bpgan.network.hearing import Hearing
 from codec.bpgan.network.precision import autocast
 from codec.bpgan.network.refiner import Refiner
 from codec.bpgan.network.spectrum import FLOOR, SpectrumNetwork
 from codec.bpgan.search.objective import difference_weights
 from codec.bpgan.training.adversary import Adversary
-from codec.bpgan.training.pool import Pool, choose_price, fit_prices
+from codec.bpgan.training.pool import Pool
 from codec.bpgan.training.state import RunState
-
-#: How far from z a level counts in the price of bits: squared, in the mean distances between levels.
-_SOFTNESS = 0.5
 
 #: Parts of a loss by name, for the log.
 Losses = dict[str, Tensor]
@@ -212,10 +207,11 @@ class SearchStage(CodecStage):
         return mel, values, mel.new_zeros(())
 
 
-class SoloStage(Stage):
-    """One network learns alone, and all others stay as the average of their weights is.
+class ReceiverStage(Stage):
+    """A network behind the generator learns alone; all others stay as the average of their weights is.
 
-    Generator and levels are among these, so tables and prices that were found for them still hold.
+    Its input alternates between what the search sends, which is of one layer, and the encoder's symbols,
+    which keep the others in use.
     """
 
     @property
@@ -225,7 +221,9 @@ class SoloStage(Stage):
 
     @property
     def optimiser(self) -> torch.optim.Optimizer:
-        return self.run.solo_optimisers[self.name]
+        found = {"refiner": self.run.refiner_optimiser, "spectrum": self.run.spectrum_optimiser}[self.name]
+        assert found is not None  # noqa: S101 (the model has the network)
+        return found
 
     def parameters(self) -> Iterable[nn.Parameter]:
         return list(self.network.parameters())
@@ -237,72 +235,6 @@ class SoloStage(Stage):
 
     def count_step(self) -> None:
         self.run.stage_steps += 1
-
-
-class EncoderStage(SoloStage):
-    """The encoder learns to send what costs least: J of what the generator makes of it, and its bits.
-
-    That is what the search minimises, at the same price of a bit, for each recording anew. A sender that has
-    no time for it, and the search's own start, come nearer to it.
-    """
-
-    name = "encoder"
-    start = "encoder_at"
-
-    @property
-    def network(self) -> nn.Module:
-        return self.run.model.encoder
-
-    def enter(self) -> None:
-        super().enter()
-        fit_prices(self.run)
-
-    @cached_property
-    def prices(self) -> dict[int, tuple[float, RateModel]]:
-        """What a bit of a symbol is worth, and what symbols cost, by the number of channels sent."""
-        return {channels: choose_price(self.run, channels) for channels in self.run.crops.layers}
-
-    def loss(self, done: float) -> tuple[Tensor, Losses]:
-        run, model = self.run, self.run.model
-        mel, mask = run.crops.targets(run.step), run.crops.channel_mask(run.step)
-        with autocast(run.device):
-            z = model.encoder(mel)
-        z = z.float()
-        values, symbols = model.quantizer(z)
-        with autocast(run.device):
-            generated = model.generator(values * mask)
-        j, losses = self.weigh_distortion(generated.float(), mel)
-        sent = mask.sum(dim=1).flatten().long().expand(len(z))
-        losses["bits"] = self._price(z, symbols, sent)
-        commitment = (mask * ((z - values.detach()) / model.quantizer.spread()).square()).sum()
-        return j + losses["bits"] + run.recipe.w_commitment * commitment / (sent.sum() * z.shape[2]), losses
-
-    def _price(self, z: Tensor, symbols: Tensor, sent: Tensor) -> Tensor:
-        """The price of the bits of z (batch, channels, frames) by which it can be lowered, mean of the batch.
-
-        It is what the chosen symbols cost, but in the mean over levels as far as z is near them: so it falls
-        where z moves towards cheaper ones. `sent` (batch,) are the numbers of channels.
-        """
-        centres = self.run.model.quantizer.per_channel()
-        width = (centres[:, -1:] - centres[:, :1]) / (centres.shape[1] - 1)
-        price = z.new_zeros(())
-        for channels in sent.unique().tolist():
-            rows, weight, rates = sent == channels, *self.prices[channels]
-            of, chosen = z[rows, :channels], symbols[rows, :channels]
-            with torch.no_grad():
-                bits = rates.bits(chosen)[..., None] + rates.alternatives(chosen)
-            apart = (of[..., None] - centres[:channels, None]) / width[:channels, None]
-            near = torch.softmax(-apart.square() / _SOFTNESS, dim=-1)
-            price = price + weight * (near * bits).sum(dim=-1).mean(dim=(1, 2)).sum()
-        return price / len(z)
-
-
-class ReceiverStage(SoloStage):
-    """A network behind the generator learns.
-
-    Its input alternates between what the search sends, which is of one layer, and the encoder's symbols,
-    which keep the others in use.
-    """
 
     @torch.no_grad()
     def draw(self) -> tuple[Tensor, Tensor, Tensor]:
@@ -396,7 +328,6 @@ STAGES: tuple[type[Stage], ...] = (
     QuantisedStage,
     AdversarialStage,
     SearchStage,
-    EncoderStage,
     RefinerStage,
     SpectrumStage,
 )

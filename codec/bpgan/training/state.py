@@ -47,17 +47,15 @@ class RunState:
         )
         spectrum = self.model.spectrum
         self.spectrum_adversary = Adversary(recipe, device) if spectrum else None
-        alone = {"encoder": self.model.encoder, "refiner": self.model.refiner, "spectrum": spectrum}
-        #: By name, of networks that may learn alone.
-        self.solo_optimisers = {
-            name: self._build_optimiser(network.parameters()) for name, network in alone.items() if network
-        }
+        refiner = self.model.refiner
+        self.refiner_optimiser = self._build_optimiser(refiner.parameters()) if refiner else None
+        self.spectrum_optimiser = self._build_optimiser(spectrum.parameters()) if spectrum else None
         self.crops = Crops(corpus, members, self.model.mel, model.latent, recipe, seed)
         #: Batches that were searched (`pool`): the steps whose crops they are, and their symbols, uint8.
         self.searched: dict[int, Tensor] = {}
         #: Steps so far, and whether the levels have been fitted.
         self.step, self.fitted = 0, False
-        #: The stage of the last step, and the number of steps of a stage in which one network learns alone.
+        #: The stage of the last step, and the number of steps of a receiver's stage.
         self.stage, self.stage_steps = "", 0
         self.prepare()
 

@@ -30,7 +30,7 @@ from codec.bpgan.network.model import DEFAULT_RECEIVER, PLAIN_RECEIVER, BPGANMod
 from codec.bpgan.training import data
 from codec.bpgan.training.adversary import Adversary
 from codec.bpgan.training.learning import Learner
-from codec.bpgan.training.stages import SoloStage
+from codec.bpgan.training.stages import ReceiverStage
 from codec.bpgan.training.validation import COLUMNS, validate
 from codec.threads import use_threads
 
@@ -45,7 +45,6 @@ _COLUMNS = [
     "adversarial",
     "feature",
     "disturbance",
-    "bits",
     "rate",
 ]
 _VALIDATION = ["step", "minutes", "stage", *COLUMNS]
@@ -146,7 +145,7 @@ class Trainer(Learner):
 
     def enter_stage(self, name: str) -> None:
         super().enter_stage(name)
-        if isinstance(self.stages[name], SoloStage):
+        if isinstance(self.stages[name], ReceiverStage):
             self.best = -1.0  # from here on, another receiver is validated
 
     # -- the run's folder
@@ -159,7 +158,8 @@ class Trainer(Learner):
             "optimiser": self.optimiser,
             "adversary": self.adversary,
             "spectrum_adversary": self.spectrum_adversary,
-            **{f"{name}_optimiser": optimiser for name, optimiser in self.solo_optimisers.items()},
+            "refiner_optimiser": self.refiner_optimiser,
+            "spectrum_optimiser": self.spectrum_optimiser,
         }
         return {name: part for name, part in parts.items() if part is not None}
 
@@ -293,7 +293,7 @@ class Trainer(Learner):
         latent, r = self.model.config.latent, self.recipe
         sent = self.crops.usual_channels if r.layer_shares else latent.channels
         at_work = self.stages[self.choose_stage(done)]
-        receiver = DEFAULT_RECEIVER if isinstance(at_work, SoloStage) else PLAIN_RECEIVER
+        receiver = DEFAULT_RECEIVER if isinstance(at_work, ReceiverStage) else PLAIN_RECEIVER
         result = validate(self.averaged, self.corpus, self.validation, sent, self.fitted, receiver)
         self._log("validation.csv", _VALIDATION, done, result)
         if self.fitted and result["pesq_wb"] > self.best:
@@ -328,7 +328,7 @@ class Trainer(Learner):
             "torch": torch.__version__,
         }
         if model.rates and not self.trains_codec:
-            model.notes[self.choose_stage(0.0)] = json.dumps(made)
+            model.notes["receiver"] = json.dumps(made)
         else:
             self._fit_tables()
             model.notes = {"trained": json.dumps(made)}

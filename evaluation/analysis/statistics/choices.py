@@ -51,8 +51,8 @@ def clopper_pearson(successes: int, n: int, confidence: float = 0.95) -> tuple[f
 
 
 def abx_needed(n: int, alpha: float = 0.05) -> int | None:
-    """The fewest right answers of `n` whose p is not above `alpha`; None if not even all of them are."""
-    return next((right for right in range(n // 2, n + 1) if at_least(right, n) <= alpha), None)
+    """The fewest right answers of `n` whose p is below `alpha`; None if not even all of them are."""
+    return next((right for right in range(n // 2, n + 1) if at_least(right, n) < alpha), None)
 
 
 def abx_power(n: int, share: float, alpha: float = 0.05) -> float:
@@ -92,7 +92,7 @@ class AbxRow:
             where each has one answer, Clopper and Pearson's.
         p: exact, one-sided, against guessing; `p_holm` adjusted over the assessors of the pair, of all
             together over the pairs.
-        needed: right answers of `n` that it takes for p <= 0.05; None if `n` is too small for that.
+        needed: right answers of `n` that it takes for p < 0.05; None if `n` is too small for that.
         out_of_reach: whether `p_holm` is 0.05 or more even if every answer in its family is right.
         power: the chance to reach it for a listener who is right three times out of four.
     """

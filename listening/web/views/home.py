@@ -80,6 +80,8 @@ def home(request: HttpRequest) -> HttpResponse:
         context[name] for name in ("failed", "news", "full", "ready", "drafts")
     )
     context["nothing_runs"] = not any(context[name] for name in ("running", "busy_clips", "open"))
+    # Its card says so already.
+    context["sample_runs"] = context["sample_job"] or context["sample_preparing"]
     return render(request, "listening/home.html", context)
 
 
@@ -106,7 +108,7 @@ def _job_of(study: Study | None, name: str) -> Any:
 def _jobs(user: Any, sample: Study | None) -> tuple[list[Context], list[Context]]:
     """The user's failed work, and that under way; renditions and scores of a clip as one row.
 
-    Without that of the `sample`, which its own card shows.
+    What is under way for the `sample` is left out: its own card shows it.
     """
     failed: list[Context] = []
     running: list[Context] = []
@@ -114,10 +116,12 @@ def _jobs(user: Any, sample: Study | None) -> tuple[list[Context], list[Context]
         if model in _BY_CLIP or not model.OWNER:
             continue
         rows = jobs_for(user, model, Role.EDITOR)
-        if sample and issubclass(model, StudyJob):
-            rows = rows.exclude(pk=sample.pk)
-        for status, found in (((Job.Status.FAILED,), failed), (Job.UNFINISHED, running)):
-            for row in rows.filter(status__in=status)[:MOST]:
+        own = Q(pk=sample.pk) if sample and issubclass(model, StudyJob) else Q(pk__in=())
+        for chosen, found in (
+            (rows.filter(status=Job.Status.FAILED), failed),
+            (rows.filter(status__in=Job.UNFINISHED).exclude(own), running),
+        ):
+            for row in chosen[:MOST]:
                 found.append({"title": str(row), "job": job_state(row), "address": row.get_absolute_url()})
     unmade = Rendition.objects.filter(status=Job.Status.FAILED, unavailable=False)
     unmeasured = Score.objects.filter(status=Job.Status.FAILED)

@@ -254,4 +254,5 @@ def test_figures_do_not_read_as_what_they_are_not() -> None:
     assert (p_words(0.0004), p_words(0.0496)) == ("p < 0.001", "p = 0.0496")
     shares = (0, 0.004, 0.496, 0.5, 0.62, 0.997, 1)
     assert [percent(each) for each in shares] == ["0 %", "0.4 %", "49.6 %", "50 %", "62 %", "99.7 %", "100 %"]
+    assert [percent(each, (0.29,)) for each in (0.288, 0.29)] == ["28.8 %", "29 %"]
     assert (figure(-0.04, 1), figure(-0.4, 1)) == ("0.0", "−0.4")

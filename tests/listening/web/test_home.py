@@ -14,7 +14,7 @@ from django.utils import timezone
 from evaluation.access import Role
 from evaluation.models import Clip, Rendition, Score
 from listening.demos.drafts import new_demo, save_draft
-from listening.models import DemoVersion, Session, Share, Study
+from listening.models import DemoVersion, Session, Share, Simulation, Study
 from listening.results import compute
 from listening.simulation.sample import LISTENERS, NAME
 from listening.study.studies import ALWAYS
@@ -127,6 +127,9 @@ def test_one_click_makes_a_sample_study_that_says_what_it_is(
     waiting = owner.get("/home/").context
     assert waiting["sample_job"]
     assert not waiting["running"]  # its card says it already
+    Simulation.objects.update(status="failed")
+    assert [row["job"].status for row in owner.get("/home/").context["failed"]] == ["failed"]
+    Simulation.objects.update(status="queued")
     simulate(str(study.pk))
     assert compute(study).listeners == 0  # nobody real
     simulated = compute(study, kind="simulated")

@@ -115,18 +115,9 @@ def test_the_command_writes_a_model_with_its_history(
     ]
     out = tmp_path / "calibrated.safetensors"
     assert main([*arguments, "--out", str(out), "--cache", str(tmp_path), "--threads", "1"]) == 0
-    made = BPGANModel.load(out)
-    assert made.notes["trained"] == '{"steps": 1}'
-    assert '"bpgan-2k"' in made.notes["calibrated"]
-    # Without speech for the tables the model keeps them, and only prices are found.
-    made.rates = {}
-    made.save(out)
-    again = ["calibrate", str(out), "--data", str(speech), "--minutes", "0", "--out", str(tmp_path / "again")]
-    assert main([*again, "--cache", str(tmp_path), "--threads", "1"]) == 0
-    kept = BPGANModel.load(tmp_path / "again")
-    assert "bpgan-2k" in kept.rates
-    for name, table in made.contexts.arrays().items():
-        assert np.array_equal(kept.contexts.arrays()[name], table)
+    notes = BPGANModel.load(out).notes
+    assert notes["trained"] == '{"steps": 1}'
+    assert '"bpgan-2k"' in notes["calibrated"]
 
 
 def test_a_model_of_foreign_layers_is_refused(speech: Path, tmp_path: Path) -> None:
