@@ -175,3 +175,17 @@ def test_rank_correlation_ignores_the_shape_and_averages_ties() -> None:
 @pytest.mark.parametrize("pair", [([1, 2], [1, 2]), ([1, 1, 1], [1, 2, 3]), ([], [])])
 def test_correlation_of_too_little_is_not_a_number(pair: tuple[list[float], list[float]]) -> None:
     assert math.isnan(statistics.spearman(*pair))
+
+
+@pytest.mark.parametrize("n", [2, 3, 5, 40, 200, 201])
+def test_all_coefficients_at_once_are_those_that_are_computed_one_by_one(n: int) -> None:
+    rng = np.random.default_rng(n)
+    x, y = rng.integers(0, 1 + n // 2, (2, n)).astype(float)
+    for first, second in ((x, y), (x, x[::-1]), (np.ones(n), y)):
+        together = agreement._coefficients(first, second)
+        alone = {
+            "Pearson": agreement.pearson(first, second),
+            "Spearman": agreement.spearman(first, second),
+            "Kendall": agreement.kendall(first, second),
+        }
+        assert together == pytest.approx(alone, abs=1e-12, nan_ok=True)
