@@ -44,8 +44,8 @@ def coded() -> tuple[np.ndarray, object, np.ndarray]:
 
 @pytest.mark.parametrize(
     "sentences",
-    [range(0, SENTENCES, 4), pytest.param(range(SENTENCES), marks=pytest.mark.rest)],
-    ids=["two talkers", "all"],
+    [range(1), pytest.param(range(SENTENCES), marks=pytest.mark.rest)],
+    ids=["one", "all"],
 )
 def test_two_kilobits_beat_amrwb_at_six(sentences: range) -> None:
     rates: list[float] = []
@@ -65,7 +65,8 @@ def test_two_kilobits_beat_amrwb_at_six(sentences: range) -> None:
     assert np.mean(scores["bpgan-2k"]) > np.mean(scores["amrwb-6.6k"])
 
 
-@pytest.mark.parametrize("sentences", [(0,), pytest.param((0, 3, 6), marks=pytest.mark.rest)], ids=str)
+@pytest.mark.rest
+@pytest.mark.parametrize("sentences", [(0, 3, 6)], ids=str)
 def test_more_bits_are_worth_their_while(sentences: tuple[int, ...]) -> None:
     rates, scores = [], []
     for slug in ("bpgan-1k", "bpgan-2k", "bpgan-4k"):
@@ -229,7 +230,7 @@ def test_rates_survive_the_model_file(tmp_path: Path) -> None:
 
 
 def test_a_limit_holds_for_each_file_and_costs_no_more_than_it_must() -> None:
-    speech = harvard_sentence(1)[:24_000]
+    speech = harvard_sentence(1)[:16_000]
     codec = BPGAN("bpgan-2k", search="instant")  # the limit knows nothing of how symbols are searched
     free = codec.encode(speech)
     limit = 0.93 * free.kbps

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
+import pickle
 import re
 import struct
 from collections.abc import Callable, Sequence
@@ -592,7 +595,19 @@ def _spoilt(data: bytes, where: float) -> bytes:
 
 @pytest.fixture(scope="module")
 def kit(tmp_path_factory: pytest.TempPathFactory) -> Kit:
-    folder = tmp_path_factory.mktemp("whole")
+    """Made by the first process of a run that needs it, because that takes seconds."""
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    path = shared / "kit.pickle"
+    with (shared / "kit.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not path.is_file():
+            path.write_bytes(pickle.dumps(make_kit(tmp_path_factory.mktemp("whole"))))
+    kit: Kit = pickle.loads(path.read_bytes())  # noqa: S301 (our own)
+    return kit
+
+
+def make_kit(folder: Path) -> Kit:
     made = make_whole(folder)
     making.run(
         folder, ["-f", "lavfi", "-i", "color=gray:s=64x48:r=5:d=1"], {"video.silent.mp4": "-c:v mpeg4"}
