@@ -28,7 +28,7 @@ from evaluation.work import jobs
 from listening.interchange.exports import bundle
 from listening.models import Analysis, ImportDraft, MadeFile, Study
 from listening.people import sharing
-from listening.results import analyses, report
+from listening.results import analyses
 from listening.simulation import runs as simulation
 from listening.tasks import make_file, prepare_study
 from listening.web import accounts
@@ -222,12 +222,10 @@ def test_simulating_and_reading_the_report(
 
     monkeypatch.setattr(waiting.time, "sleep", work)
     monkeypatch.setattr(jobs, "let_others_write", lambda: None)  # by sleeping, which is to work here
-    # What a report says as PDF, its own tests look at; here it has to arrive.
-    monkeypatch.setattr(report, "pdf_of", lambda context: b"%PDF-" + context["study"].name.encode())
     assert "2 simulated listeners" in run("study", "simulate", study.pk, "--listeners", "2")
     assert "simulated" in run("study", "sessions", study.pk, "--kind", "simulated")
     run("study", "report", study.pk, "--kind", "simulated", "-o", "r.pdf")
-    assert (tmp_path / "r.pdf").read_bytes() == b"%PDF-" + study.name.encode()
+    assert (tmp_path / "r.pdf").read_bytes()[:5] == b"%PDF-"
     run("study", "export", study.pk, "table3.tex", "--kind", "simulated")
     assert "booktabs" in (tmp_path / "table3.tex").read_text()
     run("study", "export", study.pk, "grades.png", "--kind", "simulated")

@@ -20,6 +20,7 @@ from evaluation.analysis.statistics import comparisons
 from evaluation.models import Clip, Rendition, Score
 from evaluation.work import jobs
 from listening.models import Preparation, Rating, Session, Share, Stimulus, Study, Trial
+from listening.session.grading import check_score
 from listening.session.ratings import finish_trial, save_rating
 from listening.session.sessions import begin, start_session
 from listening.study.preparing import finish_preparing
@@ -149,7 +150,12 @@ def grade(
     given = {entry["key"]: (scores or {}).get(systems[entry["stimulus"]].system, 50) for entry in trial.order}
     if finish and not trial.ratings.exists():
         Rating.objects.bulk_create(
-            Rating(trial=trial, stimulus=systems[entry["stimulus"]], score=given[entry["key"]], sequence=1)
+            Rating(
+                trial=trial,
+                stimulus=systems[entry["stimulus"]],
+                score=check_score(trial.session.study.method, given[entry["key"]]),
+                sequence=1,
+            )
             for entry in trial.order
         )
     else:

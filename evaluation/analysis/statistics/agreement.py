@@ -176,7 +176,7 @@ def _coefficients(x: Floats, y: Floats) -> dict[str, float]:
     if not 3 <= x.size <= _FEW_POINTS or np.ptp(x) == 0 or np.ptp(y) == 0:
         return {name: function(x, y) for name, (function, _, _) in _FISHER.items()}
     rises, others = _rises(x), _rises(y)
-    # Twice the average ranks, but for a constant: how many are below less how many are above.
+    # The values below one, less those above it, are twice its average rank, less n + 1.
     ranks = (each.sum(axis=1, dtype=np.int16) for each in (rises, others))
     first, second = ((x.size + 1 + each) / 2 for each in ranks)
     tau = _kendall(rises, others)

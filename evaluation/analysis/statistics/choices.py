@@ -50,12 +50,12 @@ def clopper_pearson(successes: int, n: int, confidence: float = 0.95) -> tuple[f
     return low, high
 
 
-def abx_needed(n: int, alpha: float = 0.05) -> int | None:
+def abx_needed(n: int, alpha: float = LEVEL) -> int | None:
     """The fewest right answers of `n` whose p is below `alpha`; None if not even all of them are."""
     return next((right for right in range(n // 2, n + 1) if at_least(right, n) < alpha), None)
 
 
-def abx_power(n: int, share: float, alpha: float = 0.05) -> float:
+def abx_power(n: int, share: float, alpha: float = LEVEL) -> float:
     """The chance that who answers right with probability `share` gets that far in `n` trials."""
     needed = abx_needed(n, alpha)
     return 0.0 if needed is None else at_least(needed, n, share)

@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import combinations
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -107,21 +107,22 @@ class Friedman:
     problem: str = ""
 
 
-#: The corrections for a family by name.
-_CORRECTIONS: dict[str, Callable[[Sequence[Any]], Sequence[Any]]] = {
+#: The corrections for a family.
+Adjust = Literal["holm", "hochberg", "none"]
+_CORRECTIONS: dict[Adjust, Callable[[Sequence[Any]], Sequence[Any]]] = {
     "holm": holm,
     "hochberg": hochberg,
     "none": list,
 }
 
 
-def _out_of_reach(rows: list[Comparison], adjust: str) -> int:
+def _out_of_reach(rows: list[Comparison], adjust: Adjust) -> int:
     """The number of tested rows that cannot fall below `LEVEL` in this family."""
     least = [row.floor for row in rows if row.p is not None]
     return sum(find_hopeless(least, _CORRECTIONS[adjust]))
 
 
-def _family(rows: list[Comparison], adjust: str) -> list[Comparison]:
+def _family(rows: list[Comparison], adjust: Adjust) -> list[Comparison]:
     if adjust == "none":
         return rows
     adjusted = _CORRECTIONS[adjust]([row.p for row in rows])
@@ -284,7 +285,7 @@ def sign_flip(
     pairs: Iterable[Pair] | None = None,
     *,
     permutations: int = 10_000,
-    adjust: str = "holm",
+    adjust: Adjust = "holm",
     seed: int = 0,
 ) -> Comparisons:
     """Paired permutation test of each pair on assessor means: each difference changes its sign or not.
@@ -334,7 +335,7 @@ def _exact_p(values: Floats) -> float:
 
 
 def wilcoxon(
-    frame: pd.DataFrame, pairs: Iterable[Pair] | None = None, *, adjust: str = "holm"
+    frame: pd.DataFrame, pairs: Iterable[Pair] | None = None, *, adjust: Adjust = "holm"
 ) -> Comparisons:
     """Wilcoxon's signed-rank test of each pair on assessor means, adjusted for the family.
 
@@ -369,7 +370,7 @@ def _wilcoxon(row: Comparison, differences: Floats) -> Comparison:
     return replace(row, statistic=float(outcome.statistic), p=min(1.0, p), exact=exact, floor=least)
 
 
-def contrasts(frame: pd.DataFrame, pairs: Iterable[Pair], *, adjust: str = "hochberg") -> Comparisons:
+def contrasts(frame: pd.DataFrame, pairs: Iterable[Pair], *, adjust: Adjust = "hochberg") -> Comparisons:
     """Paired t tests of chosen pairs on assessor means, with Hochberg's step-up (M28).
 
     Choose the pairs before looking at the grades: BS.1534-3 does not recommend all of them.
@@ -395,8 +396,8 @@ def contrasts(frame: pd.DataFrame, pairs: Iterable[Pair], *, adjust: str = "hoch
     return Comparisons(_family(rows, adjust), PAIRED_T, _adjustment(adjust), 0, data.notes, problem)
 
 
-def _adjustment(adjust: str) -> str:
-    return {"holm": "Holm", "hochberg": "Hochberg"}.get(adjust, "")
+def _adjustment(adjust: Adjust) -> str:
+    return "" if adjust == "none" else adjust.capitalize()
 
 
 def friedman(frame: pd.DataFrame) -> Friedman:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import pickle
 import re
 import struct
 from collections.abc import Callable, Sequence
@@ -598,13 +597,15 @@ def kit(tmp_path_factory: pytest.TempPathFactory) -> Kit:
     """Made by the first process of a run that needs it, because that takes seconds."""
     base = tmp_path_factory.getbasetemp()
     shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
-    path = shared / "kit.pickle"
+    whole = shared / "kit"
     with (shared / "kit.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not path.is_file():
-            path.write_bytes(pickle.dumps(make_kit(tmp_path_factory.mktemp("whole"))))
-    kit: Kit = pickle.loads(path.read_bytes())  # noqa: S301 (our own)
-    return kit
+        if not whole.is_dir():
+            folder = tmp_path_factory.mktemp("kit")
+            for name, content in make_kit(tmp_path_factory.mktemp("whole")).files.items():
+                (folder / name).write_bytes(content)
+            folder.rename(whole)
+    return Kit({path.name: path.read_bytes() for path in whole.iterdir()})
 
 
 def make_kit(folder: Path) -> Kit:

@@ -148,8 +148,8 @@ def seen(
     return found
 
 
-def test_nothing_but_listening_tells_which_is_which(seen: list[Seen]) -> None:
-    assert len(seen) in (12 * 3, 20 * 3)
+def test_nothing_but_listening_tells_which_is_which(seen: list[Seen], request: pytest.FixtureRequest) -> None:
+    assert len(seen) == 3 * request.node.callspec.params["seen"]
     found = [attack for target in TARGETS for attack in attacks_on(seen, target)]
     assert len(found) > 200
     assert leaks(found) == []
