@@ -58,10 +58,30 @@ def sort_metrics(slugs: Iterable[str]) -> list[str]:
     return sorted(set(slugs), key=lambda slug: (known.index(slug) if slug in METRICS else len(known), slug))
 
 
+def select_graded(scores: pd.DataFrame, cells: pd.DataFrame) -> pd.DataFrame:
+    """The scores of the stimuli that have grades; of systems without any grade, all.
+
+    A metric's mean over all items is not to be compared with a mean of grades over some of them.
+
+    Args:
+        scores: from `objective_frame`.
+        cells: ``item, system`` of the grades.
+    """
+    graded, of_them = set(zip(cells["item"], cells["system"], strict=True)), set(cells["system"])
+    keep = [
+        system not in of_them or (item, system) in graded
+        for item, system in zip(scores["item"], scores["system"], strict=True)
+    ]
+    return scores[pd.Series(keep, index=scores.index, dtype=bool)]
+
+
 def objective_means(
     study: Study, slugs: Iterable[str], scores: pd.DataFrame | None = None
 ) -> dict[str, Objective]:
-    """Bit rate and mean objective scores per system over the renditions of the graded items."""
+    """Bit rate per system over the renditions of all items that count, and the means of `scores`.
+
+    `scores` are those of `objective_frame` if they are not given.
+    """
     scores = objective_frame(study) if scores is None else scores
     rates: dict[str, dict[Any, float]] = {}
     stimuli = Stimulus.objects.filter(item__study=study, item__training=False, rendition__kbps__isnull=False)

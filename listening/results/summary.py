@@ -21,6 +21,7 @@ from listening.results.names import sort_systems, titles_of
 from listening.results.objective import (
     agreement,
     objective_means,
+    select_graded,
     sort_metrics,
 )
 from listening.results.objective_frame import objective_frame
@@ -41,10 +42,10 @@ def compute(study: Study, *, kind: str = REAL, profile: str = profiles.BS1534) -
     screening = profiles.apply(study, before, profile)
     frame = screening.view(everything) if screening.excluded else everything
     grades = tidy(frame) if screening.excluded else before
-    objective = objective_frame(study)
+    objective, cells = objective_frame(study), _cells(grades)
     scale = scale_of(study, None if everything.empty else float(everything["score"].max()))
     outliers = describe.outliers(grades)
-    systems = _systems(study, grades, before, objective, scale, outliers)
+    systems = _systems(study, grades, before, select_graded(objective, cells), scale, outliers)
     metrics = sort_metrics(slug for row in systems for slug in row.objective.scores)
     tested = {name for name in grades.systems if name not in always_of(study)}
     results = Results(
@@ -56,7 +57,7 @@ def compute(study: Study, *, kind: str = REAL, profile: str = profiles.BS1534) -
         grades=grades,
         screening=screening,
         systems=systems,
-        cells=_cells(grades),
+        cells=cells,
         objective=objective,
         metrics=[metric_of(slug) for slug in metrics],
         agreements=[agreement(metric, system_pairs(systems, metric)) for metric in metrics],

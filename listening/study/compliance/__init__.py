@@ -39,7 +39,7 @@ REQUIREMENTS = {
     "M21": ("Post-screening by the hidden reference", "5"),
     "M22": ("Post-screening by the mid anchor", "5"),
     "M23": ("Outliers are examined, not dropped", "5-6"),
-    "M24": ("Scores span the scale; anchors lie 20 to 30 points apart", "3, 34"),
+    "M24": ("Scores that do not span the scale and anchors not 20 to 30 points apart are named", "3, 34"),
     "M25": ("Raw-data plots first; multimodality is checked", "14"),
     "M26": (
         "The report has medians with IQR, means with 95 % intervals, and how they came about",

@@ -376,7 +376,7 @@ def _check_span(facts: Facts) -> Verdict:
 
 def _describe_analysis(text: str) -> Callable[[Facts], Verdict]:
     def rule(facts: Facts) -> Verdict:
-        ready = "" if facts.finished else " Nobody has finished yet."
+        ready = "" if facts.finished else " No listener has finished yet."
         return MET, f"{text}{ready}"
 
     return rule

@@ -14,7 +14,7 @@ from django.urls import reverse
 
 from evaluation.models import Score
 from listening import results
-from listening.models import Analysis, Study
+from listening.models import Analysis, Stimulus, Study
 from listening.results.objective import agreement
 from listening.session.sessions import begin, start_session
 from listening.tasks import make_analysis
@@ -134,6 +134,23 @@ def test_table_three_has_rate_both_pesq_and_mushra(owner: Client, study: Study) 
     text = page(owner, study)
     assert "System Bit rate, kbit/s PESQ-NB PESQ-WB STOI MUSHRA" in text
     assert "BPGAN 2k 6.00 2.50 2.60 0.60 64.0 ± 0.0" in text
+
+
+def test_scores_are_means_over_the_items_that_have_grades(study: Study) -> None:
+    """Beside a mean grade of one item stand the scores of that item: else the two could not be compared."""
+    session = start_session(study)
+    begin(session)
+    grade(session.trials.get(position=1), GRADES)  # training
+    first, second = (session.trials.get(position=position) for position in (2, 3))
+    for trial, value in ((first, 2.6), (second, 1.6)):
+        stimulus = Stimulus.objects.get(item=trial.item, system="bpgan-2k")
+        Score.objects.filter(rendition=stimulus.rendition, metric="pesq_wb").update(value=value)
+    grade(first, GRADES)
+    objective = row_of(study, "bpgan-2k").objective
+    assert (objective.scores["pesq_wb"], objective.counts["pesq_wb"]) == (2.6, 1)
+    grade(second, GRADES)
+    objective = row_of(study, "bpgan-2k").objective
+    assert (objective.scores["pesq_wb"], objective.counts["pesq_wb"]) == (pytest.approx(2.1), 2)
 
 
 def test_missing_scores_are_dashes(owner: Client, study: Study) -> None:
