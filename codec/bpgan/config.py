@@ -98,11 +98,15 @@ class SpectrumConfig:
 class PostfilterConfig:
     """How strongly the receiver sharpens the generated log-mel (`BPGANModel.sharpen`); 0: not at all.
 
+    Sharpening along the bands moves power from valleys to peaks; with `kept`, the Gaussian mean of the power
+    over so many bands (standard deviation) stays what it was, so that only what is finer gets more contrast.
+
     From `top` Hz on it continues the spectrum with noise (`BPGANModel.extend`), because the generator learnt
     from speech that ended there; 0: as generated.
     """
 
     bands: float = 0.0
+    kept: float = 0.0
     frames: float = 0.0
     top: float = 0.0
 
@@ -136,6 +140,8 @@ class ObjectiveConfig:
     erb: bool = False
     #: Weight of how audibly the loudness differs (`hearing.Disturbance`), besides the errors of values.
     disturbance: float = 0.0
+    #: Weight of how unlike the pattern of levels is (`hearing.Similarity`), likewise.
+    similarity: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -281,7 +287,10 @@ def preset(name: str, changes: Iterable[str] = ()) -> tuple[ModelConfig, TrainCo
 
 
 #: What may be changed in a trained model: what its receiver does. All else is what it was trained with.
-RECEIVER_SETTINGS = ("postfilter.bands", "postfilter.frames", "postfilter.top", "spectrum.strength")
+RECEIVER_SETTINGS = (
+    *(f"postfilter.{each.name}" for each in fields(PostfilterConfig)),
+    "spectrum.strength",
+)
 
 
 def change_receiver(config: ModelConfig, changes: Iterable[str]) -> ModelConfig:

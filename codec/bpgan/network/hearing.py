@@ -1,9 +1,10 @@
-"""How audible errors of a spectrogram are: weights for training and search, and a loss for training."""
+"""How audible errors of a spectrogram are: weights and measures for training and search."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -64,6 +65,18 @@ _ADDED_POWER, _ADDED_LEAST, _ADDED_MOST, _ADDED_SHARE = 1.2, 3.0, 12.0, 0.3
 LEAST_LOUDNESS = 3.0
 
 
+def intensity_per_hertz(mel: Mel) -> float:
+    """What the power of a mel band is multiplied by, for intensity per hertz in 10⁻¹² W/m².
+
+    Speech at the model's level is played at the level of P.862. A band's area is 1 over hertz, so its power
+    is the mean power of a bin divided by their distance.
+    """
+    config = mel.config
+    per_hertz = 2 / (config.sample_rate * float(mel.window.square().sum()))
+    mean_bin = config.sample_rate / config.n_fft
+    return mean_bin * per_hertz * 10 ** (_SPEECH_LEVEL / 10) / config.level**2
+
+
 class Heard(NamedTuple):
     """What the ear makes of mel bands, each (batch, bands, frames).
 
@@ -98,11 +111,7 @@ class Disturbance(nn.Module):
         width = erb_number(torch.from_numpy(edges))
         bands = (width[2:] - width[:-2]).float()
         self.register_buffer("bands", (bands / bands.sum())[:, None], persistent=False)
-        # A filter's area is 1 over hertz, so it gives the mean power of a bin divided by their distance.
-        per_hertz = 2 / (config.sample_rate * float(mel.window.square().sum()))
-        mean_bin = config.sample_rate / config.n_fft
-        heard = 10 ** (_SPEECH_LEVEL / 10) / config.level**2
-        scale = torch.from_numpy(filter_bandwidth(centres)) * mean_bin * per_hertz * heard
+        scale = torch.from_numpy(filter_bandwidth(centres)) * intensity_per_hertz(mel)
         self.register_buffer("scale", scale.float()[:, None], persistent=False)
         threshold = 10 ** (torch.from_numpy(threshold_in_quiet(centres)) / 10)
         self.register_buffer("threshold", threshold.float()[:, None], persistent=False)
@@ -137,3 +146,91 @@ class Disturbance(nn.Module):
         theirs = self.hear(reference)
         disturbed = self.frames(theirs, self.hear(generated)).mean()
         return disturbed / self.total_loudness(theirs).mean().clamp_min(LEAST_LOUDNESS)
+
+
+#: Auditory filters, from and to these centres, Hz, and what they are averaged over and compared at, seconds.
+_FILTERS, _LOWEST, _HIGHEST = 21, 50.0, 8000.0
+_WINDOW, _STEP = 0.072, 0.024
+#: Levels below those of the loudest filter by more than this, dB, are masked.
+_RANGE = 60.0
+#: What a level and its neighbours in frequency and time count, one step away each.
+_CENTRE, _BESIDE, _CORNER = 0.6195, 0.0838, 0.0113
+#: What keeps the ratios finite where levels are 0 dB, and where they do not vary: dB².
+_LEVEL_FLOOR, _VARIANCE_FLOOR = 0.01, 0.5
+
+
+class Similarity(nn.Module):
+    """How similar the levels in auditory filters are, by their pattern rather than by their errors.
+
+    NSIM (Hines & Harte 2012), the measure within ViSQOL (Hines et al. 2015; Chinen et al. 2020): levels of
+    gammatone filters over some 80 ms are compared like pixels of an image, by the product of the ratio of
+    their local means and the correlation with their neighbours in frequency and time. Unlike there the
+    filters are sums of mel bands, levels are those of a listener (0 dB is the threshold of hearing), and the
+    range is narrower, as what is 60 dB below the loudest filter is not heard.
+    """
+
+    filters: Tensor
+    kernel: Tensor
+
+    def __init__(self, mel: Mel) -> None:
+        super().__init__()
+        config = mel.config
+        edges = band_edges(config.sample_rate, config.bands)
+        ends = erb_number(torch.tensor([_LOWEST, _HIGHEST], dtype=torch.float64)).tolist()
+        numbers = np.linspace(ends[0], ends[1], _FILTERS, endpoint=False)
+        centres = (10 ** (numbers / 21.4) - 1) / 0.00437
+        # The response of gammatone filters of fourth order (Patterson et al. 1987).
+        apart = (edges[1:-1] - centres[:, None]) / (1.019 * filter_bandwidth(centres)[:, None])
+        width = (edges[2:] - edges[:-2]) / 2
+        filters = (1 + apart**2) ** -4.0 * width * intensity_per_hertz(mel)
+        self.register_buffer("filters", torch.from_numpy(filters).float(), persistent=False)
+        corner = [_CORNER, _BESIDE, _CORNER]
+        kernel = torch.tensor([corner, [_BESIDE, _CENTRE, _BESIDE], corner])
+        self.register_buffer("kernel", kernel[None, None], persistent=False)
+        self._window = 2 * round(_WINDOW / 2 * config.sample_rate / config.hop) + 1
+        self._step = round(_STEP * config.sample_rate / config.hop)
+
+    def hear(self, power: Tensor, counted: Tensor) -> Tensor:
+        """Levels of auditory filters, dB, (batch, filters, frames), of the power of mel bands.
+
+        `counted` (batch, frames) is 0 in frames that do not count, such as padding.
+        """
+        intensity = (self.filters @ power) * counted[:, None]
+        here, weight = (
+            nn.functional.avg_pool1d(x, self._window, stride=1, padding=self._window // 2)
+            for x in (intensity, counted[:, None])
+        )
+        return 10 * torch.log10(here / weight.clamp_min(1e-3) + 1)
+
+    def frames(self, reference: Tensor, generated: Tensor, counted: Tensor) -> Tensor:
+        """How unlike each frame's levels are to the reference's, (batch, frames): 0 (alike) to 2."""
+        loudest = torch.maximum(reference, generated.detach()).amax(dim=1, keepdim=True)
+        floor = loudest - _RANGE
+        theirs, ours = (torch.maximum(x, floor) * counted[:, None] for x in (reference, generated))
+        weight = self._blur(counted[:, None].expand_as(theirs)).clamp_min(1e-3)
+        mean_theirs, mean_ours = self._blur(theirs) / weight, self._blur(ours) / weight
+        spread_theirs, spread_ours, together = (
+            self._blur(a * b) / weight - mean_a * mean_b
+            for a, b, mean_a, mean_b in (
+                (theirs, theirs, mean_theirs, mean_theirs),
+                (ours, ours, mean_ours, mean_ours),
+                (theirs, ours, mean_theirs, mean_ours),
+            )
+        )
+        level = (2 * mean_theirs * mean_ours + _LEVEL_FLOOR) / (
+            mean_theirs.square() + mean_ours.square() + _LEVEL_FLOOR
+        )
+        spread = (spread_theirs.clamp_min(0.0) * spread_ours.clamp_min(0.0) + 1e-8).sqrt()
+        pattern = (together + _VARIANCE_FLOOR) / (spread + _VARIANCE_FLOOR)
+        return 1 - (level * pattern).mean(dim=1)
+
+    def forward(self, reference: Tensor, generated: Tensor) -> Tensor:
+        """Mean over all frames of how unlike the power of mel bands is, both (batch, bands, frames)."""
+        counted = torch.ones_like(reference[:, 0])
+        wanted, heard = self.hear(reference, counted), self.hear(generated, counted)
+        return self.frames(wanted, heard, counted).mean()
+
+    def _blur(self, x: Tensor) -> Tensor:
+        """Weighted mean of values and their neighbours, (batch, filters, frames); 0 beyond the edges."""
+        step = (1, self._step)
+        return nn.functional.conv2d(x[:, None], self.kernel, padding=step, dilation=step)[:, 0]

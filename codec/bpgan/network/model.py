@@ -20,7 +20,7 @@ from codec.bpgan.entropy.rates import HuffmanRates, build_rates
 from codec.bpgan.entropy.tables import TableContexts
 from codec.bpgan.network.encoder import build_encoder
 from codec.bpgan.network.generator import build_generator
-from codec.bpgan.network.hearing import Disturbance, Hearing
+from codec.bpgan.network.hearing import Disturbance, Hearing, Similarity
 from codec.bpgan.network.mel import Mel
 from codec.bpgan.network.quantizer import Quantizer
 from codec.bpgan.network.refiner import Refiner
@@ -51,6 +51,7 @@ class BPGANModel(nn.Module):
         self.mel = Mel(config.mel)
         self.hearing = Hearing(self.mel, config.objective)
         self.disturbance = Disturbance(self.mel)
+        self.similarity = Similarity(self.mel)
         self.encoder = build_encoder(config)
         self.quantizer = Quantizer(config.latent)
         self.generator = build_generator(config)
@@ -125,11 +126,11 @@ class BPGANModel(nn.Module):
         draws harmonics and onsets too flat. CELP codecs have postfilters for the same reason.
         """
         amounts = self.config.postfilter
-        return (
-            log_mel
-            + amounts.bands * (log_mel - _blur(log_mel, 1))
-            + amounts.frames * (log_mel - _blur(log_mel, 2))
-        )
+        sharpened = log_mel + amounts.bands * (log_mel - _blur(log_mel, 1))
+        if amounts.kept:
+            before, after = (_blur(self.mel.expand(x), 1, amounts.kept) for x in (log_mel, sharpened))
+            sharpened = sharpened + self.mel.compress(before) - self.mel.compress(after)
+        return sharpened + amounts.frames * (log_mel - _blur(log_mel, 2))
 
     def extend(self, power: Tensor, start: int = 0) -> Tensor:
         """STFT power (batch, bins, frames) with noise from `PostfilterConfig.top` Hz on, where there is less.
@@ -251,10 +252,10 @@ def model_id(path: Path) -> int:
         return int.from_bytes(hashlib.file_digest(file, "sha256").digest()[:2], "big")
 
 
-def _blur(x: Tensor, dim: int) -> Tensor:
+def _blur(x: Tensor, dim: int, deviation: float = _DEVIATION) -> Tensor:
     """Blur (batch, bands, frames) along one of the last two axes by a Gaussian; end values are repeated."""
     offsets = torch.arange(-POSTFILTER_REACH, POSTFILTER_REACH + 1, device=x.device, dtype=x.dtype)
-    kernel = torch.exp(-offsets.square() / (2 * _DEVIATION**2))
+    kernel = torch.exp(-offsets.square() / (2 * deviation**2))
     lines = x.movedim(dim, -1)
     padded = nn.functional.pad(lines.flatten(0, 1)[:, None], (POSTFILTER_REACH,) * 2, mode="replicate")
     blurred = nn.functional.conv1d(padded, (kernel / kernel.sum())[None, None])

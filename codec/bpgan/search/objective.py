@@ -1,12 +1,12 @@
 """What the search minimises: J of the generated log-mel plus the price of the symbols' bits.
 
-J has the terms and weights of training: errors of the log-mel and, in models whose objective counts it, the
-disturbance of loudness.
+J has the terms and weights of training: errors of the log-mel and, in models whose objective counts them, the
+disturbance of loudness and the dissimilarity of levels.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -64,30 +64,56 @@ class _Target:
 
     Attributes:
         model: whose mel bands they are.
-        heard: loudness and intensity of the target.
+        counted: 1 in frames that count, 0 in the padding, (batch, frames).
+        heard: loudness and intensity of the target, if the model counts their disturbance.
         share: what each frame's disturbance is multiplied by, (batch, frames): 1 over the sum of all
             frames' loudness; 0 in the padding.
+        levels: of the target, if the model counts their similarity, (batch, filters, frames).
     """
 
     model: BPGANModel
-    heard: Heard
-    share: Tensor
+    counted: Tensor
+    heard: Heard | None = None
+    share: Tensor | None = None
+    levels: Tensor | None = None
 
     @classmethod
     def hear(cls, model: BPGANModel, mel: Tensor, mask: Tensor | None) -> _Target:
-        heard = model.disturbance.hear(model.mel.expand(mel))
         counted = mel.new_ones(len(mel), mel.shape[2]) if mask is None else mask[:, 0]
-        loudness = (counted * model.disturbance.total_loudness(heard)).sum(dim=1, keepdim=True)
-        least = LEAST_LOUDNESS * counted.sum(dim=1, keepdim=True)
-        return cls(model, heard, counted / torch.maximum(loudness, least))
+        power, objective = model.mel.expand(mel), model.config.objective
+        target = cls(model, counted)
+        if objective.similarity:
+            target = replace(target, levels=model.similarity.hear(power, counted))
+        if objective.disturbance:
+            heard = model.disturbance.hear(power)
+            loudness = (counted * model.disturbance.total_loudness(heard)).sum(dim=1, keepdim=True)
+            least = LEAST_LOUDNESS * counted.sum(dim=1, keepdim=True)
+            target = replace(target, heard=heard, share=counted / torch.maximum(loudness, least))
+        return target
 
     def select(self, rows: Tensor) -> _Target:
-        return _Target(self.model, Heard(*(part[rows] for part in self.heard)), self.share[rows])
+        return _Target(
+            self.model,
+            self.counted[rows],
+            None if self.heard is None else Heard(*(part[rows] for part in self.heard)),
+            None if self.share is None else self.share[rows],
+            None if self.levels is None else self.levels[rows],
+        )
 
-    def disturb(self, generated: Tensor) -> Tensor:
-        """What each frame adds to the disturbance as a share of the file's loudness, (batch, frames)."""
-        heard = self.model.disturbance.hear(self.model.mel.expand(generated))
-        return self.share * self.model.disturbance.frames(self.heard, heard)
+    def differ(self, generated: Tensor) -> Tensor:
+        """What each frame of log-mels adds to J by how differently it is heard, (batch, frames)."""
+        model, objective = self.model, self.model.config.objective
+        power = model.mel.expand(generated)
+        differences = torch.zeros_like(self.counted)
+        if self.heard is not None and self.share is not None:
+            disturbed = model.disturbance.frames(self.heard, model.disturbance.hear(power))
+            differences = differences + objective.disturbance * self.share * disturbed
+        if self.levels is not None:
+            levels = model.similarity.hear(power, self.counted)
+            unlike = model.similarity.frames(self.levels, levels, self.counted)
+            share = self.counted / self.counted.sum(dim=1, keepdim=True).clamp_min(1.0)
+            differences = differences + objective.similarity * share * unlike
+        return differences
 
 
 class Problem:
@@ -141,7 +167,7 @@ class Problem:
             heard = model.hearing(mel)
             self.weights = heard if self.weights is None else heard * self.weights
         self.target: _Target | None = None
-        if model.config.objective.disturbance:
+        if model.config.objective.disturbance or model.config.objective.similarity:
             self.target = _Target.hear(model, mel, self.mask)
         self.frozen: FrozenGenerator | None = None
         if isinstance(model.generator, Generator1d):
@@ -205,7 +231,7 @@ class Problem:
         """What each frame of log-mels (batch, bands, frames) adds to J, (batch, frames)."""
         frames = frame_distortion(generated, self.mel, self.weights)
         if self.target is not None:
-            frames = frames + self.model.config.objective.disturbance * self.target.disturb(generated)
+            frames = frames + self.target.differ(generated)
         return frames
 
     def distortion(self, generated: Tensor) -> Tensor:

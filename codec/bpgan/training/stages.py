@@ -83,9 +83,15 @@ class Stage(ABC):
         model, r = self.run.model, self.run.recipe
         losses = measure_distortion(generated, mel, model.hearing)
         j = r.w_l1 * losses["l1"] + r.w_mse * losses["mse"] + r.w_gradient * losses["gradient"]
-        if weight := model.config.objective.disturbance + more:
-            losses["disturbance"] = model.disturbance(model.mel.expand(mel), model.mel.expand(generated))
-            j = j + weight * losses["disturbance"]
+        objective = model.config.objective
+        heard = {
+            "disturbance": (objective.disturbance + more, model.disturbance),
+            "dissimilarity": (objective.similarity, model.similarity),
+        }
+        for name, (weight, measure) in heard.items():
+            if weight:
+                losses[name] = measure(model.mel.expand(mel), model.mel.expand(generated))
+                j = j + weight * losses[name]
         return j, losses
 
     def enter(self) -> None:  # noqa: B027 (most stages need none)

@@ -45,6 +45,7 @@ _COLUMNS = [
     "adversarial",
     "feature",
     "disturbance",
+    "dissimilarity",
     "rate",
 ]
 _VALIDATION = ["step", "minutes", "stage", *COLUMNS]
