@@ -60,7 +60,7 @@ _ZWICKER, _DEAD_ZONE = 0.23, 0.25
 _ADDED_POWER, _ADDED_LEAST, _ADDED_MOST, _ADDED_SHARE = 1.2, 3.0, 12.0, 0.3
 
 
-#: The least mean loudness of which a disturbance is a share, a third of speech's: in a pause as long as a
+#: The least mean loudness that frames' loudness is a share of, a third of speech's: in a pause as long as a
 #: block of the search, what nobody hears would else outweigh everything.
 LEAST_LOUDNESS = 3.0
 
@@ -166,14 +166,16 @@ class Similarity(nn.Module):
     gammatone filters over some 80 ms are compared like pixels of an image, by the product of the ratio of
     their local means and the correlation with their neighbours in frequency and time. Unlike there the
     filters are sums of mel bands, levels are those of a listener (0 dB is the threshold of hearing), and the
-    range is narrower, as what is 60 dB below the loudest filter is not heard.
+    range is narrower, as what is 60 dB below the loudest filter is not heard. A frame counts by its loudness.
     """
 
     filters: Tensor
     kernel: Tensor
 
-    def __init__(self, mel: Mel) -> None:
+    def __init__(self, mel: Mel, disturbance: Disturbance) -> None:
         super().__init__()
+        # Not a submodule: it is the model's.
+        self._disturbance = (disturbance,)
         config = mel.config
         edges = band_edges(config.sample_rate, config.bands)
         ends = erb_number(torch.tensor([_LOWEST, _HIGHEST], dtype=torch.float64)).tolist()
@@ -225,10 +227,13 @@ class Similarity(nn.Module):
         return 1 - (level * pattern).mean(dim=1)
 
     def forward(self, reference: Tensor, generated: Tensor) -> Tensor:
-        """Mean over all frames of how unlike the power of mel bands is, both (batch, bands, frames)."""
+        """How unlike the power of mel bands (batch, bands, frames) is: mean over frames, by loudness."""
         counted = torch.ones_like(reference[:, 0])
         wanted, heard = self.hear(reference, counted), self.hear(generated, counted)
-        return self.frames(wanted, heard, counted).mean()
+        (disturbance,) = self._disturbance
+        loudness = disturbance.total_loudness(disturbance.hear(reference))
+        unlike = loudness * self.frames(wanted, heard, counted)
+        return unlike.mean() / loudness.mean().clamp_min(LEAST_LOUDNESS)
 
     def _blur(self, x: Tensor) -> Tensor:
         """Weighted mean of values and their neighbours, (batch, filters, frames); 0 beyond the edges."""

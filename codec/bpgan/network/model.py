@@ -51,7 +51,7 @@ class BPGANModel(nn.Module):
         self.mel = Mel(config.mel)
         self.hearing = Hearing(self.mel, config.objective)
         self.disturbance = Disturbance(self.mel)
-        self.similarity = Similarity(self.mel)
+        self.similarity = Similarity(self.mel, self.disturbance)
         self.encoder = build_encoder(config)
         self.quantizer = Quantizer(config.latent)
         self.generator = build_generator(config)

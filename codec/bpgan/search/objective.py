@@ -6,7 +6,7 @@ disturbance of loudness and the dissimilarity of levels.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -65,55 +65,44 @@ class _Target:
     Attributes:
         model: whose mel bands they are.
         counted: 1 in frames that count, 0 in the padding, (batch, frames).
-        heard: loudness and intensity of the target, if the model counts their disturbance.
-        share: what each frame's disturbance is multiplied by, (batch, frames): 1 over the sum of all
-            frames' loudness; 0 in the padding.
-        levels: of the target, if the model counts their similarity, (batch, filters, frames).
+        heard: loudness and intensity of the target.
+        share: 1 over the sum of all frames' loudness, (batch, 1).
+        levels: of the target, (batch, filters, frames), if the model counts their similarity.
     """
 
     model: BPGANModel
     counted: Tensor
-    heard: Heard | None = None
-    share: Tensor | None = None
-    levels: Tensor | None = None
+    heard: Heard
+    share: Tensor
+    levels: Tensor | None
 
     @classmethod
     def hear(cls, model: BPGANModel, mel: Tensor, mask: Tensor | None) -> _Target:
+        power = model.mel.expand(mel)
+        heard = model.disturbance.hear(power)
         counted = mel.new_ones(len(mel), mel.shape[2]) if mask is None else mask[:, 0]
-        power, objective = model.mel.expand(mel), model.config.objective
-        target = cls(model, counted)
-        if objective.similarity:
-            target = replace(target, levels=model.similarity.hear(power, counted))
-        if objective.disturbance:
-            heard = model.disturbance.hear(power)
-            loudness = (counted * model.disturbance.total_loudness(heard)).sum(dim=1, keepdim=True)
-            least = LEAST_LOUDNESS * counted.sum(dim=1, keepdim=True)
-            target = replace(target, heard=heard, share=counted / torch.maximum(loudness, least))
-        return target
+        loudness = (counted * model.disturbance.total_loudness(heard)).sum(dim=1, keepdim=True)
+        least = LEAST_LOUDNESS * counted.sum(dim=1, keepdim=True)
+        levels = model.similarity.hear(power, counted) if model.config.objective.similarity else None
+        return cls(model, counted, heard, 1 / torch.maximum(loudness, least), levels)
 
     def select(self, rows: Tensor) -> _Target:
-        return _Target(
-            self.model,
-            self.counted[rows],
-            None if self.heard is None else Heard(*(part[rows] for part in self.heard)),
-            None if self.share is None else self.share[rows],
-            None if self.levels is None else self.levels[rows],
-        )
+        heard = Heard(*(part[rows] for part in self.heard))
+        levels = None if self.levels is None else self.levels[rows]
+        return _Target(self.model, self.counted[rows], heard, self.share[rows], levels)
 
     def differ(self, generated: Tensor) -> Tensor:
         """What each frame of log-mels adds to J by how differently it is heard, (batch, frames)."""
         model, objective = self.model, self.model.config.objective
         power = model.mel.expand(generated)
-        differences = torch.zeros_like(self.counted)
-        if self.heard is not None and self.share is not None:
-            disturbed = model.disturbance.frames(self.heard, model.disturbance.hear(power))
-            differences = differences + objective.disturbance * self.share * disturbed
+        disturbed = model.disturbance.frames(self.heard, model.disturbance.hear(power))
+        differences = objective.disturbance * disturbed
         if self.levels is not None:
             levels = model.similarity.hear(power, self.counted)
             unlike = model.similarity.frames(self.levels, levels, self.counted)
-            share = self.counted / self.counted.sum(dim=1, keepdim=True).clamp_min(1.0)
-            differences = differences + objective.similarity * share * unlike
-        return differences
+            loudness = model.disturbance.total_loudness(self.heard)
+            differences = differences + objective.similarity * loudness * unlike
+        return self.counted * self.share * differences
 
 
 class Problem:
