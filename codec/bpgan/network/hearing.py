@@ -155,6 +155,8 @@ _WINDOW, _STEP = 0.072, 0.024
 _RANGE = 60.0
 #: What a level and its neighbours in frequency and time count, one step away each.
 _CENTRE, _BESIDE, _CORNER = 0.6195, 0.0838, 0.0113
+#: Levels are counted from here, dB, where they vary: in the squares of large numbers that would be lost.
+_MIDDLE = 40.0
 #: What keeps the ratios finite where levels are 0 dB, and where they do not vary: dB².
 _LEVEL_FLOOR, _VARIANCE_FLOOR = 0.01, 0.5
 
@@ -208,7 +210,9 @@ class Similarity(nn.Module):
         """How unlike each frame's levels are to the reference's, (batch, frames): 0 (alike) to 2."""
         loudest = torch.maximum(reference, generated.detach()).amax(dim=1, keepdim=True)
         floor = loudest - _RANGE
-        theirs, ours = (torch.maximum(x, floor) * counted[:, None] for x in (reference, generated))
+        theirs, ours = (
+            (torch.maximum(x, floor) - _MIDDLE) * counted[:, None] for x in (reference, generated)
+        )
         weight = self._blur(counted[:, None].expand_as(theirs)).clamp_min(1e-3)
         mean_theirs, mean_ours = self._blur(theirs) / weight, self._blur(ours) / weight
         spread_theirs, spread_ours, together = (
@@ -219,9 +223,8 @@ class Similarity(nn.Module):
                 (theirs, ours, mean_theirs, mean_ours),
             )
         )
-        level = (2 * mean_theirs * mean_ours + _LEVEL_FLOOR) / (
-            mean_theirs.square() + mean_ours.square() + _LEVEL_FLOOR
-        )
+        a, b = mean_theirs + _MIDDLE, mean_ours + _MIDDLE
+        level = (2 * a * b + _LEVEL_FLOOR) / (a.square() + b.square() + _LEVEL_FLOOR)
         spread = (spread_theirs.clamp_min(0.0) * spread_ours.clamp_min(0.0) + 1e-8).sqrt()
         pattern = (together + _VARIANCE_FLOOR) / (spread + _VARIANCE_FLOOR)
         return 1 - (level * pattern).mean(dim=1)

@@ -104,6 +104,28 @@ def test_the_postfilter_raises_contrast_and_leaves_what_is_even() -> None:
     assert torch.equal(BPGANModel(preset("default")[0]).sharpen(onset), onset)
 
 
+def test_the_postfilter_can_keep_the_power_of_each_region() -> None:
+    """Ripples of 12 bands on a slope: peaks are raised as before, the power of their surroundings is not."""
+    bands = torch.arange(128.0)
+    log_mel = (torch.sin(bands * torch.pi / 6) * 0.4 - bands / 200)[None, :, None].expand(1, 128, 8)
+    models = [
+        BPGANModel(replace(preset("default")[0], postfilter=PostfilterConfig(bands=0.5, kept=kept)))
+        for kept in (0.0, 3.0)
+    ]
+    mel = models[0].mel
+    moved, kept = (model.sharpen(log_mel) for model in models)
+
+    def region(x: torch.Tensor) -> torch.Tensor:
+        """dB of the mean power of 12 bands, a whole ripple, away from the ends."""
+        return 10 * torch.log10(mel.expand(x)[0, 12:120, 0].unfold(0, 12, 1).mean(dim=1))
+
+    assert float((region(moved) - region(log_mel)).abs().max()) > 0.9
+    assert float((region(kept) - region(log_mel)).abs().max()) < 0.3
+    ripple = [float(x[0, 51:63, 0].amax() - x[0, 51:63, 0].amin()) for x in (log_mel, moved, kept)]
+    assert ripple[2] > ripple[0] + 0.7 * (ripple[1] - ripple[0])
+    torch.testing.assert_close(models[1].sharpen(torch.full((1, 128, 8), 0.7)), torch.full((1, 128, 8), 0.7))
+
+
 def test_above_the_top_noise_goes_on_at_the_level_below() -> None:
     config = replace(preset("default")[0], postfilter=PostfilterConfig(top=7000.0))
     model = BPGANModel(config)

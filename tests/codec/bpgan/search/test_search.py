@@ -60,9 +60,14 @@ def objective(model: BPGANModel, mel: Tensor, symbols: Tensor, weight: float) ->
     """J + weighted rate by hand: no part of the search in it but the formula of J."""
     rate = build_rates(model.contexts).bits(symbols).mean(dim=(1, 2)) if weight else 0.0
     generated = model.generator(model.quantizer.decode(symbols))
-    pairs = zip(model.mel.expand(mel), model.mel.expand(generated), strict=True)
-    disturbance = torch.stack([model.disturbance(theirs[None], ours[None]) for theirs, ours in pairs])
-    heard = model.config.objective.disturbance * disturbance
+    weights = model.config.objective
+    heard = torch.stack(
+        [
+            weights.disturbance * model.disturbance(theirs[None], ours[None])
+            + weights.similarity * model.similarity(theirs[None], ours[None])
+            for theirs, ours in zip(model.mel.expand(mel), model.mel.expand(generated), strict=True)
+        ]
+    )
     return distortion(generated, mel, model.hearing(mel)) + heard + weight * rate
 
 
@@ -243,27 +248,34 @@ def test_errors_that_are_heard_count_more(model: BPGANModel) -> None:
         assert limits[0] < changes[0] / changes[1] < limits[1]
 
 
-def listening(model: BPGANModel, weight: float) -> BPGANModel:
-    """The model with the disturbance of loudness in its objective."""
+#: What of J is heard, by the setting that is its weight.
+HEARD = ("disturbance", "similarity")
+
+
+def listening(model: BPGANModel, **weights: float) -> BPGANModel:
+    """The model with these weights of what is heard in its objective, and 0 of what is not named."""
     other = copy.copy(model)
-    other.config = replace(model.config, objective=replace(model.config.objective, disturbance=weight))
+    objective = replace(model.config.objective, **(dict.fromkeys(HEARD, 0.0) | weights))
+    other.config = replace(model.config, objective=objective)
     return other
 
 
-def test_the_disturbance_of_loudness_counts_by_its_weight(model: BPGANModel) -> None:
+@pytest.mark.parametrize("name", HEARD)
+def test_what_is_heard_counts_by_its_weight(model: BPGANModel, name: str) -> None:
     """In a batch, too, that of each file without its padding."""
+    measure = getattr(model, name)
     lengths = [14, 18, 9]
     batch, sizes = padded_batch(model, lengths)
     stride = model.config.latent.stride
     generated = batch + 0.5 * torch.randn(batch.shape, generator=torch.Generator().manual_seed(3))
-    deaf = listening(model, 0.0)
+    deaf, attentive = listening(model), listening(model, **{name: 0.3})
     plain = Problem(deaf, batch, lengths=sizes).distortion(generated)
-    found = (Problem(listening(model, 0.3), batch, lengths=sizes).distortion(generated) - plain) / 0.3
+    found = (Problem(attentive, batch, lengths=sizes).distortion(generated) - plain) / 0.3
     for row, frames in enumerate(lengths):
         theirs, ours = (x[row : row + 1, :, : frames * stride] for x in (batch, generated))
-        expected = model.disturbance(model.mel.expand(theirs), model.mel.expand(ours))
+        expected = measure(model.mel.expand(theirs), model.mel.expand(ours))
         assert float(found[row]) == pytest.approx(float(expected), rel=1e-4)
-    picked = Problem(listening(model, 0.3), batch, lengths=sizes).select(torch.tensor([2, 0]))
+    picked = Problem(attentive, batch, lengths=sizes).select(torch.tensor([2, 0]))
     again = (
         picked.distortion(generated[[2, 0]])
         - Problem(deaf, batch, lengths=sizes).distortion(generated)[[2, 0]]
@@ -272,26 +284,30 @@ def test_the_disturbance_of_loudness_counts_by_its_weight(model: BPGANModel) -> 
 
 
 def test_a_pause_is_not_searched_for_what_nobody_hears(model: BPGANModel) -> None:
-    """A block of silence costs few bits, as it does without the disturbance in J."""
+    """A block of silence costs few bits, as it does where nothing that is heard is in J."""
     mel = model.mel(torch.zeros(1, 24 * model.config.block))
     config = replace(SEARCHES["realtime"], rate_weight=model.rates["bpgan-2k"].rate_weight)
-    found, deaf = (search(listening(model, weight), mel, config, channels=20) for weight in (0.3, 0.0))
+    found, deaf = (
+        search(listening(model, **dict.fromkeys(HEARD, weight)), mel, config, channels=20)
+        for weight in (0.3, 0.0)
+    )
     assert float(found.objective) < 1.0
     assert float(found.bits) < 2 * float(deaf.bits)
 
 
-def test_a_search_that_listens_leaves_less_to_hear(model: BPGANModel) -> None:
-    """The same steps at the same price with the disturbance in J: it is at least a twentieth less."""
+@pytest.mark.parametrize("name", HEARD)
+def test_a_search_that_listens_leaves_less_to_hear(model: BPGANModel, name: str) -> None:
+    """The same steps at the same price with what is heard in J: it is at least a twentieth less."""
     mel = mel_of(model, 3, 40)[None]
     config = SearchConfig(iterations=12, rate_weight=0.02)
     power = model.mel.expand(mel)
 
-    def disturb(searched: BPGANModel) -> float:
+    def differ(searched: BPGANModel) -> float:
         symbols = search(searched, mel, config, channels=20).symbols
         generated = model.generator(model.quantizer.decode(symbols))
-        return float(model.disturbance(power, model.mel.expand(generated)))
+        return float(getattr(model, name)(power, model.mel.expand(generated)))
 
-    assert disturb(listening(model, 1.0)) < 0.95 * disturb(listening(model, 0.0))
+    assert differ(listening(model, **{name: 1.0})) < 0.95 * differ(listening(model))
 
 
 def test_a_profile_accounts_for_all_the_time(model: BPGANModel) -> None:

@@ -346,7 +346,10 @@ def test_the_search_stage_may_keep_to_the_encoder_as_well(timit: Path, tmp_path:
     assert torch.equal(run.model.quantizer.centres, levels)
 
 
-def test_j_counts_the_disturbance_in_training_as_in_the_search(timit: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("name", "part"), [("disturbance", "disturbance"), ("similarity", "dissimilarity")])
+def test_j_counts_what_is_heard_in_training_as_in_the_search(
+    timit: Path, tmp_path: Path, name: str, part: str
+) -> None:
     run = trainer(timit, tmp_path)
     run.take_step(0.3)
     stage = run.stages["quantised"]
@@ -354,11 +357,11 @@ def test_j_counts_the_disturbance_in_training_as_in_the_search(timit: Path, tmp_
     generated = mel + 0.3 * torch.randn(mel.shape, generator=torch.Generator().manual_seed(1))
     plain, losses = stage.weigh_distortion(generated, mel)
     searched = Problem(run.model, mel).distortion(generated)
-    assert "disturbance" not in losses
+    assert part not in losses
     config = run.model.config
-    run.model.config = replace(config, objective=replace(config.objective, disturbance=0.3))
+    run.model.config = replace(config, objective=replace(config.objective, **{name: 0.3}))
     j, losses = stage.weigh_distortion(generated, mel)
-    assert float(j - plain) == pytest.approx(0.3 * float(losses["disturbance"]), rel=1e-3)
+    assert float(j - plain) == pytest.approx(0.3 * float(losses[part]), rel=1e-3)
     more = Problem(run.model, mel).distortion(generated) - searched
     assert float(j - plain) == pytest.approx(float(more), rel=1e-3)
 
