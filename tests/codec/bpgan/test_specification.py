@@ -81,8 +81,8 @@ def linear(mel_power: Array, iterations: int) -> Array:
     return s
 
 
-def blurred(x: Array, axis: int) -> Array:
-    weights = np.exp(-(np.arange(-8, 9) ** 2) / 8)
+def blurred(x: Array, axis: int, sigma: float = 2.0) -> Array:
+    weights = np.exp(-(np.arange(-8, 9) ** 2) / (2 * sigma**2))
     wide = np.pad(x, [(8, 8) if a == axis else (0, 0) for a in range(2)], mode="edge")
     parts = [w * np.take(wide, np.arange(x.shape[axis]) + i, axis) for i, w in enumerate(weights)]
     return np.sum(parts, axis=0) / weights.sum()
@@ -175,9 +175,15 @@ def test_audio_is_what_the_document_says(name: str) -> None:
     m = generate(z, tensors, sizes["generator_blocks"], config["latent"]["stride"])
     if blocks := config.get("refiner", {}).get("blocks", 0):
         m = m + network(np.concatenate([m, hold(z, m.shape[1])]), tensors, "refiner", blocks)
-    amounts = {"bands": 0.0, "frames": 0.0, **config.get("postfilter", {})}
-    sharp = m + amounts["bands"] * (m - blurred(m, 0)) + amounts["frames"] * (m - blurred(m, 1))
-    power = np.maximum(0, np.exp(4 * sharp - 5) - config["mel"]["floor"])
+    amounts = {"bands": 0.0, "kept": 0.0, "frames": 0.0, **config.get("postfilter", {})}
+    floor = config["mel"]["floor"]
+    sharp = m + amounts["bands"] * (m - blurred(m, 0))
+    if sigma := amounts["kept"]:
+        regions = [blurred(np.maximum(0, np.exp(4 * x - 5) - floor), 0, sigma) for x in (m, sharp)]
+        before, after = ((np.log(x + floor) + 5) / 4 for x in regions)
+        sharp = sharp + before - after
+    sharp = sharp + amounts["frames"] * (m - blurred(m, 1))
+    power = np.maximum(0, np.exp(4 * sharp - 5) - floor)
     level = bytes.fromhex(entry["payload"])[4] >> 5 | (bytes.fromhex(entry["payload"])[3] & 15) << 3
     gain = 10 ** ((-90 + 0.75 * level) / 20) / config["mel"]["level"]
     spectrum = {"blocks": 0, "noise": 16, "latent": False, "strength": 1.0, **config.get("spectrum", {})}
