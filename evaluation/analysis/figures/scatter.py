@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from html import escape
 
 from evaluation.analysis.figures import style
+from evaluation.analysis.statistics.ranking import best_first
 
 #: Systems that do not code are drawn beyond an axis break, at this position in kbit/s.
 UNCODED_FROM = 100.0
@@ -156,7 +157,7 @@ def _labels(points: Sequence[tuple[float, float, str]], left: float, right: floa
     """Names beside their points, moved apart until none overlap; a moved name gets a thin leader line."""
     taken = [(x - 7, y - 7, x + 7, y + 7) for x, y, _ in points]
     parts = []
-    for x, y, full in sorted(points, key=lambda point: point[1]):
+    for x, y, full in best_first(points, lambda point: -point[1]):
         name = full if len(full) <= 28 else full[:27].rstrip() + "…"
         long = style.CHARACTER * 12 * len(name)
         places: list[tuple[float, int, int, float, float, str, _Room]] = []

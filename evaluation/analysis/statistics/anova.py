@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import fdtrc
 
+from evaluation.analysis.statistics.corrections import LEVEL
 from evaluation.analysis.statistics.frames import Floats, tidy
 from evaluation.analysis.words import count
 
@@ -251,7 +252,7 @@ def _advice(effects: list[Effect]) -> str:
         return "One item: what holds for it need not hold for others."
     if interaction.p is None:
         return ""
-    if interaction.p < 0.05:
+    if interaction.p < LEVEL:
         return (
             f"Differences between systems depend on the item (interaction p = {interaction.p:.2g}): "
             "look at the items one by one before averaging over them."
