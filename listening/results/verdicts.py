@@ -107,7 +107,7 @@ def describe_block(block: Sequence[Ranked], terms: Terms, data: DifferencesData 
             f"Which of {len(block)} systems is highest is {known}: {best.title} has a {terms.kind} of {mean}."
         )
     if data is None:
-        return f"{first} The tests between systems are not computed yet."
+        return f"{first} Whether the systems differ is not computed yet."
     return f"{first} {_describe_comparisons(block, terms, data)}".rstrip()
 
 
