@@ -15,7 +15,7 @@ from evaluation.analysis.statistics import opinion as opinions
 from evaluation.analysis.statistics.differences import Population
 from evaluation.analysis.statistics.intervals import Interval, t_interval
 from evaluation.analysis.statistics.ranking import best_first
-from evaluation.analysis.words import count, figure
+from evaluation.analysis.words import count, figure, plain
 from evaluation.contexts import Context
 from evaluation.systems import looks_of
 from listening.methods import METHODS, REFERENCE
@@ -442,9 +442,7 @@ def opinion(study: Study, kind: str = REAL, data: TestData | None = None) -> Con
             }
             for row in found
         ],
-        "grades": [
-            {"value": f"{value:g}".replace("-", "−"), "words": str(words)} for value, words in method.words
-        ],
+        "grades": [{"value": plain(value), "words": str(words)} for value, words in method.words],
         "per_item": per_item,
         "order": opinions.order_effect(raw) if method.compares else None,
         "svg": drawn,

@@ -12,7 +12,7 @@ import pytest
 from evaluation.analysis.figures import Scale
 from evaluation.analysis.statistics import choices, comparisons
 from evaluation.analysis.statistics.differences import Population, compare
-from evaluation.analysis.words import figure, p_figure, p_words, percent
+from evaluation.analysis.words import figure, p_figure, p_words, percent, plain
 from evaluation.contexts import Context
 from listening.results.choosing import _describe_preferences, _reconcile_answers
 from listening.results.data import DifferenceData, DifferencesData
@@ -290,3 +290,5 @@ def test_figures_do_not_read_as_what_they_are_not() -> None:
     assert [percent(each) for each in shares] == ["0 %", "0.4 %", "49.6 %", "50 %", "62 %", "99.7 %", "100 %"]
     assert [percent(each, (0.29,)) for each in (0.288, 0.29)] == ["28.8 %", "29 %"]
     assert (figure(-0.04, 1), figure(-0.4, 1)) == ("0.0", "−0.4")
+    assert [figure(each, 1, signed=True) for each in (-0.44, -0.04, 1.23)] == ["−0.4", "+0.0", "+1.2"]
+    assert [plain(each) for each in (-3.0, 0.5)] == ["−3", "0.5"]
