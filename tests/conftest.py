@@ -67,7 +67,7 @@ def pytest_xdist_setupnodes(config: pytest.Config, specs: list[Any]) -> None:
 def pytest_collection(session: pytest.Session) -> None:
     """Have each process of pytest-xdist import its share of the tests first.
 
-    In a clean clone each would compile all of them, which takes longer than all else that it collects; so each
+    In a clean clone each would compile all of them, which takes longer than all else of the collection; so it
     finds most of them compiled by the others.
     """
     if worker := getattr(session.config, "workerinput", None):
