@@ -63,7 +63,7 @@ PLAN: dict[str, dict[str, set[str]]] = {
         # Where Django and Celery look for them:
         "apps": {"models", "work"},
         "tasks": {"work", "clips", "outputs"},
-        "templatetags": {"access", "contexts", "models", "refusals", "systems", "web"},
+        "templatetags": {"access", "analysis", "contexts", "models", "refusals", "systems", "web"},
         "management": {"metrics", "work", "clips"},
     },
     "listening": {

@@ -8,9 +8,19 @@ def count(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
+def typeset(number: str) -> str:
+    """A number as Python writes it, with a minus, which is as wide as a plus, for its hyphen."""
+    return number.replace("-", "−")
+
+
+def plain(number: float) -> str:
+    """A number without needless zeros."""
+    return typeset(f"{number:g}")
+
+
 def points(number: float) -> str:
     """“1 point”, “0.2 points”: a number of points without needless zeros."""
-    return f"{number:g} point" if number == 1 else f"{number:g} points"
+    return f"{plain(number)} point" if number == 1 else f"{plain(number)} points"
 
 
 def p_words(p: float | None, none: str = "no p") -> str:
@@ -20,9 +30,13 @@ def p_words(p: float | None, none: str = "no p") -> str:
     return f"p {p_figure(p)}" if p < 0.001 else f"p = {p_figure(p)}"
 
 
-def figure(value: float | None, decimals: int) -> str:
-    """`value` to `decimals` places, or a dash where there is no value; a zero has no sign."""
-    return "–" if value is None else f"{value:z.{decimals}f}".replace("-", "−")
+def figure(value: float | None, decimals: int, *, signed: bool = False) -> str:
+    """`value` to `decimals` places, or a dash where there is no value; a zero is never negative.
+
+    Args:
+        signed: whether what is not negative has a plus.
+    """
+    return "–" if value is None else typeset(f"{value:{'+' if signed else ''}z.{decimals}f}")
 
 
 def p_figure(value: float | None) -> str:

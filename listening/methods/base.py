@@ -18,6 +18,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from evaluation.analysis.words import figure, plain
 from evaluation.columns import BadColumn, JsonObject, parse
 from evaluation.refusals import Refusal
 from listening.methods.options import MethodOptions, stored_options
@@ -308,13 +309,13 @@ class Method(Generic[OptionsT]):
         if whole:
             raise GradeProblem(
                 _("The grade must be a whole number from %(low)s to %(high)s."),
-                low=f"{self.lowest:g}",
-                high=f"{self.highest:g}",
+                low=plain(self.lowest),
+                high=plain(self.highest),
             )
         raise GradeProblem(
             _("The grade must be a number from %(low)s to %(high)s with one decimal."),
-            low=f"{self.lowest:.1f}",
-            high=f"{self.highest:.1f}",
+            low=figure(self.lowest, 1),
+            high=figure(self.highest, 1),
         )
 
     def check_grades(self, grades: Collection[float]) -> None:

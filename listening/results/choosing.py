@@ -14,6 +14,7 @@ from evaluation import systems
 from evaluation.analysis import figures
 from evaluation.analysis.statistics import choices as statistics
 from evaluation.analysis.statistics.corrections import LEVEL, find_hopeless
+from evaluation.analysis.statistics.ranking import group_ties
 from evaluation.analysis.words import count, p_words, percent
 from evaluation.contexts import Context
 from listening.methods import METHODS
@@ -284,7 +285,7 @@ def preference(study: Study, kind: str = REAL, data: VoteData | None = None) -> 
         answer = _describe_preferences(found, scale, titles)
     else:
         found, scale = statistics.count_votes(frame), None
-        answer = f"{count(len(frame), 'vote')}. The tests are not computed yet."
+        answer = f"{count(len(frame), 'vote')}. Whether a system is preferred is not computed yet."
     single = {
         key: [
             (its["chosen"] == key[0]).sum() / its["chosen"].notna().sum()
@@ -377,28 +378,34 @@ def _describe_preferences(
         if rows:
             sentences.append(f"No test was possible of {_name_pairs(rows, found, titles)}: {why}.")
     if scale and scale.systems and shown:
-        sentences.append(_describe_highest(scale.systems[0], found, shown, titles))
+        sentences.append(_describe_highest(scale.systems, found, shown, titles))
     return " ".join(filter(None, sentences))
 
 
 def _describe_highest(
-    best: statistics.Worth,
+    scale: list[statistics.Worth],
     found: list[statistics.Preference],
     shown: list[statistics.Preference],
     titles: dict[str, str],
 ) -> str:
     """Who stands highest on Bradley and Terry's scale, and against whom that is not shown."""
-    mine = [row for row in found if best.system in (row.first, row.second)]
-    open_to = [
-        titles[row.second if row.first == best.system else row.first]
-        for row in mine
-        if row not in shown or (row.share > 0.5) != (row.first == best.system)
-    ]
-    said = (
-        f"On Bradley and Terry's scale {titles[best.system]} stands highest: it wins "
-        f"{percent(best.share)} of votes on average"
-    )
-    return f"{said}; that it is preferred to {join_names(open_to)} is not shown." if open_to else f"{said}."
+    best = group_ties(scale, lambda row: row.ability)[0]
+    highest = [row.system for row in best]
+    preferred = {(row.first, row.second) if row.share > 0.5 else (row.second, row.first) for row in shown}
+    doubts = []
+    for system in highest:
+        met = [{row.first, row.second} - {system} for row in found if system in (row.first, row.second)]
+        open_to = [
+            titles[other] for (other,) in met if other not in highest and (system, other) not in preferred
+        ]
+        if open_to:
+            who = "it" if len(best) == 1 else titles[system]
+            doubts.append(f"that {who} is preferred to {join_names(open_to)}")
+    names = join_names([titles[system] for system in highest])
+    stands, each = ("stands highest", "it") if len(best) == 1 else ("stand highest together", "each")
+    share = percent(best[0].share)
+    said = f"On Bradley and Terry's scale {names} {stands}: {each} wins {share} of votes on average"
+    return f"{said}; {join_names(doubts)} is not shown." if doubts else f"{said}."
 
 
 def _name_pairs(

@@ -14,6 +14,7 @@ from django.urls import reverse
 from evaluation.analysis import figures
 from evaluation.analysis.statistics import residuals as statistics
 from evaluation.analysis.statistics.frames import Ratings
+from evaluation.analysis.words import figure
 from evaluation.metrics import metric_of
 from listening.results.data import DifferenceData, DifferencesData, NeededData
 from listening.results.frames import LOUD
@@ -233,7 +234,7 @@ def _difference(
     first: str, second: str, mean: float, row: DifferenceData, decimals: int
 ) -> figures.Difference:
     def format_signed(value: float) -> str:
-        return f"{value:+.{decimals}f}".replace("-", "−")
+        return figure(value, decimals, signed=True)
 
     low, high = row["low"], row["high"]
     bounds = f" [{format_signed(low)}, {format_signed(high)}]" if low is not None and high is not None else ""

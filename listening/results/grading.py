@@ -14,7 +14,8 @@ from evaluation.analysis.statistics import impairment as impairments
 from evaluation.analysis.statistics import opinion as opinions
 from evaluation.analysis.statistics.differences import Population
 from evaluation.analysis.statistics.intervals import Interval, t_interval
-from evaluation.analysis.words import count, figure
+from evaluation.analysis.statistics.ranking import best_first
+from evaluation.analysis.words import count, figure, plain
 from evaluation.contexts import Context
 from evaluation.systems import looks_of
 from listening.methods import METHODS, REFERENCE
@@ -35,7 +36,6 @@ from listening.results.scales import Question, question_of, scale_of
 from listening.results.verdicts import (
     Ranked,
     Terms,
-    best_first,
     describe_block,
     describe_population,
     family_of,
@@ -287,7 +287,7 @@ def rank(tidy: pd.DataFrame, titles: Mapping[str, str], scale: figures.Scale) ->
                 scale.clip(interval.high) if interval else None,
             )
         )
-    return sorted(rows, key=lambda row: best_first(row.rank_by)), not complete
+    return best_first(rows, lambda row: row.rank_by), not complete
 
 
 def impairment(study: Study, kind: str = REAL, data: TestData | None = None) -> Context:
@@ -442,9 +442,7 @@ def opinion(study: Study, kind: str = REAL, data: TestData | None = None) -> Con
             }
             for row in found
         ],
-        "grades": [
-            {"value": f"{value:g}".replace("-", "−"), "words": str(words)} for value, words in method.words
-        ],
+        "grades": [{"value": plain(value), "words": str(words)} for value, words in method.words],
         "per_item": per_item,
         "order": opinions.order_effect(raw) if method.compares else None,
         "svg": drawn,

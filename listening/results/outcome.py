@@ -10,13 +10,13 @@ import pandas as pd
 from evaluation.analysis.figures import MUSHRA, Scale
 from evaluation.analysis.statistics import describe
 from evaluation.analysis.statistics.frames import Tidy
+from evaluation.analysis.statistics.ranking import best_first
 from evaluation.analysis.statistics.screening import Screened, Screening
 from evaluation.metrics import Metric
 from listening.methods import METHODS
 from listening.models import Study
 from listening.results.objective import Agreement, Objective
 from listening.results.scales import decimals_of
-from listening.results.verdicts import best_first
 from listening.study.compliance import has_reference_and_anchors
 
 
@@ -154,12 +154,10 @@ class Results:
         """Graded systems under test, in groups that can be ranked; the largest group first."""
         rows = {row.slug: row for row in self.systems if row.slug not in self.always and row.mean is not None}
         found = [
-            sorted((rows[slug] for slug in block if slug in rows), key=self._by_mean) for block in self.blocks
+            best_first((rows[slug] for slug in block if slug in rows), lambda row: self.adjusted[row.slug])
+            for block in self.blocks
         ]
         return sorted(filter(None, found), key=len, reverse=True)
-
-    def _by_mean(self, row: SystemResult) -> float:
-        return best_first(self.adjusted[row.slug])
 
     @property
     def is_complete(self) -> bool:

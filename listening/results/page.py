@@ -8,7 +8,7 @@ from typing import Any
 
 from django.utils.safestring import SafeString, mark_safe
 
-from evaluation.analysis.words import count, figure
+from evaluation.analysis.words import count, figure, plain
 from evaluation.contexts import Context
 from evaluation.metrics import METRICS
 from listening.models import Analysis
@@ -153,7 +153,7 @@ def explain_figures(row: SystemResult, *, imported: bool = False) -> dict[str, s
 
 
 def _ends(row: SystemResult) -> str:
-    return f" from {row.scale.low:g} to {row.scale.high:g}"
+    return f" from {plain(row.scale.low)} to {plain(row.scale.high)}"
 
 
 def _explain_score(row: SystemResult, slug: str) -> str:

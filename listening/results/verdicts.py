@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from evaluation.analysis.figures import Scale
+from evaluation.analysis.statistics.ranking import group_ties
 from evaluation.analysis.words import count, figure, p_words, points
 from evaluation.contexts import Context
 from listening.results.data import DifferenceData, DifferencesData
@@ -13,14 +14,6 @@ from listening.results.scales import decimals_of
 
 #: Whom a difference speaks for, as its sentences say it.
 POPULATIONS = {"like": "for items like these", "these": "for these items only"}
-
-
-def best_first(mean: float) -> float:
-    """Key to sort systems by their means, the highest first; without the rounding of the last digits.
-
-    So systems with the same mean keep their order, whatever arithmetic leaves over.
-    """
-    return -round(mean, 9)
 
 
 def widest_population(tested: Iterable[str], asked: str) -> str:
@@ -99,7 +92,7 @@ def describe_block(block: Sequence[Ranked], terms: Terms, data: DifferencesData 
     mean = f"{figure(best.rank_by, terms.decimals)}{terms.of_scale} ({who})"
     if len(block) == 1:
         return f"{best.title} has a {terms.kind} of {mean}."
-    ties = [row for row in block if abs(row.rank_by - best.rank_by) < 1e-9]
+    ties = group_ties(block, lambda row: row.rank_by)[0]
     decided = data is not None and _is_better(best, [row for row in block if row not in ties], data)
     if len(ties) > 1:
         how = f"the same {terms.kind.removesuffix(',')}"
@@ -114,7 +107,7 @@ def describe_block(block: Sequence[Ranked], terms: Terms, data: DifferencesData 
             f"Which of {len(block)} systems is highest is {known}: {best.title} has a {terms.kind} of {mean}."
         )
     if data is None:
-        return f"{first} The tests between systems are not computed yet."
+        return f"{first} Whether the systems differ is not computed yet."
     return f"{first} {_describe_comparisons(block, terms, data)}".rstrip()
 
 

@@ -168,6 +168,7 @@ LANGUAGES = [
     ("ar", "Arabic"),
 ]
 LOCALE_PATHS = [BASE_DIR / "locale"]
+FORMAT_MODULE_PATH = "listening.site.formats"
 TIME_ZONE = "UTC"
 USE_I18N = True
 USE_TZ = True

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from django.http import QueryDict
 from django.utils.translation import gettext as _
 
+from evaluation.analysis.words import plain
 from evaluation.columns import BadColumn, parse
 from evaluation.texts import clean_text
 from listening.columns.questions import WITH_CHOICES, AnswerValue, Question, Questionnaire, When
@@ -88,9 +89,9 @@ def _read_number(question: Question, text: str) -> float:
     if not math.isfinite(number):
         raise ValueError(_("Please enter a number."))
     if question.minimum is not None and number < question.minimum:
-        raise ValueError(_("Please enter %(least)s or more.") % {"least": f"{question.minimum:g}"})
+        raise ValueError(_("Please enter %(least)s or more.") % {"least": plain(question.minimum)})
     if question.maximum is not None and number > question.maximum:
-        raise ValueError(_("Please enter %(most)s or less.") % {"most": f"{question.maximum:g}"})
+        raise ValueError(_("Please enter %(most)s or less.") % {"most": plain(question.maximum)})
     return int(number) if number.is_integer() and abs(number) < 2**53 else number
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django import template
 from django.http import HttpRequest, QueryDict
 from django.urls import reverse
-from django.utils import translation
+from django.utils import formats, translation
 from django.utils.html import json_script
 from django.utils.safestring import SafeString
 
@@ -19,6 +19,12 @@ register = template.Library()
 def words_of_scripts() -> SafeString:
     """Translations of the scripts' messages, for static/js/common/words.js."""
     return json_script(script_words(), "words")
+
+
+@register.simple_tag
+def decimal_mark() -> str:
+    """The mark before the decimals of a number in the page's language, for static/js/common/text.js."""
+    return str(formats.get_format("DECIMAL_SEPARATOR"))
 
 
 @register.inclusion_tag("listening/session/_languages.html", takes_context=True)

@@ -177,16 +177,23 @@ def test_bs1116_needs_one_at_five(page: Page, live_server: Any, alice: User) -> 
     assert (row["rating_reference_score"], row["rating_non_reference_score"]) == ("5", "2")
 
 
-def test_grades_have_the_decimal_mark_of_the_language(page: Page, live_server: Any, alice: User) -> None:
+@pytest.mark.parametrize(("language", "mark"), [("de", ","), ("ar", ".")])
+def test_grades_have_the_decimal_mark_of_the_language(
+    page: Page, live_server: Any, alice: User, language: str, mark: str
+) -> None:
+    """Words, anchors, grades and what screen readers speak have the same one."""
     study = open_method_study(alice, "bs1116")
-    Study.objects.filter(pk=study.pk).update(language="de")
+    Study.objects.filter(pk=study.pk).update(language=language)
     open_page(page, live_server, instructed(study))
-    assert page.locator(".anchors b").all_inner_texts() == ["5,0", "4,0", "3,0", "2,0", "1,0"]
+    anchors = page.locator(".anchors b").all_inner_texts()
+    assert anchors == [f"{grade}{mark}0" for grade in (5, 4, 3, 2, 1)]
+    assert re.search(rf"\d{re.escape(mark)}\d+$", page.locator("#time").inner_text())
+    assert f"1{mark}0 … 5{mark}0" in page.content()
     hear(page, "B")
     page.keyboard.press("ArrowUp")
     page.keyboard.press("ArrowUp")
-    assert page.locator(".column.sounding .grade").inner_text() == "3,1"
-    assert page.locator(".column.sounding input").get_attribute("aria-valuetext") == "3,1"
+    assert page.locator(".column.sounding .grade").inner_text() == f"3{mark}1"
+    assert page.locator(".column.sounding input").get_attribute("aria-valuetext") == f"3{mark}1"
 
 
 def play_through(page: Page) -> None:

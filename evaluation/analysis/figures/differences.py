@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from evaluation.analysis.figures.style import LINE, MUTED, TEXT, frame, line, margin, shorten, text
+from evaluation.analysis.words import typeset
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ def differences(rows: Sequence[Difference], title: str, margin_of_equivalence: f
                 x_of(value), top, x_of(value), bottom, MUTED if tick == 0 else LINE, 1.25 if tick == 0 else 1
             )
         )
-        label = f"{value:+.4g}".replace("-", "−") if tick else "0"
+        label = typeset(f"{value:+.4g}") if tick else "0"
         parts.append(text(x_of(value), bottom + 18, label, anchor="middle", fill=MUTED, size=12))
     parts.append(
         text(x_of(0), bottom + 36, "difference of means, points", anchor="middle", fill=MUTED, size=12)

@@ -9,6 +9,7 @@ import numpy as np
 
 from evaluation.analysis import statistics
 from evaluation.analysis.figures import style
+from evaluation.analysis.words import figure, plain
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ def grades(rows: Sequence[GradeRow], title: str, scale: style.Scale = style.MUSH
             style.text(
                 x_of(score),
                 bottom + 18,
-                _format_signed(f"{score:g}"),
+                plain(score),
                 anchor="middle",
                 fill=style.MUTED,
                 size=12,
@@ -83,7 +84,7 @@ def _row(
     )
     parts.append(style.line(x_of(box.median), y - 11, x_of(box.median), y + 11, hue, 1.5, 'opacity="0.6"'))
     decimals = 1 if scale.high - scale.low > 20 else 2
-    words = _format_signed(f"{row.mean:.{decimals}f}") + scale.spread(row.mean, row.half_width, decimals)
+    words = figure(row.mean, decimals) + scale.spread(row.mean, row.half_width, decimals)
     if row.half_width is not None:
         low, high = x_of(row.mean - row.half_width), x_of(row.mean + row.half_width)
         parts.append(style.line(low, y, high, y, hue, 2.5))
@@ -129,8 +130,3 @@ def _rain(row: GradeRow, y: float, x_of: Callable[[float], float]) -> list[str]:
 
 #: A cloud's height in pixels; it takes so many grades; more dots than that are too many.
 _CLOUD, _FEW, _MANY = 16.0, 5, 600
-
-
-def _format_signed(number: str) -> str:
-    """Replace the hyphen by a minus sign, which is as wide as a plus."""
-    return number.replace("-", "−")

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from evaluation.analysis.figures import style
+from evaluation.analysis.words import plain
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ def items(
             at = x + span * scale.share(score)
             parts.append(style.line(at, y + head - 4, at, bottom, style.LINE))
             parts.append(
-                style.text(at, bottom + 13, f"{score:g}", anchor="middle", fill=style.MUTED, size=10)
+                style.text(at, bottom + 13, plain(score), anchor="middle", fill=style.MUTED, size=10)
             )
         for place, (slug, (name_of_system, look)) in enumerate(systems.items()):
             middle = y + head + pitch * (place + 0.5)

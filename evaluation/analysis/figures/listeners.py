@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from html import escape
 
 from evaluation.analysis.figures import style
+from evaluation.analysis.words import plain
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ def listener_lines(
     parts = []
     for tick in scale.ticks:
         parts.append(style.line(left, y_of(tick), left + span, y_of(tick), style.LINE))
-        label = f"{tick:g}".replace("-", "−")
+        label = plain(tick)
         parts.append(style.text(left - 8, y_of(tick) + 4, label, anchor="end", fill=style.MUTED, size=12))
     for place, (name, _) in enumerate(systems):
         x, y = x_of(place), bottom + 16

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from evaluation.analysis.figures import style
+from evaluation.analysis.words import plain
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ def means(rows: Sequence[MeanRow], title: str, scale: style.Scale = style.MUSHRA
         parts.append(style.text(x_of(score), top - 12, word, anchor="middle", fill=style.MUTED, size=12))
     for score in scale.ticks:
         parts.append(style.line(x_of(score), top - 4, x_of(score), bottom, style.LINE))
-        label = f"{score:g}".replace("-", "−")
+        label = plain(score)
         parts.append(style.text(x_of(score), bottom + 18, label, anchor="middle", fill=style.MUTED, size=12))
     for number, row in enumerate(rows):
         y, hue = top + pitch * (number + 0.5), row.look[0]

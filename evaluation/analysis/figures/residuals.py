@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 from scipy.special import ndtri
 
 from evaluation.analysis.figures.style import LINE, MUTED, TEXT, frame, line, text, vertical_text
+from evaluation.analysis.words import figure
 
 _SIDE, _LEFT, _TOP = 260, 56, 28
 #: More dots than this are thinned out, evenly over their ranks.
@@ -61,10 +62,10 @@ def _panel(
     ]
     digits = max(0, 1 - math.floor(math.log10(reach)))
     for value in (-reach, 0.0, reach):
-        label = f"{value:.{digits}f}".replace("-", "−") if value else "0"
+        label = figure(value, digits) if value else "0"
         parts.append(text(left - 6, y_of(value) + 4, label, anchor="end", fill=MUTED, size=12))
     for value in (low, (low + high) / 2, high):
-        label = f"{value + 0.0:.1f}".replace("-0.0", "0.0").replace("-", "−")
+        label = figure(value, 1)
         parts.append(text(x_of(value), bottom + 18, label, anchor="middle", fill=MUTED, size=12))
     if slope:
         edge = min(high, reach / slope)

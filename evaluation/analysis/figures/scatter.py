@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from html import escape
 
 from evaluation.analysis.figures import style
+from evaluation.analysis.statistics.ranking import best_first
+from evaluation.analysis.words import figure, plain
 
 #: Systems that do not code are drawn beyond an axis break, at this position in kbit/s.
 UNCODED_FROM = 100.0
@@ -53,7 +55,7 @@ def scatter(
     step = _step(high - low)
     digits = max(0, -math.floor(math.log10(step) + 1e-9))
     for tick in range(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1):
-        parts.append(_tick(x_of(tick * step), f"{tick * step:.{digits}f}"))
+        parts.append(_tick(x_of(tick * step), figure(tick * step, digits)))
     parts.append(_axis_name((_LEFT + _WIDTH - _RIGHT) / 2, x_title))
     parts += _points(points, [x_of(point.x) for point in points], scale, labels)
     return style.frame(_WIDTH, _HEIGHT, title, parts, plays=any(point.play for point in points))
@@ -88,7 +90,7 @@ def _grades_axis(scale: style.Scale, right: float) -> list[str]:
         parts.append(style.line(_LEFT, _y_of(scale, score), right, _y_of(scale, score), style.LINE))
         parts.append(
             style.text(
-                _LEFT - 8, _y_of(scale, score) + 4, f"{score:g}", anchor="end", fill=style.MUTED, size=12
+                _LEFT - 8, _y_of(scale, score) + 4, plain(score), anchor="end", fill=style.MUTED, size=12
             )
         )
     return [*parts, style.vertical_text(14, (_TOP + _BOTTOM) / 2, f"{scale.name}, mean of listener means")]
@@ -123,7 +125,7 @@ def _points(points: Sequence[Point], xs: Sequence[float], scale: style.Scale, la
 def _button(point: Point, x: float, y: float, size: float) -> str:
     """The marker; if it plays a sound, wrapped in a button with its own accessible name."""
     drawn = style.mark(point.look, x, y, size)
-    words = escape(f"{point.title}{', ' + point.about if point.about else ''}: grade {point.y:.1f}")
+    words = escape(f"{point.title}{', ' + point.about if point.about else ''}: grade {figure(point.y, 1)}")
     if not point.play:
         return f"<g><title>{words}</title>{drawn}</g>"
     return (
@@ -156,7 +158,7 @@ def _labels(points: Sequence[tuple[float, float, str]], left: float, right: floa
     """Names beside their points, moved apart until none overlap; a moved name gets a thin leader line."""
     taken = [(x - 7, y - 7, x + 7, y + 7) for x, y, _ in points]
     parts = []
-    for x, y, full in sorted(points, key=lambda point: point[1]):
+    for x, y, full in best_first(points, lambda point: -point[1]):
         name = full if len(full) <= 28 else full[:27].rstrip() + "…"
         long = style.CHARACTER * 12 * len(name)
         places: list[tuple[float, int, int, float, float, str, _Room]] = []

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from functools import cache
 from html import escape
 
+from evaluation.analysis.words import figure
+
 #: How a system is drawn: its colour as ``#rrggbb`` and its marker (circle, square, triangle or diamond).
 Look = tuple[str, str]
 
@@ -41,7 +43,7 @@ class Scale:
         low, high = mean - half_width, mean + half_width
         if self.low <= low and high <= self.high:
             return f" ± {half_width:.{decimals}f}"
-        return f" ({self.clip(low):.{decimals}f} to {self.clip(high):.{decimals}f})".replace("-", "−")
+        return f" ({figure(self.clip(low), decimals)} to {figure(self.clip(high), decimals)})"
 
     def share(self, score: float) -> float:
         """The position of `score` between the ends, 0 to 1; scores outside are clipped."""

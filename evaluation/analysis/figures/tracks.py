@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from evaluation.analysis.figures.style import LINE, MUTED, TEXT, frame, line, text
+from evaluation.analysis.words import figure
 
 _HUE = "#0b7a83"
 
@@ -31,7 +32,7 @@ def delays(track: Sequence[tuple[float, float | None]], title: str) -> str:
     parts = []
     for delay in sorted({low, 0.0, high}):
         parts.append(line(left, y_of(delay), width - right, y_of(delay), LINE if delay else MUTED, 1))
-        label = f"{1000 * delay:.0f} ms".replace("-", "−")
+        label = f"{figure(1000 * delay, 0)} ms"
         parts.append(text(left - 6, y_of(delay) + 4, label, anchor="end", fill=MUTED, size=11))
     for second in (0.0, last):
         anchor = "start" if second == 0 else "end"

@@ -17,17 +17,15 @@ from scipy.special import ndtri
 
 from evaluation.analysis.statistics import mapping
 from evaluation.analysis.statistics.comparisons import sign_flip
+from evaluation.analysis.statistics.corrections import LEVEL
 from evaluation.analysis.statistics.frames import Floats, Ints, tidy
 from evaluation.analysis.statistics.intervals import Interval, half_width
+from evaluation.analysis.statistics.ranking import best_first, settle
 from evaluation.analysis.words import count, figure
 
 #: Of a metric whose rank correlation with the grades is shown to be lower (all of its 95 % interval), a
 #: warning is given.
 DISAGREEMENT = 0.5
-
-#: A difference that listeners hear for certain: adjusted p of the paired test below this.
-CERTAIN = 0.05
-
 
 _Values = dict[tuple[object | None, object], float]
 
@@ -173,6 +171,7 @@ def _kendall(rises: NDArray[np.int8], others: NDArray[np.int8]) -> float:
 
 def _coefficients(x: Floats, y: Floats) -> dict[str, float]:
     """All of `_FISHER` at once, of series without NaN: pairs of few points are compared once."""
+    x, y = settle(x), settle(y)
     if not 3 <= x.size <= _FEW_POINTS or np.ptp(x) == 0 or np.ptp(y) == 0:
         return {name: function(x, y) for name, (function, _, _) in _FISHER.items()}
     rises, others = _rises(x), _rises(y)
@@ -198,7 +197,7 @@ def correlate(name: str, x: ArrayLike, y: ArrayLike, confidence: float = 0.95) -
     The interval takes the points as independent: systems may be, stimuli are not (`_clusters`). There is
     none at a coefficient of exactly 1 or -1.
     """
-    first, second = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
+    first, second = settle(x), settle(y)
     function, least, variance = _FISHER[name]
     n = int(first.size)
     if n < 3:
@@ -350,13 +349,13 @@ def _reversals(ratings: pd.DataFrame, points: Sequence[Point], sign: int, seed: 
     objective = {point.system: point.objective for point in points}
     found = []
     for row in sign_flip(ratings, combinations(objective, 2), seed=seed).rows:
-        if row.p_adjusted is None or row.p_adjusted >= CERTAIN or not row.difference:
+        if row.p_adjusted is None or row.p_adjusted >= LEVEL or not row.difference:
             continue
         better, worse = (row.a, row.b) if row.difference > 0 else (row.b, row.a)
         if sign * (objective[better] - objective[worse]) < 0:
             apart = objective[better] - objective[worse]
             found.append(Reversal(better, worse, abs(row.difference), apart, row.p_adjusted))
-    return sorted(found, key=lambda reversal: -reversal.difference)
+    return best_first(found, lambda reversal: reversal.difference)
 
 
 def _values(scores: pd.DataFrame, names: Sequence[str]) -> tuple[_Values | None, tuple[str, ...]]:

@@ -12,8 +12,9 @@ import numpy as np
 import pandas as pd
 from scipy.special import fdtrc
 
+from evaluation.analysis.statistics.corrections import LEVEL
 from evaluation.analysis.statistics.frames import Floats, tidy
-from evaluation.analysis.words import count
+from evaluation.analysis.words import count, p_words
 
 #: The standard's rule: univariate if the Huynh-Feldt epsilon is above this and N below K + 30. Where epsilon
 #: is lower the standard asks for the multivariate test as soon as N >= K; with one degree of freedom of error
@@ -251,14 +252,14 @@ def _advice(effects: list[Effect]) -> str:
         return "One item: what holds for it need not hold for others."
     if interaction.p is None:
         return ""
-    if interaction.p < 0.05:
+    if interaction.p < LEVEL:
         return (
-            f"Differences between systems depend on the item (interaction p = {interaction.p:.2g}): "
+            f"Differences between systems depend on the item (interaction {p_words(interaction.p)}): "
             "look at the items one by one before averaging over them."
         )
     return (
-        f"It is not shown that differences between systems depend on the item (interaction p = "
-        f"{interaction.p:.2g}), which is no evidence that they do not."
+        f"It is not shown that differences between systems depend on the item ("
+        f"interaction {p_words(interaction.p)}), which is no evidence that they do not."
     )
 
 

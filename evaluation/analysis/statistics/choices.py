@@ -18,6 +18,7 @@ from evaluation.analysis.statistics import beta_binomial
 from evaluation.analysis.statistics.corrections import LEVEL, find_hopeless, holm
 from evaluation.analysis.statistics.differences import Population, estimate_mean
 from evaluation.analysis.statistics.frames import Floats
+from evaluation.analysis.statistics.ranking import best_first
 from evaluation.analysis.words import count, p_words, percent
 
 ABX_COLUMNS = ("assessor", "item", "first", "second", "correct")
@@ -61,7 +62,7 @@ def abx_power(n: int, share: float, alpha: float = LEVEL) -> float:
     return 0.0 if needed is None else at_least(needed, n, share)
 
 
-def abx_trials(share: float, power: float = 0.8, alpha: float = 0.05) -> int | None:
+def abx_trials(share: float, power: float = 0.8, alpha: float = LEVEL) -> int | None:
     """The number of trials from which on the power against a true `share` of right answers stays at `power`.
 
     Power saws: with a trial more it may take a right answer more. None if `share` is not above 1/2, or so
@@ -335,7 +336,7 @@ class Worth:
 
 @dataclass(frozen=True)
 class BradleyTerry:
-    """The systems from the most preferred down. `problem` says why there is no answer."""
+    """The systems from the most preferred down, equal ones as they appear; `problem`: why there are none."""
 
     systems: list[Worth]
     votes: int
@@ -381,7 +382,7 @@ def bradley_terry(frame: pd.DataFrame) -> BradleyTerry:
     )
     half = ndtri(0.975) * np.sqrt(np.diag(covariance))
     rows = []
-    for place in np.argsort(-ability, kind="stable"):
+    for place in best_first(range(len(systems)), ability.__getitem__):
         others = np.delete(chance[place], place)
         spread = None if robust is None else robust[place]
         rows.append(

@@ -20,6 +20,7 @@ from scipy.special import chdtrc, fdtrc, ndtr, stdtr
 from evaluation.analysis.statistics.corrections import find_hopeless, hochberg, holm
 from evaluation.analysis.statistics.frames import Floats, Tidy, tidy
 from evaluation.analysis.statistics.intervals import Interval, half_width
+from evaluation.analysis.statistics.ranking import settle
 from evaluation.analysis.words import count
 
 Pair = tuple[object, object]
@@ -358,9 +359,9 @@ def wilcoxon(
 def _wilcoxon(row: Comparison, differences: Floats) -> Comparison:
     from scipy import stats
 
-    values = np.round(differences[~np.isnan(differences)], 9)
+    values = differences[~np.isnan(differences)]
     values = values[np.abs(values) > TIE]
-    n, ranks = values.size, stats.rankdata(np.abs(values))
+    n, ranks = values.size, stats.rankdata(settle(np.abs(values)))
     tied = np.unique(ranks).size < n
     exact = n <= (EXACT_PAIRS if tied else 50)
     outcome = stats.wilcoxon(values, method="exact" if exact and not tied else "asymptotic")
@@ -419,7 +420,7 @@ def friedman(frame: pd.DataFrame) -> Friedman:
         return replace(result, problem="Friedman's test compares three systems or more.")
     if n < 2:
         return replace(result, problem="Fewer than two assessors graded every system.")
-    ranks = pd.DataFrame(np.round(complete, 9)).rank(axis=1).to_numpy()
+    ranks = pd.DataFrame([settle(row) for row in complete]).rank(axis=1).to_numpy()
     mean_ranks = dict(zip(data.systems, map(float, ranks.mean(axis=0)), strict=True))
     spread = float(((ranks - (k + 1) / 2) ** 2).sum())
     result = replace(result, df=k - 1, mean_ranks=mean_ranks)

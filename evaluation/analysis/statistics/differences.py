@@ -29,6 +29,7 @@ from evaluation.analysis.statistics.comparisons import Pair
 from evaluation.analysis.statistics.corrections import LEVEL, holm
 from evaluation.analysis.statistics.frames import Floats, Ints, Ratings, Tidy, tidy
 from evaluation.analysis.statistics.random_effects import Contrast, NoError, fit
+from evaluation.analysis.statistics.ranking import settle
 from evaluation.analysis.words import figure
 
 #: Points on a scale of 0 to 100 within which two systems count as equal, if the researcher states no other.
@@ -230,9 +231,11 @@ def _separate(values: Floats, assessor: Ints, item: Ints) -> tuple[Floats, Float
     listeners, items = int(assessor.max()) + 1, int(item.max()) + 1
     if values.size == listeners * items:  # means are these effects, to the last digit
         return np.bincount(assessor, values) / items, np.bincount(item, values) / listeners - values.mean()
+    if _connect(assessor, item).any():
+        return None
     design = np.concatenate([np.eye(listeners)[assessor], np.eye(items)[item]], axis=1)
-    effects, _, rank, _ = np.linalg.lstsq(design, values, rcond=None)
-    return (effects[:listeners], effects[listeners:]) if rank == listeners + items - 1 else None
+    effects = np.linalg.lstsq(design, values, rcond=None)[0]
+    return effects[:listeners], effects[listeners:]
 
 
 def _estimate_without_rest(listeners: Floats, items: Floats, population: Population) -> Contrast | None:
@@ -258,20 +261,24 @@ def _least_df(assessor: Ints, item: Ints, population: Population) -> int:
     """
     if population is Population.ITEMS_LIKE_THESE:
         return max(1, int(min(assessor.max(), item.max())))
-    return max(1, int(assessor.max()) + 1 - _count_groups(assessor, item))
+    return max(1, int(assessor.max()) + 1 - np.unique(_connect(assessor, item)).size)
 
 
-def _count_groups(assessor: Ints, item: Ints) -> int:
-    """Groups of assessors and items that no cell connects with each other."""
-    label = np.arange(int(assessor.max()) + 1)
+def _connect(one: Ints, other: Ints) -> Ints:
+    """Of each index of `one` the lowest that cells connect it with, (n,): the same throughout its group.
+
+    Args:
+        one, other: indices from 0, all used, of the two that meet in each cell: assessors and items.
+    """
+    lowest = np.arange(int(one.max()) + 1)
     while True:
-        of_item = np.full(int(item.max()) + 1, label.size)
-        np.minimum.at(of_item, item, label[assessor])
-        lowest = label.copy()
-        np.minimum.at(lowest, assessor, of_item[item])
-        if np.array_equal(lowest, label):
-            return int(np.unique(label).size)
-        label = lowest
+        of_other = np.full(int(other.max()) + 1, lowest.size)
+        np.minimum.at(of_other, other, lowest[one])
+        lower = lowest.copy()
+        np.minimum.at(lower, one, of_other[other])
+        if np.array_equal(lower, lowest):
+            return lowest
+        lowest = lower
 
 
 def _fit(values: Floats, assessor: Ints, item: Ints, population: Population) -> Contrast:
@@ -298,7 +305,7 @@ def _rank_biserial(values: Floats) -> float | None:
     values = values[np.abs(values) > 1e-9]
     if values.size == 0:
         return None
-    ranks = pd.Series(np.abs(np.round(values, 9))).rank().to_numpy()
+    ranks = pd.Series(settle(np.abs(values))).rank().to_numpy()
     return float((ranks * np.sign(values)).sum() / ranks.sum())
 
 
@@ -346,23 +353,11 @@ def find_blocks(frame: Ratings) -> list[list[object]]:
     systems in them stand in the order of the frame.
     """
     data = tidy(frame)
-    owner = list(range(len(data.systems)))
-
-    def root(index: int) -> int:
-        while owner[index] != index:
-            owner[index] = owner[owner[index]]
-            index = owner[index]
-        return index
-
-    first_of: dict[int, int] = {}
-    for pair in np.unique(data.item * len(data.systems) + data.system).tolist():
-        item, system = divmod(pair, len(data.systems))
-        other = first_of.setdefault(item, system)
-        one, two = sorted((root(other), root(system)))
-        owner[two] = one
+    if data.problem:
+        return []
     blocks: dict[int, list[object]] = {}
-    for index, name in enumerate(data.systems):
-        blocks.setdefault(root(index), []).append(name)
+    for name, group in zip(data.systems, _connect(data.system, data.item).tolist(), strict=True):
+        blocks.setdefault(group, []).append(name)
     return list(blocks.values())
 
 

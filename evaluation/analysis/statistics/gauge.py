@@ -19,12 +19,11 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from evaluation.analysis.statistics.corrections import LEVEL
 from evaluation.analysis.statistics.frames import Floats, Ints, Tidy, tidy
 
 #: Dealings of each listener's grades.
 PERMUTATIONS = 999
-#: A figure is above the noise floor where fewer dealings than this share reach it.
-LEVEL = 0.05
 
 _TOO_FEW = (
     "Too few grades: so many of their dealings come out alike that even the best of them is not above the "

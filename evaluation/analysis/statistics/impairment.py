@@ -19,7 +19,7 @@ from evaluation.analysis.statistics.corrections import LEVEL, holm
 from evaluation.analysis.statistics.differences import Population, estimate_mean
 from evaluation.analysis.statistics.intervals import Interval, t_interval
 from evaluation.analysis.statistics.random_effects import Contrast
-from evaluation.analysis.words import count
+from evaluation.analysis.words import count, figure, p_words
 
 COLUMNS = ("assessor", "item", "system", "score", "reference")
 
@@ -76,13 +76,13 @@ def expertise(frame: pd.DataFrame, confidence: float = 0.95) -> list[Expertise]:
         tested = below_zero(grades)
         if tested is None:
             expert = grades.size > 1 and mean < 0
-            why = "one trial only" if grades.size == 1 else f"all diff grades are {mean:.1f}"
+            why = "one trial only" if grades.size == 1 else f"all diff grades are {figure(mean, 1)}"
             rows.append(Expertise(assessor, grades.size, mistaken, mean, None, None, expert, why))
             continue
         t, p = tested
         expert = p <= 1 - confidence
         words = "tells the reference from the systems" if expert else "not shown to tell the reference"
-        reason = f"mean diff grade {mean:.2f} in {count(grades.size, 'trial')}, p = {p:.3f}: {words}"
+        reason = f"mean diff grade {figure(mean, 2)} in {count(grades.size, 'trial')}, {p_words(p)}: {words}"
         rows.append(Expertise(assessor, grades.size, mistaken, mean, t, p, expert, reason))
     return rows
 

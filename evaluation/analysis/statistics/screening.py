@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from evaluation.analysis.statistics.frames import Floats, Ratings, tidy
-from evaluation.analysis.words import count, percent
+from evaluation.analysis.words import count, percent, plain
 
 
 @dataclass(frozen=True)
@@ -77,9 +77,9 @@ class Thresholds:
                 found.append(f"{entry.name} must be a number, not {value!r}.")
             elif entry.name in ("reference_share", "mid_share", "mid_escape", "ordered"):
                 if not 0 <= value <= 1:
-                    found.append(f"{entry.name} is a share from 0 to 1, not {value:g}.")
+                    found.append(f"{entry.name} is a share from 0 to 1, not {plain(value)}.")
             elif value < 0 or (entry.name.endswith(("below", "above")) and value > 100):
-                found.append(f"{entry.name} cannot be {value:g}.")
+                found.append(f"{entry.name} cannot be {plain(value)}.")
         return found
 
 

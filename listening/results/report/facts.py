@@ -16,6 +16,7 @@ from django.utils.html import strip_tags
 import codec
 from codec.registry import SYSTEMS
 from evaluation import systems as evaluation_systems
+from evaluation.analysis.words import plain
 from evaluation.contexts import Context
 from evaluation.models import Rendition, Score
 from evaluation.refusals import translate_note
@@ -205,7 +206,7 @@ def _merge_parameters(rows: list[Mapping[str, Any]]) -> list[tuple[str, str]]:
         if len(distinct) == 1:
             text = values[0] if isinstance(values[0], str) else distinct[0]
         elif all(isinstance(value, int | float) for value in values):
-            text = f"{min(values):g} to {max(values):g}, by item"
+            text = f"{plain(min(values))} to {plain(max(values))}, by item"
         else:
             text = "differs by item: " + "; ".join(distinct[:4]) + (" …" if len(distinct) > 4 else "")
         merged.append((name, text))

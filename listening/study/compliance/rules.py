@@ -10,10 +10,10 @@ from django.db.models import TextField
 from django.db.models.functions import Cast
 
 from evaluation import systems as known
-from evaluation.analysis.words import count
+from evaluation.analysis.words import count, figure
 from listening.kinds import COUNTED
 from listening.methods.mushra import Mushra
-from listening.models import Event, Item, Session, Stimulus, Study, Trial
+from listening.models import Item, Session, Stimulus, Study, Trial
 from listening.study import design as designs
 from listening.study.compliance.measurements import measure_filter, player_constants
 from listening.study.compliance.states import DUTY, MET, NOT_MET, State, Verdict
@@ -320,7 +320,8 @@ def _check_material(facts: Facts) -> Verdict:
 def _check_levels(facts: Facts) -> Verdict:
     gains = [s.gain_db for s in facts.stimuli if s.gain_db is not None]
     matched = (
-        f"Loudness matched to the reference (BS.1770) by gains of {min(gains):+.1f} to {max(gains):+.1f} dB; "
+        f"Loudness matched to the reference (BS.1770) by gains of {figure(min(gains), 1, signed=True)} to "
+        f"{figure(max(gains), 1, signed=True)} dB; "
         if gains
         else "Loudness is matched when the stimuli are rendered; "
     )
@@ -404,21 +405,21 @@ def _check_groups(facts: Facts) -> Verdict:
 
 @_needs_own_pages("its grades came without events")
 def _check_recording(facts: Facts) -> Verdict:
-    trials = facts.study.sessions.filter(kind=Session.Kind.REAL, trials__finished__isnull=False)
-    finished = trials.values("trials").distinct().count()
+    trials = Trial.objects.filter(
+        session__study=facts.study,
+        session__kind=Session.Kind.REAL,
+        item__training=False,
+        finished__isnull=False,
+    )
+    finished = trials.count()
     if not finished:
         return MET, "Plays, switches, loops and every change of a grade are stored with their times."
-    logged = (
-        Event.objects.filter(trial__session__study=facts.study, trial__session__kind=Session.Kind.REAL)
-        .exclude(trial__finished=None)
-        .values("trial")
-        .distinct()
-        .count()
-    )
+    logged = trials.filter(events__isnull=False).distinct().count()
     state: State = MET if logged == finished else NOT_MET
     return (
         state,
-        f"{logged} of {count(finished, 'finished trial')} have an event log, which can be exported.",
+        f"{logged} of {count(finished, 'finished trial')} have an event log, which can be exported; "
+        "training is not counted.",
     )
 
 

@@ -9,6 +9,7 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
+from evaluation.analysis.words import plain
 from evaluation.columns import JsonObject
 from listening.methods import METHODS, NO_PREFERENCE, OPEN_REFERENCE
 from listening.models import Session, Trial
@@ -115,8 +116,7 @@ def method_page(request: HttpRequest, session: Session, trial: Trial) -> HttpRes
         "graded": [signal for signal in signals if signal.name != OPEN_REFERENCE],
         "answers": _answers(trial),
         "words": [
-            {"value": f"{value:g}", "written": f"{value:g}".replace("-", "−"), "words": words}
-            for value, words in method.words
+            {"value": f"{value:g}", "written": plain(value), "words": words} for value, words in method.words
         ],
         "page": page,
     }

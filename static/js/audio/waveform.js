@@ -2,6 +2,7 @@
 
 import { find } from "../common/dom.js";
 import { Emitter } from "../common/emitter.js";
+import { figure } from "../common/text.js";
 import { gettext } from "../common/words.js";
 import { MIN_LOOP_SECONDS } from "./player.js";
 
@@ -228,7 +229,7 @@ export class Waveform extends Emitter {
     b.style.left = `${(100 * end) / this.#duration}%`;
     for (const [handle, value] of /** @type {[HTMLElement, number][]} */ ([[a, start], [b, end]])) {
       handle.setAttribute("aria-valuenow", value.toFixed(2));
-      handle.setAttribute("aria-valuetext", gettext("{number} seconds", { number: value.toFixed(2) }));
+      handle.setAttribute("aria-valuetext", gettext("{number} seconds", { number: figure(value, 2) }));
     }
   }
 

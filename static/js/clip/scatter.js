@@ -1,6 +1,7 @@
 /* Quality against measured bit rate: one labelled point a system; a click plays it. */
 
 import { findAll } from "../common/dom.js";
+import { figure } from "../common/text.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const HEIGHT = 300;
@@ -191,7 +192,7 @@ export class Scatter {
     const marks = make("g", { class: "points" });
     for (const [index, point] of points.entries()) {
       const { slug, title } = point.system;
-      const figures = `${title}: ${point.kbps.toFixed(2)} kbit/s, ${name} ${point.value.toFixed(2)}`;
+      const figures = `${title}: ${point.kbps.toFixed(2)} kbit/s, ${name} ${figure(point.value, 2)}`;
       const group = make(
         "g",
         { "data-point": slug, tabindex: 0, role: "button", "aria-label": `Play ${figures}` },

@@ -4,7 +4,7 @@
 import { MIN_LOOP_SECONDS } from "../audio/player.js";
 import { TimeStrip, channelsOf, outline, peak } from "../audio/waveform.js";
 import { find, findAll } from "../common/dom.js";
-import { clock } from "../common/text.js";
+import { clock, figure } from "../common/text.js";
 import { CEILING_DB, FLOOR_DB, gradient, picture } from "./spectrogram.js";
 
 const PICTURE_COLUMNS = 900;
@@ -67,7 +67,7 @@ export class Stage {
     find("[data-colour-scale]", HTMLElement, root).style.background = gradient("to top");
     for (const element of findAll("[data-decibels]", HTMLElement, root)) {
       const level = element.dataset.decibels === "high" ? CEILING_DB : FLOOR_DB;
-      element.textContent = `${level}`.replace("-", "−");
+      element.textContent = figure(level, 0);
     }
     new ResizeObserver(() => this.#redraw()).observe(this.#track);
     window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.#redraw());

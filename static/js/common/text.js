@@ -11,6 +11,17 @@ export function say(element, text) {
 }
 
 /**
+ * A number with a minus, which is as wide as a plus, for its hyphen, and the decimal mark of the page's language.
+ *
+ * @param {number} value
+ * @param {number} decimals
+ */
+export function figure(value, decimals) {
+  const mark = document.documentElement.dataset.decimalMark ?? ".";
+  return value.toFixed(decimals).replace("-", "−").replace(".", mark);
+}
+
+/**
  * Seconds as minutes, seconds and tenths: 01:02.3.
  *
  * @param {number} seconds
@@ -19,5 +30,5 @@ export function say(element, text) {
 export function clock(seconds, digits = 2) {
   const tenths = Math.floor(seconds * 10 + 1e-6);
   const pad = (/** @type {number} */ value, /** @type {number} */ length) => String(value).padStart(length, "0");
-  return `${pad(Math.floor(tenths / 600), digits)}:${pad(Math.floor(tenths / 10) % 60, 2)}.${tenths % 10}`;
+  return `${pad(Math.floor(tenths / 600), digits)}:${figure((tenths % 600) / 10, 1).padStart(4, "0")}`;
 }

@@ -1,6 +1,7 @@
 /* BS.1116: A is the reference, one of B and C is it again. Both are graded, one of them 5.0. */
 
 import { find, findAll } from "../common/dom.js";
+import { figure } from "../common/text.js";
 import { gettext } from "../common/words.js";
 import { LETTERS, missingSounds, showHeard } from "../trial/hearing.js";
 import { openTrial, page, store } from "../trial/page.js";
@@ -9,12 +10,7 @@ import { Switching } from "../trial/switching.js";
 
 const HIGHEST = 5;
 
-/** A grade with the decimal mark of the page's language. @param {number} score */
-function write(score) {
-  const tenths = Math.round(10 * score);
-  return gettext("{whole}.{tenths}", { whole: Math.floor(tenths / 10), tenths: tenths % 10 });
-}
-
+const write = (/** @type {number} */ score) => figure(score, 1);
 const switching = new Switching(LETTERS);
 const scale = { lowest: 1, highest: HIGHEST, perUnit: 10, leap: 5, first: 3, write };
 const sliders = new Sliders(find(".impairment"), scale, switching);

@@ -45,7 +45,7 @@ def test_the_page_asks_for_the_tests_and_shows_them_when_they_are_done(owner: Cl
     generate(study, 8, QUALITY)
     address = reverse("results", args=[study.pk])
     html = owner.get(address).content.decode()
-    assert "they appear here when they are done" in html
+    assert "What can be tested between systems is being computed" in html
     assert "every 2s" in html
     row = Analysis.objects.get()
     assert (row.kind, row.profile, row.status) == ("real", "bs1534", Job.Status.QUEUED)
@@ -153,6 +153,7 @@ def test_the_older_tests_stay_while_new_ones_are_computed(owner: Client, study: 
     listen(study, {"original": 100})
     html = owner.get(reverse("results", args=[study.pk])).content.decode()
     assert "New grades have arrived since" in html
+    assert "tests with them are being computed." in html
     assert "The only pair" in html
 
 
@@ -170,8 +171,35 @@ def test_a_failure_is_told_and_can_be_tried_again(
     assert row.status == Job.Status.FAILED
     html = owner.get(reverse("results", args=[study.pk])).content.decode()
     assert "The tests could not be computed (ZeroDivisionError)." in html
+    assert "being computed" not in html
     owner.post(reverse("results_again", args=[study.pk]))
     assert not Analysis.objects.exists()
+
+
+def test_no_test_is_promised_where_none_is_possible(owner: Client, study: Study) -> None:
+    """One listener's grades cannot be tested, which a worker finds out."""
+    generate(study, 1, QUALITY)
+    address = reverse("results", args=[study.pk])
+    before = owner.get(address).content.decode()
+    assert "Whether the systems differ is not computed yet." in before
+    assert "What can be tested between systems is being computed" in before
+    assert "Tests between systems" not in before
+    computed(study)
+    assert "No test was possible against" in owner.get(address).content.decode()
+
+
+def test_after_a_failure_no_newer_tests_are_promised(
+    owner: Client, study: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    generate(study, 4, QUALITY)
+    computed(study)
+    listen(study, {"original": 100})
+    with monkeypatch.context() as patch:
+        patch.setattr(heavy, "compute", lambda *arguments: 1 / 0)
+        computed(study)
+    html = owner.get(reverse("results", args=[study.pk])).content.decode()
+    assert "New grades have arrived since these tests were computed, at" in html
+    assert "being computed" not in html
 
 
 def test_lost_work_is_swept_up_like_any_other(study: Study, settings: Any) -> None:

@@ -63,7 +63,7 @@ def test_one_listener_has_means_and_no_interval(owner: Client, study: Study) -> 
     listen(study, GRADES)
     text = page(owner, study)
     assert "highest is not known: Opus 9k has a mean of 80.0 of 100 (1 listener, 2 items)." in text
-    assert "The tests between systems are not computed yet." in text
+    assert "Whether the systems differ is not computed yet." in text
     assert "One listener: an interval over listeners needs" in text
     assert "needs 2 listeners" in text
     assert not re.search(r"± (?!95 %)\d", text)
@@ -195,7 +195,7 @@ def test_the_answer_says_whose_interval_and_when_two_overlap(owner: Client, stud
         listen(study, GRADES | {"opus-9k": opus})
     text = page(owner, study)
     assert (
-        "95 % interval of listener means 75.0 to 85.0). The tests between systems are not computed yet."
+        "95 % interval of listener means 75.0 to 85.0). Whether the systems differ is not computed yet."
         in text
     )
     make_analysis(Analysis.objects.get().pk)

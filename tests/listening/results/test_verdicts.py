@@ -12,7 +12,7 @@ import pytest
 from evaluation.analysis.figures import Scale
 from evaluation.analysis.statistics import choices, comparisons
 from evaluation.analysis.statistics.differences import Population, compare
-from evaluation.analysis.words import figure, p_figure, p_words, percent
+from evaluation.analysis.words import figure, p_figure, p_words, percent, plain
 from evaluation.contexts import Context
 from listening.results.choosing import _describe_preferences, _reconcile_answers
 from listening.results.data import DifferenceData, DifferencesData
@@ -205,21 +205,55 @@ def test_votes_that_cannot_show_a_preference_are_given_no_verdict() -> None:
     )
 
 
-def test_who_stands_highest_is_said_with_whom_that_is_not_shown_against() -> None:
-    """P beats R in nearly every vote; against Q votes are even."""
-    rng = np.random.default_rng(3)
+def place(votes: dict[tuple[str, str], tuple[int, int]]) -> tuple[list[str], str]:
+    """The systems down the scale, and what is said of it; `votes` are for the first and the second of a pair.
+
+    Each of 16 listeners has a 16th of them.
+    """
     rows = [
-        (f"l{who}", n, *pair, pair[int(rng.random() > share)])
-        for who in range(16)
-        for n in range(4)
-        for pair, share in ((("p", "q"), 0.55), (("p", "r"), 0.9), (("q", "r"), 0.85))
+        (f"l{number % 16}", number // 16, *pair, pair[number >= won])
+        for pair, (won, lost) in votes.items()
+        for number in range(won + lost)
     ]
     frame = pd.DataFrame(rows, columns=list(choices.PREFERENCE_COLUMNS))
     found, scale = choices.preferences(frame, Population.THESE_ITEMS), choices.bradley_terry(frame)
-    text = _describe_preferences(found, scale, TITLES)
-    assert scale.systems[0].system == "p"
-    assert text.endswith("of votes on average; that it is preferred to Q is not shown.")
-    assert "This holds for these items only." in text
+    said = _describe_preferences(found, scale, TITLES)
+    return [row.system for row in scale.systems], said[said.index("On Bradley") :]
+
+
+def test_who_stands_highest_is_said_with_whom_that_is_not_shown_against() -> None:
+    """P wins 94 of 128 votes and beats R in nearly every one; against Q votes are even."""
+    ranked, said = place({("p", "q"): (32, 32), ("p", "r"): (62, 2), ("q", "r"): (58, 6)})
+    assert ranked == ["p", "q", "r"]
+    assert said == (
+        "On Bradley and Terry's scale P stands highest: it wins 73 % of votes on average; that it is "
+        "preferred to Q is not shown."
+    )
+
+
+@pytest.mark.parametrize("first", ["p", "q"])
+def test_those_who_win_as_many_votes_stand_highest_together(first: str) -> None:
+    """P and Q win 92 of 128 votes each: equally able, they keep their order, however sums are rounded."""
+    votes = {("p", "q"): (30, 34), ("p", "r"): (62, 2), ("q", "r"): (58, 6)}
+    if first == "q":
+        votes = {("q", "p"): (34, 30), ("q", "r"): (58, 6), ("p", "r"): (62, 2)}
+    ranked, said = place(votes)
+    assert ranked == [*dict.fromkeys([first, "p", "q"]), "r"]
+    names = " and ".join(TITLES[each] for each in ranked[:2])
+    assert said == (
+        f"On Bradley and Terry's scale {names} stand highest together: each wins 72 % of votes on average."
+    )
+
+
+def test_of_those_who_stand_highest_together_each_has_its_own_doubts() -> None:
+    """P and Q win 128 of 192 votes each, but 36 of 64 against R, of which chance explains so many."""
+    even, few, nearly_all = (32, 32), (36, 28), (60, 4)
+    ranked, said = place(
+        {("p", "q"): even, ("p", "r"): few, ("q", "r"): few}
+        | {(system, "s"): nearly_all for system in ("p", "q", "r")}
+    )
+    assert ranked == ["p", "q", "r", "s"]
+    assert said.endswith("that P is preferred to R and that Q is preferred to R is not shown.")
 
 
 def test_holm_is_said_to_be_over_the_pairs_that_were_tested() -> None:
@@ -256,3 +290,5 @@ def test_figures_do_not_read_as_what_they_are_not() -> None:
     assert [percent(each) for each in shares] == ["0 %", "0.4 %", "49.6 %", "50 %", "62 %", "99.7 %", "100 %"]
     assert [percent(each, (0.29,)) for each in (0.288, 0.29)] == ["28.8 %", "29 %"]
     assert (figure(-0.04, 1), figure(-0.4, 1)) == ("0.0", "−0.4")
+    assert [figure(each, 1, signed=True) for each in (-0.44, -0.04, 1.23)] == ["−0.4", "+0.0", "+1.2"]
+    assert [plain(each) for each in (-3.0, 0.5)] == ["−3", "0.5"]

@@ -115,6 +115,14 @@ def test_lengths_items_and_training_are_looked_at(study: Study) -> None:
     assert rule(study, "M14").state == NOT_MET
 
 
+def test_gains_have_a_sign_that_is_a_minus_and_no_hyphen(study: Study) -> None:
+    gains = iter([-0.44, 1.23])
+    for stimulus in Stimulus.objects.filter(item__study=study):
+        stimulus.gain_db = next(gains, 0.0)
+        stimulus.save()
+    assert "by gains of −0.4 to +1.2 dB" in rule(study, "M18").evidence
+
+
 def test_enough_items_leave_the_choice_of_material_to_the_researcher(
     make_study: Callable[..., Study],
 ) -> None:
@@ -135,12 +143,19 @@ def test_a_blocked_design_is_reported(alice: User, processed: Callable[..., Clip
 
 
 def test_recording_is_checked_trial_by_trial(study: Study) -> None:
+    """Of the trials whose grades count: a log of training is none of a grade, and its lack is no lack."""
     session = listen(study)
+    training, first, second = session.trials.all()
+    assert training.item.training
+    training.events.create(sequence=1, kind="play", milliseconds=5)
+    first.events.create(sequence=1, kind="play", milliseconds=5)
+    first.events.create(sequence=2, kind="pause", milliseconds=9)
     assert rule(study, "M30").state == NOT_MET
-    assert "0 of 3 finished trials have an event log" in rule(study, "M30").evidence
-    for trial in session.trials.all():
-        trial.events.create(sequence=1, kind="play", milliseconds=5)
+    assert "1 of 2 finished trials have an event log" in rule(study, "M30").evidence
+    second.events.create(sequence=1, kind="play", milliseconds=5)
+    training.events.all().delete()
     assert rule(study, "M30").state == MET
+    assert "2 of 2 finished trials have an event log" in rule(study, "M30").evidence
     assert "1 assessor finished so far" in rule(study, "M20").evidence
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from django.test import Client
 from django.utils import translation
+from django.utils.formats import number_format
 
 from listening.models import Session, Study
 from listening.study import languages
@@ -40,6 +41,18 @@ def test_every_message_is_translated(path: Path) -> None:
         for translated in message.translations:
             assert sorted(PLACEHOLDER.findall(translated)) == sorted(PLACEHOLDER.findall(message.text))
             assert translated.startswith("\n") == message.text.startswith("\n")
+
+
+@pytest.mark.parametrize("path", CATALOGUES, ids=name)
+def test_messages_have_the_decimal_mark_that_pages_write_numbers_with(path: Path) -> None:
+    """CLDR's marks for Latin digits, in which all languages write here."""
+    mark = {"de": ",", "fr": ",", "ne": ".", "ja": ".", "ar": "."}[path.parts[-3]]
+    with translation.override(path.parts[-3]):
+        assert number_format(-2.5, 1) == f"-2{mark}5"
+    for message in catalogues.read(path):
+        for number in re.findall(r"(?<![\d.-])\d+\.\d+(?![\d.-])", message.text):
+            for translated in message.translations:
+                assert number.replace(".", mark) in translated
 
 
 @pytest.mark.parametrize("path", CATALOGUES, ids=name)
@@ -112,4 +125,4 @@ def test_pages_say_their_language_and_direction(
     for address in (f"/s/{session.token}/", f"/t/{session.study.token}/"):
         # What the browser prefers doesn't matter.
         page = client.get(address, headers={"Accept-Language": "fr"}).content.decode()
-        assert f'<html lang="{locale}" dir="{direction}">' in page
+        assert f'<html lang="{locale}" dir="{direction}"' in page

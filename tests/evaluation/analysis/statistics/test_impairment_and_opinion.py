@@ -45,7 +45,7 @@ def test_expertise_where_there_is_no_t() -> None:
     )
     assert [(row.expert, row.p) for row in found] == [(False, None), (True, None), (False, None)]
     assert found[0].reason == "one trial only"
-    assert found[1].reason == "all diff grades are -2.0"
+    assert found[1].reason == "all diff grades are −2.0"
     assert impairment.expertise(trials()) == []
 
 
