@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
+import importlib
 import os
 import shutil
 import sys
@@ -59,6 +61,23 @@ def pytest_xdist_setupnodes(config: pytest.Config, specs: list[Any]) -> None:
                 spec.python = program
         config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
         config.add_cleanup(lambda: server.communicate())
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection(session: pytest.Session) -> None:
+    """Have each process of pytest-xdist import its share of the tests first.
+
+    In a clean clone each would compile all of them, which takes longer than all else of the collection; so it
+    finds most of them compiled by the others.
+    """
+    if worker := getattr(session.config, "workerinput", None):
+        number, processes = int(worker["workerid"].removeprefix("gw")), worker["workercount"]
+        folders = [Path(argument).resolve() for argument in session.config.args]
+        paths = sorted(path for folder in folders for path in folder.rglob("test_*.py"))
+        for path in paths[number::processes]:
+            # What cannot be imported says so when it is collected.
+            with contextlib.suppress(Exception, pytest.skip.Exception):
+                importlib.import_module(".".join(path.relative_to(ROOT).with_suffix("").parts))
 
 
 @pytest.hookimpl(trylast=True)

@@ -305,6 +305,46 @@ def test_a_draft_is_there_after_a_reload(page: Page, live_server: Any, full: Stu
     assert page.get_by_label("Telephone").is_checked()
 
 
+def test_the_study_link_speaks_the_language_that_was_chosen(
+    page: Page, live_server: Any, study: Study
+) -> None:
+    """At the link, then in the session; and until its data is deleted, or another is chosen at the link."""
+    Study.objects.update(language="de", other_languages=["ar", "ja"])
+    link = f"{live_server.url}/t/{study.token}/"
+
+    def expect(language: str) -> None:
+        page.wait_for_selector(f"html[lang={language}] .languages")
+
+    def open_link(language: str) -> None:
+        page.goto(link, wait_until="commit")  # it may go on at once
+        expect(language)
+
+    def choose(language: str) -> None:
+        page.locator(".languages summary").click()
+        with page.expect_navigation():
+            page.locator(f".languages li a[lang={language}], .languages button[lang={language}]").click()
+
+    open_link("de")
+    choose("ar")
+    page.locator("input[name=consent]").check()
+    page.locator("#join button").click()
+    page.wait_for_url("**/s/**")
+    session = page.url
+    open_link("ar")
+    page.locator("#continue button").click()
+    page.wait_for_url("**/s/**")
+    choose("ja")
+    expect("ja")
+    open_link("ja")
+    choose("de")
+    expect("de")
+    page.goto(f"{session}withdraw/")
+    page.locator("main form button").click()
+    page.wait_for_selector("body[data-gone]")
+    assert page.evaluate("Object.keys(localStorage).filter((key) => key.includes('session of'))") == []
+    open_link("de")
+
+
 def test_a_break_by_keyboard_and_withdrawing_at_it(page: Page, live_server: Any, study: Study) -> None:
     Study.objects.update(break_after=1)
     study.refresh_from_db()

@@ -25,3 +25,10 @@ export function ownStorage() {
  * @param {string} study the token of its listener link
  */
 export const keyOf = (study) => `earshot:session of ${study}`;
+
+/**
+ * Under which it remembers the language of that session, where the study lets listeners choose.
+ *
+ * @param {string} key of the session
+ */
+export const languageKeyOf = (key) => `${key}, language`;

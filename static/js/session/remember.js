@@ -1,14 +1,19 @@
-/* Remembers which session of a study this browser has, or that it has none any more. */
+/* Remembers which session of a study this browser has, in which language, or that it has none any more. */
 
-import { keyOf, ownStorage } from "../common/storage.js";
+import { findAll } from "../common/dom.js";
+import { keyOf, languageKeyOf, ownStorage } from "../common/storage.js";
 
 const { study, session, gone } = document.body.dataset;
 const storage = ownStorage();
 
 try {
-  if (study && session) storage.setItem(keyOf(study), session);
+  if (study && session) {
+    storage.setItem(keyOf(study), session);
+    for (const { lang } of findAll(".languages [aria-current]")) storage.setItem(languageKeyOf(keyOf(study)), lang);
+  }
   if (gone) {
     for (const key of Object.keys(storage)) {
+      if (storage.getItem(key) === gone) storage.removeItem(languageKeyOf(key));
       if (storage.getItem(key) === gone || key.includes(`/s/${gone}/`)) storage.removeItem(key);
     }
   }

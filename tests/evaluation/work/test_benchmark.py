@@ -23,6 +23,7 @@ from scipy import stats
 from codec.bpgan.config import change_receiver
 from codec.bpgan.network.model import BPGANModel
 from codec.bpgan.network.released import WEIGHTS
+from codec.bpgan.search.search import SEARCHES
 from evaluation.metrics import METRICS as REGISTRY
 from evaluation.work import benchmark
 from evaluation.work.pipeline import METRICS, measure, process
@@ -270,8 +271,12 @@ def test_a_manifest_without_the_column_is_named(corpus: Path) -> None:
     assert "corpus.tsv needs the columns path and corpus" in errors
 
 
-def test_a_model_runs_beside_the_installed_one(corpus: Path, tmp_path: Path) -> None:
+def test_a_model_runs_beside_the_installed_one(
+    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The same symbols, so the same rate, through a receiver that does nothing more: another sound."""
+    # Both are searched alike, however that is.
+    monkeypatch.setitem(SEARCHES, "realtime", SEARCHES["instant"])
     model, table = tmp_path / "blunt.safetensors", tmp_path / "table.csv"
     plain = ["postfilter.bands=0.0", "postfilter.frames=0.0", "spectrum.strength=0.0"]
     shipped = BPGANModel.load(WEIGHTS / "default.safetensors")

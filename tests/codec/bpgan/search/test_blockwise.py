@@ -200,7 +200,7 @@ def test_blocks_join_without_a_seam(
 ) -> None:
     """The search's error, and that of the spectrum's change, is no larger at block edges than anywhere."""
     mel, _ = whole
-    config = SearchConfig(iterations=6, rate_weight=0.02)
+    config = SearchConfig(iterations=3, rate_weight=0.02)
     rate = build_rates(model.contexts)
     audio, gain = speech, model.config.mel.level / active_level(speech)
     errors = {}
