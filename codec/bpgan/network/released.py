@@ -51,7 +51,11 @@ RELEASED = {
     0x13CC: Release("2026-11-23"),
     0xBFC0: Release(like=0x13CC, settings=("postfilter.top=7000.0",)),
     0xFFEF: Release("2026-11-30b", like=0x13CC),
-    0x545A: Release("default"),
+    # Its streams were searched without the similarity of levels, at other prices of a bit.
+    0x545A: Release(
+        like=0x6CB7, settings=("postfilter.bands=0.25", "postfilter.kept=0.0", "spectrum.strength=0.7")
+    ),
+    0x6CB7: Release("default"),
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import copy
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from pesq import pesq
 from codec import registry
 from codec.audio import resample
 from codec.base import CodecError, CodecUnavailable
-from codec.bpgan.config import Rate
+from codec.bpgan.config import Rate, change_receiver
 from codec.bpgan.entropy import bitstream
 from codec.bpgan.network.model import BPGANModel
 from codec.bpgan.search.objective import distortion
@@ -102,9 +103,9 @@ def test_search_never_loses_to_the_encoder_and_gains_on_speech(index: int) -> No
     found = search(model, mel, SearchConfig(iterations=12))
     assert float(found.objective) < float(found.encoder_objective)
     generated = model.generator(model.quantizer.decode(found.symbols))
-    disturbance = model.disturbance(model.mel.expand(mel), model.mel.expand(generated))
-    again = distortion(generated, mel, model.hearing(mel)) + model.config.objective.disturbance * disturbance
-    torch.testing.assert_close(found.objective, again)
+    power, weights = (model.mel.expand(mel), model.mel.expand(generated)), model.config.objective
+    heard = weights.disturbance * model.disturbance(*power) + weights.similarity * model.similarity(*power)
+    torch.testing.assert_close(found.objective, distortion(generated, mel, model.hearing(mel)) + heard)
 
 
 def test_search_of_a_batch_equals_the_searches_alone() -> None:
@@ -173,9 +174,13 @@ def test_the_plain_inversion_is_another_receiver_of_the_same_stream() -> None:
     encoded = codec.encode(speech)
     decoded = codec.decode(encoded)
     again, mine = (bitstream.unpack(each.payload) for each in (plain.encode(speech), encoded))
-    # The sharpened mel-spectrogram is the louder one: each receiver is told its own level.
-    assert again.level > mine.level
     assert replace(again, level=mine.level) == mine
+    # Sharpening that does not keep the power is louder: each receiver is told its own level.
+    louder = copy(codec.model)
+    louder.config = change_receiver(louder.config, ("postfilter.bands=0.8", "postfilter.kept=0.0"))
+    sharp = bitstream.unpack(BPGAN("bpgan-2k", model=louder).encode(speech).payload)
+    assert again.level > sharp.level
+    assert replace(again, level=sharp.level) == sharp
     other = plain.decode(replace(encoded, system="bpgan-2k-plain"))
     assert other.shape == decoded.shape
     assert np.abs(other - decoded).max() > 0.01
