@@ -178,7 +178,7 @@ def test_the_plain_inversion_is_another_receiver_of_the_same_stream() -> None:
     # Sharpening that does not keep the power is louder: each receiver is told its own level.
     louder = copy(codec.model)
     louder.config = change_receiver(louder.config, ("postfilter.bands=0.8", "postfilter.kept=0.0"))
-    sharp = bitstream.unpack(BPGAN("bpgan-2k", model=louder).encode(speech).payload)
+    sharp = bitstream.unpack(BPGAN("bpgan-2k", search=codec.search, model=louder).encode(speech).payload)
     assert again.level > sharp.level
     assert replace(again, level=sharp.level) == sharp
     other = plain.decode(replace(encoded, system="bpgan-2k-plain"))
