@@ -14,8 +14,8 @@ def typeset(number: str) -> str:
 
 
 def plain(number: float) -> str:
-    """A number without needless zeros."""
-    return typeset(f"{number:g}")
+    """A number without needless zeros; a zero is never negative."""
+    return typeset(f"{number:zg}")
 
 
 def points(number: float) -> str:

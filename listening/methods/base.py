@@ -14,11 +14,12 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
+from django.utils.formats import number_format
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from evaluation.analysis.words import figure, plain
+from evaluation.analysis.words import plain
 from evaluation.columns import BadColumn, JsonObject, parse
 from evaluation.refusals import Refusal
 from listening.methods.options import MethodOptions, stored_options
@@ -314,8 +315,8 @@ class Method(Generic[OptionsT]):
             )
         raise GradeProblem(
             _("The grade must be a number from %(low)s to %(high)s with one decimal."),
-            low=figure(self.lowest, 1),
-            high=figure(self.highest, 1),
+            low=number_format(self.lowest, 1),
+            high=number_format(self.highest, 1),
         )
 
     def check_grades(self, grades: Collection[float]) -> None:

@@ -192,7 +192,7 @@ class Similarity(nn.Module):
         kernel = torch.tensor([corner, [_BESIDE, _CENTRE, _BESIDE], corner])
         self.register_buffer("kernel", kernel[None, None], persistent=False)
         self._window = 2 * round(_WINDOW / 2 * config.sample_rate / config.hop) + 1
-        self._step = round(_STEP * config.sample_rate / config.hop)
+        self._step = max(1, round(_STEP * config.sample_rate / config.hop))
 
     def hear(self, power: Tensor, counted: Tensor) -> Tensor:
         """Levels of auditory filters, dB, (batch, filters, frames), of the power of mel bands.
@@ -231,12 +231,14 @@ class Similarity(nn.Module):
 
     def forward(self, reference: Tensor, generated: Tensor) -> Tensor:
         """How unlike the power of mel bands (batch, bands, frames) is: mean over frames, by loudness."""
-        counted = torch.ones_like(reference[:, 0])
-        wanted, heard = self.hear(reference, counted), self.hear(generated, counted)
         (disturbance,) = self._disturbance
-        loudness = disturbance.total_loudness(disturbance.hear(reference))
-        unlike = loudness * self.frames(wanted, heard, counted)
-        return unlike.mean() / loudness.mean().clamp_min(LEAST_LOUDNESS)
+        # In bfloat16 small variances are lost in the squares.
+        with torch.autocast(reference.device.type, enabled=False):
+            counted = torch.ones_like(reference[:, 0])
+            wanted, heard = self.hear(reference, counted), self.hear(generated, counted)
+            loudness = disturbance.total_loudness(disturbance.hear(reference))
+            unlike = loudness * self.frames(wanted, heard, counted)
+            return unlike.mean() / loudness.mean().clamp_min(LEAST_LOUDNESS)
 
     def _blur(self, x: Tensor) -> Tensor:
         """Weighted mean of values and their neighbours, (batch, filters, frames); 0 beyond the edges."""

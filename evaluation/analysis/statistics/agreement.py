@@ -170,8 +170,8 @@ def _kendall(rises: NDArray[np.int8], others: NDArray[np.int8]) -> float:
 
 
 def _coefficients(x: Floats, y: Floats) -> dict[str, float]:
-    """All of `_FISHER` at once, of series without NaN: pairs of few points are compared once."""
-    x, y = settle(x), settle(y)
+    """All of `_FISHER` at once, of a metric and grades without NaN: pairs of few points are compared once."""
+    x, y = settle(x, unit=0.0), settle(y)
     if not 3 <= x.size <= _FEW_POINTS or np.ptp(x) == 0 or np.ptp(y) == 0:
         return {name: function(x, y) for name, (function, _, _) in _FISHER.items()}
     rises, others = _rises(x), _rises(y)
@@ -192,12 +192,14 @@ _FISHER: dict[str, tuple[Callable[[ArrayLike, ArrayLike], float], int, Callable[
 
 
 def correlate(name: str, x: ArrayLike, y: ArrayLike, confidence: float = 0.95) -> Correlation:
-    """``Pearson``, ``Spearman`` or ``Kendall`` of two series (n,) with an interval by Fisher's z.
+    """``Pearson``, ``Spearman`` or ``Kendall`` of a metric `x` and mean grades `y`, both (n,).
+
+    Its interval is Fisher's z.
 
     The interval takes the points as independent: systems may be, stimuli are not (`_clusters`). There is
     none at a coefficient of exactly 1 or -1.
     """
-    first, second = settle(x), settle(y)
+    first, second = settle(x, unit=0.0), settle(y)
     function, least, variance = _FISHER[name]
     n = int(first.size)
     if n < 3:

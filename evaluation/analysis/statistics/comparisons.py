@@ -361,7 +361,8 @@ def _wilcoxon(row: Comparison, differences: Floats) -> Comparison:
 
     values = differences[~np.isnan(differences)]
     values = values[np.abs(values) > TIE]
-    n, ranks = values.size, stats.rankdata(settle(np.abs(values)))
+    values = np.sign(values) * settle(np.abs(values))
+    n, ranks = values.size, stats.rankdata(np.abs(values))
     tied = np.unique(ranks).size < n
     exact = n <= (EXACT_PAIRS if tied else 50)
     outcome = stats.wilcoxon(values, method="exact" if exact and not tied else "asymptotic")

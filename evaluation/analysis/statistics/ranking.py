@@ -14,29 +14,35 @@ from numpy.typing import ArrayLike
 
 from evaluation.analysis.statistics.frames import Floats
 
-#: Differences up to this, relative to the largest value above 1, are rounding.
+#: Differences up to this, relative to what is compared, are rounding.
 ROUNDING = 1e-9
 
 T = TypeVar("T")
 
 
-def settle(values: ArrayLike) -> Floats:
-    """`values`, (n,), with those that differ by rounding made equal; NaN stays."""
+def settle(values: ArrayLike, unit: float = 1.0) -> Floats:
+    """`values`, (n,), with those that differ by rounding made equal; NaN stays.
+
+    Args:
+        values: estimates of grades, differences or abilities, or a metric's.
+        unit: what they are sums of, so that what is left near zero is rounding, too; 0 where that is unknown.
+    """
     found = np.array(values, dtype=float)
     order = np.argsort(found, kind="stable")
     ascending = found[order]
-    if not ascending.size:
-        return found
-    steps = np.diff(ascending)
+    with np.errstate(invalid="ignore"):  # between infinities
+        steps = np.diff(ascending)
     # A step to NaN, or from one to the next, is none.
-    apart = ~(steps <= ROUNDING * max(1.0, float(np.abs(found[np.isfinite(found)]).max(initial=0.0))))
+    apart = ~(steps <= ROUNDING * np.maximum(unit, np.abs(ascending[:-1])))
+    if apart.all():
+        return found
     first = np.concatenate([[0], np.flatnonzero(apart) + 1])
     found[order] = np.repeat(ascending[first], np.diff(np.append(first, ascending.size)))
     return found
 
 
 def best_first(rows: Iterable[T], estimate: Callable[[T], float]) -> list[T]:
-    """`rows` by their estimates, the highest first; those whose estimates are equal keep their order."""
+    """`rows` by estimates that are numbers, the highest first; where they are equal, in their order."""
     return [row for group in group_ties(rows, estimate) for row in group]
 
 

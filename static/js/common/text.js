@@ -11,14 +11,16 @@ export function say(element, text) {
 }
 
 /**
- * A number with a minus, which is as wide as a plus, for its hyphen, and the decimal mark of the page's language.
+ * A number with a minus, which is as wide as a plus, for its hyphen, and the decimal mark of the page's language. A
+ * zero is never negative.
  *
  * @param {number} value
  * @param {number} decimals
  */
 export function figure(value, decimals) {
   const mark = document.documentElement.dataset.decimalMark ?? ".";
-  return value.toFixed(decimals).replace("-", "−").replace(".", mark);
+  const digits = value.toFixed(decimals).replace(/^-(?=[0.]*$)/, "");
+  return digits.replace("-", "−").replace(".", mark);
 }
 
 /**

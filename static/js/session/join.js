@@ -8,7 +8,7 @@ const key = keyOf(form.dataset.study ?? "");
 const storage = ownStorage();
 
 // The server does not know the session that was remembered.
-if (form.dataset.forgotten !== undefined) storage.removeItem(key);
+if (form.dataset.forgotten !== undefined) for (const each of [key, languageKeyOf(key)]) storage.removeItem(each);
 const session = storage.getItem(key);
 const language = storage.getItem(languageKeyOf(key));
 // A language in the address was chosen after that.

@@ -1,6 +1,5 @@
 /* Remembers which session of a study this browser has, in which language, or that it has none any more. */
 
-import { findAll } from "../common/dom.js";
 import { keyOf, languageKeyOf, ownStorage } from "../common/storage.js";
 
 const { study, session, gone } = document.body.dataset;
@@ -9,7 +8,7 @@ const storage = ownStorage();
 try {
   if (study && session) {
     storage.setItem(keyOf(study), session);
-    for (const { lang } of findAll(".languages [aria-current]")) storage.setItem(languageKeyOf(keyOf(study)), lang);
+    storage.setItem(languageKeyOf(keyOf(study)), document.documentElement.lang);
   }
   if (gone) {
     for (const key of Object.keys(storage)) {

@@ -7,12 +7,17 @@ import re
 from pathlib import Path
 
 import pytest
+from django.http import QueryDict
 from django.test import Client
 from django.utils import translation
 from django.utils.formats import number_format
 
+from listening.columns.questions import Question
+from listening.methods import METHODS
+from listening.methods.base import GradeProblem
 from listening.models import Session, Study
 from listening.study import languages
+from listening.study.questionnaire import read_answers
 from tests.conftest import ROOT
 from tests.listening import catalogues
 
@@ -126,3 +131,16 @@ def test_pages_say_their_language_and_direction(
         # What the browser prefers doesn't matter.
         page = client.get(address, headers={"Accept-Language": "fr"}).content.decode()
         assert f'<html lang="{locale}" dir="{direction}"' in page
+
+
+def test_refusals_of_what_a_listener_sends_have_the_decimal_mark_of_the_page() -> None:
+    """A slider that shows 1,0 is not refused with 1.0."""
+    question = Question(name="years", label="Years", type="number", minimum=0.5, maximum=90)
+    for language, mark in (("en", "."), ("de", ","), ("fr", ","), ("ar", ".")):
+        with translation.override(language):
+            with pytest.raises(GradeProblem) as refused:
+                METHODS["bs1116"].clean_grade(7.0)
+            assert f"1{mark}0" in str(refused.value)
+            assert f"5{mark}0" in str(refused.value)
+            _answers, problems = read_answers([question], QueryDict("q-years=0.2"))
+            assert f"0{mark}5" in problems["years"]
