@@ -98,8 +98,9 @@ class SpectrumConfig:
 class PostfilterConfig:
     """How strongly the receiver sharpens the generated log-mel (`BPGANModel.sharpen`); 0: not at all.
 
-    Sharpening along the bands moves power from valleys to peaks; with `kept`, the Gaussian mean of the power
-    over so many bands (standard deviation) stays what it was, so that only what is finer gets more contrast.
+    Sharpening along the bands gives peaks more power than it takes from valleys, and makes whole formants
+    louder. With `kept`, the Gaussian mean of the power over so many bands (standard deviation) is put back to
+    what it was, so that only what is finer gets more contrast.
 
     From `top` Hz on it continues the spectrum with noise (`BPGANModel.extend`), because the generator learnt
     from speech that ended there; 0: as generated.

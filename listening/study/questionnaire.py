@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from django.http import QueryDict
-from django.utils.formats import get_format
+from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 
 from evaluation.analysis.words import plain
@@ -82,11 +82,6 @@ def _read_choices(question: Question, sent: Sequence[str]) -> set[str]:
     return set(sent)
 
 
-def _localise(number: float) -> str:
-    """A number with the decimal mark of the page's language."""
-    return plain(number).replace(".", get_format("DECIMAL_SEPARATOR"))
-
-
 def _read_number(question: Question, text: str) -> float:
     try:
         number = float(text.replace(",", ".").replace("\u2212", "-"))
@@ -95,9 +90,13 @@ def _read_number(question: Question, text: str) -> float:
     if not math.isfinite(number):
         raise ValueError(_("Please enter a number."))
     if question.minimum is not None and number < question.minimum:
-        raise ValueError(_("Please enter %(least)s or more.") % {"least": _localise(question.minimum)})
+        raise ValueError(
+            _("Please enter %(least)s or more.") % {"least": number_format(plain(question.minimum))}
+        )
     if question.maximum is not None and number > question.maximum:
-        raise ValueError(_("Please enter %(most)s or less.") % {"most": _localise(question.maximum)})
+        raise ValueError(
+            _("Please enter %(most)s or less.") % {"most": number_format(plain(question.maximum))}
+        )
     return int(number) if number.is_integer() and abs(number) < 2**53 else number
 
 

@@ -153,7 +153,7 @@ _FILTERS, _LOWEST, _HIGHEST = 21, 50.0, 8000.0
 _WINDOW, _STEP = 0.072, 0.024
 #: Levels below those of the loudest filter by more than this, dB, are masked.
 _RANGE = 60.0
-#: What a level and its neighbours in frequency and time count, one step away each.
+#: NSIM's window: what a level and its neighbours in frequency and time count, one step away each.
 _CENTRE, _BESIDE, _CORNER = 0.6195, 0.0838, 0.0113
 #: Levels are counted from here, dB, where they vary: in the squares of large numbers that would be lost.
 _MIDDLE = 40.0
@@ -195,9 +195,11 @@ class Similarity(nn.Module):
         self._step = max(1, round(_STEP * config.sample_rate / config.hop))
 
     def hear(self, power: Tensor, counted: Tensor) -> Tensor:
-        """Levels of auditory filters, dB, (batch, filters, frames), of the power of mel bands.
+        """Levels of auditory filters, dB, (batch, filters, frames).
 
-        `counted` (batch, frames) is 0 in frames that do not count, such as padding.
+        Args:
+            power: of mel bands, (batch, bands, frames).
+            counted: 1, or 0 in frames that do not count, such as padding, (batch, frames).
         """
         intensity = (self.filters @ power) * counted[:, None]
         here, weight = (
@@ -207,7 +209,12 @@ class Similarity(nn.Module):
         return 10 * torch.log10(here / weight.clamp_min(1e-3) + 1)
 
     def frames(self, reference: Tensor, generated: Tensor, counted: Tensor) -> Tensor:
-        """How unlike each frame's levels are to the reference's, (batch, frames): 0 (alike) to 2."""
+        """How unlike each frame's levels are, (batch, frames): from 0 (alike) to 2.
+
+        Args:
+            reference, generated: levels by `hear`, (batch, filters, frames).
+            counted: as in `hear`.
+        """
         loudest = torch.maximum(reference, generated.detach()).amax(dim=1, keepdim=True)
         floor = loudest - _RANGE
         theirs, ours = (

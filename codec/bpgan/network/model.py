@@ -31,7 +31,7 @@ from codec.bpgan.network.vocoder import invert_mel, random_phases
 DEFAULT_RECEIVER = Receiver()
 #: The paper's receiver, which inverts the generated mel-spectrogram as it is.
 PLAIN_RECEIVER = Receiver(postfilter=False, network=0.0, refiner=False)
-#: Reach of the postfilter to either side, in bands or frames, and its standard deviation.
+#: Reach of the postfilter's Gaussians to either side, in bands or frames, and the deviation of most.
 POSTFILTER_REACH = 8
 _DEVIATION = 2.0
 

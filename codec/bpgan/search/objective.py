@@ -64,15 +64,18 @@ class _Target:
 
     Attributes:
         model: whose mel bands they are.
-        counted: 1 in frames that count, 0 in the padding, (batch, frames).
         heard: loudness and intensity of the target.
-        share: 1 over the sum of all frames' loudness, (batch, 1).
+        counted: 1 in frames that count, 0 in the padding, (batch, frames).
+        loudness: of each frame, (batch, frames).
+        share: what a difference in each frame is multiplied by, (batch, frames): 1 over the sum of all
+            frames' loudness; 0 in the padding.
         levels: of the target, (batch, filters, frames), if the model counts their similarity.
     """
 
     model: BPGANModel
-    counted: Tensor
     heard: Heard
+    counted: Tensor
+    loudness: Tensor
     share: Tensor
     levels: Tensor | None
 
@@ -81,15 +84,17 @@ class _Target:
         power = model.mel.expand(mel)
         heard = model.disturbance.hear(power)
         counted = mel.new_ones(len(mel), mel.shape[2]) if mask is None else mask[:, 0]
-        loudness = (counted * model.disturbance.total_loudness(heard)).sum(dim=1, keepdim=True)
+        loudness = model.disturbance.total_loudness(heard)
+        whole = (counted * loudness).sum(dim=1, keepdim=True)
         least = LEAST_LOUDNESS * counted.sum(dim=1, keepdim=True)
         levels = model.similarity.hear(power, counted) if model.config.objective.similarity else None
-        return cls(model, counted, heard, 1 / torch.maximum(loudness, least), levels)
+        return cls(model, heard, counted, loudness, counted / torch.maximum(whole, least), levels)
 
     def select(self, rows: Tensor) -> _Target:
         heard = Heard(*(part[rows] for part in self.heard))
+        counted, loudness, share = (part[rows] for part in (self.counted, self.loudness, self.share))
         levels = None if self.levels is None else self.levels[rows]
-        return _Target(self.model, self.counted[rows], heard, self.share[rows], levels)
+        return _Target(self.model, heard, counted, loudness, share, levels)
 
     def differ(self, generated: Tensor) -> Tensor:
         """What each frame of log-mels adds to J by how differently it is heard, (batch, frames)."""
@@ -100,9 +105,8 @@ class _Target:
         if self.levels is not None:
             levels = model.similarity.hear(power, self.counted)
             unlike = model.similarity.frames(self.levels, levels, self.counted)
-            loudness = model.disturbance.total_loudness(self.heard)
-            differences = differences + objective.similarity * loudness * unlike
-        return self.counted * self.share * differences
+            differences = differences + objective.similarity * self.loudness * unlike
+        return self.share * differences
 
 
 class Problem:

@@ -194,10 +194,8 @@ _FISHER: dict[str, tuple[Callable[[ArrayLike, ArrayLike], float], int, Callable[
 def correlate(name: str, x: ArrayLike, y: ArrayLike, confidence: float = 0.95) -> Correlation:
     """``Pearson``, ``Spearman`` or ``Kendall`` of a metric `x` and mean grades `y`, both (n,).
 
-    Its interval is Fisher's z.
-
-    The interval takes the points as independent: systems may be, stimuli are not (`_clusters`). There is
-    none at a coefficient of exactly 1 or -1.
+    The interval, by Fisher's z, takes the points as independent: systems may be, stimuli are not
+    (`_clusters`). There is none at a coefficient of exactly 1 or -1.
     """
     first, second = settle(x, unit=0.0), settle(y)
     function, least, variance = _FISHER[name]

@@ -27,7 +27,7 @@ export function ownStorage() {
 export const keyOf = (study) => `earshot:session of ${study}`;
 
 /**
- * Under which it remembers the language of that session, where the study lets listeners choose.
+ * Under which it remembers the language of that session.
  *
  * @param {string} key of the session
  */

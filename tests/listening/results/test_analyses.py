@@ -41,16 +41,19 @@ def computed(study: Study, profile: str = "bs1534") -> Analysis:
     return row
 
 
+def page(owner: Client, study: Study) -> str:
+    return owner.get(reverse("results", args=[study.pk])).content.decode()
+
+
 def test_the_page_asks_for_the_tests_and_shows_them_when_they_are_done(owner: Client, study: Study) -> None:
     generate(study, 8, QUALITY)
-    address = reverse("results", args=[study.pk])
-    html = owner.get(address).content.decode()
+    html = page(owner, study)
     assert "What can be tested between systems is being computed" in html
     assert "every 2s" in html
     row = Analysis.objects.get()
     assert (row.kind, row.profile, row.status) == ("real", "bs1534", Job.Status.QUEUED)
     make_analysis(row.pk)
-    html = owner.get(address).content.decode()
+    html = page(owner, study)
     assert "The only pair of systems under test" in html
     assert "every 15s" in html  # the study is open
     assert Analysis.objects.count() == 1
@@ -151,7 +154,7 @@ def test_the_older_tests_stay_while_new_ones_are_computed(owner: Client, study: 
     generate(study, 4, QUALITY)
     computed(study)
     listen(study, {"original": 100})
-    html = owner.get(reverse("results", args=[study.pk])).content.decode()
+    html = page(owner, study)
     assert "New grades have arrived since" in html
     assert "tests with them are being computed." in html
     assert "The only pair" in html
@@ -169,7 +172,7 @@ def test_a_failure_is_told_and_can_be_tried_again(
         patch.setattr(heavy, "compute", broken)
         row = computed(study)
     assert row.status == Job.Status.FAILED
-    html = owner.get(reverse("results", args=[study.pk])).content.decode()
+    html = page(owner, study)
     assert "The tests could not be computed (ZeroDivisionError)." in html
     assert "being computed" not in html
     owner.post(reverse("results_again", args=[study.pk]))
@@ -179,13 +182,12 @@ def test_a_failure_is_told_and_can_be_tried_again(
 def test_no_test_is_promised_where_none_is_possible(owner: Client, study: Study) -> None:
     """One listener's grades cannot be tested, which a worker finds out."""
     generate(study, 1, QUALITY)
-    address = reverse("results", args=[study.pk])
-    before = owner.get(address).content.decode()
+    before = page(owner, study)
     assert "Whether the systems differ is not computed yet." in before
     assert "What can be tested between systems is being computed" in before
     assert "Tests between systems" not in before
     computed(study)
-    assert "No test was possible against" in owner.get(address).content.decode()
+    assert "No test was possible against" in page(owner, study)
 
 
 def test_after_a_failure_no_newer_tests_are_promised(
@@ -197,7 +199,7 @@ def test_after_a_failure_no_newer_tests_are_promised(
     with monkeypatch.context() as patch:
         patch.setattr(heavy, "compute", lambda *arguments: 1 / 0)
         computed(study)
-    html = owner.get(reverse("results", args=[study.pk])).content.decode()
+    html = page(owner, study)
     assert "New grades have arrived since these tests were computed, at" in html
     assert "being computed" not in html
 
