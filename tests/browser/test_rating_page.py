@@ -10,7 +10,7 @@ import pytest
 from django.contrib.auth.models import User
 
 from listening.models import Event, Rating, Session, Study, Trial
-from listening.session.ratings import save_rating
+from listening.session.ratings import save_events, save_rating
 from listening.session.sessions import begin, start_session
 from listening.study.studies import close_study
 from tests.browser.rating import (
@@ -30,7 +30,7 @@ from tests.live import wait_for
 from tests.rows import some
 
 if TYPE_CHECKING:
-    from playwright.sync_api import BrowserContext, Page
+    from playwright.sync_api import BrowserContext, Page, Route
 
     from tests.browser.conftest import Errors
 
@@ -296,6 +296,16 @@ def test_two_tabs_take_turns(rating_page: Page, new_page: Open, session: Session
     second.goto(first.url)
     second.get_by_role("dialog", name="This test is open in another tab").wait_for()
     assert second.locator("#rating[data-ready]").count() == 0
+    # What the first notes while the page of the second is on its way takes no number of the second's events.
+    events = Event.objects.filter(trial__position=1)
+
+    def last_event_of_the_first(route: Route) -> None:
+        before = events.count()
+        first.keyboard.press("Space")
+        wait_for("the event", lambda: events.count() > before, 10)
+        route.continue_()
+
+    second.route("**/trial/store*.js", last_event_of_the_first, times=1)
     second.get_by_role("button", name="Continue here").click()
     ready(second)
     assert grades(second)[0] == kept
@@ -308,7 +318,6 @@ def test_two_tabs_take_turns(rating_page: Page, new_page: Open, session: Session
     newest = grades(second)[0]
     assert stored(session.trials.get(position=1))[0] == int(newest)
     # Events of both are there, each once.
-    events = Event.objects.filter(trial__position=1)
     assert events.filter(kind="open").count() == 2
     # When the second is closed, the first goes on by itself or by its button.
     second.close()
@@ -333,6 +342,7 @@ def test_what_another_device_graded_is_shown_first_and_what_it_finished_leads_on
     trial = session.trials.get(position=1)
     hear(page, 1)
     save_rating(trial, trial.order[0]["key"], 11, 7)
+    save_events(trial, [{"sequence": 90, "kind": "grade", "milliseconds": 900, "detail": {}}])
     page.mouse.click(*point(page, 1, 64))
     page.wait_for_selector('#saved[data-state="lost"]')
     assert (stored(trial)[0], grades(page)[0]) == (11, "11")
@@ -341,6 +351,8 @@ def test_what_another_device_graded_is_shown_first_and_what_it_finished_leads_on
     wait_saved(page)
     assert stored(trial)[0] == int(grades(page)[0])
     assert int(grades(page)[0]) == pytest.approx(64, abs=1)
+    # The other device's event takes the place of none of this page's.
+    wait_for("three grades' events", lambda: trial.events.filter(kind="grade").count() == 3, 10)
     session.trials.update(finished="2026-01-01T00:00:00Z")
     Session.objects.update(finished="2026-01-01T00:00:00Z")
     page.mouse.click(*point(page, 1, 30))

@@ -41,7 +41,8 @@ const COMMENT_MILLISECONDS = 800;
  *
  * @typedef {object} Kept in the browser's storage
  * @property {Record<string, { score: Score | null, sequence: number, before?: number }>} grades `before` if not saved
- * @property {TrialEvent[]} events
+ * @property {TrialEvent[]} events that are not stored
+ * @property {number} [noted] the highest number of an event
  * @property {string[]} heard
  * @property {string} [writer] token of this browser
  * @property {string} [comment] if it is not saved
@@ -189,7 +190,9 @@ export class Store extends Emitter {
     this.#storedComment = kept.before ?? page.comment ?? "";
     this.#heard = new Set([...(page.heard ?? []), ...kept.heard]);
     this.#events = kept.events.filter((event) => event.sequence > page.eventSequence);
-    this.#eventSequence = Math.max(page.eventSequence, ...this.#events.map((event) => event.sequence));
+    // The tab before this one may have noted more since the server wrote this page.
+    const numbers = this.#events.map((event) => event.sequence);
+    this.#eventSequence = Math.max(page.eventSequence, kept.noted ?? 0, ...numbers);
     window.addEventListener("online", () => this.retry());
     window.addEventListener("focus", () => this.look());
     document.addEventListener("visibilitychange", () => this.look());
@@ -429,10 +432,11 @@ export class Store extends Emitter {
         const sent = this.#grade(key);
         this.#setState("saving");
         const { score, sequence } = sent;
+        const events = this.#eventsToo();
         const answer = await post(this.#page.ratingsUrl, {
-          key, score, sequence, before: this.#known.get(key), writer: this.#writer, ...this.#eventsToo(),
+          key, score, sequence, before: this.#known.get(key), writer: this.#writer, ...(events.length ? { events } : {}),
         });
-        this.#forgetEvents(answer.events ?? 0);
+        if (answer.events !== undefined) this.#forgetEvents(events, answer.events);
         this.#failures = 0;
         this.answering = true;
         isLost = this.#confirm(key, sent, answer);
@@ -505,13 +509,16 @@ export class Store extends Emitter {
 
   /** The events that go with a grade: they cost no request of their own. */
   #eventsToo() {
-    if (!this.#events.length || this.#sendingEvents) return {};
-    return { events: this.#events.slice(0, EVENTS_WITH_A_GRADE) };
+    return this.#sendingEvents ? [] : this.#events.slice(0, EVENTS_WITH_A_GRADE);
   }
 
-  /** @param {number} stored the highest number that the server has stored */
-  #forgetEvents(stored) {
-    this.#events = this.#events.filter((event) => event.sequence > stored);
+  /**
+   * @param {TrialEvent[]} sent and stored
+   * @param {number} stored the highest number that the server has stored, perhaps from another browser
+   */
+  #forgetEvents(sent, stored) {
+    this.#events = this.#events.filter((event) => !sent.includes(event));
+    this.#eventSequence = Math.max(this.#eventSequence, stored);
   }
 
   #flushEvents() {
@@ -523,8 +530,9 @@ export class Store extends Emitter {
 
   async #sendEvents() {
     try {
-      const { stored } = await post(this.#page.eventsUrl, { events: this.#events.slice(0, EVENTS_AT_ONCE) });
-      this.#forgetEvents(stored);
+      const events = this.#events.slice(0, EVENTS_AT_ONCE);
+      const { stored } = await post(this.#page.eventsUrl, { events });
+      this.#forgetEvents(events, stored);
     } catch (error) {
       // Events explain grades but must not hold them up: refused ones are dropped, others wait.
       if (error instanceof Refused) this.#events = [];
@@ -564,7 +572,9 @@ export class Store extends Emitter {
         ]),
     );
     /** @type {Kept} */
-    const kept = { grades, events: this.#events, heard: [...this.#heard], writer: this.#writer };
+    const kept = {
+      grades, events: this.#events, noted: this.#eventSequence, heard: [...this.#heard], writer: this.#writer,
+    };
     if (!this.#comment.saved) Object.assign(kept, { comment: this.comment, before: this.#storedComment });
     try {
       this.storage.setItem(this.#id, JSON.stringify(kept));
@@ -575,7 +585,9 @@ export class Store extends Emitter {
 
   /** Another tab of this browser wrote: take over grades that are ahead of ours, and see to it that they are stored. */
   #adopt() {
-    for (const [key, { score, sequence, before }] of Object.entries(this.#read().grades)) {
+    const { grades, noted } = this.#read();
+    this.#eventSequence = Math.max(this.#eventSequence, noted ?? 0);
+    for (const [key, { score, sequence, before }] of Object.entries(grades)) {
       const mine = this.#grades.get(key);
       if (!mine || sequence <= mine.sequence) continue;
       this.#known.set(key, before ?? sequence);
