@@ -33,7 +33,7 @@ def test_a_button_keeps_its_line_beside_the_long_name_of_a_test(
     assert page.evaluate("document.documentElement.scrollWidth") == width
 
 
-def test_home_says_so_when_the_sample_study_is_done(
+def test_home_says_so_when_the_sample_study_is_done_and_leaves_the_focus(
     page: Page, context: BrowserContext, live_server: Any, alice: User, study: Study
 ) -> None:
     Study.objects.update(name=NAME, status=Study.Status.READY, simulation={"listeners": 20})
@@ -44,6 +44,10 @@ def test_home_says_so_when_the_sample_study_is_done(
     assert "The sample study alone." in runs.inner_text()
     assert card.locator("progress").is_visible()
     assert "No person gave these grades." not in card.inner_text()
+    link = card.get_by_role("link", name="Study", exact=True)
+    link.focus()
     Simulation.objects.filter(pk=row.pk).update(status=Simulation.Status.DONE)
     card.get_by_text("No person gave these grades.").wait_for()
     assert runs.locator("p").inner_text() == "Nothing."
+    # The link is another element now, and still has the focus.
+    assert link.evaluate("link => link === document.activeElement")

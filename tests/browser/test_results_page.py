@@ -108,11 +108,14 @@ def another_profile_keeps_the_place(results: Page) -> None:
     results.evaluate("document.querySelector('#items').scrollIntoView()")
     before = results.evaluate("scrollY")
     assert before > 400
+    point = results.locator("#metric-pesq_wb [data-play]").first
+    point.evaluate("point => point.focus({ preventScroll: true })")
     results.evaluate("document.querySelector('nav[aria-label=Screening] a[href*=mpeg]').click()")
     results.wait_for_url("**screening=mpeg")
     results.wait_for_function("document.querySelector('#screening + span').textContent.includes('MPEG')")
     assert abs(results.evaluate("scrollY") - before) < 40
     assert results.locator("#item-table").get_attribute("open") is not None
+    assert point.evaluate("point => point === document.activeElement")
 
 
 def test_news_comes_without_a_jump(results: Page, heard: Study) -> None:

@@ -1,6 +1,7 @@
 /* The table of systems: sorting, names hidden and shown, and rows that change in place. */
 
 import { find, findAll } from "../common/dom.js";
+import { rememberPlace } from "../common/place.js";
 
 /**
  * Letters for hidden names: A, B, ... Z, AA, ...
@@ -83,11 +84,10 @@ export class SystemTable {
       if (this.#markup.get(slug) === markup) continue;
       const old = this.row(slug);
       if (old) {
-        const active = document.activeElement;
-        const focus = active instanceof HTMLElement && old.contains(active) ? active.dataset.focus : null;
+        const back = rememberPlace();
         old.replaceChildren(...fresh.childNodes);
+        back();
         for (const [key, value] of Object.entries(fresh.dataset)) old.dataset[key] = value;
-        if (focus) findAll(`[data-focus="${focus}"]`, HTMLElement, old)[0]?.focus();
       } else {
         this.#body.append(fresh);
         this.#registry.push(slug);

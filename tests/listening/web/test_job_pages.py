@@ -175,7 +175,7 @@ def test_the_pages_of_all_kinds_show_the_part(
             assert 'class="job failed"' in html, kind
             assert f"No {kind}." in html, kind
             assert f'<pre dir="ltr">log of {kind}' in html, kind
-            assert re.search(r"<button class=\"button small\" data-focus=\"retry\">Retry", html), kind
+            assert re.search(r"<button class=\"button small\">Retry", html), kind
     assert str(made.pk) in pages["rendition"]
     shared = Share.objects.create(study=study, user=bob, role=Role.VIEWER)
     client.force_login(bob)
