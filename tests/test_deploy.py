@@ -53,7 +53,7 @@ def make_wheel(folder: Path, version: str) -> None:
             ("cuda", "", "2.13.0"),
             ("", "http://127.0.0.1:9/whl", "2.13.0"),
         ],
-        lambda row: row[0] == "",
+        lambda row: not row[0] and not row[1],
     ),
 )
 def test_pytorch_for_cpus_is_what_is_installed(tmp_path: Path, kind: str, index: str, version: str) -> None:

@@ -37,6 +37,7 @@ def signed_in(page: Page, live_server: Any, alice: User, client: Client) -> Page
     return page
 
 
+@pytest.mark.rest
 def test_own_system_from_a_zip_to_the_results_of_a_study(
     signed_in: Page, live_server: Any, alice: User, make_clip: Callable[..., Clip], tmp_path: Path
 ) -> None:

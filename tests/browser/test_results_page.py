@@ -146,6 +146,7 @@ def test_axe_finds_nothing_in_the_report(page: Page, live_server: Any, heard: St
     assert find_in_both_schemes(page) == []
 
 
+@pytest.mark.rest
 def test_axe_finds_nothing_and_no_comparison_of_systems_is_cut_off_on_a_desk(
     results: Page, heard: Study
 ) -> None:

@@ -233,6 +233,7 @@ def test_the_whole_way_with_right_answers(
     assert Stage.objects.get(name="huggins-1").data["correct"] == 6
 
 
+@pytest.mark.rest
 def test_wrong_answers_to_the_headphone_check_end_kindly(
     listener: Page, live_server: Any, full: Study
 ) -> None:

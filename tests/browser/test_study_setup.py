@@ -156,6 +156,7 @@ def test_three_steps_to_an_open_study_and_back(researcher: Page, live_server: An
     assert (study.name, len(study.systems), study.items.count()) == ("Renamed", 3, 4)
 
 
+@pytest.mark.rest
 def test_simulated_listeners_come_while_one_watches(researcher: Page, live_server: Any, alice: User) -> None:
     clips = list(Clip.objects.order_by("title")[:2])
     study = create_study(alice, "Tried", clips, ["opus-9k", "bpgan-2k"], open_when_ready=False)

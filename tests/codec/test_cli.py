@@ -65,6 +65,7 @@ def test_original_is_bit_exact(speech: Path, tmp_path: Path, capsys: pytest.Capt
         assert made["seconds"] == len(before) / 16_000
 
 
+@pytest.mark.rest
 def test_a_limit_of_the_rate_is_kept_or_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

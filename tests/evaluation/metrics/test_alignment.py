@@ -26,7 +26,7 @@ def shifted(audio: np.ndarray, samples: int) -> np.ndarray:
     return np.concatenate([audio[-samples:], np.zeros(-samples, np.float32)])
 
 
-@pytest.mark.parametrize("slug", some(SYSTEMS, lambda slug: slug in KINDS))
+@pytest.mark.parametrize("slug", some(SYSTEMS, lambda slug: slug in KINDS - {"bpgan-2k"}))
 def test_every_system_is_aligned_on_real_speech_and_a_shift_is_found(
     slug: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

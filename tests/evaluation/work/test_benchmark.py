@@ -148,6 +148,7 @@ def test_silence_has_empty_cells_and_is_no_failure(tmp_path: Path) -> None:
     assert (row["pesq_nb"], row["pesq_wb"], row["stoi"]) == ("", "", "")
 
 
+@pytest.mark.rest
 def test_processes_give_the_same_figures_in_the_same_order(corpus: Path, tmp_path: Path) -> None:
     """As a person starts it, with no database to go to."""
     (corpus / "aa-text.wav").write_text("Dear diary")

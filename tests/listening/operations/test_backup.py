@@ -227,6 +227,7 @@ def test_a_snapshot_neither_sees_later_grades_nor_holds_them_up(
         assert User.objects.count() == 2
 
 
+@pytest.mark.rest
 def test_a_backup_of_an_older_version_is_restored_and_migrated(
     graded: Study, target: str, tmp_path: Path, settings: Any
 ) -> None:

@@ -173,6 +173,7 @@ def test_nothing_but_listening_tells_which_is_which(seen: list[Seen], request: p
     no_recording_is_known_again(seen)
 
 
+@pytest.mark.rest
 def test_what_cannot_be_heard_does_not_name_the_hidden_reference() -> None:
     """Statistics of single files of real codecs: below what is audible the noise floor makes them alike."""
     systems = ("original", "anchor35", "anchor70", "opus-9k", "amrnb-4.75k", "codec2-2.4k")

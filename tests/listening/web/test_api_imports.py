@@ -204,7 +204,8 @@ FIGURES = {
 
 
 @pytest.mark.shared
-@pytest.mark.parametrize("filtered", [False, pytest.param(True, marks=pytest.mark.rest)])
+@pytest.mark.rest
+@pytest.mark.parametrize("filtered", [False, True])
 def test_published_figures_come_out_of_the_api(client: Client, shared: Path, filtered: bool) -> None:
     """From the published file, from one as a German Excel writes it, and from one with a column a system."""
     folder = shared / "reference" / "ratings"

@@ -21,6 +21,7 @@ from tests.codec.bpgan.training.test_calibrate import small_model
 from tests.codec.speech import harvard_sentence
 
 
+@pytest.mark.rest
 def test_the_table_follows_the_chain(tmp_path: Path) -> None:
     # Eight times this is 10 s: one of DNSMOS' windows, and no more.
     soundfile.write(tmp_path / "a.wav", harvard_sentence(0)[:20_000], 16_000)

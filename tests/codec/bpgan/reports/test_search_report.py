@@ -30,6 +30,7 @@ def arguments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return ["search-report", str(speech), *out, "--threads", "1", "--limit", "1"]
 
 
+@pytest.mark.rest
 def test_every_part_is_measured_once_and_told(
     arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

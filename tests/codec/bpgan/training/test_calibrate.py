@@ -98,6 +98,7 @@ def test_a_calibrated_model_keeps_its_rates_and_serves_its_systems(
     assert encoded.parameters["rate_weight"] == model.rates["bpgan-2k"].rate_weight
 
 
+@pytest.mark.rest
 def test_the_command_writes_a_model_with_its_history(
     speech: Path, tmp_path: Path, short_fits: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:

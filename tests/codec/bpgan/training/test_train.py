@@ -95,6 +95,7 @@ class Killed(BaseException):
     """Stands for SIGKILL: nothing of ours catches it."""
 
 
+@pytest.mark.rest
 def test_killed_and_resumed_equals_uninterrupted(
     timit: Path, tmp_path: Path, whole: tuple[Trainer, Path]
 ) -> None:
@@ -132,6 +133,7 @@ def test_a_run_leaves_a_model_curves_and_validation(whole: tuple[Trainer, Path])
     assert (model.quantizer.centres.diff(dim=1) >= 0).all()
 
 
+@pytest.mark.rest
 def test_a_model_with_layers_starts_from_one_without_and_serves_every_rate(
     timit: Path, tmp_path: Path
 ) -> None:
