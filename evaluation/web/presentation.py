@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, TypedDict
 from uuid import UUID
 
-from django.db.models import Avg, Count, Q, QuerySet
+from django.db.models import Avg, Count, Exists, OuterRef, Q, QuerySet
 from django.urls import reverse
 from django.utils.translation import gettext
 
@@ -97,11 +97,16 @@ def job_state(row: Job, role: int = Role.OWNER) -> JobState:
     )
 
 
-def clips_at_work() -> QuerySet[Clip]:
-    """Clips with a rendition that `count_progress` counts as busy."""
+def clips_at_work(clips: QuerySet[Clip]) -> QuerySet[Clip]:
+    """Those of `clips` with a rendition that `count_progress` counts as busy.
+
+    The clips that a worker has begun come before those that only wait, each newest first.
+    """
     made = Rendition.objects.filter(status__in=Job.UNFINISHED)
     measured = Score.objects.filter(metric__in=(*DEFAULT, *GENERAL), status__in=Job.UNFINISHED)
-    return Clip.objects.filter(Q(pk__in=made.values("clip")) | Q(pk__in=measured.values("rendition__clip")))
+    busy = clips.filter(Q(pk__in=made.values("clip")) | Q(pk__in=measured.values("rendition__clip")))
+    begun = Rendition.objects.filter(clip=OuterRef("pk")).exclude(status=Job.Status.QUEUED)
+    return busy.order_by(Exists(begun).desc(), "-created", "id")
 
 
 def count_progress(clips: QuerySet[Clip]) -> list[Any]:

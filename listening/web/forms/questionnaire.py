@@ -13,6 +13,7 @@ from evaluation.contexts import Context
 from listening.columns.questions import TYPES, Question
 from listening.models import Study
 from listening.study.questionnaire import QuestionnaireError, check_questionnaire
+from listening.study.ready_questions import LIKERT, READY
 from listening.web.forms.base import Section
 
 MAX_JSON = 200_000
@@ -58,8 +59,9 @@ class Questionnaire(Section):
         return {"questions": study.questionnaire}
 
     @property
-    def types(self) -> dict[str, str]:
-        return TYPES
+    def builder(self) -> Context:
+        """What the builder's script has to know."""
+        return {"types": TYPES, "ready": plain(READY), "likert": plain(LIKERT)}
 
     def apply(self, study: Study) -> list[str]:
         study.questionnaire = self.cleaned_data["questions"]

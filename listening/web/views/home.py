@@ -35,7 +35,12 @@ _BY_CLIP = (Rendition, Score)
 
 @researcher_page
 def home(request: HttpRequest) -> HttpResponse:
+    """What waits and runs; with ``at_work``, only if that names not the clips at work as they are now."""
     user: Any = request.user
+    busy_clips = _clips_at_work(user)
+    at_work = " ".join([*(clip.state for clip in busy_clips), str(busy_clips.more)])
+    if request.GET.get("at_work") == at_work:
+        return HttpResponse(status=204)
     studies = selectors.find_studies(user)
     demos = pages.demos_of(user)
     sample = selectors.studies_of(user).filter(name=NAME, owner=user).first()
@@ -57,7 +62,8 @@ def home(request: HttpRequest) -> HttpResponse:
         "offers": sharing.offered_to(user),
         "failed": failed,
         "running": running,
-        "busy_clips": _clips_at_work(user),
+        "busy_clips": busy_clips,
+        "at_work": at_work,
         "news": _news(user),
         "full": _first(_full(studies)),
         "ready": _first(all_studies.filter(status=Study.Status.READY)),
@@ -137,12 +143,11 @@ def _jobs(user: Any, sample: Study | None) -> tuple[list[Context], list[Context]
 
 def _clips_at_work(user: Any) -> _First:
     """Clips that systems are processing or that are being measured, with how many systems are done."""
-    found = _first(
-        rows_for(user, Clip, Role.EDITOR)
-        .filter(pk__in=clips_at_work().values("pk"))
-        .order_by("-created", "id")
+    found = _first(clips_at_work(rows_for(user, Clip, Role.EDITOR)))
+    order = [clip.pk for clip in found]
+    found[:] = sorted(
+        count_progress(Clip.objects.filter(pk__in=order)), key=lambda clip: order.index(clip.pk)
     )
-    found[:] = count_progress(Clip.objects.filter(pk__in=[clip.pk for clip in found]))
     return found
 
 

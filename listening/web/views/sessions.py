@@ -36,6 +36,7 @@ from listening.session.sessions import (
 from listening.study import headphones, questionnaire, recruitment, selectors
 from listening.study.duration import minutes_left, minutes_of_study
 from listening.study.errors import StudyClosed
+from listening.study.ready_questions import translate_ready
 from listening.study.tasks import render_task
 from listening.study.versions import digest_of
 from listening.web.security import allow_sources
@@ -177,8 +178,9 @@ def _consent_step(session: Session, step: Step) -> Context:
 
 def _questions(session: Session, step: Step) -> Context:
     after = step.stage == AFTER
+    asked = questionnaire.questions_of(session.study, "after" if after else "before")
     return {
-        "questions": questionnaire.questions_of(session.study, "after" if after else "before"),
+        "questions": list(map(translate_ready, asked)),
         "answers": {row.question: row.value for row in Answer.objects.filter(session=session)},
         "after": after,
         "action": reverse("session_questions", args=[session.token]),

@@ -54,6 +54,7 @@ def studies(request: HttpRequest) -> HttpResponse:
     context = {
         "page": page,
         "studies": page.object_list,
+        "preparing": any(row.status == Study.Status.PREPARING and not row.error for row in page),
         "search": search,
         "archived": archived,
         "others": selectors.find_studies(request.user, archived=not archived).count(),

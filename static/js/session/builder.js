@@ -20,32 +20,16 @@ import { find, findAll, readData } from "../common/dom.js";
 const builder = find("#questionnaire-builder");
 const source = find(`#${builder.dataset.source}`, HTMLTextAreaElement);
 const status = find("#questionnaire-status");
-/** @type {Record<string, string>} what each type is called */
-const types = readData("#questionnaire-types");
+/**
+ * What each type is called; questions that many studies ask, a start to be changed; the answers of a new scale.
+ *
+ * @type {{ types: Record<string, string>, ready: Record<string, Question>, likert: Choice[] }}
+ */
+const { types, ready, likert } = readData("#questionnaire-words");
 const withChoices = new Set(["single", "multiple", "likert"]);
 /* Places of the buttons in a card's head. */
 const [UP, DOWN] = [1, 2];
 const frozen = source.disabled || source.closest("fieldset[disabled]") !== null;
-
-/** @type {Record<string, Partial<Question>>} questions that many studies ask; a start, to be changed */
-const ready = {
-  Age: { name: "age", label: "How old are you?", type: "number", minimum: 16, maximum: 110, required: true },
-  Hearing: {
-    name: "hearing",
-    label: "Do you know of any loss of your hearing?",
-    type: "single",
-    choices: options("no | No\nyes | Yes\nunknown | I do not know"),
-    required: true,
-  },
-  Experience: {
-    name: "experience",
-    label: "How much experience do you have with listening tests?",
-    type: "likert",
-    choices: options("1 | None\n2 | A little\n3 | Some\n4 | Much\n5 | It is my profession"),
-    required: true,
-  },
-  Remarks: { name: "remarks", label: "Is there anything you would like to tell us?", type: "long_text", when: "after" },
-};
 
 /** @type {Question[]} */
 let questions = [];
@@ -271,7 +255,7 @@ function card(question, index) {
       field("Type", type, (value) => {
         question.type = value;
         if (value === "likert" && !question.choices?.length) {
-          question.choices = options("1 | Not at all\n2 | A little\n3 | Rather\n4 | Very");
+          question.choices = structuredClone(likert);
         }
         showExtra();
       }),

@@ -8,15 +8,19 @@ import pytest
 from django.http import QueryDict
 from django.test import Client
 from django.urls import reverse
+from django.utils import translation
 
+from evaluation.columns import plain
 from listening.models import Answer, Session, Stage, Study
 from listening.session.sessions import current_step, start_session
+from listening.study.languages import LANGUAGES
 from listening.study.questionnaire import (
     QuestionnaireError,
     check_questionnaire,
     questions_of,
     read_answers,
 )
+from listening.study.ready_questions import READY, translate_ready
 
 YES_NO = [{"value": "yes", "label": "Yes, I do"}, {"value": "no", "label": "No"}]
 ALL = [
@@ -193,3 +197,93 @@ def test_names_are_unique_and_lists_are_lists() -> None:
     two = problems_of([ALL[0] | {"label": ""}, ALL[1] | {"type": ""}])
     assert "Question 1:" in two
     assert "Question 2:" in two
+
+
+#: As the builder has stored them since there are ready-made questions.
+AGE = {
+    "name": "age",
+    "label": "How old are you?",
+    "type": "number",
+    "when": "before",
+    "required": True,
+    "minimum": 16,
+    "maximum": 110,
+}
+HEARING = {
+    "name": "hearing",
+    "label": "Do you know of any loss of your hearing?",
+    "type": "single",
+    "when": "before",
+    "required": True,
+    "choices": [
+        {"value": "no", "label": "No"},
+        {"value": "yes", "label": "Yes"},
+        {"value": "unknown", "label": "I do not know"},
+    ],
+}
+SCALE = [{"value": "1", "label": "Not at all"}, {"value": "2", "label": "A little"},
+         {"value": "3", "label": "Rather"}, {"value": "4", "label": "Very"}]  # fmt: skip
+
+
+def shown_words(language: str, question: dict[str, Any]) -> list[str]:
+    """What a listener reads of the question: its text and its answers."""
+    with translation.override(language):
+        shown = translate_ready(check_questionnaire([question])[0])
+    return [shown.label, *(option.label for option in shown.choices)]
+
+
+def test_listeners_read_ready_made_questions_in_their_language_and_answer_in_the_same_values(
+    client: Client, study: Study
+) -> None:
+    Study.objects.update(
+        language="en", other_languages=["de"], questionnaire=check_questionnaire([AGE, HEARING])
+    )
+    study.refresh_from_db()
+    sessions = [start_session(study), start_session(study)]
+    Session.objects.filter(pk=sessions[1].pk).update(language="de")
+    pages = [client.get(reverse("session", args=[session.token])).content.decode() for session in sessions]
+    texts = (
+        ["How old are you?", "Do you know of any loss of your hearing?", "I do not know"],
+        ["Wie alt sind Sie?", "Ist bei Ihnen ein Hörverlust bekannt?", "Weiß ich nicht"],
+    )
+    for at, page in enumerate(pages):
+        assert [text in page for text in texts[at]] == [True] * 3
+        assert [text in page for text in texts[1 - at]] == [False] * 3
+    sent = {"stage": "before", "q-age": "30", "q-hearing": "unknown"}
+    for session in sessions:
+        assert client.post(reverse("session_questions", args=[session.token]), sent).status_code == 302
+        stored = dict(Answer.objects.filter(session=session).values_list("question", "value"))
+        assert stored == {"age": 30, "hearing": "unknown"}
+    study.refresh_from_db()
+    assert study.questionnaire == [AGE, HEARING]
+
+
+def test_a_researchers_own_words_stay_as_they_are() -> None:
+    for change in ({"label": "How old are you, roughly?"}, {"label": "Wie alt bist du?"}):
+        assert shown_words("de", AGE | change) == [change["label"]]
+    answers = [*HEARING["choices"][:2], {"value": "unknown", "label": "No idea"}]  # type: ignore[index]
+    assert shown_words("de", HEARING | {"choices": answers}) == [HEARING["label"], "No", "Yes", "No idea"]
+    # Limits, name and place are no words.
+    assert shown_words("de", AGE | {"minimum": 18, "name": "years", "when": "after"}) == ["Wie alt sind Sie?"]
+
+
+def test_a_scale_that_was_left_as_it_began_is_translated_under_any_text() -> None:
+    question = {"name": "tired", "label": "Wie müde sind Sie?", "type": "likert", "choices": SCALE}
+    assert shown_words("fr", question)[:2] == ["Wie müde sind Sie?", "Pas du tout"]
+    assert shown_words("en-gb", question)[1:] == ["Not at all", "A little", "Rather", "Very"]
+    changed = [*SCALE[:3], {"value": "4", "label": "Much"}]
+    assert shown_words("fr", question | {"choices": changed})[1:] == [
+        "Not at all",
+        "A little",
+        "Rather",
+        "Much",
+    ]
+
+
+@pytest.mark.parametrize("language", [code for code in LANGUAGES if code != "en"])
+def test_every_ready_made_word_is_said_in_every_language(language: str) -> None:
+    for question in READY.values():
+        english = [question.label, *(option.label for option in question.choices)]
+        translated = shown_words(language, plain(question))
+        assert not set(english) & set(translated)
+        assert len(set(translated)) == len(english)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import timedelta
 from html import unescape
@@ -14,11 +15,12 @@ from django.utils import timezone
 from evaluation.access import Role
 from evaluation.models import Clip, Rendition, Score
 from listening.demos.drafts import new_demo, save_draft
-from listening.models import DemoVersion, Session, Share, Simulation, Study
+from listening.models import DemoVersion, Preparation, Session, Share, Simulation, Study
 from listening.results import compute
 from listening.simulation.sample import LISTENERS, NAME
 from listening.study.studies import ALWAYS
 from listening.tasks import simulate
+from listening.web.views.home import MOST
 from tests.listening.conftest import listen
 
 pytestmark = pytest.mark.django_db
@@ -76,6 +78,45 @@ def test_what_waits_and_what_runs(owner: Client, study: Study, bob: User) -> Non
     owner.force_login(bob)
     seen = owner.get("/home/").context
     assert (seen["nothing_waits"], seen["nothing_runs"], seen["studies"]) == (True, True, [])
+
+
+def test_home_follows_clips_at_work_until_none_is(owner: Client, alice: User, processed: MakeClip) -> None:
+    clip = processed(alice)
+    rows = Rendition.objects.filter(clip=clip)
+    poll = re.compile(r'hx-get="/home/" hx-trigger="every 2s" hx-vals=\'{"at_work": "([^"]+)"}\'')
+    assert not poll.search(owner.get("/home/").content.decode())
+    rows.exclude(system="original").update(status="queued")
+    (at_work,) = poll.findall(owner.get("/home/").content.decode())
+    assert owner.get("/home/", {"at_work": at_work}).status_code == 204
+    rows.filter(system="opus-9k").update(status="done")
+    (now,) = poll.findall(owner.get("/home/", {"at_work": at_work}).content.decode())
+    assert owner.get("/home/", {"at_work": now}).status_code == 204
+    rows.update(status="done")
+    settled = owner.get("/home/", {"at_work": now})
+    assert settled.context["nothing_runs"]
+    assert not poll.search(settled.content.decode())
+
+
+def test_clips_in_progress_come_before_those_that_wait(
+    owner: Client, alice: User, processed: MakeClip
+) -> None:
+    clips = [processed(alice) for _ in range(MOST + 2)]
+    Rendition.objects.filter(clip__in=clips).update(status="queued")
+    for clip in clips[:2]:  # the oldest
+        Rendition.objects.filter(clip=clip, system="opus-9k").update(status="running")
+    busy = owner.get("/home/").context["busy_clips"]
+    assert list(busy) == [clips[1], clips[0], clips[6], clips[5], clips[4]]
+    assert busy.more == 2
+
+
+def test_the_list_of_studies_follows_one_that_is_prepared(owner: Client, study: Study) -> None:
+    poll = 'hx-get="/studies/?search=" hx-trigger="every 3s" hx-select="#study-list"'
+    Preparation.objects.update(status="running")
+    assert poll not in owner.get("/studies/?search=").content.decode()  # it is open
+    Study.objects.update(status=Study.Status.PREPARING)
+    assert poll in owner.get("/studies/?search=").content.decode()
+    Preparation.objects.update(status="failed", error="no")
+    assert poll not in owner.get("/studies/?search=").content.decode()
 
 
 def test_who_is_invited_sees_the_study_and_no_steps_to_one_of_their_own(
