@@ -12,8 +12,9 @@ import pandas as pd
 from pydantic import TypeAdapter
 
 from evaluation.analysis.statistics import calibration
+from evaluation.analysis.statistics.corrections import LEVEL
 from evaluation.analysis.statistics.differences import Differences, Population
-from evaluation.analysis.words import count, figure
+from evaluation.analysis.words import count, figure, p_words
 from listening.results.verdicts import join_names
 
 #: What was simulated for each analysis of methods (`Method.analysis`).
@@ -60,19 +61,21 @@ NAMES = {
     "logistic model": "the logistic model",
 }
 _SCENARIOS = {
-    calibration.EVEN: "",
-    calibration.UNEQUAL: ", unequal spreads",
-    calibration.MISSING: ", a third of the grades missing",
-    calibration.CEILING: ", grades near the end of the scale",
-    calibration.BY_ITEM: ", systems that differ by item",
+    calibration.UNEQUAL: "where spreads are unequal",
+    calibration.MISSING: "where a third of the grades is missing",
+    calibration.CEILING: "where grades are near the end of the scale",
+    calibration.BY_ITEM: "where systems differ by item",
+    calibration.EVEN: "where grades show none of this: unequal spreads, gaps, grades near the end of the "
+    "scale, systems that differ by item",
 }
 #: The same of choices.
 _SCENARIOS_OF_CHOICES = {
-    calibration.EVEN: "",
-    calibration.UNEQUAL: ", listeners who differ",
-    calibration.MISSING: ", a third of the choices missing",
-    calibration.CEILING: ", nearly all choices alike",
-    calibration.BY_ITEM: ", items that differ",
+    calibration.UNEQUAL: "where listeners differ",
+    calibration.MISSING: "where a third of the choices is missing",
+    calibration.CEILING: "where nearly all choices are alike",
+    calibration.BY_ITEM: "where items differ",
+    calibration.EVEN: "where choices show none of this: listeners or items that differ, gaps, nearly all "
+    "choices alike",
 }
 _CHOICES = ("votes", "answers", "odds")
 
@@ -146,27 +149,73 @@ def describe_misses(data: Mapping[str, Any] | None, which: Literal["primary", "c
     Nothing where there is no analysis yet, or one of an older version, which did not look for any.
     """
     misses = data.get("misses") if data else None
-    return describe_cells(_CELLS.validate_python(misses.get(which, []))) if misses else []
+    if not data or not misses:
+        return []
+    said = describe_cells(_CELLS.validate_python(misses.get(which, [])), _interaction_of(data))
+    return [said] if said else []
 
 
-def describe_cells(cells: Sequence[calibration.Cell]) -> list[str]:
-    """Sentences: which figures claim too much in studies like this one, and which too little."""
-    said = []
-    for start, wanted in (("Too sure", True), ("Too cautious", False)):
-        groups: dict[str, list[calibration.Cell]] = {}
-        for cell in cells:
-            if (cell.too_narrow > 0) is wanted:
-                where = (
-                    f"{count(cell.listeners, 'listener')} and {count(cell.items, 'item')}"
-                    f"{(_SCENARIOS_OF_CHOICES if cell.method in _CHOICES else _SCENARIOS)[cell.scenario]}"
-                )
-                groups.setdefault(where, []).append(cell)
-        said += [
-            f"{start}: in simulated studies of the nearest size, {where}: "
-            f"{join_names([_describe(cell) for cell in found])}. {_advise(found, wanted)}"
-            for where, found in groups.items()
-        ]
-    return said
+def _interaction_of(data: Mapping[str, Any]) -> float | None:
+    """p of the analysis of variance's system × item of the systems under test; None where it did not test it.
+
+    Hidden reference and anchors differ by design, and a p with them says nothing of the systems under test.
+    """
+    if data.get("omnibus", {}).get("include_reference"):
+        return None
+    effects = data.get("anova", {}).get("effects", [])
+    return next((row["p"] for row in effects if row["name"] == "system x item"), None)
+
+
+def describe_cells(cells: Sequence[calibration.Cell], interaction: float | None = None) -> str:
+    """One statement: which figures claim too much or too little, in which case; empty without cells.
+
+    The same analysis can miss to either side, for different pairs of one study: each side says when it holds.
+
+    Args:
+        interaction: p of the study's own test of whether systems differ by item; None without one.
+    """
+    sentences = []
+    cases = {cell.scenario for cell in cells}
+    for listeners, items in dict.fromkeys((cell.listeners, cell.items) for cell in cells):
+        fewest = " (the fewest simulated)" if listeners == min(calibration.LISTENERS) else ""
+        size = f"{count(listeners, 'listener')}{fewest} and {count(items, 'item')}"
+        said = []
+        for scenario in _SCENARIOS:
+            for start, sure in (("too sure", True), ("too cautious", False)):
+                found = [
+                    cell
+                    for cell in cells
+                    if (cell.listeners, cell.items, cell.scenario) == (listeners, items, scenario)
+                    and (cell.too_narrow > 0) is sure
+                ]
+                if found:
+                    names = _SCENARIOS_OF_CHOICES if found[0].method in _CHOICES else _SCENARIOS
+                    where = "" if cases == {calibration.EVEN} else f"{names[scenario]}, "
+                    missing = join_names([_describe(cell) for cell in found])
+                    said.append(f"{where}{start}: {missing}. {_advise(found, sure)}")
+        first, *others = said
+        sentences.append(f"In simulated studies of the nearest size, {size}, {first}")
+        sentences += [f"{each[0].upper()}{each[1:]}" for each in others]
+    if len(cases) > 1:
+        sentences.append("A case applies to the pairs and systems whose own grades or choices are like it.")
+        if calibration.BY_ITEM in cases:
+            sentences.append(_weigh(interaction))
+    return " ".join(sentences)
+
+
+def _weigh(interaction: float | None) -> str:
+    """Whether the study's own test speaks for the case of systems that differ by item."""
+    if interaction is None:
+        return "Whether the items make a difference is not tested here: allow for either case."
+    if interaction < LEVEL:
+        return (
+            f"The analysis of variance shows that systems differ by item here ({p_words(interaction)}), "
+            "which speaks for that case."
+        )
+    return (
+        f"The analysis of variance leaves undecided whether systems differ by item here "
+        f"({p_words(interaction)}), which is no evidence that they do not: allow for either case."
+    )
 
 
 def _advise(cells: Sequence[calibration.Cell], sure: bool) -> str:

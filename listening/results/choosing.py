@@ -349,6 +349,7 @@ def _describe_preferences(
     out_of_reach = [row for row, never in zip(tested, hopeless, strict=True) if never]
     undecided = [row for row in tested if row not in shown and row not in out_of_reach]
     sentences = [_describe_pair(row, titles) for row in shown]
+    sentences.append(describe_population(row.population.value for row in shown))
     if undecided:
         sentences.append(
             f"Undecided: {_name_pairs(undecided, found, titles)}; this is not evidence that listeners are "
@@ -369,7 +370,6 @@ def _describe_preferences(
             f"No verdict is possible on {_name_pairs(out_of_reach, found, titles)}: with so few listeners p"
             f"{corrected} is not below 0.05 even where all of them prefer the same system."
         )
-    sentences.append(describe_population(row.population.value for row in tested))
     single = [row for row in untested if row.assessors == 1]
     for rows, why in (
         (single, "one listener voted"),

@@ -166,7 +166,7 @@ def rates(results: Results, play: Mapping[str, str] | None = None) -> str | None
 
 
 def systems(results: Results, metric: str, play: Mapping[str, str] | None = None) -> str:
-    """Grades against a metric, a point per system."""
+    """Grades against a metric, a point per system whose score and grade are of the same items."""
     points = [
         figures.Point(
             row.title,
@@ -177,7 +177,7 @@ def systems(results: Results, metric: str, play: Mapping[str, str] | None = None
             play=(play or {}).get(row.slug, ""),
         )
         for row in results.systems
-        if row.mean is not None and metric in row.objective.scores
+        if row.mean is not None and row.has_scores_of_graded_items(metric)
     ]
     title = _title(results, f"grades against {metric_of(metric).title}, per system")
     return _stamp(results, figures.scatter(points, _axis(metric), title=title, scale=_scale(results)))

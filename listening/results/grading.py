@@ -381,6 +381,7 @@ def _describe_impairments(found: list[impairments.Impairment], looks: dict[str, 
         said = (
             f"An impairment was shown for {len(shown)} of {count(len(found), 'system')}: {join_names(shown)}."
         )
+        said += f" {describe_population(row.population.value for row in found if row.shown)}".rstrip()
     else:
         said = f"An impairment was shown for none of {count(len(found), 'system')}."
     untested = [looks[row.system]["title"] for row in found if row.p_adjusted is None]
@@ -389,8 +390,7 @@ def _describe_impairments(found: list[impairments.Impairment], looks: dict[str, 
     undecided = len(found) - len(shown) - len(untested)
     if undecided:
         said += f" Undecided for {undecided}: this does not show that they are transparent."
-    whom = describe_population(row.population.value for row in found if row.p_adjusted is not None)
-    return f"{said} {whom}".rstrip()
+    return said
 
 
 def opinion(study: Study, kind: str = REAL, data: TestData | None = None) -> Context:

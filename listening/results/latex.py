@@ -52,14 +52,24 @@ def number(value: float | None, decimals: int) -> str:
 
 def table3(results: Results) -> str:
     """Bit rate, objective scores and MUSHRA of every system."""
-    head = ["System", "kbit/s", *(escape(metric.title) for metric in results.metrics), results.measure]
+    covers = results.coverages
+    titles = [escape(metric.title) + _bracket(covers[metric.slug].column) for metric in results.metrics]
+    head = ["System", "kbit/s", *titles, results.measure]
     rows = []
     for row in results.systems:
         grade = number(row.mean, decimals_of(results.scale)) + escape(row.spread)
         rate = number(row.objective.kbps, 2) + ("*" if row.objective.stated else "")
-        scores = [number(row.objective.scores.get(each.slug), each.decimals) for each in results.metrics]
+        scores = [
+            number(row.objective.scores.get(each.slug), each.decimals)
+            + _bracket(covers[each.slug].cells.get(row.slug, ""))
+            for each in results.metrics
+        ]
         rows.append([escape(row.title), rate, *scores, grade])
     return table(head, rows, caption=caption(results), label="tab:mushra")
+
+
+def _bracket(text: str) -> str:
+    return f" ({text})" if text else ""
 
 
 def _kind_note(results: Results) -> str:
@@ -78,7 +88,7 @@ def caption(results: Results) -> str:
         stated = ", * as stated by its developer" if any(each.stated for each in rated) else ""
         columns.append(f"{'measured bit rate' if measured else 'bit rate'}{stated}")
     if results.metrics:
-        columns.append("objective scores (means over items)")
+        columns.append(f"objective scores ({results.means_over})")
     before = f"{', '.join(columns)}, and " if columns else ""
     interval = " ± half of its 95 % t interval over listeners" if results.listeners > 1 else ""
     text = (

@@ -12,6 +12,7 @@ import pandas as pd
 from evaluation import systems
 from evaluation.analysis import statistics
 from evaluation.analysis.statistics.agreement import DISAGREEMENT, correlate, is_below
+from evaluation.analysis.words import count
 from evaluation.metrics import METRICS, Metric, metric_of
 from listening.models import Stimulus, Study
 from listening.results.objective_frame import objective_frame
@@ -38,11 +39,29 @@ class Objective:
 
 
 @dataclass(frozen=True)
+class Coverage:
+    """On how many of the study's items a metric's means rest: “1 of 3 items”, empty where on all of them.
+
+    Attributes:
+        column: of every system that has a score, where the number is the same.
+        cells: by system, where it is not.
+    """
+
+    column: str = ""
+    cells: Mapping[str, str] = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        return bool(self.column or self.cells)
+
+
+@dataclass(frozen=True)
 class Agreement:
     """Rank and linear correlation of a metric with the grades, over systems without the hidden reference.
 
-    `disagrees`: whether the rank correlation is significantly low, allowing for the metric's direction;
-    never with few systems.
+    Attributes:
+        disagrees: whether the rank correlation is significantly low, allowing for the metric's direction;
+            never with few systems.
+        left_out: titles of systems whose mean score is of fewer items than their mean grade.
     """
 
     metric: Metric
@@ -50,6 +69,18 @@ class Agreement:
     spearman: float | None
     pearson: float | None
     disagrees: bool = False
+    left_out: Sequence[str] = ()
+
+    @property
+    def gaps(self) -> str:
+        """Why systems are missing per system; empty where none is."""
+        if not self.left_out:
+            return ""
+        its = "its" if len(self.left_out) == 1 else "their"
+        return (
+            f"Left out per system: {', '.join(self.left_out)}, because {self.metric.title} was measured on "
+            f"fewer items than {its} grades are of."
+        )
 
 
 def sort_metrics(slugs: Iterable[str]) -> list[str]:
@@ -108,7 +139,20 @@ def objective_means(
     return found
 
 
-def agreement(metric: str, pairs: Sequence[tuple[float, float]]) -> Agreement:
+def coverage(counts: Mapping[str, int], items: int) -> Coverage:
+    """The coverage of a metric in a study of so many items; `counts` are of the systems that have a score."""
+    numbers = set(counts.values())
+    if len(numbers) == 1:
+        return Coverage(column=_describe_part(numbers.pop(), items))
+    said = {system: _describe_part(number, items) for system, number in counts.items()}
+    return Coverage(cells={system: part for system, part in said.items() if part})
+
+
+def _describe_part(number: int, items: int) -> str:
+    return f"{number} of {count(items, 'item')}" if number < items else ""
+
+
+def agreement(metric: str, pairs: Sequence[tuple[float, float]], left_out: Sequence[str] = ()) -> Agreement:
     """The agreement of ``(objective, subjective)`` means of systems."""
     objective, subjective = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
     known = metric_of(metric)
@@ -120,6 +164,7 @@ def agreement(metric: str, pairs: Sequence[tuple[float, float]]) -> Agreement:
         None if ranks.value is None else sign * ranks.value,
         _number(statistics.pearson(objective, subjective)),
         is_below(ranks, DISAGREEMENT),
+        left_out,
     )
 
 

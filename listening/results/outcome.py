@@ -15,7 +15,7 @@ from evaluation.analysis.statistics.screening import Screened, Screening
 from evaluation.metrics import Metric
 from listening.methods import METHODS
 from listening.models import Study
-from listening.results.objective import Agreement, Objective
+from listening.results.objective import Agreement, Coverage, Objective, coverage
 from listening.results.scales import decimals_of
 from listening.study.compliance import has_reference_and_anchors
 
@@ -30,6 +30,7 @@ class SystemResult:
         ci95_ratings: the half-width if grades were independent: too narrow, for comparison only.
         all_mean, all_ci95, all_listeners: the same for all listeners, before screening.
         multimodality: b of M25; `groups` is whether it may indicate several modes.
+        graded_items: number of items in which the system has grades.
         outliers: grades outside 1.5 IQR of the hinges of their item.
     """
 
@@ -53,7 +54,15 @@ class SystemResult:
     all_listeners: int = 0
     multimodality: float | None = None
     groups: bool = False
+    graded_items: int = 0
     outliers: int = 0
+
+    def has_scores_of_graded_items(self, metric: str) -> bool:
+        """Whether the mean score is over all items of the mean grade: else the two cannot be compared.
+
+        A graded system's scores are those of graded items (`select_graded`), so their number is enough.
+        """
+        return metric in self.objective.scores and self.objective.counts[metric] == self.graded_items
 
     @property
     def iqr(self) -> float | None:
@@ -126,6 +135,29 @@ class Results:
     @property
     def items(self) -> int:
         return len(self.grades.items)
+
+    @cached_property
+    def coverages(self) -> dict[str, Coverage]:
+        """On how many of the study's items each metric's means rest."""
+        counts = {
+            metric.slug: {
+                row.slug: row.objective.counts[metric.slug]
+                for row in self.systems
+                if metric.slug in row.objective.scores
+            }
+            for metric in self.metrics
+        }
+        return {slug: coverage(of_systems, len(self.item_titles)) for slug, of_systems in counts.items()}
+
+    @property
+    def means_over(self) -> str:
+        """What the objective scores are, for a caption."""
+        if not any(self.coverages.values()):
+            return "means over the items"
+        return (
+            "means over the items, or over as many as the table says, and not to be compared with means over "
+            "other items"
+        )
 
     @property
     def screened(self) -> list[Screened]:

@@ -39,7 +39,9 @@ def context_of(results: Results, analysis: Analysis | None) -> Context:
         "reach": [*words.describe_reach(data), *describe_misses(data, "companions")],
         "misses": describe_misses(data, "primary"),
         "rows": [_row(results, row) for row in results.systems],
-        "metrics": results.metrics,
+        "score_columns": [
+            {"metric": metric, "covers": results.coverages[metric.slug].column} for metric in results.metrics
+        ],
         "grades": _mark_safe(drawing.grades(results)) if graded else "",
         "listener_lines": _mark_safe(drawing.listeners(results)),
         "residuals": _mark_safe(drawing.residuals(results)),
@@ -112,6 +114,7 @@ def _row(results: Results, row: SystemResult) -> Context:
             {
                 "value": row.objective.scores.get(metric.slug),
                 "decimals": metric.decimals,
+                "covers": results.coverages[metric.slug].cells.get(row.slug, ""),
                 "how": _explain_score(row, metric.slug),
             }
             for metric in results.metrics
@@ -163,7 +166,7 @@ def _explain_score(row: SystemResult, slug: str) -> str:
     metric = METRICS.get(slug)
     unit = f"In {metric.unit}. " if metric and metric.unit else ""
     note = f" {metric.note}" if metric else ""
-    return f"{unit}Mean over n = {n} stimuli.{note}"
+    return f"{unit}{f'Mean over n = {n} stimuli.' if n > 1 else 'Of one stimulus.'}{note}"
 
 
 def _cells(results: Results) -> list[Context]:

@@ -45,7 +45,8 @@ def compute(study: Study, *, kind: str = REAL, profile: str = profiles.BS1534) -
     objective, cells = objective_frame(study), _cells(grades)
     scale = scale_of(study, None if everything.empty else float(everything["score"].max()))
     outliers = describe.outliers(grades)
-    systems = _systems(study, grades, before, select_graded(objective, cells), scale, outliers)
+    graded_items = cells["system"].value_counts().to_dict()
+    systems = _systems(study, grades, before, select_graded(objective, cells), scale, outliers, graded_items)
     metrics = sort_metrics(slug for row in systems for slug in row.objective.scores)
     tested = {name for name in grades.systems if name not in always_of(study)}
     results = Results(
@@ -60,7 +61,9 @@ def compute(study: Study, *, kind: str = REAL, profile: str = profiles.BS1534) -
         cells=cells,
         objective=objective,
         metrics=[metric_of(slug) for slug in metrics],
-        agreements=[agreement(metric, system_pairs(systems, metric)) for metric in metrics],
+        agreements=[
+            agreement(metric, system_pairs(systems, metric), gaps_of(systems, metric)) for metric in metrics
+        ],
         outliers=outliers,
         hints=describe.validity_hints(grades) if scale.high == MUSHRA.high else [],
         blocks=[[str(slug) for slug in block] for block in find_blocks(grades.only(tested))],
@@ -75,11 +78,23 @@ def compute(study: Study, *, kind: str = REAL, profile: str = profiles.BS1534) -
 
 
 def system_pairs(systems: list[SystemResult], metric: str) -> list[tuple[float, float]]:
-    """Mean score and mean grade of every system that has both, without the hidden reference."""
+    """Mean score and mean grade of each system that has both over the same items, less the reference."""
     return [
         (row.objective.scores[metric], row.mean)
         for row in systems
-        if row.slug != "original" and row.mean is not None and metric in row.objective.scores
+        if row.slug != "original" and row.mean is not None and row.has_scores_of_graded_items(metric)
+    ]
+
+
+def gaps_of(systems: list[SystemResult], metric: str) -> list[str]:
+    """Titles of the systems that `system_pairs` leaves out because score and grade are of different items."""
+    return [
+        row.title
+        for row in systems
+        if row.slug != "original"
+        and row.mean is not None
+        and metric in row.objective.scores
+        and not row.has_scores_of_graded_items(metric)
     ]
 
 
@@ -90,6 +105,7 @@ def _systems(
     scores: pd.DataFrame,
     scale: Scale,
     flagged: list[describe.Outlier],
+    graded_items: Mapping[str, int],
 ) -> list[SystemResult]:
     slugs = systems_of(study, everything.systems)
     titles, looks = titles_of(slugs), looks_of(slugs)
@@ -111,6 +127,7 @@ def _systems(
             marker=looks[slug][1],
             objective=objective[slug],
             scale=scale,
+            graded_items=graded_items.get(slug, 0),
             **_figures_before(before[slug]) if slug in before else {},
             outliers=outliers.get(slug, 0),
             groups=describe.suggests_groups(grades.only([slug]).score, scale.low, scale.high),

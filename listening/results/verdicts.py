@@ -29,9 +29,12 @@ def widest_population(tested: Iterable[str], asked: str) -> str:
     return next(name for name in POPULATIONS if name in found)
 
 
-def describe_population(tested: Iterable[str]) -> str:
-    """For whom all these tests speak, in a sentence; empty without a test, or where they differ."""
-    found = set(tested)
+def describe_population(decided: Iterable[str]) -> str:
+    """For whom these verdicts hold, in a sentence that follows them; empty without any, or where they differ.
+
+    What is undecided holds for nobody.
+    """
+    found = set(decided)
     return f"This holds {POPULATIONS[found.pop()]}." if len(found) == 1 else ""
 
 
@@ -138,6 +141,8 @@ def _describe_comparisons(block: Sequence[Ranked], terms: Terms, data: Differenc
     rows = _against_best(block, data)
     who = block[0].title
     sentences = []
+    tested = [row for _, row in rows if not row["problem"]]
+    whom = describe_population(row["population"] for row in tested if row["verdict"] != "undecided")
     for name, start in (
         ("better", f"{who} is better than"),
         ("worse", f"{who} is worse than"),
@@ -149,6 +154,8 @@ def _describe_comparisons(block: Sequence[Ranked], terms: Terms, data: Differenc
             for other, row in rows
             if row["verdict"] == name and not row["problem"]
         ]
+        if name == "undecided":
+            sentences.append(whom)
         if said:
             sentences.append(f"{start} {join_names(said)}.")
     for problem in dict.fromkeys(row["problem"] for _, row in rows if row["problem"]):
@@ -156,7 +163,6 @@ def _describe_comparisons(block: Sequence[Ranked], terms: Terms, data: Differenc
         sentences.append(
             f"No test was possible against {join_names(untested)}: {problem[0].lower()}{problem[1:]}"
         )
-    sentences.append(describe_population(row["population"] for _, row in rows if not row["problem"]))
     sentences += reconcile([row for _, row in rows], data)
     return " ".join(filter(None, sentences))
 

@@ -295,6 +295,8 @@ def per_system(
 ) -> Agreement:
     """Each system's mean of assessor means beside its mean objective score over the graded items.
 
+    A system without a score in one of its graded items is left out: means over unlike items do not compare.
+
     Arguments as in `per_stimulus`. Intervals by Fisher's z are for systems like these, drawn at random;
     `Correlation.clustered` are for these systems, by a bootstrap over items and listeners. Pairs of systems
     that listeners tell apart (paired sign-flip test, Holm) and the metric orders the other way round are
@@ -309,12 +311,15 @@ def per_system(
     left_out = set(exclude)
     pairs = np.unique(data.item * len(data.systems) + data.system)
     width = len(data.systems)
-    collected: dict[object, list[float]] = {}
+    collected: dict[object, list[float | None]] = {}
     for cell in pairs:
         item, system = data.items[cell // width], data.systems[cell % width]
-        if (item, system) in values:
-            collected.setdefault(system, []).append(values[item, system])
-    objective: _Values = {(None, system): float(np.mean(found)) for system, found in collected.items()}
+        collected.setdefault(system, []).append(values.get((item, system)))
+    objective: _Values = {}
+    for system, found in collected.items():
+        known = [value for value in found if value is not None]
+        if len(known) == len(found):
+            objective[None, system] = float(np.mean(known))
     means = np.nanmean(data.means(), axis=0)
     rows: list[tuple[object | None, object, float]] = [
         (None, system, float(mean))
@@ -389,11 +394,17 @@ def _agree(
         if (item, system) in values
     ]
     if not points:
-        return _nothing(per, "No graded stimulus has a score of this metric.", notes)
+        problem = (
+            "No graded stimulus has a score of this metric."
+            if per == "stimulus"
+            else "No system has a score of this metric in all of its graded items."
+        )
+        return _nothing(per, problem, notes)
     if len(points) < len(rows):
         lacking = len(rows) - len(points)
         noun = per if lacking == 1 else "stimuli" if per == "stimulus" else "systems"
-        notes = (*notes, f"{lacking} {noun} without a score of this metric left out.")
+        where = " in every graded item" if per == "system" else ""
+        notes = (*notes, f"{lacking} {noun} without a score of this metric{where} left out.")
     x = np.array([point.objective for point in points])
     y = np.array([point.subjective for point in points])
     oriented = x if higher_is_better else -x

@@ -217,7 +217,13 @@ class SystemResultOut(Schema):
     q3: float | None
     iqr: float | None
     kbps: float | None = Field(description="measured bit rate, kbit/s")
-    objective: dict[str, float | None] = Field(description="mean score over the items' renditions, by metric")
+    objective: dict[str, float | None] = Field(
+        description="by metric: mean score over those graded items that have one; of a system without "
+        "grades, over all that have one"
+    )
+    objective_items: dict[str, int] = Field(
+        description="by metric: number of items of this mean; means over unlike items are not comparable"
+    )
 
 
 class ResultsOut(Schema):

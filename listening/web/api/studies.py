@@ -347,6 +347,7 @@ def _describe_system(row: Any) -> Context:
         **{name: getattr(row, name) for name in _SYSTEM},
         "kbps": row.objective.kbps,
         "objective": dict(row.objective.scores),
+        "objective_items": dict(row.objective.counts),
     }
 
 

@@ -186,6 +186,10 @@ def test_grades(make_study: Callable[..., Study], tmp_path: Path, population: st
         place = sorted(quality).index(stimulus.system) if stimulus.system in quality else 9
         stimulus.objective = {"polqa": 1.5 + (place * 7 + stimulus.item.position * 3) % 10 / 4}
         stimulus.save()
+    # A system that is measured in some of its items is in no correlation over systems.
+    lacking = Stimulus.objects.get(item__study=study, item__position=2, system="celp-8k")
+    lacking.objective = {}
+    lacking.save()
     # Two metrics of the four are enough: each is resampled two thousand times here, and again in the script.
     Score.objects.filter(metric__in=["pesq_nb", "stoi"]).delete()
     found = run_script(study, tmp_path, alone=population == "like")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any
 
 import pytest
 
@@ -10,7 +12,7 @@ from evaluation.analysis.statistics import calibration
 from evaluation.analysis.statistics.calibration import Cell
 from listening.models import Study, Trial
 from listening.results import heavy, methods
-from listening.results.calibration import NAMES, describe_cells
+from listening.results.calibration import NAMES, describe_cells, describe_misses
 from listening.results.page import context_of
 from listening.results.summary import compute
 from listening.session.grading import graded_signals
@@ -34,9 +36,12 @@ def test_each_cell_that_misses_is_told_to_a_study_like_it_and_no_other_is() -> N
             cell.method, [cell.analysis], cell.listeners, cell.items, [cell.scenario]
         )
         assert found == ([cell] if cell.too_narrow or cell.too_wide else [])
-        for said in describe_cells(found):
-            assert said.startswith("Too sure" if cell.too_narrow else "Too cautious")
-            assert NAMES[cell.analysis] in said
+        said = describe_cells(found)
+        assert ("too sure: " in said, "too cautious: " in said) == (
+            cell.too_narrow > 0,
+            cell.too_wide > 0 and not cell.too_narrow,
+        )
+        assert (NAMES[cell.analysis] in said) is bool(found)
 
 
 def test_sentences_say_what_was_found_and_to_which_side_it_misses() -> None:
@@ -45,17 +50,66 @@ def test_sentences_say_what_was_found_and_to_which_side_it_misses() -> None:
         Cell("grades", "missing", 4, 1, "difference, these", 1000, 92.0, 8.0),
         Cell("grades", "even", 8, 3, "equivalence, like", 1000, None, 0.4),
     ]
-    assert describe_cells(cells) == [
-        "Too sure: in simulated studies of the nearest size, 4 listeners and 1 item, a third of the grades "
-        "missing: means of "
+    assert describe_cells(cells) == (
+        "In simulated studies of the nearest size, 4 listeners (the fewest simulated) and 1 item, where a "
+        "third of the grades is missing, too sure: means of "
         "listener means (95 % intervals held the true figure in 91.2 %) and differences for these items only "
         "(95 % intervals held the true figure in 92.0 % and 5 % tests found what was not there in 8.0 %). "
-        "Read these intervals as too narrow, and these p as too small.",
-        "Too cautious: in simulated studies of the nearest size, 8 listeners and 3 items: equivalence for "
-        "items like these (5 % tests found what was not there in 0.4 %). True equivalence is missed more "
-        "often than need be.",
-    ]
-    assert describe_cells([]) == []
+        "Read these intervals as too narrow, and these p as too small. "
+        "In simulated studies of the nearest size, 8 listeners and 3 items, where grades show none of this: "
+        "unequal spreads, gaps, grades near the end of the scale, systems that differ by item, too cautious: "
+        "equivalence for items like these (5 % tests found what was not there in 0.4 %). True equivalence is "
+        "missed more often than need be. "
+        "A case applies to the pairs and systems whose own grades or choices are like it."
+    )
+    assert describe_cells([]) == ""
+
+
+#: The same analysis of one study: too sure for pairs that differ by item, too cautious for others.
+BOTH = [
+    Cell("grades", "even", 16, 3, "difference, like", 1000, 97.3, 2.7),
+    Cell("grades", "system x item", 16, 3, "difference, like", 1000, 92.9, 7.1),
+]
+
+
+def test_one_analysis_that_misses_to_both_sides_is_one_statement_with_the_case_of_each() -> None:
+    said = describe_cells(BOTH, 0.0004)
+    assert said.startswith(
+        "In simulated studies of the nearest size, 16 listeners and 3 items, where systems differ by item, "
+        "too sure: differences for items like these (95 % intervals held the true figure in 92.9 %"
+    )
+    assert "Where grades show none of this: unequal spreads, gaps" in said
+    assert said.index("too sure") < said.index("too cautious")
+
+
+@pytest.mark.parametrize(
+    ("data", "weighed"),
+    [
+        (
+            {"anova": {"effects": [{"name": "system", "p": 0.5}, {"name": "system x item", "p": 0.0004}]}},
+            "The analysis of variance shows that systems differ by item here (p < 0.001), which speaks for "
+            "that case.",
+        ),
+        (
+            {"anova": {"effects": [{"name": "system", "p": 0.001}, {"name": "system x item", "p": 0.3}]}},
+            "The analysis of variance leaves undecided whether systems differ by item here (p = 0.300), "
+            "which is no evidence that they do not: allow for either case.",
+        ),
+        ({}, "Whether the items make a difference is not tested here: allow for either case."),
+        (
+            {
+                "omnibus": {"include_reference": True},
+                "anova": {"effects": [{"name": "system x item", "p": 0.0}]},
+            },
+            "Whether the items make a difference is not tested here: allow for either case.",
+        ),
+    ],
+)
+def test_the_studys_own_interaction_says_which_case_it_speaks_for(data: Any, weighed: str) -> None:
+    misses = {"misses": {"primary": [asdict(cell) for cell in BOTH], "companions": []}}
+    (said,) = describe_misses(data | misses, "primary")
+    assert said.endswith(f"are like it. {weighed}")
+    assert describe_misses(data | misses, "companions") == []
 
 
 @pytest.mark.parametrize(
@@ -73,7 +127,8 @@ def test_sentences_say_what_was_found_and_to_which_side_it_misses() -> None:
 def test_advice_is_on_what_was_found(
     coverage: float | None, alarms: float | None, analysis: str, advice: str
 ) -> None:
-    (said,) = describe_cells([Cell("grades", "even", 8, 3, analysis, 1000, coverage, alarms)])
+    said = describe_cells([Cell("grades", "even", 8, 3, analysis, 1000, coverage, alarms)])
+    assert said.startswith("In simulated studies of the nearest size, 8 listeners and 3 items, too ")
     assert said.endswith(f"). {advice}")
 
 
@@ -93,7 +148,8 @@ def test_the_page_warns_in_the_cell_that_misses_alone(
     context = context_of(compute(study), row)
     (said,) = context["misses"]
     assert said.startswith(
-        "Too cautious: in simulated studies of the nearest size, 4 listeners and 3 items: differences for"
+        "In simulated studies of the nearest size, 4 listeners (the fewest simulated) and 3 items, too "
+        "cautious: differences for"
     )
     assert any("the sign-flip test" in line for line in context["reach"])
     monkeypatch.setattr(calibration, "table", lambda: (there,))
@@ -124,7 +180,7 @@ def test_the_logistic_model_and_listeners_who_passed_are_told_where_they_miss(
     data = heavy.compute(study, "real", "none")
     assert {miss["analysis"] for miss in data["misses"]["companions"]} == {"logistic model"}
     (said,) = methods.context_of(study, "real", data)["companion_misses"]
-    assert said.startswith("Too sure")
+    assert "too sure: " in said
     study = hold("bs1116", graded, systems=("opus-9k", "bpgan-2k", "celp-8k"), listeners=4)
     data = heavy.compute(study, "real", "none")
     assert {miss["analysis"] for miss in data["misses"]["companions"]} == {"impairment, listeners who passed"}

@@ -385,7 +385,7 @@ def test_shares_of_answers_say_whose_they_are(
     assert ("exact 95 % interval over answers" in paper) is (listeners == 1)
     assert ("share of right answers over listeners like these" in paper) is (listeners > 1)
     assert ("The shares are of one listener" in paper) is (listeners == 1)
-    assert ("in simulated studies" in paper) is (listeners > 1)  # none was of one listener
+    assert ("In simulated studies" in paper) is (listeners > 1)  # none was of one listener
 
 
 def test_where_everyone_is_screened_out_nothing_is_said_of_figures(client: Client, study: Study) -> None:

@@ -182,6 +182,18 @@ def test_the_highest_is_so_called_only_where_it_is_better_than_all_others() -> N
     assert headline(80, 80, 79.5, spread=9.0).startswith("P and Q have the same mean: 80.0")
 
 
+def test_for_whom_it_holds_is_said_of_what_is_decided_alone() -> None:
+    """P and Q 0.1 apart, with noise of 20, are undecided; R is 40 below."""
+    none = headline(80.1, 80.0, spread=20.0)
+    assert "Undecided against P: Q" in none
+    assert "This holds" not in none
+    some = headline(80.1, 80.0, 40, spread=20.0)
+    better, holds, undecided = (
+        some.index(said) for said in ("better than R", "This holds", "Undecided against")
+    )
+    assert better < holds < undecided
+
+
 def test_votes_that_cannot_show_a_preference_are_given_no_verdict() -> None:
     """Five listeners of one mind: 2/2^5 = 0.0625; six of one pair 2/2^6 = 0.03125, of three pairs 0.094."""
 
@@ -194,10 +206,10 @@ def test_votes_that_cannot_show_a_preference_are_given_no_verdict() -> None:
 
     assert said(5, ("p", "q")) == (
         "No verdict is possible on P and Q: with so few listeners p is not below 0.05 even where all of them "
-        "prefer the same system. This holds for these items only."
+        "prefer the same system."
     )
     assert said(6, ("p", "q")).startswith(
-        "P is preferred to Q: 100 % (54 % to 100 %, 6 listeners, p = 0.031)."
+        "P is preferred to Q: 100 % (54 % to 100 %, 6 listeners, p = 0.031). This holds for these items only."
     )
     three = said(6, ("p", "q"), ("p", "r"), ("q", "r"))
     assert three.startswith(

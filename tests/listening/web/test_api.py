@@ -18,7 +18,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from evaluation.models import Clip
+from evaluation.models import Clip, Score
 from listening.models import Act, Demo, Session, Study
 from listening.tasks import prepare_study
 from listening.web import accounts
@@ -280,11 +280,13 @@ def test_sessions_are_listed_and_deleted(script: Script, study: Study) -> None:
 def test_results_by_program(script: Script, study: Study) -> None:
     for opus in (80, 60):
         listen(study, {"original": 100, "anchor35": 20, "anchor70": 60, "opus-9k": opus, "bpgan-2k": 64})
+    Score.objects.filter(metric="stoi", rendition__stimuli__item__position=2).delete()
     found = script.get(f"/studies/{study.pk}/results").json()
     opus_9k = next(row for row in found["systems"] if row["slug"] == "opus-9k")
     assert (opus_9k["mean"], opus_9k["listeners"], opus_9k["n"]) == (70.0, 2, 4)
     assert opus_9k["ci95"] == pytest.approx(12.7062 * 10, abs=1e-3)
     assert opus_9k["objective"]["pesq_wb"] is not None
+    assert opus_9k["objective_items"] == {"pesq_nb": 2, "pesq_wb": 2, "stoi": 1}
     assert (found["listeners"], found["items"], found["profile"]) == (2, 2, "bs1534")
     assert script.get(f"/studies/{study.pk}/results?profile=x").status_code == 400
     assert script.get(f"/studies/{study.pk}/results?kind=simulated").json()["listeners"] == 0

@@ -37,7 +37,7 @@ def test_pesq_and_the_listeners_of_a_published_test_disagree() -> None:
     assert systems.spearman.value == pytest.approx(-0.5)
     assert (systems.reversals[0].better, systems.reversals[0].worse) == ("AudioDec", "Lyra 3")
     assert "AudioDec 37 points above Lyra 3, PESQ-WB puts it below" in systems.warning
-    assert systems.notes == ("1 system without a score of this metric left out.",)
+    assert systems.notes == ("1 system without a score of this metric in every graded item left out.",)
 
 
 def points(n: int, noise: float, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -160,10 +160,36 @@ def test_scores_that_are_missing_are_named() -> None:
         "1 stimulus without a score of this metric left out.",
     )
     assert found.spearman.problem == "1 point: a correlation needs three."
-    assert agreement.per_system(frame, scores[:0]).problem == "No graded stimulus has a score of this metric."
+    assert agreement.per_stimulus(frame, scores[:0]).problem == (
+        "No graded stimulus has a score of this metric."
+    )
+    assert agreement.per_system(frame, scores[:0]).problem == (
+        "No system has a score of this metric in all of its graded items."
+    )
     assert agreement.per_system(frame, scores[["item"]]).problem.startswith(
         "The objective scores have no column"
     )
+
+
+def test_systems_with_scores_of_some_of_their_items_are_not_compared_by_means() -> None:
+    """Of v one item of two is scored; w was graded in that item alone, so that its mean is of all it has."""
+    rows = [
+        ("a", item, system, grade)
+        for item in "12"
+        for system, grade in zip("xyzv", (20, 40, 60, 80), strict=True)
+    ]
+    frame = tidy(*rows, ("a", "1", "w", 90))
+    scored = {(item, system): float("xyzvw".index(system)) for _, item, system, _ in rows} | {("1", "w"): 5.0}
+    del scored["2", "v"]
+    scores = pd.DataFrame(
+        [(*key, value) for key, value in scored.items()], columns=["item", "system", "value"]
+    )
+    found = agreement.per_system(frame, scores)
+    assert [(point.system, point.objective) for point in found.points] == [
+        ("x", 0), ("y", 1), ("z", 2), ("w", 5),
+    ]  # fmt: skip
+    assert found.notes[-1] == "1 system without a score of this metric in every graded item left out."
+    assert agreement.per_stimulus(frame, scores).n == 8
 
 
 def test_rank_correlation_ignores_the_shape_and_averages_ties() -> None:
