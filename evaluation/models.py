@@ -241,7 +241,7 @@ class Score(Job):
         return f"{self.metric} of {self.rendition}"
 
     def get_absolute_url(self) -> str:
-        return self.rendition.get_absolute_url()
+        return f"{self.rendition.get_absolute_url()}#other-metrics"
 
 
 class OutputBatch(Job):

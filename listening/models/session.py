@@ -37,6 +37,11 @@ class Session(models.Model):
         PREVIEW = "preview"  # the researcher's own look at the test; one a study, and never exported
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    #: Sessions whose listeners have begun grading, as pages, reports and the API count them.
+    GRADING = models.Q(instructed__isnull=False)
+    #: Those whose listeners take part and have not come as far as the first trial.
+    NOT_GRADING_YET = models.Q(instructed=None, screened_out=None, abandoned=None)
+
     study = models.ForeignKey(Study, on_delete=models.CASCADE, related_name="sessions")
     assessor = models.ForeignKey(Assessor, on_delete=models.CASCADE, related_name="sessions")
     number = models.PositiveIntegerField(

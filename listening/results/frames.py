@@ -91,8 +91,8 @@ def count_unfinished(study: Study, kind: str = REAL) -> int:
 
 
 def count_started_sessions(study: Study) -> dict[str, int]:
-    """The number of started sessions of each of `KINDS`."""
-    rows = study.sessions.exclude(instructed=None).values_list("kind").annotate(n=Count("pk")).order_by()
+    """The number of sessions of each of `KINDS` in which grading has begun."""
+    rows = study.sessions.filter(Session.GRADING).values_list("kind").annotate(n=Count("pk")).order_by()
     counts = dict(rows)
     return {kind: sum(counts.get(each, 0) for each in kinds_of(kind)) for kind in KINDS}
 

@@ -26,7 +26,7 @@ from listening.study.versions import apply_version
 def studies_of(user: Any) -> QuerySet[Study]:
     """The user's studies and those shared with them, newest first, each with the user's `role`.
 
-    With counts of items and of real sessions, started and finished.
+    With counts of items and of real sessions: grading has begun, not begun yet, finished.
     """
     return _counted(with_roles(rows_for(user, Study), user))
 
@@ -35,7 +35,8 @@ def _counted(studies: QuerySet[Study]) -> QuerySet[Study]:
     sessions = Session.objects.filter(kind__in=COUNTED)
     counted = studies.select_related("owner").annotate(
         item_count=_count_of_study(Item.objects.filter(training=False)),
-        started_count=_count_of_study(sessions.filter(instructed__isnull=False)),
+        started_count=_count_of_study(sessions.filter(Session.GRADING)),
+        waiting_count=_count_of_study(sessions.filter(Session.NOT_GRADING_YET)),
         finished_count=_count_of_study(sessions.filter(finished__isnull=False)),
     )
     return counted.prefetch_related("preparation")  # for `Study.error`
@@ -191,11 +192,11 @@ def stimuli_count(study: Study) -> dict[str, int]:
 
 
 def sessions_shown(study: Study, code: str = "") -> QuerySet[Session]:
-    """Sessions that have passed the instructions, newest first: of listeners whose codes have `code` in them.
+    """Sessions in which grading has begun, newest first: of listeners whose codes have `code` in them.
 
     Simulated ones and previews are left out.
     """
-    shown = study.sessions.exclude(instructed=None).exclude(kind__in=[Session.Kind.SIMULATED, *HIDDEN])
+    shown = study.sessions.filter(Session.GRADING).exclude(kind__in=[Session.Kind.SIMULATED, *HIDDEN])
     return (shown.filter(assessor__code__icontains=code) if code else shown).order_by("-number")
 
 

@@ -39,7 +39,7 @@ _ANALYSIS = re.compile(r"^(?:analysis/\S+|README\.txt) .*\n", re.M)
 #: Settings that the API has since then, as they are in an old study.
 _SINCE = re.compile(
     r' *"(analysis": \{\}|channels": 1|archived": null|other_languages": \[\]'
-    r'|owner": "alice"|role": "owner"),\n'
+    r'|owner": "alice"|role": "owner"|sessions_waiting": 0),\n'
 )
 #: The interval of a mean in a LaTeX table.
 _SPREAD = re.compile(r"\$\\pm\$ [\d.]+|\([\d.]+ to [\d.]+\)")
@@ -49,8 +49,9 @@ def as_before(files: dict[str, str], study: Study) -> dict[str, str]:
     """`files` without what was changed on purpose since they were written.
 
     webMUSHRA's files mark simulated grades, the API has the settings ``analysis``, ``channels`` and
-    ``other_languages`` and says what is archived, whose a study is and what one may do with it, an interval
-    that would leave the scale is printed by its ends, and archives hold ``analysis/``.
+    ``other_languages`` and says what is archived, whose a study is, what one may do with it and how many are
+    not grading yet, an interval that would leave the scale is printed by its ends, and archives hold
+    ``analysis/``.
     """
     made = dict(files)
     for name, text in files.items():

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from evaluation.analysis.figures.style import LINE, MUTED, TEXT, frame, line, text
+from evaluation.analysis.figures.style import LINE, MUTED, TEXT, frame, line, text, vertical_text
 
 _HUES = ("#0b7a83", "#8a5a00", "#6a4c93", "#b0281f", "#3b6d11")
 _DASHES = ("", "7 3", "2 3", "9 3 2 3", "4 4")
@@ -24,7 +24,7 @@ class PowerCurve:
 
 def power_curves(curves: Sequence[PowerCurve], title: str, axis: str, wanted: float = 0.8) -> str:
     """A curve for each difference, with its label at the right end and a mark where it reaches `wanted`."""
-    left, right, top, span, rise = 52, 190, 16, 420, 220
+    left, right, top, span, rise = 68, 190, 16, 420, 220
     width, height, bottom = left + span + right, top + rise + 48, top + rise
     most = max(number for curve in curves for number in curve.numbers)
 
@@ -34,7 +34,7 @@ def power_curves(curves: Sequence[PowerCurve], title: str, axis: str, wanted: fl
     def y_of(power: float) -> float:
         return bottom - rise * power
 
-    parts = []
+    parts = [vertical_text(14, top + rise / 2, "power")]
     for percent in range(0, 101, 20):
         y = y_of(percent / 100)
         parts.append(line(left, y, left + span, y, LINE))
@@ -45,7 +45,7 @@ def power_curves(curves: Sequence[PowerCurve], title: str, axis: str, wanted: fl
         parts.append(line(x_of(number), bottom, x_of(number), bottom + 4, MUTED))
         parts.append(text(x_of(number), bottom + 18, str(number), anchor="middle", fill=MUTED, size=12))
     parts.append(text(left + span / 2, bottom + 38, axis, anchor="middle", fill=MUTED, size=12))
-    heights = _spread_out([y_of(curve.powers[-1]) for curve in curves], 16)
+    heights = _spread_out([y_of(curve.powers[-1]) for curve in curves], 16, bottom)
     for number, (curve, height_of_label) in enumerate(zip(curves, heights, strict=True)):
         hue, dash = _HUES[number % len(_HUES)], _DASHES[number % len(_DASHES)]
         points = " ".join(
@@ -66,10 +66,16 @@ def power_curves(curves: Sequence[PowerCurve], title: str, axis: str, wanted: fl
     return frame(width, height, title, parts)
 
 
-def _spread_out(places: Sequence[float], apart: float) -> list[float]:
-    """`places` moved downwards as far as labels need to stand `apart`, in the order given."""
+def _spread_out(places: Sequence[float], apart: float, lowest: float) -> list[float]:
+    """`places` moved as far as labels need to stand `apart`: downwards, and up again above `lowest`.
+
+    Further down stand the numbers of the axis.
+    """
     order = sorted(range(len(places)), key=lambda place: places[place])
     found = list(places)
     for before, after in pairwise(order):
         found[after] = max(found[after], found[before] + apart)
+    for after in reversed(order):
+        found[after] = min(found[after], lowest)
+        lowest = found[after] - apart
     return [place + 4 for place in found]

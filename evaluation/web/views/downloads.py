@@ -25,6 +25,7 @@ from django.http import (
     StreamingHttpResponse,
 )
 from django.shortcuts import get_object_or_404, redirect
+from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 
@@ -111,7 +112,8 @@ def rendition_retry(request: HttpRequest, pk: UUID) -> HttpResponse:
             request,
             _("%(system)s has not failed; there is nothing to retry.") % {"system": title},
         )
-    return redirect("clip", rendition.clip_id)
+        return redirect("clip", rendition.clip_id)
+    return redirect(reverse("clip", args=[rendition.clip_id], fragment="systems"))
 
 
 def safe_stem(clip: Clip) -> str:

@@ -9,6 +9,7 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_http_methods, require_safe
 
@@ -50,7 +51,8 @@ def clip_metrics(request: HttpRequest, pk: UUID) -> HttpResponse:
             queued = request_scores(clip.renditions.all(), request.POST.getlist("metric"))
         if not queued:
             messages.info(request, _("There is nothing new to measure."))
-        return redirect("clip", pk)
+            return redirect("clip", pk)
+        return redirect(reverse("clip", args=[pk], fragment="other-metrics"))
     response = render(request, "evaluation/_metrics.html", metrics_context(clip))
     response["Cache-Control"] = "no-store"
     return response

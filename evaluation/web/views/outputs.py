@@ -139,7 +139,7 @@ def output_delete(request: HttpRequest, slug: str, pk: UUID) -> HttpResponse:
     rendition = get_object_or_404(Rendition, pk=pk, system=_own_system(request, slug).slug)
     with redirect_refusals(request, "system", slug):
         outputs.remove_output(rendition)
-    return redirect("system", slug)
+    return redirect(reverse("system", args=[slug], fragment="outputs"))
 
 
 @researcher_action

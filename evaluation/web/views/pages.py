@@ -192,7 +192,7 @@ def clip_kind(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Treat a clip as speech, or as music, by the field ``speech``: ``yes`` or ``no``."""
     clip = find_for(request, Clip.objects.all(), pk=pk)
     set_speech(clip, request.POST.get("speech") == "yes")
-    return redirect("clip", pk)
+    return redirect(reverse("clip", args=[pk], fragment="kind"))
 
 
 @researcher_action
@@ -203,7 +203,7 @@ def clip_describe(request: HttpRequest, pk: UUID) -> HttpResponse:
     clip = find_for(request, Clip.objects.all(), Role.EDITOR if public is None else Role.OWNER, pk=pk)
     with redirect_refusals(request, "clip", pk):
         describe_clip(clip, title=sent.get("title"), credit=sent.get("credit"), public=public)
-    return redirect("clip", pk)
+    return redirect(reverse("clip", args=[pk], fragment="about"))
 
 
 @researcher_action
@@ -212,7 +212,7 @@ def clip_systems(request: HttpRequest, pk: UUID) -> HttpResponse:
     clip = find_for(request, Clip.objects.all(), pk=pk)
     with redirect_refusals(request, "clip", pk):
         queue_renditions(clip, check_systems(request.POST.getlist("system"), "system"))
-    return redirect("clip", pk)
+    return redirect(reverse("clip", args=[pk], fragment="systems"))
 
 
 @researcher_action

@@ -23,7 +23,7 @@ from evaluation.models import Rendition, Score
 from evaluation.refusals import translate_note
 from listening.kinds import kinds_of
 from listening.methods import METHODS, REFERENCE, AnyMethod
-from listening.models import Choice, Rating, Stage, Stimulus, Study
+from listening.models import Choice, Rating, Session, Stage, Stimulus, Study
 from listening.results.names import sort_systems, titles_of
 from listening.study import languages
 from listening.study.tasks import render_task
@@ -41,15 +41,15 @@ PACKAGES = (
 
 
 def listeners(study: Study, kind: str) -> Context:
-    """Numbers of sessions started, finished, left, rejected and deleted; dates; and equipment."""
+    """Numbers of sessions begun, not begun, finished, left, rejected and deleted; dates; and equipment."""
     sessions = study.sessions.filter(kind__in=kinds_of(kind))
-    began = sessions.exclude(instructed=None)
+    began = sessions.filter(Session.GRADING)
     totals = sessions.aggregate(
-        invited=Count("pk"),
-        began=Count("pk", filter=Q(instructed__isnull=False)),
+        began=Count("pk", filter=Session.GRADING),
+        not_begun=Count("pk", filter=~Session.GRADING & Q(screened_out=None)),
         finished=Count("pk", filter=Q(finished__isnull=False)),
         screened_out=Count("pk", filter=Q(screened_out__isnull=False)),
-        abandoned=Count("pk", filter=Q(abandoned__isnull=False)),
+        abandoned=Count("pk", filter=Session.GRADING & Q(abandoned__isnull=False)),
         first=Min("instructed"),
     )
     answers: tuple[type[Rating | Choice], ...] = (Rating, Choice)

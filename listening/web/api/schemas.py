@@ -127,7 +127,10 @@ class StudyOut(Schema):
     error: str
     systems: list[str]
     listener_url: str
-    sessions_started: int
+    sessions_started: int = Field(description="real sessions whose listeners have begun grading")
+    sessions_waiting: int = Field(
+        description="real sessions whose listeners take part and have not begun grading yet"
+    )
     sessions_finished: int
     role: str = Field(description=ROLE)
     owner: str = Field(description="user name")

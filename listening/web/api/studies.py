@@ -89,6 +89,7 @@ def _describe(study: Study) -> Context:
         "systems": study.systems,
         "listener_url": selectors.listener_url(study),
         "sessions_started": study.started_count,  # type: ignore[attr-defined]
+        "sessions_waiting": study.waiting_count,  # type: ignore[attr-defined]
         "sessions_finished": study.finished_count,  # type: ignore[attr-defined]
         "role": described_role(study),
         "owner": study.owner.get_username(),
@@ -275,9 +276,9 @@ _offer_action("retry", retry_preparing, "Retry failed rendering")
 def list_sessions(
     request: HttpRequest, study_id: UUID, kind: str = "real", finished: bool | None = None
 ) -> Described:
-    """Sessions of one kind (real, pilot or simulated) whose listener has confirmed the instructions."""
+    """Sessions of one kind (real, pilot or simulated) whose listener has begun grading."""
     study = study_for(request, study_id)
-    rows = study.sessions.filter(kind__in=check_kind(kind)).exclude(instructed=None)
+    rows = study.sessions.filter(kind__in=check_kind(kind)).filter(Session.GRADING)
     if finished is not None:
         rows = rows.filter(finished__isnull=not finished)
     return Described(_with_counts(rows), _describe_session)

@@ -83,6 +83,7 @@ def metrics(request: HttpRequest, study_id: UUID) -> HttpResponse:
         with redirect_refusals(request, "study_metrics", study.pk):
             if "measure" in request.POST:
                 _measure(request, study, request.POST.getlist("measure"))
+                return redirect(reverse("study_metrics", args=[study.pk], fragment="metrics"))
             else:
                 _take(request, study)
                 audit.tell(request, scores="yes")

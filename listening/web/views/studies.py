@@ -11,6 +11,7 @@ import segno
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext_lazy as _
 
@@ -178,7 +179,7 @@ def rename(request: HttpRequest, study_id: UUID) -> HttpResponse:
     study = study_for(request, study_id)
     study.name = request.POST.get("name", "")
     update_study(study, ["name"])
-    return redirect("study", study_id)
+    return redirect(reverse("study", args=[study_id], fragment="design"))
 
 
 @researcher_action
@@ -193,7 +194,7 @@ def change_listing(request: HttpRequest, study_id: UUID) -> HttpResponse:
     listed = request.POST.get("listed") == "yes"
     set_listed(study_for(request, study_id), listed)
     audit.tell(request, listed="yes" if listed else "no")
-    return redirect("study", study_id)
+    return redirect(reverse("study", args=[study_id], fragment="link"))
 
 
 @researcher_action

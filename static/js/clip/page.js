@@ -188,7 +188,7 @@ async function poll() {
 
 page.addEventListener("submit", async (event) => {
   const form = closest(event, "[data-retry]", HTMLFormElement);
-  if (!form) return;
+  if (!form || form.closest("#other-metrics")) return; // that table comes anew with the page
   event.preventDefault();
   const button = find("button", HTMLButtonElement, form);
   button.disabled = true;

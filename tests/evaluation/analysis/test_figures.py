@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import xml.etree.ElementTree as ElementTree
-from itertools import combinations
+from itertools import combinations, pairwise
 
 import pytest
 
@@ -162,8 +162,23 @@ def test_a_curve_is_marked_where_its_power_suffices() -> None:
     ]
     root = parse(figures.power_curves(curves, "Power", "listeners"))
     (mark,) = root.iter(f"{SVG}circle")
-    assert float(mark.get("cx", "")) == pytest.approx(52 + 420 * 16 / 20)
+    assert float(mark.get("cx", "")) == pytest.approx(68 + 420 * 16 / 20)
     assert float(mark.get("cy", "")) == pytest.approx(16 + 220 * 0.2)
+
+
+def test_both_axes_of_power_have_names_and_no_label_of_a_curve_touches_their_numbers() -> None:
+    powers = (0.9, 0.12, 0.06, 0.05, 0.05)  # all but the first would stand below the axis
+    curves = [
+        figures.PowerCurve(f"{n} points", [2, 60], [0.0, power], None) for n, power in enumerate(powers)
+    ]
+    root = parse(figures.power_curves(curves, "Power", "listeners"))
+    texts = {each.text or "": each for each in root.iter(f"{SVG}text")}
+    assert {"power", "listeners"} <= set(texts)
+    places = [float(texts[f"{n} points"].get("y", "nan")) for n in range(5)]
+    assert places == sorted(places)
+    assert all(below - above >= 16 for above, below in pairwise(places))
+    # The numbers are 12 high and stand on this line.
+    assert places[-1] < float(texts["60"].get("y", "nan")) - 12
 
 
 def test_no_line_of_text_runs_out_of_its_figure() -> None:

@@ -232,7 +232,7 @@ def retry(client: Client, rendition: Rendition) -> Any:
 def test_retry_queues_a_failed_rendition(owner: Client, rendition: Rendition) -> None:
     Rendition.objects.update(status=Job.Status.FAILED, error="no", attempts=3)
     response = retry(owner, rendition)
-    assert (response.status_code, response["Location"]) == (302, f"/clips/{rendition.clip_id}/")
+    assert (response.status_code, response["Location"]) == (302, f"/clips/{rendition.clip_id}/#systems")
     rendition.refresh_from_db()
     assert (rendition.status, rendition.error, rendition.attempts) == (Job.Status.QUEUED, "", 0)
 

@@ -390,3 +390,30 @@ def test_a_score_outside_a_domain_is_a_reason(signed_in: Client, clip: Clip) -> 
     reason = "the recording ends at 3.9 kHz; ViSQOL needs one that goes beyond 5 kHz"
     Score.objects.create(rendition=rendition, metric="visqol", status="done", value=None, note=reason)
     assert f'title="{reason}">none<' in signed_in.get(f"/clips/{clip.pk}/").content.decode()
+
+
+@pytest.mark.parametrize(
+    ("button", "sent", "place"),
+    [
+        ("clip_metrics", {"metric": "lsd"}, "other-metrics"),
+        ("clip_systems", {"system": "opus-12k"}, "systems"),
+        ("clip_describe", {"title": "Another"}, "about"),
+        ("clip_kind", {"speech": "no"}, "kind"),
+    ],
+)
+def test_a_button_in_the_middle_of_the_page_leads_back_to_its_place(
+    signed_in: Client, clip: Clip, button: str, sent: dict[str, str], place: str
+) -> None:
+    """The focus, too: a browser gives it to the element that a fragment names, if that can have it."""
+    done(clip, "original")
+    done(clip, "opus-9k")
+    address = signed_in.post(reverse(button, args=[clip.pk]), sent)["Location"]
+    assert address == f"{reverse('clip', args=[clip.pk])}#{place}"
+    assert re.search(rf'<\w+[^>]* id="{place}" tabindex="-1"', signed_in.get(address).content.decode())
+
+
+def test_a_refusal_is_told_at_the_top_of_the_page(signed_in: Client, clip: Clip) -> None:
+    done(clip, "original")
+    answer = signed_in.post(reverse("clip_metrics", args=[clip.pk]), {"metric": []}, follow=True)
+    assert answer.redirect_chain == [(reverse("clip", args=[clip.pk]), 302)]
+    assert "There is nothing new to measure." in answer.content.decode()

@@ -76,7 +76,7 @@ def test_everything_that_a_report_is_asked_for(owner: Client, told: Study) -> No
     text = text_of(owner, told)
     for said in (
         "MUSHRA listening test, after ITU-R BS.1534-3",
-        "7 listeners began, 6 finished and 1 had not finished",
+        "7 listeners began grading, 6 finished and 1 had not finished",
         "earphones in the ears (6), headphones on or over the ears (1)",
         "HD 600 (7)",
         "session 9 with 12 grades",
@@ -268,7 +268,7 @@ def test_a_report_of_an_open_test_does_not_speak_of_its_end(owner: Client, study
     computed(study)
     text = text_of(owner, study)
     # Who is still listening has not left, and has not graded every item.
-    assert "1 listener began, 0 finished and 1 had not finished." in text
+    assert "1 listener began grading, 0 finished and 1 had not finished." in text
     assert "Only one assessor graded every item that has grades with every system" in text
     assert "with Earshot, while the test was open;" in text
     close_study(study)

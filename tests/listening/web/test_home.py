@@ -11,17 +11,20 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
+from django.utils.html import strip_tags
 
 from evaluation.access import Role
 from evaluation.models import Clip, Rendition, Score
 from listening.demos.drafts import new_demo, save_draft
 from listening.models import DemoVersion, Preparation, Session, Share, Simulation, Study
 from listening.results import compute
+from listening.session.sessions import start_session
 from listening.simulation.sample import LISTENERS, NAME
 from listening.study.studies import ALWAYS
 from listening.tasks import simulate
 from listening.web.views.home import MOST
 from tests.listening.conftest import listen
+from tests.listening.web.test_api import Script
 
 pytestmark = pytest.mark.django_db
 
@@ -117,6 +120,35 @@ def test_the_list_of_studies_follows_one_that_is_prepared(owner: Client, study: 
     assert poll in owner.get("/studies/?search=").content.decode()
     Preparation.objects.update(status="failed", error="no")
     assert poll not in owner.get("/studies/?search=").content.decode()
+
+
+def test_a_listener_who_has_not_begun_grading_is_counted_everywhere(owner: Client, study: Study) -> None:
+    def pages() -> list[str]:
+        addresses = ("/home/", "/studies/", f"/studies/{study.pk}/", f"/studies/{study.pk}/report/")
+        return [" ".join(strip_tags(owner.get(address).content.decode()).split()) for address in addresses]
+
+    def counted() -> tuple[int, ...]:
+        found = Script(study.owner).get(f"/studies/{study.pk}").json()
+        return tuple(found[f"sessions_{name}"] for name in ("started", "waiting", "finished"))
+
+    asking = start_session(study)
+    *lists, report = pages()
+    assert all("1 not grading yet" in page for page in lists)
+    assert "Nobody has begun grading; 1 agreed to take part." in report
+    assert "A listener appears here who has begun grading." in lists[2]
+    assert counted() == (0, 1, 0)
+    listen(study)
+    *lists, report = pages()
+    assert all("1 of 1 finished, 1 not grading yet" in page for page in lists)
+    said = "1 listener began grading, 1 finished. 1 more agreed to take part and had not begun grading."
+    assert said in report
+    assert counted() == (1, 1, 1)
+    # The place of a drop-out is another's: nobody waits for them.
+    Session.objects.filter(pk=asking.pk).update(abandoned=timezone.now())
+    *lists, report = pages()
+    assert not any("not grading yet" in page for page in lists)
+    assert said in report
+    assert counted() == (1, 0, 1)
 
 
 def test_who_is_invited_sees_the_study_and_no_steps_to_one_of_their_own(
