@@ -249,6 +249,19 @@ def texts_stay_text(opened: Page) -> None:
     assert "<b>stopped</b>" in row(opened, "celp-8k").inner_text()
 
 
+def who_asks_for_another_metric_stays_there(opened: Page) -> None:
+    """Though the player writes its place over the address that leads there."""
+    opened.locator("#other-metrics button:enabled").first.focus()
+    with opened.expect_navigation():
+        opened.keyboard.press("Enter")
+    opened.wait_for_selector("[data-clip-page][data-ready]")
+    part = opened.locator("#other-metrics")
+    assert part.evaluate("part => part === document.activeElement")
+    box = part.bounding_box()
+    assert box is not None
+    assert 0 <= box["y"] < opened.evaluate("innerHeight")
+
+
 def pause(page: Page) -> None:
     page.locator("[data-play][aria-label=Pause]").click()
     page.locator("[data-play][aria-label=Play]").wait_for()
@@ -271,6 +284,7 @@ def test_player_pictures_figures_and_table(opened: Page, clip: Clip) -> None:
     another_measure_is_shown(opened, clip)
     table_sorts_by_figures_with_missing_ones_last(opened)
     texts_stay_text(opened)
+    who_asks_for_another_metric_stays_there(opened)
 
 
 def opens_the_same_system_and_position(opened: Page, new_page: Callable[[], Page], clip: Clip) -> None:

@@ -163,6 +163,9 @@ function open() {
 
 window.addEventListener("hashchange", open);
 
+/** @type {HTMLElement | null} the part of the page that a button leads back to; the player writes over the address */
+const part = document.getElementById(location.hash.slice(1));
+
 // -- Live while it runs
 
 /** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -210,5 +213,7 @@ for (const form of findAll("[data-delete]", HTMLFormElement, page)) {
 
 open();
 take(data);
+part?.focus();
+part?.scrollIntoView();
 if (!data.finished) timer = setTimeout(poll, POLL_MILLISECONDS);
 page.dataset.ready = "true";

@@ -466,6 +466,22 @@ def test_close_reopen_list_delete(owner: Client, study: Study) -> None:
     assert "have been deleted" in owner.get(reverse("studies")).content.decode()
 
 
+@pytest.mark.parametrize(
+    ("button", "sent", "page", "place"),
+    [
+        ("study_listed", {"listed": "yes"}, "study", "link"),
+        ("study_rename", {"name": "Another"}, "study", "design"),
+        ("study_metrics", {"measure": "lsd"}, "study_metrics", "metrics"),
+    ],
+)
+def test_a_button_in_the_middle_of_the_page_leads_back_to_its_place(
+    owner: Client, study: Study, button: str, sent: dict[str, str], page: str, place: str
+) -> None:
+    address = owner.post(reverse(button, args=[study.pk]), sent)["Location"]
+    assert address == f"{reverse(page, args=[study.pk])}#{place}"
+    assert re.search(rf'<\w+[^>]* id="{place}" tabindex="-1"', owner.get(address).content.decode())
+
+
 def test_a_copy_has_contents_and_settings_but_no_listeners(study: Study) -> None:
     told = {"language": "de", "other_languages": ["ja"], "texts": {"thanks": "Danke"}, "max_sessions": 7}
     told |= {"questionnaire": [{"name": "age", "type": "number", "label": "Age", "when": "after"}]}

@@ -156,7 +156,7 @@ def test_a_sealed_study_shows_progress_and_no_grade(owner: Client, study: Study)
     listen(study, GRADES | {"opus-9k": 83})
     Study.objects.update(sealed_until=timezone.now() + timedelta(days=1))
     html = owner.get(reverse("results", args=[study.pk])).content.decode()
-    assert "1 of 1 finished" in html
+    assert "Listeners: 1 of 1 finished" in html
     shown = re.sub(r'name="csrfmiddlewaretoken" value="\w+"', "", html.split("<main")[1])  # has any digits
     assert "83" not in shown.replace(str(study.pk), "")
     for name, arguments in PAGES[1:]:
