@@ -65,7 +65,7 @@ class Anchor(Original):
         else:
             filtering = (
                 f"linear-phase FIR, {taps.size} taps, Kaiser window, "
-                f"-6 dB at {self.cutoff + _TRANSITION / 2:g} Hz, delay of {taps.size // 2} samples removed"
+                f"−6 dB at {self.cutoff + _TRANSITION / 2:g} Hz, delay of {taps.size // 2} samples removed"
             )
         return payload, bits, {**parameters, "filter": filtering, "scipy": scipy.__version__}
 

@@ -2,10 +2,36 @@
 
 from __future__ import annotations
 
+import re
+
 
 def count(number: int, noun: str) -> str:
     """“1 listener”, “2 listeners”; for nouns whose plural takes an s."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def every(number: int, noun: str) -> str:
+    """“the only listener”, “both listeners”, “all 3 listeners”; for nouns whose plural takes an s."""
+    if number == 1:
+        return f"the only {noun}"
+    return f"both {noun}s" if number == 2 else f"all {number} {noun}s"
+
+
+#: What stands between texts, and what is printed letter by letter.
+_KEPT = re.compile(r"(<(pre|code|svg|script|style|textarea)\b.*?</\2>|<[^>]*>)", re.DOTALL)
+_UNIT = re.compile(r"(?<=\d) (?=(?:%|kbit/s|kHz|Hz|dBA?|ms|s|h|min|points?)(?![\w/]))|(?<=±) (?=\d)")
+
+
+def keep_units(html: str) -> str:
+    """HTML in which no line breaks between a number and its unit or per cent, nor after its ±.
+
+    Code and drawings are left as they are.
+    """
+    parts = _KEPT.split(html)
+    # Of three parts the second is what is kept, and the third the name of its tag.
+    parts[::3] = [_UNIT.sub("\N{NO-BREAK SPACE}", text) for text in parts[::3]]
+    del parts[2::3]
+    return "".join(parts)
 
 
 def typeset(number: str) -> str:

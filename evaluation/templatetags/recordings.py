@@ -1,32 +1,18 @@
-"""What a recording was, in words for people."""
+"""What a recording was, in words for people: the filters of `evaluation.analysis.recordings`."""
 
 from __future__ import annotations
 
 from django import template
 
+from evaluation.analysis import recordings
+from evaluation.models import Clip
+
 register = template.Library()
-
-#: libsndfile's names of encodings that are words of its own.
-_ENCODINGS = {
-    "PCM_S8": "8-bit",
-    "PCM_U8": "8-bit",
-    "PCM_16": "16-bit",
-    "PCM_24": "24-bit",
-    "PCM_32": "32-bit",
-    "FLOAT": "32-bit float",
-    "DOUBLE": "64-bit float",
-    "ULAW": "µ-law",
-    "ALAW": "A-law",
-}
+register.filter("encoding_words", recordings.encoding_words)
+register.filter("kilohertz", recordings.kilohertz)
 
 
 @register.filter
-def encoding_words(source: str) -> str:
-    """The container and encoding of an upload (`Clip.source_format`), such as ``WAV, PCM_16``, in words."""
-    return ", ".join(_ENCODINGS.get(part, part) for part in source.split(", "))
-
-
-@register.filter
-def kilohertz(rate: int) -> str:
-    """A sampling rate in Hz as people say it: 44.1 kHz."""
-    return f"{rate / 1000:g} kHz"
+def source_words(clip: Clip) -> str:
+    """What was uploaded as the clip."""
+    return recordings.describe_source(clip.source_format, clip.source_rate, clip.source_channels)

@@ -15,7 +15,7 @@ from evaluation.analysis import figures
 from evaluation.analysis.statistics import choices as statistics
 from evaluation.analysis.statistics.corrections import LEVEL, find_hopeless
 from evaluation.analysis.statistics.ranking import group_ties
-from evaluation.analysis.words import count, p_words, percent
+from evaluation.analysis.words import count, every, p_words, percent
 from evaluation.contexts import Context
 from listening.methods import METHODS
 from listening.models import Stimulus, Study
@@ -231,8 +231,9 @@ def _reconcile_answers(pooled: list[Context], listeners: int) -> list[str]:
         )
     if corrected:
         sentences.append(
-            f"{'; '.join(corrected)}: each interval is of its pair alone, and Holm's p allows for all "
-            f"{len(pooled)}: so a difference can be not shown though the interval excludes 50 %."
+            f"{'; '.join(corrected)}: each interval is of its pair alone, and Holm's p allows for "
+            f"{every(len(pooled), 'pair')}: so a difference can be not shown though the "
+            "interval excludes 50 %."
         )
     if excludes:
         sentences.append(
@@ -414,7 +415,7 @@ def _name_pairs(
     """“Opus 9k and CELP 8k”, “2 pairs of 3”, “all 3 pairs”."""
     if len(some) == 1:
         return f"{titles[some[0].first]} and {titles[some[0].second]}"
-    return f"all {len(of)} pairs" if len(some) == len(of) else f"{count(len(some), 'pair')} of {len(of)}"
+    return every(len(of), "pair") if len(some) == len(of) else f"{count(len(some), 'pair')} of {len(of)}"
 
 
 def _describe_pair(row: statistics.Preference, titles: dict[str, str]) -> str:

@@ -14,7 +14,7 @@ from django.urls import reverse
 from evaluation.analysis import figures
 from evaluation.analysis.statistics import residuals as statistics
 from evaluation.analysis.statistics.frames import Ratings
-from evaluation.analysis.words import figure
+from evaluation.analysis.words import figure, points
 from evaluation.metrics import metric_of
 from listening.results.data import DifferenceData, DifferencesData, NeededData
 from listening.results.frames import LOUD
@@ -255,7 +255,7 @@ def power(needed: NeededData | None, title: str, loud: str) -> str:
     if not needed or "numbers" not in needed["rows"][0]:  # an older analysis has no curves
         return ""
     curves = [
-        figures.PowerCurve(f"{row['difference']:g} points", row["numbers"], row["powers"], row["listeners"])
+        figures.PowerCurve(points(row["difference"]), row["numbers"], row["powers"], row["listeners"])
         for row in needed["rows"]
     ]
     return figures.stamp(figures.power_curves(curves, title, "listeners"), loud)

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.utils.safestring import SafeString, mark_safe
 
-from evaluation.analysis.words import count, figure, plain
+from evaluation.analysis.words import count, every, figure, plain
 from evaluation.contexts import Context
 from evaluation.metrics import METRICS
 from listening.models import Analysis
@@ -133,7 +133,7 @@ def explain_figures(row: SystemResult, *, imported: bool = False) -> dict[str, s
         "median": f"Median of {grades}, in points{_ends(row)}.",
         "iqr": f"Between the Tukey hinges of {grades}, in points: as BS.1534-3 draws its box plots.",
         "mean": f"Mean of {count(row.listeners, 'listener')}' own means, in points{_ends(row)}.",
-        "all": f"The same over all {count(row.all_listeners, 'listener')}, before screening.",
+        "all": f"The same over {every(row.all_listeners, 'listener')}, before screening.",
     }
     if row.ci95 is not None:
         said["interval"] = (
@@ -149,8 +149,8 @@ def explain_figures(row: SystemResult, *, imported: bool = False) -> dict[str, s
         said["rate"] = "In kbit/s, as stated by the system's researcher; not measured here."
     elif row.objective.kbps is not None:
         said["rate"] = (
-            f"In kbit/s, measured: bits that a decoder needs by seconds of audio, mean over n = "
-            f"{row.objective.renditions} renditions, container not counted."
+            f"In kbit/s, measured: bits that a decoder needs by seconds of audio, "
+            f"{_mean_of(row.objective.renditions, 'rendition', 'renditions')}, container not counted."
         )
     return said
 
@@ -166,7 +166,12 @@ def _explain_score(row: SystemResult, slug: str) -> str:
     metric = METRICS.get(slug)
     unit = f"In {metric.unit}. " if metric and metric.unit else ""
     note = f" {metric.note}" if metric else ""
-    return f"{unit}{f'Mean over n = {n} stimuli.' if n > 1 else 'Of one stimulus.'}{note}"
+    said = _mean_of(n, "stimulus", "stimuli")
+    return f"{unit}{said[0].upper()}{said[1:]}.{note}"
+
+
+def _mean_of(n: int, one: str, several: str) -> str:
+    return f"of one {one}" if n == 1 else f"mean over n = {n} {several}"
 
 
 def _cells(results: Results) -> list[Context]:

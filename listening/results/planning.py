@@ -18,6 +18,7 @@ from evaluation.analysis import figures
 from evaluation.analysis.statistics import choices, power
 from evaluation.analysis.statistics.differences import Population
 from evaluation.analysis.statistics.power import Spread
+from evaluation.analysis.words import points
 from evaluation.contexts import Context
 from listening.methods import METHODS
 from listening.models import Study
@@ -133,7 +134,7 @@ def context_of(study: Study) -> Context | None:
         found, source = _spread_of(study)
         question = question_of(study, scale_of(study))
         rows = plan(_margins(question), found, items, population, pairs).rows
-        labels = [f"{row.difference:g} points" for row in rows]
+        labels = [points(row.difference) for row in rows]
     else:
         return None
     curves = [

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from evaluation.analysis.figures import Scale
 from evaluation.analysis.statistics.ranking import group_ties
-from evaluation.analysis.words import count, figure, p_words, points
+from evaluation.analysis.words import count, every, figure, p_words, points
 from evaluation.contexts import Context
 from listening.results.data import DifferenceData, DifferencesData
 from listening.results.scales import decimals_of
@@ -212,7 +212,7 @@ def family_of(data: DifferencesData | None) -> int:
 def explain_correction(family: int, though: str) -> str:
     """Why a pair can be undecided though its interval says otherwise; `family` pairs were tested."""
     return (
-        f"Each interval is of its pair alone, and the verdicts allow for all {count(family, 'pair')} "
+        f"Each interval is of its pair alone, and the verdicts allow for {every(family, 'pair')} "
         f"(Holm): so a pair can be undecided though its interval {though}."
     )
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from evaluation.analysis.statistics.agreement import DISAGREEMENT
 from evaluation.analysis.statistics.corrections import LEVEL
-from evaluation.analysis.words import count, figure, p_figure
+from evaluation.analysis.words import count, every, figure, p_figure
 from listening.results.outcome import Results, SystemResult
 from listening.results.scales import LOW_SCALE
 from listening.results.verdicts import Ranked, Terms, describe_block, join_names, warn_of_few_listeners
@@ -82,12 +82,9 @@ def describe_reach(data: Mapping[str, Any]) -> list[str]:
 
 def _explain_absence(results: Results) -> str:
     if results.screened:
-        who = (
-            "The only listener is"
-            if len(results.screened) == 1
-            else f"All {len(results.screened)} listeners are"
-        )
-        return f"{who} screened out; choose “All listeners” to see the grades."
+        who = every(len(results.screened), "listener")
+        are = "is" if len(results.screened) == 1 else "are"
+        return f"{who[0].upper()}{who[1:]} {are} screened out; choose “All listeners” to see the grades."
     if results.uncounted:
         return "Nobody has finished a trial yet; grades count once their trial is finished."
     return "Nobody has graded anything yet."

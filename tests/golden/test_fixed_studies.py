@@ -36,10 +36,10 @@ def expected(method: str) -> dict[str, str]:
 
 #: Members of an archive that compute its report anew, and its README, which names them.
 _ANALYSIS = re.compile(r"^(?:analysis/\S+|README\.txt) .*\n", re.M)
-#: Settings that the API has since then, as they are in an old study.
+#: Settings that the API has since then, as they are in an old study; and what it says of each system.
 _SINCE = re.compile(
     r' *"(analysis": \{\}|channels": 1|archived": null|other_languages": \[\]'
-    r'|owner": "alice"|role": "owner"|sessions_waiting": 0),\n'
+    r'|owner": "alice"|role": "owner"|sessions_waiting": 0|objective_items": \{[^}]*\}),\n'
 )
 #: The interval of a mean in a LaTeX table.
 _SPREAD = re.compile(r"\$\\pm\$ [\d.]+|\([\d.]+ to [\d.]+\)")
@@ -50,8 +50,8 @@ def as_before(files: dict[str, str], study: Study) -> dict[str, str]:
 
     webMUSHRA's files mark simulated grades, the API has the settings ``analysis``, ``channels`` and
     ``other_languages`` and says what is archived, whose a study is, what one may do with it and how many are
-    not grading yet, an interval that would leave the scale is printed by its ends, and archives hold
-    ``analysis/``.
+    not grading yet, and of how many items an objective mean is; an interval that would leave the scale is
+    printed by its ends, archives hold ``analysis/``, and a report has uploads in kHz and words.
     """
     made = dict(files)
     for name, text in files.items():
@@ -62,7 +62,11 @@ def as_before(files: dict[str, str], study: Study) -> dict[str, str]:
     if "api.json" in files:
         made["api.json"] = _SINCE.sub("", files["api.json"])
     if "table3.tex" in files:
-        made["table3.tex"] = _SPREAD.sub("interval", files["table3.tex"])
+        made["table3.tex"] = _SPREAD.sub("interval", files["table3.tex"]).replace(
+            "means over items", "means over the items"
+        )
+    if "report.txt" in files:
+        made["report.txt"] = files["report.txt"].replace(" 16 16000 1 ", " 16 16 ")
     return made
 
 

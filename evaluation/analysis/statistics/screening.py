@@ -253,7 +253,7 @@ def screen(
 
 
 def _items(hits: int, of: int, limit: float) -> str:
-    return f"{hits} of {of} items ({percent(hits / of, (limit,))})"
+    return f"{hits} of {count(of, 'item')} ({percent(hits / of, (limit,))})"
 
 
 def _reference_reason(items: int, missed: int, below: float, limit: float) -> str:

@@ -16,7 +16,8 @@ from django.utils.html import strip_tags
 import codec
 from codec.registry import SYSTEMS
 from evaluation import systems as evaluation_systems
-from evaluation.analysis.words import plain
+from evaluation.analysis.recordings import describe_source
+from evaluation.analysis.words import count, plain
 from evaluation.contexts import Context
 from evaluation.models import Rendition, Score
 from evaluation.refusals import translate_note
@@ -109,7 +110,7 @@ def items(study: Study) -> list[Context]:
                 "credit": clip.credit if clip else "",
                 "file": clip.original_name if clip else "",
                 "sha256": clip.sha256[:16] if clip else "",
-                "source": f"{clip.source_format}, {clip.source_rate} Hz, {clip.source_channels} ch"
+                "source": describe_source(clip.source_format, clip.source_rate, clip.source_channels)
                 if clip
                 else "",
                 "notes": list(map(translate_note, clip.notes)) if clip else [],
@@ -197,8 +198,14 @@ def _titles(study: Study, slugs: list[str]) -> dict[str, str]:
     return evaluation_systems.titles_of(slugs)
 
 
+def _with_minus(value: Any) -> Any:
+    """A parameter whose level has a minus: anchors of before were stored with a hyphen."""
+    return re.sub(r"(?<!\S)-(?=\d+ dB)", "−", value) if isinstance(value, str) else value
+
+
 def _merge_parameters(rows: list[Mapping[str, Any]]) -> list[tuple[str, str]]:
     """Merge the parameters of a system's renditions; differing values become a range or a list."""
+    rows = [{name: _with_minus(value) for name, value in row.items()} for row in rows]
     merged = []
     for name in sorted({name for row in rows for name in row}):
         values = [row[name] for row in rows if name in row]
@@ -263,9 +270,10 @@ def design(study: Study) -> list[str]:
             "and the place of a drop-out is given away."
         )
     if study.max_sessions:
-        said.append(f"The study takes {study.max_sessions} listeners at most.")
+        said.append(f"The study takes {count(study.max_sessions, 'listener')} at most.")
     if study.break_after:
-        said.append(f"A break is offered after every {study.break_after} trials.")
+        every = "trial" if study.break_after == 1 else f"{study.break_after} trials"
+        said.append(f"A break is offered after every {every}.")
     return said
 
 

@@ -58,7 +58,7 @@ class Rule:
 
     Attributes:
         id: M1 to M30.
-        state: "met", "not met", or "researcher's duty" if no program can check it.
+        state: "met", "not met", or "researcher's responsibility" if no program can check it.
         evidence: a sentence or two, computed from the study.
     """
 

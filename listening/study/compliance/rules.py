@@ -313,7 +313,8 @@ def _check_material(facts: Facts) -> Verdict:
         return NOT_MET, text
     return (
         DUTY,
-        f"{text} Excerpts are cut after coding. You must choose material that is critical for these systems.",
+        f"{text} Excerpts are cut after coding. The researcher must choose material that is "
+        "critical for these systems.",
     )
 
 
@@ -327,14 +328,14 @@ def _check_levels(facts: Facts) -> Verdict:
     )
     return (
         DUTY,
-        f"{matched}the volume is locked within a trial. You must set the playback level of 78 dBA.",
+        f"{matched}the volume is locked within a trial. The researcher must set the level of 78 dBA.",
     )
 
 
 def _check_transducer(facts: Facts) -> Verdict:
     tests = [test.test for test in facts.study.headphones.tests]
     screened = f"Headphone test: {', '.join(tests)}. " if tests else "No headphone test is set. "
-    return DUTY, f"{screened}Ask listeners for one type of transducer, and state it in the report."
+    return DUTY, f"{screened}The researcher must ask for one type of transducer, and report it."
 
 
 def _check_assessors(facts: Facts) -> Verdict:
@@ -345,7 +346,7 @@ def _check_assessors(facts: Facts) -> Verdict:
         else f"{count(facts.finished, 'assessor')} finished so far{most}"
     )
     enough = "20 are often sufficient under tight control, more otherwise"
-    return DUTY, f"{finished}; {enough}. You must see to their experience and hearing."
+    return DUTY, f"{finished}; {enough}. The researcher must see to their experience and hearing."
 
 
 def _is_there(facts: Facts, slug: str) -> bool:

@@ -6,6 +6,6 @@ from typing import Final, Literal
 
 MET: Final = "met"
 NOT_MET: Final = "not met"
-DUTY: Final = "researcher's duty"
-State = Literal["met", "not met", "researcher's duty"]
+DUTY: Final = "researcher's responsibility"
+State = Literal["met", "not met", "researcher's responsibility"]
 Verdict = tuple[State, str]

@@ -9,8 +9,8 @@ import pytest
 from django.contrib.auth.models import User
 
 from codec import registry
+from evaluation.analysis.recordings import describe_source, encoding_words, kilohertz
 from evaluation.models import Clip, Job, Rendition, Score
-from evaluation.templatetags.recordings import encoding_words, kilohertz
 from evaluation.web.presentation import clip_status, pesq_word, prefetch_results, rendition_rows
 from evaluation.work.pipeline import METRICS
 
@@ -181,6 +181,11 @@ def test_any_number_of_clips_takes_the_same_queries(
 )
 def test_what_an_upload_was_is_said_in_words(stored: str, words: str) -> None:
     assert encoding_words(stored) == words
+
+
+def test_a_source_is_its_encoding_rate_and_channels() -> None:
+    assert describe_source("WAV, PCM_16", 16_000, 1) == "WAV, 16-bit, 16 kHz, mono"
+    assert describe_source("FLAC, PCM_24", 44_100, 2) == "FLAC, 24-bit, 44.1 kHz, 2 channels"
 
 
 def test_rates_keep_what_is_behind_the_point() -> None:

@@ -50,7 +50,7 @@ def test_the_numbers_are_those_of_the_primary_analysis(draft: Callable[..., Any]
     study.analysis = AnalysisSettings(population="these", margin=0.5)
     found = planning.context_of(study)
     assert found is not None
-    assert [label for label, _ in found["rows"]] == ["0.5 points", "1 points", "2 points"]
+    assert [label for label, _ in found["rows"]] == ["0.5 points", "1 point", "2 points"]
     assert (found["pairs"], found["population"]) == (3, "these")
     # 9, 14 and 22 % of the four points from 1 to 5; three items are graded, the first is for training.
     spread = power.Spread(0.36, 0.56, 0.88)

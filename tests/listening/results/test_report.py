@@ -19,7 +19,7 @@ from listening.methods import METHODS
 from listening.models import Analysis, Deletion, MadeFile, Stage, Study
 from listening.results.page import context_of as page_context
 from listening.results.profiles import BS1534, NONE
-from listening.results.report import PdfUnavailable, context_of, pdf_of
+from listening.results.report import PdfUnavailable, context_of, facts, pdf_of
 from listening.results.summary import compute
 from listening.session.sessions import begin, start_session
 from listening.study.studies import close_study
@@ -170,9 +170,67 @@ def test_pages_of_the_pdf_have_the_words(told: Study) -> None:
     assert page.count("<?xml") == 0
     document = HTML(string=page).render(stylesheets=[CSS(filename=str(finders.find("css/report.css")))])
     assert 4 <= len(document.pages) <= 16
+    tables = [
+        (box.width, page.width)
+        for page in document.pages
+        for box in page._page_box.descendants()
+        if box.element_tag == "table"
+    ]
+    a_millimetre = 96 / 25.4
+    assert tables
+    assert max(width for width, _ in tables) <= tables[0][1] - 2 * 18 * a_millimetre + 1  # its margins
     heads = [label for label, _, _, _ in document.make_bookmark_tree()[0][2]]
     for wanted in ("Result", "How the test was held", "Results in full", "Limits", "Reproduction"):
         assert wanted in [head.split(". ")[-1] for head in heads]
+
+
+def pages_of(table: str, above: int) -> list[list[str]]:
+    """The lines on each page of a report that has this table below a heading and `above` pixels of text."""
+    from django.contrib.staticfiles import finders
+    from weasyprint import CSS, HTML
+
+    body = f'<article class="report"><div style="height:{above}px"></div><h3>Items</h3>{table}</article>'
+    found = HTML(string=body).render(stylesheets=[CSS(filename=str(finders.find("css/report.css")))])
+    return [
+        [
+            box.text
+            for box in page._page_box.descendants()
+            if getattr(box, "text", "") and box.element_tag != "@"
+        ]
+        for page in found.pages
+    ]
+
+
+@pytest.mark.parametrize("above", range(690, 860, 30))
+def test_headings_and_captions_stay_with_their_rows_and_short_tables_whole(above: int) -> None:
+    head = "<caption>What they are.</caption><thead><tr><th>Item</th></tr></thead>"
+
+    def table(rows: int) -> str:
+        body = "".join(f"<tr><td>row {n}</td></tr>" for n in range(rows))
+        return f"<table>{head}<tbody>{body}</tbody></table>"
+
+    whole = ["Items", "What they are.", "Item", *(f"row {n}" for n in range(6))]
+    assert any(set(whole) <= {*lines} for lines in pages_of(table(6), above))
+    (first,) = (lines for lines in pages_of(table(40), above) if "Items" in lines)
+    assert {"What they are.", "Item", "row 0", "row 1", "row 2"} <= {*first}
+
+
+def test_anchors_of_before_have_the_same_minus() -> None:
+    rows = [{"filter": f"Kaiser window, {sign}6 dB at 3750 Hz", "command": "lame -6 -b 6"} for sign in "-−"]
+    assert facts._merge_parameters(rows) == [
+        ("command", "lame -6 -b 6"),
+        ("filter", "Kaiser window, −6 dB at 3750 Hz"),
+    ]
+
+
+def test_units_of_a_report_stay_with_their_numbers(owner: Client, told: Study) -> None:
+    computed(told)
+    page = owner.get(reverse("report", args=[told.pk])).content.decode()
+    body = page[page.index('<article class="report') : page.index("</article>")]
+    said = re.sub(r"<(svg|pre|code)\b.*?</\1>|<[^>]+>", "", body, flags=re.DOTALL)
+    assert "95\xa0% interval" in said
+    assert not re.search(r"\d (%|dB|Hz|kHz|ms)", said)
+    assert "WAV, 16-bit, 16\xa0kHz, mono" in said
 
 
 def test_without_pango_the_page_says_what_to_install(

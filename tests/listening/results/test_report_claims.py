@@ -77,7 +77,7 @@ def test_of_an_imported_test_only_its_file_is_known(
     assert "We held" not in text
     states = {rule.id: rule.state for rule in checklist(everything_100)}
     for unknown in ("M2", "M3", "M4", "M10", "M13", "M14", "M15", "M18", "M19"):
-        assert states[unknown] == "researcher's duty", unknown
+        assert states[unknown] == "researcher's responsibility", unknown
 
 
 def test_grades_of_100_throughout_have_no_winner(client: Client, alice: User, everything_100: Study) -> None:

@@ -116,8 +116,8 @@ def test_when_all_are_screened_out_the_page_says_where_the_grades_are(owner: Cli
     assert "have the same mean: 50.0" in page(owner, study, screening="off")
     listen(study)
     text = page(owner, study)
-    assert "All 2 listeners are screened out" in text
-    assert "leaves out all 2 listeners" in text
+    assert "Both listeners are screened out; choose" in text
+    assert "leaves out both listeners" in text
     assert "Show all listeners" in text
     assert "Summary table" not in text  # of dashes
     report = owner.get(reverse("report", args=[study.pk])).content.decode()
@@ -164,6 +164,9 @@ def test_a_mean_over_fewer_items_than_the_study_has_says_so_wherever_it_is_print
     ).delete()
     text = page(owner, study)
     assert "PESQ-NB PESQ-WB STOI 1 of 3 items MUSHRA" in text
+    html = owner.get(reverse("results", args=[study.pk])).content.decode()
+    assert "Of one stimulus." in html
+    assert "n = 1 stimuli" not in html
     assert "BPGAN 2k 6.00 2.50 2.60 2 of 3 items 0.60 64.0" in text
     assert re.findall(r"[12] of 3 items", text) == ["1 of 3 items", "2 of 3 items"]  # a column, and a cell
     assert "Objective scores: means over the items, or over as many as the table says, and not to" in text

@@ -12,7 +12,7 @@ import pytest
 from evaluation.analysis.figures import Scale
 from evaluation.analysis.statistics import choices, comparisons
 from evaluation.analysis.statistics.differences import Population, compare
-from evaluation.analysis.words import figure, p_figure, p_words, percent, plain
+from evaluation.analysis.words import every, figure, keep_units, p_figure, p_words, percent, plain
 from evaluation.contexts import Context
 from listening.results.choosing import _describe_preferences, _reconcile_answers
 from listening.results.data import DifferenceData, DifferencesData
@@ -290,6 +290,19 @@ def test_friedman_says_where_it_cannot_reach_its_level() -> None:
         said = describe_reach({"friedman": asdict(found)})
         assert ([*said, ""][0].startswith("Friedman's test cannot fall below 0.05")) is (listeners == 2)
     assert describe_reach({"friedman": {"p": 0.2}}) == []  # of an older analysis
+
+
+def test_all_of_two_are_both_and_of_one_the_only_one() -> None:
+    assert [every(number, "pair") for number in (1, 2, 3)] == ["the only pair", "both pairs", "all 3 pairs"]
+
+
+def test_no_line_breaks_between_a_number_and_its_unit() -> None:
+    assert keep_units('<p title="5 %">95 % of 4 s, ± 3 points, −6 dB and 12 listeners</p>') == (
+        '<p title="5 %">95\xa0% of 4\xa0s, ±\xa03\xa0points, −6\xa0dB and 12 listeners</p>'
+    )
+    for kept in ("<code>-t 5 s</code>", "<svg><text>5 %</text></svg>", '<pre id="a">5 % of <b>6 s</b></pre>'):
+        assert keep_units(f"{kept} 5 s") == f"{kept} 5\xa0s"
+    assert keep_units("3 systems, 2 sides, 4 minutes") == "3 systems, 2 sides, 4 minutes"
 
 
 def test_figures_do_not_read_as_what_they_are_not() -> None:

@@ -100,8 +100,8 @@ def test_mpeg_drops_for_any_item() -> None:
     frame = tidy(*rows("good", 90, 50, 50), *rows("deaf", 89, 50, 20), *rows("turned", 100, 20, 21))
     found = screening.screen(frame, "mpeg")
     assert {entry.assessor: entry.reasons for entry in found.excluded} == {
-        "deaf": ("hidden reference below 90 on 1 of 1 items (100 %)",),
-        "turned": ("not reference ≥ mid anchor ≥ low anchor on 1 of 1 items (100 %)",),
+        "deaf": ("hidden reference below 90 on 1 of 1 item (100 %)",),
+        "turned": ("not reference ≥ mid anchor ≥ low anchor on 1 of 1 item (100 %)",),
     }
 
 
