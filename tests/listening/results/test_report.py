@@ -148,7 +148,10 @@ def test_the_same_grades_give_the_same_report(told: Study) -> None:
 
 def test_the_pdf_waits_for_the_tests(owner: Client, told: Study) -> None:
     answer = owner.get(reverse("report_pdf", args=[told.pk]), follow=True)
-    assert "The tests are still being computed" in answer.content.decode()
+    page = answer.content.decode()
+    assert "The tests are still being computed" in page
+    # What says so goes with the part of the page that is asked for again.
+    assert "computing the tests" in page.split('<div id="report" hx-get')[1]
     assert "this report is not complete" in answer.content.decode()
     assert not told.acts.exists()  # nothing left the site
     computed(told)
