@@ -77,6 +77,8 @@ export class SystemTable {
    * @param {Iterable<Element>} rows
    */
   merge(rows) {
+    /** @type {(() => void) | null} */
+    let back = null;
     for (const fresh of [...rows]) {
       if (!(fresh instanceof HTMLTableRowElement)) continue;
       const slug = slugOf(fresh);
@@ -84,9 +86,8 @@ export class SystemTable {
       if (this.#markup.get(slug) === markup) continue;
       const old = this.row(slug);
       if (old) {
-        const back = rememberPlace();
+        back ??= rememberPlace();
         old.replaceChildren(...fresh.childNodes);
-        back();
         for (const [key, value] of Object.entries(fresh.dataset)) old.dataset[key] = value;
       } else {
         this.#body.append(fresh);
@@ -95,6 +96,7 @@ export class SystemTable {
       this.#markup.set(slug, markup);
     }
     this.#arrange();
+    back?.(); // by then the new rows are called as the old ones were
   }
 
   /**

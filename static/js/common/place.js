@@ -1,5 +1,5 @@
 /* When parts of a page are replaced by newer ones, the focus stays on what had it, what was folded out stays folded
-   out, and the page stays where it was. */
+   out, and page and tables stay where they were scrolled to. */
 
 import { findAll } from "./dom.js";
 
@@ -17,39 +17,29 @@ function nameOf(element) {
 }
 
 /**
- * All elements that are called like one, in the page's order.
- *
- * @param {Element} element
- */
-function namesakes(element) {
-  const name = nameOf(element);
-  return [...document.querySelectorAll(element.localName)].filter((other) => nameOf(other) === name);
-}
-
-/**
- * How to find an element again once it has been replaced.
+ * How to find an element again once it has been replaced: in the closest element around it that has an id, so that
+ * nothing takes the place of what is no longer there.
  *
  * @param {Element} element
  * @returns {() => Element | null | undefined}
  */
 function wayTo(element) {
   if (element.id) return () => document.getElementById(element.id);
-  if (nameOf(element) !== null) {
-    const index = namesakes(element).indexOf(element);
-    return () => namesakes(element)[index];
+  const root = element.closest("[id]") ?? document.body;
+  const again = () => (root.isConnected ? root : document.getElementById(root.id));
+  const name = nameOf(element);
+  if (name !== null) {
+    const namesakes = () =>
+      [...(again()?.querySelectorAll(element.localName) ?? [])].filter((other) => nameOf(other) === name);
+    const index = namesakes().indexOf(element);
+    return () => namesakes()[index];
   }
-  /** @type {number[]} the numbers of children on the way from the closest element with an id */
+  /** @type {number[]} the numbers of children on the way */
   const path = [];
-  let root = element;
-  for (; !root.id && root.parentElement; root = root.parentElement) {
-    path.unshift([...root.parentElement.children].indexOf(root));
+  for (let at = element; at !== root && at.parentElement; at = at.parentElement) {
+    path.unshift([...at.parentElement.children].indexOf(at));
   }
-  return () => path.reduce((/** @type {Element | null} */ at, index) => at?.children[index] ?? null, again(root));
-}
-
-/** @param {Element} element */
-function again(element) {
-  return element.isConnected ? element : document.getElementById(element.id);
+  return () => path.reduce((/** @type {Element | null} */ at, index) => at?.children[index] ?? null, again());
 }
 
 /**
@@ -61,6 +51,9 @@ export function rememberPlace() {
   const open = new Map(findAll("details[id]", HTMLDetailsElement).map(({ id, open }) => [id, open]));
   const active = document.activeElement;
   const find = active && active !== document.body ? wayTo(active) : null;
+  const scrolled = findAll(".table-scroll")
+    .filter((box) => box.scrollLeft || box.scrollTop)
+    .map((box) => ({ left: box.scrollLeft, top: box.scrollTop, find: wayTo(box) }));
   const scroll = scrollY;
   return () => {
     for (const [id, state] of open) {
@@ -69,7 +62,9 @@ export function rememberPlace() {
     }
     const focused = active?.isConnected ? null : find?.();
     if (focused instanceof HTMLElement || focused instanceof SVGElement) focused.focus({ preventScroll: true });
-    scrollTo({ top: scroll, behavior: "instant" });
+    for (const { left, top, find } of scrolled) find()?.scrollTo({ left, top, behavior: "instant" });
+    // Scrolling to where it is would end a scroll under way.
+    if (scrollY !== scroll) scrollTo({ top: scroll, behavior: "instant" });
   };
 }
 

@@ -189,7 +189,7 @@ export class Store extends Emitter {
     this.#comment = { text: kept.comment ?? page.comment ?? "", saved: kept.comment === undefined };
     this.#storedComment = kept.before ?? page.comment ?? "";
     this.#heard = new Set([...(page.heard ?? []), ...kept.heard]);
-    this.#events = kept.events.filter((event) => event.sequence > page.eventSequence);
+    this.#events = kept.events;
     // The tab before this one may have noted more since the server wrote this page.
     const numbers = this.#events.map((event) => event.sequence);
     this.#eventSequence = Math.max(page.eventSequence, kept.noted ?? 0, ...numbers);
@@ -513,6 +513,8 @@ export class Store extends Emitter {
   }
 
   /**
+   * Two devices that note at the same time may give the same number: of these events the first to come is stored.
+   *
    * @param {TrialEvent[]} sent and stored
    * @param {number} stored the highest number that the server has stored, perhaps from another browser
    */
@@ -583,9 +585,11 @@ export class Store extends Emitter {
     }
   }
 
-  /** Another tab of this browser wrote: take over grades that are ahead of ours, and see to it that they are stored. */
+  /** Another tab of this browser wrote: take over what is ahead of ours, and see to it that it is stored. */
   #adopt() {
-    const { grades, noted } = this.#read();
+    const { grades, events, noted } = this.#read();
+    const known = new Set(this.#events.map((event) => event.sequence));
+    this.#events.push(...events.filter((event) => !known.has(event.sequence)));
     this.#eventSequence = Math.max(this.#eventSequence, noted ?? 0);
     for (const [key, { score, sequence, before }] of Object.entries(grades)) {
       const mine = this.#grades.get(key);
