@@ -17,15 +17,15 @@ def every(number: int, noun: str) -> str:
     return f"both {noun}s" if number == 2 else f"all {number} {noun}s"
 
 
-#: What stands between texts, and what is printed letter by letter.
-_KEPT = re.compile(r"(<(pre|code|svg|script|style|textarea)\b.*?</\2>|<[^>]*>)", re.DOTALL)
+#: What stands between texts, what is printed letter by letter, and what people wrote: names and quotations.
+_KEPT = re.compile(r"(<(pre|code|svg|script|style|textarea|bdi|blockquote)\b.*?</\2>|<[^>]*>)", re.DOTALL)
 _UNIT = re.compile(r"(?<=\d) (?=(?:%|kbit/s|kHz|Hz|dBA?|ms|s|h|min|points?)(?![\w/]))|(?<=±) (?=\d)")
 
 
 def keep_units(html: str) -> str:
     """HTML in which no line breaks between a number and its unit or per cent, nor after its ±.
 
-    Code and drawings are left as they are.
+    Code, drawings, and what people wrote are left as they are.
     """
     parts = _KEPT.split(html)
     # Of three parts the second is what is kept, and the third the name of its tag.

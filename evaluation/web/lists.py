@@ -12,6 +12,7 @@ from ninja import Schema
 from ninja.pagination import LimitOffsetPagination
 from pydantic import Field
 
+from evaluation.http import SINCE
 from evaluation.texts import clean_line
 
 #: Rows on a page.
@@ -80,6 +81,7 @@ def page_of(request: HttpRequest, rows: QuerySet[Any] | Sequence[Any], name: str
     def query_of(number: int) -> str:
         query = request.GET.copy()
         query[name] = str(number)
+        query.pop(SINCE, None)  # a link is no poll
         return query.urlencode()
 
     if page.has_previous():

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, TypedDict
 from uuid import UUID
 
-from django.db.models import Avg, Count, Exists, OuterRef, Q, QuerySet
+from django.db.models import Avg, BooleanField, Count, ExpressionWrapper, Q, QuerySet
 from django.urls import reverse
 from django.utils.translation import gettext
 
@@ -100,22 +100,23 @@ def job_state(row: Job, role: int = Role.OWNER) -> JobState:
 def clips_at_work(clips: QuerySet[Clip]) -> QuerySet[Clip]:
     """Those of `clips` with a rendition that `count_progress` counts as busy.
 
-    The clips that a worker has begun come before those that only wait, each newest first.
+    Those that a worker processes or measures now come before those that only wait, each newest first.
     """
-    made = Rendition.objects.filter(status__in=Job.UNFINISHED)
-    measured = Score.objects.filter(metric__in=(*DEFAULT, *GENERAL), status__in=Job.UNFINISHED)
-    busy = clips.filter(Q(pk__in=made.values("clip")) | Q(pk__in=measured.values("rendition__clip")))
-    begun = Rendition.objects.filter(clip=OuterRef("pk")).exclude(status=Job.Status.QUEUED)
-    return busy.order_by(Exists(begun).desc(), "-created", "id")
+
+    def worked_on(*statuses: Job.Status) -> Q:
+        made = Rendition.objects.filter(status__in=statuses)
+        measured = Score.objects.filter(metric__in=(*DEFAULT, *GENERAL), status__in=statuses)
+        return Q(pk__in=made.values("clip")) | Q(pk__in=measured.values("rendition__clip"))
+
+    now = ExpressionWrapper(worked_on(Job.Status.RUNNING), output_field=BooleanField())
+    return clips.filter(worked_on(*Job.UNFINISHED)).order_by(now.desc(), "-created", "id")
 
 
 def count_progress(clips: QuerySet[Clip]) -> list[Any]:
     """`clips`, newest first, with `status`, `total`, `done`, `failed`, `unavailable`, in one query for all.
 
     Of `total` renditions, `done` have all that is measured by default, `failed` lack something of it, and
-    `unavailable` cannot be made here. `waits` counts renditions that can be cancelled, and `left` says how
-    long all will take; only while something waits does that take more queries. `state` tells apart what rows
-    show.
+    `unavailable` cannot be made here. `waits` counts renditions that can be cancelled.
     """
     unmade = Q(renditions__status=Job.Status.FAILED)
     by_default = Q(renditions__scores__metric__in=(*DEFAULT, *GENERAL))
@@ -145,6 +146,15 @@ def count_progress(clips: QuerySet[Clip]) -> list[Any]:
             clip.status = RUNNING if clip.started else QUEUED
         else:
             clip.status = DONE if clip.done else FAILED
+    return found
+
+
+def describe_progress(clips: QuerySet[Clip]) -> list[Any]:
+    """`count_progress`, with `left`, how long all will take, and `state`, which tells apart what rows show.
+
+    The first reads the queue, while something waits.
+    """
+    found = count_progress(clips)
     under_way = [clip.pk for clip in found if clip.busy]
     left = seconds_left(under_way) if under_way else {}
     for clip in found:

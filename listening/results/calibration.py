@@ -65,8 +65,7 @@ _SCENARIOS = {
     calibration.MISSING: "where a third of the grades is missing",
     calibration.CEILING: "where grades are near the end of the scale",
     calibration.BY_ITEM: "where systems differ by item",
-    calibration.EVEN: "where grades show none of this: unequal spreads, gaps, grades near the end of the "
-    "scale, systems that differ by item",
+    calibration.EVEN: "where grades show none of these",
 }
 #: The same of choices.
 _SCENARIOS_OF_CHOICES = {
@@ -74,10 +73,12 @@ _SCENARIOS_OF_CHOICES = {
     calibration.MISSING: "where a third of the choices is missing",
     calibration.CEILING: "where nearly all choices are alike",
     calibration.BY_ITEM: "where items differ",
-    calibration.EVEN: "where choices show none of this: listeners or items that differ, gaps, nearly all "
-    "choices alike",
+    calibration.EVEN: "where choices show none of these",
 }
 _CHOICES = ("votes", "answers", "odds")
+#: What "none of these" means, said before the cases.
+_TRAITS = "unequal spreads, gaps, grades near the end of the scale, and systems that differ by item"
+_TRAITS_OF_CHOICES = "listeners or items that differ, gaps, and choices that are nearly all alike"
 
 
 def misses_of_pairs(
@@ -176,6 +177,9 @@ def describe_cells(cells: Sequence[calibration.Cell], interaction: float | None 
     """
     sentences = []
     cases = {cell.scenario for cell in cells}
+    if len(cases) > 1 and calibration.EVEN in cases:
+        traits = _TRAITS_OF_CHOICES if cells[0].method in _CHOICES else _TRAITS
+        sentences.append(f"Cases are told apart by {traits}.")
     for listeners, items in dict.fromkeys((cell.listeners, cell.items) for cell in cells):
         fewest = " (the fewest simulated)" if listeners == min(calibration.LISTENERS) else ""
         size = f"{count(listeners, 'listener')}{fewest} and {count(items, 'item')}"
@@ -198,15 +202,15 @@ def describe_cells(cells: Sequence[calibration.Cell], interaction: float | None 
         sentences += [f"{each[0].upper()}{each[1:]}" for each in others]
     if len(cases) > 1:
         sentences.append("A case applies to the pairs and systems whose own grades or choices are like it.")
-        if calibration.BY_ITEM in cases:
-            sentences.append(_weigh(interaction))
+    if calibration.BY_ITEM in cases:
+        sentences.append(_weigh(interaction))
     return " ".join(sentences)
 
 
 def _weigh(interaction: float | None) -> str:
     """Whether the study's own test speaks for the case of systems that differ by item."""
     if interaction is None:
-        return "Whether the items make a difference is not tested here: allow for either case."
+        return "Whether the items make a difference is not tested here: allow for either."
     if interaction < LEVEL:
         return (
             f"The analysis of variance shows that systems differ by item here ({p_words(interaction)}), "
@@ -214,7 +218,7 @@ def _weigh(interaction: float | None) -> str:
         )
     return (
         f"The analysis of variance leaves undecided whether systems differ by item here "
-        f"({p_words(interaction)}), which is no evidence that they do not: allow for either case."
+        f"({p_words(interaction)}), which is no evidence that they do not: allow for either."
     )
 
 

@@ -147,7 +147,7 @@ def items(results: Results) -> str | None:
 
 def rates(results: Results, play: Mapping[str, str] | None = None) -> str | None:
     """Grades against bit rate."""
-    points = [
+    drawn = [
         figures.Point(
             row.title,
             (row.colour, row.marker),
@@ -160,14 +160,14 @@ def rates(results: Results, play: Mapping[str, str] | None = None) -> str | None
         if row.mean is not None and row.objective.kbps is not None
     ]
     title = _title(results, "grades against bit rate")
-    if not points:
+    if not drawn:
         return None
-    return _stamp(results, figures.rates(points, title=title, scale=_scale(results)))
+    return _stamp(results, figures.rates(drawn, title=title, scale=_scale(results)))
 
 
 def systems(results: Results, metric: str, play: Mapping[str, str] | None = None) -> str:
     """Grades against a metric, a point per system whose score and grade are of the same items."""
-    points = [
+    drawn = [
         figures.Point(
             row.title,
             (row.colour, row.marker),
@@ -180,14 +180,14 @@ def systems(results: Results, metric: str, play: Mapping[str, str] | None = None
         if row.mean is not None and row.has_scores_of_graded_items(metric)
     ]
     title = _title(results, f"grades against {metric_of(metric).title}, per system")
-    return _stamp(results, figures.scatter(points, _axis(metric), title=title, scale=_scale(results)))
+    return _stamp(results, figures.scatter(drawn, _axis(metric), title=title, scale=_scale(results)))
 
 
 def stimuli(results: Results, metric: str, heard: Mapping[tuple[int, str], str] | None = None) -> str | None:
     """Grades against a metric, a point per stimulus."""
     pairs = stimulus_pairs(results.cells, results.objective, metric)
     shown = {row.slug: row for row in results.systems}
-    points = [
+    drawn = [
         figures.Point(
             shown[row.system].title,
             (shown[row.system].colour, shown[row.system].marker),
@@ -200,10 +200,10 @@ def stimuli(results: Results, metric: str, heard: Mapping[tuple[int, str], str] 
         for row in pairs.itertuples()
     ]
     title = _title(results, f"grades against {metric_of(metric).title}, per stimulus")
-    if not points:
+    if not drawn:
         return None
     return _stamp(
-        results, figures.scatter(points, _axis(metric), title=title, labels=False, scale=_scale(results))
+        results, figures.scatter(drawn, _axis(metric), title=title, labels=False, scale=_scale(results))
     )
 
 

@@ -125,4 +125,4 @@ def fingerprint(study: Study, kind: str, settings: Any = None) -> str:
 
 
 #: Increment when the computation changes, so that no outdated results are shown.
-VERSION = 6
+VERSION = 7

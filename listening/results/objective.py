@@ -16,6 +16,7 @@ from evaluation.analysis.words import count
 from evaluation.metrics import METRICS, Metric, metric_of
 from listening.models import Stimulus, Study
 from listening.results.objective_frame import objective_frame
+from listening.results.verdicts import join_names
 
 METRIC_TITLES = {slug: metric.title for slug, metric in METRICS.items()}
 
@@ -76,10 +77,10 @@ class Agreement:
         """Why systems are missing per system; empty where none is."""
         if not self.left_out:
             return ""
-        its = "its" if len(self.left_out) == 1 else "their"
+        have = "has" if len(self.left_out) == 1 else "have"
         return (
-            f"Left out per system: {', '.join(self.left_out)}, because {self.metric.title} was measured on "
-            f"fewer items than {its} grades are of."
+            f"Left out per system: {join_names(self.left_out)}, which {have} grades in more items than "
+            f"{self.metric.title} was measured on."
         )
 
 

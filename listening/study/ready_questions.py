@@ -64,10 +64,11 @@ READY = {
 def translate_ready(question: Question) -> Question:
     """The question with its ready-made words in the active language.
 
-    A text and its answers belong together: if the researcher changed either, both stay as they are written.
+    A text, its help and its answers belong together: if the researcher changed any, all stay as written.
     The scale alone is ready-made under any text.
     """
-    ready = any((question.label, question.choices) == (each.label, each.choices) for each in READY.values())
+    words = (question.label, question.help, question.choices)
+    ready = any(words == (each.label, each.help, each.choices) for each in READY.values())
     if not ready and question.choices != LIKERT:
         return question
     choices = [Option(value=option.value, label=gettext(option.label)) for option in question.choices]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urldefrag
 from uuid import UUID
 
 from django.contrib import messages
@@ -45,6 +46,7 @@ def job_retry(request: HttpRequest, kind: str, pk: str) -> HttpResponse:
     row, _role = _row(request, kind, pk)
     if not jobs.retry(row):
         messages.info(request, gettext("This has not failed; there is nothing to retry."))
+        return redirect(urldefrag(row.get_absolute_url()).url)  # messages stand at the top of the page
     return redirect(row)
 
 

@@ -44,7 +44,7 @@ from evaluation.models import Clip, Job
 from evaluation.web.guards import researcher_action
 from evaluation.web.lists import RowsPage, page_of, searched
 from evaluation.web.player_data import player_data, table_rows
-from evaluation.web.presentation import count_progress, mean_rates, prefetch_results
+from evaluation.web.presentation import describe_progress, mean_rates, prefetch_results
 from evaluation.web.refusals import redirect_refusals
 from evaluation.web.views.metrics import metrics_context
 from evaluation.work.expecting import seconds_left
@@ -89,7 +89,7 @@ def _page_of_clips(request: HttpRequest) -> tuple[RowsPage, list[Any]]:
     if text := searched(request):
         own = own.filter(title__icontains=text)
     page = page_of(request, own.only("pk"))
-    return page, count_progress(
+    return page, describe_progress(
         with_roles(Clip.objects.filter(pk__in=[clip.pk for clip in page]), viewer(request))
     )
 

@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy as _
 
 from evaluation.access import Role, jobs_for, rows_for
 from evaluation.contexts import Context
+from evaluation.http import answer_unchanged
 from evaluation.models import Clip, Job, Rendition, Score
 from evaluation.web.guards import researcher_action, researcher_page
 from evaluation.web.presentation import clips_at_work, count_progress, job_state
@@ -35,12 +36,12 @@ _BY_CLIP = (Rendition, Score)
 
 @researcher_page
 def home(request: HttpRequest) -> HttpResponse:
-    """What waits and runs; with ``at_work``, only if that names not the clips at work as they are now."""
+    """What waits and runs; with ``since``, answers 204 if that still describes the clips at work."""
     user: Any = request.user
     busy_clips = _clips_at_work(user)
-    at_work = " ".join([*(clip.state for clip in busy_clips), str(busy_clips.more)])
-    if request.GET.get("at_work") == at_work:
-        return HttpResponse(status=204)
+    since = " ".join([*(f"{clip.pk}:{clip.done}/{clip.total}" for clip in busy_clips), str(busy_clips.more)])
+    if unchanged := answer_unchanged(request, since):
+        return unchanged
     studies = selectors.find_studies(user)
     demos = pages.demos_of(user)
     sample = selectors.studies_of(user).filter(name=NAME, owner=user).first()
@@ -63,7 +64,7 @@ def home(request: HttpRequest) -> HttpResponse:
         "failed": failed,
         "running": running,
         "busy_clips": busy_clips,
-        "at_work": at_work,
+        "since": since,
         "news": _news(user),
         "full": _first(_full(studies)),
         "ready": _first(all_studies.filter(status=Study.Status.READY)),

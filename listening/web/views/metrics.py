@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -82,8 +81,9 @@ def metrics(request: HttpRequest, study_id: UUID) -> HttpResponse:
     if request.method == "POST":
         with redirect_refusals(request, "study_metrics", study.pk):
             if "measure" in request.POST:
-                _measure(request, study, request.POST.getlist("measure"))
-                return redirect(reverse("study_metrics", args=[study.pk], fragment="metrics"))
+                if request_scores(renditions_of(study), request.POST.getlist("measure")):
+                    return redirect(reverse("study_metrics", args=[study.pk], fragment="metrics"))
+                messages.info(request, _("There is nothing new to measure."))
             else:
                 _take(request, study)
                 audit.tell(request, scores="yes")
@@ -99,11 +99,6 @@ def metrics(request: HttpRequest, study_id: UUID) -> HttpResponse:
     }
     part = "HX-Request" in request.headers
     return render(request, "listening/_metrics.html" if part else "listening/metrics.html", context)
-
-
-def _measure(request: HttpRequest, study: Study, slugs: Iterable[str]) -> None:
-    if not request_scores(renditions_of(study), list(slugs)):
-        messages.info(request, _("There is nothing new to measure."))
 
 
 def _take(request: HttpRequest, study: Study) -> None:

@@ -16,6 +16,7 @@ from django.views.decorators.http import require_GET
 
 from evaluation.access import Role, found_role
 from evaluation.analysis import figures
+from evaluation.http import answer_unchanged
 from evaluation.models import Job
 from evaluation.refusals import Refusal
 from evaluation.web.guards import researcher_action, researcher_page
@@ -78,8 +79,8 @@ def results(request: HttpRequest, study_id: UUID) -> HttpResponse:
     slow = methods.is_slow(study) and frames.has_answers(study, kind)
     wanted = analyses.request(study, kind, profile, state) if slow else None
     since = f"{state[:16]}-{wanted.pk}-{wanted.status}" if wanted else state[:16]
-    if request.GET.get("since") == since:
-        return HttpResponse(status=204)
+    if unchanged := answer_unchanged(request, since):
+        return unchanged
     status = wanted.status if wanted else ""
     waiting = status in Job.UNFINISHED
     analysis = wanted if status == Job.Status.DONE else analyses.latest_analysis(study, kind, profile)

@@ -17,6 +17,7 @@ from django.utils.translation import gettext_lazy as _
 
 from evaluation.access import Role, found_role
 from evaluation.contexts import Context
+from evaluation.http import answer_unchanged
 from evaluation.systems import titles_of
 from evaluation.web.guards import researcher_action, researcher_page
 from evaluation.web.lists import page_of, searched
@@ -50,12 +51,17 @@ from listening.web.audit import note_study
 
 @researcher_page
 def studies(request: HttpRequest) -> HttpResponse:
+    """The list; with ``since``, answers 204 if that still names the studies that are being prepared."""
     search, archived = searched(request), request.GET.get("archived") == "yes"
     page = page_of(request, selectors.find_studies(request.user, search, archived=archived))
+    preparing = [row.pk for row in page if row.status == Study.Status.PREPARING and not row.error]
+    since = " ".join(map(str, preparing))
+    if unchanged := answer_unchanged(request, since):
+        return unchanged
     context = {
         "page": page,
         "studies": page.object_list,
-        "preparing": any(row.status == Study.Status.PREPARING and not row.error for row in page),
+        "since": since,
         "search": search,
         "archived": archived,
         "others": selectors.find_studies(request.user, archived=not archived).count(),

@@ -51,18 +51,26 @@ def test_sentences_say_what_was_found_and_to_which_side_it_misses() -> None:
         Cell("grades", "even", 8, 3, "equivalence, like", 1000, None, 0.4),
     ]
     assert describe_cells(cells) == (
+        "Cases are told apart by unequal spreads, gaps, grades near the end of the scale, and systems that "
+        "differ by item. "
         "In simulated studies of the nearest size, 4 listeners (the fewest simulated) and 1 item, where a "
         "third of the grades is missing, too sure: means of "
         "listener means (95 % intervals held the true figure in 91.2 %) and differences for these items only "
         "(95 % intervals held the true figure in 92.0 % and 5 % tests found what was not there in 8.0 %). "
         "Read these intervals as too narrow, and these p as too small. "
-        "In simulated studies of the nearest size, 8 listeners and 3 items, where grades show none of this: "
-        "unequal spreads, gaps, grades near the end of the scale, systems that differ by item, too cautious: "
+        "In simulated studies of the nearest size, 8 listeners and 3 items, where grades show none of these, "
+        "too cautious: "
         "equivalence for items like these (5 % tests found what was not there in 0.4 %). True equivalence is "
         "missed more often than need be. "
         "A case applies to the pairs and systems whose own grades or choices are like it."
     )
     assert describe_cells([]) == ""
+    of_choices = [
+        Cell("votes", name, 8, 3, "preference, like", 1000, 80.0, None) for name in ("missing", "even")
+    ]
+    assert describe_cells(of_choices).startswith(
+        "Cases are told apart by listeners or items that differ, gaps, and choices that are nearly all alike."
+    )
 
 
 #: The same analysis of one study: too sure for pairs that differ by item, too cautious for others.
@@ -74,11 +82,12 @@ BOTH = [
 
 def test_one_analysis_that_misses_to_both_sides_is_one_statement_with_the_case_of_each() -> None:
     said = describe_cells(BOTH, 0.0004)
-    assert said.startswith(
+    assert (
         "In simulated studies of the nearest size, 16 listeners and 3 items, where systems differ by item, "
         "too sure: differences for items like these (95 % intervals held the true figure in 92.9 %"
-    )
-    assert "Where grades show none of this: unequal spreads, gaps" in said
+    ) in said
+    assert "Where grades show none of these, too cautious: differences" in said
+    assert said.count("unequal spreads") == 1
     assert said.index("too sure") < said.index("too cautious")
 
 
@@ -93,15 +102,15 @@ def test_one_analysis_that_misses_to_both_sides_is_one_statement_with_the_case_o
         (
             {"anova": {"effects": [{"name": "system", "p": 0.001}, {"name": "system x item", "p": 0.3}]}},
             "The analysis of variance leaves undecided whether systems differ by item here (p = 0.300), "
-            "which is no evidence that they do not: allow for either case.",
+            "which is no evidence that they do not: allow for either.",
         ),
-        ({}, "Whether the items make a difference is not tested here: allow for either case."),
+        ({}, "Whether the items make a difference is not tested here: allow for either."),
         (
             {
                 "omnibus": {"include_reference": True},
                 "anova": {"effects": [{"name": "system x item", "p": 0.0}]},
             },
-            "Whether the items make a difference is not tested here: allow for either case.",
+            "Whether the items make a difference is not tested here: allow for either.",
         ),
     ],
 )
@@ -110,6 +119,10 @@ def test_the_studys_own_interaction_says_which_case_it_speaks_for(data: Any, wei
     (said,) = describe_misses(data | misses, "primary")
     assert said.endswith(f"are like it. {weighed}")
     assert describe_misses(data | misses, "companions") == []
+    alone = {"misses": {"primary": [asdict(BOTH[1])], "companions": []}}
+    (said,) = describe_misses(data | alone, "primary")
+    assert said.endswith(f"these p as too small. {weighed}")
+    assert "none of these" not in said
 
 
 @pytest.mark.parametrize(

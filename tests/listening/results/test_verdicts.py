@@ -14,6 +14,7 @@ from evaluation.analysis.statistics import choices, comparisons
 from evaluation.analysis.statistics.differences import Population, compare
 from evaluation.analysis.words import every, figure, keep_units, p_figure, p_words, percent, plain
 from evaluation.contexts import Context
+from evaluation.templatetags.isolation import isolate, isolate_each, paragraphs
 from listening.results.choosing import _describe_preferences, _reconcile_answers
 from listening.results.data import DifferenceData, DifferencesData
 from listening.results.scales import DIFF_SCALE
@@ -300,7 +301,14 @@ def test_no_line_breaks_between_a_number_and_its_unit() -> None:
     assert keep_units('<p title="5 %">95 % of 4 s, ± 3 points, −6 dB and 12 listeners</p>') == (
         '<p title="5 %">95\xa0% of 4\xa0s, ±\xa03\xa0points, −6\xa0dB and 12 listeners</p>'
     )
-    for kept in ("<code>-t 5 s</code>", "<svg><text>5 %</text></svg>", '<pre id="a">5 % of <b>6 s</b></pre>'):
+    for kept in (
+        "<code>-t 5 s</code>",
+        "<svg><text>5 %</text></svg>",
+        '<pre id="a">5 % of <b>6 s</b></pre>',
+        isolate("take 3 s.wav"),
+        isolate_each(["take 3 s.wav", "take 4 s.wav"]),
+        f"<blockquote>{paragraphs('Wait 5 s.')}</blockquote>",
+    ):
         assert keep_units(f"{kept} 5 s") == f"{kept} 5\xa0s"
     assert keep_units("3 systems, 2 sides, 4 minutes") == "3 systems, 2 sides, 4 minutes"
 

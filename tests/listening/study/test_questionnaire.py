@@ -263,6 +263,8 @@ def test_a_researchers_own_words_stay_as_they_are() -> None:
         assert shown_words("de", AGE | change) == [change["label"]]
     answers = [*HEARING["choices"][:2], {"value": "unknown", "label": "No idea"}]  # type: ignore[index]
     assert shown_words("de", HEARING | {"choices": answers}) == [HEARING["label"], "No", "Yes", "No idea"]
+    helped = AGE | {"help": "In years."}
+    assert shown_words("de", helped) == ["How old are you?"]
     # Limits, name and place are no words.
     assert shown_words("de", AGE | {"minimum": 18, "name": "years", "when": "after"}) == ["Wie alt sind Sie?"]
 

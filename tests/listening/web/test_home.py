@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from datetime import timedelta
 from html import unescape
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
@@ -83,19 +84,24 @@ def test_what_waits_and_what_runs(owner: Client, study: Study, bob: User) -> Non
     assert (seen["nothing_waits"], seen["nothing_runs"], seen["studies"]) == (True, True, [])
 
 
-def test_home_follows_clips_at_work_until_none_is(owner: Client, alice: User, processed: MakeClip) -> None:
+def test_home_follows_clips_at_work_until_none_is(
+    owner: Client, alice: User, processed: MakeClip, django_assert_num_queries: Any
+) -> None:
     clip = processed(alice)
     rows = Rendition.objects.filter(clip=clip)
-    poll = re.compile(r'hx-get="/home/" hx-trigger="every 2s" hx-vals=\'{"at_work": "([^"]+)"}\'')
+    poll = re.compile(r'hx-get="/home/" hx-trigger="every 2s" hx-vals=\'{"since": "([^"]+)"}\'')
     assert not poll.search(owner.get("/home/").content.decode())
     rows.exclude(system="original").update(status="queued")
-    (at_work,) = poll.findall(owner.get("/home/").content.decode())
-    assert owner.get("/home/", {"at_work": at_work}).status_code == 204
+    (since,) = poll.findall(owner.get("/home/").content.decode())
+    assert owner.get("/home/", {"since": since}).status_code == 204
+    rows.filter(system="opus-9k").update(status="running")  # Home does not tell that
+    with django_assert_num_queries(4):  # session and user; clips at work, and how far they are
+        assert owner.get("/home/", {"since": since}).status_code == 204
     rows.filter(system="opus-9k").update(status="done")
-    (now,) = poll.findall(owner.get("/home/", {"at_work": at_work}).content.decode())
-    assert owner.get("/home/", {"at_work": now}).status_code == 204
+    (now,) = poll.findall(owner.get("/home/", {"since": since}).content.decode())
+    assert owner.get("/home/", {"since": now}).status_code == 204
     rows.update(status="done")
-    settled = owner.get("/home/", {"at_work": now})
+    settled = owner.get("/home/", {"since": now})
     assert settled.context["nothing_runs"]
     assert not poll.search(settled.content.decode())
 
@@ -107,19 +113,34 @@ def test_clips_in_progress_come_before_those_that_wait(
     Rendition.objects.filter(clip__in=clips).update(status="queued")
     for clip in clips[:2]:  # the oldest
         Rendition.objects.filter(clip=clip, system="opus-9k").update(status="running")
+    # Begun, and waiting for a worker again.
+    Rendition.objects.filter(clip=clips[2], system="opus-9k").update(status="done")
     busy = owner.get("/home/").context["busy_clips"]
     assert list(busy) == [clips[1], clips[0], clips[6], clips[5], clips[4]]
     assert busy.more == 2
+    rows = Rendition.objects.filter(clip=clips[2])
+    rows.update(status="done")
+    Score.objects.filter(rendition__in=rows, metric="stoi").update(status="running")
+    busy = owner.get("/home/").context["busy_clips"]
+    assert list(busy) == [clips[2], clips[1], clips[0], clips[6], clips[5]]
 
 
 def test_the_list_of_studies_follows_one_that_is_prepared(owner: Client, study: Study) -> None:
-    poll = 'hx-get="/studies/?search=" hx-trigger="every 3s" hx-select="#study-list"'
+    find = re.compile(r'hx-get="([^"]+)" hx-trigger="every 3s" hx-select="#study-list"')
     Preparation.objects.update(status="running")
-    assert poll not in owner.get("/studies/?search=").content.decode()  # it is open
+    assert not find.search(owner.get("/studies/?search=").content.decode())  # it is open
     Study.objects.update(status=Study.Status.PREPARING)
-    assert poll in owner.get("/studies/?search=").content.decode()
+    (address,) = find.findall(owner.get("/studies/?search=").content.decode())
+    assert unescape(address) == f"/studies/?search=&since={study.pk}"
+    assert owner.get(unescape(address)).status_code == 204
+    other = Study.objects.create(
+        owner=study.owner, name="Other", systems=[], seed=1, status=Study.Status.PREPARING
+    )
+    (address,) = find.findall(owner.get(unescape(address)).content.decode())
+    assert unescape(address) == f"/studies/?search=&since={other.pk}+{study.pk}"
+    other.delete()
     Preparation.objects.update(status="failed", error="no")
-    assert poll not in owner.get("/studies/?search=").content.decode()
+    assert not find.search(owner.get(unescape(address)).content.decode())
 
 
 def test_a_listener_who_has_not_begun_grading_is_counted_everywhere(owner: Client, study: Study) -> None:
@@ -132,15 +153,27 @@ def test_a_listener_who_has_not_begun_grading_is_counted_everywhere(owner: Clien
         return tuple(found[f"sessions_{name}"] for name in ("started", "waiting", "finished"))
 
     asking = start_session(study)
+    Session.objects.filter(pk=start_session(study).pk).update(screened_out=timezone.now())
     *lists, report = pages()
     assert all("1 not grading yet" in page for page in lists)
-    assert "Nobody has begun grading; 1 agreed to take part." in report
+    turned_away = "1 was turned away by the headphone screening."
+    assert "Nobody has begun grading yet." in report
+    assert f"Nobody has begun grading; 1 agreed to take part. {turned_away} No listener's data" in report
     assert "A listener appears here who has begun grading." in lists[2]
+    Study.objects.update(status=Study.Status.CLOSED)
+    closed, listed, page, _report = pages()
+    assert all("1 never began grading" in each for each in (closed, listed, page))
+    assert "Nobody began grading." in page
+    assert not any("appears here" in each or "Send them the link" in each for each in (closed, listed, page))
+    Study.objects.update(status=Study.Status.OPEN)
     assert counted() == (0, 1, 0)
     listen(study)
     *lists, report = pages()
     assert all("1 of 1 finished, 1 not grading yet" in page for page in lists)
-    said = "1 listener began grading, 1 finished. 1 more agreed to take part and had not begun grading."
+    said = (
+        "1 listener began grading, 1 finished. 1 more agreed to take part and had not begun grading. "
+        f"{turned_away} Every finished trial counts."
+    )
     assert said in report
     assert counted() == (1, 1, 1)
     # The place of a drop-out is another's: nobody waits for them.

@@ -46,7 +46,9 @@ def test_a_metric_is_asked_for_and_followed(client: Client, address: str, study:
     part = client.get(address, headers={"HX-Request": "true"}).content.decode()
     assert "every 2s" not in part
     assert "<h1" not in part
-    assert "nothing new" in client.post(address, {"measure": "phones"}, follow=True).content.decode()
+    again = client.post(address, {"measure": "phones"}, follow=True)
+    assert again.redirect_chain == [(address, 302)]  # the message stands at the top
+    assert "nothing new" in again.content.decode()
 
 
 def test_a_failure_is_told(client: Client, address: str, study: Study) -> None:
