@@ -313,7 +313,7 @@ def _check_material(facts: Facts) -> Verdict:
         return NOT_MET, text
     return (
         DUTY,
-        f"{text} Excerpts are cut after coding. The researcher must choose material that is "
+        f"{text} Excerpts are cut after coding. No program can tell whether the material is "
         "critical for these systems.",
     )
 
@@ -328,14 +328,14 @@ def _check_levels(facts: Facts) -> Verdict:
     )
     return (
         DUTY,
-        f"{matched}the volume is locked within a trial. The researcher must set the level of 78 dBA.",
+        f"{matched}the volume is locked within a trial. 78 dBA are to be set where people listen.",
     )
 
 
 def _check_transducer(facts: Facts) -> Verdict:
     tests = [test.test for test in facts.study.headphones.tests]
     screened = f"Headphone test: {', '.join(tests)}. " if tests else "No headphone test is set. "
-    return DUTY, f"{screened}The researcher must ask for one type of transducer, and report it."
+    return DUTY, f"{screened}One type of transducer is to be used and reported."
 
 
 def _check_assessors(facts: Facts) -> Verdict:
@@ -346,7 +346,7 @@ def _check_assessors(facts: Facts) -> Verdict:
         else f"{count(facts.finished, 'assessor')} finished so far{most}"
     )
     enough = "20 are often sufficient under tight control, more otherwise"
-    return DUTY, f"{finished}; {enough}. The researcher must see to their experience and hearing."
+    return DUTY, f"{finished}; {enough}. No program can judge their experience and hearing."
 
 
 def _is_there(facts: Facts, slug: str) -> bool:

@@ -153,52 +153,52 @@ def test_scores_are_means_over_the_items_that_have_grades(study: Study) -> None:
     assert (objective.scores["pesq_wb"], objective.counts["pesq_wb"]) == (pytest.approx(2.1), 2)
 
 
-def test_a_mean_over_fewer_items_than_the_study_has_says_so_wherever_it_is_printed(
-    owner: Client, make_study: Callable[..., Study]
-) -> None:
+@pytest.fixture
+def with_gaps(make_study: Callable[..., Study]) -> Study:
+    """Three items, graded: STOI is of the first alone, and BPGAN's PESQ-WB of two of them."""
     study = make_study(3)
     listen(study, GRADES)
     Score.objects.filter(metric="stoi").exclude(rendition__stimuli__item__position=1).delete()
     Score.objects.filter(
         metric="pesq_wb", rendition__system="bpgan-2k", rendition__stimuli__item__position=3
     ).delete()
-    text = page(owner, study)
+    return study
+
+
+def test_a_mean_over_fewer_items_than_the_study_has_says_so_wherever_it_is_printed(
+    owner: Client, with_gaps: Study
+) -> None:
+    text = page(owner, with_gaps)
     assert "PESQ-NB PESQ-WB STOI 1 of 3 items MUSHRA" in text
-    html = owner.get(reverse("results", args=[study.pk])).content.decode()
+    html = owner.get(reverse("results", args=[with_gaps.pk])).content.decode()
     assert "Of one stimulus." in html
     assert "n = 1 stimuli" not in html
     assert "BPGAN 2k 6.00 2.50 2.60 2 of 3 items 0.60 64.0" in text
     assert re.findall(r"[12] of 3 items", text) == ["1 of 3 items", "2 of 3 items"]  # a column, and a cell
     assert "Objective scores: means over the items, or over as many as the table says, and not to" in text
-    report = owner.get(reverse("report", args=[study.pk])).content.decode()
+    report = owner.get(reverse("report", args=[with_gaps.pk])).content.decode()
     assert '<th class="number">STOI (1 of 3 items)</th>' in report
     assert '<td class="number">2.60 (2 of 3 items)</td>' in report
     assert "objective scores (means over the items, or over as many as the table says" in report
-    latex = owner.get(reverse("results_latex", args=[study.pk, "table3"])).content.decode()
+    latex = owner.get(reverse("results_latex", args=[with_gaps.pk, "table3"])).content.decode()
     assert "System & kbit/s & PESQ-NB & PESQ-WB & STOI (1 of 3 items) & MUSHRA" in latex
     assert "BPGAN 2k & 6.00 & 2.50 & 2.60 (2 of 3 items) & 0.60 & 64.0" in latex
     assert "means over the items, or over as many as the table says" in latex
 
 
-def test_means_of_unlike_items_are_not_compared(owner: Client, make_study: Callable[..., Study]) -> None:
+def test_means_of_unlike_items_are_not_compared(owner: Client, with_gaps: Study) -> None:
     """A score of one item is not held against a grade of three: not as a point, not in a correlation."""
-    study = make_study(3)
-    listen(study, GRADES)
-    Score.objects.filter(metric="stoi").exclude(rendition__stimuli__item__position=1).delete()
-    Score.objects.filter(
-        metric="pesq_wb", rendition__system="bpgan-2k", rendition__stimuli__item__position=3
-    ).delete()
-    found = {row.metric.slug: row for row in results.compute(study).agreements}
+    found = {row.metric.slug: row for row in results.compute(with_gaps).agreements}
     # Without BPGAN PESQ falls, anchor35, anchor70, opus, while grades rise: 20, 60, 80.
     assert (found["pesq_wb"].systems, found["pesq_wb"].spearman) == (3, -1)
     assert (found["stoi"].systems, found["stoi"].spearman) == (0, None)
     assert (found["pesq_nb"].systems, found["pesq_nb"].gaps) == (4, "")
-    text = page(owner, study)
+    text = page(owner, with_gaps)
     assert (
         "Left out per system: BPGAN 2k, which has grades in more items than PESQ-WB was measured on." in text
     )
     assert ", Opus 9k and BPGAN 2k, which have grades in more items than STOI was measured on." in text
-    svg = owner.get(reverse("results_figure", args=[study.pk, "pesq_wb"])).content.decode()
+    svg = owner.get(reverse("results_figure", args=[with_gaps.pk, "pesq_wb"])).content.decode()
     assert "Opus 9k" in svg
     assert "BPGAN 2k" not in svg
     assert text.count("Per system: means over items and listeners.") == 2  # none of STOI

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -209,23 +210,21 @@ AGE = {
     "minimum": 16,
     "maximum": 110,
 }
+YES_NO_UNKNOWN = [{"value": "no", "label": "No"}, {"value": "yes", "label": "Yes"},
+                  {"value": "unknown", "label": "I do not know"}]  # fmt: skip
 HEARING = {
     "name": "hearing",
     "label": "Do you know of any loss of your hearing?",
     "type": "single",
     "when": "before",
     "required": True,
-    "choices": [
-        {"value": "no", "label": "No"},
-        {"value": "yes", "label": "Yes"},
-        {"value": "unknown", "label": "I do not know"},
-    ],
+    "choices": YES_NO_UNKNOWN,
 }
 SCALE = [{"value": "1", "label": "Not at all"}, {"value": "2", "label": "A little"},
          {"value": "3", "label": "Rather"}, {"value": "4", "label": "Very"}]  # fmt: skip
 
 
-def shown_words(language: str, question: dict[str, Any]) -> list[str]:
+def shown_words(language: str, question: Mapping[str, object]) -> list[str]:
     """What a listener reads of the question: its text and its answers."""
     with translation.override(language):
         shown = translate_ready(check_questionnaire([question])[0])
@@ -261,7 +260,7 @@ def test_listeners_read_ready_made_questions_in_their_language_and_answer_in_the
 def test_a_researchers_own_words_stay_as_they_are() -> None:
     for change in ({"label": "How old are you, roughly?"}, {"label": "Wie alt bist du?"}):
         assert shown_words("de", AGE | change) == [change["label"]]
-    answers = [*HEARING["choices"][:2], {"value": "unknown", "label": "No idea"}]  # type: ignore[index]
+    answers = [*YES_NO_UNKNOWN[:2], {"value": "unknown", "label": "No idea"}]
     assert shown_words("de", HEARING | {"choices": answers}) == [HEARING["label"], "No", "Yes", "No idea"]
     helped = AGE | {"help": "In years."}
     assert shown_words("de", helped) == ["How old are you?"]
