@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, TypedDict
 from uuid import UUID
 
-from django.db.models import Avg, BooleanField, Count, ExpressionWrapper, Q, QuerySet
+from django.db.models import Avg, Count, Exists, OuterRef, Q, QuerySet
 from django.urls import reverse
 from django.utils.translation import gettext
 
@@ -100,16 +100,14 @@ def job_state(row: Job, role: int = Role.OWNER) -> JobState:
 def clips_at_work(clips: QuerySet[Clip]) -> QuerySet[Clip]:
     """Those of `clips` with a rendition that `count_progress` counts as busy.
 
-    Those that a worker processes or measures now come before those that only wait, each newest first.
+    Clips of which something is made come before those that only wait, each newest first. So a clip does not
+    lose its place between two of its jobs.
     """
-
-    def worked_on(*statuses: Job.Status) -> Q:
-        made = Rendition.objects.filter(status__in=statuses)
-        measured = Score.objects.filter(metric__in=(*DEFAULT, *GENERAL), status__in=statuses)
-        return Q(pk__in=made.values("clip")) | Q(pk__in=measured.values("rendition__clip"))
-
-    now = ExpressionWrapper(worked_on(Job.Status.RUNNING), output_field=BooleanField())
-    return clips.filter(worked_on(*Job.UNFINISHED)).order_by(now.desc(), "-created", "id")
+    made = Rendition.objects.filter(status__in=Job.UNFINISHED)
+    measured = Score.objects.filter(metric__in=(*DEFAULT, *GENERAL), status__in=Job.UNFINISHED)
+    busy = clips.filter(Q(pk__in=made.values("clip")) | Q(pk__in=measured.values("rendition__clip")))
+    begun = Rendition.objects.filter(clip=OuterRef("pk")).exclude(status=Job.Status.QUEUED)
+    return busy.order_by(Exists(begun).desc(), "-created", "id")
 
 
 def count_progress(clips: QuerySet[Clip]) -> list[Any]:

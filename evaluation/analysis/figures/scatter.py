@@ -180,8 +180,12 @@ def _labels(points: Sequence[tuple[float, float, str]], left: float, right: floa
         if shift > 16:
             towards = math.copysign(8, place_y - y)
             parts.append(style.line(x, y + towards, x, place_y - towards, style.MUTED, 0.75))
-        halo = f'paint-order="stroke" stroke="{style.GROUND}" stroke-width="3"'
-        parts.append(style.text(place_x, place_y + 4, name, anchor=anchor, size=12, extra=halo))
+        # Not a stroke below the letters: the PDF's renderer knows no paint-order and draws it over them.
+        parts.append(
+            f'<rect x="{room[0]:.1f}" y="{room[1]:.1f}" width="{room[2] - room[0]:.1f}" '
+            f'height="{room[3] - room[1]:.1f}" fill="{style.GROUND}" fill-opacity="0.75"/>'
+        )
+        parts.append(style.text(place_x, place_y + 4, name, anchor=anchor, size=12))
     return parts
 
 

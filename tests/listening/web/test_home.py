@@ -113,10 +113,10 @@ def test_clips_in_progress_come_before_those_that_wait(
     Rendition.objects.filter(clip__in=clips).update(status="queued")
     for clip in clips[:2]:  # the oldest
         Rendition.objects.filter(clip=clip, system="opus-9k").update(status="running")
-    # Begun, and waiting for a worker again.
+    # Between two of its jobs, a clip keeps its place.
     Rendition.objects.filter(clip=clips[2], system="opus-9k").update(status="done")
     busy = owner.get("/home/").context["busy_clips"]
-    assert list(busy) == [clips[1], clips[0], clips[6], clips[5], clips[4]]
+    assert list(busy) == [clips[2], clips[1], clips[0], clips[6], clips[5]]
     assert busy.more == 2
     rows = Rendition.objects.filter(clip=clips[2])
     rows.update(status="done")
