@@ -268,7 +268,8 @@ LOOK = """(told) => {
     cut, broken, high, wide: root.scrollWidth,
     outside: shown.map(box).filter(({ x, width }) => width > 1 && (x < -1 || x + width > innerWidth + 1)),
     targets: shown.filter((element) => element.matches("button, .option")).map(box),
-    picks: all(".pick").map(box), words: all(".words li").map(box), tracks: all(".track").map(box),
+    columns: all(".column").map(box), picks: all(".pick").map(box), words: all(".words li").map(box),
+    tracks: all(".track").map(box),
     letters: all(".words li").map(letters), anchors: all(".anchors span").map(letters),
   };
 }"""
@@ -382,6 +383,8 @@ def check_screen(seen: dict[str, Any], width: int, height: int, where: str) -> N
 def check_scale(seen: dict[str, Any], columns: int, where: str) -> None:
     """MUSHRA's scale is whole, and its words stand in their bands."""
     assert len(seen["picks"]) == columns, where
+    # The column that sounds is outlined in full height.
+    assert len({box["height"] for box in seen["columns"]}) == 1, where
     # Centred between the lines of 100 and 80.
     track = seen["tracks"][0]
     assert len(seen["words"]) == 5, where
