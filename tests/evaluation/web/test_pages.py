@@ -13,9 +13,10 @@ from django.contrib.auth.models import User
 from django.core.files.base import ContentFile
 from django.test import Client
 from django.urls import reverse
-from django.utils.html import escape
+from django.utils.html import escape, strip_tags
 
 from codec import registry
+from evaluation import metrics
 from evaluation.metrics import METRICS
 from evaluation.models import Clip, Job, Rendition, Score
 from evaluation.web.player_data import player_data, status_text, table_rows
@@ -389,7 +390,18 @@ def test_a_score_outside_a_domain_is_a_reason(signed_in: Client, clip: Clip) -> 
     rendition = done(clip, "anchor35")
     reason = "the recording ends at 3.9 kHz; ViSQOL needs one that goes beyond 5 kHz"
     Score.objects.create(rendition=rendition, metric="visqol", status="done", value=None, note=reason)
-    assert f'title="{reason}">none<' in signed_in.get(f"/clips/{clip.pk}/").content.decode()
+    shown = signed_in.get(f"/clips/{clip.pk}/").content.decode()
+    assert f"none</summary>{reason}</details>" in shown  # not only in a tooltip
+
+
+def test_what_a_metric_lacks_here_is_text(
+    signed_in: Client, clip: Clip, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done(clip, "anchor35")
+    real = metrics.find_spec
+    monkeypatch.setattr(metrics, "find_spec", lambda name: None if name == "distillmos" else real(name))
+    shown = strip_tags(signed_in.get(f"/clips/{clip.pk}/").content.decode())
+    assert "DistillMOS needs distillmos: install Earshot with the extra [metrics]." in shown
 
 
 @pytest.mark.parametrize(
