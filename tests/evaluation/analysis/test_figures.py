@@ -95,6 +95,24 @@ def test_a_scatter_of_little_is_still_a_figure(points: list[tuple[str, float]]) 
     assert "nan" not in svg
 
 
+@pytest.mark.parametrize(
+    ("scores", "ticks"),
+    [
+        ([0.71, 1.0], "0.70 0.75 0.80 0.85 0.90 0.95 1.00"),
+        ([1.0], "0.90 0.92 0.94 0.96 0.98 1.00"),
+        ([0.0, 0.02], "0.00 0.05 0.10 0.15 0.20"),
+        ([0.91, 1.07], "0.90 0.95 1.00 1.05"),  # uploaded: what is there is drawn
+    ],
+)
+def test_an_axis_ends_with_what_is_measured(scores: list[float], ticks: str) -> None:
+    points = [figures.Point("Opus 9k", look_of("opus-9k"), score, 50.0, None) for score in scores]
+    root = parse(figures.scatter(points, "STOI", "Bounded", labels=False, bounds=(0.0, 1.0)))
+    written = [text.text for text in root.iter(f"{SVG}text") if text.get("y") == "330.0"]
+    assert " ".join(filter(None, written)) == ticks
+    dots = [float(dot.get("cx", "")) for dot in root.iter(f"{SVG}circle")]
+    assert all(52 <= at <= 460 for at in dots)
+
+
 @pytest.mark.parametrize("grade", [2.0, 50.0, 99.0])
 def test_names_of_points_in_a_crowd_do_not_cover_each_other(grade: float) -> None:
     """Nor the axis, wherever the crowd is; eight systems in the middle, four at an end."""
