@@ -33,7 +33,7 @@ def test_making_and_changing_a_system(page: Client, alice: User) -> None:
     answer = page.post("/systems/", {"title": "X", "kbps": "1,5", "note": "v1"}, follow=True)
     made = UploadedSystem.objects.get(owner=alice)
     assert (made.title, made.kbps, made.note) == ("X", 1.5, "v1")
-    assert b"1.50 kbit/s stated" in answer.content
+    assert "1.50\xa0kbit/s stated" in answer.content.decode()
     page.post(f"/systems/{made.slug}/", {"title": "Y", "kbps": "", "note": ""})
     made.refresh_from_db()
     assert (made.title, made.kbps) == ("Y", None)

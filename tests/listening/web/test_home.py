@@ -44,7 +44,7 @@ def test_the_front_door_has_a_door_for_each_visitor(client: Client, study: Study
     page = client.get("/").content.decode()
     assert f'href="/t/{study.token}/"' in page
     ((_study, minutes),) = client.get("/").context["studies"]
-    assert f"about {minutes} min" in page
+    assert f"about {minutes}\xa0min" in page
     for address in ("/gallery/", "/signin/", "/api/docs", "/docs/"):
         assert f'href="{address}"' in page
         assert client.get(address).status_code == 200
