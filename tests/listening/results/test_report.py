@@ -215,6 +215,24 @@ def test_headings_and_captions_stay_with_their_rows_and_short_tables_whole(above
     assert {"What they are.", "Item", "row 0", "row 1", "row 2"} <= {*first}
 
 
+@pytest.mark.parametrize("rows", [1, 2])
+def test_a_short_table_leaves_a_figure_to_the_next_page(rows: int) -> None:
+    body = "".join(f"<tr><td>row {n}</td></tr>" for n in range(rows))
+    figure = '<h4>Next</h4><figure><div style="height:500px"></div></figure>'
+    first, second = pages_of(f"<table><tbody>{body}</tbody></table>{figure}", 600)
+    assert {f"row {n}" for n in range(rows)} <= {*first}
+    assert "Next" in second
+
+
+def test_settings_of_a_system_go_on_from_page_to_page() -> None:
+    body = "".join(f'<tr><td style="height:90px">row {n}</td></tr>' for n in range(6))
+    first, second = pages_of(
+        f'<div class="system"><h4>Opus</h4><table class="parameters"><tbody>{body}</tbody></table></div>', 450
+    )
+    assert {"Items", "Opus", "row 0", "row 2"} <= {*first}
+    assert "row 5" in second
+
+
 def test_anchors_of_before_have_the_same_minus() -> None:
     rows = [{"filter": f"Kaiser window, {sign}6 dB at 3750 Hz", "command": "lame -6 -b 6"} for sign in "-−"]
     assert facts._merge_parameters(rows) == [
