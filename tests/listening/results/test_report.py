@@ -179,6 +179,14 @@ def test_pages_of_the_pdf_have_the_words(told: Study) -> None:
     a_millimetre = 96 / 25.4
     assert tables
     assert max(width for width, _ in tables) <= tables[0][1] - 2 * 18 * a_millimetre + 1  # its margins
+    rows = [box for page in document.pages for box in page._page_box.descendants() if box.element_tag == "tr"]
+    larger = {
+        box.text
+        for row in rows
+        for box in row.descendants()
+        if getattr(box, "text", "") and box.style["font_size"] > row.style["font_size"]
+    }
+    assert larger == set()
     heads = [label for label, _, _, _ in document.make_bookmark_tree()[0][2]]
     for wanted in ("Result", "How the test was held", "Results in full", "Limits", "Reproduction"):
         assert wanted in [head.split(". ")[-1] for head in heads]
