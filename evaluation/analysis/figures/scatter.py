@@ -181,7 +181,7 @@ def _labels(points: Sequence[tuple[float, float, str]], left: float, right: floa
             for place_x, anchor in sides:
                 start = place_x - {"start": 0.0, "middle": long / 2, "end": long}[anchor]
                 room = (start - 3, y + shift - 7, start + long + 3, y + shift + 7)
-                if left <= start and start + long <= right:
+                if left - 0.1 <= start and start + long <= right + 0.1:  # rounding aside
                     places.append(
                         (_overlap(room, taken), abs(shift), len(places), place_x, y + shift, anchor, room)
                     )

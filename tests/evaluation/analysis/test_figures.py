@@ -121,18 +121,40 @@ def test_names_of_points_in_a_crowd_do_not_cover_each_other(grade: float) -> Non
         figures.Point(system.title, look_of(slug), 3 + n / 20, grade, 5.0)
         for n, (slug, system) in enumerate(SYSTEMS.items())
     ]
-    root = parse(figures.scatter(points[:number], "PESQ-WB", "Crowd"))
+    rooms = rooms_of_names(figures.scatter(points[:number], "PESQ-WB", "Crowd"))
+    assert len(rooms) == number
+    assert all(room[1] >= 0 and room[3] <= 312 for room in rooms)
+    assert not any(cover(a, b) for a, b in combinations(rooms, 2))
+
+
+def test_the_name_of_a_point_at_the_edge_goes_out_of_the_way() -> None:
+    points = [
+        figures.Point(SYSTEMS[slug].title, look_of(slug), score, grade, 5.0)
+        for slug, score, grade in (
+            ("amrwb-6.6k", 2.28, 30.5),
+            ("amrnb-4.75k", 2.05, 29.8),
+            ("anchor70", 4.6, 50.2),
+        )
+    ]
+    rooms = rooms_of_names(figures.scatter(points, "PESQ-WB", "Edge", bounds=(1.04, 4.64)))
+    assert len(rooms) == 3
+    assert not any(cover(a, b) for a, b in combinations(rooms, 2))
+
+
+def rooms_of_names(svg: str) -> list[tuple[float, ...]]:
+    """Left, top, right and bottom of the names of systems in a figure."""
     titles = {system.title for system in SYSTEMS.values()}
     rooms = []
-    for text in root.iter(f"{SVG}text"):
+    for text in parse(svg).iter(f"{SVG}text"):
         if text.text in titles:
             long, x, y = 6.6 * len(text.text), float(text.get("x", "")), float(text.get("y", ""))
             left = x - {"start": 0.0, "middle": long / 2, "end": long}[text.get("text-anchor", "start")]
             rooms.append((left, y - 11, left + long, y + 3))
-    assert len(rooms) == number
-    assert all(room[1] >= 0 and room[3] <= 312 for room in rooms)
-    for a, b in combinations(rooms, 2):
-        assert a[2] <= b[0] or b[2] <= a[0] or a[3] <= b[1] or b[3] <= a[1]
+    return rooms
+
+
+def cover(a: tuple[float, ...], b: tuple[float, ...]) -> bool:
+    return not (a[2] <= b[0] or b[2] <= a[0] or a[3] <= b[1] or b[3] <= a[1])
 
 
 def test_a_cloud_stands_where_the_grades_are_and_ends_with_the_scale() -> None:
