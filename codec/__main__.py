@@ -164,7 +164,7 @@ def _encode(options: argparse.Namespace) -> int:
     if options.max_kbps is not None:
         codec = codec.limit_rate(options.max_kbps)
     audio = version_for(recording.audio, recording.rate, rate, channels)
-    use_threads(seconds=len(audio) / rate)
+    use_threads(searching=True)
     started = time.perf_counter()
     with _bar("encoding", rate) as progress:
         encoded = codec.encode(audio, progress)

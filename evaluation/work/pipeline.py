@@ -100,13 +100,16 @@ def process(
     if hasty:
         codec = codec.hasten()
     given = version_for(audio, rate, to_rate, channels)
-    use_threads(seconds=len(given) / to_rate)
+    use_threads(searching=True)
     loaded = perf_counter()
     encoded = codec.encode(given, progress)
     sent = perf_counter()
+    use_threads(seconds=encoded.seconds)
+    arrived = perf_counter()
     decoded = codec.decode(encoded)
     received = perf_counter()
-    return Processed(from_pcm16(to_pcm16(decoded)), encoded, loaded - start, sent - loaded, received - sent)
+    heard = from_pcm16(to_pcm16(decoded))
+    return Processed(heard, encoded, loaded - start, sent - loaded, received - arrived)
 
 
 def recording_of(reference: Audio, rate: int, speech: bool = True) -> Heard:

@@ -42,13 +42,13 @@ def test_there_are_no_more_threads_than_count_free_cores(
 ) -> None:
     monkeypatch.setattr(threads, "count_free_cores", lambda: free)
     assert threads.choose_threads() == threads.choose_threads(60.0) == chosen
-    assert threads.choose_threads(2.9) == 1
+    assert threads.choose_threads(2.9) == threads.choose_threads(searching=True) == 1
 
 
 def test_what_the_environment_says_counts_most(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(threads, "count_free_cores", lambda: 1)
     monkeypatch.setenv("OMP_NUM_THREADS", "3")
-    assert threads.choose_threads(60.0) == 3
+    assert threads.choose_threads(60.0) == threads.choose_threads(searching=True) == 3
     monkeypatch.setenv("EARSHOT_TORCH_THREADS", "2")
     assert threads.choose_threads(1.0) == 2
     monkeypatch.setenv("EARSHOT_TORCH_THREADS", "0")

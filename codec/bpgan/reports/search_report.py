@@ -53,12 +53,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="draw other systems beside the rates: a table of `manage.py benchmark` over the same folder",
     )
     parser.add_argument("--parts", nargs="+", choices=list(PARTS), default=list(PARTS), metavar="PART")
-    parser.add_argument("--threads", type=int, help="CPU threads (default: of the free cores, up to 4)")
+    parser.add_argument("--threads", type=int, help="CPU threads (default 1)")
 
 
 def run(args: argparse.Namespace) -> int:
     """Run the sub-command. Raises `CodecError` for errors that the user can fix."""
-    use_threads(args.threads)
+    use_threads(args.threads, searching=True)
     model = BPGANModel.load(args.model).to(choose_device()) if args.model else load_model()
     others = search_tables.read_systems(args.beside) if args.beside else []
     report = Report(model, trials.read_folder(args.folder, model), args.limit, args.out, others)

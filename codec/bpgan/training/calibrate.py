@@ -61,14 +61,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--minutes", type=float, default=30.0, help="training speech to search for the tables (default 30)"
     )
     parser.add_argument("--search", default="realtime", choices=[s for s in SEARCHES if s != "instant"])
-    parser.add_argument("--threads", type=int, help="CPU threads (default: of the free cores, up to 4)")
+    parser.add_argument("--threads", type=int, help="CPU threads (default 1)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--cache", type=Path, default=Path("runs/cache"), help="where packed speech is kept")
 
 
 def run(args: argparse.Namespace) -> int:
     """Run the sub-command. Raises `CodecError` for errors that the user can fix."""
-    use_threads(args.threads)
+    use_threads(args.threads, searching=True)
     model = BPGANModel.load(args.model).to(choose_device())
     corpus = data.pack(data.find_utterances(args.data), args.cache, model.config.mel.sample_rate)
     calibration = Calibration(model, corpus, SEARCHES[args.search], args.seed)
