@@ -6,9 +6,10 @@ no role looks as if it did not exist (404); one on which the role does not suffi
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import reduce
+from itertools import islice
 from typing import Any, TypeVar, cast
 
 from django.db import models
@@ -65,8 +66,11 @@ def grant(
     rules.sort(key=lambda rule: -rule.role)
 
 
-def _conditions(model: type[models.Model], user: Any) -> list[tuple[_Rule, Q]]:
-    return [(rule, rule.condition(user)) for rule in _RULES[model] if rule.public or user is not None]
+def _conditions(model: type[models.Model], user: Any, least: Role = Role.VIEWER) -> Iterator[tuple[_Rule, Q]]:
+    """The rules that may hold for `user` and give at least a role, highest first, each as a condition."""
+    for rule in _RULES[model]:
+        if rule.role >= least and (rule.public or user is not None):
+            yield rule, rule.condition(user)
 
 
 def rows_for(user: Any, model: type[M], least: Role = Role.VIEWER, *, listed: bool = False) -> QuerySet[M]:
@@ -75,8 +79,8 @@ def rows_for(user: Any, model: type[M], least: Role = Role.VIEWER, *, listed: bo
     With `listed`, only those that belong into their own lists: what is merely public does not.
     """
     found = Q(pk__in=())
-    for rule, condition in _conditions(model, user):
-        if rule.role >= least and not (listed and rule.public):
+    for rule, condition in _conditions(model, user, least):
+        if not (listed and rule.public):
             found |= condition
     return model._default_manager.filter(found)
 
@@ -110,6 +114,11 @@ def find(user: Any, rows: QuerySet[M], least: Role = Role.VIEWER, **lookup: Any)
         Http404: there is none, or the person may not know that there is.
         Forbidden: their role is lower than `least`.
     """
+    # Most ask for what is theirs: the highest rule alone is asked in a third of the time.
+    for highest, condition in islice(_conditions(rows.model, user), 1):
+        thing = rows.annotate(role=Value(int(highest.role))).filter(condition, **lookup).first()
+        if thing is not None and highest.role >= least:
+            return thing
     thing = with_roles(rows, user).filter(role__gte=Role.VIEWER, **lookup).first()
     if thing is None:
         raise Http404(f"There is no such {rows.model._meta.verbose_name}.")

@@ -53,14 +53,17 @@ def find_studies(user: Any, search: str = "", *, archived: bool = False) -> Quer
     return studies_of(user).filter(name__icontains=clean_line(search), archived__isnull=not archived)
 
 
-def study_of(user: Any, study_id: UUID, least: Role = Role.VIEWER) -> Study:
-    """The study with this id, as in `studies_of`, if the user has that role on it.
+def study_of(user: Any, study_id: UUID, least: Role = Role.VIEWER, *, counted: bool = False) -> Study:
+    """The study with this id and the user's `role`, if they have that role on it.
+
+    Only if it is to be `counted`, with the counts of `studies_of`, which take longer than the rest.
 
     Raises:
         Http404: there is none, or it is not shared with them.
         Forbidden: their role is lower.
     """
-    return find(user, _counted(Study.objects.all()), least, pk=study_id)
+    studies = Study.objects.select_related("owner")
+    return find(user, _counted(studies) if counted else studies, least, pk=study_id)
 
 
 def listener_url(study: Study) -> str:

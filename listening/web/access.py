@@ -17,8 +17,10 @@ def reader_of_grades(*, personal: bool) -> Role:
     return Role.EDITOR if personal else Role.VIEWER
 
 
-def study_for(request: HttpRequest, study_id: UUID, least: Role | None = None) -> Study:
-    """The study, as in `selectors.studies_of`, if the person has the role that the request needs.
+def study_for(
+    request: HttpRequest, study_id: UUID, least: Role | None = None, *, counted: bool = False
+) -> Study:
+    """The study, as `selectors.study_of` finds it, if the person has the role that the request needs.
 
     Reading needs a viewer and everything else an editor, unless `least` names another role.
 
@@ -26,6 +28,6 @@ def study_for(request: HttpRequest, study_id: UUID, least: Role | None = None) -
         Http404: there is no such study, or it is not shared with them.
         Forbidden: their role does not suffice.
     """
-    study = selectors.study_of(viewer(request), study_id, least or needed_for(request))
+    study = selectors.study_of(viewer(request), study_id, least or needed_for(request), counted=counted)
     note_study(request, study)
     return study

@@ -79,7 +79,7 @@ def _owner(request: HttpRequest) -> Any:
 
 
 def _describe(study: Study) -> Context:
-    """A study from `selectors.studies_of` as `StudyOut` shows it."""
+    """A counted study (`selectors.study_of`) as `StudyOut` shows it."""
     return {
         "id": study.pk,
         "name": study.name,
@@ -150,7 +150,7 @@ def create_study(request: HttpRequest, new: NewStudy) -> Status[Context]:
             open_when_ready=new.open_when_ready,
         )
         _store(request, study, values)
-    return Status(201, _describe_in_full(study_for(request, study.pk)))
+    return Status(201, _describe_in_full(study_for(request, study.pk, counted=True)))
 
 
 def _store(request: HttpRequest, study: Study, values: Context, **contents: Any) -> None:
@@ -191,7 +191,7 @@ def import_study(request: HttpRequest) -> Status[Context]:
     if file is None:
         raise FileMissing
     imported = read_archive(file, _owner(request))
-    study = study_for(request, imported.study.pk)
+    study = study_for(request, imported.study.pk, counted=True)
     return Status(201, {"study": _describe(study), "notes": imported.notes})
 
 
@@ -199,7 +199,7 @@ def import_study(request: HttpRequest) -> Status[Context]:
     "/studies/{uuid:study_id}", response=StudyDetail, summary="A study, its settings and its progress"
 )
 def get_study(request: HttpRequest, study_id: UUID) -> Context:
-    return _describe_in_full(study_for(request, study_id))
+    return _describe_in_full(study_for(request, study_id, counted=True))
 
 
 @router.patch("/studies/{uuid:study_id}", response={200: StudyDetail, 400: Problem}, summary="Change a study")
@@ -217,7 +217,7 @@ def change_study(request: HttpRequest, study_id: UUID, change: StudyChange) -> C
         excerpts=None if change.items is None else _excerpts(request, change.items, study),
         discard_trial_runs=change.discard_trial_runs,
     )
-    return _describe_in_full(study_for(request, study_id))
+    return _describe_in_full(study_for(request, study_id, counted=True))
 
 
 @router.delete("/studies/{uuid:study_id}", response={204: None}, summary="Delete a study with all its grades")
@@ -235,7 +235,7 @@ def duplicate_study(request: HttpRequest, study_id: UUID, new: Copy | None = Non
     """Dates, listeners and grades stay behind; the copy waits to be opened."""
     study = study_for(request, study_id)
     made = studies.duplicate_study(study, new.name if new else "", owner=_owner(request))
-    return Status(201, _describe_in_full(study_for(request, made.pk)))
+    return Status(201, _describe_in_full(study_for(request, made.pk, counted=True)))
 
 
 def _offer_action(name: str, act: Callable[[Study], None], summary: str, least: Role = Role.EDITOR) -> None:
@@ -249,7 +249,7 @@ def _offer_action(name: str, act: Callable[[Study], None], summary: str, least: 
     )
     def view(request: HttpRequest, study_id: UUID) -> Context:
         act(study_for(request, study_id, least))
-        return _describe(study_for(request, study_id))
+        return _describe(study_for(request, study_id, counted=True))
 
 
 _offer_action("open", open_study, "Open a study to listeners")

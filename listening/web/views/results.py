@@ -105,7 +105,7 @@ def results(request: HttpRequest, study_id: UUID) -> HttpResponse:
 
 def _sealed(request: HttpRequest, study: Study) -> HttpResponse:
     """Progress without grades, and the way to break the seal."""
-    context = {"study": study, "section": "studies"}
+    context = {"study": study_for(request, study.pk, counted=True), "section": "studies"}
     return render(request, "listening/results/sealed.html", context)
 
 

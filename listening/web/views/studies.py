@@ -72,14 +72,14 @@ def studies(request: HttpRequest) -> HttpResponse:
 
 @researcher_page
 def study(request: HttpRequest, study_id: UUID) -> HttpResponse:
-    study = study_for(request, study_id)
+    study = study_for(request, study_id, counted=True)
     return render(request, "listening/study.html", _study_context(request, study) | {"section": "studies"})
 
 
 @researcher_page
 def progress(request: HttpRequest, study_id: UUID) -> HttpResponse:
     """The part of the study page that changes, for htmx."""
-    study = study_for(request, study_id)
+    study = study_for(request, study_id, counted=True)
     return render(request, "listening/study_progress.html", _study_context(request, study))
 
 
