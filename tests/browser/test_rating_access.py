@@ -264,8 +264,9 @@ LOOK = """(told) => {
       range.setEnd(element.firstChild, index + segment.length);
       return isWordLike && range.getClientRects().length > 1;
     }).map(({ segment }) => segment));
+  const nameless = all("[data-training] .study").some((name) => isCut(name) && name.clientWidth < 100);
   return {
-    cut, broken, high, wide: root.scrollWidth,
+    cut, broken, nameless, high, wide: root.scrollWidth,
     outside: shown.map(box).filter(({ x, width }) => width > 1 && (x < -1 || x + width > innerWidth + 1)),
     targets: shown.filter((element) => element.matches("button, .option")).map(box),
     columns: all(".column").map(box), picks: all(".pick").map(box), words: all(".words li").map(box),
@@ -370,6 +371,8 @@ def check_screen(seen: dict[str, Any], width: int, height: int, where: str) -> N
     assert seen["broken"] == [], where
     assert seen["wide"] == width, where
     assert seen["outside"] == [], where
+    # Where the line above wraps in training, it does so before it leaves a letter or two of the study's name.
+    assert not (640 < width <= 1020 and height > 520 and seen["nameless"]), where
     # A small phone held upright may scroll down to Next: its bands would be too low for their words, the
     # question takes up to four lines, and that this is training another two.
     assert seen["high"] <= (850 if (width, height) == (360, 640) else height), where
