@@ -100,8 +100,8 @@ def job_state(row: Job, role: int = Role.OWNER) -> JobState:
 def clips_at_work(clips: QuerySet[Clip]) -> QuerySet[Clip]:
     """Those of `clips` with a rendition that `count_progress` counts as busy.
 
-    Clips of which something is made come before those that only wait, each newest first. So a clip does not
-    lose its place between two of its jobs.
+    Clips on which work has begun come before those that only wait, each newest first. So a clip does not lose
+    its place between two of its jobs.
     """
     made = Rendition.objects.filter(status__in=Job.UNFINISHED)
     measured = Score.objects.filter(metric__in=(*DEFAULT, *GENERAL), status__in=Job.UNFINISHED)
