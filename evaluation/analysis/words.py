@@ -19,7 +19,7 @@ def every(number: int, noun: str) -> str:
 
 #: What stands between texts, what is printed letter by letter, and what people wrote: names and quotations.
 _KEPT = re.compile(r"(<(pre|code|svg|script|style|textarea|bdi|blockquote)\b.*?</\2>|<[^>]*>)", re.DOTALL)
-_UNIT = re.compile(r"(?<=\d) (?=(?:%|kbit/s|kHz|Hz|dBA?|ms|s|h|min|points?)(?![\w/]))|(?<=±) (?=\d)")
+_UNIT = re.compile(r"(?<=\d) (?=(?:%|kbit/s|kHz|Hz|dBA?|ms|s|h|min|[kMG]B|points?)(?![\w/]))|(?<=±) (?=\d)")
 
 
 def keep_units(html: str) -> str:

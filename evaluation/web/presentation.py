@@ -100,8 +100,8 @@ def job_state(row: Job, role: int = Role.OWNER) -> JobState:
 def clips_at_work(clips: QuerySet[Clip]) -> QuerySet[Clip]:
     """Those of `clips` with a rendition that `count_progress` counts as busy.
 
-    Clips of which something is made come before those that only wait, each newest first. So a clip does not
-    lose its place between two of its jobs.
+    Clips on which work has begun come before those that only wait, each newest first. So a clip does not lose
+    its place between two of its jobs.
     """
     made = Rendition.objects.filter(status__in=Job.UNFINISHED)
     measured = Score.objects.filter(metric__in=(*DEFAULT, *GENERAL), status__in=Job.UNFINISHED)
@@ -274,7 +274,7 @@ def rendition_rows(clip: Clip) -> list[RenditionRow]:
     """One row for each system, in the registry's order."""
     renditions = sorted(clip.renditions.all(), key=lambda rendition: systems.order(rendition.system))
     described = systems.describe_all(rendition.system for rendition in renditions)
-    return [_row(clip, rendition, described[rendition.system]) for rendition in renditions]
+    return [rendition_row(rendition, described[rendition.system]) for rendition in renditions]
 
 
 def mean_rates(clips: QuerySet[Clip]) -> dict[str, float]:
@@ -284,7 +284,9 @@ def mean_rates(clips: QuerySet[Clip]) -> dict[str, float]:
     return {system: mean for system, mean, _ in means}
 
 
-def _row(clip: Clip, rendition: Rendition, system: systems.Described) -> RenditionRow:
+def rendition_row(rendition: Rendition, system: systems.Described) -> RenditionRow:
+    """The row of one rendition, made by `system`."""
+    clip = rendition.clip
     scores = {score.metric: score for score in rendition.scores.all()}
     default = defaults_for(speech=clip.speech)
     values = {metric: _value(scores.get(metric)) for metric in METRICS}

@@ -9,7 +9,7 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.utils import translation
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_noop, ngettext
+from django.utils.translation import gettext_lazy, ngettext, ngettext_lazy
 
 from evaluation.access import Role
 from listening.models import Profile, Study
@@ -87,18 +87,22 @@ def send_invitation(email: str, url: str, by: User, study: Study, role: Role, li
 
 
 #: Subjects and bodies of mails about what happened, by kind.
-_NEWS: dict[str, tuple[str, str]] = {
+_NEWS = {
     "first": (
-        gettext_noop("“%(name)s”: the first listener has begun"),
-        gettext_noop("The first listener has begun “%(name)s”."),
+        gettext_lazy("“%(name)s”: the first listener has begun"),
+        gettext_lazy("The first listener has begun “%(name)s”."),
     ),
     "full": (
-        gettext_noop("“%(name)s”: all listeners have finished"),
-        gettext_noop("All %(count)s listeners that you wanted have finished “%(name)s”. You can close it."),
+        gettext_lazy("“%(name)s”: the last listener has finished"),
+        ngettext_lazy(
+            "The listener that you wanted has finished “%(name)s”. You can close it.",
+            "The listeners that you wanted have finished “%(name)s”. You can close it.",
+            "count",
+        ),
     ),
     "failed": (
-        gettext_noop("“%(name)s”: work has failed"),
-        gettext_noop("Work on “%(name)s” has failed: %(error)s"),
+        gettext_lazy("“%(name)s”: work has failed"),
+        gettext_lazy("Work on “%(name)s” has failed: %(error)s"),
     ),
 }
 
@@ -106,7 +110,7 @@ _NEWS: dict[str, tuple[str, str]] = {
 def send_news(kind: str, user: User, key: str, url: str, unsubscribe: str, **values: Any) -> bool:
     """Tell a person what happened, once: False if they were told (`key`) already."""
     with translation.override(language_of(user)):
-        subject, body = (_(text) % values for text in _NEWS[kind])
+        subject, body = (text % values for text in _NEWS[kind])
         more = _("You get this because you own or edit it. One click ends such mails: %(url)s") % {
             "url": unsubscribe
         }

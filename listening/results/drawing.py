@@ -180,7 +180,7 @@ def systems(results: Results, metric: str, play: Mapping[str, str] | None = None
         if row.mean is not None and row.has_scores_of_graded_items(metric)
     ]
     title = _title(results, f"grades against {metric_of(metric).title}, per system")
-    return _stamp(results, figures.scatter(drawn, _axis(metric), title=title, scale=_scale(results)))
+    return _against(results, metric, drawn, title)
 
 
 def stimuli(results: Results, metric: str, heard: Mapping[tuple[int, str], str] | None = None) -> str | None:
@@ -202,9 +202,7 @@ def stimuli(results: Results, metric: str, heard: Mapping[tuple[int, str], str] 
     title = _title(results, f"grades against {metric_of(metric).title}, per stimulus")
     if not drawn:
         return None
-    return _stamp(
-        results, figures.scatter(drawn, _axis(metric), title=title, labels=False, scale=_scale(results))
-    )
+    return _against(results, metric, drawn, title, labels=False)
 
 
 def differences(results: Results, data: Mapping[str, Any]) -> str | None:
@@ -281,9 +279,15 @@ def _scale(results: Results) -> figures.Scale:
     return replace(results.scale, name=results.measure)
 
 
-def _axis(metric: str) -> str:
+def _against(
+    results: Results, metric: str, points: Sequence[figures.Point], title: str, *, labels: bool = True
+) -> str:
     known = metric_of(metric)
-    return f"{known.title}, {known.unit}" if known.unit else known.title
+    axis = f"{known.title}, {known.unit}" if known.unit else known.title
+    drawn = figures.scatter(
+        points, axis, title, labels=labels, scale=_scale(results), bounds=(known.low, known.high)
+    )
+    return _stamp(results, drawn)
 
 
 def _title(results: Results, what: str) -> str:

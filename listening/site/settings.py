@@ -65,6 +65,7 @@ MIDDLEWARE = [
     "listening.web.middleware.HeadMiddleware",
     "listening.web.middleware.SecurityHeadersMiddleware",
     "listening.web.middleware.SavingMiddleware",
+    "listening.web.middleware.UnitsMiddleware",
     "listening.web.middleware.StudyLanguageMiddleware",
     "listening.web.middleware.RefusalMiddleware",
     "django.middleware.security.SecurityMiddleware",

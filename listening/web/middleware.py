@@ -1,7 +1,7 @@
 """What surrounds the views.
 
 Ids and counts of requests, security headers, the short way of grades, the language of listeners' pages,
-refusals, bearer tokens and sign-in from fragments.
+refusals, units, bearer tokens and sign-in from fragments.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import resolve_url
 
+from evaluation.analysis.words import keep_units
 from evaluation.http import bearer_token
 from evaluation.refusals import Refusal
 from evaluation.tracing import REQUEST
@@ -193,6 +194,19 @@ class RefusalMiddleware(_Middleware):
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         return answer_refusal(request, exception) if isinstance(exception, Refusal) else None
+
+
+class UnitsMiddleware(_Middleware):
+    """Keep every number of a page, or of a part of one, on a line with its unit."""
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        if response.streaming or not response.get("Content-Type", "").startswith("text/html"):
+            return response
+        response.content = keep_units(response.content.decode(response.charset)).encode(response.charset)
+        if "Content-Length" in response.headers:
+            response.headers["Content-Length"] = str(len(response.content))
+        return response
 
 
 class BearerTokenMiddleware(_Middleware):

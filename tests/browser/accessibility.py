@@ -14,6 +14,19 @@ SCREENS = {"390x844": (390, 844), "844x390": (844, 390), "200 %": (640, 400)}
 #: The rules that a colour scheme can break; a page keeps all others in both, or in none.
 COLOURS = ("color-contrast", "link-in-text-block")
 
+#: axe-core tells no contrast over the shades of tables that scroll.
+_WITHOUT_SHADES = """() => {
+  const plain = new CSSStyleSheet();
+  plain.replaceSync(".table-scroll { background: none }");
+  document.adoptedStyleSheets = [plain];
+}"""
+_CUT_ACTIONS = """() => [...document.querySelectorAll(".table-scroll")].flatMap((box) => {
+  const edge = box.getBoundingClientRect();
+  return [...box.querySelectorAll(":is(td, th) :is(a, button, summary)")]
+    .filter((each) => each.checkVisibility() && each.getBoundingClientRect().right > edge.right + 1)
+    .map((each) => `cut by its table: ${each.outerHTML.slice(0, 160)}`);
+})"""
+
 
 def find_problems(page: Page, rules: tuple[str, ...] = ()) -> list[str]:
     """What breaks axe-core's rules for WCAG 2.2 A and AA and for best practices, with the elements.
@@ -32,12 +45,18 @@ def find_problems(page: Page, rules: tuple[str, ...] = ()) -> list[str]:
         options["runOnly"] = {"type": "rule", "values": list(rules)}
     if not page.evaluate("Boolean(window.axe)"):
         page.evaluate(axe.Axe().axe_script)
+        page.evaluate(_WITHOUT_SHADES)
     results = page.evaluate("(options) => axe.run(document, options)", options)
     return [
         f"{violation['id']}: {node['html'][:160]} {node.get('failureSummary', '')[:200]}"
         for violation in results["violations"]
         for node in violation["nodes"]
     ]
+
+
+def find_cut_actions(page: Page) -> list[str]:
+    """What can be pressed in a table and lies beyond the edge of its box; what is hidden visually may."""
+    return list(page.evaluate(_CUT_ACTIONS))
 
 
 def find_in_both_schemes(page: Page) -> list[str]:

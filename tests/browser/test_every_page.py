@@ -47,7 +47,7 @@ from listening.simulation.listener import Listener
 from listening.study.studies import archive_study, close_study, create_study
 from listening.tasks import hear_voice, prepare_study, publish_demo
 from listening.web.accounts import make_signin_link
-from tests.browser.accessibility import find_on_every_screen
+from tests.browser.accessibility import find_cut_actions, find_on_every_screen
 from tests.browser.method_studies import instructed, open_method_study
 from tests.browser.rating import make_clip as make_spoken_clip
 from tests.browser.rating import speech_through
@@ -91,6 +91,8 @@ class Walk:
         self.page.set_viewport_size({"width": 1280, "height": 800})
         answer = self.page.goto(self.site + address)
         self.page.wait_for_load_state("networkidle")
+        if cut := find_cut_actions(self.page):
+            self.found[f"{name or address}, 1280 px wide"] = cut
         self.look(name or address)
         if answer is not None and has_nested_forms(answer.text()):
             self.found.setdefault(name or address, []).append(

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from itertools import pairwise, product
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.contrib.auth.models import User
 
+from listening.methods import METHODS
 from listening.models import Event, Session, Study
 from listening.session.sessions import begin, start_session
 from listening.study import languages
 from tests.browser.accessibility import find_in_both_schemes
+from tests.browser.method_studies import ALIKE, instructed, open_method_study
 from tests.browser.rating import (
     grades,
     hear,
@@ -169,45 +173,109 @@ def digits_work_on_every_keyboard(page: Page) -> None:
         assert page.locator(".column.sounding .pick").inner_text() == number, layout
 
 
-#: What the page may say about its sounds, longest of all.
-STIMULUS = "Version {number}"
-TOLD = (
-    "Playing {name}: move its slider",
+#: What a page may say about its sounds (`#sounding`) and about what keeps its listener (`#missing`), and what
+#: stands on its main button after "Play". Where the server is out of reach, the page may grow.
+ANY_SOUNDING = ("preparing sounds: {ready} of {total}", "no sound: check the output, press play")
+SWITCHING = (
+    *ANY_SOUNDING,
+    "Playing {name}",
     "{name} is paused",
-    "ready: press a number",
-    "ready: press a letter or play",
     "{name} is still being fetched",
     "A loop needs 500 ms or more",
-    "preparing sounds: {ready} of {total}",
-    "no sound: check the output, press play",
 )
-#: What a screen shows of the page: read at once, because the page plays and draws all the while.
-LOOK = """(texts) => {
-  const status = document.querySelector("#sounding");
-  const before = status.textContent;
-  const cut = texts.filter((text) => {
-    status.textContent = text;
-    return status.scrollWidth > status.clientWidth || status.scrollHeight > status.clientHeight + 1;
-  });
-  status.textContent = before;
+LETTERS = (*SWITCHING, "ready: press a letter or play")
+#: All three for each template of a trial's page.
+TOLD = {
+    "mushra": (
+        (*SWITCHING, "Playing {name}: move its slider", "ready: press a number"),
+        (
+            "{count} of {total} left to hear and grade",
+            "Still to hear and grade: {numbers}",
+            "Please listen to the reference, too: you grade against it.",
+            "all {total} heard and graded",
+        ),
+        ("Pause",),
+    ),
+    "choice": (LETTERS, ("ready for the next one", "still to hear: {names}", "choose an answer"), ("Pause",)),
+    "impairment": (
+        LETTERS,
+        (
+            "ready for the next one",
+            "still to hear: {names}",
+            "still to grade: {names}",
+            "grade the one that is the reference 5.0",
+        ),
+        ("Pause",),
+    ),
+    "opinion": (
+        (
+            *ANY_SOUNDING,
+            "{label} is playing",
+            "stopped: it starts over",
+            "heard: now grade it",
+            "ready: press play",
+        ),
+        ("ready for the next one", "listen to the end first", "choose a grade"),
+        ("Stop", "Play again"),
+    ),
+}
+#: And about what is stored (`#saved`).
+SAVED = (
+    "saved ✓ {seconds} s ago",
+    "saved ✓ {minutes} min ago",
+)
+#: What a screen shows of the page, with all that each line may say: read at once, because the page plays and
+#: draws all the while.
+LOOK = """(told) => {
   const root = document.documentElement;
-  const scale = document.querySelector(".scale");
-  const boxes = (selector) => [...document.querySelectorAll(selector)].map((element) => {
+  const all = (selector) => [...document.querySelectorAll(selector)];
+  const isCut = (element) =>
+    element.scrollWidth > element.clientWidth + 1 || element.scrollHeight > element.clientHeight + 1;
+  const box = (element) => {
     const { x, y, width, height } = element.getBoundingClientRect();
     return { x, y, width, height };
-  });
-  const letters = [...document.querySelectorAll(".words li")].map((element) => {
+  };
+  const letters = (element) => {
     const range = document.createRange();
     range.selectNodeContents(element);
     const { top, bottom } = range.getBoundingClientRect();
     return [top, bottom];
-  });
+  };
+  const shown = all("#rating *").filter((element) => element.checkVisibility());
+  const whole = ".button, .option, .where, .badge, .question, .lock, legend, .scale";
+  const cut = shown.filter((element) => element.matches(whole) && isCut(element))
+    .map((element) => element.textContent.trim());
+  let high = root.scrollHeight;
+  for (const [selector, texts] of Object.entries(told)) {
+    const line = document.querySelector(selector);
+    const before = line.textContent;
+    for (const text of texts) {
+      line.textContent = text;
+      if (isCut(line.closest("button") ?? line)) cut.push(text);
+      high = Math.max(high, root.scrollHeight);
+    }
+    line.textContent = before;
+  }
+  const words = new Intl.Segmenter(document.documentElement.lang, { granularity: "word" });
+  const broken = all(".option span").flatMap((element) => [...words.segment(element.textContent)].filter(
+    ({ segment, index, isWordLike }) => {
+      const range = document.createRange();
+      range.setStart(element.firstChild, index);
+      range.setEnd(element.firstChild, index + segment.length);
+      return isWordLike && range.getClientRects().length > 1;
+    }).map(({ segment }) => segment));
+  const nameless = all("[data-training] .study").some((name) => isCut(name) && name.clientWidth < 100);
   return {
-    letters,
-    cut, wide: root.scrollWidth, high: root.scrollHeight, scale: scale.scrollWidth <= scale.clientWidth,
-    picks: boxes(".pick"), words: boxes(".words li"), tracks: boxes(".track"),
+    cut, broken, nameless, high, wide: root.scrollWidth,
+    outside: shown.map(box).filter(({ x, width }) => width > 1 && (x < -1 || x + width > innerWidth + 1)),
+    targets: shown.filter((element) => element.matches("button, .option")).map(box),
+    columns: all(".column").map(box), picks: all(".pick").map(box), words: all(".words li").map(box),
+    tracks: all(".track").map(box),
+    letters: all(".words li").map(letters), anchors: all(".anchors span").map(letters),
   };
 }"""
+
+READ_PAGE = "JSON.parse(document.querySelector('#page').textContent)"
 
 SCREENS = [
     ("monitor", 1920, 1080),
@@ -230,33 +298,97 @@ def test_no_screen_has_to_be_scrolled_sideways(
 ) -> None:
     """Nor is anything cut off: with many stimuli, or with few, whose page stays narrow on a wide screen."""
     for code in codes.split():
-        Study.objects.update(language=code)
-        with languages.use_study_language(Study.objects.get(pk=session.study_id)):
-            words = languages.script_words()
-        stimulus = words.get(STIMULUS, STIMULUS).format(number=12)
-        told = [words.get(each, each).format(name=stimulus, ready=12, total=13) for each in TOLD]
         for ours, columns in ((twelve, 12), (session, 4)):
-            page.goto(f"{live_server.url}/s/{ours.token}/")
-            ready(page)
-            page.keyboard.press("1")
-            page.keyboard.press("ArrowUp")
-            for name, width, height in SCREENS:
-                page.set_viewport_size({"width": width, "height": height})
-                where = f"{name}, {code}, {columns} stimuli"
-                check_screen(page.evaluate(LOOK, told), width, height, columns, where)
+            for seen, where in check_screens(page, live_server, ours, code):
+                check_scale(seen, columns, where)
 
 
-def check_screen(seen: dict[str, Any], width: int, height: int, columns: int, where: str) -> None:
+@pytest.mark.parametrize(
+    ("method", "codes"),
+    some(
+        product(sorted(METHODS.keys() - {"mushra"}), ["de", "ar en fr ja ne"]),
+        lambda row: row[0] not in ALIKE and row[1] == "de",
+    ),
+)
+def test_no_screen_cuts_off_the_page_of_another_method(
+    page: Page, live_server: Any, alice: User, method: str, codes: str
+) -> None:
+    """In training, which has more to tell; MUSHRA's is above."""
+    options = {"no_preference": True} if method == "ab" else None  # a third answer
+    session = instructed(open_method_study(alice, method, options=options))
+    for code in codes.split():
+        check_screens(page, live_server, session, code)
+
+
+def check_screens(
+    page: Page, live_server: Any, session: Session, code: str
+) -> list[tuple[dict[str, Any], str]]:
+    """A session's page is whole on each screen. Returns what it shows of it, and which it is."""
+    Study.objects.update(language=code)
+    study = Study.objects.get(pk=session.study_id)
+    page.goto(f"{live_server.url}/s/{session.token}/")
+    ready(page)
+    page.keyboard.press("1")
+    page.keyboard.press("ArrowUp")
+    told = list_told(page, study)
+    looks = []
+    for name, width, height in SCREENS:
+        page.set_viewport_size({"width": width, "height": height})
+        seen = page.evaluate(LOOK, told)
+        where = f"{study.method} with {len(seen['picks'])}, {name}, {code}"
+        check_screen(seen, width, height, where)
+        looks.append((seen, where))
+    return looks
+
+
+def list_told(page: Page, study: Study) -> dict[str, list[str]]:
+    """All that each line of the page may say, in the study's language."""
+    with languages.use_study_language(study):
+        words = languages.script_words()
+    sounding, missing, button = TOLD[Path(METHODS[study.method].template).stem]
+    labels = [sound["label"] for sound in page.evaluate(READ_PAGE).get("sounds", [])]
+    stimulus = words.get("Version {number}", "Version {number}").format(number=12)
+    values = {
+        "name": labels[-1] if labels else stimulus,
+        "label": max(labels, key=len, default=""),
+        "names": ", ".join(labels),
+        "numbers": ", ".join(str(number) for number in range(1, 13)),
+        "ready": 12,
+        "total": 13,
+        "count": 12,
+        "seconds": 59,
+        "minutes": 59,
+    }
+    told = {"#sounding": sounding, "#missing": missing, "#saved": SAVED, "#play span": button}
+    return {
+        selector: [(each if study.language == "en" else words[each]).format_map(values) for each in texts]
+        for selector, texts in told.items()
+    }
+
+
+def check_screen(seen: dict[str, Any], width: int, height: int, where: str) -> None:
     assert seen["cut"] == [], where
+    assert seen["broken"] == [], where
     assert seen["wide"] == width, where
+    assert seen["outside"] == [], where
+    # Where the line above wraps in training, it does so before it leaves a letter or two of the study's name.
+    assert not (640 < width <= 1020 and height > 520 and seen["nameless"]), where
     # A small phone held upright may scroll down to Next: its bands would be too low for their words, the
     # question takes up to four lines, and that this is training another two.
-    assert seen["high"] <= max(height, 850), where
-    # No column is cut off, and each can be hit with a finger (24 px, WCAG 2.5.8).
-    assert seen["scale"], where
+    assert seen["high"] <= (850 if (width, height) == (360, 640) else height), where
+    # Each button can be hit with a finger (24 px, WCAG 2.5.8).
+    assert all(box["width"] >= 24 <= box["height"] for box in seen["targets"]), where
+    # No word of the impairment scale is written across another.
+    for (_, end), (start, _) in pairwise(seen["anchors"]):
+        assert end <= start + 1, where
+
+
+def check_scale(seen: dict[str, Any], columns: int, where: str) -> None:
+    """MUSHRA's scale is whole, and its words stand in their bands."""
     assert len(seen["picks"]) == columns, where
-    assert all(box["width"] >= 24 <= box["height"] and box["x"] >= 0 for box in seen["picks"]), where
-    # The words stand in their bands: centred between the lines of 100 and 80.
+    # The column that sounds is outlined in full height.
+    assert len({box["height"] for box in seen["columns"]}) == 1, where
+    # Centred between the lines of 100 and 80.
     track = seen["tracks"][0]
     assert len(seen["words"]) == 5, where
     for band, word in enumerate(seen["words"]):

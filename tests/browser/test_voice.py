@@ -78,7 +78,7 @@ def test_a_voice_is_recorded_heard_and_deleted(
     page.click("[data-play-system='codec2-2.4k']:enabled")
     page.wait_for_function(PLAYING.format("codec2-2.4k"))
     kbps = trial.sounds.get(system="codec2-2.4k").kbps
-    assert f"{kbps:.1f} kbit/s" in page.inner_text("[data-play-system='codec2-2.4k']")
+    assert f"{kbps:.1f}\xa0kbit/s" in page.inner_text("[data-play-system='codec2-2.4k']")
     page.click("[data-play-system=original]")
     page.wait_for_function(PLAYING.format("original"))
     painted = "document.querySelector('[data-lane=original] [data-spectrogram]').width > 300"

@@ -48,7 +48,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="LIST",
         help="of the spectrum network on the trade-off curve, 0 to 1 (default: %(default)s)",
     )
-    parser.add_argument("--threads", type=int, help="CPU threads (default: of the free cores, up to 4)")
+    parser.add_argument(
+        "--threads", type=int, help="CPU threads (default: 1 to search, then of the free cores, up to 4)"
+    )
 
 
 def read_strengths(text: str) -> tuple[float, ...]:
@@ -61,13 +63,14 @@ def read_strengths(text: str) -> tuple[float, ...]:
 
 def run(args: argparse.Namespace) -> int:
     """Run the sub-command. Raises `CodecError` for errors that the user can fix."""
-    use_threads(args.threads)
+    use_threads(args.threads, searching=True)
     model = BPGANModel.load(args.model) if args.model else load_model()
     sentences = trials.read_folder(args.data, model, args.limit)
     args.out.mkdir(parents=True, exist_ok=True)
     rate = model.rates.get("bpgan-2k", Rate(model.layers[-1]))
     config = replace(SEARCHES["realtime"], rate_weight=rate.rate_weight)
     outcomes = list(trials.search_all(model, sentences, config, rate.channels))
+    use_threads(args.threads)
     rows = measure(model, outcomes, args.strengths)
     with (args.out / "ceilings.csv").open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, list(rows[0]))

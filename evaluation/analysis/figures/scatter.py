@@ -44,9 +44,14 @@ def scatter(
     *,
     labels: bool = True,
     scale: style.Scale = style.MUSHRA,
+    bounds: tuple[float, float] = (-math.inf, math.inf),
 ) -> str:
-    """Mean grade with its 95 % interval against an objective score, one point per system or stimulus."""
-    low, high = _limits([point.x for point in points])
+    """Mean grade with its 95 % interval against an objective score, one point per system or stimulus.
+
+    Args:
+        bounds: lowest and highest score that there can be; the axis does not go beyond, unless a point does.
+    """
+    low, high = _limits([point.x for point in points], bounds)
 
     def x_of(x: float) -> float:
         return _LEFT + (_WIDTH - _LEFT - _RIGHT) * (x - low) / (high - low)
@@ -139,14 +144,19 @@ def _step(span: float) -> float:
     return next((step for step in (0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50) if span / step <= 8), 100)
 
 
-def _limits(values: Sequence[float]) -> tuple[float, float]:
-    """A range around `values` that ends on halves, or on tenths if the values are close together."""
+def _limits(values: Sequence[float], bounds: tuple[float, float]) -> tuple[float, float]:
+    """A range around `values` that ends on halves, or on tenths if the values are close together.
+
+    It ends at `bounds` where it would go beyond and `values` do not.
+    """
     if not values:
         return 0.0, 1.0
     spread = max(values) - min(values)
     step = next((step for step in (0.1, 0.5, 5.0) if spread <= 6 * step), 10.0)
     low, high = math.floor(min(values) / step) * step, math.ceil(max(values) / step) * step
-    return (low - step, high + step) if high - low < 2 * step else (low, high)
+    if high - low < 2 * step:
+        low, high = low - step, high + step
+    return min([max(low, bounds[0]), *values]), max([min(high, bounds[1]), *values])
 
 
 _Room = tuple[float, float, float, float]
@@ -171,7 +181,7 @@ def _labels(points: Sequence[tuple[float, float, str]], left: float, right: floa
             for place_x, anchor in sides:
                 start = place_x - {"start": 0.0, "middle": long / 2, "end": long}[anchor]
                 room = (start - 3, y + shift - 7, start + long + 3, y + shift + 7)
-                if left <= start and start + long <= right:
+                if left - 0.1 <= start and start + long <= right + 0.1:  # rounding aside
                     places.append(
                         (_overlap(room, taken), abs(shift), len(places), place_x, y + shift, anchor, room)
                     )

@@ -91,7 +91,8 @@ def metrics_context(clip: Clip, rows: Sequence[RenditionRow] | None = None) -> C
         "clip": clip,
         "other_metrics": shown,
         "other_rows": table,
-        "offers": offers,
+        "offers": [metric for metric in offers if not metric.missing],
+        "lacking": [metric for metric in offers if metric.missing],
         "measuring": not statuses.isdisjoint(Job.UNFINISHED),
     }
 

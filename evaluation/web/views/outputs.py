@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from urllib.parse import urlencode
 from uuid import UUID
 
@@ -28,11 +29,11 @@ from evaluation.models import Job, OutputBatch, Rendition, UploadedSystem
 from evaluation.outputs import batches as outputs
 from evaluation.outputs.batches import OutputProblem
 from evaluation.refusals import Refusal
-from evaluation.systems import uploaded_systems
+from evaluation.systems import Described, describe, uploaded_systems
 from evaluation.texts import read_whole
 from evaluation.web.guards import researcher_action, researcher_form
 from evaluation.web.lists import ROWS, page_of, searched
-from evaluation.web.presentation import job_state
+from evaluation.web.presentation import job_state, rendition_row, row_state
 from evaluation.web.refusals import redirect_refusals, show_refusals_on
 
 
@@ -90,13 +91,14 @@ def _show(
     if text := searched(request):
         made = made.filter(clip__title__icontains=text)
     page = page_of(request, made.order_by("clip__title", "pk"))
+    described = describe(own.slug)
     batches = OutputBatch.objects.filter(system=own).exclude(step=OutputBatch.Step.STORE, status="done")
     context = {
         "system": own,
         "outputs": Rendition.objects.filter(system=own.slug).count() if text else page.paginator.count,
         "page": page,
         "search": text,
-        "rows": [_output_row(rendition) for rendition in page],
+        "rows": [_output_row(rendition, described) for rendition in page],
         "batches": batches[:ROWS],
         "error": error or "",
         "refused": refused or "",
@@ -110,13 +112,12 @@ def _show(
     return render(request, "evaluation/own_system.html", context, status=wrong.status if wrong else 200)
 
 
-def _output_row(rendition: Rendition) -> Context:
-    scores = {
-        score.metric: score.value for score in rendition.scores.all() if score.status == Job.Status.DONE
-    }
+def _output_row(rendition: Rendition, system: Described) -> Context:
+    row = rendition_row(rendition, system)
     return {
+        **row,
         "rendition": rendition,
-        "scores": scores,
+        "job": replace(row_state(row), title=rendition.clip.title),
         "delay": _milliseconds(
             rendition.parameters.delay_seconds
             if "delay_seconds" in rendition.parameters.model_fields_set

@@ -45,7 +45,7 @@ class Texts(Section):
     thanks = text_field("Thanks", most=MAX_TEXT, rows=3)
     training_repeats = whole_field(
         "Extra training rounds allowed",
-        "The page between training and test offers so many more rounds.",
+        "The page between training and test offers this many more rounds.",
         least=0,
         most=MAX_REPEATS,
     )

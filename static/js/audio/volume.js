@@ -1,7 +1,7 @@
 /* The listening level: chosen once before the test, kept in this browser. Between two items it may be changed
    by up to 4 dB either way, within an item never (BS.1534-3). */
 
-import { figure } from "../common/text.js";
+import { figure, quantity } from "../common/text.js";
 import { gettext } from "../common/words.js";
 
 const CHOSEN = "earshot:volume";
@@ -55,7 +55,7 @@ export const linear = (/** @type {number} */ decibels) => 10 ** (decibels / 20);
  */
 function control(input, output, changed, kept) {
   const show = () => {
-    output.textContent = `${figure(Number(input.value), 0)} dB`;
+    output.textContent = quantity(figure(Number(input.value), 0), "dB");
     input.setAttribute("aria-valuetext", gettext("{number} decibels", { number: input.value }));
     changed(linear(Number(input.value)));
   };

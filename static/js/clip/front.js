@@ -2,7 +2,7 @@
    a visitor's own voice. */
 
 import { find, findAll, readData } from "../common/dom.js";
-import { say } from "../common/text.js";
+import { quantity, say } from "../common/text.js";
 import { ClipPlayer, ORIGINAL } from "./player.js";
 
 const POLL_MILLISECONDS = 700;
@@ -46,7 +46,7 @@ function take(fresh) {
     if (!button.disabled) continue;
     button.disabled = !address;
     const figures = find("[data-figures]", HTMLElement, button);
-    if (address) say(figures, `${kbps?.toFixed(1)} kbit/s`);
+    if (address) say(figures, quantity(kbps?.toFixed(1) ?? "–", "kbit/s"));
     else if (problem) say(figures, problem);
     else if (data.finished) say(figures, "not made");
   }

@@ -3,6 +3,7 @@
 
 import { find } from "../common/dom.js";
 import { acceptDrops } from "../common/drop.js";
+import { quantity } from "../common/text.js";
 
 const form = find("[data-upload]", HTMLFormElement);
 const input = find("input[type=file]", HTMLInputElement, form);
@@ -76,7 +77,7 @@ function send(file) {
     request.upload.addEventListener("progress", (event) => {
       if (!event.lengthComputable) return;
       row.bar.value = event.loaded / event.total;
-      row.state.textContent = event.loaded < event.total ? `${Math.round((100 * event.loaded) / event.total)} %` : "checking";
+      row.state.textContent = event.loaded < event.total ? quantity(Math.round((100 * event.loaded) / event.total), "%") : "checking";
     });
     request.addEventListener("load", () => {
       const { url, created, error } = read(request);

@@ -24,6 +24,16 @@ export function figure(value, decimals) {
 }
 
 /**
+ * A number with its unit, from which no line break parts it.
+ *
+ * @param {string | number} number
+ * @param {string} unit
+ */
+export function quantity(number, unit) {
+  return `${number}\u00a0${unit}`;
+}
+
+/**
  * Seconds as minutes, seconds and tenths: 01:02.3.
  *
  * @param {number} seconds

@@ -1,6 +1,7 @@
 /* The first step of a study: clips become items, items become excerpts; what the choice amounts to. */
 
 import { find, findAll } from "../common/dom.js";
+import { quantity } from "../common/text.js";
 import { Excerpt, readNumber } from "./excerpt.js";
 
 const form = find("#setup", HTMLFormElement);
@@ -114,7 +115,7 @@ function sum() {
     ...picked.map((box) => [box.value, box.dataset.title ?? box.value]),
   ];
   for (const row of rows()) {
-    find("[data-length]", HTMLElement, row).textContent = length(row) > 0 ? `= ${length(row).toFixed(1)} s` : "";
+    find("[data-length]", HTMLElement, row).textContent = length(row) > 0 ? `= ${quantity(length(row).toFixed(1), "s")}` : "";
     find("[data-long]", HTMLElement, row).hidden = !(length(row) > longSeconds);
     const done = row.dataset.done ? row.dataset.done.split(" ") : undefined;
     const lacking = done ? signals.filter(([slug]) => !done.includes(slug)).map(([, title]) => title) : [];
@@ -137,7 +138,7 @@ function sum() {
     const sounds = Math.min(picked.length, room) + Number(systems.dataset.always);
     if (picked.length > room) parts.push(`${picked.length} systems, shared out in balanced blocks`);
     else parts.push(`${sounds} sounds per trial`);
-    if (graded && picked.length && picked.length <= room && !("partial" in systems.dataset)) parts.push(`about ${minutes(sounds, items)} min per listener`);
+    if (graded && picked.length && picked.length <= room && !("partial" in systems.dataset)) parts.push(`about ${quantity(minutes(sounds, items), "min")} per listener`);
   }
   if (out) out.textContent = parts.join(" · ");
 }

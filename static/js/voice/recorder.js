@@ -1,7 +1,7 @@
 /* Your own voice: consent, record or choose a file, listen to it, send it. Without this script the form sends a file. */
 
 import { find } from "../common/dom.js";
-import { say } from "../common/text.js";
+import { quantity, say } from "../common/text.js";
 import { explain, Recording, whyNot } from "./microphone.js";
 
 const form = find("[data-recorder]", HTMLFormElement);
@@ -62,7 +62,7 @@ async function record() {
   try {
     recording = await Recording.begin(most);
     recording.on("level", ({ seconds, peak }) => {
-      say(time, `${seconds.toFixed(1)} of ${most} s`);
+      say(time, `${seconds.toFixed(1)} of ${quantity(most, "s")}`);
       level.value = peak;
     });
     recording.on("full", stop);

@@ -95,6 +95,24 @@ def test_a_scatter_of_little_is_still_a_figure(points: list[tuple[str, float]]) 
     assert "nan" not in svg
 
 
+@pytest.mark.parametrize(
+    ("scores", "ticks"),
+    [
+        ([0.71, 1.0], "0.70 0.75 0.80 0.85 0.90 0.95 1.00"),
+        ([1.0], "0.90 0.92 0.94 0.96 0.98 1.00"),
+        ([0.0, 0.02], "0.00 0.05 0.10 0.15 0.20"),
+        ([0.91, 1.07], "0.90 0.95 1.00 1.05"),  # uploaded: what is there is drawn
+    ],
+)
+def test_an_axis_ends_with_what_is_measured(scores: list[float], ticks: str) -> None:
+    points = [figures.Point("Opus 9k", look_of("opus-9k"), score, 50.0, None) for score in scores]
+    root = parse(figures.scatter(points, "STOI", "Bounded", labels=False, bounds=(0.0, 1.0)))
+    written = [text.text for text in root.iter(f"{SVG}text") if text.get("y") == "330.0"]
+    assert " ".join(filter(None, written)) == ticks
+    dots = [float(dot.get("cx", "")) for dot in root.iter(f"{SVG}circle")]
+    assert all(52 <= at <= 460 for at in dots)
+
+
 @pytest.mark.parametrize("grade", [2.0, 50.0, 99.0])
 def test_names_of_points_in_a_crowd_do_not_cover_each_other(grade: float) -> None:
     """Nor the axis, wherever the crowd is; eight systems in the middle, four at an end."""
@@ -103,18 +121,40 @@ def test_names_of_points_in_a_crowd_do_not_cover_each_other(grade: float) -> Non
         figures.Point(system.title, look_of(slug), 3 + n / 20, grade, 5.0)
         for n, (slug, system) in enumerate(SYSTEMS.items())
     ]
-    root = parse(figures.scatter(points[:number], "PESQ-WB", "Crowd"))
+    rooms = rooms_of_names(figures.scatter(points[:number], "PESQ-WB", "Crowd"))
+    assert len(rooms) == number
+    assert all(room[1] >= 0 and room[3] <= 312 for room in rooms)
+    assert not any(cover(a, b) for a, b in combinations(rooms, 2))
+
+
+def test_the_name_of_a_point_at_the_edge_goes_out_of_the_way() -> None:
+    points = [
+        figures.Point(SYSTEMS[slug].title, look_of(slug), score, grade, 5.0)
+        for slug, score, grade in (
+            ("amrwb-6.6k", 2.28, 30.5),
+            ("amrnb-4.75k", 2.05, 29.8),
+            ("anchor70", 4.6, 50.2),
+        )
+    ]
+    rooms = rooms_of_names(figures.scatter(points, "PESQ-WB", "Edge", bounds=(1.04, 4.64)))
+    assert len(rooms) == 3
+    assert not any(cover(a, b) for a, b in combinations(rooms, 2))
+
+
+def rooms_of_names(svg: str) -> list[tuple[float, ...]]:
+    """Left, top, right and bottom of the names of systems in a figure."""
     titles = {system.title for system in SYSTEMS.values()}
     rooms = []
-    for text in root.iter(f"{SVG}text"):
+    for text in parse(svg).iter(f"{SVG}text"):
         if text.text in titles:
             long, x, y = 6.6 * len(text.text), float(text.get("x", "")), float(text.get("y", ""))
             left = x - {"start": 0.0, "middle": long / 2, "end": long}[text.get("text-anchor", "start")]
             rooms.append((left, y - 11, left + long, y + 3))
-    assert len(rooms) == number
-    assert all(room[1] >= 0 and room[3] <= 312 for room in rooms)
-    for a, b in combinations(rooms, 2):
-        assert a[2] <= b[0] or b[2] <= a[0] or a[3] <= b[1] or b[3] <= a[1]
+    return rooms
+
+
+def cover(a: tuple[float, ...], b: tuple[float, ...]) -> bool:
+    return not (a[2] <= b[0] or b[2] <= a[0] or a[3] <= b[1] or b[3] <= a[1])
 
 
 def test_a_cloud_stands_where_the_grades_are_and_ends_with_the_scale() -> None:

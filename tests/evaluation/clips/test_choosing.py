@@ -190,7 +190,7 @@ def test_pages_say_how_long_it_takes(client: Client, alice: User, make_clip: Mak
     queue_renditions(clip, ["opus-9k"])
     client.force_login(alice)
     for shown in (reverse("clip", args=[clip.pk]), reverse("clips")):
-        assert "about 3 min left" in client.get(shown).content.decode()
+        assert "about 3\xa0min left" in client.get(shown).content.decode()
     queue_renditions(clip, ["celp-8k"])
     for shown in (reverse("clip", args=[clip.pk]), reverse("clips")):
         html = client.get(shown).content.decode()

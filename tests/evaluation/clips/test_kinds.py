@@ -101,9 +101,9 @@ def test_a_clip_says_what_its_systems_processed(
     }
     client.force_login(alice)
     page = client.get(reverse("clip", args=[clip.pk])).content.decode()
-    assert "heard in mono at 44.1 kHz" in page
+    assert "heard in mono at 44.1\xa0kHz" in page
     assert 'data-rate="44100"' in page
-    assert "<span>22.05 kHz</span><span>16.5</span><span>11</span><span>5.51</span><span>0</span>" in page
+    assert "<span>22.05\xa0kHz</span><span>16.5</span><span>11</span><span>5.51</span><span>0</span>" in page
 
 
 def test_its_owner_renames_and_publishes_it_on_its_page(

@@ -10,7 +10,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 
 from evaluation import tasks
-from evaluation.models import Clip, OutputBatch, Rendition, UploadedSystem
+from evaluation.models import Clip, OutputBatch, Rendition, Score, UploadedSystem
 from evaluation.outputs import batches as outputs
 from tests.codec.speech import harvard_sentence
 from tests.evaluation.conftest import make_speech, make_upload, make_wav
@@ -33,7 +33,7 @@ def test_making_and_changing_a_system(page: Client, alice: User) -> None:
     answer = page.post("/systems/", {"title": "X", "kbps": "1,5", "note": "v1"}, follow=True)
     made = UploadedSystem.objects.get(owner=alice)
     assert (made.title, made.kbps, made.note) == ("X", 1.5, "v1")
-    assert b"1.50 kbit/s stated" in answer.content
+    assert "1.50\xa0kbit/s stated" in answer.content.decode()
     page.post(f"/systems/{made.slug}/", {"title": "Y", "kbps": "", "note": ""})
     made.refresh_from_db()
     assert (made.title, made.kbps) == ("Y", None)
@@ -56,6 +56,14 @@ def test_from_upload_to_output(page: Client, system: UploadedSystem) -> None:
     rendition = Rendition.objects.get(system=system.slug)
     listed = page.get(f"/systems/{system.slug}/").content.decode()
     assert "one.wav" in listed
+    assert "measuring" in listed
+    measures = Score.objects.filter(rendition=rendition)
+    measures.update(status="failed", error="It broke.")
+    listed = page.get(f"/systems/{system.slug}/").content.decode()
+    assert ("measuring" in listed, "It broke." in listed) == (False, True)
+    measures.update(status="done", value=0.875)
+    listed = page.get(f"/systems/{system.slug}/").content.decode()
+    assert ("measuring" in listed, "0.875" in listed) == (False, True)
     clip = page.get(f"/clips/{rendition.clip_id}/").content.decode()
     assert "1.50 stated" in clip
     page.post(f"/systems/{system.slug}/outputs/{rendition.pk}/delete/")

@@ -13,9 +13,11 @@ from django.contrib.auth.models import User
 from django.core.files.base import ContentFile
 from django.test import Client
 from django.urls import reverse
-from django.utils.html import escape
+from django.utils.html import escape, strip_tags
 
 from codec import registry
+from evaluation import metrics
+from evaluation.analysis.words import keep_units
 from evaluation.metrics import METRICS
 from evaluation.models import Clip, Job, Rendition, Score
 from evaluation.web.player_data import player_data, status_text, table_rows
@@ -378,10 +380,13 @@ class TestFront:
 def test_the_page_of_metrics_says_of_each_what_for_and_how(signed_in: Client) -> None:
     shown = signed_in.get("/metrics/").content.decode()
     for metric in METRICS.values():
-        assert escape(metric.note) in shown
-        assert escape(metric.domain.usual) in shown
+        assert escape(keep_units(metric.note)) in shown
+        assert escape(keep_units(metric.domain.usual)) in shown
         assert metric.command in shown or metric.missing
-    assert "speech, mono, from 16 kHz, compared at 16 kHz, with sound above 5 kHz, 0.25 s or more." in shown
+    assert (
+        "speech, mono, from 16 kHz, compared at 16 kHz, with sound above 5 kHz, 0.25 s or more."
+        in shown.replace("\xa0", " ")
+    )
     assert METRICS["pesq_wb"].version in shown
 
 
@@ -389,7 +394,18 @@ def test_a_score_outside_a_domain_is_a_reason(signed_in: Client, clip: Clip) -> 
     rendition = done(clip, "anchor35")
     reason = "the recording ends at 3.9 kHz; ViSQOL needs one that goes beyond 5 kHz"
     Score.objects.create(rendition=rendition, metric="visqol", status="done", value=None, note=reason)
-    assert f'title="{reason}">none<' in signed_in.get(f"/clips/{clip.pk}/").content.decode()
+    shown = signed_in.get(f"/clips/{clip.pk}/").content.decode()
+    assert f"none</summary>{keep_units(reason)}</details>" in shown  # not only in a tooltip
+
+
+def test_what_a_metric_lacks_here_is_text(
+    signed_in: Client, clip: Clip, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done(clip, "anchor35")
+    real = metrics.find_spec
+    monkeypatch.setattr(metrics, "find_spec", lambda name: None if name == "distillmos" else real(name))
+    shown = strip_tags(signed_in.get(f"/clips/{clip.pk}/").content.decode())
+    assert "DistillMOS needs distillmos: install Earshot with the extra [metrics]." in shown
 
 
 @pytest.mark.parametrize(

@@ -79,7 +79,7 @@ def test_a_page_of_a_clip_needs_nothing_more_to_be_published(demo: Demo, client:
     assert "A sentence" in page
     assert "My own, CC BY 4.0" in page
     # Rates and scores as `processed` made them: opus-9k is the fourth of its systems.
-    assert "5.0 kbit/s" in page
+    assert "5.0\xa0kbit/s" in page
     assert "PESQ-WB 3.10" in page
     picture = b"".join(client.get(f"/d/{demo.token}/v{version.number}/picture.png"))  # type: ignore[call-overload]
     assert picture.startswith(b"\x89PNG")

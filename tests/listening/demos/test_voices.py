@@ -67,7 +67,7 @@ def test_a_voice_is_heard_through_every_system_by_its_link(client: Client, media
     page = Client().get(f"/voice/{trial.token}/")
     assert page["X-Robots-Tag"] == "noindex"
     assert "no-store" in page["Cache-Control"]
-    assert f"{state['systems'][2]['kbps']:.1f} kbit/s" in page.content.decode()
+    assert f"{state['systems'][2]['kbps']:.1f}\xa0kbit/s" in page.content.decode()
     # Of what was sent, nothing is kept but what is heard.
     assert len(list(list_files("voices"))) == len(list(list_files(""))) - 3 == 3
 

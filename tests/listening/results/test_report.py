@@ -179,6 +179,14 @@ def test_pages_of_the_pdf_have_the_words(told: Study) -> None:
     a_millimetre = 96 / 25.4
     assert tables
     assert max(width for width, _ in tables) <= tables[0][1] - 2 * 18 * a_millimetre + 1  # its margins
+    rows = [box for page in document.pages for box in page._page_box.descendants() if box.element_tag == "tr"]
+    larger = {
+        box.text
+        for row in rows
+        for box in row.descendants()
+        if getattr(box, "text", "") and box.style["font_size"] > row.style["font_size"]
+    }
+    assert larger == set()
     heads = [label for label, _, _, _ in document.make_bookmark_tree()[0][2]]
     for wanted in ("Result", "How the test was held", "Results in full", "Limits", "Reproduction"):
         assert wanted in [head.split(". ")[-1] for head in heads]
@@ -213,6 +221,24 @@ def test_headings_and_captions_stay_with_their_rows_and_short_tables_whole(above
     assert any(set(whole) <= {*lines} for lines in pages_of(table(6), above))
     (first,) = (lines for lines in pages_of(table(40), above) if "Items" in lines)
     assert {"What they are.", "Item", "row 0", "row 1", "row 2"} <= {*first}
+
+
+@pytest.mark.parametrize("rows", [1, 2])
+def test_a_short_table_leaves_a_figure_to_the_next_page(rows: int) -> None:
+    body = "".join(f"<tr><td>row {n}</td></tr>" for n in range(rows))
+    figure = '<h4>Next</h4><figure><div style="height:500px"></div></figure>'
+    first, second = pages_of(f"<table><tbody>{body}</tbody></table>{figure}", 600)
+    assert {f"row {n}" for n in range(rows)} <= {*first}
+    assert "Next" in second
+
+
+def test_settings_of_a_system_go_on_from_page_to_page() -> None:
+    body = "".join(f'<tr><td style="height:90px">row {n}</td></tr>' for n in range(6))
+    first, second = pages_of(
+        f'<div class="system"><h4>Opus</h4><table class="parameters"><tbody>{body}</tbody></table></div>', 450
+    )
+    assert {"Items", "Opus", "row 0", "row 2"} <= {*first}
+    assert "row 5" in second
 
 
 def test_anchors_of_before_have_the_same_minus() -> None:

@@ -310,6 +310,7 @@ def test_no_line_breaks_between_a_number_and_its_unit() -> None:
         f"<blockquote>{paragraphs('Wait 5 s.')}</blockquote>",
     ):
         assert keep_units(f"{kept} 5 s") == f"{kept} 5\xa0s"
+    assert keep_units("up to 50 MB, 128 kB a file") == "up to 50\xa0MB, 128\xa0kB a file"
     assert keep_units("3 systems, 2 sides, 4 minutes") == "3 systems, 2 sides, 4 minutes"
 
 

@@ -347,7 +347,7 @@ def test_they_take_tests_of_every_method(
     client.force_login(alice)
     page = client.get(reverse("study_setup", args=[study.pk, "check"])).content.decode()
     assert "6 simulated listeners, no people." in page
-    assert ("Listeners for a 95 % interval" in page) == METHODS[method].takes_grades
+    assert ("Listeners for a 95\xa0% interval" in page) == METHODS[method].takes_grades
     trials = study.sessions.first().trials
     trained, graded = (trials.filter(item__training=training).count() for training in (True, False))
     assert f"<dt>Training</dt><dd>{trained} trial" in page

@@ -102,7 +102,7 @@ def test_what_failed_is_named_and_tried_again(owner: Client, clip: Clip) -> None
     clip.renditions.filter(system="anchor70").update(status="failed", error=Note("Out of memory."))
     html = unescape(send(owner, clip).content.decode())
     assert "1 recording of this study is missing" in html
-    assert "Anchor 7 kHz failed on “Harvard 1”" in html
+    assert "Anchor 7\xa0kHz failed on “Harvard 1”" in html
     assert send(owner, clip, process="who").status_code == 202
     assert made(clip)["anchor70"] == "queued"
 
@@ -126,7 +126,7 @@ def test_a_strangers_public_clip_is_processed_by_nobody_else(bob: User, clip: Cl
     client.force_login(bob)
     answer = send(client, clip, process="who")
     assert answer.status_code == 400
-    assert "“Harvard 1” has not been processed by Anchor 3.5 kHz" in unescape(answer.content.decode())
+    assert "“Harvard 1” has not been processed by Anchor 3.5\xa0kHz" in unescape(answer.content.decode())
     assert set(made(clip)) == {"original", "opus-9k"}
     lacking = find_lacking([clip], NEEDED)
     assert [each.system for each in lacking] == NEEDED

@@ -133,6 +133,17 @@ def test_pages_say_their_language_and_direction(
         assert f'<html lang="{locale}" dir="{direction}"' in page
 
 
+@pytest.mark.parametrize(("code", "mark"), [("en", "."), ("de", ","), ("ne", "."), ("ar", ".")])
+def test_the_clock_of_a_trial_begins_with_the_decimal_mark_of_its_language(
+    client: Client, session: Session, code: str, mark: str
+) -> None:
+    """The script goes on with the page's mark."""
+    Study.objects.filter(pk=session.study_id).update(language=code)
+    page = client.get(f"/s/{session.token}/").content.decode()
+    assert f'data-decimal-mark="{mark}"' in page
+    assert f'<span id="time">00:00{mark}0</span> / <span id="duration">00:00{mark}0</span>' in page
+
+
 def test_refusals_of_what_a_listener_sends_have_the_decimal_mark_of_the_page() -> None:
     """A slider that shows 1,0 is not refused with 1.0."""
     question = Question(name="years", label="Years", type="number", minimum=0.5, maximum=90)

@@ -380,7 +380,7 @@ def test_the_owner_sees_gains_delays_and_warnings(item: Item, client: Client) ->
     assert client.get(address).status_code == 302
     client.force_login(item.study.owner)
     html = client.get(address).content.decode()
-    assert "10.5 dB" in html
+    assert "10.5\xa0dB" in html
     assert "could not be matched" in html
     client.force_login(User.objects.create_user("bob"))
     assert client.get(address).status_code == 404

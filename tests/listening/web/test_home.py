@@ -44,7 +44,7 @@ def test_the_front_door_has_a_door_for_each_visitor(client: Client, study: Study
     page = client.get("/").content.decode()
     assert f'href="/t/{study.token}/"' in page
     ((_study, minutes),) = client.get("/").context["studies"]
-    assert f"about {minutes} min" in page
+    assert f"about {minutes}\xa0min" in page
     for address in ("/gallery/", "/signin/", "/api/docs", "/docs/"):
         assert f'href="{address}"' in page
         assert client.get(address).status_code == 200
@@ -157,13 +157,15 @@ def test_a_listener_who_has_not_begun_grading_is_counted_everywhere(owner: Clien
     *lists, report = pages()
     assert all("1 not grading yet" in page for page in lists)
     turned_away = "1 was turned away by the headphone screening."
-    assert "Nobody has begun grading yet." in report
+    assert "Nobody has begun grading. Report made" in report
     assert f"Nobody has begun grading; 1 agreed to take part. {turned_away} No listener's data" in report
     assert "A listener appears here who has begun grading." in lists[2]
     Study.objects.update(status=Study.Status.CLOSED)
-    closed, listed, page, _report = pages()
+    closed, listed, page, report = pages()
     assert all("1 never began grading" in each for each in (closed, listed, page))
     assert "Nobody began grading." in page
+    assert "Nobody began grading. Report made" in report
+    assert "Nobody began grading; 1 agreed to take part." in report
     assert not any("appears here" in each or "Send them the link" in each for each in (closed, listed, page))
     Study.objects.update(status=Study.Status.OPEN)
     assert counted() == (0, 1, 0)
@@ -171,11 +173,16 @@ def test_a_listener_who_has_not_begun_grading_is_counted_everywhere(owner: Clien
     *lists, report = pages()
     assert all("1 of 1 finished, 1 not grading yet" in page for page in lists)
     said = (
-        "1 listener began grading, 1 finished. 1 more agreed to take part and had not begun grading. "
+        "1 listener began grading, 1 finished. 1 more agreed to take part and is not grading yet. "
         f"{turned_away} Every finished trial counts."
     )
     assert said in report
     assert counted() == (1, 1, 1)
+    Study.objects.update(status=Study.Status.CLOSED)
+    *lists, report = pages()
+    assert all("1 of 1 finished, 1 never began grading" in page for page in lists)
+    assert "1 more agreed to take part and never began grading." in report
+    Study.objects.update(status=Study.Status.OPEN)
     # The place of a drop-out is another's: nobody waits for them.
     Session.objects.filter(pk=asking.pk).update(abandoned=timezone.now())
     *lists, report = pages()

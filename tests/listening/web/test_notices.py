@@ -64,9 +64,12 @@ def test_owner_and_editors_hear_of_the_first_listener_and_of_the_last(
     listen(study)
     said = tell()
     assert [who for who, _ in said] == ["alice", "bob"]
-    assert said[0][1] == "“Speech at 2 kbit/s”: all listeners have finished"
-    assert "All 2 listeners" in outbox.outbox[-2].body + outbox.outbox[-1].body
+    assert said[0][1] == "“Speech at 2 kbit/s”: the last listener has finished"
+    assert "The listeners that you wanted have finished" in outbox.outbox[-2].body
     assert settings.SITE_URL + reverse("study", args=[study.pk]) in outbox.outbox[-1].body
+    Study.objects.update(max_sessions=1)
+    tell()
+    assert "The listener that you wanted has finished" in outbox.outbox[-2].body
 
 
 def test_what_happened_before_is_not_told(study: Study, settings: Any) -> None:
