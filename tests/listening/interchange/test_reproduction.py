@@ -222,7 +222,7 @@ def test_grades(make_study: Callable[..., Study], tmp_path: Path, population: st
         agree(found, "items", f"{row.item} - {row.system}", {"mean": row.mean, "half_width": row.half_width})
     agree(found, "outliers", "", {"n": len(results.outliers)})
     for effect in page_context(results, analysis)["effects"]:
-        agree(found, "anova", effect["name"], dict(effect["shown"]))
+        agree(found, "anova", effect["name"].replace("×", "x"), dict(effect["shown"]))
     for row in data["agreement"]:
         where = f"{row['metric']} per {row['level']}"
         for each in row["figures"][:3]:
