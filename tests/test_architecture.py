@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT
+from tests.sources import nodes_of
 
 #: Lower packages first; a package may import those before it.
 PACKAGES = ("codec", "evaluation", "listening", "terminal")
@@ -161,15 +162,14 @@ def read_imports(root: Path = ROOT) -> dict[str, set[str]]:
     imports: dict[str, set[str]] = {}
     for module, path in paths.items():
         found = imports.setdefault(module, set())
-        for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.Import):
-                found |= {alias.name for alias in node.names}
-            elif isinstance(node, ast.ImportFrom):
-                assert node.level == 0, f"{module}: relative import"
-                assert node.module
-                for alias in node.names:
-                    full = f"{node.module}.{alias.name}"
-                    found.add(full if full in paths else node.module)
+        nodes = nodes_of(path)
+        found |= {alias.name for node in nodes[ast.Import] for alias in node.names}
+        for node in nodes[ast.ImportFrom]:
+            assert node.level == 0, f"{module}: relative import"
+            assert node.module
+            for alias in node.names:
+                full = f"{node.module}.{alias.name}"
+                found.add(full if full in paths else node.module)
         found.discard(module)
     return imports
 
@@ -285,8 +285,8 @@ def test_no_module_takes_anothers_private_names() -> None:
         f"{path.relative_to(ROOT)}: {node.module}.{alias.name}"
         for package in PACKAGES
         for path in (ROOT / package).rglob("*.py")
-        for node in ast.walk(ast.parse(path.read_text()))
-        if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] in PACKAGES
+        for node in nodes_of(path)[ast.ImportFrom]
+        if node.module and node.module.split(".")[0] in PACKAGES
         for alias in node.names
         if alias.name.startswith("_") and not alias.name.startswith("__")
     }

@@ -13,7 +13,7 @@ from listening.methods import METHODS, NO_PREFERENCE, REFERENCE, Signal
 from listening.methods.base import clip_points
 from listening.models import Study, Trial
 from listening.session.choices import save_choice
-from listening.session.ratings import save_rating
+from listening.session.ratings import save_ratings
 
 
 class Listener:
@@ -48,8 +48,8 @@ class Listener:
             chosen = method.simulate_choice(ear, signals, options)
             save_choice(trial, NO_PREFERENCE if chosen is None else keys[chosen], 1)
             return
-        for place, grade in method.simulate_grades(ear, signals).items():
-            save_rating(trial, keys[place], grade, 1)
+        grades = method.simulate_grades(ear, signals)
+        save_ratings(trial, {keys[place]: grade for place, grade in grades.items()})
 
 
 class TrialEar:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import ast
+import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -36,7 +36,7 @@ def read(path: Path) -> list[Message]:
                 target = word
                 if word.startswith("msgstr"):
                     message.translations.append("")
-            piece = ast.literal_eval(line if line.startswith('"') else rest)
+            piece = json.loads(line if line.startswith('"') else rest)
             if target == "msgid":
                 message.text += piece
             elif target == "msgid_plural":

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -48,34 +48,45 @@ RESEARCHERS_REFUSALS = {"StudyError", "OptionProblem", "QuestionnaireError", "Re
 FUNCTIONS = {"gettext", "gettext_lazy", "gettext_noop", "ngettext", "ngettext_lazy", "_"}
 
 
-def messages_of(tree: ast.AST) -> Iterator[str]:
-    """All messages that Python code marks for translation; plurals by their singular."""
-    for node in ast.walk(tree):
-        if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.args):
-            continue
-        first = node.args[0]
-        if node.func.id in FUNCTIONS and isinstance(first, ast.Constant) and isinstance(first.value, str):
-            yield first.value
+def calls_in(tree: ast.AST) -> list[ast.Call]:
+    """All calls in Python code."""
+    return [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
 
 
-def researchers_messages(root: Path) -> set[str]:
+def calls_of(path: Path) -> list[ast.Call]:
+    """All calls of a file."""
+    return calls_in(ast.parse(path.read_text(encoding="utf-8")))
+
+
+def messages_of(calls: Iterable[ast.Call]) -> Iterator[str]:
+    """All messages that calls mark for translation; plurals by their singular."""
+    for call in calls:
+        if isinstance(call.func, ast.Name) and call.func.id in FUNCTIONS and call.args:
+            first = call.args[0]
+            if isinstance(first, ast.Constant) and isinstance(first.value, str):
+                yield first.value
+
+
+def _refuses(call: ast.Call) -> bool:
+    """Whether a call makes one of `RESEARCHERS_REFUSALS`, by its name or its `of_field`."""
+    made = call.func
+    if isinstance(made, ast.Attribute) and made.attr == "of_field":
+        made = made.value
+    return isinstance(made, ast.Name) and made.id in RESEARCHERS_REFUSALS
+
+
+def researchers_messages(root: Path, calls_of: Callable[[Path], list[ast.Call]] = calls_of) -> set[str]:
     """The messages of Python code below `root` that only researchers can meet."""
     theirs: set[str] = set()
     listeners: set[str] = set()
     for package in ("codec", "evaluation", "listening"):
         for path in sorted((root / package).rglob("*.py")):
-            tree = ast.parse(path.read_text())
-            found = set(messages_of(tree))
+            calls = calls_of(path)
+            found = set(messages_of(calls))
             if RESEARCHERS.match(path.relative_to(root).as_posix()):
                 theirs |= found
                 continue
-            refused = {
-                message
-                for node in ast.walk(tree)
-                if isinstance(node, ast.Call)
-                and ast.unparse(node.func).removesuffix(".of_field") in RESEARCHERS_REFUSALS
-                for message in messages_of(node)
-            }
+            refused = {message for call in calls if _refuses(call) for message in messages_of(calls_in(call))}
             theirs |= refused
             listeners |= found - refused
     return theirs - listeners

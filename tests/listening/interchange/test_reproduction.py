@@ -30,7 +30,13 @@ from listening.models import Analysis, Rating, Stimulus, Study
 from listening.results import compute, heavy, methods
 from listening.results.page import context_of as page_context
 from tests.listening.generated import generate
-from tests.listening.results.test_method_results import hold, prefer, right, wrong  # noqa: F401 -- hold is a fixture
+from tests.listening.results.test_method_results import (
+    hold,  # noqa: F401 -- a fixture
+    prefer,
+    right,
+    systems_in,
+    wrong,
+)
 from tests.rows import some
 
 Figures = dict[tuple[str, str, str], str]
@@ -279,12 +285,11 @@ def agree_on_companions(found: Figures, data: Any) -> None:
 def noisy(trial: Any) -> None:
     """Grades that differ by listener, item and system."""
     from listening.session.grading import graded_signals
-    from listening.session.ratings import save_rating
-    from tests.listening.conftest import system_of
+    from listening.session.ratings import save_ratings
 
-    method = trial.session.study.method
+    method, systems, scores = trial.session.study.method, systems_in(trial), {}
     for entry in graded_signals(trial):
-        slug = system_of(entry)
+        slug = systems[entry["key"]]
         drawn = np.random.default_rng([trial.session.number, trial.item.position, len(slug)]).normal()
         score = {"opus-9k": 3.6, "bpgan-2k": 3.0, "celp-8k": 2.2}.get(slug, 5.0) + drawn
         if method == "ccr":
@@ -293,7 +298,8 @@ def noisy(trial: Any) -> None:
             score = 5.0 if slug == "original" else round(min(5, max(1, score)), 1)
         else:
             score = round(min(5, max(1, score)))
-        save_rating(trial, entry["key"], score, 1)
+        scores[entry["key"]] = score
+    save_ratings(trial, scores)
 
 
 def agree_on_opinions(found: Figures, context: Any, data: Any) -> None:

@@ -14,14 +14,14 @@ from django.urls import reverse
 from listening.columns.studies import AnalysisSettings
 from listening.interchange import exports
 from listening.methods import METHODS, NO_PREFERENCE
-from listening.models import Analysis, Session, Study, Trial
+from listening.models import Analysis, Session, Stimulus, Study, Trial
 from listening.results import heavy, methods
 from listening.results.choosing import abx, choice_rows
 from listening.results.grading import comparison_frame, diff_frame
 from listening.results.methods import VIEWS
 from listening.session.choices import save_choice
 from listening.session.grading import graded_signals
-from listening.session.ratings import finish_trial, save_rating
+from listening.session.ratings import finish_trial, save_rating, save_ratings
 from listening.session.sessions import begin, start_session
 from listening.study.studies import create_study
 from listening.tasks import make_analysis
@@ -65,8 +65,15 @@ def take(session: Session, answer: Answer) -> None:
         finish_trial(trial, "")
 
 
+def systems_in(trial: Trial) -> dict[str, str]:
+    """What is behind each key of a trial."""
+    stimuli = Stimulus.objects.in_bulk([entry["stimulus"] for entry in trial.order])
+    return {entry["key"]: stimuli[entry["stimulus"]].system for entry in trial.order}
+
+
 def parts(trial: Trial) -> dict[str, str]:
-    return {entry.get("role", ""): system_of(entry) for entry in trial.order}
+    systems = systems_in(trial)
+    return {entry.get("role", ""): systems[entry["key"]] for entry in trial.order}
 
 
 def key(trial: Trial, role: str) -> str:
@@ -93,12 +100,12 @@ def prefer(trial: Trial) -> None:
 
 
 def grade(trial: Trial) -> None:
-    for entry in graded_signals(trial):
-        score: float = QUALITY[system_of(entry)]
-        if trial.session.study.method == "ccr":
-            first, second = (QUALITY[system_of(each)] for each in trial.order)
-            score = max(-3, min(3, second - first))
-        save_rating(trial, entry["key"], score, 1)
+    quality = {key: QUALITY[system] for key, system in systems_in(trial).items()}
+    scores = {entry["key"]: quality[entry["key"]] for entry in graded_signals(trial)}
+    if trial.session.study.method == "ccr":
+        first, second = (quality[each["key"]] for each in trial.order)
+        scores = {key: max(-3, min(3, second - first)) for key in scores}
+    save_ratings(trial, scores)
 
 
 def results(study: Study) -> dict[str, Any]:

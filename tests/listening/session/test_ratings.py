@@ -15,9 +15,9 @@ from django.urls import reverse
 from django.utils import timezone
 
 from listening.models import Event, Rating, Session, Study, Trial
-from listening.session.ratings import finish_trial, save_rating
+from listening.session.ratings import finish_trial, save_rating, save_ratings
 from listening.session.sessions import start_session
-from listening.study.errors import TrialFinished
+from listening.study.errors import BadRating, TrialFinished, UnknownStimulus
 from listening.study.studies import close_study
 from tests.listening.conftest import grade, listen
 from tests.problems import detail_of
@@ -46,6 +46,21 @@ def test_a_grade_is_stored_and_a_newer_one_replaces_it(client: Client, trial: Tr
     assert answer.json() == {"sequence": 4, "score": 31}
     rating = Rating.objects.get()
     assert (rating.score, rating.sequence, rating.stimulus_id) == (31, 4, trial.order[0]["stimulus"])
+
+
+def test_a_program_stores_all_grades_of_a_trial_or_none(trial: Trial) -> None:
+    keys = [entry["key"] for entry in trial.order]
+    for wrong, refusal in (({keys[1]: 101}, BadRating), ({"x": 50}, UnknownStimulus)):
+        with pytest.raises(refusal):
+            save_ratings(trial, {keys[0]: 50, **wrong})
+        assert not Rating.objects.exists()
+    save_ratings(trial, {key: 10 * place for place, key in enumerate(keys)})
+    stored = dict(Rating.objects.values_list("stimulus_id", "score"))
+    assert stored == {entry["stimulus"]: 10 * place for place, entry in enumerate(trial.order)}
+    assert set(Rating.objects.values_list("sequence", flat=True)) == {1}
+    finish_trial(trial)
+    with pytest.raises(TrialFinished):
+        save_ratings(trial, {keys[0]: 50})
 
 
 @pytest.mark.parametrize("sequence", [1, 4])

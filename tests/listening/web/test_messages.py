@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
-from functools import cache, lru_cache
+from functools import cache
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -14,11 +14,13 @@ import pytest
 from listening.management.commands.collect_messages import (
     FUNCTIONS,
     RESEARCHERS_TEMPLATES,
+    calls_in,
     messages_of,
     researchers_messages,
 )
 from tests.conftest import ROOT
 from tests.listening import catalogues
+from tests.sources import Nodes, dotted, nodes_in, nodes_of
 
 TEMPLATES = ROOT / "templates"
 #: What listeners meet. (What a folder holds of results is for researchers, whose pages are in English.)
@@ -34,6 +36,7 @@ SCRIPT = re.compile(r'\bgettext\(\s*"((?:[^"\\]|\\.)*)"')
 
 
 def of_template(text: str) -> Iterator[str]:
+    """The messages of a template."""
     for found in TRANSLATE.finditer(text):
         yield found.group(1) or found.group(2)
     for found in BLOCK.finditer(text):
@@ -43,6 +46,11 @@ def of_template(text: str) -> Iterator[str]:
             body = " ".join(line.strip() for line in body.splitlines() if line.strip())
         yield re.sub(r"{{\s*(\w+)\s*}}", r"%(\1)s", body)
     yield from re.findall(r'{{[^}]*\b_\("([^"]*)"\)', text)
+
+
+@cache
+def shown_by(path: Path) -> frozenset[str]:
+    return frozenset(of_template(path.read_text()))
 
 
 def of_script(text: str) -> Iterator[str]:
@@ -65,15 +73,14 @@ def sources() -> list[Path]:
     return sorted(path for path in paths if "migrations" not in path.parts)
 
 
-@cache
-def messages_in(path: Path) -> frozenset[str]:
-    """The messages of a Python file. To parse all of them takes a second."""
-    return frozenset(messages_of(ast.parse(path.read_text())))
+def messages_in(path: Path) -> set[str]:
+    """The messages of a Python file."""
+    return set(messages_of(nodes_of(path)[ast.Call]))
 
 
 @cache
 def for_researchers() -> frozenset[str]:
-    return frozenset(researchers_messages(ROOT))
+    return frozenset(researchers_messages(ROOT, lambda path: nodes_of(path)[ast.Call]))
 
 
 def collected(domain: str) -> dict[str, str]:
@@ -87,7 +94,7 @@ def collected(domain: str) -> dict[str, str]:
     found = {
         message: str(path.relative_to(ROOT))
         for path in sorted(TEMPLATES.rglob("*.html"))
-        for message in of_template(path.read_text())
+        for message in shown_by(path)
     }
     for path in sources():
         for message in messages_in(path):
@@ -103,13 +110,12 @@ def test_catalogues_hold_what_listeners_meet(domain: str) -> None:
         template = {message.text for message in catalogues.read(ROOT / "locale" / "django.pot")}
         assert template == set(found), "locale/django.pot holds every message, researchers' too"
         pages = list(TEMPLATES.rglob("*.html"))
-        shown = {path: set(of_template(path.read_text())) for path in pages}
         listeners = [
             path for path in pages if not RESEARCHERS_TEMPLATES.match(path.relative_to(ROOT).as_posix())
         ]
-        met = set().union(*(shown[path] for path in listeners))
+        met = set().union(*map(shown_by, listeners))
         coded = {text for path in sources() for text in messages_in(path)}
-        theirs = (for_researchers() | (set().union(*shown.values()) - coded)) - met
+        theirs = (for_researchers() | (set().union(*map(shown_by, pages)) - coded)) - met
         assert len(theirs) > 200
         found = {text: where for text, where in found.items() if text not in theirs}
     assert len(found) > 40
@@ -135,9 +141,9 @@ def test_what_listeners_are_refused_with_is_in_their_catalogues() -> None:
         message
         for path in sources()
         if any(f"{name}(" in path.read_text() for name in refusals)
-        for node in ast.walk(ast.parse(path.read_text()))
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in refusals
-        for message in messages_of(node)
+        for call in nodes_of(path)[ast.Call]
+        if dotted(call.func) in refusals
+        for message in messages_of(calls_in(call))
     }
     assert len(said) > 20
     assert not said & theirs
@@ -146,7 +152,7 @@ def test_what_listeners_are_refused_with_is_in_their_catalogues() -> None:
 # -- Refusals
 
 
-@lru_cache(maxsize=1)
+@cache
 def refusal_classes() -> frozenset[str]:
     """Names of `Refusal`, `CodecError` and all that inherit from them."""
     bases = {
@@ -154,8 +160,7 @@ def refusal_classes() -> frozenset[str]:
             base.id if isinstance(base, ast.Name) else getattr(base, "attr", "") for base in node.bases
         }
         for path in sources()
-        for node in ast.walk(ast.parse(path.read_text()))
-        if isinstance(node, ast.ClassDef)
+        for node in nodes_of(path)[ast.ClassDef]
     }
     names = {"Refusal", "CodecError"}
     while more := {name for name, found in bases.items() if found & names} - names:
@@ -167,21 +172,22 @@ def refusal_classes() -> frozenset[str]:
 SHOWN = {"ValidationError": 0, "add_error": 1, "error": 1, "success": 1, "info": 1, "warning": 1, "debug": 1}
 
 
-def untranslatable(text: str, classes: frozenset[str]) -> list[str]:
+def untranslatable(nodes: Nodes, classes: frozenset[str]) -> list[str]:
     """The messages to people in Python code that no catalogue can have.
 
     A message is a literal in a call of a gettext function, or a name of one: a constant, an argument that is
     annotated as `Text`, or a refusal that was caught.
     """
-    tree = ast.parse(text)
     names: set[str] = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ExceptHandler) and node.name and node.type:
+    for node in nodes[ast.ExceptHandler]:
+        if node.name and node.type:
             caught = {each.id for each in ast.walk(node.type) if isinstance(each, ast.Name)}
             names |= {node.name} if caught & {*classes, "BadColumn"} else set()
-        elif isinstance(node, ast.arg) and node.annotation:
-            kinds = re.findall(r"\w+", ast.unparse(node.annotation))
-            names |= {node.arg} if {"Text", "Refusal"} & set(kinds) else set()
+    for node in nodes[ast.arg]:
+        if node.annotation:
+            kinds = {each.id for each in ast.walk(node.annotation) if isinstance(each, ast.Name)}
+            names |= {node.arg} if {"Text", "Refusal"} & kinds else set()
+    of_message = {"Message", "str", *classes}
 
     def translates(node: ast.expr) -> bool:
         if isinstance(node, ast.IfExp):
@@ -191,14 +197,14 @@ def untranslatable(text: str, classes: frozenset[str]) -> list[str]:
         if isinstance(node, ast.BinOp):
             return isinstance(node.op, ast.Mod) and translates(node.left)
         if isinstance(node, ast.Call):
-            if next(messages_of(node), None) is not None and ast.unparse(node.func) in FUNCTIONS:
+            called = dotted(node.func)
+            if called in FUNCTIONS and next(messages_of(calls_in(node)), None) is not None:
                 return True
-            called = ast.unparse(node.func)
             if called == "list" and ast.unparse(node) == "list(map(str, error.fields.values()))":
                 return True  # of a refusal, which has been looked at where it was made
             if called == "translate_error":
                 return True
-            if called in {"Message", "str", *classes}:
+            if called in of_message:
                 return not node.args or translates(node.args[0])
             return False
         return isinstance(node, ast.Name) and node.id in names
@@ -206,17 +212,15 @@ def untranslatable(text: str, classes: frozenset[str]) -> list[str]:
     before = -1
     while len(names) != before:  # names of names
         before = len(names)
-        for node in ast.walk(tree):
-            if isinstance(node, ast.Assign) and translates(node.value):
+        for node in nodes[ast.Assign]:
+            if translates(node.value):
                 names |= {target.id for target in node.targets if isinstance(target, ast.Name)}
     wrong = []
-    for node in ast.walk(tree):
-        if not isinstance(node, ast.Call):
-            continue
+    for node in nodes[ast.Call]:
         called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
         if called in classes or (
             called in {"problem", "_problem"}
-            and ast.unparse(node.func) in {"row.problem", "self.problem", "self._problem"}
+            and dotted(node.func) in {"row.problem", "self.problem", "self._problem"}
         ):
             at = 0
         elif called in SHOWN and ast.unparse(node.func).startswith(("forms.", "messages.", "self.", "form.")):
@@ -238,7 +242,7 @@ WORDED_ELSEWHERE = frozenset({
 
 def test_every_message_to_a_person_can_be_translated() -> None:
     classes = refusal_classes() - WORDED_ELSEWHERE
-    wrong = {str(path.relative_to(ROOT)): untranslatable(path.read_text(), classes) for path in sources()}
+    wrong = {str(path.relative_to(ROOT)): untranslatable(nodes_of(path), classes) for path in sources()}
     # The notes of an archive are translated where the archive is read.
     wrong["listening/web/views/imports.py"] = [
         line for line in wrong["listening/web/views/imports.py"] if "messages.info(request, note)" not in line
@@ -265,7 +269,7 @@ def test_every_message_to_a_person_can_be_translated() -> None:
     ],
 )
 def test_a_message_that_cannot_be_translated_is_found(code: str) -> None:
-    assert untranslatable(code, frozenset({"Refusal"}))
+    assert untranslatable(nodes_in(code), frozenset({"Refusal"}))
 
 
 @pytest.mark.parametrize(
@@ -281,7 +285,7 @@ def test_a_message_that_cannot_be_translated_is_found(code: str) -> None:
     ],
 )
 def test_a_message_that_can_be_translated_is_let_be(code: str) -> None:
-    assert not untranslatable(code, frozenset({"Refusal"}))
+    assert not untranslatable(nodes_in(code), frozenset({"Refusal"}))
 
 
 class Visible(HTMLParser):

@@ -93,8 +93,8 @@ def test_a_calibrated_model_keeps_its_rates_and_serves_its_systems(
     model.save(tmp_path / "calibrated.safetensors")
     loaded = BPGANModel.load(tmp_path / "calibrated.safetensors")
     assert loaded.rates == model.rates
-    codec = BPGAN("bpgan-2k", model=loaded)
-    encoded = codec.encode(harvard_sentence(1)[:16_000])
+    codec = BPGAN("bpgan-2k", model=loaded, search="instant")
+    encoded = codec.encode(harvard_sentence(1)[:8_000])
     assert encoded.parameters["rate_weight"] == model.rates["bpgan-2k"].rate_weight
 
 
