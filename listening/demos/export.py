@@ -11,6 +11,7 @@ from django.conf import settings
 from django.template.loader import render_to_string
 from django.utils.text import slugify
 
+from evaluation.analysis.words import keep_units
 from listening.demos.bundle import bundle
 from listening.demos.pages import level_note, page_context
 from listening.models import DemoVersion
@@ -35,7 +36,7 @@ def write_export(version: DemoVersion, target: IO[bytes]) -> None:
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
         context = page_context(version.content, version.facts, _sound_name)
         context |= {"version": version, "level_note": level_note()}
-        _put(archive, "index.html", render_to_string("listening/demos/export.html", context))
+        _put(archive, "index.html", keep_units(render_to_string("listening/demos/export.html", context)))
         static = Path(settings.BASE_DIR) / "static"
         styles = [(static / "css" / name).read_text(encoding="utf-8") for name in _STYLES]
         _put(archive, "style.css", "\n".join(styles))

@@ -235,7 +235,7 @@ def test_a_short_table_leaves_a_figure_to_the_next_page(rows: int) -> None:
 def test_settings_of_a_system_go_on_from_page_to_page() -> None:
     body = "".join(f'<tr><td style="height:90px">row {n}</td></tr>' for n in range(6))
     first, second = pages_of(
-        f'<div class="system"><h4>Opus</h4><table class="parameters"><tbody>{body}</tbody></table></div>', 450
+        f'<div><h4>Opus</h4><table class="parameters"><tbody>{body}</tbody></table></div>', 450
     )
     assert {"Items", "Opus", "row 0", "row 2"} <= {*first}
     assert "row 5" in second
