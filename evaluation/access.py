@@ -114,7 +114,7 @@ def find(user: Any, rows: QuerySet[M], least: Role = Role.VIEWER, **lookup: Any)
         Http404: there is none, or the person may not know that there is.
         Forbidden: their role is lower than `least`.
     """
-    # Most ask for what is theirs: the highest rule alone is asked in a third of the time.
+    # Most ask for what is theirs: to ask for the highest role alone takes half as long as to ask for all.
     for highest, condition in islice(_conditions(rows.model, user), 1):
         thing = rows.annotate(role=Value(int(highest.role))).filter(condition, **lookup).first()
         if thing is not None and highest.role >= least:

@@ -322,5 +322,5 @@ def _effects(data: Mapping[str, Any]) -> list[Context]:
             shown = {name: row["multivariate"][name] for name in ("f", "df", "df_error")}
         elif epsilon and row[epsilon] is not None:
             shown["df"], shown["df_error"] = row["df"] * row[epsilon], row["df_error"] * row[epsilon]
-        rows.append({**row, "name": row["name"].replace(" x ", " × "), "shown": shown})
+        rows.append({**row, "title": row["name"].replace(" x ", " × "), "shown": shown})
     return rows

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise, product
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import pytest
 from django.contrib.auth.models import User
@@ -224,6 +224,35 @@ SAVED = (
     "saved ✓ {seconds} s ago",
     "saved ✓ {minutes} min ago",
 )
+
+
+class Box(TypedDict):
+    """Where an element is in the window, in CSS pixels."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+
+
+class Look(TypedDict):
+    """What `LOOK` finds: texts that are cut off or broken, sizes in CSS pixels, top and bottom of letters."""
+
+    cut: list[str]
+    broken: list[str]
+    nameless: bool
+    high: float
+    wide: float
+    outside: list[Box]
+    targets: list[Box]
+    columns: list[Box]
+    picks: list[Box]
+    words: list[Box]
+    tracks: list[Box]
+    letters: list[tuple[float, float]]
+    anchors: list[tuple[float, float]]
+
+
 #: What a screen shows of the page, with all that each line may say: read at once, because the page plays and
 #: draws all the while.
 LOOK = """(told) => {
@@ -320,9 +349,7 @@ def test_no_screen_cuts_off_the_page_of_another_method(
         check_screens(page, live_server, session, code)
 
 
-def check_screens(
-    page: Page, live_server: Any, session: Session, code: str
-) -> list[tuple[dict[str, Any], str]]:
+def check_screens(page: Page, live_server: Any, session: Session, code: str) -> list[tuple[Look, str]]:
     """A session's page is whole on each screen. Returns what it shows of it, and which it is."""
     Study.objects.update(language=code)
     study = Study.objects.get(pk=session.study_id)
@@ -334,7 +361,7 @@ def check_screens(
     looks = []
     for name, width, height in SCREENS:
         page.set_viewport_size({"width": width, "height": height})
-        seen = page.evaluate(LOOK, told)
+        seen: Look = page.evaluate(LOOK, told)
         where = f"{study.method} with {len(seen['picks'])}, {name}, {code}"
         check_screen(seen, width, height, where)
         looks.append((seen, where))
@@ -366,7 +393,7 @@ def list_told(page: Page, study: Study) -> dict[str, list[str]]:
     }
 
 
-def check_screen(seen: dict[str, Any], width: int, height: int, where: str) -> None:
+def check_screen(seen: Look, width: int, height: int, where: str) -> None:
     assert seen["cut"] == [], where
     assert seen["broken"] == [], where
     assert seen["wide"] == width, where
@@ -383,7 +410,7 @@ def check_screen(seen: dict[str, Any], width: int, height: int, where: str) -> N
         assert end <= start + 1, where
 
 
-def check_scale(seen: dict[str, Any], columns: int, where: str) -> None:
+def check_scale(seen: Look, columns: int, where: str) -> None:
     """MUSHRA's scale is whole, and its words stand in their bands."""
     assert len(seen["picks"]) == columns, where
     # The column that sounds is outlined in full height.

@@ -200,3 +200,41 @@ def fetch_made(client: Client, answer: Any) -> bytes:
     assert fetched.status_code == 200, shown.content
     assert "attachment" in fetched["Content-Disposition"]
     return b"".join(fetched.streaming_content)
+
+
+#: Gives the answers of one trial.
+Answer = Callable[[Trial], None]
+
+
+@pytest.fixture
+def hold(alice: Any, processed: Callable[..., Any]) -> Callable[..., Study]:
+    """A finished test of a method: as a rule two items and four listeners, who answer alike."""
+
+    def make(
+        method: str,
+        answer: Answer,
+        *,
+        systems: tuple[str, ...] = ("opus-9k", "bpgan-2k"),
+        listeners: int = 4,
+        items: int = 2,
+        **options: Any,
+    ) -> Study:
+        clips = [processed(alice, list(systems)) for _ in range(items)]
+        study = create_study(
+            alice, "A study", clips, systems, method=method, options=options, seed=70_007_007
+        )
+        open_unrendered(study)
+        study.refresh_from_db()
+        for _ in range(listeners):
+            take(start_session(study), answer)
+        return study
+
+    return make
+
+
+def take(session: Session, answer: Answer) -> None:
+    """Go through a session as a listener does."""
+    begin(session)
+    for trial in session.trials.all():
+        answer(trial)
+        finish_trial(trial, "")

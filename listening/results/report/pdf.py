@@ -9,6 +9,7 @@ from django.contrib.staticfiles import finders
 from django.template.loader import render_to_string
 from django.utils.translation import gettext_lazy as _
 
+from evaluation.analysis.words import keep_units
 from evaluation.contexts import Context
 from evaluation.refusals import Refusal
 
@@ -36,7 +37,7 @@ def pdf_of(context: Context) -> bytes:
             )
         ) from error
     logging.getLogger("weasyprint").setLevel(logging.ERROR)  # it tells of every page and unknown rule
-    html = render_to_string("listening/report/document.html", {**context, "files": True})
+    html = keep_units(render_to_string("listening/report/document.html", {**context, "files": True}))
     sheets = [CSS(filename=str(finders.find("css/report.css")))]
     # Nothing is fetched: figures are embedded, and texts in the document are not trusted.
     document = HTML(string=html, base_url=None, url_fetcher=_refuse)

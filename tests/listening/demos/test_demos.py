@@ -33,10 +33,8 @@ from listening.study.studies import close_study, reopen_study
 from listening.tasks import make_analysis, publish_demo
 from tests.evaluation.conftest import RATE, make_speech, make_wav, script_of
 from tests.listening.conftest import fetch_made, listen
-from tests.listening.results.test_method_results import grade, hold, prefer, right
+from tests.listening.results.test_method_results import grade, prefer, right
 from tests.rows import some
-
-__all__ = ["hold"]  # a fixture
 
 pytestmark = pytest.mark.django_db
 

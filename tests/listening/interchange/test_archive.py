@@ -46,9 +46,7 @@ from listening.simulation import runs as simulation
 from listening.study import preparing, removal
 from listening.study.studies import delete_study, update_study
 from tests.listening.conftest import listen
-from tests.listening.results.test_method_results import hold, right
-
-__all__ = ["hold"]  # a fixture
+from tests.listening.results.test_method_results import right
 
 pytestmark = pytest.mark.django_db
 

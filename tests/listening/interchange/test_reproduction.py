@@ -31,7 +31,6 @@ from listening.results import compute, heavy, methods
 from listening.results.page import context_of as page_context
 from tests.listening.generated import generate
 from tests.listening.results.test_method_results import (
-    hold,  # noqa: F401 -- a fixture
     prefer,
     right,
     systems_in,
@@ -222,7 +221,7 @@ def test_grades(make_study: Callable[..., Study], tmp_path: Path, population: st
         agree(found, "items", f"{row.item} - {row.system}", {"mean": row.mean, "half_width": row.half_width})
     agree(found, "outliers", "", {"n": len(results.outliers)})
     for effect in page_context(results, analysis)["effects"]:
-        agree(found, "anova", effect["name"].replace("×", "x"), dict(effect["shown"]))
+        agree(found, "anova", effect["name"], dict(effect["shown"]))
     for row in data["agreement"]:
         where = f"{row['metric']} per {row['level']}"
         for each in row["figures"][:3]:
@@ -320,7 +319,7 @@ def agree_on_opinions(found: Figures, context: Any, data: Any) -> None:
 
 
 @pytest.mark.parametrize("method", some(["acr", "ccr", "bs1116"], "acr".__ne__))
-def test_categories_and_diff_grades(hold: Callable[..., Study], tmp_path: Path, method: str) -> None:  # noqa: F811
+def test_categories_and_diff_grades(hold: Callable[..., Study], tmp_path: Path, method: str) -> None:
     study = hold(method, noisy, systems=("opus-9k", "bpgan-2k", "celp-8k"), listeners=5)
     data = heavy.compute(study, "real", "none")
     found = run_script(study, tmp_path)
@@ -354,7 +353,7 @@ def test_categories_and_diff_grades(hold: Callable[..., Study], tmp_path: Path, 
             agree(found, "impairments", row.system, expected)
 
 
-def test_votes(hold: Callable[..., Study], tmp_path: Path) -> None:  # noqa: F811
+def test_votes(hold: Callable[..., Study], tmp_path: Path) -> None:
     from tests.listening.results.test_method_results import always_a
 
     def torn(trial: Any) -> None:
@@ -448,7 +447,7 @@ def agree_on_odds(found: Figures, data: Any) -> None:
             assert printed == pytest.approx(value, abs=1e-3), name
 
 
-def test_answers(hold: Callable[..., Study], tmp_path: Path) -> None:  # noqa: F811
+def test_answers(hold: Callable[..., Study], tmp_path: Path) -> None:
     def answer(trial: Any) -> None:
         """Right but for every third time, and by one listener never."""
         (right if (trial.session.number + trial.position) % 3 and trial.session.number > 1 else wrong)(trial)

@@ -20,9 +20,7 @@ from listening.session.ratings import save_rating
 from tests.listening.conftest import system_of
 from tests.listening.generated import generate
 from tests.listening.results.test_analyses import computed
-from tests.listening.results.test_method_results import hold, right, wrong
-
-__all__ = ["hold"]  # a fixture
+from tests.listening.results.test_method_results import right, wrong
 
 
 def test_every_analysis_of_the_table_has_words() -> None:

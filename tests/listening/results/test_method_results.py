@@ -23,46 +23,11 @@ from listening.session.choices import save_choice
 from listening.session.grading import graded_signals
 from listening.session.ratings import finish_trial, save_rating, save_ratings
 from listening.session.sessions import begin, start_session
-from listening.study.studies import create_study
 from listening.tasks import make_analysis
-from tests.listening.conftest import open_unrendered, system_of
+from tests.listening.conftest import Answer, system_of, take
 from tests.rows import some
 
 QUALITY = {"original": 5, "opus-9k": 4, "bpgan-2k": 2, "celp-8k": 3}
-Answer = Callable[[Trial], None]
-
-
-@pytest.fixture
-def hold(alice: Any, processed: Callable[..., Any]) -> Callable[..., Study]:
-    """A finished test of a method: as a rule two items, four listeners who all hear what QUALITY says."""
-
-    def make(
-        method: str,
-        answer: Answer,
-        *,
-        systems: tuple[str, ...] = ("opus-9k", "bpgan-2k"),
-        listeners: int = 4,
-        items: int = 2,
-        **options: Any,
-    ) -> Study:
-        clips = [processed(alice, list(systems)) for _ in range(items)]
-        study = create_study(
-            alice, "A study", clips, systems, method=method, options=options, seed=70_007_007
-        )
-        open_unrendered(study)
-        study.refresh_from_db()
-        for _ in range(listeners):
-            take(start_session(study), answer)
-        return study
-
-    return make
-
-
-def take(session: Session, answer: Answer) -> None:
-    begin(session)
-    for trial in session.trials.all():
-        answer(trial)
-        finish_trial(trial, "")
 
 
 def systems_in(trial: Trial) -> dict[str, str]:

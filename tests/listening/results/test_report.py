@@ -28,10 +28,8 @@ from tests.listening.conftest import fetch_made, grade
 from tests.listening.generated import generate
 from tests.listening.results.test_analyses import computed
 from tests.listening.results.test_method_results import grade as grade_all
-from tests.listening.results.test_method_results import hold, prefer, right
+from tests.listening.results.test_method_results import prefer, right
 from tests.rows import some
-
-__all__ = ["hold"]  # a fixture
 
 QUALITY = {"anchor35": 20, "anchor70": 50, "opus-9k": 65, "bpgan-2k": 58}
 

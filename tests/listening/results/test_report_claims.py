@@ -32,12 +32,10 @@ from listening.session.sessions import start_session
 from listening.study.compliance import checklist
 from listening.study.studies import create_study
 from listening.tasks import make_analysis
-from tests.listening.conftest import SYSTEMS, open_unrendered, system_of
+from tests.listening.conftest import SYSTEMS, open_unrendered, system_of, take
 from tests.listening.generated import generate
-from tests.listening.results.test_method_results import always_a, hold, parts, right, take, wrong
+from tests.listening.results.test_method_results import always_a, parts, right, wrong
 from tests.rows import some
-
-__all__ = ["hold"]  # a fixture
 
 QUALITY = {"anchor35": 20, "anchor70": 50, "opus-9k": 65, "bpgan-2k": 58}
 HEAD = "session_test_id,session_uuid,trial_id,rating_stimulus,rating_score,rating_time,rating_comment\n"
