@@ -8,6 +8,7 @@ from typing import Any
 from evaluation.analysis.statistics.agreement import DISAGREEMENT
 from evaluation.analysis.statistics.corrections import LEVEL
 from evaluation.analysis.words import count, every, figure, p_figure
+from listening.results.frames import SIMULATED
 from listening.results.outcome import Results, SystemResult
 from listening.results.scales import LOW_SCALE
 from listening.results.verdicts import Ranked, Terms, describe_block, join_names, warn_of_few_listeners
@@ -112,7 +113,7 @@ def warnings(results: Results) -> list[str]:
         f"{figure(row.spearman, 2)} over {row.systems} systems and anchors, all of its 95 % interval below "
         f"{DISAGREEMENT:g}. It is not a substitute for listeners here."
         for row in results.agreements
-        if row.disagrees
+        if row.disagrees and results.kind != SIMULATED
     ]
     if results.uncounted:
         notes.append(

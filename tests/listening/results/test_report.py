@@ -230,6 +230,32 @@ def test_a_short_table_leaves_a_figure_to_the_next_page(rows: int) -> None:
     assert "Next" in second
 
 
+def test_correlations_with_all_their_intervals_are_no_wider_than_the_page() -> None:
+    from django.contrib.staticfiles import finders
+    from weasyprint import CSS, HTML
+
+    wide = {"value": -0.13, "decimals": 2, "low": -0.80, "high": 0.69, "low_here": -0.26, "high_here": -0.11}
+    plain = {"value": 21.7, "decimals": 1, "low": None}  # errors have no interval
+    rows = [
+        {"over": over, "level": level, "n": 84, "figures": [wide] * 3 + [plain] * 3}
+        for over, level in (("systems", "system"), ("stimuli", "stimulus"))
+    ]
+    table = render_to_string("listening/results/_agreement.html", {"rows": rows})
+    body = f'<article class="report">{table}</article>'
+    document = HTML(string=body).render(stylesheets=[CSS(filename=str(finders.find("css/report.css")))])
+    (page,) = document.pages
+    boxes = list(page._page_box.descendants())
+    right = max(box.position_x + box.width for box in boxes if getattr(box, "text", ""))
+    assert right <= page.width - 18 * 96 / 25.4 + 1  # its margin of 18 mm
+
+
+def test_of_simulated_grades_no_metric_is_measured_by_listeners() -> None:
+    row = {"over": "Systems", "n": 7, "figures": [], "warning": "Listeners grade A above B."}
+    for kind, said in (("real", True), ("pilot", True), ("simulated", False)):
+        shown = render_to_string("listening/results/_agreement.html", {"rows": [row], "kind": kind})
+        assert ("Listeners grade A above B." in shown) == said
+
+
 def test_settings_of_a_system_go_on_from_page_to_page() -> None:
     body = "".join(f'<tr><td style="height:90px">row {n}</td></tr>' for n in range(6))
     first, second = pages_of(
