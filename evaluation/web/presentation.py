@@ -340,10 +340,10 @@ def other_metrics(rows: Iterable[RenditionRow]) -> list[Metric]:
 
 
 def pesq_word(value: float | None) -> str:
-    """P.800's word for a PESQ score (MOS-LQO, 1 to 4.64); empty without a score."""
+    """P.800's word for a PESQ score (MOS-LQO, 1 to 4.64) as it is shown; empty without a score."""
     if value is None:
         return ""
-    return next((word for least, word in _WORDS if value >= least), "Bad")
+    return next((word for least, word in _WORDS if round(value, 2) >= least), "Bad")
 
 
 def _value(score: Score | None) -> float | None:

@@ -210,7 +210,7 @@ def _hotelling(mean: Floats, covariance: Floats, n: int) -> Multivariate | None:
 def _choose(effect: Effect, n: int) -> Effect:
     """Apply the standard's rule."""
     hf = effect.huynh_feldt or 0.0
-    numbers = f"epsilon {hf:.2f}, {n} assessors, K = {effect.levels}"
+    numbers = f"Huynh-Feldt epsilon {hf:.2f}, {n} assessors, K = {effect.levels}"
     if effect.df == 1:
         why = "Two levels: all forms of the test are the same."
         return replace(effect, chosen="huynh-feldt", why=why, p=effect.p_hf)

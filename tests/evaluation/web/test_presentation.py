@@ -150,7 +150,7 @@ def test_metric_without_an_answer_says_why(alice: User, make_clip: MakeClip) -> 
     ("value", "word"),
     [
         (4.64, "Excellent"), (4.0, "Excellent"), (3.99, "Good"), (3.5, "Good"), (3.2, "Fair"), (3.0, "Fair"),
-        (2.9, "Poor"), (2.0, "Poor"), (1.99, "Bad"), (1.0, "Bad"), (None, ""),
+        (2.9, "Poor"), (2.0, "Poor"), (1.996, "Poor"), (1.994, "Bad"), (1.0, "Bad"), (None, ""),
     ],
 )  # fmt: skip
 def test_pesq_word(value: float | None, word: str) -> None:
